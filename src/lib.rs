@@ -1,0 +1,23 @@
+//! gphotosfs mounts Google Photos as a directory tree: albums are folders, copying a file into a
+//! folder uploads it, and once `sync` returns nothing has been lost, skipped or duplicated.
+//!
+//! The modules stand in the order in which they may call each other: downwards only.
+//! ARCHITECTURE.md has the map, the invariants and the walks of close(2), `ls` and `cat`.
+
+pub mod cli;
+pub mod commands;
+pub mod fuse;
+
+pub mod fs;
+
+pub mod content;
+pub mod library;
+pub mod upload;
+
+pub mod api;
+pub mod store;
+
+pub mod media;
+pub mod profile;
+
+pub mod emulator;

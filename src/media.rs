@@ -1,0 +1,163 @@
+//! The plain values that several layers share. Imports nothing of ours and does no I/O.
+
+use std::fmt;
+
+/// Defines a newtype around a string that Google gave us and that we never look into.
+macro_rules! opaque_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps the string as it came from the service.
+            pub fn new(id: impl Into<String>) -> Self {
+                Self(id.into())
+            }
+
+            /// The string as the service wants it back.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+opaque_id! {
+    /// An album's id at Google: opaque, persistent, bound to project and user.
+    AlbumId
+}
+opaque_id! {
+    /// A media item's id at Google: opaque, persistent, bound to project and user.
+    MediaId
+}
+opaque_id! {
+    /// What a finished byte upload answers; turned into an item by `batchCreate` within one day.
+    UploadToken
+}
+opaque_id! {
+    /// The cursor of a paged listing. Valid for hours, and only with the same other parameters.
+    PageToken
+}
+
+/// The SHA-256 of a file's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentHash({self})")
+    }
+}
+
+/// Photo or video: decides the size limit, the download suffix and the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// Up to 200 MB; downloaded with `=d`.
+    Photo,
+    /// Up to 20 GB; downloaded with `=dv` once processed.
+    Video,
+}
+
+impl MediaKind {
+    /// Chosen by the MIME type's prefix, as Google's own rule for download suffixes has it.
+    pub fn of_mime(mime: &str) -> Self {
+        if mime.starts_with("video/") { Self::Video } else { Self::Photo }
+    }
+}
+
+/// Whether Google can already play a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VideoStatus {
+    /// Being transcoded: listed, but not downloadable yet.
+    Processing,
+    /// Downloadable.
+    Ready,
+    /// Will never be downloadable.
+    Failed,
+    /// Not told, or a value made up after this was written.
+    Unspecified,
+}
+
+/// An album as the service describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Album {
+    /// The service's id.
+    pub id: AlbumId,
+    /// At most 500 characters, need not be unique, may hold anything; empty if untitled.
+    pub title: String,
+    /// Number of items, 0 if not told. A hint that may lag; never the truth.
+    pub items_count: u64,
+    /// Where a signed-in person sees it.
+    pub product_url: String,
+    /// Whether this program may put items into it.
+    pub is_writeable: bool,
+}
+
+/// A media item as the service describes it. Sizes and hashes are not part of the API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaItem {
+    /// The service's id.
+    pub id: MediaId,
+    /// The name given at creation; may be empty, hold `/` or control characters.
+    pub filename: String,
+    /// E.g. `image/jpeg`, `video/mp4`; empty if not told.
+    pub mime_type: String,
+    /// The user's text, empty if none.
+    pub description: String,
+    /// Where a signed-in person sees it.
+    pub product_url: String,
+    /// Prefix of the download URL, good for 60 minutes; not every answer carries it.
+    pub base_url: Option<String>,
+    /// When the picture was taken, else when it was uploaded. Absent if missing or malformed.
+    pub creation_time: Option<std::time::SystemTime>,
+    /// In pixels, 0 if not told.
+    pub width: u32,
+    /// In pixels, 0 if not told.
+    pub height: u32,
+    /// Empty if not told.
+    pub camera_make: String,
+    /// Empty if not told.
+    pub camera_model: String,
+    /// Set exactly for videos.
+    pub video: Option<VideoStatus>,
+}
+
+impl MediaItem {
+    /// Photo or video, by MIME type.
+    pub fn kind(&self) -> MediaKind {
+        if self.video.is_some() { MediaKind::Video } else { MediaKind::of_mime(&self.mime_type) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_prints_as_lower_case_hex() {
+        let mut bytes = [0; 32];
+        bytes[0] = 0xab;
+        assert!(ContentHash(bytes).to_string().starts_with("ab00"));
+        assert_eq!(ContentHash(bytes).to_string().len(), 64);
+    }
+}
