@@ -53,6 +53,88 @@ opaque_id! {
     PageToken
 }
 
+/// Defines a newtype around a row number of our database: never reused, so it names one thing for ever.
+macro_rules! row_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub i64);
+    };
+}
+
+row_id! {
+    /// A directory of the tree: an album, or only the parent of albums.
+    DirId
+}
+row_id! {
+    /// A file: something with bytes and a life of its own, under any number of names. Its inode number
+    /// follows from it. It is the same before, during and after its upload.
+    FileId
+}
+
+impl DirId {
+    /// The root of the mount.
+    pub const ROOT: Self = Self(1);
+}
+
+/// The name of a directory entry: 1 to 255 bytes, no `/`, no NUL, neither `.` nor `..`.
+///
+/// Not necessarily UTF-8: local file names are bytes.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryName(Vec<u8>);
+
+impl EntryName {
+    /// Linux's `NAME_MAX`.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Takes a name as the kernel gives it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(name: impl Into<Vec<u8>>) -> Result<Self, BadName> {
+        let name = name.into();
+        match name.as_slice() {
+            b"" | b"." | b".." => Err(BadName::Reserved),
+            long if long.len() > Self::MAX_BYTES => Err(BadName::TooLong),
+            bytes if bytes.contains(&b'/') || bytes.contains(&0) => Err(BadName::Reserved),
+            _ => Ok(Self(name)),
+        }
+    }
+
+    /// The bytes, as the kernel wants them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// For a message, or for the service, which knows only Unicode.
+    pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+}
+
+impl fmt::Debug for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_text())
+    }
+}
+
+impl fmt::Display for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+/// Why something cannot be an [`EntryName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Longer than [`EntryName::MAX_BYTES`].
+    #[error("the name is longer than 255 bytes")]
+    TooLong,
+    /// Empty, `.`, `..`, or with `/` or NUL in it.
+    #[error("not a file name")]
+    Reserved,
+}
+
 /// The SHA-256 of a file's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);

@@ -1,1 +1,293 @@
-//! (to come)
+//! All state that outlives the process: one SQLite database per profile.
+//!
+//! What must change together is one method here and one transaction. Methods block for the time of
+//! a small transaction: call them from a kernel-request thread, or through [`Store::run`] from async
+//! code. Nothing else names SQLite.
+//!
+//! Durability: an ordinary transaction survives the death of the process at once and a power
+//! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
+
+mod journal;
+mod listing;
+mod tree;
+
+pub use journal::*;
+pub use listing::*;
+pub use tree::*;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::media::{DirId, EntryName, FileId};
+
+/// The layout of this version. An older database is migrated, a newer one is refused.
+const SCHEMA_VERSION: i64 = 1;
+
+/// A failure of the database itself: disk full, damaged, or not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite said no.
+    #[error("the database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It was written by a later version of this program.
+    #[error(
+        "the database has layout {0}, made by a newer gphotosfs; this one knows up to {SCHEMA_VERSION}"
+    )]
+    Newer(i64),
+    /// A row holds what this program never writes.
+    #[error("the database holds an impossible value: {0}")]
+    Corrupt(&'static str),
+    /// A background task of ours ended early.
+    #[error("the program is shutting down")]
+    ShuttingDown,
+}
+
+impl Error {
+    /// Whether the disk below the database is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(err, _)) if err.code == rusqlite::ErrorCode::DiskFull)
+    }
+}
+
+/// Shorthand for this module's results.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Something visible changed without the kernel having asked for it: its caches must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A name came, went, or means another file now.
+    Entry(DirId, EntryName),
+    /// A file's attributes or bytes changed.
+    File(FileId),
+    /// A directory gained names that nobody has asked for yet.
+    Dir(DirId),
+}
+
+/// Receives [`Change`]s. Must not block.
+pub type OnChange = Arc<dyn Fn(Change) + Send + Sync>;
+
+/// The database of one profile. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    // Held for one transaction, never across an await.
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Store {
+    /// Opens, and if need be makes or migrates, the database in `dir`.
+    ///
+    /// # Errors
+    /// If the file cannot be made, is damaged or comes from a newer version.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::prepare(Connection::open(dir.join("gphotosfs.db"))?)
+    }
+
+    /// A database that lives as long as the value, for tests.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn in_memory() -> Result<Self> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self> {
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        match tx.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            0 => {
+                tx.execute_batch(include_str!("store/schema.sql"))?;
+                tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            }
+            SCHEMA_VERSION => {}
+            newer => return Err(Error::Newer(newer)),
+        }
+        tx.commit()?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Runs a blocking call of this store from async code, off the async workers.
+    ///
+    /// # Errors
+    /// Those of `call`, and [`Error::ShuttingDown`].
+    pub async fn run<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || call(&store)).await.map_err(|_| Error::ShuttingDown)?
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        query(&self.connection.lock())
+    }
+
+    /// One transaction; survives the process at once, a power cut after the next durable one.
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut connection = self.connection.lock();
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = change(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    }
+
+    /// One transaction that is on disk, with all before it, when this returns.
+    fn write_durable<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut connection = self.connection.lock();
+        // In WAL mode a commit under FULL syncs the log, and with it every earlier commit.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let outcome = (|| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        })();
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        outcome
+    }
+
+    /// A single kept value.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+                .query_row([key], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Keeps a single value.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_meta(&self, key: &str, value: &str) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+                .execute(params![key, value])?;
+            Ok(())
+        })
+    }
+}
+
+/// Milliseconds since 1970, as the tables keep times. Times before 1970 become 0.
+pub(crate) fn to_millis(time: SystemTime) -> i64 {
+    let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+/// The inverse of [`to_millis`].
+pub(crate) fn from_millis(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// Lets the row numbers and names be used as SQL values.
+mod values {
+    use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+    use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken};
+
+    macro_rules! row_number {
+        ($($name:ident),*) => {$(
+            impl ToSql for $name {
+                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                    Ok(self.0.into())
+                }
+            }
+            impl FromSql for $name {
+                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                    value.as_i64().map($name)
+                }
+            }
+        )*};
+    }
+    row_number!(DirId, FileId);
+
+    macro_rules! text {
+        ($($name:ident),*) => {$(
+            impl ToSql for $name {
+                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                    Ok(self.as_str().into())
+                }
+            }
+            impl FromSql for $name {
+                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                    value.as_str().map($name::new)
+                }
+            }
+        )*};
+    }
+    text!(AlbumId, MediaId, UploadToken);
+
+    impl ToSql for EntryName {
+        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            Ok(self.as_bytes().into())
+        }
+    }
+    impl FromSql for EntryName {
+        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+            EntryName::new(value.as_blob()?).map_err(FromSqlError::other)
+        }
+    }
+
+    impl ToSql for ContentHash {
+        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            Ok(self.0.as_slice().into())
+        }
+    }
+    impl FromSql for ContentHash {
+        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+            let bytes = value.as_blob()?;
+            bytes.try_into().map(ContentHash).map_err(|_| FromSqlError::InvalidType)
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::media::{Album, AlbumId};
+
+    pub(crate) fn name(text: &str) -> EntryName {
+        EntryName::new(text).unwrap()
+    }
+
+    /// Makes the album `title` (nested where it has slashes) as if Google had listed it.
+    pub(crate) fn album(store: &Store, title: &str) -> DirId {
+        let path = title.split('/').map(|part| vec![name(part)]).collect();
+        let album = Album {
+            id: AlbumId::new(format!("id of {title}")),
+            title: title.to_owned(),
+            items_count: 0,
+            product_url: String::new(),
+            is_writeable: true,
+        };
+        store.album_listed(&ListedAlbum { album, path }, 1).unwrap().dir
+    }
+
+    #[test]
+    fn a_newer_database_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.set_meta("key", "value").unwrap();
+        store.connection.lock().pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        assert!(matches!(Store::open(dir.path()), Err(Error::Newer(99))));
+    }
+
+    #[test]
+    fn what_was_written_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path()).unwrap().set_meta("key", "value").unwrap();
+        assert_eq!(Store::open(dir.path()).unwrap().meta("key").unwrap().as_deref(), Some("value"));
+    }
+}

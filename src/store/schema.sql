@@ -1,0 +1,108 @@
+-- What is kept across mounts. ARCHITECTURE.md tells the same story in prose.
+--
+-- A *file* has bytes and a life; an *entry* is a name for it in a directory; a *member* says whether
+-- Google has (or shall have) it in that directory's album. Names are ours alone, membership is
+-- reconciled with Google: wherever want and present differ there is something to do.
+-- Row numbers are never reused: they are inode numbers and directory offsets.
+-- Times are milliseconds since 1970 unless the name says otherwise.
+
+CREATE TABLE dirs (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    parent  INTEGER NOT NULL REFERENCES dirs(id),
+    name    BLOB NOT NULL,              -- as shown: safe and unique in its parent
+    shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent of nothing else
+    UNIQUE (parent, name)
+) STRICT;
+INSERT INTO dirs (id, parent, name) VALUES (1, 1, x'');
+
+CREATE TABLE albums (
+    dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
+    remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
+    title           TEXT NOT NULL,      -- as Google has it
+    hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
+    count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
+    listed_count    INTEGER,            -- count_hint at the last complete listing
+    listed_at       INTEGER,            -- when that listing was complete; NULL: never
+    seen            INTEGER NOT NULL DEFAULT 0   -- the last listing of albums that had it
+) STRICT;
+CREATE INDEX albums_title ON albums (title);
+
+CREATE TABLE files (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    size        INTEGER,                -- bytes; NULL: not known yet
+    mtime_ns    INTEGER NOT NULL,       -- nanoseconds since 1970
+    sha256      BLOB,                   -- of the bytes written here; NULL: not known
+    sha1        BLOB,                   -- likewise; what Google checks an upload against
+    media       TEXT UNIQUE,            -- Google's id once there is one
+    confirmed   INTEGER NOT NULL DEFAULT 0,  -- 1: a later read has resolved that id
+    filename    TEXT,                   -- Google's, fixed at creation
+    mime        TEXT,
+    description TEXT,
+    product_url TEXT,
+    created_at  INTEGER,
+    width       INTEGER,
+    height      INTEGER,
+    make        TEXT,
+    model       TEXT,
+    video       INTEGER,                -- NULL photo; 0 unspecified, 1 processing, 2 ready, 3 failed
+    merged_into INTEGER                 -- same bytes as that file, which has taken over its names
+) STRICT;
+CREATE INDEX files_sha256 ON files (sha256) WHERE sha256 IS NOT NULL;
+
+CREATE TABLE entries (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    dir     INTEGER NOT NULL REFERENCES dirs(id),
+    name    BLOB NOT NULL,
+    file    INTEGER NOT NULL REFERENCES files(id),
+    UNIQUE (dir, name)
+) STRICT;
+CREATE INDEX entries_in_order ON entries (dir, id);
+CREATE INDEX entries_of_file ON entries (file, dir);
+
+CREATE TABLE members (
+    dir     INTEGER NOT NULL REFERENCES dirs(id),
+    file    INTEGER NOT NULL REFERENCES files(id),
+    want    INTEGER NOT NULL,           -- 1: the file has a name there
+    present INTEGER NOT NULL,           -- at Google: 0 no, 1 yes, 2 asked for, answer not known
+    since   INTEGER NOT NULL,           -- when it came into this state
+    seen    INTEGER NOT NULL DEFAULT 0, -- the last listing of the album that had it; 0: none
+    PRIMARY KEY (dir, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_to_do ON members (since) WHERE want <> present;
+CREATE INDEX members_of_file ON members (file);
+
+-- The journal: one row for each file whose bytes Google does not hold for certain.
+CREATE TABLE uploads (
+    file        INTEGER PRIMARY KEY REFERENCES files(id),
+    state       INTEGER NOT NULL,       -- upload::state: 0 open, 1 scratch, 2 sealed, 3 uploaded, 4 creating, 5 confirming, 6 failed
+    seq         INTEGER,                -- order of closing; NULL until first sealed
+    session     TEXT,                   -- resumable upload session, JSON
+    session_at  INTEGER,
+    token       TEXT,                   -- upload token, good for one day from token_at
+    token_at    INTEGER,
+    dir         INTEGER,                -- creating: the album the call names
+    call        INTEGER,                -- creating: files of one batchCreate share it
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    retry_at    INTEGER,                -- not before
+    error       TEXT,                   -- the last failure; for state failed the reason
+    replaces    INTEGER REFERENCES files(id)  -- the version whose place it takes when committed
+) STRICT;
+CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
+CREATE INDEX uploads_by_state ON uploads (state, seq);
+
+-- Names of files that Google refused for good; shown under .gphotos/failed.
+CREATE TABLE failed (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    dir     INTEGER NOT NULL REFERENCES dirs(id),
+    name    BLOB NOT NULL,
+    file    INTEGER NOT NULL REFERENCES files(id),
+    reason  TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    UNIQUE (dir, name)
+) STRICT;
+
+-- Single values: the request budget, when albums were last listed, ...
+CREATE TABLE meta (
+    key     TEXT PRIMARY KEY,
+    value   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

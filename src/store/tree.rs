@@ -1,0 +1,695 @@
+//! The tree as the user sees it: directories, entries, files.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::{Error, Result, Store, from_millis, to_millis};
+use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, VideoStatus};
+use crate::store::UploadState;
+
+/// Cookies of files stand behind those of all directories, so that a listing shows directories first.
+const FIRST_FILE_COOKIE: i64 = 1 << 40;
+
+/// A directory of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dir {
+    /// Itself.
+    pub id: DirId,
+    /// The directory it stands in; the root stands in itself.
+    pub parent: DirId,
+    /// Its name there.
+    pub name: EntryName,
+    /// What it is at Google; `None` for the root and for mere parents of albums.
+    pub album: Option<AlbumState>,
+}
+
+/// What is known of an album.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlbumState {
+    /// Google's id; `None` while it is unknown whether a creation took effect.
+    pub remote: Option<AlbumId>,
+    /// As Google has it, slashes and all.
+    pub title: String,
+    /// How many items Google said it has, when it last said so: a hint.
+    pub count_hint: u64,
+    /// That hint at the time of the last complete listing.
+    pub listed_count: Option<u64>,
+    /// When that listing was complete; `None` if there has been none.
+    pub listed_at: Option<SystemTime>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Child {
+    /// A directory.
+    Dir(DirId),
+    /// A file.
+    File(FileId),
+}
+
+/// One row of a directory listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// Where the listing goes on after this entry: stable for the life of the entry, across mounts.
+    pub cookie: i64,
+    /// The name.
+    pub name: EntryName,
+    /// What it stands for.
+    pub child: Child,
+}
+
+/// What is known of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileInfo {
+    /// Itself.
+    pub id: FileId,
+    /// Bytes; `None` if never learnt.
+    pub size: Option<u64>,
+    /// Nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Of the bytes that were written here.
+    pub sha256: Option<ContentHash>,
+    /// Google's id.
+    pub media: Option<MediaId>,
+    /// Whether a later read has resolved that id.
+    pub confirmed: bool,
+    /// Google's name for it.
+    pub filename: Option<String>,
+    /// The MIME type, sniffed here or told by Google.
+    pub mime: Option<String>,
+    /// The user's text.
+    pub description: Option<String>,
+    /// Where a signed-in person sees it.
+    pub product_url: Option<String>,
+    /// When the picture was taken.
+    pub created: Option<SystemTime>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Camera maker.
+    pub make: Option<String>,
+    /// Camera model.
+    pub model: Option<String>,
+    /// Set for videos.
+    pub video: Option<VideoStatus>,
+    /// Where it is on its way to Google; `None` when it has arrived or came from there.
+    pub upload: Option<UploadState>,
+    /// The last failure of its upload.
+    pub error: Option<String>,
+    /// How many names it has.
+    pub links: u32,
+}
+
+const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
+     f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
+     u.state, u.error, (SELECT count(*) FROM entries e WHERE e.file = f.id)";
+
+fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
+    Ok(FileInfo {
+        id: row.get(0)?,
+        size: row.get(1)?,
+        mtime_ns: row.get(2)?,
+        sha256: row.get(3)?,
+        media: row.get(4)?,
+        confirmed: row.get(5)?,
+        filename: row.get(6)?,
+        mime: row.get(7)?,
+        description: row.get(8)?,
+        product_url: row.get(9)?,
+        created: row.get::<_, Option<i64>>(10)?.map(from_millis),
+        width: row.get(11)?,
+        height: row.get(12)?,
+        make: row.get(13)?,
+        model: row.get(14)?,
+        video: row.get::<_, Option<i64>>(15)?.map(video_from_number),
+        upload: row.get(16)?,
+        error: row.get(17)?,
+        links: row.get(18)?,
+    })
+}
+
+fn video_from_number(number: i64) -> VideoStatus {
+    match number {
+        1 => VideoStatus::Processing,
+        2 => VideoStatus::Ready,
+        3 => VideoStatus::Failed,
+        _ => VideoStatus::Unspecified,
+    }
+}
+
+pub(super) fn video_to_number(status: VideoStatus) -> i64 {
+    match status {
+        VideoStatus::Unspecified => 0,
+        VideoStatus::Processing => 1,
+        VideoStatus::Ready => 2,
+        VideoStatus::Failed => 3,
+    }
+}
+
+/// Why a name could not be given, taken or moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// There is such a name already.
+    #[error("the name exists already")]
+    Exists,
+    /// There is no such name.
+    #[error("there is no such name")]
+    Missing,
+    /// It has names in it.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// It is a directory.
+    #[error("it is a directory")]
+    IsDir,
+    /// It is not a directory.
+    #[error("it is not a directory")]
+    NotDir,
+    /// It is not an album, so it cannot hold files.
+    #[error("the directory is not an album")]
+    NotAlbum,
+}
+
+/// What became of a name that was removed or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlinked {
+    /// The file that had it.
+    pub file: FileId,
+    /// Nothing refers to the file any more and Google never had it: when its last
+    /// handle is closed, [`Store::forget_file`] may delete it.
+    pub orphan: bool,
+}
+
+impl Store {
+    /// The directory with this number.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn dir(&self, id: DirId) -> Result<Option<Dir>> {
+        self.read(|db| {
+            let row = db
+                .prepare_cached(
+                    "SELECT d.parent, d.name, a.dir, a.remote, a.title, a.count_hint, a.listed_count, a.listed_at \
+                     FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
+                )?
+                .query_row([id], |row| {
+                    let album = match row.get::<_, Option<i64>>(2)? {
+                        None => None,
+                        Some(_) => Some(AlbumState {
+                            remote: row.get(3)?,
+                            title: row.get(4)?,
+                            count_hint: row.get(5)?,
+                            listed_count: row.get(6)?,
+                            listed_at: row.get::<_, Option<i64>>(7)?.map(from_millis),
+                        }),
+                    };
+                    // The root has no name; its row stands in itself.
+                    let name: Vec<u8> = row.get(1)?;
+                    Ok((row.get(0)?, name, album))
+                })
+                .optional()?;
+            let Some((parent, name, album)) = row else { return Ok(None) };
+            let name = if id == DirId::ROOT { b"root".to_vec() } else { name };
+            let name = EntryName::new(name).map_err(|_| Error::Corrupt("directory name"))?;
+            Ok(Some(Dir { id, parent, name, album }))
+        })
+    }
+
+    /// What `name` stands for in `dir`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn child(&self, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
+        self.read(|db| child(db, dir, name))
+    }
+
+    /// Up to `limit` entries of `dir` behind `cookie` (0: from the beginning), in cookie order.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
+        self.read(|db| {
+            let mut found = db
+                .prepare_cached(
+                    "SELECT id, name FROM dirs WHERE parent = ?1 AND id > ?2 AND id <> 1 AND shown \
+                     ORDER BY id LIMIT ?3",
+                )?
+                .query_map(params![dir, cookie, limit], |row| {
+                    Ok(DirEntry {
+                        cookie: row.get(0)?,
+                        name: row.get(1)?,
+                        child: Child::Dir(row.get(0)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let room = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let after = (cookie - FIRST_FILE_COOKIE).max(0);
+            let files = db
+                .prepare_cached(
+                    "SELECT id, name, file FROM entries WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                )?
+                .query_map(params![dir, after, room], |row| {
+                    Ok(DirEntry {
+                        cookie: FIRST_FILE_COOKIE + row.get::<_, i64>(0)?,
+                        name: row.get(1)?,
+                        child: Child::File(row.get(2)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            found.extend(files);
+            Ok(found)
+        })
+    }
+
+    /// The directories shown in `dir`: what its link count is made of.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn subdir_count(&self, dir: DirId) -> Result<u32> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT count(*) FROM dirs WHERE parent = ?1 AND id <> 1 AND shown",
+                )?
+                .query_row([dir], |row| row.get(0))?)
+        })
+    }
+
+    /// What is known of a file, or of the one that has taken over its names.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn file(&self, id: FileId) -> Result<Option<FileInfo>> {
+        self.read(|db| {
+            let id = survivor(db, id)?;
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1"
+                ))?
+                .query_row([id], file_info)
+                .optional()?)
+        })
+    }
+
+    /// The path of a directory from the root, for messages: `2019/Trip`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn dir_path(&self, dir: DirId) -> Result<String> {
+        self.read(|db| dir_path(db, dir))
+    }
+
+    /// Some path of a file, for messages; `None` if it has no name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn file_path(&self, file: FileId) -> Result<Option<String>> {
+        self.read(|db| {
+            let found: Option<(DirId, EntryName)> = db
+                .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 LIMIT 1")?
+                .query_row([file], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            found.map(|(dir, name)| Ok(format!("{}/{name}", dir_path(db, dir)?))).transpose()
+        })
+    }
+
+    /// Makes a new, empty, open file under a free name of an album.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`], [`TreeError::NotAlbum`]; or the database fails.
+    pub fn create_file(
+        &self,
+        dir: DirId,
+        name: &EntryName,
+        mtime_ns: i64,
+    ) -> Result<Result<FileId, TreeError>> {
+        self.write(|tx| {
+            if let Err(refusal) = check_free(tx, dir, name)? {
+                return Ok(Err(refusal));
+            }
+            tx.prepare_cached("INSERT INTO files (size, mtime_ns) VALUES (0, ?1)")?
+                .execute([mtime_ns])?;
+            let file = FileId(tx.last_insert_rowid());
+            tx.prepare_cached("INSERT INTO uploads (file, state) VALUES (?1, ?2)")?
+                .execute(params![file, UploadState::Open])?;
+            add_entry(tx, dir, name, file)?;
+            Ok(Ok(file))
+        })
+    }
+
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`], [`TreeError::NotAlbum`], [`TreeError::Missing`] if the file has no name any more;
+    /// or the database fails.
+    pub fn link(
+        &self,
+        file: FileId,
+        dir: DirId,
+        name: &EntryName,
+    ) -> Result<Result<(), TreeError>> {
+        self.write_durable(|tx| {
+            let file = survivor(tx, file)?;
+            if let Err(refusal) = check_free(tx, dir, name)? {
+                return Ok(Err(refusal));
+            }
+            if !has_entry(tx, file)? {
+                return Ok(Err(TreeError::Missing));
+            }
+            add_entry(tx, dir, name, file)?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// Takes a name away. Taking the item out of the album at Google is then queued.
+    ///
+    /// # Errors
+    /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
+    pub fn unlink(&self, dir: DirId, name: &EntryName) -> Result<Result<Unlinked, TreeError>> {
+        self.write(|tx| match child(tx, dir, name)? {
+            None => Ok(Err(TreeError::Missing)),
+            Some(Child::Dir(_)) => Ok(Err(TreeError::IsDir)),
+            Some(Child::File(file)) => remove_entry(tx, dir, name, file).map(Ok),
+        })
+    }
+
+    /// Moves a file's name to another place, replacing a file that has that name.
+    ///
+    /// Returns what became of the replaced file, if there was one.
+    ///
+    /// # Errors
+    /// [`TreeError`]; or the database fails.
+    pub fn rename_file(
+        &self,
+        from: (DirId, &EntryName),
+        to: (DirId, &EntryName),
+        replace: bool,
+    ) -> Result<Result<Option<Unlinked>, TreeError>> {
+        self.write_durable(|tx| {
+            let file = match child(tx, from.0, from.1)? {
+                None => return Ok(Err(TreeError::Missing)),
+                Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
+                Some(Child::File(file)) => file,
+            };
+            if !is_album(tx, to.0)? {
+                return Ok(Err(TreeError::NotAlbum));
+            }
+            let replaced = match child(tx, to.0, to.1)? {
+                None => None,
+                Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
+                Some(Child::File(_)) if !replace => return Ok(Err(TreeError::Exists)),
+                // POSIX: two names of one file, nothing happens.
+                Some(Child::File(same)) if same == file => return Ok(Ok(None)),
+                Some(Child::File(other)) => Some(remove_entry(tx, to.0, to.1, other)?),
+            };
+            tx.prepare_cached(
+                "UPDATE entries SET dir = ?3, name = ?4 WHERE dir = ?1 AND name = ?2",
+            )?
+            .execute(params![from.0, from.1, to.0, to.1])?;
+            if from.0 != to.0 {
+                want_member(tx, to.0, file)?;
+                drop_member(tx, from.0, file)?;
+            }
+            Ok(Ok(replaced))
+        })
+    }
+
+    /// Swaps what two names stand for.
+    ///
+    /// # Errors
+    /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
+    pub fn exchange_files(
+        &self,
+        a: (DirId, &EntryName),
+        b: (DirId, &EntryName),
+    ) -> Result<Result<(), TreeError>> {
+        self.write_durable(|tx| {
+            let mut found = [FileId(0); 2];
+            for (slot, (dir, name)) in found.iter_mut().zip([a, b]) {
+                match child(tx, dir, name)? {
+                    None => return Ok(Err(TreeError::Missing)),
+                    Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
+                    Some(Child::File(file)) => *slot = file,
+                }
+            }
+            for ((dir, name), file) in [a, b].into_iter().zip([found[1], found[0]]) {
+                tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
+                    .execute(params![dir, name, file])?;
+            }
+            if a.0 != b.0 {
+                want_member(tx, b.0, found[0])?;
+                drop_member(tx, a.0, found[0])?;
+                want_member(tx, a.0, found[1])?;
+                drop_member(tx, b.0, found[1])?;
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// Deletes a file that nothing refers to and Google never had.
+    ///
+    /// Returns whether it did: then its spool file is to be deleted, too.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn forget_file(&self, file: FileId) -> Result<bool> {
+        self.write(|tx| {
+            if !is_orphan(tx, file)? {
+                return Ok(false);
+            }
+            tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+            tx.execute("UPDATE uploads SET replaces = NULL WHERE replaces = ?1", [file])?;
+            tx.execute("DELETE FROM files WHERE id = ?1", [file])?;
+            Ok(true)
+        })
+    }
+
+    /// Sets the modification time, as `touch`, `cp -p` and `rsync -t` do.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> Result<()> {
+        self.write(|tx| {
+            let file = survivor(tx, file)?;
+            tx.prepare_cached("UPDATE files SET mtime_ns = ?2 WHERE id = ?1")?
+                .execute(params![file, mtime_ns])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a size that was learnt from Google.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn learn_size(&self, file: FileId, size: u64) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE files SET size = ?2 WHERE id = ?1")?
+                .execute(params![file, size])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a description that Google has accepted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_description(&self, file: FileId, description: &str) -> Result<()> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE files SET description = ?2 WHERE id = ?1",
+                params![file, description],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
+    let subdir = db
+        .prepare_cached(
+            "SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND shown AND id <> 1",
+        )?
+        .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
+        .optional()?;
+    if subdir.is_some() {
+        return Ok(subdir);
+    }
+    Ok(db
+        .prepare_cached("SELECT file FROM entries WHERE dir = ?1 AND name = ?2")?
+        .query_row(params![dir, name], |row| row.get(0).map(Child::File))
+        .optional()?)
+}
+
+pub(super) fn dir_path(db: &Connection, dir: DirId) -> Result<String> {
+    let mut parts = Vec::new();
+    let mut at = dir;
+    while at != DirId::ROOT {
+        let (parent, name): (DirId, EntryName) = db
+            .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
+            .query_row([at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        parts.push(name.to_text().into_owned());
+        at = parent;
+    }
+    parts.reverse();
+    Ok(parts.join("/"))
+}
+
+/// Follows `merged_into` to the file that has the names now.
+pub(super) fn survivor(db: &Connection, mut file: FileId) -> Result<FileId> {
+    loop {
+        let next: Option<FileId> = db
+            .prepare_cached("SELECT merged_into FROM files WHERE id = ?1")?
+            .query_row([file], |row| row.get(0))
+            .optional()?
+            .flatten();
+        match next {
+            Some(other) => file = other,
+            None => return Ok(file),
+        }
+    }
+}
+
+fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden")?.exists([dir])?)
+}
+
+fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM entries WHERE file = ?1")?.exists([file])?)
+}
+
+/// Whether `name` may be given to a file in `dir`.
+fn check_free(db: &Connection, dir: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
+    if !is_album(db, dir)? {
+        return Ok(Err(TreeError::NotAlbum));
+    }
+    Ok(if child(db, dir, name)?.is_some() { Err(TreeError::Exists) } else { Ok(()) })
+}
+
+/// Whether nothing refers to a file that Google never had (and may not be getting just now).
+fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM files f JOIN uploads u ON u.file = f.id \
+             WHERE f.id = ?1 AND f.media IS NULL AND u.state <> ?2 \
+             AND NOT EXISTS (SELECT 1 FROM entries WHERE file = f.id) \
+             AND NOT EXISTS (SELECT 1 FROM failed WHERE file = f.id) \
+             AND NOT EXISTS (SELECT 1 FROM members WHERE file = f.id)",
+        )?
+        .exists(params![file, UploadState::Creating])?)
+}
+
+pub(super) fn add_entry(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    name: &EntryName,
+    file: FileId,
+) -> Result<()> {
+    tx.prepare_cached("INSERT INTO entries (dir, name, file) VALUES (?1, ?2, ?3)")?
+        .execute(params![dir, name, file])?;
+    want_member(tx, dir, file)
+}
+
+pub(super) fn remove_entry(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    name: &EntryName,
+    file: FileId,
+) -> Result<Unlinked> {
+    tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
+        .execute(params![dir, name])?;
+    drop_member(tx, dir, file)?;
+    Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
+}
+
+/// The file has a name in the album: it shall be there.
+pub(super) fn want_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO members (dir, file, want, present, since) VALUES (?1, ?2, 1, 0, ?3) \
+         ON CONFLICT (dir, file) DO UPDATE SET want = 1, since = excluded.since WHERE want = 0",
+    )?
+    .execute(params![dir, file, to_millis(SystemTime::now())])?;
+    Ok(())
+}
+
+/// If the file's last name in the album is gone, so shall the item be.
+pub(super) fn drop_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+    let named = tx
+        .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
+        .exists(params![file, dir])?;
+    if named {
+        return Ok(());
+    }
+    // Google was never asked to put it there: nothing to undo.
+    let never = tx
+        .prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2 AND present = 0")?
+        .execute(params![dir, file])?;
+    if never == 0 {
+        tx.prepare_cached("UPDATE members SET want = 0, since = ?3 WHERE dir = ?1 AND file = ?2")?
+            .execute(params![dir, file, to_millis(SystemTime::now())])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{album, name};
+
+    #[test]
+    fn a_created_file_is_listed_and_removed_again() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        let file = store.create_file(trip, &name("a.jpg"), 5).unwrap().unwrap();
+        assert_eq!(store.child(trip, &name("a.jpg")).unwrap(), Some(Child::File(file)));
+        assert_eq!(store.entries(trip, 0, 10).unwrap().len(), 1);
+        assert_eq!(store.create_file(trip, &name("a.jpg"), 5).unwrap(), Err(TreeError::Exists));
+        let gone = store.unlink(trip, &name("a.jpg")).unwrap().unwrap();
+        assert_eq!(gone, Unlinked { file, orphan: true });
+        assert!(store.forget_file(file).unwrap());
+        assert_eq!(store.file(file).unwrap(), None);
+    }
+
+    #[test]
+    fn listing_goes_on_from_a_cookie_with_directories_first() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        for file in ["a", "b", "c"] {
+            store.create_file(trip, &name(file), 0).unwrap().unwrap();
+        }
+        album(&store, "Trip/Day 2");
+        let all = store.entries(trip, 0, 10).unwrap();
+        let names: Vec<_> = all.iter().map(|entry| entry.name.to_string()).collect();
+        assert_eq!(names, ["Day 2", "a", "b", "c"]);
+        for (at, entry) in all.iter().enumerate() {
+            assert_eq!(store.entries(trip, entry.cookie, 10).unwrap(), all[at + 1..]);
+        }
+        assert_eq!(store.entries(trip, 0, 2).unwrap(), all[..2]);
+    }
+
+    #[test]
+    fn a_file_with_two_names_survives_the_loss_of_one() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        let file = store.create_file(trip, &name("a"), 0).unwrap().unwrap();
+        store.link(file, trip, &name("b")).unwrap().unwrap();
+        assert_eq!(store.file(file).unwrap().unwrap().links, 2);
+        assert!(!store.unlink(trip, &name("a")).unwrap().unwrap().orphan);
+        assert!(!store.forget_file(file).unwrap());
+        assert!(store.unlink(trip, &name("b")).unwrap().unwrap().orphan);
+    }
+
+    #[test]
+    fn rename_replaces_and_moves_between_albums() {
+        let store = Store::in_memory().unwrap();
+        let (here, there) = (album(&store, "Here"), album(&store, "There"));
+        let new = store.create_file(here, &name("new"), 0).unwrap().unwrap();
+        let old = store.create_file(there, &name("old"), 0).unwrap().unwrap();
+        let (from, to) = ((here, &name("new")), (there, &name("old")));
+        assert_eq!(store.rename_file(from, to, false).unwrap(), Err(TreeError::Exists));
+        let replaced = store.rename_file(from, to, true).unwrap().unwrap();
+        assert_eq!(replaced, Some(Unlinked { file: old, orphan: true }));
+        assert_eq!(store.child(there, &name("old")).unwrap(), Some(Child::File(new)));
+        assert_eq!(store.entries(here, 0, 9).unwrap(), []);
+    }
+}
