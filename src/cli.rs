@@ -1,1 +1,525 @@
-//! (to come)
+//! The command line: flags, environment and `config.toml` become typed settings, here only.
+//!
+//! A setting is a clap argument with an environment variable. These are also the keys that
+//! `config.toml` in the profile's configuration directory may hold: its values become the
+//! arguments' defaults, so clap itself sees to it that flag beats environment beats file, and one
+//! parser per setting judges all three.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use crate::commands;
+use crate::profile::{Profile, ProfileName};
+
+/// Mount Google Photos as a directory tree: albums are folders, copying a file in uploads it
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The account to use: each profile has its own login, database and cache
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "default",
+        env = "GPHOTOSFS_PROFILE"
+    )]
+    pub profile: ProfileName,
+
+    /// Say more on stderr; -vv and -vvv say still more
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = clap::ArgAction::Count,
+        env = "GPHOTOSFS_VERBOSE"
+    )]
+    pub verbose: u8,
+
+    /// The base URL of the Photos Library API; the emulator prints its own
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "https://photoslibrary.googleapis.com",
+        value_parser = http_url,
+        env = "GPHOTOSFS_API_URL"
+    )]
+    pub api_url: Url,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Every setting that shows an environment variable is also a key in config.toml in the profile's \
+configuration directory. A flag beats the environment, the environment beats the file.
+
+Exit status: 0 done, 1 failed, 2 bad usage; diff: 0 no differences, 1 differences, 2 trouble.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Mount the library on a directory; returns when the mount is usable
+    Mount(MountArgs),
+    /// Wait until everything is uploaded, then unmount
+    Umount(commands::umount::UmountArgs),
+    /// Show login, queue, quota, cache and the last errors of a mount
+    Status(commands::status::StatusArgs),
+    /// Wait until Google has everything under a path
+    Sync(commands::sync::SyncArgs),
+    /// List a directory again from Google
+    Refresh(commands::sync::RefreshArgs),
+    /// Say which files differ between a local directory and an album; downloads no media
+    Diff(commands::diff::DiffArgs),
+}
+
+/// `gphotosfs mount`.
+#[derive(Debug, Args)]
+pub struct MountArgs {
+    /// An empty directory
+    pub mountpoint: PathBuf,
+
+    /// Stay in the foreground and log to stderr
+    #[arg(
+        short,
+        long,
+        env = "GPHOTOSFS_FOREGROUND",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub foreground: bool,
+
+    /// The child of a mount that detaches: answers its parent through stdout
+    #[arg(long, hide = true)]
+    pub detached: bool,
+
+    /// Mount options as in fstab: ro, allow_other, profile=NAME, and the settings below as
+    /// sizes=, refresh=, cache_size=, uploads=, api_url=. An option beats the flag of that name
+    #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
+    pub options: Vec<MountOption>,
+
+    /// When close(2) returns: once the bytes are safe on this disk (background)
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "background",
+        value_parser = commit,
+        env = "GPHOTOSFS_COMMIT"
+    )]
+    pub commit: Commit,
+
+    /// How file sizes are learnt: asked for when a directory is listed, or at the first open
+    #[arg(long, value_enum, default_value_t = Sizes::Exact, env = "GPHOTOSFS_SIZES")]
+    pub sizes: Sizes,
+
+    /// How old the list of albums may become before it is asked for again
+    #[arg(
+        long,
+        value_name = "DUR",
+        default_value = "5m",
+        value_parser = humantime::parse_duration,
+        env = "GPHOTOSFS_REFRESH"
+    )]
+    pub refresh: Duration,
+
+    /// How much disk the cache of downloaded and uploaded content may take
+    #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
+    pub cache_size: ByteSize,
+
+    /// How many files are sent at the same time, 1 to 32
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4",
+        value_parser = clap::value_parser!(u8).range(1..=32),
+        env = "GPHOTOSFS_UPLOADS"
+    )]
+    pub uploads: u8,
+
+    /// Refuse every change
+    #[arg(
+        long,
+        env = "GPHOTOSFS_READ_ONLY",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub read_only: bool,
+
+    /// Let other users of this machine in (needs user_allow_other in /etc/fuse.conf unless root)
+    #[arg(
+        long,
+        env = "GPHOTOSFS_ALLOW_OTHER",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub allow_other: bool,
+}
+
+/// When close(2) returns. There is one way so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Once the bytes are durable here; uploading goes on behind it.
+    Background,
+}
+
+/// How the sizes of files that were not uploaded from here are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sizes {
+    /// Ask for each once, when its directory is listed
+    Exact,
+    /// Report 0 until the first open, which saves requests
+    Lazy,
+}
+
+/// What the mount is to do, merged from flags, `-o`, environment and file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountSettings {
+    /// Where to mount, as given.
+    pub mountpoint: PathBuf,
+    /// Do not detach.
+    pub foreground: bool,
+    /// This process is the child of a mount that detaches.
+    pub detached: bool,
+    /// How sizes are learnt.
+    pub sizes: Sizes,
+    /// How old the album list may become.
+    pub refresh: Duration,
+    /// Limit of the content cache, in bytes.
+    pub cache_size: u64,
+    /// Byte uploads at the same time, 1 to 32.
+    pub uploads: u8,
+    /// Refuse every change.
+    pub read_only: bool,
+    /// Let other users of this machine in.
+    pub allow_other: bool,
+    /// Base URL of the API.
+    pub api_url: Url,
+}
+
+impl MountArgs {
+    /// Merges `-o` over the flags; the later of two options wins, as in mount(8).
+    pub fn settings(self, api_url: Url) -> MountSettings {
+        let mut settings = MountSettings {
+            mountpoint: self.mountpoint,
+            foreground: self.foreground,
+            detached: self.detached,
+            sizes: self.sizes,
+            refresh: self.refresh,
+            cache_size: self.cache_size.as_u64(),
+            uploads: self.uploads,
+            read_only: self.read_only,
+            allow_other: self.allow_other,
+            api_url,
+        };
+        for option in self.options {
+            match option {
+                MountOption::Profile(_) | MountOption::Ignored => {}
+                MountOption::ReadOnly(it) => settings.read_only = it,
+                MountOption::AllowOther => settings.allow_other = true,
+                MountOption::Sizes(it) => settings.sizes = it,
+                MountOption::Refresh(it) => settings.refresh = it,
+                MountOption::CacheSize(it) => settings.cache_size = it.as_u64(),
+                MountOption::Uploads(it) => settings.uploads = it,
+                MountOption::ApiUrl(it) => settings.api_url = it,
+            }
+        }
+        settings
+    }
+}
+
+/// One word of `-o`, in the style of fstab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountOption {
+    /// `profile=NAME`.
+    Profile(ProfileName),
+    /// `ro` or `rw`.
+    ReadOnly(bool),
+    /// `allow_other`.
+    AllowOther,
+    /// `sizes=exact|lazy`.
+    Sizes(Sizes),
+    /// `refresh=DUR`.
+    Refresh(Duration),
+    /// `cache_size=SIZE`.
+    CacheSize(ByteSize),
+    /// `uploads=N`.
+    Uploads(u8),
+    /// `api_url=URL`.
+    ApiUrl(Url),
+    /// Meant for mount(8), systemd or the kernel; nothing for us to do.
+    Ignored,
+}
+
+impl FromStr for MountOption {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let refused = |why: String| format!("option {word:?}: {why}");
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        Ok(match (key, value) {
+            ("ro", "") => Self::ReadOnly(true),
+            ("rw", "") => Self::ReadOnly(false),
+            ("allow_other", "") => Self::AllowOther,
+            (
+                "auto" | "noauto" | "user" | "users" | "nouser" | "defaults" | "nofail" | "_netdev"
+                | "nosuid" | "nodev" | "noatime" | "",
+                "",
+            ) => Self::Ignored,
+            (key, _) if key.starts_with("x-") => Self::Ignored,
+            ("profile", name) => Self::Profile(name.parse().map_err(refused)?),
+            ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
+            ("refresh", it) => Self::Refresh(
+                humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
+            ),
+            ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
+            ("uploads", it) => Self::Uploads(
+                it.parse()
+                    .ok()
+                    .filter(|n| (1..=32).contains(n))
+                    .ok_or_else(|| refused("use a number from 1 to 32".into()))?,
+            ),
+            ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
+            _ => {
+                return Err(refused(
+                    "not known here; known are ro, rw, allow_other, profile=, sizes=, refresh=, \
+                     cache_size=, uploads= and api_url="
+                        .into(),
+                ));
+            }
+        })
+    }
+}
+
+fn commit(when: &str) -> Result<Commit, String> {
+    match when {
+        "background" => Ok(Commit::Background),
+        "close" => Err("waiting for Google in close(2) is not built yet; use 'background', and \
+                        'gphotosfs sync' to wait"
+            .into()),
+        _ => Err("use 'background'".into()),
+    }
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|err| err.to_string())?;
+    match url.scheme() {
+        "http" | "https" if url.host().is_some() => Ok(url),
+        _ => Err("use a URL that starts with https:// or http://".into()),
+    }
+}
+
+/// Why there are no settings to run with.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Help was asked for, or an argument or environment variable was refused.
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+    /// The profile's directories cannot be used.
+    #[error("cannot use the profile's directories")]
+    Profile(#[source] io::Error),
+    /// The configuration file cannot be read or was refused.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Which key, which value, which rule.
+        why: String,
+    },
+}
+
+impl Cli {
+    /// Reads this process's arguments and environment and the profile's `config.toml`.
+    ///
+    /// # Errors
+    /// If any of them is refused; also to show help or the version.
+    pub fn load() -> Result<(Self, Profile), CliError> {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let cli = Self::try_parse_from(&args)?;
+        let profile = Profile::locate(cli.profile_name().clone()).map_err(CliError::Profile)?;
+        let path = profile.config_dir().map_err(CliError::Profile)?.join("config.toml");
+        let cli = match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                Self::parse_over(&text, &args).map_err(|why| CliError::File { path, why })?
+            }
+            Err(err) if err.kind() == io::ErrorKind::NotFound => cli,
+            Err(err) => return Err(CliError::File { path, why: err.to_string() }),
+        };
+        Ok((cli, profile))
+    }
+
+    fn profile_name(&self) -> &ProfileName {
+        let Command::Mount(mount) = &self.command else { return &self.profile };
+        let chosen = mount.options.iter().rev().find_map(|option| match option {
+            MountOption::Profile(name) => Some(name),
+            _ => None,
+        });
+        chosen.unwrap_or(&self.profile)
+    }
+
+    /// Parses `args`, which have been found good by themselves, with the values of `file` as
+    /// defaults. An error is therefore about the file.
+    fn parse_over(file: &str, args: &[OsString]) -> Result<Self, String> {
+        let table: toml::Table = file.parse().map_err(|err: toml::de::Error| err.to_string())?;
+        let mut command = Self::command();
+        for (key, value) in table {
+            let value = match value {
+                toml::Value::String(it) => it,
+                toml::Value::Integer(it) => it.to_string(),
+                toml::Value::Boolean(it) => it.to_string(),
+                other => {
+                    return Err(format!(
+                        "{key}: use a string, a number or true/false, not {}",
+                        other.type_str()
+                    ));
+                }
+            };
+            let known;
+            (command, known) = set_default(command, &key, &value);
+            if !known {
+                return Err(format!("{key}: no setting has this name"));
+            }
+        }
+        let parsed = command.try_get_matches_from(args).and_then(|it| Self::from_arg_matches(&it));
+        parsed.map_err(|err| {
+            let text = err.to_string();
+            let first = text.split("\n\n").next().unwrap_or(&text);
+            first.trim_start_matches("error: ").trim_end().to_owned()
+        })
+    }
+}
+
+/// Gives the setting `key` a default wherever it occurs; tells whether it does.
+fn set_default(command: clap::Command, key: &str, value: &str) -> (clap::Command, bool) {
+    let mut known = false;
+    let command = command.mut_args(|arg| {
+        // The profile chooses the file; it cannot also be in it.
+        if arg.get_id() == key && arg.get_env().is_some() && key != "profile" {
+            known = true;
+            arg.default_value(value.to_owned())
+        } else {
+            arg
+        }
+    });
+    let command = command.mut_subcommands(|sub| {
+        let (sub, here) = set_default(sub, key, value);
+        known |= here;
+        sub
+    });
+    (command, known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> Vec<OsString> {
+        ["gphotosfs"].iter().chain(words).map(OsString::from).collect()
+    }
+
+    fn mount(file: &str, words: &[&str]) -> MountSettings {
+        let cli = Cli::parse_over(file, &args(words)).unwrap();
+        let Command::Mount(mount) = cli.command else { panic!("not a mount: {words:?}") };
+        mount.settings(cli.api_url)
+    }
+
+    #[test]
+    fn clap_finds_the_definition_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_environment_variable_is_named_after_its_key() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let Some(env) = arg.get_env() else { continue };
+                let expected = format!("GPHOTOSFS_{}", arg.get_id().as_str().to_uppercase());
+                assert_eq!(env, expected.as_str(), "in {}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn file_replaces_defaults_and_flags_beat_the_file() {
+        let file = "uploads = 7\nrefresh = '1h'\nread_only = true\napi_url = 'http://[::1]:8080'";
+        let from_file = mount(file, &["mount", "/m"]);
+        assert_eq!(from_file.uploads, 7);
+        assert_eq!(from_file.refresh, Duration::from_secs(3600));
+        assert!(from_file.read_only);
+        assert_eq!(from_file.api_url.port(), Some(8080));
+
+        let flags = ["mount", "/m", "--uploads", "2", "--read-only=false"];
+        let from_flags = mount(file, &flags);
+        assert_eq!((from_flags.uploads, from_flags.read_only), (2, false));
+    }
+
+    #[test]
+    fn settings_have_the_documented_defaults() {
+        let it = mount("", &["mount", "/m"]);
+        assert_eq!(it.sizes, Sizes::Exact);
+        assert_eq!(it.refresh, Duration::from_secs(300));
+        assert_eq!(it.cache_size, 10_000_000_000);
+        assert_eq!(it.api_url.as_str(), "https://photoslibrary.googleapis.com/");
+        assert!(!it.foreground && !it.read_only && !it.allow_other && !it.detached);
+    }
+
+    #[test]
+    fn fstab_options_beat_flags_and_the_last_one_wins() {
+        let options = "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,ro";
+        let it = mount("", &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other"]);
+        assert_eq!((it.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
+        assert!(it.allow_other);
+    }
+
+    #[test]
+    fn profile_option_chooses_the_profile() {
+        let words = args(&["--profile", "a", "mount", "/m", "-o", "ro,profile=b"]);
+        assert_eq!(Cli::try_parse_from(words).unwrap().profile_name().to_string(), "b");
+    }
+
+    #[test]
+    fn refused_arguments_name_flag_value_and_rule() {
+        for (words, parts) in [
+            (&["mount", "/m", "--uploads", "0"][..], &["--uploads", "'0'", "1..=32"][..]),
+            (&["mount", "/m", "--refresh", "soon"], &["--refresh", "'soon'"]),
+            (&["mount", "/m", "--cache-size", "big"], &["--cache-size", "'big'"]),
+            (&["mount", "/m", "--commit", "close"], &["--commit", "not built yet"]),
+            (&["mount", "/m", "-o", "ro,speed=9"], &["-o", "\"speed=9\"", "not known here"]),
+            (&["mount", "/m", "-o", "uploads=33"], &["\"uploads=33\"", "1 to 32"]),
+            (&["--profile", "../x", "mount", "/m"], &["--profile", "letters, digits"]),
+            (&["--api-url", "ftp://x", "mount", "/m"], &["--api-url", "https://"]),
+        ] {
+            let message = Cli::try_parse_from(args(words)).unwrap_err().to_string();
+            for part in parts {
+                assert!(message.contains(part), "{words:?}: {part:?} not in {message:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn refused_file_values_name_key_and_rule() {
+        for (file, part) in [
+            ("uploads = 99", "'99' for '--uploads <N>'"),
+            ("uploads = [1]", "uploads: use a string, a number or true/false, not array"),
+            ("colour = 'red'", "colour: no setting has this name"),
+            ("profile = 'x'", "profile: no setting has this name"),
+            ("mountpoint = '/m'", "mountpoint: no setting has this name"),
+        ] {
+            let why = Cli::parse_over(file, &args(&["mount", "/m"])).unwrap_err();
+            assert!(why.contains(part), "{file:?}: {why:?}");
+        }
+    }
+}

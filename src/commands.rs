@@ -1,6 +1,208 @@
-//! (to come)
+//! What every subcommand shares: dispatch, logging, the one error line and the exit status.
+
+pub mod diff;
+pub mod status;
+pub mod sync;
+pub mod umount;
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, CliError, Command};
+use crate::profile::Profile;
 
 /// Runs the program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let (cli, profile) = match Cli::load() {
+        Ok(it) => it,
+        Err(CliError::Arguments(err)) => {
+            // Help and version go to stdout, refusals to stderr; a closed pipe is nobody's loss.
+            let _ = err.print();
+            return if err.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+        Err(err @ CliError::File { .. }) => {
+            return CommandError::usage(err.to_string()).report(Exit::Usage);
+        }
+        Err(CliError::Profile(err)) => {
+            return CommandError::new("cannot use the profile's directories")
+                .because(err)
+                .report(Exit::Failed);
+        }
+    };
+    log_to_stderr(cli.verbose);
+    let on_failure = match cli.command {
+        Command::Diff(_) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    match dispatch(cli, profile) {
+        Ok(exit) => exit.into(),
+        Err(err) => err.report(on_failure),
+    }
+}
+
+fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
+    let done = |()| Exit::Done;
+    match cli.command {
+        Command::Mount(args) => {
+            let _settings = args.settings(cli.api_url);
+            Err(CommandError::new("mount is not built yet"))
+        }
+        Command::Umount(args) => umount::run(&args).map(done),
+        Command::Status(args) => status::run(&args, &profile).map(done),
+        Command::Sync(args) => sync::run(&args, &profile).map(done),
+        Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
+        Command::Diff(args) => diff::run(&args),
+    }
+}
+
+/// 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the libraries.
+fn log_to_stderr(verbose: u8) {
+    let filter = match verbose {
+        0 => "warn",
+        1 => "warn,gphotosfs=info",
+        2 => "info,gphotosfs=debug",
+        _ => "trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_target(verbose > 1)
+        .init();
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for has been done; `diff`: no differences.
+    Done,
+    /// `diff` found differences.
+    Differ,
+    /// It could not be done; stderr says why.
+    Failed,
+    /// The arguments or the configuration file were refused; `diff`: any trouble, as diff(1).
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Differ | Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+/// Why a command failed, and what the user can do: `what: cause: cause; next step`.
+#[derive(Debug)]
+pub struct CommandError {
+    what: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    hint: Option<String>,
+    usage: bool,
+}
+
+impl CommandError {
+    /// Says what could not be done, without a full stop.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), cause: None, hint: None, usage: false }
+    }
+
+    /// As [`CommandError::new`], for arguments that make no sense: exit status 2.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { usage: true, ..Self::new(what) }
+    }
+
+    /// Adds the cause; its own chain of causes is shown too.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(self, next: impl Into<String>) -> Self {
+        Self { hint: Some(next.into()), ..self }
+    }
+
+    /// Prints the one line and gives the exit status.
+    fn report(&self, on_failure: Exit) -> ExitCode {
+        if !self.reader_left() {
+            // If even stderr is closed the exit status still tells.
+            let _ = writeln!(io::stderr(), "gphotosfs: {self}");
+        }
+        if self.usage { Exit::Usage } else { on_failure }.into()
+    }
+
+    /// Whether the reader of our output has gone away (`gphotosfs diff A B | head`).
+    fn reader_left(&self) -> bool {
+        let cause = self.cause.as_deref().and_then(|it| it.downcast_ref::<io::Error>());
+        cause.is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = self.what.clone();
+        let mut next: Option<&dyn Error> = self.cause.as_deref().map(|it| it as _);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Some errors already end with their source's words.
+            if !line.ends_with(&text) {
+                line = format!("{line}: {text}");
+            }
+            next = cause.source();
+        }
+        f.write_str(&line)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl Error for CommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|it| it as _)
+    }
+}
+
+/// Writes a command's result to stdout.
+///
+/// # Errors
+/// If it cannot be written. When the reader has left, the program ends without a message.
+pub fn print(text: impl AsRef<str>) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_ref().as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|err| CommandError::new("cannot write the output").because(err))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_line_has_what_causes_and_next_step() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the token file is unreadable")]
+        struct Outer(#[source] io::Error);
+
+        let inner = io::Error::from_raw_os_error(libc::EACCES);
+        let error = CommandError::new("cannot mount /m")
+            .because(Outer(inner))
+            .hint("run 'gphotosfs login'");
+        assert_eq!(
+            error.to_string(),
+            "cannot mount /m: the token file is unreadable: Permission denied (os error 13); \
+             run 'gphotosfs login'"
+        );
+    }
+
+    #[test]
+    fn words_of_a_cause_are_not_said_twice() {
+        let again = io::Error::other("disk full");
+        let error = CommandError::new("cannot write: disk full").because(again);
+        assert_eq!(error.to_string(), "cannot write: disk full");
+    }
 }

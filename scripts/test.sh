@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Everything a change has to pass: format, lints, tests on a real mount, documentation, licences.
+#   scripts/test.sh [--long]     --long also runs what takes minutes
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+long=()
+case "${1-}" in
+    '') ;;
+    --long) long=(-- --include-ignored) ;;
+    *) echo "usage: scripts/test.sh [--long]" >&2; exit 2 ;;
+esac
+
+need_command fusermount3 fuse3
+need_command cc build-essential
+need_cargo
+need_fuse_device
+for component in rustfmt clippy; do
+    cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+
+step cargo fmt --all --check
+step cargo clippy --locked --all-targets -- -D warnings
+step cargo test --locked --all-targets "${long[@]}"
+step cargo test --locked --doc
+RUSTDOCFLAGS='-D warnings' step cargo doc --locked --no-deps
+if cargo deny --version >/dev/null 2>&1; then
+    step cargo deny --offline check licenses bans
+else
+    printf '\n== cargo-deny is not installed: licences not checked\n'
+fi
+printf '\nAll good.\n'
