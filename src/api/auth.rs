@@ -1,0 +1,301 @@
+//! The login: who we are to Google, and a current access token for whoever needs one.
+//!
+//! `gphotosfs login` writes two files into the profile, the client secret and the grant; nothing else
+//! writes them, so a login in another terminal is noticed by the file's change and heals a running
+//! mount whose grant had died. Access tokens live in memory only.
+
+mod client_file;
+mod exchange;
+mod grant;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+pub use client_file::{ClientFileError, ClientKind, ClientSecret};
+pub use exchange::{Authorisation, OAuth};
+pub use grant::{Grant, Scope};
+pub use oauth2::AccessToken;
+
+use grant::{Stamp, Stored};
+
+/// A token is renewed this long before it ends, or at half its life if that is shorter.
+const RENEW_AHEAD: Duration = Duration::from_secs(300);
+/// While a token still works, a failed renewal is not tried again before this.
+const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Grants that end within this are worth a warning.
+const ENDS_SOON: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// Why there is no access token. Cheap to clone: everybody who waited for one renewal gets its error.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoginError {
+    /// Nobody has logged in, or they have logged out.
+    #[error("not logged in; run `gphotosfs login`")]
+    NotLoggedIn,
+    /// There is a grant, but not the client that it was given to.
+    #[error("the OAuth client file is missing; run `gphotosfs login --client-secret FILE`")]
+    NoClient,
+    /// A file of the login cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Google says that the grant is no longer good. Final until somebody logs in again.
+    #[error(
+        "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the \
+             consent screen is in \"Testing\": publish it (\"In production\")"
+    )]
+    Ended(String),
+    /// Google refuses the client or the account rather than the grant.
+    #[error("Google refuses the login: {error}{}{}", describe(.description), describe(exchange::remedy(.error).unwrap_or("")))]
+    Refused {
+        /// OAuth's error word.
+        error: String,
+        /// Google's explanation, may be empty.
+        description: String,
+    },
+    /// The token endpoint could not be reached.
+    #[error("cannot reach Google's login service")]
+    Offline(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The token endpoint has trouble of its own.
+    #[error("Google's login service has trouble: {0}")]
+    Unavailable(String),
+}
+
+impl LoginError {
+    /// Whether it may work later without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Offline(_) | Self::Unavailable(_))
+    }
+}
+
+fn describe(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// A stored login and its current access token.
+#[derive(Debug)]
+pub struct Login {
+    dir: PathBuf,
+    http: reqwest::Client,
+    /// What is known. Never locked across an await.
+    state: Mutex<State>,
+    /// Held by the one task that renews the token or looks at the files; the others wait for it.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    stored: Arc<Stored>,
+    access: Option<Access>,
+    /// The verdict on `stored`, once there is a final one.
+    dead: Option<LoginError>,
+    /// How many renewals have ended, and how the last one did.
+    renewals: u64,
+    last_failure: Option<LoginError>,
+}
+
+#[derive(Debug, Clone)]
+struct Access {
+    token: AccessToken,
+    renew_at: Timestamp,
+    ends_at: Timestamp,
+}
+
+impl Login {
+    /// Reads the login of a profile from disk; asks nobody. Blocks for two small files.
+    ///
+    /// # Errors
+    /// [`LoginError::NotLoggedIn`], [`LoginError::NoClient`] or [`LoginError::File`].
+    pub fn load(profile: &crate::profile::Profile) -> Result<Self, LoginError> {
+        let dir = profile
+            .config_dir()
+            .map_err(|err| file_error(Path::new("the profile directory"), err))?;
+        let stored = Stored::load(dir)?;
+        stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
+        let http = super::transport::http_client(exchange::CONNECT_DEADLINE)
+            .map_err(|err| LoginError::Offline(Arc::new(err)))?;
+        let state = State {
+            stored: Arc::new(stored),
+            access: None,
+            dead: None,
+            renewals: 0,
+            last_failure: None,
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            http,
+            state: Mutex::new(state),
+            renewing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// A token for the next request, renewed ahead of its end. Any number of tasks may ask; one
+    /// renewal serves them all.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn access_token(&self) -> Result<AccessToken, LoginError> {
+        let (current, seen) = {
+            let state = self.state.lock();
+            (state.access.clone(), state.renewals)
+        };
+        let now = Timestamp::now();
+        let still_good = current.filter(|it| now < it.ends_at);
+        let turn = match still_good {
+            Some(access) if now < access.renew_at => return Ok(access.token),
+            Some(access) => match self.renewing.try_lock() {
+                Ok(turn) => turn,
+                Err(_) => return Ok(access.token), // somebody is at it; this one works meanwhile
+            },
+            None => self.renewing.lock().await,
+        };
+        {
+            let state = self.state.lock();
+            if let Some(access) = state.access.as_ref().filter(|it| Timestamp::now() < it.renew_at)
+            {
+                return Ok(access.token.clone());
+            }
+            // The renewal that we waited for has failed: so has ours.
+            if let Some(failure) = state.last_failure.as_ref().filter(|_| state.renewals != seen) {
+                return Err(failure.clone());
+            }
+        }
+        let result = self.renew().await;
+        drop(turn);
+        result
+    }
+
+    /// Tells that the service did not take this token, so that the next one asked for is another.
+    pub fn invalidate(&self, token: &AccessToken) {
+        let mut state = self.state.lock();
+        if state.access.as_ref().is_some_and(|it| it.token.secret() == token.secret()) {
+            state.access = None;
+        }
+    }
+
+    /// Whether somebody has logged in anew since we last looked. If so, the new login is used from now on.
+    pub async fn replaced(&self) -> bool {
+        let _turn = self.renewing.lock().await;
+        self.reload().await.unwrap_or(false)
+    }
+
+    /// The scopes that were not granted, so that part of the program cannot work.
+    pub fn missing_scopes(&self) -> Vec<Scope> {
+        self.state.lock().stored.grant.missing_scopes()
+    }
+
+    /// When Google will end this login by itself, if it said so.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.state.lock().stored.grant.ends_at
+    }
+
+    /// Asks for a new access token. The caller holds `renewing`.
+    async fn renew(&self) -> Result<AccessToken, LoginError> {
+        let result = self.try_renew().await;
+        let mut state = self.state.lock();
+        state.renewals += 1;
+        state.last_failure = result.as_ref().err().cloned();
+        match result {
+            Ok(access) => {
+                let token = access.token.clone();
+                state.access = Some(access);
+                Ok(token)
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot renew the login");
+                if matches!(error, LoginError::Ended(_) | LoginError::Refused { .. }) {
+                    (state.dead, state.access) = (Some(error.clone()), None);
+                }
+                match &mut state.access {
+                    // Better an old token than none, as long as it works.
+                    Some(old) if error.is_passing() && Timestamp::now() < old.ends_at => {
+                        old.renew_at = Timestamp::now() + RENEW_AGAIN_AFTER;
+                        Ok(old.token.clone())
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    async fn try_renew(&self) -> Result<Access, LoginError> {
+        self.reload().await?;
+        let (stored, dead) = {
+            let state = self.state.lock();
+            (state.stored.clone(), state.dead.clone())
+        };
+        if let Some(verdict) = dead {
+            return Err(verdict);
+        }
+        let oauth = OAuth::new(stored.client.clone(), self.http.clone());
+        let answer = oauth.renew(stored.grant.refresh_token()).await?;
+        let now = Timestamp::now();
+        let life = answer.life();
+        if let Some(grant) = stored.grant.renewed(&answer, now) {
+            self.keep(&stored, grant).await;
+        }
+        Ok(Access {
+            token: answer.into_token(),
+            renew_at: now + (life - RENEW_AHEAD.min(life / 2)),
+            ends_at: now + life,
+        })
+    }
+
+    /// Takes over what another process wrote since we last looked; true if there was something.
+    async fn reload(&self) -> Result<bool, LoginError> {
+        let known = self.state.lock().stored.stamp;
+        let dir = self.dir.clone();
+        let fresh = blocking(move || match Stamp::of(&dir) {
+            Some(stamp) if stamp == known => Ok(None),
+            _ => Stored::load(&dir).map(Some),
+        })
+        .await?;
+        let Some(fresh) = fresh else { return Ok(false) };
+        tracing::info!("using the new login");
+        let mut state = self.state.lock();
+        (state.stored, state.access, state.dead) = (Arc::new(fresh), None, None);
+        Ok(true)
+    }
+
+    /// Keeps a grant that changed by renewal, unless somebody has logged in meanwhile.
+    async fn keep(&self, before: &Stored, grant: Grant) {
+        let (dir, stamp, client) = (self.dir.clone(), before.stamp, before.client.clone());
+        let saved = blocking(move || {
+            if Stamp::of(&dir) != Some(stamp) {
+                return Ok(None);
+            }
+            grant.save(&dir)?;
+            Ok(Some(Stored { client, grant, stamp: Stamp::of(&dir).unwrap_or(stamp) }))
+        })
+        .await;
+        match saved {
+            Ok(Some(stored)) => self.state.lock().stored = Arc::new(stored),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot keep the renewed login"
+            ),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoginError> + Send + 'static,
+) -> Result<T, LoginError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(err) => Err(LoginError::Unavailable(err.to_string())), // the runtime is shutting down
+    }
+}
+
+fn file_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> LoginError {
+    LoginError::File { path: path.to_owned(), source: Arc::new(source) }
+}

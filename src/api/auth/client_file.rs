@@ -1,0 +1,215 @@
+//! The OAuth client file as Google's console writes it (reference §3.2).
+
+use std::path::Path;
+
+use serde::Deserialize;
+use url::Url;
+
+/// Its name in the profile.
+pub(super) const CLIENT_FILE: &str = "client_secret.json";
+
+/// Which kind of client was made in the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// "Desktop app": any loopback port will do as redirect.
+    Installed,
+    /// "Web application": only the registered redirects will do.
+    Web,
+}
+
+/// An OAuth client. The secret does not show in `Debug`.
+#[derive(Clone)]
+pub struct ClientSecret {
+    /// Which kind it is.
+    pub kind: ClientKind,
+    /// The client's public name.
+    pub client_id: String,
+    /// The page where the user says yes.
+    pub auth_uri: Url,
+    /// Where codes and refresh tokens become access tokens.
+    pub token_uri: Url,
+    /// Where logins are ended.
+    pub revoke_uri: Url,
+    /// Registered redirects.
+    pub redirect_uris: Vec<String>,
+    pub(super) secret: String,
+    /// The file as it was, to be kept.
+    text: String,
+}
+
+impl std::fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientSecret")
+            .field("kind", &self.kind)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a file is no OAuth client file, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientFileError {
+    /// Not JSON at all.
+    #[error(
+        "it is not JSON ({0}); download the client file again (Google Cloud console, Clients, \"Download JSON\")"
+    )]
+    NotJson(String),
+    /// A key of a robot account.
+    #[error(
+        "it is the key of a service account, which Google Photos does not accept; {MAKE_DESKTOP_CLIENT}"
+    )]
+    ServiceAccount,
+    /// A token, not a client.
+    #[error("it holds a user's token, not an OAuth client; {MAKE_DESKTOP_CLIENT}")]
+    UserToken,
+    /// An API key.
+    #[error("it holds an API key, which gives no access to a user's photos; {MAKE_DESKTOP_CLIENT}")]
+    ApiKey,
+    /// Some other JSON.
+    #[error("it is JSON, but has neither \"installed\" nor \"web\" in it; {MAKE_DESKTOP_CLIENT}")]
+    NoClient,
+    /// An incomplete one.
+    #[error("it is incomplete: {0}; download the client file again")]
+    Incomplete(String),
+}
+
+const MAKE_DESKTOP_CLIENT: &str = "make an OAuth client of the type \"Desktop app\" (Google Cloud console, Clients) and use its JSON file";
+
+#[derive(Deserialize)]
+struct Fields {
+    client_id: String,
+    client_secret: String,
+    auth_uri: Url,
+    token_uri: Url,
+    /// Ours: lets a stand-in for Google put revocation anywhere.
+    revoke_uri: Option<Url>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+}
+
+impl ClientSecret {
+    /// Reads Google's file.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn parse(text: &str) -> Result<Self, ClientFileError> {
+        use serde_json::Value;
+        let text = text.trim_start_matches('\u{feff}'); // editors on Windows add it
+        let json: Value = serde_json::from_str(text).map_err(|err| {
+            // A bare API key in a file.
+            if text.trim().starts_with("AIza") {
+                ClientFileError::ApiKey
+            } else {
+                ClientFileError::NotJson(err.to_string())
+            }
+        })?;
+        let has = |key: &str| json.get(key).is_some();
+        let (kind, fields) = match (json.get("installed"), json.get("web")) {
+            (Some(fields), _) => (ClientKind::Installed, fields),
+            (None, Some(fields)) => (ClientKind::Web, fields),
+            _ if has("private_key")
+                || json.get("type").and_then(Value::as_str) == Some("service_account") =>
+            {
+                return Err(ClientFileError::ServiceAccount);
+            }
+            _ if has("refresh_token") || has("access_token") => {
+                return Err(ClientFileError::UserToken);
+            }
+            _ if has("api_key") || has("apiKey") || has("keyString") => {
+                return Err(ClientFileError::ApiKey);
+            }
+            _ => return Err(ClientFileError::NoClient),
+        };
+        // serde's messages name the field, and a wrong URL's text; never the secret.
+        let fields = Fields::deserialize(fields)
+            .map_err(|err| ClientFileError::Incomplete(err.to_string()))?;
+        for (name, value) in
+            [("client_id", &fields.client_id), ("client_secret", &fields.client_secret)]
+        {
+            if value.trim().is_empty() {
+                return Err(ClientFileError::Incomplete(format!("{name} is empty")));
+            }
+        }
+        let beside = fields.token_uri.join("revoke");
+        let revoke_uri = fields.revoke_uri.or(beside.ok());
+        let revoke_uri = revoke_uri
+            .ok_or_else(|| ClientFileError::Incomplete("token_uri is no web address".into()))?;
+        Ok(Self {
+            kind,
+            client_id: fields.client_id,
+            secret: fields.client_secret,
+            auth_uri: fields.auth_uri,
+            token_uri: fields.token_uri,
+            revoke_uri,
+            redirect_uris: fields.redirect_uris,
+            text: text.to_owned(),
+        })
+    }
+
+    /// Writes the file into the profile's configuration directory, readable by its owner only.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), super::LoginError> {
+        super::grant::write_private(&dir.join(CLIENT_FILE), self.text.as_bytes())
+    }
+
+    /// The client that the profile used last, if any.
+    ///
+    /// # Errors
+    /// If there is one that cannot be used.
+    pub fn stored(dir: &Path) -> Result<Option<Self>, super::LoginError> {
+        let path = dir.join(CLIENT_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text).map(Some).map_err(|err| super::file_error(&path, err)),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(super::file_error(&path, err)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(kind: &str) -> String {
+        serde_json::json!({kind: {"client_id": "c", "project_id": "p", "client_secret": "GOCSPX-s",
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth", "token_uri": "https://oauth2.googleapis.com/token",
+            "redirect_uris": ["http://localhost"]}})
+        .to_string()
+    }
+
+    #[test]
+    fn both_kinds_are_read_and_revoke_lies_beside_token() {
+        let client = ClientSecret::parse(&file("installed")).unwrap();
+        assert_eq!(client.kind, ClientKind::Installed);
+        assert_eq!(client.revoke_uri.as_str(), "https://oauth2.googleapis.com/revoke");
+        assert_eq!(ClientSecret::parse(&file("web")).unwrap().kind, ClientKind::Web);
+    }
+
+    #[test]
+    fn debug_hides_the_secret() {
+        let client = ClientSecret::parse(&file("installed")).unwrap();
+        assert!(!format!("{client:?}").contains("GOCSPX"));
+    }
+
+    #[test]
+    fn wrong_files_are_called_by_their_names() {
+        use ClientFileError::*;
+        let check = |text: &str, expected: ClientFileError| {
+            assert_eq!(ClientSecret::parse(text).unwrap_err(), expected, "{text}");
+        };
+        check(r#"{"type":"service_account","private_key":"k"}"#, ServiceAccount);
+        check(r#"{"type":"authorized_user","refresh_token":"r"}"#, UserToken);
+        check(r#"{"api_key":"AIza1"}"#, ApiKey);
+        check("AIzaSyB\n", ApiKey);
+        check("[]", NoClient);
+        assert!(matches!(ClientSecret::parse("<html>"), Err(NotJson(_))));
+        assert!(matches!(
+            ClientSecret::parse(r#"{"installed":{"client_id":"c"}}"#),
+            Err(Incomplete(_))
+        ));
+        let empty = file("installed").replace("GOCSPX-s", " ");
+        assert!(matches!(ClientSecret::parse(&empty), Err(Incomplete(_))));
+    }
+}

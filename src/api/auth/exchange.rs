@@ -1,0 +1,377 @@
+//! The conversation with the OAuth endpoints (reference §3.3 to §3.7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
+};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::LoginError;
+use super::client_file::ClientSecret;
+use super::grant::{Grant, Scope};
+use crate::api::error::{Error, quote};
+use crate::api::transport::{classify, header, whole_body};
+
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Google's access tokens live an hour; so does one that does not say.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
+
+type Client = oauth2::Client<
+    BasicErrorResponse,
+    TokenAnswer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// One OAuth client's dealings with Google.
+#[derive(Debug)]
+pub struct OAuth {
+    client: ClientSecret,
+    http: reqwest::Client,
+    /// Server time minus ours, as the last answer's `Date` header told.
+    skew: Mutex<Option<SignedDuration>>,
+}
+
+/// What must be remembered between the link and the code that comes back.
+#[derive(Debug)]
+pub struct Authorisation {
+    /// The page for the user.
+    pub url: Url,
+    /// Comes back with the code, or the answer is not for us.
+    pub state: String,
+    redirect: String,
+    verifier: PkceCodeVerifier,
+}
+
+impl OAuth {
+    /// Prepares the conversation.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub fn open(client: ClientSecret) -> Result<Self, LoginError> {
+        let http = crate::api::transport::http_client(CONNECT_DEADLINE)
+            .map_err(|err| LoginError::Offline(Arc::new(err)))?;
+        Ok(Self::new(client, http))
+    }
+
+    pub(super) fn new(client: ClientSecret, http: reqwest::Client) -> Self {
+        Self { client, http, skew: Mutex::new(None) }
+    }
+
+    /// How far this machine's clock is behind Google's, as far as an answer has told; off by a second or two.
+    pub fn clock_skew(&self) -> Option<SignedDuration> {
+        *self.skew.lock()
+    }
+
+    /// The link for the user. `redirect` is where the answer will be awaited; the same string is
+    /// sent with the code again.
+    ///
+    /// # Errors
+    /// If `redirect` is no URL.
+    pub fn authorise(&self, redirect: &str) -> Result<Authorisation, LoginError> {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = self.client(Some(redirect))?;
+        let (url, state) = client
+            .authorize_url(CsrfToken::new_random)
+            .add_scopes(Scope::ALL.map(|it| oauth2::Scope::new(it.as_str().to_owned())))
+            .add_extra_param("access_type", "offline")
+            .add_extra_param("prompt", "consent") // without it a second login brings no refresh token
+            .set_pkce_challenge(challenge)
+            .url();
+        Ok(Authorisation {
+            url,
+            state: state.into_secret(),
+            redirect: redirect.to_owned(),
+            verifier,
+        })
+    }
+
+    /// Turns the code from the redirect into a grant; `None` if Google gave no refresh token.
+    ///
+    /// # Errors
+    /// [`LoginError::Ended`] if the code is not taken.
+    pub async fn exchange(
+        &self,
+        authorisation: Authorisation,
+        code: String,
+    ) -> Result<Option<Grant>, LoginError> {
+        let client = self.client(Some(&authorisation.redirect))?;
+        let request = client
+            .exchange_code(AuthorizationCode::new(code))
+            .set_pkce_verifier(authorisation.verifier);
+        let answer = request.request_async(self).await.map_err(understand)?;
+        Ok(Grant::new(&answer, Timestamp::now()))
+    }
+
+    /// Turns a refresh token into an access token.
+    pub(super) async fn renew(&self, refresh_token: &str) -> Result<TokenAnswer, LoginError> {
+        let client = self.client(None)?;
+        let token = RefreshToken::new(refresh_token.to_owned());
+        client.exchange_refresh_token(&token).request_async(self).await.map_err(understand)
+    }
+
+    /// Ends a grant at Google, for all programs of the same project; false if it had ended before.
+    ///
+    /// # Errors
+    /// If Google did not say that it is ended now.
+    pub async fn revoke(&self, grant: &Grant) -> Result<bool, LoginError> {
+        // Not by the oauth2 crate: it insists on https, and so could not talk to an emulator.
+        let request = self.http.post(self.client.revoke_uri.clone()).timeout(DEADLINE);
+        let response = request.form(&[("token", grant.refresh_token())]).send().await;
+        let response = response.map_err(|err| unreached(classify("revoke", err)))?;
+        let status = response.status();
+        let body = whole_body("revoke", response).await.map_err(unreached)?;
+        match status.as_u16() {
+            200..300 => Ok(true),
+            400..500 if body.windows(13).any(|it| it == b"invalid_token") => Ok(false),
+            _ => Err(LoginError::Unavailable(format!(
+                "{status}: {}",
+                quote(&String::from_utf8_lossy(&body))
+            ))),
+        }
+    }
+
+    fn client(&self, redirect: Option<&str>) -> Result<Client, LoginError> {
+        let mut client = oauth2::Client::new(ClientId::new(self.client.client_id.clone()))
+            .set_client_secret(oauth2::ClientSecret::new(self.client.secret.clone()))
+            .set_auth_type(AuthType::RequestBody)
+            .set_auth_uri(AuthUrl::from_url(self.client.auth_uri.clone()))
+            .set_token_uri(TokenUrl::from_url(self.client.token_uri.clone()));
+        if let Some(redirect) = redirect {
+            let url = RedirectUrl::new(redirect.to_owned());
+            client = client
+                .set_redirect_uri(url.map_err(|err| LoginError::Unavailable(err.to_string()))?);
+        }
+        Ok(client)
+    }
+
+    /// Carries one request of the oauth2 crate. Troubles of the server itself end here, so that the
+    /// crate sees only answers that are about us.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, LoginError> {
+        const CALL: &str = "token";
+        let mut request = reqwest::Request::try_from(request)
+            .map_err(|err| LoginError::Unavailable(err.without_url().to_string()))?;
+        *request.timeout_mut() = Some(DEADLINE);
+        let response =
+            self.http.execute(request).await.map_err(|err| unreached(classify(CALL, err)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(date) =
+            header(&headers, "date").and_then(|it| jiff::fmt::rfc2822::parse(it).ok())
+        {
+            *self.skew.lock() = Some(date.timestamp().duration_since(Timestamp::now()));
+        }
+        let body = whole_body(CALL, response).await.map_err(unreached)?;
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        let reply = match status.as_u16() {
+            200..300 => HttpResponse::new(body.to_vec()),
+            400..500 if is_object && !matches!(status.as_u16(), 408 | 429) => {
+                let mut reply = HttpResponse::new(body.to_vec());
+                *reply.status_mut() = status;
+                reply
+            }
+            _ => return Err(LoginError::Unavailable(format!("it answered {status}"))),
+        };
+        Ok(reply)
+    }
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for OAuth {
+    type Error = LoginError;
+    type Future = BoxFuture<'c, Result<HttpResponse, LoginError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+fn unreached(error: Error) -> LoginError {
+    match error {
+        Error::Offline { .. } | Error::TimedOut { .. } | Error::Broken { .. } => {
+            LoginError::Offline(Arc::new(error))
+        }
+        other => LoginError::Unavailable(other.to_string()),
+    }
+}
+
+/// What a failed token request says about the login. Bodies are not quoted: they may hold tokens.
+fn understand(error: RequestTokenError<LoginError, BasicErrorResponse>) -> LoginError {
+    match error {
+        RequestTokenError::Request(error) => error,
+        RequestTokenError::ServerResponse(answer) => {
+            let error = quote(answer.error().as_ref());
+            let description = quote(answer.error_description().map_or("", |it| it));
+            match error.as_str() {
+                "invalid_grant" if description.is_empty() => LoginError::Ended(error),
+                "invalid_grant" => LoginError::Ended(description),
+                "temporarily_unavailable"
+                | "server_error"
+                | "internal_failure"
+                | "rate_limit_exceeded" => LoginError::Unavailable(error),
+                _ => LoginError::Refused { error, description },
+            }
+        }
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+            LoginError::Unavailable("its answer cannot be understood".into())
+        }
+    }
+}
+
+/// The next step for an OAuth error word, in the words of the console (reference §3.2 to §3.6).
+pub(super) fn remedy(error: &str) -> Option<&'static str> {
+    Some(match error {
+        "access_denied" => {
+            "you or Google said no; while the consent screen is in \"Testing\", only its test users may log in"
+        }
+        "invalid_client" => {
+            "the client id or secret is wrong or was replaced; download the client file again and log in with it"
+        }
+        "deleted_client" => {
+            "the OAuth client was deleted in the console; restore it there within 30 days or make a new one"
+        }
+        "unauthorized_client" => {
+            "this kind of client may not do this; make one of the type \"Desktop app\""
+        }
+        "admin_policy_enforced" | "access_not_configured" => {
+            "the administrator of this Google account forbids it; ask them, or use another account"
+        }
+        "org_internal" => {
+            "this client is for members of its organisation only; make the consent screen \"External\""
+        }
+        "redirect_uri_mismatch" => {
+            "the client does not know our address; make an OAuth client of the type \"Desktop app\""
+        }
+        "invalid_scope" => "add the three Photos scopes to the consent screen (\"Data access\")",
+        "invalid_request" => "start again with a fresh link",
+        _ => return None,
+    })
+}
+
+/// A token response, read leniently: numbers may be strings, and the token type need not be told.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TokenAnswer {
+    access_token: AccessToken,
+    #[serde(default = "bearer")]
+    token_type: BasicTokenType,
+    #[serde(default)]
+    expires_in: Option<Seconds>,
+    #[serde(default)]
+    refresh_token: Option<RefreshToken>,
+    #[serde(default)]
+    refresh_token_expires_in: Option<Seconds>,
+    #[serde(default)]
+    pub scope: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+impl Seconds {
+    /// Bounded to a century, so that it can be added to any time of day.
+    fn get(&self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(number) => *number,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        Duration::try_from_secs_f64(seconds.min(3.2e9)).ok().filter(|it| !it.is_zero())
+    }
+}
+
+fn bearer() -> BasicTokenType {
+    BasicTokenType::Bearer
+}
+
+impl TokenAnswer {
+    pub(super) fn life(&self) -> Duration {
+        self.expires_in.as_ref().and_then(Seconds::get).unwrap_or(USUAL_LIFE)
+    }
+
+    pub(super) fn into_token(self) -> AccessToken {
+        self.access_token
+    }
+
+    pub(super) fn refresh_secret(&self) -> Option<&str> {
+        self.refresh_token.as_ref().map(|it| it.secret().as_str()).filter(|it| !it.is_empty())
+    }
+
+    pub(super) fn grant_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_add(self.refresh_token_expires_in.as_ref()?.get()?).ok()
+    }
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+impl oauth2::TokenResponse for TokenAnswer {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in.as_ref().and_then(Seconds::get)
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    /// Not used: `scope` is kept as it came.
+    fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_answers_are_read_leniently() {
+        let read = |text: &str| serde_json::from_str::<TokenAnswer>(text).unwrap();
+        assert_eq!(
+            read(r#"{"access_token":"a","expires_in":"3599","token_type":"bearer"}"#)
+                .life()
+                .as_secs(),
+            3599
+        );
+        assert_eq!(read(r#"{"access_token":"a","expires_in":60,"more":{}}"#).life().as_secs(), 60);
+        assert_eq!(read(r#"{"access_token":"a"}"#).life(), USUAL_LIFE);
+        assert_eq!(
+            read(r#"{"access_token":"a","expires_in":-5,"refresh_token":""}"#).life(),
+            USUAL_LIFE
+        );
+        assert!(read(r#"{"access_token":"a","refresh_token":""}"#).refresh_secret().is_none());
+    }
+}

@@ -1,0 +1,263 @@
+//! What the user granted, and how it is kept on disk.
+
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::client_file::ClientSecret;
+use super::exchange::TokenAnswer;
+use super::{LoginError, file_error};
+
+/// Its name in the profile.
+const TOKEN_FILE: &str = "token.json";
+
+/// The three rights that there are (reference §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Upload bytes, create items and albums.
+    AppendOnly,
+    /// List, search and get what this client created.
+    ReadAppCreated,
+    /// Album membership, titles, covers, descriptions.
+    EditAppCreated,
+}
+
+impl Scope {
+    /// All that we ask for, and all that we need.
+    pub const ALL: [Self; 3] = [Self::AppendOnly, Self::ReadAppCreated, Self::EditAppCreated];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AppendOnly => "https://www.googleapis.com/auth/photoslibrary.appendonly",
+            Self::ReadAppCreated => {
+                "https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata"
+            }
+            Self::EditAppCreated => {
+                "https://www.googleapis.com/auth/photoslibrary.edit.appcreateddata"
+            }
+        }
+    }
+
+    /// What the user can do with it.
+    pub fn allows(self) -> &'static str {
+        match self {
+            Self::AppendOnly => "upload files and make albums",
+            Self::ReadAppCreated => "list albums and read photos",
+            Self::EditAppCreated => {
+                "remove photos from albums, add existing ones, rename albums and describe photos"
+            }
+        }
+    }
+}
+
+/// A user's yes. The refresh token does not show in `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Grant {
+    refresh_token: String,
+    /// As the token response said it, not as we asked for it.
+    scope: String,
+    /// When the user said yes.
+    pub granted_at: Timestamp,
+    /// When Google will end it by itself, if it said so.
+    #[serde(default)]
+    pub ends_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grant")
+            .field("scope", &self.scope)
+            .field("ends_at", &self.ends_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Grant {
+    /// What a code exchange gave; `None` if it gave nothing lasting.
+    pub(super) fn new(answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
+        // A response that names no scopes means "those you asked for" (RFC 6749 §5.1).
+        let scope = answer.scope.clone().unwrap_or_else(|| Scope::ALL.map(Scope::as_str).join(" "));
+        Some(Self {
+            refresh_token: answer.refresh_secret()?.to_owned(),
+            scope,
+            granted_at: now,
+            ends_at: answer.grant_ends_at(now),
+        })
+    }
+
+    /// The grant as a renewal changed it; `None` if it did not. Google never sends a new refresh
+    /// token, but the protocol allows it.
+    pub(super) fn renewed(&self, answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
+        let refresh_token = answer.refresh_secret().unwrap_or(&self.refresh_token);
+        let scope = answer.scope.as_deref().unwrap_or(&self.scope);
+        (refresh_token != self.refresh_token || scope != self.scope).then(|| Self {
+            refresh_token: refresh_token.to_owned(),
+            scope: scope.to_owned(),
+            granted_at: self.granted_at,
+            ends_at: answer.grant_ends_at(now).or(self.ends_at),
+        })
+    }
+
+    /// The secret that stands for the grant.
+    pub(super) fn refresh_token(&self) -> &str {
+        &self.refresh_token
+    }
+
+    /// What was granted of what we need.
+    pub fn scopes(&self) -> Vec<Scope> {
+        Scope::ALL.into_iter().filter(|it| self.holds(*it)).collect()
+    }
+
+    /// What was not granted of what we need.
+    pub fn missing_scopes(&self) -> Vec<Scope> {
+        Scope::ALL.into_iter().filter(|it| !self.holds(*it)).collect()
+    }
+
+    fn holds(&self, scope: Scope) -> bool {
+        self.scope.split_whitespace().any(|it| it == scope.as_str())
+    }
+
+    pub(super) fn warn_if_it_ends_within(&self, margin: Duration, now: Timestamp) {
+        if let Some(ends_at) = self.ends_at.filter(|it| *it < now + margin) {
+            tracing::warn!(%ends_at, "Google will end this login soon; run `gphotosfs login` again before that");
+        }
+    }
+
+    /// Writes it into the profile's configuration directory, readable by its owner only.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), LoginError> {
+        let path = dir.join(TOKEN_FILE);
+        let text = serde_json::to_vec_pretty(self).map_err(|err| file_error(&path, err))?;
+        write_private(&path, &text)
+    }
+
+    /// The grant of the profile, if there is one.
+    ///
+    /// # Errors
+    /// If there is one that cannot be used.
+    pub fn stored(dir: &Path) -> Result<Option<Self>, LoginError> {
+        let path = dir.join(TOKEN_FILE);
+        match std::fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).map_err(|err| file_error(&path, err))
+            }
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(file_error(&path, err)),
+        }
+    }
+
+    /// Removes the grant from the profile; true if there was one.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn forget(dir: &Path) -> Result<bool, LoginError> {
+        let path = dir.join(TOKEN_FILE);
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(err) => Err(file_error(&path, err)),
+        }
+    }
+}
+
+/// The two files of a login, read together.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub client: ClientSecret,
+    pub grant: Grant,
+    /// Of the token file as it was read.
+    pub stamp: Stamp,
+}
+
+impl Stored {
+    pub(super) fn load(dir: &Path) -> Result<Self, LoginError> {
+        // The stamp is taken first: a file replaced in between looks changed later, and is read again.
+        let stamp = Stamp::of(dir).ok_or(LoginError::NotLoggedIn)?;
+        let grant = Grant::stored(dir)?.ok_or(LoginError::NotLoggedIn)?;
+        let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;
+        Ok(Self { client, grant, stamp })
+    }
+}
+
+/// Tells one version of the token file from the next. Replacing a file gives it a new inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: Option<SystemTime>,
+    inode: u64,
+    len: u64,
+}
+
+impl Stamp {
+    pub(super) fn of(dir: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(dir.join(TOKEN_FILE)).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+        })
+    }
+}
+
+/// Replaces a file as a whole, with mode 0600: after a crash it is the old one or the new one.
+pub(super) fn write_private(path: &Path, text: &[u8]) -> Result<(), LoginError> {
+    let write = || {
+        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?; // tempfile makes it 0600
+        file.write_all(text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|err| err.error)?;
+        std::fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(|err| file_error(path, err))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn grant(scope: &str) -> Grant {
+        Grant {
+            refresh_token: "1//secret".into(),
+            scope: scope.into(),
+            granted_at: Timestamp::now(),
+            ends_at: None,
+        }
+    }
+
+    #[test]
+    fn scopes_are_compared_as_a_set() {
+        let some = grant(&format!("openid {}", Scope::AppendOnly.as_str()));
+        assert_eq!(some.scopes(), [Scope::AppendOnly]);
+        assert_eq!(some.missing_scopes(), [Scope::ReadAppCreated, Scope::EditAppCreated]);
+        // The old, all-embracing scope is none of ours.
+        assert_eq!(grant("https://www.googleapis.com/auth/photoslibrary").scopes(), []);
+    }
+
+    #[test]
+    fn files_are_private_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        grant("s").save(dir.path()).unwrap();
+        let mode = std::fs::metadata(dir.path().join(TOKEN_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(Grant::stored(dir.path()).unwrap().unwrap().refresh_token(), "1//secret");
+        let before = Stamp::of(dir.path());
+        grant("s").save(dir.path()).unwrap();
+        assert_ne!(Stamp::of(dir.path()), before);
+        assert!(Grant::forget(dir.path()).unwrap());
+        assert!(!Grant::forget(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn debug_hides_the_token() {
+        assert!(!format!("{:?}", grant("s")).contains("secret"));
+    }
+}

@@ -1,0 +1,553 @@
+//! Bytes up, by the raw and the resumable protocol (reference §8), and down by base URL (§9).
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, unfold};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE,
+};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use url::Url;
+
+use super::Client;
+use super::budget::Kind;
+use super::error::{Advice, Class, Error};
+use super::retry;
+use super::transport::{Answer, classify, header, whole_body};
+use crate::media::{MediaKind, UploadToken};
+
+/// Files up to this size go up in one request; larger ones in a session that can be resumed. In bytes.
+pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
+
+/// What is read from the file and handed to the network at a time.
+const CHUNK_BYTES: u64 = 256 << 10;
+/// Breaks in a row without a byte of progress after which an upload is left to the caller.
+const FRUITLESS_BREAKS_MAX: u32 = 5;
+/// Hops from a base URL to the bytes.
+const REDIRECTS_MAX: usize = 5;
+
+const UPLOAD: &str = "uploads";
+const DOWNLOAD: &str = "download";
+
+/// The bytes of one file, on their way up. They must not change meanwhile.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// Read by position, never whole in memory.
+    pub file: Arc<std::fs::File>,
+    /// The file's length in bytes; at least 1.
+    pub len: u64,
+    /// E.g. `image/jpeg`.
+    pub mime: String,
+    /// Of all the bytes; Google compares it with what arrives.
+    pub sha1: [u8; 20],
+    /// How many bytes were handed to the network so far, for progress bars.
+    pub sent: Arc<AtomicU64>,
+}
+
+/// An upload that was begun and can be gone on with, also after a restart, for about a day.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadSession {
+    url: Url,
+    /// Nothing was sent yet, so there is nothing to ask about. Not kept: a restart may hide a beginning.
+    #[serde(skip)]
+    fresh: bool,
+}
+
+impl std::fmt::Debug for UploadSession {
+    /// The URL is a capability and stays out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UploadSession").finish_non_exhaustive()
+    }
+}
+
+/// Why a session did not give a token.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The session is no more, or its token was lost with an answer: start a new one.
+    #[error("the upload session is gone")]
+    Gone,
+    /// As for any call. The session may still be good.
+    #[error(transparent)]
+    Api(#[from] Error),
+}
+
+/// The bytes of an item on their way down.
+pub struct Download {
+    /// The length of the whole in bytes, if told.
+    pub len: Option<u64>,
+    /// The bytes from the offset that was asked for. Ends early only with an error.
+    pub stream: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// What the server says about a session.
+enum Progress {
+    Active { received: u64 },
+    Final,
+    Gone,
+}
+
+impl Client {
+    /// Sends a whole file in one request, once. For files up to [`RAW_UPLOAD_MAX`].
+    ///
+    /// # Errors
+    /// [`Error::is_checksum_mismatch`], [`Error::is_too_large`] and others.
+    pub async fn upload_raw(&self, payload: &Payload) -> Result<UploadToken, Error> {
+        let url = self.uploads_url();
+        let request = |body| {
+            self.upload_request(&url)
+                .header("X-Goog-Upload-Protocol", "raw")
+                .header("X-Goog-Upload-Content-Type", &payload.mime)
+                .header("X-Goog-Hash", hash_header(payload))
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .header(CONTENT_LENGTH, payload.len)
+                .body(body)
+        };
+        let answer = self.send_bytes(payload, 0, request).await?;
+        token(&answer)
+            .ok_or(Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() })
+    }
+
+    /// Begins an upload that can be resumed.
+    ///
+    /// # Errors
+    /// [`Error::is_too_large`] and others.
+    pub async fn start_upload(&self, payload: &Payload) -> Result<UploadSession, Error> {
+        let url = self.uploads_url();
+        let answer = self
+            .command(&url, "start", |request| {
+                request
+                    .header("X-Goog-Upload-Protocol", "resumable")
+                    .header("X-Goog-Upload-Content-Type", &payload.mime)
+                    .header("X-Goog-Upload-Raw-Size", payload.len)
+            })
+            .await?;
+        let garbled = |why: String| Error::Garbled { call: UPLOAD, why };
+        let session = header(&answer.headers, "x-goog-upload-url")
+            .ok_or_else(|| garbled("it names no session".into()))?;
+        let url =
+            session.parse::<Url>().map_err(|err| garbled(format!("the session's URL: {err}")))?;
+        let session = UploadSession { url, fresh: true };
+        self.check_origin(&session)?;
+        Ok(session)
+    }
+
+    /// Sends what the server does not have yet and takes the token. Goes on after breaks from the
+    /// offset that the server confirms, as long as there is progress.
+    ///
+    /// # Errors
+    /// [`FinishError::Gone`] means to start a new session; otherwise the session can be tried again later.
+    pub async fn finish_upload(
+        &self,
+        session: &UploadSession,
+        payload: &Payload,
+    ) -> Result<UploadToken, FinishError> {
+        self.check_origin(session)?;
+        let mut offset = if session.fresh { 0 } else { self.confirmed(session).await? };
+        let mut fruitless = 0;
+        loop {
+            let request = |body| {
+                self.upload_request(&session.url)
+                    .header("X-Goog-Upload-Command", "upload, finalize")
+                    .header("X-Goog-Upload-Offset", offset)
+                    .header("X-Goog-Hash", hash_header(payload))
+                    .header(CONTENT_LENGTH, payload.len.saturating_sub(offset))
+                    .body(body)
+            };
+            let error = match self.send_bytes(payload, offset, request).await {
+                Ok(answer) => match token(&answer) {
+                    Some(token) => return Ok(token),
+                    None => Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() },
+                },
+                Err(error) => error,
+            };
+            let after = match error.advice() {
+                Advice::Retry { after } => after,
+                // The bytes were spoilt on the way: what the server has is not worth going on with.
+                Advice::GiveUp if error.is_checksum_mismatch() => return Err(error.into()),
+                // A wrong offset or a lost session: the query tells which.
+                Advice::GiveUp if error.refusal().is_some_and(|it| it.status != 413) => None,
+                _ => return Err(error.into()),
+            };
+            tracing::debug!(%error, offset, "the upload broke off");
+            let wait = retry::backoff(
+                self.transport.config.retry_base,
+                fruitless + 1,
+                self.transport.config.deadlines.retries,
+            );
+            tokio::time::sleep(after.unwrap_or_default() + wait.mul_f64(rand::random())).await;
+            let confirmed = self.confirmed(session).await?;
+            fruitless = if confirmed > offset { 0 } else { fruitless + 1 };
+            if fruitless >= FRUITLESS_BREAKS_MAX {
+                return Err(error.into());
+            }
+            offset = confirmed;
+        }
+    }
+
+    /// How much of a session's bytes the server has.
+    async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
+        let progress = self.transport.repeat(async || self.query(session).await).await?;
+        match progress {
+            Progress::Active { received } => Ok(received),
+            // All is there, but a query gives no token, and nothing else will (reference §8.2).
+            Progress::Final | Progress::Gone => Err(FinishError::Gone),
+        }
+    }
+
+    async fn query(&self, session: &UploadSession) -> Result<Progress, Error> {
+        let answer = match self.command(&session.url, "query", |request| request).await {
+            Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 404 | 410) => {
+                return Ok(Progress::Gone);
+            }
+            answer => answer?,
+        };
+        match header(&answer.headers, "x-goog-upload-status")
+            .unwrap_or("")
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "active" => {
+                let received = header(&answer.headers, "x-goog-upload-size-received")
+                    .and_then(|it| it.parse().ok());
+                received.map(|received| Progress::Active { received }).ok_or_else(|| {
+                    Error::Garbled {
+                        call: UPLOAD,
+                        why: "it does not say how much has arrived".into(),
+                    }
+                })
+            }
+            "final" => Ok(Progress::Final),
+            "cancelled" | "canceled" => Ok(Progress::Gone),
+            other => Err(Error::Garbled {
+                call: UPLOAD,
+                why: format!("unknown session status {other:?}"),
+            }),
+        }
+    }
+
+    /// Sends a command of the resumable protocol that carries no bytes.
+    async fn command(
+        &self,
+        url: &Url,
+        command: &'static str,
+        more: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let answer = self.transport.send(UPLOAD, Class::Upload, || {
+            let request = self.upload_request(url).timeout(self.transport.config.deadlines.read);
+            more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))
+        });
+        answer.await.inspect_err(|error| self.transport.note_throttling(error))
+    }
+
+    /// Sends the payload from `offset` on. Gives up when nothing moves for too long.
+    async fn send_bytes(
+        &self,
+        payload: &Payload,
+        offset: u64,
+        request: impl Fn(Body) -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let deadlines = &self.transport.config.deadlines;
+        let (moved, mut watcher) = watch::channel(offset);
+        let moved = Arc::new(moved);
+        let sending = self
+            .transport
+            .send(UPLOAD, Class::Upload, || request(payload.body(offset, moved.clone())));
+        let stalled = async {
+            loop {
+                let all_handed_over = *watcher.borrow_and_update() >= payload.len;
+                let patience = if all_handed_over { deadlines.write } else { deadlines.stall };
+                if !matches!(tokio::time::timeout(patience, watcher.changed()).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        };
+        let answer = tokio::select! {
+            answer = sending => answer,
+            () = stalled => Err(Error::TimedOut { call: UPLOAD }),
+        };
+        answer.map_err(payload_error).inspect_err(|error| self.transport.note_throttling(error))
+    }
+
+    fn upload_request(&self, url: &Url) -> RequestBuilder {
+        self.transport.http.request(Method::POST, url.clone())
+    }
+
+    fn uploads_url(&self) -> Url {
+        let mut url = self.transport.config.api_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["v1", "uploads"]);
+        }
+        url
+    }
+
+    /// The token goes along with each request of a session, so its URL must not lead elsewhere.
+    fn check_origin(&self, session: &UploadSession) -> Result<(), Error> {
+        if self.transport.is_api_origin(&session.url) {
+            return Ok(());
+        }
+        let why = format!(
+            "the session is at {}, not at the API",
+            session.url.host_str().unwrap_or("no host")
+        );
+        Err(Error::Unfit { call: UPLOAD, why })
+    }
+
+    /// Fetches an item's bytes from `from` on. Carries no token.
+    ///
+    /// # Errors
+    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others. A break later on is an
+    /// error in the stream.
+    pub async fn download(
+        &self,
+        base_url: &str,
+        kind: MediaKind,
+        from: u64,
+    ) -> Result<Download, Error> {
+        let url = media_url(base_url, kind)?;
+        let response =
+            self.transport.repeat(async || self.fetch(Method::GET, &url, from).await).await?;
+        let headers = response.headers();
+        let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
+        if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
+            return Err(garbled("it is a web page, not a picture"));
+        }
+        let (starts_at, len) = match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                content_range(headers).ok_or_else(|| garbled("it does not say which part it is"))?
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => (from, content_range(headers).and_then(|it| it.1)),
+            _ => (0, response.content_length()),
+        };
+        let skip = from
+            .checked_sub(starts_at)
+            .ok_or_else(|| garbled("it starts after the byte asked for"))?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(Download { len, stream: futures_util::stream::empty().boxed() });
+        }
+        let stall = self.transport.config.deadlines.stall;
+        Ok(Download { len, stream: skip_bytes(body_stream(response, stall), skip) })
+    }
+
+    /// The length of an item's bytes without fetching them, if the server tells. In bytes.
+    ///
+    /// # Errors
+    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others.
+    pub async fn download_size(
+        &self,
+        base_url: &str,
+        kind: MediaKind,
+    ) -> Result<Option<u64>, Error> {
+        let url = media_url(base_url, kind)?;
+        let response =
+            self.transport.repeat(async || self.fetch(Method::HEAD, &url, 0).await).await?;
+        // Not Response::content_length: that is about the body, and a HEAD has none.
+        Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
+    }
+
+    /// Makes one request for media and follows redirects, all without the token.
+    async fn fetch(&self, method: Method, url: &Url, from: u64) -> Result<Response, Error> {
+        let transport = &self.transport;
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            if !transport.is_fit_for_media(&url) {
+                return Err(Error::Unfit {
+                    call: DOWNLOAD,
+                    why: "the base URL is not https".into(),
+                });
+            }
+            transport.charge(Kind::Media)?;
+            // Packed bytes would have a length that is not the item's.
+            let mut request = transport
+                .http
+                .request(method.clone(), url.clone())
+                .header(ACCEPT_ENCODING, "identity");
+            if from > 0 {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            let answer =
+                tokio::time::timeout(transport.config.deadlines.read, request.send()).await;
+            let response = answer
+                .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
+                .map_err(|err| classify(DOWNLOAD, err))?;
+            let status = response.status();
+            if status.is_success() || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0) {
+                return Ok(response);
+            }
+            match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
+                Some(next) if status.is_redirection() => url = next,
+                _ => {
+                    let headers = response.headers().clone();
+                    let body = tokio::time::timeout(
+                        transport.config.deadlines.stall,
+                        whole_body(DOWNLOAD, response),
+                    );
+                    let body = body.await.ok().and_then(Result::ok).unwrap_or_default(); // only explains
+                    return Err(transport.refusal(
+                        DOWNLOAD,
+                        Class::Media,
+                        Kind::Media,
+                        status,
+                        &headers,
+                        &body,
+                    ));
+                }
+            }
+        }
+        Err(Error::Garbled { call: DOWNLOAD, why: "it redirects without end".into() })
+    }
+}
+
+impl Payload {
+    /// The bytes from `offset` on, as the network asks for them.
+    fn body(&self, offset: u64, moved: Arc<watch::Sender<u64>>) -> Body {
+        self.sent.store(offset, Ordering::Relaxed);
+        let (file, len, sent) = (self.file.clone(), self.len, self.sent.clone());
+        Body::wrap_stream(unfold(offset, move |at| {
+            let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
+            async move {
+                // The network has taken what came before.
+                sent.store(at, Ordering::Relaxed);
+                moved.send_replace(at);
+                let wanted = CHUNK_BYTES.min(len.saturating_sub(at));
+                if wanted == 0 {
+                    return None;
+                }
+                let read = tokio::task::spawn_blocking(move || {
+                    let mut chunk = vec![0; wanted as usize];
+                    file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
+                });
+                let chunk = read.await.map_err(std::io::Error::other).flatten().map_err(ReadFailed);
+                Some((chunk, at + wanted))
+            }
+        }))
+    }
+}
+
+/// Marks failures of our own disk inside the network's errors.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the file")]
+struct ReadFailed(#[source] std::io::Error);
+
+/// Tells trouble with our disk from trouble with the network.
+fn payload_error(error: Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(it) = cause {
+        if it.is::<ReadFailed>() {
+            return Error::Payload(error.into());
+        }
+        cause = it.source();
+    }
+    error
+}
+
+fn hash_header(payload: &Payload) -> String {
+    format!("sha1={}", BASE64.encode(payload.sha1))
+}
+
+/// The upload token in a finished upload's answer. Never empty (reference §8).
+fn token(answer: &Answer) -> Option<UploadToken> {
+    let status = header(&answer.headers, "x-goog-upload-status").unwrap_or("final");
+    let text = std::str::from_utf8(&answer.body).ok()?.trim();
+    // A web page is no token, nor is an upload finished that the server calls active.
+    let plain = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && it != b'<');
+    (plain && status.eq_ignore_ascii_case("final")).then(|| UploadToken::new(text))
+}
+
+/// A base URL is used with a suffix only (reference §9).
+fn media_url(base_url: &str, kind: MediaKind) -> Result<Url, Error> {
+    let suffix = match kind {
+        MediaKind::Photo => "=d",
+        MediaKind::Video => "=dv",
+    };
+    format!("{base_url}{suffix}")
+        .parse()
+        .map_err(|err| Error::Unfit { call: DOWNLOAD, why: format!("the base URL: {err}") })
+}
+
+/// Start and total of `bytes 5-9/10`, `bytes 5-9/*` or `bytes */10`.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let (range, total) =
+        header(headers, CONTENT_RANGE.as_str())?.strip_prefix("bytes")?.trim().split_once('/')?;
+    let start = range.split_once('-').map_or(Some(0), |(start, _)| start.trim().parse().ok())?;
+    Some((start, total.trim().parse().ok()))
+}
+
+/// The body as it comes; silence for `stall` is an error.
+fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
+    futures_util::stream::try_unfold(response, move |mut response| async move {
+        match tokio::time::timeout(stall, response.chunk()).await {
+            Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+            Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
+            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, response))),
+        }
+    })
+    .boxed()
+}
+
+/// Leaves out the first bytes, for servers that do not do ranges.
+fn skip_bytes(
+    stream: BoxStream<'static, Result<Bytes, Error>>,
+    skip: u64,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    let mut left = skip;
+    stream
+        .map_ok(move |mut chunk| {
+            let here = left.min(chunk.len() as u64);
+            left -= here;
+            chunk.split_off(here as usize)
+        })
+        .try_filter(|chunk| std::future::ready(!chunk.is_empty()))
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read() {
+        for (text, expected) in [
+            ("bytes 5-9/10", Some((5, Some(10)))),
+            ("bytes 5-9/*", Some((5, None))),
+            ("bytes */10", Some((0, Some(10)))),
+            ("items 1-2/3", None),
+            ("bytes x-9/10", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]);
+            assert_eq!(content_range(&headers), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_plain_text_of_a_finished_upload() {
+        let answer = |status: Option<&'static str>, body: &'static str| {
+            let headers =
+                status.map(|it| ("x-goog-upload-status".parse().unwrap(), it.parse().unwrap()));
+            token(&Answer {
+                headers: HeaderMap::from_iter(headers),
+                body: Bytes::from_static(body.as_bytes()),
+            })
+        };
+        assert_eq!(answer(Some("final"), " CAIS-_1\n").unwrap().as_str(), "CAIS-_1");
+        assert!(answer(None, "CAIS").is_some());
+        for (status, body) in
+            [(Some("final"), " "), (Some("active"), "CAIS"), (None, "<html>"), (None, "a b")]
+        {
+            assert!(answer(status, body).is_none(), "{status:?} {body:?}");
+        }
+    }
+}

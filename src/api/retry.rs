@@ -1,0 +1,157 @@
+//! Whether and when to ask again. Pure: the answer, the time spent so far and a random number go in,
+//! a wait comes out; `transport` sleeps.
+//!
+//! The policy (reference §10.3): waits grow from `base` by doubling, each drawn evenly from zero to
+//! that limit ("full jitter"), so that clients that failed together do not come back together. What
+//! the service asks for in `Retry-After` is a lower bound. A caller waits for us, so no wait may reach
+//! past `give_up_after`.
+
+use std::time::Duration;
+
+use super::error::{Advice, Error};
+
+/// No single wait of ours is longer.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// No pause of the writers is longer, unless the service asks for it.
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// A `Retry-After` above this is taken for this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// A network that is away rarely returns within a filesystem call, and a 500 can be permanent
+/// (reference §10.3): do not use up the whole time on them.
+const HOPELESS_ATTEMPTS_MAX: u32 = 3;
+
+/// How patient a read is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// The first wait's upper limit.
+    pub base: Duration,
+    /// No attempt begins later than this after the first.
+    pub give_up_after: Duration,
+}
+
+/// How long to wait before the next attempt; `None` to give up.
+///
+/// `attempts` have been made, the first one `elapsed` ago. `jitter` is drawn from 0..1.
+pub(super) fn wait(
+    error: &Error,
+    attempts: u32,
+    elapsed: Duration,
+    patience: Patience,
+    jitter: f64,
+) -> Option<Duration> {
+    let Advice::Retry { after } = error.advice() else { return None };
+    let hopeless = error.is_offline()
+        || matches!(error, Error::Garbled { .. })
+        || error.refusal().is_some_and(|it| it.status == 500);
+    if hopeless && attempts >= HOPELESS_ATTEMPTS_MAX {
+        return None;
+    }
+    let wait =
+        after.unwrap_or_default() + backoff(patience.base, attempts, BACKOFF_MAX).mul_f64(jitter);
+    (elapsed + wait <= patience.give_up_after).then_some(wait)
+}
+
+/// The upper limit of the wait after `attempts` failures.
+pub(super) fn backoff(base: Duration, attempts: u32, max: Duration) -> Duration {
+    base.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(max)
+}
+
+/// How long no writer may send after the `nth` short-term 429 in a row (reference §10.2).
+pub(super) fn pause(
+    base: Duration,
+    nth: u32,
+    retry_after: Option<Duration>,
+    jitter: f64,
+) -> Duration {
+    let own = backoff(base, nth, PAUSE_MAX.max(base));
+    match retry_after {
+        Some(asked) => asked,
+        None => own + own.mul_f64(jitter / 4.0),
+    }
+}
+
+/// Reads a `Retry-After` header: seconds, or a date.
+pub(super) fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let wait = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+            Duration::try_from(date.duration_since(now)).unwrap_or_default() // negative: already over
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::{Class, Refusal};
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { base: Duration::from_secs(1), give_up_after: Duration::from_secs(30) };
+
+    fn refused(status: u16, retry_after: Option<u64>) -> Error {
+        let after = retry_after.map(Duration::from_secs);
+        Error::Refused(Box::new(Refusal::read(
+            "albums.list",
+            Class::Read,
+            status,
+            true,
+            b"{}",
+            after,
+        )))
+    }
+
+    fn secs(wait: Option<Duration>) -> Option<u64> {
+        wait.map(|it| it.as_secs())
+    }
+
+    #[test]
+    fn waits_double_and_never_pass_the_deadline() {
+        let error = refused(503, None);
+        assert_eq!(secs(wait(&error, 1, Duration::ZERO, PATIENCE, 1.0)), Some(1));
+        assert_eq!(secs(wait(&error, 4, Duration::ZERO, PATIENCE, 1.0)), Some(8));
+        assert_eq!(secs(wait(&error, 4, Duration::ZERO, PATIENCE, 0.0)), Some(0));
+        assert_eq!(wait(&error, 4, Duration::from_secs(23), PATIENCE, 1.0), None);
+        assert_eq!(wait(&error, 500, Duration::ZERO, PATIENCE, 1.0), None);
+    }
+
+    #[test]
+    fn retry_after_is_a_lower_bound() {
+        assert_eq!(secs(wait(&refused(503, Some(7)), 1, Duration::ZERO, PATIENCE, 0.0)), Some(7));
+        assert_eq!(wait(&refused(503, Some(31)), 1, Duration::ZERO, PATIENCE, 0.0), None);
+    }
+
+    #[test]
+    fn what_cannot_get_better_is_not_tried_again() {
+        for status in [400, 401, 403, 404, 501] {
+            assert_eq!(
+                wait(&refused(status, None), 1, Duration::ZERO, PATIENCE, 0.0),
+                None,
+                "{status}"
+            );
+        }
+        assert!(wait(&refused(500, None), 2, Duration::ZERO, PATIENCE, 0.0).is_some());
+        assert_eq!(wait(&refused(500, None), 3, Duration::ZERO, PATIENCE, 0.0), None);
+    }
+
+    #[test]
+    fn pauses_grow_unless_the_service_says_how_long() {
+        let base = Duration::from_secs(30);
+        assert_eq!(pause(base, 1, None, 0.0), base);
+        assert_eq!(pause(base, 3, None, 0.0), base * 4);
+        assert_eq!(pause(base, 30, None, 0.0), PAUSE_MAX);
+        assert_eq!(pause(base, 30, Some(Duration::from_secs(5)), 0.5), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn retry_after_may_be_seconds_or_a_date() {
+        let now = "2015-10-21T07:27:00Z".parse().unwrap();
+        assert_eq!(secs(parse_retry_after(" 120 ", now)), Some(120));
+        assert_eq!(secs(parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now)), Some(60));
+        assert_eq!(secs(parse_retry_after("Wed, 21 Oct 2015 07:00:00 GMT", now)), Some(0));
+        assert_eq!(secs(parse_retry_after("99999999999", now)), Some(3600));
+        assert_eq!(parse_retry_after("soon", now), None);
+    }
+}

@@ -1,0 +1,363 @@
+//! Requests and answers: where the token goes and where it never goes, deadlines, the order of
+//! writers, repetition of reads, and the classification of every failure.
+//!
+//! Library-changing calls are sent one at a time, because Google answers concurrent ones with 429
+//! (reference §10.2). Once sent, such a call is carried to its end even if the caller has gone away: to
+//! hang up would not stop Google, and the next writer would collide with it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use super::Config;
+use super::auth::Login;
+use super::budget::{Budget, Kind};
+use super::error::{Class, Error, Refusal};
+use super::retry::{self, Patience};
+
+/// The largest JSON answer we take: a page of 100 items is some 200 kB.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// A request that can be sent any number of times.
+pub(super) struct Call {
+    /// As the reference names it.
+    pub name: &'static str,
+    pub class: Class,
+    pub method: Method,
+    /// Below the API's base URL; ids are escaped.
+    pub path: Vec<String>,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<serde_json::Value>,
+}
+
+/// A whole answer with a status that says yes.
+pub(super) struct Answer {
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Reads the body as JSON, whatever its Content-Type says.
+    pub(super) fn json<T: DeserializeOwned>(&self, call: &'static str) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|err| Error::Garbled { call, why: err.to_string() })
+    }
+}
+
+/// The way to the service.
+pub(super) struct Transport {
+    pub(super) http: reqwest::Client,
+    pub(super) config: Config,
+    pub(super) budget: Arc<Budget>,
+    login: Arc<Login>,
+    /// Held while a library-changing call waits out a pause and is under way.
+    writer: Arc<tokio::sync::Mutex<()>>,
+    throttle: Mutex<Throttle>,
+}
+
+/// The writers' pause after a short-term 429.
+#[derive(Default)]
+struct Throttle {
+    /// How many such answers came in a row.
+    in_a_row: u32,
+    until: Option<Instant>,
+}
+
+impl Transport {
+    pub(super) fn new(
+        config: Config,
+        login: Arc<Login>,
+        budget: Arc<Budget>,
+    ) -> Result<Self, Error> {
+        let unfit = |why: String| Error::Unfit { call: "setup", why };
+        if !matches!(config.api_url.scheme(), "http" | "https") || config.api_url.host().is_none() {
+            return Err(unfit(format!("{} is no http or https URL", config.api_url)));
+        }
+        if config.api_url.scheme() == "http" && !is_loopback(&config.api_url) {
+            tracing::warn!(url = %config.api_url, "the API URL is not https: the login travels unprotected");
+        }
+        let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
+        let (writer, throttle) = (Arc::default(), Mutex::default());
+        Ok(Self { http, config, budget, login, writer, throttle })
+    }
+
+    /// Sends a call that only looks, again and again while that can help and time is left.
+    pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+        self.repeat(async || self.once(call, self.config.deadlines.read).await?.json(call.name))
+            .await
+    }
+
+    /// Makes attempts until one succeeds or `retry` says that it is enough.
+    pub(super) async fn repeat<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let patience =
+            Patience { base: self.config.retry_base, give_up_after: self.config.deadlines.retries };
+        let begun = Instant::now();
+        for attempts in 1.. {
+            match attempt().await {
+                Err(error) => {
+                    match retry::wait(&error, attempts, begun.elapsed(), patience, rand::random()) {
+                        Some(wait) => {
+                            tracing::debug!(%error, ?wait, attempts, "will ask again");
+                            tokio::time::sleep(wait).await;
+                        }
+                        None => return Err(error),
+                    }
+                }
+                done => return done,
+            }
+        }
+        unreachable!("the loop has no end")
+    }
+
+    /// Sends a library-changing call once, when its turn has come.
+    pub(super) async fn write(self: &Arc<Self>, call: Call) -> Result<Answer, Error> {
+        let turn = self.writer.clone().lock_owned().await;
+        self.pause_over().await;
+        let this = self.clone();
+        let sending = tokio::spawn(async move {
+            let answer = this.once(&call, this.config.deadlines.write).await;
+            match &answer {
+                Ok(_) => this.throttle.lock().in_a_row = 0,
+                Err(error) => this.note_throttling(error),
+            }
+            drop(turn);
+            answer
+        });
+        match sending.await {
+            Ok(answer) => answer,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// How long library-changing calls are still held back after a short-term 429.
+    pub(super) fn pause_left(&self) -> Option<Duration> {
+        let left = self.throttle.lock().until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    async fn pause_over(&self) {
+        while let Some(left) = self.pause_left() {
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Begins a pause of the writers if the error is a short-term 429.
+    pub(super) fn note_throttling(&self, error: &Error) {
+        let Some(refusal) = error.refusal().filter(|it| it.status == 429) else { return };
+        let mut throttle = self.throttle.lock();
+        throttle.in_a_row += 1;
+        let pause = retry::pause(
+            self.config.write_pause,
+            throttle.in_a_row,
+            refusal.retry_after,
+            rand::random(),
+        );
+        tracing::info!(?pause, "Google limits changes for now: {}", refusal.message);
+        throttle.until = throttle.until.max(Some(Instant::now() + pause));
+    }
+
+    async fn once(&self, call: &Call, deadline: Duration) -> Result<Answer, Error> {
+        let mut url = self.config.api_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(&call.path);
+        }
+        self.send(call.name, call.class, || {
+            let mut request = self.http.request(call.method.clone(), url.clone()).timeout(deadline);
+            if !call.query.is_empty() {
+                request = request.query(&call.query);
+            }
+            match &call.body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// Sends what `request` builds with the bearer token; after a 401 once more with a new token.
+    /// `request` must lead to the API's origin.
+    pub(super) async fn send(
+        &self,
+        call: &'static str,
+        class: Class,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let mut renewed = false;
+        loop {
+            let token = self.login.access_token().await?;
+            self.charge(Kind::Api)?;
+            let begun = Instant::now();
+            let answer = match request().bearer_auth(token.secret()).send().await {
+                Ok(response) => self.answer(call, class, response).await,
+                Err(err) => Err(classify(call, err)),
+            };
+            let took = begun.elapsed();
+            match &answer {
+                Ok(_) => tracing::debug!(call, ?took, "ok"),
+                Err(error) => tracing::debug!(call, ?took, %error, "failed"),
+            }
+            match answer {
+                Err(Error::Refused(refusal)) if refusal.status == 401 && !renewed => {
+                    self.login.invalidate(&token)
+                }
+                // A login in another terminal may have granted what this call needs.
+                Err(error)
+                    if error.is_scope_missing() && !renewed && self.login.replaced().await => {}
+                answer => return answer,
+            }
+            renewed = true;
+        }
+    }
+
+    /// Takes in a whole answer, or makes an error of it.
+    async fn answer(
+        &self,
+        call: &'static str,
+        class: Class,
+        response: Response,
+    ) -> Result<Answer, Error> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = whole_body(call, response).await?;
+        if status.is_success() {
+            return Ok(Answer { headers, body });
+        }
+        Err(self.refusal(call, class, Kind::Api, status, &headers, &body))
+    }
+
+    /// Makes an error of a negative answer, and notes a used-up quota.
+    pub(super) fn refusal(
+        &self,
+        call: &'static str,
+        class: Class,
+        kind: Kind,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Error {
+        let now = Timestamp::now();
+        let is_json = header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.contains("json"));
+        let retry_after =
+            header(headers, RETRY_AFTER.as_str()).and_then(|it| retry::parse_retry_after(it, now));
+        let refusal = Refusal::read(call, class, status.as_u16(), is_json, body, retry_after);
+        if refusal.is_daily_quota() {
+            let until = self.budget.exhausted(kind, now);
+            tracing::warn!(%until, "{}", refusal.message);
+            return Error::QuotaExhausted { kind, until };
+        }
+        Error::Refused(Box::new(refusal))
+    }
+
+    /// Counts a request that is about to be sent.
+    pub(super) fn charge(&self, kind: Kind) -> Result<(), Error> {
+        self.budget
+            .spend(kind, Timestamp::now())
+            .map_err(|until| Error::QuotaExhausted { kind, until })
+    }
+
+    /// Whether a URL from an answer may be sent the bearer token.
+    pub(super) fn is_api_origin(&self, url: &Url) -> bool {
+        let api = &self.config.api_url;
+        let same_host = url.host() == api.host() || (is_loopback(url) && is_loopback(api));
+        url.scheme() == api.scheme()
+            && same_host
+            && url.port_or_known_default() == api.port_or_known_default()
+    }
+
+    /// Whether a URL from an answer may be fetched: https, or no worse than the API itself.
+    pub(super) fn is_fit_for_media(&self, url: &Url) -> bool {
+        let api = &self.config.api_url;
+        match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(url) || (api.scheme() == "http" && url.host() == api.host()),
+            _ => false,
+        }
+    }
+}
+
+/// The only way an HTTP client is made here. It follows no redirects: the token must not travel.
+pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client> {
+    // Fails only if a provider is installed already, and then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(connect)
+        .tcp_keepalive(Duration::from_secs(30))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(20))
+        .build()
+}
+
+/// Reads a body to its end, within bounds.
+pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Result<Bytes, Error> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|err| classify(call, err))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Error::Garbled {
+                call,
+                why: format!("it is longer than {ANSWER_BYTES_MAX} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// What a failure below HTTP means. URLs are taken out: some are capabilities.
+pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
+    let err = err.without_url();
+    if err.is_connect() {
+        Error::Offline { call, source: err.into() }
+    } else if err.is_timeout() {
+        Error::TimedOut { call }
+    } else if err.is_builder() {
+        Error::Unfit { call, why: err.to_string() }
+    } else {
+        Error::Broken { call, source: err.into() }
+    }
+}
+
+/// A header's text.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Whether the URL's host is this machine by name or address.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_by_host() {
+        for (url, expected) in [
+            ("http://127.0.0.1:80/", true),
+            ("http://[::1]:80/", true),
+            ("http://localhost/", true),
+            ("http://localhost.example.com/", false),
+            ("http://192.168.0.1/", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+}
