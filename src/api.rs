@@ -7,6 +7,7 @@
 //! caller how to go on. Cancelling a call that changes something does not stop it once it was sent.
 
 mod auth;
+mod base_urls;
 mod budget;
 mod bytes;
 mod error;
@@ -30,8 +31,10 @@ pub use auth::{
     AccessToken, Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, Login,
     LoginError, OAuth, Scope,
 };
+pub use base_urls::{BaseUrls, Source, SourceError};
 pub use budget::{
     API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY, Saved as SavedBudget,
+    next_reset,
 };
 pub use bytes::{Download, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
 pub use error::{Advice, Class, Error, ItemStatus, ItemVerdict, Refusal};
@@ -217,6 +220,11 @@ impl Client {
     /// What was spent of the daily allowances.
     pub fn budget(&self) -> &Budget {
         &self.transport.budget
+    }
+
+    /// The login that requests are made with.
+    pub fn login(&self) -> &Login {
+        &self.transport.login
     }
 
     /// How long library-changing calls are still held back after a short-term 429.

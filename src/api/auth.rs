@@ -197,6 +197,12 @@ impl Login {
         self.state.lock().stored.grant.ends_at
     }
 
+    /// What is wrong with this login as far as is known; `None` while it works.
+    pub fn trouble(&self) -> Option<LoginError> {
+        let state = self.state.lock();
+        state.dead.clone().or_else(|| state.last_failure.clone())
+    }
+
     /// Asks for a new access token. The caller holds `renewing`.
     async fn renew(&self) -> Result<AccessToken, LoginError> {
         let result = self.try_renew().await;

@@ -146,7 +146,7 @@ fn pacific_day(now: Timestamp) -> Date {
 }
 
 /// The next midnight in Pacific time. Days of 23 and 25 hours are counted right.
-fn next_reset(now: Timestamp) -> Timestamp {
+pub fn next_reset(now: Timestamp) -> Timestamp {
     let midnight = now.to_zoned_datetime(pacific()).tomorrow().and_then(|it| it.start_of_day());
     midnight.map_or(now, |it| it.timestamp()) // only beyond the year 9999
 }

@@ -200,7 +200,7 @@ impl Client {
 
     /// How much of a session's bytes the server has.
     async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
-        let progress = self.transport.repeat(async || self.query(session).await).await?;
+        let progress = self.transport.repeat(|| self.query(session)).await?;
         match progress {
             Progress::Active { received } => Ok(received),
             // All is there, but a query gives no token, and nothing else will (reference §8.2).
@@ -318,8 +318,7 @@ impl Client {
         from: u64,
     ) -> Result<Download, Error> {
         let url = media_url(base_url, kind)?;
-        let response =
-            self.transport.repeat(async || self.fetch(Method::GET, &url, from).await).await?;
+        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, from)).await?;
         let headers = response.headers();
         let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
         if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
@@ -352,8 +351,7 @@ impl Client {
         kind: MediaKind,
     ) -> Result<Option<u64>, Error> {
         let url = media_url(base_url, kind)?;
-        let response =
-            self.transport.repeat(async || self.fetch(Method::HEAD, &url, 0).await).await?;
+        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, 0)).await?;
         // Not Response::content_length: that is about the body, and a HEAD has none.
         Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
     }

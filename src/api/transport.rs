@@ -58,7 +58,7 @@ pub(super) struct Transport {
     pub(super) http: reqwest::Client,
     pub(super) config: Config,
     pub(super) budget: Arc<Budget>,
-    login: Arc<Login>,
+    pub(super) login: Arc<Login>,
     /// Held while a library-changing call waits out a pause and is under way.
     writer: Arc<tokio::sync::Mutex<()>>,
     throttle: Mutex<Throttle>,
@@ -92,14 +92,14 @@ impl Transport {
 
     /// Sends a call that only looks, again and again while that can help and time is left.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
-        self.repeat(async || self.once(call, self.config.deadlines.read).await?.json(call.name))
-            .await
+        let look = || async { self.once(call, self.config.deadlines.read).await?.json(call.name) };
+        self.repeat(look).await
     }
 
     /// Makes attempts until one succeeds or `retry` says that it is enough.
-    pub(super) async fn repeat<T>(
+    pub(super) async fn repeat<T, A: Future<Output = Result<T, Error>>>(
         &self,
-        attempt: impl AsyncFn() -> Result<T, Error>,
+        attempt: impl Fn() -> A,
     ) -> Result<T, Error> {
         let patience =
             Patience { base: self.config.retry_base, give_up_after: self.config.deadlines.retries };
