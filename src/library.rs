@@ -1,1 +1,290 @@
-//! (to come)
+//! What is there: albums, items, directory entries, and how fresh that knowledge is.
+//!
+//! Answers come from the store; this module sees to it that the store holds what Google says, lazily
+//! and page by page, and makes, renames and looks for albums. It knows nothing of uploads.
+
+pub mod listing;
+pub mod names;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
+
+use crate::api::{self, BaseUrls};
+use crate::media::{Album, DirId, EntryName};
+use crate::store::{self, AlbumIntent, OnChange, Store, TreeError};
+
+pub use listing::{Follower, Progress, Subject};
+
+/// An album's items are listed again at this age even if Google reports no change in their number.
+const ITEMS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long `mkdir` looks for an album whose creation may have taken effect, before it asks again.
+const SETTLE_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often `mkdir` asks Google for an album at the most.
+const CREATE_ATTEMPTS: u32 = 4;
+
+/// What the library needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The list of albums is looked at again after this time.
+    pub refresh: Duration,
+}
+
+/// Why the library could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Google could not be asked, or refused.
+    #[error("asking Google failed")]
+    Api(#[from] api::Error),
+    /// What is kept could not be read or written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The name is taken, or the like.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A listing never ends.
+    #[error("Google answered the same page again and again")]
+    PagesRepeat,
+    /// The directory is only the parent of albums.
+    #[error("the directory is not an album")]
+    NotAnAlbum,
+    /// Google takes titles of up to 500 characters, in Unicode.
+    #[error("Google does not take this as an album's title: {0}")]
+    BadTitle(&'static str),
+    /// A listing that somebody else had started failed.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+    /// Directories with albums below them are not renamed.
+    #[error("renaming an album that has albums below it is not supported")]
+    HasAlbumsBelow,
+}
+
+/// What is there. Cheap to clone.
+#[derive(Clone)]
+pub struct Library {
+    config: Config,
+    store: Store,
+    client: api::Client,
+    runtime: Handle,
+    base_urls: Arc<BaseUrls>,
+    on_change: OnChange,
+    running: Arc<listing::Running>,
+}
+
+impl Library {
+    /// Puts the parts together; asks nobody anything.
+    pub fn new(
+        config: Config,
+        store: Store,
+        client: api::Client,
+        runtime: Handle,
+        base_urls: Arc<BaseUrls>,
+        on_change: OnChange,
+    ) -> Self {
+        Self { config, store, client, runtime, base_urls, on_change, running: Arc::default() }
+    }
+
+    /// Called when somebody looks at a directory: starts what listings are due, in the background.
+    ///
+    /// Returns the listings whose outcome is not known yet and without which the directory cannot be
+    /// told; none if there is something to answer from.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn look(&self, dir: DirId) -> Result<Vec<Follower>, store::Error> {
+        let now = SystemTime::now();
+        let mut awaited = Vec::new();
+        let listed_at = self.store.albums_listed_at()?;
+        let fresh = listed_at
+            .is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < self.config.refresh));
+        if !fresh {
+            let follower = self.start(Subject::Albums);
+            if listed_at.is_none() {
+                awaited.push(follower);
+            }
+        }
+        if let Some(album) = self.store.dir(dir)?.and_then(|dir| dir.album)
+            && album.remote.is_some()
+        {
+            if album.listed_at.is_none() {
+                awaited.push(self.start(Subject::Items(dir)));
+            } else if !album.is_fresh(ITEMS_AGE_MAX, now)
+                && self.running.get(Subject::Albums).is_none()
+            {
+                self.start(Subject::Items(dir));
+            }
+        }
+        Ok(awaited)
+    }
+
+    /// Waits until everything that `look` would wait for is complete.
+    ///
+    /// # Errors
+    /// If a listing fails.
+    pub async fn complete(&self, dir: DirId) -> Result<(), Error> {
+        let library = self.clone();
+        let awaited = self.store.run(move |_| library.look(dir)).await?;
+        for follower in awaited {
+            ended(follower).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists a directory again, now: the albums, and the items of `dir` if it is an album. For a
+    /// directory that is not an album, every album is listed again when it is next looked at.
+    ///
+    /// # Errors
+    /// If a listing fails.
+    pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
+        self.list_anew(Subject::Albums).await?;
+        let is_album = self
+            .store
+            .run(move |store| {
+                let is_album = store.dir(dir)?.is_some_and(|dir| dir.album.is_some());
+                if !is_album {
+                    store.distrust_listings()?;
+                }
+                Ok(is_album)
+            })
+            .await?;
+        if is_album {
+            self.list_anew(Subject::Items(dir)).await?;
+        }
+        Ok(())
+    }
+
+    /// A running listing may have begun before what the caller wants to see: waits it out first.
+    async fn list_anew(&self, subject: Subject) -> Result<(), Error> {
+        if let Some(running) = self.running.get(subject) {
+            // Its outcome does not matter: the next one's does.
+            let _ = ended(running).await;
+        }
+        ended(self.start(subject)).await
+    }
+
+    /// Makes an album, or shows again one that was hidden. Settles earlier attempts whose outcome is not
+    /// known by listing, so that no second album of the title comes about.
+    ///
+    /// # Errors
+    /// The name is taken, the title is not one for Google, or Google could not be asked.
+    pub async fn mkdir(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
+        self.complete(parent).await?;
+        let title = self.title(parent, &name).await?;
+        let wanted = title.clone();
+        let intent =
+            self.store.run(move |store| store.album_intended(parent, &name, &wanted)).await??;
+        let (dir, mut settled) = match intent {
+            AlbumIntent::Unhidden(dir) => return Ok(dir),
+            AlbumIntent::Fresh(dir) => (dir, true),
+            AlbumIntent::Unsettled(dir) => (dir, false),
+        };
+        let mut attempt = 0;
+        loop {
+            if !settled && self.found_by_listing(dir).await? {
+                return Ok(dir);
+            }
+            attempt += 1;
+            match self.client.create_album(&title).await {
+                Ok(album) => {
+                    self.store.run(move |store| store.album_created(dir, &album)).await?;
+                    return Ok(dir);
+                }
+                Err(error) if error.may_have_happened() && attempt < CREATE_ATTEMPTS => {
+                    tracing::info!(title, %error, "the answer to making an album was lost: looking for the album");
+                    settled = false;
+                }
+                Err(error) => {
+                    if !error.may_have_happened() && settled {
+                        self.store.run(move |store| store.album_not_created(dir)).await?;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Looks for an album whose creation may have taken effect, twice: Google may still be at it.
+    async fn found_by_listing(&self, dir: DirId) -> Result<bool, Error> {
+        for pause in [Duration::ZERO, SETTLE_PAUSE] {
+            tokio::time::sleep(pause).await;
+            self.list_anew(Subject::Albums).await?;
+            let found = self
+                .store
+                .run(move |store| Ok(store.dir(dir)?.and_then(|dir| dir.album)))
+                .await?
+                .is_some_and(|album| album.remote.is_some());
+            if found {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Renames an album at Google and here.
+    ///
+    /// # Errors
+    /// The name is taken, the directory is not an album, or Google could not be asked.
+    pub async fn rename_album(
+        &self,
+        dir: DirId,
+        parent: DirId,
+        name: EntryName,
+    ) -> Result<Album, Error> {
+        self.complete(parent).await?;
+        let title = self.title(parent, &name).await?;
+        let target = name.clone();
+        let album = self
+            .store
+            .run(move |store| {
+                if store.child(parent, &target)?.is_some() {
+                    return Ok(Err(Error::Tree(TreeError::Exists)));
+                }
+                if store.subdir_count(dir)? > 0 {
+                    return Ok(Err(Error::HasAlbumsBelow));
+                }
+                let remote =
+                    store.dir(dir)?.and_then(|dir| dir.album).and_then(|album| album.remote);
+                Ok(remote.ok_or(Error::NotAnAlbum))
+            })
+            .await??;
+        let renamed = self.client.rename_album(&album, &title).await?;
+        self.store.run(move |store| store.album_renamed(dir, parent, &name, &title)).await??;
+        Ok(renamed)
+    }
+
+    /// The title of an album at this place.
+    async fn title(&self, parent: DirId, name: &EntryName) -> Result<String, Error> {
+        let last = std::str::from_utf8(name.as_bytes())
+            .map_err(|_| Error::BadTitle("it is not UTF-8"))?
+            .to_owned();
+        let above = self
+            .store
+            .run(move |store| match store.dir(parent)?.and_then(|dir| dir.album) {
+                Some(album) => Ok(album.title),
+                None => store.dir_path(parent),
+            })
+            .await?;
+        let title = if above.is_empty() { last } else { format!("{above}/{last}") };
+        if title.chars().count() > 500 {
+            return Err(Error::BadTitle("it is longer than 500 characters"));
+        }
+        Ok(title)
+    }
+}
+
+/// Waits for the end of a listing.
+///
+/// # Errors
+/// If it fails.
+pub async fn ended(mut follower: Follower) -> Result<(), Error> {
+    match follower.wait_for(|progress| progress.ended.is_some()).await {
+        Ok(progress) => match &progress.ended {
+            Some(Err(error)) => Err(Error::Shared(error.clone())),
+            _ => Ok(()),
+        },
+        Err(_) => Err(store::Error::ShuttingDown.into()),
+    }
+}

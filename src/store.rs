@@ -7,6 +7,7 @@
 //! Durability: an ordinary transaction survives the death of the process at once and a power
 //! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
 
+mod failed;
 mod journal;
 mod listing;
 mod tree;

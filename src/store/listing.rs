@@ -9,11 +9,13 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::tree::{add_entry, child, video_to_number};
-use super::{AlbumState, Change, Child, Result, Store, TreeError, to_millis};
+use super::{AlbumState, Change, Child, Result, Store, TreeError, from_millis, to_millis};
 use crate::media::{Album, AlbumId, DirId, EntryName, FileId, MediaItem};
 
 /// How long a change of ours is believed although a listing does not show it (reference §11.7).
 pub const GRACE: Duration = Duration::from_secs(600);
+
+const ALBUMS_LISTED_AT: &str = "albums_listed_at";
 
 /// An album from a listing, with the names that its place in the tree may get.
 #[derive(Clone, Debug)]
@@ -68,6 +70,33 @@ impl Store {
             let text: String =
                 tx.query_row("SELECT value FROM meta WHERE key = 'listing'", [], |row| row.get(0))?;
             text.parse().map_err(|_| super::Error::Corrupt("listing number"))
+        })
+    }
+
+    /// When the albums were last listed completely; `None` if never.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn albums_listed_at(&self) -> Result<Option<SystemTime>> {
+        Ok(self.meta(ALBUMS_LISTED_AT)?.and_then(|text| text.parse().ok()).map(from_millis))
+    }
+
+    /// Keeps when the albums were last listed completely.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_albums_listed_at(&self, at: SystemTime) -> Result<()> {
+        self.set_meta(ALBUMS_LISTED_AT, &to_millis(at).to_string())
+    }
+
+    /// Has every album's items listed again when it is next looked at.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn distrust_listings(&self) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("UPDATE albums SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
+            Ok(())
         })
     }
 

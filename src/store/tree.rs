@@ -9,7 +9,7 @@ use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, Vide
 use crate::store::UploadState;
 
 /// Cookies of files stand behind those of all directories, so that a listing shows directories first.
-const FIRST_FILE_COOKIE: i64 = 1 << 40;
+pub(super) const FIRST_FILE_COOKIE: i64 = 1 << 40;
 
 /// A directory of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,6 +292,23 @@ impl Store {
         })
     }
 
+    /// Items whose size is not known, in the directories where `file` has names.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unsized_beside(&self, file: FileId, limit: u32) -> Result<Vec<FileInfo>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id \
+                     WHERE f.size IS NULL AND f.media IS NOT NULL AND f.id IN (SELECT e.file FROM entries e \
+                     WHERE e.dir IN (SELECT dir FROM entries WHERE file = ?1)) ORDER BY f.id LIMIT ?2"
+                ))?
+                .query_map(params![file, limit], file_info)?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// The path of a directory from the root, for messages: `2019/Trip`.
     ///
     /// # Errors
@@ -454,6 +471,9 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn forget_file(&self, file: FileId) -> Result<bool> {
+        if !self.read(|db| is_orphan(db, file))? {
+            return Ok(false);
+        }
         self.write(|tx| {
             if !is_orphan(tx, file)? {
                 return Ok(false);
@@ -567,7 +587,7 @@ fn check_free(db: &Connection, dir: DirId, name: &EntryName) -> Result<Result<()
 }
 
 /// Whether nothing refers to a file that Google never had (and may not be getting just now).
-fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
+pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db
         .prepare_cached(
             "SELECT 1 FROM files f JOIN uploads u ON u.file = f.id \

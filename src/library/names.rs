@@ -1,0 +1,186 @@
+//! From Google's titles and file names to names of directory entries: clean, fitting, distinct. Pure.
+//!
+//! The rules are stable: they look at the item itself, never at the order of a listing.
+
+use crate::media::{AlbumId, EntryName, MediaId};
+
+/// The directory at the root that is ours; no album may have its name.
+pub const CONTROL_DIR: &str = ".gphotos";
+
+/// How much of an id makes a clashing name distinct.
+const ID_SUFFIX_CHARS: usize = 8;
+
+/// The names an item may get, best first: its own, its own with a part of the id, with all of it.
+pub fn for_item(filename: &str, mime: &str, id: &MediaId) -> Vec<EntryName> {
+    let last = filename.rsplit('/').next().unwrap_or_default();
+    let clean = clean(last);
+    let (stem, extension) = if is_reserved(&clean) {
+        (clean_id(id.as_str()), extension_for(mime).to_owned())
+    } else {
+        let (stem, extension) = split_extension(&clean);
+        (stem.to_owned(), extension.to_owned())
+    };
+    let id = clean_id(id.as_str());
+    distinct(&stem, &extension, &id)
+}
+
+/// The names for each component of an album's title; the last component gets alternatives.
+pub fn for_album(title: &str, id: &AlbumId) -> Vec<Vec<EntryName>> {
+    let id = clean_id(id.as_str());
+    let mut components: Vec<String> = title.split('/').map(clean).collect();
+    if components.first().is_some_and(|first| first == CONTROL_DIR) {
+        components[0] = format!("_{CONTROL_DIR}");
+    }
+    let last = components.len() - 1;
+    components
+        .iter()
+        .enumerate()
+        .map(|(at, component)| {
+            let stem = match component.as_str() {
+                "" if title.is_empty() => format!("untitled {}", suffix(&id)),
+                reserved if is_reserved(reserved) => "_".to_owned(),
+                name => name.to_owned(),
+            };
+            let mut names = distinct(&stem, "", &id);
+            if at != last {
+                names.truncate(1);
+            }
+            names
+        })
+        .collect()
+}
+
+fn distinct(stem: &str, extension: &str, id: &str) -> Vec<EntryName> {
+    let suffixes = ["".to_owned(), format!(" {}", suffix(id)), format!(" {id}")];
+    suffixes.iter().filter_map(|suffix| fit(stem, suffix, extension)).collect()
+}
+
+/// Puts the parts together, cutting the stem so that the whole fits.
+fn fit(stem: &str, suffix: &str, extension: &str) -> Option<EntryName> {
+    let room = EntryName::MAX_BYTES.checked_sub(suffix.len() + extension.len())?;
+    let mut end = room.min(stem.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    EntryName::new(format!("{}{suffix}{extension}", &stem[..end])).ok()
+}
+
+/// Replaces what cannot stand in a name or would confuse a terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == '/' { '_' } else { c }).collect()
+}
+
+/// Ids come from the network: keep only what an id is made of.
+fn clean_id(id: &str) -> String {
+    let clean: String = id
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(128)
+        .collect();
+    if clean.is_empty() { "item".to_owned() } else { clean }
+}
+
+fn suffix(id: &str) -> &str {
+    &id[id.len().saturating_sub(ID_SUFFIX_CHARS)..]
+}
+
+fn is_reserved(name: &str) -> bool {
+    matches!(name, "" | "." | "..")
+}
+
+/// Splits off an extension, dot included, if it is short enough to be one.
+fn split_extension(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 && name.len() - at <= 16 => name.split_at(at),
+        _ => (name, ""),
+    }
+}
+
+fn extension_for(mime: &str) -> &'static str {
+    match mime {
+        "image/jpeg" => ".jpg",
+        "image/png" => ".png",
+        "image/gif" => ".gif",
+        "image/webp" => ".webp",
+        "image/heic" | "image/heif" => ".heic",
+        "image/avif" => ".avif",
+        "image/bmp" => ".bmp",
+        "image/tiff" => ".tif",
+        "video/mp4" => ".mp4",
+        "video/quicktime" => ".mov",
+        "video/x-matroska" => ".mkv",
+        "video/3gpp" => ".3gp",
+        "video/x-msvideo" => ".avi",
+        "video/x-ms-wmv" => ".wmv",
+        "video/mpeg" => ".mpg",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn first(filename: &str) -> String {
+        for_item(filename, "image/jpeg", &MediaId::new("ABdUxB-id_0123456789"))[0].to_string()
+    }
+
+    #[test]
+    fn item_names_are_made_safe() {
+        for (filename, wanted) in [
+            ("IMG_1.JPG", "IMG_1.JPG"),
+            ("20190428/img_0699.jpg", "img_0699.jpg"),
+            ("a\nb\u{7f}.jpg", "a_b_.jpg"),
+            ("", "ABdUxB-id_0123456789.jpg"),
+            (".", "ABdUxB-id_0123456789.jpg"),
+            ("dir/..", "ABdUxB-id_0123456789.jpg"),
+            ("dir/", "ABdUxB-id_0123456789.jpg"),
+            ("Crème 🏖.jpeg", "Crème 🏖.jpeg"),
+            (".hidden", ".hidden"),
+        ] {
+            assert_eq!(first(filename), wanted, "{filename:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_keep_their_extension_and_whole_characters() {
+        let name = first(&format!("{}.jpeg", "ä".repeat(300)));
+        assert!(name.len() <= 255 && name.ends_with("ä.jpeg"), "{name}");
+    }
+
+    #[test]
+    fn a_clash_is_told_apart_by_the_id() {
+        let names = for_item("x.jpg", "", &MediaId::new("ABdUxB-id_0123456789"));
+        let names: Vec<_> = names.iter().map(EntryName::to_string).collect();
+        assert_eq!(names, ["x.jpg", "x 23456789.jpg", "x ABdUxB-id_0123456789.jpg"]);
+    }
+
+    #[test]
+    fn titles_become_paths() {
+        let path = |title: &str| -> Vec<String> {
+            for_album(title, &AlbumId::new("0123456789"))
+                .iter()
+                .map(|names| names[0].to_string())
+                .collect()
+        };
+        assert_eq!(path("Trip"), ["Trip"]);
+        assert_eq!(path("2019/Trip"), ["2019", "Trip"]);
+        assert_eq!(path("/x//y/"), ["_", "x", "_", "y", "_"]);
+        assert_eq!(path("../etc"), ["_", "etc"]);
+        assert_eq!(path(""), ["untitled 23456789"]);
+        assert_eq!(path(".gphotos/failed"), ["_.gphotos", "failed"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_network_says_there_are_names(filename in ".*", mime in ".*", id in ".*") {
+            let names = for_item(&filename, &mime, &MediaId::new(id.clone()));
+            prop_assert!(!names.is_empty());
+            for names in for_album(&filename, &AlbumId::new(id)) {
+                prop_assert!(!names.is_empty());
+            }
+        }
+    }
+}
