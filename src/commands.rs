@@ -1,6 +1,7 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
 pub mod diff;
+pub mod running;
 pub mod status;
 pub mod sync;
 pub mod umount;

@@ -1,10 +1,21 @@
 //! `gphotosfs umount`: drain, unmount, and wait until the mount's process is through.
 
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::mount::UnmountFlags;
+use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
 use super::CommandError;
+use super::running::Mount;
+
+/// How long the mount's process may take to write down what it has in memory.
+const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// `gphotosfs umount`.
 #[derive(Debug, Args)]
@@ -21,6 +32,166 @@ pub struct UmountArgs {
 ///
 /// # Errors
 /// If the mount is in use, or not one of ours.
-pub fn run(_args: &UmountArgs) -> Result<(), CommandError> {
-    Err(CommandError::new("umount is not built yet"))
+pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
+    let root = absolute(&args.mountpoint).map_err(|err| {
+        CommandError::usage(format!("cannot use {}", args.mountpoint.display())).because(err)
+    })?;
+    let table = std::fs::read("/proc/self/mountinfo")
+        .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
+    if !is_ours(&table, &root) {
+        return Err(CommandError::usage(format!("{} is not a gphotosfs mount", root.display())));
+    }
+    let mount = Mount { root };
+    match std::fs::metadata(&mount.root) {
+        Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => {
+            eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
+            return unmount(&mount.root);
+        }
+        _ => {}
+    }
+    if !args.now {
+        drain(&mount)?;
+    }
+    // Taken before unmounting, so that it cannot be about a later process of the same number.
+    let process = mount.status().ok().and_then(|it| open_process(it.pid));
+    unmount(&mount.root)?;
+    process.map_or(Ok(()), |it| wait_for_exit(&it))
+}
+
+/// The mountpoint's name in the table of mounts, without entering it: it may be dead.
+fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
+    mountpoint.canonicalize().or_else(|err| {
+        if err.raw_os_error() != Some(libc::ENOTCONN) {
+            return Err(err);
+        }
+        let whole = std::path::absolute(mountpoint)?;
+        let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+            return Err(err);
+        };
+        Ok(parent.canonicalize()?.join(name))
+    })
+}
+
+/// Whether the last thing mounted on `path` is ours, by `/proc/self/mountinfo` (proc(5)).
+fn is_ours(table: &[u8], path: &Path) -> bool {
+    let ours_if_there = |line: &[u8]| -> Option<bool> {
+        let mut words = line.split(|&byte| byte == b' ');
+        let mounted_on = unescape(words.nth(4)?);
+        words.find(|word| *word == b"-")?;
+        let (kind, source) = (words.next()?, words.next()?);
+        let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
+        (mounted_on == path.as_os_str().as_bytes()).then_some(ours)
+    };
+    table.split(|&byte| byte == b'\n').rev().find_map(ours_if_there).unwrap_or(false)
+}
+
+/// The table writes space, tab, newline and backslash as three octal digits.
+fn unescape(word: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((&first, after)) = rest.split_first() {
+        let code = || u8::from_str_radix(str::from_utf8(after.get(..3)?).ok()?, 8).ok();
+        match (first == b'\\').then(code).flatten() {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                plain.push(first);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+fn drain(mount: &Mount) -> Result<(), CommandError> {
+    match mount.wait_for_uploads(&mount.root) {
+        // What was refused for good stays in failed/ whether mounted or not.
+        Err(err) if err.raw_os_error() == Some(libc::EIO) => {
+            eprintln!(
+                "gphotosfs: Google refused some files; they are kept, and the next mount shows \
+                 them in .gphotos/failed"
+            );
+            Ok(())
+        }
+        result => result.map_err(|err| {
+            CommandError::new("cannot wait for the uploads")
+                .because(err)
+                .hint("'gphotosfs umount --now' leaves them to the next mount")
+        }),
+    }
+}
+
+fn unmount(root: &Path) -> Result<(), CommandError> {
+    let failed = || CommandError::new(format!("cannot unmount {}", root.display()));
+    let busy = || {
+        failed().because(io::Error::from_raw_os_error(libc::EBUSY)).hint(format!(
+            "close the files and leave the directories that are in use there; \
+             'fuser -vm {}' shows by whom",
+            root.display()
+        ))
+    };
+    if geteuid().is_root() {
+        return match rustix::mount::unmount(root, UnmountFlags::NOFOLLOW) {
+            Err(rustix::io::Errno::BUSY) => Err(busy()),
+            result => result.map_err(|err| failed().because(err)),
+        };
+    }
+    let output =
+        Command::new("fusermount3").arg("-u").arg("--").arg(root).output().map_err(|err| {
+            failed().because(err).hint("install fuse3, which has the command fusermount3")
+        })?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        // It has one exit status for everything, and words in English only.
+        false if said.contains("busy") => Err(busy()),
+        false => Err(failed().because(said.trim())),
+    }
+}
+
+fn open_process(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// Waits until the process has ended, and so has let go of the profile.
+fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    match poll(&mut fds, Some(&EXIT_DEADLINE)) {
+        Ok(0) => Err(CommandError::new("unmounted, but the mount's process has not ended yet")
+            .hint("wait for it before mounting again")),
+        Ok(_) => Ok(()),
+        Err(err) => {
+            Err(CommandError::new("unmounted, but cannot wait for the mount's process")
+                .because(err))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"22 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+        40 22 0:50 / /home/me/my\\040photos rw,nosuid - fuse.gphotosfs gphotosfs rw\n\
+        41 22 0:51 / /m rw - fuse gphotosfs rw,user_id=0\n\
+        42 22 0:52 / /s rw - fuse.sshfs host: rw\n\
+        43 22 0:53 / /t rw - fuse.gphotosfs gphotosfs rw\n\
+        44 43 0:54 / /t rw - tmpfs tmpfs rw\n";
+
+    #[test]
+    fn only_our_mounts_are_ours() {
+        for (path, expected) in [
+            ("/home/me/my photos", true),
+            ("/m", true),
+            ("/s", false),
+            ("/", false),
+            ("/nothing", false),
+            ("/t", false), // hidden below another mount
+        ] {
+            assert_eq!(is_ours(TABLE, Path::new(path)), expected, "{path}");
+        }
+    }
 }
