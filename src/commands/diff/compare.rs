@@ -255,6 +255,7 @@ fn twins(here: &Files<Here>, there: &Files<There>) -> Vec<Vec<PathBuf>> {
         .map(|names| names.into_iter().cloned().collect())
         .collect();
     groups.sort();
+    groups.dedup();
     groups
 }
 
