@@ -74,6 +74,11 @@ impl LoginError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Offline(_) | Self::Unavailable(_))
     }
+
+    /// The next step for one of OAuth's error words.
+    pub fn remedy(error: &str) -> Option<&'static str> {
+        exchange::remedy(error)
+    }
 }
 
 fn describe(text: &str) -> String {
@@ -208,6 +213,7 @@ impl Login {
         let result = self.try_renew().await;
         let mut state = self.state.lock();
         state.renewals += 1;
+        let failed_before = state.last_failure.is_some();
         state.last_failure = result.as_ref().err().cloned();
         match result {
             Ok(access) => {
@@ -216,7 +222,12 @@ impl Login {
                 Ok(token)
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot renew the login");
+                if !failed_before {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot renew the login"
+                    );
+                }
                 if matches!(error, LoginError::Ended(_) | LoginError::Refused { .. }) {
                     (state.dead, state.access) = (Some(error.clone()), None);
                 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -53,12 +53,17 @@ pub struct Payload {
 }
 
 /// An upload that was begun and can be gone on with, also after a restart, for about a day.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct UploadSession {
     url: Url,
-    /// Nothing was sent yet, so there is nothing to ask about. Not kept: a restart may hide a beginning.
-    #[serde(skip)]
-    fresh: bool,
+    /// Whether bytes may have arrived already, so that the server must be asked how many. Not kept:
+    /// after a restart it is not known.
+    #[serde(skip, default = "sent_into")]
+    sent_into: Arc<AtomicBool>,
+}
+
+fn sent_into() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(true))
 }
 
 impl std::fmt::Debug for UploadSession {
@@ -140,7 +145,7 @@ impl Client {
             .ok_or_else(|| garbled("it names no session".into()))?;
         let url =
             session.parse::<Url>().map_err(|err| garbled(format!("the session's URL: {err}")))?;
-        let session = UploadSession { url, fresh: true };
+        let session = UploadSession { url, sent_into: Arc::default() };
         self.check_origin(&session)?;
         Ok(session)
     }
@@ -156,7 +161,8 @@ impl Client {
         payload: &Payload,
     ) -> Result<UploadToken, FinishError> {
         self.check_origin(session)?;
-        let mut offset = if session.fresh { 0 } else { self.confirmed(session).await? };
+        let sent_into = session.sent_into.swap(true, Ordering::Relaxed);
+        let mut offset = if sent_into { self.confirmed(session).await? } else { 0 };
         let mut fruitless = 0;
         loop {
             let request = |body| {
@@ -417,9 +423,6 @@ impl Payload {
         Body::wrap_stream(unfold(offset, move |at| {
             let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
             async move {
-                // The network has taken what came before.
-                sent.store(at, Ordering::Relaxed);
-                moved.send_replace(at);
                 let wanted = CHUNK_BYTES.min(len.saturating_sub(at));
                 if wanted == 0 {
                     return None;
@@ -429,6 +432,9 @@ impl Payload {
                     file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
                 });
                 let chunk = read.await.map_err(std::io::Error::other).flatten().map_err(ReadFailed);
+                // Noted now: with the length known beforehand, nobody asks for more after the last chunk.
+                sent.store(at + wanted, Ordering::Relaxed);
+                moved.send_replace(at + wanted);
                 Some((chunk, at + wanted))
             }
         }))

@@ -207,7 +207,7 @@ impl Error {
     /// Whether the album would pass its 20,000 items. The literal text is unknown (reference §6.5).
     pub fn is_album_full(&self) -> bool {
         self.says("album")
-            && ["20000", "20,000", "limit", "maximum", "too many", "is full"]
+            && ["20000", "20,000", "limit", "maximum", "more than", "too many", "is full"]
                 .iter()
                 .any(|it| self.says(it))
     }

@@ -43,6 +43,11 @@ impl Scope {
         }
     }
 
+    /// The last part of the name, as the console shows it.
+    pub fn short_name(self) -> &'static str {
+        self.as_str().rsplit('/').next().unwrap_or_default()
+    }
+
     /// What the user can do with it.
     pub fn allows(self) -> &'static str {
         match self {

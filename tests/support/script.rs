@@ -1,0 +1,164 @@
+//! A web server that answers whatever a test tells it to: for answers that no honest service gives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+use gphotosfs::api::{Budget, Client, Config, Deadlines, Login};
+use gphotosfs::profile::Profile;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: Method,
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Seen {
+    /// A header's text, empty if it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// The server, and what has reached it. Token requests are answered on its own and kept apart,
+/// unless the script answers them.
+#[derive(Clone)]
+pub struct Script {
+    pub url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    token_requests: Arc<Mutex<usize>>,
+    /// Replaces the usual answer of the token endpoint.
+    pub token_answer: Arc<Mutex<Option<(u16, String)>>>,
+}
+
+impl Script {
+    /// Starts a server. `answer` gets each request and how many came before it.
+    pub async fn start<F, R>(answer: F) -> Self
+    where
+        F: Fn(usize, Seen) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let script = Self {
+            url,
+            seen: Arc::default(),
+            token_requests: Arc::default(),
+            token_answer: Arc::default(),
+        };
+        let this = script.clone();
+        let router = Router::new().fallback(async move |request: Request| {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
+            if parts.uri.path() == "/token" {
+                return this.token();
+            }
+            let seen = Seen {
+                method: parts.method,
+                path: parts.uri.path().to_owned(),
+                query: parts.uri.query().unwrap_or("").to_owned(),
+                headers: parts.headers,
+                body,
+            };
+            let before = {
+                let mut all = this.seen.lock();
+                all.push(seen.clone());
+                all.len() - 1
+            };
+            answer(before, seen).await
+        });
+        tokio::spawn(async { axum::serve(listener, router).await });
+        script
+    }
+
+    fn token(&self) -> Response {
+        let mut count = self.token_requests.lock();
+        *count += 1;
+        if let Some((status, body)) = self.token_answer.lock().clone() {
+            return (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response();
+        }
+        axum::Json(
+            serde_json::json!({"access_token": format!("token-{count}"), "expires_in": 3599}),
+        )
+        .into_response()
+    }
+
+    /// What has arrived so far, without token requests.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().clone()
+    }
+
+    pub fn token_requests(&self) -> usize {
+        *self.token_requests.lock()
+    }
+
+    /// A client that is logged in at this server and has little patience.
+    pub fn client(&self) -> (Client, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        write_login(&profile, &self.url, "refresh-1");
+        let login = Arc::new(Login::load(&profile).unwrap());
+        let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
+        (Client::new(impatient(&self.url), login, budget).unwrap(), dir)
+    }
+}
+
+/// Settings with which failures come soon.
+pub fn impatient(url: &str) -> Config {
+    Config {
+        api_url: url.parse().unwrap(),
+        deadlines: Deadlines {
+            connect: Duration::from_secs(1),
+            read: Duration::from_millis(500),
+            write: Duration::from_millis(500),
+            stall: Duration::from_millis(300),
+            retries: Duration::from_secs(2),
+        },
+        retry_base: Duration::from_millis(2),
+        write_pause: Duration::from_millis(200),
+    }
+}
+
+/// Puts a login into a profile, as `gphotosfs login` would.
+pub fn write_login(profile: &Profile, url: &str, refresh_token: &str) {
+    let dir = profile.config_dir().unwrap();
+    let client = serde_json::json!({"installed": {"client_id": "c", "client_secret": "s",
+        "auth_uri": format!("{url}/auth"), "token_uri": format!("{url}/token"), "redirect_uris": ["http://localhost"]}});
+    std::fs::write(dir.join("client_secret.json"), client.to_string()).unwrap();
+    let scope = gphotosfs::api::Scope::ALL.map(|it| it.as_str()).join(" ");
+    let grant = serde_json::json!({"refresh_token": refresh_token, "scope": scope, "granted_at": "2026-01-01T00:00:00Z"});
+    // Replaced as a whole: a running login tells versions apart by their inodes.
+    std::fs::write(dir.join("token.new"), grant.to_string()).unwrap();
+    std::fs::rename(dir.join("token.new"), dir.join("token.json")).unwrap();
+}
+
+/// A JSON answer.
+pub fn json(status: u16, body: serde_json::Value) -> Response {
+    (axum::http::StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+}
+
+/// An error in the service's envelope.
+pub fn refusal(status: u16, message: &str) -> Response {
+    json(status, serde_json::json!({"error": {"code": status, "message": message}}))
+}
+
+/// Bytes, of which the last never come.
+pub fn stalling(bytes: &'static [u8]) -> Response {
+    use futures_util::StreamExt;
+    let bytes = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+    Response::new(Body::from_stream(bytes.chain(futures_util::stream::pending())))
+}
