@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::tree::{FIRST_FILE_COOKIE, Unlinked, is_orphan};
+use super::tree::{Unlinked, in_cookie_order, is_orphan};
 use super::{Child, DirEntry, Result, Store, TreeError};
 use crate::media::{DirId, EntryName};
 
@@ -25,35 +25,13 @@ impl Store {
     /// If the database fails.
     pub fn failed_entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
-            let mut found = db
-                .prepare_cached(&format!(
-                    "{WITH_FAILURES} SELECT id, name FROM dirs WHERE parent = ?1 AND id <> 1 AND id > ?2 \
-                     AND id IN above ORDER BY id LIMIT ?3"
-                ))?
-                .query_map(params![dir, cookie, limit], |row| {
-                    Ok(DirEntry {
-                        cookie: row.get(0)?,
-                        name: row.get(1)?,
-                        child: Child::Dir(row.get(0)?),
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            let room = limit - u32::try_from(found.len()).unwrap_or(limit);
-            let after = (cookie - FIRST_FILE_COOKIE).max(0);
-            let files = db
-                .prepare_cached(
-                    "SELECT id, name, file FROM failed WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-                )?
-                .query_map(params![dir, after, room], |row| {
-                    Ok(DirEntry {
-                        cookie: FIRST_FILE_COOKIE + row.get::<_, i64>(0)?,
-                        name: row.get(1)?,
-                        child: Child::File(row.get(2)?),
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            found.extend(files);
-            Ok(found)
+            let dirs = format!(
+                "{WITH_FAILURES} SELECT id, name FROM dirs WHERE parent = ?1 AND id <> 1 AND id > ?2 \
+                 AND id IN above ORDER BY id LIMIT ?3"
+            );
+            let files =
+                "SELECT id, name, file FROM failed WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+            in_cookie_order(db, (&dirs, files), dir, cookie, limit)
         })
     }
 

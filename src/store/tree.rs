@@ -9,7 +9,7 @@ use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, Vide
 use crate::store::UploadState;
 
 /// Cookies of files stand behind those of all directories, so that a listing shows directories first.
-pub(super) const FIRST_FILE_COOKIE: i64 = 1 << 40;
+const FIRST_FILE_COOKIE: i64 = 1 << 40;
 
 /// A directory of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,35 +230,11 @@ impl Store {
     /// If the database fails.
     pub fn entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
-            let mut found = db
-                .prepare_cached(
-                    "SELECT id, name FROM dirs WHERE parent = ?1 AND id > ?2 AND id <> 1 AND shown \
-                     ORDER BY id LIMIT ?3",
-                )?
-                .query_map(params![dir, cookie, limit], |row| {
-                    Ok(DirEntry {
-                        cookie: row.get(0)?,
-                        name: row.get(1)?,
-                        child: Child::Dir(row.get(0)?),
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            let room = limit - u32::try_from(found.len()).unwrap_or(limit);
-            let after = (cookie - FIRST_FILE_COOKIE).max(0);
-            let files = db
-                .prepare_cached(
-                    "SELECT id, name, file FROM entries WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-                )?
-                .query_map(params![dir, after, room], |row| {
-                    Ok(DirEntry {
-                        cookie: FIRST_FILE_COOKIE + row.get::<_, i64>(0)?,
-                        name: row.get(1)?,
-                        child: Child::File(row.get(2)?),
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            found.extend(files);
-            Ok(found)
+            let dirs = "SELECT id, name FROM dirs WHERE parent = ?1 AND id > ?2 AND id <> 1 AND shown \
+                 ORDER BY id LIMIT ?3";
+            let files =
+                "SELECT id, name, file FROM entries WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+            in_cookie_order(db, (dirs, files), dir, cookie, limit)
         })
     }
 
@@ -523,6 +499,37 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Lists with two queries, for directories and for files, that take a directory, the row number to
+/// go on behind, and a limit.
+pub(super) fn in_cookie_order(
+    db: &Connection,
+    (dirs, files): (&str, &str),
+    dir: DirId,
+    cookie: i64,
+    limit: u32,
+) -> Result<Vec<DirEntry>> {
+    let mut found = db
+        .prepare_cached(dirs)?
+        .query_map(params![dir, cookie, limit], |row| {
+            Ok(DirEntry { cookie: row.get(0)?, name: row.get(1)?, child: Child::Dir(row.get(0)?) })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let room = limit - u32::try_from(found.len()).unwrap_or(limit);
+    let after = (cookie - FIRST_FILE_COOKIE).max(0);
+    let files = db
+        .prepare_cached(files)?
+        .query_map(params![dir, after, room], |row| {
+            Ok(DirEntry {
+                cookie: FIRST_FILE_COOKIE + row.get::<_, i64>(0)?,
+                name: row.get(1)?,
+                child: Child::File(row.get(2)?),
+            })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    found.extend(files);
+    Ok(found)
 }
 
 pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
