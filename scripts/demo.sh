@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# The whole story on real JPEG files, against an emulator on this machine:
+# log in, mount, copy a folder, wait for it, count, find the one that is missing, read one back.
+#   scripts/demo.sh [--keep] [--release]
+#     --keep      leaves everything running and says how to look around
+#     --release   measures an optimised build
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+keep='' build=debug
+for arg in "$@"; do
+    case $arg in
+        --keep) keep=1 ;;
+        --release) build=release ;;
+        *) echo "usage: scripts/demo.sh [--keep] [--release]" >&2; exit 2 ;;
+    esac
+done
+
+say() { printf '\n== %s\n' "$*"; }
+# run COMMAND...: shows the command as a user would type it.
+run() { printf '$ %s\n' "${*/#"$gphotosfs"/gphotosfs}"; "$@"; }
+
+say 'Making sure that everything is there'
+need_command fusermount3 fuse3
+need_command curl curl
+need_command cc build-essential
+need_cargo
+need_fuse_device
+# A checkout of somebody else's can be tried, too.
+if [ ! -w . ]; then export CARGO_TARGET_DIR="${XDG_CACHE_HOME:-$HOME/.cache}/gphotosfs-demo"; fi
+flags=(--locked)
+if [ "$build" = release ]; then flags+=(--release); fi
+cargo build "${flags[@]}" --bin gphotosfs
+cargo build --locked --example photos
+target=$(realpath "${CARGO_TARGET_DIR:-target}")
+gphotosfs=$target/$build/gphotosfs
+photos=$target/debug/examples/photos
+
+# Nothing of the user's own settings, logins and mounts is touched.
+unset "${!GPHOTOSFS_@}"
+dir=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-demo.XXXXXX")
+export XDG_CONFIG_HOME=$dir/config XDG_STATE_HOME=$dir/state XDG_CACHE_HOME=$dir/cache
+folder=$dir/photo/20190428 mount=$dir/gphotos
+album=$mount/20190428
+mkdir -p "$mount"
+emulator_pid='' mounted=''
+
+clean_up() {
+    status=$?
+    trap - EXIT
+    set +e
+    if [ "$status" != 0 ]; then
+        say "The demo failed (exit status $status)"
+        tail -n 20 "$dir"/*.log
+    fi
+    if [ -n "$mounted" ]; then
+        "$gphotosfs" umount --now "$mount" || fusermount3 -uz "$mount"
+    fi
+    if [ -n "$emulator_pid" ]; then
+        kill "$emulator_pid"
+        wait "$emulator_pid" 2>/dev/null
+    fi
+    rm -rf --one-file-system "$dir"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# wait_for_line FILE PATTERN PID: prints what matched as soon as the process has written it.
+wait_for_line() {
+    for _ in $(seq 300); do
+        if grep -om1 "$2" "$1"; then return; fi
+        kill -0 "$3" 2>/dev/null || break
+        sleep 0.1
+    done
+    grep -om1 "$2" "$1" || die "process $3 ended or hangs: $(cat "$1")"
+}
+
+now() { date +%s.%N; }
+since() { awk "BEGIN { printf \"%.1f\", $(now) - $1 }"; }
+requests() { curl -fsS "$url/emulator/stats" | sed -n 's/.*"api_requests_today": *\([0-9]*\).*/\1/p'; }
+
+say 'Taking 200 photos, the last one a copy of the first'
+run "$photos" "$folder" --count 200 --twins
+du -sh "$folder"
+
+say 'Starting a Google Photos on this machine'
+"$gphotosfs" emulator --auto-approve --listen 127.0.0.1:0 --state "$dir/emulator" \
+    >"$dir/emulator.log" 2>&1 &
+emulator_pid=$!
+url=$(wait_for_line "$dir/emulator.log" 'http://127\.0\.0\.1:[0-9]*' "$emulator_pid")
+export GPHOTOSFS_API_URL=$url
+echo "It is at $url"
+
+say 'Logging in; following the link that a person would open in a browser'
+run "$gphotosfs" login --no-browser --client-secret "$dir/emulator/client_secret.json" \
+    </dev/null >"$dir/login.log" 2>&1 &
+login_pid=$!
+link=$(wait_for_line "$dir/login.log" 'http://127\.0\.0\.1:[0-9]*/[^ ]*' "$login_pid")
+curl -fsSL -o "$dir/login.html" "$link"
+wait "$login_pid"
+cat "$dir/login.log"
+
+say 'Mounting and copying'
+run "$gphotosfs" mount "$mount"
+mounted=1
+requests_before=$(requests) start=$(now)
+run mkdir "$album"
+echo "\$ cp -p $folder/*.jpg $album/"
+cp -p "$folder"/*.jpg "$album/"
+copied=$(since "$start")
+run "$gphotosfs" sync "$album"
+synced=$(since "$start") spent=$(($(requests) - requests_before))
+
+say 'The same number on both sides'
+here=$(ls "$folder" | wc -l) there=$(ls "$album" | wc -l)
+echo "ls $folder | wc -l: $here"
+echo "ls $album | wc -l: $there"
+[ "$here" = "$there" ] || die 'the numbers differ'
+run "$gphotosfs" diff "$folder" "$album"
+
+say 'Taking one photo out of the album behind the back of the mount'
+curl -fsS "$url/emulator/edit" -H 'Content-Type: application/json' -o "$dir/edit.json" \
+    -d '{"op": "remove_from_album", "album": "20190428", "item": "IMG_0042.jpg"}'
+differ=0
+run "$gphotosfs" diff "$folder" "$album" | tee "$dir/diff.log" || differ=$?
+[ "$differ" = 1 ] || die "diff ended with $differ, not 1"
+grep -q '^  IMG_0042\.jpg$' "$dir/diff.log" || die 'diff does not name IMG_0042.jpg'
+
+say 'Reading one back'
+(cd "$folder" && sha256sum IMG_0100.jpg) | tee "$dir/sum"
+(cd "$album" && run sha256sum -c "$dir/sum")
+
+say 'Status'
+run "$gphotosfs" status
+
+if [ -n "$keep" ]; then
+    trap - EXIT
+    say 'Everything is left running'
+    cat <<END
+In a browser:  $url/
+In a shell:    export XDG_CONFIG_HOME=$XDG_CONFIG_HOME XDG_STATE_HOME=$XDG_STATE_HOME \\
+                   XDG_CACHE_HOME=$XDG_CACHE_HOME GPHOTOSFS_API_URL=$url
+               PATH=$target/$build:\$PATH
+               ls -l $album
+               getfattr -d $album/IMG_0001.jpg
+               gphotosfs status --watch
+To end it:     gphotosfs umount $mount; kill $emulator_pid; rm -r $dir
+END
+else
+    say 'Unmounting'
+    run "$gphotosfs" umount "$mount"
+    mounted=''
+fi
+
+say 'Measured'
+awk -v files="$here" -v copied="$copied" -v synced="$synced" -v spent="$spent" 'BEGIN {
+    printf "%d files copied in %.1f s; all at the server after %.1f s: %.1f files/s\n",
+        files, copied, synced, files / synced
+    printf "%d API requests, %.3f for each file\n", spent, spent / files
+}'
