@@ -10,11 +10,15 @@
 mod failed;
 mod journal;
 mod listing;
+mod outgoing;
 mod tree;
+mod versions;
 
 pub use journal::*;
 pub use listing::*;
+pub use outgoing::*;
 pub use tree::*;
+pub use versions::*;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,1 +1,615 @@
-//! (to come)
+//! What is going: takes files as they are closed and sees them become items, each exactly once.
+//!
+//! [`Pipeline`] is the half that the kernel's requests meet: it spools, seals and waits. It never touches
+//! the network. The other half is one task, [`worker`], which reads off the tables what there is to do. The
+//! database is the queue, so nothing here grows with it, and recovery is to look at the tables.
+//!
+//! Lock order: a file's lock, then `writers` or the database, which are held for a lookup only.
+
+#![allow(dead_code)] // until the worker is there
+
+pub mod accept;
+mod batch;
+pub mod crash;
+mod replay;
+pub mod spool;
+mod state;
+mod transfer;
+mod trouble;
+mod worker;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::media::{EntryName, FileId};
+use crate::store::{self, Backlog, Change, Reopened, SealedFacts, Store, UploadState};
+
+pub use crate::store::Scope;
+pub use spool::Spool;
+pub use trouble::{Trouble, TroubleKind};
+
+/// How many of the last failures are kept for the status.
+const RECENT_FAILURES_MAX: usize = 20;
+/// Files share this many locks.
+const FILE_LOCKS: usize = 64;
+/// How long [`Pipeline::shutdown`] lets calls that are under way answer.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Makes bytes available to readers once Google has them for certain: link or copy them, or take them away. The
+/// spool file is deleted afterwards if it is still there. Blocking; the path may be missing after a crash.
+pub type Keep = Arc<dyn Fn(FileId, &Path) + Send + Sync>;
+
+/// What the pipeline needs to be told.
+#[derive(Clone)]
+pub struct Config {
+    /// Most files that are uploaded at the same time; at least 1.
+    pub uploads: usize,
+    /// Where the bytes lie until Google has them.
+    pub spool_dir: PathBuf,
+    /// How long to wait for company before a batch that is not full is sent, counted from the last
+    /// file that joined it. Nothing is waited for while somebody waits for the batch.
+    pub linger: Duration,
+    /// The first wait after a failure; doubles with each further one, with full jitter.
+    pub retry_base: Duration,
+    /// The longest wait between two attempts.
+    pub retry_max: Duration,
+    /// Told of names and files that change by themselves.
+    pub on_change: store::OnChange,
+    /// Given the bytes of files that have arrived.
+    pub keep: Keep,
+}
+
+impl Config {
+    /// With defaults that are right for Google.
+    pub fn new(spool_dir: PathBuf, on_change: store::OnChange, keep: Keep) -> Self {
+        Self {
+            uploads: 8,
+            spool_dir,
+            linger: Duration::from_secs(2),
+            retry_base: Duration::from_secs(1),
+            retry_max: Duration::from_secs(60),
+            on_change,
+            keep,
+        }
+    }
+}
+
+/// What sealing has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// It is durable, and will be uploaded when the last writer has gone.
+    Queued,
+    /// It is durable, and stays here: it is empty, or has the name of a half-written file.
+    Scratch,
+    /// It has arrived at Google already.
+    Arrived,
+}
+
+/// Why a file could not be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Google would not take it. The bytes go to the failed files when the last writer has gone.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It is larger than Google takes. The bytes go to the failed files when the last writer has gone.
+    #[error("the file has {size} bytes, Google Photos takes {max}")]
+    TooLarge {
+        /// In bytes.
+        size: u64,
+        /// In bytes.
+        max: u64,
+    },
+    /// The disk that holds spool and database is full.
+    #[error("no space is left for the spool")]
+    NoSpace(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The spool file cannot be read or synced.
+    #[error("the spool file failed")]
+    Io(#[source] io::Error),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Store(store::Error),
+}
+
+impl From<io::Error> for SealError {
+    fn from(err: io::Error) -> Self {
+        let full = matches!(err.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if full { Self::NoSpace(err.into()) } else { Self::Io(err) }
+    }
+}
+
+impl From<store::Error> for SealError {
+    fn from(err: store::Error) -> Self {
+        if err.is_disk_full() { Self::NoSpace(err.into()) } else { Self::Store(err) }
+    }
+}
+
+/// Why something else could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The spool directory failed.
+    #[error("the spool failed")]
+    Spool(#[from] io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The file was refused for good: it can be copied, but not written.
+    #[error("the file was refused by Google and cannot be written")]
+    Refused,
+}
+
+/// Why waiting came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    /// Everything else has arrived, but these names were refused.
+    #[error("{count} files were refused; they are under .gphotos/failed")]
+    Failed {
+        /// How many.
+        count: u64,
+    },
+    /// The pipeline stops: what is left goes on with the next mount.
+    #[error("the program is shutting down")]
+    ShuttingDown,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What is on its way, for people.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Counts by state.
+    pub backlog: Backlog,
+    /// Of the bytes to be uploaded, those that are still here.
+    pub bytes_left: u64,
+    /// What keeps the whole queue from moving, if something does.
+    pub trouble: Option<Trouble>,
+    /// The last failures, oldest first.
+    pub failures: Vec<Failure>,
+}
+
+/// Something that went wrong with one file.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// The file, as a path below the mount.
+    pub path: String,
+    /// What, with its causes.
+    pub text: String,
+}
+
+/// The upload pipeline of one profile. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+}
+
+/// What both halves use.
+struct Shared {
+    config: Config,
+    store: Store,
+    client: api::Client,
+    spool: Spool,
+    /// Files that are open for writing.
+    writers: Mutex<HashMap<FileId, Writer>>,
+    /// Held while a file is sealed, unsealed, split or let go of.
+    file_locks: [Mutex<()>; FILE_LOCKS],
+    /// How far the uploads under way are, in bytes.
+    sending: Mutex<HashMap<FileId, Arc<AtomicU64>>>,
+    trouble: Mutex<Option<Trouble>>,
+    failures: Mutex<VecDeque<Failure>>,
+    /// There may be something to do.
+    wake: Notify,
+    /// Counted up whenever something has arrived, failed or changed its place.
+    progress: watch::Sender<u64>,
+    /// How many callers wait for the queue.
+    waiters: AtomicUsize,
+    stop: CancellationToken,
+    stopped: CancellationToken,
+}
+
+#[derive(Default)]
+struct Writer {
+    count: u32,
+    /// The row says open, so a write need not ask.
+    unsealed: bool,
+}
+
+impl Pipeline {
+    /// Replays the journal and starts the worker. Blocking.
+    ///
+    /// # Errors
+    /// If spool or database fail.
+    pub fn start(
+        config: Config,
+        store: Store,
+        client: api::Client,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, Error> {
+        let spool = Spool::new(config.spool_dir.clone())?;
+        let shared = Arc::new(Shared {
+            config,
+            store,
+            client,
+            spool,
+            writers: Mutex::default(),
+            file_locks: std::array::from_fn(|_| Mutex::default()),
+            sending: Mutex::default(),
+            trouble: Mutex::default(),
+            failures: Mutex::default(),
+            wake: Notify::new(),
+            progress: watch::Sender::new(0),
+            waiters: AtomicUsize::new(0),
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        });
+        replay::replay(&shared)?;
+        runtime.spawn(worker::run(shared.clone()));
+        Ok(Self { shared })
+    }
+
+    /// The bytes of files that have not arrived yet. A caller that sets a spooled file's time of
+    /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
+    pub fn spool(&self) -> &Spool {
+        &self.shared.spool
+    }
+
+    /// Somebody has opened the file for writing. Nothing of it is uploaded until [`Pipeline::released`].
+    pub fn opened(&self, file: FileId) {
+        self.shared.writers.lock().entry(file).or_default().count += 1;
+    }
+
+    /// A writer has gone. With the last one the upload may begin.
+    pub fn released(&self, file: FileId) {
+        let shared = &self.shared;
+        let _lock = shared.lock(file);
+        {
+            let mut writers = shared.writers.lock();
+            let Some(writer) = writers.get_mut(&file) else { return };
+            writer.count -= 1;
+            if writer.count > 0 {
+                return;
+            }
+            writers.remove(&file);
+        }
+        // Pages written through a mapping may come after the last flush, and a refusal is final only now: an
+        // earlier flush may have been that of a copied descriptor in the middle of writing.
+        if let Err(err) = shared.settle_closed(file) {
+            shared.note_failure(file, &err);
+        }
+        shared.wake.notify_one();
+    }
+
+    /// A file that Google has is about to be written: what it was becomes a version of its own, and the
+    /// file an upload that begins with `content` (`None`: empty). Does nothing if it is an upload already.
+    ///
+    /// # Errors
+    /// If spool or database fail; [`Error::Refused`].
+    pub fn begin_edit(&self, file: FileId, content: Option<&Path>) -> Result<(), Error> {
+        let shared = &self.shared;
+        let _lock = shared.lock(file);
+        match shared.store.upload_state(file)? {
+            Some(UploadState::Failed) => return Err(Error::Refused),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let Some(known) = shared.store.file(file)? else { return Ok(()) };
+        let unseen = !known.confirmed && shared.spool.path(file).exists();
+        if unseen {
+            // These are the only bytes of a version that we cannot read back.
+            shared.spool.keep_version(file)?;
+        }
+        let (base, size) = match content {
+            Some(_) if unseen => (known.sha256, known.size.unwrap_or(0)),
+            Some(content) => {
+                let hash = shared.spool.fill(file, content)?;
+                (Some(hash), std::fs::metadata(shared.spool.path(file))?.len())
+            }
+            None => {
+                shared.spool.create(file)?;
+                (None, 0)
+            }
+        };
+        let old = shared.store.split(file, base, size)?;
+        if unseen {
+            shared.spool.adopt_version(file, old)?;
+        }
+        Ok(())
+    }
+
+    /// To be called before each write: voids an earlier sealing. Cheap if there was none.
+    ///
+    /// # Errors
+    /// If spool or database fail; [`Error::Refused`].
+    pub fn unseal(&self, file: FileId) -> Result<(), Error> {
+        let shared = &self.shared;
+        if shared.writers.lock().get(&file).is_some_and(|writer| writer.unsealed) {
+            return Ok(());
+        }
+        let _lock = shared.lock(file);
+        match shared.store.reopen(file)? {
+            Reopened::Open => {}
+            Reopened::NotStaged => return Err(Error::Refused),
+            Reopened::InFlight => {
+                // Google may have the version before this write at any moment: it must keep its bytes.
+                shared.spool.keep_version(file)?;
+                let size = std::fs::metadata(shared.spool.path(file))?.len();
+                let old = shared.store.split(file, None, size)?;
+                shared.spool.adopt_version(file, old)?;
+            }
+        }
+        if let Some(writer) = shared.writers.lock().get_mut(&file) {
+            writer.unsealed = true;
+        }
+        Ok(())
+    }
+
+    /// For each `flush`: when this returns, bytes and intent are on disk. May be repeated.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub fn seal(&self, file: FileId) -> Result<Sealed, SealError> {
+        let _lock = self.shared.lock(file);
+        self.shared.seal(file)
+    }
+
+    /// Whether a half-written file may get this name: it would be uploaded from then on.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub fn check_name(&self, file: FileId, name: &EntryName) -> Result<(), SealError> {
+        let shared = &self.shared;
+        if shared.store.upload_state(file)? != Some(UploadState::Scratch)
+            || accept::is_scratch_name(name)
+        {
+            return Ok(());
+        }
+        let found = shared.spool.look(file)?;
+        if found.size > 0 {
+            judge(&found, name)?;
+        }
+        Ok(())
+    }
+
+    /// The file has got another name: a real one makes an upload of a half-written file, and the reverse.
+    ///
+    /// # Errors
+    /// See [`SealError`]; then the name has moved to the failed ones.
+    pub fn renamed(&self, file: FileId) -> Result<(), SealError> {
+        let shared = &self.shared;
+        let _lock = shared.lock(file);
+        match shared.store.upload_state(file)? {
+            Some(UploadState::Scratch) => {}
+            Some(UploadState::Sealed | UploadState::Uploaded) => {
+                let names = shared.store.names_of(file)?;
+                if !names.iter().all(accept::is_scratch_name) {
+                    self.wake();
+                    return Ok(());
+                }
+                shared.store.reopen(file)?;
+            }
+            _ => {
+                self.wake();
+                return Ok(());
+            }
+        }
+        let outcome = shared.seal(file);
+        if let Err(err @ (SealError::Unsupported(_) | SealError::TooLarge { .. })) = &outcome {
+            shared.fail(file, &err.to_string())?;
+        }
+        self.wake();
+        outcome.map(|_| ())
+    }
+
+    /// Names were added or taken away: there may be something to do.
+    pub fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time.
+    ///
+    /// # Errors
+    /// [`DrainError::Failed`] if something in `scope` was refused, now or earlier.
+    pub async fn drain(&self, scope: Scope) -> Result<(), DrainError> {
+        let shared = &self.shared;
+        let _waiter = Waiter::new(shared);
+        let mut progress = shared.progress.subscribe();
+        loop {
+            progress.borrow_and_update();
+            if !shared.store.run(move |store| store.is_pending(scope)).await? {
+                break;
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = shared.stop.cancelled() => return Err(DrainError::ShuttingDown),
+            }
+        }
+        match shared.store.run(move |store| store.failed_count(scope)).await? {
+            0 => Ok(()),
+            count => Err(DrainError::Failed { count }),
+        }
+    }
+
+    /// What is on its way.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn queue(&self) -> Result<Queue, Error> {
+        let shared = &self.shared;
+        let backlog = shared.store.backlog()?;
+        let sent: u64 =
+            shared.sending.lock().values().map(|sent| sent.load(Ordering::Relaxed)).sum();
+        Ok(Queue {
+            backlog,
+            bytes_left: backlog.sealed_bytes.saturating_sub(sent),
+            trouble: shared.trouble.lock().clone(),
+            failures: shared.failures.lock().iter().cloned().collect(),
+        })
+    }
+
+    /// Stops within a few seconds. What is left goes on with the next start.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        let patience = SHUTDOWN_PATIENCE + Duration::from_secs(1);
+        if tokio::time::timeout(patience, self.shared.stopped.cancelled()).await.is_err() {
+            tracing::warn!(
+                "the upload worker did not stop in time; it loses nothing by being cut off"
+            );
+        }
+    }
+}
+
+/// Counts a caller of [`Pipeline::drain`] for as long as it waits.
+struct Waiter<'a>(&'a Shared);
+
+impl<'a> Waiter<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiters.fetch_add(1, Ordering::Relaxed);
+        shared.wake.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.waiters.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn lock(&self, file: FileId) -> MutexGuard<'_, ()> {
+        self.file_locks[file.0.unsigned_abs() as usize % FILE_LOCKS].lock()
+    }
+
+    fn is_open(&self, file: FileId) -> bool {
+        self.writers.lock().contains_key(&file)
+    }
+
+    /// With the file's lock held.
+    fn seal(&self, file: FileId) -> Result<Sealed, SealError> {
+        // From here on a write has to ask again, and will wait for the lock.
+        if let Some(writer) = self.writers.lock().get_mut(&file) {
+            writer.unsealed = false;
+        }
+        let state = match self.store.upload_state(file)? {
+            None => return Ok(Sealed::Arrived),
+            Some(UploadState::Failed) => {
+                return Err(SealError::Unsupported("it was refused before".into()));
+            }
+            Some(UploadState::Uploaded | UploadState::Creating | UploadState::Confirming) => {
+                return Ok(Sealed::Queued);
+            }
+            Some(state) => state,
+        };
+        let found = self.spool.sync(file)?;
+        crash::point(crash::SEAL_AFTER_SYNC);
+        let names = self.store.names_of(file)?;
+        let real = names.iter().find(|name| !accept::is_scratch_name(name));
+        let mime = match real {
+            Some(name) if found.size > 0 => Some(judge(&found, name)?.mime),
+            _ => None,
+        };
+        let sealed = if mime.is_some() { Sealed::Queued } else { Sealed::Scratch };
+        let unchanged = state == UploadState::Sealed
+            && mime.is_some()
+            && self.store.file(file)?.is_some_and(|known| known.size == Some(found.size));
+        if !unchanged {
+            let facts = SealedFacts { size: found.size, mtime_ns: found.mtime_ns, mime };
+            self.store.seal(file, &facts)?;
+            crash::point(crash::SEAL_AFTER_JOURNAL);
+        }
+        Ok(sealed)
+    }
+
+    /// The last writer has gone: an unsealed file is sealed or refused, a nameless one forgotten. With the
+    /// file's lock held.
+    fn settle_closed(&self, file: FileId) -> Result<(), SealError> {
+        if self.store.upload_state(file)? == Some(UploadState::Open) {
+            match self.seal(file) {
+                Ok(_) => {}
+                Err(err @ (SealError::Unsupported(_) | SealError::TooLarge { .. })) => {
+                    self.fail(file, &err.to_string())?;
+                }
+                Err(err) => return Err(err),
+            }
+        }
+        self.forget_if_orphan(file)?;
+        Ok(())
+    }
+
+    /// Deletes a file that has no name any more and that Google never had. With the file's lock held.
+    fn forget_if_orphan(&self, file: FileId) -> Result<(), SealError> {
+        if !self.is_open(file) && self.store.forget_file(file)? {
+            self.spool.remove(file)?;
+            self.moved_on();
+        }
+        Ok(())
+    }
+
+    /// Refuses a file for good and tells everybody.
+    fn fail(&self, file: FileId, reason: &str) -> Result<(), store::Error> {
+        let path = self.path_of(file);
+        let changes = self.store.fail(file, reason)?;
+        tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
+        self.remember(path, reason.to_owned());
+        self.tell(changes);
+        self.moved_on();
+        Ok(())
+    }
+
+    fn tell(&self, changes: Vec<Change>) {
+        changes.into_iter().for_each(|change| (self.config.on_change)(change));
+    }
+
+    /// Lets those who wait look again.
+    fn moved_on(&self) {
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// One log line for a failure that is tried again.
+    fn note_failure(&self, file: FileId, err: &(dyn std::error::Error + 'static)) {
+        let (path, text) = (self.path_of(file), chain(err));
+        tracing::warn!(%path, "{text}");
+        self.remember(path, text);
+    }
+
+    fn remember(&self, path: String, text: String) {
+        let mut failures = self.failures.lock();
+        if failures.len() == RECENT_FAILURES_MAX {
+            failures.pop_front();
+        }
+        failures.push_back(Failure { at: SystemTime::now(), path, text });
+    }
+
+    fn path_of(&self, file: FileId) -> String {
+        let named = self.store.file_path(file).ok().flatten();
+        named.unwrap_or_else(|| format!("(file {} without a name)", file.0))
+    }
+}
+
+/// An error with all its causes on one line.
+fn chain(err: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(err), |err| err.source());
+    let mut parts: Vec<String> = causes.map(ToString::to_string).collect();
+    // A transparent wrapper says the same as its cause.
+    parts.dedup();
+    parts.join(": ")
+}
+
+/// Whether Google takes such a file.
+fn judge(found: &spool::Look, name: &EntryName) -> Result<accept::Accepted, SealError> {
+    let accepted = accept::sniff(&found.head, name).map_err(SealError::Unsupported)?;
+    if found.size > accepted.bytes_max() {
+        return Err(SealError::TooLarge { size: found.size, max: accepted.bytes_max() });
+    }
+    Ok(accepted)
+}

@@ -1,6 +1,15 @@
 //! The journal of uploads: where each file is on its way to Google.
+//!
+//! A sealing gets a number (`seq`) that is never given again. It orders the files and names the
+//! version: whatever comes back for an earlier version finds another number and changes nothing.
+
+use std::time::SystemTime;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{Result, Store, from_millis, to_millis};
+use crate::media::{ContentHash, EntryName, FileId, UploadToken};
 
 /// The durable part of a file's life. `upload::state` has the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,4 +69,335 @@ impl FromSql for UploadState {
             .and_then(|at| Self::ALL.get(at).copied())
             .ok_or(FromSqlError::OutOfRange(number))
     }
+}
+
+/// What became of the wish to write to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reopened {
+    /// It may be written now; whatever was under way for it is void.
+    Open,
+    /// An item was asked for: this version must be split off first, see [`Store::split`].
+    InFlight,
+    /// It is not on its way: an item of Google's, or refused for good.
+    NotStaged,
+}
+
+/// What sealing finds out about a file.
+#[derive(Clone, Debug)]
+pub struct SealedFacts {
+    /// In bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// The type that content and name tell; `None` keeps the file here as scratch.
+    pub mime: Option<&'static str>,
+}
+
+/// What is to be done with a sealed file once its content is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashed {
+    /// Its bytes are to be uploaded.
+    Upload,
+    /// The same bytes are on their way already, or have arrived: there is nothing to upload for now.
+    Twin,
+    /// It is what it was before it was opened for writing: the old version is back in its place.
+    Unchanged,
+    /// It has been written since.
+    Outdated,
+}
+
+/// A sealed file that may be uploaded now.
+#[derive(Clone, Debug)]
+pub struct Startable {
+    /// The file.
+    pub file: FileId,
+    /// Its version.
+    pub seq: i64,
+    /// In bytes.
+    pub size: u64,
+    /// Sniffed when it was sealed.
+    pub mime: String,
+    /// Of this version, if it was read before.
+    pub sha1: Option<[u8; 20]>,
+    /// A resumable session, as it was kept.
+    pub session: Option<String>,
+    /// Failures of its own so far.
+    pub attempts: u32,
+}
+
+impl Store {
+    /// Where a file is on its way; `None` if it has arrived or came from Google.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn upload_state(&self, file: FileId) -> Result<Option<UploadState>> {
+        self.read(|db| upload_state(db, file))
+    }
+
+    /// All names of a file.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn names_of(&self, file: FileId) -> Result<Vec<EntryName>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT name FROM entries WHERE file = ?1 ORDER BY id")?
+                .query_map([file], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Voids what was sealed, because the file is about to be written.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn reopen(&self, file: FileId) -> Result<Reopened> {
+        self.write(|tx| {
+            Ok(match upload_state(tx, file)? {
+                None | Some(UploadState::Failed) => Reopened::NotStaged,
+                Some(UploadState::Creating | UploadState::Confirming) => Reopened::InFlight,
+                Some(UploadState::Open) => Reopened::Open,
+                Some(UploadState::Scratch | UploadState::Sealed | UploadState::Uploaded) => {
+                    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
+                        .execute([file])?;
+                    tx.prepare_cached(
+                        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, session_at = NULL, \
+                         token = NULL, token_at = NULL, attempts = 0, alone = 0, lost = 0, retry_at = NULL, \
+                         error = NULL WHERE file = ?1",
+                    )?
+                    .execute(params![file, UploadState::Open])?;
+                    Reopened::Open
+                }
+            })
+        })
+    }
+
+    /// The bytes are on disk: so is, when this returns, the intent to upload them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn seal(&self, file: FileId, facts: &SealedFacts) -> Result<()> {
+        self.write_durable(|tx| {
+            let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Scratch };
+            let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
+            tx.prepare_cached(
+                "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL \
+                 WHERE id = ?1",
+            )?
+            .execute(params![file, facts.size, facts.mtime_ns, facts.mime])?;
+            tx.prepare_cached(
+                "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, session_at = NULL, retry_at = NULL \
+                 WHERE file = ?1 AND state IN (?4, ?5, ?6)",
+            )?
+            .execute(params![
+                file,
+                state,
+                seq,
+                UploadState::Open,
+                UploadState::Scratch,
+                UploadState::Sealed
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps the hashes of a version and tells what follows from them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn hashed(
+        &self,
+        file: FileId,
+        seq: i64,
+        sha256: ContentHash,
+        sha1: [u8; 20],
+    ) -> Result<Hashed> {
+        self.write(|tx| {
+            if !is_current(tx, file, seq, UploadState::Sealed)? {
+                return Ok(Hashed::Outdated);
+            }
+            tx.prepare_cached("UPDATE files SET sha256 = ?2, sha1 = ?3 WHERE id = ?1")?
+                .execute(params![file, sha256, sha1])?;
+            if super::versions::rejoin_if_same(tx, file, sha256)? {
+                return Ok(Hashed::Unchanged);
+            }
+            let twin = tx
+                .prepare_cached(&format!(
+                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND ({HAS_TWIN})"
+                ))?
+                .exists([file])?;
+            Ok(if twin { Hashed::Twin } else { Hashed::Upload })
+        })
+    }
+
+    /// Sealed files in the order of closing that are neither waiting for a time, nor for the same bytes
+    /// of another file, nor in `busy`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn startable(
+        &self,
+        now: SystemTime,
+        limit: usize,
+        busy: impl Fn(FileId) -> bool,
+    ) -> Result<Vec<Startable>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT u.file, u.seq, f.size, f.mime, f.sha1, u.session, u.attempts \
+                 FROM uploads u JOIN files f ON f.id = u.file \
+                 WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND NOT ({HAS_TWIN}) \
+                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND m.want = 1) \
+                 ORDER BY u.seq"
+            ))?;
+            let mut rows = statement.query(params![UploadState::Sealed, to_millis(now)])?;
+            let mut found = Vec::new();
+            while found.len() < limit {
+                let Some(row) = rows.next()? else { break };
+                let file: FileId = row.get(0)?;
+                if busy(file) {
+                    continue;
+                }
+                found.push(Startable {
+                    file,
+                    seq: row.get(1)?,
+                    size: row.get::<_, Option<u64>>(2)?.unwrap_or(0),
+                    mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                    sha1: row.get(4)?,
+                    session: row.get(5)?,
+                    attempts: row.get(6)?,
+                });
+            }
+            Ok(found)
+        })
+    }
+
+    /// Keeps (or forgets) the resumable session of a version.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_session(&self, file: FileId, seq: i64, session: Option<&str>) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached(
+                "UPDATE uploads SET session = ?3, session_at = ?4 WHERE file = ?1 AND seq = ?2",
+            )?
+            .execute(params![
+                file,
+                seq,
+                session,
+                session.map(|_| to_millis(SystemTime::now()))
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Google has the bytes of this version. Returns `false` if it is no longer the current one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn uploaded(
+        &self,
+        file: FileId,
+        seq: i64,
+        token: &UploadToken,
+        at: SystemTime,
+    ) -> Result<bool> {
+        self.write(|tx| {
+            if !is_current(tx, file, seq, UploadState::Sealed)? {
+                return Ok(false);
+            }
+            tx.prepare_cached(
+                "UPDATE uploads SET state = ?2, token = ?3, token_at = ?4, session = NULL, session_at = NULL, \
+                 retry_at = NULL WHERE file = ?1",
+            )?
+            .execute(params![file, UploadState::Uploaded, token, to_millis(at)])?;
+            Ok(true)
+        })
+    }
+
+    /// Counts a failure of this version's own and keeps the reason; it is tried again at `retry_at`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn attempt_failed(
+        &self,
+        file: FileId,
+        seq: i64,
+        error: &str,
+        retry_at: SystemTime,
+    ) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached(
+                "UPDATE uploads SET attempts = attempts + 1, error = ?3, retry_at = ?4 WHERE file = ?1 AND seq = ?2",
+            )?
+            .execute(params![file, seq, error, to_millis(retry_at)])?;
+            Ok(())
+        })
+    }
+
+    /// Sends tokens given before `before` back to be uploaded again. Returns how many there were.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn expire_tokens(&self, before: SystemTime) -> Result<usize> {
+        self.write(|tx| {
+            Ok(tx
+                .prepare_cached(
+                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, dir = NULL, call = NULL \
+                     WHERE state IN (?2, ?3) AND token_at < ?4",
+                )?
+                .execute(params![
+                    UploadState::Sealed,
+                    UploadState::Uploaded,
+                    UploadState::Creating,
+                    to_millis(before)
+                ])?)
+        })
+    }
+
+    /// When the next waiting file may be tried again, or token runs out.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn next_retry(&self, now: SystemTime) -> Result<Option<SystemTime>> {
+        self.read(|db| {
+            let at: Option<i64> = db
+                .prepare_cached(
+                    "SELECT min(retry_at) FROM uploads WHERE retry_at > ?1 AND state <> ?2",
+                )?
+                .query_row(params![to_millis(now), UploadState::Failed], |row| row.get(0))?;
+            Ok(at.map(from_millis))
+        })
+    }
+}
+
+/// The same bytes (of `f`) as another file that Google has for certain, or that is ahead on its way:
+/// nothing is to be uploaded for the upload `u`.
+pub(super) const HAS_TWIN: &str = "f.sha256 IS NOT NULL AND EXISTS ( \
+     SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id \
+     WHERE t.sha256 = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL \
+     AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL \
+         ELSE v.state IN (3, 4, 5) OR (v.state = 2 AND v.seq < u.seq) END)";
+
+pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<UploadState>> {
+    Ok(db
+        .prepare_cached("SELECT state FROM uploads WHERE file = ?1")?
+        .query_row([file], |row| row.get(0))
+        .optional()?)
+}
+
+fn is_current(db: &Connection, file: FileId, seq: i64, state: UploadState) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
+        .exists(params![file, seq, state])?)
+}
+
+/// Counts up a number that is kept in `meta`.
+pub(super) fn next_number(tx: &Transaction<'_>, key: &str) -> Result<i64> {
+    Ok(tx
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, '1') \
+             ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 \
+             RETURNING CAST(value AS INTEGER)",
+        )?
+        .query_row([key], |row| row.get(0))?)
 }

@@ -83,12 +83,16 @@ CREATE TABLE uploads (
     dir         INTEGER,                -- creating: the album the call names
     call        INTEGER,                -- creating: files of one batchCreate share it
     attempts    INTEGER NOT NULL DEFAULT 0,
+    alone       INTEGER NOT NULL DEFAULT 0,  -- 1: to be created in a call of its own
+    lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google made an item that then was not there
     retry_at    INTEGER,                -- not before
     error       TEXT,                   -- the last failure; for state failed the reason
+    base        BLOB,                   -- sha256 of the content that an edit began with
     replaces    INTEGER REFERENCES files(id)  -- the version whose place it takes when committed
 ) STRICT;
 CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
 CREATE INDEX uploads_by_state ON uploads (state, seq);
+CREATE INDEX uploads_replacing ON uploads (replaces) WHERE replaces IS NOT NULL;
 
 -- Names of files that Google refused for good; shown under .gphotos/failed.
 CREATE TABLE failed (

@@ -454,6 +454,7 @@ impl Store {
             if !is_orphan(tx, file)? {
                 return Ok(false);
             }
+            super::versions::retire_replaced(tx, file)?;
             tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
             tx.execute("UPDATE uploads SET replaces = NULL WHERE replaces = ?1", [file])?;
             tx.execute("DELETE FROM files WHERE id = ?1", [file])?;

@@ -1,0 +1,274 @@
+//! One file becoming two and two becoming one: versions of an edited file, equal bytes, refusals.
+//!
+//! An edited file keeps its number, and with it inode and names. What it was before becomes a file of
+//! its own without names, still wanted in its albums, until the new version has taken its place.
+
+use std::time::SystemTime;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
+
+use super::tree::{drop_member, want_member};
+use super::{Change, Result, Store, UploadState, to_millis};
+use crate::media::{ContentHash, DirId, EntryName, FileId};
+
+/// The columns of a file that belong to Google's item.
+const ITEM_COLUMNS: &str = "sha256, sha1, media, confirmed, filename, mime, description, product_url, created_at, \
+     width, height, make, model, video";
+/// Where `confirmed` stands behind `id` and [`ITEM_COLUMNS`]: it cannot be null.
+const CONFIRMED: usize = 4;
+
+impl Store {
+    /// Splits a file that Google has, or is being asked to make, in two: it stays open for writing under
+    /// its number; what it was becomes a new file, which is returned.
+    ///
+    /// `base` is the hash of the content that the writer starts from, `size` its length.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn split(&self, file: FileId, base: Option<ContentHash>, size: u64) -> Result<FileId> {
+        self.write_durable(|tx| {
+            tx.execute("INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1", [file])?;
+            let old = FileId(tx.last_insert_rowid());
+            move_item(tx, file, old)?;
+            tx.execute(
+                "UPDATE files SET size = ?2, mime = (SELECT mime FROM files WHERE id = ?3), \
+                 description = (SELECT description FROM files WHERE id = ?3) WHERE id = ?1",
+                params![file, size, old],
+            )?;
+            // What is or may be at Google stays with the item; what is only wanted, with the names.
+            tx.execute(
+                "INSERT INTO members (dir, file, want, present, since, seen) \
+                 SELECT dir, ?2, want, present, since, seen FROM members WHERE file = ?1 AND (present <> 0 OR want = 0)",
+                params![file, old],
+            )?;
+            tx.execute("DELETE FROM members WHERE file = ?1 AND want = 0", [file])?;
+            tx.execute("UPDATE members SET present = 0, seen = 0 WHERE file = ?1", [file])?;
+            tx.execute("UPDATE uploads SET file = ?2 WHERE file = ?1", params![file, old])?;
+            tx.execute(
+                "INSERT INTO uploads (file, state, base, replaces) VALUES (?1, ?2, ?3, ?4)",
+                params![file, UploadState::Open, base, old],
+            )?;
+            Ok(old)
+        })
+    }
+
+    /// The version whose place a file will take.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn replaced_by(&self, file: FileId) -> Result<Option<FileId>> {
+        self.read(|db| replaced_by(db, file))
+    }
+
+    /// Puts the old version of a file back in its place, if it has been an edit that came to nothing.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn abandon_edit(&self, file: FileId) -> Result<bool> {
+        self.write_durable(|tx| match replaced_by(tx, file)? {
+            Some(old) if is_settled(tx, old)? => {
+                rejoin(tx, file, old)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        })
+    }
+
+    /// Refuses a file for good: its names move to the failed ones, and to its old version if it had one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn fail(&self, file: FileId, reason: &str) -> Result<Vec<Change>> {
+        self.write_durable(|tx| fail(tx, file, reason))
+    }
+
+    /// Forgets the bytes of an item that Google does not have any more: equal ones are uploaded again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn forget_hash(&self, file: FileId) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [file])?;
+            Ok(())
+        })
+    }
+}
+
+fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
+    Ok(db
+        .prepare_cached("SELECT replaces FROM uploads WHERE file = ?1")?
+        .query_row([file], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
+/// Whether Google has a file and nothing is under way for it.
+fn is_settled(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM files f WHERE id = ?1 AND media IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = f.id)",
+        )?
+        .exists([file])?)
+}
+
+/// Moves what is Google's from one file to another. The column `media` is unique, hence two steps.
+fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
+    let mut values: Vec<Value> = tx.query_row(
+        &format!("SELECT id, {ITEM_COLUMNS} FROM files WHERE id = ?1"),
+        [from],
+        |row| (0..row.as_ref().column_count()).map(|at| row.get(at)).collect(),
+    )?;
+    let update = format!(
+        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) WHERE id = ?1"
+    );
+    let nothing = values.iter().enumerate().map(|(at, value)| match at {
+        0 => value.clone(),
+        CONFIRMED => Value::Integer(0),
+        _ => Value::Null,
+    });
+    tx.execute(&update, params_from_iter(nothing.collect::<Vec<_>>()))?;
+    values[0] = Value::Integer(to.0);
+    tx.execute(&update, params_from_iter(values))?;
+    Ok(())
+}
+
+/// Puts the old version back if the new one has the bytes that its writer began with, or those of the
+/// old version, and Google has that for certain.
+pub(super) fn rejoin_if_same(
+    tx: &Transaction<'_>,
+    file: FileId,
+    sha256: ContentHash,
+) -> Result<bool> {
+    let Some(old) = replaced_by(tx, file)? else { return Ok(false) };
+    let same = tx
+        .prepare_cached(
+            "SELECT 1 FROM uploads u JOIN files o ON o.id = u.replaces \
+             WHERE u.file = ?1 AND (u.base = ?2 OR o.sha256 = ?2)",
+        )?
+        .exists(params![file, sha256])?;
+    if !same || !is_settled(tx, old)? {
+        return Ok(false);
+    }
+    rejoin(tx, file, old)?;
+    Ok(true)
+}
+
+/// The reverse of [`Store::split`]. The file keeps its own time of modification.
+fn rejoin(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()> {
+    move_item(tx, old, file)?;
+    tx.execute(
+        "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
+        params![file, old],
+    )?;
+    // Where the file has a name the item is wanted, elsewhere no longer.
+    tx.execute(
+        "INSERT INTO members (dir, file, want, present, since, seen) \
+         SELECT dir, ?1, 0, present, since, seen FROM members WHERE file = ?2 \
+         ON CONFLICT (dir, file) DO UPDATE SET present = excluded.present, seen = excluded.seen",
+        params![file, old],
+    )?;
+    tx.execute("DELETE FROM members WHERE file = ?1", [old])?;
+    tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+    tx.execute("UPDATE files SET merged_into = ?2 WHERE id = ?1", params![old, file])?;
+    Ok(())
+}
+
+/// A new version has arrived, or nobody wants it any more: the old one shall leave its albums.
+pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+    let Some(old) = replaced_by(tx, file)? else { return Ok(()) };
+    let dirs: Vec<DirId> = tx
+        .prepare_cached("SELECT dir FROM members WHERE file = ?1 AND want = 1")?
+        .query_map([old], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for dir in dirs {
+        drop_member(tx, dir, old)?;
+    }
+    tx.prepare_cached("UPDATE uploads SET replaces = NULL WHERE file = ?1")?.execute([file])?;
+    Ok(())
+}
+
+pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<Vec<Change>> {
+    let now = to_millis(SystemTime::now());
+    let old = replaced_by(tx, file)?;
+    let names: Vec<(DirId, EntryName)> = tx
+        .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
+        .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut changes = vec![Change::File(file)];
+    for (dir, name) in names {
+        let taken = tx
+            .prepare_cached("SELECT 1 FROM failed WHERE dir = ?1 AND name = ?2")?
+            .exists(params![dir, name])?;
+        let shown = if taken { distinct(&name, file) } else { name.clone() };
+        tx.prepare_cached(
+            "INSERT INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![dir, shown, file, reason, now])?;
+        match old {
+            Some(old) => {
+                tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
+                    .execute(params![dir, name, old])?;
+                want_member(tx, dir, old)?;
+            }
+            None => {
+                tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
+                    .execute(params![dir, name])?;
+            }
+        }
+        changes.push(Change::Entry(dir, name));
+    }
+    tx.prepare_cached("DELETE FROM members WHERE file = ?1")?.execute([file])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
+         session_at = NULL, dir = NULL, call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Failed, reason])?;
+    Ok(changes)
+}
+
+/// A name that no other failed file has: row numbers are never reused.
+fn distinct(name: &EntryName, file: FileId) -> EntryName {
+    let text = name.to_text();
+    let (stem, extension) = match text.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        _ => (&*text, String::new()),
+    };
+    EntryName::new(format!("{stem} ({}){extension}", file.0))
+        .or_else(|_| EntryName::new(file.0.to_string()))
+        .unwrap_or_else(|_| name.clone())
+}
+
+/// Gives all names of `file` to `into`, which is wanted where `file` was.
+pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<Vec<Change>> {
+    let names: Vec<(DirId, EntryName)> = tx
+        .prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1 RETURNING dir, name")?
+        .query_map(params![file, into], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    // What Google has been told of the one is true of the other: they are one item.
+    tx.execute(
+        "INSERT INTO members (dir, file, want, present, since, seen) \
+         SELECT dir, ?2, want, present, since, seen FROM members WHERE file = ?1 \
+         ON CONFLICT (dir, file) DO UPDATE SET want = max(want, excluded.want), \
+         present = CASE WHEN present = 1 OR excluded.present = 1 THEN 1 ELSE max(present, excluded.present) END",
+        params![file, into],
+    )?;
+    tx.execute("DELETE FROM members WHERE file = ?1", [file])?;
+    tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+    tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, into])?;
+    tx.execute(
+        "UPDATE files SET sha256 = coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)), \
+         sha1 = coalesce(sha1, (SELECT sha1 FROM files WHERE id = ?1)), \
+         size = coalesce((SELECT size FROM files WHERE id = ?1), size) WHERE id = ?2",
+        params![file, into],
+    )?;
+    tx.execute(
+        "UPDATE files SET merged_into = ?2, sha256 = NULL WHERE id = ?1",
+        params![file, into],
+    )?;
+    let mut changes: Vec<Change> =
+        names.into_iter().map(|(dir, name)| Change::Entry(dir, name)).collect();
+    changes.push(Change::File(into));
+    Ok(changes)
+}

@@ -1,0 +1,64 @@
+//! Named points between two durable steps where a test can have the process die.
+//!
+//! Without the feature `crash-points` they are nothing. With it, the environment variable
+//! `GPHOTOSFS_CRASH_AT` names the one at which the process aborts, as if killed.
+
+/// The bytes are on disk, the journal does not know.
+pub const SEAL_AFTER_SYNC: &str = "seal-after-sync";
+/// The journal knows, `close` has not been answered.
+pub const SEAL_AFTER_JOURNAL: &str = "seal-after-journal";
+/// A resumable session exists, the journal does not know.
+pub const UPLOAD_AFTER_START: &str = "upload-after-start";
+/// The journal knows the session, no byte was sent.
+pub const UPLOAD_AFTER_SESSION: &str = "upload-after-session";
+/// Google has all bytes, the journal does not know the token.
+pub const UPLOAD_AFTER_BYTES: &str = "upload-after-bytes";
+/// The journal knows the token, nothing was created.
+pub const UPLOAD_AFTER_TOKEN: &str = "upload-after-token";
+/// The journal knows that a batch is to be created, Google was not asked.
+pub const CREATE_BEFORE_CALL: &str = "create-before-call";
+/// Google has answered, the journal does not know.
+pub const CREATE_AFTER_CALL: &str = "create-after-call";
+/// The journal knows the items, they were not seen again.
+pub const CREATE_AFTER_SETTLE: &str = "create-after-settle";
+/// An item was seen again, the bytes lie in the spool still.
+pub const CONFIRM_AFTER_LOOK: &str = "confirm-after-look";
+/// The reader has the bytes, the journal still has the row.
+pub const CONFIRM_AFTER_KEEP: &str = "confirm-after-keep";
+/// The row is gone, the spool file is not.
+pub const CONFIRM_AFTER_JOURNAL: &str = "confirm-after-journal";
+/// The journal knows that memberships are about to change, Google was not asked.
+pub const MEMBERS_BEFORE_CALL: &str = "members-before-call";
+/// Google has changed memberships, the journal does not know.
+pub const MEMBERS_AFTER_CALL: &str = "members-after-call";
+
+/// All of them, for tests that go through them one by one.
+pub const ALL: [&str; 14] = [
+    SEAL_AFTER_SYNC,
+    SEAL_AFTER_JOURNAL,
+    UPLOAD_AFTER_START,
+    UPLOAD_AFTER_SESSION,
+    UPLOAD_AFTER_BYTES,
+    UPLOAD_AFTER_TOKEN,
+    CREATE_BEFORE_CALL,
+    CREATE_AFTER_CALL,
+    CREATE_AFTER_SETTLE,
+    CONFIRM_AFTER_LOOK,
+    CONFIRM_AFTER_KEEP,
+    CONFIRM_AFTER_JOURNAL,
+    MEMBERS_BEFORE_CALL,
+    MEMBERS_AFTER_CALL,
+];
+
+/// Dies here if the test has asked for it.
+#[cfg(feature = "crash-points")]
+#[allow(clippy::disallowed_methods)] // A switch for tests is no setting.
+pub(super) fn point(name: &str) {
+    if std::env::var_os("GPHOTOSFS_CRASH_AT").is_some_and(|wanted| wanted == name) {
+        std::process::abort();
+    }
+}
+
+/// Nothing.
+#[cfg(not(feature = "crash-points"))]
+pub(super) fn point(_name: &str) {}

@@ -1,0 +1,259 @@
+//! The bytes on their way, durable on this disk: one file per upload, named by its number.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::accept::HEAD_BYTES;
+use crate::media::{ContentHash, FileId};
+
+/// Buffer for reading files from end to end.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A directory of spool files. Blocking.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    dir: PathBuf,
+}
+
+/// What a spool file looks like.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) size: u64,
+    pub(crate) mtime_ns: i64,
+    pub(crate) head: Vec<u8>,
+}
+
+/// What lies in the spool directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The bytes of a file.
+    Bytes(FileId),
+    /// A copy of a file's bytes, made just before it was split in two versions.
+    Version(FileId),
+    /// Nothing that we have put there.
+    Other(PathBuf),
+}
+
+impl Spool {
+    /// Uses `dir`, made if need be.
+    ///
+    /// # Errors
+    /// If it can be neither found nor made.
+    pub fn new(dir: PathBuf) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        Ok(Self { dir })
+    }
+
+    /// Where the bytes of a file lie while it has not arrived at Google.
+    pub fn path(&self, file: FileId) -> PathBuf {
+        self.dir.join(file.0.to_string())
+    }
+
+    /// Makes an empty spool file for reading and writing.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn create(&self, file: FileId) -> io::Result<File> {
+        // Numbers are never reused, so whatever lies there is of an attempt that came to nothing.
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.path(file))
+    }
+
+    /// Opens a spool file for reading and writing.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be opened.
+    pub fn open(&self, file: FileId) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(self.path(file))
+    }
+
+    /// Sets a spool file's modification time, nanoseconds since 1970: sealing keeps it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> io::Result<()> {
+        let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
+        let at = if mtime_ns < 0 {
+            std::time::UNIX_EPOCH.checked_sub(since)
+        } else {
+            std::time::UNIX_EPOCH.checked_add(since)
+        };
+        self.open(file)?.set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
+    }
+
+    /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn remove(&self, file: FileId) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.path(file)))
+    }
+
+    /// Brings a spool file to the disk, so that it survives a power cut, and looks at it.
+    pub(crate) fn sync(&self, file: FileId) -> io::Result<Look> {
+        let bytes = self.open(file)?;
+        bytes.sync_all()?;
+        self.sync_dir()?;
+        Look::at(bytes)
+    }
+
+    /// Looks at a spool file.
+    pub(crate) fn look(&self, file: FileId) -> io::Result<Look> {
+        Look::at(self.open(file)?)
+    }
+
+    /// Gives a file the content of `from`, durable, and tells its hash.
+    pub(crate) fn fill(&self, file: FileId, from: &Path) -> io::Result<ContentHash> {
+        let mut source = File::open(from)?;
+        let mut target = self.create(file)?;
+        io::copy(&mut source, &mut target)?;
+        target.sync_all()?;
+        self.sync_dir()?;
+        target.seek(SeekFrom::Start(0))?;
+        Ok(hash(target)?.0)
+    }
+
+    /// Puts a copy of a file's bytes aside, durable, before a writer changes them.
+    pub(crate) fn keep_version(&self, file: FileId) -> io::Result<()> {
+        let aside = self.version_path(file);
+        fs::copy(self.path(file), &aside)?;
+        File::open(&aside)?.sync_all()?;
+        self.sync_dir()
+    }
+
+    /// Makes the copy that was put aside the bytes of the file `old`.
+    pub(crate) fn adopt_version(&self, file: FileId, old: FileId) -> io::Result<()> {
+        fs::rename(self.version_path(file), self.path(old))?;
+        self.sync_dir()
+    }
+
+    /// Deletes the copy that was put aside.
+    pub(crate) fn drop_version(&self, file: FileId) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.version_path(file)))
+    }
+
+    /// Everything in the directory.
+    pub(crate) fn list(&self) -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            found.push(match (name.parse(), name.strip_suffix(".old").map(str::parse)) {
+                (Ok(number), _) => Found::Bytes(FileId(number)),
+                (_, Some(Ok(number))) => Found::Version(FileId(number)),
+                _ => Found::Other(entry.path()),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Moves something that nobody knows out of the way without deleting it, and tells where to.
+    pub(crate) fn orphan(&self, path: &Path) -> io::Result<PathBuf> {
+        let dir = self.dir.join("orphans");
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = (0..)
+            .map(|n: u32| if n == 0 { dir.join(&name) } else { dir.join(format!("{name}.{n}")) })
+            .find(|target| !target.exists())
+            .unwrap_or_else(|| dir.join(&name));
+        fs::rename(path, &target)?;
+        Ok(target)
+    }
+
+    fn version_path(&self, file: FileId) -> PathBuf {
+        self.dir.join(format!("{}.old", file.0))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl Look {
+    fn at(bytes: File) -> io::Result<Self> {
+        let meta = bytes.metadata()?;
+        let mut head = Vec::new();
+        bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+        Ok(Self { size: meta.len(), mtime_ns, head })
+    }
+}
+
+fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// SHA-256, by which we know content, and SHA-1, by which Google checks an upload, in one pass.
+pub(crate) fn hash(mut bytes: impl Read) -> io::Result<(ContentHash, [u8; 20])> {
+    let mut sha256 = Sha256::new();
+    let mut sha1 = sha1::Sha1::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        match bytes.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                sha256.update(&buffer[..read]);
+                sha1.update(&buffer[..read]);
+            }
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(err),
+        }
+    }
+    Ok((ContentHash(sha256.finalize().into()), sha1.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_put_aside_keeps_the_bytes_that_a_writer_then_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        let (file, old) = (FileId(1), FileId(2));
+        fs::write(spool.path(file), b"before").unwrap();
+        spool.keep_version(file).unwrap();
+        fs::write(spool.path(file), b"after!").unwrap();
+        spool.adopt_version(file, old).unwrap();
+        assert_eq!(fs::read(spool.path(old)).unwrap(), b"before");
+        assert_eq!(spool.list().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn orphans_are_moved_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        for text in ["one", "two"] {
+            fs::write(spool.path(FileId(7)), text).unwrap();
+            spool.orphan(&spool.path(FileId(7))).unwrap();
+        }
+        assert_eq!(fs::read(dir.path().join("spool/orphans/7")).unwrap(), b"one");
+        assert_eq!(fs::read(dir.path().join("spool/orphans/7.1")).unwrap(), b"two");
+        assert_eq!(spool.list().unwrap(), []);
+    }
+
+    #[test]
+    fn a_modification_time_before_1970_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        spool.create(FileId(1)).unwrap();
+        spool.set_mtime(FileId(1), -1_500_000_000).unwrap();
+        assert_eq!(spool.sync(FileId(1)).unwrap().mtime_ns, -1_500_000_000);
+    }
+}
