@@ -1,0 +1,133 @@
+//! What can be asked of the service: each request is one [`Call`], which statistics, fault switches
+//! and scope checks are keyed by.
+
+use serde::{Deserialize, Serialize};
+
+/// The URL prefix of every scope the service knows.
+pub const SCOPE_PREFIX: &str = "https://www.googleapis.com/auth/photoslibrary.";
+
+/// The three scopes of an application since April 2025, without [`SCOPE_PREFIX`] (reference §4).
+pub const SCOPES: [&str; 3] = ["appendonly", "readonly.appcreateddata", "edit.appcreateddata"];
+
+const APPEND: &str = SCOPES[0];
+const READ: &str = SCOPES[1];
+const EDIT: &str = SCOPES[2];
+
+/// One kind of request, named as Google names the method where it is one of Google's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the serialised names say which method each one is")]
+pub enum Call {
+    #[serde(rename = "albums.list")]
+    AlbumsList,
+    #[serde(rename = "albums.get")]
+    AlbumsGet,
+    #[serde(rename = "albums.create")]
+    AlbumsCreate,
+    #[serde(rename = "albums.patch")]
+    AlbumsPatch,
+    #[serde(rename = "albums.batchAddMediaItems")]
+    AlbumsBatchAdd,
+    #[serde(rename = "albums.batchRemoveMediaItems")]
+    AlbumsBatchRemove,
+    #[serde(rename = "albums.addEnrichment")]
+    AlbumsAddEnrichment,
+    #[serde(rename = "mediaItems.list")]
+    MediaItemsList,
+    #[serde(rename = "mediaItems.search")]
+    MediaItemsSearch,
+    #[serde(rename = "mediaItems.get")]
+    MediaItemsGet,
+    #[serde(rename = "mediaItems.batchGet")]
+    MediaItemsBatchGet,
+    #[serde(rename = "mediaItems.batchCreate")]
+    MediaItemsBatchCreate,
+    #[serde(rename = "mediaItems.patch")]
+    MediaItemsPatch,
+    #[serde(rename = "sharedAlbums")]
+    Sharing,
+    #[serde(rename = "uploads.raw")]
+    UploadRaw,
+    #[serde(rename = "uploads.start")]
+    UploadStart,
+    #[serde(rename = "uploads.chunk")]
+    UploadChunk,
+    #[serde(rename = "uploads.query")]
+    UploadQuery,
+    #[serde(rename = "uploads.cancel")]
+    UploadCancel,
+    #[serde(rename = "media.download")]
+    Download,
+    #[serde(rename = "oauth.auth")]
+    OauthAuth,
+    #[serde(rename = "oauth.token")]
+    OauthToken,
+    #[serde(rename = "oauth.revoke")]
+    OauthRevoke,
+    #[serde(rename = "oauth.tokeninfo")]
+    OauthTokenInfo,
+}
+
+impl Call {
+    /// Whether Google counts it as a write request: of these a user may have one at a time
+    /// (reference §10.2). Byte uploads are not among them.
+    pub fn is_write(self) -> bool {
+        matches!(
+            self,
+            Call::AlbumsCreate
+                | Call::AlbumsPatch
+                | Call::AlbumsBatchAdd
+                | Call::AlbumsBatchRemove
+                | Call::AlbumsAddEnrichment
+                | Call::MediaItemsBatchCreate
+                | Call::MediaItemsPatch
+        )
+    }
+
+    /// Scopes of which the token must hold one (reference §4).
+    pub(super) fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Call::AlbumsList
+            | Call::AlbumsGet
+            | Call::MediaItemsList
+            | Call::MediaItemsSearch
+            | Call::MediaItemsGet
+            | Call::MediaItemsBatchGet => &[READ],
+            Call::AlbumsCreate
+            | Call::MediaItemsBatchCreate
+            | Call::UploadRaw
+            | Call::UploadStart
+            | Call::UploadChunk
+            | Call::UploadQuery
+            | Call::UploadCancel => &[APPEND],
+            Call::AlbumsAddEnrichment | Call::AlbumsBatchAdd => &[APPEND, EDIT],
+            Call::AlbumsPatch | Call::AlbumsBatchRemove | Call::MediaItemsPatch => &[EDIT],
+            Call::Sharing
+            | Call::Download
+            | Call::OauthAuth
+            | Call::OauthToken
+            | Call::OauthRevoke
+            | Call::OauthTokenInfo => &[],
+        }
+    }
+
+    /// Name of the remote procedure in error details (reference §2.4).
+    pub(super) fn rpc(self) -> &'static str {
+        match self {
+            Call::AlbumsList => "ListAlbums",
+            Call::AlbumsGet => "GetAlbum",
+            Call::AlbumsCreate => "CreateAlbum",
+            Call::AlbumsPatch => "UpdateAlbum",
+            Call::AlbumsBatchAdd => "BatchAddMediaItemsToAlbum",
+            Call::AlbumsBatchRemove => "BatchRemoveMediaItemsFromAlbum",
+            Call::AlbumsAddEnrichment => "AddEnrichmentToAlbum",
+            Call::MediaItemsList => "ListMediaItems",
+            Call::MediaItemsSearch => "SearchMediaItems",
+            Call::MediaItemsGet => "GetMediaItem",
+            Call::MediaItemsBatchGet => "BatchGetMediaItems",
+            Call::MediaItemsBatchCreate => "BatchCreateMediaItems",
+            Call::MediaItemsPatch => "UpdateMediaItem",
+            Call::Sharing => "ShareAlbum",
+            _ => "UploadMedia",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `/emulator/…`: the same power over the service as the in-process handle has, for scripts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, json_response};
+use super::server::Server;
+use super::{Dump, edit, oauth};
+
+pub(super) fn router() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/stats", get(async |State(server): Shared| ok(&server.meter.get())))
+        .route("/stats/reset", post(reset_stats))
+        .route("/dump", get(async |State(server): Shared| ok(&Dump::of(&server))))
+        .route(
+            "/faults",
+            get(async |State(server): Shared| ok(&server.switches.get())).patch(patch),
+        )
+        .route("/edit", post(apply_edit))
+        .route("/grants/expire", post(expire))
+        .route("/grants/revoke", post(revoke))
+        .route("/clock/advance", post(advance))
+}
+
+type Shared = State<Arc<Server>>;
+
+fn ok(value: &impl serde::Serialize) -> Response<Body> {
+    match serde_json::to_value(value) {
+        Ok(value) => json_response(StatusCode::OK, &value, true),
+        Err(_) => ApiError::internal().into_response(true),
+    }
+}
+
+fn done(result: Result<(), ApiError>) -> Response<Body> {
+    match result {
+        Ok(()) => ok(&json!({})),
+        Err(error) => error.into_response(true),
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the answer, sent at once")]
+fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Response<Body>> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::invalid(error.to_string()).into_response(true))
+}
+
+async fn reset_stats(State(server): Shared) -> Response<Body> {
+    server.meter.reset();
+    done(Ok(()))
+}
+
+async fn patch(State(server): Shared, bytes: Bytes) -> Response<Body> {
+    let patch: Value = match body(&bytes) {
+        Ok(patch) => patch,
+        Err(response) => return response,
+    };
+    match server.switches.patch(&patch) {
+        Ok(faults) => ok(&faults),
+        Err(error) => ApiError::invalid(error.to_string()).into_response(true),
+    }
+}
+
+async fn apply_edit(State(server): Shared, bytes: Bytes) -> Response<Body> {
+    let wanted = match body(&bytes) {
+        Ok(edit) => edit,
+        Err(response) => return response,
+    };
+    match tokio::task::spawn_blocking(move || edit::apply(&server, wanted)).await {
+        Ok(Ok(id)) => ok(&json!({ "id": id })),
+        Ok(Err(error)) => ApiError::from(error).into_response(true),
+        Err(_) => ApiError::internal().into_response(true),
+    }
+}
+
+async fn expire(State(server): Shared) -> Response<Body> {
+    done(oauth::expire_access_tokens(&server))
+}
+
+async fn revoke(State(server): Shared) -> Response<Body> {
+    done(oauth::revoke_all(&server))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: u64,
+}
+
+async fn advance(State(server): Shared, bytes: Bytes) -> Response<Body> {
+    match body(&bytes) {
+        Ok(Advance { seconds }) => {
+            server.advance(Duration::from_secs(seconds));
+            done(Ok(()))
+        }
+        Err(response) => response,
+    }
+}

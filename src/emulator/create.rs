@@ -1,0 +1,277 @@
+//! mediaItems.batchCreate (reference §7.6): from upload tokens to items.
+
+use std::collections::HashSet;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::albums::{AlbumPosition, check_room, known};
+use super::choices;
+use super::error::ApiError;
+use super::faults::Faults;
+use super::gate::{ApiAnswer, ApiRequest};
+use super::items::DESCRIPTION_CHARS_MAX;
+use super::json::{parse, parse_query};
+use super::server::Server;
+use super::sniff::{self, Refusal};
+use super::state::{Change, Content, Entry, Facts, Item, ItemSeq};
+use super::uploads::UploadToken;
+use super::wire;
+
+/// Items in one call, at most.
+const ITEMS_MAX: usize = 50;
+/// Characters in a file name, at most.
+const FILENAME_CHARS_MAX: usize = 255;
+/// The text after every reason for which an item is not created.
+const CREATION_ERROR: &str = "There was an error while trying to create this media item.";
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Body {
+    album_id: String,
+    album_position: Option<AlbumPosition>,
+    new_media_items: Vec<NewItem>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct NewItem {
+    description: String,
+    simple_media_item: SimpleItem,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct SimpleItem {
+    upload_token: String,
+    file_name: String,
+}
+
+/// What is known of an entry of the call before the library is looked at.
+struct Candidate {
+    upload: UploadToken,
+    wish: NewItem,
+    /// Facts of the bytes, or why they are refused: gRPC code and reason.
+    facts: Result<Facts, (i32, &'static str)>,
+}
+
+/// What became of an entry of the call.
+enum Outcome {
+    Created(ItemSeq),
+    Failed(i32, &'static str),
+}
+
+pub(super) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+    let super::albums::Nothing {} = parse_query(request.query, &[])?;
+    let body: Body = parse(request.body)?;
+    check_limits(&body)?;
+    let (user, faults) = (request.user, request.faults);
+    let candidates = body
+        .new_media_items
+        .into_iter()
+        .map(|wish| candidate(server, &faults, wish))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let mut world = server.world.lock();
+    let library = world.library(&user);
+    let place = match body.album_id.as_str() {
+        "" => None,
+        id => {
+            let album = known(library, id)?;
+            let at = match &body.album_position {
+                Some(position) => position.index(library, album)?,
+                None => album.entries.len(),
+            };
+            check_room(album.entries.len(), candidates.len(), faults.album_items_max)?;
+            Some((album.seq, at))
+        }
+    };
+    if let Some(storage) = faults.storage_bytes {
+        let known = |c: &&Candidate| library.item_by_sha256(&c.upload.sha256).is_none();
+        let new: u64 = candidates.iter().filter(known).map(|c| c.upload.size).sum();
+        if library.bytes() + new > storage {
+            return Err(ApiError::invalid(
+                "The remaining storage in the user's account is not enough to perform this \
+                 operation.",
+            ));
+        }
+    }
+
+    let now_ms = server.now_ms();
+    let mut outcomes = Vec::new();
+    let mut seen = HashSet::new();
+    for candidate in &candidates {
+        let library = world.library(&user);
+        let outcome = if !seen.insert(candidate.upload.sha256.clone()) {
+            server.meter.violation("mediaItems.batchCreate: identical bytes twice in one call");
+            Outcome::Failed(6, "Failed")
+        } else if let Some(code) = server.switches.next_item_failure() {
+            Outcome::Failed(code, "Failed")
+        } else if let Err((code, reason)) = candidate.facts {
+            Outcome::Failed(code, reason)
+        } else if let Some(item) = library.item_by_sha256(&candidate.upload.sha256) {
+            // The first name and description stay (reference §11.2).
+            let mut item = item.clone();
+            let seq = item.seq;
+            if item.foreign && !item.matched {
+                item.matched = true;
+                let user = user.clone();
+                server.record(&mut world, Change::Item { user, item: Box::new(item) })?;
+            }
+            Outcome::Created(seq)
+        } else {
+            let item = new_item(server, &faults, library.new_item_id(0), candidate, now_ms);
+            let (seq, user) = (item.seq, user.clone());
+            server.record(&mut world, Change::Item { user, item: Box::new(item) })?;
+            Outcome::Created(seq)
+        };
+        outcomes.push(outcome);
+    }
+    if let Some((album, at)) = place {
+        let library = world.library(&user);
+        let present = |item: &ItemSeq| library.album(album).is_some_and(|a| a.contains(*item));
+        let entries: Vec<Entry> = outcomes
+            .iter()
+            .filter_map(|outcome| match outcome {
+                Outcome::Created(item) if !present(item) => {
+                    Some(Entry { item: *item, added_ms: now_ms })
+                }
+                _ => None,
+            })
+            .collect();
+        if !entries.is_empty() {
+            let user = user.clone();
+            server.record(&mut world, Change::Entries { user, album, at, entries })?;
+        }
+    }
+
+    let library = world.library(&user);
+    let results: Vec<Value> = candidates
+        .iter()
+        .zip(&outcomes)
+        .map(|(candidate, outcome)| {
+            let token = &candidate.wish.simple_media_item.upload_token;
+            match outcome {
+                Outcome::Failed(code, reason) => json!({
+                    "uploadToken": token,
+                    "status": { "code": code, "message": format!("{reason}: {CREATION_ERROR}") },
+                }),
+                Outcome::Created(seq) => json!({
+                    "uploadToken": token,
+                    "status": { "message": "Success" },
+                    "mediaItem": library.item(*seq).map(|item| created(server, &faults, &user, item)),
+                }),
+            }
+        })
+        .collect();
+    let failed = outcomes.iter().filter(|o| matches!(o, Outcome::Failed(..))).count();
+    let mixed = failed > 0 && failed < outcomes.len();
+    Ok(ApiAnswer {
+        http: if mixed { StatusCode::MULTI_STATUS } else { StatusCode::OK },
+        value: json!({ "newMediaItemResults": results }),
+        schema: &wire::NEW_ITEM_RESULTS,
+    })
+}
+
+fn created(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
+    if choices::BASE_URL_IN_BATCH_CREATE {
+        wire::media_item(server, faults, user, item)
+    } else {
+        wire::media_item_without_url(server, faults, item)
+    }
+}
+
+fn check_limits(body: &Body) -> Result<(), ApiError> {
+    let items = &body.new_media_items;
+    let too_long = |limit: usize, text: &str| text.chars().count() > limit;
+    if items.is_empty() {
+        return Err(ApiError::violation("Request must contain at least one new media item."));
+    }
+    if items.len() > ITEMS_MAX {
+        return Err(ApiError::violation("Request must have less than 50 items."));
+    }
+    if body.album_id.is_empty() && body.album_position.is_some() {
+        return Err(ApiError::violation("An album position needs an album ID."));
+    }
+    if items.iter().any(|item| too_long(DESCRIPTION_CHARS_MAX, &item.description)) {
+        return Err(ApiError::violation("Description must have less than 1000 characters."));
+    }
+    if items.iter().any(|i| too_long(FILENAME_CHARS_MAX, &i.simple_media_item.file_name)) {
+        return Err(ApiError::violation("File name must have at most 255 characters."));
+    }
+    Ok(())
+}
+
+/// Checks one entry's token and looks at the bytes behind it.
+fn candidate(server: &Server, faults: &Faults, wish: NewItem) -> Result<Candidate, ApiError> {
+    let token = &wish.simple_media_item.upload_token;
+    let refused = || ApiError::invalid("Request must contain a valid upload token.");
+    let upload: Option<UploadToken> =
+        server.sealer.open(UploadToken::KIND, UploadToken::strip(token));
+    let upload = upload.ok_or_else(|| refused().blame(true))?;
+    let path = server.dir.blob(&upload.sha256);
+    if faults.upload_tokens_refused
+        || server.now_ms() > upload.expires_ms
+        || upload.size == 0
+        || !path.exists()
+    {
+        return Err(refused());
+    }
+    let examined = sniff::examine(&path).map_err(|error| {
+        tracing::error!(%error, "cannot read received bytes");
+        ApiError::internal()
+    })?;
+    let facts = match examined {
+        Err(Refusal::NotImage) => Err((3, "NOT_IMAGE")),
+        Err(Refusal::BadImage) => Err((3, "BAD_IMAGE")),
+        Ok(facts) if !facts.video && upload.size > faults.photo_bytes_max => Err((3, "Failed")),
+        Ok(facts) => Ok(facts),
+    };
+    Ok(Candidate { upload, wish, facts })
+}
+
+fn new_item(
+    server: &Server,
+    faults: &Faults,
+    (seq, id): (ItemSeq, String),
+    candidate: &Candidate,
+    now_ms: i64,
+) -> Item {
+    let facts = candidate.facts.clone().unwrap_or_default();
+    let wish = &candidate.wish;
+    let name = [&wish.simple_media_item.file_name, &candidate.upload.name]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .cloned()
+        .unwrap_or_else(|| dated_name(now_ms, &facts.mime));
+    Item {
+        seq,
+        id,
+        content: Content::Stored(candidate.upload.sha256.clone()),
+        size: candidate.upload.size,
+        filename: faults.odd_filenames.map_or(name.clone(), |odd| odd.apply(&name)),
+        description: wish.description.clone(),
+        facts,
+        created_ms: now_ms,
+        foreign: false,
+        matched: false,
+        lost: server.switches.next_item_lost(),
+        archived: false,
+        favorite: false,
+    }
+}
+
+/// The name of an item for which none was given: the day of the upload (reference §8.1).
+fn dated_name(now_ms: i64, mime: &str) -> String {
+    let day = jiff::Timestamp::from_millisecond(now_ms)
+        .unwrap_or_default()
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+        .date();
+    let extension = match mime {
+        "image/jpeg" => "jpg",
+        "video/quicktime" => "mov",
+        other => other.rsplit(['/', '-']).next().unwrap_or("bin"),
+    };
+    format!("{day}.{extension}")
+}

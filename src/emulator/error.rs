@@ -1,0 +1,221 @@
+//! Error answers: the JSON envelope of reference §2.4 and the HTML pages of Google's front end.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+/// A refusal, to be sent in Google's envelope.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    pub(super) http: StatusCode,
+    status: &'static str,
+    message: String,
+    details: Vec<Value>,
+    /// Set if only a client that breaks the protocol can get here; goes into the statistics.
+    pub(super) violation: bool,
+    /// Seconds for a `Retry-After` header.
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    fn new(http: StatusCode, status: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError {
+            http,
+            status,
+            message: message.into(),
+            details: Vec::new(),
+            violation: false,
+            retry_after_s: None,
+        }
+    }
+
+    /// 400 for something a correct client can run into (an item the user has deleted, say).
+    pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message)
+    }
+
+    /// 400 for something a correct client never sends.
+    pub(super) fn violation(message: impl Into<String>) -> ApiError {
+        ApiError::invalid(message).blame(true)
+    }
+
+    /// The same answer, counted as the client's mistake if `blamed`.
+    pub(super) fn blame(self, blamed: bool) -> ApiError {
+        ApiError { violation: blamed, ..self }
+    }
+
+    /// The same answer with a `Retry-After` header.
+    pub(super) fn retry_after(self, seconds: Option<u64>) -> ApiError {
+        ApiError { retry_after_s: seconds, ..self }
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    pub(super) fn permission_denied(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
+    }
+
+    /// 403 for a token without the scope that remote procedure `rpc` needs.
+    pub(super) fn scope_insufficient(rpc: &str) -> ApiError {
+        let mut error =
+            ApiError::permission_denied("Request had insufficient authentication scopes.");
+        error.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            "domain": "googleapis.com",
+            "metadata": {
+                "service": "photoslibrary.googleapis.com",
+                "method": format!("google.photos.library.v1.PhotosLibrary.{rpc}"),
+            },
+        }));
+        error
+    }
+
+    pub(super) fn unauthenticated() -> ApiError {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHENTICATED",
+            "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
+             cookie or other valid authentication credential. See \
+             https://developers.google.com/identity/sign-in/web/devconsole-project.",
+        )
+    }
+
+    pub(super) fn exhausted(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
+    }
+
+    pub(super) fn daily_requests() -> ApiError {
+        ApiError::exhausted(
+            "Quota exceeded for quota metric 'All requests' and limit 'All requests per day' of \
+             service 'photoslibrary.googleapis.com' for consumer 'project_number:123456789012'.",
+        )
+    }
+
+    pub(super) fn writes_per_minute() -> ApiError {
+        ApiError::exhausted(
+            "Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute \
+             per user' of service 'photoslibrary.googleapis.com' for consumer \
+             'project_number:123456789012'.",
+        )
+    }
+
+    pub(super) fn concurrent_write() -> ApiError {
+        ApiError::exhausted(
+            "Quota exceeded for quota 'concurrent write request' of service \
+             'photoslibrary.googleapis.com'.",
+        )
+    }
+
+    pub(super) fn aborted() -> ApiError {
+        ApiError::new(StatusCode::CONFLICT, "ABORTED", "The operation was aborted.")
+    }
+
+    pub(super) fn too_large(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "OUT_OF_RANGE", message)
+    }
+
+    pub(super) fn internal() -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Internal error encountered.")
+    }
+
+    pub(super) fn unavailable() -> ApiError {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            "The service is currently unavailable.",
+        )
+    }
+
+    pub(super) fn bad_gateway() -> ApiError {
+        ApiError::new(StatusCode::BAD_GATEWAY, "UNAVAILABLE", "Bad Gateway")
+    }
+
+    pub(super) fn deadline_exceeded() -> ApiError {
+        ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "DEADLINE_EXCEEDED",
+            "Deadline expired before operation could complete.",
+        )
+    }
+
+    /// What went wrong, for the list of violations.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The answer, indented unless the request said `prettyPrint=false`.
+    pub(super) fn into_response(self, pretty: bool) -> Response<Body> {
+        let mut error = json!({
+            "code": self.http.as_u16(),
+            "message": self.message,
+            "status": self.status,
+        });
+        if !self.details.is_empty() {
+            error["details"] = Value::Array(self.details);
+        }
+        let mut response = json_response(self.http, &json!({ "error": error }), pretty);
+        if self.http == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(
+                    "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"",
+                ),
+            );
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// A JSON answer.
+pub(super) fn json_response(http: StatusCode, value: &Value, pretty: bool) -> Response<Body> {
+    let text = if pretty { format!("{value:#}\n") } else { value.to_string() };
+    body_response(http, "application/json; charset=UTF-8", text)
+}
+
+/// The kind of page Google's front end answers with when it does not reach the service at all.
+pub(super) fn html_error(http: StatusCode, message: &str) -> Response<Body> {
+    let code = http.as_u16();
+    body_response(
+        http,
+        "text/html; charset=UTF-8",
+        format!(
+            "<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n\
+             <title>Error {code}</title>\n<p><b>{code}.</b> <ins>That’s an error.</ins>\n\
+             <p>{}\n",
+            escape(message)
+        ),
+    )
+}
+
+/// An answer with one content type and a whole body.
+pub(super) fn body_response(
+    http: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Body>,
+) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = http;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// `text` made safe for HTML, attributes included.
+pub(super) fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+        out
+    })
+}

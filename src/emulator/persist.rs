@@ -1,0 +1,148 @@
+//! What is on disk: a journal of changes, the signing key, and received bytes.
+//!
+//! ```text
+//! STATE/lock                one emulator at a time
+//! STATE/key                 signs tokens and URLs
+//! STATE/journal.jsonl       one change a line; rewritten without history at each start
+//! STATE/blobs/SHA256        whole uploads
+//! STATE/sessions/ID.json    resumable uploads, with ID.part beside
+//! ```
+//!
+//! Changes are handed to the operating system before they are answered, so they survive `kill -9`;
+//! they are not synced, because a test server need not survive a power cut.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::state::Change;
+
+/// The state directory, or a temporary one.
+pub(super) struct StateDir {
+    path: PathBuf,
+    /// Held for as long as the emulator runs.
+    _lock: File,
+    /// Removed at the end if nobody asked for persistence.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl StateDir {
+    /// Opens `path` for this process alone, or a temporary directory.
+    pub(super) fn open(path: Option<&Path>) -> io::Result<StateDir> {
+        let temporary = match path {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("gphotosfs-emulator-").tempdir()?),
+        };
+        let path = match (&temporary, path) {
+            (Some(temporary), _) => temporary.path().to_owned(),
+            (None, path) => path.unwrap_or(Path::new(".")).to_owned(),
+        };
+        fs::create_dir_all(path.join("blobs"))?;
+        fs::create_dir_all(path.join("sessions"))?;
+        let lock = File::create(path.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("another emulator uses {}", path.display()),
+            ),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(StateDir { path, _lock: lock, _temporary: temporary })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn blob(&self, sha256: &str) -> PathBuf {
+        self.path.join("blobs").join(sha256)
+    }
+
+    pub(super) fn session(&self, id: &str, extension: &str) -> PathBuf {
+        self.path.join("sessions").join(id).with_extension(extension)
+    }
+
+    /// The signing key, made on first use.
+    pub(super) fn key(&self) -> io::Result<[u8; 32]> {
+        let path = self.path.join("key");
+        match fs::read(&path) {
+            Ok(bytes) => bytes.try_into().map_err(|_| {
+                io::Error::new(io::ErrorKind::InvalidData, "the state's key has a wrong length")
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; 32] = rand::random();
+                fs::write(&path, key)?;
+                Ok(key)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes received bytes that are no longer wanted: tokens not used in time simply lapse.
+    pub(super) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+        for entry in fs::read_dir(self.path.join("blobs"))? {
+            let entry = entry?;
+            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+            let lapsed = age.as_secs() > 2 * 24 * 3600;
+            if lapsed && entry.file_name().to_str().is_some_and(|name| !wanted(name)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The append-only file of changes.
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Read at opening and not yet applied.
+    changes: Vec<Change>,
+}
+
+impl Journal {
+    /// Opens and reads the journal of a state directory. A last line that a sudden end has cut short
+    /// is dropped; any other line that cannot be read is an error.
+    pub(super) fn open(state: &StateDir) -> io::Result<Journal> {
+        let path = state.path().join("journal.jsonl");
+        let file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
+        let mut changes = Vec::new();
+        let mut reader = BufReader::new(&file);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            if line.ends_with(b"\n") {
+                changes.push(serde_json::from_slice(&line)?);
+            }
+            line.clear();
+        }
+        Ok(Journal { path, file, changes })
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Replaces the whole history.
+    pub(super) fn rewrite(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut writer = BufWriter::new(File::create(&new)?);
+        for change in &changes {
+            write_line(&mut writer, change)?;
+        }
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs::rename(&new, &self.path)?;
+        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, change: &Change) -> io::Result<()> {
+        let mut line = Vec::new();
+        write_line(&mut line, change)?;
+        self.file.write_all(&line)
+    }
+}
+
+fn write_line(to: &mut impl Write, change: &Change) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, change)?;
+    to.write_all(b"\n")
+}

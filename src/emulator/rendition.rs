@@ -1,0 +1,233 @@
+//! What a download consists of. The service never gives back quite the bytes it was sent
+//! (reference §9): photos lose their location, videos are transcoded.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+/// A PNG of one grey pixel: cover of an empty album, thumbnail of a video.
+pub(super) const PLACEHOLDER: &[u8] = &[
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
+    0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0x3a, 0x7e, 0x9b,
+    0x55, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9c, 0x63, 0x68, 0x00, 0x00, 0x00,
+    0x82, 0x00, 0x81, 0x77, 0xcd, 0x72, 0xb6, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae,
+    0x42, 0x60, 0x82,
+];
+
+/// Behind each video: a `free` box, which players skip. Makes a transcoded video's bytes differ.
+const TRANSCODED_TAIL: &[u8] = b"\0\0\0\x1afreetranscoded by emul.";
+
+/// Behind the start marker of a photo whose location was removed: a comment segment.
+const STRIPPED_COMMENT: &[u8] = b"\xff\xfe\x00\x11software:Google";
+
+/// Bytes at the start of a JPEG in which EXIF is looked for: a segment has at most 64 KiB.
+const JPEG_HEAD_BYTES: u64 = 256 * 1024;
+
+/// A piece of a download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Memory(Bytes),
+    File { path: PathBuf, range: Range<u64> },
+    Synthetic { seed: u64, size: u64, range: Range<u64> },
+}
+
+impl Segment {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Segment::Memory(bytes) => bytes.len() as u64,
+            Segment::File { range, .. } | Segment::Synthetic { range, .. } => {
+                range.end - range.start
+            }
+        }
+    }
+
+    /// The part of this segment at `part`, which lies within it.
+    fn slice(&self, part: Range<u64>) -> Segment {
+        let within = |range: &Range<u64>| range.start + part.start..range.start + part.end;
+        match self {
+            Segment::Memory(bytes) => {
+                Segment::Memory(bytes.slice(part.start as usize..part.end as usize))
+            }
+            Segment::File { path, range } => {
+                Segment::File { path: path.clone(), range: within(range) }
+            }
+            Segment::Synthetic { seed, size, range } => {
+                Segment::Synthetic { seed: *seed, size: *size, range: within(range) }
+            }
+        }
+    }
+}
+
+/// The part of a download at `wanted`.
+pub(super) fn slice(segments: &[Segment], wanted: Range<u64>) -> Vec<Segment> {
+    let mut start = 0;
+    let mut out = Vec::new();
+    for segment in segments {
+        let end = start + segment.len();
+        let (from, to) = (wanted.start.max(start), wanted.end.min(end));
+        if from < to {
+            out.push(segment.slice(from - start..to - start));
+        }
+        start = end;
+    }
+    out
+}
+
+/// `=d` of a stored photo.
+pub(super) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segment>> {
+    let file = |from| Segment::File { path: path.to_owned(), range: from..size };
+    if mime != "image/jpeg" {
+        return Ok(vec![file(0)]);
+    }
+    let mut head = Vec::new();
+    File::open(path)?.take(JPEG_HEAD_BYTES).read_to_end(&mut head)?;
+    if !strip_gps(&mut head) {
+        return Ok(vec![file(0)]);
+    }
+    let read = head.len() as u64;
+    let head = Bytes::from(head);
+    Ok(vec![
+        Segment::Memory(head.slice(..2)),
+        Segment::Memory(Bytes::from_static(STRIPPED_COMMENT)),
+        Segment::Memory(head.slice(2..)),
+        file(read),
+    ])
+}
+
+/// `=dv` of a stored video.
+pub(super) fn video(path: &Path, size: u64) -> Vec<Segment> {
+    vec![
+        Segment::File { path: path.to_owned(), range: 0..size },
+        Segment::Memory(Bytes::from_static(TRANSCODED_TAIL)),
+    ]
+}
+
+/// Wipes the GPS directory of a JPEG's EXIF; false if there is none.
+fn strip_gps(jpeg: &mut [u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4) {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if marker == 0xda || length < 2 {
+            return false;
+        }
+        let end = (at + 2 + length).min(jpeg.len());
+        let segment = &mut jpeg[at + 4..end];
+        if marker == 0xe1 && segment.starts_with(b"Exif\0\0") {
+            return wipe_gps_directory(&mut segment[6..]).unwrap_or(false);
+        }
+        at += 2 + length;
+    }
+    false
+}
+
+/// Tag in the first directory that points to the GPS directory.
+const GPS_POINTER: u16 = 0x8825;
+
+/// Zeroes the GPS directory of a TIFF block with all its values. `None` if the block is malformed.
+fn wipe_gps_directory(tiff: &mut [u8]) -> Option<bool> {
+    let little = tiff.get(..2)? == b"II";
+    let u16_at = |tiff: &[u8], at: usize| {
+        let bytes = tiff.get(at..at + 2)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
+    };
+    let u32_at = |tiff: &[u8], at: usize| {
+        let bytes = tiff.get(at..at + 4)?.try_into().ok()?;
+        Some(if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) } as usize)
+    };
+    let entries = |tiff: &[u8], directory: usize| {
+        let count = usize::from(u16_at(tiff, directory)?);
+        Some((0..count).map(move |n| directory + 2 + 12 * n).collect::<Vec<usize>>())
+    };
+    let first = u32_at(tiff, 4)?;
+    let pointer = entries(tiff, first)?.into_iter().find(|e| u16_at(tiff, *e) == Some(GPS_POINTER));
+    let Some(pointer) = pointer else { return Some(false) };
+    let directory = u32_at(tiff, pointer + 8)?;
+    let mut wiped = vec![];
+    for entry in entries(tiff, directory)? {
+        let unit = match u16_at(tiff, entry + 2)? {
+            3 => 2,
+            4 | 9 => 4,
+            5 | 10 => 8,
+            _ => 1,
+        };
+        let bytes = u32_at(tiff, entry + 4)?.checked_mul(unit)?;
+        if bytes > 4 {
+            let value = u32_at(tiff, entry + 8)?;
+            wiped.push(value..value.checked_add(bytes)?);
+        }
+        wiped.push(entry..entry + 12);
+    }
+    wiped.push(directory..directory + 2);
+    for range in wiped {
+        tiff.get_mut(range)?.fill(0);
+    }
+    Some(true)
+}
+
+/// A JPEG of two by two pixels up to its image data; synthetic items begin with it.
+#[rustfmt::skip] // one line for each segment
+const SYNTHETIC_HEAD: &[u8] = &[
+    0xff, 0xd8,
+    0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0,
+    0xff, 0xc0, 0, 11, 8, 0, 2, 0, 2, 1, 1, 0x11, 0,
+    0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0,
+];
+
+/// Bytes of the smallest synthetic item.
+pub(super) const SYNTHETIC_BYTES_MIN: u64 = SYNTHETIC_HEAD.len() as u64 + 2;
+
+/// Part `range` of the content of a synthetic item: made up, the same each time, any part at once.
+pub fn synthetic_content(seed: u64, size: u64, range: Range<u64>) -> Vec<u8> {
+    let byte = |at: u64| {
+        if let Some(byte) = SYNTHETIC_HEAD.get(at as usize) {
+            *byte
+        } else if at + 2 >= size {
+            [0xff, 0xd9][(at + 2 - size) as usize]
+        } else {
+            // Below 0x80, so that nothing looks like a marker.
+            (mix(seed ^ (at / 8).wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> (at % 8 * 8)) as u8 & 0x7f
+        }
+    };
+    (range.start..range.end.min(size)).map(byte).collect()
+}
+
+/// The finaliser of splitmix64.
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_of_a_download_can_be_cut_out() {
+        let segments = [
+            Segment::Memory(Bytes::from_static(b"abc")),
+            Segment::Synthetic { seed: 1, size: 100, range: 0..100 },
+            Segment::Memory(Bytes::from_static(b"xyz")),
+        ];
+        assert_eq!(
+            slice(&segments, 2..5),
+            [
+                Segment::Memory(Bytes::from_static(b"c")),
+                Segment::Synthetic { seed: 1, size: 100, range: 0..2 },
+            ]
+        );
+        assert_eq!(slice(&segments, 104..106), [Segment::Memory(Bytes::from_static(b"yz"))]);
+    }
+
+    #[test]
+    fn parts_of_synthetic_content_fit_the_whole() {
+        let whole = synthetic_content(7, 1000, 0..1000);
+        assert_eq!(whole.len(), 1000);
+        assert_eq!(whole[333..777], synthetic_content(7, 1000, 333..777));
+        assert!(whole.ends_with(&[0xff, 0xd9]));
+        assert_ne!(whole, synthetic_content(8, 1000, 0..1000));
+    }
+}

@@ -1,0 +1,191 @@
+//! The emulator as a plain HTTP client sees it: what it refuses, what it keeps, and each fault.
+
+#![allow(clippy::unwrap_used)] // clippy takes helpers in an integration test for ordinary code
+
+use std::time::Duration;
+
+use gphotosfs::emulator::{Config, Emulator};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// A client with a token for one emulator.
+struct Api {
+    emulator: Emulator,
+    http: Client,
+    token: String,
+}
+
+impl Api {
+    async fn start() -> Api {
+        Api::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Api {
+        let emulator = Emulator::start(config).await.unwrap();
+        // A second call does nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
+        let token = emulator.grant().access_token;
+        Api { emulator, http, token }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.emulator.url());
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, path).json(&body)).await
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    /// An answer that must be 200.
+    async fn ok(&self, path: &str, body: Value) -> Value {
+        let (status, value) = self.post(path, body).await;
+        assert_eq!(status, StatusCode::OK, "{value:#}");
+        value
+    }
+
+    fn raw_upload(&self, bytes: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.request(Method::POST, "/v1/uploads")
+            .header("Content-Type", "application/octet-stream")
+            .header("X-Goog-Upload-Content-Type", "image/jpeg")
+            .header("X-Goog-Upload-Protocol", "raw")
+            .body(bytes)
+    }
+
+    async fn upload(&self, bytes: impl Into<reqwest::Body>) -> String {
+        let response = self.raw_upload(bytes).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.text().await.unwrap()
+    }
+
+    async fn create(&self, album: Option<&str>, items: &[(&str, &str)]) -> (StatusCode, Value) {
+        let items: Vec<Value> = items
+            .iter()
+            .map(|(token, name)| json!({"simpleMediaItem": {"uploadToken": token, "fileName": name}}))
+            .collect();
+        let mut body = json!({ "newMediaItems": items });
+        if let Some(album) = album {
+            body["albumId"] = album.into();
+        }
+        self.post("/v1/mediaItems:batchCreate", body).await
+    }
+
+    /// Uploads one photo and makes it an item; returns its id.
+    async fn add(&self, album: Option<&str>, bytes: Vec<u8>, name: &str) -> String {
+        let token = self.upload(bytes).await;
+        let (status, answer) = self.create(album, &[(&token, name)]).await;
+        assert_eq!(status, StatusCode::OK, "{answer:#}");
+        text(&answer["newMediaItemResults"][0]["mediaItem"]["id"])
+    }
+
+    async fn album(&self, title: &str) -> String {
+        text(&self.ok("/v1/albums", json!({"album": {"title": title}})).await["id"])
+    }
+
+    /// Ids of all items of an album in order, all pages.
+    async fn album_items(&self, album: &str, page_size: u32) -> Vec<String> {
+        self.search_all(json!({ "albumId": album, "pageSize": page_size })).await.concat()
+    }
+
+    /// Ids found by a search, page by page.
+    async fn search_all(&self, mut body: Value) -> Vec<Vec<String>> {
+        let mut pages = Vec::new();
+        loop {
+            let page = self.ok("/v1/mediaItems:search", body.clone()).await;
+            pages.push(
+                page["mediaItems"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|i| text(&i["id"]))
+                    .collect(),
+            );
+            if page["nextPageToken"].is_null() {
+                return pages;
+            }
+            body["pageToken"] = page["nextPageToken"].clone();
+        }
+    }
+
+    async fn base_url(&self, item: &str) -> String {
+        text(&self.get(&format!("/v1/mediaItems/{item}")).await.1["baseUrl"])
+    }
+
+    async fn download(&self, item: &str, options: &str) -> Response {
+        self.http.get(self.base_url(item).await + options).send().await.unwrap()
+    }
+
+    #[track_caller]
+    fn assert_no_violations(&self) {
+        assert_eq!(self.emulator.stats().violations, Vec::<String>::new());
+    }
+}
+
+async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let body = response.text().await.unwrap();
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
+}
+
+/// A different little JPEG for each `n`: two by two pixels as far as its headers go.
+fn jpeg(n: u64) -> Vec<u8> {
+    gphotosfs::emulator::synthetic_content(n, 5_000, 0..5_000)
+}
+
+#[tokio::test]
+async fn an_uploaded_photo_is_listed_found_and_downloaded() {
+    let api = Api::start().await;
+    let album = api.album("Trip").await;
+    let item = api.add(Some(&album), jpeg(1), "a.jpg").await;
+    assert_eq!((album.len(), item.len()), (76, 98));
+
+    let (_, albums) = api.get("/v1/albums").await;
+    assert_eq!(albums["albums"][0]["mediaItemsCount"], "1");
+    assert_eq!(albums["albums"][0]["coverPhotoMediaItemId"], item.as_str());
+    assert_eq!(api.album_items(&album, 100).await, [item.as_str()]);
+    let (_, list) = api.get("/v1/mediaItems?pageSize=100").await;
+    assert_eq!(list["mediaItems"][0]["filename"], "a.jpg");
+    assert_eq!(list["mediaItems"][0]["mediaMetadata"]["width"], "2");
+
+    let response = api.download(&item, "=d").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.bytes().await.unwrap(), jpeg(1));
+    let dump = api.emulator.dump();
+    assert_eq!(dump.album("Trip").unwrap().items, [item.as_str()]);
+    let sha256 = format!("{:x}", Sha256::digest(jpeg(1)));
+    assert_eq!(dump.item(&item).unwrap().sha256, Some(sha256));
+    api.assert_no_violations();
+}
+
+#[tokio::test]
+async fn unknown_names_are_refused_and_counted() {
+    let api = Api::start().await;
+    let (status, body) = api.get("/v1/albums?pagesize=5").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text(&body["error"]["message"]).contains("Unknown name \"pagesize\""));
+    let (status, _) = api.post("/v1/albums", json!({"album": {"name": "x"}})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, _) = api.patch("/v1/mediaItems/x", json!({"descripton": "x"})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(api.emulator.stats().violations_total, 3);
+}
