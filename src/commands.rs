@@ -1,6 +1,7 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
 pub mod diff;
+pub mod mount;
 pub mod running;
 pub mod status;
 pub mod sync;
@@ -48,10 +49,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
     let done = |()| Exit::Done;
     match cli.command {
-        Command::Mount(args) => {
-            let _settings = args.settings(cli.api_url);
-            Err(CommandError::new("mount is not built yet"))
-        }
+        Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url)),
         Command::Umount(args) => umount::run(&args).map(done),
         Command::Status(args) => status::run(&args, &profile).map(done),
         Command::Sync(args) => sync::run(&args, &profile).map(done),

@@ -202,8 +202,10 @@ impl Content {
                 asking.spawn(async move { content.learn_size(&info).await.map(drop) });
             }
             while let Some(asked) = asking.join_next().await {
-                if matches!(asked, Ok(Err(Error::Download(_) | Error::Source(_)))) {
-                    // What stops one stops all: whoever needs a size will hear why.
+                // What stops one then stops all: whoever needs a size will hear why.
+                if let Ok(Err(Error::Download(error))) = asked
+                    && (error.is_offline() || !matches!(error.advice(), api::Advice::GiveUp))
+                {
                     break;
                 }
             }

@@ -1,1 +1,312 @@
-//! (to come)
+//! What each operation means. Knows nothing of the kernel's protocol: `fuse.rs` translates.
+//!
+//! A function is `async` exactly when it may wait for the network. Operations that can mostly be answered
+//! from what is kept come in two steps: `…_now` answers or says `None`, and then the async twin of the
+//! same name does what waiting it takes. Functions that are neither may touch the disk.
+//!
+//! LOCK ORDER: `handles.files` < `handles.handles`; an [`OpenFile`]'s `bytes` is taken with neither held, and
+//! before anything of the store or the pipeline. No lock is held across an await.
+
+pub mod control;
+mod dirs;
+pub mod error;
+mod files;
+pub mod handles;
+pub mod place;
+mod xattrs;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::api;
+use crate::content::Content;
+use crate::library::Library;
+use crate::library::names::CONTROL_DIR;
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{Child, FileInfo, Store};
+use crate::upload::Pipeline;
+
+pub use dirs::{Listed, Rename};
+use error::{Error, Result};
+pub use files::{Change, Open, Opened};
+use handles::{Bytes, Handles};
+pub use handles::{Fh, OpenFile};
+pub use place::{Ino, Place};
+
+/// What the user chose.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Refuse every change.
+    pub read_only: bool,
+    /// Ask Google for the sizes of items that were not uploaded here; otherwise they show as 0 until read.
+    pub exact_sizes: bool,
+    /// For `status.json`.
+    pub profile: String,
+    /// For `status.json`.
+    pub mountpoint: PathBuf,
+    /// For `status.json`.
+    pub api_url: String,
+}
+
+/// Attributes of a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attr {
+    /// Stable across mounts.
+    pub ino: Ino,
+    /// Directory or regular file.
+    pub is_dir: bool,
+    /// Permission bits.
+    pub mode: u16,
+    /// Names, or for a directory 2 and its subdirectories.
+    pub links: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Last change of the content.
+    pub mtime: SystemTime,
+    /// The size is not known: whatever is cached of these attributes must not last.
+    pub provisional: bool,
+}
+
+/// Free space, as far as it limits what can be written here: that of the disk below the spool.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// Bytes in a block.
+    pub block_bytes: u32,
+    /// All blocks.
+    pub blocks: u64,
+    /// Free blocks.
+    pub free: u64,
+    /// Free blocks that an ordinary user may fill.
+    pub available: u64,
+}
+
+/// The filesystem.
+pub struct Fs {
+    config: Config,
+    store: Store,
+    library: Library,
+    pipeline: Pipeline,
+    content: Content,
+    client: api::Client,
+    handles: Handles,
+    began: SystemTime,
+}
+
+impl Fs {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        store: Store,
+        library: Library,
+        pipeline: Pipeline,
+        content: Content,
+        client: api::Client,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            store,
+            library,
+            pipeline,
+            content,
+            client,
+            handles: Handles::default(),
+            began: SystemTime::now(),
+        })
+    }
+
+    /// Looks a name up in what is kept; `None` if Google must be asked whether it exists.
+    pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
+        let name = entry_name(name)?;
+        match self.find(parent, &name)? {
+            Found::Place(place) => self.getattr_now(place.ino()),
+            Found::Unknown(_) => Ok(None),
+            Found::Nothing => Err(Error::plain(libc::ENOENT)),
+        }
+    }
+
+    /// Looks a name up, asking Google if need be.
+    pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        let name = entry_name(name)?;
+        if let Found::Unknown(dir) = self.find(parent, &name)? {
+            self.library.complete(dir).await?;
+        }
+        match self.find(parent, &name)? {
+            Found::Place(place) => self.getattr(place.ino()).await,
+            _ => Err(Error::plain(libc::ENOENT)),
+        }
+    }
+
+    fn find(&self, parent: Ino, name: &EntryName) -> Result<Found> {
+        let place = match self.place(parent)? {
+            Place::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => Place::Control,
+            Place::Dir(dir) => {
+                if let Some(child) = self.store.child(dir, name)? {
+                    place_of(child)
+                } else if self.library.look(dir)?.is_empty() {
+                    return Ok(Found::Nothing);
+                } else {
+                    return Ok(Found::Unknown(dir));
+                }
+            }
+            Place::Control => match name.as_bytes() {
+                b"status.json" => Place::Status,
+                b"failed" => Place::Failed(DirId::ROOT),
+                _ => return Ok(Found::Nothing),
+            },
+            Place::Failed(dir) => match self.store.failed_child(dir, name)? {
+                Some(Child::Dir(dir)) => Place::Failed(dir),
+                Some(Child::File(file)) => Place::File(file),
+                None => return Ok(Found::Nothing),
+            },
+            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+        };
+        Ok(Found::Place(place))
+    }
+
+    /// Attributes from what is kept; `None` if Google must be asked for the size.
+    pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
+        let dir = |links, mode| Attr {
+            ino,
+            is_dir: true,
+            mode,
+            links,
+            size: 0,
+            mtime: self.began,
+            provisional: false,
+        };
+        let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
+        Ok(Some(match self.place(ino)? {
+            Place::Dir(id) => {
+                if self.store.dir(id)?.is_none() {
+                    return Err(Error::plain(libc::ESTALE));
+                }
+                dir(2 + self.store.subdir_count(id)?, dir_mode)
+            }
+            Place::Control => dir(2, 0o555),
+            Place::Failed(_) => dir(2, dir_mode),
+            Place::Status => Attr {
+                ino,
+                is_dir: false,
+                mode: 0o444,
+                links: 1,
+                // Made when it is opened, and then read to its end whatever this says.
+                size: 0,
+                mtime: SystemTime::now(),
+                provisional: true,
+            },
+            Place::File(file) => {
+                let info = self.file(file)?;
+                match self.size_now(&info)? {
+                    Some(size) => self.file_attr(ino, &info, size, false),
+                    None if self.config.exact_sizes => return Ok(None),
+                    None => self.file_attr(ino, &info, 0, true),
+                }
+            }
+        }))
+    }
+
+    /// Attributes, asking Google for the size if need be.
+    pub async fn getattr(&self, ino: Ino) -> Result<Attr> {
+        if let Some(attr) = self.getattr_now(ino)? {
+            return Ok(attr);
+        }
+        let Place::File(file) = self.place(ino)? else { return Err(Error::plain(libc::ESTALE)) };
+        let info = self.file(file)?;
+        // Whoever asks for one size of a directory is about to ask for all.
+        self.content.learn_sizes_beside(file);
+        match self.content.learn_size(&info).await {
+            Ok(size) => Ok(self.file_attr(ino, &info, size, false)),
+            Err(error) => {
+                // A listing must not fail because one size is not to be had.
+                let error = &error as &(dyn std::error::Error + 'static);
+                tracing::debug!(file = file.0, error, "size not known: shown as 0");
+                Ok(self.file_attr(ino, &info, 0, true))
+            }
+        }
+    }
+
+    /// The size of what a reader would get now.
+    fn size_now(&self, info: &FileInfo) -> Result<Option<u64>> {
+        if let Some(open) = self.handles.opened(info.id)
+            && let Bytes::Spool { file, writing: true } = &*open.bytes.read()
+        {
+            return Ok(Some(file.metadata()?.len()));
+        }
+        Ok(info.size)
+    }
+
+    fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64, provisional: bool) -> Attr {
+        let since_1970 = Duration::from_nanos(info.mtime_ns.unsigned_abs());
+        let mtime = if info.mtime_ns < 0 { UNIX_EPOCH.checked_sub(since_1970) } else { None };
+        Attr {
+            ino,
+            is_dir: false,
+            mode: if self.config.read_only { 0o444 } else { 0o644 },
+            links: info.links.max(1),
+            size,
+            mtime: mtime.unwrap_or(UNIX_EPOCH + since_1970),
+            provisional,
+        }
+    }
+
+    /// What limits writing: the disk below the spool.
+    pub fn statfs(&self) -> Result<Space> {
+        let stat =
+            rustix::fs::statvfs(self.pipeline.spool().dir()).map_err(std::io::Error::from)?;
+        Ok(Space {
+            block_bytes: u32::try_from(stat.f_frsize).unwrap_or(4096),
+            blocks: stat.f_blocks,
+            free: stat.f_bfree,
+            available: stat.f_bavail,
+        })
+    }
+
+    /// Waits until all that was closed under `ino` has arrived at Google.
+    pub async fn sync(&self, ino: Ino) -> Result<()> {
+        use crate::upload::Scope;
+        let scope = match self.place(ino)? {
+            Place::Dir(DirId::ROOT) | Place::Control | Place::Failed(_) | Place::Status => {
+                Scope::All
+            }
+            Place::Dir(dir) => Scope::Dir(dir),
+            Place::File(file) => Scope::File(file),
+        };
+        Ok(self.pipeline.drain(scope).await?)
+    }
+
+    fn place(&self, ino: Ino) -> Result<Place> {
+        Place::of(ino).ok_or_else(|| Error::plain(libc::ESTALE))
+    }
+
+    fn file(&self, file: FileId) -> Result<FileInfo> {
+        self.store.file(file)?.ok_or_else(|| Error::plain(libc::ESTALE))
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.config.read_only { Err(Error::plain(libc::EROFS)) } else { Ok(()) }
+    }
+}
+
+enum Found {
+    Place(Place),
+    /// The directory has not been listed completely: only Google knows.
+    Unknown(DirId),
+    Nothing,
+}
+
+fn place_of(child: Child) -> Place {
+    match child {
+        Child::Dir(dir) => Place::Dir(dir),
+        Child::File(file) => Place::File(file),
+    }
+}
+
+fn entry_name(name: &[u8]) -> Result<EntryName> {
+    EntryName::new(name).map_err(|error| {
+        Error::plain(match error {
+            crate::media::BadName::TooLong => libc::ENAMETOOLONG,
+            crate::media::BadName::Reserved => libc::EINVAL,
+        })
+    })
+}

@@ -1,1 +1,706 @@
-//! (to come)
+//! The FUSE adapter: kernel request → call of the same name in `fs` → reply. Nothing else names fuser.
+//!
+//! Each method answers in one of three ways: at once, on the thread that took the request; [`Adapter::block`],
+//! when the disk may take its time; [`Adapter::wait`], when the network may. The latter two run on threads of
+//! tokio's blocking pool, which own the reply: a slow download keeps nobody else waiting. A reply that is
+//! dropped unanswered sends `EIO`, so no caller hangs.
+
+mod interrupt;
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use fuser::{
+    BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
+    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, Notifier, OpenAccMode,
+    OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty,
+    ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, SessionACL,
+    TimeOrNow, WriteFlags,
+};
+use tokio::runtime::Handle;
+
+use crate::fs::error::{Error, Result};
+use crate::fs::{Attr, Change, Fh, Fs, Ino, Open, Opened, Place, Rename};
+use crate::store;
+
+/// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
+const TTL: Duration = Duration::from_secs(1);
+
+/// For attributes that may be wrong.
+const TTL_PROVISIONAL: Duration = Duration::ZERO;
+
+/// Numbers of files and directories are never reused, so there is but one generation.
+const GENERATION: Generation = Generation(0);
+
+/// Threads that take requests from the kernel. They never wait for the network.
+const THREADS: usize = 4;
+
+/// Large writes cost fewer switches; each thread keeps a buffer of this size.
+const WRITE_BYTES_MAX: u32 = 1 << 20;
+
+/// Changes that wait to be told to the kernel. When more come, its caches expire by themselves.
+const CHANGES_MAX: usize = 4096;
+
+/// A mounted filesystem.
+pub struct Mount {
+    session: fuser::BackgroundSession,
+}
+
+impl Mount {
+    /// Mounts; returns when the kernel has accepted the mount.
+    ///
+    /// # Errors
+    /// If there is no `/dev/fuse`, no `fusermount3`, or the mount point is not a directory of ours.
+    pub fn new(
+        fs: Arc<Fs>,
+        mountpoint: &Path,
+        options: &Options,
+        runtime: Handle,
+    ) -> std::io::Result<Self> {
+        let mut config = Config::default();
+        config.mount_options = vec![
+            MountOption::FSName("gphotosfs".into()),
+            MountOption::Subtype("gphotosfs".into()),
+            MountOption::DefaultPermissions,
+            MountOption::NoDev,
+            MountOption::NoSuid,
+            if options.read_only { MountOption::RO } else { MountOption::RW },
+        ];
+        config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
+        config.n_threads = Some(THREADS);
+        config.clone_fd = true;
+        let owner = Owner {
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+        };
+        let adapter = Adapter { fs, runtime, owner };
+        Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
+    }
+
+    /// Tells the kernel, from a thread of its own, what comes through `changes`.
+    ///
+    /// A notification may wait for a directory whose lock the kernel holds while it waits for an answer of
+    /// ours: it must never be sent by a thread that answers.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn notify(&self, changes: Changes) -> std::io::Result<()> {
+        let notifier = self.session.notifier();
+        std::thread::Builder::new()
+            .name("notify".into())
+            .spawn(move || changes.forward(&notifier))?;
+        Ok(())
+    }
+
+    /// Whether somebody has unmounted.
+    pub fn has_ended(&self) -> bool {
+        self.session.guard.is_finished()
+    }
+
+    /// Waits until somebody unmounts. Blocking.
+    ///
+    /// # Errors
+    /// If the connection to the kernel broke.
+    pub fn join(self) -> std::io::Result<()> {
+        self.session.join()
+    }
+
+    /// Unmounts, if nothing is in use. Blocking.
+    ///
+    /// # Errors
+    /// If something is in use.
+    pub fn unmount(self) -> std::io::Result<()> {
+        self.session.umount_and_join()
+    }
+}
+
+/// What the user chose about the mount as such.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The kernel refuses changes by itself.
+    pub read_only: bool,
+    /// Let other users of this machine in.
+    pub allow_other: bool,
+}
+
+/// Makes the two ends through which changes come to the kernel.
+pub fn changes() -> (store::OnChange, Changes) {
+    let (sender, receiver) = sync_channel(CHANGES_MAX);
+    (on_change(sender), Changes { receiver })
+}
+
+fn on_change(sender: SyncSender<store::Change>) -> store::OnChange {
+    Arc::new(move |change| {
+        if let Err(TrySendError::Full(_)) = sender.try_send(change) {
+            // TTL is short: what is not told is noticed a second later.
+            tracing::debug!("too many changes at once to tell the kernel each");
+        }
+    })
+}
+
+/// The receiving end of [`changes`].
+pub struct Changes {
+    receiver: Receiver<store::Change>,
+}
+
+impl Changes {
+    fn forward(self, notifier: &Notifier) {
+        for change in self.receiver {
+            let outcome = match change {
+                store::Change::Entry(dir, name) => notifier
+                    .inval_entry(inode(Place::Dir(dir).ino()), OsStr::from_bytes(name.as_bytes())),
+                store::Change::File(file) => {
+                    notifier.inval_inode(inode(Place::File(file).ino()), 0, 0)
+                }
+                store::Change::Dir(dir) => notifier.inval_inode(inode(Place::Dir(dir).ino()), 0, 0),
+            };
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "the kernel did not take a notification");
+            }
+        }
+    }
+}
+
+struct Adapter {
+    fs: Arc<Fs>,
+    runtime: Handle,
+    owner: Owner,
+}
+
+impl Adapter {
+    /// For what may take the disk's time.
+    fn block(&self, work: impl FnOnce(&Fs) + Send + 'static) {
+        let fs = self.fs.clone();
+        drop(self.runtime.spawn_blocking(move || work(&fs)));
+    }
+
+    /// For what may wait for the network: ends early, with `EINTR`, if the caller is being killed.
+    fn wait<T, W>(
+        &self,
+        req: &Request,
+        work: impl FnOnce(Arc<Fs>) -> W + Send + 'static,
+        answer: impl FnOnce(Result<T>) + Send + 'static,
+    ) where
+        W: Future<Output = Result<T>>,
+    {
+        let (fs, runtime, pid) = (self.fs.clone(), self.runtime.clone(), req.pid());
+        drop(self.runtime.spawn_blocking(move || {
+            answer(runtime.block_on(async {
+                tokio::select! {
+                    outcome = work(fs) => outcome,
+                    () = interrupt::killed(pid) => Err(Error::plain(libc::EINTR)),
+                }
+            }));
+        }));
+    }
+}
+
+/// The owner shown for everything: whoever mounted.
+#[derive(Clone, Copy)]
+struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    fn attr(self, attr: &Attr) -> FileAttr {
+        FileAttr {
+            ino: inode(attr.ino),
+            size: attr.size,
+            blocks: attr.size.div_ceil(512),
+            atime: attr.mtime,
+            mtime: attr.mtime,
+            ctime: attr.mtime,
+            crtime: attr.mtime,
+            kind: kind(attr.is_dir),
+            perm: attr.mode,
+            nlink: attr.links,
+            uid: self.uid,
+            gid: self.gid,
+            rdev: 0,
+            blksize: 1 << 17,
+            flags: 0,
+        }
+    }
+
+    fn entry(self, op: &'static str, outcome: Result<Attr>, reply: ReplyEntry) {
+        match outcome {
+            Ok(attr) => reply.entry(&ttl(&attr), &self.attr(&attr), GENERATION),
+            Err(error) => reply.error(errno(op, &error)),
+        }
+    }
+
+    fn attributes(self, op: &'static str, outcome: Result<Attr>, reply: ReplyAttr) {
+        match outcome {
+            Ok(attr) => reply.attr(&ttl(&attr), &self.attr(&attr)),
+            Err(error) => reply.error(errno(op, &error)),
+        }
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
+        // Without it an open that truncates would first fetch the content.
+        if config.add_capabilities(InitFlags::FUSE_ATOMIC_O_TRUNC).is_err() {
+            return Err(std::io::Error::other(
+                "the kernel's FUSE is too old: it lacks atomic O_TRUNC",
+            ));
+        }
+        // A smaller limit than asked for is as good.
+        let _ = config.set_max_write(WRITE_BYTES_MAX);
+        Ok(())
+    }
+
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let owner = self.owner;
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        match self.fs.lookup_now(parent, &name).transpose() {
+            Some(outcome) => owner.entry("lookup", outcome, reply),
+            None => self.wait(
+                req,
+                move |fs| async move { fs.lookup(parent, &name).await },
+                move |outcome| owner.entry("lookup", outcome, reply),
+            ),
+        }
+    }
+
+    // Inode numbers are row numbers: there is no table from which to forget.
+    fn forget(&self, _req: &Request, _ino: INodeNo, _nlookup: u64) {}
+
+    fn getattr(&self, req: &Request, node: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        let (owner, node) = (self.owner, ino(node));
+        match self.fs.getattr_now(node).transpose() {
+            Some(outcome) => owner.attributes("getattr", outcome, reply),
+            None => self.wait(
+                req,
+                move |fs| async move { fs.getattr(node).await },
+                move |outcome| owner.attributes("getattr", outcome, reply),
+            ),
+        }
+    }
+
+    fn setattr(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _mode: Option<u32>,
+        _uid: Option<u32>,
+        _gid: Option<u32>,
+        size: Option<u64>,
+        _atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let (owner, node, fh) = (self.owner, ino(node), fh.map(handle));
+        let mtime = mtime.map(|time| match time {
+            TimeOrNow::SpecificTime(time) => time,
+            TimeOrNow::Now => SystemTime::now(),
+        });
+        self.wait(
+            req,
+            move |fs| async move { fs.setattr(node, fh, Change { size, mtime }).await },
+            move |outcome| owner.attributes("setattr", outcome, reply),
+        );
+    }
+
+    // Google has neither symbolic links nor devices.
+    fn symlink(
+        &self,
+        _req: &Request,
+        _parent: INodeNo,
+        _name: &OsStr,
+        _target: &Path,
+        reply: ReplyEntry,
+    ) {
+        reply.error(Errno::EPERM);
+    }
+
+    fn mknod(
+        &self,
+        _req: &Request,
+        _parent: INodeNo,
+        _name: &OsStr,
+        _mode: u32,
+        _umask: u32,
+        _rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        reply.error(Errno::EPERM);
+    }
+
+    fn mkdir(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let (owner, parent, name) = (self.owner, ino(parent), name.as_bytes().to_vec());
+        self.wait(
+            req,
+            move |fs| async move { fs.mkdir(parent, &name).await },
+            move |outcome| owner.entry("mkdir", outcome, reply),
+        );
+    }
+
+    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        empty("unlink", self.fs.unlink(ino(parent), name.as_bytes()), reply);
+    }
+
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        self.wait(
+            req,
+            move |fs| async move { fs.rmdir(parent, &name).await },
+            move |outcome| empty("rmdir", outcome, reply),
+        );
+    }
+
+    fn rename(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let how = match flags {
+            none if none.is_empty() => Rename::Replace,
+            RenameFlags::RENAME_NOREPLACE => Rename::NoReplace,
+            RenameFlags::RENAME_EXCHANGE => Rename::Exchange,
+            _ => return reply.error(Errno::EINVAL),
+        };
+        let (from, name) = (ino(parent), name.as_bytes().to_vec());
+        let (to, newname) = (ino(newparent), newname.as_bytes().to_vec());
+        self.wait(
+            req,
+            move |fs| async move { fs.rename((from, &name), (to, &newname), how).await },
+            move |outcome| empty("rename", outcome, reply),
+        );
+    }
+
+    fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (owner, node) = (self.owner, ino(node));
+        match self.fs.link(node, ino(parent), name.as_bytes()).transpose() {
+            Some(outcome) => owner.entry("link", outcome, reply),
+            None => self.wait(
+                req,
+                move |fs| async move { fs.getattr(node).await },
+                move |outcome| owner.entry("link", outcome, reply),
+            ),
+        }
+    }
+
+    fn open(&self, _req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let how = Open {
+            write: flags.acc_mode() != OpenAccMode::O_RDONLY,
+            truncate: flags.0 & libc::O_TRUNC != 0,
+        };
+        match self.fs.open(ino(node), how) {
+            Ok(opened) => reply.opened(FileHandle(opened.fh.0), open_flags(opened)),
+            Err(error) => reply.error(errno("open", &error)),
+        }
+    }
+
+    fn create(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _mode: u32,
+        _umask: u32,
+        _flags: i32,
+        reply: ReplyCreate,
+    ) {
+        match self.fs.create(ino(parent), name.as_bytes()) {
+            Ok((attr, opened)) => reply.created(
+                &ttl(&attr),
+                &self.owner.attr(&attr),
+                GENERATION,
+                FileHandle(opened.fh.0),
+                open_flags(opened),
+            ),
+            Err(error) => reply.error(errno("create", &error)),
+        }
+    }
+
+    fn read(
+        &self,
+        req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let (fh, len) = (handle(fh), size as usize);
+        let answer = move |outcome: Result<Vec<u8>>| match outcome {
+            Ok(bytes) => reply.data(&bytes),
+            Err(error) => reply.error(errno("read", &error)),
+        };
+        match self.fs.read_now(fh, offset, len).transpose() {
+            Some(outcome) => answer(outcome),
+            None => self.wait(req, move |fs| async move { fs.read(fh, offset, len).await }, answer),
+        }
+    }
+
+    fn write(
+        &self,
+        req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _write_flags: WriteFlags,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let fh = handle(fh);
+        let answer = move |outcome: Result<u32>| match outcome {
+            Ok(written) => reply.written(written),
+            Err(error) => reply.error(errno("write", &error)),
+        };
+        match self.fs.write_now(fh, offset, data).transpose() {
+            Some(outcome) => answer(outcome),
+            None => {
+                let data = data.to_vec();
+                self.wait(req, move |fs| async move { fs.write(fh, offset, &data).await }, answer);
+            }
+        }
+    }
+
+    fn flush(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        self.block(move |fs| empty("close", fs.flush(handle(fh)), reply));
+    }
+
+    fn release(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.block(move |fs| empty("release", fs.release(handle(fh)), reply));
+    }
+
+    fn fsync(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let (node, fh) = (ino(node), handle(fh));
+        self.wait(
+            req,
+            move |fs| async move { fs.fsync(node, fh).await },
+            move |outcome| empty("fsync", outcome, reply),
+        );
+    }
+
+    fn opendir(&self, _req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        match self.fs.opendir(ino(node)) {
+            Ok(()) => reply.opened(FileHandle(0), FopenFlags::empty()),
+            Err(error) => reply.error(errno("opendir", &error)),
+        }
+    }
+
+    fn readdir(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let node = ino(node);
+        let answer = move |outcome: Result<Vec<crate::fs::Listed>>| match outcome {
+            Ok(listed) => {
+                for entry in listed {
+                    let name = OsStr::from_bytes(&entry.name);
+                    if reply.add(inode(entry.ino), entry.next, kind(entry.is_dir), name) {
+                        break;
+                    }
+                }
+                reply.ok();
+            }
+            Err(error) => reply.error(errno("readdir", &error)),
+        };
+        match self.fs.readdir_now(node, offset).transpose() {
+            Some(outcome) => answer(outcome),
+            None => self.wait(req, move |fs| async move { fs.readdir(node, offset).await }, answer),
+        }
+    }
+
+    fn fsyncdir(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let node = ino(node);
+        self.wait(
+            req,
+            move |fs| async move { fs.sync(node).await },
+            move |outcome| empty("sync", outcome, reply),
+        );
+    }
+
+    fn statfs(&self, _req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        match self.fs.statfs() {
+            Ok(space) => {
+                let block = space.block_bytes;
+                reply.statfs(space.blocks, space.free, space.available, 0, 0, block, 255, block);
+            }
+            Err(error) => reply.error(errno("statfs", &error)),
+        }
+    }
+
+    fn setxattr(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        _flags: i32,
+        _position: u32,
+        reply: ReplyEmpty,
+    ) {
+        let (node, name, value) = (ino(node), name.as_bytes().to_vec(), value.to_vec());
+        self.wait(
+            req,
+            move |fs| async move { fs.setxattr(node, &name, &value).await },
+            move |outcome| empty("setxattr", outcome, reply),
+        );
+    }
+
+    fn getxattr(&self, _req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        xattr("getxattr", self.fs.getxattr(ino(node), name.as_bytes()), size, reply);
+    }
+
+    fn listxattr(&self, _req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
+        let names = self.fs.listxattr(ino(node)).map(|names| {
+            names.into_iter().flat_map(|name| [name.into_bytes(), vec![0]].concat()).collect()
+        });
+        xattr("listxattr", names, size, reply);
+    }
+
+    fn removexattr(&self, _req: &Request, _ino: INodeNo, _name: &OsStr, reply: ReplyEmpty) {
+        reply.error(Errno::EPERM);
+    }
+
+    fn fallocate(
+        &self,
+        req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let fh = handle(fh);
+        self.wait(
+            req,
+            move |fs| async move { fs.fallocate(fh, offset, length, mode).await },
+            move |outcome| empty("fallocate", outcome, reply),
+        );
+    }
+
+    fn lseek(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        match self.fs.lseek(handle(fh), offset, whence) {
+            Ok(found) => reply.offset(found),
+            Err(error) => reply.error(errno("lseek", &error)),
+        }
+    }
+}
+
+fn empty(op: &'static str, outcome: Result<()>, reply: ReplyEmpty) {
+    match outcome {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(errno(op, &error)),
+    }
+}
+
+/// Answers with a value, or with its size if that is what was asked for.
+fn xattr(op: &'static str, outcome: Result<Vec<u8>>, size: u32, reply: ReplyXattr) {
+    match outcome {
+        Ok(value) if size == 0 => reply.size(value.len() as u32),
+        Ok(value) if value.len() > size as usize => reply.error(Errno::ERANGE),
+        Ok(value) => reply.data(&value),
+        Err(error) => reply.error(errno(op, &error)),
+    }
+}
+
+/// The one place where an error is logged: at the moment it is answered, with its whole story.
+fn errno(op: &'static str, error: &Error) -> Errno {
+    if error.is_plain() {
+        tracing::debug!(op, "{error}");
+    } else {
+        tracing::warn!(op, "{error}");
+    }
+    Errno::from_i32(error.errno().0)
+}
+
+fn ttl(attr: &Attr) -> Duration {
+    if attr.provisional { TTL_PROVISIONAL } else { TTL }
+}
+
+fn open_flags(opened: Opened) -> FopenFlags {
+    if opened.direct { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::empty() }
+}
+
+fn kind(is_dir: bool) -> FileType {
+    if is_dir { FileType::Directory } else { FileType::RegularFile }
+}
+
+fn ino(node: INodeNo) -> Ino {
+    Ino(node.0)
+}
+
+fn inode(ino: Ino) -> INodeNo {
+    INodeNo(ino.0)
+}
+
+fn handle(fh: FileHandle) -> Fh {
+    Fh(fh.0)
+}

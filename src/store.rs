@@ -18,7 +18,6 @@ pub use journal::*;
 pub use listing::*;
 pub use outgoing::*;
 pub use tree::*;
-pub use versions::*;
 
 use std::path::Path;
 use std::sync::Arc;

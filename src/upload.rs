@@ -168,6 +168,8 @@ pub enum DrainError {
 pub struct Queue {
     /// Counts by state.
     pub backlog: Backlog,
+    /// Of the sealed files, those whose bytes are on their way just now.
+    pub uploading: u64,
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
     /// What keeps the whole queue from moving, if something does.
@@ -446,10 +448,14 @@ impl Pipeline {
     pub fn queue(&self) -> Result<Queue, Error> {
         let shared = &self.shared;
         let backlog = shared.store.backlog()?;
-        let sent: u64 =
-            shared.sending.lock().values().map(|sent| sent.load(Ordering::Relaxed)).sum();
+        let (uploading, sent) = {
+            let sending = shared.sending.lock();
+            let sent: u64 = sending.values().map(|sent| sent.load(Ordering::Relaxed)).sum();
+            (sending.len() as u64, sent)
+        };
         Ok(Queue {
             backlog,
+            uploading,
             bytes_left: backlog.sealed_bytes.saturating_sub(sent),
             trouble: shared.trouble.lock().clone(),
             failures: shared.failures.lock().iter().cloned().collect(),

@@ -45,7 +45,7 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     match std::fs::metadata(&mount.root) {
         Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => {
             eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
-            return unmount(&mount.root);
+            return detach(&mount.root);
         }
         _ => {}
     }
@@ -54,7 +54,7 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     }
     // Taken before unmounting, so that it cannot be about a later process of the same number.
     let process = mount.status().ok().and_then(|it| open_process(it.pid));
-    unmount(&mount.root)?;
+    unmount(&mount.root, How::WhenIdle)?;
     process.map_or(Ok(()), |it| wait_for_exit(&it))
 }
 
@@ -123,7 +123,23 @@ fn drain(mount: &Mount) -> Result<(), CommandError> {
     }
 }
 
-fn unmount(root: &Path) -> Result<(), CommandError> {
+/// Takes a mount away at once, even if something is in use there or its process has died.
+///
+/// # Errors
+/// If the kernel refuses.
+pub(super) fn detach(root: &Path) -> Result<(), CommandError> {
+    unmount(root, How::AtOnce)
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    /// Refuse while something is in use.
+    WhenIdle,
+    /// Whatever is in use goes on until it is closed, and nothing new begins.
+    AtOnce,
+}
+
+fn unmount(root: &Path, how: How) -> Result<(), CommandError> {
     let failed = || CommandError::new(format!("cannot unmount {}", root.display()));
     let busy = || {
         failed().because(io::Error::from_raw_os_error(libc::EBUSY)).hint(format!(
@@ -133,13 +149,21 @@ fn unmount(root: &Path) -> Result<(), CommandError> {
         ))
     };
     if geteuid().is_root() {
-        return match rustix::mount::unmount(root, UnmountFlags::NOFOLLOW) {
+        let flags = match how {
+            How::WhenIdle => UnmountFlags::NOFOLLOW,
+            How::AtOnce => UnmountFlags::NOFOLLOW | UnmountFlags::DETACH,
+        };
+        return match rustix::mount::unmount(root, flags) {
             Err(rustix::io::Errno::BUSY) => Err(busy()),
             result => result.map_err(|err| failed().because(err)),
         };
     }
+    let flags: &[&str] = match how {
+        How::WhenIdle => &["-u"],
+        How::AtOnce => &["-u", "-z"],
+    };
     let output =
-        Command::new("fusermount3").arg("-u").arg("--").arg(root).output().map_err(|err| {
+        Command::new("fusermount3").args(flags).arg("--").arg(root).output().map_err(|err| {
             failed().because(err).hint("install fuse3, which has the command fusermount3")
         })?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -48,6 +48,11 @@ impl Spool {
         Ok(Self { dir })
     }
 
+    /// The directory that the bytes lie in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where the bytes of a file lie while it has not arrived at Google.
     pub fn path(&self, file: FileId) -> PathBuf {
         self.dir.join(file.0.to_string())

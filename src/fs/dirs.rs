@@ -1,0 +1,323 @@
+//! Directories and names: listing, making, removing, moving.
+
+use tokio::task::JoinSet;
+
+use super::error::{Error, Result};
+use super::place::{Ino, Place};
+use super::{Attr, Fs, entry_name, place_of};
+use crate::library::Follower;
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{Child, DirEntry, Unlinked};
+
+/// How many entries are taken from the store at a time: about what a kernel buffer holds.
+const CHUNK: u32 = 512;
+
+/// Offsets 1 and 2 belong to `.` and `..`.
+const OFFSET_OF_FIRST: u64 = 2;
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The thing.
+    pub ino: Ino,
+    /// Directory or regular file.
+    pub is_dir: bool,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Where the listing goes on after this entry.
+    pub next: u64,
+}
+
+impl Fs {
+    /// Somebody is about to look at a directory: listings that are due begin.
+    pub fn opendir(&self, ino: Ino) -> Result<()> {
+        match self.place(ino)? {
+            Place::Dir(dir) => {
+                if self.store.dir(dir)?.is_none() {
+                    return Err(Error::plain(libc::ESTALE));
+                }
+                self.library.look(dir)?;
+                Ok(())
+            }
+            Place::Control | Place::Failed(_) => Ok(()),
+            Place::File(_) | Place::Status => Err(Error::plain(libc::ENOTDIR)),
+        }
+    }
+
+    /// The entries behind `offset` that are kept; empty at the end, `None` if the end is not known yet.
+    pub fn readdir_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<Listed>>> {
+        let (listed, more) = self.kept(ino, offset)?;
+        Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
+    }
+
+    /// The entries behind `offset`, waiting for the next page if need be.
+    pub async fn readdir(&self, ino: Ino, offset: u64) -> Result<Vec<Listed>> {
+        loop {
+            // The followers are asked for first: a page that comes after the store was read is noticed.
+            let (listed, followers) = self.kept(ino, offset)?;
+            if !listed.is_empty() || followers.is_empty() {
+                return Ok(listed);
+            }
+            any_progress(followers).await?;
+        }
+    }
+
+    fn kept(&self, ino: Ino, offset: u64) -> Result<(Vec<Listed>, Vec<Follower>)> {
+        let place = self.place(ino)?;
+        let followers = match place {
+            Place::Dir(dir) => self.library.look(dir)?,
+            _ => Vec::new(),
+        };
+        let followers: Vec<Follower> = followers
+            .into_iter()
+            .map(|mut follower| {
+                follower.borrow_and_update();
+                follower
+            })
+            .collect();
+        let mut listed = Vec::new();
+        if offset < OFFSET_OF_FIRST {
+            for (at, name) in [(0, "."), (1, "..")] {
+                if offset <= at {
+                    let ino = if at == 0 { ino } else { self.parent(place)? };
+                    listed.push(Listed { ino, is_dir: true, name: name.into(), next: at + 1 });
+                }
+            }
+        }
+        let cookie = i64::try_from(offset.saturating_sub(OFFSET_OF_FIRST)).unwrap_or(i64::MAX);
+        let own = |place: Place, name: &str, at: i64| Listed {
+            ino: place.ino(),
+            is_dir: place != Place::Status,
+            name: name.into(),
+            next: OFFSET_OF_FIRST + at as u64,
+        };
+        match place {
+            Place::Dir(dir) => {
+                listed.extend(
+                    self.store.entries(dir, cookie, CHUNK)?.into_iter().map(|e| row(e, place_of)),
+                );
+            }
+            Place::Failed(dir) => {
+                let mirror = |child| match child {
+                    Child::Dir(dir) => Place::Failed(dir),
+                    Child::File(file) => Place::File(file),
+                };
+                let entries = self.store.failed_entries(dir, cookie, CHUNK)?;
+                listed.extend(entries.into_iter().map(|e| row(e, mirror)));
+            }
+            Place::Control => {
+                let all = [
+                    own(Place::Status, "status.json", 1),
+                    own(Place::Failed(DirId::ROOT), "failed", 2),
+                ];
+                listed.extend(
+                    all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
+                );
+            }
+            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+        }
+        Ok((listed, followers))
+    }
+
+    fn parent(&self, place: Place) -> Result<Ino> {
+        let parent = |dir| -> Result<DirId> {
+            Ok(self.store.dir(dir)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent)
+        };
+        Ok(match place {
+            Place::Dir(dir) => Place::Dir(parent(dir)?),
+            Place::Failed(DirId::ROOT) | Place::Status => Place::Control,
+            Place::Failed(dir) => Place::Failed(parent(dir)?),
+            Place::Control | Place::File(_) => Place::Dir(DirId::ROOT),
+        }
+        .ino())
+    }
+
+    /// Makes an album, at Google and here.
+    pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        let parent = self.changeable_dir(parent)?;
+        let name = entry_name(name)?;
+        let text = name.clone();
+        let dir = self
+            .library
+            .mkdir(parent, name)
+            .await
+            .map_err(|error| Error::from(error).doing(|| format!("making the album {text}")))?;
+        self.getattr(Place::Dir(dir).ino()).await
+    }
+
+    /// Hides an empty album. Google cannot delete albums, so it stays there.
+    pub async fn rmdir(&self, parent: Ino, name: &[u8]) -> Result<()> {
+        let parent = self.changeable_dir(parent)?;
+        let name = entry_name(name)?;
+        if let Some(Child::Dir(dir)) = self.store.child(parent, &name)? {
+            // Whether it is empty is for Google to say.
+            self.library.complete(dir).await?;
+        }
+        Ok(self.store.hide_album(parent, &name)??)
+    }
+
+    /// Takes a name away; with an album's last name for an item, the item leaves the album.
+    pub fn unlink(&self, parent: Ino, name: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        let name = entry_name(name)?;
+        let gone = match self.place(parent)? {
+            Place::Dir(DirId::ROOT) if name.as_bytes() == super::CONTROL_DIR.as_bytes() => {
+                return Err(Error::plain(libc::EISDIR));
+            }
+            Place::Dir(dir) => self.store.unlink(dir, &name)??,
+            Place::Failed(dir) => self.store.failed_unlink(dir, &name)??,
+            Place::Control => return Err(Error::plain(libc::EPERM)),
+            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+        };
+        self.discard(gone)?;
+        self.pipeline.wake();
+        Ok(())
+    }
+
+    /// Gives a file another name; in another album this puts the item there, too.
+    pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
+        let dir = self.changeable_dir(parent)?;
+        let name = entry_name(name)?;
+        let Place::File(file) = self.place(ino)? else { return Err(Error::plain(libc::EPERM)) };
+        self.pipeline.check_name(file, &name)?;
+        self.store.link(file, dir, &name)??;
+        self.pipeline.renamed(file)?;
+        self.pipeline.wake();
+        self.getattr_now(ino)
+    }
+
+    /// Moves a name. Files move here alone; an album's new name is told to Google.
+    pub async fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), how: Rename) -> Result<()> {
+        let from = (self.changeable_dir(from.0)?, entry_name(from.1)?);
+        let to = (self.changeable_dir(to.0)?, entry_name(to.1)?);
+        match self.store.child(from.0, &from.1)? {
+            None => Err(Error::plain(libc::ENOENT)),
+            Some(Child::File(file)) => self.rename_file(file, &from, &to, how),
+            Some(Child::Dir(dir)) => self.rename_dir(dir, &from, to, how).await,
+        }
+    }
+
+    fn rename_file(
+        &self,
+        file: FileId,
+        from: &(DirId, EntryName),
+        to: &(DirId, EntryName),
+        how: Rename,
+    ) -> Result<()> {
+        self.pipeline.check_name(file, &to.1)?;
+        let (from, to) = ((from.0, &from.1), (to.0, &to.1));
+        match how {
+            Rename::Exchange => {
+                let other = self.store.child(to.0, to.1)?;
+                self.store.exchange_files(from, to)??;
+                if let Some(Child::File(other)) = other {
+                    self.pipeline.renamed(other)?;
+                }
+            }
+            Rename::Replace | Rename::NoReplace => {
+                let replaced = self.store.rename_file(from, to, how == Rename::Replace)??;
+                if let Some(replaced) = replaced {
+                    self.discard(replaced)?;
+                }
+            }
+        }
+        self.pipeline.renamed(file)?;
+        self.pipeline.wake();
+        Ok(())
+    }
+
+    async fn rename_dir(
+        &self,
+        dir: DirId,
+        from: &(DirId, EntryName),
+        to: (DirId, EntryName),
+        how: Rename,
+    ) -> Result<()> {
+        if *from == to {
+            return Ok(());
+        }
+        match (self.store.child(to.0, &to.1)?, how) {
+            (None, Rename::Exchange) => return Err(Error::plain(libc::ENOENT)),
+            (None, _) => {}
+            (Some(_), Rename::NoReplace) => return Err(Error::plain(libc::EEXIST)),
+            (Some(Child::File(_)), _) => return Err(Error::plain(libc::ENOTDIR)),
+            // Google can neither delete an album nor swap two titles in one step.
+            (Some(Child::Dir(_)), Rename::Exchange) => return Err(Error::plain(libc::EOPNOTSUPP)),
+            (Some(Child::Dir(_)), Rename::Replace) => return Err(Error::plain(libc::EEXIST)),
+        }
+        let mut above = to.0;
+        while above != DirId::ROOT {
+            if above == dir {
+                return Err(Error::plain(libc::EINVAL));
+            }
+            above = self.store.dir(above)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent;
+        }
+        let text = to.1.clone();
+        self.library
+            .rename_album(dir, to.0, to.1)
+            .await
+            .map_err(|error| Error::from(error).doing(|| format!("renaming an album to {text}")))?;
+        Ok(())
+    }
+
+    /// Deletes what is left of a file that nothing refers to, unless somebody has it open: then
+    /// closing it does.
+    pub(super) fn discard(&self, gone: Unlinked) -> Result<()> {
+        if gone.orphan
+            && self.handles.opened(gone.file).is_none()
+            && self.store.forget_file(gone.file)?
+        {
+            self.pipeline.spool().remove(gone.file)?;
+        }
+        Ok(())
+    }
+
+    /// A directory in which names may change.
+    pub(super) fn changeable_dir(&self, ino: Ino) -> Result<DirId> {
+        self.check_writable()?;
+        match self.place(ino)? {
+            Place::Dir(dir) => Ok(dir),
+            Place::Control | Place::Failed(_) => Err(Error::plain(libc::EPERM)),
+            Place::File(_) | Place::Status => Err(Error::plain(libc::ENOTDIR)),
+        }
+    }
+}
+
+/// What `rename` does about a name that is taken: renameat2(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rename {
+    /// It goes.
+    Replace,
+    /// The rename is refused.
+    NoReplace,
+    /// The two swap.
+    Exchange,
+}
+
+fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
+    Listed {
+        ino: place(entry.child).ino(),
+        is_dir: matches!(entry.child, Child::Dir(_)),
+        name: entry.name.as_bytes().to_vec(),
+        next: OFFSET_OF_FIRST + entry.cookie as u64,
+    }
+}
+
+/// Waits until one of the listings has another page, or has ended.
+async fn any_progress(followers: Vec<Follower>) -> Result<()> {
+    let mut waiting = JoinSet::new();
+    for mut follower in followers {
+        waiting.spawn(async move {
+            let progress = follower.changed().await.map(|()| follower.borrow().clone());
+            match progress {
+                Ok(progress) => progress.ended.unwrap_or(Ok(())),
+                // It ended between our look at it and now: look again.
+                Err(_) => Ok(()),
+            }
+        });
+    }
+    match waiting.join_next().await {
+        Some(Ok(Err(error))) => Err(crate::library::Error::Shared(error).into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,219 @@
+//! The error that has an errno, and the one table from causes to errno values.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use crate::{api, content, library, store, upload};
+
+/// Why an operation failed: the errno for the caller, the story for the log.
+#[derive(Debug)]
+pub struct Error {
+    errno: Errno,
+    doing: String,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// A positive Linux error number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Errno(pub i32);
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "errno {} ({})", self.0, io::Error::from_raw_os_error(self.0))
+    }
+}
+
+/// Results of filesystem operations.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A refusal that needs no cause: the errno says it all.
+    pub fn plain(errno: i32) -> Self {
+        Self { errno: Errno(errno), doing: String::new(), cause: None }
+    }
+
+    /// A refusal that the log should explain.
+    pub fn because(errno: i32, why: impl Into<String>) -> Self {
+        Self { errno: Errno(errno), doing: why.into(), cause: None }
+    }
+
+    /// For the kernel.
+    pub fn errno(&self) -> Errno {
+        self.errno
+    }
+
+    /// Whether there is a story to tell: plain refusals are everyday answers.
+    pub fn is_plain(&self) -> bool {
+        self.cause.is_none() && self.doing.is_empty()
+    }
+
+    /// Says what was being attempted.
+    pub fn doing(mut self, doing: impl FnOnce() -> String) -> Self {
+        if !self.is_plain() && self.doing.is_empty() {
+            self.doing = doing();
+        }
+        self
+    }
+
+    fn caused(errno: i32, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { errno: Errno(errno), doing: String::new(), cause: Some(cause.into()) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", io::Error::from_raw_os_error(self.errno.0))?;
+        if !self.doing.is_empty() {
+            write!(f, ": {}", self.doing)?;
+        }
+        let mut cause = self.cause.as_deref().map(|cause| cause as &dyn StdError);
+        let mut said = String::new();
+        while let Some(error) = cause {
+            // Transparent wrappers repeat what they wrap.
+            let text = error.to_string();
+            if text != said {
+                write!(f, ": {text}")?;
+            }
+            said = text;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl From<store::TreeError> for Error {
+    fn from(error: store::TreeError) -> Self {
+        use store::TreeError as E;
+        Self::plain(match error {
+            E::Exists => libc::EEXIST,
+            E::Missing => libc::ENOENT,
+            E::NotEmpty => libc::ENOTEMPTY,
+            E::IsDir => libc::EISDIR,
+            E::NotDir => libc::ENOTDIR,
+            // Files live in albums; the root and mere parents cannot hold them.
+            E::NotAlbum => libc::EPERM,
+        })
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let errno = if error.is_disk_full() { libc::ENOSPC } else { libc::EIO };
+        Self::caused(errno, error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        // Trouble with our own spool and cache files: only a full disk is the user's business as such.
+        let errno = match error.raw_os_error() {
+            Some(full @ (libc::ENOSPC | libc::EDQUOT)) => full,
+            _ => libc::EIO,
+        };
+        Self::caused(errno, error)
+    }
+}
+
+fn api_errno(error: &api::Error) -> i32 {
+    if error.is_offline() {
+        return libc::EHOSTUNREACH;
+    }
+    if error.is_timeout() {
+        return libc::ETIMEDOUT;
+    }
+    if error.is_not_found() {
+        return libc::ENOENT;
+    }
+    match error.advice() {
+        api::Advice::Reauthorise => libc::EACCES,
+        api::Advice::WaitForQuota { .. } => libc::EDQUOT,
+        api::Advice::StorageFull => libc::ENOSPC,
+        api::Advice::PauseWrites { .. } => libc::EBUSY,
+        api::Advice::Retry { .. } | api::Advice::GiveUp => libc::EIO,
+    }
+}
+
+impl From<api::Error> for Error {
+    fn from(error: api::Error) -> Self {
+        Self::caused(api_errno(&error), error)
+    }
+}
+
+fn library_errno(error: &library::Error) -> i32 {
+    use library::Error as E;
+    match error {
+        E::Api(error) => api_errno(error),
+        E::Shared(error) => library_errno(error),
+        E::NotAnAlbum => libc::EPERM,
+        E::BadTitle(_) => libc::EINVAL,
+        E::HasAlbumsBelow => libc::EOPNOTSUPP,
+        E::Store(_) | E::Tree(_) | E::PagesRepeat => libc::EIO,
+    }
+}
+
+impl From<library::Error> for Error {
+    fn from(error: library::Error) -> Self {
+        match error {
+            library::Error::Tree(error) => error.into(),
+            library::Error::Store(error) => error.into(),
+            error => Self::caused(library_errno(&error), error),
+        }
+    }
+}
+
+fn content_errno(error: &content::Error) -> i32 {
+    use content::Error as E;
+    match error {
+        E::Shared(error) => content_errno(error),
+        E::Download(error) => api_errno(error),
+        E::Source(api::SourceError::Api(error)) => api_errno(error),
+        E::Source(api::SourceError::Item(_)) => libc::ESTALE,
+        E::Processing => libc::EAGAIN,
+        E::NowhereYet
+        | E::ProcessingFailed
+        | E::Source(_)
+        | E::NoSize
+        | E::Cache(_)
+        | E::Store(_) => libc::EIO,
+    }
+}
+
+impl From<content::Error> for Error {
+    fn from(error: content::Error) -> Self {
+        match error {
+            content::Error::Store(error) => error.into(),
+            content::Error::Cache(error) => error.into(),
+            error => Self::caused(content_errno(&error), error),
+        }
+    }
+}
+
+impl From<upload::Error> for Error {
+    fn from(error: upload::Error) -> Self {
+        match error {
+            upload::Error::Store(error) => error.into(),
+            upload::Error::Spool(error) => error.into(),
+            upload::Error::Refused => Self::caused(libc::EPERM, error),
+        }
+    }
+}
+
+impl From<upload::SealError> for Error {
+    fn from(error: upload::SealError) -> Self {
+        use upload::SealError as E;
+        match error {
+            E::Store(error) => error.into(),
+            E::Io(error) => error.into(),
+            E::NoSpace(_) => Self::caused(libc::ENOSPC, error),
+            E::Unsupported(_) => Self::caused(libc::EMEDIUMTYPE, error),
+            E::TooLarge { .. } => Self::caused(libc::EFBIG, error),
+        }
+    }
+}
+
+impl From<upload::DrainError> for Error {
+    fn from(error: upload::DrainError) -> Self {
+        Self::caused(libc::EIO, error)
+    }
+}

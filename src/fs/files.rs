@@ -1,0 +1,431 @@
+//! Files: opening, reading, writing, closing.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::error::{Error, Result};
+use super::handles::{Bytes, Fh, Handle, OpenFile};
+use super::place::{Ino, Place};
+use super::{Attr, Fs, entry_name};
+use crate::content::read_at;
+use crate::media::FileId;
+use crate::upload::SealError;
+
+/// How a file is to be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Bytes may be changed through this descriptor.
+    pub write: bool,
+    /// The file is emptied first.
+    pub truncate: bool,
+}
+
+/// An opened file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Its descriptor.
+    pub fh: Fh,
+    /// The size shown may not be the true one: reads must not be cut to it, nor cached.
+    pub direct: bool,
+}
+
+/// What `setattr` is asked to change. Mode and owner are accepted and ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    /// The new size in bytes.
+    pub size: Option<u64>,
+    /// The new modification time.
+    pub mtime: Option<SystemTime>,
+}
+
+impl Fs {
+    /// Makes a file and opens it for writing.
+    pub fn create(&self, parent: Ino, name: &[u8]) -> Result<(Attr, Opened)> {
+        let dir = self.changeable_dir(parent)?;
+        let name = entry_name(name)?;
+        let file = self.store.create_file(dir, &name, nanos(SystemTime::now()))??;
+        let (fh, _) = self.handles.open(file, true, || -> Result<Bytes> {
+            Ok(Bytes::Spool { file: Arc::new(self.pipeline.spool().create(file)?), writing: true })
+        })?;
+        self.pipeline.opened(file);
+        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0, false);
+        Ok((attr, Opened { fh, direct: false }))
+    }
+
+    /// Opens a file. Nothing is downloaded before the first read, or write.
+    pub fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
+        if how.write || how.truncate {
+            self.check_writable()?;
+        }
+        let file = match self.place(ino)? {
+            Place::File(file) => file,
+            Place::Status if how.write => return Err(Error::plain(libc::EACCES)),
+            Place::Status => {
+                let fh = self.handles.open_snapshot(self.status_json()?);
+                return Ok(Opened { fh, direct: true });
+            }
+            Place::Dir(_) | Place::Control | Place::Failed(_) => {
+                return Err(Error::plain(libc::EISDIR));
+            }
+        };
+        let info = self.file(file)?;
+        // Files that were merged live on under another number.
+        let file = info.id;
+        let (fh, open) = self.handles.open(file, how.write, || self.bytes(file))?;
+        if how.write {
+            self.pipeline.opened(file);
+        }
+        if how.truncate
+            && let Err(error) = self.truncate_whole(&open)
+        {
+            self.release(fh)?;
+            return Err(error);
+        }
+        let direct = self.size_now(&info)?.is_none();
+        Ok(Opened { fh, direct })
+    }
+
+    /// Where a file's bytes are that nobody has open.
+    fn bytes(&self, file: FileId) -> Result<Bytes> {
+        // Twice: between the look and the opening the file may move from the spool to the cache.
+        for _ in 0..2 {
+            if self.file(file)?.upload.is_none() {
+                return Ok(Bytes::Item(None));
+            }
+            match self.pipeline.spool().open(file) {
+                Ok(spool) => return Ok(Bytes::Spool { file: Arc::new(spool), writing: false }),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Bytes::Item(None))
+    }
+
+    /// Reads what is on this disk; `None` if a download must be waited for.
+    pub fn read_now(&self, fh: Fh, offset: u64, len: usize) -> Result<Option<Vec<u8>>> {
+        let open = match self.handle(fh)? {
+            Handle::File { open, .. } => open,
+            Handle::Snapshot(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let end = start.saturating_add(len).min(bytes.len());
+                return Ok(Some(bytes[start..end].to_vec()));
+            }
+        };
+        let bytes = open.bytes.read().clone();
+        match bytes {
+            Bytes::Spool { file, .. } => Ok(Some(read_at(&file, offset, len)?)),
+            Bytes::Item(Some(reader)) => Ok(reader.read_now(offset, len).transpose()?),
+            Bytes::Item(None) => Ok(match self.content.open_local(open.file) {
+                Some(reader) => {
+                    remember(&open, &reader);
+                    reader.read_now(offset, len).transpose()?
+                }
+                None => None,
+            }),
+        }
+    }
+
+    /// Reads, downloading if need be. Short only at the end of the file.
+    pub async fn read(&self, fh: Fh, offset: u64, len: usize) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.read_now(fh, offset, len)? {
+            return Ok(bytes);
+        }
+        let Handle::File { open, .. } = self.handle(fh)? else {
+            return Err(Error::plain(libc::EBADF));
+        };
+        let current = open.bytes.read().clone();
+        let reader = match current {
+            Bytes::Item(Some(reader)) => reader,
+            _ => {
+                let reader = self.content.open(&self.file(open.file)?)?;
+                remember(&open, &reader);
+                reader
+            }
+        };
+        let outcome = reader.read(offset, len).await;
+        if outcome.is_err()
+            && let Bytes::Item(reader) = &mut *open.bytes.write()
+        {
+            // The next read tries anew.
+            *reader = None;
+        }
+        outcome.map_err(|error| self.reading(open.file, error.into()))
+    }
+
+    fn reading(&self, file: FileId, error: Error) -> Error {
+        error.doing(|| {
+            let path = self.store.file_path(file).ok().flatten();
+            format!("reading {}", path.as_deref().unwrap_or("a file without a name"))
+        })
+    }
+
+    /// Writes into a version that is open for writing; `None` if one must be begun first.
+    pub fn write_now(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<Option<u32>> {
+        let open = self.writable(fh)?;
+        let bytes = open.bytes.read();
+        let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
+        file.write_all_at(data, offset)?;
+        // The kernel never sends more than a few megabytes.
+        Ok(Some(data.len() as u32))
+    }
+
+    /// Writes, beginning a new version if need be: its content may have to be downloaded first.
+    pub async fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<u32> {
+        loop {
+            if let Some(written) = self.write_now(fh, offset, data)? {
+                return Ok(written);
+            }
+            // Another descriptor may be closed, and so seal the version, before the write gets at it.
+            self.begin_version(&self.writable(fh)?).await?;
+        }
+    }
+
+    /// Makes room, or punches a hole: fallocate(2).
+    pub async fn fallocate(&self, fh: Fh, offset: u64, len: u64, mode: i32) -> Result<()> {
+        let open = self.writable(fh)?;
+        self.begin_version(&open).await?;
+        let bytes = open.bytes.read().clone();
+        let Bytes::Spool { file, .. } = bytes else { return Err(Error::plain(libc::EBADF)) };
+        // Whatever a disk below can do is allowed; what it refuses is refused likewise.
+        let mode = rustix::fs::FallocateFlags::from_bits_retain(mode as u32);
+        rustix::fs::fallocate(&*file, mode, offset, len).map_err(|errno| match errno {
+            rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::INVAL | rustix::io::Errno::FBIG => {
+                Error::plain(errno.raw_os_error())
+            }
+            errno => std::io::Error::from(errno).into(),
+        })
+    }
+
+    /// Finds the next data or hole: lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.
+    pub fn lseek(&self, fh: Fh, offset: i64, whence: i32) -> Result<i64> {
+        let Handle::File { open, .. } = self.handle(fh)? else {
+            return Err(Error::plain(libc::EINVAL));
+        };
+        let bytes = open.bytes.read().clone();
+        let found = match bytes {
+            Bytes::Spool { file, .. } => {
+                let offset = u64::try_from(offset).map_err(|_| Error::plain(libc::ENXIO))?;
+                let from = match whence {
+                    libc::SEEK_DATA => rustix::fs::SeekFrom::Data(offset),
+                    libc::SEEK_HOLE => rustix::fs::SeekFrom::Hole(offset),
+                    _ => return Err(Error::plain(libc::EINVAL)),
+                };
+                // The position it moves is used by nobody: all reads and writes name theirs.
+                let found = rustix::fs::seek(&*file, from)
+                    .map_err(|errno| Error::plain(errno.raw_os_error()))?;
+                i64::try_from(found).map_err(|_| Error::plain(libc::EOVERFLOW))?
+            }
+            // An item has no holes but the one at its end.
+            Bytes::Item(_) => {
+                let size = self.file(open.file)?.size.and_then(|size| i64::try_from(size).ok());
+                let size = size.ok_or_else(|| Error::plain(libc::EINVAL))?;
+                match whence {
+                    _ if offset < 0 || offset >= size => return Err(Error::plain(libc::ENXIO)),
+                    libc::SEEK_DATA => offset,
+                    libc::SEEK_HOLE => size,
+                    _ => return Err(Error::plain(libc::EINVAL)),
+                }
+            }
+        };
+        Ok(found)
+    }
+
+    /// Changes size and times; the kernel's other wishes are granted without effect.
+    pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: Change) -> Result<Attr> {
+        self.check_writable()?;
+        match self.place(ino)? {
+            Place::File(file) => {
+                if let Some(size) = change.size {
+                    self.resize(file, fh, size).await?;
+                }
+                if let Some(mtime) = change.mtime {
+                    self.set_mtime(file, mtime)?;
+                }
+            }
+            Place::Dir(_) if change.size.is_none() => {}
+            Place::Dir(_) => return Err(Error::plain(libc::EISDIR)),
+            Place::Control | Place::Status | Place::Failed(_) => {
+                return Err(Error::plain(libc::EPERM));
+            }
+        }
+        self.getattr(ino).await
+    }
+
+    async fn resize(&self, file: FileId, fh: Option<Fh>, size: u64) -> Result<()> {
+        if let Some(Handle::File { open, .. }) = fh.map(|fh| self.handle(fh)).transpose()? {
+            return self.resize_open(&open, size).await;
+        }
+        // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
+        let ino = Place::File(file).ino();
+        let opened = self.open(ino, Open { write: true, truncate: false })?;
+        let outcome = match self.handle(opened.fh)? {
+            Handle::File { open, .. } => self.resize_open(&open, size).await,
+            Handle::Snapshot(_) => Err(Error::plain(libc::EPERM)),
+        };
+        let flushed = self.flush(opened.fh);
+        self.release(opened.fh)?;
+        outcome.and(flushed)
+    }
+
+    async fn resize_open(&self, open: &Arc<OpenFile>, size: u64) -> Result<()> {
+        if size == 0 {
+            return self.truncate_whole(open);
+        }
+        self.begin_version(open).await?;
+        if let Bytes::Spool { file, .. } = &*open.bytes.read() {
+            file.set_len(size)?;
+        }
+        Ok(())
+    }
+
+    /// Empties a file: nothing of the old content is needed.
+    fn truncate_whole(&self, open: &Arc<OpenFile>) -> Result<()> {
+        let mut bytes = open.bytes.write();
+        let info = self.file(open.file)?;
+        if info.upload.is_none() {
+            self.pipeline.begin_edit(info.id, None)?;
+            self.content.drop_local(info.id);
+        } else {
+            self.pipeline.unseal(info.id)?;
+        }
+        let spool = self.pipeline.spool().open(info.id)?;
+        spool.set_len(0)?;
+        *bytes = Bytes::Spool { file: Arc::new(spool), writing: true };
+        Ok(())
+    }
+
+    /// Sees to it that the file is in the spool and may be written.
+    async fn begin_version(&self, open: &Arc<OpenFile>) -> Result<()> {
+        loop {
+            if matches!(&*open.bytes.read(), Bytes::Spool { writing: true, .. }) {
+                return Ok(());
+            }
+            let info = self.file(open.file)?;
+            let content = match info.upload {
+                Some(_) => None,
+                None => Some(
+                    self.content
+                        .whole(&info)
+                        .await
+                        .map_err(|error| self.reading(open.file, error.into()))?,
+                ),
+            };
+            let mut bytes = open.bytes.write();
+            if matches!(&*bytes, Bytes::Spool { writing: true, .. }) {
+                return Ok(());
+            }
+            let info = self.file(open.file)?;
+            match (info.upload, &content) {
+                (None, Some(content)) => {
+                    self.pipeline.begin_edit(info.id, Some(content))?;
+                    self.content.drop_local(info.id);
+                }
+                // It was committed while we looked away: now its content is needed.
+                (None, None) => continue,
+                (Some(_), _) => self.pipeline.unseal(info.id)?,
+            }
+            let spool = self.pipeline.spool().open(info.id)?;
+            *bytes = Bytes::Spool { file: Arc::new(spool), writing: true };
+            return Ok(());
+        }
+    }
+
+    fn set_mtime(&self, file: FileId, mtime: SystemTime) -> Result<()> {
+        let info = self.file(file)?;
+        if info.upload.is_some() {
+            // Sealing takes the time from the spool file.
+            self.pipeline.spool().set_mtime(info.id, nanos(mtime))?;
+        }
+        Ok(self.store.set_mtime(info.id, nanos(mtime))?)
+    }
+
+    /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s
+    /// included, so it may come several times and need not be the last: it seals what has been written, so
+    /// that bytes and intent are on disk before close returns; a later write unseals. Nothing durable
+    /// depends on [`Fs::release`], whose errors nobody would see.
+    pub fn flush(&self, fh: Fh) -> Result<()> {
+        match self.handle(fh)? {
+            Handle::File { open, writable: true } => self.seal(&open),
+            _ => Ok(()),
+        }
+    }
+
+    fn seal(&self, open: &OpenFile) -> Result<()> {
+        let mut bytes = open.bytes.write();
+        let Bytes::Spool { writing, .. } = &mut *bytes else { return Ok(()) };
+        if !*writing {
+            return Ok(());
+        }
+        let info = self.file(open.file)?;
+        // A file without a name is going away with its last descriptor.
+        if info.links == 0 {
+            return Ok(());
+        }
+        match self.pipeline.seal(info.id) {
+            Ok(_) => {
+                *writing = false;
+                Ok(())
+            }
+            Err(error) => {
+                // Refused for what it is, this version has ended: it goes to `failed` with its last writer.
+                *writing = !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. });
+                let path = self.store.file_path(open.file).ok().flatten();
+                Err(Error::from(error).doing(|| {
+                    format!(
+                        "closing {}",
+                        path.as_deref().unwrap_or("a file that is now in .gphotos/failed")
+                    )
+                }))
+            }
+        }
+    }
+
+    /// The last reference to a descriptor is gone: uploading may begin.
+    pub fn release(&self, fh: Fh) -> Result<()> {
+        // A file that stays mapped after close may be written to until now.
+        let sealed = self.flush(fh);
+        let Some(closed) = self.handles.close(fh) else { return Ok(()) };
+        if closed.writable {
+            self.pipeline.released(closed.file);
+        }
+        if closed.last && self.store.forget_file(closed.file)? {
+            self.pipeline.spool().remove(closed.file)?;
+        }
+        sealed
+    }
+
+    /// fsync(2): of a file being written, that its bytes are on this disk; of any other, that it is at Google.
+    pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
+        match self.handle(fh)? {
+            Handle::File { open, writable: true } => self.seal(&open),
+            _ => self.sync(ino).await,
+        }
+    }
+
+    fn handle(&self, fh: Fh) -> Result<Handle> {
+        self.handles.get(fh).ok_or_else(|| Error::plain(libc::EBADF))
+    }
+
+    fn writable(&self, fh: Fh) -> Result<Arc<OpenFile>> {
+        match self.handle(fh)? {
+            Handle::File { open, writable: true } => Ok(open),
+            _ => Err(Error::plain(libc::EBADF)),
+        }
+    }
+}
+
+fn remember(open: &OpenFile, reader: &crate::content::Reader) {
+    if let Bytes::Item(slot) = &mut *open.bytes.write() {
+        *slot = Some(reader.clone());
+    }
+}
+
+/// Nanoseconds since 1970, before or after.
+fn nanos(time: SystemTime) -> i64 {
+    let clamp = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => clamp(since),
+        Err(before) => -clamp(before.duration()),
+    }
+}

@@ -1,0 +1,79 @@
+//! Which things there are in the tree, and their inode numbers. Pure.
+//!
+//! An inode number is a row number of the store with a tag for its kind in the upper bits, so it
+//! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
+
+use crate::media::{DirId, FileId};
+
+/// An inode number as the kernel knows it. 1 is the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ino(pub u64);
+
+/// What an inode number stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A directory of the tree: an album or a parent of albums.
+    Dir(DirId),
+    /// A file, wherever it has names.
+    File(FileId),
+    /// `/.gphotos`.
+    Control,
+    /// `/.gphotos/status.json`.
+    Status,
+    /// `/.gphotos/failed` (for the root) and the directories in it, which mirror the albums.
+    Failed(DirId),
+}
+
+const TAG_SHIFT: u32 = 48;
+const NUMBER_MASK: u64 = (1 << TAG_SHIFT) - 1;
+
+impl Place {
+    /// The number the kernel is told.
+    pub fn ino(self) -> Ino {
+        let (tag, number) = match self {
+            Self::Dir(dir) => (0, dir.0),
+            Self::File(file) => (1, file.0),
+            Self::Failed(dir) => (2, dir.0),
+            Self::Control => (3, 1),
+            Self::Status => (3, 2),
+        };
+        // SQLite counts up from 1 and cannot reach 2^48 in any lifetime.
+        Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
+    }
+
+    /// The inverse of [`Place::ino`]; `None` for a number that was never given out.
+    pub fn of(ino: Ino) -> Option<Self> {
+        let number = (ino.0 & NUMBER_MASK) as i64;
+        match (ino.0 >> TAG_SHIFT, number) {
+            (0, 1..) => Some(Self::Dir(DirId(number))),
+            (1, 1..) => Some(Self::File(FileId(number))),
+            (2, 1..) => Some(Self::Failed(DirId(number))),
+            (3, 1) => Some(Self::Control),
+            (3, 2) => Some(Self::Status),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_places_correspond() {
+        for place in [
+            Place::Dir(DirId::ROOT),
+            Place::Dir(DirId(77)),
+            Place::File(FileId(77)),
+            Place::Failed(DirId::ROOT),
+            Place::Control,
+            Place::Status,
+        ] {
+            assert_eq!(Place::of(place.ino()), Some(place));
+        }
+        assert_eq!(Place::Dir(DirId::ROOT).ino(), Ino(1));
+        for never in [0, 3 << TAG_SHIFT, (3 << TAG_SHIFT) + 3, 9 << TAG_SHIFT | 1, 1 << TAG_SHIFT] {
+            assert_eq!(Place::of(Ino(never)), None);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Extended attributes: what Google and the journal know about a file; a description that can be set.
+
+use std::time::SystemTime;
+
+use super::Fs;
+use super::error::{Error, Result};
+use super::place::{Ino, Place};
+use crate::media::FileId;
+use crate::store::FileInfo;
+
+const PREFIX: &str = "user.gphotos.";
+
+/// Google takes fewer than 1000 characters.
+const DESCRIPTION_MAX: usize = 999;
+
+impl Fs {
+    /// The names of a thing's attributes, for listxattr(2).
+    pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
+        let Place::File(file) = self.place(ino)? else { return Ok(Vec::new()) };
+        Ok(attributes(&self.file(file)?)
+            .into_iter()
+            .map(|(name, _)| format!("{PREFIX}{name}"))
+            .collect())
+    }
+
+    /// The value of one attribute.
+    pub fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+        let absent = || Error::plain(libc::ENODATA);
+        let name = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(PREFIX));
+        let (Some(name), Place::File(file)) = (name, self.place(ino)?) else {
+            return Err(absent());
+        };
+        let info = self.file(file)?;
+        let found = attributes(&info).into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.into_bytes()).ok_or_else(absent)
+    }
+
+    /// Sets a description at Google, or has a directory listed again.
+    pub async fn setxattr(&self, ino: Ino, name: &[u8], value: &[u8]) -> Result<()> {
+        let name = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(PREFIX));
+        match (name, self.place(ino)?) {
+            (Some("refresh"), Place::Dir(dir)) => Ok(self.library.refresh(dir).await?),
+            (Some("description"), Place::File(file)) => self.describe(file, value).await,
+            (Some(_), _) => Err(Error::plain(libc::EPERM)),
+            // There is nowhere to keep attributes of the user's own.
+            (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
+        }
+    }
+
+    async fn describe(&self, file: FileId, text: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        let text = std::str::from_utf8(text).map_err(|_| Error::plain(libc::EILSEQ))?;
+        if text.chars().count() > DESCRIPTION_MAX {
+            return Err(Error::plain(libc::E2BIG));
+        }
+        let info = self.file(file)?;
+        // Only what is at Google has a description; until then it would be lost.
+        let media = info.media.ok_or_else(|| Error::plain(libc::EAGAIN))?;
+        self.client.describe_item(&media, text).await?;
+        Ok(self.store.set_description(info.id, text)?)
+    }
+}
+
+/// All that is known, by name, in a fixed order.
+fn attributes(info: &FileInfo) -> Vec<(&'static str, String)> {
+    let state = info.upload.map_or("committed", |state| state.as_str());
+    let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let number = |value: Option<u32>| value.filter(|&n| n > 0).map(|n| n.to_string());
+    [
+        ("id", info.media.as_ref().map(ToString::to_string)),
+        ("filename", text(&info.filename)),
+        ("mime_type", text(&info.mime)),
+        ("creation_time", info.created.map(rfc3339)),
+        ("width", number(info.width)),
+        ("height", number(info.height)),
+        ("camera_make", text(&info.make)),
+        ("camera_model", text(&info.model)),
+        ("product_url", text(&info.product_url)),
+        ("description", text(&info.description)),
+        ("state", Some(state.to_owned())),
+        ("sha256", info.sha256.map(|hash| hash.to_string())),
+        ("error", text(&info.error)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
+}
+
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| time.to_string())
+}
