@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "commands",
         &["cli", "fuse", "fs", "library", "upload", "content", "api", "store", "media", "profile"],
     ),
-    ("fuse", &["fs", "media", "profile"]),
+    ("fuse", &["fs", "store", "media", "profile"]),
     ("fs", &["library", "upload", "content", "api", "store", "media", "profile"]),
     ("library", &["api", "store", "media", "profile"]),
     ("upload", &["api", "store", "media", "profile"]),
