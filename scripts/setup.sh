@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: makes sure that what they need is there.
 
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
