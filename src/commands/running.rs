@@ -160,6 +160,9 @@ pub struct Status {
     pub login: Login,
     /// Files on their way, by state.
     pub queue: Queue,
+    /// What holds up the uploads now.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// The day's allowance.
     pub quota: Quota,
     /// The content cache.
@@ -211,6 +214,15 @@ impl Queue {
     }
 }
 
+/// What holds up the uploads.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Trouble {
+    /// For people.
+    pub text: String,
+    /// When they are tried again.
+    pub until: Timestamp,
+}
+
 /// The day's allowance.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Quota {
@@ -259,8 +271,10 @@ impl Status {
                 message.clone()
             });
         }
-        let until = self.quota.blocked_until?;
-        Some(format!("Google's quota is used up until {}", local_time(until)))
+        if let Some(until) = self.quota.blocked_until {
+            return Some(format!("Google's quota is used up until {}", local_time(until)));
+        }
+        self.trouble.as_ref().map(|it| it.text.clone())
     }
 }
 

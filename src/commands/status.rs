@@ -61,6 +61,9 @@ fn describe(status: &Status) -> String {
     row("API", status.api_url.clone());
     row("Login", login(status));
     row("Queue", queue(status));
+    if let Some(trouble) = &status.trouble {
+        row("", format!("held up until {}: {}", local_time(trouble.until), trouble.text));
+    }
     let quota = &status.quota;
     row(
         "Quota",
@@ -119,6 +122,7 @@ fn queue(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::running::Trouble;
     use super::*;
 
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
@@ -150,12 +154,15 @@ mod tests {
     }
 
     #[test]
-    fn hindrance_is_the_login_or_the_quota() {
+    fn hindrance_is_the_login_the_quota_or_what_the_uploads_met() {
         let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
         assert_eq!(status.hindrance().unwrap(), "run 'gphotosfs login'");
         status.login.state = "ok".into();
         assert_eq!(status.hindrance(), None);
         status.quota.blocked_until = Some(status.quota.resets_at);
         assert!(status.hindrance().unwrap().starts_with("Google's quota is used up until 2026"));
+        status.quota.blocked_until = None;
+        status.trouble = Some(Trouble { text: "no network".into(), until: status.since });
+        assert_eq!(status.hindrance().unwrap(), "no network");
     }
 }
