@@ -68,6 +68,10 @@ Exit status: 0 done, 1 failed, 2 bad usage; diff: 0 no differences, 1 difference
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Give gphotosfs access to your Google Photos, through the browser
+    Login(commands::login::LoginArgs),
+    /// End that access, at Google and here
+    Logout(commands::logout::LogoutArgs),
     /// Mount the library on a directory; returns when the mount is usable
     Mount(MountArgs),
     /// Wait until everything is uploaded, then unmount

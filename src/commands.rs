@@ -1,6 +1,8 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
 pub mod diff;
+pub mod login;
+pub mod logout;
 pub mod mount;
 pub mod running;
 pub mod status;
@@ -49,6 +51,8 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
     let done = |()| Exit::Done;
     match cli.command {
+        Command::Login(args) => block_on(login::run(&args, &profile)).map(done),
+        Command::Logout(args) => block_on(logout::run(&args, &profile)).map(done),
         Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url)),
         Command::Umount(args) => umount::run(&args).map(done),
         Command::Status(args) => status::run(&args, &profile).map(done),
@@ -56,6 +60,14 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args),
     }
+}
+
+/// Runs a command that talks to Google. What it left running ends with the program.
+fn block_on(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|err| CommandError::new("cannot start the event loop").because(err))?;
+    runtime.block_on(command)
 }
 
 /// 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the libraries.

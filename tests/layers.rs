@@ -36,7 +36,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["store", "emulator"]),
     ("reqwest", &["api"]),
     ("oauth2", &["api"]),
-    ("axum", &["emulator"]),
+    ("axum", &["emulator", "commands"]), // login listens for one redirect
     ("clap", &["cli", "commands"]),
 ];
 

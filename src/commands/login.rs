@@ -1,0 +1,351 @@
+//! `gphotosfs login`: from an OAuth client file to a stored grant (reference §3).
+//!
+//! The browser brings Google's answer to a port of ours on the loopback interface; where the browser
+//! runs on another machine, the user pastes the address that it ended up at. Nothing is stored
+//! before Google has confirmed the code, so a login that fails leaves an earlier one as it was.
+
+mod redirect;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use jiff::SignedDuration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::{CommandError, print};
+use crate::api::{
+    Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, LoginError, OAuth, Scope,
+};
+use crate::profile::Profile;
+use redirect::{Arrival, Redirects};
+
+/// How long the user may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// From this difference on the clock is worth a word: certificates and tokens depend on it.
+const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(300);
+
+const HOW_TO_GET_A_CLIENT: &str = "\
+gphotosfs needs an OAuth client of your own. Once, in the Google Cloud console (https://console.cloud.google.com):
+  1. make a project and enable the \"Photos Library API\" in it;
+  2. set up the consent screen (\"Google Auth Platform\"): External; under \"Data access\" add the three scopes
+     photoslibrary.appendonly, photoslibrary.readonly.appcreateddata, photoslibrary.edit.appcreateddata;
+  3. publish it (\"In production\"), else Google ends every login after seven days;
+  4. under \"Clients\" make one of the type \"Desktop app\" and download its JSON file.
+Then run: gphotosfs login --client-secret FILE";
+
+/// `gphotosfs login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The OAuth client file from the Google Cloud console; without it, the one used last
+    #[arg(long, value_name = "FILE", env = "GPHOTOSFS_CLIENT_SECRET")]
+    pub client_secret: Option<PathBuf>,
+
+    /// Print the link instead of opening a browser
+    #[arg(
+        long,
+        env = "GPHOTOSFS_NO_BROWSER",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub no_browser: bool,
+}
+
+/// Why a login failed, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No client file was given, now or before.
+    #[error("there is no OAuth client file yet\n\n{HOW_TO_GET_A_CLIENT}")]
+    NoClient,
+    /// The client file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file given is something else.
+    #[error("{} is no OAuth client file: {source}", path.display())]
+    ClientFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        #[source]
+        source: ClientFileError,
+    },
+    /// A web client can answer to registered addresses only, and none is ours.
+    #[error(
+        "this OAuth client is of the type \"Web application\" and has no redirect URI on this machine; make one of \
+         the type \"Desktop app\", or register http://127.0.0.1:PORT/ with a free port"
+    )]
+    WebClient,
+    /// The port for Google's answer cannot be had.
+    #[error("cannot wait for Google's answer on {address}; {}", port_hint(source))]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The user, or Google, said no.
+    #[error("Google did not grant access ({error}){}", redirect::remedy(error))]
+    Denied {
+        /// OAuth's error word.
+        error: String,
+    },
+    /// Nobody answered.
+    #[error(
+        "no answer came within {} minutes; if the browser shows a Google error page, it says what to change in the \
+         Google Cloud console, else start again", PATIENCE.as_secs() / 60
+    )]
+    TimedOut,
+    /// The code in the answer was not taken.
+    #[error("Google did not take the code ({0}): it was used before or is too old; start again{clock}", clock = clock_words(.1))]
+    CodeRefused(String, Option<SignedDuration>),
+    /// The grant would last an hour.
+    #[error(
+        "Google gave no lasting access (no refresh token); remove this app's access at \
+         https://myaccount.google.com/connections and log in again"
+    )]
+    NothingLasting,
+    /// The user unticked every box.
+    #[error("nothing was granted; log in again and tick all boxes on Google's page")]
+    NothingGranted,
+    /// Talking to the token endpoint failed.
+    #[error("the login did not succeed{}", certificate_words(.0))]
+    Token(#[source] LoginError),
+    /// The login could not be stored, or what was stored could not be read.
+    #[error("cannot keep the login")]
+    Store(#[source] LoginError),
+}
+
+/// Logs in and stores the login in the profile.
+///
+/// # Errors
+/// With the next step in the message.
+pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError> {
+    let failed = |err: Error| CommandError::new("cannot log in").because(err);
+    let dir = profile
+        .config_dir()
+        .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
+    let client = find_client(args.client_secret.as_deref(), dir).map_err(failed)?;
+    let attempt = Attempt::begin(client).await.map_err(failed)?;
+
+    let may_paste = args.no_browser || io::stdin().is_terminal();
+    let opened = !args.no_browser && open_browser(attempt.url()).await;
+    let invitation = if opened {
+        "A browser should open. If it does not, use this link:"
+    } else {
+        "Open this link:"
+    };
+    eprintln!("{invitation}\n");
+    print(format!("{}\n", attempt.url()))?;
+    if may_paste {
+        eprintln!(
+            "\nIf the browser runs on another machine, it ends at an address that it cannot open \
+             (http://127.0.0.1:...).\nThen copy that address and paste it here."
+        );
+    }
+    let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
+
+    let (client, grant) = attempt.finish(pasted, PATIENCE).await.map_err(failed)?;
+    store(&client, &grant, dir).map_err(failed)?;
+    print(report(&grant))
+}
+
+/// Keeps a login. The grant is written last: it is its change that a running mount notices.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn store(client: &ClientSecret, grant: &Grant, dir: &Path) -> Result<(), Error> {
+    client.save(dir).and_then(|()| grant.save(dir)).map_err(Error::Store)
+}
+
+fn find_client(file: Option<&Path>, dir: &Path) -> Result<ClientSecret, Error> {
+    let Some(path) = file else {
+        return ClientSecret::stored(dir).map_err(Error::Store)?.ok_or(Error::NoClient);
+    };
+    let text = std::fs::read(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    ClientSecret::parse(&String::from_utf8_lossy(&text))
+        .map_err(|source| Error::ClientFile { path: path.to_owned(), source })
+}
+
+/// One login under way: a link for the user, and an ear for the answer.
+#[derive(Debug)]
+pub struct Attempt {
+    client: ClientSecret,
+    oauth: OAuth,
+    authorisation: Authorisation,
+    listener: TcpListener,
+}
+
+impl Attempt {
+    /// Opens the port and makes the link.
+    ///
+    /// # Errors
+    /// [`Error::WebClient`], [`Error::Listen`].
+    pub async fn begin(client: ClientSecret) -> Result<Self, Error> {
+        let registered = match client.kind {
+            ClientKind::Installed => None,
+            ClientKind::Web => {
+                Some(redirect::registered_loopback(&client.redirect_uris).ok_or(Error::WebClient)?)
+            }
+        };
+        let port = registered.as_ref().map_or(0, |(_, port)| *port);
+        let address = format!("127.0.0.1:{port}");
+        let listen = async {
+            let listener = TcpListener::bind(&address).await?;
+            let port = listener.local_addr()?.port();
+            Ok((listener, port))
+        };
+        let (listener, port) = listen.await.map_err(|source| Error::Listen { address, source })?;
+        let redirect =
+            registered.map_or_else(|| format!("http://127.0.0.1:{port}"), |(url, _)| url);
+        let oauth = OAuth::open(client.clone()).map_err(Error::Token)?;
+        let authorisation = oauth.authorise(&redirect).map_err(Error::Token)?;
+        Ok(Self { client, oauth, authorisation, listener })
+    }
+
+    /// The link for the user.
+    pub fn url(&self) -> &Url {
+        &self.authorisation.url
+    }
+
+    /// Waits for the answer, from the browser or pasted, and has it confirmed by Google.
+    ///
+    /// # Errors
+    /// See [`Error`]. Answers that are not to this attempt are pointed out and passed over.
+    pub async fn finish(
+        self,
+        mut pasted: mpsc::Receiver<String>,
+        patience: Duration,
+    ) -> Result<(ClientSecret, Grant), Error> {
+        let state = self.authorisation.state.clone();
+        let mut redirects = Redirects::serve(self.listener, state.clone());
+        let answer = async {
+            loop {
+                let arrival = tokio::select! {
+                    arrival = redirects.next() => arrival,
+                    Some(line) = pasted.recv() => redirect::read(line.trim(), &state),
+                };
+                match arrival {
+                    Arrival::Code(code) => return Ok(code),
+                    Arrival::Error(error) => return Err(Error::Denied { error }),
+                    Arrival::Stranger => {
+                        eprintln!("That answer belongs to another login. Use the link above.")
+                    }
+                    Arrival::Nothing => eprintln!(
+                        "That is not the address. It begins with http:// and has code= in it."
+                    ),
+                }
+            }
+        };
+        let code = tokio::time::timeout(patience, answer).await.map_err(|_| Error::TimedOut)??;
+        redirects.stop().await;
+        let result = self.oauth.exchange(self.authorisation, code).await;
+        let skew = self.oauth.clock_skew().filter(|it| it.abs() > CLOCK_OFF);
+        let grant = result.map_err(|err| match err {
+            LoginError::Ended(words) => Error::CodeRefused(words, skew),
+            err => Error::Token(err),
+        })?;
+        if skew.is_some() {
+            eprintln!("Note{}", clock_words(&skew));
+        }
+        let grant = grant.ok_or(Error::NothingLasting)?;
+        if grant.scopes().is_empty() {
+            return Err(Error::NothingGranted);
+        }
+        Ok((self.client, grant))
+    }
+}
+
+/// What was granted, what was not, and for how long.
+fn report(grant: &Grant) -> String {
+    let list = |scopes: Vec<Scope>| {
+        scopes
+            .iter()
+            .map(|it| format!("  - {} ({})\n", it.allows(), it.short_name()))
+            .collect::<String>()
+    };
+    let mut text = format!("Logged in. You can:\n{}", list(grant.scopes()));
+    let missing = grant.missing_scopes();
+    if !missing.is_empty() {
+        text += &format!(
+            "Not granted, so you cannot:\n{}To change that, run `gphotosfs login` again and tick all boxes.\n",
+            list(missing)
+        );
+    }
+    if let Some(ends_at) = grant.ends_at {
+        text += &format!(
+            "Google will end this login on {}. If the consent screen is in \"Testing\" that is seven days from now; \
+             publish it (\"In production\") and log in again.\n",
+            ends_at.strftime("%F %H:%M UTC")
+        );
+    }
+    text
+}
+
+/// Tries to show the page. On a thread of its own, which may outlive us: some browsers stay in the foreground.
+async fn open_browser(url: &Url) -> bool {
+    let (told, opened) = tokio::sync::oneshot::channel();
+    let url = url.clone();
+    std::thread::spawn(move || told.send(webbrowser::open(url.as_str()).is_ok()));
+    matches!(tokio::time::timeout(Duration::from_secs(5), opened).await, Ok(Ok(true)))
+}
+
+/// What the user pastes. A thread of its own, because nothing can stop a read from a terminal.
+fn lines_of_stdin() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(4);
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok).filter(|it| !it.trim().is_empty()) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn port_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has this port: stop it, or use a \"Desktop app\" client, which is free to choose"
+        }
+        _ => "check that the loopback interface is up",
+    }
+}
+
+fn clock_words(skew: &Option<SignedDuration>) -> String {
+    skew.map_or_else(String::new, |skew| {
+        let direction = if skew.is_positive() { "behind" } else { "ahead" };
+        format!(
+            "; this machine's clock is {} minutes {direction}: set it right",
+            skew.abs().as_mins()
+        )
+    })
+}
+
+/// A wrong clock makes every certificate look wrong.
+fn certificate_words(error: &LoginError) -> &'static str {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(it) = cause {
+        let text = it.to_string().to_lowercase();
+        if text.contains("certificate")
+            && ["expired", "not valid yet", "notvalidyet"].iter().any(|it| text.contains(it))
+        {
+            return " (the server's certificate looks out of date: check this machine's clock)";
+        }
+        cause = it.source();
+    }
+    ""
+}

@@ -1,0 +1,51 @@
+//! `gphotosfs logout`: ends the login at Google and forgets it here.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::{CommandError, print};
+use crate::api::{ClientSecret, Grant, LoginError, OAuth};
+use crate::profile::Profile;
+
+/// `gphotosfs logout`.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {}
+
+/// Ends the login at Google if that is possible, and forgets it in any case. The client file stays,
+/// so that the next `login` needs no argument.
+///
+/// # Errors
+/// If the login cannot be removed from this disk.
+pub async fn run(_args: &LogoutArgs, profile: &Profile) -> Result<(), CommandError> {
+    let dir = profile
+        .config_dir()
+        .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
+    let ended = end_at_google(dir).await;
+    let there_was_one = Grant::forget(dir)
+        .map_err(|err| CommandError::new("cannot remove the login").because(err))?;
+    let words = match (there_was_one, ended) {
+        (false, _) => "You were not logged in.\n",
+        (true, Ok(true)) => {
+            "Logged out: Google has ended the login, and it is removed from this machine.\n"
+        }
+        (true, Ok(false)) => {
+            "Logged out: the login had ended before; it is removed from this machine.\n"
+        }
+        (true, Err(err)) => {
+            let err = CommandError::new("could not end the login at Google").because(err);
+            eprintln!(
+                "gphotosfs: {err}; to end it yourself, see https://myaccount.google.com/connections"
+            );
+            "The login is removed from this machine.\n"
+        }
+    };
+    print(words)
+}
+
+/// Whether Google has ended the login just now; false if it had ended before.
+async fn end_at_google(dir: &Path) -> Result<bool, LoginError> {
+    let Some(grant) = Grant::stored(dir)? else { return Ok(false) };
+    let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;
+    OAuth::open(client)?.revoke(&grant).await
+}
