@@ -341,7 +341,7 @@ async fn one_renewal_serves_all_who_got_a_401() {
     let (client, _dir) = server.client();
     let calls = (0..20).map(|_| client.list_items(None));
     futures_util::future::try_join_all(calls).await.unwrap();
-    assert_eq!(server.token_requests(), 2);
+    assert_eq!(server.token_forms().len(), 2);
 }
 
 #[tokio::test]
@@ -364,12 +364,12 @@ async fn dead_grant_is_asked_about_once_and_healed_by_a_new_login() {
         assert!(matches!(error, Error::Login(LoginError::Ended(_))), "{error}");
         assert_eq!(error.advice(), Advice::Reauthorise);
     }
-    assert_eq!(server.token_requests(), 1);
+    assert_eq!(server.token_forms().len(), 1);
 
     *server.token_answer.lock() = None;
     script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
     client.list_items(None).await.unwrap();
-    assert_eq!(server.token_requests(), 2);
+    assert_eq!(server.token_forms().len(), 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A web server that answers whatever a test tells it to: for answers that no honest service gives.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,9 +41,11 @@ impl Seen {
 pub struct Script {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
-    token_requests: Arc<Mutex<usize>>,
+    token_forms: Arc<Mutex<Vec<HashMap<String, String>>>>,
     /// Replaces the usual answer of the token endpoint.
     pub token_answer: Arc<Mutex<Option<(u16, String)>>>,
+    /// The token endpoint's clock, as it stands in its `Date` header.
+    pub token_date: Arc<Mutex<Option<String>>>,
 }
 
 impl Script {
@@ -57,15 +60,16 @@ impl Script {
         let script = Self {
             url,
             seen: Arc::default(),
-            token_requests: Arc::default(),
+            token_forms: Arc::default(),
             token_answer: Arc::default(),
+            token_date: Arc::default(),
         };
         let this = script.clone();
         let router = Router::new().fallback(async move |request: Request| {
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
             if parts.uri.path() == "/token" {
-                return this.token();
+                return this.token(&body);
             }
             let seen = Seen {
                 method: parts.method,
@@ -85,16 +89,19 @@ impl Script {
         script
     }
 
-    fn token(&self) -> Response {
-        let mut count = self.token_requests.lock();
-        *count += 1;
+    fn token(&self, form: &[u8]) -> Response {
+        let mut forms = self.token_forms.lock();
+        forms.push(url::form_urlencoded::parse(form).into_owned().collect());
         if let Some((status, body)) = self.token_answer.lock().clone() {
-            return (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response();
+            let date = self.token_date.lock().clone().map(|it| [("date", it)]);
+            let answer = (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response();
+            return match date {
+                Some(date) => (date, answer).into_response(),
+                None => answer,
+            };
         }
-        axum::Json(
-            serde_json::json!({"access_token": format!("token-{count}"), "expires_in": 3599}),
-        )
-        .into_response()
+        let token = format!("token-{}", forms.len());
+        axum::Json(serde_json::json!({"access_token": token, "expires_in": 3599})).into_response()
     }
 
     /// What has arrived so far, without token requests.
@@ -102,8 +109,9 @@ impl Script {
         self.seen.lock().clone()
     }
 
-    pub fn token_requests(&self) -> usize {
-        *self.token_requests.lock()
+    /// The fields of each token request.
+    pub fn token_forms(&self) -> Vec<HashMap<String, String>> {
+        self.token_forms.lock().clone()
     }
 
     /// A client that is logged in at this server and has little patience.
@@ -135,15 +143,30 @@ pub fn impatient(url: &str) -> Config {
 
 /// Puts a login into a profile, as `gphotosfs login` would.
 pub fn write_login(profile: &Profile, url: &str, refresh_token: &str) {
-    let dir = profile.config_dir().unwrap();
-    let client = serde_json::json!({"installed": {"client_id": "c", "client_secret": "s",
-        "auth_uri": format!("{url}/auth"), "token_uri": format!("{url}/token"), "redirect_uris": ["http://localhost"]}});
-    std::fs::write(dir.join("client_secret.json"), client.to_string()).unwrap();
+    write_login_into(profile.config_dir().unwrap(), url, refresh_token);
+}
+
+/// As [`write_login`], into a profile's configuration directory.
+pub fn write_login_into(dir: &std::path::Path, url: &str, refresh_token: &str) {
+    let client = client_file(url, "installed", "http://localhost");
+    std::fs::write(dir.join("client_secret.json"), client).unwrap();
     let scope = gphotosfs::api::Scope::ALL.map(|it| it.as_str()).join(" ");
     let grant = serde_json::json!({"refresh_token": refresh_token, "scope": scope, "granted_at": "2026-01-01T00:00:00Z"});
     // Replaced as a whole: a running login tells versions apart by their inodes.
     std::fs::write(dir.join("token.new"), grant.to_string()).unwrap();
     std::fs::rename(dir.join("token.new"), dir.join("token.json")).unwrap();
+}
+
+/// Google's client file, for this server.
+pub fn client_file(url: &str, kind: &str, redirect: &str) -> String {
+    let fields = serde_json::json!({
+        "client_id": "client-id",
+        "client_secret": "GOCSPX-secret",
+        "auth_uri": format!("{url}/auth"),
+        "token_uri": format!("{url}/token"),
+        "redirect_uris": [redirect],
+    });
+    serde_json::json!({kind: fields}).to_string()
 }
 
 /// A JSON answer.
