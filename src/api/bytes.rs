@@ -166,12 +166,17 @@ impl Client {
         let mut fruitless = 0;
         loop {
             let request = |body| {
-                self.upload_request(&session.url)
+                let request = self
+                    .upload_request(&session.url)
                     .header("X-Goog-Upload-Command", "upload, finalize")
                     .header("X-Goog-Upload-Offset", offset)
-                    .header("X-Goog-Hash", hash_header(payload))
-                    .header(CONTENT_LENGTH, payload.len.saturating_sub(offset))
-                    .body(body)
+                    .header(CONTENT_LENGTH, payload.len.saturating_sub(offset));
+                // Of a part, it is not documented whether the hash would be that of the part or of the whole.
+                let request = match offset {
+                    0 => request.header("X-Goog-Hash", hash_header(payload)),
+                    _ => request,
+                };
+                request.body(body)
             };
             let error = match self.send_bytes(payload, offset, request).await {
                 Ok(answer) => match token(&answer) {
