@@ -84,6 +84,8 @@ pub enum Command {
     Refresh(commands::sync::RefreshArgs),
     /// Say which files differ between a local directory and an album; downloads no media
     Diff(commands::diff::DiffArgs),
+    /// Run a local Google Photos to try everything against
+    Emulator(commands::emulator::EmulatorArgs),
 }
 
 /// `gphotosfs mount`.

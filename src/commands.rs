@@ -1,6 +1,7 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
 pub mod diff;
+pub mod emulator;
 pub mod login;
 pub mod logout;
 pub mod mount;
@@ -59,6 +60,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Sync(args) => sync::run(&args, &profile).map(done),
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args),
+        Command::Emulator(args) => emulator::run(args).map(done),
     }
 }
 
