@@ -31,14 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::media::{EntryName, FileId};
-use crate::store::{self, Backlog, Change, Reopened, SealedFacts, Store, UploadState};
+use crate::store::{self, Change, Reopened, SealedFacts, Store, UploadState};
 
 pub use crate::store::Scope;
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
 /// How many of the last failures are kept for the status.
-const RECENT_FAILURES_MAX: usize = 20;
+const RECENT_MAX: usize = 20;
 /// Files share this many locks.
 const FILE_LOCKS: usize = 64;
 /// How long [`Pipeline::shutdown`] lets calls that are under way answer.
@@ -69,8 +69,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// With defaults that are right for Google.
-    pub fn new(spool_dir: PathBuf, on_change: store::OnChange, keep: Keep) -> Self {
+    /// With defaults that are right for Google, and nobody who keeps the bytes.
+    pub fn new(spool_dir: PathBuf, on_change: store::OnChange) -> Self {
         Self {
             uploads: 8,
             spool_dir,
@@ -78,7 +78,7 @@ impl Config {
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             on_change,
-            keep,
+            keep: Arc::new(|_, _| {}),
         }
     }
 }
@@ -101,34 +101,25 @@ pub enum SealError {
     #[error("{0}")]
     Unsupported(String),
     /// It is larger than Google takes. The bytes go to the failed files when the last writer has gone.
-    #[error("the file has {size} bytes, Google Photos takes {max}")]
+    #[error("the file has {size} bytes, Google Photos takes {limit}")]
     TooLarge {
         /// In bytes.
         size: u64,
         /// In bytes.
-        max: u64,
+        limit: u64,
     },
-    /// The disk that holds spool and database is full.
-    #[error("no space is left for the spool")]
-    NoSpace(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The spool file cannot be read or synced.
-    #[error("the spool file failed")]
-    Io(#[source] io::Error),
+    #[error("the spool failed")]
+    Io(#[from] io::Error),
     /// The journal cannot be written.
     #[error(transparent)]
-    Store(store::Error),
+    Store(#[from] store::Error),
 }
 
-impl From<io::Error> for SealError {
-    fn from(err: io::Error) -> Self {
-        let full = matches!(err.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if full { Self::NoSpace(err.into()) } else { Self::Io(err) }
-    }
-}
-
-impl From<store::Error> for SealError {
-    fn from(err: store::Error) -> Self {
-        if err.is_disk_full() { Self::NoSpace(err.into()) } else { Self::Store(err) }
+impl SealError {
+    /// Whether Google would never take the file, as opposed to trouble with our disk.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unsupported(_) | Self::TooLarge { .. })
     }
 }
 
@@ -137,7 +128,7 @@ impl From<store::Error> for SealError {
 pub enum Error {
     /// The spool directory failed.
     #[error("the spool failed")]
-    Spool(#[from] io::Error),
+    Io(#[from] io::Error),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -166,27 +157,43 @@ pub enum DrainError {
 /// What is on its way, for people.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Counts by state.
-    pub backlog: Backlog,
-    /// Of the sealed files, those whose bytes are on their way just now.
+    /// Files being written.
+    pub open: u64,
+    /// Files that stay here: empty or half-written.
+    pub scratch: u64,
+    /// Files to be uploaded, those under way included.
+    pub sealed: u64,
+    /// Files whose bytes are under way.
     pub uploading: u64,
+    /// Files waiting to be made items.
+    pub uploaded: u64,
+    /// Files that Google was asked to make items.
+    pub creating: u64,
+    /// Items to be seen once more.
+    pub confirming: u64,
+    /// Names that were refused.
+    pub failed: u64,
+    /// Items to be put into further albums.
+    pub additions: u64,
+    /// Items to be taken out of albums.
+    pub removals: u64,
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
     /// What keeps the whole queue from moving, if something does.
     pub trouble: Option<Trouble>,
     /// The last failures, oldest first.
-    pub failures: Vec<Failure>,
+    pub errors: Vec<Recent>,
 }
 
 /// Something that went wrong with one file.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Recent {
     /// When.
     pub at: SystemTime,
     /// The file, as a path below the mount.
     pub path: String,
     /// What, with its causes.
-    pub text: String,
+    pub error: String,
 }
 
 /// The upload pipeline of one profile. Cheap to clone.
@@ -205,10 +212,10 @@ struct Shared {
     writers: Mutex<HashMap<FileId, Writer>>,
     /// Held while a file is sealed, unsealed, split or let go of.
     file_locks: [Mutex<()>; FILE_LOCKS],
-    /// How far the uploads under way are, in bytes.
-    sending: Mutex<HashMap<FileId, Arc<AtomicU64>>>,
+    /// Uploads under way.
+    sending: Mutex<HashMap<FileId, Sending>>,
     trouble: Mutex<Option<Trouble>>,
-    failures: Mutex<VecDeque<Failure>>,
+    recent: Mutex<VecDeque<Recent>>,
     /// There may be something to do.
     wake: Notify,
     /// Counted up whenever something has arrived, failed or changed its place.
@@ -217,6 +224,15 @@ struct Shared {
     waiters: AtomicUsize,
     stop: CancellationToken,
     stopped: CancellationToken,
+}
+
+/// An upload under way.
+#[derive(Clone, Default)]
+struct Sending {
+    /// Bytes handed to the network.
+    sent: Arc<AtomicU64>,
+    /// The version is void: its bytes may change.
+    cancel: CancellationToken,
 }
 
 #[derive(Default)]
@@ -247,7 +263,7 @@ impl Pipeline {
             file_locks: std::array::from_fn(|_| Mutex::default()),
             sending: Mutex::default(),
             trouble: Mutex::default(),
-            failures: Mutex::default(),
+            recent: Mutex::default(),
             wake: Notify::new(),
             progress: watch::Sender::new(0),
             waiters: AtomicUsize::new(0),
@@ -260,7 +276,7 @@ impl Pipeline {
     }
 
     /// The bytes of files that have not arrived yet. A caller that sets a spooled file's time of
-    /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
+    /// modification sets it there as well: sealing keeps what it finds.
     pub fn spool(&self) -> &Spool {
         &self.shared.spool
     }
@@ -304,27 +320,17 @@ impl Pipeline {
             Some(_) => return Ok(()),
             None => {}
         }
-        let Some(known) = shared.store.file(file)? else { return Ok(()) };
-        let unseen = !known.confirmed && shared.spool.path(file).exists();
-        if unseen {
-            // These are the only bytes of a version that we cannot read back.
-            shared.spool.keep_version(file)?;
-        }
         let (base, size) = match content {
-            Some(_) if unseen => (known.sha256, known.size.unwrap_or(0)),
             Some(content) => {
-                let hash = shared.spool.fill(file, content)?;
-                (Some(hash), std::fs::metadata(shared.spool.path(file))?.len())
+                let (hash, size) = shared.spool.fill(file, content)?;
+                (Some(hash), size)
             }
             None => {
                 shared.spool.create(file)?;
                 (None, 0)
             }
         };
-        let old = shared.store.split(file, base, size)?;
-        if unseen {
-            shared.spool.adopt_version(file, old)?;
-        }
+        shared.store.split(file, base, size)?;
         Ok(())
     }
 
@@ -348,6 +354,9 @@ impl Pipeline {
                 let old = shared.store.split(file, None, size)?;
                 shared.spool.adopt_version(file, old)?;
             }
+        }
+        if let Some(sending) = shared.sending.lock().get(&file) {
+            sending.cancel.cancel();
         }
         if let Some(writer) = shared.writers.lock().get_mut(&file) {
             writer.unsealed = true;
@@ -405,7 +414,9 @@ impl Pipeline {
             }
         }
         let outcome = shared.seal(file);
-        if let Err(err @ (SealError::Unsupported(_) | SealError::TooLarge { .. })) = &outcome {
+        if let Err(err) = &outcome
+            && err.is_refusal()
+        {
             shared.fail(file, &err.to_string())?;
         }
         self.wake();
@@ -450,15 +461,23 @@ impl Pipeline {
         let backlog = shared.store.backlog()?;
         let (uploading, sent) = {
             let sending = shared.sending.lock();
-            let sent: u64 = sending.values().map(|sent| sent.load(Ordering::Relaxed)).sum();
+            let sent: u64 = sending.values().map(|it| it.sent.load(Ordering::Relaxed)).sum();
             (sending.len() as u64, sent)
         };
         Ok(Queue {
-            backlog,
+            open: backlog.open,
+            scratch: backlog.scratch,
+            sealed: backlog.sealed,
             uploading,
+            uploaded: backlog.uploaded,
+            creating: backlog.creating,
+            confirming: backlog.confirming,
+            failed: backlog.failed,
+            additions: backlog.additions,
+            removals: backlog.removals,
             bytes_left: backlog.sealed_bytes.saturating_sub(sent),
             trouble: shared.trouble.lock().clone(),
-            failures: shared.failures.lock().iter().cloned().collect(),
+            errors: shared.recent.lock().iter().cloned().collect(),
         })
     }
 
@@ -514,6 +533,7 @@ impl Shared {
             Some(UploadState::Uploaded | UploadState::Creating | UploadState::Confirming) => {
                 return Ok(Sealed::Queued);
             }
+            Some(UploadState::Unseen) => return Ok(Sealed::Arrived),
             Some(state) => state,
         };
         let found = self.spool.sync(file)?;
@@ -542,7 +562,7 @@ impl Shared {
         if self.store.upload_state(file)? == Some(UploadState::Open) {
             match self.seal(file) {
                 Ok(_) => {}
-                Err(err @ (SealError::Unsupported(_) | SealError::TooLarge { .. })) => {
+                Err(err) if err.is_refusal() => {
                     self.fail(file, &err.to_string())?;
                 }
                 Err(err) => return Err(err),
@@ -555,7 +575,7 @@ impl Shared {
     /// Deletes a file that has no name any more and that Google never had. With the file's lock held.
     fn forget_if_orphan(&self, file: FileId) -> Result<(), SealError> {
         if !self.is_open(file) && self.store.forget_file(file)? {
-            self.spool.remove(file)?;
+            self.spool.remove(file);
             self.moved_on();
         }
         Ok(())
@@ -588,12 +608,12 @@ impl Shared {
         self.remember(path, text);
     }
 
-    fn remember(&self, path: String, text: String) {
-        let mut failures = self.failures.lock();
-        if failures.len() == RECENT_FAILURES_MAX {
-            failures.pop_front();
+    fn remember(&self, path: String, error: String) {
+        let mut recent = self.recent.lock();
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
         }
-        failures.push_back(Failure { at: SystemTime::now(), path, text });
+        recent.push_back(Recent { at: SystemTime::now(), path, error });
     }
 
     fn path_of(&self, file: FileId) -> String {
@@ -615,7 +635,7 @@ fn chain(err: &(dyn std::error::Error + 'static)) -> String {
 fn judge(found: &spool::Look, name: &EntryName) -> Result<accept::Accepted, SealError> {
     let accepted = accept::sniff(&found.head, name).map_err(SealError::Unsupported)?;
     if found.size > accepted.bytes_max() {
-        return Err(SealError::TooLarge { size: found.size, max: accepted.bytes_max() });
+        return Err(SealError::TooLarge { size: found.size, limit: accepted.bytes_max() });
     }
     Ok(accepted)
 }

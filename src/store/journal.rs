@@ -28,10 +28,13 @@ pub enum UploadState {
     Confirming,
     /// Refused for good; the bytes are kept.
     Failed,
+    /// An item, but one that we are not shown, because Google had the bytes before us (reference §11.2c):
+    /// nothing is left to do, but the bytes stay.
+    Unseen,
 }
 
 impl UploadState {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Open,
         Self::Scratch,
         Self::Sealed,
@@ -39,6 +42,7 @@ impl UploadState {
         Self::Creating,
         Self::Confirming,
         Self::Failed,
+        Self::Unseen,
     ];
 
     /// The word shown to users.
@@ -51,6 +55,7 @@ impl UploadState {
             Self::Creating => "creating",
             Self::Confirming => "confirming",
             Self::Failed => "failed",
+            Self::Unseen => "unseen",
         }
     }
 }
@@ -76,7 +81,7 @@ impl FromSql for UploadState {
 pub enum Reopened {
     /// It may be written now; whatever was under way for it is void.
     Open,
-    /// An item was asked for: this version must be split off first, see [`Store::split`].
+    /// An item was asked for, or is there: this version must be split off first, see [`Store::split`].
     InFlight,
     /// It is not on its way: an item of Google's, or refused for good.
     NotStaged,
@@ -155,13 +160,15 @@ impl Store {
         self.write(|tx| {
             Ok(match upload_state(tx, file)? {
                 None | Some(UploadState::Failed) => Reopened::NotStaged,
-                Some(UploadState::Creating | UploadState::Confirming) => Reopened::InFlight,
+                Some(UploadState::Creating | UploadState::Confirming | UploadState::Unseen) => {
+                    Reopened::InFlight
+                }
                 Some(UploadState::Open) => Reopened::Open,
                 Some(UploadState::Scratch | UploadState::Sealed | UploadState::Uploaded) => {
                     tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
                         .execute([file])?;
                     tx.prepare_cached(
-                        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, session_at = NULL, \
+                        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, \
                          token = NULL, token_at = NULL, attempts = 0, alone = 0, lost = 0, retry_at = NULL, \
                          error = NULL WHERE file = ?1",
                     )?
@@ -186,7 +193,7 @@ impl Store {
             )?
             .execute(params![file, facts.size, facts.mtime_ns, facts.mime])?;
             tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, session_at = NULL, retry_at = NULL \
+                "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
                  WHERE file = ?1 AND state IN (?4, ?5, ?6)",
             )?
             .execute(params![
@@ -277,15 +284,13 @@ impl Store {
     /// If the database fails.
     pub fn set_session(&self, file: FileId, seq: i64, session: Option<&str>) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached(
-                "UPDATE uploads SET session = ?3, session_at = ?4 WHERE file = ?1 AND seq = ?2",
-            )?
-            .execute(params![
-                file,
-                seq,
-                session,
-                session.map(|_| to_millis(SystemTime::now()))
-            ])?;
+            tx.prepare_cached("UPDATE uploads SET session = ?3 WHERE file = ?1 AND seq = ?2")?
+                .execute(params![
+                    file,
+                    seq,
+                    session,
+                    session.map(|_| to_millis(SystemTime::now()))
+                ])?;
             Ok(())
         })
     }
@@ -306,7 +311,7 @@ impl Store {
                 return Ok(false);
             }
             tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, token = ?3, token_at = ?4, session = NULL, session_at = NULL, \
+                "UPDATE uploads SET state = ?2, token = ?3, token_at = ?4, session = NULL, \
                  retry_at = NULL WHERE file = ?1",
             )?
             .execute(params![file, UploadState::Uploaded, token, to_millis(at)])?;

@@ -63,10 +63,10 @@ pub struct CreateCall {
 pub struct CreateItem {
     /// The file.
     pub file: FileId,
+    /// Its version.
+    pub seq: i64,
     /// Names it in the answer.
     pub token: UploadToken,
-    /// When that was given.
-    pub token_at: SystemTime,
     /// A name of the file in that album.
     pub name: EntryName,
     /// Kept from the version before.
@@ -80,7 +80,7 @@ pub struct CreateItem {
 pub enum Created {
     /// It is an item, in the album.
     Made(MediaItem),
-    /// Nothing was made. To be asked for again with the same token.
+    /// To be asked for again with the same token.
     Again {
         /// In a call of its own.
         alone: bool,
@@ -88,6 +88,8 @@ pub enum Created {
         error: Option<String>,
         /// Not before.
         retry_at: Option<SystemTime>,
+        /// The answer was lost: something may have been made after all.
+        maybe_made: bool,
     },
     /// Nothing was made, and the token is no good: the bytes must be uploaded again.
     TokenLost(String),
@@ -109,6 +111,8 @@ pub struct Settled {
 pub struct Unconfirmed {
     /// The file.
     pub file: FileId,
+    /// Its version.
+    pub seq: i64,
     /// The item.
     pub media: MediaId,
     /// How often it was looked for.
@@ -337,7 +341,7 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT u.file, f.media, u.attempts, u.lost, f.filename IS NOT NULL AND NOT EXISTS \
+                    "SELECT u.file, u.seq, f.media, u.attempts, u.lost, f.filename IS NOT NULL AND NOT EXISTS \
                      (SELECT 1 FROM entries e WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
                      FROM uploads u JOIN files f ON f.id = u.file \
                      WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND f.media IS NOT NULL ORDER BY u.file LIMIT ?3",
@@ -345,10 +349,11 @@ impl Store {
                 .query_map(params![UploadState::Confirming, to_millis(now), limit], |row| {
                     Ok(Unconfirmed {
                         file: row.get(0)?,
-                        media: row.get(1)?,
-                        attempts: row.get(2)?,
-                        lost: row.get(3)?,
-                        foreign: row.get(4)?,
+                        seq: row.get(1)?,
+                        media: row.get(2)?,
+                        attempts: row.get(3)?,
+                        lost: row.get(4)?,
+                        foreign: row.get(5)?,
                     })
                 })?
                 .collect::<rusqlite::Result<_>>()?)
@@ -386,10 +391,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn arrived_unseen(&self, file: FileId) -> Result<()> {
+    pub fn unseen(&self, file: FileId) -> Result<()> {
         self.write_durable(|tx| {
             retire_replaced(tx, file)?;
-            tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+            tx.execute(
+                "UPDATE uploads SET state = ?2, seq = NULL WHERE file = ?1",
+                params![file, UploadState::Unseen],
+            )?;
             Ok(())
         })
     }
@@ -422,7 +430,7 @@ impl Store {
             let from = format!(
                 "FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
                  LEFT JOIN uploads u ON u.file = m.file \
-                 JOIN files t ON CASE WHEN u.file IS NULL THEN t.id = f.id AND t.media IS NOT NULL \
+                 JOIN files t ON CASE WHEN coalesce(u.state, 7) = 7 THEN t.id = f.id AND t.media IS NOT NULL \
                      ELSE u.state = 2 AND f.sha256 IS NOT NULL AND t.id = (SELECT t.id FROM files t WHERE {SETTLED_TWIN} \
                          ORDER BY t.id LIMIT 1) END \
                  WHERE m.want = 1 AND m.present <> 1 AND a.remote IS NOT NULL \
@@ -440,7 +448,8 @@ impl Store {
         self.read(|db| {
             let from = "FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir \
                  LEFT JOIN uploads u ON u.file = m.file \
-                 WHERE m.want = 0 AND m.present <> 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL AND u.file IS NULL";
+                 WHERE m.want = 0 AND m.present <> 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
+                 AND coalesce(u.state, 7) = 7";
             members_of_one_album(db, from, "t.id", limit)
         })
     }
@@ -589,7 +598,7 @@ impl Store {
                     UploadState::Uploaded => backlog.uploaded = count,
                     UploadState::Creating => backlog.creating = count,
                     UploadState::Confirming => backlog.confirming = count,
-                    UploadState::Failed => {}
+                    UploadState::Failed | UploadState::Unseen => {}
                 }
             }
             backlog.failed = db.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
@@ -618,7 +627,7 @@ impl Store {
                          AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND m.want = 1))) AND {of_upload}) \
                      OR EXISTS (SELECT 1 FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
                          WHERE m.want <> m.present AND f.media IS NOT NULL AND a.remote IS NOT NULL \
-                         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file) AND {of_member})"
+                         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member})"
                 ))?
                 .query_row([scope_number(scope)], |row| row.get(0))?)
         })
@@ -678,7 +687,7 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
     // A file that has lost its names in the meantime keeps whatever was its own: the call is under way.
     let items = db
         .prepare_cached(
-            "SELECT u.file, u.token, u.token_at, f.description, u.attempts, coalesce( \
+            "SELECT u.file, u.seq, u.token, f.description, u.attempts, coalesce( \
                  (SELECT e.name FROM entries e WHERE e.file = u.file AND e.dir = u.dir ORDER BY e.id LIMIT 1), \
                  (SELECT e.name FROM entries e WHERE e.file = u.file ORDER BY e.id LIMIT 1), \
                  CAST('file' AS BLOB)) \
@@ -687,8 +696,8 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
         .query_map(params![call, UploadState::Creating], |row| {
             Ok(CreateItem {
                 file: row.get(0)?,
-                token: row.get(1)?,
-                token_at: from_millis(row.get(2)?),
+                seq: row.get(1)?,
+                token: row.get(2)?,
                 description: row.get(3)?,
                 attempts: row.get(4)?,
                 name: row.get(5)?,
@@ -729,8 +738,10 @@ fn settle_created(
             )?
             .execute(params![file, UploadState::Confirming])?;
         }
-        Created::Again { alone, error, retry_at } => {
-            set_present(tx, dir, file, false)?;
+        Created::Again { alone, error, retry_at, maybe_made } => {
+            if !maybe_made {
+                set_present(tx, dir, file, false)?;
+            }
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, alone = max(alone, ?3), \
                  attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1",

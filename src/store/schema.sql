@@ -74,10 +74,9 @@ CREATE INDEX members_of_file ON members (file);
 -- The journal: one row for each file whose bytes Google does not hold for certain.
 CREATE TABLE uploads (
     file        INTEGER PRIMARY KEY REFERENCES files(id),
-    state       INTEGER NOT NULL,       -- upload::state: 0 open, 1 scratch, 2 sealed, 3 uploaded, 4 creating, 5 confirming, 6 failed
+    state       INTEGER NOT NULL,       -- upload::state: 0 open, 1 scratch, 2 sealed, 3 uploaded, 4 creating, 5 confirming, 6 failed, 7 unseen
     seq         INTEGER,                -- order of closing; NULL until first sealed
     session     TEXT,                   -- resumable upload session, JSON
-    session_at  INTEGER,
     token       TEXT,                   -- upload token, good for one day from token_at
     token_at    INTEGER,
     dir         INTEGER,                -- creating: the album the call names

@@ -81,26 +81,17 @@ impl Spool {
         OpenOptions::new().read(true).write(true).open(self.path(file))
     }
 
-    /// Sets a spool file's modification time, nanoseconds since 1970: sealing keeps it.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> io::Result<()> {
-        let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
-        let at = if mtime_ns < 0 {
-            std::time::UNIX_EPOCH.checked_sub(since)
-        } else {
-            std::time::UNIX_EPOCH.checked_add(since)
-        };
-        self.open(file)?.set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
+    /// Where the spool is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn remove(&self, file: FileId) -> io::Result<()> {
-        absent_is_fine(fs::remove_file(self.path(file)))
+    pub fn remove(&self, file: FileId) {
+        if let Err(error) = absent_is_fine(fs::remove_file(self.path(file))) {
+            // The next start finds it and tries again.
+            tracing::warn!(%error, file = file.0, "cannot delete a spool file");
+        }
     }
 
     /// Brings a spool file to the disk, so that it survives a power cut, and looks at it.
@@ -116,15 +107,13 @@ impl Spool {
         Look::at(self.open(file)?)
     }
 
-    /// Gives a file the content of `from`, durable, and tells its hash.
-    pub(crate) fn fill(&self, file: FileId, from: &Path) -> io::Result<ContentHash> {
+    /// Gives a file the content of `from`, and tells its hash and length in bytes.
+    pub(crate) fn fill(&self, file: FileId, from: &Path) -> io::Result<(ContentHash, u64)> {
         let mut source = File::open(from)?;
         let mut target = self.create(file)?;
-        io::copy(&mut source, &mut target)?;
-        target.sync_all()?;
-        self.sync_dir()?;
+        let size = io::copy(&mut source, &mut target)?;
         target.seek(SeekFrom::Start(0))?;
-        Ok(hash(target)?.0)
+        Ok((hash(target)?.0, size))
     }
 
     /// Puts a copy of a file's bytes aside, durable, before a writer changes them.
@@ -251,14 +240,5 @@ mod tests {
         assert_eq!(fs::read(dir.path().join("spool/orphans/7")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("spool/orphans/7.1")).unwrap(), b"two");
         assert_eq!(spool.list().unwrap(), []);
-    }
-
-    #[test]
-    fn a_modification_time_before_1970_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::new(dir.path().join("spool")).unwrap();
-        spool.create(FileId(1)).unwrap();
-        spool.set_mtime(FileId(1), -1_500_000_000).unwrap();
-        assert_eq!(spool.sync(FileId(1)).unwrap().mtime_ns, -1_500_000_000);
     }
 }
