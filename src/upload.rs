@@ -31,14 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::media::{EntryName, FileId};
-use crate::store::{self, Change, Reopened, SealedFacts, Store, UploadState};
+use crate::store::{self, Backlog, Change, Reopened, SealedFacts, Store, UploadState};
 
 pub use crate::store::Scope;
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
 /// How many of the last failures are kept for the status.
-const RECENT_MAX: usize = 20;
+const FAILURES_MAX: usize = 20;
 /// Files share this many locks.
 const FILE_LOCKS: usize = 64;
 /// How long [`Pipeline::shutdown`] lets calls that are under way answer.
@@ -69,8 +69,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// With defaults that are right for Google, and nobody who keeps the bytes.
-    pub fn new(spool_dir: PathBuf, on_change: store::OnChange) -> Self {
+    /// With defaults that are right for Google.
+    pub fn new(spool_dir: PathBuf, on_change: store::OnChange, keep: Keep) -> Self {
         Self {
             uploads: 8,
             spool_dir,
@@ -78,7 +78,7 @@ impl Config {
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             on_change,
-            keep: Arc::new(|_, _| {}),
+            keep,
         }
     }
 }
@@ -157,43 +157,27 @@ pub enum DrainError {
 /// What is on its way, for people.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Files being written.
-    pub open: u64,
-    /// Files that stay here: empty or half-written.
-    pub scratch: u64,
-    /// Files to be uploaded, those under way included.
-    pub sealed: u64,
-    /// Files whose bytes are under way.
+    /// Counts by state.
+    pub backlog: Backlog,
+    /// Of the sealed files, those whose bytes are on their way just now.
     pub uploading: u64,
-    /// Files waiting to be made items.
-    pub uploaded: u64,
-    /// Files that Google was asked to make items.
-    pub creating: u64,
-    /// Items to be seen once more.
-    pub confirming: u64,
-    /// Names that were refused.
-    pub failed: u64,
-    /// Items to be put into further albums.
-    pub additions: u64,
-    /// Items to be taken out of albums.
-    pub removals: u64,
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
     /// What keeps the whole queue from moving, if something does.
     pub trouble: Option<Trouble>,
     /// The last failures, oldest first.
-    pub errors: Vec<Recent>,
+    pub failures: Vec<Failure>,
 }
 
 /// Something that went wrong with one file.
 #[derive(Clone, Debug)]
-pub struct Recent {
+pub struct Failure {
     /// When.
     pub at: SystemTime,
     /// The file, as a path below the mount.
     pub path: String,
     /// What, with its causes.
-    pub error: String,
+    pub text: String,
 }
 
 /// The upload pipeline of one profile. Cheap to clone.
@@ -215,7 +199,7 @@ struct Shared {
     /// Uploads under way.
     sending: Mutex<HashMap<FileId, Sending>>,
     trouble: Mutex<Option<Trouble>>,
-    recent: Mutex<VecDeque<Recent>>,
+    failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
     wake: Notify,
     /// Counted up whenever something has arrived, failed or changed its place.
@@ -263,7 +247,7 @@ impl Pipeline {
             file_locks: std::array::from_fn(|_| Mutex::default()),
             sending: Mutex::default(),
             trouble: Mutex::default(),
-            recent: Mutex::default(),
+            failures: Mutex::default(),
             wake: Notify::new(),
             progress: watch::Sender::new(0),
             waiters: AtomicUsize::new(0),
@@ -465,19 +449,11 @@ impl Pipeline {
             (sending.len() as u64, sent)
         };
         Ok(Queue {
-            open: backlog.open,
-            scratch: backlog.scratch,
-            sealed: backlog.sealed,
+            backlog,
             uploading,
-            uploaded: backlog.uploaded,
-            creating: backlog.creating,
-            confirming: backlog.confirming,
-            failed: backlog.failed,
-            additions: backlog.additions,
-            removals: backlog.removals,
             bytes_left: backlog.sealed_bytes.saturating_sub(sent),
             trouble: shared.trouble.lock().clone(),
-            errors: shared.recent.lock().iter().cloned().collect(),
+            failures: shared.failures.lock().iter().cloned().collect(),
         })
     }
 
@@ -608,12 +584,12 @@ impl Shared {
         self.remember(path, text);
     }
 
-    fn remember(&self, path: String, error: String) {
-        let mut recent = self.recent.lock();
-        if recent.len() == RECENT_MAX {
-            recent.pop_front();
+    fn remember(&self, path: String, text: String) {
+        let mut failures = self.failures.lock();
+        if failures.len() == FAILURES_MAX {
+            failures.pop_front();
         }
-        recent.push_back(Recent { at: SystemTime::now(), path, error });
+        failures.push_back(Failure { at: SystemTime::now(), path, text });
     }
 
     fn path_of(&self, file: FileId) -> String {
