@@ -6,8 +6,6 @@
 //!
 //! Lock order: a file's lock, then `writers` or the database, which are held for a lookup only.
 
-#![allow(dead_code)] // until the worker is there
-
 pub mod accept;
 mod batch;
 pub mod crash;
@@ -37,6 +35,8 @@ pub use crate::store::Scope;
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
+/// A file that has failed so often through its own fault is refused.
+const ATTEMPTS_MAX: u32 = 5;
 /// How many of the last failures are kept for the status.
 const FAILURES_MAX: usize = 20;
 /// Files share this many locks.
@@ -549,7 +549,7 @@ impl Shared {
     }
 
     /// Deletes a file that has no name any more and that Google never had. With the file's lock held.
-    fn forget_if_orphan(&self, file: FileId) -> Result<(), SealError> {
+    fn forget_if_orphan(&self, file: FileId) -> Result<(), store::Error> {
         if !self.is_open(file) && self.store.forget_file(file)? {
             self.spool.remove(file);
             self.moved_on();
@@ -575,6 +575,25 @@ impl Shared {
     /// Lets those who wait look again.
     fn moved_on(&self) {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Counts a failure that is the file's own, and one log line; one too many refuses the file, unless it is
+    /// `forgivable`. Blocking.
+    fn attempt_failed(
+        &self,
+        (file, seq, attempts): (FileId, i64, u32),
+        text: &str,
+        forgivable: bool,
+        retry_at: SystemTime,
+    ) -> Result<(), store::Error> {
+        let attempts = attempts + 1;
+        if !forgivable && attempts >= ATTEMPTS_MAX {
+            return self.fail(file, text);
+        }
+        let path = self.path_of(file);
+        tracing::warn!(%path, attempts, "will be tried again: {text}");
+        self.remember(path, text.to_owned());
+        self.store.attempt_failed(file, seq, text, retry_at)
     }
 
     /// One log line for a failure that is tried again.

@@ -238,7 +238,7 @@ impl Store {
     }
 
     /// Sealed files in the order of closing that are neither waiting for a time, nor for the same bytes
-    /// of another file, nor in `busy`.
+    /// of another file, and that `choose` takes, given their size in bytes.
     ///
     /// # Errors
     /// If the database fails.
@@ -246,7 +246,7 @@ impl Store {
         &self,
         now: SystemTime,
         limit: usize,
-        busy: impl Fn(FileId) -> bool,
+        mut choose: impl FnMut(FileId, u64) -> bool,
     ) -> Result<Vec<Startable>> {
         self.read(|db| {
             let mut statement = db.prepare_cached(&format!(
@@ -260,14 +260,14 @@ impl Store {
             let mut found = Vec::new();
             while found.len() < limit {
                 let Some(row) = rows.next()? else { break };
-                let file: FileId = row.get(0)?;
-                if busy(file) {
+                let (file, size) = (row.get(0)?, row.get::<_, Option<u64>>(2)?.unwrap_or(0));
+                if !choose(file, size) {
                     continue;
                 }
                 found.push(Startable {
                     file,
                     seq: row.get(1)?,
-                    size: row.get::<_, Option<u64>>(2)?.unwrap_or(0),
+                    size,
                     mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
                     sha1: row.get(4)?,
                     session: row.get(5)?,

@@ -1,1 +1,156 @@
-//! (to come)
+//! One file's bytes to Google: hashed, compared with what is known, sent.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::state::Sealed;
+use super::{Sending, Shared, crash, spool};
+use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+use crate::media::UploadToken;
+use crate::store::{self, Hashed};
+
+/// How a transfer ended.
+pub(super) enum Outcome {
+    /// The file has moved on, or has been written in the meantime.
+    Done,
+    /// Its bytes are those of another file: nothing to upload, but perhaps to add.
+    Twin,
+    /// The resumable session is no more: the next attempt begins a new one.
+    SessionGone,
+    /// Google, or the way to it.
+    Refused(api::Error),
+    /// Our own disk.
+    Disk(std::io::Error),
+    /// The database.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Outcome {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<std::io::Error> for Outcome {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<api::Error> for Outcome {
+    fn from(error: api::Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Brings a sealed file's bytes to Google. Ends early when `sending` is cancelled: the version is void then.
+pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, sending: Sending) -> Outcome {
+    let cancel = sending.cancel.clone();
+    tokio::select! {
+        outcome = attempt(&shared, sealed, &sending) => outcome.unwrap_or_else(|stopped| stopped),
+        () = cancel.cancelled() => Outcome::Done,
+    }
+}
+
+async fn attempt(
+    shared: &Arc<Shared>,
+    sealed: Sealed,
+    sending: &Sending,
+) -> Result<Outcome, Outcome> {
+    let (file, seq) = (sealed.0.file, sealed.0.seq);
+    let bytes = blocking(shared, move |shared| shared.spool.open(file)).await?;
+    let bytes = Arc::new(bytes);
+    if bytes.metadata()?.len() != sealed.0.size {
+        // Somebody has been at the spool file behind our back: seal what is there.
+        let resealed = blocking(shared, move |shared| {
+            let _lock = shared.lock(file);
+            shared.seal(file).map_err(std::io::Error::other)
+        });
+        resealed.await?;
+        return Ok(Outcome::Done);
+    }
+    let sealed = match sealed.0.sha1 {
+        Some(_) => sealed,
+        None => {
+            let (sha256, sha1) = hash(shared, bytes.clone()).await?;
+            let (next, sealed) = sealed.hashed(&shared.store, sha256, sha1).await?;
+            match next {
+                Hashed::Upload => sealed,
+                Hashed::Twin => return Ok(Outcome::Twin),
+                Hashed::Outdated => return Ok(Outcome::Done),
+                Hashed::Unchanged => {
+                    shared.spool.remove(file);
+                    shared.tell(vec![store::Change::File(file)]);
+                    return Ok(Outcome::Twin);
+                }
+            }
+        }
+    };
+    let payload = Payload {
+        file: bytes,
+        len: sealed.0.size,
+        mime: sealed.0.mime.clone(),
+        sha1: sealed.0.sha1.unwrap_or_default(),
+        sent: sending.sent.clone(),
+    };
+    let token = if payload.len <= RAW_UPLOAD_MAX {
+        shared.client.upload_raw(&payload).await?
+    } else {
+        resumable(shared, &sealed, &payload).await?
+    };
+    crash::point(crash::UPLOAD_AFTER_BYTES);
+    tracing::debug!(file = file.0, seq, bytes = payload.len, "uploaded");
+    sealed.uploaded(&shared.store, token).await?;
+    crash::point(crash::UPLOAD_AFTER_TOKEN);
+    Ok(Outcome::Done)
+}
+
+/// Goes on with the session that the journal knows, or begins one and has the journal know it first.
+async fn resumable(
+    shared: &Shared,
+    sealed: &Sealed,
+    payload: &Payload,
+) -> Result<UploadToken, Outcome> {
+    let (file, seq) = (sealed.0.file, sealed.0.seq);
+    let known = sealed.0.session.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let session: UploadSession = match known {
+        Some(session) => session,
+        None => {
+            let session = shared.client.start_upload(payload).await?;
+            crash::point(crash::UPLOAD_AFTER_START);
+            let text = serde_json::to_string(&session).map_err(std::io::Error::other)?;
+            shared.store.run(move |store| store.set_session(file, seq, Some(&text))).await?;
+            crash::point(crash::UPLOAD_AFTER_SESSION);
+            session
+        }
+    };
+    match shared.client.finish_upload(&session, payload).await {
+        Ok(token) => Ok(token),
+        Err(FinishError::Gone) => {
+            shared.store.run(move |store| store.set_session(file, seq, None)).await?;
+            Err(Outcome::SessionGone)
+        }
+        Err(FinishError::Api(error)) => {
+            // What arrived is not what was sent, or the session is refused: nothing to go on with.
+            if matches!(error.advice(), api::Advice::GiveUp) {
+                shared.store.run(move |store| store.set_session(file, seq, None)).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn hash(
+    shared: &Arc<Shared>,
+    bytes: Arc<File>,
+) -> std::io::Result<(crate::media::ContentHash, [u8; 20])> {
+    blocking(shared, move |_| spool::hash(&*bytes)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let shared = shared.clone();
+    tokio::task::spawn_blocking(move || work(&shared)).await.map_err(std::io::Error::other)?
+}

@@ -1,0 +1,245 @@
+//! `batchCreate`: what is asked for, and what its answers mean (reference §7.6).
+
+use std::time::SystemTime;
+
+use super::{Change, Earliest, HOLD_UP_MAX, TOKENS_MAX, Worker};
+use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
+use crate::media::MediaItem;
+use crate::store::{self, CreateItem, Created, Settled};
+use crate::upload::batch::{self, Next, Rules};
+use crate::upload::state::{Creating, Uploaded};
+use crate::upload::{ATTEMPTS_MAX, chain, crash};
+
+/// A call that failed so often without a usable answer is split: one of its files may be poison to Google.
+const UNANSWERED_MAX: u32 = 3;
+
+/// A call and its answer.
+pub(super) struct Answer {
+    creating: Creating,
+    outcome: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
+}
+
+impl Worker {
+    /// Makes the next `batchCreate`, if one is due. Says whether it did.
+    pub(super) async fn start_create(
+        &mut self,
+        now: SystemTime,
+        next: &mut Earliest,
+    ) -> store::Result<bool> {
+        let store = self.shared.store.clone();
+        let creating = match Creating::unsettled(&store, now).await? {
+            Some(creating) => creating,
+            None => {
+                let Some(batch) = self.next_batch(now, next).await? else { return Ok(false) };
+                let Some(creating) = batch.creating(&store).await? else { return Ok(false) };
+                creating
+            }
+        };
+        let Some(album) = creating.call().album.clone() else {
+            self.settle_all(creating, |_| Created::Refused(ALBUM_GONE.to_owned())).await;
+            return Ok(false);
+        };
+        let client = self.shared.client.clone();
+        self.change.spawn(async move {
+            crash::point(crash::CREATE_BEFORE_CALL);
+            let outcome = client.create_items(Some(&album), &creating.items()).await;
+            crash::point(crash::CREATE_AFTER_CALL);
+            Change::Created(Answer { creating, outcome })
+        });
+        Ok(true)
+    }
+
+    async fn next_batch(
+        &mut self,
+        now: SystemTime,
+        next: &mut Earliest,
+    ) -> store::Result<Option<Uploaded>> {
+        if let Some(part) = self.split.pop_front() {
+            return Ok(Some(part));
+        }
+        let (ready, mut coming) =
+            self.shared.store.run(move |store| store.ready(now, TOKENS_MAX as u32)).await?;
+        coming.retain(|file| match self.in_flight.get(&file.file) {
+            Some(transfer) => transfer.since.elapsed() < HOLD_UP_MAX,
+            None => !self.shared.is_open(file.file),
+        });
+        let rules = Rules {
+            max: BATCH_MAX,
+            linger: self.shared.config.linger,
+            impatient: self.is_impatient(),
+            now,
+        };
+        Ok(match batch::next(&ready, &coming, &rules) {
+            Next::Now { dir, files } => Some(Uploaded::new(dir, &files)),
+            Next::At(at) => {
+                next.consider(at);
+                None
+            }
+            Next::Nothing => None,
+        })
+    }
+
+    pub(super) async fn create_ended(&mut self, answer: Answer) {
+        let Answer { creating, outcome } = answer;
+        match outcome {
+            Ok(results) => {
+                self.changed();
+                tracing::debug!(call = creating.call().call, items = results.len(), "created");
+                let outcomes = creating.call().items.iter().zip(results);
+                let outcomes =
+                    outcomes.map(|(item, result)| self.read_result(item, result)).collect();
+                self.settle(creating, outcomes).await;
+            }
+            Err(error) if matches!(error.advice(), Advice::GiveUp) => {
+                self.changed();
+                self.create_refused(creating, &error).await;
+            }
+            Err(error) => self.create_unanswered(creating, &error).await,
+        }
+    }
+
+    fn read_result(&self, item: &CreateItem, result: Result<MediaItem, ItemStatus>) -> Created {
+        let status = match result {
+            Ok(made) => return Created::Made(made),
+            Err(status) => status,
+        };
+        let again = |alone| Created::Again {
+            alone,
+            error: Some(status.to_string()),
+            retry_at: Some(self.retry_at(item.attempts + 1)),
+            maybe_made: false,
+        };
+        match status.verdict() {
+            ItemVerdict::Transient => again(false),
+            ItemVerdict::Duplicate if item.attempts + 1 < ATTEMPTS_MAX => again(true),
+            // Google says the same of broken files and of odd duplicates: the second time it is believed.
+            ItemVerdict::Doubtful if item.attempts == 0 => again(true),
+            _ => Created::Refused(status.to_string()),
+        }
+    }
+
+    /// Google will not make this batch: it is split until the culprit is alone.
+    async fn create_refused(&mut self, creating: Creating, error: &api::Error) {
+        if error.is_album_missing() || error.is_album_not_writeable() {
+            let reason =
+                if error.is_album_missing() { ALBUM_GONE.to_owned() } else { chain(error) };
+            self.settle_all(creating, |_| Created::Refused(reason.clone())).await;
+        } else if creating.call().items.len() > 1 {
+            self.split(creating, false).await;
+        } else {
+            let text = chain(error);
+            let token = error.is_invalid_token();
+            self.settle_all(creating, |item| {
+                if token && item.attempts + 1 < ATTEMPTS_MAX {
+                    Created::TokenLost(text.clone())
+                } else {
+                    Created::Refused(text.clone())
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Nothing is known about this batch: it stays asked for, and is asked for again.
+    async fn create_unanswered(&mut self, creating: Creating, error: &api::Error) {
+        let Some(trouble) = self.read_trouble(error, self.write_trouble.as_ref()) else { return };
+        let own = error.refusal().is_some_and(|refusal| refusal.status >= 500);
+        self.call_failures = if own { self.call_failures + 1 } else { 0 };
+        if self.call_failures >= UNANSWERED_MAX {
+            self.call_failures = 0;
+            if creating.call().items.len() > 1 {
+                self.split(creating, true).await;
+            } else {
+                let text = chain(error);
+                let retry_at =
+                    creating.call().items.first().map(|it| self.retry_at(it.attempts + 1));
+                self.settle_all(creating, |_| Created::Again {
+                    alone: true,
+                    error: Some(text.clone()),
+                    retry_at,
+                    maybe_made: true,
+                })
+                .await;
+            }
+            return;
+        }
+        let until = trouble.until;
+        self.set_write_trouble(trouble);
+        let store = self.shared.store.clone();
+        if let Err(error) = creating.unanswered(&store, until).await {
+            self.database_failed(&error);
+        }
+    }
+
+    async fn split(&mut self, creating: Creating, maybe_made: bool) {
+        let halves = creating.halves();
+        self.settle_all(creating, |_| Created::Again {
+            alone: false,
+            error: None,
+            retry_at: None,
+            maybe_made,
+        })
+        .await;
+        for half in halves.into_iter().rev() {
+            self.split.push_front(half);
+        }
+    }
+
+    async fn settle_all(&mut self, creating: Creating, outcome: impl Fn(&CreateItem) -> Created) {
+        let outcomes = creating.call().items.iter().map(outcome).collect();
+        self.settle(creating, outcomes).await;
+    }
+
+    async fn settle(&mut self, creating: Creating, outcomes: Vec<Created>) {
+        let shared = self.shared.clone();
+        for (item, outcome) in creating.call().items.iter().zip(&outcomes) {
+            let path = || shared.path_of(item.file);
+            match outcome {
+                Created::Made(_) | Created::Again { error: None, .. } => {}
+                Created::Again { error: Some(text), .. } | Created::TokenLost(text) => {
+                    tracing::warn!(path = path(), "will be tried again: {text}");
+                    shared.remember(path(), text.clone());
+                }
+                Created::Refused(reason) => {
+                    tracing::warn!(
+                        path = path(),
+                        reason,
+                        "a file was refused; its bytes are under .gphotos/failed"
+                    );
+                    shared.remember(path(), reason.clone());
+                }
+            }
+        }
+        match creating.settled(&shared.store, outcomes).await {
+            Ok(settled) => self.apply(settled).await,
+            Err(error) => {
+                self.database_failed(&error);
+            }
+        }
+        crash::point(crash::CREATE_AFTER_SETTLE);
+    }
+
+    /// Passes on what has changed, and lets go of bytes and files that nobody needs any more.
+    pub(super) async fn apply(&mut self, settled: Settled) {
+        let shared = self.shared.clone();
+        self.store(move |store| {
+            for (file, into) in settled.merged {
+                let _lock = shared.lock(file);
+                let path = shared.spool.path(file);
+                if path.exists() && store.upload_state(into)?.is_none() {
+                    (shared.config.keep)(into, &path);
+                }
+                shared.spool.remove(file);
+            }
+            shared.tell(settled.changes);
+            for orphan in store.orphans(u32::try_from(BATCH_MAX).unwrap_or(u32::MAX))? {
+                let _lock = shared.lock(orphan);
+                shared.forget_if_orphan(orphan)?;
+            }
+            Ok(())
+        })
+        .await;
+    }
+}
+
+const ALBUM_GONE: &str = "the album does not exist any more at Google; was it deleted there?";
