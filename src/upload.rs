@@ -101,24 +101,40 @@ pub enum SealError {
     #[error("{0}")]
     Unsupported(String),
     /// It is larger than Google takes. The bytes go to the failed files when the last writer has gone.
-    #[error("the file has {size} bytes, Google Photos takes {limit}")]
+    #[error("the file has {size} bytes, Google Photos takes {max}")]
     TooLarge {
         /// In bytes.
         size: u64,
         /// In bytes.
-        limit: u64,
+        max: u64,
     },
+    /// The disk that holds spool and database is full.
+    #[error("no space is left for the spool")]
+    NoSpace(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The spool file cannot be read or synced.
-    #[error("the spool failed")]
-    Io(#[from] io::Error),
+    #[error("the spool file failed")]
+    Io(#[source] io::Error),
     /// The journal cannot be written.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(store::Error),
+}
+
+impl From<io::Error> for SealError {
+    fn from(err: io::Error) -> Self {
+        let full = matches!(err.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if full { Self::NoSpace(err.into()) } else { Self::Io(err) }
+    }
+}
+
+impl From<store::Error> for SealError {
+    fn from(err: store::Error) -> Self {
+        if err.is_disk_full() { Self::NoSpace(err.into()) } else { Self::Store(err) }
+    }
 }
 
 impl SealError {
     /// Whether Google would never take the file, as opposed to trouble with our disk.
-    pub fn is_refusal(&self) -> bool {
+    fn is_refusal(&self) -> bool {
         matches!(self, Self::Unsupported(_) | Self::TooLarge { .. })
     }
 }
@@ -128,7 +144,7 @@ impl SealError {
 pub enum Error {
     /// The spool directory failed.
     #[error("the spool failed")]
-    Io(#[from] io::Error),
+    Spool(#[from] io::Error),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -260,7 +276,7 @@ impl Pipeline {
     }
 
     /// The bytes of files that have not arrived yet. A caller that sets a spooled file's time of
-    /// modification sets it there as well: sealing keeps what it finds.
+    /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
     pub fn spool(&self) -> &Spool {
         &self.shared.spool
     }
@@ -551,7 +567,7 @@ impl Shared {
     /// Deletes a file that has no name any more and that Google never had. With the file's lock held.
     fn forget_if_orphan(&self, file: FileId) -> Result<(), store::Error> {
         if !self.is_open(file) && self.store.forget_file(file)? {
-            self.spool.remove(file);
+            self.spool.discard(file);
             self.moved_on();
         }
         Ok(())
@@ -630,7 +646,7 @@ fn chain(err: &(dyn std::error::Error + 'static)) -> String {
 fn judge(found: &spool::Look, name: &EntryName) -> Result<accept::Accepted, SealError> {
     let accepted = accept::sniff(&found.head, name).map_err(SealError::Unsupported)?;
     if found.size > accepted.bytes_max() {
-        return Err(SealError::TooLarge { size: found.size, limit: accepted.bytes_max() });
+        return Err(SealError::TooLarge { size: found.size, max: accepted.bytes_max() });
     }
     Ok(accepted)
 }

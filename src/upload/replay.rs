@@ -43,7 +43,7 @@ fn settle_versions(shared: &Shared) -> Result<(), Error> {
 /// A file that was being written: nothing was promised, but nothing is thrown away.
 fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     if shared.store.forget_file(file)? {
-        shared.spool.remove(file);
+        shared.spool.discard(file);
         return Ok(());
     }
     let size = match std::fs::metadata(shared.spool.path(file)) {
@@ -55,7 +55,7 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
         return Ok(shared.fail(file, INTERRUPTED)?);
     }
     if shared.store.abandon_edit(file)? {
-        shared.spool.remove(file);
+        shared.spool.discard(file);
         return Ok(());
     }
     shared.spool.create(file)?;
@@ -72,7 +72,7 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
             Found::Other(path) => path,
             Found::Bytes(file) => match shared.store.upload_state(file)? {
                 None if is_arrived(shared, file)? => {
-                    shared.spool.remove(file);
+                    shared.spool.discard(file);
                     continue;
                 }
                 Some(_) => continue,

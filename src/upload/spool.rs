@@ -81,15 +81,31 @@ impl Spool {
         OpenOptions::new().read(true).write(true).open(self.path(file))
     }
 
-    /// Where the spool is.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Sets a spool file's modification time, nanoseconds since 1970: sealing keeps it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> io::Result<()> {
+        let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
+        let at = if mtime_ns < 0 {
+            std::time::UNIX_EPOCH.checked_sub(since)
+        } else {
+            std::time::UNIX_EPOCH.checked_add(since)
+        };
+        self.open(file)?.set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
     }
 
     /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
-    pub fn remove(&self, file: FileId) {
-        if let Err(error) = absent_is_fine(fs::remove_file(self.path(file))) {
-            // The next start finds it and tries again.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn remove(&self, file: FileId) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.path(file)))
+    }
+
+    /// Deletes a spool file that nobody needs. If that fails the next start tries again.
+    pub(crate) fn discard(&self, file: FileId) {
+        if let Err(error) = self.remove(file) {
             tracing::warn!(%error, file = file.0, "cannot delete a spool file");
         }
     }
@@ -240,5 +256,14 @@ mod tests {
         assert_eq!(fs::read(dir.path().join("spool/orphans/7")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("spool/orphans/7.1")).unwrap(), b"two");
         assert_eq!(spool.list().unwrap(), []);
+    }
+
+    #[test]
+    fn a_modification_time_before_1970_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        spool.create(FileId(1)).unwrap();
+        spool.set_mtime(FileId(1), -1_500_000_000).unwrap();
+        assert_eq!(spool.sync(FileId(1)).unwrap().mtime_ns, -1_500_000_000);
     }
 }

@@ -79,7 +79,7 @@ async fn attempt(
                 Hashed::Twin => return Ok(Outcome::Twin),
                 Hashed::Outdated => return Ok(Outcome::Done),
                 Hashed::Unchanged => {
-                    shared.spool.remove(file);
+                    shared.spool.discard(file);
                     shared.tell(vec![store::Change::File(file)]);
                     return Ok(Outcome::Twin);
                 }

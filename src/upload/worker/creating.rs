@@ -229,7 +229,7 @@ impl Worker {
                 if path.exists() && store.upload_state(into)?.is_none() {
                     (shared.config.keep)(into, &path);
                 }
-                shared.spool.remove(file);
+                shared.spool.discard(file);
             }
             shared.tell(settled.changes);
             for orphan in store.orphans(u32::try_from(BATCH_MAX).unwrap_or(u32::MAX))? {

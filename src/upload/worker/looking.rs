@@ -194,7 +194,7 @@ fn let_go(
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;
     crash::point(crash::CONFIRM_AFTER_JOURNAL);
-    shared.spool.remove(file);
+    shared.spool.discard(file);
     drop(lock);
     shared.tell(vec![Change::File(file)]);
     Ok(())
