@@ -10,7 +10,9 @@ mod auth;
 mod base_urls;
 mod budget;
 mod bytes;
+mod download;
 mod error;
+mod request;
 mod retry;
 mod transport;
 mod wire;
@@ -18,13 +20,13 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::Date;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::media::{Album, AlbumId, MediaId, MediaItem, PageToken, UploadToken};
+use request::{limit_batch, limit_chars};
 use transport::{Call, Transport};
 
 pub use auth::{
@@ -36,23 +38,18 @@ pub use budget::{
     API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY, Saved as SavedBudget,
     next_reset,
 };
-pub use bytes::{Download, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+pub use bytes::{FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+pub use download::Download;
 pub use error::{Advice, Class, Error, ItemStatus, ItemVerdict, Refusal};
+pub use request::{
+    ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
+    FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,
+};
 
-/// Most items in one batchCreate, batchGet, batchAdd or batchRemove call (reference §6.5, §7.5, §7.6).
-pub const BATCH_MAX: usize = 50;
 /// Largest page of albums.list (reference §6.1).
 const ALBUMS_PER_PAGE: usize = 50;
 /// Largest page of mediaItems.list and search (reference §7.1).
 const ITEMS_PER_PAGE: usize = 100;
-/// Longest album title, in characters (reference §5.1).
-pub const TITLE_CHARS_MAX: usize = 500;
-/// Longest file name, in characters (reference §5.3).
-pub const FILE_NAME_CHARS_MAX: usize = 255;
-/// Longest description, in characters (reference §5.2 says fewer than 1000).
-pub const DESCRIPTION_CHARS_MAX: usize = 999;
-/// Most items in one album (reference §6.5).
-pub const ALBUM_ITEMS_MAX: u64 = 20_000;
 
 /// How the client behaves; the defaults are right for Google.
 #[derive(Debug, Clone)]
@@ -130,82 +127,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The next one; only its absence ends the listing.
     pub next: Option<PageToken>,
-}
-
-/// An item to be created from bytes that were uploaded.
-#[derive(Debug, Clone)]
-pub struct NewItem {
-    /// From the upload; good for one day.
-    pub token: UploadToken,
-    /// The name for ever, with extension; at most [`FILE_NAME_CHARS_MAX`].
-    pub file_name: String,
-    /// The user's own words; at most [`DESCRIPTION_CHARS_MAX`].
-    pub description: Option<String>,
-}
-
-/// Which capture dates a search wants. Items without one never match (reference §7.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DateFilter {
-    /// A year.
-    Year(i16),
-    /// A month, 1 to 12, of a year.
-    Month(i16, i8),
-    /// A day.
-    Day(Date),
-    /// From one day to another, both included.
-    Range(Date, Date),
-}
-
-impl DateFilter {
-    fn json(self) -> Value {
-        let day = |it: Date| json!({"year": it.year(), "month": it.month(), "day": it.day()});
-        match self {
-            Self::Year(year) => json!({"dates": [{"year": year}]}),
-            Self::Month(year, month) => json!({"dates": [{"year": year, "month": month}]}),
-            Self::Day(date) => json!({"dates": [day(date)]}),
-            Self::Range(from, to) => {
-                json!({"ranges": [{"startDate": day(from), "endDate": day(to)}]})
-            }
-        }
-    }
-}
-
-/// A place within an album.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AlbumPosition {
-    /// Before everything.
-    First,
-    /// After everything.
-    Last,
-    /// Right after an item.
-    After(MediaId),
-}
-
-/// What can be put between an album's items. Never listed, changed or removed again (reference §6.7).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Enrichment {
-    /// Words.
-    Text(String),
-    /// A place.
-    Location(Location),
-    /// A way on a map.
-    Map {
-        /// From here.
-        origin: Location,
-        /// To there.
-        destination: Location,
-    },
-}
-
-/// A named point on earth.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Location {
-    /// Its name.
-    pub name: String,
-    /// In degrees, -90 to 90.
-    pub latitude: f64,
-    /// In degrees, -180 to 180.
-    pub longitude: f64,
 }
 
 impl Client {
@@ -334,22 +255,8 @@ impl Client {
         enrichment: &Enrichment,
         position: &AlbumPosition,
     ) -> Result<(), Error> {
-        let location = |it: &Location| json!({"locationName": it.name, "latlng": {"latitude": it.latitude, "longitude": it.longitude}});
-        let item = match enrichment {
-            Enrichment::Text(text) => json!({"textEnrichment": {"text": text}}),
-            Enrichment::Location(it) => json!({"locationEnrichment": {"location": location(it)}}),
-            Enrichment::Map { origin, destination } => {
-                json!({"mapEnrichment": {"origin": location(origin), "destination": location(destination)}})
-            }
-        };
-        let position = match position {
-            AlbumPosition::First => json!({"position": "FIRST_IN_ALBUM"}),
-            AlbumPosition::Last => json!({"position": "LAST_IN_ALBUM"}),
-            AlbumPosition::After(item) => {
-                json!({"position": "AFTER_MEDIA_ITEM", "relativeMediaItemId": item})
-            }
-        };
-        let body = json!({"newEnrichmentItem": item, "albumPosition": position});
+        let body =
+            json!({"newEnrichmentItem": enrichment.json(), "albumPosition": position.json()});
         let path = ["albums", &format!("{album}:addEnrichment")];
         self.transport.write(post("albums.addEnrichment", path, body)).await?;
         Ok(())
@@ -578,28 +485,4 @@ fn next_page(
         }
         next => Ok(next),
     }
-}
-
-/// Google refuses empty, oversized and repeating batches as a whole; a caller that sends one is wrong.
-fn limit_batch<T: Eq + std::hash::Hash>(call: &'static str, batch: &[T]) -> Result<(), Error> {
-    let different = batch.iter().collect::<std::collections::HashSet<_>>().len();
-    if !(1..=BATCH_MAX).contains(&batch.len()) || different != batch.len() {
-        let why = format!(
-            "it takes 1 to {BATCH_MAX} different items, not {} ({different} different)",
-            batch.len()
-        );
-        return Err(Error::Unfit { call, why });
-    }
-    Ok(())
-}
-
-fn limit_chars(call: &'static str, what: &str, text: &str, max: usize) -> Result<(), Error> {
-    let count = text.chars().count();
-    if count > max {
-        return Err(Error::Unfit {
-            call,
-            why: format!("the {what} has {count} characters, {max} are allowed"),
-        });
-    }
-    Ok(())
 }

@@ -1,28 +1,24 @@
-//! Bytes up, by the raw and the resumable protocol (reference §8), and down by base URL (§9).
+//! Bytes up, by the raw and the resumable protocol (reference §8).
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, unfold};
-use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE,
-};
-use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use futures_util::stream::unfold;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use url::Url;
 
 use super::Client;
-use super::budget::Kind;
 use super::error::{Advice, Class, Error};
 use super::retry;
-use super::transport::{Answer, classify, header, whole_body};
-use crate::media::{MediaKind, UploadToken};
+use super::transport::{Answer, header};
+use crate::media::UploadToken;
 
 /// Files up to this size go up in one request; larger ones in a session that can be resumed. In bytes.
 pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
@@ -31,11 +27,8 @@ pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 const CHUNK_BYTES: u64 = 256 << 10;
 /// Breaks in a row without a byte of progress after which an upload is left to the caller.
 const FRUITLESS_BREAKS_MAX: u32 = 5;
-/// Hops from a base URL to the bytes.
-const REDIRECTS_MAX: usize = 5;
 
 const UPLOAD: &str = "uploads";
-const DOWNLOAD: &str = "download";
 
 /// The bytes of one file, on their way up. They must not change meanwhile.
 #[derive(Debug, Clone)]
@@ -84,20 +77,6 @@ pub enum FinishError {
     Api(#[from] Error),
 }
 
-/// The bytes of an item on their way down.
-pub struct Download {
-    /// The length of the whole in bytes, if told.
-    pub len: Option<u64>,
-    /// The bytes from the offset that was asked for. Ends early only with an error.
-    pub stream: BoxStream<'static, Result<Bytes, Error>>,
-}
-
-impl std::fmt::Debug for Download {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Download").field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
 /// What the server says about a session.
 enum Progress {
     Active { received: u64 },
@@ -141,6 +120,9 @@ impl Client {
             })
             .await?;
         let garbled = |why: String| Error::Garbled { call: UPLOAD, why };
+        if header(&answer.headers, "x-goog-upload-status") == Some("final") {
+            return Err(garbled("it refuses the session and does not say why".into()));
+        }
         let session = header(&answer.headers, "x-goog-upload-url")
             .ok_or_else(|| garbled("it names no session".into()))?;
         let url =
@@ -186,7 +168,12 @@ impl Client {
                 Err(error) => error,
             };
             let after = match error.advice() {
-                Advice::Retry { after } => after,
+                // A longer wait is for the caller, who has other files to care about.
+                Advice::Retry { after }
+                    if after <= Some(self.transport.config.deadlines.retries) =>
+                {
+                    after
+                }
                 // The bytes were spoilt on the way: what the server has is not worth going on with.
                 Advice::GiveUp if error.is_checksum_mismatch() => return Err(error.into()),
                 // A wrong offset or a lost session: the query tells which.
@@ -316,108 +303,6 @@ impl Client {
         );
         Err(Error::Unfit { call: UPLOAD, why })
     }
-
-    /// Fetches an item's bytes from `from` on. Carries no token.
-    ///
-    /// # Errors
-    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others. A break later on is an
-    /// error in the stream.
-    pub async fn download(
-        &self,
-        base_url: &str,
-        kind: MediaKind,
-        from: u64,
-    ) -> Result<Download, Error> {
-        let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, from)).await?;
-        let headers = response.headers();
-        let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
-        if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
-            return Err(garbled("it is a web page, not a picture"));
-        }
-        let (starts_at, len) = match response.status() {
-            StatusCode::PARTIAL_CONTENT => {
-                content_range(headers).ok_or_else(|| garbled("it does not say which part it is"))?
-            }
-            StatusCode::RANGE_NOT_SATISFIABLE => (from, content_range(headers).and_then(|it| it.1)),
-            _ => (0, response.content_length()),
-        };
-        let skip = from
-            .checked_sub(starts_at)
-            .ok_or_else(|| garbled("it starts after the byte asked for"))?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            return Ok(Download { len, stream: futures_util::stream::empty().boxed() });
-        }
-        let stall = self.transport.config.deadlines.stall;
-        Ok(Download { len, stream: skip_bytes(body_stream(response, stall), skip) })
-    }
-
-    /// The length of an item's bytes without fetching them, if the server tells. In bytes.
-    ///
-    /// # Errors
-    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others.
-    pub async fn download_size(
-        &self,
-        base_url: &str,
-        kind: MediaKind,
-    ) -> Result<Option<u64>, Error> {
-        let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, 0)).await?;
-        // Not Response::content_length: that is about the body, and a HEAD has none.
-        Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
-    }
-
-    /// Makes one request for media and follows redirects, all without the token.
-    async fn fetch(&self, method: Method, url: &Url, from: u64) -> Result<Response, Error> {
-        let transport = &self.transport;
-        let mut url = url.clone();
-        for _ in 0..=REDIRECTS_MAX {
-            if !transport.is_fit_for_media(&url) {
-                return Err(Error::Unfit {
-                    call: DOWNLOAD,
-                    why: "the base URL is not https".into(),
-                });
-            }
-            transport.charge(Kind::Media)?;
-            // Packed bytes would have a length that is not the item's.
-            let mut request = transport
-                .http
-                .request(method.clone(), url.clone())
-                .header(ACCEPT_ENCODING, "identity");
-            if from > 0 {
-                request = request.header(RANGE, format!("bytes={from}-"));
-            }
-            let answer =
-                tokio::time::timeout(transport.config.deadlines.read, request.send()).await;
-            let response = answer
-                .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
-                .map_err(|err| classify(DOWNLOAD, err))?;
-            let status = response.status();
-            if status.is_success() || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0) {
-                return Ok(response);
-            }
-            match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
-                Some(next) if status.is_redirection() => url = next,
-                _ => {
-                    let headers = response.headers().clone();
-                    let body = tokio::time::timeout(
-                        transport.config.deadlines.stall,
-                        whole_body(DOWNLOAD, response),
-                    );
-                    let body = body.await.ok().and_then(Result::ok).unwrap_or_default(); // only explains
-                    return Err(transport.refusal(
-                        DOWNLOAD,
-                        Class::Media,
-                        Kind::Media,
-                        status,
-                        &headers,
-                        &body,
-                    ));
-                }
-            }
-        }
-        Err(Error::Garbled { call: DOWNLOAD, why: "it redirects without end".into() })
-    }
 }
 
 impl Payload {
@@ -476,70 +361,11 @@ fn token(answer: &Answer) -> Option<UploadToken> {
     (plain && status.eq_ignore_ascii_case("final")).then(|| UploadToken::new(text))
 }
 
-/// A base URL is used with a suffix only (reference §9).
-fn media_url(base_url: &str, kind: MediaKind) -> Result<Url, Error> {
-    let suffix = match kind {
-        MediaKind::Photo => "=d",
-        MediaKind::Video => "=dv",
-    };
-    format!("{base_url}{suffix}")
-        .parse()
-        .map_err(|err| Error::Unfit { call: DOWNLOAD, why: format!("the base URL: {err}") })
-}
-
-/// Start and total of `bytes 5-9/10`, `bytes 5-9/*` or `bytes */10`.
-fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let (range, total) =
-        header(headers, CONTENT_RANGE.as_str())?.strip_prefix("bytes")?.trim().split_once('/')?;
-    let start = range.split_once('-').map_or(Some(0), |(start, _)| start.trim().parse().ok())?;
-    Some((start, total.trim().parse().ok()))
-}
-
-/// The body as it comes; silence for `stall` is an error.
-fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
-    futures_util::stream::try_unfold(response, move |mut response| async move {
-        match tokio::time::timeout(stall, response.chunk()).await {
-            Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
-            Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
-            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, response))),
-        }
-    })
-    .boxed()
-}
-
-/// Leaves out the first bytes, for servers that do not do ranges.
-fn skip_bytes(
-    stream: BoxStream<'static, Result<Bytes, Error>>,
-    skip: u64,
-) -> BoxStream<'static, Result<Bytes, Error>> {
-    let mut left = skip;
-    stream
-        .map_ok(move |mut chunk| {
-            let here = left.min(chunk.len() as u64);
-            left -= here;
-            chunk.split_off(here as usize)
-        })
-        .try_filter(|chunk| std::future::ready(!chunk.is_empty()))
-        .boxed()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use reqwest::header::HeaderMap;
 
-    #[test]
-    fn content_ranges_are_read() {
-        for (text, expected) in [
-            ("bytes 5-9/10", Some((5, Some(10)))),
-            ("bytes 5-9/*", Some((5, None))),
-            ("bytes */10", Some((0, Some(10)))),
-            ("items 1-2/3", None),
-            ("bytes x-9/10", None),
-        ] {
-            let headers = HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]);
-            assert_eq!(content_range(&headers), expected, "{text}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn tokens_are_plain_text_of_a_finished_upload() {

@@ -104,25 +104,27 @@ impl Transport {
         let patience =
             Patience { base: self.config.retry_base, give_up_after: self.config.deadlines.retries };
         let begun = Instant::now();
-        for attempts in 1.. {
-            match attempt().await {
-                Err(error) => {
-                    match retry::wait(&error, attempts, begun.elapsed(), patience, rand::random()) {
-                        Some(wait) => {
-                            tracing::debug!(%error, ?wait, attempts, "will ask again");
-                            tokio::time::sleep(wait).await;
-                        }
-                        None => return Err(error),
-                    }
-                }
+        let mut attempts = 0;
+        loop {
+            let error = match attempt().await {
+                Err(error) => error,
                 done => return done,
+            };
+            attempts += 1;
+            let elapsed = begun.elapsed();
+            match retry::wait(&error, attempts, elapsed, patience, rand::random()) {
+                Some(wait) => {
+                    tracing::debug!(%error, ?wait, attempts, "will ask again");
+                    tokio::time::sleep(wait).await;
+                }
+                None => return Err(error),
             }
         }
-        unreachable!("the loop has no end")
     }
 
     /// Sends a library-changing call once, when its turn has come.
     pub(super) async fn write(self: &Arc<Self>, call: Call) -> Result<Answer, Error> {
+        let name = call.name;
         let turn = self.writer.clone().lock_owned().await;
         self.pause_over().await;
         let this = self.clone();
@@ -135,10 +137,8 @@ impl Transport {
             drop(turn);
             answer
         });
-        match sending.await {
-            Ok(answer) => answer,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        // Fails only if the program is being shut down.
+        sending.await.unwrap_or_else(|err| Err(Error::Broken { call: name, source: err.into() }))
     }
 
     /// How long library-changing calls are still held back after a short-term 429.

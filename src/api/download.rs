@@ -1,0 +1,206 @@
+//! Bytes down, by base URL (reference §9): without a login, with redirects, from any offset.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, empty, try_unfold};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE,
+};
+use reqwest::{Method, Response, StatusCode};
+use url::Url;
+
+use super::Client;
+use super::budget::Kind;
+use super::error::{Class, Error};
+use super::transport::{classify, header, whole_body};
+use crate::media::MediaKind;
+
+/// Hops from a base URL to the bytes.
+const REDIRECTS_MAX: usize = 5;
+
+const DOWNLOAD: &str = "download";
+
+/// The bytes of an item on their way down.
+pub struct Download {
+    /// The length of the whole in bytes, if told.
+    pub len: Option<u64>,
+    /// The bytes from the offset that was asked for. Ends early only with an error.
+    pub stream: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Fetches an item's bytes from `from` on. Carries no token.
+    ///
+    /// # Errors
+    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others. A break later on is an
+    /// error in the stream.
+    pub async fn download(
+        &self,
+        base_url: &str,
+        kind: MediaKind,
+        from: u64,
+    ) -> Result<Download, Error> {
+        let url = media_url(base_url, kind)?;
+        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, from)).await?;
+        let headers = response.headers();
+        let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
+        if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
+            return Err(garbled("it is a web page, not a picture"));
+        }
+        let (starts_at, len) = match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                content_range(headers).ok_or_else(|| garbled("it does not say which part it is"))?
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => (from, content_range(headers).and_then(|it| it.1)),
+            _ => (0, response.content_length()),
+        };
+        let skip = from
+            .checked_sub(starts_at)
+            .ok_or_else(|| garbled("it starts after the byte asked for"))?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(Download { len, stream: empty().boxed() });
+        }
+        let stall = self.transport.config.deadlines.stall;
+        Ok(Download { len, stream: skip_bytes(body_stream(response, stall), skip) })
+    }
+
+    /// The length of an item's bytes without fetching them, if the server tells. In bytes.
+    ///
+    /// # Errors
+    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others.
+    pub async fn download_size(
+        &self,
+        base_url: &str,
+        kind: MediaKind,
+    ) -> Result<Option<u64>, Error> {
+        let url = media_url(base_url, kind)?;
+        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, 0)).await?;
+        // Not Response::content_length: that is about the body, and a HEAD has none.
+        Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
+    }
+
+    /// Makes one request for media and follows redirects, all without the token.
+    async fn fetch(&self, method: Method, url: &Url, from: u64) -> Result<Response, Error> {
+        let transport = &self.transport;
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            if !transport.is_fit_for_media(&url) {
+                return Err(Error::Unfit {
+                    call: DOWNLOAD,
+                    why: "the base URL is not https".into(),
+                });
+            }
+            transport.charge(Kind::Media)?;
+            // Packed bytes would have a length that is not the item's.
+            let mut request = transport
+                .http
+                .request(method.clone(), url.clone())
+                .header(ACCEPT_ENCODING, "identity");
+            if from > 0 {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            let answer =
+                tokio::time::timeout(transport.config.deadlines.read, request.send()).await;
+            let response = answer
+                .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
+                .map_err(|err| classify(DOWNLOAD, err))?;
+            let status = response.status();
+            if status.is_success() || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0) {
+                return Ok(response);
+            }
+            match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
+                Some(next) if status.is_redirection() => url = next,
+                _ => {
+                    let headers = response.headers().clone();
+                    let body = tokio::time::timeout(
+                        transport.config.deadlines.stall,
+                        whole_body(DOWNLOAD, response),
+                    );
+                    let body = body.await.ok().and_then(Result::ok).unwrap_or_default(); // only explains
+                    return Err(transport.refusal(
+                        DOWNLOAD,
+                        Class::Media,
+                        Kind::Media,
+                        status,
+                        &headers,
+                        &body,
+                    ));
+                }
+            }
+        }
+        Err(Error::Garbled { call: DOWNLOAD, why: "it redirects without end".into() })
+    }
+}
+
+/// A base URL is used with a suffix only (reference §9).
+fn media_url(base_url: &str, kind: MediaKind) -> Result<Url, Error> {
+    let suffix = match kind {
+        MediaKind::Photo => "=d",
+        MediaKind::Video => "=dv",
+    };
+    format!("{base_url}{suffix}")
+        .parse()
+        .map_err(|err| Error::Unfit { call: DOWNLOAD, why: format!("the base URL: {err}") })
+}
+
+/// Start and total of `bytes 5-9/10`, `bytes 5-9/*` or `bytes */10`.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let (range, total) =
+        header(headers, CONTENT_RANGE.as_str())?.strip_prefix("bytes")?.trim().split_once('/')?;
+    let start = range.split_once('-').map_or(Some(0), |(start, _)| start.trim().parse().ok())?;
+    Some((start, total.trim().parse().ok()))
+}
+
+/// The body as it comes; silence for `stall` is an error.
+fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
+    try_unfold(response, move |mut response| async move {
+        match tokio::time::timeout(stall, response.chunk()).await {
+            Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+            Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
+            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, response))),
+        }
+    })
+    .boxed()
+}
+
+/// Leaves out the first bytes, for servers that do not do ranges.
+fn skip_bytes(
+    stream: BoxStream<'static, Result<Bytes, Error>>,
+    skip: u64,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    let mut left = skip;
+    stream
+        .map_ok(move |mut chunk| {
+            let here = left.min(chunk.len() as u64);
+            left -= here;
+            chunk.split_off(here as usize)
+        })
+        .try_filter(|chunk| std::future::ready(!chunk.is_empty()))
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read() {
+        for (text, expected) in [
+            ("bytes 5-9/10", Some((5, Some(10)))),
+            ("bytes 5-9/*", Some((5, None))),
+            ("bytes */10", Some((0, Some(10)))),
+            ("items 1-2/3", None),
+            ("bytes x-9/10", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]);
+            assert_eq!(content_range(&headers), expected, "{text}");
+        }
+    }
+}

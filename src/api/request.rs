@@ -1,0 +1,158 @@
+//! What callers hand in: limits, filters, positions, new items. Pure.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::error::Error;
+use crate::media::{MediaId, UploadToken};
+
+/// Most items in one batchCreate, batchGet, batchAdd or batchRemove call (reference §6.5, §7.5, §7.6).
+pub const BATCH_MAX: usize = 50;
+/// Longest album title, in characters (reference §5.1).
+pub const TITLE_CHARS_MAX: usize = 500;
+/// Longest file name, in characters (reference §5.3).
+pub const FILE_NAME_CHARS_MAX: usize = 255;
+/// Longest description, in characters (reference §5.2 says fewer than 1000).
+pub const DESCRIPTION_CHARS_MAX: usize = 999;
+/// Most items in one album (reference §6.5).
+pub const ALBUM_ITEMS_MAX: u64 = 20_000;
+
+/// An item to be created from bytes that were uploaded.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// From the upload; good for one day.
+    pub token: UploadToken,
+    /// The name for ever, with extension; at most [`FILE_NAME_CHARS_MAX`].
+    pub file_name: String,
+    /// The user's own words; at most [`DESCRIPTION_CHARS_MAX`].
+    pub description: Option<String>,
+}
+
+/// Which capture dates a search wants. Items without one never match (reference §7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateFilter {
+    /// A year.
+    Year(i16),
+    /// A month, 1 to 12, of a year.
+    Month(i16, i8),
+    /// A day.
+    Day(Date),
+    /// From one day to another, both included.
+    Range(Date, Date),
+}
+
+impl DateFilter {
+    pub(super) fn json(self) -> Value {
+        let day = |it: Date| json!({"year": it.year(), "month": it.month(), "day": it.day()});
+        match self {
+            Self::Year(year) => json!({"dates": [{"year": year}]}),
+            Self::Month(year, month) => json!({"dates": [{"year": year, "month": month}]}),
+            Self::Day(date) => json!({"dates": [day(date)]}),
+            Self::Range(from, to) => {
+                json!({"ranges": [{"startDate": day(from), "endDate": day(to)}]})
+            }
+        }
+    }
+}
+
+/// A place within an album.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlbumPosition {
+    /// Before everything.
+    First,
+    /// After everything.
+    Last,
+    /// Right after an item.
+    After(MediaId),
+}
+
+/// What can be put between an album's items. Never listed, changed or removed again (reference §6.7).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Enrichment {
+    /// Words.
+    Text(String),
+    /// A place.
+    Location(Location),
+    /// A way on a map.
+    Map {
+        /// From here.
+        origin: Location,
+        /// To there.
+        destination: Location,
+    },
+}
+
+/// A named point on earth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Location {
+    /// Its name.
+    pub name: String,
+    /// In degrees, -90 to 90.
+    pub latitude: f64,
+    /// In degrees, -180 to 180.
+    pub longitude: f64,
+}
+
+impl AlbumPosition {
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::First => json!({"position": "FIRST_IN_ALBUM"}),
+            Self::Last => json!({"position": "LAST_IN_ALBUM"}),
+            Self::After(item) => {
+                json!({"position": "AFTER_MEDIA_ITEM", "relativeMediaItemId": item})
+            }
+        }
+    }
+}
+
+impl Enrichment {
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!({"textEnrichment": {"text": text}}),
+            Self::Location(it) => json!({"locationEnrichment": {"location": it.json()}}),
+            Self::Map { origin, destination } => {
+                let (origin, destination) = (origin.json(), destination.json());
+                json!({"mapEnrichment": {"origin": origin, "destination": destination}})
+            }
+        }
+    }
+}
+
+impl Location {
+    fn json(&self) -> Value {
+        let point = json!({"latitude": self.latitude, "longitude": self.longitude});
+        json!({"locationName": self.name, "latlng": point})
+    }
+}
+
+/// Google refuses empty, oversized and repeating batches as a whole; a caller that sends one is wrong.
+pub(super) fn limit_batch<T: Eq + std::hash::Hash>(
+    call: &'static str,
+    batch: &[T],
+) -> Result<(), Error> {
+    let different = batch.iter().collect::<std::collections::HashSet<_>>().len();
+    if !(1..=BATCH_MAX).contains(&batch.len()) || different != batch.len() {
+        let why = format!(
+            "it takes 1 to {BATCH_MAX} different items, not {} ({different} different)",
+            batch.len()
+        );
+        return Err(Error::Unfit { call, why });
+    }
+    Ok(())
+}
+
+pub(super) fn limit_chars(
+    call: &'static str,
+    what: &str,
+    text: &str,
+    max: usize,
+) -> Result<(), Error> {
+    let count = text.chars().count();
+    if count > max {
+        return Err(Error::Unfit {
+            call,
+            why: format!("the {what} has {count} characters, {max} are allowed"),
+        });
+    }
+    Ok(())
+}
