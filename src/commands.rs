@@ -12,7 +12,7 @@ pub mod umount;
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -38,7 +38,8 @@ pub fn main() -> ExitCode {
                 .report(Exit::Failed);
         }
     };
-    log_to_stderr(cli.verbose);
+    let detached = matches!(&cli.command, Command::Mount(args) if args.detached);
+    log_to_stderr(cli.verbose, !detached);
     let on_failure = match cli.command {
         Command::Diff(_) => Exit::Usage,
         _ => Exit::Failed,
@@ -73,7 +74,7 @@ fn block_on(command: impl Future<Output = Result<(), CommandError>>) -> Result<(
 }
 
 /// 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the libraries.
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(verbose: u8, to_stay: bool) {
     let filter = match verbose {
         0 => "warn",
         1 => "warn,gphotosfs=info",
@@ -83,6 +84,8 @@ fn log_to_stderr(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
+        // A mount that detaches ends up writing to a file.
+        .with_ansi(to_stay && io::stderr().is_terminal())
         .with_target(verbose > 1)
         .init();
 }

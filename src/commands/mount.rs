@@ -1,5 +1,5 @@
-//! `gphotosfs mount`: puts the parts together, and takes them apart again. Reading [`serve`] tells what the
-//! program is.
+//! `gphotosfs mount`: puts the parts together, and takes them apart again. Reading [`assemble`] tells what
+//! the program is.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, Exit};
@@ -78,7 +78,7 @@ fn detach() -> Result<Exit, CommandError> {
     }
 }
 
-/// The whole program: every part is made here and handed to those that use it.
+/// Mounts, and stays until the mount has ended.
 fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandError> {
     if settings.detached {
         // Signals to the terminal's foreground processes are not for us.
@@ -91,43 +91,87 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
             .because(err)
             .hint("unmount it first with `gphotosfs umount`, or use another account with --profile")
     })?;
-    let disk = |err: std::io::Error| {
-        CommandError::new("cannot use the profile's directories").because(err)
-    };
-    let state_dir = profile.state_dir().map_err(disk)?;
-    let login =
-        Login::load(profile).map_err(|err| CommandError::new("cannot mount").because(err))?;
     raise_file_limit();
-
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
+
+    let options =
+        fuse::Options { read_only: settings.read_only, allow_other: settings.allow_other };
+    let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
+        .map_err(|err| {
+            CommandError::new(format!("cannot mount on {}", mountpoint.display()))
+                .because(err)
+                .hint("is fuse3 installed, /dev/fuse there, and the mount point yours?")
+        })?;
+    mount
+        .notify(parts.changes)
+        .map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let running = Running { pid: std::process::id(), mountpoint: mountpoint.clone() };
+    lock.announce(&running).map_err(no_directory)?;
+    tell_ready(settings, profile.state_dir().map_err(no_directory)?)?;
+
+    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, &parts.store, &parts.budget));
+    runtime.block_on(parts.pipeline.shutdown());
+    keep_budget(&parts.store, &parts.budget);
+    runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
+    ended.map(|()| Exit::Done)
+}
+
+/// The filesystem without its mount, and what is needed to end it well.
+pub struct Parts {
+    /// What each operation means.
+    pub fs: Arc<Fs>,
+    /// What is going.
+    pub pipeline: Pipeline,
+    /// All state.
+    pub store: Store,
+    /// What was spent of the daily allowances.
+    pub budget: Arc<Budget>,
+    /// What the kernel is to be told.
+    pub changes: fuse::Changes,
+}
+
+/// The whole program: every part is made here and handed to those that use it.
+///
+/// # Errors
+/// If the login is missing or a directory cannot be used. Nobody on the network is asked.
+pub fn assemble(
+    profile: &Profile,
+    settings: &MountSettings,
+    mountpoint: &Path,
+    runtime: &Handle,
+) -> Result<Parts, CommandError> {
+    let state_dir = profile.state_dir().map_err(no_directory)?;
+    let login =
+        Login::load(profile).map_err(|err| CommandError::new("cannot mount").because(err))?;
     let store = Store::open(state_dir)
         .map_err(|err| CommandError::new("cannot open the database").because(err))?;
-    let budget = Arc::new(budget(&store)?);
+    let budget = Arc::new(kept_budget(&store)?);
     let _entered = runtime.enter();
     let api = api::Config { api_url: settings.api_url.clone(), ..api::Config::default() };
     let client = api::Client::new(api, Arc::new(login), budget.clone())
         .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
-    let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime.handle()));
+    let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
     let (on_change, changes) = fuse::changes();
 
     let library = Library::new(
         library::Config { refresh: settings.refresh },
         store.clone(),
         client.clone(),
-        runtime.handle().clone(),
+        runtime.clone(),
         base_urls.clone(),
         on_change.clone(),
     );
     let content = Content::new(
         content::Config {
-            dir: profile.cache_dir().map_err(disk)?.join("content"),
+            dir: profile.cache_dir().map_err(no_directory)?.join("content"),
             limit: settings.cache_size,
         },
         store.clone(),
         client.clone(),
         base_urls,
-        runtime.handle().clone(),
+        runtime.clone(),
         on_change.clone(),
     )
     .map_err(|err| CommandError::new("cannot use the content cache").because(err))?;
@@ -143,7 +187,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         },
         store.clone(),
         client.clone(),
-        runtime.handle(),
+        runtime,
     )
     .map_err(|err| CommandError::new("cannot go on with the uploads").because(err))?;
     let fs = Fs::new(
@@ -151,7 +195,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
             read_only: settings.read_only,
             exact_sizes: settings.sizes == Sizes::Exact,
             profile: profile.name().to_string(),
-            mountpoint: mountpoint.clone(),
+            mountpoint: mountpoint.to_owned(),
             api_url: settings.api_url.to_string(),
         },
         store.clone(),
@@ -160,25 +204,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         content,
         client,
     );
+    Ok(Parts { fs, pipeline, store, budget, changes })
+}
 
-    let options =
-        fuse::Options { read_only: settings.read_only, allow_other: settings.allow_other };
-    let mount =
-        fuse::Mount::new(fs, &mountpoint, &options, runtime.handle().clone()).map_err(|err| {
-            CommandError::new(format!("cannot mount on {}", mountpoint.display()))
-                .because(err)
-                .hint("is fuse3 installed, /dev/fuse there, and the mount point yours?")
-        })?;
-    mount.notify(changes).map_err(|err| CommandError::new("cannot start threads").because(err))?;
-    let running = Running { pid: std::process::id(), mountpoint: mountpoint.clone() };
-    lock.announce(&running).map_err(disk)?;
-    tell_ready(settings, state_dir)?;
-
-    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, &store, &budget));
-    runtime.block_on(pipeline.shutdown());
-    keep_budget(&store, &budget);
-    runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
-    ended.map(|()| Exit::Done)
+fn no_directory(err: std::io::Error) -> CommandError {
+    CommandError::new("cannot use the profile's directories").because(err)
 }
 
 /// The directory to mount on, absolute. One that a crashed mount has left behind is cleaned up first.
@@ -198,7 +228,7 @@ fn mountpoint(given: &Path) -> Result<PathBuf, CommandError> {
     Ok(path)
 }
 
-fn budget(store: &Store) -> Result<Budget, CommandError> {
+fn kept_budget(store: &Store) -> Result<Budget, CommandError> {
     let kept = store
         .meta(BUDGET)
         .map_err(|err| CommandError::new("cannot read the database").because(err))?;

@@ -1,0 +1,232 @@
+//! What programs see through the real kernel, and what of it arrives at Google.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use gphotosfs::emulator::Edit;
+use support::{World, jpeg, wait_for};
+
+#[test]
+fn copied_photos_arrive_once_and_are_read_back_byte_for_byte() {
+    let world = World::mounted();
+    for at in 0..20 {
+        world.photo(&format!("photo/IMG_{at:04}.jpg"), at, 20_000 + at as usize * 1000);
+    }
+    world.sh("mkdir mnt/20190428 && cp -p photo/*.jpg mnt/20190428/ && sync mnt/20190428");
+    let remote = world.remote("20190428");
+    assert_eq!(remote.len(), 20);
+    assert!(remote.is_sorted(), "album order is the order of closing: {remote:?}");
+    assert_eq!(world.names("20190428"), remote);
+    world.sh("cd photo && sha256sum *.jpg > ../sums && cd ../mnt/20190428 && sha256sum -c --quiet ../../sums");
+    world.sh("diff <(stat -c '%n %s %Y' photo/* | cut -d/ -f2) <(stat -c '%n %s %Y' mnt/20190428/* | cut -d/ -f3)");
+    assert!(
+        world.emulator.stats().violations.is_empty(),
+        "{:?}",
+        world.emulator.stats().violations
+    );
+}
+
+#[test]
+fn a_second_copy_uploads_nothing() {
+    let world = World::mounted();
+    for at in 0..5 {
+        world.photo(&format!("photo/{at}.jpg"), at, 5000);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    let before = world.emulator.stats().upload_bytes;
+    world.sh("cp photo/* mnt/A/ && sync mnt/A");
+    assert_eq!(world.emulator.stats().upload_bytes, before);
+    assert_eq!(world.remote("A").len(), 5);
+}
+
+#[test]
+fn twins_are_hard_links_and_count_as_in_the_local_folder() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 5000);
+    world.photo("photo/b.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    assert_eq!(world.names("A"), ["a.jpg", "b.jpg"]);
+    assert_eq!(world.remote("A").len(), 1);
+    let (a, b) = (
+        fs::metadata(world.mnt.join("A/a.jpg")).unwrap(),
+        fs::metadata(world.mnt.join("A/b.jpg")).unwrap(),
+    );
+    assert_eq!((a.ino(), a.nlink()), (b.ino(), 2));
+}
+
+#[test]
+fn a_text_file_is_refused_at_close_and_kept_in_failed() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A && echo 'not a photo' > notes.txt");
+    let outcome = world.sh_outcome("cp notes.txt mnt/A/");
+    assert!(!outcome.status.success());
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(said.contains("Wrong medium type"), "{said}");
+    // The kernel tells of the last descriptor after close has returned.
+    wait_for("the file to leave the album", || world.names("A").is_empty());
+    assert_eq!(world.sh("cat mnt/.gphotos/failed/A/notes.txt"), "not a photo\n");
+    assert!(!world.sh_outcome("sync mnt/A").status.success(), "sync tells of the failure");
+    world.sh("rm mnt/.gphotos/failed/A/notes.txt && sync mnt/A");
+}
+
+#[test]
+fn an_empty_file_stays_here_until_it_has_content() {
+    let world = World::mounted();
+    world.photo("a.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && touch mnt/A/a.jpg && sync mnt/A && test -f mnt/A/a.jpg");
+    assert!(world.remote("A").is_empty());
+    world.sh("cat a.jpg > mnt/A/a.jpg && sync mnt/A && cmp a.jpg mnt/A/a.jpg");
+    assert_eq!(world.remote("A"), ["a.jpg"]);
+}
+
+#[test]
+fn rsync_transfers_nothing_the_second_time() {
+    let world = World::mounted();
+    for at in 0..4 {
+        world.photo(&format!("photo/{at}.jpg"), at, 30_000);
+    }
+    world.sh("mkdir mnt/A && rsync -rt photo/ mnt/A/ && sync mnt/A");
+    assert_eq!(world.remote("A").len(), 4);
+    assert_eq!(world.sh("rsync -rt --itemize-changes photo/ mnt/A/ | grep -v '/$' || true"), "");
+}
+
+#[test]
+fn names_survive_whatever_they_are_made_of() {
+    let world = World::mounted();
+    let names = ["with space.jpg", "🏖 beach.jpg", "quote\"'s.jpg", "-dash.jpg", "new\nline.jpg"];
+    let long = format!("{}.jpg", "n".repeat(251));
+    for (at, name) in names.iter().copied().chain([long.as_str()]).enumerate() {
+        world.photo(&format!("photo/{name}"), at as u32, 4000);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    let mut wanted: Vec<String> = names.iter().map(ToString::to_string).chain([long]).collect();
+    wanted.sort();
+    assert_eq!(world.names("A"), wanted);
+    assert_eq!(world.remote("A").len(), 6);
+    let too_long = world.sh_outcome(&format!("touch mnt/A/{}", "n".repeat(256)));
+    assert!(String::from_utf8_lossy(&too_long.stderr).contains("File name too long"));
+}
+
+#[test]
+fn albums_are_made_nested_renamed_hidden_and_shown_again() {
+    let world = World::mounted();
+    world.sh("mkdir -p mnt/2019/Trip && mkdir mnt/Old && mv mnt/Old mnt/New && rmdir mnt/New");
+    assert_eq!(world.names(""), ["2019"]);
+    let titles = || {
+        let mut titles: Vec<_> =
+            world.emulator.dump().albums.into_iter().map(|it| it.title).collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(titles(), ["2019", "2019/Trip", "New"]);
+    world.sh("mkdir mnt/New");
+    assert_eq!(titles(), ["2019", "2019/Trip", "New"], "no second album of the title");
+    assert_eq!(world.names(""), ["2019", "New"]);
+}
+
+#[test]
+fn removed_names_leave_the_album_but_not_the_library() {
+    let world = World::mounted();
+    for at in 0..10 {
+        world.photo(&format!("photo/{at}.jpg"), at, 4000);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A && rm mnt/A/[0-4].jpg && sync mnt/A");
+    assert_eq!(world.remote("A").len(), 5);
+    assert_eq!(world.emulator.dump().items.len(), 10);
+    assert_eq!(world.names("A").len(), 5);
+}
+
+#[test]
+fn what_is_not_allowed_fails_with_a_clear_errno() {
+    let world = World::mounted();
+    world.photo("a.jpg", 1, 4000);
+    world.sh("mkdir mnt/A");
+    for (script, said) in [
+        ("ln -s x mnt/A/link", "Operation not permitted"),
+        ("cp a.jpg mnt/", "Operation not permitted"),
+        ("mkdir mnt/.gphotos/x", "Operation not permitted"),
+        ("mkdir mnt/A", "File exists"),
+        ("mkfifo mnt/A/pipe", "Operation not permitted"),
+        ("cat mnt/A/none.jpg", "No such file"),
+        ("touch mnt/.gphotos/status.json && echo x > mnt/.gphotos/status.json", "ermi"),
+    ] {
+        let outcome = world.sh_outcome(script);
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(!outcome.status.success() && stderr.contains(said), "{script}: {stderr}");
+    }
+    assert_eq!(world.names(""), ["A"], ".gphotos is never listed");
+}
+
+#[test]
+fn a_killed_mount_loses_nothing_that_was_closed() {
+    let world = World::mounted();
+    for at in 0..30 {
+        world.photo(&format!("photo/{at:02}.jpg"), at, 50_000);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/");
+    world.kill();
+    world.mount(&[]);
+    world.sync();
+    assert_eq!(world.remote("A").len(), 30);
+    assert_eq!(world.emulator.dump().items.len(), 30);
+    world.sh("cd photo && sha256sum * > ../sums && cd ../mnt/A && sha256sum -c --quiet ../../sums");
+}
+
+#[test]
+fn a_second_mount_lists_at_once_and_reads_from_the_cache() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 40_000);
+    world.sh("mkdir mnt/A && cp photo/a.jpg mnt/A/");
+    world.umount();
+    world.mount(&[]);
+    world.emulator.reset_stats();
+    world.sh("ls mnt && ls -l mnt/A && cmp photo/a.jpg mnt/A/a.jpg");
+    let stats = world.emulator.stats();
+    assert_eq!(stats.media_requests_today, 0, "read from the local copy: {stats:?}");
+}
+
+#[test]
+fn items_made_elsewhere_are_listed_sized_and_downloaded() {
+    let world = World::new();
+    let photo = jpeg(7, 100_000);
+    let album = || Some("Web".to_owned());
+    world.edit(Edit::CreateAlbum { title: "Web".into() });
+    world.edit(Edit::Seed { album: album(), count: 120, size: 5000, prefix: "w".into() });
+    let filename = "dir/big.jpg".to_owned();
+    world.edit(Edit::AddItem { album: album(), filename, content: photo.clone(), foreign: false });
+    world.mount(&[]);
+    assert_eq!(world.names("Web").len(), 121);
+    let got = fs::read(world.mnt.join("Web/big.jpg")).unwrap();
+    assert_eq!(got.len() as u64, fs::metadata(world.mnt.join("Web/big.jpg")).unwrap().len());
+    assert_eq!(got, photo, "a photo without a location comes back as it was");
+}
+
+#[test]
+fn diff_names_the_photo_that_was_removed_behind_our_back() {
+    let world = World::mounted();
+    for at in 0..6 {
+        world.photo(&format!("photo/{at}.jpg"), at, 4000);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    let diff = || {
+        world
+            .program()
+            .current_dir(world.dir.path())
+            .args(["diff", "photo", "mnt/A"])
+            .output()
+            .unwrap()
+    };
+    assert_eq!(diff().status.code(), Some(0));
+    world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "3.jpg".into() });
+    let outcome = diff();
+    let said = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert_eq!(
+        outcome.status.code(),
+        Some(1),
+        "{said}{}",
+        String::from_utf8_lossy(&outcome.stderr)
+    );
+    assert!(said.contains("3.jpg") && !said.contains("4.jpg"), "{said}");
+}

@@ -1,0 +1,247 @@
+//! A world for tests: an emulator, an account that is logged in, and mounts of it by the real program.
+
+// Each test binary uses a part of it, and what fails here fails the test.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use gphotosfs::emulator::{Config, Edit, Emulator};
+use tokio::runtime::Runtime;
+
+/// Everything a test needs; unmounts and stops when it is dropped, however the test ends.
+pub struct World {
+    pub runtime: Runtime,
+    pub emulator: Emulator,
+    pub dir: tempfile::TempDir,
+    pub mnt: PathBuf,
+}
+
+impl World {
+    /// An emulator with an empty library, and an account logged in through the real `login`.
+    pub fn new() -> Self {
+        assert!(
+            Path::new("/dev/fuse").exists(),
+            "mount tests need /dev/fuse: load the fuse module, and run with the right to use it"
+        );
+        let runtime = Runtime::new().unwrap();
+        let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mnt = dir.path().join("mnt");
+        fs::create_dir(&mnt).unwrap();
+        let world = Self { runtime, emulator, dir, mnt };
+        world.login();
+        world
+    }
+
+    /// A world with the account mounted.
+    pub fn mounted() -> Self {
+        let world = Self::new();
+        world.mount(&[]);
+        world
+    }
+
+    /// The program, with directories and the API of this world.
+    pub fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gphotosfs"));
+        for (key, dir) in [
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("HOME", "home"),
+        ] {
+            command.env(key, self.dir.path().join(dir));
+        }
+        command.env("GPHOTOSFS_API_URL", self.emulator.url()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.program().args(args).output().unwrap()
+    }
+
+    fn login(&self) {
+        let secret = self.dir.path().join("client_secret.json");
+        fs::write(&secret, self.emulator.client_secret_json()).unwrap();
+        let mut login = self
+            .program()
+            .args(["login", "--no-browser", "--client-secret"])
+            .arg(&secret)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(login.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let url = said
+            .find_map(|line| {
+                line.split_whitespace().find(|it| it.starts_with("http")).map(str::to_owned)
+            })
+            .expect("login prints the address to open");
+        let page = self.runtime.block_on(async { http().get(url).send().await?.text().await });
+        let rest: Vec<_> = said.collect();
+        let outcome = login.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        assert!(outcome.status.success(), "{stderr}\n{rest:?}\n{page:?}");
+    }
+
+    /// Mounts and returns when the mount can be used.
+    pub fn mount(&self, options: &[&str]) {
+        let outcome = self.program().arg("mount").args(options).arg(&self.mnt).output().unwrap();
+        assert!(
+            outcome.status.success(),
+            "{}\n{}",
+            String::from_utf8_lossy(&outcome.stderr),
+            self.log()
+        );
+    }
+
+    /// Unmounts, waiting for the uploads.
+    pub fn umount(&self) {
+        let outcome = self.program().arg("umount").arg(&self.mnt).output().unwrap();
+        assert!(
+            outcome.status.success(),
+            "{}\n{}",
+            String::from_utf8_lossy(&outcome.stderr),
+            self.log()
+        );
+    }
+
+    /// Ends the mount's process without any notice, and cleans the mount point up.
+    pub fn kill(&self) {
+        let status: serde_json::Value =
+            serde_json::from_slice(&fs::read(self.mnt.join(".gphotos/status.json")).unwrap())
+                .unwrap();
+        let pid = rustix::process::Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        wait_for("the mount to die", || fs::metadata(&self.mnt).is_err());
+        detach(&self.mnt);
+    }
+
+    /// What the detached mount has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("state/gphotosfs/default/log")).unwrap_or_default()
+    }
+
+    /// Waits until everything has arrived at Google.
+    pub fn sync(&self) {
+        self.sh("sync mnt");
+    }
+
+    /// Runs a shell script in this world's directory; it must succeed.
+    pub fn sh(&self, script: &str) -> String {
+        let outcome = self.sh_outcome(script);
+        assert!(
+            outcome.status.success(),
+            "{script}\n{}{}\n{}",
+            String::from_utf8_lossy(&outcome.stdout),
+            String::from_utf8_lossy(&outcome.stderr),
+            self.log()
+        );
+        String::from_utf8(outcome.stdout).unwrap()
+    }
+
+    /// Runs a shell script in this world's directory.
+    pub fn sh_outcome(&self, script: &str) -> Output {
+        Command::new("timeout")
+            .args(["120", "bash", "-euc", script])
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Writes a photo into this world's directory (not into the mount).
+    pub fn photo(&self, name: &str, seed: u32, len: usize) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, jpeg(seed, len)).unwrap();
+        path
+    }
+
+    /// File names in an album at Google, in album order.
+    pub fn remote(&self, album: &str) -> Vec<String> {
+        let dump = self.emulator.dump();
+        let albums: Vec<_> = dump.albums.iter().filter(|it| it.title == album).collect();
+        assert_eq!(albums.len(), 1, "albums titled {album}");
+        let name = |id: &String| dump.item(id).expect("listed item exists").filename.clone();
+        albums[0].items.iter().map(name).collect()
+    }
+
+    /// Does at Google what the user does in the app, or what another client has done before.
+    pub fn edit(&self, edit: Edit) {
+        self.runtime.block_on(self.emulator.edit(edit)).unwrap();
+    }
+
+    /// Names in a directory of the mount, sorted.
+    pub fn names(&self, dir: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.mnt.join(dir))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let done = self.program().args(["umount", "--now"]).arg(&self.mnt).output();
+        if !done.is_ok_and(|outcome| outcome.status.success()) {
+            detach(&self.mnt);
+        }
+    }
+}
+
+/// Unmounts whatever its state; does nothing if it is not mounted.
+fn detach(mnt: &Path) {
+    let _ = Command::new("fusermount3").args(["-u", "-z", "-q"]).arg(mnt).output();
+}
+
+/// Polls for a change that no event tells of, with a deadline.
+pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "waiting for {what}");
+        #[expect(clippy::disallowed_methods, reason = "there is no event to wait for")]
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A client for the test's own requests.
+pub fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+/// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.
+pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..48 * 32 * 3u32)
+        .map(|at| {
+            (at.wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)) >> 13) as u8
+        })
+        .collect();
+    let mut picture = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut picture)
+        .encode(&pixels, 48, 32, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    // Comment segments make up the length; they come right behind the start marker.
+    let mut bytes = picture[..2].to_vec();
+    let mut left = len.saturating_sub(picture.len());
+    let mut fill = seed;
+    while left > 8 {
+        let part = left.min(60_000);
+        bytes.extend([0xff, 0xfe]);
+        bytes.extend(u16::try_from(part - 2).unwrap().to_be_bytes());
+        bytes.extend((4..part).map(|_| {
+            fill = fill.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (fill >> 24) as u8
+        }));
+        left -= part;
+    }
+    bytes.extend(&picture[2..]);
+    bytes
+}
