@@ -1395,3 +1395,52 @@ async fn state_survives_a_restart() {
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     assert!(api.emulator.dump().items.iter().any(|i| i.sha256.as_ref() == Some(&sha256)));
 }
+
+/// A process that does not survive the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_sudden_death() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Killed(
+        std::process::Command::new(env!("CARGO_BIN_EXE_gphotosfs"))
+            .args(["emulator", "--auto-approve", "--state"])
+            .arg(dir.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(child.0.stdout.take().unwrap()));
+    let first = lines.next().unwrap().unwrap();
+    let url = first.strip_prefix("listening on ").unwrap();
+    let second = lines.next().unwrap().unwrap();
+    let secret = std::fs::read_to_string(second.strip_prefix("client secret file: ").unwrap());
+    assert!(secret.unwrap().contains(&format!("\"token_uri\": \"{url}/token\"")));
+
+    let api = Api::start().await;
+    let edits = [
+        json!({"op": "create_album", "title": "A"}),
+        json!({"op": "seed", "album": "A", "count": 100}),
+    ];
+    for edit in edits {
+        let answer = api.http.post(format!("{url}/emulator/edit")).json(&edit).send().await;
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    drop(child);
+    // A line that was being written at that moment is not counted.
+    let mut journal =
+        std::fs::OpenOptions::new().append(true).open(dir.path().join("journal.jsonl")).unwrap();
+    std::io::Write::write_all(&mut journal, b"{\"Item\":{\"user\":\"us").unwrap();
+
+    let config = Config { state: Some(dir.path().to_owned()), ..Config::default() };
+    let emulator = Emulator::start(config).await.unwrap();
+    assert_eq!(emulator.dump().album("A").unwrap().items.len(), 100);
+}

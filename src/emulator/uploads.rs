@@ -302,7 +302,8 @@ async fn raw(
     headers: &HeaderMap,
     mut intake: Intake<'_>,
 ) -> Result<Response<Body>, UploadError> {
-    if text(headers, "content-type") != "application/octet-stream" {
+    // rclone sends none and is served.
+    if !matches!(text(headers, "content-type"), "" | "application/octet-stream") {
         return Ok(refuse(server, "Content-Type must be application/octet-stream"));
     }
     let bytes_max = size_max(server, text(headers, "x-goog-upload-content-type"));
