@@ -555,6 +555,8 @@ impl Shared {
             match self.seal(file) {
                 Ok(_) => {}
                 Err(err) if err.is_refusal() => {
+                    // Only sealing keeps the size, and it has not come to that.
+                    self.store.learn_size(file, self.spool.open(file)?.metadata()?.len())?;
                     self.fail(file, &err.to_string())?;
                 }
                 Err(err) => return Err(err),
