@@ -5,13 +5,14 @@
 //! that is tested against it; otherwise a misunderstanding would be on both sides. Tests start it
 //! in-process; `gphotosfs emulator` runs the same thing on its own, steered through `/emulator/…`.
 //!
-//! A request comes in by `gate` (API), `oauth`, `downloads`, `pages` or `control`. The methods in
+//! A request comes in by `gate` (API), `consent` and `oauth`, `downloads`, `pages` or `control`. The methods in
 //! `albums`, `items` and `create` run to completion on a blocking thread with the world locked.
 //! What the real service does and nobody knows is decided in `choices`.
 
 mod albums;
 mod call;
 mod choices;
+mod consent;
 mod control;
 mod create;
 mod downloads;
@@ -30,6 +31,7 @@ mod persist;
 mod rendition;
 mod seal;
 mod server;
+mod sessions;
 mod sniff;
 mod state;
 mod stats;
@@ -132,8 +134,8 @@ impl Emulator {
             switches: faults::Switchboard::new(config.faults),
             meter: stats::Meter::default(),
             world: Mutex::new(world),
-            codes: oauth::Codes::default(),
-            sessions: uploads::Sessions::default(),
+            codes: consent::Codes::default(),
+            sessions: sessions::Sessions::default(),
             writing: Mutex::default(),
             clock_ahead_ms: 0.into(),
         });
@@ -153,10 +155,14 @@ impl Emulator {
         let _ = self.serving.await;
         let mut server = self.server;
         // Calls go on when their clients are cut off; each holds the server until it is done.
-        while let Err(shared) = Arc::try_unwrap(server) {
-            server = shared;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let all_done = async {
+            while let Err(shared) = Arc::try_unwrap(server) {
+                server = shared;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // One that does not end keeps the directory, which the next start will say.
+        let _ = tokio::time::timeout(Duration::from_secs(10), all_done).await;
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -330,9 +336,9 @@ fn router(server: Arc<Server>) -> Router {
         .route("/lr/media/{*rest}", get(downloads::media))
         .route("/v1/userinfo", get(oauth::user_info))
         .route("/v1/{*rest}", any(gate::api))
-        .route("/o/oauth2/auth", get(oauth::auth))
-        .route("/o/oauth2/v2/auth", get(oauth::auth))
-        .route("/o/oauth2/approve", post(oauth::decide))
+        .route("/o/oauth2/auth", get(consent::auth))
+        .route("/o/oauth2/v2/auth", get(consent::auth))
+        .route("/o/oauth2/approve", post(consent::decide))
         .route("/token", post(oauth::token))
         .route("/revoke", post(oauth::revoke))
         .route("/tokeninfo", get(oauth::token_info))

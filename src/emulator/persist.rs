@@ -15,6 +15,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::choices;
 use super::state::Change;
 
 /// The state directory, or a temporary one.
@@ -78,14 +79,16 @@ impl StateDir {
         }
     }
 
-    /// Removes received bytes that are no longer wanted: tokens not used in time simply lapse.
+    /// Removes received bytes that are no longer wanted, once no token or session can need them.
     pub(super) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
-        for entry in fs::read_dir(self.path.join("blobs"))? {
-            let entry = entry?;
-            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
-            let lapsed = age.as_secs() > 2 * 24 * 3600;
-            if lapsed && entry.file_name().to_str().is_some_and(|name| !wanted(name)) {
-                fs::remove_file(entry.path())?;
+        for (folder, days_max) in [("blobs", 2), ("sessions", choices::SESSION_DAYS as u64)] {
+            for entry in fs::read_dir(self.path.join(folder))? {
+                let entry = entry?;
+                let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+                let lapsed = age.as_secs() > days_max * 24 * 3600;
+                if lapsed && entry.file_name().to_str().is_some_and(|name| !wanted(name)) {
+                    fs::remove_file(entry.path())?;
+                }
             }
         }
         Ok(())

@@ -8,14 +8,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::consent::Codes;
 use super::error::ApiError;
 use super::faults::Switchboard;
-use super::oauth::Codes;
 use super::persist::StateDir;
 use super::seal::Sealer;
+use super::sessions::Sessions;
 use super::state::{Change, Item, ItemSeq, World};
 use super::stats::Meter;
-use super::uploads::Sessions;
 
 /// The account that consents unless the request's `login_hint` names another.
 pub(super) const DEFAULT_USER: &str = "user@example.com";

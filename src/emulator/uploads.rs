@@ -1,7 +1,6 @@
 //! `POST /v1/uploads`: the raw and the resumable protocol (reference §8). Bytes go to disk as they
 //! come and are hashed on the way; nothing is looked at before batchCreate.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -27,9 +25,7 @@ use super::faults::{Failure, Injection, Plan};
 use super::gate::fail;
 use super::listener::Line;
 use super::server::Server;
-
-/// Resumable uploads in progress, at most; the oldest goes first.
-const SESSIONS_MAX: usize = 10_000;
+use super::sessions::{Session, Status, Untaken, save};
 
 /// What an upload token stands for.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,89 +48,6 @@ impl UploadToken {
     /// The sealed part of a token.
     pub(super) fn strip(token: &str) -> &str {
         token.strip_prefix(Self::PREFIX).unwrap_or("")
-    }
-}
-
-/// A resumable upload, as kept in the state directory.
-#[derive(Clone, Serialize, Deserialize)]
-struct Session {
-    user: String,
-    name: String,
-    content_type: String,
-    raw_size: Option<u64>,
-    started_ms: i64,
-    status: Status,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Active,
-    Final,
-    Cancelled,
-}
-
-impl Status {
-    fn header(self) -> &'static str {
-        match self {
-            Status::Active => "active",
-            Status::Final => "final",
-            Status::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// What is in memory of a session: where it stands, and the hash of what has come.
-struct Progress {
-    session: Session,
-    received: u64,
-    /// `None` after a restart: the bytes are hashed anew at the end.
-    sha256: Option<Sha256>,
-    /// Somebody is sending bytes. One writer per session (reference §8.2).
-    busy: bool,
-}
-
-/// All sessions by id. Those of an earlier run are read from disk when they are asked for.
-#[derive(Default)]
-pub(super) struct Sessions {
-    progress: Mutex<HashMap<String, Progress>>,
-}
-
-impl Sessions {
-    /// Runs `f` on a session, or returns `None` if there is none.
-    async fn with<T>(
-        &self,
-        server: &Server,
-        id: &str,
-        f: impl FnOnce(&mut Progress) -> T,
-    ) -> Option<T> {
-        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return None;
-        }
-        if !self.progress.lock().contains_key(id) {
-            let text = tokio::fs::read(server.dir.session(id, "json")).await.ok()?;
-            let session: Session = serde_json::from_slice(&text).ok()?;
-            let part = tokio::fs::metadata(server.dir.session(id, "part")).await;
-            let received = part.map(|part| part.len()).unwrap_or(0);
-            let progress = Progress { session, received, sha256: None, busy: false };
-            self.progress.lock().entry(id.to_owned()).or_insert(progress);
-        }
-        let oldest_ms = server.now_ms() - choices::SESSION_DAYS * 24 * 3_600_000;
-        let mut sessions = self.progress.lock();
-        let progress = sessions.get_mut(id)?;
-        (progress.session.started_ms >= oldest_ms).then(|| f(progress))
-    }
-
-    fn insert(&self, id: String, session: Session) {
-        let mut sessions = self.progress.lock();
-        if sessions.len() >= SESSIONS_MAX {
-            let oldest = sessions.iter().min_by_key(|(_, progress)| progress.session.started_ms);
-            if let Some(id) = oldest.map(|(id, _)| id.clone()) {
-                sessions.remove(&id);
-            }
-        }
-        let progress = Progress { session, received: 0, sha256: Some(Sha256::new()), busy: false };
-        sessions.insert(id, progress);
     }
 }
 
@@ -425,38 +338,8 @@ async fn start(
     Ok(response)
 }
 
-async fn save(server: &Server, id: &str, session: &Session) -> io::Result<()> {
-    let text = serde_json::to_vec(session)?;
-    tokio::fs::write(server.dir.session(id, "json"), text).await
-}
-
 fn gone() -> Response<Body> {
     html_error(StatusCode::NOT_FOUND, "The upload session does not exist.")
-}
-
-/// The writer of a session while it sends; ends with it.
-struct Writer<'a> {
-    server: &'a Server,
-    id: &'a str,
-    received: u64,
-    sha256: Option<Sha256>,
-}
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        if let Some(progress) = self.server.sessions.progress.lock().get_mut(self.id) {
-            progress.received = self.received;
-            progress.sha256 = self.sha256.take();
-            progress.busy = false;
-        }
-    }
-}
-
-/// Why nobody may write to a session.
-enum Untaken {
-    Gone,
-    NotActive,
-    Busy,
 }
 
 async fn chunk(
@@ -469,31 +352,17 @@ async fn chunk(
     let commands = commands(headers);
     let (upload, finalize) =
         (commands.contains(&"upload".to_owned()), commands.contains(&"finalize".to_owned()));
-    let taken = server.sessions.with(server, id, |progress| {
-        if progress.session.user != user {
-            return Err(Untaken::Gone);
-        }
-        if progress.session.status != Status::Active {
-            return Err(Untaken::NotActive);
-        }
-        if progress.busy {
-            return Err(Untaken::Busy);
-        }
-        progress.busy = true;
-        let sha256 = progress.sha256.take();
-        Ok((progress.session.clone(), Writer { server, id, received: progress.received, sha256 }))
-    });
-    let (session, mut writer) = match taken.await {
-        None | Some(Err(Untaken::Gone)) => return Ok(gone()),
-        Some(Err(Untaken::NotActive)) => {
+    let (session, mut writer) = match server.sessions.take(server, id, user).await {
+        Err(Untaken::Gone) => return Ok(gone()),
+        Err(Untaken::NotActive) => {
             return Ok(refuse(server, "the upload session is no longer active"));
         }
-        Some(Err(Untaken::Busy)) => {
+        Err(Untaken::Busy) => {
             server.meter.violation("uploads: two writers on one session");
             let text = "Another request writes to this session.";
             return Ok(html_error(StatusCode::CONFLICT, text));
         }
-        Some(Ok(taken)) => taken,
+        Ok(taken) => taken,
     };
     let length = number(headers, header::CONTENT_LENGTH.as_str());
     if upload {

@@ -1,0 +1,155 @@
+//! Resumable uploads in progress: where each stands, and who writes to it. The bytes lie in the state
+//! directory, so an upload can go on after a restart.
+
+use std::collections::HashMap;
+use std::io;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::choices;
+use super::server::Server;
+
+/// Resumable uploads in progress, at most; the oldest goes first.
+const SESSIONS_MAX: usize = 10_000;
+
+/// A resumable upload, as kept in the state directory.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Session {
+    pub(super) user: String,
+    pub(super) name: String,
+    pub(super) content_type: String,
+    pub(super) raw_size: Option<u64>,
+    pub(super) started_ms: i64,
+    pub(super) status: Status,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Active,
+    Final,
+    Cancelled,
+}
+
+impl Status {
+    pub(super) fn header(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::Final => "final",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is in memory of a session: where it stands, and the hash of what has come.
+pub(super) struct Progress {
+    pub(super) session: Session,
+    pub(super) received: u64,
+    /// `None` after a restart: the bytes are hashed anew at the end.
+    sha256: Option<Sha256>,
+    /// Somebody is sending bytes. One writer per session (reference §8.2).
+    busy: bool,
+}
+
+/// All sessions by id. Those of an earlier run are read from disk when they are asked for.
+#[derive(Default)]
+pub(super) struct Sessions {
+    progress: Mutex<HashMap<String, Progress>>,
+}
+
+impl Sessions {
+    /// Runs `f` on a session, or returns `None` if there is none.
+    pub(super) async fn with<T>(
+        &self,
+        server: &Server,
+        id: &str,
+        f: impl FnOnce(&mut Progress) -> T,
+    ) -> Option<T> {
+        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
+        if !self.progress.lock().contains_key(id) {
+            let text = tokio::fs::read(server.dir.session(id, "json")).await.ok()?;
+            let session: Session = serde_json::from_slice(&text).ok()?;
+            let part = tokio::fs::metadata(server.dir.session(id, "part")).await;
+            let received = part.map(|part| part.len()).unwrap_or(0);
+            let progress = Progress { session, received, sha256: None, busy: false };
+            self.progress.lock().entry(id.to_owned()).or_insert(progress);
+        }
+        let oldest_ms = server.now_ms() - choices::SESSION_DAYS * 24 * 3_600_000;
+        let mut sessions = self.progress.lock();
+        let progress = sessions.get_mut(id)?;
+        (progress.session.started_ms >= oldest_ms).then(|| f(progress))
+    }
+
+    /// Makes the caller the one writer of an active session.
+    pub(super) async fn take<'a>(
+        &self,
+        server: &'a Server,
+        id: &'a str,
+        user: &str,
+    ) -> Result<(Session, Writer<'a>), Untaken> {
+        let taken = self.with(server, id, |progress| {
+            if progress.session.user != user {
+                return Err(Untaken::Gone);
+            }
+            if progress.session.status != Status::Active {
+                return Err(Untaken::NotActive);
+            }
+            if progress.busy {
+                return Err(Untaken::Busy);
+            }
+            progress.busy = true;
+            let sha256 = progress.sha256.take();
+            let received = progress.received;
+            Ok((progress.session.clone(), Writer { server, id, received, sha256 }))
+        });
+        taken.await.unwrap_or(Err(Untaken::Gone))
+    }
+
+    pub(super) fn insert(&self, id: String, session: Session) {
+        let mut sessions = self.progress.lock();
+        if sessions.len() >= SESSIONS_MAX {
+            let oldest = sessions.iter().min_by_key(|(_, progress)| progress.session.started_ms);
+            if let Some(id) = oldest.map(|(id, _)| id.clone()) {
+                sessions.remove(&id);
+            }
+        }
+        let progress = Progress { session, received: 0, sha256: Some(Sha256::new()), busy: false };
+        sessions.insert(id, progress);
+    }
+}
+
+/// Writes a session to the state directory.
+pub(super) async fn save(server: &Server, id: &str, session: &Session) -> io::Result<()> {
+    let text = serde_json::to_vec(session)?;
+    tokio::fs::write(server.dir.session(id, "json"), text).await
+}
+
+/// The writer of a session while it sends; ends with it.
+pub(super) struct Writer<'a> {
+    server: &'a Server,
+    id: &'a str,
+    pub(super) received: u64,
+    /// `None` after a restart: the bytes are hashed anew at the end.
+    pub(super) sha256: Option<Sha256>,
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if let Some(progress) = self.server.sessions.progress.lock().get_mut(self.id) {
+            progress.received = self.received;
+            progress.sha256 = self.sha256.take();
+            progress.busy = false;
+        }
+    }
+}
+
+/// Why nobody may write to a session.
+pub(super) enum Untaken {
+    Gone,
+    NotActive,
+    Busy,
+}
