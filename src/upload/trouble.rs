@@ -56,12 +56,14 @@ pub struct Trouble {
 
 impl Trouble {
     /// Reads an error; `None` if it is about the thing at hand, which would fail again by itself. `before` is
-    /// the trouble there was already, `jitter` lies in 0..1.
+    /// the trouble there was already, `pause` how long the client still holds its writers back, `jitter`
+    /// lies in 0..1.
     pub(super) fn read(
         error: &Error,
         text: String,
         before: Option<&Self>,
         backoff: Backoff,
+        pause: Option<Duration>,
         now: SystemTime,
         jitter: f64,
     ) -> Option<Self> {
@@ -74,8 +76,8 @@ impl Trouble {
             Advice::Retry { after } => {
                 (TroubleKind::Unwell, now + wait.max(after.unwrap_or_default()))
             }
-            // The client holds its writers back by itself; uploads are spared as well.
-            Advice::PauseWrites { at_least } => (TroubleKind::Throttled, now + at_least),
+            // The client knows best: it has counted how often this came before.
+            Advice::PauseWrites { .. } => (TroubleKind::Throttled, now + pause.unwrap_or(wait)),
             Advice::WaitForQuota { until } => {
                 let millis = u64::try_from(until.as_millisecond()).unwrap_or(0);
                 (TroubleKind::Quota, SystemTime::UNIX_EPOCH + Duration::from_millis(millis))

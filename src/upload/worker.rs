@@ -321,8 +321,9 @@ impl Worker {
     }
 
     fn read_trouble(&self, error: &api::Error, before: Option<&Trouble>) -> Option<Trouble> {
+        let pause = self.shared.client.write_pause_left();
         let (now, jitter) = (SystemTime::now(), rand::random());
-        Trouble::read(error, chain(error), before, self.backoff(), now, jitter)
+        Trouble::read(error, chain(error), before, self.backoff(), pause, now, jitter)
     }
 
     fn set_trouble(&mut self, trouble: Trouble) {
