@@ -285,12 +285,7 @@ impl Store {
     pub fn set_session(&self, file: FileId, seq: i64, session: Option<&str>) -> Result<()> {
         self.write(|tx| {
             tx.prepare_cached("UPDATE uploads SET session = ?3 WHERE file = ?1 AND seq = ?2")?
-                .execute(params![
-                    file,
-                    seq,
-                    session,
-                    session.map(|_| to_millis(SystemTime::now()))
-                ])?;
+                .execute(params![file, seq, session])?;
             Ok(())
         })
     }

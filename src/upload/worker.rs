@@ -353,7 +353,9 @@ impl Worker {
     /// Without its tables the queue can do nothing but try again later: what Google was asked meanwhile
     /// could not be kept.
     fn database_failed(&mut self, error: &store::Error) {
-        tracing::error!("the upload queue is held up: {}", chain(error));
+        let text = chain(error);
+        tracing::error!("the upload queue is held up: {text}");
+        self.shared.remember("(database)".to_owned(), text);
         self.held_up_until = Some(Instant::now() + self.shared.config.retry_max);
     }
 
