@@ -284,6 +284,8 @@ impl Rest {
                     if injection.failure == Failure::Stall {
                         self.outlet.line.ended().await;
                     }
+                    // The server sends what it has while it waits for a body, and drops it on error.
+                    tokio::task::yield_now().await;
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 left
