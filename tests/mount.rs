@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use gphotosfs::emulator::Edit;
+use gphotosfs::emulator::{Call, Edit};
 use support::{World, jpeg, wait_for};
 
 #[test]
@@ -229,4 +229,21 @@ fn diff_names_the_photo_that_was_removed_behind_our_back() {
         String::from_utf8_lossy(&outcome.stderr)
     );
     assert!(said.contains("3.jpg") && !said.contains("4.jpg"), "{said}");
+}
+
+#[test]
+fn a_copy_into_a_second_album_shares_calls_and_uploads_nothing() {
+    let world = World::mounted();
+    for at in 0..60 {
+        world.photo(&format!("photo/{at:02}.jpg"), at, 20_000);
+    }
+    world.sh("mkdir mnt/A mnt/B && cp photo/* mnt/A/ && touch -d 2001-01-01 mnt/A/* && sync mnt/A");
+    world.emulator.reset_stats();
+    world.sh("rsync -rt photo/ mnt/B/ && sync mnt/B");
+    let stats = world.emulator.stats();
+    assert_eq!(world.remote("B").len(), 60);
+    assert_eq!(stats.upload_bytes, 0);
+    assert!(stats.requests(Call::AlbumsBatchAdd) <= 4, "{stats:?}");
+    // The names share an inode, and so the time that was set last.
+    assert_eq!(world.sh("rsync -rt --itemize-changes photo/ mnt/B/ | grep -v '/$' || true"), "");
 }

@@ -240,7 +240,8 @@ fn distinct(name: &EntryName, file: FileId) -> EntryName {
         .unwrap_or_else(|_| name.clone())
 }
 
-/// Gives all names of `file` to `into`, which is wanted where `file` was.
+/// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
+/// writer's time of modification is that of all names: then `rsync -t` finds what it has set.
 pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<Vec<Change>> {
     let names: Vec<(DirId, EntryName)> = tx
         .prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1 RETURNING dir, name")?
@@ -260,7 +261,8 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
     tx.execute(
         "UPDATE files SET sha256 = coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)), \
          sha1 = coalesce(sha1, (SELECT sha1 FROM files WHERE id = ?1)), \
-         size = coalesce((SELECT size FROM files WHERE id = ?1), size) WHERE id = ?2",
+         size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
+         mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1) WHERE id = ?2",
         params![file, into],
     )?;
     tx.execute(

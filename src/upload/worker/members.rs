@@ -8,9 +8,12 @@ use crate::media::MediaId;
 use crate::store::{self, MemberCall};
 use crate::upload::{batch, chain, crash};
 
-/// `rm *` is one call for fifty names, if the names come one soon after the other.
-const REMOVAL_LINGER: Duration = Duration::from_millis(500);
-/// No removal waits longer than this many lingers for company.
+/// `rm *` is one call for fifty names, if the names come one soon after the other; so is a second copy
+/// of photos that are in the library already.
+const LINGER: Duration = Duration::from_millis(500);
+/// The same while somebody waits for the outcome.
+const LINGER_IMPATIENT: Duration = Duration::from_millis(100);
+/// Nothing waits longer than this many lingers for company.
 const LINGERS_MAX: u32 = 10;
 
 /// Which way.
@@ -61,23 +64,34 @@ impl Worker {
             return Ok(Some(part));
         }
         // Additions first: what is added and removed at once was wanted by a file with the same bytes.
-        if let Some(call) = self.shared.store.run(|store| store.additions(BATCH_MAX)).await? {
-            return Ok(Some((Kind::Add, call)));
+        let additions = self.shared.store.run(|store| store.additions(BATCH_MAX)).await?;
+        let removals = self.shared.store.run(|store| store.removals(BATCH_MAX)).await?;
+        for (kind, call) in [(Kind::Add, additions), (Kind::Remove, removals)] {
+            let Some(call) = call else { continue };
+            let due = self.members_due(kind, &call, now);
+            if due <= now {
+                return Ok(Some((kind, call)));
+            }
+            next.consider(due);
         }
-        let Some(call) = self.shared.store.run(|store| store.removals(BATCH_MAX)).await? else {
-            return Ok(None);
-        };
-        let times = || call.members.iter().map(|member| member.since);
-        let linger = REMOVAL_LINGER.min(self.shared.config.linger);
-        let due = times()
-            .max()
-            .zip(times().min())
-            .map_or(now, |(newest, oldest)| (newest + linger).min(oldest + linger * LINGERS_MAX));
-        if call.members.len() == BATCH_MAX || self.is_impatient() || due <= now {
-            return Ok(Some((Kind::Remove, call)));
-        }
-        next.consider(due);
         Ok(None)
+    }
+
+    /// When a call is to be sent that may still be joined by others.
+    fn members_due(&self, kind: Kind, call: &MemberCall, now: SystemTime) -> SystemTime {
+        let times = || call.members.iter().map(|member| member.since);
+        let (Some(oldest), Some(newest)) = (times().min(), times().max()) else { return now };
+        if call.members.len() == BATCH_MAX {
+            return now;
+        }
+        let linger = if self.is_impatient() { LINGER_IMPATIENT } else { LINGER };
+        let linger = linger.min(self.shared.config.linger);
+        let at_last = oldest + linger * LINGERS_MAX;
+        match kind {
+            // Whatever is being hashed may turn out to be an item already.
+            Kind::Add if !self.in_flight.is_empty() => at_last,
+            _ => at_last.min(newest + linger),
+        }
     }
 
     pub(super) async fn members_ended(&mut self, answer: Answer) {
