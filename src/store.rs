@@ -7,15 +7,19 @@
 //! Durability: an ordinary transaction survives the death of the process at once and a power
 //! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
 
+mod creating;
 mod failed;
 mod journal;
 mod listing;
+mod memberships;
 mod outgoing;
 mod tree;
 mod versions;
 
+pub use creating::*;
 pub use journal::*;
 pub use listing::*;
+pub use memberships::*;
 pub use outgoing::*;
 pub use tree::*;
 

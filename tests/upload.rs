@@ -14,7 +14,7 @@ use gphotosfs::emulator::{
 };
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::profile::Profile;
-use gphotosfs::store::{Child, ListedAlbum, Scope, Store, UploadState};
+use gphotosfs::store::{Backlog, Child, ListedAlbum, Scope, Store, UploadState};
 use gphotosfs::upload::{self, DrainError, Pipeline, SealError, Sealed, TroubleKind};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -176,7 +176,7 @@ fn client(emulator: &Emulator, dir: &Path) -> Client {
             retries: Duration::from_millis(100),
         },
         retry_base: Duration::from_millis(2),
-        write_pause: Duration::from_millis(20),
+        write_pause: Duration::from_millis(1),
     };
     Client::new(config, login, budget).unwrap()
 }
@@ -237,6 +237,12 @@ async fn a_copy_arrives_once_in_order_with_few_requests() {
         let (dir, file_name) = (dirs[seed as usize / 40], format!("img {seed}.jpg"));
         files.push(world.write(dir, &file_name, &photo(seed)));
     }
+    world.pipeline.drain(Scope::File(files[0])).await.unwrap();
+    assert_eq!(world.store.upload_state(files[0]).unwrap(), None);
+    world.pipeline.drain(Scope::Dir(dirs[0])).await.unwrap();
+    assert!(files[..40].iter().all(|file| world.store.upload_state(*file).unwrap().is_none()));
+    world.pipeline.drain(Scope::Dir(DirId::ROOT)).await.unwrap();
+    assert_eq!(world.store.backlog().unwrap(), Backlog::default());
     world.drain().await.unwrap();
     for (at, title) in titles.iter().enumerate() {
         let first = at as u64 * 40;
@@ -463,6 +469,28 @@ async fn a_file_removed_during_its_creation_leaves_the_album() {
     draining.await.unwrap().unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), [] as [String; 0]);
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_when_what_was_waited_for_is_removed() {
+    let world = World::new().await;
+    let dir = world.album("one").await;
+    world.emulator.faults(|faults| {
+        let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+        faults.on(Call::UploadRaw).failures.push(always);
+    });
+    let file = world.write(dir, "a.jpg", &photo(1));
+    let draining = tokio::spawn({
+        let pipeline = world.pipeline.clone();
+        async move { pipeline.drain(Scope::All).await }
+    });
+    world.until(|world| world.emulator.stats().requests(Call::UploadRaw) > 0).await;
+    assert!(world.store.unlink(dir, &name("a.jpg")).unwrap().unwrap().orphan);
+    assert!(world.store.forget_file(file).unwrap());
+    world.pipeline.spool().remove(file).unwrap();
+    world.pipeline.wake();
+    tokio::time::timeout(PATIENCE, draining).await.unwrap().unwrap().unwrap();
     world.assert_clean();
 }
 

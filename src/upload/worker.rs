@@ -37,6 +37,8 @@ const NAP_MAX: Duration = Duration::from_secs(60);
 
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
+    // Even if this task dies of a bug of ours, nobody waits for it in vain.
+    let _ended = (shared.stop.clone().drop_guard(), shared.stopped.clone().drop_guard());
     let mut worker = Worker::new(shared);
     while !worker.shared.stop.is_cancelled() {
         let nap = match worker.start_work().await {
@@ -125,7 +127,9 @@ impl Worker {
         let now = SystemTime::now();
         let mut next = Earliest(now + NAP_MAX);
         for trouble in [&self.trouble, &self.write_trouble].into_iter().flatten() {
-            next.consider(trouble.until);
+            if trouble.until > now {
+                next.consider(trouble.until);
+            }
         }
         if self.change.is_empty() {
             // A call under way may be about to use up such a token.
@@ -151,11 +155,12 @@ impl Worker {
             Some(ended) = self.transfers.join_next() => self.transfer_ended(ended).await,
             Some(Ok(change)) = self.change.join_next() => self.change_ended(change).await,
             Some(Ok(look)) = self.look.join_next() => self.look_ended(look).await,
-            () = shared.wake.notified() => return,
+            // What somebody waits for may have been removed.
+            () = shared.wake.notified() => {}
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(nap) => return,
         }
-        self.shared.moved_on();
+        shared.moved_on();
     }
 
     async fn start_transfers(&mut self, now: SystemTime) -> store::Result<()> {
@@ -379,8 +384,6 @@ impl Worker {
         if let Ok(Some(Ok(change))) = ended {
             self.change_ended(change).await;
         }
-        self.shared.moved_on();
-        self.shared.stopped.cancel();
     }
 }
 

@@ -1,0 +1,482 @@
+//! Making items: what waits for its `batchCreate`, what was asked for, what came of it, and whether
+//! it was seen since.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::journal::{HAS_TWIN, next_number};
+use super::memberships::set_present;
+use super::tree::video_to_number;
+use super::versions::{fail, merge, retire_replaced};
+use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
+use crate::media::{
+    AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
+};
+
+/// A file whose bytes Google has, waiting for its `batchCreate`.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The file.
+    pub file: FileId,
+    /// Its version, and its place in the order of closing.
+    pub seq: i64,
+    /// The album it is to be created in.
+    pub dir: DirId,
+    /// Of its bytes: equal ones must not share a call.
+    pub sha256: Option<ContentHash>,
+    /// Failures of its own so far.
+    pub attempts: u32,
+    /// It is to have a call of its own.
+    pub alone: bool,
+    /// When the bytes had arrived.
+    pub since: SystemTime,
+}
+
+/// A file that will be [`Ready`] soon if all goes well: a later one of the same album waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming {
+    /// The file.
+    pub file: FileId,
+    /// Its place in the order of closing.
+    pub seq: i64,
+    /// The album it is to be created in.
+    pub dir: DirId,
+}
+
+/// One `batchCreate`, as the journal has it.
+#[derive(Clone, Debug)]
+pub struct CreateCall {
+    /// Its number; never given again.
+    pub call: i64,
+    /// Where.
+    pub dir: DirId,
+    /// Google's id for that; `None` if the album is not there (any more).
+    pub album: Option<AlbumId>,
+    /// What, in order.
+    pub items: Vec<CreateItem>,
+}
+
+/// One file of a [`CreateCall`].
+#[derive(Clone, Debug)]
+pub struct CreateItem {
+    /// The file.
+    pub file: FileId,
+    /// Its version.
+    pub seq: i64,
+    /// Names it in the answer.
+    pub token: UploadToken,
+    /// A name of the file in that album.
+    pub name: EntryName,
+    /// Kept from the version before.
+    pub description: Option<String>,
+    /// Failures of its own so far.
+    pub attempts: u32,
+}
+
+/// What came of one file of a [`CreateCall`].
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It is an item, in the album.
+    Made(MediaItem),
+    /// To be asked for again with the same token.
+    Again {
+        /// In a call of its own.
+        alone: bool,
+        /// It was the file's own failure, to be counted and told.
+        error: Option<String>,
+        /// Not before.
+        retry_at: Option<SystemTime>,
+        /// The answer was lost: something may have been made after all.
+        maybe_made: bool,
+    },
+    /// Nothing was made, and the token is no good: the bytes must be uploaded again.
+    TokenLost(String),
+    /// Refused for good.
+    Refused(String),
+}
+
+/// An item that Google says it made and that has to be seen once more.
+#[derive(Clone, Debug)]
+pub struct Unconfirmed {
+    /// The file.
+    pub file: FileId,
+    /// Its version.
+    pub seq: i64,
+    /// The item.
+    pub media: MediaId,
+    /// How often it was looked for.
+    pub attempts: u32,
+    /// How often such an item was lost before.
+    pub lost: u32,
+    /// Google's name for it differs from ours: it had the bytes before us (reference §11.2).
+    pub foreign: bool,
+}
+
+/// The album a file is created in: where it has been wanted longest.
+const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file AND m.want = 1 AND m.present <> 1 \
+     ORDER BY m.since, m.dir LIMIT 1)";
+
+impl Store {
+    /// Files ready to be created and, of those before them, the files that are about to be.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn ready(&self, now: SystemTime, limit: u32) -> Result<(Vec<Ready>, Vec<Coming>)> {
+        self.read(|db| {
+            let ready = db
+                .prepare_cached(&format!(
+                    "SELECT u.file, u.seq, {TARGET}, f.sha256, u.attempts, u.alone, u.token_at \
+                     FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND {TARGET} IS NOT NULL \
+                     ORDER BY u.seq LIMIT ?3"
+                ))?
+                .query_map(params![UploadState::Uploaded, to_millis(now), limit], |row| {
+                    Ok(Ready {
+                        file: row.get(0)?,
+                        seq: row.get(1)?,
+                        dir: row.get(2)?,
+                        sha256: row.get(3)?,
+                        attempts: row.get(4)?,
+                        alone: row.get(5)?,
+                        since: from_millis(row.get(6)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let coming = db
+                .prepare_cached(&format!(
+                    "SELECT u.file, u.seq, {TARGET} FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state = ?1 AND u.attempts = 0 AND NOT ({HAS_TWIN}) AND {TARGET} IS NOT NULL \
+                     ORDER BY u.seq LIMIT ?2"
+                ))?
+                .query_map(params![UploadState::Sealed, limit], |row| {
+                    Ok(Coming { file: row.get(0)?, seq: row.get(1)?, dir: row.get(2)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((ready, coming))
+        })
+    }
+
+    /// How many files wait for their `batchCreate`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn uploaded_count(&self) -> Result<usize> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT count(*) FROM uploads WHERE state = ?1")?
+                .query_row([UploadState::Uploaded], |row| row.get(0))?)
+        })
+    }
+
+    /// Notes, before Google is asked, that these files are to be created in an album. What has been
+    /// written, moved or removed in the meantime is left out.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn begin_create(&self, dir: DirId, files: &[(FileId, i64)]) -> Result<CreateCall> {
+        self.write_durable(|tx| {
+            // Also the time, so that what a listing shows can be told to be older or younger than the call.
+            let call = next_number(tx, "call")?.max(to_millis(SystemTime::now()));
+            tx.execute("UPDATE meta SET value = ?1 WHERE key = 'call'", [call.to_string()])?;
+            for (file, seq) in files {
+                let wanted = tx
+                    .prepare_cached("UPDATE members SET present = 2 WHERE dir = ?1 AND file = ?2 AND want = 1 AND present <> 1 \
+                         AND EXISTS (SELECT 1 FROM uploads WHERE file = ?2 AND seq = ?3 AND state = ?4)")?
+                    .execute(params![dir, file, seq, UploadState::Uploaded])?;
+                if wanted == 1 {
+                    tx.prepare_cached("UPDATE uploads SET state = ?2, dir = ?3, call = ?4 WHERE file = ?1")?
+                        .execute(params![file, UploadState::Creating, dir, call])?;
+                }
+            }
+            create_call(tx, call, dir)
+        })
+    }
+
+    /// A call whose outcome is not known, to be made again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unsettled_create(&self, now: SystemTime) -> Result<Option<CreateCall>> {
+        self.read(|db| {
+            let found: Option<(i64, DirId)> = db
+                .prepare_cached(
+                    "SELECT call, dir FROM uploads WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 ORDER BY call LIMIT 1",
+                )?
+                .query_row(params![UploadState::Creating, to_millis(now)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            found.map(|(call, dir)| create_call(db, call, dir)).transpose()
+        })
+    }
+
+    /// The outcome of a call is unknown: it is to be made again at `retry_at`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn create_unanswered(&self, call: i64, retry_at: SystemTime) -> Result<()> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE uploads SET retry_at = ?2 WHERE call = ?1 AND state = ?3",
+                params![call, to_millis(retry_at), UploadState::Creating],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Keeps what Google answered to a `batchCreate`, for each upload token of it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn settle_create(&self, call: i64, outcomes: &[(UploadToken, Created)]) -> Result<Settled> {
+        self.write_durable(|tx| {
+            let mut settled = Settled::default();
+            for (token, outcome) in outcomes {
+                // A file that was written meanwhile has left its row to the version that was sent.
+                let found: Option<(FileId, DirId)> = tx
+                    .prepare_cached("SELECT file, dir FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
+                    .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                if let Some((file, dir)) = found {
+                    settle_created(tx, file, dir, call, outcome, &mut settled)?;
+                }
+            }
+            Ok(settled)
+        })
+    }
+
+    /// Items that have to be seen once more.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unconfirmed(&self, now: SystemTime, limit: usize) -> Result<Vec<Unconfirmed>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT u.file, u.seq, f.media, u.attempts, u.lost, f.filename IS NOT NULL AND NOT EXISTS \
+                     (SELECT 1 FROM entries e WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
+                     FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND f.media IS NOT NULL ORDER BY u.file LIMIT ?3",
+                )?
+                .query_map(params![UploadState::Confirming, to_millis(now), limit], |row| {
+                    Ok(Unconfirmed {
+                        file: row.get(0)?,
+                        seq: row.get(1)?,
+                        media: row.get(2)?,
+                        attempts: row.get(3)?,
+                        lost: row.get(4)?,
+                        foreign: row.get(5)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Whether the file is still waiting for this item to be seen.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_unconfirmed(&self, file: FileId, media: &MediaId) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND u.state = ?2 AND f.media = ?3",
+                )?
+                .exists(params![file, UploadState::Confirming, media])?)
+        })
+    }
+
+    /// The item has been seen: the file has arrived, and takes the place of the version before it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn confirmed(&self, file: FileId, item: &MediaItem) -> Result<()> {
+        self.write(|tx| {
+            retire_replaced(tx, file)?;
+            keep_item(tx, file, item, true)?;
+            tx.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file])?;
+            Ok(())
+        })
+    }
+
+    /// The item cannot be seen by us, and will not be: the file counts as arrived, but its bytes stay.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unseen(&self, file: FileId) -> Result<()> {
+        self.write_durable(|tx| {
+            retire_replaced(tx, file)?;
+            tx.execute(
+                "UPDATE uploads SET state = ?2, seq = NULL WHERE file = ?1",
+                params![file, UploadState::Unseen],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The item that Google said it made is not there: the bytes are to be uploaded again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn item_lost(&self, file: FileId, error: &str) -> Result<()> {
+        self.write_durable(|tx| {
+            tx.execute("UPDATE files SET media = NULL, confirmed = 0, filename = NULL WHERE id = ?1", [file])?;
+            tx.execute("UPDATE members SET present = 0 WHERE file = ?1", [file])?;
+            tx.execute("DELETE FROM members WHERE file = ?1 AND want = 0", [file])?;
+            tx.execute(
+                "UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
+                 retry_at = NULL, error = ?3 WHERE file = ?1",
+                params![file, UploadState::Sealed, error],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
+    let album = db
+        .prepare_cached("SELECT remote FROM albums WHERE dir = ?1")?
+        .query_row([dir], |row| row.get(0))
+        .optional()?
+        .flatten();
+    // A file that has lost its names in the meantime keeps whatever was its own: the call is under way.
+    let items = db
+        .prepare_cached(
+            "SELECT u.file, u.seq, u.token, f.description, u.attempts, coalesce( \
+                 (SELECT e.name FROM entries e WHERE e.file = u.file AND e.dir = u.dir ORDER BY e.id LIMIT 1), \
+                 (SELECT e.name FROM entries e WHERE e.file = u.file ORDER BY e.id LIMIT 1), \
+                 CAST('file' AS BLOB)) \
+             FROM uploads u JOIN files f ON f.id = u.file WHERE u.call = ?1 AND u.state = ?2 ORDER BY u.seq",
+        )?
+        .query_map(params![call, UploadState::Creating], |row| {
+            Ok(CreateItem {
+                file: row.get(0)?,
+                seq: row.get(1)?,
+                token: row.get(2)?,
+                description: row.get(3)?,
+                attempts: row.get(4)?,
+                name: row.get(5)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(CreateCall { call, dir, album, items })
+}
+
+fn settle_created(
+    tx: &Transaction<'_>,
+    file: FileId,
+    dir: DirId,
+    call: i64,
+    outcome: &Created,
+    settled: &mut Settled,
+) -> Result<()> {
+    match outcome {
+        Created::Made(item) => {
+            set_present(tx, dir, file, true)?;
+            let other: Option<FileId> = tx
+                .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
+                .query_row(params![item.id, file], |row| row.get(0))
+                .optional()?;
+            if let Some(other) = other
+                && !absorb_listed(tx, file, other, call, settled)?
+            {
+                // Google had these bytes: both are one item.
+                retire_replaced(tx, file)?;
+                settled.changes.extend(merge(tx, file, other)?);
+                settled.merged.push((file, other));
+                return Ok(());
+            }
+            keep_item(tx, file, item, false)?;
+            tx.prepare_cached(
+                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, attempts = 0, \
+                 alone = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+            )?
+            .execute(params![file, UploadState::Confirming])?;
+        }
+        Created::Again { alone, error, retry_at, maybe_made } => {
+            if !maybe_made {
+                set_present(tx, dir, file, false)?;
+            }
+            tx.prepare_cached(
+                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, alone = max(alone, ?3), \
+                 attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1",
+            )?
+            .execute(params![file, UploadState::Uploaded, alone, error, retry_at.map(to_millis)])?;
+        }
+        Created::TokenLost(error) => {
+            set_present(tx, dir, file, false)?;
+            tx.prepare_cached(
+                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
+                 attempts = attempts + 1, error = ?3, retry_at = NULL WHERE file = ?1",
+            )?
+            .execute(params![file, UploadState::Sealed, error])?;
+        }
+        Created::Refused(reason) => {
+            set_present(tx, dir, file, false)?;
+            settled.changes.extend(fail(tx, file, reason)?);
+        }
+    }
+    Ok(())
+}
+
+/// A listing may show what a call has made before the call has answered. What it has put into the
+/// tree then is `file` itself, and gives way. Returns `false` if `listed` is something else.
+fn absorb_listed(
+    tx: &Transaction<'_>,
+    file: FileId,
+    listed: FileId,
+    call: i64,
+    settled: &mut Settled,
+) -> Result<bool> {
+    let known_before = tx
+        .prepare_cached(
+            "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.sha256 IS NOT NULL \
+             OR EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
+             OR EXISTS (SELECT 1 FROM members WHERE file = f.id AND since < ?2) \
+             OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id))",
+        )?
+        .exists(params![listed, call])?;
+    if known_before {
+        return Ok(false);
+    }
+    let names: Vec<(DirId, EntryName)> = tx
+        .prepare_cached("DELETE FROM entries WHERE file = ?1 RETURNING dir, name")?
+        .query_map([listed], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    tx.execute(
+        "UPDATE members SET seen = max(seen, coalesce((SELECT seen FROM members n WHERE n.file = ?2 AND n.dir = members.dir), 0)) \
+         WHERE file = ?1",
+        params![file, listed],
+    )?;
+    tx.execute("DELETE FROM members WHERE file = ?1", [listed])?;
+    tx.execute(
+        "UPDATE files SET media = NULL, merged_into = ?2 WHERE id = ?1",
+        params![listed, file],
+    )?;
+    settled.changes.extend(names.into_iter().map(|(dir, name)| Change::Entry(dir, name)));
+    Ok(true)
+}
+
+/// Puts Google's facts on a file of ours, whose size and time of modification stay.
+fn keep_item(tx: &Transaction<'_>, file: FileId, item: &MediaItem, confirmed: bool) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE files SET media = ?2, confirmed = ?3, filename = ?4, mime = coalesce(nullif(?5, ''), mime), \
+         description = ?6, product_url = ?7, created_at = ?8, width = ?9, height = ?10, make = ?11, model = ?12, \
+         video = ?13 WHERE id = ?1",
+    )?
+    .execute(params![
+        file,
+        item.id,
+        confirmed,
+        item.filename,
+        item.mime_type,
+        item.description,
+        item.product_url,
+        item.creation_time.map(to_millis),
+        item.width,
+        item.height,
+        item.camera_make,
+        item.camera_model,
+        item.video.map(video_to_number),
+    ])?;
+    Ok(())
+}

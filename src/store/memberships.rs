@@ -1,0 +1,276 @@
+//! Items into further albums and out of albums: memberships whose `want` and `present` differ.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::versions::{merge, retire_replaced};
+use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
+use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
+
+/// A membership to be added or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Whose name asks for it. For a removal the same as `item_of`.
+    pub file: FileId,
+    /// The version that asks, if that is on its way itself.
+    pub seq: Option<i64>,
+    /// Whose item it is about: the file's own, or that of one with the same bytes.
+    pub item_of: FileId,
+    /// The item.
+    pub media: MediaId,
+    /// Since when it has been wanted.
+    pub since: SystemTime,
+}
+
+/// Memberships of one album.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberCall {
+    /// The album's directory.
+    pub dir: DirId,
+    /// Google's id for it.
+    pub album: AlbumId,
+    /// At most as many as were asked for, no item twice.
+    pub members: Vec<Membership>,
+}
+
+/// A sealed file whose bytes are those of an item that is in all the albums where it is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The file.
+    pub file: FileId,
+    /// Its version.
+    pub seq: i64,
+    /// The file that Google has.
+    pub item_of: FileId,
+    /// Its item.
+    pub media: MediaId,
+}
+
+/// Files `t` that Google has, with the bytes of file `f`, and nothing under way for them.
+const SETTLED_TWIN: &str = "t.sha256 = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
+     AND t.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM uploads v WHERE v.file = t.id)";
+
+impl Store {
+    /// The album that has waited longest for items that Google has, and up to `limit` of these.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
+        self.read(|db| {
+            // A file's own item, or that of another file with the same bytes.
+            let from = format!(
+                "FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
+                 LEFT JOIN uploads u ON u.file = m.file \
+                 JOIN files t ON CASE WHEN coalesce(u.state, 7) = 7 THEN t.id = f.id AND t.media IS NOT NULL \
+                     ELSE u.state = 2 AND f.sha256 IS NOT NULL AND t.id = (SELECT t.id FROM files t WHERE {SETTLED_TWIN} \
+                         ORDER BY t.id LIMIT 1) END \
+                 WHERE m.want = 1 AND m.present <> 1 AND a.remote IS NOT NULL \
+                 AND NOT EXISTS (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)"
+            );
+            members_of_one_album(db, &from, "t.id", limit)
+        })
+    }
+
+    /// The album that has waited longest for items to be taken out, and up to `limit` of these.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn removals(&self, limit: usize) -> Result<Option<MemberCall>> {
+        self.read(|db| {
+            let from = "FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir \
+                 LEFT JOIN uploads u ON u.file = m.file \
+                 WHERE m.want = 0 AND m.present <> 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
+                 AND coalesce(u.state, 7) = 7";
+            members_of_one_album(db, from, "t.id", limit)
+        })
+    }
+
+    /// Notes, before Google is asked, that these memberships are about to change.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn begin_members(&self, call: &MemberCall) -> Result<()> {
+        self.write_durable(|tx| {
+            for member in &call.members {
+                // For an item added on behalf of a file with the same bytes this row may be new: wanted by no
+                // name yet, so that after a crash the item is either named or taken out again.
+                tx.prepare_cached(
+                    "INSERT INTO members (dir, file, want, present, since) VALUES (?1, ?2, 0, 2, ?3) \
+                     ON CONFLICT (dir, file) DO UPDATE SET present = 2",
+                )?
+                .execute(params![call.dir, member.item_of, to_millis(SystemTime::now())])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The items are in the album. Files with the same bytes become names of them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn added(&self, call: &MemberCall) -> Result<Settled> {
+        self.write_durable(|tx| {
+            let mut settled = Settled::default();
+            for member in &call.members {
+                set_present(tx, call.dir, member.item_of, true)?;
+                if let Some(seq) = member.seq {
+                    merge_if_current(tx, member.file, seq, member.item_of, &mut settled)?;
+                }
+            }
+            Ok(settled)
+        })
+    }
+
+    /// The items are in none of the albums' listings to come.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn removed(&self, call: &MemberCall) -> Result<()> {
+        self.write_durable(|tx| {
+            call.members
+                .iter()
+                .try_for_each(|member| set_present(tx, call.dir, member.item_of, false))
+        })
+    }
+
+    /// Google refuses to have this item in the album. If it was to stand for another file with the same bytes,
+    /// that one is uploaded in its own right; else the names there are refused.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn addition_refused(
+        &self,
+        dir: DirId,
+        member: &Membership,
+        reason: &str,
+    ) -> Result<Vec<Change>> {
+        self.write_durable(|tx| {
+            set_present(tx, dir, member.item_of, false)?;
+            if member.item_of != member.file {
+                tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [member.item_of])?;
+                return Ok(Vec::new());
+            }
+            let names: Vec<EntryName> = tx
+                .prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2 RETURNING name")?
+                .query_map(params![dir, member.file], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            tx.execute("DELETE FROM members WHERE dir = ?1 AND file = ?2", params![dir, member.file])?;
+            for name in &names {
+                tx.execute(
+                    "INSERT OR REPLACE INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![dir, name, member.file, reason, to_millis(SystemTime::now())],
+                )?;
+            }
+            Ok(names.into_iter().map(|name| Change::Entry(dir, name)).collect())
+        })
+    }
+
+    /// Files with the bytes of items that are already wherever they are wanted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn duplicates(&self, limit: usize) -> Result<Vec<Duplicate>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT u.file, u.seq, t.id, t.media FROM uploads u JOIN files f ON f.id = u.file \
+                     JOIN files t ON t.id = (SELECT t.id FROM files t WHERE {SETTLED_TWIN} ORDER BY t.id LIMIT 1) \
+                     WHERE u.state = ?1 AND f.sha256 IS NOT NULL \
+                     AND EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1) \
+                     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1 AND NOT EXISTS \
+                         (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)) \
+                     ORDER BY u.seq LIMIT ?2"
+                ))?
+                .query_map(params![UploadState::Sealed, limit], |row| {
+                    Ok(Duplicate {
+                        file: row.get(0)?,
+                        seq: row.get(1)?,
+                        item_of: row.get(2)?,
+                        media: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// The item is there indeed: the file becomes a name of it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<Settled> {
+        self.write_durable(|tx| {
+            let mut settled = Settled::default();
+            merge_if_current(tx, duplicate.file, duplicate.seq, duplicate.item_of, &mut settled)?;
+            Ok(settled)
+        })
+    }
+}
+
+/// Whether the item is in the album is known now. A row that neither wants nor has anything, and that no
+/// listing could contradict, goes.
+pub(super) fn set_present(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    file: FileId,
+    present: bool,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE members SET present = ?3, since = ?4 WHERE dir = ?1 AND file = ?2")?
+        .execute(params![dir, file, present, to_millis(SystemTime::now())])?;
+    tx.prepare_cached(
+        "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND want = 0 AND present = 0 \
+         AND (SELECT media FROM files WHERE id = ?2) IS NULL",
+    )?
+    .execute(params![dir, file])?;
+    Ok(())
+}
+
+/// Makes a sealed file a name of the item with its bytes, unless it was written in the meantime.
+fn merge_if_current(
+    tx: &Transaction<'_>,
+    file: FileId,
+    seq: i64,
+    into: FileId,
+    settled: &mut Settled,
+) -> Result<()> {
+    let current = tx
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
+        .exists(params![file, seq, UploadState::Sealed])?;
+    if current {
+        retire_replaced(tx, file)?;
+        settled.changes.extend(merge(tx, file, into)?);
+        settled.merged.push((file, into));
+    }
+    Ok(())
+}
+
+/// Rows of `from` (with `m` members, `a` albums, `u` uploads, `t` the file that has the item) in the album of
+/// the oldest of them, each item once.
+fn members_of_one_album(
+    db: &Connection,
+    from: &str,
+    item: &str,
+    limit: usize,
+) -> Result<Option<MemberCall>> {
+    let oldest: Option<(DirId, AlbumId)> = db
+        .prepare_cached(&format!("SELECT m.dir, a.remote {from} ORDER BY m.since LIMIT 1"))?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((dir, album)) = oldest else { return Ok(None) };
+    let members = db
+        .prepare_cached(&format!(
+            "SELECT m.file, u.seq, t.id, t.media, min(m.since) {from} AND m.dir = ?1 GROUP BY {item} \
+             ORDER BY min(m.since), m.file LIMIT ?2"
+        ))?
+        .query_map(params![dir, limit], |row| {
+            Ok(Membership {
+                file: row.get(0)?,
+                seq: row.get(1)?,
+                item_of: row.get(2)?,
+                media: row.get(3)?,
+                since: from_millis(row.get(4)?),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(MemberCall { dir, album, members }))
+}
