@@ -76,8 +76,9 @@ fn block_on(command: impl Future<Output = Result<(), CommandError>>) -> Result<(
 /// 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the libraries.
 fn log_to_stderr(verbose: u8, to_stay: bool) {
     let filter = match verbose {
-        0 => "warn",
-        1 => "warn,gphotosfs=info",
+        // fuser calls an answer that nobody waits for any more an error.
+        0 => "warn,fuser=off",
+        1 => "warn,fuser=off,gphotosfs=info",
         2 => "info,gphotosfs=debug",
         _ => "trace",
     };

@@ -215,9 +215,7 @@ fn no_directory(err: std::io::Error) -> CommandError {
 fn mountpoint(given: &Path) -> Result<PathBuf, CommandError> {
     let unusable =
         |err| CommandError::new(format!("cannot mount on {}", given.display())).because(err);
-    if let Err(err) = std::fs::metadata(given)
-        && err.raw_os_error() == Some(libc::ENOTCONN)
-    {
+    if super::umount::is_dead(given) {
         tracing::warn!("cleaning up after a mount whose process has died");
         super::umount::detach(given)?;
     }

@@ -42,12 +42,9 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
         return Err(CommandError::usage(format!("{} is not a gphotosfs mount", root.display())));
     }
     let mount = Mount { root };
-    match std::fs::metadata(&mount.root) {
-        Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => {
-            eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
-            return detach(&mount.root);
-        }
-        _ => {}
+    if is_dead(&mount.root) {
+        eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
+        return detach(&mount.root);
     }
     if !args.now {
         drain(&mount)?;
@@ -56,6 +53,11 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     let process = mount.status().ok().and_then(|it| open_process(it.pid));
     unmount(&mount.root, How::WhenIdle)?;
     process.map_or(Ok(()), |it| wait_for_exit(&it))
+}
+
+/// Whether the process behind a mount has died. Its attributes may still be cached, so it is opened.
+pub(super) fn is_dead(mountpoint: &Path) -> bool {
+    std::fs::read_dir(mountpoint).is_err_and(|err| err.raw_os_error() == Some(libc::ENOTCONN))
 }
 
 /// The mountpoint's name in the table of mounts, without entering it: it may be dead.

@@ -110,15 +110,14 @@ impl World {
         );
     }
 
-    /// Ends the mount's process without any notice, and cleans the mount point up.
+    /// Ends the mount's process without any notice; the dead mount stays.
     pub fn kill(&self) {
         let status: serde_json::Value =
             serde_json::from_slice(&fs::read(self.mnt.join(".gphotos/status.json")).unwrap())
                 .unwrap();
         let pid = rustix::process::Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        wait_for("the mount to die", || fs::metadata(&self.mnt).is_err());
-        detach(&self.mnt);
+        wait_for("the mount to die", || fs::read_dir(&self.mnt).is_err());
     }
 
     /// What the detached mount has logged.
