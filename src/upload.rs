@@ -20,7 +20,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -218,6 +218,8 @@ struct Shared {
     failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
     wake: Notify,
+    /// Names were added or taken away.
+    members_stirred: AtomicBool,
     /// Counted up whenever something has arrived, failed or changed its place.
     progress: watch::Sender<u64>,
     /// How many callers wait for the queue.
@@ -265,6 +267,7 @@ impl Pipeline {
             trouble: Mutex::default(),
             failures: Mutex::default(),
             wake: Notify::new(),
+            members_stirred: AtomicBool::new(true),
             progress: watch::Sender::new(0),
             waiters: AtomicUsize::new(0),
             stop: CancellationToken::new(),
@@ -425,6 +428,7 @@ impl Pipeline {
 
     /// Names were added or taken away: there may be something to do.
     pub fn wake(&self) {
+        self.shared.members_stirred.store(true, Ordering::Relaxed);
         self.shared.wake.notify_one();
     }
 

@@ -717,6 +717,49 @@ async fn an_outage_of_the_whole_service_is_waited_out() {
     world.assert_clean();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_line_and_a_bad_day_at_google_lose_and_double_nothing() {
+    for seed in 1..=2 {
+        let mut world = World::new().await;
+        let (one, two) = (world.album("one").await, world.album("two").await);
+        world.emulator.faults(|faults| {
+            faults.seed = seed;
+            faults.every_call.failures = vec![
+                Injection { rate: 0.05, ..Injection::new(Failure::Unavailable) },
+                Injection { rate: 0.03, after_effect: true, ..Injection::new(Failure::Drop) },
+                Injection { rate: 0.02, after_effect: true, ..Injection::new(Failure::Garbage) },
+                Injection { rate: 0.02, ..Injection::new(Failure::Aborted) },
+            ];
+            faults.item_failures.push(ItemFailure { code: 13, skip: 0, next: 0, rate: 0.05 });
+        });
+        for n in 0..150 {
+            // Some bytes come twice, in the same album and in the other one.
+            world.write(one, &format!("{n}.jpg"), &photo(n % 140));
+            world.write(two, &format!("{n}.jpg"), &photo(n + 100));
+            if n == 75 {
+                world.restart().await;
+            }
+        }
+        for n in 0..20 {
+            world.remove(two, &format!("{n}.jpg"));
+        }
+        world.drain().await.unwrap();
+        for (title, expected) in [("one", photos(0..140)), ("two", photos(120..250))] {
+            let (mut there, mut expected) = (world.remote(title), expected);
+            there.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(there, expected, "{title}, seed {seed}");
+        }
+        assert_eq!((world.names(one).len(), world.names(two).len()), (150, 130));
+        let mut items: Vec<_> =
+            world.emulator.dump().items.into_iter().map(|item| item.sha256.unwrap()).collect();
+        items.sort_unstable();
+        items.dedup();
+        assert_eq!(items.len(), world.emulator.dump().items.len());
+        world.assert_clean();
+    }
+}
+
 // Ends of the process.
 
 #[tokio::test(flavor = "multi_thread")]

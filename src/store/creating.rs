@@ -118,11 +118,16 @@ const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file AND m.w
      ORDER BY m.since, m.dir LIMIT 1)";
 
 impl Store {
-    /// Files ready to be created and, of those before them, the files that are about to be.
+    /// Up to `limit` files ready to be created, and up to `coming` that are about to be, in the order of closing.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn ready(&self, now: SystemTime, limit: u32) -> Result<(Vec<Ready>, Vec<Coming>)> {
+    pub fn ready(
+        &self,
+        now: SystemTime,
+        limit: usize,
+        coming: usize,
+    ) -> Result<(Vec<Ready>, Vec<Coming>)> {
         self.read(|db| {
             let ready = db
                 .prepare_cached(&format!(
@@ -149,7 +154,7 @@ impl Store {
                      WHERE u.state = ?1 AND u.attempts = 0 AND NOT ({HAS_TWIN}) AND {TARGET} IS NOT NULL \
                      ORDER BY u.seq LIMIT ?2"
                 ))?
-                .query_map(params![UploadState::Sealed, limit], |row| {
+                .query_map(params![UploadState::Sealed, coming], |row| {
                     Ok(Coming { file: row.get(0)?, seq: row.get(1)?, dir: row.get(2)? })
                 })?
                 .collect::<rusqlite::Result<_>>()?;

@@ -130,7 +130,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn orphans(&self, limit: u32) -> Result<Vec<FileId>> {
+    pub fn orphans(&self, limit: usize) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
                 .prepare_cached(

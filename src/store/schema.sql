@@ -91,6 +91,7 @@ CREATE TABLE uploads (
 ) STRICT;
 CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
 CREATE INDEX uploads_by_state ON uploads (state, seq);
+CREATE INDEX uploads_waiting ON uploads (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX uploads_replacing ON uploads (replaces) WHERE replaces IS NOT NULL;
 
 -- Names of files that Google refused for good; shown under .gphotos/failed.

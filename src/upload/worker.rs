@@ -83,6 +83,11 @@ struct Worker {
     call_failures: u32,
     /// Which kind of change was made last, so that none starves.
     created_last: bool,
+    /// Items may have to be added or removed. Only then is it worth going through the memberships, which
+    /// are as many as the files that wait.
+    members_stirred: bool,
+    /// Files may have the bytes of items that are there. As above.
+    twins_stirred: bool,
     /// Something to look at has been waiting since then.
     look_waits_since: Option<Instant>,
     /// Holds up everything.
@@ -106,6 +111,8 @@ impl Worker {
             split_members: VecDeque::new(),
             call_failures: 0,
             created_last: false,
+            members_stirred: true,
+            twins_stirred: true,
             look_waits_since: None,
             trouble: None,
             write_trouble: None,
@@ -130,6 +137,9 @@ impl Worker {
             if trouble.until > now {
                 next.consider(trouble.until);
             }
+        }
+        if self.shared.members_stirred.swap(false, Ordering::Relaxed) {
+            self.stir();
         }
         if self.change.is_empty() {
             // A call under way may be about to use up such a token.
@@ -249,7 +259,8 @@ impl Worker {
         self.shared.sending.lock().remove(&file);
         let Some(transfer) = self.in_flight.remove(&file) else { return };
         let (text, forgivable) = match outcome {
-            Outcome::Done | Outcome::Twin => return self.reached(),
+            Outcome::Done => return self.reached(),
+            Outcome::Twin => return self.stir(),
             Outcome::Store(error) => {
                 self.database_failed(&error);
                 return;
@@ -281,7 +292,14 @@ impl Worker {
         .await;
     }
 
+    /// Memberships may differ from what they were when they were last gone through.
+    fn stir(&mut self) {
+        self.members_stirred = true;
+        self.twins_stirred = true;
+    }
+
     async fn change_ended(&mut self, change: Change) {
+        self.stir();
         match change {
             Change::Created(answer) => self.create_ended(answer).await,
             Change::Members(answer) => self.members_ended(answer).await,

@@ -10,6 +10,8 @@ use crate::upload::batch::{self, Next, Rules};
 use crate::upload::state::{Creating, Uploaded};
 use crate::upload::{ATTEMPTS_MAX, chain, crash};
 
+/// So many files that are still coming are looked at: those under way and the next ones.
+const COMING_MAX: usize = 200;
 /// A call that failed so often without a usable answer is split: one of its files may be poison to Google.
 const UNANSWERED_MAX: u32 = 3;
 
@@ -58,7 +60,7 @@ impl Worker {
             return Ok(Some(part));
         }
         let (ready, mut coming) =
-            self.shared.store.run(move |store| store.ready(now, TOKENS_MAX as u32)).await?;
+            self.shared.store.run(move |store| store.ready(now, TOKENS_MAX, COMING_MAX)).await?;
         coming.retain(|file| match self.in_flight.get(&file.file) {
             Some(transfer) => transfer.since.elapsed() < HOLD_UP_MAX,
             None => !self.shared.is_open(file.file),
@@ -211,7 +213,10 @@ impl Worker {
             }
         }
         match creating.settled(&shared.store, outcomes).await {
-            Ok(settled) => self.apply(settled).await,
+            Ok(settled) => {
+                self.apply(settled).await;
+                self.forget_orphans().await;
+            }
             Err(error) => {
                 self.database_failed(&error);
             }
@@ -219,7 +224,20 @@ impl Worker {
         crash::point(crash::CREATE_AFTER_SETTLE);
     }
 
-    /// Passes on what has changed, and lets go of bytes and files that nobody needs any more.
+    /// Lets go of files that have lost all their names while they were asked for, if nothing came of it.
+    async fn forget_orphans(&mut self) {
+        let shared = self.shared.clone();
+        self.store(move |store| {
+            for orphan in store.orphans(BATCH_MAX)? {
+                let _lock = shared.lock(orphan);
+                shared.forget_if_orphan(orphan)?;
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Passes on what has changed, and lets go of bytes that nobody needs any more.
     pub(super) async fn apply(&mut self, settled: Settled) {
         let shared = self.shared.clone();
         self.store(move |store| {
@@ -232,10 +250,6 @@ impl Worker {
                 shared.spool.discard(file);
             }
             shared.tell(settled.changes);
-            for orphan in store.orphans(u32::try_from(BATCH_MAX).unwrap_or(u32::MAX))? {
-                let _lock = shared.lock(orphan);
-                shared.forget_if_orphan(orphan)?;
-            }
             Ok(())
         })
         .await;

@@ -39,13 +39,16 @@ impl Worker {
         now: SystemTime,
         next: &mut Earliest,
     ) -> store::Result<()> {
+        let twins = self.twins_stirred;
         let (new, same) = self
             .shared
             .store
             .run(move |store| {
-                Ok((store.unconfirmed(now, BATCH_MAX)?, store.duplicates(BATCH_MAX)?))
+                let same = if twins { store.duplicates(BATCH_MAX)? } else { Vec::new() };
+                Ok((store.unconfirmed(now, BATCH_MAX)?, same))
             })
             .await?;
+        self.twins_stirred = !same.is_empty();
         let new = new.into_iter().map(|it| (it.media.clone(), Asker::New(Confirming(it))));
         let same = same.into_iter().map(|it| (it.media.clone(), Asker::Same(it)));
         // One item may be asked for twice, but not in one request.
@@ -86,6 +89,7 @@ impl Worker {
     }
 
     pub(super) async fn look_ended(&mut self, answer: Answer) {
+        self.stir();
         let found = match answer.found {
             Ok(found) => found,
             Err(error) => {

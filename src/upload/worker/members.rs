@@ -63,9 +63,13 @@ impl Worker {
         if let Some(part) = self.split_members.pop_front() {
             return Ok(Some(part));
         }
+        if !self.members_stirred {
+            return Ok(None);
+        }
         // Additions first: what is added and removed at once was wanted by a file with the same bytes.
         let additions = self.shared.store.run(|store| store.additions(BATCH_MAX)).await?;
         let removals = self.shared.store.run(|store| store.removals(BATCH_MAX)).await?;
+        self.members_stirred = additions.is_some() || removals.is_some();
         for (kind, call) in [(Kind::Add, additions), (Kind::Remove, removals)] {
             let Some(call) = call else { continue };
             let due = self.members_due(kind, &call, now);
