@@ -605,8 +605,16 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn getxattr(&self, _req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        xattr("getxattr", self.fs.getxattr(ino(node), name.as_bytes()), size, reply);
+    fn getxattr(&self, req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let (node, name) = (ino(node), name.as_bytes().to_vec());
+        match self.fs.getxattr_now(node, &name).transpose() {
+            Some(outcome) => xattr("getxattr", outcome, size, reply),
+            None => self.wait(
+                req,
+                move |fs| async move { fs.getxattr(node, &name).await },
+                move |outcome| xattr("getxattr", outcome, size, reply),
+            ),
+        }
     }
 
     fn listxattr(&self, _req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {

@@ -247,3 +247,22 @@ fn a_copy_into_a_second_album_shares_calls_and_uploads_nothing() {
     // The names share an inode, and so the time that was set last.
     assert_eq!(world.sh("rsync -rt --itemize-changes photo/ mnt/B/ | grep -v '/$' || true"), "");
 }
+
+#[test]
+fn waiting_for_uploads_locks_nobody_out_and_ends_with_ctrl_c() {
+    let world = World::mounted();
+    world.photo("a.jpg", 1, 20_000);
+    world.sh("mkdir mnt/A");
+    // Longer than any wait below: what ends in time has not waited for it.
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 60_000);
+    world.sh("cp a.jpg mnt/A/");
+    let mut sync = world.program().arg("sync").arg(world.mnt.join("A")).spawn().unwrap();
+    world.sh("timeout 10 ls -l mnt/A && timeout 10 touch mnt/A/.half && timeout 10 ls mnt");
+    assert!(sync.try_wait().unwrap().is_none(), "sync waits");
+    let pid = rustix::process::Pid::from_child(&sync);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    wait_for("Ctrl-C to end sync", || sync.try_wait().unwrap().is_some());
+    // sync(1) waits inside the kernel, and is let go of all the same.
+    let outcome = world.sh_outcome("timeout -s INT 1 sync mnt/A");
+    assert_eq!(outcome.status.code(), Some(124), "{}", String::from_utf8_lossy(&outcome.stderr));
+}

@@ -1,12 +1,11 @@
 //! A running mount, seen from outside: finding it, reading what it says, waiting for it.
 //!
 //! The mount is talked to through its own filesystem, so there is no other socket to secure:
-//! `.gphotos/status.json` tells, fsync(2) waits, and the xattr `user.gphotos.refresh` lists again.
+//! `.gphotos/status.json` tells, and there are xattrs that wait when they are read.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,10 @@ use serde::Deserialize;
 use super::CommandError;
 use crate::profile::Profile;
 
-/// Setting this xattr on a directory lists it again from Google before the call returns.
-const REFRESH_XATTR: &str = "user.gphotos.refresh";
+/// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
+const SYNCED_XATTR: &std::ffi::CStr = c"user.gphotos.synced";
+/// Reading this xattr of a directory lists it again from Google before the call returns.
+const LISTED_XATTR: &std::ffi::CStr = c"user.gphotos.listed";
 
 /// The root of a running mount.
 #[derive(Clone, Debug)]
@@ -95,37 +96,20 @@ impl Mount {
     /// `EIO` if something under `path` was refused for good; others if the mount is gone.
     pub fn wait_for_uploads(&self, path: &Path) -> io::Result<()> {
         let (done, waiting) = mpsc::channel();
-        let mut child = Command::new("/proc/self/exe")
-            .args(["sync", "--child"])
-            .arg(path)
-            .stdin(Stdio::null())
-            .spawn()?;
-        std::thread::spawn(move || done.send(child.wait()));
+        let path = path.to_owned();
+        std::thread::spawn(move || done.send(read_waiting(&path, SYNCED_XATTR)));
         let mut progress = Progress::start();
         loop {
             match waiting.recv_timeout(Duration::from_millis(200)) {
-                Ok(status) => {
+                Ok(outcome) => {
                     progress.finish();
-                    return match status?.code() {
-                        Some(0) => Ok(()),
-                        Some(errno) => Err(io::Error::from_raw_os_error(errno)),
-                        None => Err(io::ErrorKind::Interrupted.into()),
-                    };
+                    return outcome;
                 }
-                // A mount that cannot be read right now will be noticed by the waiting child.
+                // A mount that cannot be read right now will be noticed by the thread that waits.
                 Err(_) => self.status().map_or((), |status| progress.show(&status)),
             }
         }
     }
-}
-
-/// Waits in a process of its own and exits with the errno, 0 if there was none.
-///
-/// A process cannot leave an fsync(2) that a FUSE filesystem has taken on: not even SIGKILL ends
-/// it before the filesystem answers. So a child waits, and Ctrl-C ends the command at once.
-pub fn fsync_and_exit(path: &Path) -> ! {
-    let result = std::fs::File::open(path).and_then(|it| it.sync_all());
-    std::process::exit(result.map_or_else(|err| err.raw_os_error().unwrap_or(libc::EIO), |()| 0))
 }
 
 /// Has the mount list a directory again.
@@ -133,7 +117,13 @@ pub fn fsync_and_exit(path: &Path) -> ! {
 /// # Errors
 /// Those of the mount, for example that Google cannot be reached.
 pub fn list_again(dir: &Path) -> io::Result<()> {
-    xattr::set_deref(dir, REFRESH_XATTR, b"1")
+    read_waiting(dir, LISTED_XATTR)
+}
+
+/// Asks for the value's size alone: a value would be asked for twice, and so waited for twice.
+fn read_waiting(path: &Path, attribute: &std::ffi::CStr) -> io::Result<()> {
+    rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
+    Ok(())
 }
 
 /// What to say about a path on a mount that cannot be used.

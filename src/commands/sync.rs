@@ -13,10 +13,6 @@ use crate::profile::Profile;
 pub struct SyncArgs {
     /// A directory or file on a mount; without it, all of the profile's mount
     path: Option<PathBuf>,
-
-    /// The child that waits in fsync(2) and exits with its errno
-    #[arg(long, hide = true, requires = "path")]
-    child: bool,
 }
 
 /// `gphotosfs refresh`.
@@ -31,9 +27,6 @@ pub struct RefreshArgs {
 /// # Errors
 /// If something was refused for good, or the path is not on a mount.
 pub fn run(args: &SyncArgs, profile: &Profile) -> Result<(), CommandError> {
-    if let (true, Some(path)) = (args.child, &args.path) {
-        running::fsync_and_exit(path);
-    }
     let (mount, path) = place(args.path.as_ref(), profile)?;
     mount.wait_for_uploads(&path).map_err(|err| {
         let refused = err.raw_os_error() == Some(libc::EIO);

@@ -41,6 +41,11 @@ impl Place {
         Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
     }
 
+    /// Whether it is one of the user's directories or files.
+    pub fn is_in_tree(self) -> bool {
+        matches!(self, Self::Dir(_) | Self::File(_))
+    }
+
     /// The inverse of [`Place::ino`]; `None` for a number that was never given out.
     pub fn of(ino: Ino) -> Option<Self> {
         let number = (ino.0 & NUMBER_MASK) as i64;

@@ -10,6 +10,10 @@ use crate::store::FileInfo;
 
 const PREFIX: &str = "user.gphotos.";
 
+/// Attributes that are not listed and that wait when they are read.
+const SYNCED: &str = "synced";
+const LISTED: &str = "listed";
+
 /// Google takes fewer than 1000 characters.
 const DESCRIPTION_MAX: usize = 999;
 
@@ -23,23 +27,36 @@ impl Fs {
             .collect())
     }
 
-    /// The value of one attribute.
-    pub fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+    /// The value of one attribute; `None` if reading it means to wait.
+    pub fn getxattr_now(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
         let absent = || Error::plain(libc::ENODATA);
-        let name = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(PREFIX));
+        let name = own(name);
+        if let (Some(SYNCED | LISTED), true) = (name, self.place(ino)?.is_in_tree()) {
+            return Ok(None);
+        }
         let (Some(name), Place::File(file)) = (name, self.place(ino)?) else {
             return Err(absent());
         };
         let info = self.file(file)?;
         let found = attributes(&info).into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.into_bytes()).ok_or_else(absent)
+        found.map(|(_, value)| Some(value.into_bytes())).ok_or_else(absent)
     }
 
-    /// Sets a description at Google, or has a directory listed again.
+    /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
+    /// does, `listed` for a new listing of the directory. The kernel locks a directory for the time of an
+    /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
+    pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+        match (own(name), self.place(ino)?) {
+            (Some(SYNCED), _) => self.sync(ino).await?,
+            (Some(LISTED), Place::Dir(dir)) => self.library.refresh(dir).await?,
+            _ => return Err(Error::plain(libc::ENODATA)),
+        }
+        Ok(b"1".to_vec())
+    }
+
+    /// Sets a description at Google.
     pub async fn setxattr(&self, ino: Ino, name: &[u8], value: &[u8]) -> Result<()> {
-        let name = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(PREFIX));
-        match (name, self.place(ino)?) {
-            (Some("refresh"), Place::Dir(dir)) => Ok(self.library.refresh(dir).await?),
+        match (own(name), self.place(ino)?) {
             (Some("description"), Place::File(file)) => self.describe(file, value).await,
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // There is nowhere to keep attributes of the user's own.
@@ -59,6 +76,11 @@ impl Fs {
         self.client.describe_item(&media, text).await?;
         Ok(self.store.set_description(info.id, text)?)
     }
+}
+
+/// The part of an attribute's name that is ours.
+fn own(name: &[u8]) -> Option<&str> {
+    std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)
 }
 
 /// All that is known, by name, in a fixed order.
