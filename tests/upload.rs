@@ -286,11 +286,17 @@ async fn the_same_copy_twice_costs_no_upload() {
     let files: Vec<_> = (0..5).map(|n| world.write(dir, &format!("{n}.jpg"), &photo(n))).collect();
     world.drain().await.unwrap();
     world.emulator.reset_stats();
-    for (seed, file) in files.into_iter().enumerate() {
-        world.rewrite(file, &photo(seed as u64));
-        world.close(file).unwrap();
+    world.kept.lock().clear();
+    for (seed, file) in files.iter().enumerate() {
+        world.rewrite(*file, &photo(seed as u64));
+        world.close(*file).unwrap();
     }
     world.drain().await.unwrap();
+    let kept = |world: &World| world.kept.lock().len() == files.len();
+    world.until(kept).await;
+    for (seed, file) in files.iter().enumerate() {
+        assert_eq!(world.kept.lock().get(file), Some(&photo(seed as u64)));
+    }
     assert_eq!(world.emulator.stats().api_requests_today, 0);
     assert_eq!(world.remote("one"), photos(0..5));
     world.assert_clean();

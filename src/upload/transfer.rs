@@ -79,7 +79,16 @@ async fn attempt(
                 Hashed::Twin => return Ok(Outcome::Twin),
                 Hashed::Outdated => return Ok(Outcome::Done),
                 Hashed::Unchanged => {
-                    shared.spool.discard(file);
+                    blocking(shared, move |shared| {
+                        let _lock = shared.lock(file);
+                        // A writer may have begun the next edit already: then these bytes are its own.
+                        if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
+                            (shared.config.keep)(file, &shared.spool.path(file));
+                            shared.spool.discard(file);
+                        }
+                        Ok(())
+                    })
+                    .await?;
                     shared.tell(vec![store::Change::File(file)]);
                     return Ok(Outcome::Twin);
                 }
