@@ -84,6 +84,10 @@ pub enum Command {
     Refresh(commands::sync::RefreshArgs),
     /// Say which files differ between a local directory and an album; downloads no media
     Diff(commands::diff::DiffArgs),
+    /// List what Google refused, and why
+    Failed(commands::failed::FailedArgs),
+    /// Put what Google refused back in the queue
+    Retry(commands::failed::RetryArgs),
     /// Run a local Google Photos to try everything against
     Emulator(commands::emulator::EmulatorArgs),
 }

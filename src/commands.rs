@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod emulator;
+pub mod failed;
 pub mod login;
 pub mod logout;
 pub mod mount;
@@ -60,6 +61,8 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Status(args) => status::run(&args, &profile).map(done),
         Command::Sync(args) => sync::run(&args, &profile).map(done),
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
+        Command::Failed(args) => failed::run(&args, &profile).map(done),
+        Command::Retry(args) => failed::retry(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args),
         Command::Emulator(args) => emulator::run(args).map(done),
     }

@@ -17,6 +17,7 @@ mod tree;
 mod versions;
 
 pub use creating::*;
+pub use failed::FailedName;
 pub use journal::*;
 pub use listing::*;
 pub use memberships::*;

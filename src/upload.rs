@@ -28,8 +28,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::media::{EntryName, FileId};
-use crate::store::{self, Backlog, Change, Reopened, SealedFacts, Store, UploadState};
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{
+    self, Backlog, Change, Child, Reopened, SealedFacts, Store, Unlinked, UploadState,
+};
 
 pub use crate::store::Scope;
 pub use spool::Spool;
@@ -151,6 +153,17 @@ pub enum Error {
     /// The file was refused for good: it can be copied, but not written.
     #[error("the file was refused by Google and cannot be written")]
     Refused,
+}
+
+/// Why a refused file could not be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// It would be refused again, or disk or database failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The name is not there, or cannot be given there.
+    #[error(transparent)]
+    Tree(#[from] store::TreeError),
 }
 
 /// Why waiting came to nothing.
@@ -426,6 +439,21 @@ impl Pipeline {
         outcome.map(|_| ())
     }
 
+    /// Moves a refused file's name out of the failed ones, into an album: it is tried again.
+    ///
+    /// # Errors
+    /// [`RetryError::Seal`] if Google would refuse it again; see there for others.
+    pub fn retry(
+        &self,
+        from: (DirId, &EntryName),
+        to: (DirId, &EntryName),
+        replace: bool,
+    ) -> Result<Option<Unlinked>, RetryError> {
+        let outcome = retry(&self.shared.store, &self.shared.spool, from, to, replace);
+        self.wake();
+        outcome
+    }
+
     /// Names were added or taken away: there may be something to do.
     pub fn wake(&self) {
         self.shared.members_stirred.store(true, Ordering::Relaxed);
@@ -487,6 +515,32 @@ impl Pipeline {
             );
         }
     }
+}
+
+/// [`Pipeline::retry`] for when no pipeline runs.
+///
+/// # Errors
+/// See there.
+pub fn retry(
+    store: &Store,
+    spool: &Spool,
+    from: (DirId, &EntryName),
+    to: (DirId, &EntryName),
+    replace: bool,
+) -> Result<Option<Unlinked>, RetryError> {
+    let facts = match store.failed_child(from.0, from.1).map_err(SealError::from)? {
+        Some(Child::File(file))
+            if store.upload_state(file).map_err(SealError::from)? == Some(UploadState::Failed) =>
+        {
+            let found = spool.look(file).map_err(SealError::from)?;
+            let scratch = found.size == 0 || accept::is_scratch_name(to.1);
+            let mime = if scratch { None } else { Some(judge(&found, to.1)?.mime) };
+            SealedFacts { size: found.size, mtime_ns: found.mtime_ns, mime }
+        }
+        // It has arrived, or is on its way by another name; or the store says what it is instead.
+        _ => SealedFacts { size: 0, mtime_ns: 0, mime: None },
+    };
+    Ok(store.failed_again(from, to, replace, &facts).map_err(SealError::from)??)
 }
 
 /// Counts a caller of [`Pipeline::drain`] for as long as it waits.

@@ -33,8 +33,7 @@ pub fn run(args: &SyncArgs, profile: &Profile) -> Result<(), CommandError> {
         let error = CommandError::new(format!("cannot sync {}", path.display())).because(err);
         if refused {
             error.hint(format!(
-                "what Google refused is kept in {}, each with the reason in its xattr \
-                 user.gphotos.error",
+                "what Google refused is kept in {}; 'gphotosfs failed' says why",
                 mount.control("failed").display()
             ))
         } else {

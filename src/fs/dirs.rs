@@ -188,8 +188,11 @@ impl Fs {
 
     /// Moves a name. Files move here alone; an album's new name is told to Google.
     pub async fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), how: Rename) -> Result<()> {
-        let from = (self.changeable_dir(from.0)?, entry_name(from.1)?);
         let to = (self.changeable_dir(to.0)?, entry_name(to.1)?);
+        if let Place::Failed(dir) = self.place(from.0)? {
+            return self.retry((dir, entry_name(from.1)?), &to, how);
+        }
+        let from = (self.changeable_dir(from.0)?, entry_name(from.1)?);
         match self.store.child(from.0, &from.1)? {
             None => Err(Error::plain(libc::ENOENT)),
             Some(Child::File(file)) => self.rename_file(file, &from, &to, how),
@@ -224,6 +227,19 @@ impl Fs {
         self.pipeline.renamed(file)?;
         self.pipeline.wake();
         Ok(())
+    }
+
+    /// Out of `failed`, into an album: Google is asked once more.
+    fn retry(&self, from: (DirId, EntryName), to: &(DirId, EntryName), how: Rename) -> Result<()> {
+        if how == Rename::Exchange {
+            return Err(Error::plain(libc::EPERM));
+        }
+        let replace = how == Rename::Replace;
+        let replaced = self
+            .pipeline
+            .retry((from.0, &from.1), (to.0, &to.1), replace)
+            .map_err(|error| Error::from(error).doing(|| format!("trying {} again", from.1)))?;
+        replaced.map_or(Ok(()), |replaced| self.discard(replaced))
     }
 
     async fn rename_dir(

@@ -212,6 +212,15 @@ impl From<upload::SealError> for Error {
     }
 }
 
+impl From<upload::RetryError> for Error {
+    fn from(error: upload::RetryError) -> Self {
+        match error {
+            upload::RetryError::Seal(error) => error.into(),
+            upload::RetryError::Tree(error) => error.into(),
+        }
+    }
+}
+
 impl From<upload::DrainError> for Error {
     fn from(error: upload::DrainError) -> Self {
         Self::caused(libc::EIO, error)

@@ -102,6 +102,7 @@ fn attributes(info: &FileInfo) -> Vec<(&'static str, String)> {
         ("state", Some(state.to_owned())),
         ("sha256", info.sha256.map(|hash| hash.to_string())),
         ("error", text(&info.error)),
+        ("error_time", info.failed_at.map(rfc3339)),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))

@@ -1,16 +1,69 @@
 //! Files that Google refused for good, under the names they had.
 
+use std::time::SystemTime;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::tree::{Unlinked, in_cookie_order, is_orphan};
-use super::{Child, DirEntry, Result, Store, TreeError};
-use crate::media::{DirId, EntryName};
+use super::journal::{back_in_queue, upload_state};
+use super::tree::{
+    Unlinked, add_entry, child, dir_path, in_cookie_order, is_album, is_orphan, remove_entry,
+};
+use super::{Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis};
+use crate::media::{DirId, EntryName, FileId};
 
 /// The directories that have failed files in them or below them.
 const WITH_FAILURES: &str = "WITH RECURSIVE above (id) AS (SELECT dir FROM failed UNION \
      SELECT d.parent FROM dirs d JOIN above ON d.id = above.id)";
 
+/// A name that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedName {
+    /// The directory it had.
+    pub dir: DirId,
+    /// That directory's path from the root.
+    pub dir_path: String,
+    /// The name, made distinct if another file had failed under it.
+    pub name: EntryName,
+    /// The file.
+    pub file: FileId,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: SystemTime,
+    /// Bytes, if known.
+    pub size: Option<u64>,
+}
+
 impl Store {
+    /// All names that were refused, oldest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn failed_names(&self) -> Result<Vec<FailedName>> {
+        self.read(|db| {
+            let rows = db
+                .prepare_cached(
+                    "SELECT t.dir, t.name, t.file, t.reason, t.at, f.size \
+                     FROM failed t JOIN files f ON f.id = t.file ORDER BY t.id",
+                )?
+                .query_map([], |row| {
+                    Ok(FailedName {
+                        dir: row.get(0)?,
+                        dir_path: String::new(),
+                        name: row.get(1)?,
+                        file: row.get(2)?,
+                        reason: row.get(3)?,
+                        at: from_millis(row.get(4)?),
+                        size: row.get(5)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.into_iter()
+                .map(|name| Ok(FailedName { dir_path: dir_path(db, name.dir)?, ..name }))
+                .collect()
+        })
+    }
+
     /// What `name` stands for in the mirror of `dir` below `failed`.
     ///
     /// # Errors
@@ -51,6 +104,48 @@ impl Store {
                 tx.execute("DELETE FROM failed WHERE dir = ?1 AND name = ?2", params![dir, name])?;
                 Ok(Ok(Unlinked { file, orphan: is_orphan(tx, file)? }))
             }
+        })
+    }
+
+    /// Gives a failed file a name in an album again and puts it back in the queue, as what `facts` say.
+    ///
+    /// Returns what became of the file that had the name, if there was one.
+    ///
+    /// # Errors
+    /// [`TreeError`]; or the database fails.
+    pub fn failed_again(
+        &self,
+        from: (DirId, &EntryName),
+        to: (DirId, &EntryName),
+        replace: bool,
+        facts: &SealedFacts,
+    ) -> Result<Result<Option<Unlinked>, TreeError>> {
+        self.write_durable(|tx| {
+            let file = match failed_child(tx, from.0, from.1)? {
+                None => return Ok(Err(TreeError::Missing)),
+                Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
+                Some(Child::File(file)) => file,
+            };
+            if !is_album(tx, to.0)? {
+                return Ok(Err(TreeError::NotAlbum));
+            }
+            let taken = child(tx, to.0, to.1)?;
+            let replaced = match taken {
+                None => None,
+                Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
+                Some(Child::File(_)) if !replace => return Ok(Err(TreeError::Exists)),
+                Some(Child::File(same)) if same == file => None,
+                Some(Child::File(other)) => Some(remove_entry(tx, to.0, to.1, other)?),
+            };
+            tx.execute("DELETE FROM failed WHERE dir = ?1 AND name = ?2", params![from.0, from.1])?;
+            if taken != Some(Child::File(file)) {
+                add_entry(tx, to.0, to.1, file)?;
+            }
+            // An item that was merely refused by an album has nothing to upload.
+            if upload_state(tx, file)? == Some(UploadState::Failed) {
+                back_in_queue(tx, file, facts)?;
+            }
+            Ok(Ok(replaced))
         })
     }
 }

@@ -385,6 +385,20 @@ pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<Uploa
         .optional()?)
 }
 
+/// A refused file is sealed again, as if nothing had been tried yet.
+pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
+    let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Scratch };
+    let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
+    tx.prepare_cached("UPDATE files SET size = ?2, mime = coalesce(?3, mime) WHERE id = ?1")?
+        .execute(params![file, facts.size, facts.mime])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, alone = 0, lost = 0, error = NULL \
+         WHERE file = ?1",
+    )?
+    .execute(params![file, state, seq])?;
+    Ok(())
+}
+
 fn is_current(db: &Connection, file: FileId, seq: i64, state: UploadState) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?

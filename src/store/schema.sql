@@ -104,6 +104,7 @@ CREATE TABLE failed (
     at      INTEGER NOT NULL,
     UNIQUE (dir, name)
 ) STRICT;
+CREATE INDEX failed_of_file ON failed (file);
 
 -- Single values: the request budget, when albums were last listed, ...
 CREATE TABLE meta (

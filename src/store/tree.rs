@@ -96,15 +96,19 @@ pub struct FileInfo {
     pub video: Option<VideoStatus>,
     /// Where it is on its way to Google; `None` when it has arrived or came from there.
     pub upload: Option<UploadState>,
-    /// The last failure of its upload.
+    /// Why it was refused, else the last failure of its upload.
     pub error: Option<String>,
     /// How many names it has.
     pub links: u32,
+    /// When it was refused.
+    pub failed_at: Option<SystemTime>,
 }
 
 const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
      f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
-     u.state, u.error, (SELECT count(*) FROM entries e WHERE e.file = f.id)";
+     u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
+     (SELECT count(*) FROM entries e WHERE e.file = f.id), \
+     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1)";
 
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
@@ -127,6 +131,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         upload: row.get(16)?,
         error: row.get(17)?,
         links: row.get(18)?,
+        failed_at: row.get::<_, Option<i64>>(19)?.map(from_millis),
     })
 }
 
@@ -578,7 +583,7 @@ pub(super) fn survivor(db: &Connection, mut file: FileId) -> Result<FileId> {
     }
 }
 
-fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
+pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden")?.exists([dir])?)
 }
 
