@@ -93,6 +93,14 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    pub fn paced(self, pace: u32) -> Self {
+        let (retry_base, write_pause) = (self.retry_base / pace, self.write_pause / pace);
+        Self { retry_base, write_pause, ..self }
+    }
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
         Self {

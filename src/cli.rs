@@ -175,6 +175,16 @@ pub struct MountArgs {
         hide_default_value = true, hide_possible_values = true
     )]
     pub allow_other: bool,
+
+    /// For tests: every wait that is made for Google's sake is divided by this. May go at any time
+    #[arg(
+        long,
+        hide = true,
+        default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=1000),
+        env = "GPHOTOSFS_UNSTABLE_PACE"
+    )]
+    pub unstable_pace: u32,
 }
 
 /// When close(2) returns. There is one way so far.
@@ -216,6 +226,8 @@ pub struct MountSettings {
     pub allow_other: bool,
     /// Base URL of the API.
     pub api_url: Url,
+    /// Divides every wait that is made for Google's sake.
+    pub unstable_pace: u32,
 }
 
 impl MountArgs {
@@ -232,6 +244,7 @@ impl MountArgs {
             read_only: self.read_only,
             allow_other: self.allow_other,
             api_url,
+            unstable_pace: self.unstable_pace,
         };
         for option in self.options {
             match option {

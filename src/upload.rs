@@ -85,6 +85,18 @@ impl Config {
     }
 }
 
+impl Config {
+    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    pub fn paced(self, pace: u32) -> Self {
+        Self {
+            linger: self.linger / pace,
+            retry_base: self.retry_base / pace,
+            retry_max: self.retry_max / pace,
+            ..self
+        }
+    }
+}
+
 /// What sealing has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {

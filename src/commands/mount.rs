@@ -149,7 +149,10 @@ pub fn assemble(
         .map_err(|err| CommandError::new("cannot open the database").because(err))?;
     let budget = Arc::new(kept_budget(&store)?);
     let _entered = runtime.enter();
-    let api = api::Config { api_url: settings.api_url.clone(), ..api::Config::default() };
+    let api = api::Config {
+        api_url: settings.api_url.clone(),
+        ..api::Config::default().paced(settings.unstable_pace)
+    };
     let client = api::Client::new(api, Arc::new(login), budget.clone())
         .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
     let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
@@ -184,6 +187,7 @@ pub fn assemble(
                 on_change,
                 Arc::new(move |file, path| keep.keep(file, path)),
             )
+            .paced(settings.unstable_pace)
         },
         store.clone(),
         client.clone(),

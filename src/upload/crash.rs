@@ -1,7 +1,8 @@
 //! Named points between two durable steps where a test can have the process die.
 //!
 //! Without the feature `crash-points` they are nothing. With it, the environment variable
-//! `GPHOTOSFS_CRASH_AT` names the one at which the process aborts, as if killed.
+//! `GPHOTOSFS_CRASH_AT` names the one at which the process aborts, as if killed; with `:N` behind the name,
+//! when it comes there for the N-th time.
 
 /// The bytes are on disk, the journal does not know.
 pub const SEAL_AFTER_SYNC: &str = "seal-after-sync";
@@ -54,7 +55,11 @@ pub const ALL: [&str; 14] = [
 #[cfg(feature = "crash-points")]
 #[allow(clippy::disallowed_methods)] // A switch for tests is no setting.
 pub(super) fn point(name: &str) {
-    if std::env::var_os("GPHOTOSFS_CRASH_AT").is_some_and(|wanted| wanted == name) {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+    let Ok(wanted) = std::env::var("GPHOTOSFS_CRASH_AT") else { return };
+    let (at, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+    if at == name && nth.parse() == Ok(PASSED.fetch_add(1, Ordering::Relaxed) + 1) {
         std::process::abort();
     }
 }

@@ -3,10 +3,12 @@
 // Each test binary uses a part of it, and what fails here fails the test.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod ledger;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use gphotosfs::emulator::{Config, Edit, Emulator};
@@ -99,6 +101,22 @@ impl World {
         );
     }
 
+    /// Mounts in the foreground, as a child whose end can be seen; it need not be ready yet.
+    pub fn serve(&self, env: &[(&str, &str)]) -> Served {
+        let path = self.dir.path().join("served.log");
+        let log = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let child = self
+            .program()
+            .envs(env.iter().copied())
+            .args(["mount", "-f"])
+            .arg(&self.mnt)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Served { child, mnt: self.mnt.clone() }
+    }
+
     /// Unmounts, waiting for the uploads.
     pub fn umount(&self) {
         let outcome = self.program().arg("umount").arg(&self.mnt).output().unwrap();
@@ -120,9 +138,10 @@ impl World {
         wait_for("the mount to die", || fs::read_dir(&self.mnt).is_err());
     }
 
-    /// What the detached mount has logged.
+    /// What the mounts have logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("state/gphotosfs/default/log")).unwrap_or_default()
+        let read = |path| fs::read_to_string(self.dir.path().join(path)).unwrap_or_default();
+        read("state/gphotosfs/default/log") + &read("served.log")
     }
 
     /// Waits until everything has arrived at Google.
@@ -192,6 +211,50 @@ impl Drop for World {
         if !done.is_ok_and(|outcome| outcome.status.success()) {
             detach(&self.mnt);
         }
+    }
+}
+
+/// A mount that runs as a child of the test; killed when dropped.
+pub struct Served {
+    child: Child,
+    mnt: PathBuf,
+}
+
+impl Served {
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it can be used; false if it ends before.
+    pub fn is_ready(&mut self) -> bool {
+        let pid = format!("\"pid\": {}", self.pid());
+        let status = self.mnt.join(".gphotos/status.json");
+        let mut ready = false;
+        wait_for("the mount to be ready", || {
+            ready = fs::read_to_string(&status).is_ok_and(|text| text.contains(&pid));
+            ready || self.child.try_wait().unwrap().is_some()
+        });
+        ready
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) {
+        wait_for("the mount's process to end", || self.child.try_wait().unwrap().is_some());
+    }
+
+    /// Ends it without any notice.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Fails if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,0 +1,228 @@
+//! What a test has put into albums through a mount, and the comparison with what Google has in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::World;
+
+/// SHA-256 in hexadecimal, as the emulator's dump has it.
+pub type Hash = String;
+
+/// Paths below the mount with what must be there.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    files: BTreeMap<String, Hash>,
+    /// What would be under these names had the last operation succeeded; it has not answered.
+    doubt: BTreeMap<String, Option<Hash>>,
+    /// Directories of which nothing may be left over.
+    dirs: BTreeSet<String>,
+    /// Answers that said yes.
+    pub answered: usize,
+}
+
+impl Ledger {
+    /// Whether something must be under this name.
+    pub fn holds(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Everything that must be there.
+    pub fn paths(&self) -> Vec<String> {
+        self.files.keys().cloned().collect()
+    }
+
+    /// Creates or overwrites a file and closes it.
+    pub fn write(&mut self, mnt: &Path, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.attempt([(path, Some(hash(bytes)))], || {
+            let file = fs::File::create(mnt.join(path))?;
+            file.write_all_at(bytes, 0)?;
+            close(file)
+        })
+    }
+
+    /// Changes a few bytes in the middle of a photo of more than 2 kB.
+    pub fn edit(&mut self, mnt: &Path, path: &str, seed: u32) -> io::Result<()> {
+        let mut bytes = fs::read(mnt.join(path))?;
+        let patch = seed.to_be_bytes();
+        bytes[50..54].copy_from_slice(&patch);
+        self.attempt([(path, Some(hash(&bytes)))], || {
+            let file = fs::File::options().read(true).write(true).open(mnt.join(path))?;
+            file.write_all_at(&patch, 50)?;
+            close(file)
+        })
+    }
+
+    /// mv within an album, or into another one.
+    pub fn rename(&mut self, mnt: &Path, from: &str, to: &str) -> io::Result<()> {
+        let hash = self.files[from].clone();
+        let move_it = || fs::rename(mnt.join(from), mnt.join(to));
+        self.attempt([(from, None), (to, Some(hash))], move_it)
+    }
+
+    /// rm.
+    pub fn remove(&mut self, mnt: &Path, path: &str) -> io::Result<()> {
+        self.attempt([(path, None)], || fs::remove_file(mnt.join(path)))
+    }
+
+    /// ln.
+    pub fn link(&mut self, mnt: &Path, from: &str, to: &str) -> io::Result<()> {
+        let hash = self.files[from].clone();
+        self.attempt([(to, Some(hash))], || fs::hard_link(mnt.join(from), mnt.join(to)))
+    }
+
+    fn attempt<const N: usize>(
+        &mut self,
+        after: [(&str, Option<Hash>); N],
+        work: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        assert!(self.doubt.is_empty(), "the last operation's outcome was not looked for");
+        let dir = |path: &str| path.rsplit_once('/').unwrap().0.to_owned();
+        self.dirs.extend(after.iter().map(|(path, _)| dir(path)));
+        self.doubt = after.map(|(path, hash)| (path.to_owned(), hash)).into();
+        work()?;
+        self.answered += 1;
+        self.took_effect();
+        Ok(())
+    }
+
+    fn took_effect(&mut self) {
+        for (path, hash) in std::mem::take(&mut self.doubt) {
+            match hash {
+                Some(hash) => self.files.insert(path, hash),
+                None => self.files.remove(&path),
+            };
+        }
+    }
+
+    /// An operation that had not answered when the mount died has happened or has not; nothing in between.
+    ///
+    /// # Errors
+    /// If the mount dies again.
+    pub fn settle(&mut self, mnt: &Path) -> io::Result<()> {
+        let mut found = BTreeMap::new();
+        for (path, wanted) in &self.doubt {
+            let mut bytes = read(&mnt.join(path))?;
+            // A file that was made and never written to; cp would be run again.
+            if bytes.as_ref().is_some_and(Vec::is_empty) && !self.files.contains_key(path) {
+                assert!(wanted.is_some(), "{path} was not to be there");
+                fs::remove_file(mnt.join(path))?;
+                bytes = None;
+            }
+            found.insert(path.clone(), bytes.map(|it| hash(&it)));
+        }
+        let failed = mnt.join(".gphotos/failed");
+        for dir in self.dirs.iter().map(|dir| failed.join(dir)) {
+            for name in names(&dir)? {
+                let path = dir.join(&name);
+                let doubted = self.doubt.keys().any(|it| it.ends_with(&format!("/{name}")));
+                assert!(doubted, "{} was refused though its close had returned 0", path.display());
+                fs::remove_file(path)?;
+            }
+        }
+        let before: BTreeMap<_, _> =
+            self.doubt.keys().map(|path| (path.clone(), self.files.get(path).cloned())).collect();
+        if found == self.doubt {
+            self.took_effect();
+        } else {
+            assert_eq!(found, before, "neither done nor undone; done is {:?}", self.doubt);
+            self.doubt.clear();
+        }
+        Ok(())
+    }
+
+    /// Waits until everything has arrived; then nothing may be lost, double or wrong.
+    pub fn audit(&self, world: &World) {
+        assert!(self.doubt.is_empty(), "the last operation's outcome was not looked for");
+        world.sync();
+        let mut wrong = Vec::new();
+        let dump = world.emulator.dump();
+        for dir in &self.dirs {
+            let inside = |path: &str| path.rsplit_once('/').is_some_and(|(it, _)| it == dir);
+            let here: BTreeMap<_, _> = self.files.iter().filter(|(path, _)| inside(path)).collect();
+            let shown: BTreeSet<_> =
+                world.names(dir).into_iter().map(|name| format!("{dir}/{name}")).collect();
+            for path in shown.iter().filter(|path| !here.contains_key(path)) {
+                wrong.push(format!("{path} is listed and should not be there"));
+            }
+            for (path, wanted) in &here {
+                match fs::read(world.mnt.join(path)) {
+                    Ok(bytes) if hash(&bytes) == **wanted => {}
+                    Ok(_) => wrong.push(format!("{path} has wrong bytes here")),
+                    Err(error) => wrong.push(format!("{path} cannot be read: {error}")),
+                }
+            }
+            let albums: Vec<_> = dump.albums.iter().filter(|it| it.title == *dir).collect();
+            if albums.len() != 1 {
+                wrong.push(format!("{} albums have the title {dir}", albums.len()));
+                continue;
+            }
+            let mut there = BTreeMap::new();
+            for item in &albums[0].items {
+                let item = dump.item(item).unwrap();
+                *there.entry(item.sha256.clone().unwrap_or_default()).or_insert(0) += 1;
+            }
+            for (path, wanted) in here {
+                if !there.contains_key(wanted) {
+                    wrong.push(format!("{path} is lost: its bytes are not in the album"));
+                }
+            }
+            for (hash, count) in there {
+                if count > 1 {
+                    wrong.push(format!("{count} entries of {hash} in {dir}"));
+                }
+                if !self.files.iter().any(|(path, wanted)| inside(path) && *wanted == hash) {
+                    wrong.push(format!("an item that nobody wants in {dir}: {hash}"));
+                }
+            }
+        }
+        let mut items = BTreeSet::new();
+        for item in &dump.items {
+            if !items.insert(&item.sha256) {
+                wrong.push(format!("two items of the bytes of {}", item.filename));
+            }
+        }
+        let mut violations = world.emulator.stats().violations;
+        // Google may still be taking in what a process that has died had sent when the next one goes on.
+        violations.retain(|it| !it.starts_with("uploads: "));
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", world.log());
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+}
+
+/// The content of a file, `None` if there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Names in a directory, none if it is not there.
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name().into_string().unwrap())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// close(2) with its answer, which dropping a file throws away.
+pub fn close(file: fs::File) -> io::Result<()> {
+    // SAFETY: the descriptor is ours alone and is not used afterwards.
+    match unsafe { libc::close(file.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// As the emulator's dump has it.
+pub fn hash(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
