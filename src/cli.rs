@@ -114,18 +114,12 @@ pub struct MountArgs {
     pub detached: bool,
 
     /// Mount options as in fstab: ro, allow_other, profile=NAME, and the settings below as
-    /// sizes=, refresh=, cache_size=, uploads=, api_url=. An option beats the flag of that name
+    /// commit=, sizes=, refresh=, cache_size=, uploads=, api_url=. An option beats the flag of that name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
-    /// When close(2) returns: once the bytes are safe on this disk (background)
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "background",
-        value_parser = commit,
-        env = "GPHOTOSFS_COMMIT"
-    )]
+    /// When close(2) of a written file returns: once it is safe on this disk, or once Google has it
+    #[arg(long, value_enum, default_value_t = Commit::Background, env = "GPHOTOSFS_COMMIT")]
     pub commit: Commit,
 
     /// How file sizes are learnt: asked for when a directory is listed, or at the first open
@@ -187,11 +181,13 @@ pub struct MountArgs {
     pub unstable_pace: u32,
 }
 
-/// When close(2) returns. There is one way so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When close(2) of a written file returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Commit {
-    /// Once the bytes are durable here; uploading goes on behind it.
+    /// Once the file is safe on this disk; it is uploaded behind it
     Background,
+    /// Once Google has made an item of it, or with the errno of what went wrong
+    Close,
 }
 
 /// How the sizes of files that were not uploaded from here are learnt.
@@ -212,6 +208,8 @@ pub struct MountSettings {
     pub foreground: bool,
     /// This process is the child of a mount that detaches.
     pub detached: bool,
+    /// When close(2) returns.
+    pub commit: Commit,
     /// How sizes are learnt.
     pub sizes: Sizes,
     /// How old the album list may become.
@@ -237,6 +235,7 @@ impl MountArgs {
             mountpoint: self.mountpoint,
             foreground: self.foreground,
             detached: self.detached,
+            commit: self.commit,
             sizes: self.sizes,
             refresh: self.refresh,
             cache_size: self.cache_size.as_u64(),
@@ -251,6 +250,7 @@ impl MountArgs {
                 MountOption::Profile(_) | MountOption::Ignored => {}
                 MountOption::ReadOnly(it) => settings.read_only = it,
                 MountOption::AllowOther => settings.allow_other = true,
+                MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
                 MountOption::CacheSize(it) => settings.cache_size = it.as_u64(),
@@ -271,6 +271,8 @@ pub enum MountOption {
     ReadOnly(bool),
     /// `allow_other`.
     AllowOther,
+    /// `commit=background|close`.
+    Commit(Commit),
     /// `sizes=exact|lazy`.
     Sizes(Sizes),
     /// `refresh=DUR`.
@@ -302,6 +304,7 @@ impl FromStr for MountOption {
             ) => Self::Ignored,
             (key, _) if key.starts_with("x-") => Self::Ignored,
             ("profile", name) => Self::Profile(name.parse().map_err(refused)?),
+            ("commit", it) => Self::Commit(Commit::from_str(it, false).map_err(refused)?),
             ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
             ("refresh", it) => Self::Refresh(
                 humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
@@ -316,22 +319,12 @@ impl FromStr for MountOption {
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
-                    "not known here; known are ro, rw, allow_other, profile=, sizes=, refresh=, \
-                     cache_size=, uploads= and api_url="
+                    "not known here; known are ro, rw, allow_other, profile=, commit=, sizes=, \
+                     refresh=, cache_size=, uploads= and api_url="
                         .into(),
                 ));
             }
         })
-    }
-}
-
-fn commit(when: &str) -> Result<Commit, String> {
-    match when {
-        "background" => Ok(Commit::Background),
-        "close" => Err("waiting for Google in close(2) is not built yet; use 'background', and \
-                        'gphotosfs sync' to wait"
-            .into()),
-        _ => Err("use 'background'".into()),
     }
 }
 
@@ -492,7 +485,7 @@ mod tests {
     #[test]
     fn settings_have_the_documented_defaults() {
         let it = mount("", &["mount", "/m"]);
-        assert_eq!(it.sizes, Sizes::Exact);
+        assert_eq!((it.commit, it.sizes), (Commit::Background, Sizes::Exact));
         assert_eq!(it.refresh, Duration::from_secs(300));
         assert_eq!(it.cache_size, 10_000_000_000);
         assert_eq!(it.api_url.as_str(), "https://photoslibrary.googleapis.com/");
@@ -501,10 +494,11 @@ mod tests {
 
     #[test]
     fn fstab_options_beat_flags_and_the_last_one_wins() {
-        let options = "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,ro";
+        let options =
+            "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,commit=close,ro";
         let it = mount("", &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other"]);
         assert_eq!((it.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
-        assert!(it.allow_other);
+        assert!(it.allow_other && it.commit == Commit::Close);
     }
 
     #[test]
@@ -519,7 +513,7 @@ mod tests {
             (&["mount", "/m", "--uploads", "0"][..], &["--uploads", "'0'", "1..=32"][..]),
             (&["mount", "/m", "--refresh", "soon"], &["--refresh", "'soon'"]),
             (&["mount", "/m", "--cache-size", "big"], &["--cache-size", "'big'"]),
-            (&["mount", "/m", "--commit", "close"], &["--commit", "not built yet"]),
+            (&["mount", "/m", "--commit", "later"], &["--commit", "background", "close"]),
             (&["mount", "/m", "-o", "ro,speed=9"], &["-o", "\"speed=9\"", "not known here"]),
             (&["mount", "/m", "-o", "uploads=33"], &["\"uploads=33\"", "1 to 32"]),
             (&["--profile", "../x", "mount", "/m"], &["--profile", "letters, digits"]),

@@ -41,6 +41,8 @@ pub struct Config {
     pub read_only: bool,
     /// Ask Google for the sizes of items that were not uploaded here; otherwise they show as 0 until read.
     pub exact_sizes: bool,
+    /// A close returns when Google has the file, rather than when it is safe here.
+    pub commit_at_close: bool,
     /// For `status.json`.
     pub profile: String,
     /// For `status.json`.

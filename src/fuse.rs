@@ -489,13 +489,18 @@ impl Filesystem for Adapter {
 
     fn flush(
         &self,
-        _req: &Request,
+        req: &Request,
         _ino: INodeNo,
         fh: FileHandle,
         _owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        self.block(move |fs| empty("close", fs.flush(handle(fh)), reply));
+        let fh = handle(fh);
+        self.wait(
+            req,
+            move |fs| async move { fs.flush(fh).await },
+            move |outcome| empty("close", outcome, reply),
+        );
     }
 
     fn release(

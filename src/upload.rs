@@ -8,6 +8,7 @@
 
 pub mod accept;
 mod batch;
+mod commit;
 pub mod crash;
 mod replay;
 pub mod spool;
@@ -34,6 +35,7 @@ use crate::store::{
 };
 
 pub use crate::store::Scope;
+pub use commit::{CommitError, Refusal};
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
@@ -267,6 +269,10 @@ struct Writer {
     count: u32,
     /// The row says open, so a write need not ask.
     unsealed: bool,
+    /// Nothing more is going to be written, as far as can be told: the upload need not wait.
+    closing: bool,
+    /// Of what was written, if Google has refused it meanwhile.
+    refusal: Refusal,
 }
 
 impl Pipeline {
@@ -311,7 +317,10 @@ impl Pipeline {
 
     /// Somebody has opened the file for writing. Nothing of it is uploaded until [`Pipeline::released`].
     pub fn opened(&self, file: FileId) {
-        self.shared.writers.lock().entry(file).or_default().count += 1;
+        let mut writers = self.shared.writers.lock();
+        let writer = writers.entry(file).or_default();
+        writer.count += 1;
+        writer.closing = false;
     }
 
     /// A writer has gone. With the last one the upload may begin.
@@ -372,9 +381,21 @@ impl Pipeline {
             return Ok(());
         }
         let _lock = shared.lock(file);
+        let was_closing = shared
+            .writers
+            .lock()
+            .get_mut(&file)
+            .is_some_and(|writer| std::mem::take(&mut writer.closing));
         match shared.store.reopen(file)? {
             Reopened::Open => {}
-            Reopened::NotStaged => return Err(Error::Refused),
+            Reopened::NotStaged => {
+                // What Google saw may have been half a file, sent when a copied descriptor was closed.
+                let back = if was_closing { shared.store.failed_reopened(file)? } else { vec![] };
+                if back.is_empty() {
+                    return Err(Error::Refused);
+                }
+                shared.tell(back);
+            }
             Reopened::InFlight => {
                 // Google may have the version before this write at any moment: it must keep its bytes.
                 shared.spool.keep_version(file)?;
@@ -579,6 +600,11 @@ impl Shared {
 
     fn is_open(&self, file: FileId) -> bool {
         self.writers.lock().contains_key(&file)
+    }
+
+    /// Whether somebody has the file open who may go on writing.
+    fn is_written(&self, file: FileId) -> bool {
+        self.writers.lock().get(&file).is_some_and(|writer| !writer.closing)
     }
 
     /// With the file's lock held.

@@ -116,7 +116,7 @@ fn bad_usage_exits_2_and_names_flag_value_and_rule() {
     user.run(&[]).exits(2);
     user.run(&["fly"]).exits(2).says("'fly'");
     user.run(&["mount", "/m", "--uploads", "many"]).exits(2).says("'many' for '--uploads <N>'");
-    user.run(&["mount", "/m", "--commit", "close"]).exits(2).says("not built yet");
+    user.run(&["mount", "/m", "--commit", "later"]).exits(2).says("background, close");
     user.run(&["mount", "/m", "-o", "warp"]).exits(2).says("\"warp\": not known here");
     user.run(&["--profile", "a/b", "status"]).exits(2).says("use 1 to 64 letters");
 }

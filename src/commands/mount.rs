@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, Exit};
 use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
-use crate::cli::{MountSettings, Sizes};
+use crate::cli::{Commit, MountSettings, Sizes};
 use crate::content::{self, Content};
 use crate::fs::{self, Fs};
 use crate::fuse;
@@ -197,6 +197,7 @@ pub fn assemble(
     let fs = Fs::new(
         fs::Config {
             read_only: settings.read_only,
+            commit_at_close: settings.commit == Commit::Close,
             exact_sizes: settings.sizes == Sizes::Exact,
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),

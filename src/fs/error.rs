@@ -221,6 +221,26 @@ impl From<upload::RetryError> for Error {
     }
 }
 
+impl From<upload::CommitError> for Error {
+    fn from(error: upload::CommitError) -> Self {
+        use upload::{CommitError as E, Refusal, TroubleKind};
+        let errno = match &error {
+            E::Refused { refusal: Refusal::Other, .. } | E::Drain(_) => libc::EIO,
+            E::Refused { refusal: Refusal::TooLarge, .. } => libc::EFBIG,
+            E::Refused { refusal: Refusal::AlbumFull, .. } => libc::EMLINK,
+            E::HeldUp(trouble) => match trouble.kind {
+                TroubleKind::Offline => libc::EHOSTUNREACH,
+                TroubleKind::Unwell => libc::ETIMEDOUT,
+                TroubleKind::Throttled => libc::EBUSY,
+                TroubleKind::Quota => libc::EDQUOT,
+                TroubleKind::Login => libc::EACCES,
+                TroubleKind::StorageFull => libc::ENOSPC,
+            },
+        };
+        Self::caused(errno, error)
+    }
+}
+
 impl From<upload::DrainError> for Error {
     fn from(error: upload::DrainError) -> Self {
         Self::caused(libc::EIO, error)

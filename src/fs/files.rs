@@ -253,7 +253,10 @@ impl Fs {
     }
 
     async fn resize(&self, file: FileId, fh: Option<Fh>, size: u64) -> Result<()> {
-        if let Some(Handle::File { open, .. }) = fh.map(|fh| self.handle(fh)).transpose()? {
+        if let Some(Handle::File { open, writing, .. }) =
+            fh.map(|fh| self.handle(fh)).transpose()?
+        {
+            open.mark_writing(&writing, true);
             return self.resize_open(&open, size).await;
         }
         // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
@@ -263,7 +266,7 @@ impl Fs {
             Handle::File { open, .. } => self.resize_open(&open, size).await,
             Handle::Snapshot(_) => Err(Error::plain(libc::EPERM)),
         };
-        let flushed = self.flush(opened.fh);
+        let flushed = self.flush_now(opened.fh);
         self.release(opened.fh)?;
         outcome.and(flushed)
     }
@@ -344,11 +347,38 @@ impl Fs {
     /// included, so it may come several times and need not be the last: it seals what has been written, so
     /// that bytes and intent are on disk before close returns; a later write unseals. Nothing durable
     /// depends on [`Fs::release`], whose errors nobody would see.
-    pub fn flush(&self, fh: Fh) -> Result<()> {
+    ///
+    /// If the user wants it (`--commit close`), the close that leaves no descriptor being written returns when
+    /// Google has the file. A copied descriptor may be used all the same: then a new version is begun.
+    pub async fn flush(&self, fh: Fh) -> Result<()> {
+        self.flush_now(fh)?;
+        let Handle::File { open, writable: true, writing } = self.handle(fh)? else {
+            return Ok(());
+        };
+        open.mark_writing(&writing, false);
+        if !self.config.commit_at_close || open.is_being_written() {
+            return Ok(());
+        }
+        let file = self.file(open.file)?.id;
+        self.pipeline.commit(file).await.map_err(|error| self.closing(file, error.into()))
+    }
+
+    /// The part of a close that everything durable depends on.
+    fn flush_now(&self, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true } => self.seal(&open),
+            Handle::File { open, writable: true, .. } => self.seal(&open),
             _ => Ok(()),
         }
+    }
+
+    fn closing(&self, file: FileId, error: Error) -> Error {
+        error.doing(|| {
+            let path = self.store.file_path(file).ok().flatten();
+            format!(
+                "closing {}",
+                path.as_deref().unwrap_or("a file that is now in .gphotos/failed")
+            )
+        })
     }
 
     fn seal(&self, open: &OpenFile) -> Result<()> {
@@ -370,13 +400,7 @@ impl Fs {
             Err(error) => {
                 // Refused for what it is, this version has ended: it goes to `failed` with its last writer.
                 *writing = !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. });
-                let path = self.store.file_path(open.file).ok().flatten();
-                Err(Error::from(error).doing(|| {
-                    format!(
-                        "closing {}",
-                        path.as_deref().unwrap_or("a file that is now in .gphotos/failed")
-                    )
-                }))
+                Err(self.closing(open.file, error.into()))
             }
         }
     }
@@ -384,7 +408,7 @@ impl Fs {
     /// The last reference to a descriptor is gone: uploading may begin.
     pub fn release(&self, fh: Fh) -> Result<()> {
         // A file that stays mapped after close may be written to until now.
-        let sealed = self.flush(fh);
+        let sealed = self.flush_now(fh);
         let Some(closed) = self.handles.close(fh) else { return Ok(()) };
         if closed.writable {
             self.pipeline.released(closed.file);
@@ -398,7 +422,7 @@ impl Fs {
     /// fsync(2): of a file being written, that its bytes are on this disk; of any other, that it is at Google.
     pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true } => self.seal(&open),
+            Handle::File { open, writable: true, .. } => self.seal(&open),
             _ => self.sync(ino).await,
         }
     }
@@ -407,9 +431,13 @@ impl Fs {
         self.handles.get(fh).ok_or_else(|| Error::plain(libc::EBADF))
     }
 
+    /// The file of a descriptor that is about to write.
     fn writable(&self, fh: Fh) -> Result<Arc<OpenFile>> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true } => Ok(open),
+            Handle::File { open, writable: true, writing } => {
+                open.mark_writing(&writing, true);
+                Ok(open)
+            }
             _ => Err(Error::plain(libc::EBADF)),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -36,13 +36,23 @@ pub struct OpenFile {
     /// Held for reading while bytes are read or written, for writing while a version is sealed or begun.
     pub bytes: RwLock<Bytes>,
     descriptors: AtomicUsize,
-    writers: AtomicUsize,
+    /// Descriptors that may write and have not been closed since they last did.
+    writing: AtomicUsize,
 }
 
 impl OpenFile {
-    /// Whether a descriptor may still write.
-    pub fn has_writers(&self) -> bool {
-        self.writers.load(Ordering::Relaxed) > 0
+    /// Whether a descriptor that may write has not been closed since it last did.
+    pub fn is_being_written(&self) -> bool {
+        self.writing.load(Ordering::SeqCst) > 0
+    }
+
+    /// A descriptor writes, or (`false`) a copy of it has been closed; `flag` is the descriptor's own.
+    pub fn mark_writing(&self, flag: &AtomicBool, writing: bool) {
+        match (flag.swap(writing, Ordering::SeqCst), writing) {
+            (false, true) => self.writing.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.writing.fetch_sub(1, Ordering::SeqCst),
+            _ => 0,
+        };
     }
 }
 
@@ -55,6 +65,8 @@ pub enum Handle {
         open: Arc<OpenFile>,
         /// Whether this one may write.
         writable: bool,
+        /// See [`OpenFile::mark_writing`].
+        writing: Arc<AtomicBool>,
     },
     /// A file whose content was made when it was opened.
     Snapshot(Arc<[u8]>),
@@ -88,17 +100,18 @@ impl Handles {
                     file,
                     bytes: RwLock::new(bytes()?),
                     descriptors: AtomicUsize::new(0),
-                    writers: AtomicUsize::new(0),
+                    writing: AtomicUsize::new(0),
                 });
                 files.insert(file, open.clone());
                 open
             }
         };
         open.descriptors.fetch_add(1, Ordering::Relaxed);
+        let writing = Arc::new(AtomicBool::new(false));
         if writable {
-            open.writers.fetch_add(1, Ordering::Relaxed);
+            open.mark_writing(&writing, true);
         }
-        Ok((self.insert(Handle::File { open: open.clone(), writable }), open))
+        Ok((self.insert(Handle::File { open: open.clone(), writable, writing }), open))
     }
 
     /// Opens something that was made just now.
@@ -125,11 +138,11 @@ impl Handles {
     /// A descriptor is closed for good.
     pub fn close(&self, fh: Fh) -> Option<Closed> {
         let mut files = self.files.lock();
-        let Handle::File { open, writable } = self.handles.write().remove(&fh)? else {
+        let Handle::File { open, writable, writing } = self.handles.write().remove(&fh)? else {
             return None;
         };
         if writable {
-            open.writers.fetch_sub(1, Ordering::Relaxed);
+            open.mark_writing(&writing, false);
         }
         let last = open.descriptors.fetch_sub(1, Ordering::Relaxed) == 1;
         if last {
@@ -169,7 +182,7 @@ mod tests {
             handles.close(one),
             Some(Closed { file: FileId(1), writable: true, last: false })
         );
-        assert!(!a.has_writers());
+        assert!(!a.is_being_written());
         assert_eq!(
             handles.close(two),
             Some(Closed { file: FileId(1), writable: false, last: true })

@@ -4,11 +4,13 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::journal::{back_in_queue, upload_state};
+use super::journal::{back_in_queue, reopen, upload_state};
 use super::tree::{
     Unlinked, add_entry, child, dir_path, in_cookie_order, is_album, is_orphan, remove_entry,
 };
-use super::{Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis};
+use super::{
+    Change, Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis,
+};
 use crate::media::{DirId, EntryName, FileId};
 
 /// The directories that have failed files in them or below them.
@@ -146,6 +148,35 @@ impl Store {
                 back_in_queue(tx, file, facts)?;
             }
             Ok(Ok(replaced))
+        })
+    }
+
+    /// Takes a refusal back, because what was refused was not all that its writer had to say: the file is
+    /// open again, under its names as far as they are free. Returns what to tell; nothing if it stays refused.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn failed_reopened(&self, file: FileId) -> Result<Vec<Change>> {
+        self.write_durable(|tx| {
+            let names: Vec<(DirId, EntryName)> = tx
+                .prepare_cached("SELECT dir, name FROM failed WHERE file = ?1 ORDER BY id")?
+                .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut changes = Vec::new();
+            for (dir, name) in names {
+                if is_album(tx, dir)? && child(tx, dir, &name)?.is_none() {
+                    tx.execute(
+                        "DELETE FROM failed WHERE dir = ?1 AND name = ?2",
+                        params![dir, name],
+                    )?;
+                    add_entry(tx, dir, &name, file)?;
+                    changes.push(Change::Entry(dir, name));
+                }
+            }
+            if !changes.is_empty() {
+                reopen(tx, file)?;
+            }
+            Ok(changes)
         })
     }
 }

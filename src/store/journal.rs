@@ -165,14 +165,7 @@ impl Store {
                 }
                 Some(UploadState::Open) => Reopened::Open,
                 Some(UploadState::Scratch | UploadState::Sealed | UploadState::Uploaded) => {
-                    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
-                        .execute([file])?;
-                    tx.prepare_cached(
-                        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, \
-                         token = NULL, token_at = NULL, attempts = 0, alone = 0, lost = 0, retry_at = NULL, \
-                         error = NULL WHERE file = ?1",
-                    )?
-                    .execute(params![file, UploadState::Open])?;
+                    reopen(tx, file)?;
                     Reopened::Open
                 }
             })
@@ -383,6 +376,18 @@ pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<Uploa
         .prepare_cached("SELECT state FROM uploads WHERE file = ?1")?
         .query_row([file], |row| row.get(0))
         .optional()?)
+}
+
+/// Whatever there was of an upload is void.
+pub(super) fn reopen(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
+        .execute([file])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
+         attempts = 0, alone = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Open])?;
+    Ok(())
 }
 
 /// A refused file is sealed again, as if nothing had been tried yet.

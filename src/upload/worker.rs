@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::state::{Sealed, Uploaded};
 use super::transfer::{self, Outcome};
 use super::trouble::{Backoff, Trouble, TroubleKind};
-use super::{SHUTDOWN_PATIENCE, Sending, Shared, chain};
+use super::{Refusal, SHUTDOWN_PATIENCE, Sending, Shared, chain};
 use crate::api::{self, RAW_UPLOAD_MAX};
 use crate::media::FileId;
 use crate::store::{self, MemberCall};
@@ -193,7 +193,7 @@ impl Worker {
             .run(move |store| {
                 store.startable(now, room, |file, size| {
                     let big = size > RAW_UPLOAD_MAX;
-                    if busy.contains(&file) || shared.is_open(file) || (big && big_room == 0) {
+                    if busy.contains(&file) || shared.is_written(file) || (big && big_room == 0) {
                         return false;
                     }
                     big_room -= usize::from(big);
@@ -209,7 +209,7 @@ impl Worker {
                 Transfer { seq: file.seq, attempts: file.attempts, big, since: Instant::now() };
             self.in_flight.insert(id, transfer);
             // A writer may have come between the look and the entry: then the version is void.
-            if self.shared.is_open(id) {
+            if self.shared.is_written(id) {
                 sending.cancel.cancel();
             }
             let work = transfer::transfer(self.shared.clone(), Sealed(file), sending);
@@ -268,6 +268,7 @@ impl Worker {
             Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
             Outcome::Disk(error) => (chain(&error), false),
             Outcome::Refused(error) if error.is_too_large() => {
+                self.shared.note_refusal(file, Refusal::TooLarge);
                 self.refuse(file, "Google says that the file is too large".to_owned()).await;
                 return;
             }

@@ -20,6 +20,8 @@ pub struct World {
     pub emulator: Emulator,
     pub dir: tempfile::TempDir,
     pub mnt: PathBuf,
+    /// Of the emulator, also while it is stopped.
+    pub api_url: String,
 }
 
 impl World {
@@ -30,11 +32,13 @@ impl World {
             "mount tests need /dev/fuse: load the fuse module, and run with the right to use it"
         );
         let runtime = Runtime::new().unwrap();
-        let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
         let dir = tempfile::tempdir().unwrap();
+        let config = Config { state: Some(dir.path().join("google")), ..Config::default() };
+        let emulator = runtime.block_on(Emulator::start(config)).unwrap();
         let mnt = dir.path().join("mnt");
         fs::create_dir(&mnt).unwrap();
-        let world = Self { runtime, emulator, dir, mnt };
+        let api_url = emulator.url();
+        let world = Self { runtime, emulator, dir, mnt, api_url };
         world.login();
         world
     }
@@ -57,7 +61,7 @@ impl World {
         ] {
             command.env(key, self.dir.path().join(dir));
         }
-        command.env("GPHOTOSFS_API_URL", self.emulator.url()).stdin(Stdio::null());
+        command.env("GPHOTOSFS_API_URL", &self.api_url).stdin(Stdio::null());
         command
     }
 
@@ -126,6 +130,22 @@ impl World {
             String::from_utf8_lossy(&outcome.stderr),
             self.log()
         );
+    }
+
+    /// Takes Google off the network: connections to it are refused until [`World::start_emulator`].
+    pub fn stop_emulator(&mut self) {
+        // Another one stands in for it, which nobody asks.
+        let other = self.runtime.block_on(Emulator::start(Config::default())).unwrap();
+        let emulator = std::mem::replace(&mut self.emulator, other);
+        self.runtime.block_on(emulator.stop());
+    }
+
+    /// Brings Google back, with all that it knew.
+    pub fn start_emulator(&mut self) {
+        let listen = self.api_url.trim_start_matches("http://").parse().unwrap();
+        let state = Some(self.dir.path().join("google"));
+        let config = Config { listen, state, ..Config::default() };
+        self.emulator = self.runtime.block_on(Emulator::start(config)).unwrap();
     }
 
     /// Ends the mount's process without any notice; the dead mount stays.

@@ -8,7 +8,7 @@ use crate::media::MediaItem;
 use crate::store::{self, CreateItem, Created, Settled};
 use crate::upload::batch::{self, Next, Rules};
 use crate::upload::state::{Creating, Uploaded};
-use crate::upload::{ATTEMPTS_MAX, chain, crash};
+use crate::upload::{ATTEMPTS_MAX, Refusal, chain, crash};
 
 /// So many files that are still coming are looked at: those under way and the next ones.
 const COMING_MAX: usize = 200;
@@ -63,7 +63,7 @@ impl Worker {
             self.shared.store.run(move |store| store.ready(now, TOKENS_MAX, COMING_MAX)).await?;
         coming.retain(|file| match self.in_flight.get(&file.file) {
             Some(transfer) => transfer.since.elapsed() < HOLD_UP_MAX,
-            None => !self.shared.is_open(file.file),
+            None => !self.shared.is_written(file.file),
         });
         let rules = Rules {
             max: BATCH_MAX,
@@ -131,6 +131,10 @@ impl Worker {
         } else {
             let text = chain(error);
             let token = error.is_invalid_token();
+            if error.is_album_full() {
+                let files = &creating.call().items;
+                files.iter().for_each(|it| self.shared.note_refusal(it.file, Refusal::AlbumFull));
+            }
             self.settle_all(creating, |item| {
                 if token && item.attempts + 1 < ATTEMPTS_MAX {
                     Created::TokenLost(text.clone())

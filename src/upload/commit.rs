@@ -1,0 +1,126 @@
+//! `--commit close`: a close that waits until Google has made an item of the file.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{DrainError, Pipeline, Shared, Trouble, TroubleKind, Waiter};
+use crate::media::FileId;
+use crate::store::{self, UploadState};
+
+/// How long a close waits while Google cannot be reached, or does not answer to the point.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a refused file was refused, as far as a caller can tell the cases apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusal {
+    /// Google's words are all there is.
+    #[default]
+    Other,
+    /// Google takes no file of this size.
+    TooLarge,
+    /// The album has as many items as it can.
+    AlbumFull,
+}
+
+/// Why a file could not be seen to arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// It is under `.gphotos/failed` now.
+    #[error("{reason}")]
+    Refused {
+        /// For the errno.
+        refusal: Refusal,
+        /// For people.
+        reason: String,
+    },
+    /// The queue is held up; the file stays in it, and goes on by itself.
+    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.kind.as_str(), .0.text)]
+    HeldUp(Trouble),
+    /// As [`DrainError`].
+    #[error(transparent)]
+    Drain(#[from] DrainError),
+}
+
+impl From<store::Error> for CommitError {
+    fn from(error: store::Error) -> Self {
+        Self::Drain(error.into())
+    }
+}
+
+impl Pipeline {
+    /// The last writing descriptor, as far as can be told, is being closed, and its close shall return when
+    /// Google has made an item of the file. The upload begins at once: [`Pipeline::released`] comes later, or,
+    /// where there are copies of the descriptor, perhaps not for long. Returns early if a writer comes.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. May be dropped at any time; the upload goes on.
+    pub async fn commit(&self, file: FileId) -> Result<(), CommitError> {
+        let shared = &self.shared;
+        if let Some(writer) = shared.writers.lock().get_mut(&file) {
+            writer.closing = true;
+        }
+        let _waiter = Waiter::new(shared);
+        let mut progress = shared.progress.subscribe();
+        let mut hindered_since = None;
+        loop {
+            progress.borrow_and_update();
+            match shared.store.run(move |store| store.upload_state(file)).await? {
+                Some(UploadState::Sealed | UploadState::Uploaded | UploadState::Creating) => {}
+                Some(UploadState::Failed) => return Err(shared.refusal(file).await?),
+                _ => return Ok(()),
+            }
+            if shared.is_written(file) {
+                return Ok(());
+            }
+            let trouble = shared.trouble.lock().clone();
+            let deadline = match &trouble {
+                // Google has said how long it takes.
+                Some(trouble) if trouble.kind == TroubleKind::Throttled => {
+                    Instant::now() + PATIENCE
+                }
+                Some(_) => *hindered_since.get_or_insert_with(Instant::now) + PATIENCE,
+                None => {
+                    hindered_since = None;
+                    Instant::now() + PATIENCE
+                }
+            };
+            if let Some(trouble) = trouble
+                && (trouble.waits_for_a_person() || Instant::now() >= deadline)
+            {
+                return Err(CommitError::HeldUp(trouble));
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = tokio::time::sleep_until(deadline) => {}
+                () = shared.stop.cancelled() => return Err(DrainError::ShuttingDown.into()),
+            }
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether it will not be over before somebody does something, or a day has gone, and is not being
+    /// looked at again just now.
+    pub(super) fn waits_for_a_person(&self) -> bool {
+        let such =
+            matches!(self.kind, TroubleKind::Login | TroubleKind::StorageFull | TroubleKind::Quota);
+        such && self.until > std::time::SystemTime::now()
+    }
+}
+
+impl Shared {
+    /// Keeps for a close that waits what the reason's words do not tell a program.
+    pub(super) fn note_refusal(&self, file: FileId, refusal: Refusal) {
+        if let Some(writer) = self.writers.lock().get_mut(&file) {
+            writer.refusal = refusal;
+        }
+    }
+
+    async fn refusal(&self, file: FileId) -> Result<CommitError, store::Error> {
+        let refusal = self.writers.lock().get(&file).map(|it| it.refusal).unwrap_or_default();
+        let known = self.store.run(move |store| store.file(file)).await?;
+        let reason = known.and_then(|it| it.error).unwrap_or_default();
+        Ok(CommitError::Refused { refusal, reason })
+    }
+}
