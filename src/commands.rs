@@ -88,6 +88,9 @@ fn log_to_stderr(verbose: u8, to_stay: bool) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
+        // Its complaint about a line that cannot be written goes to stderr as well, and panics there: a full
+        // disk may cost lines, not operations.
+        .log_internal_errors(false)
         // A mount that detaches ends up writing to a file.
         .with_ansi(to_stay && io::stderr().is_terminal())
         .with_target(verbose > 1)
