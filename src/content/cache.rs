@@ -3,9 +3,8 @@
 //! A file appears under its name only when it is complete and synced, so a crash leaves nothing
 //! that could be taken for content; what was unfinished is deleted at the next start.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -81,6 +80,20 @@ impl Cache {
         }
     }
 
+    /// Gives up the quarter of the cache that was used least recently, because the disk is full although the limit
+    /// is not reached. Says whether there was anything. Blocking.
+    pub(super) fn make_room(&self) -> bool {
+        let mut index = self.index.lock();
+        let quarter = index.sizes.len().div_ceil(4);
+        for _ in 0..quarter {
+            if let Some((file, size)) = index.sizes.pop_lru() {
+                index.total -= size;
+                let _ = fs::remove_file(self.path(file));
+            }
+        }
+        quarter > 0
+    }
+
     /// A new file to be filled. Each has its own name: an abandoned one is in nobody's way.
     pub(super) fn begin(&self, file: FileId) -> io::Result<Unfinished> {
         let (file, path) = tempfile::Builder::new()
@@ -103,14 +116,25 @@ impl Cache {
     /// Moves a file in from elsewhere. Blocking: copies if the directories are on different disks.
     pub(super) fn adopt(&self, file: FileId, from: &Path) -> io::Result<()> {
         if fs::rename(from, self.path(file)).is_err() {
-            let copy = self.begin(file)?;
-            let mut out = OpenOptions::new().write(true).mode(0o600).open(&copy.path)?;
-            io::copy(&mut File::open(from)?, &mut out)?;
-            self.finish(file, &copy)?;
+            while let Err(error) = self.copy(file, from) {
+                if error.kind() != io::ErrorKind::StorageFull || !self.make_room() {
+                    return Err(error);
+                }
+            }
             return fs::remove_file(from);
         }
         self.insert(file, fs::metadata(self.path(file))?.len());
         Ok(())
+    }
+
+    fn copy(&self, file: FileId, from: &Path) -> io::Result<()> {
+        let mut copy = self.begin(file)?;
+        let copied =
+            io::copy(&mut File::open(from)?, &mut copy.file).and_then(|_| self.finish(file, &copy));
+        if copied.is_err() {
+            let _ = fs::remove_file(&copy.path);
+        }
+        copied
     }
 
     /// Deletes a file, if it is there. Whoever has it open reads on.

@@ -140,9 +140,15 @@ impl Content {
         };
         while let Some(chunk) = download.stream.next().await {
             let chunk = chunk?;
-            let out = into.clone();
+            let (out, cache) = (into.clone(), self.cache.clone());
             let len = chunk.len() as u64;
-            tokio::task::spawn_blocking(move || out.file.write_all_at(&chunk, have))
+            let write = move || loop {
+                match out.file.write_all_at(&chunk, have) {
+                    Err(err) if err.kind() == io::ErrorKind::StorageFull && cache.make_room() => {}
+                    done => return done,
+                }
+            };
+            tokio::task::spawn_blocking(write)
                 .await
                 .map_err(|_| crate::store::Error::ShuttingDown)??;
             have += len;
