@@ -127,6 +127,10 @@ pub enum SealError {
     /// The disk that holds spool and database is full.
     #[error("no space is left for the spool")]
     NoSpace(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An earlier write had failed, so this is not what the writer meant. The bytes go to the failed files when the
+    /// last writer has gone.
+    #[error("not all of it could be written: {0}")]
+    Incomplete(io::Error),
     /// The spool file cannot be read or synced.
     #[error("the spool file failed")]
     Io(#[source] io::Error),
@@ -149,9 +153,9 @@ impl From<store::Error> for SealError {
 }
 
 impl SealError {
-    /// Whether Google would never take the file, as opposed to trouble with our disk.
+    /// Whether this version of the file can never go to Google, as opposed to trouble that may pass.
     fn is_refusal(&self) -> bool {
-        matches!(self, Self::Unsupported(_) | Self::TooLarge { .. })
+        matches!(self, Self::Unsupported(_) | Self::TooLarge { .. } | Self::Incomplete(_))
     }
 }
 
@@ -235,7 +239,7 @@ struct Shared {
     store: Store,
     client: api::Client,
     spool: Spool,
-    /// Files that are open for writing.
+    /// Files that are open for writing, or could not be settled when the last writer went.
     writers: Mutex<HashMap<FileId, Writer>>,
     /// Held while a file is sealed, unsealed, split or let go of.
     file_locks: [Mutex<()>; FILE_LOCKS],
@@ -266,6 +270,7 @@ struct Sending {
 
 #[derive(Default)]
 struct Writer {
+    /// Descriptors. With none, the disk was too full to settle the file: the worker tries again.
     count: u32,
     /// The row says open, so a write need not ask.
     unsealed: bool,
@@ -273,6 +278,8 @@ struct Writer {
     closing: bool,
     /// Of what was written, if Google has refused it meanwhile.
     refusal: Refusal,
+    /// The error number of a write that has failed.
+    spoiled: Option<i32>,
 }
 
 impl Pipeline {
@@ -334,7 +341,6 @@ impl Pipeline {
             if writer.count > 0 {
                 return;
             }
-            writers.remove(&file);
         }
         // Pages written through a mapping may come after the last flush, and a refusal is final only now: an
         // earlier flush may have been that of a copied descriptor in the middle of writing.
@@ -342,6 +348,20 @@ impl Pipeline {
             shared.note_failure(file, &err);
         }
         shared.wake.notify_one();
+    }
+
+    /// A write has failed: what lies in the spool is not what the writer meant, and is not uploaded.
+    pub fn spoiled(&self, file: FileId, error: &io::Error) {
+        if let Some(writer) = self.shared.writers.lock().get_mut(&file) {
+            writer.spoiled = Some(error.raw_os_error().unwrap_or(libc::EIO));
+        }
+    }
+
+    /// The file has been emptied: whatever had failed before is void.
+    pub fn emptied(&self, file: FileId) {
+        if let Some(writer) = self.shared.writers.lock().get_mut(&file) {
+            writer.spoiled = None;
+        }
     }
 
     /// A file that Google has is about to be written: what it was becomes a version of its own, and the
@@ -609,9 +629,11 @@ impl Shared {
 
     /// With the file's lock held.
     fn seal(&self, file: FileId) -> Result<Sealed, SealError> {
-        // From here on a write has to ask again, and will wait for the lock.
+        let mut spoiled = None;
         if let Some(writer) = self.writers.lock().get_mut(&file) {
+            // From here on a write has to ask again, and will wait for the lock.
             writer.unsealed = false;
+            spoiled = writer.spoiled;
         }
         let state = match self.store.upload_state(file)? {
             None => return Ok(Sealed::Arrived),
@@ -628,6 +650,9 @@ impl Shared {
         crash::point(crash::SEAL_AFTER_SYNC);
         let names = self.store.names_of(file)?;
         let real = names.iter().find(|name| !accept::is_scratch_name(name));
+        if let (Some(_), Some(errno)) = (real, spoiled) {
+            return Err(SealError::Incomplete(io::Error::from_raw_os_error(errno)));
+        }
         let mime = match real {
             Some(name) if found.size > 0 => Some(judge(&found, name)?.mime),
             _ => None,
@@ -644,8 +669,8 @@ impl Shared {
         Ok(sealed)
     }
 
-    /// The last writer has gone: an unsealed file is sealed or refused, a nameless one forgotten. With the
-    /// file's lock held.
+    /// The last writer has gone: an unsealed file is sealed or refused, a nameless one forgotten. If that fails,
+    /// the worker tries again. With the file's lock held.
     fn settle_closed(&self, file: FileId) -> Result<(), SealError> {
         if self.store.upload_state(file)? == Some(UploadState::Open) {
             match self.seal(file) {
@@ -658,8 +683,36 @@ impl Shared {
                 Err(err) => return Err(err),
             }
         }
+        {
+            let mut writers = self.writers.lock();
+            // Somebody may have opened it again.
+            if writers.get(&file).is_some_and(|writer| writer.count == 0) {
+                writers.remove(&file);
+            }
+        }
         self.forget_if_orphan(file)?;
         Ok(())
+    }
+
+    /// Files that could not be settled when they were closed.
+    fn left_over(&self) -> Vec<FileId> {
+        let writers = self.writers.lock();
+        writers.iter().filter(|(_, writer)| writer.count == 0).map(|(file, _)| *file).collect()
+    }
+
+    /// Settles what can be settled of them now. Blocking.
+    fn settle_left_over(&self) {
+        for file in self.left_over() {
+            let _lock = self.lock(file);
+            // Somebody may have opened it again.
+            if self.writers.lock().get(&file).is_none_or(|writer| writer.count > 0) {
+                continue;
+            }
+            if let Err(err) = self.settle_closed(file) {
+                // It was told once, when the file was closed.
+                tracing::debug!("file {} is still not settled: {}", file.0, chain(&err));
+            }
+        }
     }
 
     /// Deletes a file that has no name any more and that Google never had. With the file's lock held.

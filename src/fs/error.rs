@@ -204,7 +204,7 @@ impl From<upload::SealError> for Error {
         use upload::SealError as E;
         match error {
             E::Store(error) => error.into(),
-            E::Io(error) => error.into(),
+            E::Io(error) | E::Incomplete(error) => error.into(),
             E::NoSpace(_) => Self::caused(libc::ENOSPC, error),
             E::Unsupported(_) => Self::caused(libc::EMEDIUMTYPE, error),
             E::TooLarge { .. } => Self::caused(libc::EFBIG, error),

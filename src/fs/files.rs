@@ -45,9 +45,18 @@ impl Fs {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         let file = self.store.create_file(dir, &name, nanos(SystemTime::now()))??;
-        let (fh, _) = self.handles.open(file, true, || -> Result<Bytes> {
+        let opened = self.handles.open(file, true, || -> Result<Bytes> {
             Ok(Bytes::Spool { file: Arc::new(self.pipeline.spool().create(file)?), writing: true })
-        })?;
+        });
+        let (fh, _) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                // No bytes, no name: nobody would look for one after an error.
+                self.store.unlink(dir, &name)??;
+                self.store.forget_file(file)?;
+                return Err(error);
+            }
+        };
         self.pipeline.opened(file);
         let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0, false);
         Ok((attr, Opened { fh, direct: false }))
@@ -165,7 +174,8 @@ impl Fs {
         let open = self.writable(fh)?;
         let bytes = open.bytes.read();
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
-        file.write_all_at(data, offset)?;
+        file.write_all_at(data, offset)
+            .inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
         // The kernel never sends more than a few megabytes.
         Ok(Some(data.len() as u32))
     }
@@ -294,6 +304,7 @@ impl Fs {
         }
         let spool = self.pipeline.spool().open(info.id)?;
         spool.set_len(0)?;
+        self.pipeline.emptied(info.id);
         *bytes = Bytes::Spool { file: Arc::new(spool), writing: true };
         Ok(())
     }

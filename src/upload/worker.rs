@@ -141,6 +141,17 @@ impl Worker {
         if self.shared.members_stirred.swap(false, Ordering::Relaxed) {
             self.stir();
         }
+        if !self.shared.left_over().is_empty() {
+            let shared = self.shared.clone();
+            self.shared
+                .store
+                .run(move |_| {
+                    shared.settle_left_over();
+                    Ok(())
+                })
+                .await?;
+            next.consider(now + self.shared.config.retry_max);
+        }
         if self.change.is_empty() {
             // A call under way may be about to use up such a token.
             self.shared.store.run(move |store| store.expire_tokens(now - TOKEN_LIFE)).await?;
