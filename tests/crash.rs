@@ -121,11 +121,12 @@ fn nothing_is_lost_or_doubled_at_any_crash_point() {
 fn nothing_is_lost_or_doubled_at_any_crash_point_again_and_again() {
     for point in crash::ALL {
         // Large files, batches and changes of albums are few.
-        let often = point.starts_with("seal") || point.starts_with("confirm");
         let times: &[u32] = match point {
             crash::UPLOAD_AFTER_START | crash::UPLOAD_AFTER_SESSION => &[1],
-            _ if often => &[1, 2, 3, 5, 8, 13],
-            _ => &[1, 2, 3],
+            _ if point.starts_with("seal") => &[1, 2, 3, 5, 8, 13],
+            _ if point.starts_with("upload") => &[1, 2, 3, 5, 8],
+            _ if point.starts_with("confirm") => &[1, 2, 4, 6],
+            _ => &[1, 2],
         };
         times.iter().for_each(|&nth| dies_at(point, nth));
     }

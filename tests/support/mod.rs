@@ -96,7 +96,19 @@ impl World {
 
     /// Mounts and returns when the mount can be used.
     pub fn mount(&self, options: &[&str]) {
-        let outcome = self.program().arg("mount").args(options).arg(&self.mnt).output().unwrap();
+        self.mount_with(&[], options);
+    }
+
+    /// Mounts with additions to the environment.
+    pub fn mount_with(&self, env: &[(&str, &str)], options: &[&str]) {
+        let outcome = self
+            .program()
+            .envs(env.iter().copied())
+            .arg("mount")
+            .args(options)
+            .arg(&self.mnt)
+            .output()
+            .unwrap();
         assert!(
             outcome.status.success(),
             "{}\n{}",

@@ -1,0 +1,392 @@
+//! Disks that are full, and power that fails.
+//!
+//! These tests mount filesystems, which takes root: without it they say so and end.
+
+// What fails here fails the test.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use gphotosfs::emulator::{Call, Faults};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use support::ledger::Ledger;
+use support::{World, jpeg};
+
+const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "20");
+
+/// Whether filesystems can be mounted; says so, past the test runner's capture, if they cannot.
+fn can_mount(what: &str, needs: &[&str]) -> bool {
+    let missing = needs.iter().find(|path| !Path::new(path).exists());
+    let why = match missing {
+        _ if !rustix::process::geteuid().is_root() => "only root can mount".to_owned(),
+        Some(missing) => format!("{missing} is not there"),
+        None => return true,
+    };
+    #[expect(
+        clippy::explicit_write,
+        reason = "what a macro prints is shown for failed tests only"
+    )]
+    writeln!(io::stderr(), "NOT RUN: {what}: {why}").unwrap();
+    false
+}
+
+/// A filesystem that is mounted for a test.
+struct Disk {
+    dir: PathBuf,
+}
+
+impl Disk {
+    fn mount(dir: PathBuf, how: &[&str]) -> Self {
+        fs::create_dir_all(&dir).unwrap();
+        run(Command::new("mount").args(how).arg(&dir));
+        Self { dir }
+    }
+
+    fn tmpfs(dir: PathBuf, options: &str) -> Self {
+        Self::mount(dir, &["-t", "tmpfs", "-o", options, "tmpfs"])
+    }
+
+    /// Takes all space but so many bytes.
+    fn fill(&self, leave: u64) {
+        let stat = rustix::fs::statvfs(&self.dir).unwrap();
+        let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
+        let ballast = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("ballast"))
+            .unwrap();
+        let from = ballast.metadata().unwrap().len();
+        // Somebody else may have been faster.
+        let none = rustix::fs::FallocateFlags::empty();
+        let _ = rustix::fs::fallocate(&ballast, none, from, take.max(1));
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.dir.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.dir).status();
+    }
+}
+
+fn run(command: &mut Command) {
+    let outcome = command.output().unwrap();
+    assert!(outcome.status.success(), "{command:?}: {}", String::from_utf8_lossy(&outcome.stderr));
+}
+
+fn pause(millis: u64) {
+    #[expect(clippy::disallowed_methods, reason = "trouble has to last for some time")]
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
+fn slow(faults: &mut Faults) {
+    faults.every_call.latency_ms = 20;
+}
+
+/// What has failed must have failed for lack of space; cp would leave such a file, and so does this.
+fn out_of_space(world: &World, error: &io::Error) {
+    assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}\n{}", world.log());
+}
+
+/// Fills the disk of the state directory before, between and during copies.
+fn fill_the_state(rounds: u32, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let world = World::new();
+    world.emulator.faults(slow);
+    let disk = Disk::tmpfs(world.dir.path().join("state/gphotosfs"), "size=24m");
+    let mnt = &world.mnt;
+    let mut ledger = Ledger::default();
+    // Detached: its log is on the full disk, too.
+    world.mount_with(&[PACE], &[]);
+    world.sh("mkdir mnt/A");
+    let (mut refused, mut taken) = (0, 0);
+    for round in 0..rounds {
+        let leave = [0, 4096, 100_000, 300_000, 600_000, 1_200_000][round as usize % 6];
+        // Half of the time in the middle of writing.
+        let early = rng.random_bool(0.5);
+        if early {
+            disk.fill(leave);
+        }
+        for at in 0..6 {
+            if !early && at == 2 {
+                disk.fill(leave);
+            }
+            let bytes = jpeg(round * 10 + at, 50_000 + at as usize * 30_000);
+            match ledger.write(mnt, &format!("A/{round}-{at}.jpg"), &bytes) {
+                Ok(()) => taken += 1,
+                Err(error) => {
+                    out_of_space(&world, &error);
+                    refused += 1;
+                    ledger.refused();
+                }
+            }
+        }
+        let arrived = ledger.paths().first().cloned();
+        if let Some(path) = arrived.filter(|_| round % 2 == 1)
+            && let Err(error) = ledger.edit(mnt, &path, round)
+        {
+            out_of_space(&world, &error);
+            refused += 1;
+            ledger.refused();
+        }
+        // Let the uploads run into it as well.
+        pause(rng.random_range(0..300));
+        assert!(fs::metadata(mnt.join(".gphotos/status.json")).is_ok(), "{}", world.log());
+        disk.free();
+        ledger.settle_refused(mnt).unwrap();
+        if round % 4 == 3 {
+            ledger.audit(&world);
+        }
+    }
+    ledger.write(mnt, "A/last.jpg", &jpeg(99_999, 100_000)).unwrap();
+    ledger.audit(&world);
+    assert!(refused > 0 && taken > 0, "{refused} refused, {taken} taken");
+    eprintln!(
+        "disk full, {rounds} rounds (seed {seed}): {taken} files taken, {refused} refused with ENOSPC; lost 0, wrong 0"
+    );
+    world.umount();
+}
+
+#[test]
+fn a_full_disk_is_told_to_the_writer_and_loses_nothing() {
+    if can_mount("full disk", &[]) {
+        fill_the_state(12, rand::random());
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_disk_that_is_full_again_and_again_loses_nothing() {
+    if can_mount("full disk", &[]) {
+        fill_the_state(150, rand::random());
+    }
+}
+
+#[test]
+fn a_disk_without_room_for_another_file_leaves_no_name_behind() {
+    if !can_mount("no inodes left", &[]) {
+        return;
+    }
+    let world = World::new();
+    let disk = Disk::tmpfs(world.dir.path().join("state/gphotosfs"), "size=24m,nr_inodes=40");
+    world.mount_with(&[PACE], &[]);
+    world.sh("mkdir mnt/A");
+    let mut ledger = Ledger::default();
+    let ballast: Vec<_> = (0..100)
+        .map(|at| disk.dir.join(format!("ballast-{at}")))
+        .take_while(|path| fs::write(path, "").is_ok())
+        .collect();
+    let error = ledger.write(&world.mnt, "A/1.jpg", &jpeg(1, 5000)).unwrap_err();
+    out_of_space(&world, &error);
+    assert_eq!(world.names("A"), [""; 0]);
+    ledger.refused();
+    ballast.iter().for_each(|path| fs::remove_file(path).unwrap());
+    ledger.settle_refused(&world.mnt).unwrap();
+    ledger.write(&world.mnt, "A/1.jpg", &jpeg(1, 5000)).unwrap();
+    ledger.audit(&world);
+    world.umount();
+}
+
+#[test]
+fn a_photo_cut_short_by_a_full_disk_is_refused_and_kept() {
+    if !can_mount("full spool", &[]) {
+        return;
+    }
+    let world = World::new();
+    // The database has room, the bytes have not.
+    let _spool = Disk::tmpfs(world.dir.path().join("state/gphotosfs/default/spool"), "size=400k");
+    world.mount_with(&[PACE], &[]);
+    world.photo("long.jpg", 1, 600_000);
+    world.photo("short.jpg", 2, 200_000);
+    let outcome = world.sh_outcome("mkdir mnt/A && cp long.jpg mnt/A/");
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(!outcome.status.success() && said.contains("No space left"), "{said}");
+    world.sh("until test -f mnt/.gphotos/failed/A/long.jpg; do sleep 0.02; done");
+    let why =
+        world.sh("getfattr --only-values -n user.gphotos.error mnt/.gphotos/failed/A/long.jpg");
+    assert!(why.contains("not all of it could be written"), "{why}");
+    assert!(!world.sh_outcome("sync mnt").status.success(), "sync tells of it");
+    world.sh("rm mnt/.gphotos/failed/A/long.jpg && cp short.jpg mnt/A/ && sync mnt");
+    assert_eq!(world.remote("A"), ["short.jpg"]);
+    assert_eq!(world.emulator.dump().items.len(), 1);
+    world.umount();
+}
+
+#[test]
+fn a_mount_on_a_full_disk_says_why_it_fails() {
+    if !can_mount("mounting on a full disk", &[]) {
+        return;
+    }
+    let world = World::new();
+    let disk = Disk::tmpfs(world.dir.path().join("state/gphotosfs"), "size=8m");
+    disk.fill(0);
+    let outcome = world.program().arg("mount").arg(&world.mnt).output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("full") || said.contains("No space left"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    disk.free();
+    world.mount(&[]);
+    world.umount();
+}
+
+#[test]
+fn a_full_cache_disk_holds_up_no_upload_and_no_reader() {
+    if !can_mount("full cache", &[]) {
+        return;
+    }
+    let world = World::new();
+    let disk = Disk::tmpfs(world.dir.path().join("cache/gphotosfs"), "size=1m");
+    let mut ledger = Ledger::default();
+    world.mount_with(&[PACE], &[]);
+    world.sh("mkdir mnt/A");
+    for at in 0..30 {
+        ledger.write(&world.mnt, &format!("A/{at}.jpg"), &jpeg(at, 200_000)).unwrap();
+    }
+    // Reads all of them: those for which there was no room are downloaded.
+    ledger.audit(&world);
+    disk.fill(0);
+    for at in 30..40 {
+        ledger.write(&world.mnt, &format!("A/{at}.jpg"), &jpeg(at, 200_000)).unwrap();
+    }
+    world.sync();
+    disk.free();
+    ledger.audit(&world);
+    world.umount();
+}
+
+/// The disk of the state directory: an image whose copy is what is left after a power cut.
+struct Image {
+    path: PathBuf,
+    disk: Disk,
+}
+
+impl Image {
+    fn mount(path: PathBuf, dir: PathBuf) -> Self {
+        let disk = Disk::mount(dir, &["-o", "loop", path.to_str().unwrap()]);
+        Self { path, disk }
+    }
+
+    /// So often has the disk been written to.
+    fn writes(&self) -> String {
+        let source = Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.disk.dir).output();
+        let source = String::from_utf8(source.unwrap().stdout).unwrap();
+        let name = source.trim().rsplit('/').next().unwrap().to_owned();
+        let stat = fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap();
+        // Writes completed (Documentation/block/stat.rst).
+        stat.split_whitespace().nth(4).unwrap().to_owned()
+    }
+
+    /// What the disk holds at this instant. What lies in the kernel's cache for it is not there.
+    fn copy(&self, to: &Path) {
+        loop {
+            let before = self.writes();
+            fs::copy(&self.path, to).unwrap();
+            // Written to meanwhile, it would be a picture of no instant.
+            if self.writes() == before {
+                return;
+            }
+        }
+    }
+}
+
+fn cut_the_power(cuts: u32, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let world = World::new();
+    world.emulator.faults(slow);
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 60);
+    let at = |name: &str| world.dir.path().join(name);
+    let image = |nth: u32| at(&format!("image-{nth}"));
+    fs::File::create(image(0)).unwrap().set_len(96 << 20).unwrap();
+    run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image(0)));
+    let mut disk = Image::mount(image(0), at("disk"));
+    for name in ["state", "cache"] {
+        let _ = fs::remove_dir_all(at(name));
+        fs::create_dir(at("disk").join(name)).unwrap();
+        std::os::unix::fs::symlink(at("disk").join(name), at(name)).unwrap();
+    }
+    run(Command::new("sync").arg("-f").arg(at("disk")));
+    let mut ledger = Ledger::default();
+    let mut gone = 0;
+    for round in 0..cuts {
+        let mut served = world.serve(&[PACE]);
+        assert!(served.is_ready(), "{}", world.log());
+        ledger.settle(&world.mnt).unwrap();
+        world.sh("mkdir -p mnt/A mnt/B");
+        fs::write(at("disk").join(format!("unsynced-{round}")), jpeg(round, 20_000)).unwrap();
+        let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
+        let instant = Duration::from_millis(rng.random_range(0..800));
+        let killer = std::thread::spawn(move || {
+            #[expect(clippy::disallowed_methods, reason = "the instant is the point")]
+            std::thread::sleep(instant);
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        });
+        let mut work = || -> io::Result<()> {
+            for at in 0..12 {
+                let dir = if at % 3 == 0 { "B" } else { "A" };
+                // Every fourth is the twin of an earlier one.
+                let seed = round * 100 + if at % 4 == 3 { at - 2 } else { at };
+                let bytes = jpeg(seed, 4000 + at as usize * 4000);
+                ledger.write(&world.mnt, &format!("{dir}/{round}-{at}.jpg"), &bytes)?;
+            }
+            let old = format!("A/{}-1.jpg", round.saturating_sub(1));
+            if ledger.holds(&old) {
+                ledger.edit(&world.mnt, &old, round)?;
+            }
+            let old = format!("A/{}-2.jpg", round.saturating_sub(1));
+            if ledger.holds(&old) {
+                ledger.write(&world.mnt, &old, &jpeg(round * 100 + 50, 9000))?;
+            }
+            Ok(())
+        };
+        // Fails with the mount; where it has stood is in the ledger.
+        let _ = work();
+        killer.join().unwrap();
+        served.ended();
+        disk.copy(&image(round + 1));
+        drop(disk);
+        fs::remove_file(image(round)).unwrap();
+        disk = Image::mount(image(round + 1), at("disk"));
+        let unsynced = fs::read(at("disk").join(format!("unsynced-{round}")));
+        gone += u32::from(unsynced.ok().as_deref() != Some(&jpeg(round, 20_000)));
+    }
+    let mut served = world.serve(&[PACE]);
+    assert!(served.is_ready(), "{}", world.log());
+    ledger.settle(&world.mnt).unwrap();
+    ledger.audit(&world);
+    assert!(gone > 0, "what was not synced has survived each time: these were no power cuts");
+    eprintln!(
+        "{cuts} power cuts (seed {seed}; what was not synced was gone {gone} times): {} closes answered; \
+         lost 0, duplicate items 0, duplicate album entries 0, wrong bytes 0",
+        ledger.answered
+    );
+    world.sh("umount mnt");
+    served.ended();
+}
+
+const FOR_POWER_CUTS: [&str; 2] = ["/dev/loop-control", "/usr/sbin/mkfs.ext4"];
+
+#[test]
+fn nothing_that_was_closed_is_lost_when_the_power_fails() {
+    if can_mount("power cuts", &FOR_POWER_CUTS) {
+        cut_the_power(6, rand::random());
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_that_was_closed_is_lost_when_the_power_fails_again_and_again() {
+    if can_mount("power cuts", &FOR_POWER_CUTS) {
+        cut_the_power(60, rand::random());
+    }
+}
