@@ -136,19 +136,9 @@ pub struct MountArgs {
     )]
     pub refresh: Duration,
 
-    /// How much disk the cache of downloaded and uploaded content may take
-    #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
-    pub cache_size: ByteSize,
-
-    /// How many files are sent at the same time, 1 to 32
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "4",
-        value_parser = clap::value_parser!(u8).range(1..=32),
-        env = "GPHOTOSFS_UPLOADS"
-    )]
-    pub uploads: u8,
+    /// What uploading needs.
+    #[command(flatten)]
+    pub upload: UploadArgs,
 
     /// Refuse every change
     #[arg(
@@ -169,6 +159,24 @@ pub struct MountArgs {
         hide_default_value = true, hide_possible_values = true
     )]
     pub allow_other: bool,
+}
+
+/// The settings of all commands that upload.
+#[derive(Clone, Debug, Args)]
+pub struct UploadArgs {
+    /// How much disk the cache of downloaded and uploaded content may take
+    #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
+    pub cache_size: ByteSize,
+
+    /// How many files are sent at the same time, 1 to 32
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4",
+        value_parser = clap::value_parser!(u8).range(1..=32),
+        env = "GPHOTOSFS_UPLOADS"
+    )]
+    pub uploads: u8,
 
     /// For tests: every wait that is made for Google's sake is divided by this. May go at any time
     #[arg(
@@ -178,6 +186,31 @@ pub struct MountArgs {
         value_parser = clap::value_parser!(u32).range(1..=1000),
         env = "GPHOTOSFS_UNSTABLE_PACE"
     )]
+    pub unstable_pace: u32,
+}
+
+impl UploadArgs {
+    /// With the API that the global flag names.
+    pub fn settings(self, api_url: Url) -> UploadSettings {
+        UploadSettings {
+            cache_size: self.cache_size.as_u64(),
+            uploads: self.uploads,
+            api_url,
+            unstable_pace: self.unstable_pace,
+        }
+    }
+}
+
+/// What uploading needs to be told, wherever it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadSettings {
+    /// Limit of the content cache, in bytes.
+    pub cache_size: u64,
+    /// Byte uploads at the same time, 1 to 32.
+    pub uploads: u8,
+    /// Base URL of the API.
+    pub api_url: Url,
+    /// Divides every wait that is made for Google's sake.
     pub unstable_pace: u32,
 }
 
@@ -214,18 +247,12 @@ pub struct MountSettings {
     pub sizes: Sizes,
     /// How old the album list may become.
     pub refresh: Duration,
-    /// Limit of the content cache, in bytes.
-    pub cache_size: u64,
-    /// Byte uploads at the same time, 1 to 32.
-    pub uploads: u8,
     /// Refuse every change.
     pub read_only: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
-    /// Base URL of the API.
-    pub api_url: Url,
-    /// Divides every wait that is made for Google's sake.
-    pub unstable_pace: u32,
+    /// What uploading needs.
+    pub upload: UploadSettings,
 }
 
 impl MountArgs {
@@ -238,12 +265,9 @@ impl MountArgs {
             commit: self.commit,
             sizes: self.sizes,
             refresh: self.refresh,
-            cache_size: self.cache_size.as_u64(),
-            uploads: self.uploads,
             read_only: self.read_only,
             allow_other: self.allow_other,
-            api_url,
-            unstable_pace: self.unstable_pace,
+            upload: self.upload.settings(api_url),
         };
         for option in self.options {
             match option {
@@ -253,9 +277,9 @@ impl MountArgs {
                 MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
-                MountOption::CacheSize(it) => settings.cache_size = it.as_u64(),
-                MountOption::Uploads(it) => settings.uploads = it,
-                MountOption::ApiUrl(it) => settings.api_url = it,
+                MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
+                MountOption::Uploads(it) => settings.upload.uploads = it,
+                MountOption::ApiUrl(it) => settings.upload.api_url = it,
             }
         }
         settings
@@ -472,14 +496,14 @@ mod tests {
     fn file_replaces_defaults_and_flags_beat_the_file() {
         let file = "uploads = 7\nrefresh = '1h'\nread_only = true\napi_url = 'http://[::1]:8080'";
         let from_file = mount(file, &["mount", "/m"]);
-        assert_eq!(from_file.uploads, 7);
+        assert_eq!(from_file.upload.uploads, 7);
         assert_eq!(from_file.refresh, Duration::from_secs(3600));
         assert!(from_file.read_only);
-        assert_eq!(from_file.api_url.port(), Some(8080));
+        assert_eq!(from_file.upload.api_url.port(), Some(8080));
 
         let flags = ["mount", "/m", "--uploads", "2", "--read-only=false"];
         let from_flags = mount(file, &flags);
-        assert_eq!((from_flags.uploads, from_flags.read_only), (2, false));
+        assert_eq!((from_flags.upload.uploads, from_flags.read_only), (2, false));
     }
 
     #[test]
@@ -487,8 +511,8 @@ mod tests {
         let it = mount("", &["mount", "/m"]);
         assert_eq!((it.commit, it.sizes), (Commit::Background, Sizes::Exact));
         assert_eq!(it.refresh, Duration::from_secs(300));
-        assert_eq!(it.cache_size, 10_000_000_000);
-        assert_eq!(it.api_url.as_str(), "https://photoslibrary.googleapis.com/");
+        assert_eq!(it.upload.cache_size, 10_000_000_000);
+        assert_eq!(it.upload.api_url.as_str(), "https://photoslibrary.googleapis.com/");
         assert!(!it.foreground && !it.read_only && !it.allow_other && !it.detached);
     }
 
@@ -497,7 +521,7 @@ mod tests {
         let options =
             "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,commit=close,ro";
         let it = mount("", &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other"]);
-        assert_eq!((it.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
+        assert_eq!((it.upload.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
         assert!(it.allow_other && it.commit == Commit::Close);
     }
 

@@ -2,10 +2,12 @@
 
 pub mod diff;
 pub mod emulator;
+pub mod engine;
 pub mod failed;
 pub mod login;
 pub mod logout;
 pub mod mount;
+pub mod progress;
 pub mod running;
 pub mod status;
 pub mod sync;
@@ -59,7 +61,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url)),
         Command::Umount(args) => umount::run(&args).map(done),
         Command::Status(args) => status::run(&args, &profile).map(done),
-        Command::Sync(args) => sync::run(&args, &profile).map(done),
+        Command::Sync(args) => sync::run(args, &profile, cli.api_url).map(done),
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
         Command::Failed(args) => failed::run(&args, &profile).map(done),
         Command::Retry(args) => failed::retry(&args, &profile).map(done),

@@ -84,7 +84,7 @@ fn help_lists_every_command_and_the_exit_statuses() {
     let user = User::new();
     let help = user.run(&["--help"]);
     help.exits(0);
-    let commands = "login logout mount umount status sync refresh diff emulator"
+    let commands = "login logout mount umount status sync refresh diff failed retry emulator"
         .split(' ')
         .map(|it| format!("  {it} "));
     for part in commands.chain(["Exit status: 0".into()]) {
@@ -141,7 +141,8 @@ fn refused_config_file_is_named_with_its_key() {
 #[test]
 fn commands_without_a_mount_say_how_to_get_one() {
     let user = User::new();
-    for command in ["status", "sync", "refresh"] {
+    user.run(&["sync"]).exits(1).says("not logged in; run `gphotosfs login`");
+    for command in ["status", "refresh"] {
         user.run(&[command]).exits(1).says("profile default is not mounted; run 'gphotosfs mount");
     }
 }

@@ -8,20 +8,15 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::engine::{self, Engine, no_directory};
 use super::{CommandError, Exit};
-use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
 use crate::cli::{Commit, MountSettings, Sizes};
-use crate::content::{self, Content};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{Profile, Running};
-use crate::store::Store;
-use crate::upload::{self, Pipeline};
 
 /// What the child of a detaching mount says on its standard output when the mount can be used.
 const READY: &str = "ready";
@@ -29,14 +24,8 @@ const READY: &str = "ready";
 /// How long a mount may take: it asks nobody on the network.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How often the request budget is kept, if it has changed.
-const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
-
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Where the request budget is kept.
-const BUDGET: &str = "budget";
 
 /// Mounts, and returns when the mount can be used, or in the foreground when it has ended.
 ///
@@ -111,9 +100,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     lock.announce(&running).map_err(no_directory)?;
     tell_ready(settings, profile.state_dir().map_err(no_directory)?)?;
 
-    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, &parts.store, &parts.budget));
-    runtime.block_on(parts.pipeline.shutdown());
-    keep_budget(&parts.store, &parts.budget);
+    let ended = runtime.block_on(until_unmounted(mount, &mountpoint));
+    runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
     ended.map(|()| Exit::Done)
 }
@@ -122,12 +110,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
 pub struct Parts {
     /// What each operation means.
     pub fs: Arc<Fs>,
-    /// What is going.
-    pub pipeline: Pipeline,
-    /// All state.
-    pub store: Store,
-    /// What was spent of the daily allowances.
-    pub budget: Arc<Budget>,
+    /// What is below it.
+    pub engine: Engine,
     /// What the kernel is to be told.
     pub changes: fuse::Changes,
 }
@@ -142,58 +126,16 @@ pub fn assemble(
     mountpoint: &Path,
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
-    let state_dir = profile.state_dir().map_err(no_directory)?;
-    let login =
-        Login::load(profile).map_err(|err| CommandError::new("cannot mount").because(err))?;
-    let store = Store::open(state_dir)
-        .map_err(|err| CommandError::new("cannot open the database").because(err))?;
-    let budget = Arc::new(kept_budget(&store)?);
-    let _entered = runtime.enter();
-    let api = api::Config {
-        api_url: settings.api_url.clone(),
-        ..api::Config::default().paced(settings.unstable_pace)
-    };
-    let client = api::Client::new(api, Arc::new(login), budget.clone())
-        .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
-    let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
     let (on_change, changes) = fuse::changes();
-
+    let engine = Engine::start(profile, &settings.upload, on_change.clone(), runtime)?;
     let library = Library::new(
         library::Config { refresh: settings.refresh },
-        store.clone(),
-        client.clone(),
+        engine.store.clone(),
+        engine.client.clone(),
         runtime.clone(),
-        base_urls.clone(),
-        on_change.clone(),
+        engine.base_urls.clone(),
+        on_change,
     );
-    let content = Content::new(
-        content::Config {
-            dir: profile.cache_dir().map_err(no_directory)?.join("content"),
-            limit: settings.cache_size,
-        },
-        store.clone(),
-        client.clone(),
-        base_urls,
-        runtime.clone(),
-        on_change.clone(),
-    )
-    .map_err(|err| CommandError::new("cannot use the content cache").because(err))?;
-    let keep = content.clone();
-    let pipeline = Pipeline::start(
-        upload::Config {
-            uploads: usize::from(settings.uploads),
-            ..upload::Config::new(
-                state_dir.join("spool"),
-                on_change,
-                Arc::new(move |file, path| keep.keep(file, path)),
-            )
-            .paced(settings.unstable_pace)
-        },
-        store.clone(),
-        client.clone(),
-        runtime,
-    )
-    .map_err(|err| CommandError::new("cannot go on with the uploads").because(err))?;
     let fs = Fs::new(
         fs::Config {
             read_only: settings.read_only,
@@ -201,19 +143,15 @@ pub fn assemble(
             exact_sizes: settings.sizes == Sizes::Exact,
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
-            api_url: settings.api_url.to_string(),
+            api_url: settings.upload.api_url.to_string(),
         },
-        store.clone(),
+        engine.store.clone(),
         library,
-        pipeline.clone(),
-        content,
-        client,
+        engine.pipeline.clone(),
+        engine.content.clone(),
+        engine.client.clone(),
     );
-    Ok(Parts { fs, pipeline, store, budget, changes })
-}
-
-fn no_directory(err: std::io::Error) -> CommandError {
-    CommandError::new("cannot use the profile's directories").because(err)
+    Ok(Parts { fs, engine, changes })
 }
 
 /// The directory to mount on, absolute. One that a crashed mount has left behind is cleaned up first.
@@ -229,24 +167,6 @@ fn mountpoint(given: &Path) -> Result<PathBuf, CommandError> {
         return Err(unusable(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
     }
     Ok(path)
-}
-
-fn kept_budget(store: &Store) -> Result<Budget, CommandError> {
-    let kept = store
-        .meta(BUDGET)
-        .map_err(|err| CommandError::new("cannot read the database").because(err))?;
-    let saved = kept.and_then(|text| serde_json::from_str::<SavedBudget>(&text).ok());
-    Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
-}
-
-fn keep_budget(store: &Store, budget: &Budget) {
-    let saved = budget.snapshot(Timestamp::now());
-    let outcome = serde_json::to_string(&saved)
-        .map_err(|err| err.to_string())
-        .and_then(|text| store.set_meta(BUDGET, &text).map_err(|err| err.to_string()));
-    if let Err(error) = outcome {
-        tracing::warn!(error, "the request budget could not be kept");
-    }
 }
 
 /// Says that the mount can be used; from here on a detached mount writes to its log alone.
@@ -268,38 +188,18 @@ fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandE
         .map_err(|err| trouble(err.into()))
 }
 
-/// Waits until somebody unmounts or stops us; keeps the budget meanwhile.
-async fn until_unmounted(
-    mount: fuse::Mount,
-    mountpoint: &Path,
-    store: &Store,
-    budget: &Arc<Budget>,
-) -> Result<(), CommandError> {
+/// Waits until somebody unmounts or stops us.
+async fn until_unmounted(mount: fuse::Mount, mountpoint: &Path) -> Result<(), CommandError> {
     let trouble = |err: std::io::Error| CommandError::new("the mount has broken down").because(err);
-    let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
-    let mut ticks = tokio::time::interval(KEEP_BUDGET_EVERY);
     let mut joined = tokio::task::spawn_blocking(move || mount.join());
-    let mut kept = budget.snapshot(Timestamp::now());
-    loop {
-        tokio::select! {
-            outcome = &mut joined => {
-                return match outcome {
-                    Ok(outcome) => outcome.map_err(trouble),
-                    Err(err) => Err(trouble(std::io::Error::other(err))),
-                };
-            }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = ticks.tick() => {
-                let now = budget.snapshot(Timestamp::now());
-                if now != kept {
-                    kept = now;
-                    let (store, budget) = (store.clone(), budget.clone());
-                    let _ = tokio::task::spawn_blocking(move || keep_budget(&store, &budget)).await;
-                }
-            }
+    tokio::select! {
+        outcome = &mut joined => {
+            return match outcome {
+                Ok(outcome) => outcome.map_err(trouble),
+                Err(err) => Err(trouble(std::io::Error::other(err))),
+            };
         }
+        outcome = engine::asked_to_end() => outcome.map_err(trouble)?,
     }
     // What is sealed is on disk; whoever has something open there gets errors from now on.
     let mountpoint = mountpoint.to_owned();

@@ -3,18 +3,17 @@
 //! The mount is talked to through its own filesystem, so there is no other socket to secure:
 //! `.gphotos/status.json` tells, and there are xattrs that wait when they are read.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytesize::ByteSize;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::CommandError;
+use super::progress::{Outlook, Progress};
 use crate::profile::Profile;
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
@@ -101,12 +100,9 @@ impl Mount {
         let mut progress = Progress::start();
         loop {
             match waiting.recv_timeout(Duration::from_millis(200)) {
-                Ok(outcome) => {
-                    progress.finish();
-                    return outcome;
-                }
+                Ok(outcome) => return outcome,
                 // A mount that cannot be read right now will be noticed by the thread that waits.
-                Err(_) => self.status().map_or((), |status| progress.show(&status)),
+                Err(_) => self.status().map_or((), |status| progress.show(&status.outlook())),
             }
         }
     }
@@ -178,6 +174,7 @@ pub struct Queue {
     pub open: u64,
     pub scratch: u64,
     pub sealed: u64,
+    /// Of those, the ones whose bytes are under way.
     pub uploading: u64,
     pub uploaded: u64,
     pub creating: u64,
@@ -195,7 +192,6 @@ impl Queue {
     /// How many things Google has still to be told.
     pub fn left(&self) -> u64 {
         self.sealed
-            + self.uploading
             + self.uploaded
             + self.creating
             + self.confirming
@@ -251,6 +247,16 @@ pub struct Problem {
 }
 
 impl Status {
+    /// For a progress bar.
+    pub fn outlook(&self) -> Outlook {
+        Outlook {
+            left: self.queue.left(),
+            bytes_left: self.queue.bytes_left,
+            failed: self.queue.failed,
+            hindrance: self.hindrance(),
+        }
+    }
+
     /// Why nothing moves, if so.
     pub fn hindrance(&self) -> Option<String> {
         if self.login.state != "ok" {
@@ -271,62 +277,4 @@ impl Status {
 /// A time for people, in their own zone.
 pub fn local_time(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// Shows how far the uploads are: a bar on a terminal, else a line now and then on stderr.
-struct Progress {
-    bar: Option<ProgressBar>,
-    /// The most that was left at any time; the bar's full length.
-    most: u64,
-    next_line: Instant,
-    hindrance: Option<String>,
-}
-
-impl Progress {
-    const LINE_EVERY: Duration = Duration::from_secs(10);
-
-    fn start() -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} done, {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
-        Self { bar, most: 0, next_line: Instant::now() + Self::LINE_EVERY, hindrance: None }
-    }
-
-    fn show(&mut self, status: &Status) {
-        let left = status.queue.left();
-        self.most = self.most.max(left);
-        let mut rest = format!("{} left", ByteSize(status.queue.bytes_left));
-        if status.queue.failed > 0 {
-            rest = format!("{rest}, {} failed", status.queue.failed);
-        }
-        // Said once when it begins, however the progress is shown: the wait may be long.
-        let hindrance = status.hindrance();
-        if hindrance != self.hindrance {
-            if let Some(why) = &hindrance {
-                self.line(&format!("waiting: {why}"));
-            }
-            self.hindrance = hindrance;
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_length(self.most);
-            bar.set_position(self.most - left);
-            bar.set_message(rest);
-        } else if Instant::now() >= self.next_line {
-            self.line(&format!("{}/{} done, {rest}", self.most - left, self.most));
-            self.next_line = Instant::now() + Self::LINE_EVERY;
-        }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(format!("gphotosfs: {text}")),
-            None => eprintln!("gphotosfs: {text}"),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -102,7 +102,7 @@ fn queue(status: &Status) -> String {
     let parts = [
         ("being written", queue.open),
         ("kept here only (scratch names)", queue.scratch),
-        ("waiting", queue.sealed),
+        ("waiting", queue.sealed.saturating_sub(queue.uploading)),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),
         ("creating", queue.creating),
@@ -128,7 +128,7 @@ mod tests {
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
         "login":{"state":"dead","message":"run 'gphotosfs login'"},
-        "queue":{"open":0,"scratch":1,"sealed":2,"uploading":3,"uploaded":0,"creating":0,
+        "queue":{"open":0,"scratch":1,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
                  "confirming":0,"failed":1,"additions":0,"removals":0,"bytes_left":5000000},
         "quota":{"day":"2026-11-23","api_requests":12,"api_limit":10000,"media_requests":0,
                  "media_limit":75000,"resets_at":"2026-11-24T08:00:00Z","blocked_until":null},

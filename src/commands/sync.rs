@@ -1,18 +1,37 @@
-//! `gphotosfs sync` waits for what goes up; `gphotosfs refresh` asks again for what is there.
+//! `gphotosfs sync` waits for what goes up, or sends it; `gphotosfs refresh` asks again for what is there.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::runtime::Runtime;
+use url::Url;
 
 use super::CommandError;
+use super::engine::{self, Engine};
+use super::progress::{Outlook, Progress};
 use super::running::{self, Mount};
-use crate::profile::Profile;
+use crate::cli::{UploadArgs, UploadSettings};
+use crate::profile::{LockError, Profile};
+use crate::upload::{DrainError, Pipeline, Scope};
+
+/// How often a person is shown something new.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// How long background work may take to end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// `gphotosfs sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// A directory or file on a mount; without it, all of the profile's mount
+    /// A directory or file on a mount; without it, all of the profile, be it mounted or not
     path: Option<PathBuf>,
+
+    /// For when there is no mount that sends it.
+    #[command(flatten, next_help_heading = "Without a mount")]
+    upload: UploadArgs,
 }
 
 /// `gphotosfs refresh`.
@@ -22,24 +41,74 @@ pub struct RefreshArgs {
     path: Option<PathBuf>,
 }
 
-/// Waits until Google has everything under the path.
+/// Waits until Google has everything under the path; of a profile that is not mounted, sends it.
 ///
 /// # Errors
 /// If something was refused for good, or the path is not on a mount.
-pub fn run(args: &SyncArgs, profile: &Profile) -> Result<(), CommandError> {
+pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), CommandError> {
+    if args.path.is_none() {
+        match profile.lock() {
+            Ok(_lock) => return send(profile, &args.upload.settings(api_url)),
+            Err(LockError::Held(_)) => {}
+            Err(err) => return Err(CommandError::new("cannot sync").because(err)),
+        }
+    }
     let (mount, path) = place(args.path.as_ref(), profile)?;
     mount.wait_for_uploads(&path).map_err(|err| {
         let refused = err.raw_os_error() == Some(libc::EIO);
         let error = CommandError::new(format!("cannot sync {}", path.display())).because(err);
-        if refused {
-            error.hint(format!(
-                "what Google refused is kept in {}; 'gphotosfs failed' says why",
-                mount.control("failed").display()
-            ))
-        } else {
-            error
-        }
+        if refused { error.hint(REFUSED) } else { error }
     })
+}
+
+const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
+
+/// Does what a mount would do for the queue, until it is empty. The profile's lock is held.
+fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError> {
+    let runtime =
+        Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    // Nobody looks, so nobody need be told.
+    let engine = Engine::start(profile, settings, Arc::new(|_| {}), runtime.handle())?;
+    let outcome = runtime.block_on(async {
+        let outcome = tokio::select! {
+            outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {
+                let refused = matches!(err, DrainError::Failed { .. });
+                let error = CommandError::new("cannot sync").because(err);
+                if refused { error.hint(REFUSED) } else { error }
+            }),
+            _ = engine::asked_to_end() => {
+                Err(CommandError::new("stopped").hint("what is left goes on with the next sync or mount"))
+            }
+            never = show_progress(&engine.pipeline) => match never {},
+        };
+        engine.stop().await;
+        outcome
+    });
+    runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
+    outcome
+}
+
+async fn show_progress(pipeline: &Pipeline) -> Infallible {
+    let mut progress = Progress::start();
+    let mut ticks = tokio::time::interval(SHOW_EVERY);
+    loop {
+        ticks.tick().await;
+        // What is wrong with the database, draining tells.
+        if let Ok(queue) = pipeline.queue() {
+            let of = queue.backlog;
+            progress.show(&Outlook {
+                left: of.sealed
+                    + of.uploaded
+                    + of.creating
+                    + of.confirming
+                    + of.additions
+                    + of.removals,
+                bytes_left: queue.bytes_left,
+                failed: of.failed,
+                hindrance: queue.trouble.map(|it| it.text),
+            });
+        }
+    }
 }
 
 /// Lists a directory again from Google.

@@ -1,0 +1,155 @@
+//! What lies below the filesystem: the client, the tables, the contents and the upload pipeline. A mount has
+//! it, and so has every command that works on a profile's queue while there is no mount.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::CommandError;
+use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
+use crate::cli::UploadSettings;
+use crate::content::{self, Content};
+use crate::profile::Profile;
+use crate::store::{OnChange, Store};
+use crate::upload::{self, Pipeline};
+
+/// How often the request budget is kept, if it has changed.
+const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the request budget is kept.
+const BUDGET: &str = "budget";
+
+/// See the module. The profile's lock must be held.
+pub struct Engine {
+    /// All state.
+    pub store: Store,
+    /// Google.
+    pub client: api::Client,
+    /// Where bytes are downloaded from.
+    pub base_urls: Arc<BaseUrls>,
+    /// What is read.
+    pub content: Content,
+    /// What is going.
+    pub pipeline: Pipeline,
+    keeping_budget: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Puts the parts together and goes on with the uploads.
+    ///
+    /// # Errors
+    /// If the login is missing or a directory cannot be used. Nobody on the network is asked.
+    pub fn start(
+        profile: &Profile,
+        settings: &UploadSettings,
+        on_change: OnChange,
+        runtime: &Handle,
+    ) -> Result<Self, CommandError> {
+        let _entered = runtime.enter();
+        let state_dir = profile.state_dir().map_err(no_directory)?;
+        let login = Login::load(profile)
+            .map_err(|err| CommandError::new("cannot use the login").because(err))?;
+        let store = Store::open(state_dir)
+            .map_err(|err| CommandError::new("cannot open the database").because(err))?;
+        let budget = Arc::new(kept_budget(&store)?);
+        let api = api::Config {
+            api_url: settings.api_url.clone(),
+            ..api::Config::default().paced(settings.unstable_pace)
+        };
+        let client = api::Client::new(api, Arc::new(login), budget.clone())
+            .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
+        let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
+        let content = Content::new(
+            content::Config {
+                dir: profile.cache_dir().map_err(no_directory)?.join("content"),
+                limit: settings.cache_size,
+            },
+            store.clone(),
+            client.clone(),
+            base_urls.clone(),
+            runtime.clone(),
+            on_change.clone(),
+        )
+        .map_err(|err| CommandError::new("cannot use the content cache").because(err))?;
+        let keep = content.clone();
+        let pipeline = Pipeline::start(
+            upload::Config {
+                uploads: usize::from(settings.uploads),
+                ..upload::Config::new(
+                    state_dir.join("spool"),
+                    on_change,
+                    Arc::new(move |file, path| keep.keep(file, path)),
+                )
+                .paced(settings.unstable_pace)
+            },
+            store.clone(),
+            client.clone(),
+            runtime,
+        )
+        .map_err(|err| CommandError::new("cannot go on with the uploads").because(err))?;
+        let keeping_budget = runtime.spawn(keep_budget_always(store.clone(), budget));
+        Ok(Self { store, client, base_urls, content, pipeline, keeping_budget })
+    }
+
+    /// Ends within seconds; whatever is left goes on with the next start.
+    pub async fn stop(&self) {
+        self.pipeline.shutdown().await;
+        self.keeping_budget.abort();
+        keep_budget(&self.store, self.client.budget());
+    }
+}
+
+/// Completes when this process is asked to end.
+///
+/// # Errors
+/// If signals cannot be waited for.
+pub async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// What to say when a directory of the profile cannot be used.
+pub fn no_directory(err: std::io::Error) -> CommandError {
+    CommandError::new("cannot use the profile's directories").because(err)
+}
+
+fn kept_budget(store: &Store) -> Result<Budget, CommandError> {
+    let kept = store
+        .meta(BUDGET)
+        .map_err(|err| CommandError::new("cannot read the database").because(err))?;
+    let saved = kept.and_then(|text| serde_json::from_str::<SavedBudget>(&text).ok());
+    Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
+}
+
+async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
+    let mut ticks = tokio::time::interval(KEEP_BUDGET_EVERY);
+    let mut kept = budget.snapshot(Timestamp::now());
+    loop {
+        ticks.tick().await;
+        let now = budget.snapshot(Timestamp::now());
+        if now != kept {
+            kept = now;
+            let (store, budget) = (store.clone(), budget.clone());
+            let _ = tokio::task::spawn_blocking(move || keep_budget(&store, &budget)).await;
+        }
+    }
+}
+
+fn keep_budget(store: &Store, budget: &Budget) {
+    let saved = budget.snapshot(Timestamp::now());
+    let outcome = serde_json::to_string(&saved)
+        .map_err(|err| err.to_string())
+        .and_then(|text| store.set_meta(BUDGET, &text).map_err(|err| err.to_string()));
+    if let Err(error) = outcome {
+        tracing::warn!(error, "the request budget could not be kept");
+    }
+}

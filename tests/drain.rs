@@ -1,0 +1,179 @@
+//! Ends and interruptions: what is queued survives them and goes on by itself.
+
+#![allow(clippy::unwrap_used)] // What fails here fails the test.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use gphotosfs::emulator::Call;
+use support::{World, wait_for};
+
+/// Puts `count` photos beside the mount.
+fn photos(world: &World, count: u32) {
+    for at in 0..count {
+        world.photo(&format!("photo/{at}.jpg"), at, 20_000);
+    }
+}
+
+/// A video of `megabytes`, each different, in the mount's album `A`.
+fn copy_video(world: &World, megabytes: u32) {
+    let mut file = fs::File::create(world.dir.path().join("v.mp4")).unwrap();
+    file.write_all(b"\0\0\0\x18ftypisom\0\0\x02\0isommp42").unwrap();
+    for at in 0..megabytes {
+        file.write_all(&at.to_be_bytes().repeat(250_000)).unwrap();
+    }
+    world.sh("mkdir mnt/A && cp v.mp4 mnt/A/");
+}
+
+fn pid(world: &World) -> i32 {
+    let status = fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+    status["pid"].as_i64().unwrap() as i32
+}
+
+/// Processor time that a process has used, in seconds.
+fn processor_time(pid: i32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+#[test]
+fn sync_without_a_mount_sends_what_a_mount_has_left() {
+    let mut world = World::mounted();
+    photos(&world, 5);
+    world.sh("mkdir mnt/A");
+    world.stop_emulator();
+    world.sh("cp photo/* mnt/A/");
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    world.start_emulator();
+    let outcome = world.run(&["sync"]);
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+    assert_eq!(world.remote("A").len(), 5);
+    assert!(world.run(&["sync"]).status.success(), "nothing is left to do");
+    world.mount(&[]);
+    world.emulator.reset_stats();
+    world.sh("for f in photo/*; do cmp $f mnt/A/${f#photo/}; done");
+    assert_eq!(world.emulator.stats().requests(Call::Download), 0, "kept as by a mount");
+}
+
+#[test]
+fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile() {
+    let world = World::mounted();
+    photos(&world, 1);
+    world.sh("mkdir mnt/A");
+    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 1500);
+    world.sh("cp photo/* mnt/A/");
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
+    let sync = world.program().arg("sync").stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("the upload to begin", || world.emulator.stats().peak(Call::UploadRaw) > 0);
+    let outcome = world.program().arg("mount").arg(&world.mnt).output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(said.contains("in use by another gphotosfs process"), "{said}");
+    let outcome = sync.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("gphotosfs failed"), "{said}");
+}
+
+#[test]
+fn umount_now_leaves_a_large_upload_in_the_middle_and_the_next_mount_goes_on_there() {
+    const MEGABYTES: u32 = 60;
+    let world = World::mounted();
+    world.emulator.faults(|faults| faults.on(Call::UploadChunk).bytes_per_s = Some(10_000_000));
+    copy_video(&world, MEGABYTES);
+    wait_for("a third to be sent", || world.emulator.stats().upload_bytes > 20_000_000);
+    let begun = Instant::now();
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    world.emulator.faults(|faults| faults.on(Call::UploadChunk).bytes_per_s = None);
+    world.mount(&[]);
+    world.sync();
+    assert_eq!(world.remote("A"), ["v.mp4"]);
+    let stats = world.emulator.stats();
+    assert_eq!(stats.requests(Call::UploadStart), 1, "{stats:?}");
+    assert!(stats.upload_bytes < 75_000_000, "{stats:?}");
+    world.sh("cmp v.mp4 mnt/A/v.mp4");
+}
+
+#[test]
+fn a_mount_that_is_asked_to_end_does_so_within_seconds_and_loses_nothing() {
+    for signal in ["TERM", "INT"] {
+        let world = World::mounted();
+        photos(&world, 30);
+        world.emulator.faults(|faults| {
+            faults.every_call.latency_ms = 300;
+            faults.on(Call::MediaItemsBatchCreate).latency_ms = 1500;
+        });
+        world.sh("mkdir mnt/A && cp photo/* mnt/A/");
+        let creating = || world.emulator.stats().peak(Call::MediaItemsBatchCreate) > 0;
+        wait_for("a batch to be under way", creating);
+        let pid = pid(&world);
+        let begun = Instant::now();
+        world.sh(&format!("kill -{signal} {pid} && timeout 20 tail --pid={pid} -f /dev/null"));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!(world.sh("ls mnt"), "", "unmounted");
+        world.mount(&[]);
+        world.sync();
+        assert_eq!(world.remote("A").len(), 30, "{signal}");
+        assert_eq!(world.emulator.dump().items.len(), 30, "{signal}");
+    }
+}
+
+#[test]
+fn umount_waits_for_the_uploads_and_says_how_far_they_are() {
+    let world = World::mounted();
+    photos(&world, 20);
+    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 4000);
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/");
+    let outcome = world.program().arg("umount").arg(&world.mnt).output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success() && said.contains("/20 done"), "{said}");
+    assert_eq!(world.remote("A").len(), 20);
+}
+
+#[test]
+fn a_mount_without_a_network_takes_files_and_sends_them_when_there_is_one() {
+    let mut world = World::mounted();
+    photos(&world, 10);
+    world.sh("mkdir mnt/A && cp photo/0.jpg mnt/A/ && sync mnt/A");
+    world.umount();
+    world.stop_emulator();
+    world.mount(&[]);
+    assert_eq!(world.names("A"), ["0.jpg"], "the library is kept");
+    world.sh("cmp photo/0.jpg mnt/A/0.jpg && cp photo/* mnt/A/");
+    let (pid, lines) = (pid(&world), world.log().lines().count());
+    let before = processor_time(pid);
+    #[expect(clippy::disallowed_methods, reason = "it is about what happens while nothing does")]
+    std::thread::sleep(Duration::from_secs(8));
+    let used = processor_time(pid) - before;
+    assert!(used < 0.4, "{used} seconds of work while waiting");
+    let said = world.log();
+    let lines = said.lines().count() - lines;
+    assert!(lines <= 4, "{lines} lines while waiting:\n{said}");
+    world.start_emulator();
+    wait_for("all to arrive", || world.remote("A").len() == 10);
+    assert!(world.log().lines().count() <= said.lines().count() + 4, "{}", world.log());
+}
+
+#[test]
+fn a_network_that_goes_away_is_waited_for() {
+    let mut world = World::mounted();
+    photos(&world, 40);
+    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 200);
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/");
+    wait_for("a few to be sent", || world.emulator.stats().requests(Call::UploadRaw) > 5);
+    world.stop_emulator();
+    wait_for("the mount to notice", || world.log().contains("uploads wait"));
+    world.photo("late.jpg", 99, 9000);
+    world.sh("cp late.jpg mnt/A/");
+    world.start_emulator();
+    world.sync();
+    let mut remote = world.remote("A");
+    assert_eq!(remote.pop().as_deref(), Some("late.jpg"));
+    assert_eq!((remote.len(), world.emulator.dump().items.len()), (40, 41));
+}
