@@ -220,7 +220,9 @@ impl Store {
                 return Ok(Err(TreeError::Exists));
             }
             tx.execute("UPDATE albums SET title = ?2 WHERE dir = ?1", params![dir, title])?;
-            move_dir(tx, dir, parent, name, &mut Vec::new())?;
+            let changes = &mut Vec::new();
+            let old = vacate(tx, dir, changes)?;
+            move_dir(tx, dir, old, (parent, name), changes)?;
             Ok(Ok(()))
         })
     }
@@ -348,8 +350,9 @@ fn album_listed(
     let dir = match known {
         Some((dir, title)) => {
             if title != album.title {
+                let old = vacate(tx, dir, changes)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(dir))?;
-                move_dir(tx, dir, parent, &name, changes)?;
+                move_dir(tx, dir, old, (parent, &name), changes)?;
             }
             dir
         }
@@ -420,37 +423,89 @@ fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName, shown: bool)
     Ok(DirId(tx.last_insert_rowid()))
 }
 
-/// Gives a directory another place. A mere parent of that name there gives way: its children move in.
+/// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
+/// Albums below it are called after the old place and stay there.
+fn vacate(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    changes: &mut Vec<Change>,
+) -> Result<(DirId, EntryName)> {
+    let (parent, name): (DirId, EntryName) = tx
+        .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
+        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // In itself it is in nobody's way, until `move_dir` puts it where it belongs.
+    tx.execute("UPDATE dirs SET parent = id WHERE id = ?1", [dir])?;
+    changes.push(Change::Entry(parent, name.clone()));
+    if tx.prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND id <> ?1")?.exists([dir])? {
+        let heir = dir_named(tx, parent, &name, false)?;
+        inherit(tx, dir, heir, changes)?;
+        show_or_hide(tx, heir, changes)?;
+    }
+    Ok((parent, name))
+}
+
+/// Puts a directory that has been taken out of its `old` place into a new one. A mere parent of albums there
+/// gives way: its children move in.
 fn move_dir(
     tx: &Transaction<'_>,
     dir: DirId,
-    parent: DirId,
-    name: &EntryName,
+    old: (DirId, EntryName),
+    (parent, name): (DirId, &EntryName),
     changes: &mut Vec<Change>,
 ) -> Result<()> {
-    let (old_parent, old_name): (DirId, EntryName) = tx
-        .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
-        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if (old_parent, &old_name) == (parent, name) {
-        return Ok(());
-    }
-    let in_the_way: Option<DirId> = tx
-        .prepare_cached("SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND id <> ?3")?
-        .query_row(params![parent, name, dir], |row| row.get(0))
+    let in_the_way: Option<(DirId, bool)> = tx
+        .prepare_cached(
+            "SELECT d.id, a.dir IS NOT NULL FROM dirs d LEFT JOIN albums a ON a.dir = d.id \
+             WHERE d.parent = ?1 AND d.name = ?2 AND d.id NOT IN (1, ?3)",
+        )?
+        .query_row(params![parent, name, dir], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    if let Some(other) = in_the_way {
-        // Row numbers are never reused, so a spare name made from one is free.
-        let spare = EntryName::new(format!("{name} {}", other.0))
-            .or_else(|_| EntryName::new(format!("{}", other.0)))
-            .map_err(|_| super::Error::Corrupt("directory name"))?;
-        tx.execute("UPDATE dirs SET name = ?2 WHERE id = ?1", params![other, spare])?;
-        changes.push(Change::Entry(parent, spare));
+    if let Some((other, is_album)) = in_the_way {
+        if !is_album {
+            inherit(tx, other, dir, changes)?;
+        }
+        tx.execute(
+            "UPDATE dirs SET name = ?2 WHERE id = ?1",
+            params![other, spare_name(name, other)?],
+        )?;
+        show_or_hide(tx, other, changes)?;
     }
     tx.execute("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1", params![dir, parent, name])?;
-    changes.push(Change::Entry(old_parent, old_name));
     changes.push(Change::Entry(parent, name.clone()));
     show_or_hide(tx, dir, changes)?;
-    show_or_hide(tx, old_parent, changes)
+    show_or_hide(tx, old.0, changes)
+}
+
+/// Moves all directories in `from` to `heir`.
+fn inherit(
+    tx: &Transaction<'_>,
+    from: DirId,
+    heir: DirId,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    let children: Vec<(DirId, EntryName)> = tx
+        .prepare_cached("SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1")?
+        .query_map([from], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (child, name) in children {
+        let taken = tx
+            .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND name = ?2")?
+            .exists(params![heir, name])?;
+        let new_name = if taken { spare_name(&name, child)? } else { name.clone() };
+        tx.execute(
+            "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
+            params![child, heir, new_name],
+        )?;
+        changes.push(Change::Entry(from, name));
+    }
+    Ok(())
+}
+
+/// A name that nothing else has: row numbers are never reused.
+fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
+    EntryName::new(format!("{name} {}", dir.0))
+        .or_else(|_| EntryName::new(format!("{}", dir.0)))
+        .map_err(|_| super::Error::Corrupt("directory name"))
 }
 
 fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
@@ -741,6 +796,51 @@ mod tests {
         assert!(outcome.changes.contains(&Change::Entry(DirId::ROOT, name("Old"))));
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
         assert_eq!(store.dir_path(dir).unwrap(), "A/New");
+    }
+
+    /// The user gives the album that was `old` the title `new`, and Google lists it.
+    fn retitled(store: &Store, old: &str, new: &str) -> DirId {
+        let listed = ListedAlbum {
+            album: Album {
+                id: AlbumId::new(format!("id of {old}")),
+                title: new.to_owned(),
+                items_count: 0,
+                product_url: String::new(),
+                is_writeable: true,
+            },
+            path: new.split('/').map(|part| vec![name(part)]).collect(),
+        };
+        store.album_listed(&listed, 2).unwrap().dir
+    }
+
+    #[test]
+    fn an_album_may_move_below_its_own_old_place() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        assert_eq!(retitled(&store, "A", "A/B/C"), dir);
+        assert_eq!(store.dir_path(dir).unwrap(), "A/B/C");
+        assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn albums_below_a_retitled_album_stay_where_their_titles_say() {
+        let store = Store::in_memory().unwrap();
+        let (year, day) = (album(&store, "2019"), album(&store, "2019/Day"));
+        retitled(&store, "2019", "2020");
+        assert_eq!(store.dir_path(year).unwrap(), "2020");
+        assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
+        assert_eq!(names(&store, DirId::ROOT), ["2020", "2019"]);
+    }
+
+    #[test]
+    fn an_album_takes_the_place_of_a_mere_parent_with_all_that_is_in_it() {
+        let store = Store::in_memory().unwrap();
+        let (day, old) = (album(&store, "2019/Day"), album(&store, "2019/Old"));
+        retitled(&store, "2019/Old", "2019");
+        assert_eq!(store.dir_path(old).unwrap(), "2019");
+        assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
+        assert_eq!(names(&store, DirId::ROOT), ["2019"]);
+        assert_eq!(names(&store, old), ["Day"]);
     }
 
     #[test]
