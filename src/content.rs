@@ -6,6 +6,7 @@
 
 mod cache;
 mod fetch;
+mod sizes;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,20 +17,13 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::api::{self, BaseUrls, SourceError};
 use crate::media::{FileId, MediaId};
-use crate::store::{self, Change, FileInfo, OnChange, Store};
+use crate::store::{self, FileInfo, OnChange, Store};
 
 use cache::Cache;
 use fetch::Fetch;
-
-/// How many sizes are asked for at a time.
-const SIZES_AT_A_TIME: usize = 16;
-
-/// How many sizes are asked for ahead of whoever lists a directory.
-const SIZES_AHEAD: u32 = 256;
 
 /// Where the cache is and how large it may become.
 #[derive(Clone, Debug)]
@@ -55,9 +49,15 @@ pub enum Error {
     /// There is no address to download from.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The bytes are not those of one picture, or not all of them.
+    #[error("the item changed at Google while it was downloaded")]
+    Changed,
     /// The download failed.
     #[error("the download failed")]
     Download(#[from] api::Error),
+    /// It took too long for a caller who lists a directory.
+    #[error("Google did not tell the size in time")]
+    TooSlow,
     /// Google did not say how large the item is.
     #[error("Google did not tell the size")]
     NoSize,
@@ -81,10 +81,9 @@ pub struct Content {
     runtime: Handle,
     on_change: OnChange,
     cache: Arc<Cache>,
-    // Held for a look-up or an insert.
+    // Held for a look-up or an insert, or while a whole file gets its name.
     running: Arc<Mutex<HashMap<FileId, Weak<Fetch>>>>,
-    sizes: Arc<Semaphore>,
-    beside: Arc<tokio::sync::Mutex<()>>,
+    sizes: Arc<sizes::Sizes>,
 }
 
 impl Content {
@@ -108,8 +107,7 @@ impl Content {
             runtime,
             on_change,
             running: Arc::default(),
-            sizes: Arc::new(Semaphore::new(SIZES_AT_A_TIME)),
-            beside: Arc::default(),
+            sizes: Arc::default(),
         })
     }
 
@@ -151,65 +149,11 @@ impl Content {
         }
     }
 
-    /// Drops the local copy of a file whose content is about to change.
+    /// Drops the local copy of a file whose content has begun to change. A download that is under way serves
+    /// its readers to the end, but is not kept.
     pub fn drop_local(&self, file: FileId) {
+        self.running.lock().remove(&file);
         self.cache.remove(file);
-    }
-
-    /// Asks for an item's size, which Google tells only as the length of the download, and keeps it.
-    ///
-    /// # Errors
-    /// If it cannot be learnt now.
-    pub async fn learn_size(&self, info: &FileInfo) -> Result<u64, Error> {
-        let _turn = self.sizes.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
-        let file = info.id;
-        // Somebody else may have learnt it while this one waited for its turn.
-        if let Some(size) =
-            self.store.run(move |store| store.file(file)).await?.and_then(|info| info.size)
-        {
-            return Ok(size);
-        }
-        let media = info.media.clone().ok_or(Error::NowhereYet)?;
-        let source = self.urls.get(&media).await?;
-        fetch::check_ready(&source)?;
-        let asked = self.client.download_size(&source.base_url, source.kind).await;
-        let asked = match asked {
-            Err(error) if error.is_stale_url() => {
-                self.urls.forget(&media);
-                let source = self.urls.get(&media).await?;
-                self.client.download_size(&source.base_url, source.kind).await
-            }
-            other => other,
-        };
-        let size = asked?.ok_or(Error::NoSize)?;
-        self.store.run(move |store| store.learn_size(file, size)).await?;
-        (self.on_change)(Change::File(file));
-        Ok(size)
-    }
-
-    /// Learns, in the background, the sizes of all items that share an album with this one: whoever asks
-    /// for one is listing them all.
-    pub fn learn_sizes_beside(&self, file: FileId) {
-        let content = self.clone();
-        self.runtime.spawn(async move {
-            // One at a time: it is asked again for every item until the sizes are known.
-            let Ok(_alone) = content.beside.try_lock() else { return };
-            let unknown =
-                content.store.run(move |store| store.unsized_beside(file, SIZES_AHEAD)).await;
-            let mut asking = tokio::task::JoinSet::new();
-            for info in unknown.unwrap_or_default() {
-                let content = content.clone();
-                asking.spawn(async move { content.learn_size(&info).await.map(drop) });
-            }
-            while let Some(asked) = asking.join_next().await {
-                // What stops one then stops all: whoever needs a size will hear why.
-                if let Ok(Err(Error::Download(error))) = asked
-                    && (error.is_offline() || !matches!(error.advice(), api::Advice::GiveUp))
-                {
-                    break;
-                }
-            }
-        });
     }
 
     /// Bytes in the cache, and its limit.

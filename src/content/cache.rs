@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use lru::LruCache;
 use parking_lot::Mutex;
+use tempfile::TempPath;
 
 use crate::media::FileId;
 
@@ -28,10 +29,10 @@ struct Index {
     total: u64,
 }
 
-/// A file that is being filled.
+/// A file that is being filled. It is deleted when it is dropped before it got its name.
 pub(super) struct Unfinished {
     pub(super) file: File,
-    pub(super) path: PathBuf,
+    path: TempPath,
 }
 
 impl Cache {
@@ -100,14 +101,12 @@ impl Cache {
             .prefix(&format!("{}.", file.0))
             .suffix(&format!(".{UNFINISHED}"))
             .tempfile_in(&self.dir)?
-            .keep()
-            .map_err(|err| err.error)?;
+            .into_parts();
         Ok(Unfinished { file, path })
     }
 
-    /// A filled file gets its name. Blocking: syncs it first.
+    /// A filled file, which has been synced, gets its name.
     pub(super) fn finish(&self, file: FileId, filled: &Unfinished) -> io::Result<()> {
-        filled.file.sync_data()?;
         fs::rename(&filled.path, self.path(file))?;
         self.insert(file, filled.file.metadata()?.len());
         Ok(())
@@ -129,12 +128,9 @@ impl Cache {
 
     fn copy(&self, file: FileId, from: &Path) -> io::Result<()> {
         let mut copy = self.begin(file)?;
-        let copied =
-            io::copy(&mut File::open(from)?, &mut copy.file).and_then(|_| self.finish(file, &copy));
-        if copied.is_err() {
-            let _ = fs::remove_file(&copy.path);
-        }
-        copied
+        io::copy(&mut File::open(from)?, &mut copy.file)?;
+        copy.file.sync_data()?;
+        self.finish(file, &copy)
     }
 
     /// Deletes a file, if it is there. Whoever has it open reads on.
@@ -203,7 +199,7 @@ mod tests {
         let path = dir.path().join("cache");
         let cache = Cache::open(path.clone(), 100).unwrap();
         adopt(&cache, dir.path(), 1, 10);
-        cache.begin(FileId(2)).unwrap();
+        std::mem::forget(cache.begin(FileId(2)).unwrap());
         drop(cache);
         let cache = Cache::open(path.clone(), 100).unwrap();
         assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_none());

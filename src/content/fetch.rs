@@ -91,30 +91,26 @@ impl Content {
     ) -> Result<(), Error> {
         let mut attempts = 0;
         let mut renewed = false;
+        let mut total = None;
         loop {
             let before = progress.borrow().have;
-            match self.pour(&media, fetch, progress).await {
-                Ok(Poured::Whole(into)) => return self.settle(file, into).await,
-                Ok(Poured::Abandoned(into)) => {
-                    // Nobody reads it: nobody hears of it either.
-                    let _ = tokio::fs::remove_file(&into.path).await;
-                    return Err(Error::NowhereYet);
-                }
+            let outcome = self.pour(&media, fetch, progress, &mut total).await;
+            if progress.borrow().have > before {
+                (attempts, renewed) = (0, false);
+            }
+            match outcome {
+                Ok(Some(into)) => return self.settle(file, &media, fetch, into).await,
+                // Nobody reads it: nobody hears of it either.
+                Ok(None) => return Err(Error::NowhereYet),
                 Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
                     self.urls.forget(&media);
                     renewed = true;
                 }
                 Err(error) => {
-                    if progress.borrow().have > before {
-                        attempts = 0;
-                    }
                     attempts += 1;
                     let worth_it = matches!(&error, Error::Download(error)
                         if matches!(error.advice(), api::Advice::Retry { .. }));
                     if !worth_it || attempts >= ATTEMPTS_MAX {
-                        if let Some(fetch) = fetch.upgrade() {
-                            let _ = tokio::fs::remove_file(&fetch.into.path).await;
-                        }
                         return Err(error);
                     }
                     tracing::debug!(%media, %error, "download broke off: going on");
@@ -124,20 +120,26 @@ impl Content {
         }
     }
 
+    /// Goes on until the file is whole; `None` if nobody reads it any more. `total` is the length that an
+    /// earlier part was told to be of.
     async fn pour(
         &self,
         media: &MediaId,
         fetch: &Weak<Fetch>,
         progress: &watch::Sender<State>,
-    ) -> Result<Poured, Error> {
+        total: &mut Option<u64>,
+    ) -> Result<Option<Arc<Unfinished>>, Error> {
         let source = self.urls.get(media).await?;
         check_ready(&source)?;
         let mut have = progress.borrow().have;
         let mut download = self.client.download(&source.base_url, source.kind, have).await?;
+        // Google may make the picture anew at any time: parts of two do not make one.
+        if have > 0 && download.len != *total {
+            return Err(Error::Changed);
+        }
+        *total = download.len;
         // Kept without keeping the fetch alive.
-        let Some(into) = fetch.upgrade().map(|fetch| fetch.into.clone()) else {
-            return Err(Error::NowhereYet);
-        };
+        let Some(into) = fetch.upgrade().map(|fetch| fetch.into.clone()) else { return Ok(None) };
         while let Some(chunk) = download.stream.next().await {
             let chunk = chunk?;
             let (out, cache) = (into.clone(), self.cache.clone());
@@ -154,40 +156,41 @@ impl Content {
             have += len;
             progress.send_modify(|state| state.have = have);
             if fetch.strong_count() == 0 {
-                return Ok(Poured::Abandoned(into));
+                return Ok(None);
             }
         }
-        Ok(Poured::Whole(into))
+        if total.is_some_and(|total| total != have) {
+            return Err(Error::Changed);
+        }
+        Ok(Some(into))
     }
 
-    async fn settle(&self, file: FileId, into: Arc<Unfinished>) -> Result<(), Error> {
-        let cache = self.cache.clone();
+    async fn settle(
+        &self,
+        file: FileId,
+        media: &MediaId,
+        fetch: &Weak<Fetch>,
+        into: Arc<Unfinished>,
+    ) -> Result<(), Error> {
+        let (content, fetch) = (self.clone(), fetch.clone());
         let size = tokio::task::spawn_blocking(move || {
-            cache.finish(file, &into)?;
+            into.file.sync_data()?;
+            let running = content.running.lock();
+            // Otherwise the file has got another content since: see `drop_local`.
+            if running.get(&file).is_some_and(|running| running.ptr_eq(&fetch)) {
+                content.cache.finish(file, &into)?;
+            }
+            drop(running);
             into.file.metadata().map(|meta| meta.len())
         })
         .await
         .map_err(|_| crate::store::Error::ShuttingDown)??;
-        let changed = self
-            .store
-            .run(move |store| {
-                let changed = store.file(file)?.is_some_and(|info| info.size != Some(size));
-                if changed {
-                    store.learn_size(file, size)?;
-                }
-                Ok(changed)
-            })
-            .await?;
-        if changed {
+        let media = media.clone();
+        if self.store.run(move |store| store.learn_item_size(&media, size)).await? {
             (self.on_change)(Change::File(file));
         }
         Ok(())
     }
-}
-
-enum Poured {
-    Whole(Arc<Unfinished>),
-    Abandoned(Arc<Unfinished>),
 }
 
 /// A video has no bytes to give before Google has processed it (reference §9).

@@ -170,7 +170,9 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) => libc::ESTALE,
         E::Processing => libc::EAGAIN,
+        E::TooSlow => libc::ETIMEDOUT,
         E::NowhereYet
+        | E::Changed
         | E::ProcessingFailed
         | E::Source(_)
         | E::NoSize

@@ -390,8 +390,8 @@ impl Store {
                 Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
                 Some(Child::File(file)) => file,
             };
-            if !is_album(tx, to.0)? {
-                return Ok(Err(TreeError::NotAlbum));
+            if let Err(refusal) = check_album(tx, to.0)? {
+                return Ok(Err(refusal));
             }
             let replaced = match child(tx, to.0, to.1)? {
                 None => None,
@@ -480,7 +480,24 @@ impl Store {
         })
     }
 
-    /// Keeps a size that was learnt from Google.
+    /// Keeps the size of an item, which Google tells as the length of a download; says whether it is news. It
+    /// goes by the item, because a file may have got another content meanwhile.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn learn_item_size(&self, media: &MediaId, size: u64) -> Result<bool> {
+        self.write(|tx| {
+            Ok(tx
+                .prepare_cached(
+                    "UPDATE files SET size = ?2 WHERE media = ?1 AND size IS NOT ?2 AND NOT EXISTS \
+                     (SELECT 1 FROM uploads WHERE file = files.id)",
+                )?
+                .execute(params![media, size])?
+                > 0)
+        })
+    }
+
+    /// Keeps the size of a file whose bytes lie in the spool.
     ///
     /// # Errors
     /// If the database fails.
@@ -584,7 +601,23 @@ pub(super) fn survivor(db: &Connection, mut file: FileId) -> Result<FileId> {
 }
 
 pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden")?.exists([dir])?)
+    Ok(check_album(db, dir)?.is_ok())
+}
+
+/// Whether there can be files in `dir`: in an album, unless it is gone.
+fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
+    let found: Option<(bool, bool)> = db
+        .prepare_cached(
+            "SELECT d.shown, a.dir IS NOT NULL AND NOT a.hidden FROM dirs d \
+             LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
+        )?
+        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match found {
+        Some((true, true)) => Ok(()),
+        Some((true, false)) => Err(TreeError::NotAlbum),
+        _ => Err(TreeError::Missing),
+    })
 }
 
 fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
@@ -593,8 +626,8 @@ fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
 
 /// Whether `name` may be given to a file in `dir`.
 fn check_free(db: &Connection, dir: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
-    if !is_album(db, dir)? {
-        return Ok(Err(TreeError::NotAlbum));
+    if let Err(refusal) = check_album(db, dir)? {
+        return Ok(Err(refusal));
     }
     Ok(if child(db, dir, name)?.is_some() { Err(TreeError::Exists) } else { Ok(()) })
 }

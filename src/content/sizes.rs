@@ -1,0 +1,165 @@
+//! Sizes of items that were not uploaded from here: Google tells them only as lengths of downloads.
+//!
+//! Whoever lists a directory waits for them, so what cannot be learnt now must not be waited for again at the
+//! next item: trouble with the service stops all asking for a while, and trouble with one item the asking
+//! for it.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::{Content, Error, fetch};
+use crate::api::{Advice, SourceError};
+use crate::media::FileId;
+use crate::store::{self, Change, FileInfo};
+
+/// How many sizes are asked for at a time.
+const AT_A_TIME: usize = 16;
+
+/// Items share this many turns: whoever asks for the same one waits, and then finds it known.
+const ITEM_TURNS: usize = 64;
+
+/// How many sizes are asked for ahead of whoever lists a directory.
+const AHEAD: u32 = 256;
+
+/// Nobody waits longer for one size.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// For how long nothing is asked after the service has not answered.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// For how long an item is not asked for that has no size to tell, such as a video that is being processed.
+const PAUSE_OF_ITEM: Duration = Duration::from_secs(300);
+
+/// How many such items are remembered.
+const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// Who asks now, and what was in vain.
+pub(super) struct Sizes {
+    turns: Semaphore,
+    items: [tokio::sync::Mutex<()>; ITEM_TURNS],
+    /// The turn of whoever asks for a whole directory.
+    beside: tokio::sync::Mutex<()>,
+    // Held for a look-up or an insert.
+    vain: Mutex<Vain>,
+}
+
+struct Vain {
+    service: Option<(Instant, Arc<Error>)>,
+    items: LruCache<FileId, (Instant, Arc<Error>)>,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        let vain = Vain { service: None, items: LruCache::new(REMEMBERED_MAX) };
+        Self {
+            turns: Semaphore::new(AT_A_TIME),
+            items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            beside: tokio::sync::Mutex::default(),
+            vain: Mutex::new(vain),
+        }
+    }
+}
+
+impl Sizes {
+    /// Why there is no use in asking now, if there is none.
+    fn in_vain(&self, file: FileId) -> Option<Error> {
+        let vain = self.vain.lock();
+        let service = vain.service.as_ref().filter(|(at, _)| at.elapsed() < PAUSE);
+        let item = || vain.items.peek(&file).filter(|(at, _)| at.elapsed() < PAUSE_OF_ITEM);
+        service.or_else(item).map(|(_, error)| Error::Shared(error.clone()))
+    }
+
+    fn remember(&self, file: FileId, error: &Arc<Error>) {
+        let now = (Instant::now(), error.clone());
+        let mut vain = self.vain.lock();
+        if is_of_service(error) {
+            vain.service = Some(now);
+        } else {
+            vain.items.put(file, now);
+        }
+    }
+}
+
+/// Whether the next item would fare no better.
+fn is_of_service(error: &Error) -> bool {
+    match error {
+        Error::TooSlow => true,
+        Error::Download(error) => !matches!(error.advice(), Advice::GiveUp),
+        Error::Source(SourceError::Api(error)) => !matches!(error.advice(), Advice::GiveUp),
+        _ => false,
+    }
+}
+
+impl Content {
+    /// Asks for an item's size and keeps it. Waits some seconds at most, not counting those who ask before.
+    ///
+    /// # Errors
+    /// If it cannot be learnt now.
+    pub async fn learn_size(&self, info: &FileInfo) -> Result<u64, Error> {
+        let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
+        let _alone = self.sizes.items[stripe].lock().await;
+        let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
+        if let Some(error) = self.sizes.in_vain(info.id) {
+            return Err(error);
+        }
+        let asked = tokio::time::timeout(PATIENCE, self.ask_size(info)).await;
+        asked.unwrap_or(Err(Error::TooSlow)).map_err(|error| {
+            let error = Arc::new(error);
+            self.sizes.remember(info.id, &error);
+            Error::Shared(error)
+        })
+    }
+
+    async fn ask_size(&self, info: &FileInfo) -> Result<u64, Error> {
+        let file = info.id;
+        // Somebody else may have learnt it while this one waited for its turn.
+        if let Some(size) =
+            self.store.run(move |store| store.file(file)).await?.and_then(|info| info.size)
+        {
+            return Ok(size);
+        }
+        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        let source = self.urls.get(&media).await?;
+        fetch::check_ready(&source)?;
+        let asked = self.client.download_size(&source.base_url, source.kind).await;
+        let asked = match asked {
+            Err(error) if error.is_stale_url() => {
+                self.urls.forget(&media);
+                let source = self.urls.get(&media).await?;
+                self.client.download_size(&source.base_url, source.kind).await
+            }
+            other => other,
+        };
+        let size = asked?.ok_or(Error::NoSize)?;
+        if self.store.run(move |store| store.learn_item_size(&media, size)).await? {
+            (self.on_change)(Change::File(file));
+        }
+        Ok(size)
+    }
+
+    /// Learns, in the background, the sizes of all items that share an album with this one: whoever asks
+    /// for one is listing them all.
+    pub fn learn_sizes_beside(&self, file: FileId) {
+        if self.sizes.in_vain(file).is_some() {
+            return;
+        }
+        let content = self.clone();
+        self.runtime.spawn(async move {
+            // One at a time: it is asked again for every item until the sizes are known.
+            let Ok(_alone) = content.sizes.beside.try_lock() else { return };
+            let unknown = content.store.run(move |store| store.unsized_beside(file, AHEAD)).await;
+            let mut asking = tokio::task::JoinSet::new();
+            for info in unknown.unwrap_or_default() {
+                let content = content.clone();
+                asking.spawn(async move { content.learn_size(&info).await.map(drop) });
+            }
+            // What stops one stops all: those behind it do not ask.
+            while asking.join_next().await.is_some() {}
+        });
+    }
+}
