@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::api::{self, BaseUrls};
 use crate::media::{Album, DirId, EntryName};
@@ -72,6 +73,8 @@ pub struct Library {
     base_urls: Arc<BaseUrls>,
     on_change: OnChange,
     running: Arc<listing::Running>,
+    /// The turn of whoever makes an album.
+    making: Arc<Semaphore>,
 }
 
 impl Library {
@@ -84,7 +87,8 @@ impl Library {
         base_urls: Arc<BaseUrls>,
         on_change: OnChange,
     ) -> Self {
-        Self { config, store, client, runtime, base_urls, on_change, running: Arc::default() }
+        let (running, making) = (Arc::default(), Arc::new(Semaphore::new(1)));
+        Self { config, store, client, runtime, base_urls, on_change, running, making }
     }
 
     /// Called when somebody looks at a directory: starts what listings are due, in the background.
@@ -100,11 +104,10 @@ impl Library {
         let listed_at = self.store.albums_listed_at()?;
         let fresh = listed_at
             .is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < self.config.refresh));
-        if !fresh {
-            let follower = self.start(Subject::Albums);
-            if listed_at.is_none() {
-                awaited.push(follower);
-            }
+        if listed_at.is_none() {
+            awaited.push(self.start(Subject::Albums));
+        } else if !fresh {
+            self.renew(Subject::Albums);
         }
         if let Some(album) = self.store.dir(dir)?.and_then(|dir| dir.album)
             && album.remote.is_some()
@@ -114,7 +117,7 @@ impl Library {
             } else if !album.is_fresh(ITEMS_AGE_MAX, now)
                 && self.running.get(Subject::Albums).is_none()
             {
-                self.start(Subject::Items(dir));
+                self.renew(Subject::Items(dir));
             }
         }
         Ok(awaited)
@@ -139,6 +142,7 @@ impl Library {
     /// # Errors
     /// If a listing fails.
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
+        self.running.forgive();
         self.list_anew(Subject::Albums).await?;
         let is_album = self
             .store
@@ -168,9 +172,23 @@ impl Library {
     /// Makes an album, or shows again one that was hidden. Settles earlier attempts whose outcome is not
     /// known by listing, so that no second album of the title comes about.
     ///
+    /// Goes on when the caller has stopped waiting: whoever then asks for the same album waits for the
+    /// outcome, which a listing might not show yet.
+    ///
     /// # Errors
     /// The name is taken, the title is not one for Google, or Google could not be asked.
     pub async fn mkdir(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
+        let turn = self.making.clone().acquire_owned().await;
+        let library = self.clone();
+        let making = self.runtime.spawn(async move {
+            let made = library.make_album(parent, name).await;
+            drop(turn);
+            made
+        });
+        making.await.map_err(|_| store::Error::ShuttingDown)?
+    }
+
+    async fn make_album(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
         self.complete(parent).await?;
         let title = self.title(parent, &name).await?;
         let wanted = title.clone();

@@ -1,15 +1,23 @@
 //! One listing at a time for each subject, however many look at it; page by page into the store.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
+use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Error, Library, names};
 use crate::media::{DirId, PageToken};
 use crate::store::{Change, ListedAlbum, ListedItem};
+
+/// A listing that failed is not begun again before this time unless somebody needs it.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// How many failures are remembered.
+const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,10 +41,17 @@ pub struct Progress {
 pub type Follower = watch::Receiver<Progress>;
 
 /// The listings that are running now: bounded by the number of directories being looked at.
-#[derive(Default)]
 pub(super) struct Running {
     // Held for a lookup or an insert.
     listings: Mutex<HashMap<Subject, Follower>>,
+    // Likewise, and never both.
+    failed: Mutex<LruCache<Subject, Instant>>,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self { listings: Mutex::default(), failed: Mutex::new(LruCache::new(FAILURES_MAX)) }
+    }
 }
 
 impl Running {
@@ -44,9 +59,25 @@ impl Running {
     pub(super) fn get(&self, subject: Subject) -> Option<Follower> {
         self.listings.lock().get(&subject).cloned()
     }
+
+    fn failed_just_now(&self, subject: Subject) -> bool {
+        self.failed.lock().peek(&subject).is_some_and(|at| at.elapsed() < PAUSE)
+    }
+
+    /// No failure counts any more.
+    pub(super) fn forgive(&self) {
+        self.failed.lock().clear();
+    }
 }
 
 impl Library {
+    /// Starts listing `subject` again, for the next look: nobody waits for it.
+    pub(super) fn renew(&self, subject: Subject) {
+        if !self.running.failed_just_now(subject) {
+            self.start(subject);
+        }
+    }
+
     /// Starts listing `subject`, or joins the listing that is running.
     pub(super) fn start(&self, subject: Subject) -> Follower {
         let mut listings = self.running.listings.lock();
@@ -65,6 +96,7 @@ impl Library {
             if let Err(error) = &outcome {
                 let error = error as &(dyn std::error::Error + 'static);
                 tracing::warn!(?subject, error, "listing failed");
+                library.running.failed.lock().put(subject, Instant::now());
             }
             library.running.listings.lock().remove(&subject);
             progress.send_modify(|progress| progress.ended = Some(outcome.map_err(Arc::new)));
