@@ -24,13 +24,13 @@ use crate::content::Content;
 use crate::library::Library;
 use crate::library::names::CONTROL_DIR;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{Child, FileInfo, Store};
+use crate::store::{Child, FileInfo, Store, UploadState};
 use crate::upload::Pipeline;
 
 pub use dirs::{Listed, Rename};
 use error::{Error, Result};
 pub use files::{Change, Open, Opened};
-use handles::{Bytes, Handles};
+use handles::Handles;
 pub use handles::{Fh, OpenFile};
 pub use place::{Ino, Place};
 
@@ -185,8 +185,9 @@ impl Fs {
                 }
                 dir(2 + self.store.subdir_count(id)?, dir_mode)
             }
-            Place::Control => dir(2, 0o555),
-            Place::Failed(_) => dir(2, dir_mode),
+            Place::Control => dir(3, 0o555),
+            // 1 says that subdirectories are not counted.
+            Place::Failed(_) => dir(1, dir_mode),
             Place::Status => Attr {
                 ino,
                 is_dir: false,
@@ -230,12 +231,15 @@ impl Fs {
 
     /// The size of what a reader would get now.
     fn size_now(&self, info: &FileInfo) -> Result<Option<u64>> {
-        if let Some(open) = self.handles.opened(info.id)
-            && let Bytes::Spool { file, writing: true } = &*open.bytes.read()
-        {
-            return Ok(Some(file.metadata()?.len()));
+        if info.upload != Some(UploadState::Open) {
+            return Ok(info.size);
         }
-        Ok(info.size)
+        // Being written: only the spool file knows. It may be sealed, or deleted, just now.
+        match std::fs::metadata(self.pipeline.spool().path(info.id)) {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(info.size),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64, provisional: bool) -> Attr {

@@ -134,8 +134,7 @@ impl Fs {
 
     /// Makes an album, at Google and here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
-        let parent = self.changeable_dir(parent)?;
-        let name = entry_name(name)?;
+        let (parent, name) = self.changeable(parent, name, libc::EEXIST)?;
         let text = name.clone();
         let dir = self
             .library
@@ -147,8 +146,7 @@ impl Fs {
 
     /// Hides an empty album. Google cannot delete albums, so it stays there.
     pub async fn rmdir(&self, parent: Ino, name: &[u8]) -> Result<()> {
-        let parent = self.changeable_dir(parent)?;
-        let name = entry_name(name)?;
+        let (parent, name) = self.changeable(parent, name, libc::EPERM)?;
         if let Some(Child::Dir(dir)) = self.store.child(parent, &name)? {
             // Whether it is empty is for Google to say.
             self.library.complete(dir).await?;
@@ -188,11 +186,11 @@ impl Fs {
 
     /// Moves a name. Files move here alone; an album's new name is told to Google.
     pub async fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), how: Rename) -> Result<()> {
-        let to = (self.changeable_dir(to.0)?, entry_name(to.1)?);
+        let to = self.changeable(to.0, to.1, libc::EPERM)?;
         if let Place::Failed(dir) = self.place(from.0)? {
             return self.retry((dir, entry_name(from.1)?), &to, how);
         }
-        let from = (self.changeable_dir(from.0)?, entry_name(from.1)?);
+        let from = self.changeable(from.0, from.1, libc::EPERM)?;
         match self.store.child(from.0, &from.1)? {
             None => Err(Error::plain(libc::ENOENT)),
             Some(Child::File(file)) => self.rename_file(file, &from, &to, how),
@@ -286,6 +284,15 @@ impl Fs {
             self.pipeline.spool().remove(gone.file)?;
         }
         Ok(())
+    }
+
+    /// A name that may change; `ours` is the errno for the one that may not.
+    fn changeable(&self, dir: Ino, name: &[u8], ours: i32) -> Result<(DirId, EntryName)> {
+        let (dir, name) = (self.changeable_dir(dir)?, entry_name(name)?);
+        if dir == DirId::ROOT && name.as_bytes() == super::CONTROL_DIR.as_bytes() {
+            return Err(Error::plain(ours));
+        }
+        Ok((dir, name))
     }
 
     /// A directory in which names may change.

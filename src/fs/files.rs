@@ -1,5 +1,6 @@
 //! Files: opening, reading, writing, closing.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::read_at;
 use crate::media::FileId;
-use crate::upload::SealError;
+use crate::upload::{self, SealError};
 
 /// How a file is to be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +65,14 @@ impl Fs {
 
     /// Opens a file. Nothing is downloaded before the first read, or write.
     pub fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
-        if how.write || how.truncate {
+        // O_RDONLY | O_TRUNC empties a file as well.
+        let write = how.write || how.truncate;
+        if write {
             self.check_writable()?;
         }
         let file = match self.place(ino)? {
             Place::File(file) => file,
-            Place::Status if how.write => return Err(Error::plain(libc::EACCES)),
+            Place::Status if write => return Err(Error::plain(libc::EACCES)),
             Place::Status => {
                 let fh = self.handles.open_snapshot(self.status_json()?);
                 return Ok(Opened { fh, direct: true });
@@ -81,8 +84,8 @@ impl Fs {
         let info = self.file(file)?;
         // Files that were merged live on under another number.
         let file = info.id;
-        let (fh, open) = self.handles.open(file, how.write, || self.bytes(file))?;
-        if how.write {
+        let (fh, open) = self.handles.open(file, write, || self.bytes(file))?;
+        if write {
             self.pipeline.opened(file);
         }
         if how.truncate
@@ -121,7 +124,8 @@ impl Fs {
                 return Ok(Some(bytes[start..end].to_vec()));
             }
         };
-        let bytes = open.bytes.read().clone();
+        // While a version is sealed or begun, which takes the disk's time.
+        let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };
         match bytes {
             Bytes::Spool { file, .. } => Ok(Some(read_at(&file, offset, len)?)),
             Bytes::Item(Some(reader)) => Ok(reader.read_now(offset, len).transpose()?),
@@ -145,8 +149,9 @@ impl Fs {
         };
         let current = open.bytes.read().clone();
         let reader = match current {
+            Bytes::Spool { file, .. } => return Ok(read_at(&file, offset, len)?),
             Bytes::Item(Some(reader)) => reader,
-            _ => {
+            Bytes::Item(None) => {
                 let reader = self.content.open(&self.file(open.file)?)?;
                 remember(&open, &reader);
                 reader
@@ -172,39 +177,52 @@ impl Fs {
     /// Writes into a version that is open for writing; `None` if one must be begun first.
     pub fn write_now(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<Option<u32>> {
         let open = self.writable(fh)?;
-        let bytes = open.bytes.read();
+        let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
-        file.write_all_at(data, offset)
-            .inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
-        // The kernel never sends more than a few megabytes.
-        Ok(Some(data.len() as u32))
+        self.put(&open, file, offset, data).map(Some)
     }
 
     /// Writes, beginning a new version if need be: its content may have to be downloaded first.
     pub async fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<u32> {
+        let open = self.writable(fh)?;
+        self.change(&open, |file| self.put(&open, file, offset, data)).await
+    }
+
+    fn put(&self, open: &OpenFile, file: &File, offset: u64, data: &[u8]) -> Result<u32> {
+        file.write_all_at(data, offset)
+            .inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
+        // The kernel never sends more than a few megabytes.
+        Ok(data.len() as u32)
+    }
+
+    /// Changes the bytes of a version that is open for writing, beginning one if need be.
+    async fn change<T>(
+        &self,
+        open: &Arc<OpenFile>,
+        change: impl Fn(&File) -> Result<T>,
+    ) -> Result<T> {
         loop {
-            if let Some(written) = self.write_now(fh, offset, data)? {
-                return Ok(written);
+            self.begin_version(open).await?;
+            // Another descriptor may have been closed, and so have sealed the version, in between.
+            if let Bytes::Spool { file, writing: true } = &*open.bytes.read() {
+                return change(file);
             }
-            // Another descriptor may be closed, and so seal the version, before the write gets at it.
-            self.begin_version(&self.writable(fh)?).await?;
         }
     }
 
     /// Makes room, or punches a hole: fallocate(2).
     pub async fn fallocate(&self, fh: Fh, offset: u64, len: u64, mode: i32) -> Result<()> {
-        let open = self.writable(fh)?;
-        self.begin_version(&open).await?;
-        let bytes = open.bytes.read().clone();
-        let Bytes::Spool { file, .. } = bytes else { return Err(Error::plain(libc::EBADF)) };
         // Whatever a disk below can do is allowed; what it refuses is refused likewise.
         let mode = rustix::fs::FallocateFlags::from_bits_retain(mode as u32);
-        rustix::fs::fallocate(&*file, mode, offset, len).map_err(|errno| match errno {
-            rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::INVAL | rustix::io::Errno::FBIG => {
-                Error::plain(errno.raw_os_error())
-            }
-            errno => std::io::Error::from(errno).into(),
-        })
+        let allocate = |file: &File| {
+            rustix::fs::fallocate(file, mode, offset, len).map_err(|errno| match errno {
+                rustix::io::Errno::OPNOTSUPP
+                | rustix::io::Errno::INVAL
+                | rustix::io::Errno::FBIG => Error::plain(errno.raw_os_error()),
+                errno => std::io::Error::from(errno).into(),
+            })
+        };
+        self.change(&self.writable(fh)?, allocate).await
     }
 
     /// Finds the next data or hole: lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.
@@ -272,36 +290,31 @@ impl Fs {
         // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
         let ino = Place::File(file).ino();
         let opened = self.open(ino, Open { write: true, truncate: false })?;
-        let outcome = match self.handle(opened.fh)? {
-            Handle::File { open, .. } => self.resize_open(&open, size).await,
-            Handle::Snapshot(_) => Err(Error::plain(libc::EPERM)),
-        };
-        let flushed = self.flush_now(opened.fh);
-        self.release(opened.fh)?;
-        outcome.and(flushed)
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        self.resize_open(&self.writable(descriptor.fh)?, size).await?;
+        self.flush_now(descriptor.fh)
     }
 
     async fn resize_open(&self, open: &Arc<OpenFile>, size: u64) -> Result<()> {
         if size == 0 {
             return self.truncate_whole(open);
         }
-        self.begin_version(open).await?;
-        if let Bytes::Spool { file, .. } = &*open.bytes.read() {
-            file.set_len(size)?;
-        }
-        Ok(())
+        self.change(open, |file| Ok(file.set_len(size)?)).await
     }
 
     /// Empties a file: nothing of the old content is needed.
     fn truncate_whole(&self, open: &Arc<OpenFile>) -> Result<()> {
         let mut bytes = open.bytes.write();
-        let info = self.file(open.file)?;
-        if info.upload.is_none() {
-            self.pipeline.begin_edit(info.id, None)?;
-            self.content.drop_local(info.id);
-        } else {
-            self.pipeline.unseal(info.id)?;
-        }
+        let info = loop {
+            let info = self.file(open.file)?;
+            if info.upload.is_none() {
+                self.pipeline.begin_edit(info.id, None)?;
+                self.content.drop_local(info.id);
+                break info;
+            } else if self.unseal(info.id)? {
+                break info;
+            }
+        };
         let spool = self.pipeline.spool().open(info.id)?;
         spool.set_len(0)?;
         self.pipeline.emptied(info.id);
@@ -337,7 +350,8 @@ impl Fs {
                 }
                 // It was committed while we looked away: now its content is needed.
                 (None, None) => continue,
-                (Some(_), _) => self.pipeline.unseal(info.id)?,
+                (Some(_), _) if self.unseal(info.id)? => {}
+                (Some(_), _) => continue,
             }
             let spool = self.pipeline.spool().open(info.id)?;
             *bytes = Bytes::Spool { file: Arc::new(spool), writing: true };
@@ -345,11 +359,25 @@ impl Fs {
         }
     }
 
+    /// Voids an earlier sealing; `false` if the file has arrived at Google just now, so that a new version must
+    /// be begun instead.
+    fn unseal(&self, file: FileId) -> Result<bool> {
+        match self.pipeline.unseal(file) {
+            Ok(()) => Ok(true),
+            Err(upload::Error::Refused) if self.file(file)?.upload.is_none() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn set_mtime(&self, file: FileId, mtime: SystemTime) -> Result<()> {
         let info = self.file(file)?;
         if info.upload.is_some() {
             // Sealing takes the time from the spool file.
-            self.pipeline.spool().set_mtime(info.id, nanos(mtime))?;
+            match self.pipeline.spool().set_mtime(info.id, nanos(mtime)) {
+                // It has arrived just now: the row alone counts.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
         }
         Ok(self.store.set_mtime(info.id, nanos(mtime))?)
     }
@@ -450,6 +478,20 @@ impl Fs {
                 Ok(open)
             }
             _ => Err(Error::plain(libc::EBADF)),
+        }
+    }
+}
+
+/// Closes what an operation has opened for itself, also if nobody waits for the operation any more.
+struct Descriptor<'a> {
+    fs: &'a Fs,
+    fh: Fh,
+}
+
+impl Drop for Descriptor<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.fs.release(self.fh) {
+            tracing::debug!(%error, "closing after a truncation");
         }
     }
 }

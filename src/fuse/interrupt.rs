@@ -20,7 +20,8 @@ pub(super) async fn killed(pid: u32) {
         tokio::time::sleep(LOOK_EVERY).await;
         // The kernel itself asks with pid 0, and so do callers outside our pid namespace.
         if pid != 0
-            && let Ok(status) = tokio::fs::read_to_string(format!("/proc/{pid}/status")).await
+            // Of the kernel's memory, not of a disk: and a thread to read it on might be long in coming.
+            && let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status"))
             && is_stopping(&status)
         {
             return;
