@@ -132,13 +132,14 @@ fn nothing_is_lost_or_doubled_at_any_crash_point_again_and_again() {
     }
 }
 
-/// Kills the process `kills` times at random instants, and compares after every tenth.
-fn dies_at_random_instants(kills: u32, seed: u64) {
+/// Kills the process `kills` times at random instants, and compares after every tenth. `commit` says when close
+/// returns.
+fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let (world, mut ledger) = prepared();
     let begun = Instant::now();
     for round in 1..=kills {
-        let mut served = world.serve(&[PACE]);
+        let mut served = world.serve(&[PACE, ("GPHOTOSFS_COMMIT", commit)]);
         let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
         // From before the mount is there until after everything has arrived.
         let instant = Duration::from_millis(rng.random_range(50..2000));
@@ -163,7 +164,7 @@ fn dies_at_random_instants(kills: u32, seed: u64) {
         }
     }
     eprintln!(
-        "{kills} kills (seed {seed}) in {:.0?}: {} operations answered, {} files at the end; \
+        "{kills} kills (commit {commit}, seed {seed}) in {:.0?}: {} operations answered, {} files at the end; \
          lost 0, duplicate items 0, duplicate album entries 0, wrong bytes 0",
         begun.elapsed(),
         ledger.answered,
@@ -173,11 +174,17 @@ fn dies_at_random_instants(kills: u32, seed: u64) {
 
 #[test]
 fn nothing_is_lost_or_doubled_by_ten_random_kills() {
-    dies_at_random_instants(10, rand::random());
+    dies_at_random_instants(10, "background", rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_or_doubled_by_two_hundred_random_kills() {
-    dies_at_random_instants(200, rand::random());
+    dies_at_random_instants(200, "background", rand::random());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_doubled_by_fifty_random_kills_while_closes_wait_for_google() {
+    dies_at_random_instants(50, "close", rand::random());
 }

@@ -9,6 +9,7 @@ mod support;
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use gphotosfs::emulator::{Call, Faults};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use support::ledger::Ledger;
-use support::{World, jpeg};
+use support::ledger::{Ledger, close};
+use support::{World, jpeg, wait_for};
 
 const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "20");
 
@@ -194,6 +195,40 @@ fn a_disk_without_room_for_another_file_leaves_no_name_behind() {
     ledger.settle_refused(&world.mnt).unwrap();
     ledger.write(&world.mnt, "A/1.jpg", &jpeg(1, 5000)).unwrap();
     ledger.audit(&world);
+    world.umount();
+}
+
+#[test]
+fn photos_that_could_not_be_closed_go_on_when_there_is_room_again() {
+    if !can_mount("full disk at close", &[]) {
+        return;
+    }
+    let world = World::new();
+    let disk = Disk::tmpfs(world.dir.path().join("state/gphotosfs"), "size=8m");
+    world.mount_with(&[PACE], &[]);
+    world.sh("mkdir mnt/A");
+    let names: Vec<_> = (0..12).map(|at| format!("{at:02}.jpg")).collect();
+    let open = names.iter().zip(0..).map(|(name, at)| {
+        let file = fs::File::create(world.mnt.join("A").join(name)).unwrap();
+        file.write_all_at(&jpeg(at, 50_000), 0).unwrap();
+        (format!("A/{name}"), file)
+    });
+    let open: Vec<_> = open.collect();
+    let status = || fs::read_to_string(world.mnt.join(".gphotos/status.json")).unwrap();
+    let mut refused = Vec::new();
+    for (path, file) in open {
+        disk.fill(0);
+        if let Err(error) = close(file) {
+            out_of_space(&world, &error);
+            refused.push(path);
+        }
+    }
+    assert!(!refused.is_empty(), "the database had room in what it had set aside");
+    // Not before the kernel has told of the last descriptor, and that has failed, too.
+    wait_for("what is left over", || refused.iter().any(|path| status().contains(path)));
+    disk.free();
+    wait_for("all photos to arrive", || world.remote("A").len() == names.len());
+    world.sync();
     world.umount();
 }
 
