@@ -29,7 +29,7 @@ use crate::upload::Pipeline;
 
 pub use dirs::{Listed, Rename};
 use error::{Error, Result};
-pub use files::{Change, Open, Opened};
+pub use files::{Change, Offset, Open, Opened};
 use handles::Handles;
 pub use handles::{Fh, OpenFile};
 pub use place::{Ino, Place};

@@ -23,9 +23,10 @@ use fuser::{
     TimeOrNow, WriteFlags,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Fh, Fs, Ino, Open, Opened, Place, Rename};
+use crate::fs::{Attr, Change, Fh, Fs, Ino, Offset, Open, Opened, Place, Rename};
 use crate::store;
 
 /// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
@@ -39,6 +40,14 @@ const GENERATION: Generation = Generation(0);
 
 /// Threads that take requests from the kernel. They never wait for the network.
 const THREADS: usize = 4;
+
+/// Operations that wait at the same time; further ones wait for their turn without a thread. Much fewer than
+/// tokio's blocking threads (512), because what they wait for needs such threads, too.
+const WAITING_MAX: usize = 256;
+
+/// Reads ahead that the kernel may have under way. With its default of 16, as many stalled downloads would keep
+/// everybody from reading anything.
+const READS_AHEAD_MAX: u16 = 512;
 
 /// Large writes cost fewer switches; each thread keeps a buffer of this size.
 const WRITE_BYTES_MAX: u32 = 1 << 20;
@@ -78,7 +87,8 @@ impl Mount {
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
         };
-        let adapter = Adapter { fs, runtime, owner };
+        let turns = Arc::new(Semaphore::new(WAITING_MAX));
+        let adapter = Adapter { fs, runtime, turns, owner };
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
     }
 
@@ -169,6 +179,7 @@ impl Changes {
 struct Adapter {
     fs: Arc<Fs>,
     runtime: Handle,
+    turns: Arc<Semaphore>,
     owner: Owner,
 }
 
@@ -189,12 +200,21 @@ impl Adapter {
         W: Future<Output = Result<T>>,
     {
         let (fs, runtime, pid) = (self.fs.clone(), self.runtime.clone(), req.pid());
-        drop(self.runtime.spawn_blocking(move || {
-            answer(runtime.block_on(async {
-                tokio::select! {
-                    outcome = work(fs) => outcome,
-                    () = interrupt::killed(pid) => Err(Error::plain(libc::EINTR)),
-                }
+        let turn = self.turns.clone();
+        drop(self.runtime.spawn(async move {
+            let turn = tokio::select! {
+                turn = turn.acquire_owned() => turn,
+                () = interrupt::killed(pid) => return answer(Err(Error::plain(libc::EINTR))),
+            };
+            let blocking = runtime.clone();
+            drop(blocking.spawn_blocking(move || {
+                answer(runtime.block_on(async {
+                    tokio::select! {
+                        outcome = work(fs) => outcome,
+                        () = interrupt::killed(pid) => Err(Error::plain(libc::EINTR)),
+                    }
+                }));
+                drop(turn);
             }));
         }));
     }
@@ -251,7 +271,15 @@ impl Filesystem for Adapter {
                 "the kernel's FUSE is too old: it lacks atomic O_TRUNC",
             ));
         }
+        // Without it the kernel has one look-up or listing at a time in a directory, and whoever comes second
+        // cannot even be killed.
+        if config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS).is_err() {
+            tracing::warn!(
+                "the kernel's FUSE is old: a slow look-up holds up others in its directory"
+            );
+        }
         // A smaller limit than asked for is as good.
+        let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);
         Ok(())
     }
@@ -468,12 +496,17 @@ impl Filesystem for Adapter {
         fh: FileHandle,
         offset: u64,
         data: &[u8],
-        _write_flags: WriteFlags,
-        _flags: OpenFlags,
+        write_flags: WriteFlags,
+        flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
         let fh = handle(fh);
+        // The kernel puts the end where it believes it to be, and of a size that was never learnt that is 0.
+        // Pages of a mapping are written back under any descriptor, and where they belong.
+        let appends =
+            flags.0 & libc::O_APPEND != 0 && !write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        let offset = if appends { Offset::End } else { Offset::At(offset) };
         let answer = move |outcome: Result<u32>| match outcome {
             Ok(written) => reply.written(written),
             Err(error) => reply.error(errno("write", &error)),

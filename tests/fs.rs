@@ -13,7 +13,7 @@ use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
 use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection};
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{Change, Fs, Ino, Listed, Open, Rename};
+use gphotosfs::fs::{Change, Fs, Ino, Listed, Offset, Open, Rename};
 use gphotosfs::profile::Profile;
 use tokio::runtime::Runtime;
 
@@ -158,10 +158,10 @@ impl World {
         bytes.map_err(|error| error.errno())
     }
 
-    fn write(&self, file: Ino, how: Open, offset: u64, bytes: &[u8]) {
+    fn write(&self, file: Ino, how: Open, bytes: &[u8]) {
         let fs = self.fs();
         let opened = fs.open(file, how).unwrap();
-        self.runtime.block_on(fs.write(opened.fh, offset, bytes)).unwrap();
+        self.runtime.block_on(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
         self.runtime.block_on(fs.flush(opened.fh)).unwrap();
         fs.release(opened.fh).unwrap();
     }
@@ -169,7 +169,7 @@ impl World {
     fn create(&self, dir: Ino, name: &str, bytes: &[u8]) -> Ino {
         let fs = self.fs();
         let (attr, opened) = fs.create(dir, name.as_bytes()).unwrap();
-        self.runtime.block_on(fs.write(opened.fh, 0, bytes)).unwrap();
+        self.runtime.block_on(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
         self.runtime.block_on(fs.flush(opened.fh)).unwrap();
         fs.release(opened.fh).unwrap();
         attr.ino
@@ -433,7 +433,7 @@ fn a_size_that_comes_late_is_not_taken_for_that_of_a_new_version() {
     let fs = world.fs();
     let asking = world.runtime.spawn(async move { fs.getattr(file).await.unwrap() });
     world.pause(200);
-    world.write(file, REWRITE, 0, &photo(7));
+    world.write(file, REWRITE, &photo(7));
     world.runtime.block_on(asking).unwrap();
     assert_eq!(world.size(file), photo(7).len() as u64);
     world.sync(trip);
@@ -453,7 +453,7 @@ fn a_download_of_the_old_version_does_not_become_the_new_one() {
     let reading =
         world.runtime.spawn(async move { reader.read(opened.fh, 0, 9000).await.unwrap() });
     world.pause(200);
-    world.write(file, REWRITE, 0, &photo(7));
+    world.write(file, REWRITE, &photo(7));
     assert_eq!(world.runtime.block_on(reading).unwrap().len(), 5000);
     fs.release(opened.fh).unwrap();
     assert_eq!(world.size(file), photo(7).len() as u64);
@@ -499,7 +499,7 @@ fn an_interrupted_truncation_does_not_keep_the_file_open() {
     world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 5000);
     let fs = world.fs();
     world.interrupted(fs.setattr(file, None, Change { size: Some(100), mtime: None }));
-    world.write(file, REWRITE, 0, &photo(3));
+    world.write(file, REWRITE, &photo(3));
     world.sync(trip);
     assert_eq!(world.try_read(file).unwrap(), photo(3));
 }

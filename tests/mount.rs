@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs::emulator::{Call, Edit, Failure, Injection};
 use support::{World, jpeg, wait_for};
 
 #[test]
@@ -265,4 +265,60 @@ fn waiting_for_uploads_locks_nobody_out_and_ends_with_ctrl_c() {
     // sync(1) waits inside the kernel, and is let go of all the same.
     let outcome = world.sh_outcome("timeout -s INT 1 sync mnt/A");
     assert_eq!(outcome.status.code(), Some(124), "{}", String::from_utf8_lossy(&outcome.stderr));
+}
+
+/// An album of items that were made elsewhere.
+fn seed(world: &World, album: &str, count: u64) {
+    world.edit(Edit::CreateAlbum { title: album.into() });
+    world.edit(Edit::Seed { album: Some(album.into()), count, size: 5000, prefix: "IMG_".into() });
+}
+
+#[test]
+fn appending_to_an_item_of_unknown_size_keeps_what_is_in_it() {
+    let world = World::new();
+    world.mount(&["--sizes", "lazy"]);
+    seed(&world, "Trip", 1);
+    world.sh("ls mnt/Trip && printf more >> mnt/Trip/IMG_000000.jpg");
+    world.sh("test $(wc -c < mnt/Trip/IMG_000000.jpg) = 5004");
+    world.sh("tail -c 4 mnt/Trip/IMG_000000.jpg | grep -qx more");
+}
+
+#[test]
+fn more_operations_may_wait_than_there_are_threads() {
+    let world = World::mounted();
+    seed(&world, "Trip", 700);
+    let names = world.names("Trip");
+    world.emulator.faults(|faults| faults.on(Call::Download).latency_ms = 100);
+    std::thread::scope(|scope| {
+        for name in &names {
+            let path = world.mnt.join("Trip").join(name);
+            scope.spawn(move || assert_eq!(fs::metadata(path).unwrap().len(), 5000));
+        }
+    });
+}
+
+#[test]
+fn downloads_that_stall_keep_nobody_from_reading_what_is_here() {
+    let world = World::mounted();
+    seed(&world, "Trip", 40);
+    world.photo("photo/here.jpg", 1, 50_000);
+    world.sh("mkdir mnt/A && cp photo/here.jpg mnt/A/ && sync mnt/A && ls -l mnt/Trip");
+    world.emulator.faults(|faults| {
+        let stall = Injection { rate: 1.0, ..Injection::new(Failure::Stall) };
+        faults.on(Call::Download).failures.push(stall);
+    });
+    let before = world.emulator.stats().requests(Call::Download);
+    let mut readers: Vec<_> = (0..40)
+        .map(|at| {
+            let path = world.mnt.join(format!("Trip/IMG_{at:06}.jpg"));
+            let mut cat = std::process::Command::new("cat");
+            cat.arg(path).stdout(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    wait_for("many downloads", || world.emulator.stats().requests(Call::Download) >= before + 20);
+    world.sh("timeout -s KILL 20 cmp photo/here.jpg mnt/A/here.jpg");
+    for reader in &mut readers {
+        reader.kill().unwrap();
+        reader.wait().unwrap();
+    }
 }

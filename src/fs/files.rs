@@ -22,6 +22,15 @@ pub struct Open {
     pub truncate: bool,
 }
 
+/// Where bytes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offset {
+    /// In bytes from the beginning.
+    At(u64),
+    /// Behind the last one.
+    End,
+}
+
 /// An opened file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -175,7 +184,7 @@ impl Fs {
     }
 
     /// Writes into a version that is open for writing; `None` if one must be begun first.
-    pub fn write_now(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<Option<u32>> {
+    pub fn write_now(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<Option<u32>> {
         let open = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
@@ -183,12 +192,17 @@ impl Fs {
     }
 
     /// Writes, beginning a new version if need be: its content may have to be downloaded first.
-    pub async fn write(&self, fh: Fh, offset: u64, data: &[u8]) -> Result<u32> {
+    pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let open = self.writable(fh)?;
         self.change(&open, |file| self.put(&open, file, offset, data)).await
     }
 
-    fn put(&self, open: &OpenFile, file: &File, offset: u64, data: &[u8]) -> Result<u32> {
+    fn put(&self, open: &OpenFile, file: &File, offset: Offset, data: &[u8]) -> Result<u32> {
+        // Of two that append to one file the kernel lets one at a time write.
+        let offset = match offset {
+            Offset::At(offset) => offset,
+            Offset::End => file.metadata()?.len(),
+        };
         file.write_all_at(data, offset)
             .inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
         // The kernel never sends more than a few megabytes.
