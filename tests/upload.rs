@@ -331,6 +331,24 @@ async fn a_link_into_another_album_adds_the_item_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_while_the_item_is_added_for_a_copy_leaves_the_copy_alone() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    let original = world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.emulator.faults(|faults| faults.on(Call::AlbumsBatchAdd).latency_ms = 200);
+    world.write(two, "b.jpg", &photo(1));
+    world.until(|world| world.emulator.stats().requests(Call::AlbumsBatchAdd) == 1).await;
+    world.rewrite(original, &photo(2));
+    world.close(original).unwrap();
+    world.drain().await.unwrap();
+    assert_eq!(world.remote("one"), photos([2]));
+    assert_eq!(world.remote("two"), photos([1]));
+    assert_ne!(world.store.child(two, &name("b.jpg")).unwrap(), Some(Child::File(original)));
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removals_share_calls() {
     let world = World::new().await;
     let dir = world.album("one").await;

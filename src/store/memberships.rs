@@ -113,9 +113,10 @@ impl Store {
         self.write_durable(|tx| {
             let mut settled = Settled::default();
             for member in &call.members {
-                set_present(tx, call.dir, member.item_of, true)?;
+                let Some(item_of) = file_of(tx, &member.media)? else { continue };
+                set_present(tx, call.dir, item_of, true)?;
                 if let Some(seq) = member.seq {
-                    merge_if_current(tx, member.file, seq, member.item_of, &mut settled)?;
+                    merge_if_current(tx, member.file, seq, item_of, &mut settled)?;
                 }
             }
             Ok(settled)
@@ -128,9 +129,12 @@ impl Store {
     /// If the database fails.
     pub fn removed(&self, call: &MemberCall) -> Result<()> {
         self.write_durable(|tx| {
-            call.members
-                .iter()
-                .try_for_each(|member| set_present(tx, call.dir, member.item_of, false))
+            for member in &call.members {
+                if let Some(item_of) = file_of(tx, &member.media)? {
+                    set_present(tx, call.dir, item_of, false)?;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -146,9 +150,10 @@ impl Store {
         reason: &str,
     ) -> Result<Vec<Change>> {
         self.write_durable(|tx| {
-            set_present(tx, dir, member.item_of, false)?;
-            if member.item_of != member.file {
-                tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [member.item_of])?;
+            let Some(item_of) = file_of(tx, &member.media)? else { return Ok(Vec::new()) };
+            set_present(tx, dir, item_of, false)?;
+            if item_of != member.file {
+                tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [item_of])?;
                 return Ok(Vec::new());
             }
             let names: Vec<EntryName> = tx
@@ -201,7 +206,9 @@ impl Store {
     pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<Settled> {
         self.write_durable(|tx| {
             let mut settled = Settled::default();
-            merge_if_current(tx, duplicate.file, duplicate.seq, duplicate.item_of, &mut settled)?;
+            if let Some(item_of) = file_of(tx, &duplicate.media)? {
+                merge_if_current(tx, duplicate.file, duplicate.seq, item_of, &mut settled)?;
+            }
             Ok(settled)
         })
     }
@@ -223,6 +230,15 @@ pub(super) fn set_present(
     )?
     .execute(params![dir, file])?;
     Ok(())
+}
+
+/// The file that has an item. While Google was asked about it, a writer may have come: then it is no longer
+/// the file that had it, but the version that was split off.
+fn file_of(tx: &Transaction<'_>, media: &MediaId) -> Result<Option<FileId>> {
+    Ok(tx
+        .prepare_cached("SELECT id FROM files WHERE media = ?1")?
+        .query_row([media], |row| row.get(0))
+        .optional()?)
 }
 
 /// Makes a sealed file a name of the item with its bytes, unless it was written in the meantime.
