@@ -349,6 +349,47 @@ async fn an_edit_while_the_item_is_added_for_a_copy_leaves_the_copy_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_taken_back_leaves_copies_that_were_made_meanwhile_in_their_albums() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    let edited = world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.rewrite(edited, &photo(2));
+    world.write(two, "b.jpg", &photo(1));
+    world.drain().await.unwrap();
+    std::fs::write(world.pipeline.spool().path(edited), photo(1)).unwrap();
+    world.close(edited).unwrap();
+    world.drain().await.unwrap();
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([1]), photos([1])));
+    let child = |dir, text| world.store.child(dir, &name(text)).unwrap();
+    assert_eq!(child(one, "a.jpg"), child(two, "b.jpg"));
+    world.remove(two, "b.jpg");
+    world.drain().await.unwrap();
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([1]), photos([])));
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_cut_off_does_not_take_on_an_edit_of_a_copy() {
+    let mut world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    let edited = world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.rewrite(edited, &photo(2));
+    world.write(two, "b.jpg", &photo(1));
+    world.drain().await.unwrap();
+    let Some(Child::File(copy)) = world.store.child(two, &name("b.jpg")).unwrap() else {
+        panic!("no copy")
+    };
+    world.rewrite(copy, &photo(3));
+    world.close(copy).unwrap();
+    world.restart().await;
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([1]), photos([3])));
+    assert_ne!(world.store.child(one, &name("a.jpg")).unwrap(), Some(Child::File(copy)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removals_share_calls() {
     let world = World::new().await;
     let dir = world.album("one").await;

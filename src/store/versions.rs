@@ -42,9 +42,15 @@ impl Store {
                  SELECT dir, ?2, want, present, since, seen FROM members WHERE file = ?1 AND (present <> 0 OR want = 0)",
                 params![file, old],
             )?;
-            tx.execute("DELETE FROM members WHERE file = ?1 AND want = 0", [file])?;
+            tx.execute(
+                "DELETE FROM members WHERE file = ?1 AND NOT EXISTS \
+                 (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir)",
+                [file],
+            )?;
             tx.execute("UPDATE members SET present = 0, seen = 0 WHERE file = ?1", [file])?;
             tx.execute("UPDATE uploads SET file = ?2 WHERE file = ?1", params![file, old])?;
+            // Another file's old version, whose names this one has got by having the same bytes.
+            tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, old])?;
             tx.execute(
                 "INSERT INTO uploads (file, state, base, replaces) VALUES (?1, ?2, ?3, ?4)",
                 params![file, UploadState::Open, base, old],
@@ -162,15 +168,19 @@ fn rejoin(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()> {
         "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
         params![file, old],
     )?;
+    // Files with the same bytes may have given their names to the old version.
+    tx.execute("UPDATE entries SET file = ?1 WHERE file = ?2", params![file, old])?;
     // Where the file has a name the item is wanted, elsewhere no longer.
     tx.execute(
-        "INSERT INTO members (dir, file, want, present, since, seen) \
-         SELECT dir, ?1, 0, present, since, seen FROM members WHERE file = ?2 \
+        "INSERT INTO members (dir, file, want, present, since, seen) SELECT dir, ?1, \
+             EXISTS (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir), present, since, seen \
+         FROM members WHERE file = ?2 \
          ON CONFLICT (dir, file) DO UPDATE SET present = excluded.present, seen = excluded.seen",
         params![file, old],
     )?;
     tx.execute("DELETE FROM members WHERE file = ?1", [old])?;
     tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+    tx.execute("UPDATE uploads SET replaces = ?1 WHERE replaces = ?2", params![file, old])?;
     tx.execute("UPDATE files SET merged_into = ?2 WHERE id = ?1", params![old, file])?;
     Ok(())
 }
