@@ -390,6 +390,21 @@ async fn an_edit_that_is_cut_off_does_not_take_on_an_edit_of_a_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_half_edited_file_that_is_moved_away_leaves_nothing_in_the_album() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    let file = world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.rewrite(file, b"");
+    assert_eq!(world.close(file).unwrap(), Sealed::Scratch);
+    let (from, to) = ((one, &name("a.jpg")), (two, &name("a.jpg")));
+    world.store.rename_file(from, to, false).unwrap().unwrap();
+    world.pipeline.renamed(file).unwrap();
+    world.drain().await.unwrap();
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([]), photos([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removals_share_calls() {
     let world = World::new().await;
     let dir = world.album("one").await;

@@ -678,13 +678,16 @@ pub(super) fn want_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Res
     Ok(())
 }
 
-/// If the file's last name in the album is gone, so shall the item be.
+/// If the file's last name in the album is gone, so shall the item be, and the version it was to replace there.
 pub(super) fn drop_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
     let named = tx
         .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
         .exists(params![file, dir])?;
     if named {
         return Ok(());
+    }
+    if let Some(old) = super::versions::replaced_by(tx, file)? {
+        drop_member(tx, dir, old)?;
     }
     // Google was never asked to put it there: nothing to undo.
     let never = tx

@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
+pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
     Ok(db
         .prepare_cached("SELECT replaces FROM uploads WHERE file = ?1")?
         .query_row([file], |row| row.get(0))
