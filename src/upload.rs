@@ -475,7 +475,11 @@ impl Pipeline {
                     self.wake();
                     return Ok(());
                 }
-                shared.store.reopen(file)?;
+                if shared.store.reopen(file)? != Reopened::Open {
+                    // It may be an item already, whatever it is called now.
+                    self.wake();
+                    return Ok(());
+                }
             }
             _ => {
                 self.wake();

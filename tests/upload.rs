@@ -686,6 +686,37 @@ async fn a_lost_answer_to_a_removal_is_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_google_may_have_made_leaves_the_album_when_it_is_removed_or_rewritten() {
+    for rewrite in [false, true] {
+        let world = World::new().await;
+        let dir = world.album("one").await;
+        world.emulator.faults(|faults| {
+            let lost =
+                Injection { rate: 1.0, after_effect: true, ..Injection::new(Failure::Unavailable) };
+            faults.on(Call::MediaItemsBatchCreate).failures.push(lost);
+        });
+        let file = world.write(dir, "a.jpg", &photo(1));
+        let set_aside = |world: &World| world.store.file(file).unwrap().unwrap().error.is_some();
+        let draining = tokio::spawn({
+            let pipeline = world.pipeline.clone();
+            async move { pipeline.drain(Scope::All).await }
+        });
+        world.until(set_aside).await;
+        if rewrite {
+            world.rewrite(file, &photo(2));
+            world.close(file).unwrap();
+        } else {
+            world.remove(dir, "a.jpg");
+        }
+        world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).failures.clear());
+        draining.await.unwrap().unwrap();
+        world.drain().await.unwrap();
+        assert_eq!(world.remote("one"), photos(rewrite.then_some(2)));
+        world.assert_clean();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_and_outages_only_delay() {
     for failure in [
         Failure::ConcurrentWrite,

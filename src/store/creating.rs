@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::journal::{HAS_TWIN, next_number};
+use super::journal::{HAS_TWIN, next_number, was_asked_for};
 use super::memberships::set_present;
 use super::tree::video_to_number;
 use super::versions::{fail, merge, retire_replaced};
@@ -113,9 +113,10 @@ pub struct Unconfirmed {
     pub foreign: bool,
 }
 
-/// The album a file is created in: where it has been wanted longest.
-const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file AND m.want = 1 AND m.present <> 1 \
-     ORDER BY m.since, m.dir LIMIT 1)";
+/// The album a file is created in: where it was asked for without an answer, to settle that whether it is still
+/// wanted or not, else where it has been wanted longest.
+const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file \
+     AND (m.present = 2 OR (m.want = 1 AND m.present = 0)) ORDER BY m.present DESC, m.since, m.dir LIMIT 1)";
 
 impl Store {
     /// Up to `limit` files ready to be created, and up to `coming` that are about to be, in the order of closing.
@@ -186,7 +187,8 @@ impl Store {
             tx.execute("UPDATE meta SET value = ?1 WHERE key = 'call'", [call.to_string()])?;
             for (file, seq) in files {
                 let wanted = tx
-                    .prepare_cached("UPDATE members SET present = 2 WHERE dir = ?1 AND file = ?2 AND want = 1 AND present <> 1 \
+                    .prepare_cached("UPDATE members SET present = 2 WHERE dir = ?1 AND file = ?2 \
+                         AND (present = 2 OR (want = 1 AND present = 0)) \
                          AND EXISTS (SELECT 1 FROM uploads WHERE file = ?2 AND seq = ?3 AND state = ?4)")?
                     .execute(params![dir, file, seq, UploadState::Uploaded])?;
                 if wanted == 1 {
@@ -203,14 +205,16 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn unsettled_create(&self, now: SystemTime) -> Result<Option<CreateCall>> {
-        self.read(|db| {
-            let found: Option<(i64, DirId)> = db
+        self.write(|tx| {
+            let found: Option<(i64, DirId)> = tx
                 .prepare_cached(
                     "SELECT call, dir FROM uploads WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 ORDER BY call LIMIT 1",
                 )?
                 .query_row(params![UploadState::Creating, to_millis(now)], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            found.map(|(call, dir)| create_call(db, call, dir)).transpose()
+            let Some((call, dir)) = found else { return Ok(None) };
+            tx.execute("UPDATE uploads SET asked = coalesce(asked, call) WHERE call = ?1", [call])?;
+            create_call(tx, call, dir).map(Some)
         })
     }
 
@@ -237,12 +241,12 @@ impl Store {
             let mut settled = Settled::default();
             for (token, outcome) in outcomes {
                 // A file that was written meanwhile has left its row to the version that was sent.
-                let found: Option<(FileId, DirId)> = tx
-                    .prepare_cached("SELECT file, dir FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
-                    .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get(0)?, row.get(1)?)))
+                let found: Option<(FileId, DirId, i64)> = tx
+                    .prepare_cached("SELECT file, dir, coalesce(asked, call) FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
+                    .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                     .optional()?;
-                if let Some((file, dir)) = found {
-                    settle_created(tx, file, dir, call, outcome, &mut settled)?;
+                if let Some((file, dir, asked)) = found {
+                    settle_created(tx, file, dir, asked, outcome, &mut settled)?;
                 }
             }
             Ok(settled)
@@ -329,7 +333,7 @@ impl Store {
             tx.execute("DELETE FROM members WHERE file = ?1 AND want = 0", [file])?;
             tx.execute(
                 "UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
-                 retry_at = NULL, error = ?3 WHERE file = ?1",
+                 asked = NULL, retry_at = NULL, error = ?3 WHERE file = ?1",
                 params![file, UploadState::Sealed, error],
             )?;
             Ok(())
@@ -370,7 +374,7 @@ fn settle_created(
     tx: &Transaction<'_>,
     file: FileId,
     dir: DirId,
-    call: i64,
+    asked: i64,
     outcome: &Created,
     settled: &mut Settled,
 ) -> Result<()> {
@@ -382,7 +386,7 @@ fn settle_created(
                 .query_row(params![item.id, file], |row| row.get(0))
                 .optional()?;
             if let Some(other) = other
-                && !absorb_listed(tx, file, other, call, settled)?
+                && !absorb_listed(tx, file, other, asked, settled)?
             {
                 // Google had these bytes: both are one item.
                 retire_replaced(tx, file)?;
@@ -392,15 +396,19 @@ fn settle_created(
             }
             keep_item(tx, file, item, false)?;
             tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, attempts = 0, \
+                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, asked = NULL, attempts = 0, \
                  alone = 0, retry_at = NULL, error = NULL WHERE file = ?1",
             )?
             .execute(params![file, UploadState::Confirming])?;
         }
         Created::Again { alone, error, retry_at, maybe_made } => {
-            if !maybe_made {
-                set_present(tx, dir, file, false)?;
+            if *maybe_made {
+                tx.execute(
+                    "UPDATE uploads SET asked = coalesce(asked, call) WHERE file = ?1",
+                    [file],
+                )?;
             }
+            not_made(tx, dir, file)?;
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, alone = max(alone, ?3), \
                  attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1",
@@ -408,7 +416,7 @@ fn settle_created(
             .execute(params![file, UploadState::Uploaded, alone, error, retry_at.map(to_millis)])?;
         }
         Created::TokenLost(error) => {
-            set_present(tx, dir, file, false)?;
+            not_made(tx, dir, file)?;
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
                  attempts = attempts + 1, error = ?3, retry_at = NULL WHERE file = ?1",
@@ -423,13 +431,18 @@ fn settle_created(
     Ok(())
 }
 
+/// A call has not made the item: it is not there, unless an earlier one without an answer has made it.
+fn not_made(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+    if was_asked_for(tx, file)? { Ok(()) } else { set_present(tx, dir, file, false) }
+}
+
 /// A listing may show what a call has made before the call has answered. What it has put into the
 /// tree then is `file` itself, and gives way. Returns `false` if `listed` is something else.
 fn absorb_listed(
     tx: &Transaction<'_>,
     file: FileId,
     listed: FileId,
-    call: i64,
+    asked: i64,
     settled: &mut Settled,
 ) -> Result<bool> {
     let known_before = tx
@@ -439,7 +452,7 @@ fn absorb_listed(
              OR EXISTS (SELECT 1 FROM members WHERE file = f.id AND since < ?2) \
              OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id))",
         )?
-        .exists(params![listed, call])?;
+        .exists(params![listed, asked])?;
     if known_before {
         return Ok(false);
     }

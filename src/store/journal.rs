@@ -164,6 +164,9 @@ impl Store {
                     Reopened::InFlight
                 }
                 Some(UploadState::Open) => Reopened::Open,
+                Some(UploadState::Sealed | UploadState::Uploaded) if was_asked_for(tx, file)? => {
+                    Reopened::InFlight
+                }
                 Some(UploadState::Scratch | UploadState::Sealed | UploadState::Uploaded) => {
                     reopen(tx, file)?;
                     Reopened::Open
@@ -246,7 +249,7 @@ impl Store {
                 "SELECT u.file, u.seq, f.size, f.mime, f.sha1, u.session, u.attempts \
                  FROM uploads u JOIN files f ON f.id = u.file \
                  WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND NOT ({HAS_TWIN}) \
-                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND m.want = 1) \
+                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)) \
                  ORDER BY u.seq"
             ))?;
             let mut rows = statement.query(params![UploadState::Sealed, to_millis(now)])?;
@@ -335,7 +338,7 @@ impl Store {
         self.write(|tx| {
             Ok(tx
                 .prepare_cached(
-                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, dir = NULL, call = NULL \
+                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, asked = coalesce(asked, call), dir = NULL, call = NULL \
                      WHERE state IN (?2, ?3) AND token_at < ?4",
                 )?
                 .execute(params![
@@ -402,6 +405,13 @@ pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFa
     )?
     .execute(params![file, state, seq])?;
     Ok(())
+}
+
+/// Whether an item may have been made of a file by a call without an answer.
+pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND asked IS NOT NULL")?
+        .exists([file])?)
 }
 
 fn is_current(db: &Connection, file: FileId, seq: i64, state: UploadState) -> Result<bool> {

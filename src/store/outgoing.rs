@@ -104,7 +104,7 @@ impl Store {
                 .prepare_cached(&format!(
                     "{with} SELECT \
                      EXISTS (SELECT 1 FROM uploads u WHERE (u.state IN (4, 5) OR (u.state IN (2, 3) \
-                         AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND m.want = 1))) AND {of_upload}) \
+                         AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)))) AND {of_upload}) \
                      OR EXISTS (SELECT 1 FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
                          WHERE m.want <> m.present AND f.media IS NOT NULL AND a.remote IS NOT NULL \
                          AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member})"

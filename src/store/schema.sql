@@ -81,6 +81,7 @@ CREATE TABLE uploads (
     token_at    INTEGER,
     dir         INTEGER,                -- creating: the album the call names
     call        INTEGER,                -- creating: files of one batchCreate share it
+    asked       INTEGER,                -- the first call for it without an answer: it may be an item since
     attempts    INTEGER NOT NULL DEFAULT 0,
     alone       INTEGER NOT NULL DEFAULT 0,  -- 1: to be created in a call of its own
     lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google made an item that then was not there

@@ -232,7 +232,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<V
     tx.prepare_cached("DELETE FROM members WHERE file = ?1")?.execute([file])?;
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
+         dir = NULL, call = NULL, asked = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Failed, reason])?;
     Ok(changes)
