@@ -51,25 +51,34 @@ pub struct Duplicate {
 const SETTLED_TWIN: &str = "t.sha256 = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
      AND t.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM uploads v WHERE v.file = t.id)";
 
+/// Items to be taken out of albums, as [`members_of_one_album`] has it.
+const REMOVALS_FROM: &str = "FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir \
+     LEFT JOIN uploads u ON u.file = m.file \
+     WHERE m.want <> m.present AND m.want = 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
+     AND coalesce(u.state, 7) = 7";
+
+/// Items to be put into albums: a file's own, or that of another file with the same bytes. Which one is put as
+/// one equation, so that SQLite looks it up instead of trying all files of the library for each member.
+fn additions_from() -> String {
+    format!(
+        "FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
+         LEFT JOIN uploads u ON u.file = m.file \
+         JOIN files t ON t.id = CASE \
+             WHEN coalesce(u.state, 7) = 7 THEN f.id \
+             WHEN u.state = 2 AND f.sha256 IS NOT NULL THEN \
+                 (SELECT t.id FROM files t WHERE {SETTLED_TWIN} ORDER BY t.id LIMIT 1) END \
+         WHERE m.want <> m.present AND m.want = 1 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)"
+    )
+}
+
 impl Store {
     /// The album that has waited longest for items that Google has, and up to `limit` of these.
     ///
     /// # Errors
     /// If the database fails.
     pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| {
-            // A file's own item, or that of another file with the same bytes.
-            let from = format!(
-                "FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
-                 LEFT JOIN uploads u ON u.file = m.file \
-                 JOIN files t ON CASE WHEN coalesce(u.state, 7) = 7 THEN t.id = f.id AND t.media IS NOT NULL \
-                     ELSE u.state = 2 AND f.sha256 IS NOT NULL AND t.id = (SELECT t.id FROM files t WHERE {SETTLED_TWIN} \
-                         ORDER BY t.id LIMIT 1) END \
-                 WHERE m.want = 1 AND m.present <> 1 AND a.remote IS NOT NULL \
-                 AND NOT EXISTS (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)"
-            );
-            members_of_one_album(db, &from, "t.id", limit)
-        })
+        self.read(|db| members_of_one_album(db, &additions_from(), "t.id", limit))
     }
 
     /// The album that has waited longest for items to be taken out, and up to `limit` of these.
@@ -77,13 +86,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn removals(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| {
-            let from = "FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir \
-                 LEFT JOIN uploads u ON u.file = m.file \
-                 WHERE m.want = 0 AND m.present <> 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
-                 AND coalesce(u.state, 7) = 7";
-            members_of_one_album(db, from, "t.id", limit)
-        })
+        self.read(|db| members_of_one_album(db, REMOVALS_FROM, "t.id", limit))
     }
 
     /// Notes, before Google is asked, that these memberships are about to change.
@@ -289,4 +292,29 @@ fn members_of_one_album(
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(MemberCall { dir, album, members }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_albums_lack_is_found_without_going_through_the_library() {
+        let store = Store::in_memory().unwrap();
+        for from in [additions_from(), REMOVALS_FROM.to_owned()] {
+            let plan: Vec<String> = store
+                .read(|db| {
+                    Ok(db
+                        .prepare(&format!("EXPLAIN QUERY PLAN SELECT m.dir, a.remote {from} ORDER BY m.since LIMIT 1"))?
+                        .query_map([], |row| row.get("detail"))?
+                        .collect::<rusqlite::Result<_>>()?)
+                })
+                .unwrap();
+            let scans: Vec<&String> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
+            assert!(
+                matches!(scans[..], [scan] if scan.contains("members_to_do")),
+                "only the index of what is to be done may be scanned: {plan:#?}"
+            );
+        }
+    }
 }
