@@ -172,7 +172,7 @@ pub struct UploadArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value = "4",
+        default_value = "16",
         value_parser = clap::value_parser!(u8).range(1..=32),
         env = "GPHOTOSFS_UPLOADS"
     )]

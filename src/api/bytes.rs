@@ -23,8 +23,9 @@ use crate::media::UploadToken;
 /// Files up to this size go up in one request; larger ones in a session that can be resumed. In bytes.
 pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 
-/// What is read from the file and handed to the network at a time.
-const CHUNK_BYTES: u64 = 256 << 10;
+/// What is read from the file and handed to the network at a time. Small enough that a slow line, shared by
+/// many uploads, takes one well before an upload counts as stalled.
+const CHUNK_BYTES: u64 = 64 << 10;
 /// Breaks in a row without a byte of progress after which an upload is left to the caller.
 const FRUITLESS_BREAKS_MAX: u32 = 5;
 
