@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
+. scripts/emulator.sh
 
 keep='' build=debug
 for arg in "$@"; do
@@ -37,10 +38,8 @@ target=$(realpath "${CARGO_TARGET_DIR:-target}")
 gphotosfs=$target/$build/gphotosfs
 photos=$target/debug/examples/photos
 
-# Nothing of the user's own settings, logins and mounts is touched.
-unset "${!GPHOTOSFS_@}"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-demo.XXXXXX")
-export XDG_CONFIG_HOME=$dir/config XDG_STATE_HOME=$dir/state XDG_CACHE_HOME=$dir/cache
+own_settings
 folder=$dir/photo/20190428 mount=$dir/gphotos
 album=$mount/20190428
 mkdir -p "$mount"
@@ -68,51 +67,31 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# wait_for_line FILE PATTERN PID: prints what matched as soon as the process has written it.
-wait_for_line() {
-    for _ in $(seq 300); do
-        if grep -om1 "$2" "$1"; then return; fi
-        kill -0 "$3" 2>/dev/null || break
-        sleep 0.1
-    done
-    grep -om1 "$2" "$1" || die "process $3 ended or hangs: $(cat "$1")"
-}
-
-now() { date +%s.%N; }
-since() { awk "BEGIN { printf \"%.1f\", $(now) - $1 }"; }
-requests() { curl -fsS "$url/emulator/stats" | sed -n 's/.*"api_requests_today": *\([0-9]*\).*/\1/p'; }
-
 say 'Taking 200 photos, the last one a copy of the first'
 run "$photos" "$folder" --count 200 --twins
 du -sh "$folder"
 
 say 'Starting a Google Photos on this machine'
-"$gphotosfs" emulator --auto-approve --listen 127.0.0.1:0 --state "$dir/emulator" \
-    >"$dir/emulator.log" 2>&1 &
-emulator_pid=$!
-url=$(wait_for_line "$dir/emulator.log" 'http://127\.0\.0\.1:[0-9]*' "$emulator_pid")
-export GPHOTOSFS_API_URL=$url
+# shellcheck disable=SC2119  # no options but its own
+start_emulator
+url=$GPHOTOSFS_API_URL
 echo "It is at $url"
 
 say 'Logging in; following the link that a person would open in a browser'
-run "$gphotosfs" login --no-browser --client-secret "$dir/emulator/client_secret.json" \
-    </dev/null >"$dir/login.log" 2>&1 &
-login_pid=$!
-link=$(wait_for_line "$dir/login.log" 'http://127\.0\.0\.1:[0-9]*/[^ ]*' "$login_pid")
-curl -fsSL -o "$dir/login.html" "$link"
-wait "$login_pid"
+echo "\$ gphotosfs login --no-browser --client-secret $dir/emulator/client_secret.json"
+log_in
 cat "$dir/login.log"
 
 say 'Mounting and copying'
 run "$gphotosfs" mount "$mount"
 mounted=1
-requests_before=$(requests) start=$(now)
+requests_before=$(api_requests) start=$(now)
 run mkdir "$album"
 echo "\$ cp -p $folder/*.jpg $album/"
 cp -p "$folder"/*.jpg "$album/"
 copied=$(since "$start")
 run "$gphotosfs" sync "$album"
-synced=$(since "$start") spent=$(($(requests) - requests_before))
+synced=$(since "$start") spent=$(($(api_requests) - requests_before))
 
 say 'The same number on both sides'
 here=$(ls "$folder" | wc -l) there=$(ls "$album" | wc -l)

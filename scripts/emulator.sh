@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by scripts that use gphotosfs against an emulator, after setup.sh. They set $gphotosfs and $dir.
+# shellcheck disable=SC2154  # whoever sources it sets gphotosfs, the binary, and dir, for everything else
+# Sourced after setup.sh by scripts that use gphotosfs against an emulator.
 
 now() { date +%s.%N; }
 since() { awk "BEGIN { printf \"%.1f\", $(now) - $1 }"; }
