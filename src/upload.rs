@@ -515,8 +515,7 @@ impl Pipeline {
 
     /// Names were added or taken away: there may be something to do.
     pub fn wake(&self) {
-        self.shared.members_stirred.store(true, Ordering::Relaxed);
-        self.shared.wake.notify_one();
+        self.shared.stir();
     }
 
     /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time.
@@ -725,6 +724,8 @@ impl Shared {
     fn forget_if_orphan(&self, file: FileId) -> Result<(), store::Error> {
         if !self.is_open(file) && self.store.forget_file(file)? {
             self.spool.discard(file);
+            // A version that it was to replace leaves its albums now.
+            self.stir();
             self.moved_on();
         }
         Ok(())
@@ -737,12 +738,20 @@ impl Shared {
         tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
         self.remember(path, reason.to_owned());
         self.tell(changes);
+        // The names may stand for an older version now, in albums that it was not in.
+        self.stir();
         self.moved_on();
         Ok(())
     }
 
     fn tell(&self, changes: Vec<Change>) {
         changes.into_iter().for_each(|change| (self.config.on_change)(change));
+    }
+
+    /// Has the worker go through the memberships: some may differ from what Google has.
+    fn stir(&self) {
+        self.members_stirred.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
     }
 
     /// Lets those who wait look again.

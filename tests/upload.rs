@@ -405,6 +405,22 @@ async fn a_half_edited_file_that_is_moved_away_leaves_nothing_in_the_album() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_edit_that_was_moved_gives_its_new_album_the_old_version() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    let file = world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.rewrite(file, b"only some words\n");
+    let (from, to) = ((one, &name("a.jpg")), (two, &name("a.jpg")));
+    world.store.rename_file(from, to, false).unwrap().unwrap();
+    world.pipeline.renamed(file).unwrap();
+    world.drain().await.unwrap();
+    assert!(matches!(world.close(file), Err(SealError::Unsupported(_))));
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([]), photos([1])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removals_share_calls() {
     let world = World::new().await;
     let dir = world.album("one").await;

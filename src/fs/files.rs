@@ -468,6 +468,7 @@ impl Fs {
         }
         if closed.last && self.store.forget_file(closed.file)? {
             self.pipeline.spool().remove(closed.file)?;
+            self.pipeline.wake();
         }
         sealed
     }
