@@ -71,7 +71,10 @@ impl Reference {
     }
 
     pub fn written(&mut self, node: Node, bytes: Vec<u8>) {
-        *self.uses.entry(sha256(&bytes)).or_default() += 1;
+        let hash = sha256(&bytes);
+        // Whose name it gets depends on whether the listing or the upload comes first.
+        self.loose.extend(self.strange.iter().filter(|it| it.1 == hash).cloned());
+        *self.uses.entry(hash).or_default() += 1;
         let file = &mut self.nodes[node];
         file.turn = None;
         (file.bytes, file.unsealed, file.offered) = (bytes, true, false);
@@ -138,7 +141,8 @@ impl Reference {
         }
     }
 
-    /// The version being written has come to nothing; names that are left stand for what `now` says.
+    /// The version being written has come to nothing; names that are left stand for what `now` says, which is
+    /// nothing if somebody has deleted the item.
     pub fn came_to_nothing(&mut self, node: Node, now: impl Fn(&Name) -> Option<String>) {
         let File { bytes, earlier, certain, .. } = std::mem::take(&mut self.nodes[node]);
         let names = self.names_of(node);
@@ -155,7 +159,10 @@ impl Reference {
             };
             let empty = (bytes.clone(), false);
             let mut right = earlier.iter().chain(bytes.is_empty().then_some(&empty));
-            let found = right.find(|(bytes, _)| sha256(bytes) == hash);
+            let found = right.find(|(bytes, _)| {
+                let right = sha256(bytes);
+                hash == right || (hash.is_empty() && self.loose.contains(&(name.0, right)))
+            });
             back = Some(
                 found.unwrap_or_else(|| panic!("{name:?} has bytes that it never had")).clone(),
             );
