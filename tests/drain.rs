@@ -126,7 +126,9 @@ fn a_mount_that_is_asked_to_end_does_so_within_seconds_and_loses_nothing() {
 
 #[test]
 fn umount_waits_for_the_uploads_and_says_how_far_they_are() {
-    let world = World::mounted();
+    // Long enough for a line of progress, one of which is said each ten seconds.
+    let world = World::new();
+    world.mount(&["--uploads", "4"]);
     photos(&world, 20);
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 4000);
     world.sh("mkdir mnt/A && cp photo/* mnt/A/");
