@@ -15,7 +15,6 @@ use gphotosfs::emulator::{Call, Edit, Failure, Injection, ItemFailure, synthetic
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
 use proptest::prelude::*;
-use proptest::sample::Index;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
 use reference::{Name, Node, Reference, is_photo, is_real};
@@ -28,23 +27,23 @@ const PHOTO_BYTES: u64 = 400;
 /// What is appended to files.
 const TAIL: &[u8] = b"and more";
 
-/// One step. An [`Index`] stands for one of what there is at the time; if there is nothing, nothing is done.
+/// One step. An [`Nth`] stands for one of what there is at the time; if there is nothing, nothing is done.
 #[derive(Clone, Debug)]
 enum Op {
     /// What `cp` does.
     Put(Spot, Content),
     Open(Spot),
-    Write(Index, Content),
-    Append(Index),
+    Write(Nth, Content),
+    Append(Nth),
     /// What was appended goes again.
-    Cut(Index),
+    Cut(Nth),
     /// close(2) of a copied descriptor.
-    Flush(Index),
-    Close(Index),
-    Remove(Index),
-    Rename(Index, Spot),
-    Exchange(Index, Index),
-    Link(Index, Spot),
+    Flush(Nth),
+    Close(Nth),
+    Remove(Nth),
+    Rename(Nth, Spot),
+    Exchange(Nth, Nth),
+    Link(Nth, Spot),
     Pause(u8),
     Drain,
     Crash,
@@ -58,10 +57,13 @@ enum Op {
     DayPasses,
     Refresh(usize),
     StrangerAdds(usize),
-    StrangerRemoves(Index),
-    StrangerDeletes(Index),
+    StrangerRemoves(Nth),
+    StrangerDeletes(Nth),
     StrangerRenames(usize),
 }
+
+/// Which one, counted round and round.
+type Nth = u8;
 
 /// A place for a name: free or taken.
 #[derive(Clone, Copy, Debug)]
@@ -126,42 +128,42 @@ impl Run {
         match op {
             Op::Put(spot, content) => self.put(*spot, *content),
             Op::Open(spot) => drop(self.open(*spot, false)),
-            Op::Write(index, content) => {
-                let Some(at) = self.handle(index) else { return };
+            Op::Write(nth, content) => {
+                let Some(at) = self.handle(*nth) else { return };
                 self.write(at, self.bytes(*content));
             }
-            Op::Append(index) => {
-                let Some(at) = self.handle(index) else { return };
+            Op::Append(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
                 let Handle { fh, node, .. } = self.handles[at];
                 let mut bytes = self.reference.nodes[node].bytes.clone();
                 let outcome = self.world.write(fh, bytes.len(), TAIL);
                 bytes.extend_from_slice(TAIL);
                 self.edited(node, bytes, outcome);
             }
-            Op::Cut(index) => {
-                let Some(at) = self.handle(index) else { return };
+            Op::Cut(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
                 let Handle { fh, ino, node } = self.handles[at];
                 let mut bytes = self.reference.nodes[node].bytes.clone();
                 bytes.truncate(PHOTO_BYTES as usize);
                 let outcome = self.world.resize(ino, fh, bytes.len());
                 self.edited(node, bytes, outcome);
             }
-            Op::Flush(index) => {
-                let Some(at) = self.handle(index) else { return };
+            Op::Flush(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
                 self.flush(at);
             }
-            Op::Close(index) => {
-                let Some(at) = self.handle(index) else { return };
+            Op::Close(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
                 self.close(at);
             }
-            Op::Remove(index) => {
-                let Some((name, _)) = self.name(index) else { return };
+            Op::Remove(nth) => {
+                let Some((name, _)) = self.name(*nth) else { return };
                 self.world.unlink(self.albums[name.0], &name.1).unwrap();
                 self.reference.names.remove(&name);
             }
-            Op::Rename(index, spot) => self.rename(index, *spot),
-            Op::Exchange(a, b) => self.exchange(a, b),
-            Op::Link(index, spot) => self.link(index, *spot),
+            Op::Rename(nth, spot) => self.rename(*nth, *spot),
+            Op::Exchange(a, b) => self.exchange(*a, *b),
+            Op::Link(nth, spot) => self.link(*nth, *spot),
             Op::Pause(ms) => self.world.pause(Duration::from_millis((*ms).into())),
             Op::Drain => {
                 // What need not end cannot be waited for.
@@ -197,15 +199,15 @@ impl Run {
                 }
             }
             Op::StrangerAdds(album) => self.stranger_adds(*album),
-            Op::StrangerRemoves(index) => {
-                let Some((album, id, hash)) = self.item_at_google(index) else { return };
+            Op::StrangerRemoves(nth) => {
+                let Some((album, id, hash)) = self.item_at_google(*nth) else { return };
                 self.calm = false;
                 let album_id = self.titles[album].clone();
                 self.world.edit(Edit::RemoveFromAlbum { album: album_id, item: id });
                 self.reference.loose.insert((album, hash));
             }
-            Op::StrangerDeletes(index) => {
-                let Some((_, id, hash)) = self.item_at_google(index) else { return };
+            Op::StrangerDeletes(nth) => {
+                let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
                 self.calm = false;
                 self.world.edit(Edit::DeleteItem { item: id });
                 self.reference.loose.extend((0..ALBUMS).map(|album| (album, hash.clone())));
@@ -327,8 +329,8 @@ impl Run {
         });
     }
 
-    fn rename(&mut self, index: &Index, spot: Spot) {
-        let Some((from, node)) = self.name(index) else { return };
+    fn rename(&mut self, nth: Nth, spot: Spot) {
+        let Some((from, node)) = self.name(nth) else { return };
         let to = (spot.album, NAMES[spot.name].to_owned());
         let places = (self.albums[from.0], &*from.1);
         match self.world.rename(places, (self.albums[to.0], &to.1), Rename::Replace) {
@@ -344,8 +346,8 @@ impl Run {
         }
     }
 
-    fn link(&mut self, index: &Index, spot: Spot) {
-        let Some((from, node)) = self.name(index) else { return };
+    fn link(&mut self, nth: Nth, spot: Spot) {
+        let Some((from, node)) = self.name(nth) else { return };
         let to = (spot.album, NAMES[spot.name].to_owned());
         let ino = self.world.lookup(self.albums[from.0], &from.1).unwrap();
         match self.world.link(ino, self.albums[to.0], &to.1) {
@@ -361,7 +363,7 @@ impl Run {
         }
     }
 
-    fn exchange(&mut self, a: &Index, b: &Index) {
+    fn exchange(&mut self, a: Nth, b: Nth) {
         let (Some((a, one)), Some((b, two))) = (self.name(a), self.name(b)) else { return };
         // Whether the other one may have its new name is seen only afterwards.
         let photo = |node: Node| is_photo(&self.reference.nodes[node].bytes);
@@ -516,23 +518,23 @@ impl Run {
         }
     }
 
-    fn handle(&self, index: &Index) -> Option<usize> {
-        (!self.handles.is_empty()).then(|| index.index(self.handles.len()))
+    fn handle(&self, nth: Nth) -> Option<usize> {
+        usize::from(nth).checked_rem(self.handles.len())
     }
 
-    fn name(&self, index: &Index) -> Option<(Name, Node)> {
+    fn name(&self, nth: Nth) -> Option<(Name, Node)> {
         let names = &self.reference.names;
-        let nth = (!names.is_empty()).then(|| index.index(names.len()))?;
-        names.iter().nth(nth).map(|(name, node)| (name.clone(), *node))
+        let at = usize::from(nth).checked_rem(names.len())?;
+        names.iter().nth(at).map(|(name, node)| (name.clone(), *node))
     }
 
-    fn item_at_google(&self, index: &Index) -> Option<(usize, String, String)> {
+    fn item_at_google(&self, nth: Nth) -> Option<(usize, String, String)> {
         let dump = self.world.emulator.dump();
         let albums =
             self.titles.iter().enumerate().map(|(at, title)| (at, dump.album(title).unwrap()));
         let items: Vec<_> =
             albums.flat_map(|(at, album)| album.items.iter().map(move |id| (at, id))).collect();
-        let (album, id) = *(!items.is_empty()).then(|| &items[index.index(items.len())])?;
+        let (album, id) = *items.get(usize::from(nth).checked_rem(items.len())?)?;
         Some((album, id.clone(), dump.item(id)?.sha256.clone()?))
     }
 
@@ -661,19 +663,19 @@ fn fault() -> impl Strategy<Value = Op> {
 }
 
 fn user() -> impl Strategy<Value = Op> {
-    let index = any::<Index>;
+    let nth = any::<Nth>;
     prop_oneof![
         10 => (spot(), content()).prop_map(|(spot, content)| Op::Put(spot, content)),
         3 => spot().prop_map(Op::Open),
-        3 => (index(), content()).prop_map(|(at, content)| Op::Write(at, content)),
-        1 => index().prop_map(Op::Append),
-        1 => index().prop_map(Op::Cut),
-        1 => index().prop_map(Op::Flush),
-        4 => index().prop_map(Op::Close),
-        4 => index().prop_map(Op::Remove),
-        4 => (index(), spot()).prop_map(|(from, to)| Op::Rename(from, to)),
-        1 => (index(), index()).prop_map(|(a, b)| Op::Exchange(a, b)),
-        3 => (index(), spot()).prop_map(|(from, to)| Op::Link(from, to)),
+        3 => (nth(), content()).prop_map(|(at, content)| Op::Write(at, content)),
+        1 => nth().prop_map(Op::Append),
+        1 => nth().prop_map(Op::Cut),
+        1 => nth().prop_map(Op::Flush),
+        4 => nth().prop_map(Op::Close),
+        4 => nth().prop_map(Op::Remove),
+        4 => (nth(), spot()).prop_map(|(from, to)| Op::Rename(from, to)),
+        1 => (nth(), nth()).prop_map(|(a, b)| Op::Exchange(a, b)),
+        3 => (nth(), spot()).prop_map(|(from, to)| Op::Link(from, to)),
         4 => (0..60u8).prop_map(Op::Pause),
         2 => Just(Op::Drain),
         1 => Just(Op::Crash),
@@ -695,11 +697,11 @@ fn service() -> impl Strategy<Value = Op> {
 }
 
 fn stranger() -> impl Strategy<Value = Op> {
-    let index = any::<Index>;
+    let nth = any::<Nth>;
     prop_oneof![
         3 => (0..ALBUMS).prop_map(Op::StrangerAdds),
-        2 => index().prop_map(Op::StrangerRemoves),
-        1 => index().prop_map(Op::StrangerDeletes),
+        2 => nth().prop_map(Op::StrangerRemoves),
+        1 => nth().prop_map(Op::StrangerDeletes),
         1 => (0..ALBUMS).prop_map(Op::StrangerRenames),
         2 => (0..ALBUMS).prop_map(Op::Refresh),
     ]
