@@ -96,13 +96,14 @@ impl Store {
     pub fn begin_members(&self, call: &MemberCall) -> Result<()> {
         self.write_durable(|tx| {
             for member in &call.members {
+                let Some(item_of) = file_of(tx, &member.media)? else { continue };
                 // For an item added on behalf of a file with the same bytes this row may be new: wanted by no
                 // name yet, so that after a crash the item is either named or taken out again.
                 tx.prepare_cached(
                     "INSERT INTO members (dir, file, want, present, since) VALUES (?1, ?2, 0, 2, ?3) \
                      ON CONFLICT (dir, file) DO UPDATE SET present = 2",
                 )?
-                .execute(params![call.dir, member.item_of, to_millis(SystemTime::now())])?;
+                .execute(params![call.dir, item_of, to_millis(SystemTime::now())])?;
             }
             Ok(())
         })
@@ -297,6 +298,9 @@ fn members_of_one_album(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::MediaItem;
+    use crate::store::tests::{album, name};
+    use crate::store::{Child, ListedItem};
 
     #[test]
     fn what_albums_lack_is_found_without_going_through_the_library() {
@@ -316,5 +320,40 @@ mod tests {
                 "only the index of what is to be done may be scanned: {plan:#?}"
             );
         }
+    }
+
+    fn item(id: &str) -> ListedItem {
+        let item = MediaItem {
+            id: MediaId::new(id),
+            filename: format!("{id}.jpg"),
+            mime_type: "image/jpeg".into(),
+            description: String::new(),
+            product_url: String::new(),
+            base_url: None,
+            creation_time: None,
+            width: 0,
+            height: 0,
+            camera_make: String::new(),
+            camera_model: String::new(),
+            video: None,
+        };
+        ListedItem { item, names: vec![name(&format!("{id}.jpg"))] }
+    }
+
+    #[test]
+    fn an_item_that_was_added_while_its_file_was_opened_for_writing_is_accounted_for() {
+        let store = Store::in_memory().unwrap();
+        let (one, two) = (album(&store, "One"), album(&store, "Two"));
+        store.items_listed(one, &[item("a")], 1).unwrap();
+        let Some(Child::File(file)) = store.child(one, &name("a.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        store.link(file, two, &name("b.jpg")).unwrap().unwrap();
+        let call = store.additions(50).unwrap().unwrap();
+        let old = store.split(file, None, 0).unwrap();
+        store.begin_members(&call).unwrap();
+        store.added(&call).unwrap();
+        let surplus = store.removals(50).unwrap().unwrap();
+        assert_eq!((surplus.dir, surplus.members[0].file), (two, old));
     }
 }
