@@ -249,8 +249,12 @@ impl Client {
     ) -> Result<(), Error> {
         limit_batch(name, items)?;
         let path = ["albums", &format!("{album}:{verb}")];
-        self.transport.write(post(name, path, json!({"mediaItemIds": items}))).await?;
-        Ok(()) // the answer is {}, and nothing hangs on it
+        let answer = self.transport.write(post(name, path, json!({"mediaItemIds": items}))).await?;
+        // The answer is {} or empty: whatever else comes with a 200 is not from Google.
+        if answer.body.is_empty() {
+            return Ok(());
+        }
+        answer.json::<serde_json::Map<String, Value>>(name).map(drop)
     }
 
     /// Puts a text, place or map into an album; it cannot be taken out again.

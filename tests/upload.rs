@@ -733,6 +733,22 @@ async fn what_google_may_have_made_leaves_the_album_when_it_is_removed_or_rewrit
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_none_settles_no_membership() {
+    for call in [Call::AlbumsBatchRemove, Call::AlbumsBatchAdd] {
+        let world = World::new().await;
+        let (one, two) = (world.album("one").await, world.album("two").await);
+        let file = world.write(one, "a.jpg", &photo(1));
+        world.drain().await.unwrap();
+        world.emulator.faults(|faults| faults.fail_next(call, 1, Failure::Garbage));
+        world.store.link(file, two, &name("b.jpg")).unwrap().unwrap();
+        world.remove(one, "a.jpg");
+        world.drain().await.unwrap();
+        assert_eq!((world.remote("one"), world.remote("two")), (photos([]), photos([1])));
+        world.assert_clean();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_and_outages_only_delay() {
     for failure in [
         Failure::ConcurrentWrite,
