@@ -69,8 +69,10 @@ fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile()
     world.sh("cp photo/* mnt/A/");
     assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
     world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
+    // The mount's own attempt must not be taken for that of sync.
+    world.emulator.reset_stats();
     let sync = world.program().arg("sync").stderr(std::process::Stdio::piped()).spawn().unwrap();
-    wait_for("the upload to begin", || world.emulator.stats().peak(Call::UploadRaw) > 0);
+    wait_for("the upload to begin", || world.emulator.stats().requests(Call::UploadRaw) > 0);
     let outcome = world.program().arg("mount").arg(&world.mnt).output().unwrap();
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("in use by another gphotosfs process"), "{said}");
