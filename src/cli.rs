@@ -114,7 +114,7 @@ pub struct MountArgs {
     pub detached: bool,
 
     /// Mount options as in fstab: ro, allow_other, profile=NAME, and the settings below as
-    /// commit=, sizes=, refresh=, cache_size=, uploads=, api_url=. An option beats the flag of that name
+    /// commit=, sizes=, refresh=, cache_size=, spool_size=, uploads=, api_url=. An option beats the flag of that name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -135,6 +135,10 @@ pub struct MountArgs {
         env = "GPHOTOSFS_REFRESH"
     )]
     pub refresh: Duration,
+
+    /// How much disk files on their way to Google may take; when it is full, writers wait
+    #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
+    pub spool_size: ByteSize,
 
     /// What uploading needs.
     #[command(flatten)]
@@ -251,6 +255,8 @@ pub struct MountSettings {
     pub read_only: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
+    /// Limit of the spool, in bytes.
+    pub spool_size: u64,
     /// What uploading needs.
     pub upload: UploadSettings,
 }
@@ -267,6 +273,7 @@ impl MountArgs {
             refresh: self.refresh,
             read_only: self.read_only,
             allow_other: self.allow_other,
+            spool_size: self.spool_size.as_u64(),
             upload: self.upload.settings(api_url),
         };
         for option in self.options {
@@ -277,6 +284,7 @@ impl MountArgs {
                 MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
+                MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
                 MountOption::ApiUrl(it) => settings.upload.api_url = it,
@@ -303,6 +311,8 @@ pub enum MountOption {
     Refresh(Duration),
     /// `cache_size=SIZE`.
     CacheSize(ByteSize),
+    /// `spool_size=SIZE`.
+    SpoolSize(ByteSize),
     /// `uploads=N`.
     Uploads(u8),
     /// `api_url=URL`.
@@ -333,6 +343,7 @@ impl FromStr for MountOption {
             ("refresh", it) => Self::Refresh(
                 humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
             ),
+            ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
             ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
             ("uploads", it) => Self::Uploads(
                 it.parse()
@@ -344,7 +355,7 @@ impl FromStr for MountOption {
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, allow_other, profile=, commit=, sizes=, \
-                     refresh=, cache_size=, uploads= and api_url="
+                     refresh=, cache_size=, spool_size=, uploads= and api_url="
                         .into(),
                 ));
             }
@@ -511,7 +522,7 @@ mod tests {
         let it = mount("", &["mount", "/m"]);
         assert_eq!((it.commit, it.sizes), (Commit::Background, Sizes::Exact));
         assert_eq!(it.refresh, Duration::from_secs(300));
-        assert_eq!(it.upload.cache_size, 10_000_000_000);
+        assert_eq!((it.upload.cache_size, it.spool_size), (10_000_000_000, 50_000_000_000));
         assert_eq!(it.upload.api_url.as_str(), "https://photoslibrary.googleapis.com/");
         assert!(!it.foreground && !it.read_only && !it.allow_other && !it.detached);
     }

@@ -70,17 +70,18 @@ pub struct Attr {
     pub provisional: bool,
 }
 
-/// Free space, as far as it limits what can be written here: that of the disk below the spool.
+/// What is shown as a block: sizes of files are exact anyway.
+const BLOCK_BYTES: u32 = 4096;
+
+/// Space, as far as it limits what can be written here: in the spool, which empties as files arrive.
 #[derive(Clone, Copy, Debug)]
 pub struct Space {
     /// Bytes in a block.
     pub block_bytes: u32,
-    /// All blocks.
+    /// All blocks that the spool may have.
     pub blocks: u64,
-    /// Free blocks.
+    /// Those that may be written now.
     pub free: u64,
-    /// Free blocks that an ordinary user may fill.
-    pub available: u64,
 }
 
 /// The filesystem.
@@ -256,16 +257,11 @@ impl Fs {
         }
     }
 
-    /// What limits writing: the disk below the spool.
+    /// What limits writing: the room in the spool.
     pub fn statfs(&self) -> Result<Space> {
-        let stat =
-            rustix::fs::statvfs(self.pipeline.spool().dir()).map_err(std::io::Error::from)?;
-        Ok(Space {
-            block_bytes: u32::try_from(stat.f_frsize).unwrap_or(4096),
-            blocks: stat.f_blocks,
-            free: stat.f_bfree,
-            available: stat.f_bavail,
-        })
+        let (used, left) = self.pipeline.space()?;
+        let block = u64::from(BLOCK_BYTES);
+        Ok(Space { block_bytes: BLOCK_BYTES, blocks: (used + left) / block, free: left / block })
     }
 
     /// Waits until all that was closed under `ino` has arrived at Google.

@@ -619,7 +619,7 @@ impl Filesystem for Adapter {
         match self.fs.statfs() {
             Ok(space) => {
                 let block = space.block_bytes;
-                reply.statfs(space.blocks, space.free, space.available, 0, 0, block, 255, block);
+                reply.statfs(space.blocks, space.free, space.free, 0, 0, block, 255, block);
             }
             Err(error) => reply.error(errno("statfs", &error)),
         }

@@ -11,6 +11,7 @@ mod batch;
 mod commit;
 pub mod crash;
 mod replay;
+pub mod room;
 pub mod spool;
 mod state;
 mod transfer;
@@ -36,6 +37,7 @@ use crate::store::{
 
 pub use crate::store::Scope;
 pub use commit::{CommitError, Refusal};
+pub use room::{NoRoom, SpoolFile};
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub uploads: usize,
     /// Where the bytes lie until Google has them.
     pub spool_dir: PathBuf,
+    /// How many bytes may lie there.
+    pub spool_max: u64,
     /// How long to wait for company before a batch that is not full is sent, counted from the last
     /// file that joined it. Nothing is waited for while somebody waits for the batch.
     pub linger: Duration,
@@ -80,6 +84,7 @@ impl Config {
         Self {
             uploads: 16,
             spool_dir,
+            spool_max: u64::MAX,
             linger: Duration::from_secs(2),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
@@ -295,7 +300,7 @@ impl Pipeline {
         client: api::Client,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Self, Error> {
-        let spool = Spool::new(config.spool_dir.clone())?;
+        let spool = Spool::new(config.spool_dir.clone(), config.spool_max)?;
         let shared = Arc::new(Shared {
             config,
             store,
@@ -314,6 +319,7 @@ impl Pipeline {
             stopped: CancellationToken::new(),
         });
         replay::replay(&shared)?;
+        shared.spool.count()?;
         runtime.spawn(worker::run(shared.clone()));
         Ok(Self { shared })
     }
@@ -549,11 +555,8 @@ impl Pipeline {
     pub fn queue(&self) -> Result<Queue, Error> {
         let shared = &self.shared;
         let backlog = shared.store.backlog()?;
-        let (uploading, sent) = {
-            let sending = shared.sending.lock();
-            let sent: u64 = sending.values().map(|it| it.sent.load(Ordering::Relaxed)).sum();
-            (sending.len() as u64, sent)
-        };
+        let sent = shared.sent();
+        let uploading = shared.sending.lock().len() as u64;
         Ok(Queue {
             backlog,
             uploading,
@@ -623,6 +626,11 @@ impl Shared {
         self.file_locks[file.0.unsigned_abs() as usize % FILE_LOCKS].lock()
     }
 
+    /// Bytes of uploads under way that have been handed to the network.
+    fn sent(&self) -> u64 {
+        self.sending.lock().values().map(|it| it.sent.load(Ordering::Relaxed)).sum()
+    }
+
     fn is_open(&self, file: FileId) -> bool {
         self.writers.lock().contains_key(&file)
     }
@@ -682,7 +690,7 @@ impl Shared {
                 Ok(_) => {}
                 Err(err) if err.is_refusal() => {
                     // Only sealing keeps the size, and it has not come to that.
-                    self.store.learn_size(file, self.spool.open(file)?.metadata()?.len())?;
+                    self.store.learn_size(file, self.spool.look(file)?.size)?;
                     self.fail(file, &err.to_string())?;
                 }
                 Err(err) => return Err(err),

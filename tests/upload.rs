@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -65,9 +64,9 @@ impl World {
     /// What `cp` does up to the close.
     fn open(&self, dir: DirId, file_name: &str, bytes: &[u8]) -> FileId {
         let file = self.store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
-        let mut spool = self.pipeline.spool().create(file).unwrap();
+        let spool = self.pipeline.spool().create(file).unwrap();
         self.pipeline.opened(file);
-        spool.write_all(bytes).unwrap();
+        spool.write_at(bytes, 0).unwrap();
         file
     }
 
@@ -90,9 +89,9 @@ impl World {
         }
         self.pipeline.opened(file);
         self.pipeline.unseal(file).unwrap();
-        let mut spool = self.pipeline.spool().open(file).unwrap();
+        let spool = self.pipeline.spool().open(file).unwrap();
         spool.set_len(0).unwrap();
-        spool.write_all(bytes).unwrap();
+        spool.write_at(bytes, 0).unwrap();
     }
 
     fn remove(&self, dir: DirId, file_name: &str) {

@@ -39,13 +39,14 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Puts the parts together and goes on with the uploads.
+    /// Puts the parts together and goes on with the uploads. The spool grows to `spool_max` bytes at most.
     ///
     /// # Errors
     /// If the login is missing or a directory cannot be used. Nobody on the network is asked.
     pub fn start(
         profile: &Profile,
         settings: &UploadSettings,
+        spool_max: u64,
         on_change: OnChange,
         runtime: &Handle,
     ) -> Result<Self, CommandError> {
@@ -79,6 +80,7 @@ impl Engine {
         let pipeline = Pipeline::start(
             upload::Config {
                 uploads: usize::from(settings.uploads),
+                spool_max,
                 ..upload::Config::new(
                     state_dir.join("spool"),
                     on_change,

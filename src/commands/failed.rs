@@ -188,7 +188,7 @@ fn retry_in_store(
 ) -> Result<Vec<Outcome>, CommandError> {
     let spool = profile
         .state_dir()
-        .and_then(|dir| Spool::new(dir.join("spool")))
+        .and_then(|dir| Spool::new(dir.join("spool"), u64::MAX))
         .map_err(|err| CommandError::new("cannot use the spool").because(err))?;
     let chosen = chosen(paths, None);
     let wanted = |path: &Path| chosen.iter().any(|it| path.starts_with(it));

@@ -127,7 +127,8 @@ pub fn assemble(
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
     let (on_change, changes) = fuse::changes();
-    let engine = Engine::start(profile, &settings.upload, on_change.clone(), runtime)?;
+    let engine =
+        Engine::start(profile, &settings.upload, settings.spool_size, on_change.clone(), runtime)?;
     let library = Library::new(
         library::Config { refresh: settings.refresh },
         engine.store.clone(),

@@ -67,8 +67,8 @@ const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
 fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError> {
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
-    // Nobody looks, so nobody need be told.
-    let engine = Engine::start(profile, settings, Arc::new(|_| {}), runtime.handle())?;
+    // Nobody looks, so nobody need be told; nobody writes, so nothing need be limited.
+    let engine = Engine::start(profile, settings, u64::MAX, Arc::new(|_| {}), runtime.handle())?;
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
             outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {

@@ -243,6 +243,16 @@ impl From<upload::CommitError> for Error {
     }
 }
 
+impl From<upload::NoRoom> for Error {
+    fn from(error: upload::NoRoom) -> Self {
+        match error {
+            upload::NoRoom::Store(error) => error.into(),
+            upload::NoRoom::Io(error) => error.into(),
+            error => Self::caused(libc::ENOSPC, error),
+        }
+    }
+}
+
 impl From<upload::DrainError> for Error {
     fn from(error: upload::DrainError) -> Self {
         Self::caused(libc::EIO, error)

@@ -1,7 +1,5 @@
 //! Files: opening, reading, writing, closing.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +9,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::read_at;
 use crate::media::FileId;
-use crate::upload::{self, SealError};
+use crate::upload::{self, SealError, SpoolFile};
 
 /// How a file is to be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +134,7 @@ impl Fs {
         // While a version is sealed or begun, which takes the disk's time.
         let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };
         match bytes {
-            Bytes::Spool { file, .. } => Ok(Some(read_at(&file, offset, len)?)),
+            Bytes::Spool { file, .. } => Ok(Some(read_at(file.file(), offset, len)?)),
             Bytes::Item(Some(reader)) => Ok(reader.read_now(offset, len).transpose()?),
             Bytes::Item(None) => Ok(match self.content.open_local(open.file) {
                 Some(reader) => {
@@ -158,7 +156,7 @@ impl Fs {
         };
         let current = open.bytes.read().clone();
         let reader = match current {
-            Bytes::Spool { file, .. } => return Ok(read_at(&file, offset, len)?),
+            Bytes::Spool { file, .. } => return Ok(read_at(file.file(), offset, len)?),
             Bytes::Item(Some(reader)) => reader,
             Bytes::Item(None) => {
                 let reader = self.content.open(&self.file(open.file)?)?;
@@ -183,60 +181,89 @@ impl Fs {
         })
     }
 
-    /// Writes into a version that is open for writing; `None` if one must be begun first.
+    /// Writes into a version that is open for writing; `None` if one must be begun first, or if the spool
+    /// is full.
     pub fn write_now(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<Option<u32>> {
         let open = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
+        let (need, _) = file.need(end_of(file, offset, data.len())?, data.len() as u64);
+        if !self.pipeline.take_room(need)? {
+            return Ok(None);
+        }
         self.put(&open, file, offset, data).map(Some)
     }
 
-    /// Writes, beginning a new version if need be: its content may have to be downloaded first.
+    /// Writes, beginning a new version if need be: its content may have to be downloaded first. Waits for
+    /// room in the spool.
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let open = self.writable(fh)?;
-        self.change(&open, |file| self.put(&open, file, offset, data)).await
+        let need =
+            |file: &SpoolFile| Ok(file.need(end_of(file, offset, data.len())?, data.len() as u64));
+        self.change(&open, need, |file| self.put(&open, file, offset, data)).await
     }
 
-    fn put(&self, open: &OpenFile, file: &File, offset: Offset, data: &[u8]) -> Result<u32> {
+    fn put(&self, open: &OpenFile, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result<u32> {
         // Of two that append to one file the kernel lets one at a time write.
-        let offset = match offset {
-            Offset::At(offset) => offset,
-            Offset::End => file.metadata()?.len(),
-        };
-        file.write_all_at(data, offset)
-            .inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
+        let start = end_of(file, offset, data.len())? - data.len() as u64;
+        file.write_at(data, start).inspect_err(|error| self.pipeline.spoiled(open.file, error))?;
         // The kernel never sends more than a few megabytes.
         Ok(data.len() as u32)
     }
 
-    /// Changes the bytes of a version that is open for writing, beginning one if need be.
+    /// Changes the bytes of a version that is open for writing, beginning one if need be, when the spool has
+    /// the room for it that `need` tells (see [`SpoolFile::need`]).
     async fn change<T>(
         &self,
         open: &Arc<OpenFile>,
-        change: impl Fn(&File) -> Result<T>,
+        need: impl Fn(&SpoolFile) -> Result<(u64, u64)>,
+        change: impl Fn(&SpoolFile) -> Result<T>,
     ) -> Result<T> {
         loop {
             self.begin_version(open).await?;
-            // Another descriptor may have been closed, and so have sealed the version, in between.
-            if let Bytes::Spool { file, writing: true } = &*open.bytes.read() {
-                return change(file);
+            let lacking = match &*open.bytes.read() {
+                Bytes::Spool { file, writing: true } => {
+                    let (need, end) = need(file)?;
+                    if self.pipeline.take_room(need)? {
+                        return change(file);
+                    }
+                    Some((need, end))
+                }
+                // Another descriptor has been closed, and has sealed the version, in between.
+                _ => None,
+            };
+            if let Some((need, end)) = lacking {
+                self.wait_for_room(open.file, need, end).await.inspect_err(|error| {
+                    let error = std::io::Error::from_raw_os_error(error.errno().0);
+                    self.pipeline.spoiled(open.file, &error);
+                })?;
             }
         }
+    }
+
+    async fn wait_for_room(&self, file: FileId, need: u64, end: u64) -> Result<()> {
+        self.pipeline.wait_for_room(need, end).await.map_err(|error| {
+            Error::from(error).doing(|| {
+                let path = self.store.file_path(file).ok().flatten();
+                format!("writing {}", path.as_deref().unwrap_or("a file without a name"))
+            })
+        })
     }
 
     /// Makes room, or punches a hole: fallocate(2).
     pub async fn fallocate(&self, fh: Fh, offset: u64, len: u64, mode: i32) -> Result<()> {
         // Whatever a disk below can do is allowed; what it refuses is refused likewise.
         let mode = rustix::fs::FallocateFlags::from_bits_retain(mode as u32);
-        let allocate = |file: &File| {
-            rustix::fs::fallocate(file, mode, offset, len).map_err(|errno| match errno {
+        let need = |file: &SpoolFile| Ok(file.need(offset.saturating_add(len), len));
+        let allocate = |file: &SpoolFile| {
+            file.fallocate(mode, offset, len).map_err(|errno| match errno {
                 rustix::io::Errno::OPNOTSUPP
                 | rustix::io::Errno::INVAL
                 | rustix::io::Errno::FBIG => Error::plain(errno.raw_os_error()),
                 errno => std::io::Error::from(errno).into(),
             })
         };
-        self.change(&self.writable(fh)?, allocate).await
+        self.change(&self.writable(fh)?, need, allocate).await
     }
 
     /// Finds the next data or hole: lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.
@@ -254,7 +281,7 @@ impl Fs {
                     _ => return Err(Error::plain(libc::EINVAL)),
                 };
                 // The position it moves is used by nobody: all reads and writes name theirs.
-                let found = rustix::fs::seek(&*file, from)
+                let found = rustix::fs::seek(file.file(), from)
                     .map_err(|errno| Error::plain(errno.raw_os_error()))?;
                 i64::try_from(found).map_err(|_| Error::plain(libc::EOVERFLOW))?
             }
@@ -313,7 +340,8 @@ impl Fs {
         if size == 0 {
             return self.truncate_whole(open);
         }
-        self.change(open, |file| Ok(file.set_len(size)?)).await
+        // A hole needs no room.
+        self.change(open, |_| Ok((0, size)), |file| Ok(file.set_len(size)?)).await
     }
 
     /// Empties a file: nothing of the old content is needed.
@@ -352,6 +380,9 @@ impl Fs {
                         .map_err(|error| self.reading(open.file, error.into()))?,
                 ),
             };
+            if let (Some(_), Some(size)) = (&content, info.size) {
+                self.wait_for_room(open.file, size, size).await?;
+            }
             let mut bytes = open.bytes.write();
             if matches!(&*bytes, Bytes::Spool { writing: true, .. }) {
                 return Ok(());
@@ -509,6 +540,15 @@ impl Drop for Descriptor<'_> {
             tracing::debug!(%error, "closing after a truncation");
         }
     }
+}
+
+/// Where a write of `len` bytes ends.
+fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
+    let start = match offset {
+        Offset::At(offset) => offset,
+        Offset::End => file.file().metadata()?.len(),
+    };
+    start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))
 }
 
 fn remember(open: &OpenFile, reader: &crate::content::Reader) {

@@ -2,7 +2,6 @@
 //! see the same bytes and sealing one version cannot race with writing the next.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -10,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::content::Reader;
 use crate::media::FileId;
+use crate::upload::SpoolFile;
 
 /// The kernel's number for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ pub enum Bytes {
     /// In the spool. While `writing`, the version is being changed; otherwise it is sealed.
     Spool {
         /// Open for reading and writing.
-        file: Arc<File>,
+        file: Arc<SpoolFile>,
         /// Whether it has been unsealed.
         writing: bool,
     },

@@ -4,10 +4,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::accept::HEAD_BYTES;
+use super::room::{Room, SpoolFile, allocated};
 use crate::media::{ContentHash, FileId};
 
 /// Buffer for reading files from end to end.
@@ -17,6 +19,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Spool {
     dir: PathBuf,
+    room: Arc<Room>,
 }
 
 /// What a spool file looks like.
@@ -39,13 +42,28 @@ pub(crate) enum Found {
 }
 
 impl Spool {
-    /// Uses `dir`, made if need be.
+    /// Uses `dir`, made if need be, for at most `max` bytes.
     ///
     /// # Errors
     /// If it can be neither found nor made.
-    pub fn new(dir: PathBuf) -> io::Result<Self> {
+    pub fn new(dir: PathBuf, max: u64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-        Ok(Self { dir })
+        Ok(Self { dir, room: Arc::new(Room::new(max)) })
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Sums up what is there.
+    pub(crate) fn count(&self) -> io::Result<()> {
+        let mut used = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let meta = entry?.metadata()?;
+            used += if meta.is_file() { allocated(&meta) } else { 0 };
+        }
+        self.room.set_used(used);
+        Ok(())
     }
 
     /// The directory that the bytes lie in.
@@ -62,23 +80,57 @@ impl Spool {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn create(&self, file: FileId) -> io::Result<File> {
+    pub fn create(&self, file: FileId) -> io::Result<SpoolFile> {
         // Numbers are never reused, so whatever lies there is of an attempt that came to nothing.
-        OpenOptions::new()
+        let before = self.allocated(&self.path(file));
+        let made = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(self.path(file))
+            .open(self.path(file))?;
+        self.room.changed(before, 0);
+        SpoolFile::new(made, self.room.clone())
     }
 
     /// Opens a spool file for reading and writing.
     ///
     /// # Errors
     /// If it is not there or cannot be opened.
-    pub fn open(&self, file: FileId) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.path(file))
+    pub fn open(&self, file: FileId) -> io::Result<SpoolFile> {
+        let opened = OpenOptions::new().read(true).write(true).open(self.path(file))?;
+        SpoolFile::new(opened, self.room.clone())
+    }
+
+    /// Opens a spool file for reading.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be opened.
+    pub(crate) fn read(&self, file: FileId) -> io::Result<File> {
+        File::open(self.path(file))
+    }
+
+    /// Has `keep` take a spool file out of the spool, or copy it.
+    pub(crate) fn hand_over(&self, file: FileId, keep: impl FnOnce(&Path)) {
+        let path = self.path(file);
+        let before = self.allocated(&path);
+        keep(&path);
+        self.room.changed(before, self.allocated(&path));
+    }
+
+    fn allocated(&self, path: &Path) -> u64 {
+        fs::metadata(path).map_or(0, |meta| allocated(&meta))
+    }
+
+    fn remove_path(&self, path: &Path) -> io::Result<()> {
+        let before = self.allocated(path);
+        match fs::remove_file(path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            outcome => outcome?,
+        }
+        self.room.changed(before, 0);
+        Ok(())
     }
 
     /// Sets a spool file's modification time, nanoseconds since 1970: sealing keeps it.
@@ -92,7 +144,10 @@ impl Spool {
         } else {
             std::time::UNIX_EPOCH.checked_add(since)
         };
-        self.open(file)?.set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
+        OpenOptions::new()
+            .write(true)
+            .open(self.path(file))?
+            .set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
     }
 
     /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
@@ -100,7 +155,7 @@ impl Spool {
     /// # Errors
     /// If the disk refuses.
     pub fn remove(&self, file: FileId) -> io::Result<()> {
-        absent_is_fine(fs::remove_file(self.path(file)))
+        self.remove_path(&self.path(file))
     }
 
     /// Deletes a spool file that nobody needs. If that fails the next start tries again.
@@ -112,7 +167,7 @@ impl Spool {
 
     /// Brings a spool file to the disk, so that it survives a power cut, and looks at it.
     pub(crate) fn sync(&self, file: FileId) -> io::Result<Look> {
-        let bytes = self.open(file)?;
+        let bytes = self.read(file)?;
         bytes.sync_all()?;
         self.sync_dir()?;
         Look::at(bytes)
@@ -120,22 +175,26 @@ impl Spool {
 
     /// Looks at a spool file.
     pub(crate) fn look(&self, file: FileId) -> io::Result<Look> {
-        Look::at(self.open(file)?)
+        Look::at(self.read(file)?)
     }
 
     /// Gives a file the content of `from`, and tells its hash and length in bytes.
     pub(crate) fn fill(&self, file: FileId, from: &Path) -> io::Result<(ContentHash, u64)> {
         let mut source = File::open(from)?;
-        let mut target = self.create(file)?;
-        let size = io::copy(&mut source, &mut target)?;
-        target.seek(SeekFrom::Start(0))?;
-        Ok((hash(target)?.0, size))
+        let target = self.create(file)?;
+        let copied = io::copy(&mut source, &mut target.file());
+        target.count()?;
+        let size = copied?;
+        target.file().seek(SeekFrom::Start(0))?;
+        Ok((hash(target.file())?.0, size))
     }
 
     /// Puts a copy of a file's bytes aside, durable, before a writer changes them.
     pub(crate) fn keep_version(&self, file: FileId) -> io::Result<()> {
         let aside = self.version_path(file);
-        fs::copy(self.path(file), &aside)?;
+        let copied = fs::copy(self.path(file), &aside);
+        self.room.changed(0, self.allocated(&aside));
+        copied?;
         File::open(&aside)?.sync_all()?;
         self.sync_dir()
     }
@@ -148,7 +207,7 @@ impl Spool {
 
     /// Deletes the copy that was put aside.
     pub(crate) fn drop_version(&self, file: FileId) -> io::Result<()> {
-        absent_is_fine(fs::remove_file(self.version_path(file)))
+        self.remove_path(&self.version_path(file))
     }
 
     /// Everything in the directory.
@@ -179,7 +238,9 @@ impl Spool {
             .map(|n: u32| if n == 0 { dir.join(&name) } else { dir.join(format!("{name}.{n}")) })
             .find(|target| !target.exists())
             .unwrap_or_else(|| dir.join(&name));
+        let before = self.allocated(path);
         fs::rename(path, &target)?;
+        self.room.changed(before, 0);
         Ok(target)
     }
 
@@ -199,13 +260,6 @@ impl Look {
         bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
         let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
         Ok(Self { size: meta.len(), mtime_ns, head })
-    }
-}
-
-fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 
@@ -235,7 +289,7 @@ mod tests {
     #[test]
     fn a_version_put_aside_keeps_the_bytes_that_a_writer_then_changes() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        let spool = Spool::new(dir.path().join("spool"), u64::MAX).unwrap();
         let (file, old) = (FileId(1), FileId(2));
         fs::write(spool.path(file), b"before").unwrap();
         spool.keep_version(file).unwrap();
@@ -248,7 +302,7 @@ mod tests {
     #[test]
     fn orphans_are_moved_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        let spool = Spool::new(dir.path().join("spool"), u64::MAX).unwrap();
         for text in ["one", "two"] {
             fs::write(spool.path(FileId(7)), text).unwrap();
             spool.orphan(&spool.path(FileId(7))).unwrap();
@@ -261,7 +315,7 @@ mod tests {
     #[test]
     fn a_modification_time_before_1970_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::new(dir.path().join("spool")).unwrap();
+        let spool = Spool::new(dir.path().join("spool"), u64::MAX).unwrap();
         spool.create(FileId(1)).unwrap();
         spool.set_mtime(FileId(1), -1_500_000_000).unwrap();
         assert_eq!(spool.sync(FileId(1)).unwrap().mtime_ns, -1_500_000_000);

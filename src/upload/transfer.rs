@@ -58,7 +58,7 @@ async fn attempt(
     sending: &Sending,
 ) -> Result<Outcome, Outcome> {
     let (file, seq) = (sealed.0.file, sealed.0.seq);
-    let bytes = blocking(shared, move |shared| shared.spool.open(file)).await?;
+    let bytes = blocking(shared, move |shared| shared.spool.read(file)).await?;
     let bytes = Arc::new(bytes);
     if bytes.metadata()?.len() != sealed.0.size {
         // Somebody has been at the spool file behind our back: seal what is there.
@@ -83,7 +83,7 @@ async fn attempt(
                         let _lock = shared.lock(file);
                         // A writer may have begun the next edit already: then these bytes are its own.
                         if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
-                            (shared.config.keep)(file, &shared.spool.path(file));
+                            shared.spool.hand_over(file, |path| (shared.config.keep)(file, path));
                             shared.spool.discard(file);
                         }
                         Ok(())

@@ -249,7 +249,7 @@ impl Worker {
                 let _lock = shared.lock(file);
                 let path = shared.spool.path(file);
                 if path.exists() && store.upload_state(into)?.is_none() {
-                    (shared.config.keep)(into, &path);
+                    shared.spool.hand_over(file, |path| (shared.config.keep)(into, path));
                 }
                 shared.spool.discard(file);
             }

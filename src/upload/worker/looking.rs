@@ -193,7 +193,7 @@ fn let_go(
     crash::point(crash::CONFIRM_AFTER_LOOK);
     let path = shared.spool.path(file);
     if path.exists() {
-        (shared.config.keep)(file, &path);
+        shared.spool.hand_over(file, |path| (shared.config.keep)(file, path));
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;

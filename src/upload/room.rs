@@ -1,0 +1,300 @@
+//! How much the spool may hold, and waiting for room in it.
+//!
+//! Two things limit it: the user's `--spool-size`, and the disk, of which a part stays free for our own
+//! tables and for everybody else. What the spool takes is counted as it changes, in allocated bytes, and
+//! from scratch at each start; the disk is looked at now and then.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::fs::FallocateFlags;
+use tokio::time::Instant;
+
+use super::{Pipeline, Waiter};
+use crate::store::{self, Scope};
+
+/// At most this much is written before the disk is looked at again: others fill it, too.
+const LOOK_AFTER_BYTES: u64 = 4 << 20;
+/// What stays free of a disk of ordinary size: enough for other programs to go on.
+const RESERVE_MAX: u64 = 1 << 30;
+/// What stays free of a small one: the database and its log must go on growing a little.
+const RESERVE_MIN: u64 = 16 << 20;
+/// How long a writer waits while nothing moves at all.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often a writer that waits looks: nobody tells of space that others make.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The account of one spool directory.
+#[derive(Debug)]
+pub(crate) struct Room {
+    max: u64,
+    /// Bytes of disk that the spool takes. Below zero only before the first count.
+    used: AtomicI64,
+    /// Bytes that may be written before the next look.
+    allowance: Mutex<u64>,
+}
+
+impl Room {
+    pub(crate) fn new(max: u64) -> Self {
+        Self { max, used: AtomicI64::new(0), allowance: Mutex::new(0) }
+    }
+
+    pub(crate) fn set_used(&self, bytes: u64) {
+        self.used.store(signed(bytes), Ordering::Relaxed);
+    }
+
+    pub(crate) fn changed(&self, before: u64, after: u64) {
+        self.used.fetch_add(signed(after) - signed(before), Ordering::Relaxed);
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// How many bytes more the spool may take now.
+    pub(crate) fn left(&self, dir: &Path) -> io::Result<u64> {
+        self.room_with(dir, self.used())
+    }
+
+    /// How many bytes it might take if all that is in it went away, and others left the disk as it is.
+    fn most(&self, dir: &Path) -> io::Result<u64> {
+        self.room_with(dir, 0)
+    }
+
+    /// How many bytes there would be room for if the spool took `used` bytes.
+    fn room_with(&self, dir: &Path, used: u64) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(dir)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize) + self.used().saturating_sub(used);
+        let reserve = reserve(disk.f_blocks.saturating_mul(disk.f_frsize));
+        Ok(free.saturating_sub(reserve).min(self.max.saturating_sub(used)))
+    }
+
+    /// Sets bytes aside for a writer, if there is room for them.
+    pub(crate) fn take(&self, dir: &Path, bytes: u64) -> io::Result<bool> {
+        let mut allowance = self.allowance.lock();
+        if *allowance < bytes {
+            let left = self.left(dir)?;
+            if left < bytes {
+                return Ok(false);
+            }
+            *allowance = (left / 2).min(LOOK_AFTER_BYTES).max(bytes);
+        }
+        *allowance -= bytes;
+        Ok(true)
+    }
+}
+
+/// What stays free of a disk of so many bytes: a twentieth, within bounds, and never the most of it.
+fn reserve(disk: u64) -> u64 {
+    (disk / 20).clamp(RESERVE_MIN, RESERVE_MAX).min(disk / 4)
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Bytes of disk that a file takes: holes cost nothing.
+pub(crate) fn allocated(meta: &std::fs::Metadata) -> u64 {
+    meta.blocks().saturating_mul(512)
+}
+
+/// An open spool file. Whatever changes its size goes through here and is accounted for.
+#[derive(Debug)]
+pub struct SpoolFile {
+    file: File,
+    /// What the account has of it.
+    counted: Mutex<u64>,
+    room: Arc<Room>,
+}
+
+impl SpoolFile {
+    pub(crate) fn new(file: File, room: Arc<Room>) -> io::Result<Self> {
+        let counted = Mutex::new(allocated(&file.metadata()?));
+        Ok(Self { file, counted, room })
+    }
+
+    /// For reading.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How much room a change of `len` bytes that ends at `end` may need, at most; and that end.
+    pub fn need(&self, end: u64, len: u64) -> (u64, u64) {
+        (end.saturating_sub(*self.counted.lock()).min(len), end)
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        let outcome = self.file.write_all_at(data, offset);
+        self.count()?;
+        outcome
+    }
+
+    /// Cuts or extends it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)?;
+        self.count()
+    }
+
+    /// fallocate(2).
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn fallocate(&self, mode: FallocateFlags, offset: u64, len: u64) -> rustix::io::Result<()> {
+        rustix::fs::fallocate(self.file.as_fd(), mode, offset, len)?;
+        self.count()
+            .map_err(|err| rustix::io::Errno::from_io_error(&err).unwrap_or(rustix::io::Errno::IO))
+    }
+
+    pub(crate) fn count(&self) -> io::Result<()> {
+        let mut counted = self.counted.lock();
+        let now = allocated(&self.file.metadata()?);
+        self.room.changed(*counted, now);
+        *counted = now;
+        Ok(())
+    }
+}
+
+/// Why there is no room in the spool and waiting would not make any.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRoom {
+    /// The file alone is too large.
+    #[error("the file is larger than the spool may be ({max} bytes); see --spool-size")]
+    TooLarge {
+        /// In bytes.
+        max: u64,
+    },
+    /// What is in it would not make room by arriving.
+    #[error(
+        "the spool is full, and nothing on its way to Google would make room; see --spool-size, \
+         'gphotosfs failed' and the free space on its disk"
+    )]
+    Stuck,
+    /// Everything waits for something.
+    #[error("the spool is full, and uploads are held up: {0}")]
+    HeldUp(String),
+    /// Nothing has moved for a long time.
+    #[error("the spool is full, and nothing has moved for ten minutes")]
+    Still,
+    /// The program ends.
+    #[error("the spool is full, and the program is shutting down")]
+    ShuttingDown,
+    /// The disk cannot be looked at.
+    #[error("the spool failed")]
+    Io(#[from] io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Pipeline {
+    /// Sets `need` bytes aside for a file that will be `end` bytes long; says whether there was room.
+    ///
+    /// # Errors
+    /// If the disk cannot be looked at.
+    pub fn take_room(&self, need: u64) -> io::Result<bool> {
+        let spool = &self.shared.spool;
+        Ok(need == 0 || spool.room().take(spool.dir(), need)?)
+    }
+
+    /// Bytes that the spool takes, and bytes that it may take in addition.
+    ///
+    /// # Errors
+    /// If the disk cannot be looked at.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let spool = &self.shared.spool;
+        Ok((spool.room().used(), spool.room().left(spool.dir())?))
+    }
+
+    /// Waits until there is room for `need` bytes more of a file that will be `end` bytes long. May be dropped
+    /// at any time.
+    ///
+    /// # Errors
+    /// If waiting cannot help.
+    pub async fn wait_for_room(&self, need: u64, end: u64) -> Result<(), NoRoom> {
+        let shared = &self.shared;
+        let spool = &shared.spool;
+        let has_room = || Ok::<_, io::Error>(need == 0 || spool.room().left(spool.dir())? >= need);
+        if has_room()? {
+            return Ok(());
+        }
+        if end > spool.room().max {
+            return Err(NoRoom::TooLarge { max: spool.room().max });
+        }
+        let _waiter = Waiter::new(shared);
+        let mut progress = shared.progress.subscribe();
+        let mut moved = (Instant::now(), (spool.room().used(), shared.sent()));
+        loop {
+            progress.borrow_and_update();
+            if has_room()? {
+                return Ok(());
+            }
+            let trouble = shared.trouble.lock().clone();
+            if let Some(trouble) = trouble.filter(super::Trouble::waits_for_a_person) {
+                return Err(NoRoom::HeldUp(trouble.text));
+            }
+            if need > spool.room().most(spool.dir())? {
+                return Err(NoRoom::Stuck);
+            }
+            if !shared.store.run(|store| store.is_pending(Scope::All)).await? {
+                return if has_room()? { Ok(()) } else { Err(NoRoom::Stuck) };
+            }
+            let now = (spool.room().used(), shared.sent());
+            if now != moved.1 {
+                moved = (Instant::now(), now);
+            } else if moved.0.elapsed() > PATIENCE {
+                return Err(NoRoom::Still);
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = shared.stop.cancelled() => return Err(NoRoom::ShuttingDown),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_suits_the_disk() {
+        assert_eq!(reserve(2 << 40), 1 << 30);
+        assert_eq!(reserve(10 << 30), (10 << 30) / 20);
+        assert_eq!(reserve(64 << 20), 16 << 20);
+        assert_eq!(reserve(8 << 20), 2 << 20);
+    }
+
+    #[test]
+    fn the_account_follows_what_is_written_cut_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = super::super::Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
+        let file = spool.create(crate::media::FileId(1)).unwrap();
+        file.write_at(&[7; 100_000], 0).unwrap();
+        let full = spool.room().used();
+        assert!((100_000..200_000).contains(&full), "{full}");
+        assert_eq!((file.need(50_000, 1000).0, file.need(full + 500, 1000).0), (0, 500));
+        assert!(!spool.room().take(spool.dir(), 1 << 20).unwrap());
+        assert!(spool.room().take(spool.dir(), 500_000).unwrap());
+        file.set_len(1 << 40).unwrap();
+        assert_eq!(spool.room().used(), full, "a hole costs nothing");
+        spool.count().unwrap();
+        assert_eq!(spool.room().used(), full);
+        spool.remove(crate::media::FileId(1)).unwrap();
+        assert_eq!(spool.room().used(), 0);
+    }
+}
