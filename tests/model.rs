@@ -15,7 +15,7 @@ use gphotosfs::emulator::{Call, Edit, Failure, Injection, ItemFailure, synthetic
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
 use reference::{Name, Node, Reference, is_photo, is_real};
 use world::{World, sha256};
@@ -716,9 +716,14 @@ fn sequences() -> impl Strategy<Value = (u64, Vec<Op>)> {
     (prop_oneof![Just(0), Just(3), Just(20)], prop_oneof![calm, rough, all])
 }
 
-fn check(cases: u32) {
-    let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+fn check(cases: u32, rng_seed: RngSeed) {
+    let config = Config {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
     let operations = std::cell::Cell::new(0);
     let outcome = TestRunner::new(config).run(&sequences(), |(latency_ms, ops)| {
         operations.set(operations.get() + ops.len());
@@ -746,11 +751,12 @@ fn run(latency_ms: u64, ops: &[Op]) {
 
 #[test]
 fn nothing_is_lost_and_nothing_is_twice_whatever_happens() {
-    check(40);
+    // The same cases every time: a failure is about the change at hand. The long form draws new ones.
+    check(40, RngSeed::Fixed(20190428));
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_and_nothing_is_twice_whatever_happens_for_long() {
-    check(2000);
+    check(2000, RngSeed::Random);
 }
