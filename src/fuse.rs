@@ -107,25 +107,12 @@ impl Mount {
         Ok(())
     }
 
-    /// Whether somebody has unmounted.
-    pub fn has_ended(&self) -> bool {
-        self.session.guard.is_finished()
-    }
-
     /// Waits until somebody unmounts. Blocking.
     ///
     /// # Errors
     /// If the connection to the kernel broke.
     pub fn join(self) -> std::io::Result<()> {
         self.session.join()
-    }
-
-    /// Unmounts, if nothing is in use. Blocking.
-    ///
-    /// # Errors
-    /// If something is in use.
-    pub fn unmount(self) -> std::io::Result<()> {
-        self.session.umount_and_join()
     }
 }
 

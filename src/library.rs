@@ -286,7 +286,7 @@ impl Library {
             })
             .await?;
         let title = if above.is_empty() { last } else { format!("{above}/{last}") };
-        if title.chars().count() > 500 {
+        if title.chars().count() > api::TITLE_CHARS_MAX {
             return Err(Error::BadTitle("it is longer than 500 characters"));
         }
         Ok(title)

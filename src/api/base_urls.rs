@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Client, Error, ItemStatus};
+use super::{BATCH_MAX, Client, Error, ItemStatus};
 use crate::media::{MediaId, MediaItem, MediaKind, VideoStatus};
 
 /// A base URL lives for 60 minutes from the answer that carried it; a download takes a while, too.
@@ -20,9 +20,6 @@ const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// How many may wait for the next request.
 const WAITING_MAX: usize = 1024;
-
-/// Limit of `mediaItems:batchGet`.
-const BATCH_MAX: usize = 50;
 
 /// Where an item's bytes are to be had, for now.
 #[derive(Clone, Debug)]

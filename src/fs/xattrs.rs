@@ -14,9 +14,6 @@ const PREFIX: &str = "user.gphotos.";
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
 
-/// Google takes fewer than 1000 characters.
-const DESCRIPTION_MAX: usize = 999;
-
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
     pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
@@ -67,7 +64,7 @@ impl Fs {
     async fn describe(&self, file: FileId, text: &[u8]) -> Result<()> {
         self.check_writable()?;
         let text = std::str::from_utf8(text).map_err(|_| Error::plain(libc::EILSEQ))?;
-        if text.chars().count() > DESCRIPTION_MAX {
+        if text.chars().count() > crate::api::DESCRIPTION_CHARS_MAX {
             return Err(Error::plain(libc::E2BIG));
         }
         let info = self.file(file)?;
