@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # sourced by bench.sh, whose helpers it uses
+# upload [COUNT...]: copies so many photos of 300 KB, 200 and 1000 unless told, until Google has the last one.
+
+PHOTO_KB=275
+
+bench_upload() {
+    local count=$1 photos=$photo_dir/$1-of-${PHOTO_KB}k album start copied committed before requests batches cpu
+    if [ ! -e "$photos.done" ]; then
+        "$target/examples/photos" "$photos" --count "$count" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
+        : >"$photos.done"
+    fi
+    # Measured is neither reading the photos from a cold disk nor writing back what came before.
+    cat "$photos"/*.jpg >/dev/null
+    sync
+    set_up
+    album=$dir/mount/album
+    ls "$dir/mount" >/dev/null
+    before=$(api_requests) cpu=$(cpu_s) start=$(now)
+    mkdir "$album"
+    cp "$photos"/*.jpg "$album/"
+    copied=$(since "$start")
+    "$gphotosfs" sync "$album"
+    committed=$(awk "BEGIN { printf \"%.2f\", $(now) - $start }")
+    requests=$(($(api_requests) - before))
+    cpu=$(awk "BEGIN { printf \"%.2f\", $(cpu_s) - $cpu }")
+    [ "$(find "$album" -type f | wc -l)" = "$count" ] || die 'some photos are missing'
+    batches=$(sed -n 's/.* created call=[0-9]* items=\([0-9]*\).*/\1/p' "$dir/mount.log" | tr '\n' ' ')
+    # Batches are serial and as large as they can be, and the first upload comes before the first of them.
+    awk -v count="$count" -v bytes="$(cat "$photos"/*.jpg | wc -c)" -v copied="$copied" \
+        -v committed="$committed" -v requests="$requests" -v batches="$batches" -v cpu="$cpu" \
+        -v peak="$(peak_mb)" -v upload="$UPLOAD_S" -v rate="$UPLOAD_BYTES_PER_S" -v create="$CREATE_S" \
+        -v item="$CREATE_ITEM_S" -v batch="$BATCH" 'BEGIN {
+            first = upload + bytes / count / rate
+            bound = first + int((count + batch - 1) / batch) * create + count * item
+            printf "%d photos, %.0f MB\n", count, bytes / 1e6
+            printf "  copied         %.1f s\n", copied
+            printf "  all committed  %.2f s: %.2f times the bound of %.2f s\n", committed, committed / bound, bound
+            printf "  requests       %d: %.3f a file\n", requests, requests / count
+            printf "  batches        %s\n", batches
+            printf "  mount process  %.2f s CPU, at most %d MB resident\n", cpu, peak
+        }'
+    tear_down
+}
+
+[ ${#counts[@]} -gt 0 ] || counts=(200 1000)
+for count in "${counts[@]}"; do bench_upload "$count"; done
