@@ -7,17 +7,22 @@
 //! Durability: an ordinary transaction survives the death of the process at once and a power
 //! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
 
+mod albums;
 mod creating;
 mod failed;
+mod items;
 mod journal;
 mod listing;
 mod memberships;
 mod outgoing;
+mod places;
 mod tree;
 mod versions;
 
+pub use albums::*;
 pub use creating::*;
 pub use failed::FailedName;
+pub use items::*;
 pub use journal::*;
 pub use listing::*;
 pub use memberships::*;
@@ -281,6 +286,10 @@ pub(crate) mod tests {
             is_writeable: true,
         };
         store.album_listed(&ListedAlbum { album, path }, 1).unwrap().dir
+    }
+
+    pub(crate) fn names(store: &Store, dir: DirId) -> Vec<String> {
+        store.entries(dir, 0, 100).unwrap().iter().map(|entry| entry.name.to_string()).collect()
     }
 
     #[test]

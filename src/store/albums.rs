@@ -1,0 +1,394 @@
+//! Albums, as Google lists them and as they are made, renamed and hidden here.
+
+use std::time::SystemTime;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
+use super::tree::child;
+use super::{Change, Child, Result, Store, TreeError, to_millis};
+use crate::media::{Album, DirId, EntryName};
+
+/// An album from a listing, with the names that its place in the tree may get.
+#[derive(Clone, Debug)]
+pub struct ListedAlbum {
+    /// As Google describes it.
+    pub album: Album,
+    /// One list for each component of the title, best name first; every list but the last has one.
+    pub path: Vec<Vec<EntryName>>,
+}
+
+/// What listing one album has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlbumListed {
+    /// Its directory.
+    pub dir: DirId,
+    /// What the kernel must be told.
+    pub changes: Vec<Change>,
+}
+
+/// What `mkdir` finds in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlbumIntent {
+    /// To be created at Google now; nobody has asked for it before.
+    Fresh(DirId),
+    /// An earlier creation may have taken effect: list before creating.
+    Unsettled(DirId),
+    /// It was hidden by `rmdir` and is shown again: nothing to ask Google for.
+    Unhidden(DirId),
+}
+
+impl Store {
+    /// Puts an album from a listing into the tree, or updates the one that is there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn album_listed(&self, listed: &ListedAlbum, listing: i64) -> Result<AlbumListed> {
+        self.write(|tx| {
+            let mut changes = Vec::new();
+            let dir = album_listed(tx, listed, listing, &mut changes)?;
+            Ok(AlbumListed { dir, changes })
+        })
+    }
+
+    /// Hides the albums which a complete listing, begun at `began`, did not have.
+    ///
+    /// Albums with files still on their way are left alone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn albums_complete(&self, listing: i64) -> Result<Vec<Change>> {
+        self.write(|tx| {
+            let gone: Vec<DirId> = tx
+                .prepare_cached(
+                    "SELECT dir FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND NOT EXISTS \
+                     (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file WHERE m.dir = a.dir)",
+                )?
+                .query_map([listing], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut changes = Vec::new();
+            for dir in gone {
+                tx.execute("DELETE FROM entries WHERE dir = ?1", [dir])?;
+                tx.execute("DELETE FROM members WHERE dir = ?1", [dir])?;
+                tx.execute("DELETE FROM albums WHERE dir = ?1", [dir])?;
+                show_or_hide(tx, dir, &mut changes)?;
+            }
+            Ok(changes)
+        })
+    }
+
+    /// Notes that an album of this title is to be made, before Google is asked.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`]; or the database fails.
+    pub fn album_intended(
+        &self,
+        parent: DirId,
+        name: &EntryName,
+        title: &str,
+    ) -> Result<Result<AlbumIntent, TreeError>> {
+        self.write_durable(|tx| {
+            if child(tx, parent, name)?.is_some() {
+                return Ok(Err(TreeError::Exists));
+            }
+            let dir = dir_named(tx, parent, name, false)?;
+            let known: Option<(Option<String>, bool)> = tx
+                .prepare_cached("SELECT remote, hidden FROM albums WHERE dir = ?1")?
+                .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(Ok(match known {
+                Some((Some(_), _)) => {
+                    tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [dir])?;
+                    show_or_hide(tx, dir, &mut Vec::new())?;
+                    AlbumIntent::Unhidden(dir)
+                }
+                Some((None, _)) => AlbumIntent::Unsettled(dir),
+                None => {
+                    tx.execute(
+                        "INSERT INTO albums (dir, title) VALUES (?1, ?2)",
+                        params![dir, title],
+                    )?;
+                    AlbumIntent::Fresh(dir)
+                }
+            }))
+        })
+    }
+
+    /// Google has made the album: it is shown, and known to be empty.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn album_created(&self, dir: DirId, album: &Album) -> Result<()> {
+        self.write_durable(|tx| {
+            tx.execute(
+                "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, listed_count = 0, \
+                 listed_at = ?4, seen = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing') \
+                 WHERE dir = ?1",
+                params![dir, album.id, album.title, to_millis(SystemTime::now())],
+            )?;
+            // A null `seen` would make the next complete listing think it gone.
+            tx.execute("UPDATE albums SET seen = 0 WHERE dir = ?1 AND seen IS NULL", [dir])?;
+            show_or_hide(tx, dir, &mut Vec::new())
+        })
+    }
+
+    /// The album was certainly not made: nobody needs to look for it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn album_not_created(&self, dir: DirId) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("DELETE FROM albums WHERE dir = ?1 AND remote IS NULL", [dir])?;
+            Ok(())
+        })
+    }
+
+    /// Google has renamed the album: its directory moves.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`]; or the database fails.
+    pub fn album_renamed(
+        &self,
+        dir: DirId,
+        parent: DirId,
+        name: &EntryName,
+        title: &str,
+    ) -> Result<Result<(), TreeError>> {
+        self.write_durable(|tx| {
+            if child(tx, parent, name)?.is_some() {
+                return Ok(Err(TreeError::Exists));
+            }
+            tx.execute("UPDATE albums SET title = ?2 WHERE dir = ?1", params![dir, title])?;
+            let changes = &mut Vec::new();
+            let old = vacate(tx, dir, changes)?;
+            move_dir(tx, dir, old, (parent, name), changes)?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// Hides an empty album.
+    ///
+    /// # Errors
+    /// [`TreeError`]; or the database fails.
+    pub fn hide_album(&self, parent: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
+        self.write_durable(|tx| {
+            let dir = match child(tx, parent, name)? {
+                None => return Ok(Err(TreeError::Missing)),
+                Some(Child::File(_)) => return Ok(Err(TreeError::NotDir)),
+                Some(Child::Dir(dir)) => dir,
+            };
+            let occupied =
+                tx.prepare_cached("SELECT 1 FROM entries WHERE dir = ?1")?.exists([dir])?
+                    || has_shown_child(tx, dir)?;
+            if occupied {
+                return Ok(Err(TreeError::NotEmpty));
+            }
+            tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
+            show_or_hide(tx, dir, &mut Vec::new())?;
+            Ok(Ok(()))
+        })
+    }
+}
+
+fn album_listed(
+    tx: &Transaction<'_>,
+    listed: &ListedAlbum,
+    listing: i64,
+    changes: &mut Vec<Change>,
+) -> Result<DirId> {
+    let album = &listed.album;
+    let known: Option<(DirId, String)> = tx
+        .prepare_cached("SELECT dir, title FROM albums WHERE remote = ?1")?
+        .query_row([&album.id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    // A creation whose answer was lost is this one, unless the album had been known before.
+    let known = match known {
+        Some(known) => Some(known),
+        None => tx
+            .prepare_cached("SELECT dir, title FROM albums WHERE remote IS NULL AND title = ?1")?
+            .query_row([&album.title], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?,
+    };
+    let dir = match known {
+        Some((dir, title)) => {
+            if title != album.title {
+                let old = vacate(tx, dir, changes)?;
+                let (parent, name) = place_for(tx, &listed.path, &album.id, Some(dir))?;
+                move_dir(tx, dir, old, (parent, &name), changes)?;
+            }
+            dir
+        }
+        None => {
+            let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
+            let dir = dir_named(tx, parent, &name, false)?;
+            tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
+                .execute(params![dir, album.title])?;
+            dir
+        }
+    };
+    tx.prepare_cached(
+        "UPDATE albums SET remote = ?2, title = ?3, count_hint = ?4, seen = ?5 WHERE dir = ?1",
+    )?
+    .execute(params![dir, album.id, album.title, album.items_count, listing])?;
+    show_or_hide(tx, dir, changes)?;
+    Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::AlbumId;
+    use crate::store::tests::{album, name, names};
+
+    #[test]
+    fn two_albums_of_one_title_stay_apart() {
+        let store = Store::in_memory().unwrap();
+        let one = album(&store, "Trip");
+        let listed = ListedAlbum {
+            album: Album {
+                id: AlbumId::new("other"),
+                title: "Trip".into(),
+                items_count: 0,
+                product_url: String::new(),
+                is_writeable: true,
+            },
+            path: vec![vec![name("Trip"), name("Trip {other}")]],
+        };
+        let two = store.album_listed(&listed, 1).unwrap().dir;
+        assert_ne!(one, two);
+        assert_eq!(names(&store, DirId::ROOT), ["Trip", "Trip {other}"]);
+        // And again: nothing moves.
+        assert_eq!(
+            store.album_listed(&listed, 2).unwrap(),
+            AlbumListed { dir: two, changes: vec![] }
+        );
+    }
+
+    #[test]
+    fn a_hidden_album_comes_back_with_mkdir_and_its_parent_with_it() {
+        let store = Store::in_memory().unwrap();
+        let day = album(&store, "2019/Day");
+        let Some(Child::Dir(year)) = store.child(DirId::ROOT, &name("2019")).unwrap() else {
+            panic!("no parent")
+        };
+        store.hide_album(year, &name("Day")).unwrap().unwrap();
+        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
+        assert_eq!(
+            store
+                .album_listed(
+                    &ListedAlbum {
+                        album: Album {
+                            id: AlbumId::new("id of 2019/Day"),
+                            title: "2019/Day".into(),
+                            items_count: 0,
+                            product_url: String::new(),
+                            is_writeable: true
+                        },
+                        path: vec![vec![name("2019")], vec![name("Day")]],
+                    },
+                    2
+                )
+                .unwrap()
+                .dir,
+            day
+        );
+        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new(), "listing does not unhide");
+        let intent = store.album_intended(year, &name("Day"), "2019/Day").unwrap();
+        assert_eq!(intent, Ok(AlbumIntent::Unhidden(day)));
+        assert_eq!(names(&store, DirId::ROOT), ["2019"]);
+    }
+
+    #[test]
+    fn a_lost_creation_is_adopted_by_the_listing() {
+        let store = Store::in_memory().unwrap();
+        let Ok(AlbumIntent::Fresh(dir)) =
+            store.album_intended(DirId::ROOT, &name("Trip"), "Trip").unwrap()
+        else {
+            panic!("not fresh")
+        };
+        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
+        assert_eq!(
+            store.album_intended(DirId::ROOT, &name("Trip"), "Trip").unwrap(),
+            Ok(AlbumIntent::Unsettled(dir))
+        );
+        assert_eq!(album(&store, "Trip"), dir);
+        assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
+    }
+
+    #[test]
+    fn a_title_changed_by_the_user_moves_the_directory() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "Old");
+        let listed = ListedAlbum {
+            album: Album {
+                id: AlbumId::new("id of Old"),
+                title: "A/New".into(),
+                items_count: 3,
+                product_url: String::new(),
+                is_writeable: true,
+            },
+            path: vec![vec![name("A")], vec![name("New")]],
+        };
+        let outcome = store.album_listed(&listed, 2).unwrap();
+        assert_eq!(outcome.dir, dir);
+        assert!(outcome.changes.contains(&Change::Entry(DirId::ROOT, name("Old"))));
+        assert_eq!(names(&store, DirId::ROOT), ["A"]);
+        assert_eq!(store.dir_path(dir).unwrap(), "A/New");
+    }
+
+    /// The user gives the album that was `old` the title `new`, and Google lists it.
+    fn retitled(store: &Store, old: &str, new: &str) -> DirId {
+        let listed = ListedAlbum {
+            album: Album {
+                id: AlbumId::new(format!("id of {old}")),
+                title: new.to_owned(),
+                items_count: 0,
+                product_url: String::new(),
+                is_writeable: true,
+            },
+            path: new.split('/').map(|part| vec![name(part)]).collect(),
+        };
+        store.album_listed(&listed, 2).unwrap().dir
+    }
+
+    #[test]
+    fn an_album_may_move_below_its_own_old_place() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        assert_eq!(retitled(&store, "A", "A/B/C"), dir);
+        assert_eq!(store.dir_path(dir).unwrap(), "A/B/C");
+        assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn albums_below_a_retitled_album_stay_where_their_titles_say() {
+        let store = Store::in_memory().unwrap();
+        let (year, day) = (album(&store, "2019"), album(&store, "2019/Day"));
+        retitled(&store, "2019", "2020");
+        assert_eq!(store.dir_path(year).unwrap(), "2020");
+        assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
+        assert_eq!(names(&store, DirId::ROOT), ["2020", "2019"]);
+    }
+
+    #[test]
+    fn an_album_takes_the_place_of_a_mere_parent_with_all_that_is_in_it() {
+        let store = Store::in_memory().unwrap();
+        let (day, old) = (album(&store, "2019/Day"), album(&store, "2019/Old"));
+        retitled(&store, "2019/Old", "2019");
+        assert_eq!(store.dir_path(old).unwrap(), "2019");
+        assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
+        assert_eq!(names(&store, DirId::ROOT), ["2019"]);
+        assert_eq!(names(&store, old), ["Day"]);
+    }
+
+    #[test]
+    fn an_album_deleted_by_the_user_goes_with_the_next_complete_listing() {
+        let store = Store::in_memory().unwrap();
+        let listing = store.next_listing().unwrap();
+        album(&store, "Trip");
+        assert_eq!(store.albums_complete(listing).unwrap(), []);
+        let next = store.next_listing().unwrap();
+        assert!(!store.albums_complete(next).unwrap().is_empty());
+        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,181 @@
+//! Where albums stand: directories made, moved, shown and hidden as titles say.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::tree::child;
+use super::{Change, Child, Result};
+use crate::media::{AlbumId, DirId, EntryName};
+
+/// Chooses where an album stands: its parents are made, and of the names for its last component the
+/// first is taken that is free, or is this album's own, or is so far only a parent of albums.
+pub(super) fn place_for(
+    tx: &Transaction<'_>,
+    path: &[Vec<EntryName>],
+    album: &AlbumId,
+    own: Option<DirId>,
+) -> Result<(DirId, EntryName)> {
+    let Some((names, parents)) = path.split_last() else {
+        return Err(super::Error::Corrupt("an album without a name"));
+    };
+    let mut parent = DirId::ROOT;
+    for names in parents {
+        let Some(name) = names.first() else {
+            return Err(super::Error::Corrupt("an album without a name"));
+        };
+        parent = dir_named(tx, parent, name, true)?;
+    }
+    for name in names {
+        let taken_by: Option<DirId> = tx
+            .prepare_cached(
+                "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id WHERE d.parent = ?1 AND d.name = ?2",
+            )?
+            .query_row(params![parent, name], |row| row.get(0))
+            .optional()?;
+        let file_there = matches!(child(tx, parent, name)?, Some(Child::File(_)));
+        if !file_there && (taken_by.is_none() || taken_by == own) {
+            return Ok((parent, name.clone()));
+        }
+    }
+    // The last name holds the album's whole id: only a file or directory of that very name can be in the way.
+    let text = format!("{} {album}", names.first().map(EntryName::to_text).unwrap_or_default());
+    let cut: String = text.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+    let name = EntryName::new(cut).map_err(|_| super::Error::Corrupt("an album's id"))?;
+    Ok((parent, name))
+}
+
+/// The directory of that name, made if need be.
+pub(super) fn dir_named(
+    tx: &Transaction<'_>,
+    parent: DirId,
+    name: &EntryName,
+    shown: bool,
+) -> Result<DirId> {
+    let found = tx
+        .prepare_cached("SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND id <> 1")?
+        .query_row(params![parent, name], |row| row.get(0))
+        .optional()?;
+    if let Some(dir) = found {
+        return Ok(dir);
+    }
+    tx.prepare_cached("INSERT INTO dirs (parent, name, shown) VALUES (?1, ?2, ?3)")?
+        .execute(params![parent, name, shown])?;
+    Ok(DirId(tx.last_insert_rowid()))
+}
+
+/// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
+/// Albums below it are called after the old place and stay there.
+pub(super) fn vacate(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    changes: &mut Vec<Change>,
+) -> Result<(DirId, EntryName)> {
+    let (parent, name): (DirId, EntryName) = tx
+        .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
+        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // In itself it is in nobody's way, until `move_dir` puts it where it belongs.
+    tx.execute("UPDATE dirs SET parent = id WHERE id = ?1", [dir])?;
+    changes.push(Change::Entry(parent, name.clone()));
+    if tx.prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND id <> ?1")?.exists([dir])? {
+        let heir = dir_named(tx, parent, &name, false)?;
+        inherit(tx, dir, heir, changes)?;
+        show_or_hide(tx, heir, changes)?;
+    }
+    Ok((parent, name))
+}
+
+/// Puts a directory that has been taken out of its `old` place into a new one. A mere parent of albums there
+/// gives way: its children move in.
+pub(super) fn move_dir(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    old: (DirId, EntryName),
+    (parent, name): (DirId, &EntryName),
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    let in_the_way: Option<(DirId, bool)> = tx
+        .prepare_cached(
+            "SELECT d.id, a.dir IS NOT NULL FROM dirs d LEFT JOIN albums a ON a.dir = d.id \
+             WHERE d.parent = ?1 AND d.name = ?2 AND d.id NOT IN (1, ?3)",
+        )?
+        .query_row(params![parent, name, dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((other, is_album)) = in_the_way {
+        if !is_album {
+            inherit(tx, other, dir, changes)?;
+        }
+        tx.execute(
+            "UPDATE dirs SET name = ?2 WHERE id = ?1",
+            params![other, spare_name(name, other)?],
+        )?;
+        show_or_hide(tx, other, changes)?;
+    }
+    tx.execute("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1", params![dir, parent, name])?;
+    changes.push(Change::Entry(parent, name.clone()));
+    show_or_hide(tx, dir, changes)?;
+    show_or_hide(tx, old.0, changes)
+}
+
+/// Moves all directories in `from` to `heir`.
+fn inherit(
+    tx: &Transaction<'_>,
+    from: DirId,
+    heir: DirId,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    let children: Vec<(DirId, EntryName)> = tx
+        .prepare_cached("SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1")?
+        .query_map([from], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (child, name) in children {
+        let taken = tx
+            .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND name = ?2")?
+            .exists(params![heir, name])?;
+        let new_name = if taken { spare_name(&name, child)? } else { name.clone() };
+        tx.execute(
+            "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
+            params![child, heir, new_name],
+        )?;
+        changes.push(Change::Entry(from, name));
+    }
+    Ok(())
+}
+
+/// A name that nothing else has: row numbers are never reused.
+fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
+    EntryName::new(format!("{name} {}", dir.0))
+        .or_else(|_| EntryName::new(format!("{}", dir.0)))
+        .map_err(|_| super::Error::Corrupt("directory name"))
+}
+
+pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND shown AND id <> 1")?
+        .exists([dir])?)
+}
+
+/// A directory is shown if it is an album that is not hidden, or has such an album below it.
+pub(super) fn show_or_hide(
+    tx: &Transaction<'_>,
+    mut dir: DirId,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    while dir != DirId::ROOT {
+        let is_album = tx
+            .prepare_cached(
+                "SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden AND remote IS NOT NULL",
+            )?
+            .exists([dir])?;
+        let shown = is_album || has_shown_child(tx, dir)?;
+        let (parent, name, was): (DirId, EntryName, bool) = tx
+            .prepare_cached("SELECT parent, name, shown FROM dirs WHERE id = ?1")?
+            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        if was != shown {
+            tx.prepare_cached("UPDATE dirs SET shown = ?2 WHERE id = ?1")?
+                .execute(params![dir, shown])?;
+            changes.push(Change::Entry(parent, name));
+            changes.push(Change::Dir(parent));
+        }
+        dir = parent;
+    }
+    Ok(())
+}
