@@ -14,6 +14,16 @@ esac
 
 need_command fusermount3 fuse3
 need_command cc build-essential
+# The programs of tests/tools.rs.
+need_command exiftool libimage-exiftool-perl
+need_command gio libglib2.0-bin
+need_command jpegtran libjpeg-turbo-progs
+need_command mogrify imagemagick
+need_command python3 python3
+need_command rsync rsync
+need_command sponge moreutils
+need_command unzip unzip
+need_command zip zip
 need_cargo
 need_fuse_device
 for component in rustfmt clippy; do

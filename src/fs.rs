@@ -264,9 +264,11 @@ impl Fs {
         Ok(Space { block_bytes: BLOCK_BYTES, blocks: (used + left) / block, free: left / block })
     }
 
-    /// Waits until all that was closed under `ino` has arrived at Google.
+    /// Waits until all that was closed under `ino` has arrived at Google; changes of names are on this disk then.
     pub async fn sync(&self, ino: Ino) -> Result<()> {
         use crate::upload::Scope;
+        // Names that were taken away, also if waiting for the rest should fail.
+        self.store.make_durable()?;
         let scope = match self.place(ino)? {
             Place::Dir(DirId::ROOT) | Place::Control | Place::Failed(_) | Place::Status => {
                 Scope::All

@@ -167,6 +167,22 @@ impl Store {
         outcome
     }
 
+    /// Brings all changes made so far to the disk: some, as taking a name away, are not there when they return.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn make_durable(&self) -> Result<()> {
+        // A transaction that changes nothing would not be synced.
+        self.write_durable(|tx| {
+            tx.prepare_cached(
+                "INSERT INTO meta (key, value) VALUES ('durable', '') \
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+            )?
+            .execute([])?;
+            Ok(())
+        })
+    }
+
     /// A single kept value.
     ///
     /// # Errors

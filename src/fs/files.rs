@@ -466,6 +466,10 @@ impl Fs {
     }
 
     fn seal(&self, open: &OpenFile) -> Result<()> {
+        self.seal_for(open, Sealing::Close)
+    }
+
+    fn seal_for(&self, open: &OpenFile, why: Sealing) -> Result<()> {
         let mut bytes = open.bytes.write();
         let Bytes::Spool { writing, .. } = &mut *bytes else { return Ok(()) };
         if !*writing {
@@ -476,12 +480,16 @@ impl Fs {
         if info.links == 0 {
             return Ok(());
         }
-        match self.pipeline.seal(info.id) {
-            Ok(_) => {
+        match (self.pipeline.seal(info.id), why) {
+            (Ok(_), _) => {
                 *writing = false;
                 Ok(())
             }
-            Err(error) => {
+            // The bytes are on the disk; that they have a name must be, too.
+            (Err(SealError::Unsupported(_) | SealError::TooLarge { .. }), Sealing::Sync) => {
+                Ok(self.store.make_durable()?)
+            }
+            (Err(error), _) => {
                 // Refused for what it is, this version has ended: it goes to `failed` with its last writer.
                 *writing = !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. });
                 Err(self.closing(open.file, error.into()))
@@ -507,7 +515,7 @@ impl Fs {
     /// fsync(2): of a file being written, that its bytes are on this disk; of any other, that it is at Google.
     pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true, .. } => self.seal(&open),
+            Handle::File { open, writable: true, .. } => self.seal_for(&open, Sealing::Sync),
             _ => self.sync(ino).await,
         }
     }
@@ -526,6 +534,15 @@ impl Fs {
             _ => Err(Error::plain(libc::EBADF)),
         }
     }
+}
+
+/// On whose behalf a version is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sealing {
+    /// A descriptor is being closed: whether Google takes the file is told now.
+    Close,
+    /// Programs sync files of which there is only a part, or only room: nothing is refused yet.
+    Sync,
 }
 
 /// Closes what an operation has opened for itself, also if nobody waits for the operation any more.
