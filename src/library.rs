@@ -4,6 +4,7 @@
 //! and page by page, and makes, renames and looks for albums. It knows nothing of uploads.
 
 pub mod listing;
+mod moving;
 pub mod names;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::api::{self, BaseUrls};
-use crate::media::{Album, DirId, EntryName};
+use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumIntent, OnChange, Store, TreeError};
 
 pub use listing::{Follower, Progress, Subject};
@@ -58,9 +59,14 @@ pub enum Error {
     /// A listing that somebody else had started failed.
     #[error(transparent)]
     Shared(Arc<Error>),
-    /// Directories with albums below them are not renamed.
-    #[error("renaming an album that has albums below it is not supported")]
-    HasAlbumsBelow,
+    /// Each album below a directory that moves costs a request.
+    #[error("there are {albums} albums in the directory; up to {max} are moved at once")]
+    TooManyBelow {
+        /// So many there are.
+        albums: usize,
+        /// So many there may be.
+        max: u32,
+    },
 }
 
 /// What is there. Cheap to clone.
@@ -239,38 +245,6 @@ impl Library {
             }
         }
         Ok(false)
-    }
-
-    /// Renames an album at Google and here.
-    ///
-    /// # Errors
-    /// The name is taken, the directory is not an album, or Google could not be asked.
-    pub async fn rename_album(
-        &self,
-        dir: DirId,
-        parent: DirId,
-        name: EntryName,
-    ) -> Result<Album, Error> {
-        self.complete(parent).await?;
-        let title = self.title(parent, &name).await?;
-        let target = name.clone();
-        let album = self
-            .store
-            .run(move |store| {
-                if store.child(parent, &target)?.is_some() {
-                    return Ok(Err(Error::Tree(TreeError::Exists)));
-                }
-                if store.subdir_count(dir)? > 0 {
-                    return Ok(Err(Error::HasAlbumsBelow));
-                }
-                let remote =
-                    store.dir(dir)?.and_then(|dir| dir.album).and_then(|album| album.remote);
-                Ok(remote.ok_or(Error::NotAnAlbum))
-            })
-            .await??;
-        let renamed = self.client.rename_album(&album, &title).await?;
-        self.store.run(move |store| store.album_renamed(dir, parent, &name, &title)).await??;
-        Ok(renamed)
     }
 
     /// The title of an album at this place.

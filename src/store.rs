@@ -14,6 +14,7 @@ mod items;
 mod journal;
 mod listing;
 mod memberships;
+mod moves;
 mod outgoing;
 mod places;
 mod tree;
@@ -26,6 +27,7 @@ pub use items::*;
 pub use journal::*;
 pub use listing::*;
 pub use memberships::*;
+pub use moves::*;
 pub use outgoing::*;
 pub use tree::*;
 

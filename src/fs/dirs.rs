@@ -257,7 +257,8 @@ impl Fs {
             (Some(Child::File(_)), _) => return Err(Error::plain(libc::ENOTDIR)),
             // Google can neither delete an album nor swap two titles in one step.
             (Some(Child::Dir(_)), Rename::Exchange) => return Err(Error::plain(libc::EOPNOTSUPP)),
-            (Some(Child::Dir(_)), Rename::Replace) => return Err(Error::plain(libc::EEXIST)),
+            // Hidden as by rmdir, if it is empty.
+            (Some(Child::Dir(_)), Rename::Replace) => {}
         }
         let mut above = to.0;
         while above != DirId::ROOT {
@@ -268,10 +269,9 @@ impl Fs {
         }
         let text = to.1.clone();
         self.library
-            .rename_album(dir, to.0, to.1)
+            .move_dir(dir, to.0, to.1)
             .await
-            .map_err(|error| Error::from(error).doing(|| format!("renaming an album to {text}")))?;
-        Ok(())
+            .map_err(|error| Error::from(error).doing(|| format!("moving albums to {text}")))
     }
 
     /// Deletes what is left of a file that nothing refers to, unless somebody has it open: then

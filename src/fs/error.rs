@@ -91,8 +91,7 @@ impl From<store::TreeError> for Error {
             E::NotEmpty => libc::ENOTEMPTY,
             E::IsDir => libc::EISDIR,
             E::NotDir => libc::ENOTDIR,
-            // Files live in albums; the root and mere parents cannot hold them.
-            E::NotAlbum => libc::EPERM,
+            E::NotAlbum => return Self::caused(libc::EPERM, error),
         })
     }
 }
@@ -147,7 +146,7 @@ fn library_errno(error: &library::Error) -> i32 {
         E::Shared(error) => library_errno(error),
         E::NotAnAlbum => libc::EPERM,
         E::BadTitle(_) => libc::EINVAL,
-        E::HasAlbumsBelow => libc::EOPNOTSUPP,
+        E::TooManyBelow { .. } => libc::EOPNOTSUPP,
         E::Store(_) | E::Tree(_) | E::PagesRepeat => libc::EIO,
     }
 }

@@ -140,6 +140,7 @@ impl Library {
             })
             .await?;
         self.announce(changes);
+        self.retitle_later();
         Ok(())
     }
 
@@ -186,7 +187,7 @@ impl Library {
         Ok(())
     }
 
-    fn announce(&self, changes: Vec<Change>) {
+    pub(super) fn announce(&self, changes: Vec<Change>) {
         changes.into_iter().for_each(|change| (self.on_change)(change));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
 use super::tree::child;
@@ -143,29 +143,6 @@ impl Store {
         })
     }
 
-    /// Google has renamed the album: its directory moves.
-    ///
-    /// # Errors
-    /// [`TreeError::Exists`]; or the database fails.
-    pub fn album_renamed(
-        &self,
-        dir: DirId,
-        parent: DirId,
-        name: &EntryName,
-        title: &str,
-    ) -> Result<Result<(), TreeError>> {
-        self.write_durable(|tx| {
-            if child(tx, parent, name)?.is_some() {
-                return Ok(Err(TreeError::Exists));
-            }
-            tx.execute("UPDATE albums SET title = ?2 WHERE dir = ?1", params![dir, title])?;
-            let changes = &mut Vec::new();
-            let old = vacate(tx, dir, changes)?;
-            move_dir(tx, dir, old, (parent, name), changes)?;
-            Ok(Ok(()))
-        })
-    }
-
     /// Hides an empty album.
     ///
     /// # Errors
@@ -197,21 +174,30 @@ fn album_listed(
     changes: &mut Vec<Change>,
 ) -> Result<DirId> {
     let album = &listed.album;
-    let known: Option<(DirId, String)> = tx
-        .prepare_cached("SELECT dir, title FROM albums WHERE remote = ?1")?
-        .query_row([&album.id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let known: Option<(DirId, Titles)> = tx
+        .prepare_cached("SELECT dir, title, wanted, titled FROM albums WHERE remote = ?1")?
+        .query_row([&album.id], |row| Ok((row.get(0)?, titles(row)?)))
         .optional()?;
     // A creation whose answer was lost is this one, unless the album had been known before.
     let known = match known {
         Some(known) => Some(known),
         None => tx
-            .prepare_cached("SELECT dir, title FROM albums WHERE remote IS NULL AND title = ?1")?
-            .query_row([&album.title], |row| Ok((row.get(0)?, row.get(1)?)))
+            .prepare_cached(
+                "SELECT dir, title, wanted, titled FROM albums WHERE remote IS NULL AND title = ?1",
+            )?
+            .query_row([&album.title], |row| Ok((row.get(0)?, titles(row)?)))
             .optional()?,
     };
     let dir = match known {
-        Some((dir, title)) => {
-            if title != album.title {
+        // Our own change of the title is newer than this listing.
+        Some((dir, known)) if listing <= known.titled => {
+            tx.prepare_cached("UPDATE albums SET count_hint = ?2, seen = ?3 WHERE dir = ?1")?
+                .execute(params![dir, album.items_count, listing])?;
+            return Ok(dir);
+        }
+        Some((dir, known)) => {
+            // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
+            if known.title != album.title && known.wanted.as_ref() != Some(&album.title) {
                 let old = vacate(tx, dir, changes)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(dir))?;
                 move_dir(tx, dir, old, (parent, &name), changes)?;
@@ -227,11 +213,23 @@ fn album_listed(
         }
     };
     tx.prepare_cached(
-        "UPDATE albums SET remote = ?2, title = ?3, count_hint = ?4, seen = ?5 WHERE dir = ?1",
+        "UPDATE albums SET remote = ?2, wanted = CASE WHEN title = ?3 THEN wanted END, title = ?3, \
+         count_hint = ?4, seen = ?5 WHERE dir = ?1",
     )?
     .execute(params![dir, album.id, album.title, album.items_count, listing])?;
     show_or_hide(tx, dir, changes)?;
     Ok(dir)
+}
+
+/// What an album is called.
+struct Titles {
+    title: String,
+    wanted: Option<String>,
+    titled: i64,
+}
+
+fn titles(row: &Row<'_>) -> rusqlite::Result<Titles> {
+    Ok(Titles { title: row.get(1)?, wanted: row.get(2)?, titled: row.get(3)? })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Result, Store, from_millis, to_millis};
 /// How long a change of ours is believed although a listing does not show it (reference §11.7).
 pub const GRACE: Duration = Duration::from_secs(600);
 
-const ALBUMS_LISTED_AT: &str = "albums_listed_at";
+pub(super) const ALBUMS_LISTED_AT: &str = "albums_listed_at";
 
 impl Store {
     /// The next number for a listing of albums, or of one album's items.

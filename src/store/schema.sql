@@ -19,6 +19,8 @@ CREATE TABLE albums (
     dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
     remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
     title           TEXT NOT NULL,      -- as Google has it
+    wanted          TEXT,               -- as it shall be called there, if otherwise: it was moved here
+    titled          INTEGER NOT NULL DEFAULT 0,  -- listings up to this one may show the title before the last
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
     listed_count    INTEGER,            -- count_hint at the last complete listing
@@ -26,6 +28,7 @@ CREATE TABLE albums (
     seen            INTEGER NOT NULL DEFAULT 0   -- the last listing of albums that had it
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
+CREATE INDEX albums_wanted ON albums (dir) WHERE wanted IS NOT NULL;
 
 CREATE TABLE files (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

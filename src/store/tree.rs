@@ -29,7 +29,7 @@ pub struct Dir {
 pub struct AlbumState {
     /// Google's id; `None` while it is unknown whether a creation took effect.
     pub remote: Option<AlbumId>,
-    /// As Google has it, slashes and all.
+    /// As Google has it or is about to, slashes and all.
     pub title: String,
     /// How many items Google said it has, when it last said so: a hint.
     pub count_hint: u64,
@@ -172,7 +172,7 @@ pub enum TreeError {
     #[error("it is not a directory")]
     NotDir,
     /// It is not an album, so it cannot hold files.
-    #[error("the directory is not an album")]
+    #[error("files live in albums, and the directory is not one: make an album in it with mkdir")]
     NotAlbum,
 }
 
@@ -195,7 +195,7 @@ impl Store {
         self.read(|db| {
             let row = db
                 .prepare_cached(
-                    "SELECT d.parent, d.name, a.dir, a.remote, a.title, a.count_hint, a.listed_count, a.listed_at \
+                    "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_count, a.listed_at \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {

@@ -1,0 +1,250 @@
+//! Directories moved by the user, with all albums in them. Google knows only titles, one album at a time: what
+//! each shall be called is noted with the move, in one transaction, and told to Google afterwards.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::listing::ALBUMS_LISTED_AT;
+use super::places::{has_shown_child, move_dir, show_or_hide};
+use super::tree::child;
+use super::{Change, Child, Result, Store, TreeError};
+use crate::media::{AlbumId, DirId, EntryName};
+
+/// An album whose title at Google is not yet the one that its place here stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retitle {
+    /// Its directory.
+    pub dir: DirId,
+    /// Google's id.
+    pub album: AlbumId,
+    /// What it shall be called.
+    pub title: String,
+}
+
+/// A directory that was moved: what it takes to undo that, and what the kernel must be told.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    dir: DirId,
+    from: (DirId, EntryName),
+    replaced: Option<(DirId, (DirId, EntryName))>,
+    /// What Google is to be told.
+    pub retitles: Vec<Retitle>,
+    /// What changed besides the name that was moved.
+    pub changes: Vec<Change>,
+}
+
+impl Store {
+    /// The albums in `dir`, itself included, with their titles: as Google has them, or is about to.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn titles_in(&self, dir: DirId) -> Result<Vec<(DirId, String)>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "WITH RECURSIVE inside (id) AS (SELECT ?1 UNION \
+                     SELECT d.id FROM dirs d JOIN inside ON d.parent = inside.id) \
+                     SELECT a.dir, coalesce(a.wanted, a.title) FROM inside JOIN albums a ON a.dir = inside.id \
+                     ORDER BY a.dir",
+                )?
+                .query_map([dir], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Moves a directory with all that is in it, and notes the `titles` its albums are to get. An empty album in
+    /// its new place is hidden, as `rmdir` would.
+    ///
+    /// # Errors
+    /// [`TreeError`]; or the database fails.
+    pub fn move_intended(
+        &self,
+        dir: DirId,
+        to: (DirId, &EntryName),
+        titles: &[(DirId, String)],
+    ) -> Result<Result<Moved, TreeError>> {
+        self.write_durable(|tx| {
+            let from = place(tx, dir)?;
+            let mut changes = Vec::new();
+            let replaced = match child(tx, to.0, to.1)? {
+                None => None,
+                Some(Child::File(_)) => return Ok(Err(TreeError::NotDir)),
+                Some(Child::Dir(other)) => {
+                    let occupied = tx
+                        .prepare_cached("SELECT 1 FROM entries WHERE dir = ?1")?
+                        .exists([other])?
+                        || has_shown_child(tx, other)?;
+                    if occupied {
+                        return Ok(Err(TreeError::NotEmpty));
+                    }
+                    tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [other])?;
+                    Some((other, place(tx, other)?))
+                }
+            };
+            move_dir(tx, dir, from.clone(), to, &mut changes)?;
+            let mut retitles = Vec::new();
+            for (album, title) in titles {
+                want_title(tx, *album, title)?;
+                retitles.extend(
+                    tx.prepare_cached(&format!("{RETITLES} AND dir = ?1"))?
+                        .query_row([album], retitle)
+                        .optional()?,
+                );
+            }
+            changes
+                .retain(|change| !matches!(change, Change::Entry(at, name) if (*at, name) == to));
+            Ok(Ok(Moved { dir, from, replaced, retitles, changes }))
+        })
+    }
+
+    /// Puts everything back: Google has refused the first new title. `titles` are those from before.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn move_undone(&self, moved: &Moved, titles: &[(DirId, String)]) -> Result<Vec<Change>> {
+        self.write_durable(|tx| {
+            let mut changes = Vec::new();
+            let new = place(tx, moved.dir)?;
+            move_dir(tx, moved.dir, new.clone(), (moved.from.0, &moved.from.1), &mut changes)?;
+            for (album, title) in titles {
+                want_title(tx, *album, title)?;
+            }
+            if let Some((other, (parent, name))) = &moved.replaced {
+                tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [other])?;
+                tx.execute(
+                    "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
+                    params![other, parent, name],
+                )?;
+                show_or_hide(tx, *other, &mut changes)?;
+            }
+            Ok(changes)
+        })
+    }
+
+    /// Up to `limit` albums that are to get another title.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn retitles(&self, limit: u32) -> Result<Vec<Retitle>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!("{RETITLES} ORDER BY dir LIMIT ?1"))?
+                .query_map([limit], retitle)?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Google has taken the new title. Listings that began before may still show the old one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn retitled(&self, done: &Retitle) -> Result<()> {
+        self.write_durable(|tx| {
+            tx.execute(
+                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2), titled = coalesce( \
+                 (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) WHERE dir = ?1",
+                params![done.dir, done.title],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Google will never take the title: the album goes where its own title says, with the next listing.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn retitle_refused(&self, refused: &Retitle) -> Result<()> {
+        self.write(|tx| {
+            // What is kept is not Google's title, so the next listing brings a change of it.
+            let changed = tx.execute(
+                "UPDATE albums SET wanted = NULL, title = '', titled = 0 WHERE dir = ?1 AND wanted = ?2",
+                params![refused.dir, refused.title],
+            )?;
+            if changed > 0 {
+                tx.execute("DELETE FROM meta WHERE key = ?1", [ALBUMS_LISTED_AT])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+const RETITLES: &str =
+    "SELECT dir, remote, wanted FROM albums WHERE wanted IS NOT NULL AND remote IS NOT NULL";
+
+fn retitle(row: &Row<'_>) -> rusqlite::Result<Retitle> {
+    Ok(Retitle { dir: row.get(0)?, album: row.get(1)?, title: row.get(2)? })
+}
+
+fn place(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
+    tx.prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
+        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .ok_or(super::Error::Corrupt("a directory that is gone"))
+}
+
+fn want_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE albums SET wanted = nullif(?2, title) WHERE dir = ?1")?
+        .execute(params![album, title])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Album;
+    use crate::store::ListedAlbum;
+    use crate::store::tests::{album, name, names};
+
+    fn listed(id: &str, title: &str) -> ListedAlbum {
+        let (id, title) = (AlbumId::new(id), title.to_owned());
+        let path = title.split('/').map(|part| vec![name(part)]).collect();
+        let product_url = String::new();
+        let album = Album { id, title, items_count: 0, product_url, is_writeable: true };
+        ListedAlbum { album, path }
+    }
+
+    fn moved(store: &Store, dir: DirId, to: &str) -> Moved {
+        let titles = [(dir, to.to_owned())];
+        store.move_intended(dir, (DirId::ROOT, &name(to)), &titles).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_listing_that_began_before_the_change_does_not_move_the_album_back() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        let listing = store.next_listing().unwrap();
+        let moved = moved(&store, dir, "Z");
+        store.retitled(&moved.retitles[0]).unwrap();
+        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        store.albums_complete(listing).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["Z"]);
+        // In a later one it is somebody's wish.
+        let listing = store.next_listing().unwrap();
+        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn a_title_that_is_refused_brings_the_album_back_with_the_next_listing() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        let moved = moved(&store, dir, "Z");
+        assert_eq!(store.retitles(9).unwrap(), moved.retitles);
+        store.retitle_refused(&moved.retitles[0]).unwrap();
+        assert_eq!(store.albums_listed_at().unwrap(), None, "it is asked for at the next look");
+        let listing = store.next_listing().unwrap();
+        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn what_moved_back_wants_nothing() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        album(&store, "Empty");
+        let moved = moved(&store, dir, "Empty");
+        assert_eq!(names(&store, DirId::ROOT), ["Empty"]);
+        store.move_undone(&moved, &[(dir, "A".into())]).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["A", "Empty"]);
+        assert_eq!(store.retitles(9).unwrap(), []);
+    }
+}

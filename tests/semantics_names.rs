@@ -1,0 +1,136 @@
+//! What docs/SEMANTICS.md says of names, through a real mount. A sentence stands above the test that shows it.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+mod support;
+
+use gphotosfs::emulator::{Call, Edit, Failure, Injection};
+use support::{World, wait_for};
+
+fn titles(world: &World) -> Vec<String> {
+    let mut titles: Vec<_> = world.emulator.dump().albums.into_iter().map(|it| it.title).collect();
+    titles.sort();
+    titles
+}
+
+/// A real answer that a call gets before it does anything.
+fn fail(world: &World, call: Call, skip: u32, next: u32, failure: Failure) {
+    world.emulator.faults(|faults| {
+        let injection = Injection { skip, next, ..Injection::new(failure) };
+        faults.on(call).failures.push(injection);
+    });
+}
+
+/// > `mv` of an album moves the albums below it as well: one `albums.patch` each, up to 200.
+#[test]
+fn albums_move_with_all_that_is_below() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("mkdir -p mnt/A/B mnt/A/C/D mnt/AB && cp photo/1.jpg mnt/A/B/ && sync mnt");
+    world.emulator.reset_stats();
+    world.sh(
+        "mv mnt/A mnt/Z && cmp photo/1.jpg mnt/Z/B/1.jpg && test ! -e mnt/A && test -d mnt/Z/C/D",
+    );
+    assert_eq!(titles(&world), ["AB", "Z", "Z/B", "Z/C", "Z/C/D"]);
+    assert_eq!(world.emulator.stats().requests(Call::AlbumsPatch), 4);
+    world.sh("mkdir mnt/N && mv mnt/Z mnt/N/ && mkdir mnt/N/Z/New && mv mnt/N/Z/C mnt/");
+    assert_eq!(titles(&world), ["AB", "C", "C/D", "N", "N/Z", "N/Z/B", "N/Z/New"]);
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(world.names(""), ["AB", "C", "N"]);
+    assert_eq!(world.names("N/Z"), ["B", "New"]);
+}
+
+/// > A directory that is only the parent of albums moves in the same way.
+#[test]
+fn mere_parents_move() {
+    let world = World::mounted();
+    for title in ["2019/Summer", "2019/Winter/Snow", "2020/x"] {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+    }
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    world.sh("mv mnt/2019 mnt/Old && ls mnt/Old/Winter && mv mnt/Old/Winter/Snow mnt/2020/");
+    assert_eq!(titles(&world), ["2020/Snow", "2020/x", "Old/Summer"]);
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(world.names(""), ["2020", "Old"]);
+    assert_eq!(world.names("Old"), ["Summer"], "a parent of nothing is not shown");
+}
+
+/// > If Google refuses the first new title or cannot be reached, `mv` fails and nothing has changed.
+#[test]
+fn a_move_that_is_refused_at_first_changes_nothing() {
+    let world = World::mounted();
+    world.sh("mkdir -p mnt/A/B mnt/Empty");
+    fail(&world, Call::AlbumsPatch, 0, 1, Failure::PermissionDenied);
+    assert!(!world.sh_outcome("mv -T mnt/A mnt/Empty").status.success());
+    assert_eq!(titles(&world), ["A", "A/B", "Empty"]);
+    wait_for("all to be where it was", || world.names("") == ["A", "Empty"]);
+    world.sh("test -d mnt/A/B && rmdir mnt/Empty && mv mnt/A mnt/Empty && test -d mnt/Empty/B");
+}
+
+/// > Once Google has taken the first title the move stands, here and on this disk; titles that could not be told are told
+/// > with a later listing of the albums, also after a crash.
+#[test]
+fn an_interrupted_move_is_completed() {
+    let world = World::mounted();
+    world.sh("mkdir -p mnt/A/B mnt/A/C");
+    fail(&world, Call::AlbumsPatch, 1, 1, Failure::PermissionDenied);
+    world.sh("mv mnt/A mnt/Z");
+    assert_eq!(titles(&world), ["A/B", "A/C", "Z"]);
+    assert_eq!(world.names("Z"), ["B", "C"]);
+    world.kill();
+    world.mount(&[]);
+    world.sh("ls mnt");
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    wait_for("Google to know", || titles(&world) == ["Z", "Z/B", "Z/C"]);
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(world.names(""), ["Z"]);
+    assert_eq!(world.names("Z"), ["B", "C"]);
+}
+
+/// > A title that somebody changes at Google meanwhile counts for more than ours.
+#[test]
+fn the_last_word_is_googles() {
+    let world = World::mounted();
+    world.sh("mkdir -p mnt/A/B mnt/A/C");
+    fail(&world, Call::AlbumsPatch, 1, 1, Failure::PermissionDenied);
+    world.sh("mv mnt/A mnt/Z");
+    world.edit(Edit::RenameAlbum { album: "A/B".into(), title: "Mine".into() });
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    wait_for("Google to know", || titles(&world) == ["Mine", "Z", "Z/C"]);
+    assert_eq!(world.names(""), ["Mine", "Z"]);
+}
+
+/// > `mv -T` of an album onto an empty one hides the empty one, as `rmdir` does; one that is not empty is `ENOTEMPTY`.
+#[test]
+fn an_album_takes_the_place_of_an_empty_one() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("mkdir mnt/A mnt/Empty mnt/Full && cp photo/1.jpg mnt/A/ && cp photo/1.jpg mnt/Full/ && sync mnt");
+    let full = world.sh_outcome("mv -T mnt/A mnt/Full");
+    assert!(String::from_utf8_lossy(&full.stderr).contains("not empty"), "{full:?}");
+    world.sh("mv -T mnt/A mnt/Empty && cmp photo/1.jpg mnt/Empty/1.jpg");
+    assert_eq!(world.names(""), ["Empty", "Full"]);
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(world.names(""), ["Empty", "Full"]);
+    assert_eq!(world.names("Empty"), ["1.jpg"]);
+}
+
+/// > `RENAME_EXCHANGE` swaps files; of directories it is refused with `EOPNOTSUPP`, because Google cannot swap two titles.
+#[test]
+fn directories_are_not_exchanged() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A mnt/B");
+    let [a, b] = ["A", "B"].map(|name| world.mnt.join(name));
+    let swap = |a, b| {
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(rustix::fs::CWD, a, rustix::fs::CWD, b, flags)
+    };
+    assert_eq!(swap(&a, &b), Err(rustix::io::Errno::OPNOTSUPP));
+    world.photo("1.jpg", 1, 5000);
+    world.photo("2.jpg", 2, 5000);
+    world.sh("cp 1.jpg mnt/A/ && cp 2.jpg mnt/B/ && sync mnt/A");
+    swap(&a.join("1.jpg"), &b.join("2.jpg")).unwrap();
+    world.sh("cmp 2.jpg mnt/A/1.jpg && cmp 1.jpg mnt/B/2.jpg && sync mnt");
+    assert_eq!(world.remote("A"), ["2.jpg"]);
+    assert_eq!(world.remote("B"), ["1.jpg"]);
+}
