@@ -45,6 +45,10 @@ const THREADS: usize = 4;
 /// tokio's blocking threads (512), because what they wait for needs such threads, too.
 const WAITING_MAX: usize = 256;
 
+/// Writes that wait at the same time, beside the other operations: these must go on while the spool is full,
+/// since closing and deleting files makes room in it. Together they are fewer than the blocking threads, too.
+const WAITING_WRITES_MAX: usize = 128;
+
 /// Reads ahead that the kernel may have under way. With its default of 16, as many stalled downloads would keep
 /// everybody from reading anything.
 const READS_AHEAD_MAX: u16 = 512;
@@ -88,7 +92,8 @@ impl Mount {
             gid: rustix::process::getgid().as_raw(),
         };
         let turns = Arc::new(Semaphore::new(WAITING_MAX));
-        let adapter = Adapter { fs, runtime, turns, owner };
+        let write_turns = Arc::new(Semaphore::new(WAITING_WRITES_MAX));
+        let adapter = Adapter { fs, runtime, turns, write_turns, owner };
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
     }
 
@@ -167,6 +172,7 @@ struct Adapter {
     fs: Arc<Fs>,
     runtime: Handle,
     turns: Arc<Semaphore>,
+    write_turns: Arc<Semaphore>,
     owner: Owner,
 }
 
@@ -186,8 +192,32 @@ impl Adapter {
     ) where
         W: Future<Output = Result<T>>,
     {
+        self.wait_turn(&self.turns, req, work, answer);
+    }
+
+    /// As [`Adapter::wait`], for what may wait for room in the spool.
+    fn wait_to_write<T, W>(
+        &self,
+        req: &Request,
+        work: impl FnOnce(Arc<Fs>) -> W + Send + 'static,
+        answer: impl FnOnce(Result<T>) + Send + 'static,
+    ) where
+        W: Future<Output = Result<T>>,
+    {
+        self.wait_turn(&self.write_turns, req, work, answer);
+    }
+
+    fn wait_turn<T, W>(
+        &self,
+        turns: &Arc<Semaphore>,
+        req: &Request,
+        work: impl FnOnce(Arc<Fs>) -> W + Send + 'static,
+        answer: impl FnOnce(Result<T>) + Send + 'static,
+    ) where
+        W: Future<Output = Result<T>>,
+    {
         let (fs, runtime, pid) = (self.fs.clone(), self.runtime.clone(), req.pid());
-        let turn = self.turns.clone();
+        let turn = turns.clone();
         drop(self.runtime.spawn(async move {
             let turn = tokio::select! {
                 turn = turn.acquire_owned() => turn,
@@ -502,7 +532,8 @@ impl Filesystem for Adapter {
             Some(outcome) => answer(outcome),
             None => {
                 let data = data.to_vec();
-                self.wait(req, move |fs| async move { fs.write(fh, offset, &data).await }, answer);
+                let write = move |fs: Arc<Fs>| async move { fs.write(fh, offset, &data).await };
+                self.wait_to_write(req, write, answer);
             }
         }
     }
@@ -664,7 +695,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let fh = handle(fh);
-        self.wait(
+        self.wait_to_write(
             req,
             move |fs| async move { fs.fallocate(fh, offset, length, mode).await },
             move |outcome| empty("fallocate", outcome, reply),

@@ -37,7 +37,7 @@ use crate::store::{
 
 pub use crate::store::Scope;
 pub use commit::{CommitError, Refusal};
-pub use room::{NoRoom, SpoolFile};
+pub use room::{Need, NoRoom, SpoolFile};
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
 
@@ -279,6 +279,8 @@ struct Sending {
 struct Writer {
     /// Descriptors. With none, the disk was too full to settle the file: the worker tries again.
     count: u32,
+    /// Of its writes, how many wait for room in the spool.
+    held: u32,
     /// The row says open, so a write need not ask.
     unsealed: bool,
     /// Nothing more is going to be written, as far as can be told: the upload need not wait.

@@ -4,15 +4,19 @@
 
 mod support;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use gphotosfs::emulator::Call;
-use support::{World, wait_for};
+use rustix::fs::FallocateFlags;
+use support::ledger::close;
+use support::{World, jpeg, wait_for};
 
 /// A mount whose spool takes 4 MB, the album `A`, and `count` photos of 1 MB to be copied.
 fn world(count: u32) -> World {
     let world = World::new();
-    world.mount(&["--spool-size", "4M"]);
+    world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &["--spool-size", "4M"]);
     for at in 0..count {
         world.photo(&format!("photo/{at:02}.jpg"), at, 1_000_000);
     }
@@ -117,4 +121,113 @@ fn df_shows_the_room_in_the_spool_also_after_a_restart() {
     world.start_emulator();
     world.sync();
     wait_for("all room to be free again", || available(&world) >= empty - 10_000);
+}
+
+#[test]
+fn what_cannot_be_set_aside_spoils_no_photo() {
+    let world = world(0);
+    let photo = File::create(world.mnt.join("A/x.jpg")).unwrap();
+    let refused = rustix::fs::fallocate(&photo, FallocateFlags::empty(), 0, 6_000_000);
+    assert_eq!(refused, Err(rustix::io::Errno::NOSPC));
+    photo.write_all_at(&jpeg(1, 1_000_000), 0).unwrap();
+    close(photo).unwrap();
+    world.sync();
+    assert_eq!(world.remote("A"), ["x.jpg"]);
+}
+
+#[test]
+fn the_holes_of_a_file_are_not_filled_past_the_limit() {
+    let world = world(0);
+    let file = File::create(world.mnt.join("A/.x.part")).unwrap();
+    file.write_all_at(&vec![7; 2_000_000], 4_000_000).unwrap();
+    let filled = file.write_all_at(&vec![7; 4_000_000], 0);
+    assert_eq!(filled.unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+    assert!(spooled(&world) < 4_200_000, "{} bytes in the spool", spooled(&world));
+}
+
+#[test]
+fn a_full_spool_takes_what_needs_no_room() {
+    let mut world = world(0);
+    world.stop_emulator();
+    let file = File::create(world.mnt.join("A/.x.part")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    file.write_all_at(&vec![7; 3_990_000], 0).unwrap();
+    let begun = Instant::now();
+    file.write_all_at(&vec![8; 1_000_000], 2_000_000).unwrap();
+    let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(&file, punch, 500 << 20, 1 << 20).unwrap();
+    rustix::fs::fallocate(&file, punch, 0, 1 << 20).unwrap();
+    file.write_all_at(&vec![9; 1_000_000], 0).unwrap();
+    file.set_len(2 << 30).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn many_writers_that_wait_hold_up_nobody_else() {
+    let mut world = world(5);
+    world.stop_emulator();
+    world.sh("cp photo/00.jpg photo/01.jpg photo/02.jpg mnt/A/");
+    let mnt = &world.mnt;
+    let copies: Vec<_> = (0..300)
+        .map(|at| {
+            let path = mnt.join(format!("A/{at:03}-.jpg"));
+            std::thread::spawn(move || {
+                let file = File::create(path)?;
+                file.write_all_at(&jpeg(100 + at, 100_000), 0)?;
+                close(file)
+            })
+        })
+        .collect();
+    wait_for("the writers to wait", || world.names("A").len() == 303);
+    wait_for("some to have had room", || copies.iter().any(std::thread::JoinHandle::is_finished));
+    // truncate(2) takes its turn as everything does that may have to wait.
+    let begun = Instant::now();
+    world.sh("timeout 10 truncate -s 0 mnt/A/00.jpg && timeout 10 rm mnt/A/00.jpg");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    world.start_emulator();
+    for copy in copies {
+        copy.join().unwrap().unwrap();
+    }
+    world.sync();
+    assert_eq!(world.remote("A").len(), 302);
+}
+
+#[test]
+fn writers_that_wait_for_each_other_are_told() {
+    let world = world(0);
+    let halves: Vec<_> = (0..2)
+        .map(|at| {
+            let file = File::create(world.mnt.join(format!("A/.{at}.part"))).unwrap();
+            file.write_all_at(&vec![at; 1_900_000], 0).unwrap();
+            file
+        })
+        .collect();
+    let begun = Instant::now();
+    let waiting: Vec<_> = halves
+        .into_iter()
+        .map(|file| std::thread::spawn(move || file.write_all_at(&[7; 1_000_000], 1_900_000)))
+        .collect();
+    for write in waiting {
+        let error = write.join().unwrap().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_writer_waits_for_one_that_has_not_closed_yet() {
+    let world = world(1);
+    let large = File::create(world.mnt.join("A/large.jpg")).unwrap();
+    large.write_all_at(&jpeg(7, 3_500_000), 0).unwrap();
+    let mnt = world.mnt.clone();
+    let waiting =
+        std::thread::spawn(move || std::fs::write(mnt.join("A/late.jpg"), jpeg(8, 1_000_000)));
+    wait_for("the writer to come", || world.names("A").contains(&"late.jpg".to_owned()));
+    #[expect(clippy::disallowed_methods, reason = "it has to wait for some time")]
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!waiting.is_finished());
+    close(large).unwrap();
+    waiting.join().unwrap().unwrap();
+    world.sync();
+    assert_eq!(world.remote("A"), ["large.jpg", "late.jpg"]);
 }

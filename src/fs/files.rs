@@ -9,7 +9,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::read_at;
 use crate::media::FileId;
-use crate::upload::{self, SealError, SpoolFile};
+use crate::upload::{self, Need, SealError, SpoolFile};
 
 /// How a file is to be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,8 +187,8 @@ impl Fs {
         let open = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
-        let (need, _) = file.need(end_of(file, offset, data.len())?, data.len() as u64);
-        if !self.pipeline.take_room(need)? {
+        let need = file.need(end_of(file, offset, data.len())?, data.len() as u64)?;
+        if !self.pipeline.take_room(need.more)? {
             return Ok(None);
         }
         self.put(&open, file, offset, data).map(Some)
@@ -199,8 +199,9 @@ impl Fs {
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let open = self.writable(fh)?;
         let need =
-            |file: &SpoolFile| Ok(file.need(end_of(file, offset, data.len())?, data.len() as u64));
-        self.change(&open, need, |file| self.put(&open, file, offset, data)).await
+            |file: &SpoolFile| Ok(file.need(end_of(file, offset, data.len())?, data.len() as u64)?);
+        let put = |file: &SpoolFile| self.put(&open, file, offset, data);
+        self.change(&open, need, put, Lacking::Spoils).await
     }
 
     fn put(&self, open: &OpenFile, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result<u32> {
@@ -216,33 +217,36 @@ impl Fs {
     async fn change<T>(
         &self,
         open: &Arc<OpenFile>,
-        need: impl Fn(&SpoolFile) -> Result<(u64, u64)>,
+        need: impl Fn(&SpoolFile) -> Result<Need>,
         change: impl Fn(&SpoolFile) -> Result<T>,
+        lacking: Lacking,
     ) -> Result<T> {
         loop {
             self.begin_version(open).await?;
-            let lacking = match &*open.bytes.read() {
+            let lacks = match &*open.bytes.read() {
                 Bytes::Spool { file, writing: true } => {
-                    let (need, end) = need(file)?;
-                    if self.pipeline.take_room(need)? {
+                    let need = need(file)?;
+                    if self.pipeline.take_room(need.more)? {
                         return change(file);
                     }
-                    Some((need, end))
+                    Some(need)
                 }
                 // Another descriptor has been closed, and has sealed the version, in between.
                 _ => None,
             };
-            if let Some((need, end)) = lacking {
-                self.wait_for_room(open.file, need, end).await.inspect_err(|error| {
-                    let error = std::io::Error::from_raw_os_error(error.errno().0);
-                    self.pipeline.spoiled(open.file, &error);
+            if let Some(need) = lacks {
+                self.wait_for_room(open.file, need).await.inspect_err(|error| {
+                    if lacking == Lacking::Spoils {
+                        let error = std::io::Error::from_raw_os_error(error.errno().0);
+                        self.pipeline.spoiled(open.file, &error);
+                    }
                 })?;
             }
         }
     }
 
-    async fn wait_for_room(&self, file: FileId, need: u64, end: u64) -> Result<()> {
-        self.pipeline.wait_for_room(need, end).await.map_err(|error| {
+    async fn wait_for_room(&self, file: FileId, need: Need) -> Result<()> {
+        self.pipeline.wait_for_room(file, need).await.map_err(|error| {
             Error::from(error).doing(|| {
                 let path = self.store.file_path(file).ok().flatten();
                 format!("writing {}", path.as_deref().unwrap_or("a file without a name"))
@@ -254,7 +258,13 @@ impl Fs {
     pub async fn fallocate(&self, fh: Fh, offset: u64, len: u64, mode: i32) -> Result<()> {
         // Whatever a disk below can do is allowed; what it refuses is refused likewise.
         let mode = rustix::fs::FallocateFlags::from_bits_retain(mode as u32);
-        let need = |file: &SpoolFile| Ok(file.need(offset.saturating_add(len), len));
+        let takes_away = mode.intersects(
+            rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::COLLAPSE_RANGE,
+        );
+        let need = |file: &SpoolFile| match takes_away {
+            true => Ok(Need::default()),
+            false => Ok(file.need(offset.saturating_add(len), len)?),
+        };
         let allocate = |file: &SpoolFile| {
             file.fallocate(mode, offset, len).map_err(|errno| match errno {
                 rustix::io::Errno::OPNOTSUPP
@@ -263,7 +273,8 @@ impl Fs {
                 errno => std::io::Error::from(errno).into(),
             })
         };
-        self.change(&self.writable(fh)?, need, allocate).await
+        // Nothing that was written is missing if it fails.
+        self.change(&self.writable(fh)?, need, allocate, Lacking::Harmless).await
     }
 
     /// Finds the next data or hole: lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.
@@ -341,7 +352,8 @@ impl Fs {
             return self.truncate_whole(open);
         }
         // A hole needs no room.
-        self.change(open, |_| Ok((0, size)), |file| Ok(file.set_len(size)?)).await
+        let need = |_: &SpoolFile| Ok(Need::default());
+        self.change(open, need, |file| Ok(file.set_len(size)?), Lacking::Harmless).await
     }
 
     /// Empties a file: nothing of the old content is needed.
@@ -381,7 +393,7 @@ impl Fs {
                 ),
             };
             if let (Some(_), Some(size)) = (&content, info.size) {
-                self.wait_for_room(open.file, size, size).await?;
+                self.wait_for_room(open.file, Need { more: size, total: size }).await?;
             }
             let mut bytes = open.bytes.write();
             if matches!(&*bytes, Bytes::Spool { writing: true, .. }) {
@@ -543,6 +555,15 @@ enum Sealing {
     Close,
     /// Programs sync files of which there is only a part, or only room: nothing is refused yet.
     Sync,
+}
+
+/// What it means for a version if there is no room for a change of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lacking {
+    /// Bytes are missing: it is not what its writer meant.
+    Spoils,
+    /// The change was of no bytes.
+    Harmless,
 }
 
 /// Closes what an operation has opened for itself, also if nobody waits for the operation any more.

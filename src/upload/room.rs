@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 use tokio::time::Instant;
 
-use super::{Pipeline, Waiter};
+use super::{Pipeline, Shared, Waiter};
+use crate::media::FileId;
 use crate::store::{self, Scope};
 
 /// At most this much is written before the disk is looked at again: others fill it, too.
@@ -125,9 +126,24 @@ impl SpoolFile {
         &self.file
     }
 
-    /// How much room a change of `len` bytes that ends at `end` may need, at most; and that end.
-    pub fn need(&self, end: u64, len: u64) -> (u64, u64) {
-        (end.saturating_sub(*self.counted.lock()).min(len), end)
+    /// What writing `len` bytes up to `end` takes, at most: in place it takes nothing, in a hole all of it.
+    ///
+    /// # Errors
+    /// If the disk cannot be looked at.
+    pub fn need(&self, end: u64, len: u64) -> io::Result<Need> {
+        let counted = *self.counted.lock();
+        let size = self.file.metadata()?.len();
+        let more = if counted < size && self.has_hole(end - len.min(end), end) {
+            len
+        } else {
+            end.saturating_sub(counted.max(size)).min(len)
+        };
+        Ok(Need { more, total: counted.saturating_add(more) })
+    }
+
+    /// Whether a part of the range is not on the disk. The position this moves is used by nobody.
+    fn has_hole(&self, start: u64, end: u64) -> bool {
+        rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Hole(start)).map_or(true, |at| at < end)
     }
 
     /// Writes all of it.
@@ -168,6 +184,15 @@ impl SpoolFile {
     }
 }
 
+/// What a change of a spool file takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes in addition to those it has.
+    pub more: u64,
+    /// Bytes that it would have then; holes are not counted.
+    pub total: u64,
+}
+
 /// Why there is no room in the spool and waiting would not make any.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRoom {
@@ -201,13 +226,13 @@ pub enum NoRoom {
 }
 
 impl Pipeline {
-    /// Sets `need` bytes aside for a file that will be `end` bytes long; says whether there was room.
+    /// Sets `bytes` aside; says whether there was room.
     ///
     /// # Errors
     /// If the disk cannot be looked at.
-    pub fn take_room(&self, need: u64) -> io::Result<bool> {
+    pub fn take_room(&self, bytes: u64) -> io::Result<bool> {
         let spool = &self.shared.spool;
-        Ok(need == 0 || spool.room().take(spool.dir(), need)?)
+        Ok(bytes == 0 || spool.room().take(spool.dir(), bytes)?)
     }
 
     /// Bytes that the spool takes, and bytes that it may take in addition.
@@ -219,24 +244,26 @@ impl Pipeline {
         Ok((spool.room().used(), spool.room().left(spool.dir())?))
     }
 
-    /// Waits until there is room for `need` bytes more of a file that will be `end` bytes long. May be dropped
-    /// at any time.
+    /// Waits until there is room for what a file needs. May be dropped at any time.
     ///
     /// # Errors
     /// If waiting cannot help.
-    pub async fn wait_for_room(&self, need: u64, end: u64) -> Result<(), NoRoom> {
+    pub async fn wait_for_room(&self, file: FileId, need: Need) -> Result<(), NoRoom> {
+        let Need { more, total } = need;
         let shared = &self.shared;
         let spool = &shared.spool;
-        let has_room = || Ok::<_, io::Error>(need == 0 || spool.room().left(spool.dir())? >= need);
+        let has_room = || Ok::<_, io::Error>(more == 0 || spool.room().left(spool.dir())? >= more);
         if has_room()? {
             return Ok(());
         }
-        if end > spool.room().max {
+        if total > spool.room().max {
             return Err(NoRoom::TooLarge { max: spool.room().max });
         }
         let _waiter = Waiter::new(shared);
+        let _held = Held::new(shared, file);
         let mut progress = shared.progress.subscribe();
-        let mut moved = (Instant::now(), (spool.room().used(), shared.sent()));
+        let state = || (spool.room().used(), shared.sent());
+        let mut moved = (Instant::now(), state());
         loop {
             progress.borrow_and_update();
             if has_room()? {
@@ -246,16 +273,19 @@ impl Pipeline {
             if let Some(trouble) = trouble.filter(super::Trouble::waits_for_a_person) {
                 return Err(NoRoom::HeldUp(trouble.text));
             }
-            if need > spool.room().most(spool.dir())? {
+            if more > spool.room().most(spool.dir())? {
                 return Err(NoRoom::Stuck);
             }
-            if !shared.store.run(|store| store.is_pending(Scope::All)).await? {
-                return if has_room()? { Ok(()) } else { Err(NoRoom::Stuck) };
-            }
-            let now = (spool.room().used(), shared.sent());
+            let may_move = shared.may_be_closed()
+                || shared.store.run(|store| store.is_pending(Scope::All)).await?;
+            let now = state();
+            let still = moved.0.elapsed();
             if now != moved.1 {
                 moved = (Instant::now(), now);
-            } else if moved.0.elapsed() > PATIENCE {
+            } else if !may_move && still >= LOOK_EVERY {
+                // At one look it may be on its way from one writer to the next.
+                return Err(NoRoom::Stuck);
+            } else if still > PATIENCE {
                 return Err(NoRoom::Still);
             }
             tokio::select! {
@@ -264,6 +294,34 @@ impl Pipeline {
                 () = shared.stop.cancelled() => return Err(NoRoom::ShuttingDown),
             }
         }
+    }
+}
+
+impl Shared {
+    /// Whether somebody writes who does not wait for room: closing makes an upload of what is written, and
+    /// that makes room.
+    fn may_be_closed(&self) -> bool {
+        self.writers.lock().values().any(|writer| writer.count > 0 && writer.held == 0)
+    }
+}
+
+/// Counts a write that waits for room, for as long as it does.
+struct Held<'a> {
+    shared: &'a Shared,
+    file: FileId,
+}
+
+impl<'a> Held<'a> {
+    fn new(shared: &'a Shared, file: FileId) -> Self {
+        shared.writers.lock().entry(file).and_modify(|writer| writer.held += 1);
+        Self { shared, file }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut writers = self.shared.writers.lock();
+        writers.entry(self.file).and_modify(|writer| writer.held = writer.held.saturating_sub(1));
     }
 }
 
@@ -280,6 +338,16 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_filled_takes_no_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = super::super::Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
+        // Reading a directory fails after the spool file has been made.
+        spool.fill(crate::media::FileId(1), dir.path()).unwrap_err();
+        assert_eq!(spool.list().unwrap(), []);
+        assert_eq!(spool.room().used(), 0);
+    }
+
+    #[test]
     fn the_account_follows_what_is_written_cut_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         let spool = super::super::Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
@@ -287,11 +355,16 @@ mod tests {
         file.write_at(&[7; 100_000], 0).unwrap();
         let full = spool.room().used();
         assert!((100_000..200_000).contains(&full), "{full}");
-        assert_eq!((file.need(50_000, 1000).0, file.need(full + 500, 1000).0), (0, 500));
+        let more = |end, len| file.need(end, len).unwrap().more;
+        assert_eq!((more(50_000, 1000), more(full + 500, 1000)), (0, 500));
         assert!(!spool.room().take(spool.dir(), 1 << 20).unwrap());
         assert!(spool.room().take(spool.dir(), 500_000).unwrap());
         file.set_len(1 << 40).unwrap();
         assert_eq!(spool.room().used(), full, "a hole costs nothing");
+        assert_eq!(more(50_000, 1000), 0, "in place");
+        let in_hole = Need { more: 1000, total: full + 1000 };
+        assert_eq!(file.need(500_000, 1000).unwrap(), in_hole);
+        assert_eq!(file.need((1 << 40) + 1000, 1000).unwrap(), in_hole);
         spool.count().unwrap();
         assert_eq!(spool.room().used(), full);
         spool.remove(crate::media::FileId(1)).unwrap();

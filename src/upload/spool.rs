@@ -184,7 +184,8 @@ impl Spool {
         let target = self.create(file)?;
         let copied = io::copy(&mut source, &mut target.file());
         target.count()?;
-        let size = copied?;
+        // On a full disk half a copy would only be in the way.
+        let size = copied.inspect_err(|_| self.discard(file))?;
         target.file().seek(SeekFrom::Start(0))?;
         Ok((hash(target.file())?.0, size))
     }
@@ -194,7 +195,10 @@ impl Spool {
         let aside = self.version_path(file);
         let copied = fs::copy(self.path(file), &aside);
         self.room.changed(0, self.allocated(&aside));
-        copied?;
+        if let Err(error) = copied {
+            self.drop_version(file)?;
+            return Err(error);
+        }
         File::open(&aside)?.sync_all()?;
         self.sync_dir()
     }
