@@ -33,6 +33,7 @@ pub use files::{Change, Offset, Open, Opened};
 use handles::Handles;
 pub use handles::{Fh, OpenFile};
 pub use place::{Ino, Place};
+pub use xattrs::Demand;
 
 /// What the user chose.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Fh, Fs, Ino, Offset, Open, Opened, Place, Rename};
+use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Place, Rename};
 use crate::store;
 
 /// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
@@ -349,7 +349,7 @@ impl Filesystem for Adapter {
     ) {
         let (owner, node, fh) = (self.owner, ino(node), fh.map(handle));
         let mtime = mtime.map(|time| match time {
-            TimeOrNow::SpecificTime(time) => time,
+            TimeOrNow::SpecificTime(time) => as_sent(time),
             TimeOrNow::Now => SystemTime::now(),
         });
         self.wait(
@@ -649,14 +649,20 @@ impl Filesystem for Adapter {
         node: INodeNo,
         name: &OsStr,
         value: &[u8],
-        _flags: i32,
+        flags: i32,
         _position: u32,
         reply: ReplyEmpty,
     ) {
+        let demand = match flags {
+            0 => Demand::Nothing,
+            libc::XATTR_CREATE => Demand::Absent,
+            libc::XATTR_REPLACE => Demand::Present,
+            _ => return reply.error(Errno::EINVAL),
+        };
         let (node, name, value) = (ino(node), name.as_bytes().to_vec(), value.to_vec());
         self.wait(
             req,
-            move |fs| async move { fs.setxattr(node, &name, &value).await },
+            move |fs| async move { fs.setxattr(node, &name, &value, demand).await },
             move |outcome| empty("setxattr", outcome, reply),
         );
     }
@@ -743,6 +749,16 @@ fn errno(op: &'static str, error: &Error) -> Errno {
         tracing::warn!(op, "{error}");
     }
     Errno::from_i32(error.errno().0)
+}
+
+/// Undoes fuser's reading of times before 1970: it counts the nanoseconds backwards, as it does the seconds, while the
+/// kernel counts them forwards.
+fn as_sent(time: SystemTime) -> SystemTime {
+    let nanos = match time.duration_since(UNIX_EPOCH) {
+        Ok(_) => return time,
+        Err(before) => before.duration().subsec_nanos(),
+    };
+    time + Duration::from_nanos(2 * u64::from(nanos))
 }
 
 fn ttl(attr: &Attr) -> Duration {

@@ -134,3 +134,54 @@ fn directories_are_not_exchanged() {
     assert_eq!(world.remote("A"), ["2.jpg"]);
     assert_eq!(world.remote("B"), ["1.jpg"]);
 }
+
+/// > A file in the root, or in a directory that is only the parent of albums, is `EPERM`, and the log says why.
+#[test]
+fn files_live_in_albums() {
+    let world = World::mounted();
+    world.edit(Edit::CreateAlbum { title: "2019/Summer".into() });
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    for path in ["mnt/x.jpg", "mnt/2019/x.jpg"] {
+        let outcome = world.sh_outcome(&format!("echo x > {path}"));
+        let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(said.contains("Operation not permitted"), "{said}");
+    }
+    assert!(world.log().contains("files live in albums"), "{}", world.log());
+}
+
+/// > Symbolic links, devices and pipes are `EPERM`; a name of more than 255 bytes is `ENAMETOOLONG`, a title of more than
+/// > 500 characters `EINVAL`.
+#[test]
+fn what_google_does_not_have() {
+    let world = World::mounted();
+    let (long, half) = ("n".repeat(256), "n".repeat(251));
+    world.sh(&format!("mkdir -p mnt/A/{half}"));
+    for (script, said) in [
+        ("ln -s x mnt/A/x", "Operation not permitted"),
+        ("mkfifo mnt/A/x", "Operation not permitted"),
+        ("mknod mnt/A/x c 1 3", "Operation not permitted"),
+        (&format!("touch mnt/A/{long}"), "File name too long"),
+        (&format!("mkdir mnt/A/{half}/{half}"), "Invalid argument"),
+    ] {
+        let outcome = world.sh_outcome(script);
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(!outcome.status.success() && stderr.contains(said), "{script}: {stderr}");
+    }
+    assert_eq!(titles(&world), ["A".to_owned(), format!("A/{half}")]);
+}
+
+/// > `rm -r` of an album takes its items out of it and hides it; `mkdir` of the same name brings it back, empty.
+#[test]
+fn a_removed_album_comes_back_empty() {
+    let world = World::mounted();
+    for at in 0..60 {
+        world.photo(&format!("photo/{at}.jpg"), at, 4000);
+    }
+    world.sh("mkdir -p mnt/A/B && cp photo/* mnt/A/ && cp photo/1.jpg mnt/A/B/ && sync mnt && rm -r mnt/A && sync mnt");
+    assert_eq!(world.remote("A").len() + world.remote("A/B").len(), 0);
+    let calls = world.emulator.stats().requests(Call::AlbumsBatchRemove);
+    assert!(calls <= 4, "60 items of one album and one of another in {calls} calls");
+    world.sh("mkdir mnt/A mnt/A/B && test -z \"$(ls mnt/A/B)\"");
+    assert_eq!(titles(&world), ["A", "A/B"]);
+    assert_eq!(world.names("A"), ["B"]);
+}

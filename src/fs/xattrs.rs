@@ -52,27 +52,51 @@ impl Fs {
     }
 
     /// Sets a description at Google.
-    pub async fn setxattr(&self, ino: Ino, name: &[u8], value: &[u8]) -> Result<()> {
+    pub async fn setxattr(
+        &self,
+        ino: Ino,
+        name: &[u8],
+        value: &[u8],
+        demand: Demand,
+    ) -> Result<()> {
         match (own(name), self.place(ino)?) {
-            (Some("description"), Place::File(file)) => self.describe(file, value).await,
+            (Some("description"), Place::File(file)) => self.describe(file, value, demand).await,
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // There is nowhere to keep attributes of the user's own.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
         }
     }
 
-    async fn describe(&self, file: FileId, text: &[u8]) -> Result<()> {
+    async fn describe(&self, file: FileId, text: &[u8], demand: Demand) -> Result<()> {
         self.check_writable()?;
         let text = std::str::from_utf8(text).map_err(|_| Error::plain(libc::EILSEQ))?;
         if text.chars().count() > crate::api::DESCRIPTION_CHARS_MAX {
             return Err(Error::plain(libc::E2BIG));
         }
         let info = self.file(file)?;
-        // Only what is at Google has a description; until then it would be lost.
-        let media = info.media.ok_or_else(|| Error::plain(libc::EAGAIN))?;
+        let there = info.description.as_ref().is_some_and(|text| !text.is_empty());
+        match demand {
+            Demand::Absent if there => return Err(Error::plain(libc::EEXIST)),
+            Demand::Present if !there => return Err(Error::plain(libc::ENODATA)),
+            _ => {}
+        }
+        // Only what is at Google has a description; until then it would be lost. The kernel makes EOPNOTSUPP of
+        // EAGAIN, which would say never instead of not yet.
+        let media = info.media.ok_or_else(|| Error::plain(libc::EBUSY))?;
         self.client.describe_item(&media, text).await?;
         Ok(self.store.set_description(info.id, text)?)
     }
+}
+
+/// What setxattr(2) demands of the attribute before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// It may be there or not.
+    Nothing,
+    /// It is new: `XATTR_CREATE`.
+    Absent,
+    /// It is replaced: `XATTR_REPLACE`.
+    Present,
 }
 
 /// The part of an attribute's name that is ours.

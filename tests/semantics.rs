@@ -1,0 +1,54 @@
+//! docs/SEMANTICS.md and the tests of what it says belong together: each sentence in its lists names a test, and that
+//! test quotes the sentence.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Sentences by test, as the document has them.
+fn document() -> BTreeMap<String, String> {
+    let text = fs::read_to_string("docs/SEMANTICS.md").unwrap();
+    let mut sentences = BTreeMap::new();
+    for block in text.split("\n\n").flat_map(|block| block.split("\n- ")) {
+        let Some(block) = block.strip_suffix('`').or_else(|| block.trim_end().strip_suffix('`'))
+        else {
+            continue;
+        };
+        let (sentence, test) = block.rsplit_once('`').unwrap();
+        let before = sentences.insert(test.to_owned(), words(sentence.trim_start_matches("- ")));
+        assert_eq!(before, None, "{test} is named twice");
+    }
+    sentences
+}
+
+/// Sentences by test, as the tests quote them.
+fn quoted() -> BTreeMap<String, String> {
+    let mut sentences = BTreeMap::new();
+    for file in ["tests/semantics_names.rs", "tests/semantics_files.rs"] {
+        let mut quote = String::new();
+        for line in fs::read_to_string(file).unwrap().lines() {
+            if let Some(part) = line.strip_prefix("/// > ") {
+                quote = words(&format!("{quote} {part}"));
+            } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| !quote.is_empty()) {
+                let test = rest.split('(').next().unwrap();
+                sentences.insert(test.to_owned(), std::mem::take(&mut quote));
+            }
+        }
+    }
+    sentences
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_sentence_has_its_test_and_every_test_its_sentence() {
+    let (document, quoted) = (document(), quoted());
+    assert!(document.len() > 10, "the document was not understood: {document:#?}");
+    assert_eq!(document, quoted);
+    let text = fs::read_to_string("docs/SEMANTICS.md").unwrap();
+    let listed = text.lines().filter(|line| line.starts_with("- ")).count();
+    assert_eq!(listed, document.len(), "a sentence names no test");
+}

@@ -1,0 +1,201 @@
+//! What docs/SEMANTICS.md says of files and their attributes, through a real mount. A sentence stands above the test
+//! that shows it.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+
+use gphotosfs::emulator::Call;
+use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, XattrFlags};
+use rustix::io::Errno;
+use support::World;
+
+/// An album with a photo that Google has, and one that is only here.
+fn world() -> World {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 9000);
+    world.sh("mkdir mnt/A && cp photo/1.jpg mnt/A/ && sync mnt/A");
+    world
+}
+
+/// > Inode numbers and link counts are the same before, during and after the upload, after the kernel has forgotten
+/// > the file, and in the next mount.
+#[test]
+fn inode_numbers_last() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 5000);
+    let path = world.mnt.join("A/1.jpg");
+    let look = || fs::metadata(&path).map(|meta| (meta.ino(), meta.nlink())).unwrap();
+    world.sh("mkdir mnt/A && cp 1.jpg mnt/A/ && ln mnt/A/1.jpg mnt/A/2.jpg");
+    let (before, dir) = (look(), fs::metadata(world.mnt.join("A")).unwrap().ino());
+    assert_eq!(before.1, 2);
+    world.sync();
+    assert_eq!(look(), before);
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(look(), before);
+    assert_eq!(fs::metadata(world.mnt.join("A")).unwrap().ino(), dir);
+}
+
+/// > `user.gphotos.description` of an item can be written, up to 999 characters; of a file that is still on its way it
+/// > is `EBUSY`, without a network the error of the network, and then it is unchanged.
+#[test]
+fn descriptions_are_written_to_google() {
+    let mut world = world();
+    let path = world.mnt.join("A/1.jpg");
+    const NAME: &str = "user.gphotos.description";
+    xattr::set(&path, NAME, "Crème 🏖".as_bytes()).unwrap();
+    assert_eq!(world.emulator.dump().items[0].description, "Crème 🏖");
+    let errno = |value: &[u8]| xattr::set(&path, NAME, value).unwrap_err().raw_os_error();
+    assert_eq!(errno("ä".repeat(1000).as_bytes()), Some(libc::E2BIG));
+    assert_eq!(errno(b"\xff"), Some(libc::EILSEQ));
+    assert_eq!(world.emulator.stats().requests(Call::MediaItemsPatch), 1);
+    world.stop_emulator();
+    assert_eq!(errno(b"offline"), Some(libc::EHOSTUNREACH));
+    assert_eq!(xattr::get(&path, NAME).unwrap().unwrap(), "Crème 🏖".as_bytes());
+    let half = world.mnt.join("A/.half");
+    fs::write(&half, b"x").unwrap();
+    assert_eq!(xattr::set(&half, NAME, b"x").unwrap_err().raw_os_error(), Some(libc::EBUSY));
+    world.start_emulator();
+}
+
+/// > Other attributes of ours are `EPERM`, everybody else's `EOPNOTSUPP`; `XATTR_CREATE` on one that is there is
+/// > `EEXIST`, `XATTR_REPLACE` on one that is not `ENODATA`.
+#[test]
+fn other_attributes_are_refused() {
+    let world = world();
+    let path = world.mnt.join("A/1.jpg");
+    let set = |name: &str, flags| rustix::fs::setxattr(&path, name, b"x", flags);
+    assert_eq!(set("user.gphotos.id", XattrFlags::empty()), Err(Errno::PERM));
+    assert_eq!(set("user.mine", XattrFlags::empty()), Err(Errno::OPNOTSUPP));
+    let description = "user.gphotos.description";
+    assert_eq!(set(description, XattrFlags::REPLACE), Err(Errno::NODATA));
+    set(description, XattrFlags::CREATE).unwrap();
+    assert_eq!(set(description, XattrFlags::CREATE), Err(Errno::EXIST));
+    set(description, XattrFlags::REPLACE).unwrap();
+}
+
+/// > `listxattr` and `getxattr` tell the size when asked with no room, and `ERANGE` when there is too little.
+#[test]
+fn attribute_sizes_are_told() {
+    let world = world();
+    let path = world.mnt.join("A/1.jpg");
+    let needed = rustix::fs::listxattr_query(&path).unwrap();
+    assert!(needed > 0);
+    assert_eq!(rustix::fs::listxattr(&path, &mut vec![0u8; needed - 1][..]), Err(Errno::RANGE));
+    assert_eq!(rustix::fs::listxattr(&path, &mut vec![0u8; needed][..]), Ok(needed));
+    let state = "user.gphotos.state";
+    assert_eq!(rustix::fs::getxattr_query(&path, state), Ok("committed".len()));
+    assert_eq!(rustix::fs::getxattr(&path, state, &mut [0u8; 3][..]), Err(Errno::RANGE));
+}
+
+/// > `O_EXCL`, `O_APPEND`, `O_TRUNC` and `O_DIRECT` are what they are elsewhere; `O_TMPFILE` is `EOPNOTSUPP`, and
+/// > programs then make a file with a name.
+#[test]
+fn open_flags() {
+    let world = world();
+    let (path, wanted) =
+        (world.mnt.join("A/1.jpg"), fs::read(world.dir.path().join("photo/1.jpg")).unwrap());
+    let taken = OpenOptions::new().write(true).create_new(true).open(&path).unwrap_err();
+    assert_eq!(taken.raw_os_error(), Some(libc::EEXIST));
+    let direct = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(&path).unwrap();
+    let mut got = Vec::new();
+    (&direct).read_to_end(&mut got).unwrap();
+    assert!(got == wanted);
+    let mut append = OpenOptions::new().append(true).open(&path).unwrap();
+    append.write_all(b"one").unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"two").unwrap();
+    append.write_all(b"three").unwrap();
+    drop(append);
+    assert!(fs::read(&path).unwrap() == [&wanted[..], b"onetwothree"].concat());
+    let unnamed =
+        rustix::fs::openat(CWD, world.mnt.join("A"), OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR);
+    assert_eq!(unnamed.unwrap_err(), Errno::OPNOTSUPP);
+    fs::write(&path, &wanted).unwrap();
+    world.sync();
+}
+
+/// > `flock` and `fcntl` locks hold between the programs of this machine.
+#[test]
+fn locks_hold() {
+    let world = world();
+    let open =
+        || OpenOptions::new().read(true).write(true).open(world.mnt.join("A/1.jpg")).unwrap();
+    let (one, two) = (open(), open());
+    rustix::fs::flock(&one, FlockOperation::LockExclusive).unwrap();
+    let refused = rustix::fs::flock(&two, FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(refused, Err(Errno::WOULDBLOCK));
+    rustix::fs::flock(&one, FlockOperation::Unlock).unwrap();
+    rustix::fs::fcntl_lock(&one, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let other =
+        "import fcntl, sys; fcntl.lockf(open('mnt/A/1.jpg', 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+    let other = world.sh_outcome(&format!("python3 -c \"{other}\""));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("BlockingIOError"), "{other:?}");
+}
+
+/// > `fallocate` makes room and, without `FALLOC_FL_KEEP_SIZE`, length; `SEEK_HOLE`, `SEEK_DATA` and `copy_file_range`
+/// > work on files being written and on items.
+#[test]
+fn ranges() {
+    let world = world();
+    let item = File::open(world.mnt.join("A/1.jpg")).unwrap();
+    let len = item.metadata().unwrap().len();
+    assert_eq!(rustix::fs::seek(&item, SeekFrom::Hole(0)).unwrap(), len);
+    assert_eq!(rustix::fs::seek(&item, SeekFrom::Data(10)).unwrap(), 10);
+    assert_eq!(rustix::fs::seek(&item, SeekFrom::Data(len)), Err(Errno::NXIO));
+    let path = world.mnt.join("A/.new");
+    let new = OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
+    rustix::fs::fallocate(&new, FallocateFlags::KEEP_SIZE, 0, 50_000).unwrap();
+    assert_eq!(new.metadata().unwrap().len(), 0);
+    rustix::fs::fallocate(&new, FallocateFlags::empty(), 0, 20_000).unwrap();
+    assert_eq!(new.metadata().unwrap().len(), 20_000);
+    let (mut from, mut to) = (0, 1000);
+    let mut left = len as usize;
+    while left > 0 {
+        left -=
+            rustix::fs::copy_file_range(&item, Some(&mut from), &new, Some(&mut to), left).unwrap();
+    }
+    let mut got = vec![0; len as usize];
+    new.read_exact_at(&mut got, 1000).unwrap();
+    assert!(got == fs::read(world.dir.path().join("photo/1.jpg")).unwrap());
+}
+
+/// > Modes and owners are accepted and ignored; everything is shown as the mounting user's.
+#[test]
+fn modes_are_ignored() {
+    let world = world();
+    world.sh("chmod 600 mnt/A/1.jpg && chown $(id -u) mnt/A/1.jpg && test \"$(stat -c '%a %u' mnt/A/1.jpg)\" = \"644 $(id -u)\"");
+}
+
+/// > Times before 1970 are kept, to the nanosecond.
+#[test]
+fn times_are_kept() {
+    let world = world();
+    world.sh("touch -d '1969-12-31T23:59:58.123456789Z' mnt/A/1.jpg");
+    let look =
+        || fs::metadata(world.mnt.join("A/1.jpg")).map(|it| (it.mtime(), it.mtime_nsec())).unwrap();
+    assert_eq!(look(), (-2, 123_456_789));
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(look(), (-2, 123_456_789));
+}
+
+/// > `fsync` of a file that does not look like a photo yet makes it durable and refuses nothing: that is for close.
+#[test]
+fn a_part_may_be_synced() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 9000);
+    world.sh("mkdir mnt/A");
+    let bytes = fs::read(world.dir.path().join("1.jpg")).unwrap();
+    let mut file = File::create(world.mnt.join("A/1.jpg")).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
+    file.sync_all().unwrap();
+    file.write_all(&bytes).unwrap();
+    drop(file);
+    world.sync();
+    assert_eq!(world.remote("A"), ["1.jpg"]);
+}
