@@ -65,7 +65,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
         Command::Failed(args) => failed::run(&args, &profile).map(done),
         Command::Retry(args) => failed::retry(&args, &profile).map(done),
-        Command::Diff(args) => diff::run(&args),
+        Command::Diff(args) => diff::run(&args, &profile),
         Command::Emulator(args) => emulator::run(args).map(done),
     }
 }

@@ -5,40 +5,23 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::evidence::{Facts, Sure, Taken, judge};
+use super::name::Name;
+use super::pairs::pairs;
 use crate::media::ContentHash;
 
 /// What the files of one side are called, relative to the directory that is compared.
 pub type Files<T> = BTreeMap<PathBuf, T>;
-
-/// A local file.
-#[derive(Clone, Debug)]
-pub struct Here {
-    /// In bytes.
-    pub size: u64,
-    /// Of its bytes.
-    pub hash: ContentHash,
-}
 
 /// A file in the album's directory.
 #[derive(Clone, Debug)]
 pub struct There {
     /// How far it has got.
     pub stage: Stage,
-    /// What its bytes can be compared by.
-    pub content: Content,
+    /// What it can be compared by.
+    pub facts: Facts,
     /// The item's id at Google; two names of one item have the same.
     pub id: Option<String>,
-}
-
-/// What is known about the bytes of a file in the album.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// It was uploaded from here, so its hash is known.
-    Hash(ContentHash),
-    /// It was not; in bytes.
-    Size(u64),
-    /// Still being written.
-    Unknown,
 }
 
 /// How far a file in the album's directory has got.
@@ -54,146 +37,306 @@ pub enum Stage {
     Failed(String),
 }
 
-/// The result. Every local file is in exactly one of `same`, `renamed`, `different`, `on_its_way`,
-/// `failed`, `scratch` and `only_here`; every file of the album's directory in exactly one of the
-/// same with `only_in_album` for `only_here`.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+/// Both sides.
+#[derive(Debug, Default)]
+pub struct Sides {
+    /// Local files.
+    pub here: Files<Facts>,
+    /// Local files that could not be read: why.
+    pub unreadable: Files<String>,
+    /// Files in the album's directory.
+    pub there: Files<There>,
+    /// What Google refused of it: why.
+    pub refused: Files<String>,
+}
+
+/// The result. Every local file is in exactly one group, and so is every name in the album's directory.
+#[derive(Debug, Default, Serialize)]
 pub struct Comparison {
     /// Local files.
     pub files_here: usize,
     /// Names in the album's directory.
     pub files_in_album: usize,
-    /// Same name, same content: how many.
-    pub same: usize,
-    /// Local files whose content the album has, under other names only. No difference.
-    pub renamed_here: Vec<PathBuf>,
-    /// Names in the album whose content is here, under other names only. No difference.
-    pub renamed_in_album: Vec<PathBuf>,
+    /// Same name, same content.
+    pub same: Same,
+    /// Same content under other names. No difference.
+    pub renamed: Vec<Renamed>,
+    /// Local files that have the content of another local file, which the album has. No difference.
+    pub twins_here: Vec<Twin>,
+    /// Further names of an item in the album's directory. No difference.
+    pub twins_in_album: Vec<Twin>,
     /// Local files whose content the album does not have.
-    pub only_here: Vec<PathBuf>,
+    pub only_here: Vec<Name>,
     /// Names in the album whose content is not here.
-    pub only_in_album: Vec<PathBuf>,
+    pub only_in_album: Vec<Name>,
     /// One name, two contents.
-    pub different: Vec<PathBuf>,
-    /// Not at Google yet, and how far: name, state.
+    pub different: Vec<Name>,
+    /// Not at Google yet, and how far.
     pub on_its_way: Vec<Remark>,
-    /// Refused by Google for good: name, reason.
+    /// Refused by Google for good, and why.
     pub failed: Vec<Remark>,
     /// Never uploaded while they are called so.
-    pub scratch: Vec<PathBuf>,
-    /// Names that share their content, over both sides. For information only.
-    pub twins: Vec<Vec<PathBuf>>,
-    #[serde(skip)]
-    counts: Counts,
+    pub scratch: Vec<Remark>,
+    /// Local files that could not be read, and why.
+    pub unreadable: Vec<Remark>,
+    /// RAW and JPEG, or photo and short video, of one moment. For information only.
+    pub pairs: Vec<(Name, Name)>,
+}
+
+/// Same name, same content.
+#[derive(Debug, Default, Serialize)]
+pub struct Same {
+    /// By SHA-256: how many.
+    pub identical: usize,
+    /// By capture time and dimensions: how many.
+    pub almost_certain: usize,
+    /// By some of capture time, dimensions and size.
+    pub likely: Vec<Name>,
+    /// By name only.
+    pub unknown: Vec<Name>,
+}
+
+/// One content under two names.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Renamed {
+    /// The local name.
+    pub here: Name,
+    /// The name in the album.
+    pub album: Name,
+    /// That it is the same content.
+    pub sure: Sure,
+}
+
+/// A second name of what has been counted already.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Twin {
+    /// Its name.
+    pub name: Name,
+    /// The name under which it has been counted.
+    pub of: Name,
 }
 
 /// A name and what there is to say about it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Remark {
     /// Relative to the directories compared.
-    pub name: PathBuf,
+    pub name: Name,
+    /// There is a local file of this name.
+    pub here: bool,
+    /// The album's directory has this name.
+    pub in_album: bool,
     /// Its state or the reason.
     pub why: String,
 }
 
-/// How many of a mixed group are on each side.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    on_its_way: Sides,
-    failed: Sides,
-    scratch: Sides,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Sides {
-    here: usize,
-    there: usize,
-}
-
-impl Sides {
-    fn add(&mut self, here: bool) {
-        self.here += usize::from(here);
-        self.there += 1;
-    }
-}
-
-/// Compares two directory trees. `refused` are names that Google refused, with the reason.
-pub fn compare(here: &Files<Here>, there: &Files<There>, refused: &Files<String>) -> Comparison {
-    let mut result =
-        Comparison { files_here: here.len(), files_in_album: there.len(), ..Default::default() };
-    // An album is one directory: bytes in another one do not count.
-    let in_album: BTreeSet<_> = there
-        .iter()
-        .filter(|(_, file)| file.stage == Stage::Committed)
-        .filter_map(|(name, file)| match file.content {
-            Content::Hash(hash) => Some((name.parent(), hash)),
-            _ => None,
-        })
-        .collect();
-    let at_home: BTreeSet<_> = here.iter().map(|(name, file)| (name.parent(), file.hash)).collect();
-
-    for (name, local) in here {
-        match (there.get(name), refused.get(name)) {
-            (Some(remote), _) => result.one_name(name, Some(local), remote),
-            (None, Some(why)) => {
-                result.counts.failed.here += 1;
-                result.failed.push(Remark { name: name.clone(), why: why.clone() });
-            }
-            (None, None) if in_album.contains(&(name.parent(), local.hash)) => {
-                result.renamed_here.push(name.clone());
-            }
-            (None, None) => result.only_here.push(name.clone()),
+impl Same {
+    fn add(&mut self, name: &Path, sure: Sure) {
+        match sure {
+            Sure::Identical => self.identical += 1,
+            Sure::AlmostCertain => self.almost_certain += 1,
+            Sure::Likely => self.likely.push(name.into()),
+            Sure::Unknown => self.unknown.push(name.into()),
         }
     }
-    for (name, remote) in there.iter().filter(|(name, _)| !here.contains_key(*name)) {
-        match (&remote.stage, &remote.content) {
-            (Stage::Committed, Content::Hash(hash))
-                if at_home.contains(&(name.parent(), *hash)) =>
-            {
-                result.renamed_in_album.push(name.clone());
-            }
-            (Stage::Committed, _) => result.only_in_album.push(name.clone()),
-            _ => result.one_name(name, None, remote),
+
+    /// All of them.
+    pub fn count(&self) -> usize {
+        self.identical + self.almost_certain + self.likely.len() + self.unknown.len()
+    }
+}
+
+/// Compares two directory trees.
+pub fn compare(sides: &Sides) -> Comparison {
+    let mut work = Work::default();
+    work.result.files_here = sides.here.len() + sides.unreadable.len();
+    work.result.files_in_album = sides.there.len();
+    for (name, why) in &sides.unreadable {
+        let there = sides.there.contains_key(name);
+        work.result.unreadable.push(remark(name, true, there, why));
+    }
+    let mut left_here = Vec::new();
+    for (name, local) in &sides.here {
+        match (sides.there.get(name), sides.refused.get(name)) {
+            (Some(remote), _) => work.one_name(name, Some(local), remote),
+            (None, Some(why)) => work.result.failed.push(remark(name, true, false, why)),
+            (None, None) => left_here.push((name, local)),
         }
     }
+    let mut left_there = BTreeMap::new();
+    for (name, remote) in &sides.there {
+        if sides.here.contains_key(name) {
+        } else if sides.unreadable.contains_key(name) || remote.stage != Stage::Committed {
+            work.one_name(name, None, remote);
+        } else {
+            left_there.insert(name, remote);
+        }
+    }
+    left_here.retain(|(name, local)| !work.same_content(name, local, &mut left_there));
+    work.same_moment(&mut left_here, &mut left_there);
+    for (name, remote) in left_there {
+        if !work.is_twin_in_album(name, remote) {
+            work.result.only_in_album.push(name.as_path().into());
+        }
+    }
+    work.result.only_here = left_here.into_iter().map(|(name, _)| name.as_path().into()).collect();
     // Refused, and neither here nor in the album under this name: the bytes are in failed/ only.
-    for (name, why) in refused {
-        if !here.contains_key(name) && !there.contains_key(name) {
-            result.failed.push(Remark { name: name.clone(), why: why.clone() });
+    for (name, why) in &sides.refused {
+        if !sides.here.contains_key(name) && !sides.there.contains_key(name) {
+            work.result.failed.push(remark(name, false, false, why));
         }
     }
-    result.twins = twins(here, there);
-    result
+    work.result.pairs = pairs(sides.here.keys().chain(sides.there.keys()));
+    work.result
+}
+
+fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
+    Remark { name: name.into(), here, in_album, why: why.to_owned() }
+}
+
+/// What has been found out. An album is one directory: bytes in another one do not count.
+#[derive(Default)]
+struct Work<'a> {
+    result: Comparison,
+    /// Local content that the album has, and under which name it was counted.
+    counted_here: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
+    counted_items: BTreeMap<(Option<&'a Path>, &'a str), &'a Path>,
+    counted_there: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
+}
+
+impl<'a> Work<'a> {
+    /// Files a name that the album's directory has.
+    fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a There) {
+        let here = local.is_some();
+        let verdict = local.map_or(Some(Sure::Unknown), |local| judge(local, &remote.facts));
+        match (&remote.stage, verdict) {
+            (Stage::Failed(why), _) => self.result.failed.push(remark(name, here, true, why)),
+            // Still being written: nothing can be said about its content.
+            (Stage::OnItsWay(state), Some(_)) => {
+                self.result.on_its_way.push(remark(name, here, true, state));
+            }
+            (Stage::Scratch, Some(_)) => {
+                self.result.scratch.push(remark(name, here, true, "half-written by its name"));
+            }
+            (_, None) => self.result.different.push(name.into()),
+            (Stage::Committed, Some(sure)) => match local {
+                // Cannot be read here; counted on the album's side by `in_album`.
+                None => {}
+                Some(local) => {
+                    let first =
+                        local.hash.and_then(|hash| self.counted_here.get(&(name.parent(), hash)));
+                    let twin = first.copied().filter(|_| self.is_twin_in_album(name, remote));
+                    if let Some(of) = twin {
+                        self.result.twins_here.push(Twin { name: name.into(), of: of.into() });
+                    } else {
+                        self.result.same.add(name, sure);
+                        self.count(name, local, name, remote);
+                    }
+                }
+            },
+        }
+    }
+
+    fn count(&mut self, here: &'a Path, local: &Facts, there: &'a Path, remote: &'a There) {
+        if let Some(hash) = local.hash {
+            self.counted_here.entry((here.parent(), hash)).or_insert(here);
+        }
+        if let Some(hash) = remote.facts.hash {
+            self.counted_there.entry((there.parent(), hash)).or_insert(there);
+        }
+        if let Some(id) = &remote.id {
+            self.counted_items.entry((there.parent(), id)).or_insert(there);
+        }
+    }
+
+    /// Files a name of an item that has been counted under another name.
+    fn is_twin_in_album(&mut self, name: &'a Path, remote: &'a There) -> bool {
+        let by_id =
+            remote.id.as_deref().and_then(|id| self.counted_items.get(&(name.parent(), id)));
+        let by_hash = || self.counted_there.get(&(name.parent(), remote.facts.hash?));
+        let Some(of) = by_id.or_else(by_hash).copied() else { return false };
+        self.result.twins_in_album.push(Twin { name: name.into(), of: of.into() });
+        true
+    }
+
+    /// Files a local file whose content the album has under another name.
+    fn same_content(
+        &mut self,
+        name: &'a Path,
+        local: &'a Facts,
+        left: &mut BTreeMap<&'a PathBuf, &'a There>,
+    ) -> bool {
+        let Some(hash) = local.hash else { return false };
+        if let Some(of) = self.counted_here.get(&(name.parent(), hash)) {
+            self.result.twins_here.push(Twin { name: name.into(), of: (*of).into() });
+            return true;
+        }
+        let found = left
+            .iter()
+            .find(|(there, it)| it.facts.hash == Some(hash) && there.parent() == name.parent())
+            .map(|(there, it)| (*there, *it));
+        let Some((there, remote)) = found else { return false };
+        left.remove(there);
+        self.renamed(name, local, there, remote, Sure::Identical);
+        true
+    }
+
+    fn renamed(
+        &mut self,
+        here: &'a Path,
+        local: &Facts,
+        there: &'a Path,
+        remote: &'a There,
+        sure: Sure,
+    ) {
+        self.result.renamed.push(Renamed { here: here.into(), album: there.into(), sure });
+        self.count(here, local, there, remote);
+    }
+
+    /// Finds pictures that were renamed by when they were taken, where only one of each side can be meant.
+    fn same_moment(
+        &mut self,
+        here: &mut Vec<(&'a PathBuf, &'a Facts)>,
+        there: &mut BTreeMap<&'a PathBuf, &'a There>,
+    ) {
+        let mut locals: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (name, local) in here.iter() {
+            if let Some(key) = moment(name, local) {
+                locals.entry(key).or_default().insert(*name);
+            }
+        }
+        let mut remotes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, remote) in there.iter().filter(|(_, it)| it.facts.hash.is_none()) {
+            if let Some(key) = moment(name, &remote.facts) {
+                remotes.entry(key).or_default().push(*name);
+            }
+        }
+        here.retain(|(name, local)| {
+            let Some(key) = moment(name, local) else { return true };
+            let alone = locals.get(&key).is_some_and(|it| it.len() == 1);
+            let (true, Some(&[found])) = (alone, remotes.get(&key).map(Vec::as_slice)) else {
+                return true;
+            };
+            let Some(remote) = there.get(found).copied() else { return true };
+            let Some(sure) = judge(local, &remote.facts) else { return true };
+            there.remove(found);
+            self.renamed(name, local, found, remote, sure.min(Sure::Likely));
+            false
+        });
+    }
+}
+
+/// Directory, kind of file, seconds, and the shorter and the longer side in pixels.
+type Moment<'a> = (Option<&'a Path>, String, i64, (u32, u32));
+
+/// What two pictures of one kind, taken at the same time, have in common.
+fn moment<'a>(name: &'a Path, facts: &Facts) -> Option<Moment<'a>> {
+    let Taken { seconds, .. } = facts.taken?;
+    let (width, height) = facts.dimensions?;
+    let kind = name.extension()?.to_str()?.to_ascii_lowercase().replace("jpeg", "jpg");
+    Some((name.parent(), kind, seconds, (width.min(height), width.max(height))))
 }
 
 impl Comparison {
-    /// Files a name that the album's directory has.
-    fn one_name(&mut self, name: &Path, local: Option<&Here>, remote: &There) {
-        let differs = local.is_some_and(|local| match remote.content {
-            Content::Hash(hash) => hash != local.hash,
-            Content::Size(size) => size != local.size,
-            Content::Unknown => false,
-        });
-        let here = local.is_some();
-        let remark = |why: &String| Remark { name: name.to_owned(), why: why.clone() };
-        match &remote.stage {
-            Stage::Failed(why) => {
-                self.counts.failed.add(here);
-                self.failed.push(remark(why));
-            }
-            _ if differs => self.different.push(name.to_owned()),
-            Stage::Committed => self.same += 1,
-            Stage::OnItsWay(state) => {
-                self.counts.on_its_way.add(here);
-                self.on_its_way.push(remark(state));
-            }
-            Stage::Scratch => {
-                self.counts.scratch.add(here);
-                self.scratch.push(name.to_owned());
-            }
-        }
-    }
-
     /// Whether there is anything that diff(1) would call a difference.
     pub fn differ(&self) -> bool {
         !(self.only_here.is_empty()
@@ -204,218 +347,59 @@ impl Comparison {
             && self.scratch.is_empty())
     }
 
-    /// `N here = a same + b only here; M in the album = a same + c only in the album`.
+    /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
     pub fn sum(&self) -> String {
-        let side = |renamed: usize, only: usize, only_where: &str, of: fn(&Sides) -> usize| {
+        let same = self.same.count();
+        let here = |of: &[Remark]| of.iter().filter(|it| it.here).count();
+        let there = |of: &[Remark]| of.iter().filter(|it| it.in_album).count();
+        let side = |first: &str,
+                    twins: &[Twin],
+                    of: &dyn Fn(&[Remark]) -> usize,
+                    only: usize,
+                    where_: &str| {
+            let plain = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
             let parts = [
-                (self.same, "same"),
-                (renamed, "same under another name"),
-                (self.different.len(), "different"),
-                (of(&self.counts.on_its_way), "on the way"),
-                (of(&self.counts.failed), "failed"),
-                (of(&self.counts.scratch), "not uploaded (scratch name)"),
-                (only, only_where),
+                Some(format!("{same} {first}")),
+                plain(self.renamed.len(), "under another name"),
+                twin_words(twins),
+                plain(self.different.len(), "with other content"),
+                plain(of(&self.on_its_way), "on the way"),
+                plain(of(&self.failed), "refused"),
+                plain(of(&self.scratch), "half-written"),
+                plain(of(&self.unreadable), "unreadable here"),
+                plain(only, where_),
             ];
-            let parts = parts.iter().enumerate().filter(|(i, it)| *i == 0 || it.0 > 0);
-            parts.map(|(_, (n, what))| format!("{n} {what}")).collect::<Vec<_>>().join(" + ")
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
         };
         format!(
-            "{} here = {}; {} in the album = {}",
+            "{} local = {}\n{} in the album = {}",
             self.files_here,
-            side(self.renamed_here.len(), self.only_here.len(), "only here", |it| it.here),
+            side("in the album", &self.twins_here, &here, self.only_here.len(), "only here"),
             self.files_in_album,
             side(
-                self.renamed_in_album.len(),
+                "here",
+                &self.twins_in_album,
+                &there,
                 self.only_in_album.len(),
-                "only in the album",
-                |it| it.there
+                "only in the album"
             ),
         )
     }
 }
 
-/// Groups of names with one content in one directory, over both sides.
-fn twins(here: &Files<Here>, there: &Files<There>) -> Vec<Vec<PathBuf>> {
-    let mut by_hash: BTreeMap<_, BTreeSet<&PathBuf>> = BTreeMap::new();
-    let mut by_id: BTreeMap<_, BTreeSet<&PathBuf>> = BTreeMap::new();
-    for (name, file) in here {
-        by_hash.entry((name.parent(), file.hash)).or_default().insert(name);
-    }
-    for (name, file) in there {
-        if let Content::Hash(hash) = file.content {
-            by_hash.entry((name.parent(), hash)).or_default().insert(name);
-        } else if let Some(id) = &file.id {
-            by_id.entry((name.parent(), id)).or_default().insert(name);
+/// A few twins are named at once.
+fn twin_words(twins: &[Twin]) -> Option<String> {
+    let named = |it: &Twin| format!("{} = {}", it.name, it.of);
+    match twins {
+        [] => None,
+        [one] => Some(format!("1 twin ({})", named(one))),
+        [_, _] | [_, _, _] => {
+            let all: Vec<_> = twins.iter().map(named).collect();
+            Some(format!("{} twins ({})", twins.len(), all.join(", ")))
         }
+        _ => Some(format!("{} twins", twins.len())),
     }
-    let mut groups: Vec<Vec<PathBuf>> = by_hash
-        .into_values()
-        .chain(by_id.into_values())
-        .filter(|names| names.len() > 1)
-        .map(|names| names.into_iter().cloned().collect())
-        .collect();
-    groups.sort();
-    groups.dedup();
-    groups
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hash(content: u8) -> ContentHash {
-        ContentHash([content; 32])
-    }
-
-    fn here(files: &[(&str, u8)]) -> Files<Here> {
-        files
-            .iter()
-            .map(|&(name, content)| {
-                (name.into(), Here { size: content.into(), hash: hash(content) })
-            })
-            .collect()
-    }
-
-    fn there(files: &[(&str, Content, Stage)]) -> Files<There> {
-        let file = |content: &Content, stage: &Stage| There {
-            stage: stage.clone(),
-            content: content.clone(),
-            id: None,
-        };
-        files.iter().map(|(name, content, stage)| (name.into(), file(content, stage))).collect()
-    }
-
-    fn known(content: u8) -> Content {
-        Content::Hash(hash(content))
-    }
-
-    fn way() -> Stage {
-        Stage::OnItsWay("uploading".into())
-    }
-
-    #[track_caller]
-    fn check(
-        local: &[(&str, u8)],
-        remote: &[(&str, Content, Stage)],
-        refused: &[(&str, &str)],
-        sum: &str,
-        differ: bool,
-    ) -> Comparison {
-        let refused = refused.iter().map(|(name, why)| (name.into(), (*why).into())).collect();
-        let result = compare(&here(local), &there(remote), &refused);
-        assert_eq!(result.sum(), sum);
-        assert_eq!(result.differ(), differ);
-        result
-    }
-
-    #[test]
-    fn nothing_is_the_same_as_nothing() {
-        check(&[], &[], &[], "0 here = 0 same; 0 in the album = 0 same", false);
-    }
-
-    #[test]
-    fn same_names_are_compared_by_hash_or_else_by_size() {
-        use Stage::Committed;
-        let result = check(
-            &[("a", 1), ("b", 2), ("c", 3), ("d", 4)],
-            &[
-                ("a", known(1), Committed),
-                ("b", known(9), Committed),
-                ("c", Content::Size(3), Committed),
-                ("d", Content::Size(9), Committed),
-            ],
-            &[],
-            "4 here = 2 same + 2 different; 4 in the album = 2 same + 2 different",
-            true,
-        );
-        assert_eq!(result.different, [Path::new("b"), Path::new("d")]);
-    }
-
-    #[test]
-    fn missing_files_are_named_on_either_side() {
-        let result = check(
-            &[("a", 1), ("b", 2)],
-            &[("a", known(1), Stage::Committed), ("z", known(26), Stage::Committed)],
-            &[],
-            "2 here = 1 same + 1 only here; 2 in the album = 1 same + 1 only in the album",
-            true,
-        );
-        assert_eq!(result.only_here, [Path::new("b")]);
-        assert_eq!(result.only_in_album, [Path::new("z")]);
-    }
-
-    #[test]
-    fn same_content_under_another_name_is_no_difference() {
-        let result = check(
-            &[("a", 1), ("old", 2), ("copy of a", 1)],
-            &[("a", known(1), Stage::Committed), ("new", known(2), Stage::Committed)],
-            &[],
-            "3 here = 1 same + 2 same under another name; \
-             2 in the album = 1 same + 1 same under another name",
-            false,
-        );
-        assert_eq!(
-            result.twins,
-            [[PathBuf::from("a"), "copy of a".into()], ["new".into(), "old".into()]]
-        );
-    }
-
-    #[test]
-    fn content_in_another_album_does_not_count() {
-        let result = check(
-            &[("A/a", 1), ("B/a", 1)],
-            &[("A/a", known(1), Stage::Committed)],
-            &[],
-            "2 here = 1 same + 1 only here; 1 in the album = 1 same",
-            true,
-        );
-        assert_eq!(result.only_here, [Path::new("B/a")]);
-        assert!(result.twins.is_empty());
-    }
-
-    #[test]
-    fn what_google_does_not_have_yet_is_a_difference() {
-        let result = check(
-            &[("a", 1), ("b", 2), ("c", 3), (".d", 4), ("edited", 5)],
-            &[
-                ("a", known(1), way()),
-                ("b", Content::Unknown, Stage::OnItsWay("open".into())),
-                (".d", Content::Size(4), Stage::Scratch),
-                ("edited", known(6), way()),
-                ("new", known(7), way()),
-            ],
-            &[("c", "not a photo or video"), ("elsewhere", "too large")],
-            "5 here = 0 same + 1 different + 2 on the way + 1 failed \
-             + 1 not uploaded (scratch name); \
-             5 in the album = 0 same + 1 different + 3 on the way \
-             + 1 not uploaded (scratch name)",
-            true,
-        );
-        let failed: Vec<_> = result.failed.iter().map(|it| it.why.as_str()).collect();
-        assert_eq!(failed, ["not a photo or video", "too large"]);
-    }
-
-    #[test]
-    fn file_on_its_way_does_not_stand_for_its_twin() {
-        let result = check(
-            &[("a", 1), ("b", 1)],
-            &[("a", known(1), way())],
-            &[],
-            "2 here = 0 same + 1 on the way + 1 only here; 1 in the album = 0 same + 1 on the way",
-            true,
-        );
-        assert_eq!(result.only_here, [Path::new("b")]);
-    }
-
-    #[test]
-    fn two_names_of_one_item_are_twins_even_without_a_hash() {
-        let mut files = there(&[
-            ("a", Content::Size(1), Stage::Committed),
-            ("b", Content::Size(1), Stage::Committed),
-        ]);
-        files.values_mut().for_each(|file| file.id = Some("item".into()));
-        let result = compare(&here(&[("a", 1), ("b", 1)]), &files, &Files::new());
-        assert_eq!(result.twins, [[PathBuf::from("a"), "b".into()]]);
-        assert!(!result.differ());
-    }
-}
+mod tests;

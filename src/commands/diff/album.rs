@@ -1,0 +1,122 @@
+//! The album's side, asked of the mount by xattrs. No media is downloaded.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use super::compare::{Files, Stage, There};
+use super::evidence::{Facts, Taken};
+use super::hashes::parse_hash;
+use crate::commands::CommandError;
+use crate::commands::running::{self, Mount};
+
+/// The album's files, listed again from Google first.
+///
+/// # Errors
+/// If Google cannot be asked, or the mount is gone.
+pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
+    list_all_again(root)?;
+    let files: Vec<_> = names(root)?
+        .into_par_iter()
+        .map(|name| {
+            let path = root.join(&name);
+            match file(&path) {
+                Ok(file) => Ok(Some((name, file))),
+                // Uploads and other programs go on meanwhile.
+                Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(err) => Err(running::cannot_use(&path, err)),
+            }
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(files.into_iter().flatten().collect())
+}
+
+fn list_all_again(dir: &Path) -> Result<(), CommandError> {
+    let cannot = |err: io::Error| {
+        let offline = [libc::EHOSTUNREACH, libc::ETIMEDOUT, libc::ENETUNREACH]
+            .contains(&err.raw_os_error().unwrap_or_default());
+        let error = CommandError::new(format!("cannot list {} again from Google", dir.display()))
+            .because(err);
+        if offline { error.hint("try again when there is a network") } else { error }
+    };
+    running::list_again(dir).map_err(cannot)?;
+    for entry in std::fs::read_dir(dir).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        if entry.file_type().map_err(cannot)?.is_dir() {
+            list_all_again(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The files below a directory of the mount, from what readdir says of their kind: asking for their
+/// attributes would ask Google for their sizes.
+fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let mut names = Vec::new();
+    let mut dirs = vec![PathBuf::new()];
+    while let Some(dir) = dirs.pop() {
+        let path = root.join(&dir);
+        let cannot = |err| running::cannot_use(&path, err);
+        for entry in std::fs::read_dir(&path).map_err(cannot)? {
+            let entry = entry.map_err(cannot)?;
+            let name = dir.join(entry.file_name());
+            let is_dir = entry.file_type().map_err(cannot)?.is_dir();
+            if is_dir { dirs.push(name) } else { names.push(name) }
+        }
+    }
+    Ok(names)
+}
+
+fn file(path: &Path) -> io::Result<There> {
+    let stage = match text(path, "state")?.as_deref() {
+        Some("committed") | None => Stage::Committed,
+        Some("scratch") => Stage::Scratch,
+        Some("failed") => Stage::Failed(reason(path)?),
+        Some(state) => Stage::OnItsWay(state.to_owned()),
+    };
+    let hash = text(path, "sha256")?.as_deref().and_then(parse_hash);
+    let mut facts = Facts { hash, ..Facts::default() };
+    if facts.hash.is_none() && stage == Stage::Committed {
+        let taken = text(path, "creation_time")?.and_then(|it| it.parse::<Timestamp>().ok());
+        facts.taken = taken.map(|it| Taken { seconds: it.as_second(), zoned: true });
+        facts.dimensions = number(path, "width")?.zip(number(path, "height")?);
+        facts.model = text(path, "camera_model")?;
+        let video = text(path, "mime_type")?.is_some_and(|it| it.starts_with("video/"));
+        // Google encodes videos anew, and 0 is what a size shows as that is not known.
+        facts.size = Some(path.metadata()?.len()).filter(|&it| it > 0 && !video);
+    }
+    Ok(There { stage, facts, id: text(path, "id")? })
+}
+
+/// What Google refused of this album, with the reasons.
+///
+/// # Errors
+/// If the mount is gone.
+pub fn refused(mount: &Mount, album: &Path) -> Result<Files<String>, CommandError> {
+    let album = album.canonicalize().map_err(|err| running::cannot_use(album, err))?;
+    let root = mount.control("failed").join(album.strip_prefix(&mount.root).unwrap_or(&album));
+    if !root.is_dir() {
+        return Ok(Files::new());
+    }
+    let with_reason = |name: PathBuf| {
+        let path = root.join(&name);
+        let why = reason(&path).map_err(|err| running::cannot_use(&path, err))?;
+        Ok((name, why))
+    };
+    names(&root)?.into_iter().map(with_reason).collect()
+}
+
+fn reason(path: &Path) -> io::Result<String> {
+    Ok(text(path, "error")?.unwrap_or_else(|| "no reason recorded".to_owned()))
+}
+
+fn number(path: &Path, name: &str) -> io::Result<Option<u32>> {
+    Ok(text(path, name)?.and_then(|it| it.parse().ok()))
+}
+
+fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
+    let value = xattr::get(path, format!("user.gphotos.{name}"))?;
+    Ok(value.map(|it| String::from_utf8_lossy(&it).into_owned()))
+}

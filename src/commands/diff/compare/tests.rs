@@ -1,0 +1,203 @@
+use super::*;
+
+fn hash(content: u8) -> ContentHash {
+    ContentHash([content; 32])
+}
+
+fn known(content: u8) -> Facts {
+    Facts { size: Some(content.into()), hash: Some(hash(content)), ..Facts::default() }
+}
+
+fn sized(size: u64) -> Facts {
+    Facts { size: Some(size), ..Facts::default() }
+}
+
+fn taken(seconds: i64, facts: Facts) -> Facts {
+    let taken = Some(Taken { seconds, zoned: true });
+    Facts { taken, dimensions: Some((40, 30)), ..facts }
+}
+
+fn on_its_way() -> Stage {
+    Stage::OnItsWay("sealed".into())
+}
+
+fn sides(
+    local: &[(&str, Facts)],
+    remote: &[(&str, Facts, Stage)],
+    refused: &[(&str, &str)],
+) -> Sides {
+    let there = |(name, facts, stage): &(&str, Facts, Stage)| {
+        let it = There { stage: stage.clone(), facts: facts.clone(), id: None };
+        ((*name).into(), it)
+    };
+    Sides {
+        here: local.iter().map(|(name, facts)| ((*name).into(), facts.clone())).collect(),
+        unreadable: Files::new(),
+        there: remote.iter().map(there).collect(),
+        refused: refused.iter().map(|&(name, why)| (name.into(), why.into())).collect(),
+    }
+}
+
+#[track_caller]
+fn check(sides: &Sides, local: &str, album: &str, differ: bool) -> Comparison {
+    let result = compare(sides);
+    assert_eq!(result.sum(), format!("{local}\n{album}"));
+    assert_eq!(result.differ(), differ);
+    // Each sum adds up.
+    for line in result.sum().lines() {
+        // What is in brackets are names.
+        let bare = line.split(" (").next().unwrap_or_default().to_owned()
+            + line.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let numbers: Vec<usize> =
+            bare.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<usize>(), "{line}");
+    }
+    result
+}
+
+fn names(found: &[Name]) -> Vec<String> {
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_is_the_same_as_nothing() {
+    let nothing = ["0 local = 0 in the album", "0 in the album = 0 here"];
+    check(&Sides::default(), nothing[0], nothing[1], false);
+}
+
+#[test]
+fn same_names_are_compared_by_hash_or_else_by_what_is_known() {
+    let local = [("a", known(1)), ("b", known(2)), ("c", known(3)), ("d", known(4))];
+    let remote = [("a", known(1)), ("b", known(9)), ("c", sized(3)), ("d", sized(9))];
+    let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
+    let result = check(
+        &sides(&local, &remote, &[]),
+        "4 local = 2 in the album + 2 with other content",
+        "4 in the album = 2 here + 2 with other content",
+        true,
+    );
+    assert_eq!(names(&result.different), ["b", "d"]);
+    assert_eq!((result.same.identical, names(&result.same.likely)), (1, vec!["c".to_owned()]));
+}
+
+#[test]
+fn missing_files_are_named_on_either_side() {
+    let remote = [("a", known(1), Stage::Committed), ("z", known(26), Stage::Committed)];
+    let result = check(
+        &sides(&[("a", known(1)), ("b", known(2))], &remote, &[]),
+        "2 local = 1 in the album + 1 only here",
+        "2 in the album = 1 here + 1 only in the album",
+        true,
+    );
+    assert_eq!(
+        (names(&result.only_here), names(&result.only_in_album)),
+        (vec!["b".into()], vec!["z".into()])
+    );
+}
+
+#[test]
+fn twins_and_renamed_files_are_no_difference() {
+    let local = [("a", known(1)), ("a (1)", known(1)), ("old", known(2))];
+    let remote = [("a", known(1), Stage::Committed), ("new", known(2), Stage::Committed)];
+    check(
+        &sides(&local, &remote, &[]),
+        "3 local = 1 in the album + 1 under another name + 1 twin (a (1) = a)",
+        "2 in the album = 1 here + 1 under another name",
+        false,
+    );
+}
+
+#[test]
+fn two_names_of_one_item_are_twins_on_both_sides() {
+    let local = [("a", known(1)), ("b", known(1))];
+    let remote = [("a", sized(1), Stage::Committed), ("b", sized(1), Stage::Committed)];
+    let mut both = sides(&local, &remote, &[]);
+    both.there.values_mut().for_each(|it| it.id = Some("item".into()));
+    check(
+        &both,
+        "2 local = 1 in the album + 1 twin (b = a)",
+        "2 in the album = 1 here + 1 twin (b = a)",
+        false,
+    );
+}
+
+#[test]
+fn content_in_another_album_does_not_count() {
+    let remote = [("A/a", known(1), Stage::Committed)];
+    check(
+        &sides(&[("A/a", known(1)), ("B/a", known(1))], &remote, &[]),
+        "2 local = 1 in the album + 1 only here",
+        "1 in the album = 1 here",
+        true,
+    );
+}
+
+#[test]
+fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
+    let local = [
+        ("old.jpg", taken(5, known(1))),
+        ("x.jpg", taken(7, known(2))),
+        ("y.jpg", taken(7, known(3))),
+    ];
+    let remote = [("new.JPG", taken(5, sized(1))), ("z.jpg", taken(7, sized(2)))];
+    let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
+    let result = check(
+        &sides(&local, &remote, &[]),
+        "3 local = 0 in the album + 1 under another name + 2 only here",
+        "2 in the album = 0 here + 1 under another name + 1 only in the album",
+        true,
+    );
+    assert_eq!(result.renamed[0].sure, Sure::Likely);
+}
+
+#[test]
+fn what_google_does_not_have_yet_is_a_difference() {
+    let local =
+        [("a", known(1)), ("b", known(2)), ("c", known(3)), (".d", known(4)), ("edited", known(5))];
+    let remote = [
+        ("a", known(1), on_its_way()),
+        ("b", Facts::default(), Stage::OnItsWay("open".into())),
+        (".d", sized(4), Stage::Scratch),
+        ("edited", known(6), on_its_way()),
+        ("new", known(7), on_its_way()),
+    ];
+    let result = check(
+        &sides(&local, &remote, &[("c", "not a photo or video"), ("elsewhere", "too large")]),
+        "5 local = 0 in the album + 1 with other content + 2 on the way + 1 refused + 1 half-written",
+        "5 in the album = 0 here + 1 with other content + 3 on the way + 1 half-written",
+        true,
+    );
+    let failed: Vec<_> = result.failed.iter().map(|it| it.why.as_str()).collect();
+    assert_eq!(failed, ["not a photo or video", "too large"]);
+}
+
+#[test]
+fn file_on_its_way_does_not_stand_for_its_twin() {
+    check(
+        &sides(&[("a", known(1)), ("b", known(1))], &[("a", known(1), on_its_way())], &[]),
+        "2 local = 0 in the album + 1 on the way + 1 only here",
+        "1 in the album = 0 here + 1 on the way",
+        true,
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_counted_on_both_sides() {
+    let mut both = sides(&[], &[("a", known(1), Stage::Committed)], &[]);
+    both.unreadable.insert("a".into(), "Permission denied".into());
+    both.unreadable.insert("link".into(), "a symbolic link to nothing".into());
+    check(
+        &both,
+        "2 local = 0 in the album + 2 unreadable here",
+        "1 in the album = 0 here + 1 unreadable here",
+        false,
+    );
+}
+
+#[test]
+fn raw_and_jpeg_are_pairs_and_so_are_photo_and_short_video() {
+    let found = ["IMG_1.CR2", "IMG_1.JPG", "IMG_2.HEIC", "IMG_2.MOV", "IMG_3.JPG", "A/IMG_3.CR2"];
+    let found: Vec<_> = found.iter().map(PathBuf::from).collect();
+    let words: Vec<_> = pairs(found.iter()).iter().map(|(a, b)| format!("{a} {b}")).collect();
+    assert_eq!(words, ["IMG_1.JPG IMG_1.CR2", "IMG_2.HEIC IMG_2.MOV"]);
+}

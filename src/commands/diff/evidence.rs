@@ -1,0 +1,132 @@
+//! Whether a local file and an item of unknown hash are the same picture, and how sure that is. Pure.
+
+use serde::Serialize;
+
+use crate::media::ContentHash;
+
+/// Seconds in a quarter of an hour, the grain of time zones.
+const ZONE_GRAIN: i64 = 900;
+/// The farthest zone from UTC, in seconds.
+const ZONE_MAX: i64 = 14 * 3600;
+
+/// When a picture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Since 1970; if the zone is not known, as if it were UTC.
+    pub seconds: i64,
+    /// Whether the zone is known. Most cameras do not write it.
+    pub zoned: bool,
+}
+
+/// What a file says about itself, or Google about an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// When it was taken.
+    pub taken: Option<Taken>,
+    /// Width and height in pixels, in either order: Google turns pictures upright.
+    pub dimensions: Option<(u32, u32)>,
+    /// Camera model.
+    pub model: Option<String>,
+    /// It says where it was taken; Google removes that, and so changes the size.
+    pub located: bool,
+    /// In bytes, where it is known.
+    pub size: Option<u64>,
+    /// Of its bytes, where it is known.
+    pub hash: Option<ContentHash>,
+}
+
+/// How sure it is that two files have the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sure {
+    /// Nothing but the name speaks for it, and nothing against it.
+    Unknown,
+    /// Some of capture time, dimensions and size agree.
+    Likely,
+    /// Capture time and dimensions agree.
+    AlmostCertain,
+    /// The hashes are equal.
+    Identical,
+}
+
+/// Judges two files that have reason to be the same; `None` if something speaks against it.
+pub fn judge(here: &Facts, there: &Facts) -> Option<Sure> {
+    if let (Some(a), Some(b)) = (here.hash, there.hash) {
+        return (a == b).then_some(Sure::Identical);
+    }
+    let taken = agree(here.taken.as_ref(), there.taken.as_ref(), same_time);
+    let dimensions = agree(here.dimensions.as_ref(), there.dimensions.as_ref(), |a, b| {
+        a == b || *a == (b.1, b.0)
+    });
+    let model = agree(here.model.as_ref(), there.model.as_ref(), |a, b| {
+        a.trim().eq_ignore_ascii_case(b.trim())
+    });
+    let size = agree(here.size.as_ref(), there.size.as_ref(), PartialEq::eq);
+    if [taken, dimensions, model].contains(&Some(false)) {
+        return None;
+    }
+    let size_says_no = size == Some(false) && !here.located;
+    match (taken.is_some(), dimensions.is_some(), size == Some(true)) {
+        // The same moment, but other bytes: it may have been edited.
+        (true, true, false) if size_says_no => Some(Sure::Likely),
+        (true, true, _) | (true, _, true) => Some(Sure::AlmostCertain),
+        // All pictures of a screen have its dimensions: alone they outweigh nothing.
+        (false, _, false) if size_says_no => None,
+        (false, false, false) => Some(Sure::Unknown),
+        _ => Some(Sure::Likely),
+    }
+}
+
+fn agree<T>(a: Option<&T>, b: Option<&T>, same: impl Fn(&T, &T) -> bool) -> Option<bool> {
+    a.zip(b).map(|(a, b)| same(a, b))
+}
+
+fn same_time(a: &Taken, b: &Taken) -> bool {
+    let apart = (a.seconds - b.seconds).abs();
+    apart == 0 || !(a.zoned && b.zoned) && apart <= ZONE_MAX && apart % ZONE_GRAIN == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(taken: Option<i64>, dimensions: Option<(u32, u32)>, size: u64) -> Facts {
+        let taken = taken.map(|seconds| Taken { seconds, zoned: false });
+        Facts { taken, dimensions, size: Some(size), ..Facts::default() }
+    }
+
+    #[test]
+    fn more_evidence_makes_it_surer() {
+        let square = Some((40, 40));
+        for (here, there, sure) in [
+            (facts(Some(5), square, 7), facts(Some(5), square, 7), Some(Sure::AlmostCertain)),
+            (facts(Some(5), square, 7), facts(Some(905), square, 7), Some(Sure::AlmostCertain)),
+            (facts(Some(5), square, 7), facts(Some(6), square, 7), None),
+            (facts(Some(5), square, 7), facts(Some(5), square, 8), Some(Sure::Likely)),
+            (facts(None, square, 7), facts(Some(5), square, 7), Some(Sure::Likely)),
+            (facts(None, square, 7), facts(Some(5), square, 8), None),
+            (facts(None, Some((30, 40)), 7), facts(None, Some((40, 30)), 7), Some(Sure::Likely)),
+            (facts(Some(5), square, 7), facts(Some(5), Some((40, 41)), 7), None),
+            (facts(None, None, 7), facts(None, None, 7), Some(Sure::Likely)),
+        ] {
+            assert_eq!(judge(&here, &there), sure, "{here:?} {there:?}");
+        }
+        let located = Facts { located: true, ..facts(Some(5), square, 7) };
+        assert_eq!(judge(&located, &facts(Some(5), square, 8)), Some(Sure::AlmostCertain));
+        assert_eq!(judge(&Facts::default(), &Facts::default()), Some(Sure::Unknown));
+    }
+
+    #[test]
+    fn hashes_settle_it() {
+        let with = |hash| Facts { hash: Some(ContentHash([hash; 32])), ..facts(None, None, 7) };
+        assert_eq!(judge(&with(1), &with(1)), Some(Sure::Identical));
+        assert_eq!(judge(&with(1), &with(2)), None);
+    }
+
+    #[test]
+    fn another_camera_is_another_picture() {
+        let with = |model: &str| Facts { model: Some(model.into()), ..facts(Some(5), None, 7) };
+        assert_eq!(judge(&with("D750 "), &with("d750")), Some(Sure::AlmostCertain));
+        assert_eq!(judge(&with("D750"), &with("6D")), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Hashes of local files, kept so that the second comparison need not read them again.
+//!
+//! A text file in the profile's cache directory, one line for each file; lines are only ever added, each with
+//! one write, so that several comparisons can run at once and Ctrl-C costs nothing. What cannot be kept is
+//! hashed again, hence no error matters here.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::media::ContentHash;
+
+const NAME: &str = "local-hashes";
+/// Larger than this it is begun anew: about 300,000 files.
+const BYTES_MAX: u64 = 40_000_000;
+/// A file changed so short a time ago may change again without its times telling.
+const SETTLED_SECONDS: i64 = 2;
+
+/// What a file is recognised by: device, inode, size, and the times of its last changes in nanoseconds.
+type Key = (u64, u64, u64, i128, i128);
+
+/// The hashes of earlier comparisons.
+#[derive(Debug, Default)]
+pub struct Hashes {
+    known: HashMap<Key, ContentHash>,
+    file: Option<File>,
+}
+
+impl Hashes {
+    /// Those kept in `dir`; without one, none, and nothing is kept.
+    pub fn load(dir: Option<&Path>) -> Self {
+        let Some(dir) = dir else { return Self::default() };
+        let path = dir.join(NAME);
+        let anew = path.metadata().is_ok_and(|it| it.len() > BYTES_MAX);
+        let text =
+            if anew { String::new() } else { std::fs::read_to_string(&path).unwrap_or_default() };
+        let mut options = OpenOptions::new();
+        if anew && std::fs::remove_file(&path).is_err() {
+            return Self::default();
+        }
+        let file = options.append(true).create(true).mode(0o600).open(path).ok();
+        Self { known: text.lines().filter_map(parse).collect(), file }
+    }
+
+    /// The hash of a local file, and its size.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(&self, path: &Path) -> io::Result<(u64, ContentHash)> {
+        let meta = path.metadata()?;
+        if let Some(hash) = self.known.get(&key(&meta)) {
+            // That it was readable once does not mean that it can be copied now.
+            rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
+            return Ok((meta.len(), *hash));
+        }
+        let mut file = File::open(path)?;
+        let before = file.metadata()?;
+        let mut hasher = Sha256::new();
+        let size = io::copy(&mut file, &mut hasher)?;
+        let hash = ContentHash(hasher.finalize().into());
+        if key(&before) == key(&file.metadata()?) && is_settled(&before) {
+            self.keep(&key(&before), hash);
+        }
+        Ok((size, hash))
+    }
+
+    fn keep(&self, key: &Key, hash: ContentHash) {
+        let Some(mut file) = self.file.as_ref() else { return };
+        let (device, inode, size, mtime, ctime) = key;
+        let line = format!("{device} {inode} {size} {mtime} {ctime} {hash}\n");
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::debug!(%error, "a hash is not kept");
+        }
+    }
+}
+
+fn key(meta: &Metadata) -> Key {
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let mtime = nanos(meta.mtime(), meta.mtime_nsec());
+    (meta.dev(), meta.ino(), meta.len(), mtime, nanos(meta.ctime(), meta.ctime_nsec()))
+}
+
+fn is_settled(meta: &Metadata) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    meta.ctime().saturating_add(SETTLED_SECONDS) < i64::try_from(now).unwrap_or(0)
+}
+
+/// A line; `None` if it was not written to its end, or by another version.
+fn parse(line: &str) -> Option<(Key, ContentHash)> {
+    let words: Vec<_> = line.split(' ').collect();
+    let [device, inode, size, mtime, ctime, hash] = words[..] else { return None };
+    let key = (
+        device.parse().ok()?,
+        inode.parse().ok()?,
+        size.parse().ok()?,
+        mtime.parse().ok()?,
+        ctime.parse().ok()?,
+    );
+    Some((key, parse_hash(hash)?))
+}
+
+/// Reads a SHA-256 in hexadecimal.
+pub fn parse_hash(hex: &str) -> Option<ContentHash> {
+    let digits = hex.as_bytes();
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(ContentHash(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_back_and_half_of_one_is_not() {
+        let hash = ContentHash([0xab; 32]);
+        let line = format!("1 2 3 -4 5 {hash}");
+        assert_eq!(parse(&line), Some(((1, 2, 3, -4, 5), hash)));
+        assert_eq!(parse(&line[..line.len() - 1]), None);
+    }
+
+    #[test]
+    fn kept_hashes_are_used_until_the_file_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "one").unwrap();
+        let hashes = Hashes::load(Some(dir.path()));
+        let (_, hash) = hashes.of(&path).unwrap();
+        // It is too fresh to be kept by itself.
+        assert!(std::fs::read_to_string(dir.path().join(NAME)).unwrap().is_empty());
+        let invented = ContentHash([7; 32]);
+        hashes.keep(&key(&path.metadata().unwrap()), invented);
+        let again = Hashes::load(Some(dir.path()));
+        assert_eq!(again.of(&path).unwrap(), (3, invented));
+        std::fs::write(&path, "other").unwrap();
+        assert_ne!(again.of(&path).unwrap().1, invented);
+        assert_ne!(again.of(&path).unwrap().1, hash);
+    }
+}

@@ -1,0 +1,49 @@
+//! A file's name as it is printed: it may be any bytes, and a terminal obeys some of them.
+
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// A file's name. Text shows control characters escaped; JSON has a string, or for a name that is not
+/// UTF-8 an object `{"base64": …, "shown": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(PathBuf);
+
+impl Name {
+    /// The name itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl From<&Path> for Name {
+    fn from(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string_lossy().chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = self.0.to_str() {
+            return to.serialize_str(text);
+        }
+        let mut map = to.serialize_map(Some(2))?;
+        map.serialize_entry("base64", &STANDARD.encode(self.0.as_os_str().as_bytes()))?;
+        map.serialize_entry("shown", &self.to_string())?;
+        map.end()
+    }
+}

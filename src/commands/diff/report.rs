@@ -1,0 +1,99 @@
+//! A comparison in words: the sum first, then each group that is not empty.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use console::Style;
+use serde::Serialize;
+
+use super::compare::{Comparison, Remark, Twin};
+use super::evidence::Sure;
+use super::name::Name;
+use crate::commands::CommandError;
+
+/// The layout of the JSON; fields may be added without a new number.
+const VERSION: u32 = 1;
+
+/// For people. Coloured on a terminal, unless `NO_COLOR` is set.
+pub fn text(it: &Comparison) -> String {
+    let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
+    let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
+    let mut group = |title: &str, style: &Style, lines: Vec<String>| {
+        if !lines.is_empty() {
+            // Writing into a string cannot fail.
+            let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
+            lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+        }
+    };
+    group("Only here", &bad, it.only_here.iter().map(|name| with_pair(it, name)).collect());
+    group(
+        "Only in the album",
+        &bad,
+        it.only_in_album.iter().map(|name| with_pair(it, name)).collect(),
+    );
+    group("Same name, other content", &bad, names(&it.different));
+    group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
+    group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
+    group("Not uploaded while it is called so", &odd, remarks(&it.scratch));
+    group("Cannot be read here", &bad, remarks(&it.unreadable));
+    let renamed = it.renamed.iter().map(|it| {
+        let sure =
+            if it.sure == Sure::Identical { "" } else { " (likely: same time and dimensions)" };
+        format!("{} here = {} in the album{sure}", it.here, it.album)
+    });
+    group("Same content under another name (no difference)", &good, renamed.collect());
+    let mut twins: Vec<_> = it.twins_here.iter().chain(&it.twins_in_album).map(twin).collect();
+    twins.sort();
+    twins.dedup();
+    group("Same content under several names (no difference)", &good, twins);
+    group("Likely the same, but its hash is not known", &good, names(&it.same.likely));
+    group("Same name; nothing else is known of the content", &odd, names(&it.same.unknown));
+    out
+}
+
+fn with_pair(it: &Comparison, name: &Name) -> String {
+    let other = it.pairs.iter().find_map(|(a, b)| match () {
+        () if a == name => Some(b),
+        () if b == name => Some(a),
+        () => None,
+    });
+    other.map_or_else(|| name.to_string(), |other| format!("{name} (pair of {other})"))
+}
+
+fn names(names: &[Name]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn remarks(remarks: &[Remark]) -> Vec<String> {
+    remarks.iter().map(|it| format!("{}: {}", it.name, it.why)).collect()
+}
+
+fn twin(it: &Twin) -> String {
+    format!("{} = {}", it.name, it.of)
+}
+
+/// For programs.
+///
+/// # Errors
+/// None that is known.
+pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, CommandError> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        version: u32,
+        here: Name,
+        album: Name,
+        differ: bool,
+        #[serde(flatten)]
+        result: &'a Comparison,
+    }
+    let document = Document {
+        version: VERSION,
+        here: here.into(),
+        album: album.into(),
+        differ: result.differ(),
+        result,
+    };
+    let text = serde_json::to_string_pretty(&document)
+        .map_err(|err| CommandError::new("cannot write this comparison as JSON").because(err))?;
+    Ok(text + "\n")
+}
