@@ -28,11 +28,32 @@ const SETTLE_PAUSE: Duration = Duration::from_secs(2);
 /// How often `mkdir` asks Google for an album at the most.
 const CREATE_ATTEMPTS: u32 = 4;
 
+/// While only albums are looked into, the list of albums costs this share of what asking for them does.
+const LIST_SHARE: u32 = 20;
+
 /// What the library needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The list of albums is looked at again after this time.
     pub refresh: Duration,
+    /// What the age of listings is measured with.
+    pub clock: Clock,
+}
+
+/// Tells the time.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(SystemTime::now))
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").finish_non_exhaustive()
+    }
 }
 
 /// Why the library could not answer.
@@ -105,28 +126,66 @@ impl Library {
     /// # Errors
     /// If the database fails.
     pub fn look(&self, dir: DirId) -> Result<Vec<Follower>, store::Error> {
-        let now = SystemTime::now();
+        let now = self.now();
         let mut awaited = Vec::new();
         let listed_at = self.store.albums_listed_at()?;
-        let fresh = listed_at
-            .is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < self.config.refresh));
         if listed_at.is_none() {
             awaited.push(self.start(Subject::Albums));
-        } else if !fresh {
-            self.renew(Subject::Albums);
         }
-        if let Some(album) = self.store.dir(dir)?.and_then(|dir| dir.album)
-            && album.remote.is_some()
-        {
-            if album.listed_at.is_none() {
-                awaited.push(self.start(Subject::Items(dir)));
-            } else if !album.is_fresh(ITEMS_AGE_MAX, now)
-                && self.running.get(Subject::Albums).is_none()
-            {
-                self.renew(Subject::Items(dir));
+        let age = listed_at.and_then(|at| now.duration_since(at).ok()).unwrap_or(Duration::MAX);
+        match self.store.dir(dir)?.and_then(|dir| dir.album) {
+            Some(album) if album.remote.is_some() => {
+                if album.listed_at.is_none() {
+                    awaited.push(self.start(Subject::Items(dir)));
+                } else if !self.is_recent(album.told_at, now) {
+                    self.ask_about(dir, age, now)?;
+                } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {
+                    self.renew(Subject::Items(dir));
+                }
             }
+            _ if listed_at.is_some() && age >= self.config.refresh => self.renew(Subject::Albums),
+            _ => {}
         }
         Ok(awaited)
+    }
+
+    /// Has Google asked whether an album has changed: by itself, or by the list of all albums, which
+    /// also tells of new albums below it, if that costs no more or has not been done for long.
+    fn ask_about(
+        &self,
+        dir: DirId,
+        list_age: Duration,
+        now: SystemTime,
+    ) -> Result<(), store::Error> {
+        let pages = self.store.albums_pages()?;
+        let list_age_max = self.config.refresh.saturating_mul(pages.saturating_mul(LIST_SHARE));
+        self.running.check_after(dir);
+        if self.running.get(Subject::Albums).is_some() {
+            return Ok(());
+        }
+        if pages <= 1
+            || list_age >= list_age_max
+            || !self.running.may_ask(dir, pages, self.config.refresh, now)
+        {
+            self.renew(Subject::Albums);
+        } else {
+            self.renew(Subject::Album(dir));
+        }
+        Ok(())
+    }
+
+    fn is_recent(&self, at: SystemTime, now: SystemTime) -> bool {
+        now.duration_since(at).is_ok_and(|age| age < self.config.refresh)
+    }
+
+    /// The time by which ages are told.
+    fn now(&self) -> SystemTime {
+        (self.config.clock.0)()
+    }
+
+    /// The listings that run now.
+    pub fn running(&self) -> Vec<Follower> {
+        self.running.all()
     }
 
     /// Waits until everything that `look` would wait for is complete.

@@ -287,7 +287,7 @@ mod values {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::media::{Album, AlbumId};
+    use crate::media::{Album, AlbumId, MediaId};
 
     pub(crate) fn name(text: &str) -> EntryName {
         EntryName::new(text).unwrap()
@@ -303,7 +303,29 @@ pub(crate) mod tests {
             product_url: String::new(),
             is_writeable: true,
         };
-        store.album_listed(&ListedAlbum { album, path }, 1).unwrap().dir
+        store.album_listed(&ListedAlbum { album, path }, 1, SystemTime::now()).unwrap().dir
+    }
+
+    /// An item as a listing shows it.
+    pub(crate) fn item(id: &str) -> ListedItem {
+        let item = crate::media::MediaItem {
+            id: MediaId::new(id),
+            filename: format!("{id}.jpg"),
+            mime_type: "image/jpeg".into(),
+            description: String::new(),
+            product_url: String::new(),
+            base_url: None,
+            creation_time: None,
+            width: 0,
+            height: 0,
+            camera_make: String::new(),
+            camera_model: String::new(),
+            video: None,
+        };
+        ListedItem {
+            item,
+            names: vec![name(&format!("{id}.jpg")), name(&format!("{id} {id}.jpg"))],
+        }
     }
 
     pub(crate) fn names(store: &Store, dir: DirId) -> Vec<String> {

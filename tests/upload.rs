@@ -58,7 +58,7 @@ impl World {
     async fn album(&self, title: &str) -> DirId {
         let album = self.client.create_album(title).await.unwrap();
         let listed = ListedAlbum { album, path: vec![vec![name(title)]] };
-        self.store.album_listed(&listed, 1).unwrap().dir
+        self.store.album_listed(&listed, 1, std::time::SystemTime::now()).unwrap().dir
     }
 
     /// What `cp` does up to the close.

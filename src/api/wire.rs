@@ -23,6 +23,16 @@ where
     Ok(T::deserialize(value).unwrap_or_default())
 }
 
+/// A list whose odd entries are left out: one of them must not make a page look empty.
+fn entries<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let entries: Vec<Value> = lenient(deserializer)?;
+    Ok(entries.into_iter().filter_map(|entry| T::deserialize(entry).ok()).collect())
+}
+
 /// An integer that may come as a number or, as int64 does in proto3's JSON, as a decimal string.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
@@ -147,7 +157,7 @@ impl MediaItem {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AlbumsPage {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "entries")]
     pub albums: Vec<Album>,
     #[serde(default, deserialize_with = "lenient")]
     pub next_page_token: String,
@@ -156,7 +166,7 @@ pub(super) struct AlbumsPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ItemsPage {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "entries")]
     pub media_items: Vec<MediaItem>,
     #[serde(default, deserialize_with = "lenient")]
     pub next_page_token: String,
@@ -330,6 +340,13 @@ mod tests {
     fn empty_page_is_an_empty_object() {
         let page: ItemsPage = serde_json::from_value(json!({})).unwrap();
         assert!(page.media_items.is_empty() && page_token(page.next_page_token).is_none());
+    }
+
+    #[test]
+    fn an_odd_entry_does_not_empty_a_page() {
+        let odd = json!({"mediaItems": [{"id": "a"}, null, 7, {"id": "b", "filename": null}]});
+        let page: ItemsPage = serde_json::from_value(odd).unwrap();
+        assert_eq!(page.media_items.len(), 2);
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub fn assemble(
     let engine =
         Engine::start(profile, &settings.upload, settings.spool_size, on_change.clone(), runtime)?;
     let library = Library::new(
-        library::Config { refresh: settings.refresh },
+        library::Config { refresh: settings.refresh, clock: library::Clock::default() },
         engine.store.clone(),
         engine.client.clone(),
         runtime.clone(),

@@ -1,6 +1,6 @@
 //! One listing at a time for each subject, however many look at it; page by page into the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +9,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{Error, Library, names};
+use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::media::{DirId, PageToken};
 use crate::store::{Change, ListedAlbum, ListedItem};
 
@@ -24,6 +24,8 @@ const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 pub enum Subject {
     /// All albums, and so the directories.
     Albums,
+    /// One album: its title, and how many items it has.
+    Album(DirId),
     /// The items of one album.
     Items(DirId),
 }
@@ -46,11 +48,20 @@ pub(super) struct Running {
     listings: Mutex<HashMap<Subject, Follower>>,
     // Likewise, and never both.
     failed: Mutex<LruCache<Subject, Instant>>,
+    // Albums that were looked at while it is being asked whether they have changed.
+    looked_at: Mutex<HashSet<DirId>>,
+    // Since when which albums were asked for one by one.
+    asked: Mutex<(Option<SystemTime>, HashSet<DirId>)>,
 }
 
 impl Default for Running {
     fn default() -> Self {
-        Self { listings: Mutex::default(), failed: Mutex::new(LruCache::new(FAILURES_MAX)) }
+        Self {
+            listings: Mutex::default(),
+            failed: Mutex::new(LruCache::new(FAILURES_MAX)),
+            looked_at: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 }
 
@@ -58,6 +69,31 @@ impl Running {
     /// The running listing of `subject`.
     pub(super) fn get(&self, subject: Subject) -> Option<Follower> {
         self.listings.lock().get(&subject).cloned()
+    }
+
+    /// All that run.
+    pub(super) fn all(&self) -> Vec<Follower> {
+        self.listings.lock().values().cloned().collect()
+    }
+
+    /// The items of an album are to be looked at once it is known whether they have changed.
+    pub(super) fn check_after(&self, dir: DirId) {
+        self.looked_at.lock().insert(dir);
+    }
+
+    /// Whether an album may be asked for by itself: as many as the list of all has pages, in the time
+    /// for which an answer holds. Whoever looks at more albums than that gets the list.
+    pub(super) fn may_ask(&self, dir: DirId, max: u32, period: Duration, now: SystemTime) -> bool {
+        let (since, asked) = &mut *self.asked.lock();
+        if !since.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < period)) {
+            *since = Some(now);
+            asked.clear();
+        }
+        let room = asked.len() < usize::try_from(max).unwrap_or(usize::MAX);
+        if room {
+            asked.insert(dir);
+        }
+        room
     }
 
     fn failed_just_now(&self, subject: Subject) -> bool {
@@ -91,6 +127,7 @@ impl Library {
         self.runtime.spawn(async move {
             let outcome = match subject {
                 Subject::Albums => library.list_albums(&progress).await,
+                Subject::Album(dir) => library.ask_for_album(dir).await,
                 Subject::Items(dir) => library.list_items(dir, &progress).await,
             };
             if let Err(error) = &outcome {
@@ -98,14 +135,73 @@ impl Library {
                 tracing::warn!(?subject, error, "listing failed");
                 library.running.failed.lock().put(subject, Instant::now());
             }
+            if !matches!(subject, Subject::Items(_))
+                && let Err(error) = library.follow_counts(subject).await
+            {
+                tracing::warn!(%error, "what was looked at could not be looked up");
+            }
             library.running.listings.lock().remove(&subject);
             progress.send_modify(|progress| progress.ended = Some(outcome.map_err(Arc::new)));
         });
         follower
     }
 
+    /// The albums that were looked at are listed again if their counts say so.
+    async fn follow_counts(&self, told: Subject) -> Result<(), Error> {
+        let looked_at: Vec<DirId> = match told {
+            Subject::Albums => self.running.looked_at.lock().drain().collect(),
+            Subject::Album(dir) | Subject::Items(dir) => {
+                self.running.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
+            }
+        };
+        let (refresh, now) = (self.config.refresh, self.now());
+        let stale = self
+            .store
+            .run(move |store| {
+                let mut stale = Vec::new();
+                for dir in looked_at {
+                    let album = store.dir(dir)?.and_then(|dir| dir.album);
+                    if album.is_some_and(|it| !it.is_fresh(ITEMS_AGE_MAX, refresh, now)) {
+                        stale.push(dir);
+                    }
+                }
+                Ok(stale)
+            })
+            .await?;
+        stale.into_iter().for_each(|dir| self.renew(Subject::Items(dir)));
+        Ok(())
+    }
+
+    /// Asks for one album: a single request, where the list of all takes one for each fifty.
+    async fn ask_for_album(&self, dir: DirId) -> Result<(), Error> {
+        let now = self.now();
+        let (remote, listing) = self
+            .store
+            .run(move |store| {
+                let album = store.dir(dir)?.and_then(|dir| dir.album);
+                Ok((album.and_then(|album| album.remote), store.next_listing()?))
+            })
+            .await?;
+        let album = match self.client.get_album(&remote.ok_or(Error::NotAnAlbum)?).await {
+            Ok(album) => album,
+            // It is for the list to say what is left.
+            Err(error) if error.is_album_missing() => {
+                self.start(Subject::Albums);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let path = names::for_album(&album.title, &album.id);
+        let listed = ListedAlbum { album, path };
+        let told = self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
+        self.announce(told.changes);
+        Ok(())
+    }
+
     async fn list_albums(&self, progress: &watch::Sender<Progress>) -> Result<(), Error> {
         let listing = self.store.run(|store| store.next_listing()).await?;
+        let now = self.now();
+        let mut pages = 0;
         let mut cursor = None;
         loop {
             let page = self.client.list_albums(cursor.as_ref()).await?;
@@ -118,13 +214,14 @@ impl Library {
                     for album in albums {
                         let path = names::for_album(&album.title, &album.id);
                         changes.extend(
-                            store.album_listed(&ListedAlbum { album, path }, listing)?.changes,
+                            store.album_listed(&ListedAlbum { album, path }, listing, now)?.changes,
                         );
                     }
                     Ok(changes)
                 })
                 .await?;
             self.announce(changes);
+            pages += 1;
             progress.send_modify(|progress| progress.pages += 1);
             match next {
                 Some(token) => cursor = Some(token),
@@ -135,7 +232,7 @@ impl Library {
             .store
             .run(move |store| {
                 let changes = store.albums_complete(listing)?;
-                store.set_albums_listed_at(SystemTime::now())?;
+                store.set_albums_listed(now, pages)?;
                 Ok(changes)
             })
             .await?;
@@ -149,7 +246,8 @@ impl Library {
         dir: DirId,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), Error> {
-        let began = SystemTime::now();
+        let began = self.now();
+        let mut news = false;
         let (album, listing) = self
             .store
             .run(move |store| {
@@ -174,6 +272,7 @@ impl Library {
                 .collect();
             let changes =
                 self.store.run(move |store| store.items_listed(dir, &listed, listing)).await?;
+            news |= !changes.is_empty();
             self.announce(changes);
             progress.send_modify(|progress| progress.pages += 1);
             match next {
@@ -182,7 +281,7 @@ impl Library {
             }
         }
         let changes =
-            self.store.run(move |store| store.items_complete(dir, listing, began)).await?;
+            self.store.run(move |store| store.items_complete(dir, listing, began, news)).await?;
         self.announce(changes);
         Ok(())
     }

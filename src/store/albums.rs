@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
 use super::tree::child;
-use super::{Change, Child, Result, Store, TreeError, to_millis};
+use super::{Change, Child, GRACE, Result, Store, TreeError, UploadState, to_millis};
 use crate::media::{Album, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
@@ -39,32 +39,43 @@ pub enum AlbumIntent {
 }
 
 impl Store {
-    /// Puts an album from a listing into the tree, or updates the one that is there.
+    /// Puts an album from a listing, or one that was asked for alone, into the tree, or updates the one that
+    /// is there, as Google describes it at `now`.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn album_listed(&self, listed: &ListedAlbum, listing: i64) -> Result<AlbumListed> {
+    pub fn album_listed(
+        &self,
+        listed: &ListedAlbum,
+        listing: i64,
+        now: SystemTime,
+    ) -> Result<AlbumListed> {
         self.write(|tx| {
             let mut changes = Vec::new();
             let dir = album_listed(tx, listed, listing, &mut changes)?;
+            judge_count(tx, dir, now)?;
             Ok(AlbumListed { dir, changes })
         })
     }
 
-    /// Hides the albums which a complete listing, begun at `began`, did not have.
+    /// Hides the albums which a complete listing did not have.
     ///
-    /// Albums with files still on their way are left alone.
+    /// Albums with files still on their way are left alone, and so are those that were made from here too
+    /// recently for Google's list to be trusted about them.
     ///
     /// # Errors
     /// If the database fails.
     pub fn albums_complete(&self, listing: i64) -> Result<Vec<Change>> {
+        let now = SystemTime::now();
+        let trusted_since = to_millis(now.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
         self.write(|tx| {
             let gone: Vec<DirId> = tx
                 .prepare_cached(
-                    "SELECT dir FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND NOT EXISTS \
-                     (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file WHERE m.dir = a.dir)",
+                    "SELECT dir FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
+                     AND NOT EXISTS (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file \
+                         WHERE m.dir = a.dir AND u.state <> ?3)",
                 )?
-                .query_map([listing], |row| row.get(0))?
+                .query_map(params![listing, trusted_since, UploadState::Unseen], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             let mut changes = Vec::new();
             for dir in gone {
@@ -121,13 +132,11 @@ impl Store {
     pub fn album_created(&self, dir: DirId, album: &Album) -> Result<()> {
         self.write_durable(|tx| {
             tx.execute(
-                "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, listed_count = 0, \
-                 listed_at = ?4, seen = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing') \
+                "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, \
+                 listed_at = ?4, told_at = ?4, made_at = ?4, seen = coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) \
                  WHERE dir = ?1",
                 params![dir, album.id, album.title, to_millis(SystemTime::now())],
             )?;
-            // A null `seen` would make the next complete listing think it gone.
-            tx.execute("UPDATE albums SET seen = 0 WHERE dir = ?1 AND seen IS NULL", [dir])?;
             show_or_hide(tx, dir, &mut Vec::new())
         })
     }
@@ -232,11 +241,26 @@ fn titles(row: &Row<'_>) -> rusqlite::Result<Titles> {
     Ok(Titles { title: row.get(1)?, wanted: row.get(2)?, titled: row.get(3)? })
 }
 
+/// Whether the number of items that Google tells can be explained: by what was listed, and by what has been
+/// added and removed from here since, which the number may show already or not yet.
+fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> {
+    let recent = to_millis(now.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
+    // What comes from a listing bears no time: see `item_listed`.
+    tx.prepare_cached(
+        "UPDATE albums SET told_at = ?2, suspect = listed_at IS NOT NULL AND NOT (SELECT \
+             count_hint BETWEEN coalesce(sum(present = 1 AND since <= ?3), 0) + excess \
+             AND coalesce(sum(present <> 0 OR (want = 0 AND since > ?3)), 0) + excess \
+             FROM members m WHERE m.dir = albums.dir) WHERE dir = ?1",
+    )?
+    .execute(params![dir, to_millis(now), recent])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::AlbumId;
-    use crate::store::tests::{album, name, names};
+    use crate::store::tests::{album, item, name, names};
 
     #[test]
     fn two_albums_of_one_title_stay_apart() {
@@ -252,12 +276,12 @@ mod tests {
             },
             path: vec![vec![name("Trip"), name("Trip {other}")]],
         };
-        let two = store.album_listed(&listed, 1).unwrap().dir;
+        let two = store.album_listed(&listed, 1, SystemTime::now()).unwrap().dir;
         assert_ne!(one, two);
         assert_eq!(names(&store, DirId::ROOT), ["Trip", "Trip {other}"]);
         // And again: nothing moves.
         assert_eq!(
-            store.album_listed(&listed, 2).unwrap(),
+            store.album_listed(&listed, 2, SystemTime::now()).unwrap(),
             AlbumListed { dir: two, changes: vec![] }
         );
     }
@@ -284,7 +308,8 @@ mod tests {
                         },
                         path: vec![vec![name("2019")], vec![name("Day")]],
                     },
-                    2
+                    2,
+                    SystemTime::now()
                 )
                 .unwrap()
                 .dir,
@@ -327,7 +352,7 @@ mod tests {
             },
             path: vec![vec![name("A")], vec![name("New")]],
         };
-        let outcome = store.album_listed(&listed, 2).unwrap();
+        let outcome = store.album_listed(&listed, 2, SystemTime::now()).unwrap();
         assert_eq!(outcome.dir, dir);
         assert!(outcome.changes.contains(&Change::Entry(DirId::ROOT, name("Old"))));
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
@@ -346,7 +371,7 @@ mod tests {
             },
             path: new.split('/').map(|part| vec![name(part)]).collect(),
         };
-        store.album_listed(&listed, 2).unwrap().dir
+        store.album_listed(&listed, 2, SystemTime::now()).unwrap().dir
     }
 
     #[test]
@@ -377,6 +402,76 @@ mod tests {
         assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
         assert_eq!(names(&store, DirId::ROOT), ["2019"]);
         assert_eq!(names(&store, old), ["Day"]);
+    }
+
+    /// Google lists the album again and tells a number of items: does that need looking into?
+    fn is_suspect(store: &Store, title: &str, items_count: u64, now: SystemTime) -> bool {
+        let album = Album {
+            id: AlbumId::new(format!("id of {title}")),
+            title: title.to_owned(),
+            items_count,
+            product_url: String::new(),
+            is_writeable: true,
+        };
+        let listed = ListedAlbum { album, path: vec![vec![name(title)]] };
+        let dir = store.album_listed(&listed, 1, now).unwrap().dir;
+        store.dir(dir).unwrap().unwrap().album.unwrap().suspect
+    }
+
+    #[test]
+    fn a_count_that_own_changes_explain_is_not_followed() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
+        store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
+        store.items_listed(other, &[item("c")], 1).unwrap();
+        assert!(!is_suspect(&store, "Trip", 2, now));
+        store.items_complete(trip, 1, now, true).unwrap();
+        assert!(!is_suspect(&store, "Trip", 2, now));
+        assert!(is_suspect(&store, "Trip", 1, now), "somebody has taken one out");
+        let Some(Child::File(file)) = store.child(other, &name("c.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        store.link(file, trip, &name("c.jpg")).unwrap().unwrap();
+        let call = store.additions(50).unwrap().unwrap();
+        store.begin_members(&call).unwrap();
+        store.added(&call).unwrap();
+        assert!(!is_suspect(&store, "Trip", 2, now), "Google's count lags behind our addition");
+        assert!(!is_suspect(&store, "Trip", 3, now));
+        assert!(is_suspect(&store, "Trip", 4, now), "somebody has added one, too");
+        assert!(is_suspect(&store, "Trip", 2, now + GRACE * 2), "it cannot lag for ever");
+        assert!(!is_suspect(&store, "Trip", 3, now + GRACE * 2));
+    }
+
+    #[test]
+    fn a_count_that_misled_is_taken_as_it_is() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        is_suspect(&store, "Trip", 3, now);
+        store.items_complete(trip, 1, now, true).unwrap();
+        assert!(is_suspect(&store, "Trip", 3, now));
+        store.items_listed(trip, &[item("a")], 2).unwrap();
+        store.items_complete(trip, 2, now, false).unwrap();
+        assert!(!is_suspect(&store, "Trip", 3, now), "two items are hidden from us");
+        assert!(is_suspect(&store, "Trip", 2, now));
+    }
+
+    #[test]
+    fn an_album_made_just_now_stays_although_the_list_does_not_have_it_yet() {
+        let store = Store::in_memory().unwrap();
+        let intent = store.album_intended(DirId::ROOT, &name("New"), "New").unwrap();
+        let Ok(AlbumIntent::Fresh(dir)) = intent else { panic!("not fresh") };
+        let made = Album {
+            id: AlbumId::new("id of New"),
+            title: "New".into(),
+            items_count: 0,
+            product_url: String::new(),
+            is_writeable: true,
+        };
+        store.album_created(dir, &made).unwrap();
+        let listing = store.next_listing().unwrap();
+        assert_eq!(store.albums_complete(listing).unwrap(), []);
+        assert_eq!(names(&store, DirId::ROOT), ["New"]);
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Store {
         })
     }
 
-    /// Ends a complete listing of an album's items: what it did not have has been taken out of the album.
+    /// Ends a complete listing of an album's items, begun at `began`: what it did not have has been taken out of
+    /// the album. `news` says whether it has shown something new.
     ///
     /// # Errors
     /// If the database fails.
@@ -47,8 +48,8 @@ impl Store {
         dir: DirId,
         listing: i64,
         began: SystemTime,
+        news: bool,
     ) -> Result<Vec<Change>> {
-        let now = SystemTime::now();
         let trusted_since = to_millis(began.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
         self.write(|tx| {
             // Only what a listing has shown before can be missed now; what we added ourselves may not
@@ -76,10 +77,21 @@ impl Store {
                 "DELETE FROM members WHERE dir = ?1 AND want = 0 AND present = 0 AND since < ?2",
             )?
             .execute(params![dir, trusted_since])?;
+            let shown: i64 = tx
+                .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen = ?2")?
+                .query_row(params![dir, listing], |row| row.get(0))?;
+            // A count that led here for nothing is taken as it is from now on, and so is one that is never
+            // told; any other is expected to agree, in its own time.
+            let fruitless = !news && changes.is_empty();
             tx.prepare_cached(
-                "UPDATE albums SET listed_at = ?2, listed_count = count_hint WHERE dir = ?1",
+                "UPDATE albums SET \
+                     excess = CASE WHEN count_hint = ?3 THEN 0 \
+                         WHEN (suspect AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
+                         ELSE excess END, \
+                     fruitless = CASE WHEN suspect AND ?4 THEN fruitless + 1 ELSE 0 END, \
+                     suspect = 0, listed_at = ?2 WHERE dir = ?1",
             )?
-            .execute(params![dir, to_millis(now)])?;
+            .execute(params![dir, to_millis(began), shown, fruitless])?;
             if !changes.is_empty() {
                 changes.push(Change::Dir(dir));
             }
@@ -153,11 +165,12 @@ fn item_listed(
         // Somebody has put it back.
         Some((false, ..)) => false,
     };
+    // No time: it is not a change of ours that Google's lists and counts might lag behind.
     tx.prepare_cached(
-        "INSERT INTO members (dir, file, want, present, since, seen) VALUES (?1, ?2, 1, 1, ?3, ?4) \
+        "INSERT INTO members (dir, file, want, present, since, seen) VALUES (?1, ?2, 1, 1, 0, ?3) \
          ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = excluded.seen",
     )?
-    .execute(params![dir, file, to_millis(now), listing])?;
+    .execute(params![dir, file, listing])?;
     if wanted {
         return Ok(());
     }
@@ -179,52 +192,34 @@ fn item_listed(
 }
 
 impl AlbumState {
-    /// Whether the last complete listing still holds: it is younger than `age`, and
-    /// Google has not told another number of items since.
-    pub fn is_fresh(&self, age: Duration, now: SystemTime) -> bool {
-        self.listed_count == Some(self.count_hint)
-            && self
-                .listed_at
-                .is_some_and(|at| now.duration_since(at).is_ok_and(|since| since < age))
+    /// Whether the last complete listing still holds: it is younger than `age`, and Google has told no number of
+    /// items since that cannot be explained. A number that misled us before is followed more and more rarely.
+    pub fn is_fresh(&self, age: Duration, refresh: Duration, now: SystemTime) -> bool {
+        let patience = if self.suspect && self.fruitless == 0 {
+            Duration::ZERO
+        } else if self.suspect {
+            age.min(refresh.saturating_mul(1_u32.checked_shl(self.fruitless).unwrap_or(u32::MAX)))
+        } else {
+            age
+        };
+        self.listed_at.is_some_and(|at| now.duration_since(at).is_ok_and(|since| since < patience))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::MediaId;
-    use crate::store::tests::{album, name, names};
-
-    fn item(id: &str) -> ListedItem {
-        let item = MediaItem {
-            id: MediaId::new(id),
-            filename: format!("{id}.jpg"),
-            mime_type: "image/jpeg".into(),
-            description: String::new(),
-            product_url: String::new(),
-            base_url: None,
-            creation_time: None,
-            width: 0,
-            height: 0,
-            camera_make: String::new(),
-            camera_model: String::new(),
-            video: None,
-        };
-        ListedItem {
-            item,
-            names: vec![name(&format!("{id}.jpg")), name(&format!("{id} {id}.jpg"))],
-        }
-    }
+    use crate::store::tests::{album, item, name, names};
 
     #[test]
     fn items_appear_and_those_missing_from_the_next_listing_go() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
-        assert!(store.items_complete(trip, 1, SystemTime::now()).unwrap().is_empty());
+        assert!(store.items_complete(trip, 1, SystemTime::now(), true).unwrap().is_empty());
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
         store.items_listed(trip, &[item("b")], 2).unwrap();
-        let changes = store.items_complete(trip, 2, SystemTime::now()).unwrap();
+        let changes = store.items_complete(trip, 2, SystemTime::now(), true).unwrap();
         assert!(changes.contains(&Change::Entry(trip, name("a.jpg"))));
         assert_eq!(names(&store, trip), ["b.jpg"]);
     }

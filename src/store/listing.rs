@@ -10,6 +10,7 @@ use super::{Result, Store, from_millis, to_millis};
 pub const GRACE: Duration = Duration::from_secs(600);
 
 pub(super) const ALBUMS_LISTED_AT: &str = "albums_listed_at";
+const ALBUMS_PAGES: &str = "albums_pages";
 
 impl Store {
     /// The next number for a listing of albums, or of one album's items.
@@ -37,12 +38,21 @@ impl Store {
         Ok(self.meta(ALBUMS_LISTED_AT)?.and_then(|text| text.parse().ok()).map(from_millis))
     }
 
-    /// Keeps when the albums were last listed completely.
+    /// Keeps when the albums were last listed completely, and how many pages that took.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn set_albums_listed_at(&self, at: SystemTime) -> Result<()> {
+    pub fn set_albums_listed(&self, at: SystemTime, pages: u32) -> Result<()> {
+        self.set_meta(ALBUMS_PAGES, &pages.to_string())?;
         self.set_meta(ALBUMS_LISTED_AT, &to_millis(at).to_string())
+    }
+
+    /// How many pages the last complete list of albums had.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn albums_pages(&self) -> Result<u32> {
+        Ok(self.meta(ALBUMS_PAGES)?.and_then(|text| text.parse().ok()).unwrap_or(1))
     }
 
     /// Has every album's items listed again when it is next looked at.

@@ -189,6 +189,8 @@ fn want_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::media::Album;
     use crate::store::ListedAlbum;
@@ -214,12 +216,12 @@ mod tests {
         let listing = store.next_listing().unwrap();
         let moved = moved(&store, dir, "Z");
         store.retitled(&moved.retitles[0]).unwrap();
-        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
         store.albums_complete(listing).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["Z"]);
         // In a later one it is somebody's wish.
         let listing = store.next_listing().unwrap();
-        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
     }
 
@@ -232,7 +234,7 @@ mod tests {
         store.retitle_refused(&moved.retitles[0]).unwrap();
         assert_eq!(store.albums_listed_at().unwrap(), None, "it is asked for at the next look");
         let listing = store.next_listing().unwrap();
-        store.album_listed(&listed("id of A", "A"), listing).unwrap();
+        store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
     }
 

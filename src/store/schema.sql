@@ -23,7 +23,11 @@ CREATE TABLE albums (
     titled          INTEGER NOT NULL DEFAULT 0,  -- listings up to this one may show the title before the last
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
-    listed_count    INTEGER,            -- count_hint at the last complete listing
+    told_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
+    excess          INTEGER NOT NULL DEFAULT 0,  -- what the count has beyond what listings show
+    suspect         INTEGER NOT NULL DEFAULT 0,  -- 1: the count cannot be explained by what is known
+    fruitless       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count led to for nothing
+    made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was made from here; 0: it was not
     listed_at       INTEGER,            -- when that listing was complete; NULL: never
     seen            INTEGER NOT NULL DEFAULT 0   -- the last listing of albums that had it
 ) STRICT;

@@ -33,8 +33,12 @@ pub struct AlbumState {
     pub title: String,
     /// How many items Google said it has, when it last said so: a hint.
     pub count_hint: u64,
-    /// That hint at the time of the last complete listing.
-    pub listed_count: Option<u64>,
+    /// When Google last described the album.
+    pub told_at: SystemTime,
+    /// That hint cannot be explained by what was listed and by what has been changed here since.
+    pub suspect: bool,
+    /// Listings in a row that the hint has led to and that brought nothing new.
+    pub fruitless: u32,
     /// When that listing was complete; `None` if there has been none.
     pub listed_at: Option<SystemTime>,
 }
@@ -195,7 +199,8 @@ impl Store {
         self.read(|db| {
             let row = db
                 .prepare_cached(
-                    "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_count, a.listed_at \
+                    "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_at, \
+                     a.told_at, a.suspect, a.fruitless \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
@@ -205,8 +210,10 @@ impl Store {
                             remote: row.get(3)?,
                             title: row.get(4)?,
                             count_hint: row.get(5)?,
-                            listed_count: row.get(6)?,
-                            listed_at: row.get::<_, Option<i64>>(7)?.map(from_millis),
+                            listed_at: row.get::<_, Option<i64>>(6)?.map(from_millis),
+                            told_at: from_millis(row.get(7)?),
+                            suspect: row.get(8)?,
+                            fruitless: row.get(9)?,
                         }),
                     };
                     // The root has no name; its row stands in itself.

@@ -294,7 +294,10 @@ impl Life {
         let base_urls = Arc::new(BaseUrls::start(client.clone(), &handle));
         let on_change: gphotosfs::store::OnChange = Arc::new(|_| {});
         let library = Library::new(
-            library::Config { refresh: Duration::from_secs(3600) },
+            library::Config {
+                refresh: Duration::from_secs(3600),
+                clock: library::Clock::default(),
+            },
             store.clone(),
             client.clone(),
             handle.clone(),

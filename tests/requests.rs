@@ -1,0 +1,207 @@
+//! What looking at things costs in requests, over a simulated day.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use gphotosfs::cli::{Cli, Command};
+use gphotosfs::commands::engine::Engine;
+use gphotosfs::emulator::{Call, Config, Edit, Emulator};
+use gphotosfs::library::{self, Clock, Library, ended};
+use gphotosfs::media::{DirId, EntryName};
+use gphotosfs::profile::Profile;
+use gphotosfs::store::Child;
+use tokio::runtime::Runtime;
+
+const REFRESH: Duration = Duration::from_secs(300);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A library whose clock is turned by hand.
+struct World {
+    runtime: Runtime,
+    emulator: Emulator,
+    engine: Engine,
+    library: Library,
+    elapsed: Arc<AtomicU64>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    /// `albums` albums, and one of `items` items.
+    fn new(albums: u32, items: u64) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        let config = profile.config_dir().unwrap().to_owned();
+        std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
+        let grant = emulator.grant();
+        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
+            "granted_at": "2026-01-01T00:00:00Z"});
+        std::fs::write(config.join("token.json"), token.to_string()).unwrap();
+        let cli = Cli::try_parse_from(["gphotosfs", "mount", "/nowhere"]).unwrap();
+        let Command::Mount(mount) = cli.command else { panic!("not a mount") };
+        let settings = mount.settings(emulator.url().parse().unwrap());
+        let engine = Engine::start(
+            &profile,
+            &settings.upload,
+            settings.spool_size,
+            Arc::new(|_| ()),
+            runtime.handle(),
+        )
+        .unwrap();
+        let (began, elapsed) = (SystemTime::now(), Arc::new(AtomicU64::new(0)));
+        let seconds = elapsed.clone();
+        let clock =
+            Clock(Arc::new(move || began + Duration::from_secs(seconds.load(Ordering::SeqCst))));
+        let library = Library::new(
+            library::Config { refresh: REFRESH, clock },
+            engine.store.clone(),
+            engine.client.clone(),
+            runtime.handle().clone(),
+            engine.base_urls.clone(),
+            Arc::new(|_| ()),
+        );
+        let world = Self { runtime, emulator, engine, library, elapsed, _dir: dir };
+        for at in 1..albums {
+            world.edit(Edit::CreateAlbum { title: format!("Other {at}") });
+        }
+        world.edit(Edit::CreateAlbum { title: "Big".into() });
+        let (album, prefix) = (Some("Big".to_owned()), "IMG_".to_owned());
+        world.edit(Edit::Seed { album, count: items, size: 5000, prefix });
+        world
+    }
+
+    fn edit(&self, edit: Edit) {
+        self.runtime.block_on(self.emulator.edit(edit)).unwrap();
+    }
+
+    /// Looks at a directory, and lets what that has led to come to its end.
+    fn look(&self, dir: DirId) {
+        self.library.look(dir).unwrap();
+        loop {
+            let running = self.library.running();
+            if running.is_empty() {
+                break;
+            }
+            for listing in running {
+                self.runtime.block_on(ended(listing)).unwrap();
+            }
+        }
+    }
+
+    fn album(&self, title: &str) -> DirId {
+        self.look(DirId::ROOT);
+        let name = EntryName::new(title).unwrap();
+        match self.engine.store.child(DirId::ROOT, &name).unwrap() {
+            Some(Child::Dir(dir)) => dir,
+            other => panic!("{title}: {other:?}"),
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.elapsed.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
+    /// Requests of all kinds but those for a login.
+    fn requests(&self) -> u64 {
+        let requests = self.emulator.stats().requests;
+        requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).map(|(_, n)| n).sum()
+    }
+
+    /// What a day costs in which somebody looks at an album every so often; everything is new at first.
+    fn day(&self, every: Duration) -> u64 {
+        self.emulator.reset_stats();
+        let dir = self.album("Big");
+        for _ in 0..DAY.as_secs() / every.as_secs() {
+            self.look(dir);
+            self.pass(every);
+        }
+        self.requests()
+    }
+
+    fn count(&self, dir: DirId) -> usize {
+        self.engine.store.entries(dir, 0, 10_000).unwrap().len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.engine.stop());
+    }
+}
+
+#[test]
+fn a_day_of_looking_every_five_minutes() {
+    // 1 list + 33 pages of items, then one question each five minutes: 288 in all, the first included.
+    let world = World::new(1, 3282);
+    assert_eq!(world.day(REFRESH), 33 + 288);
+    // The next day the items are listed once more, for their age.
+    assert!(world.day(REFRESH) <= 350);
+}
+
+#[test]
+fn a_day_of_looking_in_a_library_of_many_albums() {
+    // The list has ten pages: the one album is asked for instead, and the list only now and then.
+    let world = World::new(500, 3282);
+    let spent = world.day(REFRESH);
+    assert!(spent <= 350, "{spent}");
+}
+
+#[test]
+fn a_day_of_a_file_manager_that_looks_every_second() {
+    let world = World::new(1, 3282);
+    let spent = world.day(Duration::from_secs(1));
+    assert!(spent <= 350, "{spent}");
+}
+
+#[test]
+fn looking_at_all_albums_costs_the_list_and_not_each_of_them() {
+    let world = World::new(120, 10);
+    let dirs: Vec<DirId> = (1..120).map(|at| world.album(&format!("Other {at}"))).collect();
+    dirs.iter().for_each(|dir| world.look(*dir));
+    world.pass(REFRESH);
+    world.emulator.reset_stats();
+    dirs.iter().for_each(|dir| world.look(*dir));
+    // The list has three pages: as many albums are asked for alone before it is worth it.
+    assert_eq!(world.requests(), 3 + 3);
+}
+
+#[test]
+fn what_the_user_changes_is_seen_by_the_look_that_finds_it_due() {
+    for albums in [1, 60] {
+        let world = World::new(albums, 250);
+        let dir = world.album("Big");
+        world.look(dir);
+        world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+        world.look(dir);
+        assert_eq!(world.count(dir), 250, "not due yet");
+        world.pass(REFRESH);
+        world.emulator.reset_stats();
+        world.look(dir);
+        assert_eq!(world.count(dir), 249);
+        // One question, and three pages.
+        assert_eq!(world.requests(), 1 + 3);
+    }
+}
+
+#[test]
+fn a_change_that_leaves_the_count_alone_is_seen_when_the_listing_is_a_day_old() {
+    let world = World::new(1, 150);
+    let dir = world.album("Big");
+    world.look(dir);
+    world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let (album, filename) = (Some("Big".to_owned()), "new.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content, foreign: false });
+    let new = EntryName::new("new.jpg").unwrap();
+    world.pass(REFRESH);
+    world.look(dir);
+    assert_eq!(world.engine.store.child(dir, &new).unwrap(), None);
+    world.pass(DAY);
+    world.look(dir);
+    assert!(world.engine.store.child(dir, &new).unwrap().is_some());
+}
