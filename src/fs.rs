@@ -251,7 +251,8 @@ impl Fs {
             ino,
             is_dir: false,
             mode: if self.config.read_only { 0o444 } else { 0o644 },
-            links: info.links.max(1),
+            // A name among the failed ones is not counted as one in an album.
+            links: info.links.max(u32::from(info.failed_at.is_some())),
             size,
             mtime: mtime.unwrap_or(UNIX_EPOCH + since_1970),
             provisional,

@@ -199,3 +199,29 @@ fn a_part_may_be_synced() {
     world.sync();
     assert_eq!(world.remote("A"), ["1.jpg"]);
 }
+
+/// > A file that was removed while it is open can be read and written until its last close, and has no links.
+#[test]
+fn removed_files_stay_open() {
+    let world = world();
+    for name in ["A/1.jpg", "A/.new", "A/2.jpg"] {
+        let path = world.mnt.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file.metadata().unwrap().nlink(), 0, "{name}");
+        file.write_all_at(b"more", 10).unwrap();
+        let mut got = [0; 4];
+        file.read_exact_at(&mut got, 10).unwrap();
+        assert_eq!(&got, b"more", "{name}");
+    }
+    world.sync();
+    assert_eq!(world.remote("A"), Vec::<String>::new());
+    assert_eq!(world.names("A"), Vec::<String>::new());
+    assert_eq!(world.names(".gphotos/failed"), Vec::<String>::new());
+}

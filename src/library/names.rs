@@ -175,6 +175,36 @@ mod tests {
 
     proptest! {
         #[test]
+        fn names_stay_in_their_directory(
+            text in "(\\PC|[\\x00-\\x1f./]|\\.\\./|\u{1f3d6}){0,400}",
+            mime in "image/(jpeg|png)|",
+            // An id that is no longer than its suffix has but one name to offer.
+            id in "[A-Za-z0-9_-]{9,200}",
+        ) {
+            let mut all = for_album(&text, &AlbumId::new(id.clone()));
+            all.push(for_item(&text, &mime, &MediaId::new(id)));
+            for names in all {
+                for name in &names {
+                    let bytes = name.as_bytes();
+                    prop_assert!((1..=EntryName::MAX_BYTES).contains(&bytes.len()));
+                    prop_assert!(bytes != b"." && bytes != b"..");
+                    prop_assert!(!bytes.iter().any(|byte| *byte == b'/' || *byte < 0x20));
+                    prop_assert!(std::str::from_utf8(bytes).is_ok());
+                }
+                // Each is another: what clashes with one does not clash with the next.
+                let different: std::collections::HashSet<_> = names.iter().collect();
+                prop_assert_eq!(different.len(), names.len());
+            }
+        }
+
+        #[test]
+        fn an_entry_name_is_what_a_directory_can_hold(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let fits = (1..=255).contains(&bytes.len())
+                && bytes != b"." && bytes != b".." && !bytes.contains(&b'/') && !bytes.contains(&0);
+            prop_assert_eq!(EntryName::new(bytes).is_ok(), fits);
+        }
+
+        #[test]
         fn whatever_the_network_says_there_are_names(filename in ".*", mime in ".*", id in ".*") {
             let names = for_item(&filename, &mime, &MediaId::new(id.clone()));
             prop_assert!(!names.is_empty());
