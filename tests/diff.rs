@@ -34,19 +34,19 @@ fn folders_that_differ_in_few_files(count: u32) {
     let world = World::mounted();
     let last = count - 4;
     for at in 0..last {
-        world.photo(&format!("photo/DSC_{at:04}.JPG"), at, 2000);
+        world.photo(&format!("photo/DSC_{at:04}.JPG"), at, 6000);
     }
-    world.photo("photo/DSC_0003 (1).JPG", 3, 2000);
+    world.photo("photo/DSC_0003 (1).JPG", 3, 6000);
     copy_all(&world);
     // What no listing has shown yet is not missed: it may only be late.
     assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).0, 0);
     // Lost behind our back, renamed in the album, new on either side, and one that Google refuses.
     world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "DSC_0007.JPG".into() });
-    let added = jpeg(900_000, 2000);
+    let added = jpeg(900_000, 6000);
     let (album, filename) = (Some("A".to_owned()), "web.jpg".to_owned());
     world.edit(Edit::AddItem { album, filename, content: added, foreign: false });
     world.sh("mv mnt/A/DSC_0005.JPG mnt/A/renamed.JPG");
-    world.photo("photo/new.JPG", 900_001, 2000);
+    world.photo("photo/new.JPG", 900_001, 6000);
     fs::write(world.dir.path().join("photo/notes.jpg"), "no photo").unwrap();
     let outcome = world.sh_outcome("cp photo/notes.jpg mnt/A/");
     assert!(!outcome.status.success());

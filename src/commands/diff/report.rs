@@ -18,6 +18,12 @@ const VERSION: u32 = 1;
 pub fn text(it: &Comparison) -> String {
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
     let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
+    if it.same.almost_certain > 0 {
+        let count = it.same.almost_certain;
+        out.push_str(&format!(
+            "({count} of them almost certainly: by name, capture time and size or dimensions, not by hash)\n"
+        ));
+    }
     let mut group = |title: &str, style: &Style, lines: Vec<String>| {
         if !lines.is_empty() {
             // Writing into a string cannot fail.
