@@ -5,7 +5,7 @@
 PHOTO_KB=275
 
 bench_upload() {
-    local count=$1 photos=$photo_dir/$1-of-${PHOTO_KB}k album start copied committed before requests batches cpu
+    local count=$1 photos=$photo_dir/$1-of-${PHOTO_KB}k album start copied committed before requests batches cpu bound
     if [ ! -e "$photos.done" ]; then
         "$target/examples/photos" "$photos" --count "$count" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
         : >"$photos.done"
@@ -27,12 +27,14 @@ bench_upload() {
     [ "$(find "$album" -type f | wc -l)" = "$count" ] || die 'some photos are missing'
     batches=$(sed -n 's/.* created call=[0-9]* items=\([0-9]*\).*/\1/p' "$dir/mount.log" | tr '\n' ' ')
     # Batches are serial and as large as they can be, and the first upload comes before the first of them.
+    bound=$(awk -v count="$count" -v bytes="$(cat "$photos"/*.jpg | wc -c)" -v upload="$UPLOAD_S" \
+        -v rate="$UPLOAD_BYTES_PER_S" -v create="$CREATE_S" -v item="$CREATE_ITEM_S" -v batch="$BATCH" 'BEGIN {
+            first = upload + bytes / count / rate
+            printf "%.2f", first + int((count + batch - 1) / batch) * create + count * item
+        }')
     awk -v count="$count" -v bytes="$(cat "$photos"/*.jpg | wc -c)" -v copied="$copied" \
         -v committed="$committed" -v requests="$requests" -v batches="$batches" -v cpu="$cpu" \
-        -v peak="$(peak_mb)" -v upload="$UPLOAD_S" -v rate="$UPLOAD_BYTES_PER_S" -v create="$CREATE_S" \
-        -v item="$CREATE_ITEM_S" -v batch="$BATCH" 'BEGIN {
-            first = upload + bytes / count / rate
-            bound = first + int((count + batch - 1) / batch) * create + count * item
+        -v peak="$(peak_mb)" -v bound="$bound" 'BEGIN {
             printf "%d photos, %.0f MB\n", count, bytes / 1e6
             printf "  copied         %.1f s\n", copied
             printf "  all committed  %.2f s: %.2f times the bound of %.2f s\n", committed, committed / bound, bound
@@ -41,7 +43,20 @@ bench_upload() {
             printf "  mount process  %.2f s CPU, at most %d MB resident\n", cpu, peak
         }'
     tear_down
+    # Once is enough: it takes its time.
+    if [ "$count" = "${counts[0]}" ]; then bench_rclone "$photos" "$bound"; fi
 }
 
+# bench_rclone PHOTOS BOUND: beside rclone, where it can be had.
+bench_rclone() {
+    if ! have_rclone "$photo_dir"; then return; fi
+    dir=$(mktemp -d "$bench_dir/gphotosfs-bench.XXXXXX")
+    own_settings
+    run_without_network scripts/rclone-bench.sh upload "$dir" "$gphotosfs" "$1" "$2" ||
+        echo 'rclone did not get through: not compared with it'
+    tear_down
+}
+
+. scripts/rclone.sh
 [ ${#counts[@]} -gt 0 ] || counts=(200 1000)
 for count in "${counts[@]}"; do bench_upload "$count"; done

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Called by scripts/bench.sh, without a network: has rclone do what gphotosfs was measured at.
+#   scripts/rclone-bench.sh upload DIR GPHOTOSFS PHOTOS BOUND     BOUND in seconds, as for gphotosfs
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+. scripts/emulator.sh
+. scripts/rclone.sh
+
+# shellcheck disable=SC2034  # for emulator.sh and rclone.sh
+what=$1 dir=$2 gphotosfs=$3 emulator_pid='' mount_pid=''
+clean_up() {
+    set +e
+    if [ -n "$mount_pid" ]; then umount -l "$dir/rclone"; kill "$mount_pid"; fi
+    end_rclone
+    if [ -n "$emulator_pid" ]; then kill "$emulator_pid"; wait "$emulator_pid"; fi
+    mount_pid='' emulator_pid=''
+    rm -rf --one-file-system "$dir/emulator" "$dir/rclone-cache"
+} 2>/dev/null
+trap clean_up EXIT
+
+items() { curl -fsS "$GPHOTOSFS_API_URL/emulator/dump" | grep -o '"sha256"' | wc -l; }
+
+# arrived COUNT: waits until the emulator has so many items.
+arrived() {
+    for _ in $(seq 1800); do
+        if [ "$(items)" -ge "$1" ]; then return; fi
+        sleep 0.1
+    done
+    die "only $(items) of $1 photos arrived"
+}
+
+# upload NAME PHOTOS BOUND COMMAND...: times the command and what goes on behind it.
+upload() {
+    local name=$1 photos=$2 bound=$3 count start before returned
+    shift 3
+    count=$(find "$photos" -name '*.jpg' | wc -l)
+    start_emulator --speed realistic
+    rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
+    rclone mkdir photos:album/album
+    before=$(api_requests) start=$(now)
+    "$@" "$photos"
+    returned=$(since "$start")
+    arrived "$count"
+    awk -v name="$name" -v returned="$returned" -v took="$(since "$start")" -v bound="$bound" \
+        -v requests="$(($(api_requests) - before))" -v count="$count" 'BEGIN {
+            printf "  %-22s %.1f s: %.2f times the bound; returned after %.1f s; %.3f requests a file\n",
+                name, took, took / bound, returned, requests / count
+        }'
+    clean_up
+}
+
+copy() { rclone copy -q "$@" photos:album/album; }
+copy_tuned() { copy --transfers 50 --gphotos-batch-size 50 --gphotos-batch-timeout 300ms "$1"; }
+
+# through_mount OPTION... PHOTOS: copies as one would with gphotosfs, and unmounts.
+through_mount() {
+    mkdir -p "$dir/rclone"
+    RCLONE_CACHE_DIR=$dir/rclone-cache rclone mount --vfs-cache-mode writes "${@:1:$#-1}" photos:album/album "$dir/rclone" \
+        2>"$dir/rclone.log" &
+    mount_pid=$!
+    for _ in $(seq 100); do
+        if mountpoint -q "$dir/rclone"; then break; fi
+        sleep 0.1
+    done
+    cp "${@: -1}"/*.jpg "$dir/rclone/"
+    sync "$dir/rclone"
+}
+mount_tuned() { through_mount --vfs-write-back 0s --transfers 50 --gphotos-batch-size 50 --gphotos-batch-timeout 300ms "$1"; }
+
+raise_loopback
+case $what in
+    upload)
+        rclone version | head -n 1
+        upload 'copy, tuned' "$4" "$5" copy_tuned
+        upload 'mount, tuned' "$4" "$5" mount_tuned
+        upload 'mount, default' "$4" "$5" through_mount
+        ;;
+    *) die "unknown: $what" ;;
+esac
