@@ -797,3 +797,44 @@ fn a_deleted_items_name_passes_to_one_that_a_stranger_has_added() {
         run(0, &ops);
     }
 }
+
+/// A file that is written, loses its last name and has other bytes given to it is closed like any other.
+#[test]
+fn a_file_that_is_gone_already_is_closed_without_an_error() {
+    use Content::Photo;
+    let spot = |album, name| Spot { album, name };
+    for _ in 0..4 {
+        let ops = [
+            Op::Put(spot(1, 2), Photo(9)),
+            Op::Open(spot(0, 3)),
+            Op::StrangerAdds(1),
+            Op::Refresh(1),
+            Op::Pause(14),
+            Op::Link(192, spot(1, 2)),
+            Op::Remove(98),
+            Op::Put(spot(1, 0), Photo(9)),
+            Op::Rename(201, spot(0, 3)),
+            Op::Remove(177),
+            Op::Close(48),
+            Op::Close(228),
+            Op::Put(spot(0, 4), Photo(7)),
+            Op::Link(214, spot(0, 2)),
+            Op::Put(spot(0, 3), Photo(1)),
+            Op::Open(spot(1, 1)),
+            Op::Exchange(147, 80),
+            Op::DayPasses,
+            Op::Flush(31),
+            Op::Open(spot(0, 5)),
+            Op::Close(17),
+            Op::Fault(Call::MediaItemsBatchCreate, Failure::ConcurrentWrite, false, 3),
+            Op::Drain,
+            Op::Append(167),
+            Op::Link(152, spot(1, 0)),
+            Op::Put(spot(0, 3), Photo(1)),
+            Op::Pause(21),
+            Op::Refresh(0),
+            Op::Rename(11, spot(1, 3)),
+        ];
+        run(0, &ops);
+    }
+}

@@ -487,11 +487,10 @@ impl Fs {
         if !*writing {
             return Ok(());
         }
-        let info = self.file(open.file)?;
-        // A file without a name is going away with its last descriptor.
-        if info.links == 0 {
+        // A file without a name is going away with its last descriptor, if it has not gone yet.
+        let Some(info) = self.store.file(open.file)?.filter(|info| info.links > 0) else {
             return Ok(());
-        }
+        };
         match (self.pipeline.seal(info.id), why) {
             (Ok(_), _) => {
                 *writing = false;

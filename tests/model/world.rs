@@ -160,12 +160,18 @@ impl World {
     /// What a file is, without asking anybody: the hash of its bytes here, or of its item at Google;
     /// `None` if Google does not have the item any more.
     pub fn identity(&self, file: Ino) -> Option<String> {
-        let info = self.life().store.file(file_id(file)).unwrap().unwrap();
-        if info.upload.is_some() {
-            return Some(sha256(
-                &std::fs::read(self.life().pipeline.spool().path(info.id)).unwrap(),
-            ));
-        }
+        let info = loop {
+            let info = self.life().store.file(file_id(file)).unwrap().unwrap();
+            if info.upload.is_none() {
+                break info;
+            }
+            match std::fs::read(self.life().pipeline.spool().path(info.id)) {
+                Ok(bytes) => return Some(sha256(&bytes)),
+                // It has just arrived.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
         let dump = self.emulator.dump();
         dump.item(info.media.unwrap().as_str())?.sha256.clone()
     }
