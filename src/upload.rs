@@ -200,6 +200,9 @@ pub enum DrainError {
         /// How many.
         count: u64,
     },
+    /// The queue is held up: what is left stays in it, and goes on by itself when that is over.
+    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.kind.as_str(), .0.text)]
+    HeldUp(Trouble),
     /// The pipeline stops: what is left goes on with the next mount.
     #[error("the program is shutting down")]
     ShuttingDown,
@@ -260,6 +263,8 @@ struct Shared {
     members_stirred: AtomicBool,
     /// Counted up whenever something has arrived, failed or changed its place.
     progress: watch::Sender<u64>,
+    /// Somebody has begun to wait: a [`Trouble`] that waits for a person may be over.
+    try_now: AtomicBool,
     /// How many callers wait for the queue.
     waiters: AtomicUsize,
     stop: CancellationToken,
@@ -316,6 +321,7 @@ impl Pipeline {
             wake: Notify::new(),
             members_stirred: AtomicBool::new(true),
             progress: watch::Sender::new(0),
+            try_now: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
@@ -526,18 +532,30 @@ impl Pipeline {
         self.shared.stir();
     }
 
-    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time.
+    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time. An outage and
+    /// a quota that is used up are waited for, because they end by themselves.
     ///
     /// # Errors
-    /// [`DrainError::Failed`] if something in `scope` was refused, now or earlier.
+    /// [`DrainError::Failed`] if something in `scope` was refused, now or earlier; [`DrainError::HeldUp`] if nothing
+    /// goes on before somebody logs in again or makes room at Google: that is tried once more first.
     pub async fn drain(&self, scope: Scope) -> Result<(), DrainError> {
         let shared = &self.shared;
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
+        let asked = SystemTime::now();
+        shared.try_now.store(true, Ordering::Relaxed);
+        shared.wake.notify_one();
         loop {
             progress.borrow_and_update();
             if !shared.store.run(move |store| store.is_pending(scope)).await? {
                 break;
+            }
+            let trouble = shared.trouble.lock().clone();
+            if let Some(trouble) = trouble
+                && trouble.waits_for_a_person()
+                && trouble.met >= asked
+            {
+                return Err(DrainError::HeldUp(trouble));
             }
             tokio::select! {
                 _ = progress.changed() => {}

@@ -181,3 +181,40 @@ fn a_network_that_goes_away_is_waited_for() {
     assert_eq!(remote.pop().as_deref(), Some("late.jpg"));
     assert_eq!((remote.len(), world.emulator.dump().items.len()), (40, 41));
 }
+
+/// > `fsync` of what is closed, and of a directory, waits until Google has it. An outage and a used-up quota are
+/// > waited for; a dead login ends it with `EACCES` and a full Google account with `ENOSPC`, and what is queued
+/// > stays queued.
+#[test]
+fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
+    let world = World::mounted();
+    photos(&world, 3);
+    world.sh("mkdir mnt/A && cp photo/0.jpg mnt/A/ && sync mnt/A");
+    world.emulator.faults(|faults| faults.storage_bytes = Some(0));
+    world.sh("cp photo/1.jpg mnt/A/");
+    let said = |outcome: std::process::Output| {
+        assert!(!outcome.status.success());
+        String::from_utf8(outcome.stderr).unwrap()
+    };
+    let full = said(world.sh_outcome("sync mnt/A"));
+    assert!(full.contains("No space left on device"), "{full}");
+    let full = said(world.run(&["sync", world.mnt.to_str().unwrap()]));
+    assert!(full.contains("make room in the Google account"), "{full}");
+    let full = said(world.run(&["umount", world.mnt.to_str().unwrap()]));
+    assert!(full.contains("umount --now"), "{full}");
+    // What was in the way is looked at again, because somebody waits.
+    world.emulator.faults(|faults| faults.storage_bytes = None);
+    world.sh("sync mnt/A");
+    assert_eq!(world.remote("A").len(), 2);
+    world.emulator.revoke_grants();
+    world.emulator.expire_access_tokens();
+    world.sh("cp photo/2.jpg mnt/A/");
+    let dead = said(world.sh_outcome("sync mnt/A"));
+    assert!(dead.contains("Permission denied"), "{dead}");
+    let dead = said(world.run(&["sync"]));
+    assert!(dead.contains("gphotosfs login"), "{dead}");
+    world.login();
+    world.sh("sync mnt/A");
+    assert_eq!(world.remote("A").len(), 3);
+    assert!(world.log().contains("uploads wait"), "{}", world.log());
+}

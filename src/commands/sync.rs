@@ -15,7 +15,7 @@ use super::progress::{Outlook, Progress};
 use super::running::{self, Mount};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::profile::{LockError, Profile};
-use crate::upload::{DrainError, Pipeline, Scope};
+use crate::upload::{DrainError, Pipeline, Scope, TroubleKind};
 
 /// How often a person is shown something new.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
@@ -55,13 +55,36 @@ pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), Comman
     }
     let (mount, path) = place(args.path.as_ref(), profile)?;
     mount.wait_for_uploads(&path).map_err(|err| {
-        let refused = err.raw_os_error() == Some(libc::EIO);
+        let hint = match err.raw_os_error() {
+            Some(libc::EIO) => Some(REFUSED),
+            Some(libc::EACCES) => Some(NO_LOGIN),
+            Some(libc::ENOSPC) => Some(GOOGLE_FULL),
+            _ => None,
+        };
         let error = CommandError::new(format!("cannot sync {}", path.display())).because(err);
-        if refused { error.hint(REFUSED) } else { error }
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     })
 }
 
 const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
+const NO_LOGIN: &str = "run 'gphotosfs login'; what is queued is safe, and goes on by itself then";
+const GOOGLE_FULL: &str =
+    "make room in the Google account; what is queued is safe, and goes on by itself then";
+
+fn hint(error: &DrainError) -> Option<&'static str> {
+    match error {
+        DrainError::Failed { .. } => Some(REFUSED),
+        DrainError::HeldUp(trouble) => match trouble.kind {
+            TroubleKind::Login => Some(NO_LOGIN),
+            TroubleKind::StorageFull => Some(GOOGLE_FULL),
+            _ => None,
+        },
+        DrainError::ShuttingDown | DrainError::Store(_) => None,
+    }
+}
 
 /// Does what a mount would do for the queue, until it is empty. The profile's lock is held.
 fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError> {
@@ -72,9 +95,12 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
             outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {
-                let refused = matches!(err, DrainError::Failed { .. });
+                let hint = hint(&err);
                 let error = CommandError::new("cannot sync").because(err);
-                if refused { error.hint(REFUSED) } else { error }
+                match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
             }),
             _ = engine::asked_to_end() => {
                 Err(CommandError::new("stopped").hint("what is left goes on with the next sync or mount"))

@@ -224,21 +224,13 @@ impl From<upload::RetryError> for Error {
 
 impl From<upload::CommitError> for Error {
     fn from(error: upload::CommitError) -> Self {
-        use upload::{CommitError as E, Refusal, TroubleKind};
-        let errno = match &error {
-            E::Refused { refusal: Refusal::Other, .. } | E::Drain(_) => libc::EIO,
-            E::Refused { refusal: Refusal::TooLarge, .. } => libc::EFBIG,
-            E::Refused { refusal: Refusal::AlbumFull, .. } => libc::EMLINK,
-            E::HeldUp(trouble) => match trouble.kind {
-                TroubleKind::Offline => libc::EHOSTUNREACH,
-                TroubleKind::Unwell => libc::ETIMEDOUT,
-                TroubleKind::Throttled => libc::EBUSY,
-                TroubleKind::Quota => libc::EDQUOT,
-                TroubleKind::Login => libc::EACCES,
-                TroubleKind::StorageFull => libc::ENOSPC,
-            },
-        };
-        Self::caused(errno, error)
+        use upload::{CommitError as E, Refusal};
+        match error {
+            E::Refused { refusal: Refusal::Other, .. } => Self::caused(libc::EIO, error),
+            E::Refused { refusal: Refusal::TooLarge, .. } => Self::caused(libc::EFBIG, error),
+            E::Refused { refusal: Refusal::AlbumFull, .. } => Self::caused(libc::EMLINK, error),
+            E::Drain(error) => error.into(),
+        }
     }
 }
 
@@ -254,6 +246,18 @@ impl From<upload::NoRoom> for Error {
 
 impl From<upload::DrainError> for Error {
     fn from(error: upload::DrainError) -> Self {
-        Self::caused(libc::EIO, error)
+        use upload::{DrainError as E, TroubleKind};
+        let errno = match &error {
+            E::HeldUp(trouble) => match trouble.kind {
+                TroubleKind::Offline => libc::EHOSTUNREACH,
+                TroubleKind::Unwell => libc::ETIMEDOUT,
+                TroubleKind::Throttled => libc::EBUSY,
+                TroubleKind::Quota => libc::EDQUOT,
+                TroubleKind::Login => libc::EACCES,
+                TroubleKind::StorageFull => libc::ENOSPC,
+            },
+            E::Failed { .. } | E::ShuttingDown | E::Store(_) => libc::EIO,
+        };
+        Self::caused(errno, error)
     }
 }

@@ -310,6 +310,14 @@ impl Store {
         })
     }
 
+    /// Whatever waits for another attempt need not wait any longer.
+    pub fn retry_now(&self) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("UPDATE uploads SET retry_at = NULL WHERE retry_at IS NOT NULL", [])?;
+            Ok(())
+        })
+    }
+
     /// Counts a failure of this version's own and keeps the reason; it is tried again at `retry_at`.
     ///
     /// # Errors

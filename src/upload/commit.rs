@@ -1,6 +1,6 @@
 //! `--commit close`: a close that waits until Google has made an item of the file.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -34,9 +34,6 @@ pub enum CommitError {
         /// For people.
         reason: String,
     },
-    /// The queue is held up; the file stays in it, and goes on by itself.
-    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.kind.as_str(), .0.text)]
-    HeldUp(Trouble),
     /// As [`DrainError`].
     #[error(transparent)]
     Drain(#[from] DrainError),
@@ -86,9 +83,9 @@ impl Pipeline {
                 }
             };
             if let Some(trouble) = trouble
-                && (trouble.waits_for_a_person() || Instant::now() >= deadline)
+                && (is_long(&trouble) || Instant::now() >= deadline)
             {
-                return Err(CommitError::HeldUp(trouble));
+                return Err(DrainError::HeldUp(trouble).into());
             }
             tokio::select! {
                 _ = progress.changed() => {}
@@ -99,14 +96,11 @@ impl Pipeline {
     }
 }
 
-impl Trouble {
-    /// Whether it will not be over before somebody does something, or a day has gone, and is not being
-    /// looked at again just now.
-    pub(super) fn waits_for_a_person(&self) -> bool {
-        let such =
-            matches!(self.kind, TroubleKind::Login | TroubleKind::StorageFull | TroubleKind::Quota);
-        such && self.until > std::time::SystemTime::now()
-    }
+/// Whether it will not be over before somebody does something, or a day has gone, and is not being looked at
+/// again just now.
+fn is_long(trouble: &Trouble) -> bool {
+    let such = trouble.waits_for_a_person() || trouble.kind == TroubleKind::Quota;
+    such && trouble.until > SystemTime::now()
 }
 
 impl Shared {

@@ -48,6 +48,8 @@ pub struct Trouble {
     pub text: String,
     /// Since when.
     pub since: SystemTime,
+    /// When it was last met.
+    pub met: SystemTime,
     /// When it is tried again.
     pub until: SystemTime,
     /// Failures in a row.
@@ -91,7 +93,12 @@ impl Trouble {
             Advice::GiveUp => return None,
         };
         let since = before.map_or(now, |before| before.since);
-        Some(Self { kind, text, since, until, attempts })
+        Some(Self { kind, text, since, met: now, until, attempts })
+    }
+
+    /// Whether it will not be over before somebody does something: logs in, or makes room at Google.
+    pub(super) fn waits_for_a_person(&self) -> bool {
+        matches!(self.kind, TroubleKind::Login | TroubleKind::StorageFull)
     }
 }
 

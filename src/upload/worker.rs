@@ -132,6 +132,9 @@ impl Worker {
             self.held_up_until = None;
         }
         let now = SystemTime::now();
+        if self.shared.try_now.swap(false, Ordering::Relaxed) {
+            self.try_now(now).await?;
+        }
         let mut next = Earliest(now + NAP_MAX);
         for trouble in [&self.trouble, &self.write_trouble].into_iter().flatten() {
             if trouble.until > now {
@@ -318,6 +321,16 @@ impl Worker {
         }
     }
 
+    /// Somebody waits, and may have helped first: what waits for a person is looked at again at once.
+    async fn try_now(&mut self, now: SystemTime) -> store::Result<()> {
+        let troubles = [&mut self.trouble, &mut self.write_trouble].into_iter().flatten();
+        let patient = troubles.filter(|trouble| trouble.waits_for_a_person());
+        if patient.map(|trouble| trouble.until = now).count() > 0 {
+            self.shared.store.run(|store| store.retry_now()).await?;
+        }
+        Ok(())
+    }
+
     /// A blocking piece of work with the database, whose failure holds everything up.
     async fn store<T: Send + 'static>(
         &mut self,
@@ -383,6 +396,7 @@ impl Worker {
 
     fn show_trouble(&self) {
         *self.shared.trouble.lock() = self.trouble.clone().or_else(|| self.write_trouble.clone());
+        self.shared.moved_on();
     }
 
     /// Without its tables the queue can do nothing but try again later: what Google was asked meanwhile

@@ -70,7 +70,7 @@ impl World {
         self.program().args(args).output().unwrap()
     }
 
-    fn login(&self) {
+    pub fn login(&self) {
         let secret = self.dir.path().join("client_secret.json");
         fs::write(&secret, self.emulator.client_secret_json()).unwrap();
         let mut login = self
