@@ -10,6 +10,7 @@
 mod albums;
 mod creating;
 mod failed;
+mod files;
 mod items;
 mod journal;
 mod listing;
@@ -23,6 +24,7 @@ mod versions;
 pub use albums::*;
 pub use creating::*;
 pub use failed::FailedName;
+pub use files::*;
 pub use items::*;
 pub use journal::*;
 pub use listing::*;

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::files::video_to_number;
 use super::journal::{HAS_TWIN, next_number, was_asked_for};
 use super::memberships::set_present;
-use super::tree::video_to_number;
 use super::versions::{fail, merge, retire_replaced};
 use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{

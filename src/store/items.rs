@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::tree::{add_entry, child, video_to_number};
+use super::files::video_to_number;
+use super::tree::{add_entry, child};
 use super::{AlbumState, Change, GRACE, Result, Store, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 

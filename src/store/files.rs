@@ -1,0 +1,216 @@
+//! What is known of each file.
+
+use std::time::SystemTime;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::tree::{is_orphan, survivor};
+use super::{Result, Store, UploadState, from_millis};
+use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
+
+/// What is known of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileInfo {
+    /// Itself.
+    pub id: FileId,
+    /// Bytes; `None` if never learnt.
+    pub size: Option<u64>,
+    /// Nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Of the bytes that were written here.
+    pub sha256: Option<ContentHash>,
+    /// Google's id.
+    pub media: Option<MediaId>,
+    /// Whether a later read has resolved that id.
+    pub confirmed: bool,
+    /// Google's name for it.
+    pub filename: Option<String>,
+    /// The MIME type, sniffed here or told by Google.
+    pub mime: Option<String>,
+    /// The user's text.
+    pub description: Option<String>,
+    /// Where a signed-in person sees it.
+    pub product_url: Option<String>,
+    /// When the picture was taken.
+    pub created: Option<SystemTime>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Camera maker.
+    pub make: Option<String>,
+    /// Camera model.
+    pub model: Option<String>,
+    /// Set for videos.
+    pub video: Option<VideoStatus>,
+    /// Where it is on its way to Google; `None` when it has arrived or came from there.
+    pub upload: Option<UploadState>,
+    /// Why it was refused, else the last failure of its upload.
+    pub error: Option<String>,
+    /// How many names it has.
+    pub links: u32,
+    /// When it was refused.
+    pub failed_at: Option<SystemTime>,
+}
+
+const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
+     f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
+     u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
+     (SELECT count(*) FROM entries e WHERE e.file = f.id), \
+     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1)";
+
+fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
+    Ok(FileInfo {
+        id: row.get(0)?,
+        size: row.get(1)?,
+        mtime_ns: row.get(2)?,
+        sha256: row.get(3)?,
+        media: row.get(4)?,
+        confirmed: row.get(5)?,
+        filename: row.get(6)?,
+        mime: row.get(7)?,
+        description: row.get(8)?,
+        product_url: row.get(9)?,
+        created: row.get::<_, Option<i64>>(10)?.map(from_millis),
+        width: row.get(11)?,
+        height: row.get(12)?,
+        make: row.get(13)?,
+        model: row.get(14)?,
+        video: row.get::<_, Option<i64>>(15)?.map(video_from_number),
+        upload: row.get(16)?,
+        error: row.get(17)?,
+        links: row.get(18)?,
+        failed_at: row.get::<_, Option<i64>>(19)?.map(from_millis),
+    })
+}
+
+fn video_from_number(number: i64) -> VideoStatus {
+    match number {
+        1 => VideoStatus::Processing,
+        2 => VideoStatus::Ready,
+        3 => VideoStatus::Failed,
+        _ => VideoStatus::Unspecified,
+    }
+}
+
+pub(super) fn video_to_number(status: VideoStatus) -> i64 {
+    match status {
+        VideoStatus::Unspecified => 0,
+        VideoStatus::Processing => 1,
+        VideoStatus::Ready => 2,
+        VideoStatus::Failed => 3,
+    }
+}
+
+impl Store {
+    /// What is known of a file, or of the one that has taken over its names.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn file(&self, id: FileId) -> Result<Option<FileInfo>> {
+        self.read(|db| {
+            let id = survivor(db, id)?;
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1"
+                ))?
+                .query_row([id], file_info)
+                .optional()?)
+        })
+    }
+
+    /// Items whose size is not known, in the directories where `file` has names.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unsized_beside(&self, file: FileId, limit: u32) -> Result<Vec<FileInfo>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id \
+                     WHERE f.size IS NULL AND f.media IS NOT NULL AND f.id IN (SELECT e.file FROM entries e \
+                     WHERE e.dir IN (SELECT dir FROM entries WHERE file = ?1)) ORDER BY f.id LIMIT ?2"
+                ))?
+                .query_map(params![file, limit], file_info)?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Deletes a file that nothing refers to and Google never had.
+    ///
+    /// Returns whether it did: then its spool file is to be deleted, too.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn forget_file(&self, file: FileId) -> Result<bool> {
+        if !self.read(|db| is_orphan(db, file))? {
+            return Ok(false);
+        }
+        self.write(|tx| {
+            if !is_orphan(tx, file)? {
+                return Ok(false);
+            }
+            super::versions::retire_replaced(tx, file)?;
+            tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
+            tx.execute("UPDATE uploads SET replaces = NULL WHERE replaces = ?1", [file])?;
+            tx.execute("DELETE FROM files WHERE id = ?1", [file])?;
+            Ok(true)
+        })
+    }
+
+    /// Sets the modification time, as `touch`, `cp -p` and `rsync -t` do.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> Result<()> {
+        self.write(|tx| {
+            let file = survivor(tx, file)?;
+            tx.prepare_cached("UPDATE files SET mtime_ns = ?2 WHERE id = ?1")?
+                .execute(params![file, mtime_ns])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps the size of an item, which Google tells as the length of a download; says whether it is news. It
+    /// goes by the item, because a file may have got another content meanwhile.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn learn_item_size(&self, media: &MediaId, size: u64) -> Result<bool> {
+        self.write(|tx| {
+            Ok(tx
+                .prepare_cached(
+                    "UPDATE files SET size = ?2 WHERE media = ?1 AND size IS NOT ?2 AND NOT EXISTS \
+                     (SELECT 1 FROM uploads WHERE file = files.id)",
+                )?
+                .execute(params![media, size])?
+                > 0)
+        })
+    }
+
+    /// Keeps the size of a file whose bytes lie in the spool.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn learn_size(&self, file: FileId, size: u64) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE files SET size = ?2 WHERE id = ?1")?
+                .execute(params![file, size])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a description that Google has accepted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_description(&self, file: FileId, description: &str) -> Result<()> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE files SET description = ?2 WHERE id = ?1",
+                params![file, description],
+            )?;
+            Ok(())
+        })
+    }
+}
