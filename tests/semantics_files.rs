@@ -8,6 +8,7 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 use gphotosfs::emulator::Call;
 use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, XattrFlags};
@@ -91,6 +92,20 @@ fn attribute_sizes_are_told() {
     let state = "user.gphotos.state";
     assert_eq!(rustix::fs::getxattr_query(&path, state), Ok("committed".len()));
     assert_eq!(rustix::fs::getxattr(&path, state, &mut [0u8; 3][..]), Err(Errno::RANGE));
+}
+
+/// > Attributes outside `user.` are not supported: reading one is `EOPNOTSUPP`, so `ls -l` asks once, not for each file.
+#[test]
+fn attributes_of_the_system_are_not_supported() {
+    let world = world();
+    let file = world.mnt.join("A/1.jpg");
+    let get = |path: &Path, name: &str| rustix::fs::getxattr(path, name, &mut [0u8; 64][..]);
+    for path in [&world.mnt, &world.mnt.join("A"), &file, &world.mnt.join(".gphotos/status.json")] {
+        for name in ["security.selinux", "system.posix_acl_access", "system.posix_acl_default"] {
+            assert_eq!(get(path, name), Err(Errno::OPNOTSUPP), "{name} of {}", path.display());
+        }
+    }
+    assert_eq!(get(&file, "user.mine"), Err(Errno::NODATA));
 }
 
 /// > `O_EXCL`, `O_APPEND`, `O_TRUNC` and `O_DIRECT` are what they are elsewhere; `O_TMPFILE` is `EOPNOTSUPP`, and

@@ -10,6 +10,9 @@ use crate::store::FileInfo;
 
 const PREFIX: &str = "user.gphotos.";
 
+/// Whatever stands outside it (`security.`, `system.`, ...) this filesystem does not have.
+const NAMESPACE: &[u8] = b"user.";
+
 /// Attributes that are not listed and that wait when they are read.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
@@ -27,6 +30,10 @@ impl Fs {
     /// The value of one attribute; `None` if reading it means to wait.
     pub fn getxattr_now(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
         let absent = || Error::plain(libc::ENODATA);
+        // Absent would be true, too, but then `ls -l` asks of each file again whether it has an access control list.
+        if !name.starts_with(NAMESPACE) {
+            return Err(Error::plain(libc::EOPNOTSUPP));
+        }
         let name = own(name);
         if let (Some(SYNCED | LISTED), true) = (name, self.place(ino)?.is_in_tree()) {
             return Ok(None);
