@@ -14,7 +14,8 @@ esac
 
 need_command fusermount3 fuse3
 need_command cc build-essential
-# The programs of tests/tools.rs.
+# The programs of tests/midnight.rs and tests/tools.rs.
+need_command faketime faketime
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs
