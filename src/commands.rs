@@ -4,6 +4,7 @@ pub mod diff;
 pub mod emulator;
 pub mod engine;
 pub mod failed;
+mod log;
 pub mod login;
 pub mod logout;
 pub mod mount;
@@ -15,10 +16,8 @@ pub mod umount;
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
-
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, CliError, Command};
 use crate::profile::Profile;
@@ -42,7 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     let detached = matches!(&cli.command, Command::Mount(args) if args.detached);
-    log_to_stderr(cli.verbose, !detached);
+    log::to_stderr(cli.verbose, !detached);
     let on_failure = match cli.command {
         Command::Diff(_) => Exit::Usage,
         _ => Exit::Failed,
@@ -76,27 +75,6 @@ fn block_on(command: impl Future<Output = Result<(), CommandError>>) -> Result<(
     let runtime =
         runtime.map_err(|err| CommandError::new("cannot start the event loop").because(err))?;
     runtime.block_on(command)
-}
-
-/// 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the libraries.
-fn log_to_stderr(verbose: u8, to_stay: bool) {
-    let filter = match verbose {
-        // fuser calls an answer that nobody waits for any more an error.
-        0 => "warn,fuser=off",
-        1 => "warn,fuser=off,gphotosfs=info",
-        2 => "info,gphotosfs=debug",
-        _ => "trace",
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(io::stderr)
-        // Its complaint about a line that cannot be written goes to stderr as well, and panics there: a full
-        // disk may cost lines, not operations.
-        .log_internal_errors(false)
-        // A mount that detaches ends up writing to a file.
-        .with_ansi(to_stay && io::stderr().is_terminal())
-        .with_target(verbose > 1)
-        .init();
 }
 
 /// How a run ended.

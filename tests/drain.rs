@@ -218,3 +218,16 @@ fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     assert_eq!(world.remote("A").len(), 3);
     assert!(world.log().contains("uploads wait"), "{}", world.log());
 }
+
+#[test]
+fn the_log_does_not_grow_without_bounds() {
+    let world = World::new();
+    let dir = world.dir.path().join("state/gphotosfs/default");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("log"), vec![b'\n'; 9 << 20]).unwrap();
+    world.mount(&[]);
+    world.sh("mkdir mnt/A && echo text > mnt/A/text.jpg || true");
+    wait_for("a line in a new file", || world.log().contains("text.jpg"));
+    assert!(world.log().len() < 100_000);
+    assert_eq!(fs::metadata(dir.join("log.1")).unwrap().len(), 9 << 20);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 
 use super::engine::{self, Engine, no_directory};
-use super::{CommandError, Exit};
+use super::{CommandError, Exit, log};
 use crate::cli::{Commit, MountSettings, Sizes};
 use crate::fs::{self, Fs};
 use crate::fuse;
@@ -176,17 +176,11 @@ fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandE
         return Ok(());
     }
     let trouble = |err| CommandError::new("cannot open the log").because(err);
-    let log = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(state_dir.join("log"))
-        .map_err(trouble)?;
+    let log = log::File::open(state_dir.join("log")).map_err(trouble)?;
     let mut out = std::io::stdout();
     // If the parent is gone there is nobody to tell.
     let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
-    rustix::stdio::dup2_stderr(&log)
-        .and_then(|()| rustix::stdio::dup2_stdout(&log))
-        .map_err(|err| trouble(err.into()))
+    log.take_over().map_err(trouble)
 }
 
 /// Waits until somebody unmounts or stops us.
