@@ -843,3 +843,19 @@ fn a_file_that_is_gone_already_is_closed_without_an_error() {
         run(0, &ops);
     }
 }
+
+/// A stranger deletes an item before it comes into another album, under a name that was refused there already.
+#[test]
+fn what_was_refused_is_kept_when_its_name_is_refused_again() {
+    use Content::{Photo, Text};
+    let spot = |album, name| Spot { album, name };
+    let ops = [
+        Op::Put(spot(1, 1), Text),
+        Op::Put(spot(0, 3), Photo(7)),
+        Op::Drain,
+        Op::StrangerDeletes(0),
+        Op::Link(0, spot(1, 1)),
+        Op::Pause(53),
+    ];
+    run(0, &ops);
+}

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::journal::{back_in_queue, reopen, upload_state};
 use super::tree::{
@@ -10,6 +10,7 @@ use super::tree::{
 };
 use super::{
     Change, Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis,
+    to_millis,
 };
 use crate::media::{DirId, EntryName, FileId};
 
@@ -195,4 +196,35 @@ fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<
         ))?
         .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
         .optional()?)
+}
+/// Puts a name under the failed ones. Another file that failed under it stays there: its bytes are kept, too.
+pub(super) fn add_failed(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    name: &EntryName,
+    file: FileId,
+    reason: &str,
+) -> Result<()> {
+    let taken = tx
+        .prepare_cached("SELECT 1 FROM failed WHERE dir = ?1 AND name = ?2 AND file <> ?3")?
+        .exists(params![dir, name, file])?;
+    let shown = if taken { distinct(name, file) } else { name.clone() };
+    tx.prepare_cached(
+        "INSERT INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (dir, name) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+    )?
+    .execute(params![dir, shown, file, reason, to_millis(SystemTime::now())])?;
+    Ok(())
+}
+
+/// A name that no other failed file has: row numbers are never reused.
+fn distinct(name: &EntryName, file: FileId) -> EntryName {
+    let text = name.to_text();
+    let (stem, extension) = match text.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        _ => (&*text, String::new()),
+    };
+    EntryName::new(format!("{stem} ({}){extension}", file.0))
+        .or_else(|_| EntryName::new(file.0.to_string()))
+        .unwrap_or_else(|_| name.clone())
 }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::failed::add_failed;
 use super::versions::{merge, retire_replaced};
 use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
@@ -164,12 +165,12 @@ impl Store {
                 .prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2 RETURNING name")?
                 .query_map(params![dir, member.file], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            tx.execute("DELETE FROM members WHERE dir = ?1 AND file = ?2", params![dir, member.file])?;
+            tx.execute(
+                "DELETE FROM members WHERE dir = ?1 AND file = ?2",
+                params![dir, member.file],
+            )?;
             for name in &names {
-                tx.execute(
-                    "INSERT OR REPLACE INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![dir, name, member.file, reason, to_millis(SystemTime::now())],
-                )?;
+                add_failed(tx, dir, name, member.file, reason)?;
             }
             Ok(names.into_iter().map(|name| Change::Entry(dir, name)).collect())
         })

@@ -3,13 +3,12 @@
 //! An edited file keeps its number, and with it inode and names. What it was before becomes a file of
 //! its own without names, still wanted in its albums, until the new version has taken its place.
 
-use std::time::SystemTime;
-
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 
+use super::failed::add_failed;
 use super::tree::{drop_member, want_member};
-use super::{Change, Result, Store, UploadState, to_millis};
+use super::{Change, Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 /// The columns of a file that belong to Google's item.
@@ -200,7 +199,6 @@ pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> 
 }
 
 pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<Vec<Change>> {
-    let now = to_millis(SystemTime::now());
     let old = replaced_by(tx, file)?;
     let names: Vec<(DirId, EntryName)> = tx
         .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
@@ -208,14 +206,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<V
         .collect::<rusqlite::Result<_>>()?;
     let mut changes = vec![Change::File(file)];
     for (dir, name) in names {
-        let taken = tx
-            .prepare_cached("SELECT 1 FROM failed WHERE dir = ?1 AND name = ?2")?
-            .exists(params![dir, name])?;
-        let shown = if taken { distinct(&name, file) } else { name.clone() };
-        tx.prepare_cached(
-            "INSERT INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![dir, shown, file, reason, now])?;
+        add_failed(tx, dir, &name, file, reason)?;
         match old {
             Some(old) => {
                 tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
@@ -236,18 +227,6 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<V
     )?
     .execute(params![file, UploadState::Failed, reason])?;
     Ok(changes)
-}
-
-/// A name that no other failed file has: row numbers are never reused.
-fn distinct(name: &EntryName, file: FileId) -> EntryName {
-    let text = name.to_text();
-    let (stem, extension) = match text.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
-        _ => (&*text, String::new()),
-    };
-    EntryName::new(format!("{stem} ({}){extension}", file.0))
-        .or_else(|_| EntryName::new(file.0.to_string()))
-        .unwrap_or_else(|_| name.clone())
 }
 
 /// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
