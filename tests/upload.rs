@@ -809,18 +809,15 @@ async fn a_full_account_stops_the_queue_until_there_is_room() {
     for seed in 0..3 {
         world.write(dir, &format!("{seed}.jpg"), &photo(seed));
     }
-    let draining = tokio::spawn({
-        let pipeline = world.pipeline.clone();
-        async move { pipeline.drain(Scope::All).await }
-    });
-    let full = |world: &World| {
-        let trouble = world.pipeline.queue().unwrap().trouble;
-        trouble.is_some_and(|trouble| trouble.kind == TroubleKind::StorageFull)
-    };
-    world.until(full).await;
-    assert!(!draining.is_finished());
+    // Whoever waits is told at once: only a person can make room.
+    let held_up = world.drain().await;
+    assert!(
+        matches!(&held_up, Err(DrainError::HeldUp(it)) if it.kind == TroubleKind::StorageFull),
+        "{held_up:?}"
+    );
+    assert!(world.pipeline.queue().unwrap().trouble.is_some());
     world.emulator.faults(|faults| faults.storage_bytes = None);
-    draining.await.unwrap().unwrap();
+    world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos(0..3));
     assert!(world.pipeline.queue().unwrap().trouble.is_none());
     world.assert_clean();
