@@ -859,3 +859,18 @@ fn what_was_refused_is_kept_when_its_name_is_refused_again() {
     ];
     run(0, &ops);
 }
+
+/// A listing shows an item before the call that made it has answered: then it is that file, not another one.
+#[test]
+fn an_item_that_is_listed_before_its_answer_comes_has_one_name() {
+    for pause in [5, 10, 15, 20, 25, 30, 35, 40] {
+        let ops = [
+            Op::Fault(Call::MediaItemsBatchCreate, Failure::Internal, true, 1),
+            Op::Fault(Call::MediaItemsBatchCreate, Failure::Unavailable, false, 3),
+            Op::Put(Spot { album: 0, name: 2 }, Content::Photo(8)),
+            Op::Pause(pause),
+            Op::Refresh(0),
+        ];
+        run(3, &ops);
+    }
+}

@@ -449,7 +449,7 @@ fn absorb_listed(
         .prepare_cached(
             "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.sha256 IS NOT NULL \
              OR EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
-             OR EXISTS (SELECT 1 FROM members WHERE file = f.id AND since < ?2) \
+             OR f.listed_at IS NULL OR f.listed_at < ?2 \
              OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id))",
         )?
         .exists(params![listed, asked])?;

@@ -114,7 +114,7 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
     let created = item.creation_time.map(to_millis);
     tx.prepare_cached(
         "INSERT INTO files (mtime_ns, media, confirmed, filename, mime, description, product_url, created_at, \
-         width, height, make, model, video) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         width, height, make, model, video, listed_at) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (media) DO UPDATE SET confirmed = 1, filename = excluded.filename, mime = excluded.mime, \
          description = excluded.description, product_url = excluded.product_url, \
          created_at = excluded.created_at, width = excluded.width, height = excluded.height, \
@@ -133,6 +133,7 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
         item.camera_make,
         item.camera_model,
         item.video.map(video_to_number),
+        to_millis(SystemTime::now()),
     ])?;
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?

@@ -52,6 +52,7 @@ CREATE TABLE files (
     make        TEXT,
     model       TEXT,
     video       INTEGER,                -- NULL photo; 0 unspecified, 1 processing, 2 ready, 3 failed
+    listed_at   INTEGER,                -- when a listing first showed it; NULL: it was made here
     merged_into INTEGER                 -- same bytes as that file, which has taken over its names
 ) STRICT;
 CREATE INDEX files_sha256 ON files (sha256) WHERE sha256 IS NOT NULL;
