@@ -172,11 +172,11 @@ pub struct UploadArgs {
     #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
     pub cache_size: ByteSize,
 
-    /// How many files are sent at the same time, 1 to 32
+    /// How many files are sent at the same time at the most, 1 to 32; within that, as many as help
     #[arg(
         long,
         value_name = "N",
-        default_value = "16",
+        default_value = "32",
         value_parser = clap::value_parser!(u8).range(1..=32),
         env = "GPHOTOSFS_UPLOADS"
     )]
@@ -210,7 +210,7 @@ impl UploadArgs {
 pub struct UploadSettings {
     /// Limit of the content cache, in bytes.
     pub cache_size: u64,
-    /// Byte uploads at the same time, 1 to 32.
+    /// Most byte uploads at the same time, 1 to 32.
     pub uploads: u8,
     /// Base URL of the API.
     pub api_url: Url,

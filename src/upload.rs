@@ -10,6 +10,7 @@ pub mod accept;
 mod batch;
 mod commit;
 pub mod crash;
+mod level;
 mod replay;
 pub mod room;
 pub mod spool;
@@ -57,9 +58,8 @@ pub type Keep = Arc<dyn Fn(FileId, &Path) + Send + Sync>;
 /// What the pipeline needs to be told.
 #[derive(Clone)]
 pub struct Config {
-    /// Most files that are uploaded at the same time; at least 1. Google makes some 36 items a second, in
-    /// batches one after the other: at a quarter of a second for each small file that takes 10 uploads. The
-    /// default leaves room for slower ones. On a line that is full, more would not be faster.
+    /// Most files that are uploaded at the same time; at least 1. How many there are follows from whether the
+    /// batches are full and the line is.
     pub uploads: usize,
     /// Where the bytes lie until Google has them.
     pub spool_dir: PathBuf,
@@ -82,7 +82,7 @@ impl Config {
     /// With defaults that are right for Google.
     pub fn new(spool_dir: PathBuf, on_change: store::OnChange, keep: Keep) -> Self {
         Self {
-            uploads: 16,
+            uploads: 32,
             spool_dir,
             spool_max: u64::MAX,
             linger: Duration::from_secs(2),

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::level::Level;
 use super::state::{Sealed, Uploaded};
 use super::transfer::{self, Outcome};
 use super::trouble::{Backoff, Trouble, TroubleKind};
@@ -56,6 +57,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// A transfer under way.
 struct Transfer {
     seq: i64,
+    size: u64,
     attempts: u32,
     big: bool,
     since: Instant,
@@ -71,6 +73,7 @@ struct Worker {
     shared: Arc<Shared>,
     transfers: JoinSet<(FileId, Outcome)>,
     in_flight: HashMap<FileId, Transfer>,
+    level: Level,
     /// At most one.
     change: JoinSet<Change>,
     /// At most one.
@@ -102,6 +105,7 @@ struct Worker {
 impl Worker {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
+            level: Level::new(shared.config.uploads),
             shared,
             transfers: JoinSet::new(),
             in_flight: HashMap::new(),
@@ -197,7 +201,7 @@ impl Worker {
         }
         let busy: Vec<FileId> = self.in_flight.keys().copied().collect();
         // One place is kept for files that are sent in one go: large ones must not starve them.
-        let places = self.shared.config.uploads.saturating_sub(1).max(1);
+        let places = self.level.now().saturating_sub(1).max(1);
         let mut big_room =
             places.saturating_sub(self.in_flight.values().filter(|it| it.big).count());
         let shared = self.shared.clone();
@@ -219,8 +223,13 @@ impl Worker {
             let sending = Sending::default();
             self.shared.sending.lock().insert(file.file, sending.clone());
             let (id, big) = (file.file, file.size > RAW_UPLOAD_MAX);
-            let transfer =
-                Transfer { seq: file.seq, attempts: file.attempts, big, since: Instant::now() };
+            let transfer = Transfer {
+                seq: file.seq,
+                size: file.size,
+                attempts: file.attempts,
+                big,
+                since: Instant::now(),
+            };
             self.in_flight.insert(id, transfer);
             // A writer may have come between the look and the entry: then the version is void.
             if self.shared.is_written(id) {
@@ -236,7 +245,7 @@ impl Worker {
     fn transfers_allowed(&self, now: SystemTime) -> usize {
         let full = self.write_trouble.as_ref().filter(|it| it.kind == TroubleKind::StorageFull);
         match self.trouble.as_ref().or(full) {
-            None => self.shared.config.uploads.max(1),
+            None => self.level.now(),
             Some(trouble) => usize::from(trouble.until <= now),
         }
     }
@@ -273,7 +282,10 @@ impl Worker {
         self.shared.sending.lock().remove(&file);
         let Some(transfer) = self.in_flight.remove(&file) else { return };
         let (text, forgivable) = match outcome {
-            Outcome::Done => return self.reached(),
+            Outcome::Done => {
+                self.level.arrived(transfer.size);
+                return self.reached();
+            }
             Outcome::Twin => return self.stir(),
             Outcome::Store(error) => {
                 self.database_failed(&error);

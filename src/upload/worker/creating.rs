@@ -1,6 +1,6 @@
 //! `batchCreate`: what is asked for, and what its answers mean (reference §7.6).
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::{Change, Earliest, HOLD_UP_MAX, TOKENS_MAX, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
@@ -72,7 +72,10 @@ impl Worker {
             now,
         };
         Ok(match batch::next(&ready, &coming, &rules) {
-            Next::Now { dir, files } => Some(Uploaded::new(dir, &files)),
+            Next::Now { dir, files } => {
+                self.level.batch_begins(ready.len(), self.in_flight.len(), Instant::now());
+                Some(Uploaded::new(dir, &files))
+            }
             Next::At(at) => {
                 next.consider(at);
                 None
