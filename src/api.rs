@@ -20,6 +20,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -154,6 +155,11 @@ impl Client {
     /// The login that requests are made with.
     pub fn login(&self) -> &Login {
         &self.transport.login
+    }
+
+    /// How far this machine's clock is behind the service's, as far as an answer has told; off by a second or two.
+    pub fn clock_skew(&self) -> Option<SignedDuration> {
+        self.transport.clock_skew()
     }
 
     /// How long library-changing calls are still held back after a short-term 429.

@@ -88,6 +88,8 @@ pub enum Command {
     Failed(commands::failed::FailedArgs),
     /// Put what Google refused back in the queue
     Retry(commands::failed::RetryArgs),
+    /// Check everything a mount depends on, and say what to do about what is wrong
+    Doctor(commands::doctor::DoctorArgs),
     /// Run a local Google Photos to try everything against
     Emulator(commands::emulator::EmulatorArgs),
 }

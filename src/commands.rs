@@ -1,6 +1,7 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
 pub mod diff;
+pub mod doctor;
 pub mod emulator;
 pub mod engine;
 pub mod failed;
@@ -8,6 +9,7 @@ mod log;
 pub mod login;
 pub mod logout;
 pub mod mount;
+mod mounts;
 pub mod progress;
 pub mod running;
 pub mod status;
@@ -65,12 +67,13 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Failed(args) => failed::run(&args, &profile).map(done),
         Command::Retry(args) => failed::retry(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args, &profile),
+        Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
         Command::Emulator(args) => emulator::run(args).map(done),
     }
 }
 
 /// Runs a command that talks to Google. What it left running ends with the program.
-fn block_on(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|err| CommandError::new("cannot start the event loop").because(err))?;
@@ -150,17 +153,8 @@ impl CommandError {
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = self.what.clone();
-        let mut next: Option<&dyn Error> = self.cause.as_deref().map(|it| it as _);
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            // Some errors already end with their source's words.
-            if !line.ends_with(&text) {
-                line = format!("{line}: {text}");
-            }
-            next = cause.source();
-        }
-        f.write_str(&line)?;
+        let cause: Option<&dyn Error> = self.cause.as_deref().map(|it| it as _);
+        f.write_str(&with_causes(self.what.clone(), cause))?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
@@ -169,6 +163,19 @@ impl Error for CommandError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.as_deref().map(|it| it as _)
     }
+}
+
+/// An error's text with those of its causes behind it.
+fn with_causes(mut line: String, mut next: Option<&dyn Error>) -> String {
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // Some errors already end with their source's words.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
 }
 
 /// Writes a command's result to stdout.

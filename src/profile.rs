@@ -114,25 +114,30 @@ impl Profile {
             .mode(0o600)
             .open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(ProfileLock { file }),
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text)?;
-                Err(LockError::Held(serde_json::from_str(&text).ok()))
+            Ok(()) => {
+                // What the one before has said is no longer true.
+                file.set_len(0)?;
+                Ok(ProfileLock { file })
             }
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(announced(&mut file)?)),
             Err(TryLockError::Error(err)) => Err(err.into()),
         }
     }
 
-    /// The running mount of this profile, if there is one.
+    /// The running mount of this profile, if there is one. Any number may ask at a time.
     ///
     /// # Errors
-    /// If the lock file can be neither made nor read.
+    /// If the lock file cannot be read.
     pub fn running(&self) -> io::Result<Option<Running>> {
-        match self.lock() {
-            Ok(_free) => Ok(None),
-            Err(LockError::Held(running)) => Ok(running),
-            Err(LockError::Io(err)) => Err(err),
+        let mut file = match File::open(self.state.join("lock")) {
+            Ok(file) => file,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => announced(&mut file),
+            Err(TryLockError::Error(err)) => Err(err),
         }
     }
 }
@@ -176,6 +181,13 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+/// What the holder of the lock has said about itself; nothing if it is no mount, or none yet.
+fn announced(file: &mut File) -> io::Result<Option<Running>> {
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(serde_json::from_str(&text).ok())
+}
+
 fn describe(running: &Option<Running>) -> String {
     running.as_ref().map_or_else(String::new, |it| {
         format!(" (pid {}, mounted on {})", it.pid, it.mountpoint.display())
@@ -210,5 +222,7 @@ mod tests {
         assert_eq!(profile.running().unwrap(), Some(me));
         drop(lock);
         assert_eq!(profile.running().unwrap(), None);
+        let _not_a_mount = profile.lock().unwrap();
+        assert_eq!(profile.running().unwrap(), None, "that was the one before");
     }
 }

@@ -38,12 +38,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use crate::media::{DirId, EntryName, FileId};
 
 /// The layout of this version. An older database is migrated, a newer one is refused.
 const SCHEMA_VERSION: i64 = 1;
+
+/// The database in the profile's state directory.
+const FILE_NAME: &str = "gphotosfs.db";
+
+/// How long another process may keep the database to itself.
+const BUSY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A failure of the database itself: disk full, damaged, or not ours.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +109,26 @@ impl Store {
     /// # Errors
     /// If the file cannot be made, is damaged or comes from a newer version.
     pub fn open(dir: &Path) -> Result<Self> {
-        Self::prepare(Connection::open(dir.join("gphotosfs.db"))?)
+        Self::prepare(Connection::open(dir.join(FILE_NAME))?)
+    }
+
+    /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn look(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE_NAME);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_DEADLINE)?;
+        match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            0 => Ok(None),
+            SCHEMA_VERSION => Ok(Some(Self { connection: Arc::new(Mutex::new(connection)) })),
+            newer => Err(Error::Newer(newer)),
+        }
     }
 
     /// A database that lives as long as the value, for tests.
@@ -113,7 +140,7 @@ impl Store {
     }
 
     fn prepare(mut connection: Connection) -> Result<Self> {
-        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.busy_timeout(BUSY_DEADLINE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -342,6 +369,20 @@ pub(crate) mod tests {
         store.connection.lock().pragma_update(None, "user_version", 99).unwrap();
         drop(store);
         assert!(matches!(Store::open(dir.path()), Err(Error::Newer(99))));
+    }
+
+    #[test]
+    fn one_may_look_beside_a_writer_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Store::look(dir.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let store = Store::open(dir.path()).unwrap();
+        store.set_meta("key", "value").unwrap();
+        let beside = Store::look(dir.path()).unwrap().unwrap();
+        assert_eq!(beside.meta("key").unwrap().as_deref(), Some("value"));
+        assert!(beside.set_meta("key", "other").is_err());
+        drop((store, beside));
+        assert!(Store::look(dir.path()).unwrap().unwrap().meta("key").unwrap().is_some());
     }
 
     #[test]

@@ -84,9 +84,10 @@ fn help_lists_every_command_and_the_exit_statuses() {
     let user = User::new();
     let help = user.run(&["--help"]);
     help.exits(0);
-    let commands = "login logout mount umount status sync refresh diff failed retry emulator"
-        .split(' ')
-        .map(|it| format!("  {it} "));
+    let commands =
+        "login logout mount umount status sync refresh diff failed retry doctor emulator"
+            .split(' ')
+            .map(|it| format!("  {it} "));
     for part in commands.chain(["Exit status: 0".into()]) {
         assert!(help.stdout().contains(&part), "no {part:?} in:\n{}", help.stdout());
     }

@@ -229,6 +229,12 @@ impl Error {
             || self.says("insufficient authentication scopes")
     }
 
+    /// Whether the API was never enabled in the client's Google Cloud project, or was disabled (reference §3.8).
+    pub fn is_service_disabled(&self) -> bool {
+        self.refusal().is_some_and(|it| it.status == 403 && it.reason_is("SERVICE_DISABLED"))
+            || self.says("has not been used in project")
+    }
+
     /// Whether a base URL is no longer good: fetch the item anew and try once more (reference §9).
     pub fn is_stale_url(&self) -> bool {
         self.refusal().is_some_and(|it| {
@@ -522,6 +528,9 @@ mod tests {
         let body = r#"{"error":{"code":403,"message":"m","status":"PERMISSION_DENIED","details":[{"@type":"x"},
             {"reason":"ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}}"#;
         assert!(refused(Class::Write, 403, body).is_scope_missing());
+        let disabled = body.replace("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED");
+        assert!(refused(Class::Read, 403, &disabled).is_service_disabled());
+        assert!(!refused(Class::Read, 403, body).is_service_disabled());
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -62,6 +62,8 @@ pub(super) struct Transport {
     /// Held while a library-changing call waits out a pause and is under way.
     writer: Arc<tokio::sync::Mutex<()>>,
     throttle: Mutex<Throttle>,
+    /// The service's time minus ours, as the last answer told.
+    skew: Mutex<Option<SignedDuration>>,
 }
 
 /// The writers' pause after a short-term 429.
@@ -86,8 +88,8 @@ impl Transport {
             tracing::warn!(url = %config.api_url, "the API URL is not https: the login travels unprotected");
         }
         let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
-        let (writer, throttle) = (Arc::default(), Mutex::default());
-        Ok(Self { http, config, budget, login, writer, throttle })
+        let (writer, throttle, skew) = (Arc::default(), Mutex::default(), Mutex::default());
+        Ok(Self { http, config, budget, login, writer, throttle, skew })
     }
 
     /// Sends a call that only looks, again and again while that can help and time is left.
@@ -139,6 +141,11 @@ impl Transport {
         });
         // Fails only if the program is being shut down.
         sending.await.unwrap_or_else(|err| Err(Error::Broken { call: name, source: err.into() }))
+    }
+
+    /// How far this machine's clock is behind the service's, as far as an answer has told.
+    pub(super) fn clock_skew(&self) -> Option<SignedDuration> {
+        *self.skew.lock()
     }
 
     /// How long library-changing calls are still held back after a short-term 429.
@@ -229,6 +236,9 @@ impl Transport {
         response: Response,
     ) -> Result<Answer, Error> {
         let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(skew) = clock_skew(&headers) {
+            *self.skew.lock() = Some(skew);
+        }
         let body = whole_body(call, response).await?;
         if status.is_success() {
             return Ok(Answer { headers, body });
@@ -327,6 +337,12 @@ pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     } else {
         Error::Broken { call, source: err.into() }
     }
+}
+
+/// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or two.
+pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
+    let date = jiff::fmt::rfc2822::parse(header(headers, DATE.as_str())?).ok()?;
+    Some(date.timestamp().duration_since(Timestamp::now()))
 }
 
 /// A header's text.

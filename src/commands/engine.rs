@@ -14,7 +14,7 @@ use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
 use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
-use crate::store::{OnChange, Store};
+use crate::store::{self, OnChange, Store};
 use crate::upload::{self, Pipeline};
 
 /// How often the request budget is kept, if it has changed.
@@ -56,7 +56,9 @@ impl Engine {
             .map_err(|err| CommandError::new("cannot use the login").because(err))?;
         let store = Store::open(state_dir)
             .map_err(|err| CommandError::new("cannot open the database").because(err))?;
-        let budget = Arc::new(kept_budget(&store)?);
+        let budget = kept_budget(&store)
+            .map_err(|err| CommandError::new("cannot read the database").because(err))?;
+        let budget = Arc::new(budget);
         let api = api::Config {
             api_url: settings.api_url.clone(),
             ..api::Config::default().paced(settings.unstable_pace)
@@ -124,10 +126,12 @@ pub fn no_directory(err: std::io::Error) -> CommandError {
     CommandError::new("cannot use the profile's directories").because(err)
 }
 
-fn kept_budget(store: &Store) -> Result<Budget, CommandError> {
-    let kept = store
-        .meta(BUDGET)
-        .map_err(|err| CommandError::new("cannot read the database").because(err))?;
+/// The request budget as it was last written down.
+///
+/// # Errors
+/// If the database fails.
+pub fn kept_budget(store: &Store) -> store::Result<Budget> {
+    let kept = store.meta(BUDGET)?;
     let saved = kept.and_then(|text| serde_json::from_str::<SavedBudget>(&text).ok());
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
 }

@@ -159,7 +159,7 @@ pub fn assemble(
 fn mountpoint(given: &Path) -> Result<PathBuf, CommandError> {
     let unusable =
         |err| CommandError::new(format!("cannot mount on {}", given.display())).because(err);
-    if super::umount::is_dead(given) {
+    if super::mounts::is_dead(given) {
         tracing::warn!("cleaning up after a mount whose process has died");
         super::umount::detach(given)?;
     }

@@ -123,12 +123,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
         if let Ok(queue) = pipeline.queue() {
             let of = queue.backlog;
             progress.show(&Outlook {
-                left: of.sealed
-                    + of.uploaded
-                    + of.creating
-                    + of.confirming
-                    + of.additions
-                    + of.removals,
+                left: of.left(),
                 bytes_left: queue.bytes_left,
                 failed: of.failed,
                 hindrance: queue.trouble.map(|it| it.text),

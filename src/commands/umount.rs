@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
-use super::CommandError;
 use super::running::Mount;
+use super::{CommandError, mounts};
 
 /// How long the mount's process may take to write down what it has in memory.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -36,13 +35,13 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     let root = absolute(&args.mountpoint).map_err(|err| {
         CommandError::usage(format!("cannot use {}", args.mountpoint.display())).because(err)
     })?;
-    let table = std::fs::read("/proc/self/mountinfo")
+    let ours = mounts::ours()
         .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
-    if !is_ours(&table, &root) {
+    if !ours.contains(&root) {
         return Err(CommandError::usage(format!("{} is not a gphotosfs mount", root.display())));
     }
     let mount = Mount { root };
-    if is_dead(&mount.root) {
+    if mounts::is_dead(&mount.root) {
         eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
         return detach(&mount.root);
     }
@@ -53,11 +52,6 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     let process = mount.status().ok().and_then(|it| open_process(it.pid));
     unmount(&mount.root, How::WhenIdle)?;
     process.map_or(Ok(()), |it| wait_for_exit(&it))
-}
-
-/// Whether the process behind a mount has died. Its attributes may still be cached, so it is opened.
-pub(super) fn is_dead(mountpoint: &Path) -> bool {
-    std::fs::read_dir(mountpoint).is_err_and(|err| err.raw_os_error() == Some(libc::ENOTCONN))
 }
 
 /// The mountpoint's name in the table of mounts, without entering it: it may be dead.
@@ -72,39 +66,6 @@ fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
         };
         Ok(parent.canonicalize()?.join(name))
     })
-}
-
-/// Whether the last thing mounted on `path` is ours, by `/proc/self/mountinfo` (proc(5)).
-fn is_ours(table: &[u8], path: &Path) -> bool {
-    let ours_if_there = |line: &[u8]| -> Option<bool> {
-        let mut words = line.split(|&byte| byte == b' ');
-        let mounted_on = unescape(words.nth(4)?);
-        words.find(|word| *word == b"-")?;
-        let (kind, source) = (words.next()?, words.next()?);
-        let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
-        (mounted_on == path.as_os_str().as_bytes()).then_some(ours)
-    };
-    table.split(|&byte| byte == b'\n').rev().find_map(ours_if_there).unwrap_or(false)
-}
-
-/// The table writes space, tab, newline and backslash as three octal digits.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((&first, after)) = rest.split_first() {
-        let code = || u8::from_str_radix(str::from_utf8(after.get(..3)?).ok()?, 8).ok();
-        match (first == b'\\').then(code).flatten() {
-            Some(byte) => {
-                plain.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                plain.push(first);
-                rest = after;
-            }
-        }
-    }
-    plain
 }
 
 fn drain(mount: &Mount) -> Result<(), CommandError> {
@@ -192,32 +153,6 @@ fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
         Err(err) => {
             Err(CommandError::new("unmounted, but cannot wait for the mount's process")
                 .because(err))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TABLE: &[u8] = b"22 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw\n\
-        40 22 0:50 / /home/me/my\\040photos rw,nosuid - fuse.gphotosfs gphotosfs rw\n\
-        41 22 0:51 / /m rw - fuse gphotosfs rw,user_id=0\n\
-        42 22 0:52 / /s rw - fuse.sshfs host: rw\n\
-        43 22 0:53 / /t rw - fuse.gphotosfs gphotosfs rw\n\
-        44 43 0:54 / /t rw - tmpfs tmpfs rw\n";
-
-    #[test]
-    fn only_our_mounts_are_ours() {
-        for (path, expected) in [
-            ("/home/me/my photos", true),
-            ("/m", true),
-            ("/s", false),
-            ("/", false),
-            ("/nothing", false),
-            ("/t", false), // hidden below another mount
-        ] {
-            assert_eq!(is_ours(TABLE, Path::new(path)), expected, "{path}");
         }
     }
 }

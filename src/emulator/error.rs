@@ -57,6 +57,25 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
     }
 
+    /// 403 of a project in which the API was never enabled (reference §3.8).
+    pub(super) fn service_disabled() -> ApiError {
+        let mut error = ApiError::permission_denied(
+            "Photos Library API has not been used in project 123456789012 before or it is disabled. \
+             Enable it by visiting https://console.developers.google.com/apis/api/\
+             photoslibrary.googleapis.com/overview?project=123456789012 then retry.",
+        );
+        error.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "SERVICE_DISABLED",
+            "domain": "googleapis.com",
+            "metadata": {
+                "service": "photoslibrary.googleapis.com",
+                "consumer": "projects/123456789012",
+            },
+        }));
+        error
+    }
+
     /// 403 for a token without the scope that remote procedure `rpc` needs.
     pub(super) fn scope_insufficient(rpc: &str) -> ApiError {
         let mut error =

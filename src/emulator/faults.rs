@@ -238,6 +238,8 @@ pub enum Failure {
     Unauthenticated,
     /// 403.
     PermissionDenied,
+    /// 403 of a project in which the API is not enabled.
+    ServiceDisabled,
     /// 404.
     NotFound,
     /// 409 `ABORTED`.

@@ -110,10 +110,11 @@ pub(super) async fn api(
         {
             server.meter.violation(format!("{}: {}", name(call), error.message()));
         }
-        let response = result.unwrap_or_else(|error| error.into_response(pretty));
+        let mut response = result.unwrap_or_else(|error| error.into_response(pretty));
         if response.status() == StatusCode::TOO_MANY_REQUESTS {
             server.meter.too_many_requests();
         }
+        response.headers_mut().extend(server.date());
         response
     });
     task.await.unwrap_or_else(|_| ApiError::internal().into_response(true))
@@ -235,6 +236,7 @@ pub(super) async fn fail(injection: &Injection, line: &Line) -> Result<Response<
         Failure::PermissionDenied => {
             ApiError::permission_denied("The caller does not have permission")
         }
+        Failure::ServiceDisabled => ApiError::service_disabled(),
         Failure::NotFound => ApiError::not_found(super::choices::NOT_FOUND),
         Failure::Aborted => ApiError::aborted(),
         Failure::WritesPerMinute => ApiError::writes_per_minute(),

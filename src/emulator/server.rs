@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue, header};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,13 @@ impl Server {
     pub(super) fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4);
         self.clock_ahead_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// The `Date` header of an answer: the service's clock may differ from this machine's.
+    pub(super) fn date(&self) -> Option<(HeaderName, HeaderValue)> {
+        let now = jiff::Timestamp::from_millisecond(self.now_ms()).ok()?;
+        let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+        Some((header::DATE, HeaderValue::from_str(&text).ok()?))
     }
 
     /// The date in California, where the daily allowances begin anew (reference §10.1).

@@ -42,6 +42,18 @@ pub struct Backlog {
     pub removals: u64,
 }
 
+impl Backlog {
+    /// How many things Google has still to be told.
+    pub fn left(&self) -> u64 {
+        self.sealed
+            + self.uploaded
+            + self.creating
+            + self.confirming
+            + self.additions
+            + self.removals
+    }
+}
+
 /// A part of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -93,7 +93,7 @@ impl Room {
 }
 
 /// What stays free of a disk of so many bytes: a twentieth, within bounds, and never the most of it.
-fn reserve(disk: u64) -> u64 {
+pub fn reserve(disk: u64) -> u64 {
     (disk / 20).clamp(RESERVE_MIN, RESERVE_MAX).min(disk / 4)
 }
 

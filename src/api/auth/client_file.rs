@@ -24,6 +24,8 @@ pub struct ClientSecret {
     pub kind: ClientKind,
     /// The client's public name.
     pub client_id: String,
+    /// The Google Cloud project it belongs to, if the file says so.
+    pub project_id: Option<String>,
     /// The page where the user says yes.
     pub auth_uri: Url,
     /// Where codes and refresh tokens become access tokens.
@@ -79,6 +81,7 @@ const MAKE_DESKTOP_CLIENT: &str = "make an OAuth client of the type \"Desktop ap
 struct Fields {
     client_id: String,
     client_secret: String,
+    project_id: Option<String>,
     auth_uri: Url,
     token_uri: Url,
     /// Ours: lets a stand-in for Google put revocation anywhere.
@@ -137,6 +140,7 @@ impl ClientSecret {
         Ok(Self {
             kind,
             client_id: fields.client_id,
+            project_id: fields.project_id,
             secret: fields.client_secret,
             auth_uri: fields.auth_uri,
             token_uri: fields.token_uri,

@@ -22,7 +22,7 @@ use super::LoginError;
 use super::client_file::ClientSecret;
 use super::grant::{Grant, Scope};
 use crate::api::error::{Error, quote};
-use crate::api::transport::{classify, header, whole_body};
+use crate::api::transport::{classify, clock_skew, whole_body};
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -175,10 +175,8 @@ impl OAuth {
         let response =
             self.http.execute(request).await.map_err(|err| unreached(classify(CALL, err)))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        if let Some(date) =
-            header(&headers, "date").and_then(|it| jiff::fmt::rfc2822::parse(it).ok())
-        {
-            *self.skew.lock() = Some(date.timestamp().duration_since(Timestamp::now()));
+        if let Some(skew) = clock_skew(&headers) {
+            *self.skew.lock() = Some(skew);
         }
         let body = whole_body(CALL, response).await.map_err(unreached)?;
         let is_object = body.trim_ascii_start().starts_with(b"{");

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -138,9 +138,14 @@ impl Grant {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), LoginError> {
-        let path = dir.join(TOKEN_FILE);
+        let path = Self::path(dir);
         let text = serde_json::to_vec_pretty(self).map_err(|err| file_error(&path, err))?;
         write_private(&path, &text)
+    }
+
+    /// Where the grant is kept in the profile's configuration directory.
+    pub fn path(dir: &Path) -> PathBuf {
+        dir.join(TOKEN_FILE)
     }
 
     /// The grant of the profile, if there is one.
@@ -148,7 +153,7 @@ impl Grant {
     /// # Errors
     /// If there is one that cannot be used.
     pub fn stored(dir: &Path) -> Result<Option<Self>, LoginError> {
-        let path = dir.join(TOKEN_FILE);
+        let path = Self::path(dir);
         match std::fs::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text).map(Some).map_err(|err| file_error(&path, err))
@@ -163,7 +168,7 @@ impl Grant {
     /// # Errors
     /// If it cannot be removed.
     pub fn forget(dir: &Path) -> Result<bool, LoginError> {
-        let path = dir.join(TOKEN_FILE);
+        let path = Self::path(dir);
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),

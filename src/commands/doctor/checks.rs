@@ -1,0 +1,444 @@
+//! What the facts mean. Pure.
+
+use bytesize::ByteSize;
+use jiff::{SignedDuration, Timestamp, Unit};
+
+use super::facts::{Disk, Facts, Kind, Life};
+use super::{Report, some};
+use crate::api::{
+    API_REQUESTS_PER_DAY, ClientSecret, Error, Grant, LoginError, MEDIA_REQUESTS_PER_DAY, Scope,
+    next_reset,
+};
+use crate::commands::running::local_time;
+use crate::commands::with_causes;
+use crate::upload::room::reserve;
+
+/// Every check, in the order in which one thing depends on the other.
+pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
+    device,
+    helper,
+    allow_other,
+    client,
+    login,
+    login_age,
+    scopes,
+    api,
+    clock,
+    quota,
+    disks,
+    mounts,
+    queue,
+];
+
+const LOG_IN: &str = "run 'gphotosfs login'";
+
+/// How long logins last while the consent screen is in "Testing" (reference §3.6).
+const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// From this age on it is time to do something about that.
+const TESTING_WARNING: SignedDuration = SignedDuration::from_hours(5 * 24);
+const PUBLISH: &str = "publish the app (Google Cloud console, \"Google Auth Platform\", Audience, \"Publish app\") \
+    and run 'gphotosfs login' again";
+
+/// Beyond this the clock is worth a word; beyond the other, certificates and tokens may not be taken.
+const CLOCK_ODD: SignedDuration = SignedDuration::from_secs(60);
+const CLOCK_WRONG: SignedDuration = SignedDuration::from_secs(300);
+
+/// This much of a day's quota, in percent, is nearly all.
+const QUOTA_LOW: u64 = 90;
+
+fn device(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "fuse device";
+    match &facts.device {
+        Ok(()) => report.ok(NAME, "/dev/fuse can be used"),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => report.fail(
+            NAME,
+            "there is no /dev/fuse",
+            "run 'modprobe fuse' as root; in a container, start it with --device /dev/fuse",
+        ),
+        Err(err) => report.fail(
+            NAME,
+            format!("/dev/fuse cannot be opened: {err}"),
+            "its mode should be 0666: install fuse3, or ask the administrator",
+        ),
+    }
+}
+
+fn helper(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "fusermount3";
+    match &facts.helper {
+        Some(it) if it.privileged || facts.root => report.ok(NAME, it.path.display().to_string()),
+        Some(it) => report.fail(
+            NAME,
+            format!("{} lacks the rights that mounting takes", it.path.display()),
+            format!("run 'chmod u+s {}' as root, or install fuse3 again", it.path.display()),
+        ),
+        None if facts.root => report.ok(NAME, "not there, and root does not need it"),
+        None => report.fail(
+            NAME,
+            "not there: only root can mount",
+            "install fuse3 ('apt install fuse3')",
+        ),
+    }
+}
+
+fn allow_other(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "user_allow_other";
+    let line = |text: &String| text.lines().any(|line| line.trim() == "user_allow_other");
+    let text = match &facts.fuse_conf {
+        _ if facts.root => "not needed by root",
+        Ok(text) if line(text) => "on: --allow-other can be used",
+        Ok(_) => "off, and needed only for --allow-other: a line of /etc/fuse.conf",
+        Err(_) => "off, and needed only for --allow-other: /etc/fuse.conf cannot be read",
+    };
+    report.ok(NAME, text);
+}
+
+fn client(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "client file";
+    match &facts.client {
+        Ok(Some(client)) => report.ok(NAME, describe(client)),
+        Ok(None) => report.fail(
+            NAME,
+            "there is none yet",
+            "'gphotosfs login' says how to get one from Google",
+        ),
+        Err(error) => report.fail(NAME, words(error), "run 'gphotosfs login --client-secret FILE'"),
+    }
+}
+
+fn describe(client: &ClientSecret) -> String {
+    match &client.project_id {
+        Some(project) => format!("{} of project {project}", client.client_id),
+        None => client.client_id.clone(),
+    }
+}
+
+fn login(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "login";
+    match (&facts.grant, &facts.renewal) {
+        (Err(error), _) => report.fail(NAME, words(error), LOG_IN),
+        (Ok(None), _) => report.fail(NAME, "not logged in", LOG_IN),
+        (Ok(Some(_)), None) => report.fail(NAME, "it cannot be used without its client", LOG_IN),
+        (Ok(Some(_)), Some(Ok(()))) => report.ok(NAME, "Google accepts it"),
+        (Ok(Some(grant)), Some(Err(LoginError::Ended(said)))) => {
+            let (text, remedy) = ended(grant, facts.now);
+            report.fail(NAME, format!("{text} (Google says: {said})"), remedy);
+        }
+        (Ok(Some(_)), Some(Err(error))) if error.is_passing() => report.fail(
+            NAME,
+            words(error),
+            "check the network and the proxy; this does not say that the login is bad",
+        ),
+        (Ok(Some(_)), Some(Err(error))) => report.fail(NAME, words(error), LOG_IN),
+    }
+    if let Some(mode) = facts.token_mode.filter(|mode| mode & 0o077 != 0) {
+        report.warn(
+            "token file",
+            format!("other users can read it (mode {mode:03o})"),
+            "run 'chmod 600' on token.json in the profile's configuration directory",
+        );
+    }
+}
+
+/// Why Google has ended a login. It says the same whether a login has expired or was revoked: the age tells.
+fn ended(grant: &Grant, now: Timestamp) -> (String, String) {
+    let age = now.duration_since(grant.granted_at);
+    if let Some(at) = grant.ends_at.filter(|at| *at <= now) {
+        let text = format!("expired: it was given until {}", local_time(at));
+        (text, format!("if the app's publishing status is \"Testing\", {PUBLISH}; else {LOG_IN}"))
+    } else if age < TESTING_LIFE {
+        let text = format!("revoked: after {} no limit of time has ended it", days(age));
+        let remedy = format!(
+            "{LOG_IN}; access is taken away at https://myaccount.google.com/connections, by 'gphotosfs logout', or \
+             by the hundredth login after this one"
+        );
+        (text, remedy)
+    } else {
+        let text = format!("expired or revoked, {} old", days(age));
+        let remedy = format!(
+            "if it ended after seven days, the app's publishing status is \"Testing\": {PUBLISH}; if you took its \
+             access away or did not use it for six months, {LOG_IN}"
+        );
+        (text, remedy)
+    }
+}
+
+fn login_age(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "login age";
+    let (Ok(Some(grant)), Some(Ok(()))) = (&facts.grant, &facts.renewal) else { return };
+    let age = facts.now.duration_since(grant.granted_at);
+    let tested = grant.granted_at.saturating_add(TESTING_LIFE);
+    match (grant.ends_at, tested) {
+        (Some(at), _) => report.warn(
+            NAME,
+            format!("{}; Google will end it on {}", days(age), local_time(at)),
+            format!("if the app's publishing status is \"Testing\", {PUBLISH}"),
+        ),
+        (None, _) if age >= TESTING_LIFE => {
+            report.ok(NAME, format!("{}: the seven days of apps in testing are over", days(age)));
+        }
+        (None, Ok(end)) if age >= TESTING_WARNING => report.warn(
+            NAME,
+            format!(
+                "{}; if the app's publishing status is \"Testing\", it ends on {}",
+                days(age),
+                local_time(end)
+            ),
+            format!("if so, {PUBLISH}"),
+        ),
+        _ => report.ok(NAME, days(age)),
+    }
+}
+
+fn scopes(facts: &Facts, report: &mut Report) {
+    let Ok(Some(grant)) = &facts.grant else { return };
+    let missing = grant.missing_scopes();
+    for scope in Scope::ALL {
+        let name = scope.short_name();
+        if missing.contains(&scope) {
+            let text = format!("not granted, so you cannot {}", scope.allows());
+            report.fail(name, text, "run 'gphotosfs login' again and tick all boxes");
+        } else {
+            report.ok(name, format!("granted: {}", scope.allows()));
+        }
+    }
+}
+
+fn api(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "api";
+    let url = &facts.api_url;
+    let Some(answer) = &facts.answer else {
+        report.warn(NAME, format!("{url} was not asked: that takes a login"), LOG_IN);
+        return;
+    };
+    match answer {
+        Ok(()) => report.ok(NAME, format!("{url} answers")),
+        // It has let us in; the scopes are told one by one.
+        Err(error) if error.is_scope_missing() => report.ok(NAME, format!("{url} answers")),
+        Err(Error::QuotaExhausted { .. }) => report.ok(NAME, format!("{url} is not asked today")),
+        Err(error) if error.is_service_disabled() => report.fail(
+            NAME,
+            "the Photos Library API is not enabled in the Google Cloud project",
+            format!("enable it at {}, and wait a few minutes", enable_at(facts)),
+        ),
+        Err(error) if error.is_offline() || error.is_timeout() => report.fail(
+            NAME,
+            format!("{url} cannot be reached: {}", words(error)),
+            "check the network and the proxy; uploads go on by themselves when it is back",
+        ),
+        Err(error) if error.refusal().is_some_and(|it| it.status >= 500) => report.warn(
+            NAME,
+            format!("Google has trouble of its own: {error}"),
+            "nothing: it is tried again until it works",
+        ),
+        Err(error) => report.fail(
+            NAME,
+            words(error),
+            format!("is {url} the right address? --api-url and GPHOTOSFS_API_URL change it"),
+        ),
+    }
+}
+
+fn enable_at(facts: &Facts) -> String {
+    let page = "https://console.cloud.google.com/apis/library/photoslibrary.googleapis.com";
+    match &facts.client {
+        Ok(Some(ClientSecret { project_id: Some(project), .. })) => {
+            format!("{page}?project={project}")
+        }
+        _ => page.to_owned(),
+    }
+}
+
+fn clock(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "clock";
+    // Nobody has told the time.
+    let Some(skew) = facts.skew else { return };
+    let off = skew.abs();
+    let text = match off.round(Unit::Second).unwrap_or(off) {
+        it if it.as_secs() < 5 => "as Google's".to_owned(),
+        it if skew.is_positive() => format!("{it:#} behind Google's"),
+        it => format!("{it:#} ahead of Google's"),
+    };
+    let remedy = "set it right: 'timedatectl set-ntp true' as root";
+    if off >= CLOCK_WRONG {
+        report.fail(NAME, text, remedy);
+    } else if off >= CLOCK_ODD {
+        report.warn(NAME, text, remedy);
+    } else {
+        report.ok(NAME, text);
+    }
+}
+
+fn quota(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "quota";
+    let spent = &facts.spent;
+    let resets = local_time(next_reset(facts.now));
+    for (what, used, limit, blocked) in [
+        ("API requests", spent.api, API_REQUESTS_PER_DAY, spent.api_blocked_until),
+        ("downloads", spent.media, MEDIA_REQUESTS_PER_DAY, spent.media_blocked_until),
+    ] {
+        let left = limit.saturating_sub(used);
+        let text = format!("{used} of {limit} {what} used, {left} left until {resets}");
+        if let Some(until) = blocked {
+            report.warn(
+                NAME,
+                format!("Google says that today's {what} are used up"),
+                format!("wait: it goes on by itself at {}", local_time(until)),
+            );
+        } else if used * 100 >= limit * QUOTA_LOW {
+            report.warn(NAME, text, "what is beyond it waits until then, and goes on by itself");
+        } else {
+            report.ok(NAME, text);
+        }
+    }
+}
+
+fn disks(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "disk";
+    for disk in &facts.disks {
+        let disk = match disk {
+            Ok(disk) => disk,
+            Err(err) => {
+                report.fail(NAME, err.to_string(), "make the directory yours and writable");
+                continue;
+            }
+        };
+        let Disk { holds, path, free, size, .. } = disk;
+        let text = format!("{} of {} free for {holds}", ByteSize(*free), ByteSize(*size));
+        let reserved = reserve(*size);
+        match () {
+            () if disk.spool && *free <= reserved => report.fail(
+                NAME,
+                format!(
+                    "{text}: files cannot be written, because {} stay free",
+                    ByteSize(reserved)
+                ),
+                format!("make room on the disk of {}", path.display()),
+            ),
+            () if *free <= reserved.saturating_mul(2) => report.warn(
+                NAME,
+                format!("{text}: soon writers will have to wait"),
+                format!("make room on the disk of {}", path.display()),
+            ),
+            () => report.ok(NAME, text),
+        }
+        match disk.kind {
+            Kind::Memory if disk.spool => report.fail(
+                NAME,
+                format!(
+                    "{} is in memory: what waits there is lost when the machine stops",
+                    path.display()
+                ),
+                "have XDG_STATE_HOME name a directory on a disk",
+            ),
+            Kind::Network if disk.spool => report.warn(
+                NAME,
+                format!(
+                    "{} is on a network filesystem, where the database is not safe",
+                    path.display()
+                ),
+                "have XDG_STATE_HOME name a directory on a disk of this machine",
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn mounts(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "mount";
+    let mut mine = false;
+    for (place, life) in &facts.mounts {
+        let place = place.display();
+        match life {
+            Life::Others => {}
+            Life::Ours(status) => {
+                mine = true;
+                let text = format!("{place}, process {}", status.pid);
+                match status.hindrance() {
+                    None => report.ok(NAME, text),
+                    Some(why) => report.warn(
+                        NAME,
+                        format!("{text}; uploads are held up: {why}"),
+                        "'gphotosfs status' says more; nothing is lost",
+                    ),
+                }
+            }
+            Life::Dead => report.fail(
+                NAME,
+                format!("the process behind {place} has died"),
+                format!("run 'gphotosfs umount {place}', or mount there again; nothing is lost"),
+            ),
+            Life::Silent => report.fail(
+                NAME,
+                format!("{place} does not answer"),
+                format!("see its log; 'fusermount3 -u -z {place}' takes it away"),
+            ),
+        }
+    }
+    if !mine {
+        report.ok(NAME, "this profile is not mounted");
+    }
+}
+
+fn queue(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "queue";
+    let backlog = match &facts.backlog {
+        Ok(backlog) => backlog.unwrap_or_default(),
+        Err(error) => {
+            report.fail(
+                NAME,
+                words(error),
+                "if it is damaged, a copy of the state directory helps to find out",
+            );
+            return;
+        }
+    };
+    let mounted = facts.mounts.iter().any(|(_, life)| matches!(life, Life::Ours(_)));
+    match backlog.left() {
+        0 => report.ok(NAME, "nothing is left to send"),
+        left => {
+            let bytes = ByteSize(backlog.sealed_bytes);
+            let text = format!("{left} to go, {bytes} to upload");
+            if mounted {
+                report.ok(NAME, format!("{text}: the mount is at it"));
+            } else {
+                report.warn(
+                    NAME,
+                    text,
+                    "mount, or run 'gphotosfs sync' to send it without a mount",
+                );
+            }
+        }
+    }
+    if backlog.open > 0 && !mounted {
+        let count = usize::try_from(backlog.open).unwrap_or(usize::MAX);
+        report.warn(
+            NAME,
+            format!("{} not closed when the last mount ended", some(count, "file")),
+            "the next mount keeps what was written of it",
+        );
+    }
+    if backlog.failed > 0 {
+        let count = usize::try_from(backlog.failed).unwrap_or(usize::MAX);
+        report.warn(
+            NAME,
+            format!("{} refused by Google, and kept here", some(count, "file")),
+            "'gphotosfs failed' says why, 'gphotosfs retry' tries again",
+        );
+    }
+}
+
+fn words(error: &dyn std::error::Error) -> String {
+    with_causes(error.to_string(), error.source())
+}
+
+fn days(age: SignedDuration) -> String {
+    match age.as_hours() / 24 {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

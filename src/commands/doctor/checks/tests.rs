@@ -1,0 +1,172 @@
+use std::io;
+
+use super::super::Verdict;
+use super::super::facts::Helper;
+use super::*;
+use crate::store::Backlog;
+
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn grant(days_old: i64, lives: Option<i64>) -> Grant {
+    let at = |days: i64| (now() + SignedDuration::from_hours(24 * days)).to_string();
+    let scopes: Vec<_> = Scope::ALL.iter().map(|it| it.as_str()).collect();
+    serde_json::from_value(serde_json::json!({
+        "refresh_token": "r",
+        "scope": scopes.join(" "),
+        "granted_at": at(-days_old),
+        "ends_at": lives.map(|days| at(days - days_old)),
+    }))
+    .unwrap()
+}
+
+/// A machine, a profile and a service without fault.
+fn well() -> Facts {
+    let client = r#"{"installed":{"client_id":"c","project_id":"p","client_secret":"s",
+        "auth_uri":"https://a.example/","token_uri":"https://t.example/"}}"#;
+    Facts {
+        now: now(),
+        root: false,
+        device: Ok(()),
+        helper: Some(Helper { path: "/usr/bin/fusermount3".into(), privileged: true }),
+        fuse_conf: Ok("user_allow_other\n".into()),
+        client: Ok(Some(ClientSecret::parse(client).unwrap())),
+        grant: Ok(Some(grant(1, None))),
+        token_mode: Some(0o600),
+        renewal: Some(Ok(())),
+        api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
+        answer: Some(Ok(())),
+        skew: Some(SignedDuration::from_secs(1)),
+        spent: crate::api::Budget::new(now()).snapshot(now()),
+        disks: vec![Ok(Disk {
+            holds: "database, spool and cache",
+            path: "/d".into(),
+            spool: true,
+            device: 1,
+            free: 100 << 30,
+            size: 200 << 30,
+            kind: Kind::Lasting,
+        })],
+        mounts: vec![],
+        backlog: Ok(None),
+    }
+}
+
+/// What is not well: name, verdict and text with the remedy.
+fn findings(facts: &Facts) -> Vec<(&'static str, Verdict, String)> {
+    let mut report = Report::default();
+    ALL.iter().for_each(|check| check(facts, &mut report));
+    let bad = report.findings.into_iter().filter(|it| it.result != Verdict::Ok);
+    bad.map(|it| (it.name, it.result, format!("{} -> {}", it.text, it.remedy.unwrap()))).collect()
+}
+
+/// There is this one finding, and its text has these parts.
+#[track_caller]
+fn finds(facts: Facts, name: &str, verdict: Verdict, parts: &[&str]) {
+    let found = findings(&facts);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].0, found[0].1), (name, verdict), "{found:?}");
+    for part in parts {
+        assert!(found[0].2.contains(part), "no {part:?} in {found:?}");
+    }
+}
+
+#[test]
+fn nothing_is_wrong_where_nothing_is_wrong() {
+    assert_eq!(findings(&well()), []);
+}
+
+#[test]
+fn the_machine_is_judged() {
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    finds(
+        Facts { device: Err(gone()), ..well() },
+        "fuse device",
+        Verdict::Fail,
+        &["modprobe fuse"],
+    );
+    finds(Facts { helper: None, ..well() }, "fusermount3", Verdict::Fail, &["apt install fuse3"]);
+    assert_eq!(findings(&Facts { helper: None, root: true, ..well() }), []);
+    let helper = Some(Helper { path: "/h".into(), privileged: false });
+    finds(Facts { helper, ..well() }, "fusermount3", Verdict::Fail, &["chmod u+s /h"]);
+    // Off is how most machines are.
+    assert_eq!(findings(&Facts { fuse_conf: Ok("#user_allow_other\n".into()), ..well() }), []);
+}
+
+#[test]
+fn disks_are_full_nearly_so_or_of_the_wrong_kind() {
+    let disk = |free, kind| {
+        let Ok(disk) = well().disks.remove(0) else { unreachable!() };
+        Facts { disks: vec![Ok(Disk { free, kind, ..disk })], ..well() }
+    };
+    finds(disk(1 << 30, Kind::Lasting), "disk", Verdict::Fail, &["files cannot be written"]);
+    finds(disk(3 << 29, Kind::Lasting), "disk", Verdict::Warn, &["make room on the disk of /d"]);
+    finds(disk(9 << 30, Kind::Memory), "disk", Verdict::Fail, &["in memory", "XDG_STATE_HOME"]);
+    finds(disk(9 << 30, Kind::Network), "disk", Verdict::Warn, &["network filesystem"]);
+}
+
+#[test]
+fn an_ended_login_has_expired_or_was_revoked_by_its_age() {
+    let ended = |grant| Facts {
+        grant: Ok(Some(grant)),
+        renewal: Some(Err(LoginError::Ended("Token has been expired or revoked.".into()))),
+        ..well()
+    };
+    let fail = Verdict::Fail;
+    finds(ended(grant(8, Some(7))), "login", fail, &["expired: it was given until", "Publish app"]);
+    finds(ended(grant(3, None)), "login", fail, &["revoked: after 3 days", "connections"]);
+    finds(ended(grant(30, None)), "login", fail, &["expired or revoked, 30 days old", "Testing"]);
+}
+
+#[test]
+fn the_seven_days_of_testing_are_warned_of_from_the_fifth() {
+    let aged = |grant| Facts { grant: Ok(Some(grant)), ..well() };
+    assert_eq!(findings(&aged(grant(4, None))), []);
+    finds(aged(grant(5, None)), "login age", Verdict::Warn, &["ends on 2026-11-2", "Publish app"]);
+    // It has outlived them, so it is published.
+    assert_eq!(findings(&aged(grant(8, None))), []);
+    finds(aged(grant(1, Some(7))), "login age", Verdict::Warn, &["Google will end it on 2026-"]);
+}
+
+#[test]
+fn no_login_leaves_the_rest_unasked() {
+    let facts = Facts { grant: Ok(None), renewal: None, answer: None, skew: None, ..well() };
+    let found = findings(&facts);
+    let names: Vec<_> = found.iter().map(|it| (it.0, it.1)).collect();
+    assert_eq!(names, [("login", Verdict::Fail), ("api", Verdict::Warn)]);
+}
+
+#[test]
+fn the_clock_is_compared() {
+    let off = |secs| Facts { skew: Some(SignedDuration::from_secs(secs)), ..well() };
+    assert_eq!(findings(&off(-59)), []);
+    finds(off(90), "clock", Verdict::Warn, &["1m 30s behind"]);
+    finds(off(-7200), "clock", Verdict::Fail, &["2h ahead", "set-ntp"]);
+}
+
+#[test]
+fn quota_is_warned_of_when_it_is_nearly_or_wholly_used() {
+    let spent = |api| {
+        let spent = crate::api::SavedBudget { api, ..well().spent };
+        Facts { spent, ..well() }
+    };
+    assert_eq!(findings(&spent(8999)), []);
+    finds(spent(9000), "quota", Verdict::Warn, &["9000 of 10000 API requests", "1000 left"]);
+    let mut used_up = well();
+    used_up.spent.media_blocked_until = Some(now());
+    finds(used_up, "quota", Verdict::Warn, &["downloads are used up"]);
+}
+
+#[test]
+fn what_is_left_over_is_told() {
+    let queue = |backlog| Facts { backlog: Ok(Some(backlog)), ..well() };
+    let left = Backlog { sealed: 3, sealed_bytes: 5_000_000, ..Backlog::default() };
+    finds(queue(left), "queue", Verdict::Warn, &["3 to go", "'gphotosfs sync'"]);
+    let refused = Backlog { failed: 1, ..Backlog::default() };
+    finds(queue(refused), "queue", Verdict::Warn, &["1 file refused", "'gphotosfs failed'"]);
+    let mounts = vec![("/m".into(), Life::Dead)];
+    finds(Facts { mounts, ..well() }, "mount", Verdict::Fail, &["gphotosfs umount /m"]);
+}

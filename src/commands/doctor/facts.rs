@@ -1,0 +1,264 @@
+//! Looks at the machine, the profile and Google, without judging. No look can last for ever.
+
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rustix::process::geteuid;
+use url::Url;
+
+use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget};
+use crate::commands::engine::kept_budget;
+use crate::commands::mounts;
+use crate::commands::running::{Mount, Status};
+use crate::profile::Profile;
+use crate::store::{self, Backlog, Store};
+
+/// How long a file system may take to say how it is.
+const LOOK_DEADLINE: Duration = Duration::from_secs(5);
+/// How long Google may take to answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What was found.
+pub(super) struct Facts {
+    pub now: Timestamp,
+    pub root: bool,
+    /// Whether `/dev/fuse` can be opened.
+    pub device: io::Result<()>,
+    /// The program that mounts for ordinary users.
+    pub helper: Option<Helper>,
+    pub fuse_conf: io::Result<String>,
+    pub client: Result<Option<ClientSecret>, LoginError>,
+    pub grant: Result<Option<Grant>, LoginError>,
+    /// The token file's permission bits.
+    pub token_mode: Option<u32>,
+    /// Whether Google gives an access token; `None` if there is nothing to ask with.
+    pub renewal: Option<Result<(), LoginError>>,
+    pub api_url: Url,
+    /// Whether the API answers; `None` if there is nothing to ask with.
+    pub answer: Option<Result<(), api::Error>>,
+    /// How far this machine's clock is behind Google's, if an answer has told.
+    pub skew: Option<SignedDuration>,
+    /// What was spent today.
+    pub spent: SavedBudget,
+    pub disks: Vec<io::Result<Disk>>,
+    pub mounts: Vec<(PathBuf, Life)>,
+    /// What is on its way; `None` if nothing ever was.
+    pub backlog: Result<Option<Backlog>, store::Error>,
+}
+
+/// `fusermount3`.
+pub(super) struct Helper {
+    pub path: PathBuf,
+    /// It does what only root may.
+    pub privileged: bool,
+}
+
+/// A disk that directories of the profile are on.
+pub(super) struct Disk {
+    /// What lies there, for people.
+    pub holds: &'static str,
+    pub path: PathBuf,
+    /// The spool is there, so it must last and have room.
+    pub spool: bool,
+    pub device: u64,
+    /// Bytes.
+    pub free: u64,
+    /// Bytes.
+    pub size: u64,
+    pub kind: Kind,
+}
+
+/// What a disk is made of, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Lasting,
+    /// Empty after the next start of the machine.
+    Memory,
+    /// Locks and logs of databases do not work there.
+    Network,
+}
+
+/// Whether there is somebody behind a mount.
+pub(super) enum Life {
+    /// Of this profile, and that is what it says.
+    Ours(Box<Status>),
+    /// Of another profile or user.
+    Others,
+    /// The process has died.
+    Dead,
+    /// It does not answer.
+    Silent,
+}
+
+impl Facts {
+    /// Costs at most one API request, which a running mount does not count.
+    pub(super) async fn gather(profile: &Profile, api_url: Url) -> Self {
+        let (client, grant) = match profile.config_dir() {
+            Ok(dir) => (ClientSecret::stored(dir), Grant::stored(dir)),
+            Err(err) => {
+                let err = LoginError::File {
+                    path: "the profile's directory".into(),
+                    source: Arc::new(err),
+                };
+                (Err(err.clone()), Err(err))
+            }
+        };
+        let token = profile.config_dir().ok().map(Grant::path);
+        let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
+        let (backlog, spent) = kept(profile);
+        let google = Google::ask(profile, &api_url, &spent).await;
+        Self {
+            now: Timestamp::now(),
+            root: geteuid().is_root(),
+            device: std::fs::File::options().read(true).write(true).open("/dev/fuse").map(drop),
+            helper: find_helper(),
+            fuse_conf: std::fs::read_to_string("/etc/fuse.conf"),
+            client,
+            grant,
+            token_mode,
+            renewal: google.renewal,
+            api_url,
+            answer: google.answer,
+            skew: google.skew,
+            spent: google.spent.unwrap_or(spent),
+            disks: disks(profile),
+            mounts: live_and_dead(profile),
+            backlog,
+        }
+    }
+}
+
+/// The queue and the request budget, as they were last written down.
+fn kept(profile: &Profile) -> (Result<Option<Backlog>, store::Error>, SavedBudget) {
+    let nothing = || api::Budget::new(Timestamp::now()).snapshot(Timestamp::now());
+    let look = || -> Result<Option<(Backlog, SavedBudget)>, store::Error> {
+        // A directory that cannot be used is told with the disks.
+        let Ok(dir) = profile.state_dir() else { return Ok(None) };
+        let Some(store) = Store::look(dir)? else { return Ok(None) };
+        Ok(Some((store.backlog()?, kept_budget(&store)?.snapshot(Timestamp::now()))))
+    };
+    match look() {
+        Ok(Some((backlog, spent))) => (Ok(Some(backlog)), spent),
+        Ok(None) => (Ok(None), nothing()),
+        Err(error) => (Err(error), nothing()),
+    }
+}
+
+/// What came of talking to Google.
+#[derive(Default)]
+struct Google {
+    renewal: Option<Result<(), LoginError>>,
+    answer: Option<Result<(), api::Error>>,
+    skew: Option<SignedDuration>,
+    spent: Option<SavedBudget>,
+}
+
+impl Google {
+    async fn ask(profile: &Profile, api_url: &Url, spent: &SavedBudget) -> Self {
+        let login = match Login::load(profile) {
+            Ok(login) => Arc::new(login),
+            // The files themselves are told of elsewhere.
+            Err(LoginError::NotLoggedIn | LoginError::NoClient | LoginError::File { .. }) => {
+                return Self::default();
+            }
+            Err(error) => return Self { renewal: Some(Err(error)), ..Self::default() },
+        };
+        if let Err(error) = login.access_token().await {
+            return Self { renewal: Some(Err(error)), ..Self::default() };
+        }
+        let mut google = Self { renewal: Some(Ok(())), ..Self::default() };
+        let config = api::Config {
+            api_url: api_url.clone(),
+            deadlines: api::Deadlines {
+                read: ANSWER_DEADLINE,
+                retries: Duration::ZERO,
+                ..api::Deadlines::default()
+            },
+            ..api::Config::default()
+        };
+        let budget = Arc::new(api::Budget::restore(spent.clone()));
+        match api::Client::new(config, login, budget.clone()) {
+            Ok(client) => {
+                google.answer = Some(client.list_albums(None).await.map(drop));
+                google.skew = client.clock_skew();
+                google.spent = Some(budget.snapshot(Timestamp::now()));
+            }
+            Err(error) => google.answer = Some(Err(error)),
+        }
+        google
+    }
+}
+
+fn find_helper() -> Option<Helper> {
+    #[expect(clippy::disallowed_methods, reason = "no setting: where programs are")]
+    let places = std::env::var_os("PATH")?;
+    let mut found = std::env::split_paths(&places).map(|dir| dir.join("fusermount3"));
+    let path = found.find(|path| path.is_file())?;
+    let meta = path.metadata().ok()?;
+    Some(Helper { privileged: meta.uid() == 0 && meta.permissions().mode() & 0o4000 != 0, path })
+}
+
+/// The disks of spool and cache; one if they share it.
+fn disks(profile: &Profile) -> Vec<io::Result<Disk>> {
+    let state = profile.state_dir().and_then(|dir| disk("database and spool", dir, true));
+    let cache = profile.cache_dir().and_then(|dir| disk("cache", dir, false));
+    match (state, cache) {
+        (Ok(state), Ok(cache)) if state.device == cache.device => {
+            vec![Ok(Disk { holds: "database, spool and cache", ..state })]
+        }
+        (state, cache) => vec![state, cache],
+    }
+}
+
+fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
+    // Also tells whether it can be written to.
+    tempfile::tempfile_in(dir).map_err(|err| {
+        io::Error::new(err.kind(), format!("cannot write to {}: {err}", dir.display()))
+    })?;
+    let disk = rustix::fs::statfs(dir)?;
+    let room = rustix::fs::statvfs(dir)?;
+    // Magic numbers of statfs(2): tmpfs and ramfs; NFS, SMB, SMB2, AFS, Ceph, 9P.
+    let kind = match disk.f_type as u32 {
+        0x0102_1994 | 0x8584_58f6 => Kind::Memory,
+        0x6969 | 0x517b | 0xff53_4d42 | 0xfe53_4d42 | 0x5346_414f | 0x00c3_6400 | 0x0102_1997 => {
+            Kind::Network
+        }
+        _ => Kind::Lasting,
+    };
+    Ok(Disk {
+        holds,
+        path: dir.to_owned(),
+        spool,
+        device: dir.metadata()?.dev(),
+        free: room.f_bavail.saturating_mul(room.f_frsize),
+        size: room.f_blocks.saturating_mul(room.f_frsize),
+        kind,
+    })
+}
+
+/// All mounts of ours on this machine. Each is looked at by a thread of its own: one may hang.
+fn live_and_dead(profile: &Profile) -> Vec<(PathBuf, Life)> {
+    let mine = profile.running().ok().flatten().map(|it| it.mountpoint);
+    // Without the table there is nothing to say; on Linux it is always there.
+    let places = mounts::ours().unwrap_or_default();
+    let look = |place: PathBuf| {
+        let (done, waiting) = mpsc::channel();
+        let (there, is_mine) = (place.clone(), mine.as_ref() == Some(&place));
+        std::thread::spawn(move || {
+            let life = match mounts::is_dead(&there) {
+                true => Life::Dead,
+                false if !is_mine => Life::Others,
+                false => Mount { root: there }
+                    .status()
+                    .map_or(Life::Silent, |status| Life::Ours(Box::new(status))),
+            };
+            done.send(life)
+        });
+        (place, waiting.recv_timeout(LOOK_DEADLINE).unwrap_or(Life::Silent))
+    };
+    places.into_iter().map(look).collect()
+}

@@ -1,0 +1,73 @@
+//! Which of this machine's mounts are ours, and whether somebody is behind them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Where something of ours is mounted and not hidden by a later mount, by `/proc/self/mountinfo` (proc(5)).
+///
+/// # Errors
+/// If the table cannot be read.
+pub(super) fn ours() -> io::Result<Vec<PathBuf>> {
+    Ok(ours_in(&std::fs::read("/proc/self/mountinfo")?))
+}
+
+/// Whether the process behind a mount has died. Asks about the filesystem as a whole, because the kernel keeps
+/// attributes and names, but never that; a process that lives and does not answer holds up the caller.
+pub(super) fn is_dead(mountpoint: &Path) -> bool {
+    rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
+}
+
+fn ours_in(table: &[u8]) -> Vec<PathBuf> {
+    let mut by_place = BTreeMap::new();
+    for line in table.split(|&byte| byte == b'\n') {
+        let mut words = line.split(|&byte| byte == b' ');
+        let Some(place) = words.nth(4).map(unescape) else { continue };
+        let mut words = words.skip_while(|word| *word != b"-").skip(1);
+        let (Some(kind), Some(source)) = (words.next(), words.next()) else { continue };
+        let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
+        // The last mount on a place is the one that is seen.
+        by_place.insert(PathBuf::from(OsString::from_vec(place)), ours);
+    }
+    by_place.into_iter().filter_map(|(place, ours)| ours.then_some(place)).collect()
+}
+
+/// The table writes space, tab, newline and backslash as three octal digits.
+fn unescape(word: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((&first, after)) = rest.split_first() {
+        let code = || u8::from_str_radix(str::from_utf8(after.get(..3)?).ok()?, 8).ok();
+        match (first == b'\\').then(code).flatten() {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                plain.push(first);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"22 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+        40 22 0:50 / /home/me/my\\040photos rw,nosuid - fuse.gphotosfs gphotosfs rw\n\
+        41 22 0:51 / /m rw - fuse gphotosfs rw,user_id=0\n\
+        42 22 0:52 / /s rw - fuse.sshfs host: rw\n\
+        43 22 0:53 / /t rw - fuse.gphotosfs gphotosfs rw\n\
+        44 43 0:54 / /t rw - tmpfs tmpfs rw\n";
+
+    #[test]
+    fn ours_are_told_by_type_and_hidden_ones_are_left_out() {
+        assert_eq!(ours_in(TABLE), [Path::new("/home/me/my photos"), Path::new("/m")]);
+        assert_eq!(ours_in(b""), Vec::<PathBuf>::new());
+    }
+}
