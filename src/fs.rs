@@ -17,14 +17,14 @@ mod xattrs;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::api;
 use crate::content::Content;
 use crate::library::Library;
 use crate::library::names::CONTROL_DIR;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{Child, FileInfo, Store, UploadState};
+use crate::store::{Child, FileInfo, Store, UploadState, from_nanos};
 use crate::upload::Pipeline;
 
 pub use dirs::{Listed, Rename};
@@ -65,8 +65,12 @@ pub struct Attr {
     pub links: u32,
     /// Bytes.
     pub size: u64,
-    /// Last change of the content.
+    /// What somebody has set, else `mtime`: reading does not change it.
+    pub atime: SystemTime,
+    /// Last change of the content, or what somebody has set instead.
     pub mtime: SystemTime,
+    /// Last change of content, attributes or names.
+    pub ctime: SystemTime,
     /// The size is not known: whatever is cached of these attributes must not last.
     pub provisional: bool,
 }
@@ -176,7 +180,9 @@ impl Fs {
             mode,
             links,
             size: 0,
+            atime: self.began,
             mtime: self.began,
+            ctime: self.began,
             provisional: false,
         };
         let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
@@ -190,19 +196,24 @@ impl Fs {
             Place::Control => dir(3, 0o555),
             // 1 says that subdirectories are not counted.
             Place::Failed(_) => dir(1, dir_mode),
-            Place::Status => Attr {
-                ino,
-                is_dir: false,
-                mode: 0o444,
-                links: 1,
-                // Made when it is opened, and then read to its end whatever this says.
-                size: 0,
-                mtime: SystemTime::now(),
-                provisional: true,
-            },
+            Place::Status => {
+                let now = SystemTime::now();
+                Attr {
+                    ino,
+                    is_dir: false,
+                    mode: 0o444,
+                    links: 1,
+                    // Made when it is opened, and then read to its end whatever this says.
+                    size: 0,
+                    atime: now,
+                    mtime: now,
+                    ctime: now,
+                    provisional: true,
+                }
+            }
             Place::File(file) => {
                 let info = self.file(file)?;
-                match self.size_now(&info)? {
+                match info.size {
                     Some(size) => self.file_attr(ino, &info, size, false),
                     None if self.config.exact_sizes => return Ok(None),
                     None => self.file_attr(ino, &info, 0, true),
@@ -231,22 +242,7 @@ impl Fs {
         }
     }
 
-    /// The size of what a reader would get now.
-    fn size_now(&self, info: &FileInfo) -> Result<Option<u64>> {
-        if info.upload != Some(UploadState::Open) {
-            return Ok(info.size);
-        }
-        // Being written: only the spool file knows. It may be sealed, or deleted, just now.
-        match std::fs::metadata(self.pipeline.spool().path(info.id)) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(info.size),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64, provisional: bool) -> Attr {
-        let since_1970 = Duration::from_nanos(info.mtime_ns.unsigned_abs());
-        let mtime = if info.mtime_ns < 0 { UNIX_EPOCH.checked_sub(since_1970) } else { None };
         Attr {
             ino,
             is_dir: false,
@@ -254,7 +250,9 @@ impl Fs {
             // A name among the failed ones is not counted as one in an album.
             links: info.links.max(u32::from(info.failed_at.is_some())),
             size,
-            mtime: mtime.unwrap_or(UNIX_EPOCH + since_1970),
+            atime: from_nanos(info.atime_ns),
+            mtime: from_nanos(info.mtime_ns),
+            ctime: from_nanos(info.ctime_ns),
             provisional,
         }
     }
@@ -285,8 +283,13 @@ impl Fs {
         Place::of(ino).ok_or_else(|| Error::plain(libc::ESTALE))
     }
 
+    /// What is known of a file, as a reader would find it now.
     fn file(&self, file: FileId) -> Result<FileInfo> {
-        self.store.file(file)?.ok_or_else(|| Error::plain(libc::ESTALE))
+        let mut info = self.store.file(file)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
+        if info.upload == Some(UploadState::Open) {
+            self.pipeline.spool().update(&mut info)?;
+        }
+        Ok(info)
     }
 
     fn check_writable(&self) -> Result<()> {

@@ -250,9 +250,9 @@ impl Owner {
             ino: inode(attr.ino),
             size: attr.size,
             blocks: attr.size.div_ceil(512),
-            atime: attr.mtime,
+            atime: attr.atime,
             mtime: attr.mtime,
-            ctime: attr.mtime,
+            ctime: attr.ctime,
             crtime: attr.mtime,
             kind: kind(attr.is_dir),
             perm: attr.mode,
@@ -337,7 +337,7 @@ impl Filesystem for Adapter {
         _uid: Option<u32>,
         _gid: Option<u32>,
         size: Option<u64>,
-        _atime: Option<TimeOrNow>,
+        atime: Option<TimeOrNow>,
         mtime: Option<TimeOrNow>,
         _ctime: Option<SystemTime>,
         fh: Option<FileHandle>,
@@ -348,13 +348,17 @@ impl Filesystem for Adapter {
         reply: ReplyAttr,
     ) {
         let (owner, node, fh) = (self.owner, ino(node), fh.map(handle));
-        let mtime = mtime.map(|time| match time {
-            TimeOrNow::SpecificTime(time) => as_sent(time),
-            TimeOrNow::Now => SystemTime::now(),
+        let now = SystemTime::now();
+        let [atime, mtime] = [atime, mtime].map(|time| {
+            time.map(|time| match time {
+                TimeOrNow::SpecificTime(time) => as_sent(time),
+                TimeOrNow::Now => now,
+            })
         });
+        let change = Change { size, atime, mtime };
         self.wait(
             req,
-            move |fs| async move { fs.setattr(node, fh, Change { size, mtime }).await },
+            move |fs| async move { fs.setattr(node, fh, change).await },
             move |outcome| owner.attributes("setattr", outcome, reply),
         );
     }
@@ -374,14 +378,18 @@ impl Filesystem for Adapter {
     fn mknod(
         &self,
         _req: &Request,
-        _parent: INodeNo,
-        _name: &OsStr,
-        _mode: u32,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
         _umask: u32,
         _rdev: u32,
         reply: ReplyEntry,
     ) {
-        reply.error(Errno::EPERM);
+        if mode & libc::S_IFMT != libc::S_IFREG {
+            return reply.error(Errno::EPERM);
+        }
+        let (owner, parent, name) = (self.owner, ino(parent), name.as_bytes().to_vec());
+        self.block(move |fs| owner.entry("mknod", fs.mknod(parent, &name), reply));
     }
 
     fn mkdir(

@@ -246,6 +246,22 @@ pub(crate) fn to_millis(time: SystemTime) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
+/// Nanoseconds since 1970, before or after, as the tables keep the times of files.
+pub(crate) fn to_nanos(time: SystemTime) -> i64 {
+    let clamp = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => clamp(since),
+        Err(before) => -clamp(before.duration()),
+    }
+}
+
+/// The inverse of [`to_nanos`].
+pub(crate) fn from_nanos(nanos: i64) -> SystemTime {
+    let age = Duration::from_nanos(nanos.unsigned_abs());
+    let time = if nanos < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
 /// The inverse of [`to_millis`].
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))

@@ -616,10 +616,10 @@ pub fn retry(
             let found = spool.look(file).map_err(SealError::from)?;
             let scratch = found.size == 0 || accept::is_scratch_name(to.1);
             let mime = if scratch { None } else { Some(judge(&found, to.1)?.mime) };
-            SealedFacts { size: found.size, mtime_ns: found.mtime_ns, mime }
+            found.facts(mime)
         }
         // It has arrived, or is on its way by another name; or the store says what it is instead.
-        _ => SealedFacts { size: 0, mtime_ns: 0, mime: None },
+        _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None },
     };
     Ok(store.failed_again(from, to, replace, &facts).map_err(SealError::from)??)
 }
@@ -695,7 +695,7 @@ impl Shared {
             && mime.is_some()
             && self.store.file(file)?.is_some_and(|known| known.size == Some(found.size));
         if !unchanged {
-            let facts = SealedFacts { size: found.size, mtime_ns: found.mtime_ns, mime };
+            let facts = found.facts(mime);
             self.store.seal(file, &facts)?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
         }

@@ -498,7 +498,7 @@ fn an_interrupted_truncation_does_not_keep_the_file_open() {
     let file = world.list(trip)[0].ino;
     world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 5000);
     let fs = world.fs();
-    world.interrupted(fs.setattr(file, None, Change { size: Some(100), mtime: None }));
+    world.interrupted(fs.setattr(file, None, Change { size: Some(100), ..Change::default() }));
     world.write(file, REWRITE, &photo(3));
     world.sync(trip);
     assert_eq!(world.try_read(file).unwrap(), photo(3));

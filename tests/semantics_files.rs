@@ -11,9 +11,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use gphotosfs::emulator::Call;
-use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, XattrFlags};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, StatxFlags, XattrFlags,
+};
 use rustix::io::Errno;
-use support::World;
+use support::{World, wait_for};
 
 /// An album with a photo that Google has, and one that is only here.
 fn world() -> World {
@@ -197,6 +199,98 @@ fn times_are_kept() {
     world.umount();
     world.mount(&[]);
     assert_eq!(look(), (-2, 123_456_789));
+}
+
+/// Times of access, modification and change, as they are now rather than as the kernel remembers them.
+fn times(path: &Path) -> [(i64, u32); 3] {
+    let all = StatxFlags::BASIC_STATS;
+    let now = rustix::fs::statx(CWD, path, AtFlags::STATX_FORCE_SYNC, all).unwrap();
+    [now.stx_atime, now.stx_mtime, now.stx_ctime].map(|it| (it.tv_sec, it.tv_nsec))
+}
+
+/// > A write changes mtime and ctime at once, a change of names, mode, times or description only ctime; atime is what
+/// > somebody has set, for reading does not change it. Closing changes nothing, nor does the upload or the next mount.
+#[test]
+fn times_tell_what_has_changed() {
+    let world = world();
+    let path = world.mnt.join("A/1.jpg");
+    let before = times(&path);
+    world.sh("cmp photo/1.jpg mnt/A/1.jpg");
+    assert_eq!(times(&path), before, "reading");
+    world.sh("touch -a -d '2001-02-03T04:05:06.7Z' mnt/A/1.jpg");
+    let [atime, mtime, mut ctime] = times(&path);
+    assert_eq!((atime, mtime), ((981_173_106, 700_000_000), before[1]));
+    assert!(ctime > before[2]);
+    for script in [
+        "chmod 600 mnt/A/1.jpg",
+        "ln mnt/A/1.jpg mnt/A/2.jpg",
+        "rm mnt/A/2.jpg",
+        "mv mnt/A/1.jpg mnt/A/3.jpg && mv mnt/A/3.jpg mnt/A/1.jpg",
+        "python3 -c \"import os; os.setxattr('mnt/A/1.jpg', 'user.gphotos.description', b'x')\"",
+    ] {
+        world.sh(script);
+        let after = times(&path);
+        assert_eq!(after[..2], [atime, mtime], "{script}");
+        assert!(after[2] > ctime, "{script}");
+        ctime = after[2];
+    }
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    // The clock of the disk below is a coarse one.
+    wait_for("a write to be told by mtime and ctime", || {
+        file.write_all(b"more").unwrap();
+        let after = times(&path);
+        after[0] == atime && after[1] > mtime && after[2] > ctime
+    });
+    let after = times(&path);
+    drop(file);
+    let new = world.mnt.join("A/.new");
+    let made = File::create(&new).unwrap();
+    let empty = times(&new);
+    drop(made);
+    assert_eq!((times(&path), times(&new)), (after, empty), "closing");
+    world.sync();
+    assert_eq!(times(&path), after, "uploading");
+    world.umount();
+    world.mount(&[]);
+    assert_eq!((times(&path), times(&new)), (after, empty), "mounting again");
+}
+
+/// > `df` shows the room for files that have not arrived at Google yet; there is no limit to the number of files.
+#[test]
+fn df_shows_the_room_for_writing() {
+    let world = world();
+    let space = || rustix::fs::statvfs(&world.mnt).unwrap();
+    let all = space();
+    assert_eq!((all.f_bsize, all.f_frsize, all.f_namemax), (4096, 4096, 255));
+    assert_eq!((all.f_files, all.f_ffree), (0, 0), "as filesystems say that do not count them");
+    assert!(all.f_bavail > 0 && all.f_bavail == all.f_bfree && all.f_bfree <= all.f_blocks);
+    let bytes = vec![1; 32 << 20];
+    fs::write(world.mnt.join("A/.part"), &bytes).unwrap();
+    let taken = space();
+    // Others use the disk below as well.
+    let (more, size) = (taken.f_blocks - taken.f_bfree, 32 << 20 >> 12);
+    assert!(more >= size && more < size + 100, "{more} blocks are used by {size}");
+    fs::remove_file(world.mnt.join("A/.part")).unwrap();
+    let after = space();
+    assert!(after.f_blocks - after.f_bfree < 100);
+}
+
+/// > `mknod` of a regular file makes an empty one.
+#[test]
+fn regular_nodes() {
+    let world = world();
+    let node = world.mnt.join("A/.node");
+    let mknod = || {
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(CWD, &node, rustix::fs::FileType::RegularFile, mode, 0)
+    };
+    mknod().unwrap();
+    assert_eq!(mknod(), Err(Errno::EXIST));
+    assert_eq!(fs::metadata(&node).unwrap().len(), 0);
+    fs::write(&node, b"half a photo").unwrap();
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(fs::read(&node).unwrap(), b"half a photo");
 }
 
 /// > `fsync` of a file that does not look like a photo yet makes it durable and refuses nothing: that is for close.

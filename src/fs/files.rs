@@ -1,7 +1,7 @@
 //! Files: opening, reading, writing, closing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::error::{Error, Result};
 use super::handles::{Bytes, Fh, Handle, OpenFile};
@@ -9,6 +9,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::read_at;
 use crate::media::FileId;
+use crate::store::to_nanos;
 use crate::upload::{self, Need, SealError, SpoolFile};
 
 /// How a file is to be opened.
@@ -43,6 +44,8 @@ pub struct Opened {
 pub struct Change {
     /// The new size in bytes.
     pub size: Option<u64>,
+    /// The new time of the last access.
+    pub atime: Option<SystemTime>,
     /// The new modification time.
     pub mtime: Option<SystemTime>,
 }
@@ -52,7 +55,7 @@ impl Fs {
     pub fn create(&self, parent: Ino, name: &[u8]) -> Result<(Attr, Opened)> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
-        let file = self.store.create_file(dir, &name, nanos(SystemTime::now()))??;
+        let file = self.store.create_file(dir, &name, to_nanos(SystemTime::now()))??;
         let opened = self.handles.open(file, true, || -> Result<Bytes> {
             Ok(Bytes::Spool { file: Arc::new(self.pipeline.spool().create(file)?), writing: true })
         });
@@ -68,6 +71,14 @@ impl Fs {
         self.pipeline.opened(file);
         let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0, false);
         Ok((attr, Opened { fh, direct: false }))
+    }
+
+    /// Makes an empty file without opening it.
+    pub fn mknod(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        let (attr, opened) = self.create(parent, name)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        self.flush_now(descriptor.fh)?;
+        Ok(attr)
     }
 
     /// Opens a file. Nothing is downloaded before the first read, or write.
@@ -101,8 +112,7 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        let direct = self.size_now(&info)?.is_none();
-        Ok(Opened { fh, direct })
+        Ok(Opened { fh, direct: info.size.is_none() })
     }
 
     /// Where a file's bytes are that nobody has open.
@@ -311,7 +321,7 @@ impl Fs {
         Ok(found)
     }
 
-    /// Changes size and times; the kernel's other wishes are granted without effect.
+    /// Changes size and times; the kernel's other wishes are granted without effect but that on the time of change.
     pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: Change) -> Result<Attr> {
         self.check_writable()?;
         match self.place(ino)? {
@@ -319,8 +329,9 @@ impl Fs {
                 if let Some(size) = change.size {
                     self.resize(file, fh, size).await?;
                 }
-                if let Some(mtime) = change.mtime {
-                    self.set_mtime(file, mtime)?;
+                // A new size has its own time of change.
+                if change.size.is_none() || change.atime.is_some() || change.mtime.is_some() {
+                    self.set_times(file, change)?;
                 }
             }
             Place::Dir(_) if change.size.is_none() => {}
@@ -426,17 +437,18 @@ impl Fs {
         }
     }
 
-    fn set_mtime(&self, file: FileId, mtime: SystemTime) -> Result<()> {
+    fn set_times(&self, file: FileId, change: Change) -> Result<()> {
         let info = self.file(file)?;
-        if info.upload.is_some() {
+        let [atime, mtime] = [change.atime, change.mtime].map(|time| time.map(to_nanos));
+        if let (Some(_), Some(mtime)) = (info.upload, mtime) {
             // Sealing takes the time from the spool file.
-            match self.pipeline.spool().set_mtime(info.id, nanos(mtime)) {
+            match self.pipeline.spool().set_mtime(info.id, mtime) {
                 // It has arrived just now: the row alone counts.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 outcome => outcome?,
             }
         }
-        Ok(self.store.set_mtime(info.id, nanos(mtime))?)
+        Ok(self.store.set_times(info.id, atime, mtime)?)
     }
 
     /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s
@@ -574,7 +586,7 @@ struct Descriptor<'a> {
 impl Drop for Descriptor<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.fs.release(self.fh) {
-            tracing::debug!(%error, "closing after a truncation");
+            tracing::debug!(%error, "closing a descriptor of our own");
         }
     }
 }
@@ -591,14 +603,5 @@ fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
 fn remember(open: &OpenFile, reader: &crate::content::Reader) {
     if let Bytes::Item(slot) = &mut *open.bytes.write() {
         *slot = Some(reader.clone());
-    }
-}
-
-/// Nanoseconds since 1970, before or after.
-fn nanos(time: SystemTime) -> i64 {
-    let clamp = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => clamp(since),
-        Err(before) => -clamp(before.duration()),
     }
 }

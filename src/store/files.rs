@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::tree::{is_orphan, survivor};
-use super::{Result, Store, UploadState, from_millis};
+use super::{Result, Store, UploadState, from_millis, to_nanos};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 
 /// What is known of a file.
@@ -15,8 +15,12 @@ pub struct FileInfo {
     pub id: FileId,
     /// Bytes; `None` if never learnt.
     pub size: Option<u64>,
-    /// Nanoseconds since 1970.
+    /// Last change of the bytes, or what somebody has set instead; nanoseconds since 1970.
     pub mtime_ns: i64,
+    /// Last change of bytes, times or names; nanoseconds since 1970.
+    pub ctime_ns: i64,
+    /// What somebody has set, else `mtime_ns`; nanoseconds since 1970. Reading does not change it.
+    pub atime_ns: i64,
     /// Of the bytes that were written here.
     pub sha256: Option<ContentHash>,
     /// Google's id.
@@ -57,7 +61,8 @@ const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confi
      f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
      u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
      (SELECT count(*) FROM entries e WHERE e.file = f.id), \
-     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1)";
+     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), \
+     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns)";
 
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
@@ -81,6 +86,8 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         error: row.get(17)?,
         links: row.get(18)?,
         failed_at: row.get::<_, Option<i64>>(19)?.map(from_millis),
+        ctime_ns: row.get(20)?,
+        atime_ns: row.get(21)?,
     })
 }
 
@@ -158,16 +165,25 @@ impl Store {
         })
     }
 
-    /// Sets the modification time, as `touch`, `cp -p` and `rsync -t` do.
+    /// Sets the times that are given, as `touch`, `cp -p` and `rsync -t` do. That is a change of the file, too: with
+    /// none, as by `chmod`, it is noted all the same.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> Result<()> {
+    pub fn set_times(
+        &self,
+        file: FileId,
+        atime_ns: Option<i64>,
+        mtime_ns: Option<i64>,
+    ) -> Result<()> {
         self.write(|tx| {
             let file = survivor(tx, file)?;
-            tx.prepare_cached("UPDATE files SET mtime_ns = ?2 WHERE id = ?1")?
-                .execute(params![file, mtime_ns])?;
-            Ok(())
+            tx.prepare_cached(
+                "UPDATE files SET atime_ns = coalesce(?2, atime_ns, mtime_ns), \
+                 mtime_ns = coalesce(?3, mtime_ns) WHERE id = ?1",
+            )?
+            .execute(params![file, atime_ns, mtime_ns])?;
+            touched(tx, file)
         })
     }
 
@@ -210,7 +226,14 @@ impl Store {
                 "UPDATE files SET description = ?2 WHERE id = ?1",
                 params![file, description],
             )?;
-            Ok(())
+            touched(tx, file)
         })
     }
+}
+
+/// Something other than the bytes has changed: names or attributes. Bytes bring their own time when they are sealed.
+pub(super) fn touched(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE files SET ctime_ns = ?2 WHERE id = ?1")?
+        .execute(params![file, to_nanos(SystemTime::now())])?;
+    Ok(())
 }

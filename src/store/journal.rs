@@ -94,6 +94,8 @@ pub struct SealedFacts {
     pub size: u64,
     /// Nanoseconds since 1970.
     pub mtime_ns: i64,
+    /// When bytes or times were last changed; nanoseconds since 1970.
+    pub ctime_ns: i64,
     /// The type that content and name tell; `None` keeps the file here as scratch.
     pub mime: Option<&'static str>,
 }
@@ -184,10 +186,10 @@ impl Store {
             let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Scratch };
             let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
             tx.prepare_cached(
-                "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL \
-                 WHERE id = ?1",
+                "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
+                 ctime_ns = max(coalesce(ctime_ns, ?5), ?5) WHERE id = ?1",
             )?
-            .execute(params![file, facts.size, facts.mtime_ns, facts.mime])?;
+            .execute(params![file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns])?;
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
                  WHERE file = ?1 AND state IN (?4, ?5, ?6)",

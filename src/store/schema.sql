@@ -38,6 +38,8 @@ CREATE TABLE files (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     size        INTEGER,                -- bytes; NULL: not known yet
     mtime_ns    INTEGER NOT NULL,       -- nanoseconds since 1970
+    ctime_ns    INTEGER,                -- last change of bytes, times or names here; NULL: mtime_ns
+    atime_ns    INTEGER,                -- as somebody has set it; NULL: mtime_ns
     sha256      BLOB,                   -- of the bytes written here; NULL: not known
     sha1        BLOB,                   -- likewise; what Google checks an upload against
     media       TEXT UNIQUE,            -- Google's id once there is one

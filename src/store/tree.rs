@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{Error, Result, Store, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
 use crate::store::UploadState;
+use crate::store::files::touched;
 
 /// Cookies of files stand behind those of all directories, so that a listing shows directories first.
 const FIRST_FILE_COOKIE: i64 = 1 << 40;
@@ -206,8 +207,10 @@ impl Store {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
-            tx.prepare_cached("INSERT INTO files (size, mtime_ns) VALUES (0, ?1)")?
-                .execute([mtime_ns])?;
+            tx.prepare_cached(
+                "INSERT INTO files (size, mtime_ns, ctime_ns, atime_ns) VALUES (0, ?1, ?1, ?1)",
+            )?
+            .execute([mtime_ns])?;
             let file = FileId(tx.last_insert_rowid());
             tx.prepare_cached("INSERT INTO uploads (file, state) VALUES (?1, ?2)")?
                 .execute(params![file, UploadState::Open])?;
@@ -236,6 +239,7 @@ impl Store {
                 return Ok(Err(TreeError::Missing));
             }
             add_entry(tx, dir, name, file)?;
+            touched(tx, file)?;
             Ok(Ok(()))
         })
     }
@@ -285,6 +289,7 @@ impl Store {
                 "UPDATE entries SET dir = ?3, name = ?4 WHERE dir = ?1 AND name = ?2",
             )?
             .execute(params![from.0, from.1, to.0, to.1])?;
+            touched(tx, file)?;
             if from.0 != to.0 {
                 want_member(tx, to.0, file)?;
                 drop_member(tx, from.0, file)?;
@@ -314,6 +319,7 @@ impl Store {
             for ((dir, name), file) in [a, b].into_iter().zip([found[1], found[0]]) {
                 tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
                     .execute(params![dir, name, file])?;
+                touched(tx, file)?;
             }
             if a.0 != b.0 {
                 want_member(tx, b.0, found[0])?;
@@ -466,6 +472,7 @@ pub(super) fn remove_entry(
 ) -> Result<Unlinked> {
     tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
         .execute(params![dir, name])?;
+    touched(tx, file)?;
     drop_member(tx, dir, file)?;
     Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
 }

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 
 use super::failed::add_failed;
+use super::files::touched;
 use super::tree::{drop_member, want_member};
 use super::{Change, Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
@@ -251,9 +252,11 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
         "UPDATE files SET sha256 = coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)), \
          sha1 = coalesce(sha1, (SELECT sha1 FROM files WHERE id = ?1)), \
          size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
-         mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1) WHERE id = ?2",
+         mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1), \
+         atime_ns = (SELECT atime_ns FROM files WHERE id = ?1) WHERE id = ?2",
         params![file, into],
     )?;
+    touched(tx, into)?;
     tx.execute(
         "UPDATE files SET merged_into = ?2, sha256 = NULL WHERE id = ?1",
         params![file, into],

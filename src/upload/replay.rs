@@ -59,9 +59,9 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
         return Ok(());
     }
     shared.spool.create(file)?;
-    let known = shared.store.file(file)?;
-    let mtime_ns = known.map_or(0, |known| known.mtime_ns);
-    Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, mime: None })?)
+    let times = shared.store.file(file)?.map(|known| (known.mtime_ns, known.ctime_ns));
+    let (mtime_ns, ctime_ns) = times.unwrap_or_default();
+    Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None })?)
 }
 
 /// Spool files that the journal does not know are let go if Google has them, else kept out of the way.

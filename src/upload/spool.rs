@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::accept::HEAD_BYTES;
 use super::room::{Room, SpoolFile, allocated};
 use crate::media::{ContentHash, FileId};
+use crate::store::{FileInfo, SealedFacts, from_nanos};
 
 /// Buffer for reading files from end to end.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -27,6 +28,7 @@ pub struct Spool {
 pub(crate) struct Look {
     pub(crate) size: u64,
     pub(crate) mtime_ns: i64,
+    pub(crate) ctime_ns: i64,
     pub(crate) head: Vec<u8>,
 }
 
@@ -103,6 +105,23 @@ impl Spool {
         SpoolFile::new(opened, self.room.clone())
     }
 
+    /// Brings what is known of a file that is being written up to date: until it is sealed only the spool file knows
+    /// its size and times.
+    ///
+    /// # Errors
+    /// If the disk refuses. That the spool file is not there is none: the file may be sealed, or deleted, just now.
+    pub fn update(&self, info: &mut FileInfo) -> io::Result<()> {
+        let meta = match fs::metadata(self.path(info.id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            outcome => outcome?,
+        };
+        let (mtime_ns, ctime_ns) = times(&meta);
+        info.size = Some(meta.len());
+        info.mtime_ns = mtime_ns;
+        info.ctime_ns = info.ctime_ns.max(ctime_ns);
+        Ok(())
+    }
+
     /// Opens a spool file for reading.
     ///
     /// # Errors
@@ -138,16 +157,8 @@ impl Spool {
     /// # Errors
     /// If the disk refuses.
     pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> io::Result<()> {
-        let since = std::time::Duration::from_nanos(mtime_ns.unsigned_abs());
-        let at = if mtime_ns < 0 {
-            std::time::UNIX_EPOCH.checked_sub(since)
-        } else {
-            std::time::UNIX_EPOCH.checked_add(since)
-        };
-        OpenOptions::new()
-            .write(true)
-            .open(self.path(file))?
-            .set_modified(at.unwrap_or(std::time::UNIX_EPOCH))
+        let file = OpenOptions::new().write(true).open(self.path(file))?;
+        file.set_modified(from_nanos(mtime_ns))
     }
 
     /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
@@ -258,13 +269,25 @@ impl Spool {
 }
 
 impl Look {
+    /// What sealing has found out, `mime` included.
+    pub(crate) fn facts(&self, mime: Option<&'static str>) -> SealedFacts {
+        let Self { size, mtime_ns, ctime_ns, .. } = *self;
+        SealedFacts { size, mtime_ns, ctime_ns, mime }
+    }
+
     fn at(bytes: File) -> io::Result<Self> {
         let meta = bytes.metadata()?;
         let mut head = Vec::new();
         bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-        let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
-        Ok(Self { size: meta.len(), mtime_ns, head })
+        let (mtime_ns, ctime_ns) = times(&meta);
+        Ok(Self { size: meta.len(), mtime_ns, ctime_ns, head })
     }
+}
+
+/// When bytes were last changed, or set to have been, and when bytes or times were; nanoseconds since 1970.
+fn times(meta: &fs::Metadata) -> (i64, i64) {
+    let nanos = |seconds: i64, nanos| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()))
 }
 
 /// SHA-256, by which we know content, and SHA-1, by which Google checks an upload, in one pass.

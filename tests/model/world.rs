@@ -114,7 +114,7 @@ impl World {
 
     pub fn resize(&self, file: Ino, fh: Fh, size: usize) -> Outcome {
         let life = self.life();
-        let change = Change { size: Some(size as u64), mtime: None };
+        let change = Change { size: Some(size as u64), ..Change::default() };
         errno(life.wait(life.fs.setattr(file, Some(fh), change))).map(drop)
     }
 
