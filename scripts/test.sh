@@ -22,6 +22,7 @@ need_command jpegtran libjpeg-turbo-progs
 need_command mogrify imagemagick
 need_command python3 python3
 need_command rsync rsync
+need_command script bsdutils
 need_command sponge moreutils
 need_command unzip unzip
 need_command zip zip

@@ -8,6 +8,7 @@ mod copy;
 mod evidence;
 mod hashes;
 mod local;
+mod metadata;
 mod name;
 mod pairs;
 mod report;
@@ -56,7 +57,7 @@ dimensions and size, and the answer says how sure it is. Exit status: 0 no diffe
 /// # Errors
 /// If one side cannot be read, or the album is not on a mount.
 pub fn run(args: &DiffArgs, profile: &Profile) -> Result<Exit, CommandError> {
-    let mount = check(&args.local, &args.album)?;
+    let mount = check(&args.local, &args.album, profile)?;
     let result = comparison(&mount, &args.local, &args.album, profile)?;
     if args.copy {
         return copy(args, &mount, &result);
@@ -96,12 +97,11 @@ fn exit(result: &Comparison) -> Exit {
 }
 
 /// Finds mistakes in the arguments before anything is asked of Google.
-fn check(local: &Path, album: &Path) -> Result<Mount, CommandError> {
+fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
     let local_on_mount = Mount::holding(local).is_ok();
-    let mount = Mount::holding(album).map_err(|err| match () {
-        () if !album.exists() => err,
-        () if local_on_mount => err.hint("name the local directory first, then the album"),
-        () => err.hint("name the album's directory on the mount; is it mounted?"),
+    let mount = Mount::holding(album).map_err(|err| match local_on_mount {
+        true => err.hint("name the local directory first, then the album"),
+        false => not_on_a_mount(err, album, profile),
     })?;
     if local_on_mount {
         let what = format!("{} is on a gphotosfs mount", local.display());
@@ -117,6 +117,26 @@ fn check(local: &Path, album: &Path) -> Result<Mount, CommandError> {
     Ok(mount)
 }
 
+/// Adds what to do about an album's directory that is on no mount.
+fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> CommandError {
+    // A mount that has died.
+    if error.hint.is_some() {
+        return error;
+    }
+    let mut above = album.ancestors().filter(|it| it.exists());
+    if above.next().is_some_and(|it| Mount::holding(it).is_ok()) {
+        return error.hint("is the album called otherwise?");
+    }
+    error.hint(match Mount::of_profile(profile) {
+        Ok(mount) => format!(
+            "name the album's directory below {}, where profile {} is mounted",
+            mount.root.display(),
+            profile.name()
+        ),
+        Err(_) => "it is not mounted: run 'gphotosfs mount MOUNTPOINT' first".to_owned(),
+    })
+}
+
 fn comparison(
     mount: &Mount,
     local: &Path,
@@ -126,7 +146,7 @@ fn comparison(
     let there = album::files(album)?;
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.hash.is_none()) {
-        local::add_facts(local, &mut here.files);
+        metadata::add_facts(local, &mut here.files);
     }
     let refused = album::refused(mount, album)?;
     let sides = Sides { here: here.files, unreadable: here.unreadable, there, refused };

@@ -48,14 +48,18 @@ impl Mount {
     /// # Errors
     /// If it does not exist or is not on a mount of ours.
     pub fn holding(path: &Path) -> Result<Self, CommandError> {
-        let trouble = |err| cannot_use(path, err);
+        let given = path;
+        let trouble = |err| cannot_use(given, err);
         let path = path.canonicalize().map_err(trouble)?;
         let device = path.metadata().map_err(trouble)?.dev();
         let same = |dir: &&Path| dir.metadata().is_ok_and(|it| it.dev() == device);
         let root = path.ancestors().take_while(same).last().unwrap_or(&path);
         let mount = Self { root: root.to_owned() };
-        if mount.root.is_dir() && mount.status_file().is_file() {
-            return Ok(mount);
+        match mount.status_file().metadata() {
+            Ok(it) if it.is_file() && mount.root.is_dir() => return Ok(mount),
+            // Of a mount that has died the kernel may still know some things.
+            Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => return Err(trouble(err)),
+            _ => {}
         }
         Err(CommandError::usage(format!("{} is not on a gphotosfs mount", path.display())))
     }

@@ -161,7 +161,7 @@ fn zone_offset_s(text: &str) -> Option<i64> {
 /// Seconds from the epoch of QuickTime files, 1904, to that of Unix.
 const QUICKTIME_EPOCH_S: i64 = 2_082_844_800;
 
-/// Takes the creation time from an MP4's `moov`/`mvhd` box.
+/// Takes the creation time from an MP4's `moov`/`mvhd` box, and the dimensions from the first track that has any.
 fn read_movie_header(file: &mut File, facts: &mut Facts) -> io::Result<()> {
     let end = file.seek(SeekFrom::End(0))?;
     let Some((moov, moov_end)) = find_box(file, 0, end, *b"moov")? else { return Ok(()) };
@@ -175,6 +175,21 @@ fn read_movie_header(file: &mut File, facts: &mut Facts) -> io::Result<()> {
     };
     if created > 0 && created < u64::from(u32::MAX) {
         facts.captured_s = Some(created as i64 - QUICKTIME_EPOCH_S);
+    }
+    let mut next = moov;
+    while let Some((track, track_end)) = find_box(file, next, moov_end, *b"trak")? {
+        next = track_end;
+        let Some((_, end)) = find_box(file, track, track_end, *b"tkhd")? else { continue };
+        // The last two fields, each with 16 bits behind the point.
+        file.seek(SeekFrom::Start(end - 8))?;
+        let mut size = [0; 8];
+        file.read_exact(&mut size)?;
+        let [a, b, _, _, c, d, _, _] = size;
+        (facts.width, facts.height) =
+            (u16::from_be_bytes([a, b]).into(), u16::from_be_bytes([c, d]).into());
+        if facts.width > 0 {
+            break;
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 // Each test binary uses a part of it, and what fails here fails the test.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod camera;
 pub mod ledger;
 
 use std::fs;
@@ -194,10 +195,20 @@ impl World {
         String::from_utf8(outcome.stdout).unwrap()
     }
 
+    /// Runs a shell script that may take this many seconds; it must succeed.
+    pub fn sh_within(&self, seconds: u32, script: &str) {
+        let outcome = self.timed(seconds, script);
+        assert!(outcome.status.success(), "{script}\n{outcome:?}\n{}", self.log());
+    }
+
     /// Runs a shell script in this world's directory.
     pub fn sh_outcome(&self, script: &str) -> Output {
+        self.timed(120, script)
+    }
+
+    fn timed(&self, seconds: u32, script: &str) -> Output {
         Command::new("timeout")
-            .args(["120", "bash", "-euc", script])
+            .args([&seconds.to_string(), "bash", "-euc", script])
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .output()

@@ -97,7 +97,7 @@ pub struct Same {
 }
 
 /// One content under two names.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Renamed {
     /// The local name.
     pub here: Name,
@@ -108,7 +108,7 @@ pub struct Renamed {
 }
 
 /// A second name of what has been counted already.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Twin {
     /// Its name.
     pub name: Name,
@@ -117,7 +117,7 @@ pub struct Twin {
 }
 
 /// A name and what there is to say about it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Remark {
     /// Relative to the directories compared.
     pub name: Name,
@@ -155,7 +155,10 @@ pub fn compare(sides: &Sides) -> Comparison {
         work.result.unreadable.push(remark(name, true, there, why));
     }
     let mut left_here = Vec::new();
-    for (name, local) in &sides.here {
+    // Of several names of one content the shortest counts as its own: copies are called `x (1)` or `x copy`.
+    let mut here: Vec<_> = sides.here.iter().collect();
+    here.sort_by_key(|(name, _)| name.as_os_str().len());
+    for (name, local) in here {
         match (sides.there.get(name), sides.refused.get(name)) {
             (Some(remote), _) => work.one_name(name, Some(local), remote),
             (None, Some(why)) => work.result.failed.push(remark(name, true, false, why)),
@@ -186,6 +189,7 @@ pub fn compare(sides: &Sides) -> Comparison {
         }
     }
     work.result.pairs = pairs(sides.here.keys().chain(sides.there.keys()));
+    work.result.sort();
     work.result
 }
 
@@ -337,6 +341,20 @@ fn moment<'a>(name: &'a Path, facts: &Facts) -> Option<Moment<'a>> {
 }
 
 impl Comparison {
+    fn sort(&mut self) {
+        let Self { same, only_here, only_in_album, different, .. } = self;
+        for names in [&mut same.likely, &mut same.unknown, only_here, only_in_album, different] {
+            names.sort();
+        }
+        let Self { on_its_way, failed, scratch, unreadable, .. } = self;
+        for remarks in [on_its_way, failed, scratch, unreadable] {
+            remarks.sort();
+        }
+        self.renamed.sort();
+        self.twins_here.sort();
+        self.twins_in_album.sort();
+    }
+
     /// Whether there is anything that diff(1) would call a difference.
     pub fn differ(&self) -> bool {
         !(self.only_here.is_empty()

@@ -1,16 +1,14 @@
-//! The local side: which files there are, their hashes, and what they say about themselves.
+//! The local side: which files there are, and their hashes.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use exif::{In, Tag, Value};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::compare::Files;
-use super::evidence::{Facts, Taken};
+use super::evidence::Facts;
 use super::hashes::Hashes;
 use crate::commands::CommandError;
 
@@ -92,56 +90,4 @@ fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>, Co
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-/// Adds what the files say about themselves: capture time, dimensions, camera.
-pub fn add_facts(root: &Path, files: &mut Files<Facts>) {
-    files.par_iter_mut().for_each(|(name, facts)| {
-        let path = root.join(name);
-        let size = imagesize::size(&path).ok();
-        facts.dimensions = size
-            .and_then(|it| Some((u32::try_from(it.width).ok()?, u32::try_from(it.height).ok()?)));
-        let Ok(file) = File::open(&path) else { return };
-        let Ok(exif) = exif::Reader::new().read_from_container(&mut BufReader::new(file)) else {
-            return;
-        };
-        let text = |tag| text(exif.get_field(tag, In::PRIMARY)?);
-        facts.taken = text(Tag::DateTimeOriginal)
-            .and_then(|time| taken(&time, text(Tag::OffsetTimeOriginal).as_deref()));
-        facts.model = text(Tag::Model);
-        facts.located = exif.get_field(Tag::GPSLatitude, In::PRIMARY).is_some();
-    });
-}
-
-fn text(field: &exif::Field) -> Option<String> {
-    let Value::Ascii(parts) = &field.value else { return None };
-    let text = String::from_utf8_lossy(parts.first()?);
-    let text = text.trim_matches(['\0', ' ']).to_owned();
-    (!text.is_empty()).then_some(text)
-}
-
-/// EXIF's `2019:04:28 12:00:00` and `+02:00`.
-fn taken(time: &str, offset: Option<&str>) -> Option<Taken> {
-    let local: jiff::civil::DateTime =
-        jiff::civil::DateTime::strptime("%Y:%m:%d %H:%M:%S", time).ok()?;
-    let zone = offset.and_then(|it| {
-        let text = format!("{time} {it}");
-        jiff::Timestamp::strptime("%Y:%m:%d %H:%M:%S %:z", text).ok()
-    });
-    let utc = jiff::tz::TimeZone::UTC.to_timestamp(local).ok()?;
-    Some(Taken { seconds: zone.unwrap_or(utc).as_second(), zoned: zone.is_some() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_without_a_zone_is_taken_as_if_it_were_utc() {
-        let at = |offset| taken("1970:01:02 00:00:00", offset);
-        assert_eq!(at(None), Some(Taken { seconds: 86_400, zoned: false }));
-        assert_eq!(at(Some("+02:00")), Some(Taken { seconds: 79_200, zoned: true }));
-        assert_eq!(at(Some("  :  ")), Some(Taken { seconds: 86_400, zoned: false }));
-        assert_eq!(taken("0000:00:00 00:00:00", None), None);
-    }
 }
