@@ -21,8 +21,8 @@ use std::time::SystemTime;
 
 use crate::api;
 use crate::content::Content;
-use crate::library::Library;
 use crate::library::names::CONTROL_DIR;
+use crate::library::{Follower, Library};
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::{Child, FileInfo, Store, UploadState, from_nanos};
 use crate::upload::Pipeline;
@@ -136,27 +136,33 @@ impl Fs {
     /// Looks a name up, asking Google if need be.
     pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let name = entry_name(name)?;
-        if let Found::Unknown(dir) = self.find(parent, &name)? {
-            self.library.complete(dir).await?;
-        }
-        match self.find(parent, &name)? {
-            Found::Place(place) => self.getattr(place.ino()).await,
-            _ => Err(Error::plain(libc::ENOENT)),
+        loop {
+            match self.find(parent, &name)? {
+                Found::Place(place) => return self.getattr(place.ino()).await,
+                Found::Unknown(followers) => {
+                    followers.iter().for_each(Follower::read_on);
+                    dirs::any_progress(followers).await?;
+                }
+                Found::Nothing => return Err(Error::plain(libc::ENOENT)),
+            }
         }
     }
 
     fn find(&self, parent: Ino, name: &EntryName) -> Result<Found> {
         let place = match self.place(parent)? {
             Place::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => Place::Control,
-            Place::Dir(dir) => {
-                if let Some(child) = self.store.child(dir, name)? {
-                    place_of(child)
-                } else if self.library.look(dir)?.is_empty() {
-                    return Ok(Found::Nothing);
-                } else {
-                    return Ok(Found::Unknown(dir));
+            Place::Dir(dir) => match self.store.child(dir, name)? {
+                Some(child) => place_of(child),
+                None => {
+                    let followers = self.library.look(dir)?;
+                    // A listing that has just ended may have brought it.
+                    match self.store.child(dir, name)? {
+                        Some(child) => place_of(child),
+                        None if followers.is_empty() => return Ok(Found::Nothing),
+                        None => return Ok(Found::Unknown(followers)),
+                    }
                 }
-            }
+            },
             Place::Control => match name.as_bytes() {
                 b"status.json" => Place::Status,
                 b"failed" => Place::Failed(DirId::ROOT),
@@ -300,7 +306,7 @@ impl Fs {
 enum Found {
     Place(Place),
     /// The directory has not been listed completely: only Google knows.
-    Unknown(DirId),
+    Unknown(Vec<Follower>),
     Nothing,
 }
 

@@ -3,9 +3,11 @@
 //! Answers come from the store; this module sees to it that the store holds what Google says, lazily
 //! and page by page, and makes, renames and looks for albums. It knows nothing of uploads.
 
-pub mod listing;
+mod follower;
+mod listing;
 mod moving;
 pub mod names;
+mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +19,9 @@ use crate::api::{self, BaseUrls};
 use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumIntent, OnChange, Store, TreeError};
 
-pub use listing::{Follower, Progress, Subject};
+pub use follower::Follower;
+use follower::{Demand, Listings};
+pub use listing::Subject;
 
 /// An album's items are listed again at this age even if Google reports no change in their number.
 const ITEMS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -99,7 +103,8 @@ pub struct Library {
     runtime: Handle,
     base_urls: Arc<BaseUrls>,
     on_change: OnChange,
-    running: Arc<listing::Running>,
+    listings: Arc<Listings>,
+    memory: Arc<listing::Memory>,
     /// The turn of whoever makes an album.
     making: Arc<Semaphore>,
 }
@@ -114,8 +119,9 @@ impl Library {
         base_urls: Arc<BaseUrls>,
         on_change: OnChange,
     ) -> Self {
-        let (running, making) = (Arc::default(), Arc::new(Semaphore::new(1)));
-        Self { config, store, client, runtime, base_urls, on_change, running, making }
+        let (listings, memory) = (Arc::default(), Arc::default());
+        let making = Arc::new(Semaphore::new(1));
+        Self { config, store, client, runtime, base_urls, on_change, listings, memory, making }
     }
 
     /// Called when somebody looks at a directory: starts what listings are due, in the background.
@@ -130,13 +136,13 @@ impl Library {
         let mut awaited = Vec::new();
         let listed_at = self.store.albums_listed_at()?;
         if listed_at.is_none() {
-            awaited.push(self.start(Subject::Albums));
+            awaited.push(self.start(Subject::Albums, Demand::Begin));
         }
         let age = listed_at.and_then(|at| now.duration_since(at).ok()).unwrap_or(Duration::MAX);
         match self.store.dir(dir)?.and_then(|dir| dir.album) {
             Some(album) if album.remote.is_some() => {
                 if album.listed_at.is_none() {
-                    awaited.push(self.start(Subject::Items(dir)));
+                    awaited.push(self.start(Subject::Items(dir), Demand::Begin));
                 } else if !self.is_recent(album.told_at, now) {
                     self.ask_about(dir, age, now)?;
                 } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {
@@ -159,13 +165,14 @@ impl Library {
     ) -> Result<(), store::Error> {
         let pages = self.store.albums_pages()?;
         let list_age_max = self.config.refresh.saturating_mul(pages.saturating_mul(LIST_SHARE));
-        self.running.check_after(dir);
-        if self.running.get(Subject::Albums).is_some() {
+        self.memory.check_after(dir);
+        if let Some(albums) = self.listings.get(Subject::Albums) {
+            albums.finish();
             return Ok(());
         }
         if pages <= 1
             || list_age >= list_age_max
-            || !self.running.may_ask(dir, pages, self.config.refresh, now)
+            || !self.memory.may_ask(dir, pages, self.config.refresh, now)
         {
             self.renew(Subject::Albums);
         } else {
@@ -183,9 +190,9 @@ impl Library {
         (self.config.clock.0)()
     }
 
-    /// The listings that run now.
+    /// The listings that run or pause now.
     pub fn running(&self) -> Vec<Follower> {
-        self.running.all()
+        self.listings.all()
     }
 
     /// Waits until everything that `look` would wait for is complete.
@@ -193,12 +200,18 @@ impl Library {
     /// # Errors
     /// If a listing fails.
     pub async fn complete(&self, dir: DirId) -> Result<(), Error> {
-        let library = self.clone();
-        let awaited = self.store.run(move |_| library.look(dir)).await?;
-        for follower in awaited {
-            ended(follower).await?;
+        loop {
+            let library = self.clone();
+            let awaited = self.store.run(move |_| library.look(dir)).await?;
+            awaited.iter().for_each(Follower::finish);
+            let mut complete = true;
+            for follower in awaited {
+                complete &= follower.complete().await?;
+            }
+            if complete {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Lists a directory again, now: the albums, and the items of `dir` if it is an album. For a
@@ -207,7 +220,7 @@ impl Library {
     /// # Errors
     /// If a listing fails.
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
-        self.running.forgive();
+        self.memory.forgive();
         self.list_anew(Subject::Albums).await?;
         let is_album = self
             .store
@@ -225,13 +238,14 @@ impl Library {
         Ok(())
     }
 
-    /// A running listing may have begun before what the caller wants to see: waits it out first.
+    /// A listing that is running may have begun before what the caller wants to see.
     async fn list_anew(&self, subject: Subject) -> Result<(), Error> {
-        if let Some(running) = self.running.get(subject) {
+        if let Some(running) = self.listings.outdate(subject) {
             // Its outcome does not matter: the next one's does.
-            let _ = ended(running).await;
+            let _ = running.complete().await;
         }
-        ended(self.start(subject)).await
+        self.start(subject, Demand::All).complete().await?;
+        Ok(())
     }
 
     /// Makes an album, or shows again one that was hidden. Settles earlier attempts whose outcome is not
@@ -323,19 +337,5 @@ impl Library {
             return Err(Error::BadTitle("it is longer than 500 characters"));
         }
         Ok(title)
-    }
-}
-
-/// Waits for the end of a listing.
-///
-/// # Errors
-/// If it fails.
-pub async fn ended(mut follower: Follower) -> Result<(), Error> {
-    match follower.wait_for(|progress| progress.ended.is_some()).await {
-        Ok(progress) => match &progress.ended {
-            Some(Err(error)) => Err(Error::Shared(error.clone())),
-            _ => Ok(()),
-        },
-        Err(_) => Err(store::Error::ShuttingDown.into()),
     }
 }

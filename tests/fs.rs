@@ -295,6 +295,69 @@ fn mkdir_costs_one_request_once_the_albums_are_known() {
     assert_eq!(world.mkdir("B"), Err(errno(libc::EEXIST)));
 }
 
+/// Reads a directory from `offset` until `enough` entries have come; returns where to go on.
+fn read_some(world: &World, dir: Ino, mut offset: u64, enough: usize) -> u64 {
+    let mut count = 0;
+    world.fs().opendir(dir).unwrap();
+    while count < enough {
+        let page = world.runtime.block_on(world.fs().readdir(dir, offset)).unwrap();
+        count += page.len();
+        offset = page.last().unwrap().next;
+    }
+    offset
+}
+
+#[test]
+fn who_stops_reading_costs_a_page_ahead_and_who_goes_on_costs_each_page_once() {
+    let world = World::new();
+    world.seed("Big", 2000);
+    world.seed("Other", 1000);
+    let (big, other) = (world.dir("Big"), world.dir("Other"));
+    let mut stopped = 0;
+    let cost = world.cost(|| {
+        stopped = read_some(&world, big, 0, 10);
+        // Time enough for the other listing to go further, if it did.
+        assert_eq!(world.list(other).len(), 1000);
+    });
+    assert_eq!(cost, [(Call::MediaItemsSearch, 2 + 10)]);
+    let cost = world.cost(|| {
+        stopped = read_some(&world, big, stopped, 500);
+        // Somebody else reads from the beginning meanwhile.
+        assert_eq!(world.list(big).len(), 2000);
+        read_some(&world, big, stopped, 1000);
+    });
+    assert_eq!(cost, [(Call::MediaItemsSearch, 18)]);
+}
+
+#[test]
+fn whether_a_name_exists_is_asked_page_by_page() {
+    let world = World::new();
+    world.seed("Big", 2000);
+    let big = world.dir("Big");
+    let cost = world.cost(|| {
+        world.runtime.block_on(world.fs().lookup(big, b"IMG_000350.jpg")).unwrap();
+    });
+    let pages = cost.iter().find(|(call, _)| *call == Call::MediaItemsSearch).unwrap().1;
+    assert!((4..=5).contains(&pages), "{pages}");
+    let cost = world.cost(|| assert_eq!(world.lookup(big, "no.jpg"), Err(errno(libc::ENOENT))));
+    let rest = cost.iter().find(|(call, _)| *call == Call::MediaItemsSearch).unwrap().1;
+    assert_eq!(pages + rest, 20);
+}
+
+#[test]
+fn a_refresh_does_not_go_on_with_a_listing_that_somebody_has_left() {
+    let world = World::new();
+    world.seed("Big", 500);
+    let big = world.dir("Big");
+    read_some(&world, big, 0, 10);
+    world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000001.jpg".into() });
+    let cost = world.cost(|| world.refresh(big));
+    // Of the five, the page ahead may have been on its way.
+    assert!(cost.iter().all(|(_, n)| *n <= 6), "{cost:?}");
+    let names = world.names(big);
+    assert!(!names.contains(&"IMG_000001.jpg".to_owned()) && names.len() == 499, "{}", names.len());
+}
+
 #[test]
 fn a_second_start_of_the_program_lists_from_what_is_kept() {
     let mut world = World::new();

@@ -10,7 +10,7 @@ use clap::Parser;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::engine::Engine;
 use gphotosfs::emulator::{Call, Config, Edit, Emulator};
-use gphotosfs::library::{self, Clock, Library, ended};
+use gphotosfs::library::{self, Clock, Library};
 use gphotosfs::media::{DirId, EntryName};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::Child;
@@ -88,7 +88,7 @@ impl World {
                 break;
             }
             for listing in running {
-                self.runtime.block_on(ended(listing)).unwrap();
+                self.runtime.block_on(listing.complete()).unwrap();
             }
         }
     }

@@ -189,6 +189,11 @@ impl Error {
             || self.refusal().is_some_and(|it| it.status == 404 && it.call.starts_with("albums."))
     }
 
+    /// Whether the service found fault with what was asked, a page token that is too old for one.
+    pub fn is_invalid_request(&self) -> bool {
+        self.refusal().is_some_and(|it| it.status == 400)
+    }
+
     /// Whether an id in the call names no item of ours. Fails a whole batch; which one is not told.
     pub fn is_invalid_item(&self) -> bool {
         self.says("invalid media item id")

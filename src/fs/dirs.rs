@@ -68,13 +68,6 @@ impl Fs {
             Place::Dir(dir) => self.library.look(dir)?,
             _ => Vec::new(),
         };
-        let followers: Vec<Follower> = followers
-            .into_iter()
-            .map(|mut follower| {
-                follower.borrow_and_update();
-                follower
-            })
-            .collect();
         let mut listed = Vec::new();
         if offset < OFFSET_OF_FIRST {
             for (at, name) in [(0, "."), (1, "..")] {
@@ -116,6 +109,7 @@ impl Fs {
             }
             Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
         }
+        followers.iter().for_each(|it| it.read(cookie, !listed.is_empty()));
         Ok((listed, followers))
     }
 
@@ -326,21 +320,14 @@ fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
     }
 }
 
-/// Waits until one of the listings has another page, or has ended.
-async fn any_progress(followers: Vec<Follower>) -> Result<()> {
+/// Waits until one of the listings has got further than when it was looked at.
+pub(super) async fn any_progress(followers: Vec<Follower>) -> Result<()> {
     let mut waiting = JoinSet::new();
     for mut follower in followers {
-        waiting.spawn(async move {
-            let progress = follower.changed().await.map(|()| follower.borrow().clone());
-            match progress {
-                Ok(progress) => progress.ended.unwrap_or(Ok(())),
-                // It ended between our look at it and now: look again.
-                Err(_) => Ok(()),
-            }
-        });
+        waiting.spawn(async move { follower.progressed().await });
     }
     match waiting.join_next().await {
-        Some(Ok(Err(error))) => Err(crate::library::Error::Shared(error).into()),
+        Some(Ok(outcome)) => Ok(outcome?),
         _ => Ok(()),
     }
 }

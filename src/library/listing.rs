@@ -1,16 +1,16 @@
 //! One listing at a time for each subject, however many look at it; page by page into the store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use lru::LruCache;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
+use super::follower::{Demand, Follower, Pace};
+use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
-use crate::media::{DirId, PageToken};
+use crate::media::DirId;
 use crate::store::{Change, ListedAlbum, ListedItem};
 
 /// A listing that failed is not begun again before this time unless somebody needs it.
@@ -30,23 +30,9 @@ pub enum Subject {
     Items(DirId),
 }
 
-/// How far a listing is.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// Pages that are in the store.
-    pub pages: u64,
-    /// Set when the listing has ended.
-    pub ended: Option<Result<(), Arc<Error>>>,
-}
-
-/// Follows a running listing.
-pub type Follower = watch::Receiver<Progress>;
-
-/// The listings that are running now: bounded by the number of directories being looked at.
-pub(super) struct Running {
-    // Held for a lookup or an insert.
-    listings: Mutex<HashMap<Subject, Follower>>,
-    // Likewise, and never both.
+/// What is remembered of listings while the program runs.
+pub(super) struct Memory {
+    // Each held for a look-up or an insert, and never two.
     failed: Mutex<LruCache<Subject, Instant>>,
     // Albums that were looked at while it is being asked whether they have changed.
     looked_at: Mutex<HashSet<DirId>>,
@@ -54,10 +40,9 @@ pub(super) struct Running {
     asked: Mutex<(Option<SystemTime>, HashSet<DirId>)>,
 }
 
-impl Default for Running {
+impl Default for Memory {
     fn default() -> Self {
         Self {
-            listings: Mutex::default(),
             failed: Mutex::new(LruCache::new(FAILURES_MAX)),
             looked_at: Mutex::default(),
             asked: Mutex::default(),
@@ -65,17 +50,7 @@ impl Default for Running {
     }
 }
 
-impl Running {
-    /// The running listing of `subject`.
-    pub(super) fn get(&self, subject: Subject) -> Option<Follower> {
-        self.listings.lock().get(&subject).cloned()
-    }
-
-    /// All that run.
-    pub(super) fn all(&self) -> Vec<Follower> {
-        self.listings.lock().values().cloned().collect()
-    }
-
+impl Memory {
     /// The items of an album are to be looked at once it is known whether they have changed.
     pub(super) fn check_after(&self, dir: DirId) {
         self.looked_at.lock().insert(dir);
@@ -109,49 +84,50 @@ impl Running {
 impl Library {
     /// Starts listing `subject` again, for the next look: nobody waits for it.
     pub(super) fn renew(&self, subject: Subject) {
-        if !self.running.failed_just_now(subject) {
-            self.start(subject);
+        if !self.memory.failed_just_now(subject) {
+            self.start(subject, Demand::All);
         }
     }
 
-    /// Starts listing `subject`, or joins the listing that is running.
-    pub(super) fn start(&self, subject: Subject) -> Follower {
-        let mut listings = self.running.listings.lock();
-        if let Some(follower) = listings.get(&subject) {
-            return follower.clone();
+    /// Starts listing `subject`, or joins the listing that is running, and has it go as far as `demand` says.
+    pub(super) fn start(&self, subject: Subject, demand: Demand) -> Follower {
+        let (follower, pace) = self.listings.join(subject, demand);
+        if let Some(pace) = pace {
+            let library = self.clone();
+            self.runtime.spawn(async move { library.run(subject, pace).await });
         }
-        let (progress, follower) = watch::channel(Progress::default());
-        listings.insert(subject, follower.clone());
-        drop(listings);
-        let library = self.clone();
-        self.runtime.spawn(async move {
-            let outcome = match subject {
-                Subject::Albums => library.list_albums(&progress).await,
-                Subject::Album(dir) => library.ask_for_album(dir).await,
-                Subject::Items(dir) => library.list_items(dir, &progress).await,
-            };
-            if let Err(error) = &outcome {
-                let error = error as &(dyn std::error::Error + 'static);
-                tracing::warn!(?subject, error, "listing failed");
-                library.running.failed.lock().put(subject, Instant::now());
-            }
-            if !matches!(subject, Subject::Items(_))
-                && let Err(error) = library.follow_counts(subject).await
-            {
-                tracing::warn!(%error, "what was looked at could not be looked up");
-            }
-            library.running.listings.lock().remove(&subject);
-            progress.send_modify(|progress| progress.ended = Some(outcome.map_err(Arc::new)));
-        });
         follower
+    }
+
+    async fn run(self, subject: Subject, mut pace: Pace) {
+        let outcome = match subject {
+            Subject::Albums => self.list_albums(&mut pace).await,
+            Subject::Album(dir) => self.ask_for_album(dir).await.map(|()| true),
+            Subject::Items(dir) => self.list_items(dir, &mut pace).await,
+        };
+        let outcome = match outcome {
+            Ok(true) => Ok(()),
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(?subject, error = as_dyn(&error), "listing failed");
+                self.memory.failed.lock().put(subject, Instant::now());
+                Err(error)
+            }
+        };
+        if !matches!(subject, Subject::Items(_))
+            && let Err(error) = self.follow_counts(subject).await
+        {
+            tracing::warn!(%error, "what was looked at could not be looked up");
+        }
+        pace.ended(outcome);
     }
 
     /// The albums that were looked at are listed again if their counts say so.
     async fn follow_counts(&self, told: Subject) -> Result<(), Error> {
         let looked_at: Vec<DirId> = match told {
-            Subject::Albums => self.running.looked_at.lock().drain().collect(),
+            Subject::Albums => self.memory.looked_at.lock().drain().collect(),
             Subject::Album(dir) | Subject::Items(dir) => {
-                self.running.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
+                self.memory.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
             }
         };
         let (refresh, now) = (self.config.refresh, self.now());
@@ -186,7 +162,7 @@ impl Library {
             Ok(album) => album,
             // It is for the list to say what is left.
             Err(error) if error.is_album_missing() => {
-                self.start(Subject::Albums);
+                self.start(Subject::Albums, Demand::All);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -198,18 +174,25 @@ impl Library {
         Ok(())
     }
 
-    async fn list_albums(&self, progress: &watch::Sender<Progress>) -> Result<(), Error> {
-        let listing = self.store.run(|store| store.next_listing()).await?;
+    /// Lists the albums; `false` if the listing was given up on the way.
+    async fn list_albums(&self, pace: &mut Pace) -> Result<bool, Error> {
+        let mut listing = self.store.run(|store| store.next_listing()).await?;
         let now = self.now();
-        let mut pages = 0;
-        let mut cursor = None;
+        let mut walk = Walk::default();
         loop {
-            let page = self.client.list_albums(cursor.as_ref()).await?;
-            let next = next_page(cursor, page.next)?;
+            let page = match self.client.list_albums(walk.token()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    walk.refused(error)?;
+                    listing = self.store.run(|store| store.next_listing()).await?;
+                    continue;
+                }
+            };
             let albums = page.items;
-            let changes = self
+            let (changes, latest) = self
                 .store
                 .run(move |store| {
+                    let latest = store.dir_cookies_to_come()?;
                     let mut changes = Vec::new();
                     for album in albums {
                         let path = names::for_album(&album.title, &album.id);
@@ -217,17 +200,19 @@ impl Library {
                             store.album_listed(&ListedAlbum { album, path }, listing, now)?.changes,
                         );
                     }
-                    Ok(changes)
+                    Ok((changes, latest))
                 })
                 .await?;
             self.announce(changes);
-            pages += 1;
-            progress.send_modify(|progress| progress.pages += 1);
-            match next {
-                Some(token) => cursor = Some(token),
-                None => break,
+            pace.page_kept(latest);
+            if !walk.turn(page.next)? {
+                break;
+            }
+            if !pace.more().await {
+                return Ok(false);
             }
         }
+        let pages = walk.pages();
         let changes = self
             .store
             .run(move |store| {
@@ -238,17 +223,14 @@ impl Library {
             .await?;
         self.announce(changes);
         self.retitle_later();
-        Ok(())
+        Ok(true)
     }
 
-    async fn list_items(
-        &self,
-        dir: DirId,
-        progress: &watch::Sender<Progress>,
-    ) -> Result<(), Error> {
+    /// Lists the items of an album; `false` if the listing was given up on the way.
+    async fn list_items(&self, dir: DirId, pace: &mut Pace) -> Result<bool, Error> {
         let began = self.now();
         let mut news = false;
-        let (album, listing) = self
+        let (album, mut listing) = self
             .store
             .run(move |store| {
                 let album =
@@ -257,10 +239,16 @@ impl Library {
             })
             .await?;
         let album = album.ok_or(Error::NotAnAlbum)?;
-        let mut cursor = None;
+        let mut walk = Walk::default();
         loop {
-            let page = self.client.list_album_items(&album, cursor.as_ref()).await?;
-            let next = next_page(cursor, page.next)?;
+            let page = match self.client.list_album_items(&album, walk.token()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    walk.refused(error)?;
+                    listing = self.store.run(|store| store.next_listing()).await?;
+                    continue;
+                }
+            };
             self.base_urls.learn(&page.items);
             let listed: Vec<ListedItem> = page
                 .items
@@ -270,20 +258,27 @@ impl Library {
                     item,
                 })
                 .collect();
-            let changes =
-                self.store.run(move |store| store.items_listed(dir, &listed, listing)).await?;
+            let (changes, latest) = self
+                .store
+                .run(move |store| {
+                    let latest = store.file_cookies_to_come(dir)?;
+                    Ok((store.items_listed(dir, &listed, listing)?, latest))
+                })
+                .await?;
             news |= !changes.is_empty();
             self.announce(changes);
-            progress.send_modify(|progress| progress.pages += 1);
-            match next {
-                Some(token) => cursor = Some(token),
-                None => break,
+            pace.page_kept(latest);
+            if !walk.turn(page.next)? {
+                break;
+            }
+            if !pace.more().await {
+                return Ok(false);
             }
         }
         let changes =
             self.store.run(move |store| store.items_complete(dir, listing, began, news)).await?;
         self.announce(changes);
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn announce(&self, changes: Vec<Change>) {
@@ -291,7 +286,6 @@ impl Library {
     }
 }
 
-/// Only the absence of a token ends a listing; a token that repeats would never end it (reference §7.2).
-fn next_page(sent: Option<PageToken>, next: Option<PageToken>) -> Result<Option<PageToken>, Error> {
-    if next.is_some() && next == sent { Err(Error::PagesRepeat) } else { Ok(next) }
+fn as_dyn(error: &Error) -> &(dyn std::error::Error + 'static) {
+    error
 }

@@ -1,5 +1,6 @@
 //! The tree as the user sees it: directories and entries.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -154,6 +155,32 @@ impl Store {
             let files =
                 "SELECT id, name, file FROM entries WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             in_cookie_order(db, (dirs, files), dir, cookie, limit)
+        })
+    }
+
+    /// Behind such cookies stand directories that are yet to be made.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn dir_cookies_to_come(&self) -> Result<Range<i64>> {
+        self.read(|db| {
+            let last = db
+                .prepare_cached("SELECT coalesce(max(id), 0) FROM dirs WHERE id <> 1")?
+                .query_row([], |row| row.get(0))?;
+            Ok(last..FIRST_FILE_COOKIE)
+        })
+    }
+
+    /// Behind such cookies stand names of files that `dir` is yet to get.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn file_cookies_to_come(&self, dir: DirId) -> Result<Range<i64>> {
+        self.read(|db| {
+            let last: Option<i64> = db
+                .prepare_cached("SELECT max(id) FROM entries WHERE dir = ?1")?
+                .query_row([dir], |row| row.get(0))?;
+            Ok(last.map_or(0, |id| FIRST_FILE_COOKIE + id)..i64::MAX)
         })
     }
 

@@ -1,0 +1,354 @@
+//! Those who look, and the listing they look at: it goes as far as somebody wants, and no further.
+//!
+//! A reader wants the page that it takes and the one behind it, so that the next page is fetched while this one is
+//! taken. Whoever has to know all of a directory wants all pages. When nobody wants more the listing pauses and keeps
+//! its place; when nobody has wanted more for a long time it is given up, and begins again with the next look.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+
+use super::{Error, Subject};
+use crate::store;
+
+/// For how long a listing in which nobody reads on keeps its place: page tokens and base URLs grow old, and what
+/// changes meanwhile is missed.
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+
+/// How many listings may pause at a time; a further one is given up at once.
+const PAUSED_MAX: usize = 64;
+
+/// More pages than any listing has.
+const ALL: u64 = u64::MAX;
+
+/// How far a listing is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Pages that are in the store.
+    pub pages: u64,
+    /// Who reads on behind such a cookie is given the latest page, or waits for the next.
+    pub latest: Range<i64>,
+    /// Set when the listing has ended.
+    pub ended: Option<Ended>,
+}
+
+/// How a listing has ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// Everything is in the store.
+    Complete,
+    /// Nobody has read on for long: whoever does begins another.
+    GivenUp,
+    /// It has failed.
+    Failed(Arc<Error>),
+}
+
+/// Follows a running listing.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    progress: watch::Receiver<Progress>,
+    wanted: Arc<watch::Sender<u64>>,
+}
+
+impl Follower {
+    /// Somebody has read up to `cookie` and is given what is kept behind it; `found` says whether that is anything.
+    pub fn read(&self, cookie: i64, found: bool) {
+        if !found {
+            return self.read_on();
+        }
+        let progress = self.progress.borrow();
+        if progress.latest.contains(&cookie) {
+            want(&self.wanted, progress.pages + 1);
+        }
+    }
+
+    /// Somebody has read everything, and waits for the next page; the one behind it is wanted, too.
+    pub fn read_on(&self) {
+        want(&self.wanted, self.progress.borrow().pages + 2);
+    }
+
+    /// Waits until there is more than at the look that this follower comes from.
+    ///
+    /// # Errors
+    /// If the listing fails.
+    pub async fn progressed(&mut self) -> Result<(), Error> {
+        // Without a sender it has ended: the next look tells how.
+        let _ = self.progress.changed().await;
+        match &self.progress.borrow().ended {
+            Some(Ended::Failed(error)) => Err(Error::Shared(error.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has everything listed, and waits until it is; `false` if the listing was given up just before.
+    ///
+    /// # Errors
+    /// If the listing fails.
+    pub async fn complete(mut self) -> Result<bool, Error> {
+        want(&self.wanted, ALL);
+        match self.progress.wait_for(|progress| progress.ended.is_some()).await {
+            Ok(progress) => match &progress.ended {
+                Some(Ended::Failed(error)) => Err(Error::Shared(error.clone())),
+                Some(Ended::GivenUp) => Ok(false),
+                _ => Ok(true),
+            },
+            Err(_) => Err(store::Error::ShuttingDown.into()),
+        }
+    }
+
+    /// Has everything listed, and waits for nothing.
+    pub(super) fn finish(&self) {
+        want(&self.wanted, ALL);
+    }
+
+    /// The same, as of now.
+    fn fresh(&self) -> Self {
+        let mut follower = self.clone();
+        follower.progress.mark_unchanged();
+        follower
+    }
+}
+
+fn want(wanted: &watch::Sender<u64>, pages: u64) {
+    wanted.send_if_modified(|wanted| {
+        let more = pages > *wanted;
+        *wanted = pages.max(*wanted);
+        more
+    });
+}
+
+/// The listings that are running or pausing now, one for each subject.
+pub(super) struct Listings {
+    // Held for a look-up or a change of it, and while a listing is given up.
+    running: Mutex<HashMap<Subject, Follower>>,
+    pauses: Semaphore,
+    pause_max: Duration,
+}
+
+impl Default for Listings {
+    fn default() -> Self {
+        Self::new(PAUSED_MAX, PAUSE_MAX)
+    }
+}
+
+/// Until where a listing is to go for those who begin or join it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// The first page; readers say themselves what more they want.
+    Begin,
+    /// To the end.
+    All,
+}
+
+impl Listings {
+    fn new(paused_max: usize, pause_max: Duration) -> Self {
+        Self { running: Mutex::default(), pauses: Semaphore::new(paused_max), pause_max }
+    }
+
+    /// The listing of `subject`.
+    pub(super) fn get(&self, subject: Subject) -> Option<Follower> {
+        self.running.lock().get(&subject).map(Follower::fresh)
+    }
+
+    /// All there are.
+    pub(super) fn all(&self) -> Vec<Follower> {
+        self.running.lock().values().map(Follower::fresh).collect()
+    }
+
+    /// Joins the listing of `subject`; if there is none, its pace is returned for who is to run it.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        subject: Subject,
+        demand: Demand,
+    ) -> (Follower, Option<Pace>) {
+        let pages = match demand {
+            Demand::Begin => 1,
+            Demand::All => ALL,
+        };
+        let mut running = self.running.lock();
+        if let Some(follower) = running.get(&subject) {
+            want(&follower.wanted, pages);
+            return (follower.fresh(), None);
+        }
+        let (progress, follows) = watch::channel(Progress::default());
+        let (wants, wanted) = watch::channel(pages);
+        let follower = Follower { progress: follows, wanted: Arc::new(wants) };
+        running.insert(subject, follower.clone());
+        (follower, Some(Pace { listings: self.clone(), subject, progress, wanted }))
+    }
+
+    /// Another listing of `subject` is to begin, since what this one has seen is older than what is asked for. One
+    /// that runs to its end is returned: it is to be waited for. Any other goes on only as long as somebody follows
+    /// it who has done so before.
+    pub(super) fn outdate(&self, subject: Subject) -> Option<Follower> {
+        let mut running = self.running.lock();
+        if running.get(&subject).is_some_and(|it| *it.wanted.borrow() == ALL) {
+            return running.get(&subject).cloned();
+        }
+        // With its last follower goes the sender of what is wanted.
+        running.remove(&subject);
+        None
+    }
+}
+
+/// Held by whoever runs a listing: says when to go on, and tells the followers.
+pub(super) struct Pace {
+    listings: Arc<Listings>,
+    subject: Subject,
+    progress: watch::Sender<Progress>,
+    wanted: watch::Receiver<u64>,
+}
+
+impl Pace {
+    /// A page is in the store; see [`Progress::latest`].
+    pub(super) fn page_kept(&self, latest: Range<i64>) {
+        self.progress.send_modify(|progress| {
+            progress.pages += 1;
+            progress.latest = latest;
+        });
+    }
+
+    /// Waits until somebody wants another page; `false` if the listing has been given up.
+    pub(super) async fn more(&mut self) -> bool {
+        let pages = self.progress.borrow().pages;
+        if self.wanted.has_changed().is_err() {
+            return self.give_up();
+        }
+        if *self.wanted.borrow() > pages {
+            return true;
+        }
+        if let Ok(_pause) = self.listings.pauses.try_acquire() {
+            let wanted = self.wanted.wait_for(|wanted| *wanted > pages);
+            let waited =
+                tokio::time::timeout(self.listings.pause_max, wanted).await.map(|it| it.is_ok());
+            match waited {
+                Ok(true) => return true,
+                // Nobody follows it any more: it is outdated.
+                Ok(false) => return self.give_up(),
+                Err(_) => {}
+            }
+        }
+        // Nobody may join between the last look at what is wanted and the end.
+        let listings = self.listings.clone();
+        let mut running = listings.running.lock();
+        if *self.wanted.borrow() > pages {
+            return true;
+        }
+        self.leave(&mut running);
+        self.give_up()
+    }
+
+    /// Takes the listing out of the list, unless another is there by now.
+    fn leave(&self, running: &mut HashMap<Subject, Follower>) {
+        let own = self.progress.subscribe();
+        if running.get(&self.subject).is_some_and(|it| it.progress.same_channel(&own)) {
+            running.remove(&self.subject);
+        }
+    }
+
+    fn give_up(&self) -> bool {
+        self.progress.send_modify(|progress| progress.ended = Some(Ended::GivenUp));
+        false
+    }
+
+    /// The listing has ended otherwise than by being given up.
+    pub(super) fn ended(self, outcome: Result<(), Error>) {
+        self.leave(&mut self.listings.running.lock());
+        let ended =
+            outcome.map_or_else(|error| Ended::Failed(Arc::new(error)), |()| Ended::Complete);
+        self.progress.send_modify(|progress| progress.ended = Some(ended));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::DirId;
+
+    const TRIP: Subject = Subject::Items(DirId(7));
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn begun(listings: &Arc<Listings>) -> (Follower, Pace) {
+        let (follower, pace) = listings.join(TRIP, Demand::Begin);
+        (follower, pace.unwrap())
+    }
+
+    /// Whether the listing goes on by itself.
+    async fn goes_on(pace: &mut Pace) -> bool {
+        let soon = Duration::from_millis(1);
+        tokio::time::timeout(soon, pace.more()).await.is_ok_and(|more| more)
+    }
+
+    #[tokio::test]
+    async fn a_listing_is_a_page_ahead_of_who_reads_furthest() {
+        let listings = Arc::new(Listings::new(1, LONG));
+        let (follower, mut pace) = begun(&listings);
+        follower.read(0, false);
+        pace.page_kept(0..i64::MAX);
+        assert!(goes_on(&mut pace).await, "the page behind the one that is waited for");
+        pace.page_kept(100..i64::MAX);
+        follower.read(50, true);
+        assert!(!goes_on(&mut pace).await, "the first page has not been taken yet");
+        let (other, none) = listings.join(TRIP, Demand::Begin);
+        assert!(none.is_none());
+        other.read(100, true);
+        assert!(goes_on(&mut pace).await);
+        pace.page_kept(200..i64::MAX);
+        follower.read(60, true);
+        assert!(!goes_on(&mut pace).await, "one behind the other changes nothing");
+        follower.finish();
+        for _ in 0..10 {
+            pace.page_kept(200..i64::MAX);
+            assert!(goes_on(&mut pace).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_learns_of_pages_and_of_the_end() {
+        let listings = Arc::new(Listings::new(1, LONG));
+        let (mut follower, pace) = begun(&listings);
+        pace.page_kept(0..i64::MAX);
+        follower.progressed().await.unwrap();
+        let mut late = listings.get(TRIP).unwrap();
+        let soon = Duration::from_millis(1);
+        assert!(tokio::time::timeout(soon, late.progressed()).await.is_err(), "it has seen that");
+        pace.ended(Err(Error::PagesRepeat));
+        late.progressed().await.unwrap_err();
+        follower.complete().await.unwrap_err();
+        assert!(listings.get(TRIP).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_nobody_reads_is_given_up_and_another_can_begin() {
+        // After its time, and at once if too many pause already.
+        for (paused_max, pause_max) in [(1, Duration::ZERO), (0, LONG)] {
+            let listings = Arc::new(Listings::new(paused_max, pause_max));
+            let (mut follower, mut pace) = begun(&listings);
+            pace.page_kept(0..i64::MAX);
+            assert!(!pace.more().await);
+            assert!(listings.get(TRIP).is_none());
+            follower.progressed().await.unwrap();
+            assert!(!follower.complete().await.unwrap());
+            begun(&listings);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_outdated_listing_goes_on_for_its_followers_only() {
+        let listings = Arc::new(Listings::new(1, LONG));
+        let (follower, mut pace) = begun(&listings);
+        assert!(listings.outdate(TRIP).is_none());
+        let (_other, _pace) = begun(&listings);
+        pace.page_kept(0..i64::MAX);
+        follower.finish();
+        assert!(pace.more().await);
+        drop(follower);
+        assert!(!pace.more().await);
+        pace.ended(Ok(()));
+        assert!(listings.get(TRIP).is_some(), "the other one stays");
+    }
+}

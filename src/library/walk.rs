@@ -1,0 +1,114 @@
+//! The way through the pages of one listing (reference §7.2). Pure.
+//!
+//! Only the absence of a token ends it. Pages may be short, empty, overlap or repeat; a token may be refused in the
+//! middle, and then the way begins again, once; and a way that leads in a circle ends with an error.
+
+use super::Error;
+use crate::api;
+use crate::media::PageToken;
+
+/// Where a listing is.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    token: Option<PageToken>,
+    pages: u32,
+    has_restarted: bool,
+    /// Brent's way to notice a circle: one token is remembered, and from time to time a later one instead.
+    remembered: Option<PageToken>,
+    remember_at: u32,
+}
+
+impl Walk {
+    /// The token of the page to ask for; `None` for the first.
+    pub(super) fn token(&self) -> Option<&PageToken> {
+        self.token.as_ref()
+    }
+
+    /// Pages since the beginning.
+    pub(super) fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// A page has come, with the token of the `next`; `false` if it was the last.
+    ///
+    /// # Errors
+    /// If the pages lead in a circle.
+    pub(super) fn turn(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
+        self.pages += 1;
+        if next.is_some() && (next == self.token || next == self.remembered) {
+            return Err(Error::PagesRepeat);
+        }
+        if self.pages >= self.remember_at {
+            self.remembered = next.clone();
+            self.remember_at = self.pages.saturating_mul(2);
+        }
+        self.token = next;
+        Ok(self.token.is_some())
+    }
+
+    /// A page was refused. If that can be for its token, which may be too old, the way begins again.
+    ///
+    /// # Errors
+    /// The error, if beginning again would not help.
+    pub(super) fn refused(&mut self, error: api::Error) -> Result<(), Error> {
+        if self.token.is_none() || self.has_restarted || !error.is_invalid_request() {
+            return Err(error.into());
+        }
+        tracing::info!(%error, "a page token was refused: the listing begins again");
+        *self = Self { has_restarted: true, ..Self::default() };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: impl Into<String>) -> Option<PageToken> {
+        Some(PageToken::new(text.into()))
+    }
+
+    fn refusal(status: u16) -> api::Error {
+        api::Error::Refused(Box::new(api::Refusal {
+            call: "mediaItems.search",
+            class: api::Class::Read,
+            status,
+            reason: Some("INVALID_ARGUMENT".into()),
+            message: "Invalid page token.".into(),
+            retry_after: None,
+        }))
+    }
+
+    #[test]
+    fn only_the_absence_of_a_token_is_the_end() {
+        let mut walk = Walk::default();
+        for page in 0..300 {
+            assert!(walk.turn(token(page.to_string())).unwrap());
+        }
+        assert!(!walk.turn(None).unwrap());
+        assert_eq!(walk.pages(), 301);
+    }
+
+    #[test]
+    fn circles_of_any_length_are_noticed() {
+        for (lead, length) in [(0, 1), (0, 2), (3, 1), (3, 7), (50, 64), (7, 200)] {
+            let mut walk = Walk::default();
+            let circle = (0..).map(|at| if at < lead { at } else { lead + (at - lead) % length });
+            let mut turns = circle.map(|at| walk.turn(token(at.to_string())));
+            let turned = turns.by_ref().take_while(Result::is_ok).count();
+            assert!(turned <= 4 * (lead + length) + 2, "{lead} {length}: {turned}");
+        }
+    }
+
+    #[test]
+    fn a_refused_token_is_forgiven_once() {
+        let mut walk = Walk::default();
+        assert!(walk.refused(refusal(400)).is_err(), "there was no token to refuse");
+        walk.turn(token("a")).unwrap();
+        assert!(walk.refused(refusal(403)).is_err());
+        walk.refused(refusal(400)).unwrap();
+        assert_eq!((walk.token(), walk.pages()), (None, 0));
+        walk.turn(token("a")).unwrap();
+        assert!(walk.refused(refusal(400)).is_err());
+    }
+}
