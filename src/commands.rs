@@ -61,7 +61,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Logout(args) => block_on(logout::run(&args, &profile)).map(done),
         Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url)),
         Command::Umount(args) => umount::run(&args).map(done),
-        Command::Status(args) => status::run(&args, &profile).map(done),
+        Command::Status(args) => status::run(&args, &profile, &cli.api_url).map(done),
         Command::Sync(args) => sync::run(args, &profile, cli.api_url).map(done),
         Command::Refresh(args) => sync::refresh(&args, &profile).map(done),
         Command::Failed(args) => failed::run(&args, &profile).map(done),

@@ -165,6 +165,7 @@ impl Fs {
             },
             Place::Control => match name.as_bytes() {
                 b"status.json" => Place::Status,
+                b"metrics" => Place::Metrics,
                 b"failed" => Place::Failed(DirId::ROOT),
                 _ => return Ok(Found::Nothing),
             },
@@ -173,7 +174,9 @@ impl Fs {
                 Some(Child::File(file)) => Place::File(file),
                 None => return Ok(Found::Nothing),
             },
-            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+            Place::File(_) | Place::Status | Place::Metrics => {
+                return Err(Error::plain(libc::ENOTDIR));
+            }
         };
         Ok(Found::Place(place))
     }
@@ -202,7 +205,7 @@ impl Fs {
             Place::Control => dir(3, 0o555),
             // 1 says that subdirectories are not counted.
             Place::Failed(_) => dir(1, dir_mode),
-            Place::Status => {
+            Place::Status | Place::Metrics => {
                 let now = SystemTime::now();
                 Attr {
                     ino,
@@ -276,9 +279,11 @@ impl Fs {
         // Names that were taken away, also if waiting for the rest should fail.
         self.store.make_durable()?;
         let scope = match self.place(ino)? {
-            Place::Dir(DirId::ROOT) | Place::Control | Place::Failed(_) | Place::Status => {
-                Scope::All
-            }
+            Place::Dir(DirId::ROOT)
+            | Place::Control
+            | Place::Failed(_)
+            | Place::Status
+            | Place::Metrics => Scope::All,
             Place::Dir(dir) => Scope::Dir(dir),
             Place::File(file) => Scope::File(file),
         };

@@ -11,6 +11,7 @@ mod batch;
 mod commit;
 pub mod crash;
 mod level;
+mod pace;
 mod replay;
 pub mod room;
 pub mod spool;
@@ -24,7 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
@@ -38,6 +39,8 @@ use crate::store::{
 
 pub use crate::store::Scope;
 pub use commit::{CommitError, Refusal};
+use pace::Pace;
+pub use pace::{Gone, Rate};
 pub use room::{Need, NoRoom, SpoolFile};
 pub use spool::Spool;
 pub use trouble::{Trouble, TroubleKind};
@@ -220,6 +223,12 @@ pub struct Queue {
     pub uploading: u64,
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
+    /// What has gone since the program began.
+    pub gone: Gone,
+    /// How fast it goes.
+    pub rate: Rate,
+    /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it up.
+    pub time_left: Option<Duration>,
     /// What keeps the whole queue from moving, if something does.
     pub trouble: Option<Trouble>,
     /// The last failures, oldest first.
@@ -255,6 +264,9 @@ struct Shared {
     file_locks: [Mutex<()>; FILE_LOCKS],
     /// Uploads under way.
     sending: Mutex<HashMap<FileId, Sending>>,
+    /// What has gone, without the uploads under way. Taken after `sending`.
+    gone: Mutex<Gone>,
+    pace: Mutex<Pace>,
     trouble: Mutex<Option<Trouble>>,
     failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
@@ -316,6 +328,8 @@ impl Pipeline {
             writers: Mutex::default(),
             file_locks: std::array::from_fn(|_| Mutex::default()),
             sending: Mutex::default(),
+            gone: Mutex::default(),
+            pace: Mutex::default(),
             trouble: Mutex::default(),
             failures: Mutex::default(),
             wake: Notify::new(),
@@ -577,11 +591,19 @@ impl Pipeline {
         let backlog = shared.store.backlog()?;
         let sent = shared.sent();
         let uploading = shared.sending.lock().len() as u64;
+        let bytes_left = backlog.sealed_bytes.saturating_sub(sent);
+        let trouble = shared.trouble.lock().clone();
+        let gone = shared.gone();
+        let rate = shared.pace.lock().look(Instant::now(), gone);
+        let time_left = pace::time_left(bytes_left, backlog.left(), rate);
         Ok(Queue {
             backlog,
             uploading,
-            bytes_left: backlog.sealed_bytes.saturating_sub(sent),
-            trouble: shared.trouble.lock().clone(),
+            bytes_left,
+            gone,
+            rate,
+            time_left: time_left.filter(|_| trouble.is_none()),
+            trouble,
             failures: shared.failures.lock().iter().cloned().collect(),
         })
     }
@@ -648,7 +670,19 @@ impl Shared {
 
     /// Bytes of uploads under way that have been handed to the network.
     fn sent(&self) -> u64 {
-        self.sending.lock().values().map(|it| it.sent.load(Ordering::Relaxed)).sum()
+        sent_of(&self.sending.lock())
+    }
+
+    /// What has gone by now, with the uploads under way.
+    fn gone(&self) -> Gone {
+        let sending = self.sending.lock();
+        let gone = *self.gone.lock();
+        Gone { bytes: gone.bytes + sent_of(&sending), ..gone }
+    }
+
+    /// So many files have arrived, or memberships been changed.
+    fn count_gone(&self, things: usize) {
+        self.gone.lock().things += things as u64;
     }
 
     fn is_open(&self, file: FileId) -> bool {
@@ -825,6 +859,10 @@ impl Shared {
         let named = self.store.file_path(file).ok().flatten();
         named.unwrap_or_else(|| format!("(file {} without a name)", file.0))
     }
+}
+
+fn sent_of(sending: &HashMap<FileId, Sending>) -> u64 {
+    sending.values().map(|it| it.sent.load(Ordering::Relaxed)).sum()
 }
 
 /// An error with all its causes on one line.

@@ -56,7 +56,7 @@ fn what_google_refuses_has_its_remedy() {
     world.emulator.faults(|it| it.fail_next(Call::AlbumsList, 1, Failure::ServiceDisabled));
     says(&world, "api", &["fail the Photos Library API is not enabled", "console.cloud.google"]);
     world.emulator.advance_clock(Duration::from_secs(7200));
-    says(&world, "clock", &["fail", "2h", "behind Google's", "set-ntp"]);
+    says(&world, "clock", &["fail 2h behind Google's", "set-ntp"]);
     world.emulator.faults(|it| it.fail_next(Call::AlbumsList, 1, Failure::Unavailable));
     says(&world, "api", &["warn Google has trouble of its own"]);
     world.emulator.revoke_grants();

@@ -197,6 +197,16 @@ impl Login {
         self.state.lock().stored.grant.missing_scopes()
     }
 
+    /// The OAuth client that requests are made by. The API tells no name of the account.
+    pub fn client_id(&self) -> String {
+        self.state.lock().stored.client.client_id.clone()
+    }
+
+    /// When the user has logged in.
+    pub fn granted_at(&self) -> Timestamp {
+        self.state.lock().stored.grant.granted_at
+    }
+
     /// When Google will end this login by itself, if it said so.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.state.lock().stored.grant.ends_at

@@ -128,12 +128,12 @@ fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> Comma
         return error.hint("is the album called otherwise?");
     }
     error.hint(match Mount::of_profile(profile) {
-        Ok(mount) => format!(
+        Ok(Some(mount)) => format!(
             "name the album's directory below {}, where profile {} is mounted",
             mount.root.display(),
             profile.name()
         ),
-        Err(_) => "it is not mounted: run 'gphotosfs mount MOUNTPOINT' first".to_owned(),
+        _ => "it is not mounted: run 'gphotosfs mount MOUNTPOINT' first".to_owned(),
     })
 }
 

@@ -6,25 +6,29 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::status::time_words;
+use crate::fs::control;
+
 /// What there is to show.
 #[derive(Clone, Debug, Default)]
 pub struct Outlook {
-    /// How many things Google has still to be told.
-    pub left: u64,
-    /// Bytes that Google does not have yet.
-    pub bytes_left: u64,
-    /// Files that were refused.
-    pub failed: u64,
+    /// What is on its way.
+    pub queue: control::Queue,
+    /// What has gone, and how fast.
+    pub progress: control::Progress,
     /// Why nothing moves, if so.
     pub hindrance: Option<String>,
 }
+
+/// The bar is that long; it stands for files and bytes alike, because one large file takes as long as many calls.
+const BAR_LEN: u64 = 1000;
 
 /// Shows how far the uploads are: a bar on a terminal, else a line now and then on stderr. Dropping it takes
 /// the bar away.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// The most that was left at any time; the bar's full length.
-    most: u64,
+    /// When the wait began: what had gone before does not count.
+    first: Option<Outlook>,
     next_line: Instant,
     hindrance: Option<String>,
 }
@@ -34,20 +38,16 @@ impl Progress {
 
     /// Nothing is shown before the first [`Progress::show`].
     pub fn start() -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} done, {msg}")
+        let style = ProgressStyle::with_template("{bar:30} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
-        Self { bar, most: 0, next_line: Instant::now() + Self::LINE_EVERY, hindrance: None }
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(BAR_LEN).with_style(style));
+        Self { bar, first: None, next_line: Instant::now() + Self::LINE_EVERY, hindrance: None }
     }
 
     /// Brings it up to date.
     pub fn show(&mut self, now: &Outlook) {
-        let left = now.left;
-        self.most = self.most.max(left);
-        let mut rest = format!("{} left", ByteSize(now.bytes_left));
-        if now.failed > 0 {
-            rest = format!("{rest}, {} failed", now.failed);
-        }
+        let first = self.first.get_or_insert_with(|| now.clone());
+        let sum = Sum::since(first, now);
         // Said once when it begins, however the progress is shown: the wait may be long.
         if now.hindrance != self.hindrance {
             if let Some(why) = &now.hindrance {
@@ -55,12 +55,12 @@ impl Progress {
             }
             self.hindrance.clone_from(&now.hindrance);
         }
+        let text = sum.text(now);
         if let Some(bar) = &self.bar {
-            bar.set_length(self.most);
-            bar.set_position(self.most - left);
-            bar.set_message(rest);
+            bar.set_position((sum.fraction() * BAR_LEN as f64) as u64);
+            bar.set_message(text);
         } else if Instant::now() >= self.next_line {
-            self.line(&format!("{}/{} done, {rest}", self.most - left, self.most));
+            self.line(&text);
             self.next_line = Instant::now() + Self::LINE_EVERY;
         }
     }
@@ -78,5 +78,102 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// What has gone since the wait began, of what there was then and has come since: files that come meanwhile make
+/// the whole larger, and those that go do not make it smaller.
+#[derive(Debug, PartialEq, Eq)]
+struct Sum {
+    files: u64,
+    files_all: u64,
+    bytes: u64,
+    bytes_all: u64,
+    failed: u64,
+}
+
+impl Sum {
+    fn since(first: &Outlook, now: &Outlook) -> Self {
+        let failed = now.queue.failed.saturating_sub(first.queue.failed);
+        let files = now.progress.files_done.saturating_sub(first.progress.files_done) + failed;
+        let bytes = now.progress.bytes_sent.saturating_sub(first.progress.bytes_sent);
+        Self {
+            files,
+            files_all: files + now.queue.left(),
+            bytes,
+            bytes_all: bytes + now.queue.bytes_left,
+            failed,
+        }
+    }
+
+    fn fraction(&self) -> f64 {
+        let part = |done: u64, all: u64| (all > 0).then(|| done as f64 / all as f64);
+        let parts: Vec<f64> = [part(self.files, self.files_all), part(self.bytes, self.bytes_all)]
+            .into_iter()
+            .flatten()
+            .collect();
+        if parts.is_empty() { 1.0 } else { parts.iter().sum::<f64>() / parts.len() as f64 }
+    }
+
+    fn text(&self, now: &Outlook) -> String {
+        let Self { files, files_all, bytes, bytes_all, failed } = self;
+        let mut text =
+            format!("{files}/{files_all} done, {}/{}", ByteSize(*bytes), ByteSize(*bytes_all));
+        let progress = &now.progress;
+        if progress.bytes_per_second > 0 {
+            text += &format!(", {}/s", ByteSize(progress.bytes_per_second));
+        }
+        if let Some(seconds) = progress.seconds_left {
+            text += &format!(", about {} left", time_words(seconds));
+        }
+        if *failed > 0 {
+            text += &format!(", {failed} refused");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlook(
+        sealed: u64,
+        bytes_left: u64,
+        files_done: u64,
+        bytes_sent: u64,
+        failed: u64,
+    ) -> Outlook {
+        Outlook {
+            queue: control::Queue { sealed, bytes_left, failed, ..Default::default() },
+            progress: control::Progress { files_done, bytes_sent, ..Default::default() },
+            hindrance: None,
+        }
+    }
+
+    #[test]
+    fn the_whole_grows_with_what_comes_and_never_shrinks_with_what_goes() {
+        let first = outlook(10, 1000, 500, 90_000, 3);
+        assert_eq!(
+            Sum::since(&first, &first),
+            Sum { files: 0, files_all: 10, bytes: 0, bytes_all: 1000, failed: 0 }
+        );
+        // Four went, one was refused, and five more came.
+        let later = outlook(10, 1000, 504, 90_500, 4);
+        let sum = Sum::since(&first, &later);
+        assert_eq!(sum, Sum { files: 5, files_all: 15, bytes: 500, bytes_all: 1500, failed: 1 });
+        assert_eq!(sum.text(&later), "5/15 done, 500 B/1.5 KiB, 1 refused");
+        assert_eq!(sum.fraction(), 1.0 / 3.0);
+        let end = outlook(0, 0, 514, 91_500, 4);
+        assert_eq!(Sum::since(&first, &end).fraction(), 1.0);
+    }
+
+    #[test]
+    fn rate_and_time_left_are_told_if_known() {
+        let mut now = outlook(1, 2_000_000, 0, 0, 0);
+        now.progress.bytes_per_second = 1_000_000;
+        now.progress.seconds_left = Some(2);
+        let text = Sum::since(&now.clone(), &now).text(&now);
+        assert_eq!(text, "0/1 done, 0 B/1.9 MiB, 976.6 KiB/s, about 2s left");
     }
 }

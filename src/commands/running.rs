@@ -10,16 +10,19 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::CommandError;
 use super::progress::{Outlook, Progress};
+use crate::fs::control::Status;
 use crate::profile::Profile;
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
 const SYNCED_XATTR: &std::ffi::CStr = c"user.gphotos.synced";
 /// Reading this xattr of a directory lists it again from Google before the call returns.
 const LISTED_XATTR: &std::ffi::CStr = c"user.gphotos.listed";
+
+/// How long a mount may take to say how it is: it asks only its tables.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The root of a running mount.
 #[derive(Clone, Debug)]
@@ -29,18 +32,15 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// The mount of a profile.
+    /// The mount of a profile, if there is one.
     ///
     /// # Errors
-    /// If there is none.
-    pub fn of_profile(profile: &Profile) -> Result<Self, CommandError> {
+    /// If that cannot be found out.
+    pub fn of_profile(profile: &Profile) -> Result<Option<Self>, CommandError> {
         let running = profile
             .running()
             .map_err(|err| CommandError::new("cannot look for a running mount").because(err))?;
-        running.map(|it| Self { root: it.mountpoint }).ok_or_else(|| {
-            CommandError::new(format!("profile {} is not mounted", profile.name()))
-                .hint("run 'gphotosfs mount MOUNTPOINT'")
-        })
+        Ok(running.map(|it| Self { root: it.mountpoint }))
     }
 
     /// The mount that `path` is on.
@@ -73,20 +73,23 @@ impl Mount {
         self.root.join(".gphotos").join(name)
     }
 
-    /// What the mount says about itself, unparsed.
-    ///
-    /// # Errors
-    /// If the mount is gone.
-    pub fn status_text(&self) -> Result<String, CommandError> {
-        std::fs::read_to_string(self.status_file()).map_err(|err| cannot_use(&self.root, err))
-    }
-
     /// What the mount says about itself.
     ///
     /// # Errors
-    /// If the mount is gone or speaks another version.
+    /// If the mount is gone, does not answer or speaks another version.
     pub fn status(&self) -> Result<Status, CommandError> {
-        serde_json::from_str(&self.status_text()?).map_err(|err| {
+        let (done, waiting) = mpsc::channel();
+        let file = self.status_file();
+        // A process that is stopped or stuck would keep us waiting for ever.
+        std::thread::spawn(move || done.send(std::fs::read_to_string(file)));
+        let text = match waiting.recv_timeout(ANSWER_DEADLINE) {
+            Ok(text) => text.map_err(|err| cannot_use(&self.root, err))?,
+            Err(_) => {
+                return Err(CommandError::new(format!("{} does not answer", self.root.display()))
+                    .hint("its process is stopped or stuck; 'gphotosfs doctor' says more"));
+            }
+        };
+        serde_json::from_str(&text).map_err(|err| {
             CommandError::new(format!("cannot understand {}", self.status_file().display()))
                 .because(err)
                 .hint("is the mount of another version of gphotosfs?")
@@ -133,130 +136,12 @@ pub fn cannot_use(path: &Path, err: io::Error) -> CommandError {
     if dead { error.hint("the mount has died: run 'gphotosfs umount' on it") } else { error }
 }
 
-/// `.gphotos/status.json`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Status {
-    /// Which account.
-    pub profile: String,
-    /// The mount's process.
-    pub pid: u32,
-    /// Where it is mounted.
-    pub mountpoint: PathBuf,
-    /// Since when.
-    pub since: Timestamp,
-    /// The API's base URL.
-    pub api_url: String,
-    /// Whether Google lets us in.
-    pub login: Login,
-    /// Files on their way, by state.
-    pub queue: Queue,
-    /// What holds up the uploads now.
-    #[serde(default)]
-    pub trouble: Option<Trouble>,
-    /// The day's allowance.
-    pub quota: Quota,
-    /// The content cache.
-    pub cache: Cache,
-    /// The last few things that went wrong, oldest first.
-    pub errors: Vec<Problem>,
-}
-
-/// Whether Google lets us in.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Login {
-    /// `ok`, `missing`, `dead` or `offline`.
-    pub state: String,
-    /// What to do about it; empty if all is well.
-    #[serde(default)]
-    pub message: String,
-}
-
-/// Files on their way, by state.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[allow(missing_docs)] // The states are those of the design's state machine.
-pub struct Queue {
-    pub open: u64,
-    pub scratch: u64,
-    pub sealed: u64,
-    /// Of those, the ones whose bytes are under way.
-    pub uploading: u64,
-    pub uploaded: u64,
-    pub creating: u64,
-    pub confirming: u64,
-    pub failed: u64,
-    /// Items of the library to be put into an album.
-    pub additions: u64,
-    /// Items to be taken out of an album.
-    pub removals: u64,
-    /// Bytes that Google does not have yet.
-    pub bytes_left: u64,
-}
-
-impl Queue {
-    /// How many things Google has still to be told.
-    pub fn left(&self) -> u64 {
-        self.sealed
-            + self.uploaded
-            + self.creating
-            + self.confirming
-            + self.additions
-            + self.removals
-    }
-}
-
-/// What holds up the uploads.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Trouble {
-    /// For people.
-    pub text: String,
-    /// When they are tried again.
-    pub until: Timestamp,
-}
-
-/// The day's allowance.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Quota {
-    /// The day in Google's time zone.
-    pub day: String,
-    /// Calls of the API so far.
-    pub api_requests: u64,
-    /// How many there may be.
-    pub api_limit: u64,
-    /// Downloads so far.
-    pub media_requests: u64,
-    /// How many there may be.
-    pub media_limit: u64,
-    /// When both begin again at 0.
-    pub resets_at: Timestamp,
-    /// Until when nothing is sent, if Google said so.
-    #[serde(default)]
-    pub blocked_until: Option<Timestamp>,
-}
-
-/// The content cache, in bytes.
-#[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs)]
-pub struct Cache {
-    pub bytes: u64,
-    pub limit: u64,
-}
-
-/// Something that went wrong.
-#[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs)]
-pub struct Problem {
-    pub at: Timestamp,
-    pub path: String,
-    pub error: String,
-}
-
 impl Status {
     /// For a progress bar.
     pub fn outlook(&self) -> Outlook {
         Outlook {
-            left: self.queue.left(),
-            bytes_left: self.queue.bytes_left,
-            failed: self.queue.failed,
+            queue: self.queue.clone(),
+            progress: self.progress.clone().unwrap_or_default(),
             hindrance: self.hindrance(),
         }
     }

@@ -1,16 +1,27 @@
-//! `gphotosfs status`: what a mount says about itself, for people and for programs.
+//! `gphotosfs status`: what a profile is doing, for people and for programs. A running mount tells; without one
+//! the profile's files and tables do.
 
-use std::fmt::Write;
-use std::io::{self, IsTerminal};
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use console::{Style, Term, measure_text_width, truncate_str};
+use jiff::{SignedDuration, Timestamp, Unit};
+use url::Url;
 
-use super::running::{Mount, Status, local_time};
+use super::engine::{kept_budget, no_directory};
+use super::running::{Mount, local_time};
 use super::{CommandError, print};
+use crate::api::{Budget, ClientSecret, Grant};
+use crate::fs::control::{Login, Progress, Queue, Status};
 use crate::profile::Profile;
+use crate::store::Store;
+
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// `gphotosfs status`.
 #[derive(Debug, Args)]
@@ -18,11 +29,11 @@ pub struct StatusArgs {
     /// The mount; without it, that of the profile
     mountpoint: Option<PathBuf>,
 
-    /// Print the mount's status.json as it is
+    /// Print JSON as in .gphotos/status.json; with --watch, an object on each line
     #[arg(long)]
     json: bool,
 
-    /// Print again every second, until interrupted or unmounted
+    /// Look again every second, until interrupted or unmounted
     #[arg(short, long)]
     watch: bool,
 }
@@ -30,75 +41,202 @@ pub struct StatusArgs {
 /// Prints the status.
 ///
 /// # Errors
-/// If there is no running mount.
-pub fn run(args: &StatusArgs, profile: &Profile) -> Result<(), CommandError> {
-    let mount = match &args.mountpoint {
-        Some(path) => Mount::holding(path)?,
-        None => Mount::of_profile(profile)?,
+/// If what is asked for is no running mount, or the profile's files cannot be read.
+pub fn run(args: &StatusArgs, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
+    let look = || match &args.mountpoint {
+        Some(path) => Mount::holding(path)?.status(),
+        None => match Mount::of_profile(profile)? {
+            Some(mount) => mount.status(),
+            None => kept(profile, api_url),
+        },
     };
+    let mut status = look()?;
+    if !args.watch {
+        return print(if args.json { json(&status, true)? } else { describe(&status) });
+    }
+    let mut screen = Screen::new();
+    let mounted = status.mountpoint.is_some();
     loop {
-        let text = if args.json { mount.status_text()? } else { describe(&mount.status()?) };
-        let home = if args.watch && io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
-        let end = if text.ends_with('\n') { "" } else { "\n" };
-        print(format!("{home}{text}{end}"))?;
-        if !args.watch {
-            return Ok(());
+        if args.json {
+            print(json(&status, false)?)?;
+        } else {
+            screen.show(&status)?;
         }
-        #[allow(clippy::disallowed_methods)] // A person is watching: the second is the event.
-        std::thread::sleep(Duration::from_secs(1));
+        #[expect(clippy::disallowed_methods, reason = "a person watches: the second is the event")]
+        std::thread::sleep(LOOK_EVERY);
+        status = match look() {
+            Ok(status) if status.mountpoint.is_some() == mounted => status,
+            // It has been unmounted, which is no failure of watching it.
+            Ok(_) => return Ok(()),
+            Err(_) if mounted && !matches!(profile.running(), Ok(Some(_))) => return Ok(()),
+            Err(err) => return Err(err),
+        };
     }
 }
 
+/// What is known without a mount.
+fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
+    let dir = profile.config_dir().map_err(no_directory)?;
+    let login = |err| CommandError::new("cannot read the login").because(err);
+    let client = ClientSecret::stored(dir).map_err(login)?;
+    let grant = Grant::stored(dir).map_err(login)?;
+    let look = || match Store::look(profile.state_dir().map_err(std::io::Error::other)?)? {
+        Some(store) => Ok((store.backlog()?, kept_budget(&store)?)),
+        None => Ok((Default::default(), Budget::new(Timestamp::now()))),
+    };
+    let (backlog, budget) = look().map_err(|err: Box<dyn std::error::Error + Send + Sync>| {
+        CommandError::new("cannot read the database").because(err)
+    })?;
+    let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
+    Ok(Status {
+        login: Login::kept(client.as_ref(), grant.as_ref()),
+        ..Status::unmounted(name, api_url.to_string(), &backlog, &spent)
+    })
+}
+
+fn json(status: &Status, pretty: bool) -> Result<String, CommandError> {
+    let text =
+        if pretty { serde_json::to_string_pretty(status) } else { serde_json::to_string(status) };
+    let text = text.map_err(|err| CommandError::new("cannot write JSON").because(err))?;
+    Ok(text + "\n")
+}
+
+/// Where `--watch` shows: a terminal's whole screen, drawn over, or a line for each change.
+struct Screen {
+    term: Term,
+    last: String,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let term = Term::stdout();
+        if term.is_term() {
+            // What cannot be cleared is merely drawn over.
+            let _ = term.clear_screen();
+        }
+        Self { term, last: String::new() }
+    }
+
+    fn show(&mut self, status: &Status) -> Result<(), CommandError> {
+        if !self.term.is_term() {
+            let line = format!("{}\n", summary(status));
+            if line != self.last {
+                print(format!("{} {line}", local_time(Timestamp::now())))?;
+                self.last = line;
+            }
+            return Ok(());
+        }
+        let (height, width) = self.term.size();
+        let text = describe(status);
+        let lines = text.lines().take(usize::from(height).saturating_sub(1));
+        let draw = || -> std::io::Result<()> {
+            self.term.move_cursor_to(0, 0)?;
+            for line in lines {
+                let line = truncate_str(line, usize::from(width), "…");
+                let rest = usize::from(width).saturating_sub(measure_text_width(&line));
+                writeln!(&self.term, "{line}{:rest$}", "")?;
+            }
+            self.term.clear_to_end_of_screen()
+        };
+        draw().map_err(|err| CommandError::new("cannot write the output").because(err))
+    }
+}
+
+/// One screen.
 fn describe(status: &Status) -> String {
+    let (bold, bad) = (Style::new().bold(), Style::new().yellow());
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name:9}{value}");
+        let _ = writeln!(text, "{}{value}", bold.apply_to(format!("{name:9}")));
     };
-    let since = local_time(status.since);
-    row("Profile", status.profile.clone());
-    row("Mount", format!("{} since {since}, process {}", status.mountpoint.display(), status.pid));
-    row("API", status.api_url.clone());
-    row("Login", login(status));
-    row("Queue", queue(status));
+    let now = Timestamp::now();
+    row("Account", account(status));
+    row("Login", login(&status.login, now));
+    for scope in &status.login.missing_scopes {
+        let text = format!("{scope} was not granted: log in again and tick all boxes");
+        row("", bad.apply_to(text).to_string());
+    }
+    row("Mount", mount(status));
+    row("Queue", queue(&status.queue));
+    if let Some(progress) = &status.progress
+        && status.queue.left() > 0
+    {
+        row("Speed", speed(progress));
+    }
     if let Some(trouble) = &status.trouble {
-        row("", format!("held up until {}: {}", local_time(trouble.until), trouble.text));
+        let (since, until) = (ago(now, trouble.since), local_time(trouble.until));
+        let text = format!("held up ({since}): {}; tried again at {until}", trouble.text);
+        row("", bad.apply_to(text).to_string());
     }
     let quota = &status.quota;
     row(
         "Quota",
         format!(
-            "{} of {} API requests and {} of {} downloads used on {}; resets {}",
+            "{} of {} API requests and {} of {} downloads used today; resets at {}",
             quota.api_requests,
             quota.api_limit,
             quota.media_requests,
             quota.media_limit,
-            quota.day,
             local_time(quota.resets_at)
         ),
     );
-    if let Some(until) = quota.blocked_until {
-        row("", format!("nothing is sent until {}", local_time(until)));
+    for (what, until) in [("sent", quota.blocked_until), ("downloaded", quota.media_blocked_until)]
+    {
+        if let Some(until) = until {
+            let text =
+                format!("used up, says Google: nothing is {what} until {}", local_time(until));
+            row("", bad.apply_to(text).to_string());
+        }
     }
-    let cache = &status.cache;
-    row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)));
-    for (i, it) in status.errors.iter().enumerate() {
+    if let Some(spool) = &status.spool {
+        row("Spool", format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room)));
+    }
+    if let Some(cache) = &status.cache {
+        row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)));
+    }
+    for (i, it) in status.errors.iter().rev().enumerate() {
         let name = if i == 0 { "Errors" } else { "" };
-        row(name, format!("{} {}: {}", local_time(it.at), it.path, it.error));
+        row(name, format!("{}: {}: {}", ago(now, it.at), it.path, it.error));
     }
     text
 }
 
-fn login(status: &Status) -> String {
-    let login = &status.login;
-    match login.message.as_str() {
-        "" => login.state.clone(),
-        message => format!("{}: {message}", login.state),
-    }
+/// The API tells no name or address of the account with the scopes that we ask for.
+fn account(status: &Status) -> String {
+    let client = status.login.client_id.as_deref().map(|it| format!(", OAuth client {it}"));
+    format!("profile {}{} at {}", status.profile, client.unwrap_or_default(), status.api_url)
 }
 
-fn queue(status: &Status) -> String {
-    let queue = &status.queue;
+fn login(login: &Login, now: Timestamp) -> String {
+    let state = match (login.state.as_str(), login.message.as_str()) {
+        (state, "") => state.to_owned(),
+        (state, message) => format!("{state}: {message}"),
+    };
+    let age = login.granted_at.map(|at| format!(", logged in {}", ago(now, at)));
+    let end = login.ends_at.map(|at| format!(", ends at {}", local_time(at)));
+    format!("{state}{}{}", age.unwrap_or_default(), end.unwrap_or_default())
+}
+
+fn mount(status: &Status) -> String {
+    let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
+    else {
+        return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to send what is queued"
+            .to_owned();
+    };
+    let mut text = format!("{} since {}, process {pid}", root.display(), local_time(since));
+    if let Some(facts) = &status.mount {
+        let read_only = if facts.read_only { ", read-only" } else { "" };
+        let _ = write!(
+            text,
+            "; {} open, commit={}, sizes={}{read_only}, Linux {}",
+            facts.open_files, facts.commit, facts.sizes, facts.kernel
+        );
+    }
+    text
+}
+
+fn queue(queue: &Queue) -> String {
     let parts = [
         ("being written", queue.open),
         ("kept here only (scratch names)", queue.scratch),
@@ -120,16 +258,63 @@ fn queue(status: &Status) -> String {
     if parts.is_empty() { left } else { format!("{left}: {}", parts.join(", ")) }
 }
 
+fn speed(progress: &Progress) -> String {
+    let left = match progress.seconds_left {
+        Some(seconds) => format!("about {} left", time_words(seconds)),
+        None => "nothing moves".to_owned(),
+    };
+    let bytes = ByteSize(progress.bytes_per_second);
+    format!("{bytes}/s, {} files a minute; {left}", progress.files_per_minute)
+}
+
+/// What changes, in one line.
+fn summary(status: &Status) -> String {
+    let mut line = queue(&status.queue);
+    if let Some(progress) = status.progress.as_ref().filter(|_| status.queue.left() > 0) {
+        let _ = write!(line, "; {}", speed(progress));
+    }
+    if let Some(why) = status.hindrance() {
+        let _ = write!(line, "; held up: {why}");
+    }
+    line
+}
+
+/// `1h 20m`, to the two largest units.
+pub(super) fn time_words(seconds: u64) -> String {
+    let unit = match seconds {
+        0..3600 => Unit::Second,
+        3600..86_400 => Unit::Minute,
+        _ => Unit::Hour,
+    };
+    let exact = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let rounded = exact.round(unit).unwrap_or(exact);
+    if rounded.is_zero() { "0s".to_owned() } else { format!("{rounded:#}") }
+}
+
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    let seconds = u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0);
+    match seconds {
+        0..86_400 => format!(
+            "{} ago",
+            time_words(seconds / 60 * 60 + if seconds < 60 { seconds } else { 0 })
+        ),
+        86_400..172_800 => "1 day ago".to_owned(),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::running::Trouble;
     use super::*;
+    use crate::fs::control::Trouble;
 
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
-        "login":{"state":"dead","message":"run 'gphotosfs login'"},
+        "login":{"state":"dead","message":"run 'gphotosfs login'","missing_scopes":["edit"]},
         "queue":{"open":0,"scratch":1,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
                  "confirming":0,"failed":1,"additions":0,"removals":0,"bytes_left":5000000},
+        "progress":{"files_done":2,"bytes_sent":3,"bytes_per_second":2000000,"files_per_minute":30.5,
+                    "seconds_left":125},
         "quota":{"day":"2026-11-23","api_requests":12,"api_limit":10000,"media_requests":0,
                  "media_limit":75000,"resets_at":"2026-11-24T08:00:00Z","blocked_until":null},
         "cache":{"bytes":1000000,"limit":10000000000},
@@ -144,13 +329,42 @@ mod tests {
             "/m since",
             "process 7",
             "dead: run 'gphotosfs login'",
+            "edit was not granted",
             "5 to go, 4.8 MiB left: 1 kept here only (scratch names), 2 waiting, 3 uploading, \
              1 failed",
+            "1.9 MiB/s, 30.5 files a minute; about 2m 5s left",
             "12 of 10000 API requests",
             "Trip/x.txt: not a photo",
         ] {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
+        assert!(summary(&status).ends_with("held up: run 'gphotosfs login'"));
+    }
+
+    #[test]
+    fn without_a_mount_it_says_so() {
+        let status = Status { mountpoint: None, ..serde_json::from_str(EXAMPLE).unwrap() };
+        assert!(describe(&status).contains("not mounted; run 'gphotosfs mount"));
+    }
+
+    #[test]
+    fn times_are_told_to_two_units() {
+        for (seconds, words) in [
+            (0, "0s"),
+            (59, "59s"),
+            (125, "2m 5s"),
+            (3725, "1h 2m"),
+            (86_400, "24h"),
+            (200_000, "56h"),
+        ] {
+            assert_eq!(time_words(seconds), words);
+        }
+        let then: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let later = |seconds| ago(then + SignedDuration::from_secs(seconds), then);
+        assert_eq!(later(5), "5s ago");
+        assert_eq!(later(125), "2m ago");
+        assert_eq!(later(86_400 * 3), "3 days ago");
+        assert_eq!(later(-5), "0s ago", "clocks differ");
     }
 
     #[test]
@@ -162,7 +376,10 @@ mod tests {
         status.quota.blocked_until = Some(status.quota.resets_at);
         assert!(status.hindrance().unwrap().starts_with("Google's quota is used up until 2026"));
         status.quota.blocked_until = None;
-        status.trouble = Some(Trouble { text: "no network".into(), until: status.since });
+        let at = status.quota.resets_at;
+        let trouble =
+            Trouble { kind: "offline".into(), text: "no network".into(), since: at, until: at };
+        status.trouble = Some(trouble);
         assert_eq!(status.hindrance().unwrap(), "no network");
     }
 }

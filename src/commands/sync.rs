@@ -14,6 +14,7 @@ use super::engine::{self, Engine};
 use super::progress::{Outlook, Progress};
 use super::running::{self, Mount};
 use crate::cli::{UploadArgs, UploadSettings};
+use crate::fs::control;
 use crate::profile::{LockError, Profile};
 use crate::upload::{DrainError, Pipeline, Scope, TroubleKind};
 
@@ -121,11 +122,9 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
         ticks.tick().await;
         // What is wrong with the database, draining tells.
         if let Ok(queue) = pipeline.queue() {
-            let of = queue.backlog;
             progress.show(&Outlook {
-                left: of.left(),
-                bytes_left: queue.bytes_left,
-                failed: of.failed,
+                progress: control::Progress::of(&queue),
+                queue: control::Queue::of(&queue.backlog, queue.uploading, queue.bytes_left),
                 hindrance: queue.trouble.map(|it| it.text),
             });
         }
@@ -148,7 +147,10 @@ fn place(path: Option<&PathBuf>, profile: &Profile) -> Result<(Mount, PathBuf), 
     Ok(match path {
         Some(path) => (Mount::holding(path)?, path.clone()),
         None => {
-            let mount = Mount::of_profile(profile)?;
+            let mount = Mount::of_profile(profile)?.ok_or_else(|| {
+                CommandError::new(format!("profile {} is not mounted", profile.name()))
+                    .hint("run 'gphotosfs mount MOUNTPOINT'")
+            })?;
             let root = mount.root.clone();
             (mount, root)
         }

@@ -49,7 +49,7 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
         drain(&mount)?;
     }
     // Taken before unmounting, so that it cannot be about a later process of the same number.
-    let process = mount.status().ok().and_then(|it| open_process(it.pid));
+    let process = mount.status().ok().and_then(|it| open_process(it.pid?));
     unmount(&mount.root, How::WhenIdle)?;
     process.map_or(Ok(()), |it| wait_for_exit(&it))
 }

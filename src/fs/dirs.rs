@@ -40,7 +40,7 @@ impl Fs {
                 Ok(())
             }
             Place::Control | Place::Failed(_) => Ok(()),
-            Place::File(_) | Place::Status => Err(Error::plain(libc::ENOTDIR)),
+            Place::File(_) | Place::Status | Place::Metrics => Err(Error::plain(libc::ENOTDIR)),
         }
     }
 
@@ -80,7 +80,7 @@ impl Fs {
         let cookie = i64::try_from(offset.saturating_sub(OFFSET_OF_FIRST)).unwrap_or(i64::MAX);
         let own = |place: Place, name: &str, at: i64| Listed {
             ino: place.ino(),
-            is_dir: place != Place::Status,
+            is_dir: !matches!(place, Place::Status | Place::Metrics),
             name: name.into(),
             next: OFFSET_OF_FIRST + at as u64,
         };
@@ -102,12 +102,15 @@ impl Fs {
                 let all = [
                     own(Place::Status, "status.json", 1),
                     own(Place::Failed(DirId::ROOT), "failed", 2),
+                    own(Place::Metrics, "metrics", 3),
                 ];
                 listed.extend(
                     all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
                 );
             }
-            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+            Place::File(_) | Place::Status | Place::Metrics => {
+                return Err(Error::plain(libc::ENOTDIR));
+            }
         }
         followers.iter().for_each(|it| it.read(cookie, !listed.is_empty()));
         Ok((listed, followers))
@@ -119,7 +122,7 @@ impl Fs {
         };
         Ok(match place {
             Place::Dir(dir) => Place::Dir(parent(dir)?),
-            Place::Failed(DirId::ROOT) | Place::Status => Place::Control,
+            Place::Failed(DirId::ROOT) | Place::Status | Place::Metrics => Place::Control,
             Place::Failed(dir) => Place::Failed(parent(dir)?),
             Place::Control | Place::File(_) => Place::Dir(DirId::ROOT),
         }
@@ -159,7 +162,9 @@ impl Fs {
             Place::Dir(dir) => self.store.unlink(dir, &name)??,
             Place::Failed(dir) => self.store.failed_unlink(dir, &name)??,
             Place::Control => return Err(Error::plain(libc::EPERM)),
-            Place::File(_) | Place::Status => return Err(Error::plain(libc::ENOTDIR)),
+            Place::File(_) | Place::Status | Place::Metrics => {
+                return Err(Error::plain(libc::ENOTDIR));
+            }
         };
         self.discard(gone)?;
         self.pipeline.wake();
@@ -295,7 +300,7 @@ impl Fs {
         match self.place(ino)? {
             Place::Dir(dir) => Ok(dir),
             Place::Control | Place::Failed(_) => Err(Error::plain(libc::EPERM)),
-            Place::File(_) | Place::Status => Err(Error::plain(libc::ENOTDIR)),
+            Place::File(_) | Place::Status | Place::Metrics => Err(Error::plain(libc::ENOTDIR)),
         }
     }
 }

@@ -90,10 +90,14 @@ impl Fs {
         }
         let file = match self.place(ino)? {
             Place::File(file) => file,
-            Place::Status if write => return Err(Error::plain(libc::EACCES)),
-            Place::Status => {
-                let fh = self.handles.open_snapshot(self.status_json()?);
-                return Ok(Opened { fh, direct: true });
+            Place::Status | Place::Metrics if write => return Err(Error::plain(libc::EACCES)),
+            place @ (Place::Status | Place::Metrics) => {
+                let status = self.status()?;
+                let text = match place {
+                    Place::Metrics => status.metrics(),
+                    _ => status.json()?,
+                };
+                return Ok(Opened { fh: self.handles.open_snapshot(text), direct: true });
             }
             Place::Dir(_) | Place::Control | Place::Failed(_) => {
                 return Err(Error::plain(libc::EISDIR));
@@ -336,7 +340,7 @@ impl Fs {
             }
             Place::Dir(_) if change.size.is_none() => {}
             Place::Dir(_) => return Err(Error::plain(libc::EISDIR)),
-            Place::Control | Place::Status | Place::Failed(_) => {
+            Place::Control | Place::Status | Place::Metrics | Place::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));
             }
         }

@@ -114,6 +114,11 @@ impl Handles {
         Ok((self.insert(Handle::File { open: open.clone(), writable, writing }), open))
     }
 
+    /// How many files are open, however many descriptors each has.
+    pub fn open_files(&self) -> usize {
+        self.files.lock().len()
+    }
+
     /// Opens something that was made just now.
     pub fn open_snapshot(&self, bytes: Vec<u8>) -> Fh {
         self.insert(Handle::Snapshot(bytes.into()))

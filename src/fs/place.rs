@@ -20,6 +20,8 @@ pub enum Place {
     Control,
     /// `/.gphotos/status.json`.
     Status,
+    /// `/.gphotos/metrics`.
+    Metrics,
     /// `/.gphotos/failed` (for the root) and the directories in it, which mirror the albums.
     Failed(DirId),
 }
@@ -36,6 +38,7 @@ impl Place {
             Self::Failed(dir) => (2, dir.0),
             Self::Control => (3, 1),
             Self::Status => (3, 2),
+            Self::Metrics => (3, 3),
         };
         // SQLite counts up from 1 and cannot reach 2^48 in any lifetime.
         Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
@@ -55,6 +58,7 @@ impl Place {
             (2, 1..) => Some(Self::Failed(DirId(number))),
             (3, 1) => Some(Self::Control),
             (3, 2) => Some(Self::Status),
+            (3, 3) => Some(Self::Metrics),
             _ => None,
         }
     }
@@ -73,11 +77,12 @@ mod tests {
             Place::Failed(DirId::ROOT),
             Place::Control,
             Place::Status,
+            Place::Metrics,
         ] {
             assert_eq!(Place::of(place.ino()), Some(place));
         }
         assert_eq!(Place::Dir(DirId::ROOT).ino(), Ino(1));
-        for never in [0, 3 << TAG_SHIFT, (3 << TAG_SHIFT) + 3, 9 << TAG_SHIFT | 1, 1 << TAG_SHIFT] {
+        for never in [0, 3 << TAG_SHIFT, (3 << TAG_SHIFT) + 4, 9 << TAG_SHIFT | 1, 1 << TAG_SHIFT] {
             assert_eq!(Place::of(Ino(never)), None);
         }
     }

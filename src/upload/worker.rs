@@ -188,6 +188,7 @@ impl Worker {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(nap) => return,
         }
+        shared.pace.lock().look(Instant::now().into_std(), shared.gone());
         shared.moved_on();
     }
 
@@ -219,6 +220,10 @@ impl Worker {
                 })
             })
             .await?;
+        if self.in_flight.is_empty() && !startable.is_empty() {
+            let gone = self.shared.gone();
+            self.shared.pace.lock().begin(Instant::now().into_std(), gone);
+        }
         for file in startable {
             let sending = Sending::default();
             self.shared.sending.lock().insert(file.file, sending.clone());
@@ -279,7 +284,13 @@ impl Worker {
             self.shared.sending.lock().clear();
             return;
         };
-        self.shared.sending.lock().remove(&file);
+        {
+            // Both at once, or those who look between would see the bytes come back.
+            let mut sending = self.shared.sending.lock();
+            if let (Some(sent), Outcome::Done) = (sending.remove(&file), &outcome) {
+                self.shared.gone.lock().bytes += sent.sent.load(Ordering::Relaxed);
+            }
+        }
         let Some(transfer) = self.in_flight.remove(&file) else { return };
         let (text, forgivable) = match outcome {
             Outcome::Done => {

@@ -1,7 +1,7 @@
 //! What the facts mean. Pure.
 
 use bytesize::ByteSize;
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Disk, Facts, Kind, Life};
 use super::{Report, some};
@@ -10,6 +10,7 @@ use crate::api::{
     next_reset,
 };
 use crate::commands::running::local_time;
+use crate::commands::status::time_words;
 use crate::commands::with_causes;
 use crate::upload::room::reserve;
 
@@ -254,10 +255,11 @@ fn clock(facts: &Facts, report: &mut Report) {
     // Nobody has told the time.
     let Some(skew) = facts.skew else { return };
     let off = skew.abs();
-    let text = match off.round(Unit::Second).unwrap_or(off) {
-        it if it.as_secs() < 5 => "as Google's".to_owned(),
-        it if skew.is_positive() => format!("{it:#} behind Google's"),
-        it => format!("{it:#} ahead of Google's"),
+    let by = time_words(off.as_secs().unsigned_abs());
+    let text = match () {
+        () if off.as_secs() < 5 => "as Google's".to_owned(),
+        () if skew.is_positive() => format!("{by} behind Google's"),
+        () => format!("{by} ahead of Google's"),
     };
     let remedy = "set it right: 'timedatectl set-ntp true' as root";
     if off >= CLOCK_WRONG {
@@ -353,7 +355,7 @@ fn mounts(facts: &Facts, report: &mut Report) {
             Life::Others => {}
             Life::Ours(status) => {
                 mine = true;
-                let text = format!("{place}, process {}", status.pid);
+                let text = format!("{place}, process {}", status.pid.unwrap_or_default());
                 match status.hindrance() {
                     None => report.ok(NAME, text),
                     Some(why) => report.warn(

@@ -13,7 +13,8 @@ use url::Url;
 use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget};
 use crate::commands::engine::kept_budget;
 use crate::commands::mounts;
-use crate::commands::running::{Mount, Status};
+use crate::commands::running::Mount;
+use crate::fs::control::Status;
 use crate::profile::Profile;
 use crate::store::{self, Backlog, Store};
 

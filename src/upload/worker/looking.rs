@@ -131,6 +131,7 @@ impl Worker {
             Asker::Same(duplicate) => {
                 let merged = self.store(move |store| store.is_duplicate(&duplicate)).await;
                 if let Some(settled) = merged {
+                    self.shared.count_gone(settled.merged.len());
                     self.apply(settled).await;
                 }
             }
@@ -161,6 +162,7 @@ impl Worker {
                 %path,
                 "Google had these bytes before and does not show us the item; the local copy is kept"
             );
+            self.shared.count_gone(1);
             confirming.unseen(&store).await
         } else if confirming.0.lost == 0 {
             let text = format!("the item that Google made of it is not there ({text})");
@@ -197,6 +199,7 @@ fn let_go(
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;
+    shared.count_gone(1);
     crash::point(crash::CONFIRM_AFTER_JOURNAL);
     shared.spool.discard(file);
     drop(lock);

@@ -103,6 +103,7 @@ impl Worker {
         let error = match outcome {
             Ok(()) => {
                 self.changed();
+                self.shared.count_gone(call.members.len());
                 return self.members_changed(kind, call).await;
             }
             Err(error) => error,
