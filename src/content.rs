@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::api::{self, BaseUrls, SourceError};
 use crate::media::{FileId, MediaId};
-use crate::store::{self, FileInfo, OnChange, Store};
+use crate::store::{self, FileInfo, Store};
 
 use cache::Cache;
 use fetch::Fetch;
@@ -79,7 +79,6 @@ pub struct Content {
     client: api::Client,
     urls: Arc<BaseUrls>,
     runtime: Handle,
-    on_change: OnChange,
     cache: Arc<Cache>,
     // Held for a look-up or an insert, or while a whole file gets its name.
     running: Arc<Mutex<HashMap<FileId, Weak<Fetch>>>>,
@@ -97,7 +96,6 @@ impl Content {
         client: api::Client,
         urls: Arc<BaseUrls>,
         runtime: Handle,
-        on_change: OnChange,
     ) -> io::Result<Self> {
         Ok(Self {
             cache: Arc::new(Cache::open(config.dir, config.limit)?),
@@ -105,7 +103,6 @@ impl Content {
             client,
             urls,
             runtime,
-            on_change,
             running: Arc::default(),
             sizes: Arc::default(),
         })

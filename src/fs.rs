@@ -183,28 +183,26 @@ impl Fs {
 
     /// Attributes from what is kept; `None` if Google must be asked for the size.
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
-        let dir = |links, mode| Attr {
+        let dir = |links, mode, mtime| Attr {
             ino,
             is_dir: true,
             mode,
             links,
             size: 0,
-            atime: self.began,
-            mtime: self.began,
-            ctime: self.began,
+            atime: mtime,
+            mtime,
+            ctime: mtime,
             provisional: false,
         };
         let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
         Ok(Some(match self.place(ino)? {
             Place::Dir(id) => {
-                if self.store.dir(id)?.is_none() {
-                    return Err(Error::plain(libc::ESTALE));
-                }
-                dir(2 + self.store.subdir_count(id)?, dir_mode)
+                let known = self.store.dir(id)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
+                dir(2 + self.store.subdir_count(id)?, dir_mode, from_nanos(known.names_changed_ns))
             }
-            Place::Control => dir(3, 0o555),
+            Place::Control => dir(3, 0o555, self.began),
             // 1 says that subdirectories are not counted.
-            Place::Failed(_) => dir(1, dir_mode),
+            Place::Failed(_) => dir(1, dir_mode, self.began),
             Place::Status | Place::Metrics => {
                 let now = SystemTime::now();
                 Attr {
@@ -237,17 +235,17 @@ impl Fs {
             return Ok(attr);
         }
         let Place::File(file) = self.place(ino)? else { return Err(Error::plain(libc::ESTALE)) };
-        let info = self.file(file)?;
         // Whoever asks for one size of a directory is about to ask for all.
         self.content.learn_sizes_beside(file);
-        match self.content.learn_size(&info).await {
-            Ok(size) => Ok(self.file_attr(ino, &info, size, false)),
-            Err(error) => {
-                // A listing must not fail because one size is not to be had.
-                let error = &error as &(dyn std::error::Error + 'static);
-                tracing::debug!(file = file.0, error, "size not known: shown as 0");
-                Ok(self.file_attr(ino, &info, 0, true))
-            }
+        if let Err(error) = self.content.learn_size(&self.file(file)?).await {
+            // A listing must not fail because one size is not to be had.
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::debug!(file = file.0, error, "size not known: shown as 0");
+        }
+        // It took its time: whatever was known before may be different now.
+        match self.getattr_now(ino)? {
+            Some(attr) => Ok(attr),
+            None => Ok(self.file_attr(ino, &self.file(file)?, 0, true)),
         }
     }
 

@@ -6,27 +6,27 @@
 //! dropped unanswered sends `EIO`, so no caller hangs.
 
 mod interrupt;
+mod notify;
 
 use std::ffi::OsStr;
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
-    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, Notifier, OpenAccMode,
-    OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty,
-    ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, SessionACL,
-    TimeOrNow, WriteFlags,
+    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenAccMode, OpenFlags,
+    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
+    ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, SessionACL, TimeOrNow,
+    WriteFlags,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Place, Rename};
+use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Rename};
 use crate::store;
 
 /// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
@@ -55,9 +55,6 @@ const READS_AHEAD_MAX: u16 = 512;
 
 /// Large writes cost fewer switches; each thread keeps a buffer of this size.
 const WRITE_BYTES_MAX: u32 = 1 << 20;
-
-/// Changes that wait to be told to the kernel. When more come, its caches expire by themselves.
-const CHANGES_MAX: usize = 4096;
 
 /// A mounted filesystem.
 pub struct Mount {
@@ -97,19 +94,12 @@ impl Mount {
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
     }
 
-    /// Tells the kernel, from a thread of its own, what comes through `changes`.
-    ///
-    /// A notification may wait for a directory whose lock the kernel holds while it waits for an answer of
-    /// ours: it must never be sent by a thread that answers.
+    /// Tells the kernel what comes through `changes`, from threads of its own.
     ///
     /// # Errors
-    /// If the thread cannot be started.
-    pub fn notify(&self, changes: Changes) -> std::io::Result<()> {
-        let notifier = self.session.notifier();
-        std::thread::Builder::new()
-            .name("notify".into())
-            .spawn(move || changes.forward(&notifier))?;
-        Ok(())
+    /// If a thread cannot be started.
+    pub fn notify(&self, changes: Vec<store::Changes>) -> std::io::Result<()> {
+        changes.into_iter().try_for_each(|lane| notify::start(self.session.notifier(), lane))
     }
 
     /// Waits until somebody unmounts. Blocking.
@@ -128,44 +118,6 @@ pub struct Options {
     pub read_only: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
-}
-
-/// Makes the two ends through which changes come to the kernel.
-pub fn changes() -> (store::OnChange, Changes) {
-    let (sender, receiver) = sync_channel(CHANGES_MAX);
-    (on_change(sender), Changes { receiver })
-}
-
-fn on_change(sender: SyncSender<store::Change>) -> store::OnChange {
-    Arc::new(move |change| {
-        if let Err(TrySendError::Full(_)) = sender.try_send(change) {
-            // TTL is short: what is not told is noticed a second later.
-            tracing::debug!("too many changes at once to tell the kernel each");
-        }
-    })
-}
-
-/// The receiving end of [`changes`].
-pub struct Changes {
-    receiver: Receiver<store::Change>,
-}
-
-impl Changes {
-    fn forward(self, notifier: &Notifier) {
-        for change in self.receiver {
-            let outcome = match change {
-                store::Change::Entry(dir, name) => notifier
-                    .inval_entry(inode(Place::Dir(dir).ino()), OsStr::from_bytes(name.as_bytes())),
-                store::Change::File(file) => {
-                    notifier.inval_inode(inode(Place::File(file).ino()), 0, 0)
-                }
-                store::Change::Dir(dir) => notifier.inval_inode(inode(Place::Dir(dir).ino()), 0, 0),
-            };
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "the kernel did not take a notification");
-            }
-        }
-    }
 }
 
 struct Adapter {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::api::{self, BaseUrls};
 use crate::media::{DirId, EntryName};
-use crate::store::{self, AlbumIntent, OnChange, Store, TreeError};
+use crate::store::{self, AlbumIntent, Store, TreeError};
 
 pub use follower::Follower;
 use follower::{Demand, Listings};
@@ -102,7 +102,6 @@ pub struct Library {
     client: api::Client,
     runtime: Handle,
     base_urls: Arc<BaseUrls>,
-    on_change: OnChange,
     listings: Arc<Listings>,
     memory: Arc<listing::Memory>,
     /// The turn of whoever makes an album.
@@ -117,11 +116,10 @@ impl Library {
         client: api::Client,
         runtime: Handle,
         base_urls: Arc<BaseUrls>,
-        on_change: OnChange,
     ) -> Self {
         let (listings, memory) = (Arc::default(), Arc::default());
         let making = Arc::new(Semaphore::new(1));
-        Self { config, store, client, runtime, base_urls, on_change, listings, memory, making }
+        Self { config, store, client, runtime, base_urls, listings, memory, making }
     }
 
     /// Called when somebody looks at a directory: starts what listings are due, in the background.

@@ -8,6 +8,7 @@
 //! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
 
 mod albums;
+mod changes;
 mod creating;
 mod failed;
 mod files;
@@ -22,6 +23,7 @@ mod tree;
 mod versions;
 
 pub use albums::*;
+pub use changes::{Change, Changes};
 pub use creating::*;
 pub use failed::FailedName;
 pub use files::*;
@@ -34,7 +36,7 @@ pub use outgoing::*;
 pub use tree::*;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -42,7 +44,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{DirId, EntryName};
 
 /// The layout of this version. An older database is migrated, a newer one is refused.
 const SCHEMA_VERSION: i64 = 1;
@@ -82,25 +84,13 @@ impl Error {
 /// Shorthand for this module's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something visible changed without the kernel having asked for it: its caches must be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A name came, went, or means another file now.
-    Entry(DirId, EntryName),
-    /// A file's attributes or bytes changed.
-    File(FileId),
-    /// A directory gained names that nobody has asked for yet.
-    Dir(DirId),
-}
-
-/// Receives [`Change`]s. Must not block.
-pub type OnChange = Arc<dyn Fn(Change) + Send + Sync>;
-
 /// The database of one profile. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     // Held for one transaction, never across an await.
     connection: Arc<Mutex<Connection>>,
+    // Set if changes are to be told.
+    signal: Arc<OnceLock<Arc<changes::Signal>>>,
 }
 
 impl Store {
@@ -126,7 +116,10 @@ impl Store {
         connection.busy_timeout(BUSY_DEADLINE)?;
         match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
             0 => Ok(None),
-            SCHEMA_VERSION => Ok(Some(Self { connection: Arc::new(Mutex::new(connection)) })),
+            SCHEMA_VERSION => {
+                let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
+                Ok(Some(Self { connection, signal }))
+            }
             newer => Err(Error::Newer(newer)),
         }
     }
@@ -155,7 +148,7 @@ impl Store {
             newer => return Err(Error::Newer(newer)),
         }
         tx.commit()?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), signal: Arc::default() })
     }
 
     /// Runs a blocking call of this store from async code, off the async workers.
@@ -176,26 +169,65 @@ impl Store {
 
     /// One transaction; survives the process at once, a power cut after the next durable one.
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_asked(&[], change)
+    }
+
+    /// As [`Store::write`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    fn write_asked<T>(
+        &self,
+        names: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut connection = self.connection.lock();
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = change(&tx)?;
-        tx.commit()?;
-        Ok(value)
+        let outcome = self.transact(&mut connection, names, change);
+        drop(connection);
+        self.tell(outcome)
     }
 
     /// One transaction that is on disk, with all before it, when this returns.
     fn write_durable<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_durable_asked(&[], change)
+    }
+
+    /// As [`Store::write_durable`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    fn write_durable_asked<T>(
+        &self,
+        names: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut connection = self.connection.lock();
         // In WAL mode a commit under FULL syncs the log, and with it every earlier commit.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        let outcome = (|| {
-            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = change(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        })();
+        let outcome = self.transact(&mut connection, names, change);
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        outcome
+        drop(connection);
+        self.tell(outcome)
+    }
+
+    /// Returns what the transaction did, and who has something to tell about it.
+    fn transact<T>(
+        &self,
+        connection: &mut Connection,
+        known: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<(T, Vec<usize>)> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mark = self.signal.get().map(|_| changes::mark(&tx)).transpose()?;
+        let value = change(&tx)?;
+        let lanes = match mark {
+            Some(mark) => changes::since(&tx, &mark, known)?,
+            None => Vec::new(),
+        };
+        tx.commit()?;
+        Ok((value, lanes))
+    }
+
+    fn tell<T>(&self, outcome: Result<(T, Vec<usize>)>) -> Result<T> {
+        let (value, lanes) = outcome?;
+        if let Some(signal) = self.signal.get() {
+            signal.wake(&lanes);
+        }
+        Ok(value)
     }
 
     /// Brings all changes made so far to the disk: some, as taking a name away, are not there when they return.
@@ -348,7 +380,7 @@ pub(crate) mod tests {
             product_url: String::new(),
             is_writeable: true,
         };
-        store.album_listed(&ListedAlbum { album, path }, 1, SystemTime::now()).unwrap().dir
+        store.album_listed(&ListedAlbum { album, path }, 1, SystemTime::now()).unwrap()
     }
 
     /// An item as a listing shows it.

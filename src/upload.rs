@@ -33,9 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{
-    self, Backlog, Change, Child, Reopened, SealedFacts, Store, Unlinked, UploadState,
-};
+use crate::store::{self, Backlog, Child, Reopened, SealedFacts, Store, Unlinked, UploadState};
 
 pub use crate::store::Scope;
 pub use commit::{CommitError, Refusal};
@@ -75,15 +73,13 @@ pub struct Config {
     pub retry_base: Duration,
     /// The longest wait between two attempts.
     pub retry_max: Duration,
-    /// Told of names and files that change by themselves.
-    pub on_change: store::OnChange,
     /// Given the bytes of files that have arrived.
     pub keep: Keep,
 }
 
 impl Config {
     /// With defaults that are right for Google.
-    pub fn new(spool_dir: PathBuf, on_change: store::OnChange, keep: Keep) -> Self {
+    pub fn new(spool_dir: PathBuf, keep: Keep) -> Self {
         Self {
             uploads: 32,
             spool_dir,
@@ -91,7 +87,6 @@ impl Config {
             linger: Duration::from_secs(2),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
-            on_change,
             keep,
         }
     }
@@ -440,11 +435,10 @@ impl Pipeline {
             Reopened::Open => {}
             Reopened::NotStaged => {
                 // What Google saw may have been half a file, sent when a copied descriptor was closed.
-                let back = if was_closing { shared.store.failed_reopened(file)? } else { vec![] };
-                if back.is_empty() {
+                let back = was_closing && shared.store.failed_reopened(file)?;
+                if !back {
                     return Err(Error::Refused);
                 }
-                shared.tell(back);
             }
             Reopened::InFlight => {
                 // Google may have the version before this write at any moment: it must keep its bytes.
@@ -796,18 +790,13 @@ impl Shared {
     /// Refuses a file for good and tells everybody.
     fn fail(&self, file: FileId, reason: &str) -> Result<(), store::Error> {
         let path = self.path_of(file);
-        let changes = self.store.fail(file, reason)?;
+        self.store.fail(file, reason)?;
         tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
         self.remember(path, reason.to_owned());
-        self.tell(changes);
         // The names may stand for an older version now, in albums that it was not in.
         self.stir();
         self.moved_on();
         Ok(())
-    }
-
-    fn tell(&self, changes: Vec<Change>) {
-        changes.into_iter().for_each(|change| (self.config.on_change)(change));
     }
 
     /// Has the worker go through the memberships: some may differ from what Google has.

@@ -45,14 +45,9 @@ impl World {
         let cli = Cli::try_parse_from(["gphotosfs", "mount", "/nowhere"]).unwrap();
         let Command::Mount(mount) = cli.command else { panic!("not a mount") };
         let settings = mount.settings(emulator.url().parse().unwrap());
-        let engine = Engine::start(
-            &profile,
-            &settings.upload,
-            settings.spool_size,
-            Arc::new(|_| ()),
-            runtime.handle(),
-        )
-        .unwrap();
+        let engine =
+            Engine::start(&profile, &settings.upload, settings.spool_size, runtime.handle())
+                .unwrap();
         let (began, elapsed) = (SystemTime::now(), Arc::new(AtomicU64::new(0)));
         let seconds = elapsed.clone();
         let clock =
@@ -63,7 +58,6 @@ impl World {
             engine.client.clone(),
             runtime.handle().clone(),
             engine.base_urls.clone(),
-            Arc::new(|_| ()),
         );
         let world = Self { runtime, emulator, engine, library, elapsed, _dir: dir };
         for at in 1..albums {

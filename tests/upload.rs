@@ -58,7 +58,7 @@ impl World {
     async fn album(&self, title: &str) -> DirId {
         let album = self.client.create_album(title).await.unwrap();
         let listed = ListedAlbum { album, path: vec![vec![name(title)]] };
-        self.store.album_listed(&listed, 1, std::time::SystemTime::now()).unwrap().dir
+        self.store.album_listed(&listed, 1, std::time::SystemTime::now()).unwrap()
     }
 
     /// What `cp` does up to the close.
@@ -189,7 +189,7 @@ fn pipeline(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline
         uploads: 4,
         retry_base: Duration::from_millis(5),
         retry_max: Duration::from_millis(50),
-        ..upload::Config::new(dir.join("spool"), Arc::new(|_| {}), keep)
+        ..upload::Config::new(dir.join("spool"), keep)
     };
     Pipeline::start(config, store.clone(), client.clone(), &tokio::runtime::Handle::current())
         .unwrap()

@@ -14,7 +14,7 @@ use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
 use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
-use crate::store::{self, OnChange, Store};
+use crate::store::{self, Store};
 use crate::upload::{self, Pipeline};
 
 /// How often the request budget is kept, if it has changed.
@@ -47,7 +47,6 @@ impl Engine {
         profile: &Profile,
         settings: &UploadSettings,
         spool_max: u64,
-        on_change: OnChange,
         runtime: &Handle,
     ) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
@@ -75,7 +74,6 @@ impl Engine {
             client.clone(),
             base_urls.clone(),
             runtime.clone(),
-            on_change.clone(),
         )
         .map_err(|err| CommandError::new("cannot use the content cache").because(err))?;
         let keep = content.clone();
@@ -85,7 +83,6 @@ impl Engine {
                 spool_max,
                 ..upload::Config::new(
                     state_dir.join("spool"),
-                    on_change,
                     Arc::new(move |file, path| keep.keep(file, path)),
                 )
                 .paced(settings.unstable_pace)

@@ -17,6 +17,7 @@ use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{Profile, Running};
+use crate::store;
 
 /// What the child of a detaching mount says on its standard output when the mount can be used.
 const READY: &str = "ready";
@@ -113,7 +114,7 @@ pub struct Parts {
     /// What is below it.
     pub engine: Engine,
     /// What the kernel is to be told.
-    pub changes: fuse::Changes,
+    pub changes: Vec<store::Changes>,
 }
 
 /// The whole program: every part is made here and handed to those that use it.
@@ -126,16 +127,17 @@ pub fn assemble(
     mountpoint: &Path,
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
-    let (on_change, changes) = fuse::changes();
-    let engine =
-        Engine::start(profile, &settings.upload, settings.spool_size, on_change.clone(), runtime)?;
+    let engine = Engine::start(profile, &settings.upload, settings.spool_size, runtime)?;
+    let changes = engine
+        .store
+        .watch()
+        .map_err(|err| CommandError::new("cannot use the database").because(err))?;
     let library = Library::new(
         library::Config { refresh: settings.refresh, clock: library::Clock::default() },
         engine.store.clone(),
         engine.client.clone(),
         runtime.clone(),
         engine.base_urls.clone(),
-        on_change,
     );
     let fs = Fs::new(
         fs::Config {

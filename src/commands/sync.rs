@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -92,7 +91,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     // Nobody looks, so nobody need be told; nobody writes, so nothing need be limited.
-    let engine = Engine::start(profile, settings, u64::MAX, Arc::new(|_| {}), runtime.handle())?;
+    let engine = Engine::start(profile, settings, u64::MAX, runtime.handle())?;
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
             outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {

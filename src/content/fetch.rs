@@ -13,7 +13,6 @@ use super::cache::Unfinished;
 use super::{Content, Error, read_at};
 use crate::api::{self, Source};
 use crate::media::{FileId, MediaId, VideoStatus};
-use crate::store::Change;
 
 /// How often a download that makes no progress is begun again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -186,10 +185,7 @@ impl Content {
         .await
         .map_err(|_| crate::store::Error::ShuttingDown)??;
         let media = media.clone();
-        if self.store.run(move |store| store.learn_item_size(&media, size)).await? {
-            (self.on_change)(Change::File(file));
-        }
-        Ok(())
+        Ok(self.store.run(move |store| store.learn_item_size(&media, size)).await?)
     }
 }
 

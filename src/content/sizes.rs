@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{Content, Error, fetch};
 use crate::api::{Advice, SourceError};
 use crate::media::FileId;
-use crate::store::{self, Change, FileInfo};
+use crate::store::{self, FileInfo};
 
 /// How many sizes are asked for at a time.
 const AT_A_TIME: usize = 16;
@@ -136,9 +136,7 @@ impl Content {
             other => other,
         };
         let size = asked?.ok_or(Error::NoSize)?;
-        if self.store.run(move |store| store.learn_item_size(&media, size)).await? {
-            (self.on_change)(Change::File(file));
-        }
+        self.store.run(move |store| store.learn_item_size(&media, size)).await?;
         Ok(size)
     }
 

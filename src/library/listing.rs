@@ -11,7 +11,7 @@ use super::follower::{Demand, Follower, Pace};
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::media::DirId;
-use crate::store::{Change, ListedAlbum, ListedItem};
+use crate::store::{ListedAlbum, ListedItem};
 
 /// A listing that failed is not begun again before this time unless somebody needs it.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -169,8 +169,7 @@ impl Library {
         };
         let path = names::for_album(&album.title, &album.id);
         let listed = ListedAlbum { album, path };
-        let told = self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
-        self.announce(told.changes);
+        self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
         Ok(())
     }
 
@@ -189,21 +188,17 @@ impl Library {
                 }
             };
             let albums = page.items;
-            let (changes, latest) = self
+            let latest = self
                 .store
                 .run(move |store| {
                     let latest = store.dir_cookies_to_come()?;
-                    let mut changes = Vec::new();
                     for album in albums {
                         let path = names::for_album(&album.title, &album.id);
-                        changes.extend(
-                            store.album_listed(&ListedAlbum { album, path }, listing, now)?.changes,
-                        );
+                        store.album_listed(&ListedAlbum { album, path }, listing, now)?;
                     }
-                    Ok((changes, latest))
+                    Ok(latest)
                 })
                 .await?;
-            self.announce(changes);
             pace.page_kept(latest);
             if !walk.turn(page.next)? {
                 break;
@@ -213,15 +208,12 @@ impl Library {
             }
         }
         let pages = walk.pages();
-        let changes = self
-            .store
+        self.store
             .run(move |store| {
-                let changes = store.albums_complete(listing)?;
-                store.set_albums_listed(now, pages)?;
-                Ok(changes)
+                store.albums_complete(listing)?;
+                store.set_albums_listed(now, pages)
             })
             .await?;
-        self.announce(changes);
         self.retitle_later();
         Ok(true)
     }
@@ -258,15 +250,14 @@ impl Library {
                     item,
                 })
                 .collect();
-            let (changes, latest) = self
+            let (shown, latest) = self
                 .store
                 .run(move |store| {
                     let latest = store.file_cookies_to_come(dir)?;
                     Ok((store.items_listed(dir, &listed, listing)?, latest))
                 })
                 .await?;
-            news |= !changes.is_empty();
-            self.announce(changes);
+            news |= shown;
             pace.page_kept(latest);
             if !walk.turn(page.next)? {
                 break;
@@ -275,14 +266,8 @@ impl Library {
                 return Ok(false);
             }
         }
-        let changes =
-            self.store.run(move |store| store.items_complete(dir, listing, began, news)).await?;
-        self.announce(changes);
+        self.store.run(move |store| store.items_complete(dir, listing, began, news)).await?;
         Ok(true)
-    }
-
-    pub(super) fn announce(&self, changes: Vec<Change>) {
-        changes.into_iter().for_each(|change| (self.on_change)(change));
     }
 }
 

@@ -65,16 +65,12 @@ impl Library {
                     tracing::warn!(title = first.title, %error, "{TOLD_LATER}");
                 }
                 Err(error) => {
-                    let undone =
-                        self.store.run(move |store| store.move_undone(&moved, &old)).await?;
-                    self.announce(undone);
+                    self.store.run(move |store| store.move_undone(&moved, &old)).await?;
                     return Err(error.into());
                 }
             }
         }
-        self.retitle_all(retitles.cloned().collect()).await?;
-        self.announce(moved.changes);
-        Ok(())
+        Ok(self.retitle_all(retitles.cloned().collect()).await?)
     }
 
     /// Tells Google the titles that are still to be told, in the background.

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
 use super::tree::child;
-use super::{Change, Child, GRACE, Result, Store, TreeError, UploadState, to_millis};
+use super::{Child, GRACE, Result, Store, TreeError, UploadState, to_millis};
 use crate::media::{Album, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
@@ -16,15 +16,6 @@ pub struct ListedAlbum {
     pub album: Album,
     /// One list for each component of the title, best name first; every list but the last has one.
     pub path: Vec<Vec<EntryName>>,
-}
-
-/// What listing one album has led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlbumListed {
-    /// Its directory.
-    pub dir: DirId,
-    /// What the kernel must be told.
-    pub changes: Vec<Change>,
 }
 
 /// What `mkdir` finds in the database.
@@ -40,7 +31,7 @@ pub enum AlbumIntent {
 
 impl Store {
     /// Puts an album from a listing, or one that was asked for alone, into the tree, or updates the one that
-    /// is there, as Google describes it at `now`.
+    /// is there, as Google describes it at `now`. Returns its directory.
     ///
     /// # Errors
     /// If the database fails.
@@ -49,12 +40,11 @@ impl Store {
         listed: &ListedAlbum,
         listing: i64,
         now: SystemTime,
-    ) -> Result<AlbumListed> {
+    ) -> Result<DirId> {
         self.write(|tx| {
-            let mut changes = Vec::new();
-            let dir = album_listed(tx, listed, listing, &mut changes)?;
+            let dir = album_listed(tx, listed, listing)?;
             judge_count(tx, dir, now)?;
-            Ok(AlbumListed { dir, changes })
+            Ok(dir)
         })
     }
 
@@ -65,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn albums_complete(&self, listing: i64) -> Result<Vec<Change>> {
+    pub fn albums_complete(&self, listing: i64) -> Result<()> {
         let now = SystemTime::now();
         let trusted_since = to_millis(now.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
         self.write(|tx| {
@@ -77,14 +67,13 @@ impl Store {
                 )?
                 .query_map(params![listing, trusted_since, UploadState::Unseen], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut changes = Vec::new();
             for dir in gone {
                 tx.execute("DELETE FROM entries WHERE dir = ?1", [dir])?;
                 tx.execute("DELETE FROM members WHERE dir = ?1", [dir])?;
                 tx.execute("DELETE FROM albums WHERE dir = ?1", [dir])?;
-                show_or_hide(tx, dir, &mut changes)?;
+                show_or_hide(tx, dir)?;
             }
-            Ok(changes)
+            Ok(())
         })
     }
 
@@ -110,7 +99,7 @@ impl Store {
             Ok(Ok(match known {
                 Some((Some(_), _)) => {
                     tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [dir])?;
-                    show_or_hide(tx, dir, &mut Vec::new())?;
+                    show_or_hide(tx, dir)?;
                     AlbumIntent::Unhidden(dir)
                 }
                 Some((None, _)) => AlbumIntent::Unsettled(dir),
@@ -137,7 +126,7 @@ impl Store {
                  WHERE dir = ?1",
                 params![dir, album.id, album.title, to_millis(SystemTime::now())],
             )?;
-            show_or_hide(tx, dir, &mut Vec::new())
+            show_or_hide(tx, dir)
         })
     }
 
@@ -157,7 +146,7 @@ impl Store {
     /// # Errors
     /// [`TreeError`]; or the database fails.
     pub fn hide_album(&self, parent: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[(parent, name)], |tx| {
             let dir = match child(tx, parent, name)? {
                 None => return Ok(Err(TreeError::Missing)),
                 Some(Child::File(_)) => return Ok(Err(TreeError::NotDir)),
@@ -170,18 +159,13 @@ impl Store {
                 return Ok(Err(TreeError::NotEmpty));
             }
             tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
-            show_or_hide(tx, dir, &mut Vec::new())?;
+            show_or_hide(tx, dir)?;
             Ok(Ok(()))
         })
     }
 }
 
-fn album_listed(
-    tx: &Transaction<'_>,
-    listed: &ListedAlbum,
-    listing: i64,
-    changes: &mut Vec<Change>,
-) -> Result<DirId> {
+fn album_listed(tx: &Transaction<'_>, listed: &ListedAlbum, listing: i64) -> Result<DirId> {
     let album = &listed.album;
     let known: Option<(DirId, Titles)> = tx
         .prepare_cached("SELECT dir, title, wanted, titled FROM albums WHERE remote = ?1")?
@@ -207,9 +191,9 @@ fn album_listed(
         Some((dir, known)) => {
             // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
             if known.title != album.title && known.wanted.as_ref() != Some(&album.title) {
-                let old = vacate(tx, dir, changes)?;
+                let old = vacate(tx, dir)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(dir))?;
-                move_dir(tx, dir, old, (parent, &name), changes)?;
+                move_dir(tx, dir, old, (parent, &name))?;
             }
             dir
         }
@@ -226,7 +210,7 @@ fn album_listed(
          count_hint = ?4, seen = ?5 WHERE dir = ?1",
     )?
     .execute(params![dir, album.id, album.title, album.items_count, listing])?;
-    show_or_hide(tx, dir, changes)?;
+    show_or_hide(tx, dir)?;
     Ok(dir)
 }
 
@@ -260,6 +244,7 @@ fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> 
 mod tests {
     use super::*;
     use crate::media::AlbumId;
+    use crate::store::Change;
     use crate::store::tests::{album, item, name, names};
 
     #[test]
@@ -276,14 +261,13 @@ mod tests {
             },
             path: vec![vec![name("Trip"), name("Trip {other}")]],
         };
-        let two = store.album_listed(&listed, 1, SystemTime::now()).unwrap().dir;
+        let two = store.album_listed(&listed, 1, SystemTime::now()).unwrap();
         assert_ne!(one, two);
         assert_eq!(names(&store, DirId::ROOT), ["Trip", "Trip {other}"]);
         // And again: nothing moves.
-        assert_eq!(
-            store.album_listed(&listed, 2, SystemTime::now()).unwrap(),
-            AlbumListed { dir: two, changes: vec![] }
-        );
+        let changed = store.dir(DirId::ROOT).unwrap().unwrap().names_changed_ns;
+        assert_eq!(store.album_listed(&listed, 2, SystemTime::now()).unwrap(), two);
+        assert_eq!(store.dir(DirId::ROOT).unwrap().unwrap().names_changed_ns, changed);
     }
 
     #[test]
@@ -311,8 +295,7 @@ mod tests {
                     2,
                     SystemTime::now()
                 )
-                .unwrap()
-                .dir,
+                .unwrap(),
             day
         );
         assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new(), "listing does not unhide");
@@ -352,9 +335,9 @@ mod tests {
             },
             path: vec![vec![name("A")], vec![name("New")]],
         };
-        let outcome = store.album_listed(&listed, 2, SystemTime::now()).unwrap();
-        assert_eq!(outcome.dir, dir);
-        assert!(outcome.changes.contains(&Change::Entry(DirId::ROOT, name("Old"))));
+        store.watch().unwrap();
+        assert_eq!(store.album_listed(&listed, 2, SystemTime::now()).unwrap(), dir);
+        assert!(store.untold().contains(&Change::Entry(DirId::ROOT, name("Old"))));
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
         assert_eq!(store.dir_path(dir).unwrap(), "A/New");
     }
@@ -371,7 +354,7 @@ mod tests {
             },
             path: new.split('/').map(|part| vec![name(part)]).collect(),
         };
-        store.album_listed(&listed, 2, SystemTime::now()).unwrap().dir
+        store.album_listed(&listed, 2, SystemTime::now()).unwrap()
     }
 
     #[test]
@@ -414,7 +397,7 @@ mod tests {
             is_writeable: true,
         };
         let listed = ListedAlbum { album, path: vec![vec![name(title)]] };
-        let dir = store.album_listed(&listed, 1, now).unwrap().dir;
+        let dir = store.album_listed(&listed, 1, now).unwrap();
         store.dir(dir).unwrap().unwrap().album.unwrap().suspect
     }
 
@@ -470,7 +453,7 @@ mod tests {
         };
         store.album_created(dir, &made).unwrap();
         let listing = store.next_listing().unwrap();
-        assert_eq!(store.albums_complete(listing).unwrap(), []);
+        store.albums_complete(listing).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["New"]);
     }
 
@@ -479,9 +462,10 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let listing = store.next_listing().unwrap();
         album(&store, "Trip");
-        assert_eq!(store.albums_complete(listing).unwrap(), []);
+        store.albums_complete(listing).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
         let next = store.next_listing().unwrap();
-        assert!(!store.albums_complete(next).unwrap().is_empty());
+        store.albums_complete(next).unwrap();
         assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
     }
 }

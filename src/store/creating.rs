@@ -9,7 +9,7 @@ use super::files::video_to_number;
 use super::journal::{HAS_TWIN, next_number, was_asked_for};
 use super::memberships::set_present;
 use super::versions::{fail, merge, retire_replaced};
-use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
+use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{
     AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
 };
@@ -386,11 +386,11 @@ fn settle_created(
                 .query_row(params![item.id, file], |row| row.get(0))
                 .optional()?;
             if let Some(other) = other
-                && !absorb_listed(tx, file, other, asked, settled)?
+                && !absorb_listed(tx, file, other, asked)?
             {
                 // Google had these bytes: both are one item.
                 retire_replaced(tx, file)?;
-                settled.changes.extend(merge(tx, file, other)?);
+                merge(tx, file, other)?;
                 settled.merged.push((file, other));
                 return Ok(());
             }
@@ -425,7 +425,7 @@ fn settle_created(
         }
         Created::Refused(reason) => {
             set_present(tx, dir, file, false)?;
-            settled.changes.extend(fail(tx, file, reason)?);
+            fail(tx, file, reason)?;
         }
     }
     Ok(())
@@ -438,13 +438,7 @@ fn not_made(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
 
 /// A listing may show what a call has made before the call has answered. What it has put into the
 /// tree then is `file` itself, and gives way. Returns `false` if `listed` is something else.
-fn absorb_listed(
-    tx: &Transaction<'_>,
-    file: FileId,
-    listed: FileId,
-    asked: i64,
-    settled: &mut Settled,
-) -> Result<bool> {
+fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64) -> Result<bool> {
     let known_before = tx
         .prepare_cached(
             "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.sha256 IS NOT NULL \
@@ -456,10 +450,7 @@ fn absorb_listed(
     if known_before {
         return Ok(false);
     }
-    let names: Vec<(DirId, EntryName)> = tx
-        .prepare_cached("DELETE FROM entries WHERE file = ?1 RETURNING dir, name")?
-        .query_map([listed], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    tx.execute("DELETE FROM entries WHERE file = ?1", [listed])?;
     tx.execute(
         "UPDATE members SET seen = max(seen, coalesce((SELECT seen FROM members n WHERE n.file = ?2 AND n.dir = members.dir), 0)) \
          WHERE file = ?1",
@@ -470,7 +461,6 @@ fn absorb_listed(
         "UPDATE files SET media = NULL, merged_into = ?2 WHERE id = ?1",
         params![listed, file],
     )?;
-    settled.changes.extend(names.into_iter().map(|(dir, name)| Change::Entry(dir, name)));
     Ok(true)
 }
 

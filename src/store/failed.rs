@@ -9,8 +9,7 @@ use super::tree::{
     Unlinked, add_entry, child, dir_path, in_cookie_order, is_album, is_orphan, remove_entry,
 };
 use super::{
-    Change, Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis,
-    to_millis,
+    Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis, to_millis,
 };
 use crate::media::{DirId, EntryName, FileId};
 
@@ -123,7 +122,7 @@ impl Store {
         replace: bool,
         facts: &SealedFacts,
     ) -> Result<Result<Option<Unlinked>, TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[to], |tx| {
             let file = match failed_child(tx, from.0, from.1)? {
                 None => return Ok(Err(TreeError::Missing)),
                 Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
@@ -153,17 +152,17 @@ impl Store {
     }
 
     /// Takes a refusal back, because what was refused was not all that its writer had to say: the file is
-    /// open again, under its names as far as they are free. Returns what to tell; nothing if it stays refused.
+    /// open again, under its names as far as they are free. Returns `false` if it stays refused.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn failed_reopened(&self, file: FileId) -> Result<Vec<Change>> {
+    pub fn failed_reopened(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             let names: Vec<(DirId, EntryName)> = tx
                 .prepare_cached("SELECT dir, name FROM failed WHERE file = ?1 ORDER BY id")?
                 .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut changes = Vec::new();
+            let mut back = false;
             for (dir, name) in names {
                 if is_album(tx, dir)? && child(tx, dir, &name)?.is_none() {
                     tx.execute(
@@ -171,13 +170,13 @@ impl Store {
                         params![dir, name],
                     )?;
                     add_entry(tx, dir, &name, file)?;
-                    changes.push(Change::Entry(dir, name));
+                    back = true;
                 }
             }
-            if !changes.is_empty() {
+            if back {
                 reopen(tx, file)?;
             }
-            Ok(changes)
+            Ok(back)
         })
     }
 }

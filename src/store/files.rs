@@ -187,20 +187,19 @@ impl Store {
         })
     }
 
-    /// Keeps the size of an item, which Google tells as the length of a download; says whether it is news. It
-    /// goes by the item, because a file may have got another content meanwhile.
+    /// Keeps the size of an item, which Google tells as the length of a download. It goes by the item, because a
+    /// file may have got another content meanwhile.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn learn_item_size(&self, media: &MediaId, size: u64) -> Result<bool> {
+    pub fn learn_item_size(&self, media: &MediaId, size: u64) -> Result<()> {
         self.write(|tx| {
-            Ok(tx
-                .prepare_cached(
-                    "UPDATE files SET size = ?2 WHERE media = ?1 AND size IS NOT ?2 AND NOT EXISTS \
-                     (SELECT 1 FROM uploads WHERE file = files.id)",
-                )?
-                .execute(params![media, size])?
-                > 0)
+            tx.prepare_cached(
+                "UPDATE files SET size = ?2 WHERE media = ?1 AND size IS NOT ?2 AND NOT EXISTS \
+                 (SELECT 1 FROM uploads WHERE file = files.id)",
+            )?
+            .execute(params![media, size])?;
+            Ok(())
         })
     }
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::files::video_to_number;
 use super::tree::{add_entry, child};
-use super::{AlbumState, Change, GRACE, Result, Store, to_millis};
+use super::{AlbumState, GRACE, Result, Store, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
 /// An item from a listing, with the names it may get, best first.
@@ -19,23 +19,18 @@ pub struct ListedItem {
 }
 
 impl Store {
-    /// Puts one page of an album's listing beside what is known.
+    /// Puts one page of an album's listing beside what is known. Says whether it has shown something new.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn items_listed(
-        &self,
-        dir: DirId,
-        page: &[ListedItem],
-        listing: i64,
-    ) -> Result<Vec<Change>> {
+    pub fn items_listed(&self, dir: DirId, page: &[ListedItem], listing: i64) -> Result<bool> {
         self.write(|tx| {
-            let mut changes = Vec::new();
+            let mut news = false;
             for listed in page {
                 let file = item_known(tx, &listed.item)?;
-                item_listed(tx, dir, file, &listed.names, listing, &mut changes)?;
+                news |= item_listed(tx, dir, file, &listed.names, listing)?;
             }
-            Ok(changes)
+            Ok(news)
         })
     }
 
@@ -50,7 +45,7 @@ impl Store {
         listing: i64,
         began: SystemTime,
         news: bool,
-    ) -> Result<Vec<Change>> {
+    ) -> Result<()> {
         let trusted_since = to_millis(began.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
         self.write(|tx| {
             // Only what a listing has shown before can be missed now; what we added ourselves may not
@@ -63,16 +58,11 @@ impl Store {
                 )?
                 .query_map(params![dir, listing, trusted_since], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut changes = Vec::new();
-            for file in gone {
-                let names: Vec<EntryName> = tx
-                    .prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2 RETURNING name")?
-                    .query_map(params![dir, file], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?;
+            for file in &gone {
+                tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2")?
+                    .execute(params![dir, file])?;
                 tx.prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2")?
                     .execute(params![dir, file])?;
-                changes.extend(names.into_iter().map(|name| Change::Entry(dir, name)));
-                changes.push(Change::File(file));
             }
             tx.prepare_cached(
                 "DELETE FROM members WHERE dir = ?1 AND want = 0 AND present = 0 AND since < ?2",
@@ -83,7 +73,7 @@ impl Store {
                 .query_row(params![dir, listing], |row| row.get(0))?;
             // A count that led here for nothing is taken as it is from now on, and so is one that is never
             // told; any other is expected to agree, in its own time.
-            let fruitless = !news && changes.is_empty();
+            let fruitless = !news && gone.is_empty();
             tx.prepare_cached(
                 "UPDATE albums SET \
                      excess = CASE WHEN count_hint = ?3 THEN 0 \
@@ -93,10 +83,7 @@ impl Store {
                      suspect = 0, listed_at = ?2 WHERE dir = ?1",
             )?
             .execute(params![dir, to_millis(began), shown, fruitless])?;
-            if !changes.is_empty() {
-                changes.push(Change::Dir(dir));
-            }
-            Ok(changes)
+            Ok(())
         })
     }
 
@@ -140,14 +127,14 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
         .query_row([&item.id], |row| row.get(0))?)
 }
 
+/// Returns whether it is new in this album.
 fn item_listed(
     tx: &Transaction<'_>,
     dir: DirId,
     file: FileId,
     names: &[EntryName],
     listing: i64,
-    changes: &mut Vec<Change>,
-) -> Result<()> {
+) -> Result<bool> {
     let now = SystemTime::now();
     let known: Option<(bool, i64, i64)> = tx
         .prepare_cached("SELECT want, present, since FROM members WHERE dir = ?1 AND file = ?2")?
@@ -162,7 +149,7 @@ fn item_listed(
         {
             tx.prepare_cached("UPDATE members SET seen = ?3 WHERE dir = ?1 AND file = ?2")?
                 .execute(params![dir, file, listing])?;
-            return Ok(());
+            return Ok(false);
         }
         // Somebody has put it back.
         Some((false, ..)) => false,
@@ -174,23 +161,22 @@ fn item_listed(
     )?
     .execute(params![dir, file, listing])?;
     if wanted {
-        return Ok(());
+        return Ok(false);
     }
     for name in names {
         if child(tx, dir, name)?.is_none() {
             add_entry(tx, dir, name, file)?;
-            changes.push(Change::Entry(dir, name.clone()));
-            return Ok(());
+            return Ok(true);
         }
     }
     // Every name is taken, which takes files named after this item's id: it keeps its row number instead.
     let name = EntryName::new(format!("item {}", file.0))
         .map_err(|_| super::Error::Corrupt("file number"))?;
-    if child(tx, dir, &name)?.is_none() {
+    let free = child(tx, dir, &name)?.is_none();
+    if free {
         add_entry(tx, dir, &name, file)?;
-        changes.push(Change::Entry(dir, name));
     }
-    Ok(())
+    Ok(free)
 }
 
 impl AlbumState {
@@ -211,6 +197,7 @@ impl AlbumState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Change;
     use crate::store::tests::{album, item, name, names};
 
     #[test]
@@ -218,11 +205,12 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
-        assert!(store.items_complete(trip, 1, SystemTime::now(), true).unwrap().is_empty());
+        store.items_complete(trip, 1, SystemTime::now(), true).unwrap();
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
         store.items_listed(trip, &[item("b")], 2).unwrap();
-        let changes = store.items_complete(trip, 2, SystemTime::now(), true).unwrap();
-        assert!(changes.contains(&Change::Entry(trip, name("a.jpg"))));
+        store.watch().unwrap();
+        store.items_complete(trip, 2, SystemTime::now(), true).unwrap();
+        assert!(store.untold().contains(&Change::Entry(trip, name("a.jpg"))));
         assert_eq!(names(&store, trip), ["b.jpg"]);
     }
 

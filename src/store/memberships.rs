@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failed::add_failed;
 use super::versions::{merge, retire_replaced};
-use super::{Change, Result, Settled, Store, UploadState, from_millis, to_millis};
+use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -148,18 +148,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn addition_refused(
-        &self,
-        dir: DirId,
-        member: &Membership,
-        reason: &str,
-    ) -> Result<Vec<Change>> {
+    pub fn addition_refused(&self, dir: DirId, member: &Membership, reason: &str) -> Result<()> {
         self.write_durable(|tx| {
-            let Some(item_of) = file_of(tx, &member.media)? else { return Ok(Vec::new()) };
+            let Some(item_of) = file_of(tx, &member.media)? else { return Ok(()) };
             set_present(tx, dir, item_of, false)?;
             if item_of != member.file {
                 tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [item_of])?;
-                return Ok(Vec::new());
+                return Ok(());
             }
             let names: Vec<EntryName> = tx
                 .prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2 RETURNING name")?
@@ -172,7 +167,7 @@ impl Store {
             for name in &names {
                 add_failed(tx, dir, name, member.file, reason)?;
             }
-            Ok(names.into_iter().map(|name| Change::Entry(dir, name)).collect())
+            Ok(())
         })
     }
 
@@ -259,7 +254,7 @@ fn merge_if_current(
         .exists(params![file, seq, UploadState::Sealed])?;
     if current {
         retire_replaced(tx, file)?;
-        settled.changes.extend(merge(tx, file, into)?);
+        merge(tx, file, into)?;
         settled.merged.push((file, into));
     }
     Ok(())

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::listing::ALBUMS_LISTED_AT;
 use super::places::{has_shown_child, move_dir, show_or_hide};
 use super::tree::child;
-use super::{Change, Child, Result, Store, TreeError};
+use super::{Child, Result, Store, TreeError};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// An album whose title at Google is not yet the one that its place here stands for.
@@ -28,8 +28,6 @@ pub struct Moved {
     replaced: Option<(DirId, (DirId, EntryName))>,
     /// What Google is to be told.
     pub retitles: Vec<Retitle>,
-    /// What changed besides the name that was moved.
-    pub changes: Vec<Change>,
 }
 
 impl Store {
@@ -62,9 +60,8 @@ impl Store {
         to: (DirId, &EntryName),
         titles: &[(DirId, String)],
     ) -> Result<Result<Moved, TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[to], |tx| {
             let from = place(tx, dir)?;
-            let mut changes = Vec::new();
             let replaced = match child(tx, to.0, to.1)? {
                 None => None,
                 Some(Child::File(_)) => return Ok(Err(TreeError::NotDir)),
@@ -80,7 +77,7 @@ impl Store {
                     Some((other, place(tx, other)?))
                 }
             };
-            move_dir(tx, dir, from.clone(), to, &mut changes)?;
+            move_dir(tx, dir, from.clone(), to)?;
             let mut retitles = Vec::new();
             for (album, title) in titles {
                 want_title(tx, *album, title)?;
@@ -90,9 +87,7 @@ impl Store {
                         .optional()?,
                 );
             }
-            changes
-                .retain(|change| !matches!(change, Change::Entry(at, name) if (*at, name) == to));
-            Ok(Ok(Moved { dir, from, replaced, retitles, changes }))
+            Ok(Ok(Moved { dir, from, replaced, retitles }))
         })
     }
 
@@ -100,11 +95,10 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn move_undone(&self, moved: &Moved, titles: &[(DirId, String)]) -> Result<Vec<Change>> {
+    pub fn move_undone(&self, moved: &Moved, titles: &[(DirId, String)]) -> Result<()> {
         self.write_durable(|tx| {
-            let mut changes = Vec::new();
             let new = place(tx, moved.dir)?;
-            move_dir(tx, moved.dir, new.clone(), (moved.from.0, &moved.from.1), &mut changes)?;
+            move_dir(tx, moved.dir, new.clone(), (moved.from.0, &moved.from.1))?;
             for (album, title) in titles {
                 want_title(tx, *album, title)?;
             }
@@ -114,9 +108,9 @@ impl Store {
                     "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
                     params![other, parent, name],
                 )?;
-                show_or_hide(tx, *other, &mut changes)?;
+                show_or_hide(tx, *other)?;
             }
-            Ok(changes)
+            Ok(())
         })
     }
 

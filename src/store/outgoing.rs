@@ -5,14 +5,12 @@
 
 use rusqlite::params;
 
-use super::{Change, Result, Store, UploadState};
+use super::{Result, Store, UploadState};
 use crate::media::{DirId, FileId};
 
 /// What has changed by settling a call.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// For the kernel.
-    pub changes: Vec<Change>,
     /// Files that turned out to be the same as another, which has their names now.
     pub merged: Vec<(FileId, FileId)>,
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::tree::child;
-use super::{Change, Child, Result};
+use super::{Child, Result};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// Chooses where an album stands: its parents are made, and of the names for its last component the
@@ -64,21 +64,16 @@ pub(super) fn dir_named(
 
 /// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
 /// Albums below it are called after the old place and stay there.
-pub(super) fn vacate(
-    tx: &Transaction<'_>,
-    dir: DirId,
-    changes: &mut Vec<Change>,
-) -> Result<(DirId, EntryName)> {
+pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // In itself it is in nobody's way, until `move_dir` puts it where it belongs.
     tx.execute("UPDATE dirs SET parent = id WHERE id = ?1", [dir])?;
-    changes.push(Change::Entry(parent, name.clone()));
     if tx.prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND id <> ?1")?.exists([dir])? {
         let heir = dir_named(tx, parent, &name, false)?;
-        inherit(tx, dir, heir, changes)?;
-        show_or_hide(tx, heir, changes)?;
+        inherit(tx, dir, heir)?;
+        show_or_hide(tx, heir)?;
     }
     Ok((parent, name))
 }
@@ -90,7 +85,6 @@ pub(super) fn move_dir(
     dir: DirId,
     old: (DirId, EntryName),
     (parent, name): (DirId, &EntryName),
-    changes: &mut Vec<Change>,
 ) -> Result<()> {
     let in_the_way: Option<(DirId, bool)> = tx
         .prepare_cached(
@@ -101,27 +95,21 @@ pub(super) fn move_dir(
         .optional()?;
     if let Some((other, is_album)) = in_the_way {
         if !is_album {
-            inherit(tx, other, dir, changes)?;
+            inherit(tx, other, dir)?;
         }
         tx.execute(
             "UPDATE dirs SET name = ?2 WHERE id = ?1",
             params![other, spare_name(name, other)?],
         )?;
-        show_or_hide(tx, other, changes)?;
+        show_or_hide(tx, other)?;
     }
     tx.execute("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1", params![dir, parent, name])?;
-    changes.push(Change::Entry(parent, name.clone()));
-    show_or_hide(tx, dir, changes)?;
-    show_or_hide(tx, old.0, changes)
+    show_or_hide(tx, dir)?;
+    show_or_hide(tx, old.0)
 }
 
 /// Moves all directories in `from` to `heir`.
-fn inherit(
-    tx: &Transaction<'_>,
-    from: DirId,
-    heir: DirId,
-    changes: &mut Vec<Change>,
-) -> Result<()> {
+fn inherit(tx: &Transaction<'_>, from: DirId, heir: DirId) -> Result<()> {
     let children: Vec<(DirId, EntryName)> = tx
         .prepare_cached("SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1")?
         .query_map([from], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -135,7 +123,6 @@ fn inherit(
             "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
             params![child, heir, new_name],
         )?;
-        changes.push(Change::Entry(from, name));
     }
     Ok(())
 }
@@ -154,11 +141,7 @@ pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
 }
 
 /// A directory is shown if it is an album that is not hidden, or has such an album below it.
-pub(super) fn show_or_hide(
-    tx: &Transaction<'_>,
-    mut dir: DirId,
-    changes: &mut Vec<Change>,
-) -> Result<()> {
+pub(super) fn show_or_hide(tx: &Transaction<'_>, mut dir: DirId) -> Result<()> {
     while dir != DirId::ROOT {
         let is_album = tx
             .prepare_cached(
@@ -166,14 +149,12 @@ pub(super) fn show_or_hide(
             )?
             .exists([dir])?;
         let shown = is_album || has_shown_child(tx, dir)?;
-        let (parent, name, was): (DirId, EntryName, bool) = tx
-            .prepare_cached("SELECT parent, name, shown FROM dirs WHERE id = ?1")?
-            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let (parent, was): (DirId, bool) = tx
+            .prepare_cached("SELECT parent, shown FROM dirs WHERE id = ?1")?
+            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if was != shown {
             tx.prepare_cached("UPDATE dirs SET shown = ?2 WHERE id = ?1")?
                 .execute(params![dir, shown])?;
-            changes.push(Change::Entry(parent, name));
-            changes.push(Change::Dir(parent));
         }
         dir = parent;
     }

@@ -11,9 +11,11 @@ CREATE TABLE dirs (
     parent  INTEGER NOT NULL REFERENCES dirs(id),
     name    BLOB NOT NULL,              -- as shown: safe and unique in its parent
     shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent of nothing else
+    names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it came or went, nanoseconds since 1970; grows always
     UNIQUE (parent, name)
 ) STRICT;
-INSERT INTO dirs (id, parent, name) VALUES (1, 1, x'');
+INSERT INTO dirs (id, parent, name, names_changed_ns)
+    VALUES (1, 1, x'', CAST(unixepoch('subsec') * 1000000000 AS INTEGER));
 
 CREATE TABLE albums (
     dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
@@ -68,6 +70,30 @@ CREATE TABLE entries (
 ) STRICT;
 CREATE INDEX entries_in_order ON entries (dir, id);
 CREATE INDEX entries_of_file ON entries (file, dir);
+
+-- Tools, and the kernel's cache of listings, take a directory whose time has not changed for unchanged.
+CREATE VIEW names_changed (dir) AS SELECT id FROM dirs;
+CREATE TRIGGER names_changed INSTEAD OF INSERT ON names_changed BEGIN
+    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, CAST(unixepoch('subsec') * 1000000000 AS INTEGER))
+    WHERE id = new.dir;
+END;
+CREATE TRIGGER name_came AFTER INSERT ON entries BEGIN
+    INSERT INTO names_changed VALUES (new.dir);
+END;
+CREATE TRIGGER name_went AFTER DELETE ON entries BEGIN
+    INSERT INTO names_changed VALUES (old.dir);
+END;
+CREATE TRIGGER name_moved AFTER UPDATE OF dir, name, file ON entries BEGIN
+    INSERT INTO names_changed VALUES (old.dir), (new.dir);
+END;
+CREATE TRIGGER dir_came AFTER INSERT ON dirs BEGIN
+    INSERT INTO names_changed SELECT new.id UNION SELECT new.parent WHERE new.shown;
+END;
+-- Of a directory that moves, `..` changes.
+CREATE TRIGGER dir_moved AFTER UPDATE OF parent, name, shown ON dirs BEGIN
+    INSERT INTO names_changed SELECT old.parent WHERE old.shown UNION SELECT new.parent WHERE new.shown
+        UNION SELECT new.id WHERE old.parent <> new.parent;
+END;
 
 CREATE TABLE members (
     dir     INTEGER NOT NULL REFERENCES dirs(id),

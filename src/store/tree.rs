@@ -22,6 +22,8 @@ pub struct Dir {
     pub parent: DirId,
     /// Its name there.
     pub name: EntryName,
+    /// When a name in it came or went, in nanoseconds since 1970: each change has a later time.
+    pub names_changed_ns: i64,
     /// What it is at Google; `None` for the root and for mere parents of albums.
     pub album: Option<AlbumState>,
 }
@@ -108,7 +110,7 @@ impl Store {
             let row = db
                 .prepare_cached(
                     "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_at, \
-                     a.told_at, a.suspect, a.fruitless \
+                     a.told_at, a.suspect, a.fruitless, d.names_changed_ns \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
@@ -126,13 +128,13 @@ impl Store {
                     };
                     // The root has no name; its row stands in itself.
                     let name: Vec<u8> = row.get(1)?;
-                    Ok((row.get(0)?, name, album))
+                    Ok((row.get(0)?, name, row.get(10)?, album))
                 })
                 .optional()?;
-            let Some((parent, name, album)) = row else { return Ok(None) };
+            let Some((parent, name, names_changed_ns, album)) = row else { return Ok(None) };
             let name = if id == DirId::ROOT { b"root".to_vec() } else { name };
             let name = EntryName::new(name).map_err(|_| Error::Corrupt("directory name"))?;
-            Ok(Some(Dir { id, parent, name, album }))
+            Ok(Some(Dir { id, parent, name, names_changed_ns, album }))
         })
     }
 
@@ -230,7 +232,7 @@ impl Store {
         name: &EntryName,
         mtime_ns: i64,
     ) -> Result<Result<FileId, TreeError>> {
-        self.write(|tx| {
+        self.write_asked(&[(dir, name)], |tx| {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
@@ -257,7 +259,7 @@ impl Store {
         dir: DirId,
         name: &EntryName,
     ) -> Result<Result<(), TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[(dir, name)], |tx| {
             let file = survivor(tx, file)?;
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
@@ -276,7 +278,7 @@ impl Store {
     /// # Errors
     /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
     pub fn unlink(&self, dir: DirId, name: &EntryName) -> Result<Result<Unlinked, TreeError>> {
-        self.write(|tx| match child(tx, dir, name)? {
+        self.write_asked(&[(dir, name)], |tx| match child(tx, dir, name)? {
             None => Ok(Err(TreeError::Missing)),
             Some(Child::Dir(_)) => Ok(Err(TreeError::IsDir)),
             Some(Child::File(file)) => remove_entry(tx, dir, name, file).map(Ok),
@@ -295,7 +297,7 @@ impl Store {
         to: (DirId, &EntryName),
         replace: bool,
     ) -> Result<Result<Option<Unlinked>, TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[from, to], |tx| {
             let file = match child(tx, from.0, from.1)? {
                 None => return Ok(Err(TreeError::Missing)),
                 Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
@@ -334,7 +336,7 @@ impl Store {
         a: (DirId, &EntryName),
         b: (DirId, &EntryName),
     ) -> Result<Result<(), TreeError>> {
-        self.write_durable(|tx| {
+        self.write_durable_asked(&[a, b], |tx| {
             let mut found = [FileId(0); 2];
             for (slot, (dir, name)) in found.iter_mut().zip([a, b]) {
                 match child(tx, dir, name)? {

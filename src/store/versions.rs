@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 use super::failed::add_failed;
 use super::files::touched;
 use super::tree::{drop_member, want_member};
-use super::{Change, Result, Store, UploadState};
+use super::{Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 /// The columns of a file that belong to Google's item.
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn fail(&self, file: FileId, reason: &str) -> Result<Vec<Change>> {
+    pub fn fail(&self, file: FileId, reason: &str) -> Result<()> {
         self.write_durable(|tx| fail(tx, file, reason))
     }
 
@@ -199,13 +199,12 @@ pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<Vec<Change>> {
+pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<()> {
     let old = replaced_by(tx, file)?;
     let names: Vec<(DirId, EntryName)> = tx
         .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
         .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut changes = vec![Change::File(file)];
     for (dir, name) in names {
         add_failed(tx, dir, &name, file, reason)?;
         match old {
@@ -219,7 +218,6 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<V
                     .execute(params![dir, name])?;
             }
         }
-        changes.push(Change::Entry(dir, name));
     }
     tx.prepare_cached("DELETE FROM members WHERE file = ?1")?.execute([file])?;
     tx.prepare_cached(
@@ -227,16 +225,14 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<V
          dir = NULL, call = NULL, asked = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Failed, reason])?;
-    Ok(changes)
+    Ok(())
 }
 
 /// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
 /// writer's time of modification is that of all names: then `rsync -t` finds what it has set.
-pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<Vec<Change>> {
-    let names: Vec<(DirId, EntryName)> = tx
-        .prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1 RETURNING dir, name")?
-        .query_map(params![file, into], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1")?
+        .execute(params![file, into])?;
     // What Google has been told of the one is true of the other: they are one item.
     tx.execute(
         "INSERT INTO members (dir, file, want, present, since, seen) \
@@ -261,8 +257,5 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
         "UPDATE files SET merged_into = ?2, sha256 = NULL WHERE id = ?1",
         params![file, into],
     )?;
-    let mut changes: Vec<Change> =
-        names.into_iter().map(|(dir, name)| Change::Entry(dir, name)).collect();
-    changes.push(Change::File(into));
-    Ok(changes)
+    Ok(())
 }

@@ -89,7 +89,6 @@ async fn attempt(
                         Ok(())
                     })
                     .await?;
-                    shared.tell(vec![store::Change::File(file)]);
                     return Ok(Outcome::Twin);
                 }
             }

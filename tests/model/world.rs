@@ -298,7 +298,6 @@ impl Life {
         let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
         let client = Client::new(api, login, budget).unwrap();
         let base_urls = Arc::new(BaseUrls::start(client.clone(), &handle));
-        let on_change: gphotosfs::store::OnChange = Arc::new(|_| {});
         let library = Library::new(
             library::Config {
                 refresh: Duration::from_secs(3600),
@@ -308,19 +307,12 @@ impl Life {
             client.clone(),
             handle.clone(),
             base_urls.clone(),
-            on_change.clone(),
         );
         let content =
             content::Config { dir: profile.cache_dir().unwrap().join("content"), limit: 1 << 30 };
-        let content = Content::new(
-            content,
-            store.clone(),
-            client.clone(),
-            base_urls,
-            handle.clone(),
-            on_change.clone(),
-        )
-        .unwrap();
+        let content =
+            Content::new(content, store.clone(), client.clone(), base_urls, handle.clone())
+                .unwrap();
         let keep = content.clone();
         let config = upload::Config {
             uploads: 3,
@@ -329,7 +321,6 @@ impl Life {
             retry_max: Duration::from_millis(20),
             ..upload::Config::new(
                 state_dir.join("spool"),
-                on_change,
                 Arc::new(move |file, path| keep.keep(file, path)),
             )
         };

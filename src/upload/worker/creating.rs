@@ -256,7 +256,6 @@ impl Worker {
                 }
                 shared.spool.discard(file);
             }
-            shared.tell(settled.changes);
             Ok(())
         })
         .await;

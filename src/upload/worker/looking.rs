@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Earliest, Worker};
 use crate::api::{self, BATCH_MAX, ItemStatus};
 use crate::media::{MediaId, MediaItem};
-use crate::store::{self, Change, Duplicate};
+use crate::store::{self, Duplicate};
 use crate::upload::state::Confirming;
 use crate::upload::{Shared, chain, crash};
 
@@ -203,6 +203,5 @@ fn let_go(
     crash::point(crash::CONFIRM_AFTER_JOURNAL);
     shared.spool.discard(file);
     drop(lock);
-    shared.tell(vec![Change::File(file)]);
     Ok(())
 }

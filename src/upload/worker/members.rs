@@ -153,12 +153,11 @@ impl Worker {
         self.store(move |store| {
             for member in &call.members {
                 let path = shared.path_of(member.file);
-                let changes = store.addition_refused(call.dir, member, &reason)?;
+                store.addition_refused(call.dir, member, &reason)?;
                 if member.file == member.item_of {
                     tracing::warn!(%path, reason, "an item was refused by an album; it is under .gphotos/failed");
                     shared.remember(path, reason.clone());
                 }
-                shared.tell(changes);
             }
             Ok(())
         })

@@ -1,0 +1,48 @@
+//! Tells the kernel what its caches hold and what is no longer so.
+//!
+//! A notification may wait for a directory whose lock the kernel holds while it waits for an answer of ours, or for a
+//! page that is being read: it must never be sent by a thread that answers, nor by one that holds a lock of ours.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use fuser::Notifier;
+
+use super::inode;
+use crate::fs::Place;
+use crate::store::{Change, Changes};
+
+/// An offset that spares the kernel's pages: of a file because the bytes are the same, of a directory because a
+/// listing that is being cached would never become complete. The kernel notices by the directory's time.
+const ATTRIBUTES_ONLY: i64 = -1;
+
+/// Starts a thread that tells the kernel all of `changes`.
+pub(super) fn start(notifier: Notifier, changes: Changes) -> io::Result<()> {
+    let tell = move || {
+        while let Some(batch) = changes.next() {
+            match batch {
+                Ok(batch) => batch.into_iter().for_each(|change| tell(&notifier, change)),
+                Err(error) => tracing::warn!(%error, "the kernel cannot be told what has changed"),
+            }
+        }
+    };
+    std::thread::Builder::new().name("notify".into()).spawn(tell)?;
+    Ok(())
+}
+
+fn tell(notifier: &Notifier, change: Change) {
+    let outcome = match &change {
+        Change::Entry(dir, name) => {
+            notifier.inval_entry(inode(Place::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes()))
+        }
+        Change::Dir(dir) => notifier.inval_inode(inode(Place::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0),
+        Change::Attributes(file) => {
+            notifier.inval_inode(inode(Place::File(*file).ino()), ATTRIBUTES_ONLY, 0)
+        }
+        Change::Bytes(file) => notifier.inval_inode(inode(Place::File(*file).ino()), 0, 0),
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(?change, %error, "the kernel did not take a notification");
+    }
+}

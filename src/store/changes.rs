@@ -1,0 +1,359 @@
+//! What the kernel may have cached and what is no longer so, kept until it has been told.
+//!
+//! Triggers (`changes.sql`) collect this in the transaction that changes a table, so no method here can forget to tell.
+//! A table of the connection's own is the queue: the same change is in it once, however often it comes, none is lost
+//! however many there are, and nothing of it is kept in memory.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::{Connection, Transaction, params};
+
+use super::{Error, Result, Store, from_millis, to_millis};
+use crate::media::{DirId, EntryName, FileId};
+
+/// Something visible that is not what it was: the kernel's caches must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Names in a directory came or went, so its listing and its times are others.
+    Dir(DirId),
+    /// A file's attributes.
+    Attributes(FileId),
+    /// A name went, or means another file now.
+    Entry(DirId, EntryName),
+    /// A file's bytes, and with them its attributes.
+    Bytes(FileId),
+}
+
+/// What can be told at once, and four for what may have to wait until the kernel's locks are free: a directory that
+/// somebody waits in holds up few others.
+const LANES: usize = 5;
+
+/// How many changes are taken at a time.
+const BATCH: u32 = 256;
+
+/// An answer that is on its way may bring the kernel attributes from before a change, about a file that it did not know
+/// when it was told of it. So it is told once more after this time, which no answer takes to arrive.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// After a failure of the database nothing is tried before this time.
+const PAUSE: Duration = Duration::from_secs(1);
+
+const KIND_DIR: i64 = 0;
+const KIND_ATTRIBUTES: i64 = 1;
+const KIND_ATTRIBUTES_AGAIN: i64 = 2;
+const KIND_ENTRY: i64 = 3;
+const KIND_BYTES: i64 = 4;
+
+/// Wakes those who tell.
+#[derive(Default)]
+pub(super) struct Signal {
+    lanes: [Lane; LANES],
+}
+
+#[derive(Default)]
+struct Lane {
+    // Held to look or to set.
+    stirred: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Signal {
+    pub(super) fn wake(&self, lanes: &[usize]) {
+        for lane in lanes.iter().filter_map(|&lane| self.lanes.get(lane)) {
+            *lane.stirred.lock() = true;
+            lane.wake.notify_one();
+        }
+    }
+}
+
+/// The changes of one lane, to be told by a thread of its own.
+pub struct Changes {
+    lane: usize,
+    connection: Weak<Mutex<Connection>>,
+    signal: Arc<Signal>,
+}
+
+impl Changes {
+    /// The next changes, waiting until there are some. `None` when the store is closed.
+    ///
+    /// # Errors
+    /// If the database fails, a little later; what was to be told is still there, then.
+    pub fn next(&self) -> Option<Result<Vec<Change>>> {
+        let lane = self.signal.lanes.get(self.lane)?;
+        loop {
+            *lane.stirred.lock() = false;
+            let connection = self.connection.upgrade()?;
+            let taken = take(&mut connection.lock(), self.lane, SystemTime::now());
+            drop(connection);
+            let due = match taken {
+                Ok((changes, due)) if changes.is_empty() => due,
+                Ok((changes, _)) => return Some(Ok(changes)),
+                Err(error) => {
+                    let mut stirred = lane.stirred.lock();
+                    lane.wake.wait_until(&mut stirred, Instant::now() + PAUSE);
+                    return Some(Err(error));
+                }
+            };
+            let mut stirred = lane.stirred.lock();
+            match due.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default()) {
+                _ if *stirred => {}
+                None => lane.wake.wait(&mut stirred),
+                Some(left) => {
+                    lane.wake.wait_until(&mut stirred, Instant::now() + left);
+                }
+            }
+        }
+    }
+}
+
+impl Store {
+    /// From now on changes are kept to be told, by whoever takes them from here: one thread for each part.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn watch(&self) -> Result<Vec<Changes>> {
+        self.connection.lock().execute_batch(include_str!("changes.sql"))?;
+        let signal = self.signal.get_or_init(Arc::default);
+        let changes = |lane| Changes {
+            lane,
+            connection: Arc::downgrade(&self.connection),
+            signal: signal.clone(),
+        };
+        Ok((0..LANES).map(changes).collect())
+    }
+
+    /// What is to be told now, for tests.
+    #[cfg(test)]
+    pub(crate) fn untold(&self) -> Vec<Change> {
+        let now = SystemTime::now();
+        (0..LANES)
+            .flat_map(|lane| take(&mut self.connection.lock(), lane, now).unwrap().0)
+            .collect()
+    }
+}
+
+/// What a transaction has added to the changes so far.
+pub(super) struct Mark(i64);
+
+pub(super) fn mark(tx: &Transaction<'_>) -> Result<Mark> {
+    Ok(Mark(
+        tx.prepare_cached("SELECT coalesce(max(id), 0) FROM temp.changes")?
+            .query_row([], |row| row.get(0))?,
+    ))
+}
+
+/// The lanes that have something to tell since `mark`. The names that are `known` need not be told.
+pub(super) fn since(
+    tx: &Transaction<'_>,
+    mark: &Mark,
+    known: &[(DirId, &EntryName)],
+) -> Result<Vec<usize>> {
+    for (dir, name) in known {
+        tx.prepare_cached(
+            "DELETE FROM temp.changes WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",
+        )?
+        .execute(params![mark.0, KIND_ENTRY, dir, name])?;
+    }
+    Ok(tx
+        .prepare_cached("SELECT DISTINCT lane FROM temp.changes WHERE id > ?1")?
+        .query_map([mark.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes some changes that are due at `now`; if there are none, says when the next one is.
+fn take(
+    connection: &mut Connection,
+    lane: usize,
+    now: SystemTime,
+) -> Result<(Vec<Change>, Option<SystemTime>)> {
+    let tx = connection.transaction()?;
+    let rows: Vec<(i64, i64, i64, Vec<u8>)> = tx
+        .prepare_cached(
+            "SELECT id, kind, number, name FROM temp.changes WHERE lane = ?1 AND due <= ?2 \
+             ORDER BY due, id LIMIT ?3",
+        )?
+        .query_map(params![lane, to_millis(now), BATCH], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for (id, kind, number, name) in rows {
+        tx.prepare_cached("DELETE FROM temp.changes WHERE id = ?1")?.execute([id])?;
+        if kind == KIND_ATTRIBUTES {
+            tx.prepare_cached(
+                "INSERT INTO temp.changes (kind, number, due) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT DO UPDATE SET due = excluded.due",
+            )?
+            .execute(params![
+                KIND_ATTRIBUTES_AGAIN,
+                number,
+                to_millis(now + AGAIN)
+            ])?;
+        }
+        changes.push(match kind {
+            KIND_DIR => Change::Dir(DirId(number)),
+            KIND_ATTRIBUTES | KIND_ATTRIBUTES_AGAIN => Change::Attributes(FileId(number)),
+            KIND_ENTRY => {
+                let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
+                Change::Entry(DirId(number), name)
+            }
+            KIND_BYTES => Change::Bytes(FileId(number)),
+            _ => return Err(Error::Corrupt("kind of change")),
+        });
+    }
+    let due: Option<i64> = tx
+        .prepare_cached("SELECT min(due) FROM temp.changes WHERE lane = ?1")?
+        .query_row([lane], |row| row.get(0))?;
+    tx.commit()?;
+    Ok((changes, due.map(from_millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Child;
+    use crate::store::tests::{album, item, name};
+
+    fn watched() -> (Store, DirId) {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.watch().unwrap();
+        (store, trip)
+    }
+
+    fn file(store: &Store, dir: DirId, text: &str) -> FileId {
+        match store.child(dir, &name(text)).unwrap() {
+            Some(Child::File(file)) => file,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn changed(store: &Store, dir: DirId) -> i64 {
+        store.dir(dir).unwrap().unwrap().names_changed_ns
+    }
+
+    #[test]
+    fn none_is_lost_and_each_is_told_once() {
+        let (store, trip) = watched();
+        let names: Vec<_> = (0..3 * BATCH).map(|at| name(&format!("{at}.jpg"))).collect();
+        for name in &names {
+            store.create_file(trip, name, 0).unwrap().unwrap();
+        }
+        // Whoever asked for a name knows it, and nobody has the listing with which it came twice.
+        assert_eq!(store.untold(), [Change::Dir(trip)]);
+        store.write(|tx| Ok(tx.execute("DELETE FROM entries", [])?)).unwrap();
+        let (mut told, mut entries) = (Vec::new(), 0);
+        loop {
+            let some = store.untold();
+            if some.is_empty() {
+                break;
+            }
+            told.extend(some);
+        }
+        for name in names {
+            entries += told.iter().filter(|it| **it == Change::Entry(trip, name.clone())).count();
+        }
+        assert_eq!(entries, 3 * BATCH as usize);
+        assert_eq!(told.iter().filter(|it| **it == Change::Dir(trip)).count(), 1);
+    }
+
+    #[test]
+    fn a_transaction_that_fails_has_nothing_to_tell() {
+        let (store, trip) = watched();
+        let failed: Result<()> = store.write(|tx| {
+            tx.execute("UPDATE dirs SET shown = 0 WHERE id = ?1", [trip])?;
+            Err(Error::ShuttingDown)
+        });
+        assert!(failed.is_err());
+        assert_eq!(store.untold(), []);
+    }
+
+    #[test]
+    fn what_the_kernel_asked_for_it_is_not_told_but_all_that_follows() {
+        let (store, trip) = watched();
+        let day = album(&store, "2019/Day");
+        let Some(Child::Dir(year)) = store.child(DirId::ROOT, &name("2019")).unwrap() else {
+            panic!("no parent")
+        };
+        store.untold();
+        store.hide_album(year, &name("Day")).unwrap().unwrap();
+        let told = store.untold();
+        assert!(told.contains(&Change::Entry(DirId::ROOT, name("2019"))), "{told:?}");
+        assert!(!told.contains(&Change::Entry(year, name("Day"))), "{told:?} {day:?}");
+        let a = store.create_file(trip, &name("a"), 0).unwrap().unwrap();
+        store.link(a, trip, &name("b")).unwrap().unwrap();
+        store.untold();
+        store.unlink(trip, &name("a")).unwrap().unwrap();
+        assert_eq!(store.untold(), [Change::Attributes(a), Change::Dir(trip)]);
+    }
+
+    #[test]
+    fn attributes_are_told_once_more_when_no_older_answer_can_be_on_its_way() {
+        let (store, trip) = watched();
+        let a = store.create_file(trip, &name("a"), 0).unwrap().unwrap();
+        store.untold();
+        store.set_times(a, None, Some(5)).unwrap();
+        let now = SystemTime::now();
+        let take = |at| take(&mut store.connection.lock(), 0, at).unwrap();
+        assert_eq!(take(now).0, [Change::Attributes(a)]);
+        let (none, due) = take(now);
+        assert!(none.is_empty());
+        assert_eq!(take(due.unwrap()), (vec![Change::Attributes(a)], None));
+    }
+
+    #[test]
+    fn a_second_name_from_a_listing_changes_the_count_of_names() {
+        let (store, trip) = watched();
+        let other = album(&store, "Other");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        store.untold();
+        store.items_listed(other, &[item("a")], 2).unwrap();
+        let a = file(&store, trip, "a.jpg");
+        assert_eq!(store.untold(), [Change::Attributes(a), Change::Dir(other)]);
+    }
+
+    #[test]
+    fn an_edit_that_comes_to_nothing_gives_back_the_old_bytes() {
+        let (store, trip) = watched();
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        let a = file(&store, trip, "a.jpg");
+        store.split(a, None, 0).unwrap();
+        store.untold();
+        assert!(store.abandon_edit(a).unwrap());
+        assert!(store.untold().contains(&Change::Bytes(a)));
+    }
+
+    #[test]
+    fn a_directory_has_a_later_time_with_each_change_of_its_names() {
+        let (store, trip) = watched();
+        let (mut last, mut root) = (changed(&store, trip), changed(&store, DirId::ROOT));
+        let mut later = |what: &str| {
+            let now = changed(&store, trip);
+            assert!(now > last, "{what}");
+            last = now;
+        };
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        later("a listing brings a name");
+        store.create_file(trip, &name("b"), 0).unwrap().unwrap();
+        later("create");
+        store.rename_file((trip, &name("b")), (trip, &name("c")), false).unwrap().unwrap();
+        later("rename");
+        store.exchange_files((trip, &name("a.jpg")), (trip, &name("c"))).unwrap().unwrap();
+        later("exchange");
+        store.unlink(trip, &name("c")).unwrap().unwrap();
+        later("unlink");
+        album(&store, "Trip/Day");
+        later("a directory in it comes");
+        store.hide_album(trip, &name("Day")).unwrap().unwrap();
+        later("a directory in it goes");
+        assert_eq!(changed(&store, DirId::ROOT), root, "above it no name has changed");
+        let title = [(trip, "Tour".to_owned())];
+        store.move_intended(trip, (DirId::ROOT, &name("Tour")), &title).unwrap().unwrap();
+        assert!(changed(&store, DirId::ROOT) > root);
+        root = changed(&store, DirId::ROOT);
+        store.items_listed(trip, &[item("a")], 2).unwrap();
+        assert_eq!(changed(&store, DirId::ROOT), root);
+    }
+}
