@@ -116,7 +116,7 @@ pub struct MountArgs {
     pub detached: bool,
 
     /// Mount options as in fstab: ro, allow_other, profile=NAME, and the settings below as
-    /// commit=, sizes=, refresh=, cache_size=, spool_size=, uploads=, api_url=. An option beats the flag of that name
+    /// commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=, api_url=. An option beats the flag of that name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -141,6 +141,10 @@ pub struct MountArgs {
     /// How much disk files on their way to Google may take; when it is full, writers wait
     #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
     pub spool_size: ByteSize,
+
+    /// Whether the kernel reads what is on this disk by itself: where kernel and rights allow it, or never
+    #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
+    pub passthrough: Passthrough,
 
     /// What uploading needs.
     #[command(flatten)]
@@ -238,6 +242,15 @@ pub enum Sizes {
     Lazy,
 }
 
+/// Who reads files whose bytes are on this disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Passthrough {
+    /// The kernel, without asking, where that is possible: since Linux 6.9, for root
+    Auto,
+    /// This program, whenever the kernel asks
+    Off,
+}
+
 /// What the mount is to do, merged from flags, `-o`, environment and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountSettings {
@@ -259,6 +272,8 @@ pub struct MountSettings {
     pub allow_other: bool,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
+    /// Who reads what is on this disk.
+    pub passthrough: Passthrough,
     /// What uploading needs.
     pub upload: UploadSettings,
 }
@@ -276,6 +291,7 @@ impl MountArgs {
             read_only: self.read_only,
             allow_other: self.allow_other,
             spool_size: self.spool_size.as_u64(),
+            passthrough: self.passthrough,
             upload: self.upload.settings(api_url),
         };
         for option in self.options {
@@ -286,6 +302,7 @@ impl MountArgs {
                 MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
+                MountOption::Passthrough(it) => settings.passthrough = it,
                 MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
@@ -315,6 +332,8 @@ pub enum MountOption {
     CacheSize(ByteSize),
     /// `spool_size=SIZE`.
     SpoolSize(ByteSize),
+    /// `passthrough=auto|off`.
+    Passthrough(Passthrough),
     /// `uploads=N`.
     Uploads(u8),
     /// `api_url=URL`.
@@ -345,6 +364,9 @@ impl FromStr for MountOption {
             ("refresh", it) => Self::Refresh(
                 humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
             ),
+            ("passthrough", it) => {
+                Self::Passthrough(Passthrough::from_str(it, false).map_err(refused)?)
+            }
             ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
             ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
             ("uploads", it) => Self::Uploads(
@@ -357,7 +379,7 @@ impl FromStr for MountOption {
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, allow_other, profile=, commit=, sizes=, \
-                     refresh=, cache_size=, spool_size=, uploads= and api_url="
+                     refresh=, cache_size=, spool_size=, passthrough=, uploads= and api_url="
                         .into(),
                 ));
             }

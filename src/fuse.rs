@@ -6,9 +6,11 @@
 //! dropped unanswered sends `EIO`, so no caller hangs.
 
 mod interrupt;
+mod modes;
 mod notify;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -26,8 +28,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Rename};
+use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Rename};
 use crate::store;
+use modes::Modes;
 
 /// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
 const TTL: Duration = Duration::from_secs(1);
@@ -90,7 +93,8 @@ impl Mount {
         };
         let turns = Arc::new(Semaphore::new(WAITING_MAX));
         let write_turns = Arc::new(Semaphore::new(WAITING_WRITES_MAX));
-        let adapter = Adapter { fs, runtime, turns, write_turns, owner };
+        let modes = Arc::new(Modes::new(options.passthrough && options.read_only));
+        let adapter = Adapter { fs, runtime, turns, write_turns, owner, modes };
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
     }
 
@@ -118,6 +122,8 @@ pub struct Options {
     pub read_only: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
+    /// Have the kernel read what is on this disk by itself, where it can.
+    pub passthrough: bool,
 }
 
 struct Adapter {
@@ -126,6 +132,7 @@ struct Adapter {
     turns: Arc<Semaphore>,
     write_turns: Arc<Semaphore>,
     owner: Owner,
+    modes: Arc<Modes>,
 }
 
 impl Adapter {
@@ -250,6 +257,9 @@ impl Filesystem for Adapter {
         // A smaller limit than asked for is as good.
         let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);
+        if let Some(modes) = Arc::get_mut(&mut self.modes) {
+            modes.negotiate(config);
+        }
         Ok(())
     }
 
@@ -417,7 +427,15 @@ impl Filesystem for Adapter {
             truncate: flags.0 & libc::O_TRUNC != 0,
         };
         match self.fs.open(ino(node), how) {
-            Ok(opened) => reply.opened(FileHandle(opened.fh.0), open_flags(opened)),
+            Ok(opened) => {
+                let fh = FileHandle(opened.fh.0);
+                let register = |file: &File| reply.open_backing(file);
+                let answer = self.modes.open(node, &opened, flags, register);
+                match answer.backing {
+                    Some(id) => reply.opened_passthrough(fh, answer.flags, &id),
+                    None => reply.opened(fh, answer.flags),
+                }
+            }
             Err(error) => reply.error(errno("open", &error)),
         }
     }
@@ -429,17 +447,22 @@ impl Filesystem for Adapter {
         name: &OsStr,
         _mode: u32,
         _umask: u32,
-        _flags: i32,
+        flags: i32,
         reply: ReplyCreate,
     ) {
         match self.fs.create(ino(parent), name.as_bytes()) {
-            Ok((attr, opened)) => reply.created(
-                &ttl(&attr),
-                &self.owner.attr(&attr),
-                GENERATION,
-                FileHandle(opened.fh.0),
-                open_flags(opened),
-            ),
+            Ok((attr, opened)) => {
+                let (node, fh) = (inode(attr.ino), FileHandle(opened.fh.0));
+                let (ttl, shown) = (ttl(&attr), self.owner.attr(&attr));
+                let register = |file: &File| reply.open_backing(file);
+                let answer = self.modes.open(node, &opened, OpenFlags(flags), register);
+                match answer.backing {
+                    Some(id) => {
+                        reply.created_passthrough(&ttl, &shown, GENERATION, fh, answer.flags, &id);
+                    }
+                    None => reply.created(&ttl, &shown, GENERATION, fh, answer.flags),
+                }
+            }
             Err(error) => reply.error(errno("create", &error)),
         }
     }
@@ -524,6 +547,7 @@ impl Filesystem for Adapter {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        self.modes.release(fh);
         self.block(move |fs| empty("release", fs.release(handle(fh)), reply));
     }
 
@@ -723,10 +747,6 @@ fn as_sent(time: SystemTime) -> SystemTime {
 
 fn ttl(attr: &Attr) -> Duration {
     if attr.provisional { TTL_PROVISIONAL } else { TTL }
-}
-
-fn open_flags(opened: Opened) -> FopenFlags {
-    if opened.direct { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::empty() }
 }
 
 fn kind(is_dir: bool) -> FileType {

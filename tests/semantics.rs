@@ -25,7 +25,8 @@ fn document() -> BTreeMap<String, String> {
 /// Sentences by test, as the tests quote them.
 fn quoted() -> BTreeMap<String, String> {
     let mut sentences = BTreeMap::new();
-    for file in ["tests/semantics_names.rs", "tests/semantics_files.rs", "tests/drain.rs"] {
+    for file in ["semantics_names", "semantics_files", "drain", "passthrough"] {
+        let file = format!("tests/{file}.rs");
         let mut quote = String::new();
         for line in fs::read_to_string(file).unwrap().lines() {
             if let Some(part) = line.strip_prefix("/// > ") {

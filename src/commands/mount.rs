@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::engine::{self, Engine, no_directory};
 use super::{CommandError, Exit, log};
-use crate::cli::{Commit, MountSettings, Sizes};
+use crate::cli::{Commit, MountSettings, Passthrough, Sizes};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
@@ -86,8 +86,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
 
-    let options =
-        fuse::Options { read_only: settings.read_only, allow_other: settings.allow_other };
+    let options = fuse::Options {
+        read_only: settings.read_only,
+        allow_other: settings.allow_other,
+        passthrough: settings.passthrough == Passthrough::Auto,
+    };
     let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
         .map_err(|err| {
             CommandError::new(format!("cannot mount on {}", mountpoint.display()))

@@ -1,5 +1,6 @@
 //! Files: opening, reading, writing, closing.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use super::error::{Error, Result};
 use super::handles::{Bytes, Fh, Handle, OpenFile};
 use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
-use crate::content::read_at;
+use crate::content::{Reader, read_at};
 use crate::media::FileId;
 use crate::store::to_nanos;
 use crate::upload::{self, Need, SealError, SpoolFile};
@@ -31,12 +32,14 @@ pub enum Offset {
 }
 
 /// An opened file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Opened {
     /// Its descriptor.
     pub fh: Fh,
     /// The size shown may not be the true one: reads must not be cut to it, nor cached.
     pub direct: bool,
+    /// In a filesystem that is read-only, a file on this disk with the same bytes, if there is one.
+    pub local: Option<Arc<File>>,
 }
 
 /// What `setattr` is asked to change. Mode and owner are accepted and ignored.
@@ -70,7 +73,7 @@ impl Fs {
         };
         self.pipeline.opened(file);
         let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0, false);
-        Ok((attr, Opened { fh, direct: false }))
+        Ok((attr, Opened { fh, direct: false, local: None }))
     }
 
     /// Makes an empty file without opening it.
@@ -97,7 +100,8 @@ impl Fs {
                     Place::Metrics => status.metrics(),
                     _ => status.json()?,
                 };
-                return Ok(Opened { fh: self.handles.open_snapshot(text), direct: true });
+                let fh = self.handles.open_snapshot(text);
+                return Ok(Opened { fh, direct: true, local: None });
             }
             Place::Dir(_) | Place::Control | Place::Failed(_) => {
                 return Err(Error::plain(libc::EISDIR));
@@ -116,7 +120,21 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        Ok(Opened { fh, direct: info.size.is_none() })
+        let direct = info.size.is_none();
+        let local = if self.config.read_only { self.local(&open) } else { None };
+        Ok(Opened { fh, direct, local })
+    }
+
+    /// The local copy of an item. `None` also while it would have to be waited for.
+    fn local(&self, open: &OpenFile) -> Option<Arc<File>> {
+        let mut bytes = open.bytes.try_write()?;
+        if matches!(&*bytes, Bytes::Item(None)) {
+            *bytes = Bytes::Item(self.content.open_local(open.file));
+        }
+        match &*bytes {
+            Bytes::Item(Some(Reader::Local(file))) => Some(file.clone()),
+            _ => None,
+        }
     }
 
     /// Where a file's bytes are that nobody has open.
@@ -604,7 +622,7 @@ fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
     start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))
 }
 
-fn remember(open: &OpenFile, reader: &crate::content::Reader) {
+fn remember(open: &OpenFile, reader: &Reader) {
     if let Bytes::Item(slot) = &mut *open.bytes.write() {
         *slot = Some(reader.clone());
     }
