@@ -45,6 +45,8 @@ gphotosfs=$target/gphotosfs
 photo_dir=${XDG_CACHE_HOME:-$HOME/.cache}/gphotosfs-bench
 bench_dir=$(realpath "${GPHOTOSFS_BENCH_DIR:-${TMPDIR:-/tmp}}")
 
+# A file of scripts/bench may choose another one.
+speed=realistic
 dir='' emulator_pid='' mount_pid=''
 clean_up() {
     status=$?
@@ -63,9 +65,14 @@ set_up() {
     dir=$(mktemp -d "$bench_dir/gphotosfs-bench.XXXXXX")
     own_settings
     mkdir "$dir/mount"
-    start_emulator --speed realistic
+    start_emulator --speed "$speed"
     log_in
-    "$gphotosfs" -vv mount --foreground "${options[@]}" "$dir/mount" >"$dir/mount.log" 2>&1 &
+    start_mount
+}
+
+# start_mount OPTION...: mounts once more, with OPTIONs in addition, after end_mount.
+start_mount() {
+    "$gphotosfs" -vv mount --foreground "${options[@]}" "$@" "$dir/mount" >>"$dir/mount.log" 2>&1 &
     mount_pid=$!
     for _ in $(seq 100); do
         if mountpoint -q "$dir/mount"; then return; fi
@@ -74,11 +81,14 @@ set_up() {
     die "not mounted: $(cat "$dir/mount.log")"
 }
 
+end_mount() {
+    kill "$mount_pid"
+    wait "$mount_pid"
+    mount_pid=''
+}
+
 tear_down() {
-    if [ -n "$mount_pid" ]; then
-        kill "$mount_pid"
-        wait "$mount_pid"
-    fi
+    if [ -n "$mount_pid" ]; then end_mount; fi
     if [ -n "$emulator_pid" ]; then
         kill "$emulator_pid"
         wait "$emulator_pid"
@@ -91,7 +101,7 @@ tear_down() {
 cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz }' "/proc/$mount_pid/stat"; }
 peak_mb() { awk '/^VmHWM/ { printf "%.0f", $2 / 1000 }' "/proc/$mount_pid/status"; }
 
-printf 'gphotosfs %s, %s; emulator --speed realistic\n' "$(git describe --always --dirty 2>/dev/null || echo '(no git)')" \
+printf 'gphotosfs %s, %s\n' "$(git describe --always --dirty 2>/dev/null || echo '(no git)')" \
     "${options[*]:-default settings}"
 awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo
 printf '%s processors, %s, load %s, %s on %s\n' "$(nproc)" "$(uname -sr)" "$(cut -d' ' -f1 /proc/loadavg)" \

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Called by scripts/bench.sh, without a network: has rclone do what gphotosfs was measured at.
 #   scripts/rclone-bench.sh upload DIR GPHOTOSFS PHOTOS BOUND     BOUND in seconds, as for gphotosfs
+#   scripts/rclone-bench.sh local DIR GPHOTOSFS ROUNDS            with DIR/video.mp4
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 . scripts/emulator.sh
 . scripts/rclone.sh
+. scripts/dd.sh
 
 # shellcheck disable=SC2034  # for emulator.sh and rclone.sh
 what=$1 dir=$2 gphotosfs=$3 emulator_pid='' mount_pid=''
@@ -53,16 +55,21 @@ upload() {
 copy() { rclone copy -q "$@" photos:album/album; }
 copy_tuned() { copy --transfers 50 --gphotos-batch-size 50 --gphotos-batch-timeout 300ms "$1"; }
 
-# through_mount OPTION... PHOTOS: copies as one would with gphotosfs, and unmounts.
-through_mount() {
+# mount_rclone OPTION...: mounts the album on $dir/rclone.
+mount_rclone() {
     mkdir -p "$dir/rclone"
-    RCLONE_CACHE_DIR=$dir/rclone-cache rclone mount --vfs-cache-mode writes "${@:1:$#-1}" photos:album/album "$dir/rclone" \
-        2>"$dir/rclone.log" &
+    RCLONE_CACHE_DIR=$dir/rclone-cache rclone mount "$@" photos:album/album "$dir/rclone" 2>"$dir/rclone.log" &
     mount_pid=$!
     for _ in $(seq 100); do
-        if mountpoint -q "$dir/rclone"; then break; fi
+        if mountpoint -q "$dir/rclone"; then return; fi
         sleep 0.1
     done
+    die "rclone has not mounted: $(cat "$dir/rclone.log")"
+}
+
+# through_mount OPTION... PHOTOS: copies as one would with gphotosfs, and unmounts.
+through_mount() {
+    mount_rclone --vfs-cache-mode writes "${@:1:$#-1}"
     cp "${@: -1}"/*.jpg "$dir/rclone/"
     sync "$dir/rclone"
 }
@@ -75,6 +82,17 @@ case $what in
         upload 'copy, tuned' "$4" "$5" copy_tuned
         upload 'mount, tuned' "$4" "$5" mount_tuned
         upload 'mount, default' "$4" "$5" through_mount
+        ;;
+    local)
+        rclone version | head -n 1
+        start_emulator
+        rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
+        rclone mkdir photos:album/album
+        # It keeps what was written for an hour before it uploads it, so that only the local side is measured.
+        mount_rclone --vfs-cache-mode full --vfs-write-back 1h
+        measure_writing "$4" "$dir/video.mp4" "$dir/rclone" "$dir"
+        cp "$dir/video.mp4" "$dir/rclone/"
+        measure_reading "$4" "$dir/rclone/video.mp4" "$(find "$dir/rclone-cache" -type f -size +900M | head -n 1)"
         ;;
     *) die "unknown: $what" ;;
 esac

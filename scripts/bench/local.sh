@@ -1,33 +1,52 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # sourced by bench.sh, whose helpers it uses
-# local: writes a video of 1 GB, beside the disk below.
+# local [ROUNDS]: writes a video of 1 GB and reads it back, 5 times unless told, beside the disk below and rclone mount.
 
-[ ${#counts[@]} = 0 ] || usage
+[ ${#counts[@]} -le 1 ] || usage
+rounds=${counts[0]-5}
+
+# The header by which a video is known, and then what no disk can leave out or compress.
+make_video() {
+    { printf '\0\0\0\40ftypisom\0\0\2\0isomiso2avc1mp41'; head -c 999999968 /dev/urandom; } >"$1"
+}
 
 bench_local() {
-    local below=$bench_dir/gphotosfs-bench.raw video disk_s mount_s start
+    local album copy
     set_up
-    video=$dir/video.mp4
-    mkdir "$dir/mount/album"
-    # The header by which a video is known, and then what no disk can leave out or compress.
-    { printf '\0\0\0\40ftypisom\0\0\2\0isomiso2avc1mp41'; head -c 999999968 /dev/urandom; } >"$video"
-    sync
-    for round in 1 2 3; do
-        start=$(now)
-        dd if="$video" of="$below" bs=1M conv=fsync status=none
-        disk_s=$(since "$start")
-        rm "$below"
-        start=$(now)
-        dd if="$video" of="$dir/mount/album/$round.mp4" bs=1M conv=fsync status=none
-        mount_s=$(since "$start")
-        awk -v disk="$disk_s" -v mount="$mount_s" 'BEGIN {
-            printf "1 GB: disk %.1f s, mount %.1f s: %.0f %% of the speed of the disk\n", disk, mount, 100 * disk / mount
-        }'
-        # What goes up meanwhile would be measured as well.
-        rm "$dir/mount/album/$round.mp4"
-        sync
-    done
+    album=$dir/mount/album
+    mkdir "$album"
+    make_video "$dir/video.mp4"
+    echo 'gphotosfs, a file of 1 GB'
+    measure_writing "$rounds" "$dir/video.mp4" "$album" "$dir"
+    cp "$dir/video.mp4" "$album/"
+    "$gphotosfs" sync "$album"
+    copy=$(find "$XDG_CACHE_HOME" -type f -size +900M)
+    measure_reading "$rounds" "$album/video.mp4" "$copy"
+    end_mount
+    start_mount --read-only
+    head -c 1 "$album/video.mp4" >/dev/null
+    if grep -q 'passthrough: the kernel reads' "$dir/mount.log"; then
+        echo 'gphotosfs --read-only, with passthrough'
+        measure_reading "$rounds" "$album/video.mp4" "$copy"
+    else
+        echo 'gphotosfs --read-only: no passthrough with this user, kernel and disk'
+    fi
     tear_down
 }
 
+bench_rclone() {
+    if ! have_rclone "$photo_dir"; then return; fi
+    dir=$(mktemp -d "$bench_dir/gphotosfs-bench.XXXXXX")
+    own_settings
+    make_video "$dir/video.mp4"
+    run_without_network scripts/rclone-bench.sh local "$dir" "$gphotosfs" "$rounds" ||
+        echo 'rclone did not get through: not compared with it'
+    tear_down
+}
+
+. scripts/dd.sh
+. scripts/rclone.sh
+# Nothing that is measured here is on its way to Google.
+speed=instant
 bench_local
+bench_rclone
