@@ -294,6 +294,11 @@ pub(crate) fn from_nanos(nanos: i64) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
+/// `time` less `span`, as far as clocks go back.
+pub(crate) fn before(time: SystemTime, span: Duration) -> SystemTime {
+    time.checked_sub(span).unwrap_or(UNIX_EPOCH)
+}
+
 /// The inverse of [`to_millis`].
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
@@ -372,15 +377,26 @@ pub(crate) mod tests {
 
     /// Makes the album `title` (nested where it has slashes) as if Google had listed it.
     pub(crate) fn album(store: &Store, title: &str) -> DirId {
+        told(store, title, 0, SystemTime::now())
+    }
+
+    /// Google tells of the album, which has so many items.
+    pub(crate) fn told(store: &Store, title: &str, items_count: u64, now: SystemTime) -> DirId {
         let path = title.split('/').map(|part| vec![name(part)]).collect();
         let album = Album {
             id: AlbumId::new(format!("id of {title}")),
             title: title.to_owned(),
-            items_count: 0,
+            items_count,
             product_url: String::new(),
             is_writeable: true,
         };
-        store.album_listed(&ListedAlbum { album, path }, 1, SystemTime::now()).unwrap()
+        store.album_listed(&ListedAlbum { album, path }, 1, now).unwrap()
+    }
+
+    /// A complete listing in one page that has shown something new.
+    pub(crate) fn pass(listing: i64) -> Pass {
+        let began = SystemTime::now();
+        Pass { listing, began, news: true, one_page: true, last: false }
     }
 
     /// An item as a listing shows it.

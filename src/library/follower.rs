@@ -212,6 +212,11 @@ impl Pace {
         });
     }
 
+    /// Everything is in the store, once: whoever waits can go on, though the listing does.
+    pub(super) fn all_kept(&self) {
+        self.page_kept(0..0);
+    }
+
     /// Waits until somebody wants another page; `false` if the listing has been given up.
     pub(super) async fn more(&mut self) -> bool {
         let pages = self.progress.borrow().pages;

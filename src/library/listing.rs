@@ -11,7 +11,7 @@ use super::follower::{Demand, Follower, Pace};
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::media::DirId;
-use crate::store::{ListedAlbum, ListedItem};
+use crate::store::{ListedAlbum, ListedItem, Pass};
 
 /// A listing that failed is not begun again before this time unless somebody needs it.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -175,8 +175,36 @@ impl Library {
 
     /// Lists the albums; `false` if the listing was given up on the way.
     async fn list_albums(&self, pace: &mut Pace) -> Result<bool, Error> {
+        for last in [false, true] {
+            let Some((pass, pages)) = self.albums_pass(last, pace).await? else {
+                return Ok(false);
+            };
+            let doubtful = self
+                .store
+                .run(move |store| {
+                    let doubtful = store.albums_complete(&pass)?;
+                    for (dir, album, title) in store.misplaced()? {
+                        store.place_again(dir, &album, &names::for_album(&title, &album))?;
+                    }
+                    let due = doubtful && !last;
+                    let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
+                    store.set_albums_listed(at, pages)?;
+                    Ok(doubtful)
+                })
+                .await?;
+            if !doubtful {
+                break;
+            }
+            pace.all_kept();
+        }
+        self.retitle_later();
+        Ok(true)
+    }
+
+    /// Takes all albums into the store once. Returns the pass and its pages, `None` if it was given up.
+    async fn albums_pass(&self, last: bool, pace: &mut Pace) -> Result<Option<(Pass, u32)>, Error> {
+        let began = self.now();
         let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let now = self.now();
         let mut walk = Walk::default();
         loop {
             let page = match self.client.list_albums(walk.token()).await {
@@ -188,38 +216,48 @@ impl Library {
                 }
             };
             let albums = page.items;
-            let latest = self
+            let (is_fresh, latest) = self
                 .store
                 .run(move |store| {
-                    let latest = store.dir_cookies_to_come()?;
+                    let (latest, shown) = (store.dir_cookies_to_come()?, store.albums_in(listing)?);
                     for album in albums {
                         let path = names::for_album(&album.title, &album.id);
-                        store.album_listed(&ListedAlbum { album, path }, listing, now)?;
+                        store.album_listed(&ListedAlbum { album, path }, listing, began)?;
                     }
-                    Ok(latest)
+                    Ok((store.albums_in(listing)? > shown, latest))
                 })
                 .await?;
             pace.page_kept(latest);
-            if !walk.turn(page.next)? {
+            if !walk.turn(page.next, is_fresh)? {
                 break;
             }
-            if !pace.more().await {
-                return Ok(false);
+            if !last && !pace.more().await {
+                return Ok(None);
             }
         }
-        let pages = walk.pages();
-        self.store
-            .run(move |store| {
-                store.albums_complete(listing)?;
-                store.set_albums_listed(now, pages)
-            })
-            .await?;
-        self.retitle_later();
-        Ok(true)
+        let one_page = walk.pages() == 1;
+        Ok(Some((Pass { listing, began, news: false, one_page, last }, walk.pages())))
     }
 
     /// Lists the items of an album; `false` if the listing was given up on the way.
     async fn list_items(&self, dir: DirId, pace: &mut Pace) -> Result<bool, Error> {
+        for last in [false, true] {
+            let Some(pass) = self.items_pass(dir, last, pace).await? else { return Ok(false) };
+            if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
+                break;
+            }
+            pace.all_kept();
+        }
+        Ok(true)
+    }
+
+    /// Takes all items of an album into the store once; `None` if that was given up.
+    async fn items_pass(
+        &self,
+        dir: DirId,
+        last: bool,
+        pace: &mut Pace,
+    ) -> Result<Option<Pass>, Error> {
         let began = self.now();
         let mut news = false;
         let (album, mut listing) = self
@@ -250,24 +288,23 @@ impl Library {
                     item,
                 })
                 .collect();
-            let (shown, latest) = self
+            let (kept, latest) = self
                 .store
                 .run(move |store| {
                     let latest = store.file_cookies_to_come(dir)?;
                     Ok((store.items_listed(dir, &listed, listing)?, latest))
                 })
                 .await?;
-            news |= shown;
+            news |= kept.news;
             pace.page_kept(latest);
-            if !walk.turn(page.next)? {
+            if !walk.turn(page.next, kept.is_fresh)? {
                 break;
             }
-            if !pace.more().await {
-                return Ok(false);
+            if !last && !pace.more().await {
+                return Ok(None);
             }
         }
-        self.store.run(move |store| store.items_complete(dir, listing, began, news)).await?;
-        Ok(true)
+        Ok(Some(Pass { listing, began, news, one_page: walk.pages() == 1, last }))
     }
 }
 

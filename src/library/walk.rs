@@ -7,11 +7,16 @@ use super::Error;
 use crate::api;
 use crate::media::PageToken;
 
+/// So many pages in a row without anything new are a circle, too, that tokens do not show. Google has been seen to
+/// give eighty empty ones.
+const BARREN_MAX: u32 = 200;
+
 /// Where a listing is.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     token: Option<PageToken>,
     pages: u32,
+    barren: u32,
     has_restarted: bool,
     /// Brent's way to notice a circle: one token is remembered, and from time to time a later one instead.
     remembered: Option<PageToken>,
@@ -29,13 +34,16 @@ impl Walk {
         self.pages
     }
 
-    /// A page has come, with the token of the `next`; `false` if it was the last.
+    /// A page has come, with the token of the `next`; `is_fresh` says whether it had what no page had before. `false`
+    /// if it was the last.
     ///
     /// # Errors
     /// If the pages lead in a circle.
-    pub(super) fn turn(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
+    pub(super) fn turn(&mut self, next: Option<PageToken>, is_fresh: bool) -> Result<bool, Error> {
         self.pages += 1;
-        if next.is_some() && (next == self.token || next == self.remembered) {
+        self.barren = if is_fresh { 0 } else { self.barren + 1 };
+        let is_known = next == self.token || next == self.remembered;
+        if next.is_some() && (is_known || self.barren >= BARREN_MAX) {
             return Err(Error::PagesRepeat);
         }
         if self.pages >= self.remember_at {
@@ -83,9 +91,9 @@ mod tests {
     fn only_the_absence_of_a_token_is_the_end() {
         let mut walk = Walk::default();
         for page in 0..300 {
-            assert!(walk.turn(token(page.to_string())).unwrap());
+            assert!(walk.turn(token(page.to_string()), true).unwrap());
         }
-        assert!(!walk.turn(None).unwrap());
+        assert!(!walk.turn(None, false).unwrap());
         assert_eq!(walk.pages(), 301);
     }
 
@@ -94,21 +102,31 @@ mod tests {
         for (lead, length) in [(0, 1), (0, 2), (3, 1), (3, 7), (50, 64), (7, 200)] {
             let mut walk = Walk::default();
             let circle = (0..).map(|at| if at < lead { at } else { lead + (at - lead) % length });
-            let mut turns = circle.map(|at| walk.turn(token(at.to_string())));
+            let mut turns = circle.map(|at| walk.turn(token(at.to_string()), true));
             let turned = turns.by_ref().take_while(Result::is_ok).count();
             assert!(turned <= 4 * (lead + length) + 2, "{lead} {length}: {turned}");
         }
     }
 
     #[test]
+    fn many_empty_pages_are_no_circle_but_they_cannot_go_on_for_ever() {
+        let mut walk = Walk::default();
+        let mut turn = |page: u32, is_fresh| walk.turn(token(page.to_string()), is_fresh);
+        assert!((0..100).all(|page| turn(page, false).is_ok()));
+        turn(100, true).unwrap();
+        assert!((101..300).all(|page| turn(page, false).is_ok()));
+        assert!(turn(300, false).is_err());
+    }
+
+    #[test]
     fn a_refused_token_is_forgiven_once() {
         let mut walk = Walk::default();
         assert!(walk.refused(refusal(400)).is_err(), "there was no token to refuse");
-        walk.turn(token("a")).unwrap();
+        walk.turn(token("a"), true).unwrap();
         assert!(walk.refused(refusal(403)).is_err());
         walk.refused(refusal(400)).unwrap();
         assert_eq!((walk.token(), walk.pages()), (None, 0));
-        walk.turn(token("a")).unwrap();
+        walk.turn(token("a"), true).unwrap();
         assert!(walk.refused(refusal(400)).is_err());
     }
 }

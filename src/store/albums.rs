@@ -6,8 +6,10 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
 use super::tree::child;
-use super::{Child, GRACE, Result, Store, TreeError, UploadState, to_millis};
-use crate::media::{Album, DirId, EntryName};
+use super::{
+    Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, from_millis, to_millis,
+};
+use crate::media::{Album, AlbumId, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
 #[derive(Clone, Debug)]
@@ -42,36 +44,88 @@ impl Store {
         now: SystemTime,
     ) -> Result<DirId> {
         self.write(|tx| {
-            let dir = album_listed(tx, listed, listing)?;
+            let dir = album_listed(tx, listed, listing, now)?;
             judge_count(tx, dir, now)?;
             Ok(dir)
         })
     }
 
-    /// Hides the albums which a complete listing did not have.
+    /// How many albums this listing has shown so far.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn albums_in(&self, listing: i64) -> Result<u32> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT count(*) FROM albums WHERE seen = ?1")?
+                .query_row([listing], |row| row.get(0))?)
+        })
+    }
+
+    /// Hides the albums which a complete pass through all albums did not have, as soon as that is certain. Says
+    /// whether it was not: another pass is to confirm what this one did not show.
     ///
     /// Albums with files still on their way are left alone, and so are those that were made from here too
     /// recently for Google's list to be trusted about them.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn albums_complete(&self, listing: i64) -> Result<()> {
-        let now = SystemTime::now();
-        let trusted_since = to_millis(now.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
+    pub fn albums_complete(&self, pass: &Pass) -> Result<bool> {
+        let trusted_since = to_millis(before(SystemTime::now(), GRACE));
         self.write(|tx| {
-            let gone: Vec<DirId> = tx
+            let missing: Vec<(DirId, bool)> = tx
                 .prepare_cached(
-                    "SELECT dir FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
+                    "SELECT dir, missed FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
                      AND NOT EXISTS (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file \
                          WHERE m.dir = a.dir AND u.state <> ?3)",
                 )?
-                .query_map(params![listing, trusted_since, UploadState::Unseen], |row| row.get(0))?
+                .query_map(params![pass.listing, trusted_since, UploadState::Unseen], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
                 .collect::<rusqlite::Result<_>>()?;
-            for dir in gone {
+            let mut doubtful = false;
+            for (dir, missed) in missing {
+                if !pass.one_page && !missed {
+                    doubtful = true;
+                    tx.execute("UPDATE albums SET missed = 1 WHERE dir = ?1", [dir])?;
+                    continue;
+                }
                 tx.execute("DELETE FROM entries WHERE dir = ?1", [dir])?;
                 tx.execute("DELETE FROM members WHERE dir = ?1", [dir])?;
                 tx.execute("DELETE FROM albums WHERE dir = ?1", [dir])?;
                 show_or_hide(tx, dir)?;
+            }
+            Ok(doubtful)
+        })
+    }
+
+    /// Albums that do not stand where their titles say, with these: something else was there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn misplaced(&self) -> Result<Vec<(DirId, AlbumId, String)>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT dir, remote, title FROM albums \
+                     WHERE misplaced AND wanted IS NULL AND remote IS NOT NULL ORDER BY dir",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Puts such an album where its title says, if nothing else is there any more. `path` as in [`ListedAlbum`].
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn place_again(&self, dir: DirId, album: &AlbumId, path: &[Vec<EntryName>]) -> Result<()> {
+        self.write(|tx| {
+            let (parent, name) = place_for(tx, path, album, Some(dir))?;
+            if is_first_choice(path, &name) {
+                let old = vacate(tx, dir)?;
+                move_dir(tx, dir, old, (parent, &name))?;
+                tx.execute("UPDATE albums SET misplaced = 0 WHERE dir = ?1", [dir])?;
             }
             Ok(())
         })
@@ -165,70 +219,90 @@ impl Store {
     }
 }
 
-fn album_listed(tx: &Transaction<'_>, listed: &ListedAlbum, listing: i64) -> Result<DirId> {
+fn album_listed(
+    tx: &Transaction<'_>,
+    listed: &ListedAlbum,
+    listing: i64,
+    now: SystemTime,
+) -> Result<DirId> {
     let album = &listed.album;
-    let known: Option<(DirId, Titles)> = tx
-        .prepare_cached("SELECT dir, title, wanted, titled FROM albums WHERE remote = ?1")?
-        .query_row([&album.id], |row| Ok((row.get(0)?, titles(row)?)))
+    let known: Option<Known> = tx
+        .prepare_cached(&format!("{KNOWN} WHERE remote = ?1"))?
+        .query_row([&album.id], known_album)
         .optional()?;
     // A creation whose answer was lost is this one, unless the album had been known before.
     let known = match known {
         Some(known) => Some(known),
         None => tx
-            .prepare_cached(
-                "SELECT dir, title, wanted, titled FROM albums WHERE remote IS NULL AND title = ?1",
-            )?
-            .query_row([&album.title], |row| Ok((row.get(0)?, titles(row)?)))
+            .prepare_cached(&format!("{KNOWN} WHERE remote IS NULL AND title = ?1"))?
+            .query_row([&album.title], known_album)
             .optional()?,
     };
+    let mut misplaced = None;
     let dir = match known {
-        // Our own change of the title is newer than this listing.
-        Some((dir, known)) if listing <= known.titled => {
-            tx.prepare_cached("UPDATE albums SET count_hint = ?2, seen = ?3 WHERE dir = ?1")?
-                .execute(params![dir, album.items_count, listing])?;
-            return Ok(dir);
+        // Google's lists may not show yet what we have called it.
+        Some(known) if known.title != album.title && known.retitled_at > before(now, GRACE) => {
+            tx.prepare_cached(
+                "UPDATE albums SET count_hint = ?2, seen = ?3, missed = 0 WHERE dir = ?1",
+            )?
+            .execute(params![known.dir, album.items_count, listing])?;
+            return Ok(known.dir);
         }
-        Some((dir, known)) => {
+        Some(known) => {
             // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
             if known.title != album.title && known.wanted.as_ref() != Some(&album.title) {
-                let old = vacate(tx, dir)?;
-                let (parent, name) = place_for(tx, &listed.path, &album.id, Some(dir))?;
-                move_dir(tx, dir, old, (parent, &name))?;
+                let old = vacate(tx, known.dir)?;
+                let (parent, name) = place_for(tx, &listed.path, &album.id, Some(known.dir))?;
+                move_dir(tx, known.dir, old, (parent, &name))?;
+                misplaced = Some(!is_first_choice(&listed.path, &name));
             }
-            dir
+            known.dir
         }
         None => {
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
             let dir = dir_named(tx, parent, &name, false)?;
             tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
                 .execute(params![dir, album.title])?;
+            misplaced = Some(!is_first_choice(&listed.path, &name));
             dir
         }
     };
     tx.prepare_cached(
         "UPDATE albums SET remote = ?2, wanted = CASE WHEN title = ?3 THEN wanted END, title = ?3, \
-         count_hint = ?4, seen = ?5 WHERE dir = ?1",
+         count_hint = ?4, seen = ?5, missed = 0, misplaced = coalesce(?6, misplaced) WHERE dir = ?1",
     )?
-    .execute(params![dir, album.id, album.title, album.items_count, listing])?;
+    .execute(params![dir, album.id, album.title, album.items_count, listing, misplaced])?;
     show_or_hide(tx, dir)?;
     Ok(dir)
 }
 
-/// What an album is called.
-struct Titles {
+/// What an album is called, and whether that can be believed.
+struct Known {
+    dir: DirId,
     title: String,
     wanted: Option<String>,
-    titled: i64,
+    retitled_at: SystemTime,
 }
 
-fn titles(row: &Row<'_>) -> rusqlite::Result<Titles> {
-    Ok(Titles { title: row.get(1)?, wanted: row.get(2)?, titled: row.get(3)? })
+const KNOWN: &str = "SELECT dir, title, wanted, retitled_at FROM albums";
+
+fn known_album(row: &Row<'_>) -> rusqlite::Result<Known> {
+    Ok(Known {
+        dir: row.get(0)?,
+        title: row.get(1)?,
+        wanted: row.get(2)?,
+        retitled_at: from_millis(row.get(3)?),
+    })
+}
+
+fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
+    path.last().and_then(|names| names.first()) == Some(name)
 }
 
 /// Whether the number of items that Google tells can be explained: by what was listed, and by what has been
 /// added and removed from here since, which the number may show already or not yet.
 fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> {
-    let recent = to_millis(now.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
+    let recent = to_millis(before(now, GRACE));
     // What comes from a listing bears no time: see `item_listed`.
     tx.prepare_cached(
         "UPDATE albums SET told_at = ?2, suspect = listed_at IS NOT NULL AND NOT (SELECT \
@@ -243,9 +317,8 @@ fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::AlbumId;
     use crate::store::Change;
-    use crate::store::tests::{album, item, name, names};
+    use crate::store::tests::{album, item, name, names, pass};
 
     #[test]
     fn two_albums_of_one_title_stay_apart() {
@@ -367,6 +440,37 @@ mod tests {
     }
 
     #[test]
+    fn albums_that_swap_their_titles_swap_their_places() {
+        let store = Store::in_memory().unwrap();
+        let (a, b) = (album(&store, "A"), album(&store, "B"));
+        let swapped = |old: &str, new: &str| {
+            let id = AlbumId::new(format!("id of {old}"));
+            let path = vec![vec![name(new), name(&format!("{new} {old}"))]];
+            let (title, product_url) = (new.to_owned(), String::new());
+            let album = Album { id, title, items_count: 0, product_url, is_writeable: true };
+            store.album_listed(&ListedAlbum { album, path }, 2, SystemTime::now()).unwrap();
+        };
+        swapped("A", "B");
+        swapped("B", "A");
+        assert_eq!(
+            (store.dir_path(a).unwrap(), store.dir_path(b).unwrap()),
+            ("B A".into(), "A".into())
+        );
+        let misplaced = store.misplaced().unwrap();
+        assert_eq!(misplaced, [(a, AlbumId::new("id of A"), "B".to_owned())]);
+        store.watch().unwrap();
+        store.place_again(a, &misplaced[0].1, &[vec![name("B"), name("B A")]]).unwrap();
+        let changes = store.untold();
+        assert!(changes.contains(&Change::Entry(DirId::ROOT, name("B"))));
+        assert!(changes.contains(&Change::Entry(DirId::ROOT, name("B A"))));
+        assert_eq!(
+            (store.dir_path(a).unwrap(), store.dir_path(b).unwrap()),
+            ("B".into(), "A".into())
+        );
+        assert_eq!(store.misplaced().unwrap(), []);
+    }
+
+    #[test]
     fn albums_below_a_retitled_album_stay_where_their_titles_say() {
         let store = Store::in_memory().unwrap();
         let (year, day) = (album(&store, "2019"), album(&store, "2019/Day"));
@@ -408,7 +512,7 @@ mod tests {
         store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
         store.items_listed(other, &[item("c")], 1).unwrap();
         assert!(!is_suspect(&store, "Trip", 2, now));
-        store.items_complete(trip, 1, now, true).unwrap();
+        store.items_complete(trip, &pass(1)).unwrap();
         assert!(!is_suspect(&store, "Trip", 2, now));
         assert!(is_suspect(&store, "Trip", 1, now), "somebody has taken one out");
         let Some(Child::File(file)) = store.child(other, &name("c.jpg")).unwrap() else {
@@ -431,10 +535,10 @@ mod tests {
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a")], 1).unwrap();
         is_suspect(&store, "Trip", 3, now);
-        store.items_complete(trip, 1, now, true).unwrap();
+        store.items_complete(trip, &pass(1)).unwrap();
         assert!(is_suspect(&store, "Trip", 3, now));
         store.items_listed(trip, &[item("a")], 2).unwrap();
-        store.items_complete(trip, 2, now, false).unwrap();
+        store.items_complete(trip, &Pass { news: false, ..pass(2) }).unwrap();
         assert!(!is_suspect(&store, "Trip", 3, now), "two items are hidden from us");
         assert!(is_suspect(&store, "Trip", 2, now));
     }
@@ -453,8 +557,20 @@ mod tests {
         };
         store.album_created(dir, &made).unwrap();
         let listing = store.next_listing().unwrap();
-        store.albums_complete(listing).unwrap();
+        assert!(!store.albums_complete(&pass(listing)).unwrap());
         assert_eq!(names(&store, DirId::ROOT), ["New"]);
+    }
+
+    #[test]
+    fn an_album_that_one_pass_of_many_pages_missed_stays_until_the_next_misses_it_too() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        let passes = [2, 3].map(|listing| Pass { one_page: false, ..pass(listing) });
+        assert!(store.albums_complete(&passes[0]).unwrap());
+        assert_eq!(names(&store, trip), ["a.jpg"]);
+        assert!(!store.albums_complete(&passes[1]).unwrap());
+        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
     }
 
     #[test]
@@ -462,10 +578,9 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let listing = store.next_listing().unwrap();
         album(&store, "Trip");
-        store.albums_complete(listing).unwrap();
-        assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
+        assert!(!store.albums_complete(&pass(listing)).unwrap());
         let next = store.next_listing().unwrap();
-        store.albums_complete(next).unwrap();
+        assert!(!store.albums_complete(&pass(next)).unwrap());
         assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::files::video_to_number;
 use super::tree::{add_entry, child};
-use super::{AlbumState, GRACE, Result, Store, to_millis};
+use super::{AlbumState, GRACE, Pass, Result, Store, before, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
 /// An item from a listing, with the names it may get, best first.
@@ -18,47 +18,67 @@ pub struct ListedItem {
     pub names: Vec<EntryName>,
 }
 
+/// What one page of a listing has led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageKept {
+    /// It has shown something new.
+    pub news: bool,
+    /// It had something that no page of the same listing had before.
+    pub is_fresh: bool,
+}
+
 impl Store {
-    /// Puts one page of an album's listing beside what is known. Says whether it has shown something new.
+    /// Puts one page of an album's listing beside what is known.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn items_listed(&self, dir: DirId, page: &[ListedItem], listing: i64) -> Result<bool> {
+    pub fn items_listed(&self, dir: DirId, page: &[ListedItem], listing: i64) -> Result<PageKept> {
         self.write(|tx| {
-            let mut news = false;
+            let mut kept = PageKept::default();
             for listed in page {
                 let file = item_known(tx, &listed.item)?;
-                news |= item_listed(tx, dir, file, &listed.names, listing)?;
+                let item = item_listed(tx, dir, file, &listed.names, listing)?;
+                kept.news |= item.news;
+                kept.is_fresh |= item.is_fresh;
             }
-            Ok(news)
+            Ok(kept)
         })
     }
 
-    /// Ends a complete listing of an album's items, begun at `began`: what it did not have has been taken out of
-    /// the album. `news` says whether it has shown something new.
+    /// Ends a complete pass through an album's items: what it did not have has been taken out of the album, as soon
+    /// as that is certain. Says whether it was not: another pass is to confirm what this one did not show.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn items_complete(
-        &self,
-        dir: DirId,
-        listing: i64,
-        began: SystemTime,
-        news: bool,
-    ) -> Result<()> {
-        let trusted_since = to_millis(began.checked_sub(GRACE).unwrap_or(SystemTime::UNIX_EPOCH));
+    pub fn items_complete(&self, dir: DirId, pass: &Pass) -> Result<bool> {
+        let listing = pass.listing;
+        let trusted_since = to_millis(before(pass.began, GRACE));
         self.write(|tx| {
+            let shown: i64 = tx
+                .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen = ?2")?
+                .query_row(params![dir, listing], |row| row.get(0))?;
+            let sure = pass.one_page || is_confirmed(tx, dir, shown, pass.began)?;
             // Only what a listing has shown before can be missed now; what we added ourselves may not
             // show yet, and what Google had before us may never show (reference §11.2c).
-            let gone: Vec<FileId> = tx
+            let missing: Vec<(FileId, bool)> = tx
                 .prepare_cached(
-                    "SELECT m.file FROM members m JOIN files f ON f.id = m.file \
+                    "SELECT m.file, m.missed FROM members m JOIN files f ON f.id = m.file \
                      WHERE m.dir = ?1 AND m.want = 1 AND m.present = 1 AND m.seen < ?2 AND f.confirmed \
                      AND (m.seen > 0 OR m.since < ?3)",
                 )?
-                .query_map(params![dir, listing, trusted_since], |row| row.get(0))?
+                .query_map(params![dir, listing, trusted_since], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            for file in &gone {
+            let (mut gone, mut doubtful) = (false, false);
+            for (file, missed) in missing {
+                if !sure && !missed {
+                    doubtful = true;
+                    tx.prepare_cached(
+                        "UPDATE members SET missed = 1 WHERE dir = ?1 AND file = ?2",
+                    )?
+                    .execute(params![dir, file])?;
+                    continue;
+                }
+                gone = true;
                 tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2")?
                     .execute(params![dir, file])?;
                 tx.prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2")?
@@ -68,22 +88,19 @@ impl Store {
                 "DELETE FROM members WHERE dir = ?1 AND want = 0 AND present = 0 AND since < ?2",
             )?
             .execute(params![dir, trusted_since])?;
-            let shown: i64 = tx
-                .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen = ?2")?
-                .query_row(params![dir, listing], |row| row.get(0))?;
-            // A count that led here for nothing is taken as it is from now on, and so is one that is never
-            // told; any other is expected to agree, in its own time.
-            let fruitless = !news && gone.is_empty();
-            tx.prepare_cached(
-                "UPDATE albums SET \
-                     excess = CASE WHEN count_hint = ?3 THEN 0 \
-                         WHEN (suspect AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
-                         ELSE excess END, \
-                     fruitless = CASE WHEN suspect AND ?4 THEN fruitless + 1 ELSE 0 END, \
-                     suspect = 0, listed_at = ?2 WHERE dir = ?1",
-            )?
-            .execute(params![dir, to_millis(began), shown, fruitless])?;
-            Ok(())
+            // What slips when something goes is made up for, in the number, by what had been shown and went. Only
+            // a number from before tells that the first listing is not whole.
+            let is_first: bool = tx
+                .prepare_cached("SELECT listed_at IS NULL AND told_at > 0 AND count_hint > 0 FROM albums WHERE dir = ?1")?
+                .query_row([dir], |row| row.get(0))?;
+            doubtful |= is_first && !sure;
+            if doubtful && !pass.last {
+                // Complete, but due again.
+                tx.prepare_cached("UPDATE albums SET listed_at = 0 WHERE dir = ?1")?.execute([dir])?;
+            } else {
+                listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
+            }
+            Ok(doubtful)
         })
     }
 
@@ -94,6 +111,41 @@ impl Store {
     pub fn items_seen(&self, items: &[MediaItem]) -> Result<Vec<FileId>> {
         self.write(|tx| items.iter().map(|item| item_known(tx, item)).collect())
     }
+}
+
+/// Whether Google's number of items, told before the listing, is what it has shown, and could not have come about by
+/// changes from here that the one knows and the other does not.
+fn is_confirmed(tx: &Transaction<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT told_at BETWEEN 1 AND ?2 AND count_hint = ?3 + excess AND NOT EXISTS \
+                 (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.told_at - ?4) \
+             FROM albums WHERE dir = ?1",
+        )?
+        .query_row(params![dir, to_millis(began), shown, GRACE.as_millis() as i64], |row| row.get(0))
+        .optional()?
+        .unwrap_or(false))
+}
+
+/// The album's items are known as of `pass`. A count that led to it for nothing, or that another pass did not bear out,
+/// is taken as it is from now on, and so is one that is never told; any other is expected to agree, in its own time.
+fn listing_holds(
+    tx: &Transaction<'_>,
+    dir: DirId,
+    shown: i64,
+    pass: &Pass,
+    fruitless: bool,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE albums SET \
+             excess = CASE WHEN count_hint = ?3 THEN 0 \
+                 WHEN ((suspect OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
+                 ELSE excess END, \
+             fruitless = CASE WHEN suspect AND ?4 THEN fruitless + 1 ELSE 0 END, \
+             suspect = 0, listed_at = ?2 WHERE dir = ?1",
+    )?
+    .execute(params![dir, to_millis(pass.began), shown, fruitless, pass.last])?;
+    Ok(())
 }
 
 /// The file that is this item at Google, made if it is new, brought up to date if not.
@@ -127,29 +179,33 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
         .query_row([&item.id], |row| row.get(0))?)
 }
 
-/// Returns whether it is new in this album.
 fn item_listed(
     tx: &Transaction<'_>,
     dir: DirId,
     file: FileId,
     names: &[EntryName],
     listing: i64,
-) -> Result<bool> {
-    let now = SystemTime::now();
-    let known: Option<(bool, i64, i64)> = tx
-        .prepare_cached("SELECT want, present, since FROM members WHERE dir = ?1 AND file = ?2")?
-        .query_row(params![dir, file], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+) -> Result<PageKept> {
+    let known: Option<(bool, i64, i64, i64)> = tx
+        .prepare_cached(
+            "SELECT want, present, since, seen FROM members WHERE dir = ?1 AND file = ?2",
+        )?
+        .query_row(params![dir, file], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
+    let is_fresh = known.is_none_or(|(.., seen)| seen < listing);
+    let kept = |news| Ok(PageKept { news, is_fresh });
     let wanted = match known {
         None => false,
         Some((true, ..)) => true,
         // We have just taken it out and the listing lags, or we are about to.
-        Some((false, present, since))
-            if present != 0 || since > to_millis(now.checked_sub(GRACE).unwrap_or(now)) =>
+        Some((false, present, since, _))
+            if present != 0 || since > to_millis(before(SystemTime::now(), GRACE)) =>
         {
             tx.prepare_cached("UPDATE members SET seen = ?3 WHERE dir = ?1 AND file = ?2")?
                 .execute(params![dir, file, listing])?;
-            return Ok(false);
+            return kept(false);
         }
         // Somebody has put it back.
         Some((false, ..)) => false,
@@ -157,16 +213,16 @@ fn item_listed(
     // No time: it is not a change of ours that Google's lists and counts might lag behind.
     tx.prepare_cached(
         "INSERT INTO members (dir, file, want, present, since, seen) VALUES (?1, ?2, 1, 1, 0, ?3) \
-         ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = excluded.seen",
+         ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = excluded.seen, missed = 0",
     )?
     .execute(params![dir, file, listing])?;
     if wanted {
-        return Ok(false);
+        return kept(false);
     }
     for name in names {
         if child(tx, dir, name)?.is_none() {
             add_entry(tx, dir, name, file)?;
-            return Ok(true);
+            return kept(true);
         }
     }
     // Every name is taken, which takes files named after this item's id: it keeps its row number instead.
@@ -176,7 +232,7 @@ fn item_listed(
     if free {
         add_entry(tx, dir, &name, file)?;
     }
-    Ok(free)
+    kept(free)
 }
 
 impl AlbumState {
@@ -198,20 +254,85 @@ impl AlbumState {
 mod tests {
     use super::*;
     use crate::store::Change;
-    use crate::store::tests::{album, item, name, names};
+    use crate::store::tests::{album, item, name, names, pass, told};
 
     #[test]
     fn items_appear_and_those_missing_from_the_next_listing_go() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
-        store.items_complete(trip, 1, SystemTime::now(), true).unwrap();
+        assert!(!store.items_complete(trip, &pass(1)).unwrap());
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
         store.items_listed(trip, &[item("b")], 2).unwrap();
         store.watch().unwrap();
-        store.items_complete(trip, 2, SystemTime::now(), true).unwrap();
+        store.items_complete(trip, &pass(2)).unwrap();
         assert!(store.untold().contains(&Change::Entry(trip, name("a.jpg"))));
         assert_eq!(names(&store, trip), ["b.jpg"]);
+    }
+
+    /// A pass through more than one page that shows these items.
+    fn listed(store: &Store, dir: DirId, items: &[&str], pass: Pass) -> bool {
+        let items: Vec<ListedItem> = items.iter().map(|id| item(id)).collect();
+        store.items_listed(dir, &items, pass.listing).unwrap();
+        store.items_complete(dir, &Pass { one_page: false, ..pass }).unwrap()
+    }
+
+    #[test]
+    fn what_one_pass_of_many_pages_missed_goes_only_when_the_next_one_misses_it_too() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        listed(&store, trip, &["a", "b", "c"], pass(1));
+        assert!(listed(&store, trip, &["a", "c"], pass(2)));
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg", "c.jpg"]);
+        let state = store.dir(trip).unwrap().unwrap().album.unwrap();
+        assert_eq!(state.listed_at, Some(SystemTime::UNIX_EPOCH), "due again");
+        // It had slipped; now another does.
+        assert!(listed(&store, trip, &["a", "b"], pass(3)));
+        assert!(!listed(&store, trip, &["a", "b"], pass(4)));
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+    }
+
+    #[test]
+    fn a_number_told_before_confirms_that_an_item_is_gone() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 3, now);
+        let later = |listing, times| Pass { began: now + GRACE * times, ..pass(listing) };
+        listed(&store, trip, &["a", "b", "c"], later(1, 1));
+        told(&store, "Trip", 2, now + GRACE);
+        assert!(!listed(&store, trip, &["a", "c"], later(2, 2)));
+        assert_eq!(names(&store, trip), ["a.jpg", "c.jpg"]);
+        // One told meanwhile confirms nothing.
+        told(&store, "Trip", 1, now + GRACE * 4);
+        assert!(listed(&store, trip, &["a"], later(3, 3)));
+        assert_eq!(names(&store, trip), ["a.jpg", "c.jpg"]);
+    }
+
+    #[test]
+    fn a_number_that_may_not_know_of_our_own_changes_confirms_nothing() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 3, now);
+        let later = |listing| Pass { began: now + GRACE, ..pass(listing) };
+        listed(&store, trip, &["a", "b", "c"], later(1));
+        store.unlink(trip, &name("b.jpg")).unwrap().unwrap();
+        store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
+        told(&store, "Trip", 2, now);
+        // The listing lags behind the removal, and misses another item.
+        assert!(listed(&store, trip, &["a", "b"], later(2)));
+        assert_eq!(names(&store, trip), ["a.jpg", "c.jpg"]);
+    }
+
+    #[test]
+    fn a_first_listing_that_is_not_what_google_has_told_is_made_again() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = album(&store, "Trip");
+        told(&store, "Trip", 3, now);
+        let later = Pass { began: now + GRACE, ..pass(1) };
+        assert!(listed(&store, trip, &["a", "c"], later));
+        let again = Pass { listing: 2, last: true, news: false, ..later };
+        listed(&store, trip, &["a", "c"], again);
+        // From then on the third is taken for one that is hidden from us.
+        told(&store, "Trip", 3, now + GRACE * 2);
+        assert!(!store.dir(trip).unwrap().unwrap().album.unwrap().suspect);
     }
 
     #[test]
@@ -219,7 +340,8 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a"), item("a")], 1).unwrap();
-        store.items_listed(trip, &[item("a")], 1).unwrap();
+        assert!(!store.items_listed(trip, &[item("a")], 1).unwrap().is_fresh);
+        assert!(store.items_listed(trip, &[item("a")], 2).unwrap().is_fresh);
         assert_eq!(names(&store, trip), ["a.jpg"]);
     }
 

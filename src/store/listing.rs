@@ -1,6 +1,7 @@
 //! Listings have a number, counted up: whatever a complete listing did not see is gone. Google's
 //! listings lag behind changes, ours included, so recent changes of our own are believed
-//! before a listing is ([`GRACE`]).
+//! before a listing is ([`GRACE`]). There is no snapshot either: what one pass through many pages did not show is gone
+//! only if the next pass does not show it, or if the number of items that Google told agrees.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +9,22 @@ use super::{Result, Store, from_millis, to_millis};
 
 /// How long a change of ours is believed although a listing does not show it (reference §11.7).
 pub const GRACE: Duration = Duration::from_secs(600);
+
+/// A complete pass through the pages of a listing.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// The number of the listing.
+    pub listing: i64,
+    /// When it began.
+    pub began: SystemTime,
+    /// It has shown something new.
+    pub news: bool,
+    /// It came in one page. Otherwise something may have slipped from one page to another between two requests,
+    /// because something before it went or came.
+    pub one_page: bool,
+    /// No other pass follows at once to make sure.
+    pub last: bool,
+}
 
 pub(super) const ALBUMS_LISTED_AT: &str = "albums_listed_at";
 const ALBUMS_PAGES: &str = "albums_pages";

@@ -1,12 +1,14 @@
 //! Directories moved by the user, with all albums in them. Google knows only titles, one album at a time: what
 //! each shall be called is noted with the move, in one transaction, and told to Google afterwards.
 
+use std::time::SystemTime;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::listing::ALBUMS_LISTED_AT;
 use super::places::{has_shown_child, move_dir, show_or_hide};
 use super::tree::child;
-use super::{Child, Result, Store, TreeError};
+use super::{Child, Result, Store, TreeError, to_millis};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// An album whose title at Google is not yet the one that its place here stands for.
@@ -127,16 +129,15 @@ impl Store {
         })
     }
 
-    /// Google has taken the new title. Listings that began before may still show the old one.
+    /// Google has taken the new title. Its lists may show the old one for a while ([`super::GRACE`]).
     ///
     /// # Errors
     /// If the database fails.
     pub fn retitled(&self, done: &Retitle) -> Result<()> {
         self.write_durable(|tx| {
             tx.execute(
-                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2), titled = coalesce( \
-                 (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) WHERE dir = ?1",
-                params![done.dir, done.title],
+                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2), retitled_at = ?3 WHERE dir = ?1",
+                params![done.dir, done.title, to_millis(SystemTime::now())],
             )?;
             Ok(())
         })
@@ -150,7 +151,7 @@ impl Store {
         self.write(|tx| {
             // What is kept is not Google's title, so the next listing brings a change of it.
             let changed = tx.execute(
-                "UPDATE albums SET wanted = NULL, title = '', titled = 0 WHERE dir = ?1 AND wanted = ?2",
+                "UPDATE albums SET wanted = NULL, title = '', retitled_at = 0 WHERE dir = ?1 AND wanted = ?2",
                 params![refused.dir, refused.title],
             )?;
             if changed > 0 {
@@ -183,12 +184,10 @@ fn want_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use crate::media::Album;
-    use crate::store::ListedAlbum;
-    use crate::store::tests::{album, name, names};
+    use crate::store::tests::{album, name, names, pass};
+    use crate::store::{GRACE, ListedAlbum};
 
     fn listed(id: &str, title: &str) -> ListedAlbum {
         let (id, title) = (AlbumId::new(id), title.to_owned());
@@ -204,18 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_began_before_the_change_does_not_move_the_album_back() {
+    fn a_list_that_lags_behind_the_change_does_not_move_the_album_back() {
         let store = Store::in_memory().unwrap();
         let dir = album(&store, "A");
-        let listing = store.next_listing().unwrap();
         let moved = moved(&store, dir, "Z");
         store.retitled(&moved.retitles[0]).unwrap();
-        store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
-        store.albums_complete(listing).unwrap();
-        assert_eq!(names(&store, DirId::ROOT), ["Z"]);
-        // In a later one it is somebody's wish.
         let listing = store.next_listing().unwrap();
         store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
+        store.albums_complete(&pass(listing)).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["Z"]);
+        // Much later it is somebody's wish.
+        let (listing, later) = (store.next_listing().unwrap(), SystemTime::now() + GRACE * 2);
+        store.album_listed(&listed("id of A", "A"), listing, later).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
     }
 

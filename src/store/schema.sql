@@ -22,7 +22,8 @@ CREATE TABLE albums (
     remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
     title           TEXT NOT NULL,      -- as Google has it
     wanted          TEXT,               -- as it shall be called there, if otherwise: it was moved here
-    titled          INTEGER NOT NULL DEFAULT 0,  -- listings up to this one may show the title before the last
+    retitled_at     INTEGER NOT NULL DEFAULT 0,  -- when Google took a title from here, which its lists may not show yet
+    misplaced       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
     told_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
@@ -31,7 +32,8 @@ CREATE TABLE albums (
     fruitless       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count led to for nothing
     made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was made from here; 0: it was not
     listed_at       INTEGER,            -- when that listing was complete; NULL: never
-    seen            INTEGER NOT NULL DEFAULT 0   -- the last listing of albums that had it
+    seen            INTEGER NOT NULL DEFAULT 0,  -- the last listing of albums that had it
+    missed          INTEGER NOT NULL DEFAULT 0   -- 1: the last complete one did not
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
 CREATE INDEX albums_wanted ON albums (dir) WHERE wanted IS NOT NULL;
@@ -102,6 +104,7 @@ CREATE TABLE members (
     present INTEGER NOT NULL,           -- at Google: 0 no, 1 yes, 2 asked for, answer not known
     since   INTEGER NOT NULL,           -- when it came into this state
     seen    INTEGER NOT NULL DEFAULT 0, -- the last listing of the album that had it; 0: none
+    missed  INTEGER NOT NULL DEFAULT 0, -- 1: the last complete one did not, and another is to confirm that
     PRIMARY KEY (dir, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_to_do ON members (since) WHERE want <> present;
