@@ -1,5 +1,6 @@
 //! What every subcommand shares: dispatch, logging, the one error line and the exit status.
 
+pub mod adopt;
 pub mod diff;
 pub mod doctor;
 pub mod emulator;
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
     let detached = matches!(&cli.command, Command::Mount(args) if args.detached);
     log::to_stderr(cli.verbose, !detached);
     let on_failure = match cli.command {
-        Command::Diff(_) => Exit::Usage,
+        Command::Diff(_) | Command::Adopt(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     match dispatch(cli, profile) {
@@ -67,6 +68,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Failed(args) => failed::run(&args, &profile).map(done),
         Command::Retry(args) => failed::retry(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args, &profile),
+        Command::Adopt(args) => adopt::run(&args, &profile),
         Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
         Command::Emulator(args) => emulator::run(args).map(done),
     }
@@ -85,11 +87,11 @@ fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result
 pub enum Exit {
     /// What was asked for has been done; `diff`: no differences.
     Done,
-    /// `diff` found differences.
+    /// `diff` found differences, `adopt` left files.
     Differ,
     /// It could not be done; stderr says why.
     Failed,
-    /// The arguments or the configuration file were refused; `diff`: any trouble, as diff(1).
+    /// The arguments or the configuration file were refused; `diff` and its like: any trouble, as diff(1).
     Usage,
 }
 

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::api::{self, BaseUrls, SourceError};
 use crate::media::{FileId, MediaId};
-use crate::store::{self, FileInfo, Store};
+use crate::store::{self, Adoption, FileInfo, Store};
 
 use cache::Cache;
 use fetch::Fetch;
@@ -151,6 +151,19 @@ impl Content {
     pub fn drop_local(&self, file: FileId) {
         self.running.lock().remove(&file);
         self.cache.remove(file);
+    }
+
+    /// Takes a local file for an item whose bytes nobody here knows, and shows its size and time. Says whether it did.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn adopt(&self, file: FileId, local: &Adoption) -> store::Result<bool> {
+        let done = self.store.adopt(file, local)?;
+        if done {
+            // A rendition of Google's need not have the local file's size.
+            self.drop_local(file);
+        }
+        Ok(done)
     }
 
     /// Bytes in the cache, and its limit.

@@ -670,8 +670,8 @@ impl Filesystem for Adapter {
         xattr("listxattr", names, size, reply);
     }
 
-    fn removexattr(&self, _req: &Request, _ino: INodeNo, _name: &OsStr, reply: ReplyEmpty) {
-        reply.error(Errno::EPERM);
+    fn removexattr(&self, _req: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        empty("removexattr", self.fs.removexattr(ino(node), name.as_bytes()), reply);
     }
 
     fn fallocate(

@@ -139,6 +139,21 @@ pub enum BadName {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);
 
+impl ContentHash {
+    /// Reads it as it is printed: 64 hexadecimal digits.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let digits = hex.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -241,5 +256,10 @@ mod tests {
         bytes[0] = 0xab;
         assert!(ContentHash(bytes).to_string().starts_with("ab00"));
         assert_eq!(ContentHash(bytes).to_string().len(), 64);
+        assert_eq!(
+            ContentHash::from_hex(&ContentHash(bytes).to_string()),
+            Some(ContentHash(bytes))
+        );
+        assert_eq!(ContentHash::from_hex(&"+1".repeat(32)), None);
     }
 }

@@ -179,7 +179,7 @@ fn json_has_the_documented_fields() {
         json!({
             "version": 1, "here": "photo", "album": "mnt/A", "differ": false,
             "files_here": 1, "files_in_album": 1,
-            "same": {"identical": 1, "almost_certain": 0, "likely": [], "unknown": []},
+            "same": {"identical": 1, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
             "only_in_album": [], "different": [], "on_its_way": [], "failed": [], "scratch": [],
             "unreadable": [], "pairs": [],
@@ -266,7 +266,7 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     assert_eq!(code, 1, "{said}");
     assert_eq!(
         said["same"],
-        json!({"identical": 0, "almost_certain": 3, "likely": [], "unknown": []})
+        json!({"identical": 0, "adopted": 0, "almost_certain": 2, "likely": ["clip.mp4"], "unknown": []})
     );
     assert_eq!(said["different"], json!(["other.mp4"]));
     let renamed = json!([{"here": "0001.mov", "album": "renamed.mov", "sure": "likely"}]);

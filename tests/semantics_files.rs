@@ -10,12 +10,12 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use gphotosfs::emulator::Call;
+use gphotosfs::emulator::{Call, Edit};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, StatxFlags, XattrFlags,
 };
 use rustix::io::Errno;
-use support::{World, wait_for};
+use support::{World, camera, wait_for};
 
 /// An album with a photo that Google has, and one that is only here.
 fn world() -> World {
@@ -64,6 +64,64 @@ fn descriptions_are_written_to_google() {
     fs::write(&half, b"x").unwrap();
     assert_eq!(xattr::set(&half, NAME, b"x").unwrap_err().raw_os_error(), Some(libc::EBUSY));
     world.start_emulator();
+}
+
+/// > `user.gphotos.adopted` of an item whose bytes were not written here takes `SHA256 SIZE MTIME_NS` of the local file
+/// > that the item is taken for; size and time are then those, until the item is read, and equal bytes are not sent
+/// > again. Of what was written here it is `EEXIST`, of what is on its way `EBUSY`. It can be removed, alone of all.
+#[test]
+fn adopted_files_are_taken_for_the_local_ones() {
+    const NAME: &str = "user.gphotos.adopted";
+    let world = world();
+    let local = camera::photo(7, "2019:04:28 09:00:00", true);
+    fs::write(world.dir.path().join("local.jpg"), &local).unwrap();
+    let refresh = || drop(world.run(&["refresh", world.mnt.join("A").to_str().unwrap()]));
+    let add = |filename: &str, content: &[u8]| {
+        let (album, filename) = (Some("A".to_owned()), filename.to_owned());
+        world.edit(Edit::AddItem { album, filename, content: content.to_vec(), foreign: false });
+        refresh();
+    };
+    add("item.jpg", &local);
+    let path = world.mnt.join("A/item.jpg");
+    let size = || fs::metadata(&path).unwrap().len();
+    // Google has taken the place out of it.
+    let rendition = size();
+    assert_ne!(rendition, local.len() as u64);
+    let hash = world.sh("sha256sum local.jpg").split(' ').next().unwrap().to_owned();
+    let value = format!("{hash} {} -1500000000", local.len());
+    let set = |path: &Path, value: &str| {
+        xattr::set(path, NAME, value.as_bytes()).map_err(|err| err.raw_os_error().unwrap())
+    };
+    set(&path, &value).unwrap();
+    assert_eq!(xattr::get(&path, NAME).unwrap().unwrap(), hash.as_bytes());
+    assert_eq!(xattr::get(&path, "user.gphotos.sha256").unwrap(), None);
+    wait_for("the kernel to be told", || size() == local.len() as u64);
+    let meta = fs::metadata(&path).unwrap();
+    assert_eq!((meta.mtime(), meta.mtime_nsec()), (-2, 500_000_000));
+    world.sh("cp local.jpg mnt/A/again.jpg && sync mnt/A");
+    world.sh("test mnt/A/again.jpg -ef mnt/A/item.jpg");
+    assert_eq!(world.emulator.dump().items.len(), 2);
+
+    assert_eq!(set(&world.mnt.join("A/1.jpg"), &value), Err(libc::EEXIST));
+    fs::write(world.mnt.join("A/.half"), "x").unwrap();
+    assert_eq!(set(&world.mnt.join("A/.half"), &value), Err(libc::EBUSY));
+    for wrong in ["", "x", &hash, &format!("{hash} 0 0"), &format!("{value} 1")] {
+        assert_eq!(set(&path, wrong), Err(libc::EINVAL), "{wrong}");
+    }
+    let remove = |name| xattr::remove(&path, name).map_err(|err| err.raw_os_error().unwrap());
+    assert_eq!(remove(NAME), Ok(()));
+    assert_eq!(remove(NAME), Err(libc::ENODATA));
+    assert_eq!(remove("user.gphotos.id"), Err(libc::EPERM));
+
+    // Of one that nobody has read yet the whole rendition comes, and then its size is the one that counts.
+    add("other.jpg", &camera::photo(8, "2019:04:28 09:00:00", true));
+    let path = world.mnt.join("A/other.jpg");
+    let size = || fs::metadata(&path).unwrap().len();
+    let rendition = size();
+    set(&path, &format!("{hash} 100 0")).unwrap();
+    wait_for("the kernel to be told", || size() == 100);
+    assert_eq!(fs::read(&path).unwrap().len() as u64, rendition);
+    wait_for("the kernel to be told", || size() == rendition);
 }
 
 /// > Other attributes of ours are `EPERM`, everybody else's `EOPNOTSUPP`; `XATTR_CREATE` on one that is there is

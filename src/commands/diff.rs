@@ -18,7 +18,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use self::compare::{Comparison, Sides, compare};
+pub(super) use self::compare::{Comparison, Match, Remark, Twin};
+pub(super) use self::evidence::Sure;
+pub(super) use self::name::Name;
+pub(super) use self::report::{group, how_sure};
+
+use self::compare::{Sides, compare};
 use self::hashes::Hashes;
 use super::running::Mount;
 use super::{CommandError, Exit, print};
@@ -97,7 +102,7 @@ fn exit(result: &Comparison) -> Exit {
 }
 
 /// Finds mistakes in the arguments before anything is asked of Google.
-fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
+pub(super) fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
     let local_on_mount = Mount::holding(local).is_ok();
     let mount = Mount::holding(album).map_err(|err| match local_on_mount {
         true => err.hint("name the local directory first, then the album"),
@@ -137,7 +142,8 @@ fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> Comma
     })
 }
 
-fn comparison(
+/// Looks at both sides; the album is listed again first.
+pub(super) fn comparison(
     mount: &Mount,
     local: &Path,
     album: &Path,
@@ -145,7 +151,7 @@ fn comparison(
 ) -> Result<Comparison, CommandError> {
     let there = album::files(album)?;
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
-    if there.values().any(|it| it.facts.hash.is_none()) {
+    if there.values().any(|it| it.facts.known().is_none()) {
         metadata::add_facts(local, &mut here.files);
     }
     let refused = album::refused(mount, album)?;

@@ -120,7 +120,9 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        let direct = info.size.is_none();
+        // Google's rendition of what was adopted may have another size than the local file.
+        let assumed = info.adopted.is_some() && self.content.open_local(file).is_none();
+        let direct = assumed || info.size.is_none();
         let local = if self.config.read_only { self.local(&open) } else { None };
         Ok(Opened { fh, direct, local })
     }

@@ -5,13 +5,16 @@ use std::time::SystemTime;
 use super::Fs;
 use super::error::{Error, Result};
 use super::place::{Ino, Place};
-use crate::media::FileId;
-use crate::store::FileInfo;
+use crate::media::{ContentHash, FileId};
+use crate::store::{Adoption, FileInfo};
 
 const PREFIX: &str = "user.gphotos.";
 
 /// Whatever stands outside it (`security.`, `system.`, ...) this filesystem does not have.
 const NAMESPACE: &[u8] = b"user.";
+
+/// The local file that an item is taken for: its hash, and when it is written its size and mtime too.
+const ADOPTED: &str = "adopted";
 
 /// Attributes that are not listed and that wait when they are read.
 const SYNCED: &str = "synced";
@@ -58,7 +61,7 @@ impl Fs {
         Ok(b"1".to_vec())
     }
 
-    /// Sets a description at Google.
+    /// Sets a description at Google, or takes a local file for an item.
     pub async fn setxattr(
         &self,
         ino: Ino,
@@ -68,9 +71,36 @@ impl Fs {
     ) -> Result<()> {
         match (own(name), self.place(ino)?) {
             (Some("description"), Place::File(file)) => self.describe(file, value, demand).await,
+            (Some(ADOPTED), Place::File(file)) => self.adopt(file, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // There is nowhere to keep attributes of the user's own.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
+        }
+    }
+
+    /// Removes an attribute: only an adoption can be taken back.
+    pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
+        let (Some(ADOPTED), Place::File(file)) = (own(name), self.place(ino)?) else {
+            return Err(Error::plain(libc::EPERM));
+        };
+        self.check_writable()?;
+        match self.store.disown(self.file(file)?.id)? {
+            true => Ok(()),
+            false => Err(Error::plain(libc::ENODATA)),
+        }
+    }
+
+    /// Takes a local file for an item that was not sent from here, until a better word comes: see
+    /// docs/SEMANTICS.md. `gphotosfs adopt` writes this.
+    fn adopt(&self, file: FileId, value: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        let adoption = adoption(value).ok_or_else(|| Error::plain(libc::EINVAL))?;
+        let info = self.file(file)?;
+        match (info.sha256, self.content.adopt(info.id, &adoption)?) {
+            (_, true) => Ok(()),
+            // What was sent from here is known better.
+            (Some(_), false) if info.upload.is_none() => Err(Error::plain(libc::EEXIST)),
+            (_, false) => Err(Error::plain(libc::EBUSY)),
         }
     }
 
@@ -111,6 +141,17 @@ fn own(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)
 }
 
+/// `SHA256 SIZE MTIME_NS`, as `gphotosfs adopt` writes it.
+fn adoption(value: &[u8]) -> Option<Adoption> {
+    let words: Vec<_> = std::str::from_utf8(value).ok()?.split(' ').collect();
+    let [sha256, size, mtime_ns] = words[..] else { return None };
+    Some(Adoption {
+        sha256: ContentHash::from_hex(sha256)?,
+        size: size.parse().ok().filter(|&it| it > 0 && it <= i64::MAX as u64)?,
+        mtime_ns: mtime_ns.parse().ok()?,
+    })
+}
+
 /// All that is known, by name, in a fixed order.
 fn attributes(info: &FileInfo) -> Vec<(&'static str, String)> {
     let state = info.upload.map_or("committed", |state| state.as_str());
@@ -129,6 +170,7 @@ fn attributes(info: &FileInfo) -> Vec<(&'static str, String)> {
         ("description", text(&info.description)),
         ("state", Some(state.to_owned())),
         ("sha256", info.sha256.map(|hash| hash.to_string())),
+        (ADOPTED, info.adopted.map(|hash| hash.to_string())),
         ("error", text(&info.error)),
         ("error_time", info.failed_at.map(rfc3339)),
     ]

@@ -441,7 +441,7 @@ fn not_made(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
 fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64) -> Result<bool> {
     let known_before = tx
         .prepare_cached(
-            "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.sha256 IS NOT NULL \
+            "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.known IS NOT NULL \
              OR EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
              OR f.listed_at IS NULL OR f.listed_at < ?2 \
              OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id))",

@@ -8,6 +8,17 @@ use super::tree::{is_orphan, survivor};
 use super::{Result, Store, UploadState, from_millis, to_nanos};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 
+/// What a local file has that is taken for an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// Of its bytes.
+    pub sha256: ContentHash,
+    /// In bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub mtime_ns: i64,
+}
+
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileInfo {
@@ -23,6 +34,8 @@ pub struct FileInfo {
     pub atime_ns: i64,
     /// Of the bytes that were written here.
     pub sha256: Option<ContentHash>,
+    /// Of a local file that is taken for this item, where the bytes were not written here. Likely, not proven.
+    pub adopted: Option<ContentHash>,
     /// Google's id.
     pub media: Option<MediaId>,
     /// Whether a later read has resolved that id.
@@ -62,7 +75,7 @@ const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confi
      u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
      (SELECT count(*) FROM entries e WHERE e.file = f.id), \
      (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), \
-     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns)";
+     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), f.adopted";
 
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
@@ -88,6 +101,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         failed_at: row.get::<_, Option<i64>>(19)?.map(from_millis),
         ctime_ns: row.get(20)?,
         atime_ns: row.get(21)?,
+        adopted: row.get(22)?,
     })
 }
 
@@ -200,6 +214,41 @@ impl Store {
             )?
             .execute(params![media, size])?;
             Ok(())
+        })
+    }
+
+    /// Takes a local file for an item whose bytes nobody here knows: from now on equal bytes are not sent again.
+    /// Says whether it did; `false` if the bytes are known, or Google does not have them for certain.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn adopt(&self, file: FileId, local: &Adoption) -> Result<bool> {
+        self.write(|tx| {
+            let done = tx
+                .prepare_cached(
+                    "UPDATE files SET adopted = ?2, size = ?3, mtime_ns = ?4 WHERE id = ?1 \
+                     AND media IS NOT NULL AND sha256 IS NULL \
+                     AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = files.id)",
+                )?
+                .execute(params![file, local.sha256, local.size, local.mtime_ns])?;
+            touched(tx, file)?;
+            Ok(done > 0)
+        })
+    }
+
+    /// Takes an adoption back, and the size that came with it. Says whether there was one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn disown(&self, file: FileId) -> Result<bool> {
+        self.write(|tx| {
+            let done = tx
+                .prepare_cached(
+                    "UPDATE files SET adopted = NULL, size = NULL WHERE id = ?1 AND adopted IS NOT NULL",
+                )?
+                .execute([file])?;
+            touched(tx, file)?;
+            Ok(done > 0)
         })
     }
 

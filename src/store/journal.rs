@@ -380,7 +380,7 @@ impl Store {
 /// nothing is to be uploaded for the upload `u`.
 pub(super) const HAS_TWIN: &str = "f.sha256 IS NOT NULL AND EXISTS ( \
      SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id \
-     WHERE t.sha256 = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL \
+     WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL \
      AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL \
          ELSE v.state IN (3, 4, 5) OR (v.state = 2 AND v.seq < u.seq) END)";
 

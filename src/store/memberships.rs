@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failed::add_failed;
-use super::versions::{merge, retire_replaced};
+use super::versions::{forget_hash, merge, retire_replaced};
 use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
@@ -49,7 +49,7 @@ pub struct Duplicate {
 }
 
 /// Files `t` that Google has, with the bytes of file `f`, and nothing under way for them.
-const SETTLED_TWIN: &str = "t.sha256 = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
+const SETTLED_TWIN: &str = "t.known = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
      AND t.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM uploads v WHERE v.file = t.id)";
 
 /// Items to be taken out of albums, as [`members_of_one_album`] has it.
@@ -153,7 +153,7 @@ impl Store {
             let Some(item_of) = file_of(tx, &member.media)? else { return Ok(()) };
             set_present(tx, dir, item_of, false)?;
             if item_of != member.file {
-                tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [item_of])?;
+                forget_hash(tx, item_of)?;
                 return Ok(());
             }
             let names: Vec<EntryName> = tx

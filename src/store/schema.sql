@@ -46,6 +46,8 @@ CREATE TABLE files (
     atime_ns    INTEGER,                -- as somebody has set it; NULL: mtime_ns
     sha256      BLOB,                   -- of the bytes written here; NULL: not known
     sha1        BLOB,                   -- likewise; what Google checks an upload against
+    adopted     BLOB,                   -- sha256 of a local file that is taken for the item: likely, not proven
+    known       BLOB AS (coalesce(sha256, adopted)),  -- bytes that are not to be sent again
     media       TEXT UNIQUE,            -- Google's id once there is one
     confirmed   INTEGER NOT NULL DEFAULT 0,  -- 1: a later read has resolved that id
     filename    TEXT,                   -- Google's, fixed at creation
@@ -61,7 +63,7 @@ CREATE TABLE files (
     listed_at   INTEGER,                -- when a listing first showed it; NULL: it was made here
     merged_into INTEGER                 -- same bytes as that file, which has taken over its names
 ) STRICT;
-CREATE INDEX files_sha256 ON files (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
 
 CREATE TABLE entries (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,

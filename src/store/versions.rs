@@ -14,7 +14,7 @@ use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 /// The columns of a file that belong to Google's item.
 const ITEM_COLUMNS: &str = "sha256, sha1, media, confirmed, filename, mime, description, product_url, created_at, \
-     width, height, make, model, video";
+     width, height, make, model, video, adopted";
 /// Where `confirmed` stands behind `id` and [`ITEM_COLUMNS`]: it cannot be null.
 const CONFIRMED: usize = 4;
 
@@ -94,11 +94,16 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn forget_hash(&self, file: FileId) -> Result<()> {
-        self.write(|tx| {
-            tx.execute("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1", [file])?;
-            Ok(())
-        })
+        self.write(|tx| forget_hash(tx, file))
     }
+}
+
+pub(super) fn forget_hash(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+    tx.execute(
+        "UPDATE files SET sha256 = NULL, sha1 = NULL, adopted = NULL WHERE id = ?1",
+        [file],
+    )?;
+    Ok(())
 }
 
 pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
@@ -127,7 +132,7 @@ fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
         |row| (0..row.as_ref().column_count()).map(|at| row.get(at)).collect(),
     )?;
     let update = format!(
-        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) WHERE id = ?1"
+        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) WHERE id = ?1"
     );
     let nothing = values.iter().enumerate().map(|(at, value)| match at {
         0 => value.clone(),
@@ -151,7 +156,7 @@ pub(super) fn rejoin_if_same(
     let same = tx
         .prepare_cached(
             "SELECT 1 FROM uploads u JOIN files o ON o.id = u.replaces \
-             WHERE u.file = ?1 AND (u.base = ?2 OR o.sha256 = ?2)",
+             WHERE u.file = ?1 AND (u.base = ?2 OR o.known = ?2)",
         )?
         .exists(params![file, sha256])?;
     if !same || !is_settled(tx, old)? {
@@ -244,8 +249,16 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
     tx.execute("DELETE FROM members WHERE file = ?1", [file])?;
     tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
     tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, into])?;
+    // Bytes that were taken for those of the item are not proven to be by meeting themselves; but whoever comes
+    // with others has been told by Google that they are.
     tx.execute(
-        "UPDATE files SET sha256 = coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)), \
+        "UPDATE files SET adopted = NULL WHERE id = ?2 \
+         AND adopted <> (SELECT sha256 FROM files WHERE id = ?1)",
+        params![file, into],
+    )?;
+    tx.execute(
+        "UPDATE files SET sha256 = CASE WHEN adopted IS NULL \
+         THEN coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)) END, \
          sha1 = coalesce(sha1, (SELECT sha1 FROM files WHERE id = ?1)), \
          size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
          mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1), \
@@ -258,4 +271,44 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
         params![file, into],
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{album, item, name};
+    use crate::store::{Adoption, Child, FileInfo};
+
+    fn hash(of: u8) -> ContentHash {
+        ContentHash([of; 32])
+    }
+
+    /// An item for which a local file was taken, after a file of ours has turned out to be the same item.
+    fn merged(adopted: u8, arrived: u8) -> FileInfo {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        let Some(Child::File(known)) = store.child(trip, &name("a.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        let local = Adoption { sha256: hash(adopted), size: 1, mtime_ns: 0 };
+        assert!(store.adopt(known, &local).unwrap());
+        let ours = store.create_file(trip, &name("b.jpg"), 0).unwrap().unwrap();
+        let sql = "UPDATE files SET sha256 = ?2 WHERE id = ?1";
+        store.write(|tx| Ok(tx.execute(sql, params![ours, hash(arrived)])?)).unwrap();
+        store.write(|tx| merge(tx, ours, known)).unwrap();
+        store.file(known).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_assumption_does_not_prove_itself() {
+        let info = merged(1, 1);
+        assert_eq!((info.sha256, info.adopted), (None, Some(hash(1))));
+    }
+
+    #[test]
+    fn what_google_has_said_counts_for_more_than_an_assumption() {
+        let info = merged(1, 2);
+        assert_eq!((info.sha256, info.adopted), (Some(hash(2)), None));
+    }
 }

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::compare::{Files, Stage, There};
 use super::evidence::{Facts, Taken};
-use super::hashes::parse_hash;
 use crate::commands::CommandError;
 use crate::commands::running::{self, Mount};
+use crate::media::ContentHash;
 
 /// The album's files, listed again from Google first.
 ///
@@ -76,9 +76,10 @@ fn file(path: &Path) -> io::Result<There> {
         Some("failed") => Stage::Failed(reason(path)?),
         Some(state) => Stage::OnItsWay(state.to_owned()),
     };
-    let hash = text(path, "sha256")?.as_deref().and_then(parse_hash);
-    let mut facts = Facts { hash, ..Facts::default() };
-    if facts.hash.is_none() && stage == Stage::Committed {
+    let hash =
+        |name| Ok::<_, io::Error>(text(path, name)?.as_deref().and_then(ContentHash::from_hex));
+    let mut facts = Facts { hash: hash("sha256")?, adopted: hash("adopted")?, ..Facts::default() };
+    if facts.known().is_none() && stage == Stage::Committed {
         let taken = text(path, "creation_time")?.and_then(|it| it.parse::<Timestamp>().ok());
         facts.taken = taken.map(|it| Taken { seconds: it.as_second(), zoned: true });
         facts.dimensions = number(path, "width")?.zip(number(path, "height")?);

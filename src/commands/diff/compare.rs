@@ -81,6 +81,22 @@ pub struct Comparison {
     pub unreadable: Vec<Remark>,
     /// RAW and JPEG, or photo and short video, of one moment. For information only.
     pub pairs: Vec<(Name, Name)>,
+    /// All that `same` and `renamed` count.
+    #[serde(skip)]
+    pub matches: Vec<Match>,
+}
+
+/// A local file and the item that has its content.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The local name.
+    pub here: PathBuf,
+    /// What is known of the local file.
+    pub local: Facts,
+    /// The name in the album.
+    pub album: PathBuf,
+    /// That it is the same content.
+    pub sure: Sure,
 }
 
 /// Same name, same content.
@@ -88,7 +104,9 @@ pub struct Comparison {
 pub struct Same {
     /// By SHA-256: how many.
     pub identical: usize,
-    /// By capture time and dimensions: how many.
+    /// Taken for the same by `gphotosfs adopt`: how many.
+    pub adopted: usize,
+    /// By capture time, dimensions and size: how many.
     pub almost_certain: usize,
     /// By some of capture time, dimensions and size.
     pub likely: Vec<Name>,
@@ -108,7 +126,7 @@ pub struct Renamed {
 }
 
 /// A second name of what has been counted already.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Twin {
     /// Its name.
     pub name: Name,
@@ -133,6 +151,7 @@ impl Same {
     fn add(&mut self, name: &Path, sure: Sure) {
         match sure {
             Sure::Identical => self.identical += 1,
+            Sure::Adopted => self.adopted += 1,
             Sure::AlmostCertain => self.almost_certain += 1,
             Sure::Likely => self.likely.push(name.into()),
             Sure::Unknown => self.unknown.push(name.into()),
@@ -141,7 +160,7 @@ impl Same {
 
     /// All of them.
     pub fn count(&self) -> usize {
-        self.identical + self.almost_certain + self.likely.len() + self.unknown.len()
+        self.identical + self.adopted + self.almost_certain + self.likely.len() + self.unknown.len()
     }
 }
 
@@ -233,18 +252,25 @@ impl<'a> Work<'a> {
                         self.result.twins_here.push(Twin { name: name.into(), of: of.into() });
                     } else {
                         self.result.same.add(name, sure);
-                        self.count(name, local, name, remote);
+                        self.count((name, local), (name, remote), sure);
                     }
                 }
             },
         }
     }
 
-    fn count(&mut self, here: &'a Path, local: &Facts, there: &'a Path, remote: &'a There) {
+    fn count(
+        &mut self,
+        (here, local): (&'a Path, &Facts),
+        (there, remote): (&'a Path, &'a There),
+        sure: Sure,
+    ) {
+        let (album, local_facts) = (there.to_owned(), local.clone());
+        self.result.matches.push(Match { here: here.to_owned(), local: local_facts, album, sure });
         if let Some(hash) = local.hash {
             self.counted_here.entry((here.parent(), hash)).or_insert(here);
         }
-        if let Some(hash) = remote.facts.hash {
+        if let Some(hash) = remote.facts.known() {
             self.counted_there.entry((there.parent(), hash)).or_insert(there);
         }
         if let Some(id) = &remote.id {
@@ -256,7 +282,7 @@ impl<'a> Work<'a> {
     fn is_twin_in_album(&mut self, name: &'a Path, remote: &'a There) -> bool {
         let by_id =
             remote.id.as_deref().and_then(|id| self.counted_items.get(&(name.parent(), id)));
-        let by_hash = || self.counted_there.get(&(name.parent(), remote.facts.hash?));
+        let by_hash = || self.counted_there.get(&(name.parent(), remote.facts.known()?));
         let Some(of) = by_id.or_else(by_hash).copied() else { return false };
         self.result.twins_in_album.push(Twin { name: name.into(), of: of.into() });
         true
@@ -276,11 +302,12 @@ impl<'a> Work<'a> {
         }
         let found = left
             .iter()
-            .find(|(there, it)| it.facts.hash == Some(hash) && there.parent() == name.parent())
+            .find(|(there, it)| it.facts.known() == Some(hash) && there.parent() == name.parent())
             .map(|(there, it)| (*there, *it));
         let Some((there, remote)) = found else { return false };
         left.remove(there);
-        self.renamed(name, local, there, remote, Sure::Identical);
+        let sure = judge(local, &remote.facts).unwrap_or(Sure::Adopted);
+        self.renamed(name, local, there, remote, sure);
         true
     }
 
@@ -293,7 +320,7 @@ impl<'a> Work<'a> {
         sure: Sure,
     ) {
         self.result.renamed.push(Renamed { here: here.into(), album: there.into(), sure });
-        self.count(here, local, there, remote);
+        self.count((here, local), (there, remote), sure);
     }
 
     /// Finds pictures that were renamed by when they were taken, where only one of each side can be meant.
@@ -309,7 +336,7 @@ impl<'a> Work<'a> {
             }
         }
         let mut remotes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (name, remote) in there.iter().filter(|(_, it)| it.facts.hash.is_none()) {
+        for (name, remote) in there.iter().filter(|(_, it)| it.facts.known().is_none()) {
             if let Some(key) = moment(name, &remote.facts) {
                 remotes.entry(key).or_default().push(*name);
             }
@@ -323,7 +350,15 @@ impl<'a> Work<'a> {
             let Some(remote) = there.get(found).copied() else { return true };
             let Some(sure) = judge(local, &remote.facts) else { return true };
             there.remove(found);
-            self.renamed(name, local, found, remote, sure.min(Sure::Likely));
+            // Without the name the size must do: pictures taken in one second are of one camera and one format.
+            let sized = local.size == remote.facts.size;
+            self.renamed(
+                name,
+                local,
+                found,
+                remote,
+                if sized { sure } else { sure.min(Sure::Likely) },
+            );
             false
         });
     }

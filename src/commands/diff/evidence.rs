@@ -9,6 +9,9 @@ const ZONE_GRAIN: i64 = 900;
 /// The farthest zone from UTC, in seconds.
 const ZONE_MAX: i64 = 14 * 3600;
 
+/// How far removing the place from a picture may change its size, in bytes: EXIF fits into one JPEG segment.
+const LOCATION_BYTES_MAX: u64 = 65_536;
+
 /// When a picture was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -33,6 +36,15 @@ pub struct Facts {
     pub size: Option<u64>,
     /// Of its bytes, where it is known.
     pub hash: Option<ContentHash>,
+    /// Of the local file that was taken for this item.
+    pub adopted: Option<ContentHash>,
+}
+
+impl Facts {
+    /// Of its bytes, as far as anybody has said.
+    pub fn known(&self) -> Option<ContentHash> {
+        self.hash.or(self.adopted)
+    }
 }
 
 /// How sure it is that two files have the same content.
@@ -43,16 +55,19 @@ pub enum Sure {
     Unknown,
     /// Some of capture time, dimensions and size agree.
     Likely,
-    /// Capture time and dimensions agree.
+    /// Capture time, dimensions and size agree.
     AlmostCertain,
+    /// `gphotosfs adopt` has taken this very file for the item.
+    Adopted,
     /// The hashes are equal.
     Identical,
 }
 
 /// Judges two files that have reason to be the same; `None` if something speaks against it.
 pub fn judge(here: &Facts, there: &Facts) -> Option<Sure> {
-    if let (Some(a), Some(b)) = (here.hash, there.hash) {
-        return (a == b).then_some(Sure::Identical);
+    if let (Some(a), Some(b)) = (here.hash, there.known()) {
+        let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
+        return (a == b).then_some(sure);
     }
     let taken = agree(here.taken.as_ref(), there.taken.as_ref(), same_time);
     let dimensions = agree(here.dimensions.as_ref(), there.dimensions.as_ref(), |a, b| {
@@ -61,15 +76,17 @@ pub fn judge(here: &Facts, there: &Facts) -> Option<Sure> {
     let model = agree(here.model.as_ref(), there.model.as_ref(), |a, b| {
         a.trim().eq_ignore_ascii_case(b.trim())
     });
-    let size = agree(here.size.as_ref(), there.size.as_ref(), PartialEq::eq);
     if [taken, dimensions, model].contains(&Some(false)) {
         return None;
     }
+    let size = agree(here.size.as_ref(), there.size.as_ref(), PartialEq::eq);
+    let near = |a: &u64, b: &u64| here.located && a.abs_diff(*b) <= LOCATION_BYTES_MAX;
+    let size_is_near = agree(here.size.as_ref(), there.size.as_ref(), near) == Some(true);
     let size_says_no = size == Some(false) && !here.located;
     match (taken.is_some(), dimensions.is_some(), size == Some(true)) {
-        // The same moment, but other bytes: it may have been edited.
-        (true, true, false) if size_says_no => Some(Sure::Likely),
-        (true, true, _) | (true, _, true) => Some(Sure::AlmostCertain),
+        (true, _, true) => Some(Sure::AlmostCertain),
+        // Otherwise it is the same moment, but may have been edited.
+        (true, true, false) if size_is_near => Some(Sure::AlmostCertain),
         // All pictures of a screen have its dimensions: alone they outweigh nothing.
         (false, _, false) if size_says_no => None,
         (false, false, false) => Some(Sure::Unknown),
@@ -113,6 +130,9 @@ mod tests {
         }
         let located = Facts { located: true, ..facts(Some(5), square, 7) };
         assert_eq!(judge(&located, &facts(Some(5), square, 8)), Some(Sure::AlmostCertain));
+        assert_eq!(judge(&located, &facts(Some(5), square, 700_000)), Some(Sure::Likely));
+        let video = Facts { size: None, ..facts(Some(5), square, 7) };
+        assert_eq!(judge(&facts(Some(5), square, 7), &video), Some(Sure::Likely));
         assert_eq!(judge(&Facts::default(), &Facts::default()), Some(Sure::Unknown));
     }
 
@@ -121,6 +141,9 @@ mod tests {
         let with = |hash| Facts { hash: Some(ContentHash([hash; 32])), ..facts(None, None, 7) };
         assert_eq!(judge(&with(1), &with(1)), Some(Sure::Identical));
         assert_eq!(judge(&with(1), &with(2)), None);
+        let adopted = |hash| Facts { hash: None, adopted: with(hash).hash, ..with(hash) };
+        assert_eq!(judge(&with(1), &adopted(1)), Some(Sure::Adopted));
+        assert_eq!(judge(&with(1), &adopted(2)), None);
     }
 
     #[test]

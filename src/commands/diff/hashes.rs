@@ -101,20 +101,7 @@ fn parse(line: &str) -> Option<(Key, ContentHash)> {
         mtime.parse().ok()?,
         ctime.parse().ok()?,
     );
-    Some((key, parse_hash(hash)?))
-}
-
-/// Reads a SHA-256 in hexadecimal.
-pub fn parse_hash(hex: &str) -> Option<ContentHash> {
-    let digits = hex.as_bytes();
-    let mut bytes = [0; 32];
-    if digits.len() != 2 * bytes.len() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(ContentHash(bytes))
+    Some((key, ContentHash::from_hex(hash)?))
 }
 
 #[cfg(test)]

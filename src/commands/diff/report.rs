@@ -18,19 +18,16 @@ const VERSION: u32 = 1;
 pub fn text(it: &Comparison) -> String {
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
     let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
-    if it.same.almost_certain > 0 {
-        let count = it.same.almost_certain;
-        out.push_str(&format!(
-            "({count} of them almost certainly: by name, capture time and size or dimensions, not by hash)\n"
-        ));
-    }
-    let mut group = |title: &str, style: &Style, lines: Vec<String>| {
-        if !lines.is_empty() {
+    for (count, how) in [
+        (it.same.adopted, "as 'gphotosfs adopt' has it"),
+        (it.same.almost_certain, "almost certainly: by name, capture time, dimensions and size"),
+    ] {
+        if count > 0 {
             // Writing into a string cannot fail.
-            let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
-            lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+            let _ = writeln!(out, "({count} of them {how}, not by hash)");
         }
-    };
+    }
+    let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
     group("Only here", &bad, it.only_here.iter().map(|name| with_pair(it, name)).collect());
     group(
         "Only in the album",
@@ -42,11 +39,10 @@ pub fn text(it: &Comparison) -> String {
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
     group("Not uploaded while it is called so", &odd, remarks(&it.scratch));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
-    let renamed = it.renamed.iter().map(|it| {
-        let sure =
-            if it.sure == Sure::Identical { "" } else { " (likely: same time and dimensions)" };
-        format!("{} here = {} in the album{sure}", it.here, it.album)
-    });
+    let renamed = it
+        .renamed
+        .iter()
+        .map(|it| format!("{} here = {} in the album{}", it.here, it.album, how_sure(it.sure)));
     group("Same content under another name (no difference)", &good, renamed.collect());
     let mut twins: Vec<_> = it.twins_here.iter().chain(&it.twins_in_album).map(twin).collect();
     twins.sort();
@@ -55,6 +51,25 @@ pub fn text(it: &Comparison) -> String {
     group("Likely the same, but its hash is not known", &good, names(&it.same.likely));
     group("Same name; nothing else is known of the content", &odd, names(&it.same.unknown));
     out
+}
+
+/// A heading and what stands below it, unless that is nothing.
+pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
+    if !lines.is_empty() {
+        let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
+        lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    }
+}
+
+/// To be put behind a pair of names; nothing if there is no doubt.
+pub fn how_sure(sure: Sure) -> &'static str {
+    match sure {
+        Sure::Identical => "",
+        Sure::Adopted => " (adopted)",
+        Sure::AlmostCertain => " (almost certain: same time, dimensions and size)",
+        Sure::Likely => " (likely: same time and dimensions)",
+        Sure::Unknown => " (nothing is known of the content)",
+    }
 }
 
 fn with_pair(it: &Comparison, name: &Name) -> String {

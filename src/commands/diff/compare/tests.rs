@@ -135,19 +135,25 @@ fn content_in_another_album_does_not_count() {
 #[test]
 fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
     let local = [
+        ("cut.jpg", taken(3, known(4))),
         ("old.jpg", taken(5, known(1))),
         ("x.jpg", taken(7, known(2))),
         ("y.jpg", taken(7, known(3))),
     ];
-    let remote = [("new.JPG", taken(5, sized(1))), ("z.jpg", taken(7, sized(2)))];
+    let remote = [
+        ("new.JPG", taken(5, sized(1))),
+        ("whole.jpg", taken(3, sized(99))),
+        ("z.jpg", taken(7, sized(2))),
+    ];
     let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
     let result = check(
         &sides(&local, &remote, &[]),
-        "3 local = 0 in the album + 1 under another name + 2 only here",
-        "2 in the album = 0 here + 1 under another name + 1 only in the album",
+        "4 local = 0 in the album + 2 under another name + 2 only here",
+        "3 in the album = 0 here + 2 under another name + 1 only in the album",
         true,
     );
-    assert_eq!(result.renamed[0].sure, Sure::Likely);
+    let sure: Vec<_> = result.renamed.iter().map(|it| it.sure).collect();
+    assert_eq!(sure, [Sure::Likely, Sure::AlmostCertain]);
 }
 
 #[test]

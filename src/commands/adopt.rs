@@ -1,0 +1,251 @@
+//! `gphotosfs adopt`: knows again, on a new machine or after the state directory was lost, what is in an album, so
+//! that nothing is sent a second time.
+//!
+//! What is learnt so is an assumption: whoever copies the same bytes again gets the item that stands for them, and
+//! nothing is sent. If the item is something else after all, the bytes are nowhere but here. So only pairs of
+//! which [`Sure::AlmostCertain`] holds are taken unless the user asks for more, and the mount keeps what is adopted
+//! apart from what it has sent itself.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use console::Style;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde::Serialize;
+
+use super::diff::{Comparison, Match, Name, Remark, Sure, Twin, group, how_sure};
+use super::{CommandError, Exit, diff, print, running};
+use crate::profile::Profile;
+
+/// `gphotosfs adopt`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct AdoptArgs {
+    /// A directory on this machine
+    local: PathBuf,
+
+    /// The album's directory on a mount
+    album: PathBuf,
+
+    /// How sure it must be that an item is the local file
+    #[arg(long, value_enum, value_name = "SURE", default_value_t = Min::AlmostCertain)]
+    min: Min,
+
+    /// Say what would be adopted, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+From then on the album's files have the size, time and name of the local ones, and equal bytes are not sent \
+again: 'cp -n' and 'rsync -rt' of the same directory have nothing to do. What is only likely is not adopted \
+unless --min says so: were it another picture, yours would not be sent. 'gphotosfs diff' counts what was adopted, \
+'setfattr -x user.gphotos.adopted FILE' takes one back. Exit status: 0 the album's files are known for all of \
+yours, 1 some are left, 2 trouble.";
+
+/// The least of [`Sure`] that is adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Min {
+    /// Name or moment, capture time, dimensions and size agree
+    AlmostCertain,
+    /// Some of them do, and nothing speaks against it; videos are never surer
+    Likely,
+}
+
+impl Min {
+    fn sure(self) -> Sure {
+        match self {
+            Self::AlmostCertain => Sure::AlmostCertain,
+            Self::Likely => Sure::Likely,
+        }
+    }
+}
+
+/// What became of each local file: it is in one of these groups.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    version: u32,
+    dry_run: bool,
+    files_here: usize,
+    /// Known before, by hash or by an earlier adoption.
+    known: usize,
+    adopted: Vec<Adopted>,
+    /// Further names of what is adopted or known.
+    twins: Vec<Twin>,
+    /// May be the item, but not surely enough.
+    unsure: Vec<Adopted>,
+    different: Vec<Name>,
+    /// On its way to Google, or refused.
+    unfinished: Vec<Name>,
+    unreadable: Vec<Name>,
+    only_here: Vec<Name>,
+}
+
+/// A local file and the name that its item had in the album.
+#[derive(Debug, Serialize)]
+struct Adopted {
+    here: Name,
+    album: Name,
+    sure: Sure,
+}
+
+impl From<&Match> for Adopted {
+    fn from(it: &Match) -> Self {
+        Self { here: it.here.as_path().into(), album: it.album.as_path().into(), sure: it.sure }
+    }
+}
+
+/// The layout of the JSON; fields may be added without a new number.
+const VERSION: u32 = 1;
+
+/// Compares, adopts, prints, and says whether anything is left.
+///
+/// # Errors
+/// If one side cannot be read, or the mount refuses.
+pub fn run(args: &AdoptArgs, profile: &Profile) -> Result<Exit, CommandError> {
+    let mount = diff::check(&args.local, &args.album, profile)?;
+    let found = diff::comparison(&mount, &args.local, &args.album, profile)?;
+    let outcome = adopt(args, &found)?;
+    if args.json {
+        let text = serde_json::to_string_pretty(&outcome)
+            .map_err(|err| CommandError::new("cannot write this as JSON").because(err))?;
+        print(text + "\n")?;
+    } else {
+        print(outcome.text())?;
+    }
+    Ok(match (outcome.unreadable.is_empty(), outcome.left()) {
+        (false, _) => Exit::Usage,
+        (true, 0) => Exit::Done,
+        (true, _) => Exit::Differ,
+    })
+}
+
+fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> {
+    let here = |it: &&Remark| it.here;
+    let name = |it: &Remark| it.name.clone();
+    let unfinished = [&found.on_its_way, &found.failed, &found.scratch].into_iter().flatten();
+    let mut outcome = Outcome {
+        version: VERSION,
+        dry_run: args.dry_run,
+        files_here: found.files_here,
+        different: found.different.clone(),
+        unfinished: unfinished.filter(here).map(name).collect(),
+        unreadable: found.unreadable.iter().map(name).collect(),
+        only_here: found.only_here.clone(),
+        ..Outcome::default()
+    };
+    for pair in &found.matches {
+        if pair.sure >= Sure::Adopted {
+            outcome.known += 1;
+        } else if pair.sure >= args.min.sure() {
+            if !args.dry_run {
+                hand_over(args, pair)?;
+            }
+            outcome.adopted.push(pair.into());
+        } else {
+            outcome.unsure.push(pair.into());
+        }
+    }
+    for twin in &found.twins_here {
+        let unsure = outcome.unsure.iter().find(|it| it.here == twin.of);
+        if let Some(Adopted { album, sure, .. }) = unsure {
+            let twin = Adopted { here: twin.name.clone(), album: album.clone(), sure: *sure };
+            outcome.unsure.push(twin);
+            continue;
+        }
+        if !args.dry_run {
+            link(&args.album, twin)?;
+        }
+        outcome.twins.push(twin.clone());
+    }
+    Ok(outcome)
+}
+
+/// Tells the mount what the item is taken for, and gives it the local name.
+fn hand_over(args: &AdoptArgs, pair: &Match) -> Result<(), CommandError> {
+    let (local, item) = (args.local.join(&pair.here), args.album.join(&pair.album));
+    let (Some(hash), Some(size)) = (pair.local.hash, pair.local.size) else { return Ok(()) };
+    let meta = local.metadata().map_err(|err| {
+        CommandError::new(format!("cannot read {}", local.display())).because(err)
+    })?;
+    let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+    let value = format!("{hash} {size} {mtime_ns}");
+    match xattr::set(&item, "user.gphotos.adopted", value.as_bytes()) {
+        Ok(()) => {}
+        Err(err) => {
+            let error = CommandError::new(format!("cannot adopt {}", item.display())).because(err);
+            return Err(error.hint("what was adopted so far stays; run this again"));
+        }
+    }
+    if pair.here == pair.album {
+        return Ok(());
+    }
+    match renameat_with(CWD, &item, CWD, args.album.join(&pair.here), RenameFlags::NOREPLACE) {
+        // Somebody has just made a file of that name: it may stay.
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(err) => Err(running::cannot_use(&item, err.into())),
+    }
+}
+
+/// Makes a second local name of what the album has a second name there, too.
+fn link(album: &Path, twin: &Twin) -> Result<(), CommandError> {
+    let name = album.join(twin.name.path());
+    match std::fs::hard_link(album.join(twin.of.path()), &name) {
+        Ok(()) => Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(err) => Err(running::cannot_use(&name, err)),
+    }
+}
+
+impl Outcome {
+    /// How many local files are not known in the album.
+    fn left(&self) -> usize {
+        let Self { unsure, different, unfinished, only_here, .. } = self;
+        unsure.len() + different.len() + unfinished.len() + only_here.len()
+    }
+
+    fn text(&self) -> String {
+        let (good, odd, bad) = (Style::new().dim(), Style::new().yellow(), Style::new().red());
+        let what = if self.dry_run { "to adopt" } else { "adopted" };
+        let parts = [
+            (self.known, "known before"),
+            (self.twins.len(), "further names"),
+            (self.unsure.len(), "not sure enough"),
+            (self.different.len(), "with other content"),
+            (self.unfinished.len(), "unfinished"),
+            (self.unreadable.len(), "unreadable here"),
+            (self.only_here.len(), "only here"),
+        ];
+        let mut sum = format!("{} local = {} {what}", self.files_here, self.adopted.len());
+        for (count, what) in parts.into_iter().filter(|it| it.0 > 0) {
+            sum.push_str(&format!(" + {count} {what}"));
+        }
+        let mut out = Style::new().bold().apply_to(sum).to_string() + "\n";
+        let pair = |it: &Adopted| match it.here == it.album {
+            true => format!("{}{}", it.here, how_sure(it.sure)),
+            false => format!("{} (was {}){}", it.here, it.album, how_sure(it.sure)),
+        };
+        let names = |names: &[Name]| names.iter().map(ToString::to_string).collect();
+        // Of the rest there is nothing to say but the name.
+        let notable = |it: &&Adopted| it.sure < Sure::AlmostCertain || it.here != it.album;
+        let notable = self.adopted.iter().filter(notable).map(pair).collect();
+        let title = if self.dry_run { "To adopt, among others" } else { "Adopted, among others" };
+        group(&mut out, title, &good, notable);
+        let twins = self.twins.iter().map(|it| format!("{} = {}", it.name, it.of)).collect();
+        group(&mut out, "Further names of the same content", &good, twins);
+        let title = "Not sure enough ('--min likely' adopts what is likely)";
+        group(&mut out, title, &odd, self.unsure.iter().map(pair).collect());
+        group(&mut out, "Same name, other content", &bad, names(&self.different));
+        group(&mut out, "On the way to Google or refused", &odd, names(&self.unfinished));
+        group(&mut out, "Cannot be read here", &bad, names(&self.unreadable));
+        let title = "Only here ('gphotosfs diff --copy' says how to complete the album)";
+        group(&mut out, title, &bad, names(&self.only_here));
+        out
+    }
+}
