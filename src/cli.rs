@@ -63,7 +63,7 @@ const AFTER_HELP: &str = "\
 Every setting that shows an environment variable is also a key in config.toml in the profile's \
 configuration directory. A flag beats the environment, the environment beats the file.
 
-Exit status: 0 done, 1 failed, 2 bad usage; diff and adopt: 0 all the same, 1 not all, 2 trouble.";
+Exit status: 0 done, 1 failed, 2 bad usage; diff, adopt and verify: 0 all is well, 1 not all, 2 trouble.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -86,6 +86,8 @@ pub enum Command {
     Diff(commands::diff::DiffArgs),
     /// Know an album again that was copied from a local directory, so that nothing is sent twice
     Adopt(commands::adopt::AdoptArgs),
+    /// Read items back from Google and say what has become of them: is this a backup?
+    Verify(commands::verify::VerifyArgs),
     /// List what Google refused, and why
     Failed(commands::failed::FailedArgs),
     /// Put what Google refused back in the queue

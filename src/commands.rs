@@ -16,6 +16,7 @@ pub mod running;
 pub mod status;
 pub mod sync;
 pub mod umount;
+pub mod verify;
 
 use std::error::Error;
 use std::fmt;
@@ -46,7 +47,7 @@ pub fn main() -> ExitCode {
     let detached = matches!(&cli.command, Command::Mount(args) if args.detached);
     log::to_stderr(cli.verbose, !detached);
     let on_failure = match cli.command {
-        Command::Diff(_) | Command::Adopt(_) => Exit::Usage,
+        Command::Diff(_) | Command::Adopt(_) | Command::Verify(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     match dispatch(cli, profile) {
@@ -69,6 +70,7 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Retry(args) => failed::retry(&args, &profile).map(done),
         Command::Diff(args) => diff::run(&args, &profile),
         Command::Adopt(args) => adopt::run(&args, &profile),
+        Command::Verify(args) => verify::run(&args, &profile),
         Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
         Command::Emulator(args) => emulator::run(args).map(done),
     }
@@ -87,7 +89,7 @@ fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result
 pub enum Exit {
     /// What was asked for has been done; `diff`: no differences.
     Done,
-    /// `diff` found differences, `adopt` left files.
+    /// `diff` found differences, `adopt` left files, `verify` missed something.
     Differ,
     /// It could not be done; stderr says why.
     Failed,

@@ -7,6 +7,9 @@
 mod cache;
 mod fetch;
 mod sizes;
+mod verify;
+
+pub use verify::{Fingerprint, Returned, Seen};
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -124,6 +124,31 @@ fn adopted_files_are_taken_for_the_local_ones() {
     wait_for("the kernel to be told", || size() == rendition);
 }
 
+/// > Reading `user.gphotos.verify` of an item asks Google for it anew, past all that is kept here, and tells as JSON what
+/// > came: `gphotosfs verify` does. It is not listed; a file that Google does not have lacks it (`ENODATA`).
+#[test]
+fn items_can_be_asked_for_anew() {
+    const NAME: &str = "user.gphotos.verify";
+    let world = world();
+    let path = world.mnt.join("A/1.jpg");
+    let read = |path: &Path| {
+        let mut value = vec![0; 4096];
+        let len = rustix::fs::getxattr(path, NAME, &mut value)?;
+        Ok::<_, Errno>(serde_json::from_slice::<serde_json::Value>(&value[..len]).unwrap())
+    };
+    let before = world.emulator.stats().requests(Call::Download);
+    let seen = read(&path).unwrap();
+    assert_eq!(world.emulator.stats().requests(Call::Download), before + 1);
+    let hash = world.sh("sha256sum photo/1.jpg").split(' ').next().unwrap().to_owned();
+    assert_eq!(seen["google"]["photo"]["sha256"], hash);
+    assert_eq!(seen["google"]["photo"], seen["kept"]);
+    assert!(xattr::list(&path).unwrap().all(|it| it != NAME));
+    fs::write(world.mnt.join("A/.half"), "x").unwrap();
+    assert_eq!(read(&world.mnt.join("A/.half")), Err(Errno::NODATA));
+    world.edit(Edit::DeleteItem { item: "1.jpg".into() });
+    assert!(read(&path).unwrap()["google"]["missing"].is_string());
+}
+
 /// > Other attributes of ours are `EPERM`, everybody else's `EOPNOTSUPP`; `XATTR_CREATE` on one that is there is
 /// > `EEXIST`, `XATTR_REPLACE` on one that is not `ENODATA`.
 #[test]

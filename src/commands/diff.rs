@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub(super) use self::album::{names, text};
 pub(super) use self::compare::{Comparison, Match, Remark, Twin};
 pub(super) use self::evidence::Sure;
 pub(super) use self::name::Name;
@@ -104,10 +105,11 @@ fn exit(result: &Comparison) -> Exit {
 /// Finds mistakes in the arguments before anything is asked of Google.
 pub(super) fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
     let local_on_mount = Mount::holding(local).is_ok();
-    let mount = Mount::holding(album).map_err(|err| match local_on_mount {
-        true => err.hint("name the local directory first, then the album"),
-        false => not_on_a_mount(err, album, profile),
-    })?;
+    let mount = match local_on_mount {
+        true => Mount::holding(album)
+            .map_err(|err| err.hint("name the local directory first, then the album"))?,
+        false => mount_of(album, profile)?,
+    };
     if local_on_mount {
         let what = format!("{} is on a gphotosfs mount", local.display());
         return Err(CommandError::usage(format!("{what}; reading it would download every file"))
@@ -120,6 +122,11 @@ pub(super) fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mou
         }
     }
     Ok(mount)
+}
+
+/// The mount that an album's directory is on.
+pub(super) fn mount_of(album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
+    Mount::holding(album).map_err(|err| not_on_a_mount(err, album, profile))
 }
 
 /// Adds what to do about an album's directory that is on no mount.

@@ -19,6 +19,7 @@ const ADOPTED: &str = "adopted";
 /// Attributes that are not listed and that wait when they are read.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
+const VERIFY: &str = "verify";
 
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
@@ -41,6 +42,9 @@ impl Fs {
         if let (Some(SYNCED | LISTED), true) = (name, self.place(ino)?.is_in_tree()) {
             return Ok(None);
         }
+        if let (Some(VERIFY), Place::File(file)) = (name, self.place(ino)?) {
+            return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
+        }
         let (Some(name), Place::File(file)) = (name, self.place(ino)?) else {
             return Err(absent());
         };
@@ -50,12 +54,17 @@ impl Fs {
     }
 
     /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
-    /// does, `listed` for a new listing of the directory. The kernel locks a directory for the time of an
+    /// does, `listed` for a new listing of the directory, `verify` for what Google gives back of an item. The kernel locks a directory for the time of an
     /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
         match (own(name), self.place(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
             (Some(LISTED), Place::Dir(dir)) => self.library.refresh(dir).await?,
+            (Some(VERIFY), Place::File(file)) => {
+                let seen = self.content.look_again(&self.file(file)?).await?;
+                return serde_json::to_vec(&seen)
+                    .map_err(|error| Error::because(libc::EIO, error.to_string()));
+            }
             _ => return Err(Error::plain(libc::ENODATA)),
         }
         Ok(b"1".to_vec())

@@ -53,7 +53,10 @@ fn list_all_again(dir: &Path) -> Result<(), CommandError> {
 
 /// The files below a directory of the mount, from what readdir says of their kind: asking for their
 /// attributes would ask Google for their sizes.
-fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
+///
+/// # Errors
+/// If the mount is gone.
+pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut names = Vec::new();
     let mut dirs = vec![PathBuf::new()];
     while let Some(dir) = dirs.pop() {
@@ -117,7 +120,11 @@ fn number(path: &Path, name: &str) -> io::Result<Option<u32>> {
     Ok(text(path, name)?.and_then(|it| it.parse().ok()))
 }
 
-fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
+/// An attribute of ours; `None` if the file does not have it.
+///
+/// # Errors
+/// If the mount is gone, or the file.
+pub fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
     let value = xattr::get(path, format!("user.gphotos.{name}"))?;
     Ok(value.map(|it| String::from_utf8_lossy(&it).into_owned()))
 }

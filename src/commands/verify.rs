@@ -1,0 +1,247 @@
+//! `gphotosfs verify`: reads items back from Google and says what has become of them: the honest answer to "is this a
+//! backup?".
+
+mod report;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use self::report::{Report, Tested};
+use self::verdict::{Verdict, judge};
+use super::running::{self, Mount};
+use super::{CommandError, Exit, diff, print};
+use crate::content::{Fingerprint, Seen};
+use crate::media::ContentHash;
+use crate::profile::Profile;
+
+/// `gphotosfs verify`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct VerifyArgs {
+    /// The album's directory on a mount
+    album: PathBuf,
+
+    /// The directory with the originals: more can be said, and missing files are named
+    #[arg(long, value_name = "LOCAL_DIR")]
+    against: Option<PathBuf>,
+
+    /// How many items are read back, chosen at random
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    sample: usize,
+
+    /// Read all of them back
+    #[arg(long, conflicts_with = "sample")]
+    all: bool,
+
+    /// Another number chooses other items; the same one chooses the same
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// How many requests it may cost; an item takes one, and one more for each 50
+    #[arg(long, value_name = "REQUESTS", default_value_t = 1000)]
+    budget: u64,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Photos are downloaded and compared by SHA-256, then by the compressed picture without its metadata, as far as the \
+original is here: in the cache, or below --against. Of videos, which Google never gives back as they were, only \
+the length is asked for. Exit status: 0 all is there, as well as Google gives anything back (identical, \
+metadata_stripped, transcoded); 1 something is not; 2 trouble, or not all could be looked at.";
+
+/// How many items are asked for at a time.
+const AT_A_TIME: usize = 4;
+
+/// The most requests that one item is reckoned to take: its address, and its bytes.
+const COST_MAX: u64 = 2;
+
+/// Larger answers than any that the mount gives.
+const ANSWER_BYTES_MAX: usize = 4096;
+
+/// Reads back, prints, and says whether all is well.
+///
+/// # Errors
+/// If the album is not on a mount, or one side cannot be listed.
+pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
+    let mut missing = Vec::new();
+    let mut originals = BTreeMap::new();
+    let mount = match &args.against {
+        None => diff::mount_of(&args.album, profile)?,
+        Some(local) => {
+            let mount = diff::check(local, &args.album, profile)?;
+            let found = diff::comparison(&mount, local, &args.album, profile)?;
+            missing = found.only_here.iter().map(|it| it.path().to_owned()).collect();
+            let pairs = found.matches.into_iter().map(|it| (it.album, local.join(it.here)));
+            originals = pairs.collect();
+            mount
+        }
+    };
+    let Listing { items, unfinished } = list(&args.album)?;
+    let chosen = choose(items, if args.all { usize::MAX } else { args.sample }, args.seed);
+    let purse = Purse::new(&mount, args.budget)?;
+    let bar = progress(chosen.len());
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
+    let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let look = |name: &PathBuf| {
+        let path = args.album.join(name);
+        let tested = match purse.pay(|| tested(&path, originals.get(name).map(PathBuf::as_path))) {
+            Some((verdict, why)) => Tested { name: name.as_path().into(), verdict, why },
+            None => Tested::unchecked(name, "the budget of requests is used up"),
+        };
+        if tested.verdict.is_bad() {
+            // Said at once: it may take long, and be interrupted.
+            bar.suspend(|| eprintln!("gphotosfs: {}", tested.line()));
+        }
+        bar.inc(1);
+        tested
+    };
+    let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
+    bar.finish_and_clear();
+    let lost = missing.iter().map(|name| Tested::missing(name, "only here"));
+    items.extend(lost);
+    let report = Report::new(args.seed, items, unfinished, purse.spent());
+    print(if args.json { report.json(&args.album)? } else { report.text() })?;
+    Ok(report.exit())
+}
+
+/// What there is in an album's directory.
+#[derive(Default)]
+struct Listing {
+    items: Vec<Item>,
+    /// Names of what is not at Google yet, or was refused.
+    unfinished: Vec<PathBuf>,
+}
+
+/// An item, once for each album that has it.
+#[derive(Clone)]
+struct Item {
+    id: String,
+    name: PathBuf,
+}
+
+fn list(album: &Path) -> Result<Listing, CommandError> {
+    let (mut found, mut seen) = (Listing::default(), BTreeSet::new());
+    let mut names = diff::names(album)?;
+    names.sort();
+    for name in names {
+        let path = album.join(&name);
+        let text = |what| diff::text(&path, what).map_err(|err| running::cannot_use(&path, err));
+        match (text("state")?.as_deref(), text("id")?) {
+            (Some("committed"), Some(id)) => {
+                if seen.insert((name.parent().map(Path::to_owned), id.clone())) {
+                    found.items.push(Item { id, name });
+                }
+            }
+            _ => found.unfinished.push(name),
+        }
+    }
+    Ok(found)
+}
+
+/// A part of the items, by their ids: the same each time, also when others have come.
+fn choose(mut items: Vec<Item>, count: usize, seed: u64) -> Vec<PathBuf> {
+    items.sort_by_cached_key(|it| <[u8; 32]>::from(Sha256::digest(format!("{seed} {}", it.id))));
+    items.into_iter().take(count).map(|it| it.name).collect()
+}
+
+fn progress(count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} items read back")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Drawn on a terminal only.
+    ProgressBar::new(count as u64).with_style(style)
+}
+
+/// What has become of an item, and what there is to say about it.
+fn tested(path: &Path, original: Option<&Path>) -> (Verdict, String) {
+    let outcome = (|| {
+        let known = |name| {
+            Ok::<_, io::Error>(diff::text(path, name)?.and_then(|it| ContentHash::from_hex(&it)))
+        };
+        let sent = match known("sha256")? {
+            Some(hash) => Some(hash),
+            None => known("adopted")?,
+        };
+        let mut answer = vec![0; ANSWER_BYTES_MAX];
+        let len = rustix::fs::getxattr(path, "user.gphotos.verify", &mut answer)?;
+        let seen: Seen = serde_json::from_slice(&answer[..len])?;
+        let original = match original {
+            Some(path) => Some(Fingerprint::of(&File::open(path)?)?),
+            None => seen.kept,
+        };
+        Ok::<_, io::Error>(judge(sent, original.as_ref(), &seen.google))
+    })();
+    outcome.unwrap_or_else(|err| (Verdict::Unchecked, err.to_string()))
+}
+
+/// Sees to it that no more requests are made than allowed. It counts all that the mount makes, whoever asks for them.
+struct Purse<'a> {
+    mount: &'a Mount,
+    before: u64,
+    budget: u64,
+    /// How many items are being asked for. Held while the mount is asked what it has spent.
+    running: Mutex<u64>,
+}
+
+impl<'a> Purse<'a> {
+    fn new(mount: &'a Mount, budget: u64) -> Result<Self, CommandError> {
+        let before = requests(mount)?;
+        Ok(Self { mount, before, budget, running: Mutex::new(0) })
+    }
+
+    /// Does it, if there is enough left.
+    fn pay<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        {
+            let mut running = self.running.lock();
+            if self.spent() + (*running + 1) * COST_MAX > self.budget {
+                return None;
+            }
+            *running += 1;
+        }
+        let outcome = work();
+        *self.running.lock() -= 1;
+        Some(outcome)
+    }
+
+    fn spent(&self) -> u64 {
+        // A mount that is gone will be noticed by whoever wants an item. At midnight it begins to count anew.
+        requests(self.mount).map_or(0, |now| now.checked_sub(self.before).unwrap_or(now))
+    }
+}
+
+fn requests(mount: &Mount) -> Result<u64, CommandError> {
+    let quota = mount.status()?.quota;
+    Ok(quota.api_requests + quota.media_requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_the_same_each_time_and_grows_with_the_album() {
+        let item = |at: u32| Item { id: format!("id{at}"), name: format!("{at}.jpg").into() };
+        let all: Vec<_> = (0..100).map(item).collect();
+        let mut reversed = all.clone();
+        reversed.reverse();
+        let sample = choose(all.clone(), 10, 1);
+        assert_eq!(sample.len(), 10);
+        assert_eq!(choose(reversed, 10, 1), sample);
+        assert_ne!(choose(all.clone(), 10, 2), sample);
+        let more = (0..200).map(item).collect();
+        let of_more = choose(more, 20, 1);
+        assert!(of_more.iter().filter(|it| sample.contains(it)).count() > 3);
+        assert_eq!(choose(all, usize::MAX, 1).len(), 100);
+    }
+}

@@ -1,0 +1,125 @@
+//! What was found, in words and for programs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use console::Style;
+use serde::Serialize;
+
+use super::verdict::Verdict;
+use crate::commands::diff::{Name, group};
+use crate::commands::{CommandError, Exit};
+
+/// The layout of the JSON; fields may be added without a new number.
+const VERSION: u32 = 1;
+
+/// An item and what has become of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tested {
+    /// Relative to the album's directory.
+    pub name: Name,
+    /// What has become of it.
+    pub verdict: Verdict,
+    /// What else there is to say; may be empty.
+    pub why: String,
+}
+
+impl Tested {
+    /// Google could not be asked.
+    pub fn unchecked(name: &Path, why: &str) -> Self {
+        Self { name: name.into(), verdict: Verdict::Unchecked, why: why.to_owned() }
+    }
+
+    /// The album does not have it.
+    pub fn missing(name: &Path, why: &str) -> Self {
+        Self { verdict: Verdict::Missing, ..Self::unchecked(name, why) }
+    }
+
+    /// For people.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.name, self.verdict.words()) + &self.remark()
+    }
+
+    fn remark(&self) -> String {
+        if self.why.is_empty() { String::new() } else { format!(" ({})", self.why) }
+    }
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    version: u32,
+    seed: u64,
+    /// How many requests the mount has made meanwhile.
+    requests: u64,
+    /// How many items of each kind, those of which there are none too.
+    counts: BTreeMap<Verdict, usize>,
+    items: Vec<Tested>,
+    /// Names that are not at Google yet, or were refused.
+    unfinished: Vec<Name>,
+}
+
+impl Report {
+    /// Puts it in order.
+    pub fn new(seed: u64, mut items: Vec<Tested>, unfinished: Vec<PathBuf>, requests: u64) -> Self {
+        items.sort_by(|a, b| (a.verdict, &a.name).cmp(&(b.verdict, &b.name)));
+        let count = |of| items.iter().filter(|it| it.verdict == of).count();
+        Self {
+            version: VERSION,
+            seed,
+            requests,
+            counts: Verdict::ALL.into_iter().map(|it| (it, count(it))).collect(),
+            items,
+            unfinished: unfinished.iter().map(|it| it.as_path().into()).collect(),
+        }
+    }
+
+    /// 0: all is as good as it gets; 1: something is not; 2: not all could be looked at.
+    pub fn exit(&self) -> Exit {
+        let any = |of: &dyn Fn(Verdict) -> bool| self.items.iter().any(|it| of(it.verdict));
+        match () {
+            () if any(&|it| it == Verdict::Unchecked) => Exit::Usage,
+            () if any(&Verdict::is_bad) || !self.unfinished.is_empty() => Exit::Differ,
+            () => Exit::Done,
+        }
+    }
+
+    /// For people. Coloured on a terminal, unless `NO_COLOR` is set.
+    pub fn text(&self) -> String {
+        let (odd, bad) = (Style::new().yellow(), Style::new().red());
+        let parts = Verdict::ALL.into_iter().filter_map(|it| {
+            let count = self.counts.get(&it).copied().filter(|&count| count > 0)?;
+            Some(format!("{count} {}", it.words()))
+        });
+        let parts: Vec<_> = parts.collect();
+        let sum = if parts.is_empty() { "nothing to check".to_owned() } else { parts.join(" + ") };
+        let sum = format!("{} items = {sum}; {} requests", self.items.len(), self.requests);
+        let mut out = Style::new().bold().apply_to(sum).to_string() + "\n";
+        for verdict in Verdict::ALL.into_iter().filter(|it| it.is_bad()) {
+            let of_it = self.items.iter().filter(|it| it.verdict == verdict);
+            let lines = of_it.map(|it| format!("{}{}", it.name, it.remark())).collect();
+            let words = verdict.words();
+            let title = words[..1].to_uppercase() + &words[1..];
+            group(&mut out, &title, if verdict < Verdict::Unknown { &bad } else { &odd }, lines);
+        }
+        let lines = self.unfinished.iter().map(ToString::to_string).collect();
+        group(&mut out, "Not at Google yet, or refused ('gphotosfs diff' says which)", &odd, lines);
+        out
+    }
+
+    /// For programs.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn json(&self, album: &Path) -> Result<String, CommandError> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            album: Name,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        let text = serde_json::to_string_pretty(&Document { album: album.into(), report: self })
+            .map_err(|err| CommandError::new("cannot write this as JSON").because(err))?;
+        Ok(text + "\n")
+    }
+}

@@ -1,0 +1,186 @@
+//! What Google gives back of an item now, whatever is kept here: for those who ask whether it is a backup.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use img_parts::jpeg::{Jpeg, markers};
+use img_parts::png::Png;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Content, Error, fetch};
+use crate::api::{Source, SourceError};
+use crate::media::{ContentHash, FileId, MediaId, MediaKind};
+use crate::store::{self, FileInfo};
+
+/// Larger files are not taken apart: photos cannot be, and what is taken apart is in memory.
+const TAKEN_APART_MAX: u64 = 200_000_000;
+
+/// What some bytes consist of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// In bytes.
+    pub size: u64,
+    /// Of all of them.
+    pub sha256: ContentHash,
+    /// Of the compressed picture without what is said about it, for the formats that can be taken apart (JPEG and PNG).
+    pub picture: Option<ContentHash>,
+    /// Width and height in pixels, if it is a picture.
+    pub dimensions: Option<(u32, u32)>,
+}
+
+/// What Google gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Returned {
+    /// A photo: these bytes.
+    Photo(Fingerprint),
+    /// A video, of which only the length in bytes was asked for: it is never what it was.
+    Video(u64),
+    /// Nothing; what Google says about that.
+    Missing(String),
+}
+
+/// What there is to compare.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// By Google.
+    pub google: Returned,
+    /// The bytes that were sent, if they are still in the cache here.
+    pub kept: Option<Fingerprint>,
+}
+
+impl Fingerprint {
+    /// Takes a file apart. Blocking.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(mut file: &File) -> io::Result<Self> {
+        file.rewind()?;
+        if file.metadata()?.len() > TAKEN_APART_MAX {
+            let mut hasher = Sha256::new();
+            let size = io::copy(&mut file, &mut hasher)?;
+            let sha256 = ContentHash(hasher.finalize().into());
+            return Ok(Self { size, sha256, picture: None, dimensions: None });
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let bytes = Bytes::from(bytes);
+        let dimensions = imagesize::blob_size(&bytes).ok();
+        Ok(Self {
+            size: bytes.len() as u64,
+            sha256: hash(&bytes),
+            dimensions: dimensions.and_then(|it| {
+                Some((u32::try_from(it.width).ok()?, u32::try_from(it.height).ok()?))
+            }),
+            picture: picture(bytes),
+        })
+    }
+}
+
+fn hash(bytes: &[u8]) -> ContentHash {
+    ContentHash(Sha256::digest(bytes).into())
+}
+
+/// The hash of the picture alone; `None` for a format that is not known here.
+fn picture(bytes: Bytes) -> Option<ContentHash> {
+    if let Ok(mut jpeg) = Jpeg::from_bytes(bytes.clone()) {
+        // Adobe's segment tells how colours are coded, and so belongs to the picture.
+        jpeg.segments_mut().retain(|it| {
+            let about = (markers::APP0..=markers::APP15).contains(&it.marker());
+            it.marker() == markers::APP14 || !(about || it.marker() == markers::COM)
+        });
+        return Some(hash(&jpeg.encoder().bytes()));
+    }
+    let mut png = Png::from_bytes(bytes).ok()?;
+    const ABOUT: [&[u8; 4]; 5] = [b"eXIf", b"iTXt", b"tEXt", b"tIME", b"zTXt"];
+    png.chunks_mut().retain(|it| !ABOUT.contains(&&it.kind()));
+    Some(hash(&png.encoder().bytes()))
+}
+
+impl Content {
+    /// Asks Google for an item, past the cache, and compares nothing. A photo is downloaded, which costs a media
+    /// request and perhaps a part of a request for its address.
+    ///
+    /// # Errors
+    /// If Google cannot be asked, or has not finished with the item.
+    pub async fn look_again(&self, info: &FileInfo) -> Result<Seen, Error> {
+        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        let google = match self.returned(info.id, &media).await {
+            // The address may have been too old.
+            Err(Error::Download(error)) if error.is_stale_url() => {
+                self.urls.forget(&media);
+                self.returned(info.id, &media).await
+            }
+            other => other,
+        };
+        let google = match google {
+            Err(Error::Source(SourceError::Item(status))) => Returned::Missing(status.message),
+            other => other?,
+        };
+        let Some(local) = self.cache.get(info.id) else { return Ok(Seen { google, kept: None }) };
+        let kept = blocking(move || Fingerprint::of(&local)).await?;
+        // It may have been downloaded itself.
+        let sent = info.sha256.or(info.adopted);
+        Ok(Seen { google, kept: Some(kept).filter(|it| Some(it.sha256) == sent) })
+    }
+
+    async fn returned(&self, file: FileId, media: &MediaId) -> Result<Returned, Error> {
+        let source = self.urls.get(media).await?;
+        fetch::check_ready(&source)?;
+        match source.kind {
+            MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
+            MediaKind::Video => {
+                let size = self.client.download_size(&source.base_url, source.kind).await?;
+                size.map(Returned::Video).ok_or(Error::NoSize)
+            }
+        }
+    }
+
+    async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
+        let mut download = self.client.download(&source.base_url, source.kind, 0).await?;
+        // Deleted when it is dropped.
+        let into = Arc::new(self.cache.begin(file)?);
+        let mut size = 0;
+        while let Some(chunk) = download.stream.next().await {
+            let (chunk, into) = (chunk?, into.clone());
+            size += chunk.len() as u64;
+            blocking(move || (&into.file).write_all(&chunk)).await?;
+        }
+        if download.len.is_some_and(|len| len != size) {
+            return Err(Error::Changed);
+        }
+        blocking(move || Fingerprint::of(&into.file)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| store::Error::ShuttingDown)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A start marker, what is said about the picture, a table, and the picture up to its end.
+    fn jpeg(about: &[u8], table: u8) -> Bytes {
+        let table = [0xff, 0xdb, 0, 3, table];
+        let scan = [0xff, 0xda, 0, 2, 1, 2, 3, 0xff, 0xd9];
+        [&b"\xff\xd8"[..], about, &table, &scan].concat().into()
+    }
+
+    #[test]
+    fn what_is_said_about_a_picture_does_not_belong_to_it() {
+        let plain = picture(jpeg(b"", 7));
+        assert!(plain.is_some());
+        assert_eq!(picture(jpeg(b"\xff\xe1\0\x06Exif\xff\xfe\0\x04ab", 7)), plain);
+        assert_ne!(picture(jpeg(b"", 8)), plain);
+        assert_ne!(picture(jpeg(b"\xff\xee\0\x07Adobe", 7)), plain);
+        assert_eq!(picture(Bytes::from_static(b"RIFF")), None);
+    }
+}
