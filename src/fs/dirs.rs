@@ -246,7 +246,7 @@ impl Fs {
         to: (DirId, EntryName),
         how: Rename,
     ) -> Result<()> {
-        if *from == to {
+        if *from == to && how != Rename::NoReplace {
             return Ok(());
         }
         match (self.store.child(to.0, &to.1)?, how) {

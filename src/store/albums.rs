@@ -145,7 +145,7 @@ impl Store {
             if child(tx, parent, name)?.is_some() {
                 return Ok(Err(TreeError::Exists));
             }
-            let dir = dir_named(tx, parent, name, false)?;
+            let dir = dir_named(tx, parent, name)?;
             let known: Option<(Option<String>, bool)> = tx
                 .prepare_cached("SELECT remote, hidden FROM albums WHERE dir = ?1")?
                 .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -260,7 +260,7 @@ fn album_listed(
         }
         None => {
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
-            let dir = dir_named(tx, parent, &name, false)?;
+            let dir = dir_named(tx, parent, &name)?;
             tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
                 .execute(params![dir, album.title])?;
             misplaced = Some(!is_first_choice(&listed.path, &name));
@@ -478,6 +478,15 @@ mod tests {
         assert_eq!(store.dir_path(year).unwrap(), "2020");
         assert_eq!(store.dir_path(day).unwrap(), "2019/Day");
         assert_eq!(names(&store, DirId::ROOT), ["2020", "2019"]);
+    }
+
+    #[test]
+    fn an_album_with_one_of_its_own_name_in_it_may_be_retitled() {
+        let store = Store::in_memory().unwrap();
+        let (trip, inner) = (album(&store, "Trip"), album(&store, "Trip/Trip"));
+        retitled(&store, "Trip", "Tour");
+        assert_eq!(store.dir_path(trip).unwrap(), "Tour");
+        assert_eq!(store.dir_path(inner).unwrap(), "Trip/Trip");
     }
 
     #[test]

@@ -19,7 +19,7 @@ CREATE TEMP TRIGGER tell_dir AFTER UPDATE OF names_changed_ns ON main.dirs BEGIN
     INSERT OR IGNORE INTO changes (kind, number) VALUES (0, new.id);
 END;
 CREATE TEMP TRIGGER tell_dir_moved AFTER UPDATE OF parent, name, shown ON main.dirs
-WHEN old.shown AND (old.parent <> new.parent OR old.name <> new.name OR NOT new.shown) BEGIN
+WHEN old.shown AND old.name <> x'' AND (old.parent <> new.parent OR old.name <> new.name OR NOT new.shown) BEGIN
     INSERT OR IGNORE INTO changes (kind, number, name) VALUES (3, old.parent, old.name);
 END;
 -- A file's attributes count its names.

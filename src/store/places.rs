@@ -22,7 +22,7 @@ pub(super) fn place_for(
         let Some(name) = names.first() else {
             return Err(super::Error::Corrupt("an album without a name"));
         };
-        parent = dir_named(tx, parent, name, true)?;
+        parent = dir_named(tx, parent, name)?;
     }
     for name in names {
         let taken_by: Option<DirId> = tx
@@ -43,13 +43,8 @@ pub(super) fn place_for(
     Ok((parent, name))
 }
 
-/// The directory of that name, made if need be.
-pub(super) fn dir_named(
-    tx: &Transaction<'_>,
-    parent: DirId,
-    name: &EntryName,
-    shown: bool,
-) -> Result<DirId> {
+/// The directory of that name, made if need be; [`show_or_hide`] shows it.
+pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let found = tx
         .prepare_cached("SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND id <> 1")?
         .query_row(params![parent, name], |row| row.get(0))
@@ -57,8 +52,8 @@ pub(super) fn dir_named(
     if let Some(dir) = found {
         return Ok(dir);
     }
-    tx.prepare_cached("INSERT INTO dirs (parent, name, shown) VALUES (?1, ?2, ?3)")?
-        .execute(params![parent, name, shown])?;
+    tx.prepare_cached("INSERT INTO dirs (parent, name, shown) VALUES (?1, ?2, 0)")?
+        .execute(params![parent, name])?;
     Ok(DirId(tx.last_insert_rowid()))
 }
 
@@ -68,10 +63,10 @@ pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryNa
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    // In itself it is in nobody's way, until `move_dir` puts it where it belongs.
-    tx.execute("UPDATE dirs SET parent = id WHERE id = ?1", [dir])?;
+    // In itself, and without a name, it is in nobody's way, until `move_dir` puts it where it belongs.
+    tx.execute("UPDATE dirs SET parent = id, name = x'' WHERE id = ?1", [dir])?;
     if tx.prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND id <> ?1")?.exists([dir])? {
-        let heir = dir_named(tx, parent, &name, false)?;
+        let heir = dir_named(tx, parent, &name)?;
         inherit(tx, dir, heir)?;
         show_or_hide(tx, heir)?;
     }
@@ -103,6 +98,7 @@ pub(super) fn move_dir(
         )?;
         show_or_hide(tx, other)?;
     }
+    let name = free_name(tx, parent, name, dir)?;
     tx.execute("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1", params![dir, parent, name])?;
     show_or_hide(tx, dir)?;
     show_or_hide(tx, old.0)
@@ -127,6 +123,14 @@ fn inherit(tx: &Transaction<'_>, from: DirId, heir: DirId) -> Result<()> {
     Ok(())
 }
 
+/// The name under which a directory can be shown: while it was not, a file may have got it.
+fn free_name(db: &Connection, parent: DirId, name: &EntryName, dir: DirId) -> Result<EntryName> {
+    let taken = db
+        .prepare_cached("SELECT 1 FROM entries WHERE dir = ?1 AND name = ?2")?
+        .exists(params![parent, name])?;
+    if taken { spare_name(name, dir) } else { Ok(name.clone()) }
+}
+
 /// A name that nothing else has: row numbers are never reused.
 fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
     EntryName::new(format!("{name} {}", dir.0))
@@ -149,14 +153,38 @@ pub(super) fn show_or_hide(tx: &Transaction<'_>, mut dir: DirId) -> Result<()> {
             )?
             .exists([dir])?;
         let shown = is_album || has_shown_child(tx, dir)?;
-        let (parent, was): (DirId, bool) = tx
-            .prepare_cached("SELECT parent, shown FROM dirs WHERE id = ?1")?
-            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (parent, name, was): (DirId, EntryName, bool) = tx
+            .prepare_cached("SELECT parent, name, shown FROM dirs WHERE id = ?1")?
+            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         if was != shown {
-            tx.prepare_cached("UPDATE dirs SET shown = ?2 WHERE id = ?1")?
-                .execute(params![dir, shown])?;
+            let name = if shown { free_name(tx, parent, &name, dir)? } else { name };
+            tx.prepare_cached("UPDATE dirs SET shown = ?2, name = ?3 WHERE id = ?1")?
+                .execute(params![dir, shown, name])?;
         }
         dir = parent;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::Store;
+    use crate::store::tests::{album, name, names};
+
+    #[test]
+    fn a_directory_gives_way_to_a_file_that_has_its_name() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.create_file(trip, &name("a.jpg"), 0).unwrap().unwrap();
+        let below = album(&store, "Trip/a.jpg/Day");
+        let parent = store.dir(below).unwrap().unwrap().parent;
+        assert_eq!(names(&store, trip), [format!("a.jpg {}", parent.0), "a.jpg".to_owned()]);
+        // One that was hidden when the file came.
+        let day = album(&store, "Trip/Day");
+        store.hide_album(trip, &name("Day")).unwrap().unwrap();
+        store.create_file(trip, &name("Day"), 0).unwrap().unwrap();
+        album(&store, "Trip/Day/1");
+        let listed = names(&store, trip);
+        assert!(listed.contains(&format!("Day {}", day.0)), "{listed:?}");
+    }
 }

@@ -1,15 +1,18 @@
 //! What is tested: the filesystem without its mount, against a local Google Photos, in lives that end
 //! well or badly.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gphotosfs::api::{self, BaseUrls, Budget, Client, Deadlines, Login};
 use gphotosfs::content::{self, Content};
 use gphotosfs::emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{self, Change, Fh, Fs, Ino, Offset, Open, Place, Rename};
+use gphotosfs::fs::{self, Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Place, Rename};
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::{DirId, FileId};
 use gphotosfs::profile::Profile;
@@ -81,6 +84,59 @@ impl World {
     pub fn mkdir(&self, title: &str) -> Ino {
         let life = self.life();
         life.wait(life.fs.mkdir(Place::Dir(DirId::ROOT).ino(), title.as_bytes())).unwrap().ino
+    }
+
+    pub fn try_mkdir(&self, parent: Ino, name: &str) -> Outcome<Ino> {
+        let life = self.life();
+        errno(life.wait(life.fs.mkdir(parent, name.as_bytes()))).map(|attr| attr.ino)
+    }
+
+    pub fn rmdir(&self, parent: Ino, name: &str) -> Outcome {
+        let life = self.life();
+        errno(life.wait(life.fs.rmdir(parent, name.as_bytes())))
+    }
+
+    /// Looks a name up, asking Google if need be.
+    pub fn find(&self, parent: Ino, name: &str) -> Outcome<Ino> {
+        let life = self.life();
+        errno(life.wait(life.fs.lookup(parent, name.as_bytes()))).map(|attr| attr.ino)
+    }
+
+    pub fn attr(&self, ino: Ino) -> Outcome<Attr> {
+        let life = self.life();
+        errno(life.wait(life.fs.getattr(ino)))
+    }
+
+    /// Lists a directory as the kernel does.
+    pub fn list(&self, dir: Ino) -> Outcome<Vec<(String, Ino)>> {
+        let life = self.life();
+        errno(life.fs.opendir(dir))?;
+        let mut all: Vec<(String, Ino)> = Vec::new();
+        let mut offset = 0;
+        loop {
+            let page = errno(life.wait(life.fs.readdir(dir, offset)))?;
+            let Some(last) = page.last() else { break };
+            offset = last.next;
+            all.extend(page.into_iter().map(|it| (String::from_utf8(it.name).unwrap(), it.ino)));
+        }
+        all.retain(|(name, _)| name != "." && name != "..");
+        Ok(all)
+    }
+
+    pub fn set_mtime(&self, file: Ino, mtime: SystemTime) -> Outcome {
+        let life = self.life();
+        let change = Change { mtime: Some(mtime), ..Change::default() };
+        errno(life.wait(life.fs.setattr(file, None, change))).map(drop)
+    }
+
+    pub fn set_xattr(&self, file: Ino, name: &str, value: &str) -> Outcome {
+        let life = self.life();
+        let set = life.fs.setxattr(file, name.as_bytes(), value.as_bytes(), Demand::Nothing);
+        errno(life.wait(set))
+    }
+
+    pub fn xattr(&self, file: Ino, name: &str) -> Outcome<Vec<u8>> {
+        errno(self.life().fs.getxattr_now(file, name.as_bytes())).map(Option::unwrap_or_default)
     }
 
     pub fn lookup(&self, album: Ino, name: &str) -> Option<Ino> {
