@@ -87,6 +87,16 @@ end_mount() {
     mount_pid=''
 }
 
+PHOTO_KB=275
+# make_photos COUNT: sets photos to a directory of so many of this size.
+make_photos() {
+    photos=$photo_dir/$1-of-${PHOTO_KB}k
+    if [ ! -e "$photos.done" ]; then
+        "$target/examples/photos" "$photos" --count "$1" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
+        : >"$photos.done"
+    fi
+}
+
 tear_down() {
     if [ -n "$mount_pid" ]; then end_mount; fi
     if [ -n "$emulator_pid" ]; then

@@ -2,12 +2,14 @@
 # Called by scripts/bench.sh, without a network: has rclone do what gphotosfs was measured at.
 #   scripts/rclone-bench.sh upload DIR GPHOTOSFS PHOTOS BOUND     BOUND in seconds, as for gphotosfs
 #   scripts/rclone-bench.sh local DIR GPHOTOSFS ROUNDS            with DIR/video.mp4
+#   scripts/rclone-bench.sh list DIR GPHOTOSFS
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 . scripts/emulator.sh
 . scripts/rclone.sh
 . scripts/dd.sh
+. scripts/listing.sh
 
 # shellcheck disable=SC2034  # for emulator.sh and rclone.sh
 what=$1 dir=$2 gphotosfs=$3 emulator_pid='' mount_pid=''
@@ -55,10 +57,11 @@ upload() {
 copy() { rclone copy -q "$@" photos:album/album; }
 copy_tuned() { copy --transfers 50 --gphotos-batch-size 50 --gphotos-batch-timeout 300ms "$1"; }
 
-# mount_rclone OPTION...: mounts the album on $dir/rclone.
+# mount_rclone OPTION...: mounts $remote, or the album, on $dir/rclone.
 mount_rclone() {
     mkdir -p "$dir/rclone"
-    RCLONE_CACHE_DIR=$dir/rclone-cache rclone mount "$@" photos:album/album "$dir/rclone" 2>"$dir/rclone.log" &
+    RCLONE_CACHE_DIR=$dir/rclone-cache rclone mount "$@" "${remote-photos:album/album}" \
+        "$dir/rclone" 2>"$dir/rclone.log" &
     mount_pid=$!
     for _ in $(seq 100); do
         if mountpoint -q "$dir/rclone"; then return; fi
@@ -74,6 +77,28 @@ through_mount() {
     sync "$dir/rclone"
 }
 mount_tuned() { through_mount --vfs-write-back 0s --transfers 50 --gphotos-batch-size 50 --gphotos-batch-timeout 300ms "$1"; }
+
+# list: the same looks as scripts/bench/list.sh, in a smaller library: rclone lists everything again after each mount.
+list() {
+    start_emulator --speed realistic
+    rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
+    { seed_album large 20000; seed_album middle 3000; for at in $(seq 498); do seed_album "album $at" 1; done; } | edits
+    remote=photos:album mount_rclone
+    cold_walk '500 albums' "$dir/rclone" 10
+    cold_walk '3,000 items' "$dir/rclone/middle" 30
+    cold_walk '20,000 items' "$dir/rclone/large" 200
+    awk -v took="$(took ls -l "$dir/rclone/large")" -v size="$(stat -c %s "$dir/rclone/large/IMG_000000.jpg")" 'BEGIN {
+        printf "  ls -l of 20,000 items, again: %.0f ms, with sizes of %d\n", 1000 * took, size
+    }'
+    # mount_pid is the shell around it.
+    awk '/^VmHWM/ { printf "  at most %.0f MB resident\n", $2 / 1000 }' "/proc/$(pgrep -P "$mount_pid")/status"
+    # That ends it.
+    umount "$dir/rclone"
+    wait "$mount_pid" || true
+    remote=photos:album mount_rclone
+    cold_walk '3,000, another mount' "$dir/rclone/middle" 0
+    clean_up
+}
 
 raise_loopback
 case $what in
@@ -93,6 +118,10 @@ case $what in
         measure_writing "$4" "$dir/video.mp4" "$dir/rclone" "$dir"
         cp "$dir/video.mp4" "$dir/rclone/"
         measure_reading "$4" "$dir/rclone/video.mp4" "$(find "$dir/rclone-cache" -type f -size +900M | head -n 1)"
+        ;;
+    list)
+        rclone version | head -n 1
+        list
         ;;
     *) die "unknown: $what" ;;
 esac

@@ -2,14 +2,9 @@
 # shellcheck disable=SC2154  # sourced by bench.sh, whose helpers it uses
 # upload [COUNT...]: copies so many photos of 300 KB, 200 and 1000 unless told, until Google has the last one.
 
-PHOTO_KB=275
-
 bench_upload() {
-    local count=$1 photos=$photo_dir/$1-of-${PHOTO_KB}k album start copied committed before requests batches cpu bound
-    if [ ! -e "$photos.done" ]; then
-        "$target/examples/photos" "$photos" --count "$count" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
-        : >"$photos.done"
-    fi
+    local count=$1 photos album start copied committed before requests batches cpu bound
+    make_photos "$count"
     # Measured is neither reading the photos from a cold disk nor writing back what came before.
     cat "$photos"/*.jpg >/dev/null
     sync
