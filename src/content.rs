@@ -1,32 +1,45 @@
 //! What is read: the bytes of an item, from the local cache or by download.
 //!
-//! A download fills a file of the cache from front to back; readers wait for the part they want, so
-//! many of them share one download and the first bytes come before the last. What was copied in
-//! through the mount is put into the cache as it was and read back byte for byte.
+//! Downloads fill a file of the cache, each from where somebody reads on; readers wait for the part they want, so many of
+//! them share one download and the first bytes come before the last. What was copied in through the mount
+//! is put into the cache as it was and read back byte for byte.
 
 mod cache;
 mod fetch;
+mod plan;
 mod sizes;
+mod stream;
+mod vain;
 mod verify;
 
-pub use verify::{Fingerprint, Returned, Seen};
-
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
-use crate::api::{self, BaseUrls, SourceError};
-use crate::media::{FileId, MediaId};
+use crate::api::{self, BaseUrls, Source, SourceError};
+use crate::media::{FileId, MediaId, VideoStatus};
 use crate::store::{self, Adoption, FileInfo, Store};
 
 use cache::Cache;
 use fetch::Fetch;
+pub use fetch::Reading;
+pub use stream::Waits;
+use vain::{Pauses, Vain};
+pub use verify::{Fingerprint, Returned, Seen};
+
+/// After a download has failed, the same item is not asked for at once again, nor anything while there is no network.
+const PAUSES: Pauses = Pauses {
+    service: Duration::from_secs(5),
+    item: Duration::from_secs(5),
+    item_max: Duration::from_secs(3600),
+};
 
 /// Where the cache is and how large it may become.
 #[derive(Clone, Debug)]
@@ -35,6 +48,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// Bytes; the least recently used files go when it is passed.
     pub limit: u64,
+    /// How long is waited for bytes that do not come.
+    pub waits: Waits,
 }
 
 /// Why bytes could not be had.
@@ -52,12 +67,21 @@ pub enum Error {
     /// There is no address to download from.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The bytes are not those of one picture, or not all of them.
+    /// The bytes are not those of one picture.
     #[error("the item changed at Google while it was downloaded")]
     Changed,
     /// The download failed.
     #[error("the download failed")]
     Download(#[from] api::Error),
+    /// The download broke off, again and again.
+    #[error("the download broke off")]
+    Interrupted(#[source] api::Error),
+    /// Fewer bytes came than were announced, again and again.
+    #[error("the download ended too early")]
+    Short,
+    /// Nothing came any more.
+    #[error("Google has not sent anything for too long")]
+    Stalled,
     /// It took too long for a caller who lists a directory.
     #[error("Google did not tell the size in time")]
     TooSlow,
@@ -83,9 +107,10 @@ pub struct Content {
     urls: Arc<BaseUrls>,
     runtime: Handle,
     cache: Arc<Cache>,
-    // Held for a look-up or an insert, or while a whole file gets its name.
-    running: Arc<Mutex<HashMap<FileId, Weak<Fetch>>>>,
     sizes: Arc<sizes::Sizes>,
+    vain: Arc<Vain>,
+    waits: Waits,
+    stream_turns: Arc<Semaphore>,
 }
 
 impl Content {
@@ -106,8 +131,10 @@ impl Content {
             client,
             urls,
             runtime,
-            running: Arc::default(),
             sizes: Arc::default(),
+            vain: Arc::new(Vain::new(PAUSES, Error::is_offline)),
+            waits: config.waits,
+            stream_turns: Arc::new(Semaphore::new(stream::STREAMS_IN_ALL_MAX)),
         })
     }
 
@@ -125,18 +152,24 @@ impl Content {
             return Ok(local);
         }
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
-        Ok(Reader::Fetching(self.fetch(info.id, media)?))
+        let reading = self.cache.part(
+            info.id,
+            |part| Fetch::new(info.id, media, info.size, part),
+            |fetch| Reading::new(self.clone(), fetch),
+        )?;
+        Ok(Reader::Fetching(reading))
     }
 
-    /// Waits until the whole file is in the cache, and says where.
+    /// Waits until the whole file is here, and opens it anew.
     ///
     /// # Errors
-    /// If the item has no bytes to offer now.
-    pub async fn whole(&self, info: &FileInfo) -> Result<PathBuf, Error> {
-        if let Reader::Fetching(fetch) = self.open(info)? {
-            fetch.complete().await?;
-        }
-        Ok(self.cache.path(info.id))
+    /// If the item has no bytes to offer now, or there is no room for them all.
+    pub async fn whole(&self, info: &FileInfo) -> Result<File, Error> {
+        let file = match self.open(info)? {
+            Reader::Local(file) => reopen(&file)?,
+            Reader::Fetching(reading) => reopen(reading.complete().await?.file())?,
+        };
+        Ok(file)
     }
 
     /// Takes over a file that has been uploaded. Blocking.
@@ -152,7 +185,6 @@ impl Content {
     /// Drops the local copy of a file whose content has begun to change. A download that is under way serves
     /// its readers to the end, but is not kept.
     pub fn drop_local(&self, file: FileId) {
-        self.running.lock().remove(&file);
         self.cache.remove(file);
     }
 
@@ -174,30 +206,43 @@ impl Content {
         self.cache.usage()
     }
 
-    fn fetch(&self, file: FileId, media: MediaId) -> io::Result<Arc<Fetch>> {
-        let mut running = self.running.lock();
-        if let Some(fetch) = running.get(&file).and_then(Weak::upgrade)
-            && !fetch.has_failed()
-        {
-            return Ok(fetch);
+    /// Where an item's bytes are to be had. Addresses of items behind it in the album come with it, if it has to be asked
+    /// for: whoever reads one file of a directory often reads them all.
+    async fn source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
+        let mut beside = Vec::new();
+        if !self.urls.knows(media) {
+            let ahead = api::BATCH_MAX as u32;
+            beside = self.store.run(move |store| store.items_after(file, ahead)).await?;
         }
-        let fetch = Arc::new(Fetch::new(self.cache.begin(file)?));
-        running.insert(file, Arc::downgrade(&fetch));
-        let content = self.clone();
-        let weak = Arc::downgrade(&fetch);
-        let progress = fetch.progress();
-        self.runtime.spawn(async move {
-            let outcome = content.download(file, media, &weak, &progress).await;
-            {
-                let mut running = content.running.lock();
-                // A later download may have taken the place.
-                if running.get(&file).is_some_and(|fetch| fetch.ptr_eq(&weak)) {
-                    running.remove(&file);
-                }
-            }
-            progress.send_modify(|state| state.ended = Some(outcome.map_err(Arc::new)));
-        });
-        Ok(fetch)
+        let source = self.urls.get(media, beside).await?;
+        match source.video {
+            // It has no bytes to give before Google has processed it (reference §9).
+            Some(VideoStatus::Processing) => Err(Error::Processing),
+            Some(VideoStatus::Failed) => Err(Error::ProcessingFailed),
+            _ => Ok(source),
+        }
+    }
+
+    /// Whatever was in vain may be tried again at once.
+    pub fn forget_failures(&self) {
+        self.vain.forget();
+        self.sizes.forget_failures();
+    }
+
+    fn tidy(&self, fetch: &Arc<Fetch>) {
+        self.cache.tidy(fetch);
+    }
+}
+
+impl Error {
+    /// Whether no connection could be made at all.
+    fn is_offline(&self) -> bool {
+        match self {
+            Self::Download(error) => error.is_offline(),
+            Self::Source(SourceError::Api(error)) => error.is_offline(),
+            Self::Shared(error) => error.is_offline(),
+            _ => false,
+        }
     }
 }
 
@@ -206,8 +251,8 @@ impl Content {
 pub enum Reader {
     /// All of them are on this disk.
     Local(Arc<File>),
-    /// They are being downloaded.
-    Fetching(Arc<Fetch>),
+    /// They are being downloaded, as far as they are read.
+    Fetching(Reading),
 }
 
 impl Reader {
@@ -215,7 +260,7 @@ impl Reader {
     pub fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
         match self {
             Self::Local(file) => Some(read_at(file, offset, len)),
-            Self::Fetching(fetch) => fetch.read_now(offset, len),
+            Self::Fetching(reading) => reading.read_now(offset, len),
         }
     }
 
@@ -224,16 +269,20 @@ impl Reader {
     /// # Errors
     /// If the download fails before those bytes have come.
     pub async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
-        if let Self::Fetching(fetch) = self {
-            fetch.reach(offset.saturating_add(len as u64)).await?;
+        match self {
+            Self::Local(file) => {
+                let file = file.clone();
+                let read = tokio::task::spawn_blocking(move || read_at(&file, offset, len));
+                Ok(read.await.map_err(|_| store::Error::ShuttingDown)??)
+            }
+            Self::Fetching(reading) => reading.read(offset, len).await,
         }
-        let reader = self.clone();
-        let read = move || match reader {
-            Self::Local(file) => read_at(&file, offset, len),
-            Self::Fetching(fetch) => fetch.read_at(offset, len),
-        };
-        Ok(tokio::task::spawn_blocking(read).await.map_err(|_| store::Error::ShuttingDown)??)
     }
+}
+
+/// Opens a file once more, with a position of its own, also if it has no name any more.
+fn reopen(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Reads until `len` bytes or the end of the file.

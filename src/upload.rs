@@ -21,6 +21,7 @@ mod trouble;
 mod worker;
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -394,7 +395,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// If spool or database fail; [`Error::Refused`].
-    pub fn begin_edit(&self, file: FileId, content: Option<&Path>) -> Result<(), Error> {
+    pub fn begin_edit(&self, file: FileId, content: Option<&File>) -> Result<(), Error> {
         let shared = &self.shared;
         let _lock = shared.lock(file);
         match shared.store.upload_state(file)? {

@@ -68,7 +68,8 @@ impl World {
 
     async fn download(&self, base_url: &str, from: u64) -> Result<Vec<u8>, Error> {
         let download = self.client.download(base_url, MediaKind::Photo, from).await?;
-        Ok(download.stream.try_collect::<Vec<_>>().await?.concat())
+        let ahead = (from - download.starts_at) as usize;
+        Ok(download.stream.try_collect::<Vec<_>>().await?.concat().split_off(ahead))
     }
 
     async fn base_url(&self, id: &MediaId) -> String {

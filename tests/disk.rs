@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use gphotosfs::emulator::{Call, Faults};
+use gphotosfs::emulator::{Call, Edit, Faults, synthetic_content};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::ledger::{Ledger, close};
@@ -404,6 +404,33 @@ fn cut_the_power(cuts: u32, seed: u64) {
     );
     world.sh("umount mnt");
     served.ended();
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_read_all_the_same() {
+    if !can_mount("reading with a full cache disk", &[]) {
+        return;
+    }
+    const LARGE: u64 = 40_000_000;
+    let world = World::new();
+    let disk = Disk::tmpfs(world.dir.path().join("cache/gphotosfs"), "size=10m");
+    let album = || Some("A".to_owned());
+    world.edit(Edit::CreateAlbum { title: "A".into() });
+    world.edit(Edit::Seed { album: album(), count: 2, size: LARGE, prefix: "large".into() });
+    let (filename, small) = ("small.jpg".to_owned(), jpeg(1, 3_000_000));
+    world.edit(Edit::AddItem { album: album(), filename, content: small.clone(), foreign: false });
+    world.mount(&[]);
+    world.sh("ls -l mnt/A");
+    let large = |number: u64| {
+        let bytes = fs::read(world.mnt.join(format!("A/large{number:06}.jpg"))).unwrap();
+        bytes == synthetic_content(number + 1, LARGE, 0..LARGE)
+    };
+    assert!(large(0) && large(1), "{}", world.log());
+    disk.fill(0);
+    assert!(fs::read(world.mnt.join("A/small.jpg")).unwrap() == small, "{}", world.log());
+    assert!(large(0), "{}", world.log());
+    disk.free();
+    world.umount();
 }
 
 const FOR_POWER_CUTS: [&str; 2] = ["/dev/loop-control", "/usr/sbin/mkfs.ext4"];

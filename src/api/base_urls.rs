@@ -51,20 +51,42 @@ pub enum SourceError {
 
 struct Ask {
     id: MediaId,
+    /// Those that are likely to be asked for next.
+    beside: Vec<MediaId>,
     answer: oneshot::Sender<Result<Source, SourceError>>,
+}
+
+struct Known {
+    sources: LruCache<MediaId, (Source, Instant)>,
+    /// The age of the youngest URL that was refused: older ones have expired as well.
+    refused: Option<Instant>,
+}
+
+impl Known {
+    /// A URL that is good for some minutes at least.
+    fn fresh(&mut self, id: &MediaId) -> Option<&Source> {
+        let refused = self.refused;
+        let (source, at) = self.sources.get(id)?;
+        let fresh = at.elapsed() < AGE_MAX
+            && refused.is_none_or(|refused| *at > refused)
+            // Whether a video is ready is not known for an hour.
+            && !matches!(source.video, Some(VideoStatus::Processing));
+        fresh.then_some(source)
+    }
 }
 
 /// The base URLs known now.
 pub struct BaseUrls {
     // Held for one look-up or insert.
-    known: Arc<Mutex<LruCache<MediaId, (Source, Instant)>>>,
+    known: Arc<Mutex<Known>>,
     asks: mpsc::Sender<Ask>,
 }
 
 impl BaseUrls {
     /// Starts the task that renews.
     pub fn start(client: Client, runtime: &Handle) -> Self {
-        let known = Arc::new(Mutex::new(LruCache::new(KEPT_MAX)));
+        let known = Known { sources: LruCache::new(KEPT_MAX), refused: None };
+        let known = Arc::new(Mutex::new(known));
         let (asks, waiting) = mpsc::channel(WAITING_MAX);
         runtime.spawn(renew(client, known.clone(), waiting));
         Self { known, asks }
@@ -72,50 +94,57 @@ impl BaseUrls {
 
     /// Keeps the URLs that came with a listing.
     pub fn learn(&self, items: &[MediaItem]) {
+        let now = Instant::now();
         let mut known = self.known.lock();
         for item in items {
             if let Some(source) = source(item) {
-                known.put(item.id.clone(), (source, Instant::now()));
+                known.sources.put(item.id.clone(), (source, now));
             }
         }
     }
 
-    /// A URL that is good for some minutes at least.
+    /// Whether a URL is there that is good for some minutes at least.
+    pub fn knows(&self, id: &MediaId) -> bool {
+        self.known.lock().fresh(id).is_some()
+    }
+
+    /// A URL that is good for some minutes at least. If Google must be asked for it, those of `beside` are asked for
+    /// by the same request, as far as they fit in.
     ///
     /// # Errors
     /// If there is none to be had.
-    pub async fn get(&self, id: &MediaId) -> Result<Source, SourceError> {
-        if let Some((source, at)) = self.known.lock().get(id)
-            && at.elapsed() < AGE_MAX
-            // Whether a video is ready is not known for an hour.
-            && !matches!(source.video, Some(VideoStatus::Processing))
-        {
+    pub async fn get(&self, id: &MediaId, beside: Vec<MediaId>) -> Result<Source, SourceError> {
+        if let Some(source) = self.known.lock().fresh(id) {
             return Ok(source.clone());
         }
         let (answer, answered) = oneshot::channel();
-        let ask = Ask { id: id.clone(), answer };
+        let ask = Ask { id: id.clone(), beside, answer };
         self.asks.send(ask).await.map_err(|_| SourceError::ShuttingDown)?;
         answered.await.unwrap_or(Err(SourceError::ShuttingDown))
     }
 
-    /// A download with this URL was refused: it is asked for anew next time.
+    /// A download with this URL was refused: it is asked for anew next time, and so are all that are as old.
     pub fn forget(&self, id: &MediaId) {
-        self.known.lock().pop(id);
+        let known = &mut *self.known.lock();
+        if let Some((_, at)) = known.sources.pop(id) {
+            known.refused = known.refused.max(Some(at));
+        }
     }
 }
 
 /// Whoever asks while a request is under way goes into the next one.
-async fn renew(
-    client: Client,
-    known: Arc<Mutex<LruCache<MediaId, (Source, Instant)>>>,
-    mut waiting: mpsc::Receiver<Ask>,
-) {
+async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Ask>) {
     let mut asks = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut asks, BATCH_MAX).await > 0 {
-        let mut ids: Vec<MediaId> = asks.iter().map(|ask| ask.id.clone()).collect();
-        ids.sort();
-        ids.dedup();
+        let ids = batch(&asks, &known);
+        let began = Instant::now();
         let outcome = client.get_items(&ids).await.map_err(Arc::new);
+        if let Ok(results) = &outcome {
+            let mut known = known.lock();
+            for source in results.iter().flatten().filter_map(|it| Some((&it.id, source(it)?))) {
+                known.sources.put(source.0.clone(), (source.1, began));
+            }
+        }
         for ask in asks.drain(..) {
             let result = match &outcome {
                 Err(error) => Err(SourceError::Api(error.clone())),
@@ -125,13 +154,27 @@ async fn renew(
                     None => Err(SourceError::Missing),
                 },
             };
-            if let Ok(source) = &result {
-                known.lock().put(ask.id, (source.clone(), Instant::now()));
-            }
             // Whoever asked may have been interrupted.
             let _ = ask.answer.send(result);
         }
     }
+}
+
+/// What is asked for, and then of what stands beside it what there is room for.
+fn batch(asks: &[Ask], known: &Mutex<Known>) -> Vec<MediaId> {
+    let mut ids: Vec<MediaId> = asks.iter().map(|ask| ask.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    let mut known = known.lock();
+    for beside in asks.iter().flat_map(|ask| &ask.beside) {
+        if ids.len() == BATCH_MAX {
+            break;
+        }
+        if !ids.contains(beside) && known.fresh(beside).is_none() {
+            ids.push(beside.clone());
+        }
+    }
+    ids
 }
 
 fn source(item: &MediaItem) -> Option<Source> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, empty, try_unfold};
+use futures_util::stream::{BoxStream, StreamExt, empty, try_unfold};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE,
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, LOCATION, RANGE,
 };
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
@@ -23,20 +23,33 @@ const DOWNLOAD: &str = "download";
 
 /// The bytes of an item on their way down.
 pub struct Download {
+    /// Where the stream begins: not behind the offset that was asked for, and at 0 if the server does not do
+    /// ranges.
+    pub starts_at: u64,
+    /// Whether the server does ranges: another request may begin elsewhere.
+    pub ranged: bool,
     /// The length of the whole in bytes, if told.
     pub len: Option<u64>,
-    /// The bytes from the offset that was asked for. Ends early only with an error.
+    /// What the server calls this version of the bytes, if it says.
+    pub tag: Option<String>,
+    /// The bytes from `starts_at` on. Ends early only with an error, or where the server ends a part.
     pub stream: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl std::fmt::Debug for Download {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Download").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Download")
+            .field("starts_at", &self.starts_at)
+            .field("ranged", &self.ranged)
+            .field("len", &self.len)
+            .field("tag", &self.tag)
+            .finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// Fetches an item's bytes from `from` on. Carries no token.
+    /// Fetches an item's bytes from `from` on, or from further ahead: see [`Download::starts_at`]. Carries no
+    /// token.
     ///
     /// # Errors
     /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others. A break later on is an
@@ -48,27 +61,35 @@ impl Client {
         from: u64,
     ) -> Result<Download, Error> {
         let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, from)).await?;
+        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, Some(from))).await?;
         let headers = response.headers();
         let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
         if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
             return Err(garbled("it is a web page, not a picture"));
         }
+        let ranged = matches!(
+            response.status(),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+        );
+        let tag = header(headers, ETAG.as_str()).map(str::to_owned);
         let (starts_at, len) = match response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 content_range(headers).ok_or_else(|| garbled("it does not say which part it is"))?
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => (from, content_range(headers).and_then(|it| it.1)),
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let len = content_range(headers).and_then(|it| it.1);
+                if len.is_some_and(|len| len > from) {
+                    return Err(garbled("it refuses a part that it has"));
+                }
+                return Ok(Download { starts_at: from, ranged, len, tag, stream: empty().boxed() });
+            }
             _ => (0, response.content_length()),
         };
-        let skip = from
-            .checked_sub(starts_at)
-            .ok_or_else(|| garbled("it starts after the byte asked for"))?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            return Ok(Download { len, stream: empty().boxed() });
+        if starts_at > from {
+            return Err(garbled("it starts after the byte asked for"));
         }
         let stall = self.transport.config.deadlines.stall;
-        Ok(Download { len, stream: skip_bytes(body_stream(response, stall), skip) })
+        Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall) })
     }
 
     /// The length of an item's bytes without fetching them, if the server tells. In bytes.
@@ -81,13 +102,14 @@ impl Client {
         kind: MediaKind,
     ) -> Result<Option<u64>, Error> {
         let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, 0)).await?;
+        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, None)).await?;
         // Not Response::content_length: that is about the body, and a HEAD has none.
         Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
     }
 
-    /// Makes one request for media and follows redirects, all without the token.
-    async fn fetch(&self, method: Method, url: &Url, from: u64) -> Result<Response, Error> {
+    /// Makes one request for media and follows redirects, all without the token. That even the whole is asked for as
+    /// a range tells whether the server does ranges.
+    async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
         let transport = &self.transport;
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
@@ -103,7 +125,7 @@ impl Client {
                 .http
                 .request(method.clone(), url.clone())
                 .header(ACCEPT_ENCODING, "identity");
-            if from > 0 {
+            if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
             let answer =
@@ -112,7 +134,8 @@ impl Client {
                 .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
                 .map_err(|err| classify(DOWNLOAD, err))?;
             let status = response.status();
-            if status.is_success() || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0) {
+            let nothing_there = status == StatusCode::RANGE_NOT_SATISFIABLE && from.is_some();
+            if status.is_success() || nothing_there {
                 return Ok(response);
             }
             match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
@@ -168,22 +191,6 @@ fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result
         }
     })
     .boxed()
-}
-
-/// Leaves out the first bytes, for servers that do not do ranges.
-fn skip_bytes(
-    stream: BoxStream<'static, Result<Bytes, Error>>,
-    skip: u64,
-) -> BoxStream<'static, Result<Bytes, Error>> {
-    let mut left = skip;
-    stream
-        .map_ok(move |mut chunk| {
-            let here = left.min(chunk.len() as u64);
-            left -= here;
-            chunk.split_off(here as usize)
-        })
-        .try_filter(|chunk| std::future::ready(!chunk.is_empty()))
-        .boxed()
 }
 
 #[cfg(test)]

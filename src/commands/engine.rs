@@ -69,6 +69,7 @@ impl Engine {
             content::Config {
                 dir: profile.cache_dir().map_err(no_directory)?.join("content"),
                 limit: settings.cache_size,
+                waits: content::Waits::default().paced(settings.unstable_pace),
             },
             store.clone(),
             client.clone(),

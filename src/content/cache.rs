@@ -1,38 +1,87 @@
-//! The content cache on disk: whole files, named by file number, the least recently used out first.
+//! The content cache on disk: whole files, named by file number, and parts of files; what was used least recently goes
+//! first.
 //!
-//! A file appears under its name only when it is complete and synced, so a crash leaves nothing
-//! that could be taken for content; what was unfinished is deleted at the next start.
+//! A file appears under its name only when it is whole and synced, so a crash leaves nothing that could be taken for
+//! content. Parts are deleted at the next start: to know which of their bytes had reached the disk would take a sync
+//! for each piece, and Google may have made the picture anew by then. The order of use is kept as modification times
+//! of the files, which have no other meaning here, because times of access depend on how the disk is mounted.
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use lru::LruCache;
 use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, MemfdFlags};
 use tempfile::TempPath;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::fetch::Fetch;
 use crate::media::FileId;
 
 const UNFINISHED: &str = "part";
+
+/// Files in memory for want of room on the disk.
+const IN_MEMORY_MAX: usize = 4;
+
+/// Parts that are kept although nobody reads them. Each takes a file descriptor.
+const IDLE_PARTS_MAX: usize = 256;
 
 /// The cache of one profile.
 pub(super) struct Cache {
     dir: PathBuf,
     limit: u64,
-    // Held for a look-up, an insert and the unlinking of what must go.
+    // Held for a look-up, an insert and the unlinking of what must go. Taken before the state of a `Fetch`.
     index: Mutex<Index>,
+    memory_turns: Arc<Semaphore>,
 }
 
 struct Index {
-    sizes: LruCache<FileId, u64>,
+    /// Sizes in bytes. What was used last comes first, here and below.
+    whole: LruCache<FileId, u64>,
+    /// With the bytes that are counted for each.
+    parts: LruCache<FileId, (Arc<Fetch>, u64)>,
     total: u64,
 }
 
-/// A file that is being filled. It is deleted when it is dropped before it got its name.
-pub(super) struct Unfinished {
-    pub(super) file: File,
-    path: TempPath,
+/// A file that is being filled.
+pub(super) struct Part {
+    file: File,
+    place: Place,
+}
+
+enum Place {
+    /// Deleted when it is dropped before it got its name.
+    Disk(TempPath),
+    /// For want of room on the disk.
+    Memory { _turn: OwnedSemaphorePermit },
+}
+
+impl Part {
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(self.place, Place::Disk(_))
+    }
+
+    pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
+    }
+
+    /// Gives the room of some bytes back. Nobody may read them any more.
+    pub(super) fn punch(&self, range: &Range<u64>) {
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let punched = rustix::fs::fallocate(&self.file, how, range.start, range.end - range.start);
+        if let Err(error) = punched {
+            tracing::debug!(%error, "the disk does not take room back");
+        }
+    }
 }
 
 impl Cache {
@@ -46,33 +95,38 @@ impl Cache {
             match number {
                 Some(number) => {
                     let meta = entry.metadata()?;
-                    let used = meta.accessed().or_else(|_| meta.modified())?;
-                    found.push((used, FileId(number), meta.len()));
+                    found.push((meta.modified()?, FileId(number), meta.len()));
                 }
                 None => fs::remove_file(entry.path())?,
             }
         }
         found.sort_unstable();
-        let mut index = Index { sizes: LruCache::unbounded(), total: 0 };
+        let mut index =
+            Index { whole: LruCache::unbounded(), parts: LruCache::unbounded(), total: 0 };
         for (_, file, size) in found {
-            index.sizes.put(file, size);
+            index.whole.put(file, size);
             index.total += size;
         }
-        let cache = Self { dir, limit, index: Mutex::new(index) };
+        let memory_turns = Arc::new(Semaphore::new(IN_MEMORY_MAX));
+        let cache = Self { dir, limit, index: Mutex::new(index), memory_turns };
         cache.evict(&mut cache.index.lock());
         Ok(cache)
     }
 
-    /// Where a complete file is, if it is.
-    pub(super) fn path(&self, file: FileId) -> PathBuf {
+    /// Where a whole file is, if it is.
+    fn path(&self, file: FileId) -> PathBuf {
         self.dir.join(file.0.to_string())
     }
 
-    /// Opens a complete file for reading and notes that it is used.
+    /// Opens a whole file for reading and notes that it is used.
     pub(super) fn get(&self, file: FileId) -> Option<File> {
-        self.index.lock().sizes.get(&file)?;
+        self.index.lock().whole.get(&file)?;
         match File::open(self.path(file)) {
-            Ok(opened) => Some(opened),
+            Ok(opened) => {
+                // For the order after a restart: a little less right if it fails.
+                let _ = opened.set_modified(SystemTime::now());
+                Some(opened)
+            }
             // Somebody has emptied the directory, which they may.
             Err(_) => {
                 self.forget(file);
@@ -81,48 +135,124 @@ impl Cache {
         }
     }
 
-    /// Gives up the quarter of the cache that was used least recently, because the disk is full although the limit
-    /// is not reached. Says whether there was anything. Blocking.
+    /// The pieces of a file that is not whole, to be added to; `new` begins with none. The caller must hold an
+    /// interest in them before anything else is put into the cache.
+    pub(super) fn part<T>(
+        &self,
+        file: FileId,
+        new: impl FnOnce(Part) -> Fetch,
+        interest: impl FnOnce(Arc<Fetch>) -> T,
+    ) -> io::Result<T> {
+        let mut index = self.index.lock();
+        if let Some((fetch, _)) = index.parts.get(&file)
+            && fetch.is_good()
+        {
+            return Ok(interest(fetch.clone()));
+        }
+        let begun = match self.begin(file) {
+            Err(error) if is_full(&error) => self.in_memory()?,
+            begun => begun?,
+        };
+        let fetch = Arc::new(new(begun));
+        self.drop_part(&mut index, file);
+        index.parts.put(file, (fetch.clone(), 0));
+        let interest = interest(fetch);
+        let idle: Vec<FileId> = match index.parts.len().checked_sub(IDLE_PARTS_MAX) {
+            Some(beyond) => index.idle_parts().take(beyond).collect(),
+            None => Vec::new(),
+        };
+        idle.into_iter().for_each(|file| self.drop_part(&mut index, file));
+        Ok(interest)
+    }
+
+    /// Counts what has come since. Says whether there is more than there may be, with nothing else to give up.
+    pub(super) fn count(&self, fetch: &Arc<Fetch>) -> bool {
+        let mut index = self.index.lock();
+        index.count(fetch);
+        self.evict(&mut index);
+        index.total > self.limit
+    }
+
+    /// To be called when nobody reads some pieces any more, or nothing more comes.
+    pub(super) fn tidy(&self, fetch: &Arc<Fetch>) {
+        let mut index = self.index.lock();
+        if fetch.is_void() && index.holds(fetch) {
+            self.drop_part(&mut index, fetch.file);
+        }
+        self.evict(&mut index);
+    }
+
+    /// Gives up the quarter of the cache that was used least recently, and the pieces that nobody reads, because the
+    /// disk is full although the limit is not reached. Says whether there was anything. Blocking.
     pub(super) fn make_room(&self) -> bool {
         let mut index = self.index.lock();
-        let quarter = index.sizes.len().div_ceil(4);
-        for _ in 0..quarter {
-            if let Some((file, size)) = index.sizes.pop_lru() {
-                index.total -= size;
-                let _ = fs::remove_file(self.path(file));
-            }
+        let idle: Vec<FileId> = index.idle_parts().collect();
+        let quarter = index.whole.len().div_ceil(4);
+        for file in &idle {
+            self.drop_part(&mut index, *file);
         }
-        quarter > 0
+        for _ in 0..quarter {
+            self.drop_whole(&mut index);
+        }
+        quarter > 0 || !idle.is_empty()
     }
 
     /// A new file to be filled. Each has its own name: an abandoned one is in nobody's way.
-    pub(super) fn begin(&self, file: FileId) -> io::Result<Unfinished> {
+    pub(super) fn begin(&self, file: FileId) -> io::Result<Part> {
         let (file, path) = tempfile::Builder::new()
             .prefix(&format!("{}.", file.0))
             .suffix(&format!(".{UNFINISHED}"))
             .tempfile_in(&self.dir)?
             .into_parts();
-        Ok(Unfinished { file, path })
+        Ok(Part { file, place: Place::Disk(path) })
     }
 
-    /// A filled file, which has been synced, gets its name.
-    pub(super) fn finish(&self, file: FileId, filled: &Unfinished) -> io::Result<()> {
-        fs::rename(&filled.path, self.path(file))?;
-        self.insert(file, filled.file.metadata()?.len());
+    /// A file for what a full disk does not take.
+    pub(super) fn in_memory(&self) -> io::Result<Part> {
+        let turn = self.memory_turns.clone().try_acquire_owned();
+        let turn = turn.map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
+        let file = rustix::fs::memfd_create("gphotosfs", MemfdFlags::CLOEXEC)?.into();
+        Ok(Part { file, place: Place::Memory { _turn: turn } })
+    }
+
+    /// Pieces that have become whole get their name, unless the file has got another content since. Blocking.
+    pub(super) fn finish(&self, fetch: &Arc<Fetch>) -> io::Result<()> {
+        let part = fetch.part();
+        let Place::Disk(path) = &part.place else { return Ok(()) };
+        part.file.sync_data()?;
+        let mut index = self.index.lock();
+        if !index.holds(fetch) {
+            return Ok(());
+        }
+        fs::rename(path, self.path(fetch.file))?;
+        let size = part.file.metadata()?.len();
+        if let Some((_, counted)) = index.parts.pop(&fetch.file) {
+            index.total -= counted;
+        }
+        self.insert(&mut index, fetch.file, size);
         Ok(())
     }
 
     /// Moves a file in from elsewhere. Blocking: copies if the directories are on different disks.
     pub(super) fn adopt(&self, file: FileId, from: &Path) -> io::Result<()> {
+        if fs::metadata(from)?.len() > self.limit {
+            return fs::remove_file(from);
+        }
         if fs::rename(from, self.path(file)).is_err() {
             while let Err(error) = self.copy(file, from) {
-                if error.kind() != io::ErrorKind::StorageFull || !self.make_room() {
+                if !is_full(&error) || !self.make_room() {
                     return Err(error);
                 }
             }
-            return fs::remove_file(from);
+            fs::remove_file(from)?;
         }
-        self.insert(file, fs::metadata(self.path(file))?.len());
+        let adopted = File::open(self.path(file))?;
+        // See the module: until now this was the picture's own time.
+        adopted.set_modified(SystemTime::now())?;
+        let size = adopted.metadata()?.len();
+        let mut index = self.index.lock();
+        self.drop_part(&mut index, file);
+        self.insert(&mut index, file, size);
         Ok(())
     }
 
@@ -130,89 +260,94 @@ impl Cache {
         let mut copy = self.begin(file)?;
         io::copy(&mut File::open(from)?, &mut copy.file)?;
         copy.file.sync_data()?;
-        self.finish(file, &copy)
+        match &copy.place {
+            Place::Disk(path) => fs::rename(path, self.path(file)),
+            Place::Memory { .. } => Ok(()),
+        }
     }
 
     /// Deletes a file, if it is there. Whoever has it open reads on.
     pub(super) fn remove(&self, file: FileId) {
+        self.drop_part(&mut self.index.lock(), file);
         if self.forget(file) {
             let _ = fs::remove_file(self.path(file));
         }
     }
 
+    /// Bytes that are here, and how many there may be.
     pub(super) fn usage(&self) -> (u64, u64) {
         (self.index.lock().total, self.limit)
     }
 
-    fn insert(&self, file: FileId, size: u64) {
-        let mut index = self.index.lock();
-        let before = index.sizes.put(file, size).unwrap_or(0);
+    fn insert(&self, index: &mut Index, file: FileId, size: u64) {
+        let before = index.whole.put(file, size).unwrap_or(0);
         index.total = index.total - before + size;
-        self.evict(&mut index);
+        self.evict(index);
     }
 
     fn forget(&self, file: FileId) -> bool {
         let mut index = self.index.lock();
-        let size = index.sizes.pop(&file);
+        let size = index.whole.pop(&file);
         index.total -= size.unwrap_or(0);
         size.is_some()
     }
 
-    /// The newest stays even if it alone is over the limit: somebody is about to read it.
+    /// Pieces go before whole files: those are of use without a network, too.
     fn evict(&self, index: &mut Index) {
-        while index.total > self.limit && index.sizes.len() > 1 {
-            if let Some((file, size)) = index.sizes.pop_lru() {
-                index.total -= size;
-                let _ = fs::remove_file(self.path(file));
+        while index.total > self.limit {
+            let idle = index.idle_parts().next();
+            match idle {
+                Some(file) => self.drop_part(index, file),
+                None if index.whole.is_empty() => return,
+                None => self.drop_whole(index),
+            }
+        }
+    }
+
+    fn drop_whole(&self, index: &mut Index) {
+        if let Some((file, size)) = index.whole.pop_lru() {
+            index.total -= size;
+            let _ = fs::remove_file(self.path(file));
+        }
+    }
+
+    /// Whoever reads the pieces reads on.
+    fn drop_part(&self, index: &mut Index, file: FileId) {
+        if let Some((fetch, counted)) = index.parts.pop(&file) {
+            index.total -= counted;
+            if let Place::Disk(path) = &fetch.part().place {
+                let _ = fs::remove_file(path);
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn adopt(cache: &Cache, dir: &Path, file: i64, len: usize) {
-        let from = dir.join("incoming");
-        fs::write(&from, vec![7; len]).unwrap();
-        cache.adopt(FileId(file), &from).unwrap();
+impl Index {
+    fn holds(&self, fetch: &Arc<Fetch>) -> bool {
+        self.parts.peek(&fetch.file).is_some_and(|(held, _)| Arc::ptr_eq(held, fetch))
     }
 
-    #[test]
-    fn least_recently_used_goes_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path().join("cache"), 30).unwrap();
-        for file in 1..=3 {
-            adopt(&cache, dir.path(), file, 10);
+    fn count(&mut self, fetch: &Arc<Fetch>) {
+        if self.holds(fetch)
+            && let Some((_, counted)) = self.parts.peek_mut(&fetch.file)
+        {
+            let bytes = if fetch.part().is_on_disk() { fetch.bytes() } else { 0 };
+            self.total = self.total - *counted + bytes;
+            *counted = bytes;
         }
-        assert!(cache.get(FileId(1)).is_some());
-        adopt(&cache, dir.path(), 4, 10);
-        assert!(cache.get(FileId(2)).is_none());
-        assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
-        assert_eq!(cache.usage(), (30, 30));
     }
 
-    #[test]
-    fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("cache");
-        let cache = Cache::open(path.clone(), 100).unwrap();
-        adopt(&cache, dir.path(), 1, 10);
-        std::mem::forget(cache.begin(FileId(2)).unwrap());
-        drop(cache);
-        let cache = Cache::open(path.clone(), 100).unwrap();
-        assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_none());
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_file_deleted_behind_our_back_is_not_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
-        adopt(&cache, dir.path(), 1, 10);
-        fs::remove_file(cache.path(FileId(1))).unwrap();
-        assert!(cache.get(FileId(1)).is_none());
-        assert_eq!(cache.usage().0, 0);
+    /// Pieces that nobody reads, least recently used first.
+    fn idle_parts(&self) -> impl Iterator<Item = FileId> {
+        let idle = self.parts.iter().rev().filter(|(_, (fetch, _))| !fetch.is_read());
+        idle.map(|(file, _)| *file)
     }
 }
+
+/// Whether there is no room on the disk.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests;

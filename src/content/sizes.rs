@@ -4,15 +4,13 @@
 //! next item: trouble with the service stops all asking for a while, and trouble with one item the asking
 //! for it.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lru::LruCache;
-use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Content, Error, fetch};
+use super::vain::{Pauses, Vain};
+use super::{Content, Error};
 use crate::api::{Advice, SourceError};
 use crate::media::FileId;
 use crate::store::{self, FileInfo};
@@ -29,14 +27,12 @@ const AHEAD: u32 = 256;
 /// Nobody waits longer for one size.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// For how long nothing is asked after the service has not answered.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// For how long an item is not asked for that has no size to tell, such as a video that is being processed.
-const PAUSE_OF_ITEM: Duration = Duration::from_secs(300);
-
-/// How many such items are remembered.
-const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// The service may be down, and an item have no size to tell, such as a video that is being processed.
+const PAUSES: Pauses = Pauses {
+    service: Duration::from_secs(30),
+    item: Duration::from_secs(300),
+    item_max: Duration::from_secs(3600),
+};
 
 /// Who asks now, and what was in vain.
 pub(super) struct Sizes {
@@ -44,44 +40,23 @@ pub(super) struct Sizes {
     items: [tokio::sync::Mutex<()>; ITEM_TURNS],
     /// The turn of whoever asks for a whole directory.
     beside: tokio::sync::Mutex<()>,
-    // Held for a look-up or an insert.
-    vain: Mutex<Vain>,
-}
-
-struct Vain {
-    service: Option<(Instant, Arc<Error>)>,
-    items: LruCache<FileId, (Instant, Arc<Error>)>,
+    vain: Vain,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        let vain = Vain { service: None, items: LruCache::new(REMEMBERED_MAX) };
         Self {
             turns: Semaphore::new(AT_A_TIME),
             items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             beside: tokio::sync::Mutex::default(),
-            vain: Mutex::new(vain),
+            vain: Vain::new(PAUSES, is_of_service),
         }
     }
 }
 
 impl Sizes {
-    /// Why there is no use in asking now, if there is none.
-    fn in_vain(&self, file: FileId) -> Option<Error> {
-        let vain = self.vain.lock();
-        let service = vain.service.as_ref().filter(|(at, _)| at.elapsed() < PAUSE);
-        let item = || vain.items.peek(&file).filter(|(at, _)| at.elapsed() < PAUSE_OF_ITEM);
-        service.or_else(item).map(|(_, error)| Error::Shared(error.clone()))
-    }
-
-    fn remember(&self, file: FileId, error: &Arc<Error>) {
-        let now = (Instant::now(), error.clone());
-        let mut vain = self.vain.lock();
-        if is_of_service(error) {
-            vain.service = Some(now);
-        } else {
-            vain.items.put(file, now);
-        }
+    pub(super) fn forget_failures(&self) {
+        self.vain.forget();
     }
 }
 
@@ -104,15 +79,19 @@ impl Content {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
         let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
-        if let Some(error) = self.sizes.in_vain(info.id) {
-            return Err(error);
-        }
+        self.sizes.vain.ask(info.id)?;
         let asked = tokio::time::timeout(PATIENCE, self.ask_size(info)).await;
-        asked.unwrap_or(Err(Error::TooSlow)).map_err(|error| {
-            let error = Arc::new(error);
-            self.sizes.remember(info.id, &error);
-            Error::Shared(error)
-        })
+        match asked.unwrap_or(Err(Error::TooSlow)) {
+            Ok(size) => {
+                self.sizes.vain.worked(info.id);
+                Ok(size)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                self.sizes.vain.remember(info.id, &error);
+                Err(Error::Shared(error))
+            }
+        }
     }
 
     async fn ask_size(&self, info: &FileInfo) -> Result<u64, Error> {
@@ -124,13 +103,12 @@ impl Content {
             return Ok(size);
         }
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
-        let source = self.urls.get(&media).await?;
-        fetch::check_ready(&source)?;
+        let source = self.source(file, &media).await?;
         let asked = self.client.download_size(&source.base_url, source.kind).await;
         let asked = match asked {
             Err(error) if error.is_stale_url() => {
                 self.urls.forget(&media);
-                let source = self.urls.get(&media).await?;
+                let source = self.source(file, &media).await?;
                 self.client.download_size(&source.base_url, source.kind).await
             }
             other => other,
@@ -143,7 +121,7 @@ impl Content {
     /// Learns, in the background, the sizes of all items that share an album with this one: whoever asks
     /// for one is listing them all.
     pub fn learn_sizes_beside(&self, file: FileId) {
-        if self.sizes.in_vain(file).is_some() {
+        if self.sizes.vain.why_not(file).is_some() {
             return;
         }
         let content = self.clone();

@@ -11,7 +11,7 @@ use img_parts::png::Png;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Content, Error, fetch};
+use super::{Content, Error};
 use crate::api::{Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, MediaKind};
 use crate::store::{self, FileInfo};
@@ -129,8 +129,7 @@ impl Content {
     }
 
     async fn returned(&self, file: FileId, media: &MediaId) -> Result<Returned, Error> {
-        let source = self.urls.get(media).await?;
-        fetch::check_ready(&source)?;
+        let source = self.source(file, media).await?;
         match source.kind {
             MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
             MediaKind::Video => {
@@ -148,12 +147,12 @@ impl Content {
         while let Some(chunk) = download.stream.next().await {
             let (chunk, into) = (chunk?, into.clone());
             size += chunk.len() as u64;
-            blocking(move || (&into.file).write_all(&chunk)).await?;
+            blocking(move || into.file().write_all(&chunk)).await?;
         }
         if download.len.is_some_and(|len| len != size) {
             return Err(Error::Changed);
         }
-        blocking(move || Fingerprint::of(&into.file)).await
+        blocking(move || Fingerprint::of(into.file())).await
     }
 }
 

@@ -168,10 +168,13 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Download(error) => api_errno(error),
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) => libc::ESTALE,
-        E::Processing => libc::EAGAIN,
-        E::TooSlow => libc::ETIMEDOUT,
+        E::Interrupted(error) => api_errno(error),
+        // Not EAGAIN: programs take that for "nothing yet" of a pipe, and some then for the end of the file.
+        E::Processing => libc::EBUSY,
+        E::TooSlow | E::Stalled => libc::ETIMEDOUT,
         E::NowhereYet
         | E::Changed
+        | E::Short
         | E::ProcessingFailed
         | E::Source(_)
         | E::NoSize

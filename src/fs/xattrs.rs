@@ -59,7 +59,10 @@ impl Fs {
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
         match (own(name), self.place(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
-            (Some(LISTED), Place::Dir(dir)) => self.library.refresh(dir).await?,
+            (Some(LISTED), Place::Dir(dir)) => {
+                self.content.forget_failures();
+                self.library.refresh(dir).await?;
+            }
             (Some(VERIFY), Place::File(file)) => {
                 let seen = self.content.look_again(&self.file(file)?).await?;
                 return serde_json::to_vec(&seen)

@@ -157,6 +157,23 @@ impl Store {
         })
     }
 
+    /// Google's ids of the items that come after `file` in the directories where it has names.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn items_after(&self, file: FileId, limit: u32) -> Result<Vec<MediaId>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT f.media FROM entries here JOIN entries e ON e.dir = here.dir AND e.id > here.id \
+                     JOIN files f ON f.id = e.file WHERE here.file = ?1 AND f.media IS NOT NULL \
+                     ORDER BY e.id LIMIT ?2",
+                )?
+                .query_map(params![file, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Deletes a file that nothing refers to and Google never had.
     ///
     /// Returns whether it did: then its spool file is to be deleted, too.

@@ -342,7 +342,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = super::super::Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
         // Reading a directory fails after the spool file has been made.
-        spool.fill(crate::media::FileId(1), dir.path()).unwrap_err();
+        spool.fill(crate::media::FileId(1), &std::fs::File::open(dir.path()).unwrap()).unwrap_err();
         assert_eq!(spool.list().unwrap(), []);
         assert_eq!(spool.room().used(), 0);
     }

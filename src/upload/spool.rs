@@ -189,9 +189,9 @@ impl Spool {
         Look::at(self.read(file)?)
     }
 
-    /// Gives a file the content of `from`, and tells its hash and length in bytes.
-    pub(crate) fn fill(&self, file: FileId, from: &Path) -> io::Result<(ContentHash, u64)> {
-        let mut source = File::open(from)?;
+    /// Gives a file the content of `source`, whose position moves, and tells its hash and length in bytes.
+    pub(crate) fn fill(&self, file: FileId, mut source: &File) -> io::Result<(ContentHash, u64)> {
+        source.seek(SeekFrom::Start(0))?;
         let target = self.create(file)?;
         let copied = io::copy(&mut source, &mut target.file());
         target.count()?;

@@ -364,8 +364,11 @@ impl Life {
             handle.clone(),
             base_urls.clone(),
         );
-        let content =
-            content::Config { dir: profile.cache_dir().unwrap().join("content"), limit: 1 << 30 };
+        let content = content::Config {
+            dir: profile.cache_dir().unwrap().join("content"),
+            limit: 1 << 30,
+            waits: content::Waits::default(),
+        };
         let content =
             Content::new(content, store.clone(), client.clone(), base_urls, handle.clone())
                 .unwrap();

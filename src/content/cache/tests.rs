@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use super::*;
+use crate::media::MediaId;
+
+fn adopt(cache: &Cache, dir: &Path, file: i64, len: usize) {
+    let from = dir.join("incoming");
+    fs::write(&from, vec![7; len]).unwrap();
+    cache.adopt(FileId(file), &from).unwrap();
+}
+
+/// Pieces of a file, with as many bytes as that.
+fn part(cache: &Cache, file: i64, len: u64) -> Arc<Fetch> {
+    let new = |part| Fetch::new(FileId(file), MediaId::new("m"), None, part);
+    let fetch = cache.part(FileId(file), new, |fetch| fetch).unwrap();
+    fetch.receive(len);
+    cache.count(&fetch);
+    fetch
+}
+
+#[test]
+fn least_recently_used_goes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path().join("cache"), 30).unwrap();
+    for file in 1..=3 {
+        adopt(&cache, dir.path(), file, 10);
+    }
+    assert!(cache.get(FileId(1)).is_some());
+    adopt(&cache, dir.path(), 4, 10);
+    assert!(cache.get(FileId(2)).is_none());
+    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert_eq!(cache.usage(), (30, 30));
+}
+
+#[test]
+fn the_order_of_use_outlives_a_restart_whatever_times_of_access_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    let cache = Cache::open(path.clone(), 30).unwrap();
+    for file in 1..=3 {
+        adopt(&cache, dir.path(), file, 10);
+    }
+    assert!(cache.get(FileId(1)).is_some());
+    // As if the disk were mounted with noatime.
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    for file in 1..=3 {
+        let file = File::open(cache.path(FileId(file))).unwrap();
+        file.set_times(fs::FileTimes::new().set_accessed(long_ago)).unwrap();
+    }
+    drop(cache);
+    let cache = Cache::open(path, 20).unwrap();
+    assert!(cache.get(FileId(2)).is_none());
+    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+}
+
+#[test]
+fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    let cache = Cache::open(path.clone(), 100).unwrap();
+    adopt(&cache, dir.path(), 1, 10);
+    // As after a kill: nothing is dropped.
+    std::mem::forget(part(&cache, 2, 10));
+    std::mem::forget(cache);
+    let cache = Cache::open(path.clone(), 100).unwrap();
+    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_none());
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_deleted_behind_our_back_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
+    adopt(&cache, dir.path(), 1, 10);
+    fs::remove_file(cache.path(FileId(1))).unwrap();
+    assert!(cache.get(FileId(1)).is_none());
+    assert_eq!(cache.usage().0, 0);
+}
+
+#[test]
+fn pieces_count_and_go_before_whole_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    let cache = Cache::open(path.clone(), 30).unwrap();
+    adopt(&cache, dir.path(), 1, 10);
+    part(&cache, 2, 15);
+    assert_eq!(cache.usage().0, 25);
+    adopt(&cache, dir.path(), 3, 10);
+    assert_eq!(cache.usage().0, 20);
+    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+}
+
+#[test]
+fn what_is_larger_than_the_limit_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    for limit in [0, 9] {
+        let cache = Cache::open(dir.path().join("cache"), limit).unwrap();
+        adopt(&cache, dir.path(), 1, 10);
+        assert!(cache.get(FileId(1)).is_none());
+        assert_eq!((cache.usage().0, dir.path().join("incoming").exists()), (0, false));
+    }
+}

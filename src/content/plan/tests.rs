@@ -1,0 +1,263 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// What the kernel asks for at a time.
+const READ: u64 = 128 * KIB;
+
+/// A plan whose requests are answered at once, as by a server that does ranges or does not.
+struct World {
+    plan: Plan,
+    total: u64,
+    ranged: bool,
+    requests: u64,
+}
+
+impl World {
+    fn new(total: u64, ranged: bool) -> Self {
+        Self { plan: Plan::new(Some(total)), total, ranged, requests: 0 }
+    }
+
+    fn begin(&mut self, stream: Number) {
+        self.requests += 1;
+        let starts_at = if self.ranged { self.plan.at(stream).unwrap() } else { 0 };
+        assert!(self.plan.answered(stream, starts_at, self.ranged, Some(self.total)));
+    }
+
+    fn deliver(&mut self, stream: Number, len: u64) {
+        let at = self.plan.at(stream).unwrap();
+        self.plan.came(stream, len.min(self.total - at));
+        if self.plan.flow(stream) == Flow::Stop {
+            self.plan.over(stream);
+        }
+    }
+
+    /// Reads as a program does, taking in no more than the streams would.
+    fn read(&mut self, range: Range<u64>) {
+        let want = self.plan.want(range.clone());
+        loop {
+            match self.plan.step(want) {
+                Step::There => break,
+                Step::Begin(stream) => self.begin(stream),
+                Step::Wait { .. } => {}
+            }
+            self.flow();
+        }
+        self.plan.cancel(want);
+        self.plan.read_on(&range);
+        // The network is faster than the reader.
+        while self.flow() {}
+    }
+
+    /// Has every stream that may bring something. Says whether one could.
+    fn flow(&mut self) -> bool {
+        let streams: Vec<Number> = self.plan.streams.iter().map(|it| it.number).collect();
+        let mut any = false;
+        for stream in streams {
+            if self.plan.flow(stream) == Flow::Go {
+                self.deliver(stream, 64 * KIB);
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn read_all(&mut self, range: Range<u64>) {
+        for start in range.clone().step_by(READ as usize) {
+            self.read(start..(start + READ).min(range.end));
+        }
+    }
+}
+
+#[test]
+fn reading_from_front_to_back_is_one_request() {
+    for (total, ranged) in [(3 * MIB, true), (3 * MIB, false), (300 * MIB, true)] {
+        let mut world = World::new(total, ranged);
+        world.read_all(0..total);
+        assert!(world.plan.is_whole());
+        assert_eq!(world.requests, 1, "{total} {ranged}");
+    }
+}
+
+#[test]
+fn a_small_file_is_fetched_by_one_request_wherever_reading_begins() {
+    let mut world = World::new(10 * MIB, true);
+    world.read(10 * MIB - READ..10 * MIB);
+    assert_eq!((world.requests, world.plan.bytes()), (1, 10 * MIB));
+}
+
+#[test]
+fn a_far_read_of_a_large_file_costs_one_request_and_little_more_than_it_reads() {
+    let mut world = World::new(GIB, true);
+    // As players do: head, tail, then somewhere in the middle, and on from there.
+    world.read(0..READ);
+    world.read(GIB - READ..GIB);
+    world.read(GIB / 2..GIB / 2 + READ);
+    assert_eq!(world.requests, 3);
+    assert!(world.plan.bytes() <= 3 * (READ + AHEAD_MIN + 64 * KIB), "{}", world.plan.bytes());
+    world.read_all(GIB / 2 + READ..GIB / 2 + 50 * MIB);
+    assert_eq!(world.requests, 3);
+    let beyond = world.plan.bytes() - 50 * MIB;
+    assert!((AHEAD_MAX / 2..2 * AHEAD_MAX).contains(&beyond), "{beyond}");
+}
+
+#[test]
+fn without_ranges_a_far_read_waits_for_what_comes_before() {
+    let mut world = World::new(100 * MIB, false);
+    world.read(90 * MIB..90 * MIB + READ);
+    world.read(0..READ);
+    assert_eq!(world.requests, 1);
+    assert!(world.plan.is_here(&(0..90 * MIB)));
+}
+
+#[test]
+fn before_the_first_answer_nothing_else_is_asked_for() {
+    let mut plan = Plan::new(Some(GIB));
+    let first = plan.want(0..READ);
+    let Step::Begin(stream) = plan.step(first) else { panic!("not begun") };
+    let second = plan.want(GIB / 2..GIB / 2 + READ);
+    assert_eq!(plan.step(second), Step::Wait { resumes: false });
+    assert!(plan.answered(stream, 0, true, Some(GIB)));
+    assert!(matches!(plan.step(second), Step::Begin(_)));
+}
+
+#[test]
+fn readers_beyond_the_limit_wait_and_a_stream_that_nobody_needs_makes_room() {
+    let mut world = World::new(GIB, true);
+    let wants: Vec<Number> =
+        (0..5).map(|at| world.plan.want(at * 100 * MIB..at * 100 * MIB + READ)).collect();
+    for want in &wants[..4] {
+        let Step::Begin(stream) = world.plan.step(*want) else { panic!("not begun") };
+        world.begin(stream);
+    }
+    assert_eq!(world.plan.step(wants[4]), Step::Wait { resumes: false });
+    world.plan.cancel(wants[2]);
+    assert!(matches!(world.plan.step(wants[4]), Step::Begin(_)));
+    assert_eq!(world.plan.streams.len(), STREAMS_MAX);
+}
+
+#[test]
+fn another_length_is_another_file() {
+    let mut world = World::new(GIB, true);
+    world.read(0..READ);
+    let want = world.plan.want(GIB / 2..GIB / 2 + 1);
+    let Step::Begin(stream) = world.plan.step(want) else { panic!("not begun") };
+    assert!(!world.plan.answered(stream, GIB / 2, true, Some(GIB - 1)));
+}
+
+#[test]
+fn want_of_room_takes_what_nobody_reads() {
+    let mut world = World::new(GIB, true);
+    world.read_all(0..100 * MIB);
+    let gone: u64 = world.plan.shrink().iter().map(|it| it.end - it.start).sum();
+    assert!(gone >= 90 * MIB, "{gone}");
+    assert!(world.plan.bytes() <= BEHIND + AHEAD_MAX + READ);
+    world.read_all(100 * MIB..110 * MIB);
+    assert_eq!(world.requests, 1);
+    // Going back is another request.
+    world.read(0..READ);
+    assert_eq!(world.requests, 2);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Want(u64, u64),
+    Cancel(usize),
+    Deliver(usize, u64),
+    Fail(usize),
+    Shrink,
+}
+
+const BLOCK: u64 = 256 * KIB;
+
+fn op(blocks: u64) -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (0..blocks, 1..9u64).prop_map(|(at, len)| Op::Want(at, len)),
+        1 => any::<usize>().prop_map(Op::Cancel),
+        8 => (any::<usize>(), 1..9u64).prop_map(|(stream, len)| Op::Deliver(stream, len)),
+        1 => any::<usize>().prop_map(Op::Fail),
+        1 => Just(Op::Shrink),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_here_is_what_came_and_whoever_waits_is_served(
+        blocks in 1..400u64,
+        ranged: bool,
+        ops in prop::collection::vec((0..400u64).prop_flat_map(op_within), 1..80),
+    ) {
+        let total = blocks * BLOCK;
+        let mut world = World::new(total, ranged);
+        let mut here = vec![false; blocks as usize];
+        let mut wants: Vec<Number> = Vec::new();
+        for op in ops {
+            let pick = |index: usize, len: usize| (len > 0).then(|| index % len);
+            match op {
+                Op::Want(at, len) => {
+                    let start = at % blocks * BLOCK;
+                    wants.push(world.plan.want(start..start + len * BLOCK));
+                }
+                Op::Cancel(index) => if let Some(index) = pick(index, wants.len()) {
+                    world.plan.cancel(wants.swap_remove(index));
+                },
+                Op::Deliver(index, len) => if let Some(index) = pick(index, world.plan.streams.len()) {
+                    let stream = world.plan.streams[index].number;
+                    if world.plan.flow(stream) == Flow::Go {
+                        let at = world.plan.at(stream).unwrap() / BLOCK;
+                        let end = (at + len).min(blocks);
+                        here[at as usize..end as usize].fill(true);
+                        world.deliver(stream, len * BLOCK);
+                    }
+                },
+                Op::Fail(index) => if let Some(index) = pick(index, world.plan.streams.len()) {
+                    let stream = world.plan.streams[index].number;
+                    let served = world.plan.over(stream);
+                    wants.retain(|want| !served.contains(want));
+                    served.into_iter().for_each(|want| world.plan.cancel(want));
+                },
+                Op::Shrink => for gone in world.plan.shrink() {
+                    here[(gone.start / BLOCK) as usize..(gone.end / BLOCK) as usize].fill(false);
+                },
+            }
+            for want in &wants {
+                if let Step::Begin(stream) = world.plan.step(*want) {
+                    world.begin(stream);
+                }
+            }
+            prop_assert!(world.plan.streams.len() <= STREAMS_MAX);
+            for (block, here) in here.iter().enumerate() {
+                let start = block as u64 * BLOCK;
+                prop_assert_eq!(world.plan.is_here(&(start..start + BLOCK)), *here, "{}", block);
+            }
+            let bytes = here.iter().filter(|here| **here).count() as u64 * BLOCK;
+            prop_assert_eq!(world.plan.bytes(), bytes);
+        }
+        // Whoever waits is served, in time.
+        let mut rounds = 0;
+        while !wants.is_empty() {
+            rounds += 1;
+            prop_assert!(rounds < 10_000, "{:?}", world.plan);
+            wants.retain(|want| match world.plan.step(*want) {
+                Step::There => {
+                    world.plan.cancel(*want);
+                    false
+                }
+                Step::Begin(stream) => {
+                    world.begin(stream);
+                    true
+                }
+                Step::Wait { .. } => true,
+            });
+            world.flow();
+        }
+    }
+}
+
+fn op_within(blocks: u64) -> impl Strategy<Value = Op> {
+    op(blocks + 1)
+}

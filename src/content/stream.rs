@@ -1,0 +1,254 @@
+//! A stream: one request after the other for the bytes of a file from some place on. It renews the base URL once if
+//! it was refused, goes on where it broke off, and gives up when nothing has come for too long.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::cache::is_full;
+use super::fetch::Fetch;
+use super::plan::{Flow, Number, WHOLE_MAX};
+use super::{Content, Error};
+use crate::api::Download;
+use crate::store;
+
+/// Streams of all files that are under way at the same time; further ones wait for their turn.
+pub(super) const STREAMS_IN_ALL_MAX: usize = 64;
+
+/// How often a stream that brings nothing new is begun again.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Between two attempts, if the first has brought nothing new; it grows.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A connection on which nothing has come for so long is given up, and another one tried.
+const STALL: Duration = Duration::from_secs(20);
+
+/// When nothing has come for so long, readers are told so. However long a download takes in all, they wait while
+/// bytes come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Chunks, as the network brings them, that are written at a time.
+const CHUNKS_MAX: usize = 32;
+
+/// Waits that a test may shorten.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    stall: Duration,
+    patience: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { stall: STALL, patience: PATIENCE }
+    }
+}
+
+impl Waits {
+    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    pub fn paced(self, pace: u32) -> Self {
+        Self { stall: self.stall / pace, patience: self.patience / pace }
+    }
+}
+
+/// A stream that runs; whatever becomes of it, whoever waits for it is told.
+struct Running {
+    content: Content,
+    fetch: Arc<Fetch>,
+    number: Number,
+    outcome: Result<(), Arc<Error>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.fetch.over(self.number, self.outcome.clone());
+        self.content.tidy(&self.fetch);
+    }
+}
+
+/// What has come of a stream so far.
+struct Progress {
+    /// When bytes came last.
+    heard: Instant,
+    /// Whether some of them were new since the last request.
+    gained: bool,
+}
+
+impl Content {
+    /// Starts a stream that the plan wants.
+    pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
+        if let Err(error) = self.vain.ask(fetch.file) {
+            return fetch.over(number, Err(Arc::new(error)));
+        }
+        let lost = Arc::new(store::Error::ShuttingDown.into());
+        let (content, fetch) = (self.clone(), fetch.clone());
+        let mut running = Running { content, fetch, number, outcome: Err(lost) };
+        self.runtime.spawn(async move {
+            let (content, fetch) = (running.content.clone(), running.fetch.clone());
+            let outcome = tokio::select! {
+                outcome = content.stream(&fetch, number) => outcome,
+                () = fetch.unwanted(number) => Ok(()),
+            };
+            running.outcome = outcome.map_err(Arc::new);
+            match &running.outcome {
+                Ok(()) if fetch.is_whole() => content.settle(&fetch).await,
+                Err(error) if is_of_google(error) => content.vain.remember(fetch.file, error),
+                _ => {}
+            }
+        });
+    }
+
+    async fn stream(&self, fetch: &Arc<Fetch>, number: Number) -> Result<(), Error> {
+        let turn = timeout(self.waits.patience, self.stream_turns.acquire()).await;
+        let _turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
+        let mut progress = Progress { heard: Instant::now(), gained: false };
+        let (mut attempts, mut renewed) = (0, false);
+        loop {
+            let outcome = self.pour(fetch, number, &mut progress).await;
+            if std::mem::take(&mut progress.gained) {
+                (attempts, renewed) = (0, false);
+                self.vain.worked(fetch.file);
+            }
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
+                    self.urls.forget(&fetch.media);
+                    renewed = true;
+                }
+                Err(error) => {
+                    attempts += 1;
+                    let passing =
+                        matches!(error, Error::Interrupted(_) | Error::Short | Error::Stalled);
+                    let late = progress.heard.elapsed() >= self.waits.patience;
+                    if !passing || late || attempts >= ATTEMPTS_MAX {
+                        return Err(error);
+                    }
+                    tracing::debug!(media = %fetch.media, %error, "download broke off: going on");
+                    tokio::time::sleep(PAUSE * (attempts - 1)).await;
+                }
+            }
+        }
+    }
+
+    /// Makes a request, and takes in what it brings until it ends or nobody needs it any more.
+    async fn pour(
+        &self,
+        fetch: &Arc<Fetch>,
+        number: Number,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let Some(from) = fetch.at(number) else { return Ok(()) };
+        let patience = progress.heard + self.waits.patience;
+        let connected = timeout_at(patience, self.connect(fetch, from)).await;
+        let download = connected.map_err(|_| Error::Stalled)??;
+        if let Some(total) = fetch.answered(number, &download)? {
+            self.learn_total(fetch, total).await?;
+        }
+        let mut chunks = download.stream.ready_chunks(CHUNKS_MAX);
+        let mut quiet_since = Instant::now();
+        loop {
+            match fetch.flow(number) {
+                Flow::Go => {}
+                Flow::Stop => return Ok(()),
+                Flow::Pause if fetch.resumed(number).await => {
+                    (progress.heard, quiet_since) = (Instant::now(), Instant::now());
+                    continue;
+                }
+                Flow::Pause => return Ok(()),
+            }
+            let stalled = quiet_since + self.waits.stall;
+            let came = timeout_at(stalled, chunks.next()).await.map_err(|_| Error::Stalled)?;
+            let Some(came) = came else { break };
+            for chunk in came {
+                let new = self.take_in(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
+                progress.gained |= new > 0;
+                (progress.heard, quiet_since) = (Instant::now(), Instant::now());
+            }
+        }
+        match fetch.total() {
+            Some(_) if fetch.flow(number) == Flow::Stop => Ok(()),
+            // Of a part that was shorter than what was asked for the rest is asked for next.
+            Some(_) => Err(Error::Short),
+            None => {
+                fetch.ends_here(number);
+                match fetch.total() {
+                    Some(total) => self.learn_total(fetch, total).await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, fetch: &Fetch, from: u64) -> Result<Download, Error> {
+        let source = self.source(fetch.file, &fetch.media).await?;
+        Ok(self.client.download(&source.base_url, source.kind, from).await?)
+    }
+
+    /// Writes a chunk where it belongs. Says how many of its bytes are new.
+    async fn take_in(
+        &self,
+        fetch: &Arc<Fetch>,
+        number: Number,
+        chunk: bytes::Bytes,
+    ) -> Result<u64, Error> {
+        let Some(at) = fetch.at(number) else { return Ok(0) };
+        let len = chunk.len() as u64;
+        if fetch.total().is_some_and(|total| at + len > total) {
+            return Err(Error::Changed);
+        }
+        let (content, fetch) = (self.clone(), fetch.clone());
+        let write = move || -> io::Result<u64> {
+            let new = loop {
+                match fetch.fill(number, &chunk, at) {
+                    Ok(Some(new)) => break new,
+                    // It goes on in another file.
+                    Ok(None) => {}
+                    Err(error) if is_full(&error) => content.find_room(&fetch, error)?,
+                    Err(error) => return Err(error),
+                }
+            };
+            let in_memory = !fetch.part().is_on_disk() && fetch.bytes() > WHOLE_MAX;
+            if content.cache.count(&fetch) || in_memory {
+                fetch.shrink();
+                content.cache.count(&fetch);
+            }
+            Ok(new)
+        };
+        Ok(tokio::task::spawn_blocking(write).await.map_err(|_| store::Error::ShuttingDown)??)
+    }
+
+    /// The disk is full: gives up what can be spared, or goes on in memory. Blocking.
+    fn find_room(&self, fetch: &Fetch, error: io::Error) -> io::Result<()> {
+        if !fetch.part().is_on_disk() {
+            return Err(error);
+        }
+        if !self.cache.make_room() && !fetch.shrink() {
+            fetch.move_to(self.cache.in_memory()?);
+            tracing::warn!("the disk is full: what is read is not kept");
+        }
+        Ok(())
+    }
+
+    async fn learn_total(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
+        let media = fetch.media.clone();
+        Ok(self.store.run(move |store| store.learn_item_size(&media, total)).await?)
+    }
+
+    /// All of a file has come.
+    async fn settle(&self, fetch: &Arc<Fetch>) {
+        let (content, finished) = (self.clone(), fetch.clone());
+        let settled = tokio::task::spawn_blocking(move || content.cache.finish(&finished)).await;
+        fetch.end(match settled {
+            Ok(outcome) => outcome.map_err(|error| Arc::new(error.into())),
+            Err(_) => Err(Arc::new(store::Error::ShuttingDown.into())),
+        });
+    }
+}
+
+/// Whether it is no use to ask again at once. A picture that was made anew can be read from its beginning.
+fn is_of_google(error: &Error) -> bool {
+    !matches!(error, Error::Changed | Error::Cache(_) | Error::Store(_))
+}
