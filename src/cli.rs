@@ -5,6 +5,8 @@
 //! arguments' defaults, so clap itself sees to it that flag beats environment beats file, and one
 //! parser per setting judges all three.
 
+mod mount_helper;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +20,8 @@ use url::Url;
 
 use crate::commands;
 use crate::profile::{Profile, ProfileName};
+
+pub use mount_helper::{Called, called};
 
 /// Mount Google Photos as a directory tree: albums are folders, copying a file in uploads it
 #[derive(Debug, Parser)]
@@ -96,6 +100,10 @@ pub enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Run a local Google Photos to try everything against
     Emulator(commands::emulator::EmulatorArgs),
+    /// Print what completes commands and flags in a shell
+    Completions(commands::man::CompletionsArgs),
+    /// Print the manual page
+    Man(commands::man::ManArgs),
 }
 
 /// `gphotosfs mount`.
@@ -119,7 +127,7 @@ pub struct MountArgs {
     #[arg(long, hide = true)]
     pub detached: bool,
 
-    /// Mount options as in fstab: ro, allow_other, profile=NAME, and the settings below as
+    /// Mount options as in fstab: ro, noexec, allow_other, profile=NAME, and the settings below as
     /// commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=, api_url=. An option beats the flag of that name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
@@ -274,6 +282,8 @@ pub struct MountSettings {
     pub read_only: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
+    /// Nothing there may be run as a program.
+    pub no_exec: bool,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
     /// Who reads what is on this disk.
@@ -294,6 +304,7 @@ impl MountArgs {
             refresh: self.refresh,
             read_only: self.read_only,
             allow_other: self.allow_other,
+            no_exec: false,
             spool_size: self.spool_size.as_u64(),
             passthrough: self.passthrough,
             upload: self.upload.settings(api_url),
@@ -303,6 +314,7 @@ impl MountArgs {
                 MountOption::Profile(_) | MountOption::Ignored => {}
                 MountOption::ReadOnly(it) => settings.read_only = it,
                 MountOption::AllowOther => settings.allow_other = true,
+                MountOption::NoExec(it) => settings.no_exec = it,
                 MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
@@ -326,6 +338,8 @@ pub enum MountOption {
     ReadOnly(bool),
     /// `allow_other`.
     AllowOther,
+    /// `noexec` or `exec`.
+    NoExec(bool),
     /// `commit=background|close`.
     Commit(Commit),
     /// `sizes=exact|lazy`.
@@ -356,12 +370,17 @@ impl FromStr for MountOption {
             ("ro", "") => Self::ReadOnly(true),
             ("rw", "") => Self::ReadOnly(false),
             ("allow_other", "") => Self::AllowOther,
+            ("noexec", "") => Self::NoExec(true),
+            ("exec", "") => Self::NoExec(false),
             (
-                "auto" | "noauto" | "user" | "users" | "nouser" | "defaults" | "nofail" | "_netdev"
-                | "nosuid" | "nodev" | "noatime" | "",
+                "auto" | "noauto" | "users" | "nouser" | "owner" | "noowner" | "group" | "nogroup"
+                | "defaults" | "nofail" | "_netdev" | "suid" | "nosuid" | "dev" | "nodev" | "async"
+                | "atime" | "noatime" | "diratime" | "nodiratime" | "relatime" | "norelatime"
+                | "strictatime" | "nostrictatime" | "lazytime" | "nolazytime" | "",
                 "",
-            ) => Self::Ignored,
-            (key, _) if key.starts_with("x-") => Self::Ignored,
+            )
+            | ("user" | "uhelper" | "comment", _) => Self::Ignored,
+            (key, _) if key.starts_with("x-") || key.starts_with("X-") => Self::Ignored,
             ("profile", name) => Self::Profile(name.parse().map_err(refused)?),
             ("commit", it) => Self::Commit(Commit::from_str(it, false).map_err(refused)?),
             ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
@@ -382,7 +401,7 @@ impl FromStr for MountOption {
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
-                    "not known here; known are ro, rw, allow_other, profile=, commit=, sizes=, \
+                    "not known here; known are ro, rw, noexec, allow_other, profile=, commit=, sizes=, \
                      refresh=, cache_size=, spool_size=, passthrough=, uploads= and api_url="
                         .into(),
                 ));
@@ -419,18 +438,17 @@ pub enum CliError {
 }
 
 impl Cli {
-    /// Reads this process's arguments and environment and the profile's `config.toml`.
+    /// Reads arguments, this process's environment and the profile's `config.toml`.
     ///
     /// # Errors
     /// If any of them is refused; also to show help or the version.
-    pub fn load() -> Result<(Self, Profile), CliError> {
-        let args: Vec<OsString> = std::env::args_os().collect();
-        let cli = Self::try_parse_from(&args)?;
+    pub fn load(args: &[OsString]) -> Result<(Self, Profile), CliError> {
+        let cli = Self::try_parse_from(args)?;
         let profile = Profile::locate(cli.profile_name().clone()).map_err(CliError::Profile)?;
         let path = profile.config_dir().map_err(CliError::Profile)?.join("config.toml");
         let cli = match std::fs::read_to_string(&path) {
             Ok(text) => {
-                Self::parse_over(&text, &args).map_err(|why| CliError::File { path, why })?
+                Self::parse_over(&text, args).map_err(|why| CliError::File { path, why })?
             }
             Err(err) if err.kind() == io::ErrorKind::NotFound => cli,
             Err(err) => return Err(CliError::File { path, why: err.to_string() }),

@@ -9,6 +9,7 @@ pub mod failed;
 mod log;
 pub mod login;
 pub mod logout;
+pub mod man;
 pub mod mount;
 mod mounts;
 pub mod progress;
@@ -19,22 +20,27 @@ pub mod umount;
 pub mod verify;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::cli::{Cli, CliError, Command};
+use crate::cli::{self, Called, Cli, CliError, Command};
 use crate::profile::Profile;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let (cli, profile) = match Cli::load() {
-        Ok(it) => it,
-        Err(CliError::Arguments(err)) => {
-            // Help and version go to stdout, refusals to stderr; a closed pipe is nobody's loss.
-            let _ = err.print();
-            return if err.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+    let args = match cli::called(std::env::args_os().collect()) {
+        Ok(Called::As(args)) => args,
+        Ok(Called::AsUser(user, args)) => {
+            return mount::become_user(&user, &args).report(Exit::Failed);
         }
+        Ok(Called::ForNothing) => return Exit::Done.into(),
+        Err(err) => return answer(&err),
+    };
+    let (cli, profile) = match Cli::load(&args) {
+        Ok(it) => it,
+        Err(CliError::Arguments(err)) => return answer(&err),
         Err(err @ CliError::File { .. }) => {
             return CommandError::usage(err.to_string()).report(Exit::Usage);
         }
@@ -50,18 +56,24 @@ pub fn main() -> ExitCode {
         Command::Diff(_) | Command::Adopt(_) | Command::Verify(_) => Exit::Usage,
         _ => Exit::Failed,
     };
-    match dispatch(cli, profile) {
+    match dispatch(cli, profile, &args) {
         Ok(exit) => exit.into(),
         Err(err) => err.report(on_failure),
     }
 }
 
-fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
+/// Help and version go to stdout, refusals to stderr; a closed pipe is nobody's loss.
+fn answer(err: &clap::Error) -> ExitCode {
+    let _ = err.print();
+    if err.use_stderr() { Exit::Usage } else { Exit::Done }.into()
+}
+
+fn dispatch(cli: Cli, profile: Profile, words: &[OsString]) -> Result<Exit, CommandError> {
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(args) => block_on(login::run(&args, &profile)).map(done),
         Command::Logout(args) => block_on(logout::run(&args, &profile)).map(done),
-        Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url)),
+        Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url), words),
         Command::Umount(args) => umount::run(&args).map(done),
         Command::Status(args) => status::run(&args, &profile, &cli.api_url).map(done),
         Command::Sync(args) => sync::run(args, &profile, cli.api_url).map(done),
@@ -73,6 +85,8 @@ fn dispatch(cli: Cli, profile: Profile) -> Result<Exit, CommandError> {
         Command::Verify(args) => verify::run(&args, &profile),
         Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
         Command::Emulator(args) => emulator::run(args).map(done),
+        Command::Completions(args) => man::completions(&args).map(done),
+        Command::Man(args) => man::man(&args).map(done),
     }
 }
 

@@ -84,6 +84,9 @@ impl Mount {
             MountOption::NoSuid,
             if options.read_only { MountOption::RO } else { MountOption::RW },
         ];
+        if options.no_exec {
+            config.mount_options.push(MountOption::NoExec);
+        }
         config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
         config.n_threads = Some(THREADS);
         config.clone_fd = true;
@@ -124,6 +127,8 @@ pub struct Options {
     pub allow_other: bool,
     /// Have the kernel read what is on this disk by itself, where it can.
     pub passthrough: bool,
+    /// Nothing there may be run as a program.
+    pub no_exec: bool,
 }
 
 struct Adapter {

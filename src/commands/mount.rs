@@ -1,13 +1,16 @@
 //! `gphotosfs mount`: puts the parts together, and takes them apart again. Reading [`assemble`] tells what
 //! the program is.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
 use super::engine::{self, Engine, no_directory};
@@ -28,23 +31,47 @@ const READY_DEADLINE: Duration = Duration::from_secs(60);
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Mounts, and returns when the mount can be used, or in the foreground when it has ended.
+/// Mounts, and returns when the mount can be used, or in the foreground when it has ended. `args` are those that
+/// led here, the program's name first.
 ///
 /// # Errors
 /// If it cannot be mounted; then nothing is left behind.
-pub fn run(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandError> {
-    if settings.foreground || settings.detached { serve(profile, settings) } else { detach() }
+pub fn run(
+    profile: &Profile,
+    settings: &MountSettings,
+    args: &[OsString],
+) -> Result<Exit, CommandError> {
+    if settings.foreground || settings.detached { serve(profile, settings) } else { detach(args) }
+}
+
+/// Goes on with `args` as another user. Only root may; returns only if it fails.
+pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
+    let trouble = || CommandError::new(format!("cannot mount for the user {user}"));
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(err) => return trouble().because(err),
+    };
+    // It sets groups and home directory as a login does. mount(8) has taken /sbin from the path.
+    let err = Command::new("/sbin/runuser")
+        .args(["-u", user, "--"])
+        .arg(program)
+        .args(args.iter().skip(1))
+        .exec();
+    trouble().because(err).hint("install util-linux, which has the command runuser")
 }
 
 /// Runs the same command once more, in a session of its own, and waits until it is ready.
-fn detach() -> Result<Exit, CommandError> {
+fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
     let trouble =
         |what: &str| CommandError::new(format!("cannot start the mount in the background: {what}"));
     let program =
         std::env::current_exe().map_err(|err| trouble("where is the program?").because(err))?;
+    // Behind `--` it would be taken for a name.
+    let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut child = Command::new(program)
-        .args(std::env::args_os().skip(1))
+        .args(&args[1..flags])
         .arg("--detached")
+        .args(&args[flags..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -90,6 +117,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         read_only: settings.read_only,
         allow_other: settings.allow_other,
         passthrough: settings.passthrough == Passthrough::Auto,
+        no_exec: settings.no_exec,
     };
     let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
         .map_err(|err| {
@@ -103,8 +131,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let running = Running { pid: std::process::id(), mountpoint: mountpoint.clone() };
     lock.announce(&running).map_err(no_directory)?;
     tell_ready(settings, profile.state_dir().map_err(no_directory)?)?;
+    let status = format!("mounted on {}", mountpoint.display());
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 
     let ended = runtime.block_on(until_unmounted(mount, &mountpoint));
+    tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
     ended.map(|()| Exit::Done)
@@ -186,6 +217,13 @@ fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandE
     // If the parent is gone there is nobody to tell.
     let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
     log.take_over().map_err(trouble)
+}
+
+/// Tells systemd, if it has started us, how we are (sd_notify(3)).
+fn tell_manager(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd cannot be told that the state of the mount has changed");
+    }
 }
 
 /// Waits until somebody unmounts or stops us.

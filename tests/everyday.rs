@@ -1,0 +1,108 @@
+//! How the system around us starts and ends mounts, and what else a package installs.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use gphotosfs::cli::Cli;
+use support::World;
+
+/// The options of a directory's mount, as the kernel tells them.
+fn mount_options(dir: &Path) -> String {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let dir = dir.to_str().unwrap();
+    let line = table.lines().find(|line| line.split(' ').nth(4) == Some(dir)).unwrap();
+    line.split(' ').nth(5).unwrap().to_owned()
+}
+
+#[test]
+fn mount_8_mounts_with_the_options_of_fstab() {
+    let world = World::new();
+    let helper = world.dir.path().join("mount.fuse.gphotosfs");
+    symlink(env!("CARGO_BIN_EXE_gphotosfs"), &helper).unwrap();
+    let mut command = Command::new(&helper);
+    let theirs = world.program();
+    command.envs(theirs.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let said = command
+        .arg("photos")
+        .arg(&world.mnt)
+        .args([
+            "-o",
+            "rw,noexec,nosuid,nodev,noatime,user=somebody,_netdev,sizes=lazy,strange=1",
+            "-s",
+        ])
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let options = mount_options(&world.mnt);
+    assert!(options.contains("noexec") && options.starts_with("rw"), "{options}");
+    world.sh("mkdir mnt/A && ls mnt");
+}
+
+#[test]
+fn a_mountpoint_behind_two_dashes_is_mounted() {
+    let world = World::new();
+    let said = world.program().args(["mount", "--"]).arg(&world.mnt).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    world.sh("mkdir mnt/A");
+}
+
+#[test]
+fn systemd_is_told_when_the_mount_can_be_used_and_when_it_ends() {
+    let world = World::new();
+    let path = world.dir.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut buffer = [0; 4096];
+    let mut hear = || {
+        let len = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
+    };
+    let served = world.serve(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    let ready = hear();
+    assert!(ready.contains("READY=1") && ready.contains("STATUS=mounted on"), "{ready}");
+    world.sh("mkdir mnt/A");
+    world.umount();
+    assert!(hear().contains("STOPPING=1"));
+    served.ended();
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let gphotosfs = || Command::new(env!("CARGO_BIN_EXE_gphotosfs"));
+    let made = gphotosfs().arg("man").arg("--dir").arg(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for command in Cli::command().get_subcommands() {
+        let page = dir.path().join(format!("gphotosfs-{}.1", command.get_name()));
+        assert!(page.exists(), "{}", page.display());
+    }
+    let main = gphotosfs().arg("man").output().unwrap();
+    let main = String::from_utf8(main.stdout).unwrap();
+    assert_eq!(main, fs::read_to_string(dir.path().join("gphotosfs.1")).unwrap());
+    let mount = fs::read_to_string(dir.path().join("gphotosfs-mount.1")).unwrap();
+    assert!(mount.contains("cache\\-size") && !mount.contains("detached"), "{mount}");
+}
+
+#[test]
+fn bash_completes_commands_and_values() {
+    let script = "source <($PROGRAM completions bash)
+        complete() { COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMPREPLY=(); _gphotosfs gphotosfs \"${*: -1}\" \"${*: -2:1}\"; echo \"${COMPREPLY[@]}\"; }
+        complete gphotosfs umo
+        complete gphotosfs mount --commit cl";
+    let said = Command::new("bash")
+        .args(["-c", script])
+        .env("PROGRAM", env!("CARGO_BIN_EXE_gphotosfs"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&said.stdout);
+    assert_eq!(said, "umount\nclose\n");
+}
