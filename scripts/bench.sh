@@ -107,8 +107,7 @@ tear_down() {
     mount_pid='' emulator_pid='' dir=''
 } 2>/dev/null
 
-# The mount's time on the processors in seconds, and its largest resident size in MB.
-cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz }' "/proc/$mount_pid/stat"; }
+# The mount's largest resident size in MB.
 peak_mb() { awk '/^VmHWM/ { printf "%.0f", $2 / 1000 }' "/proc/$mount_pid/status"; }
 
 printf 'gphotosfs %s, %s\n' "$(git describe --always --dirty 2>/dev/null || echo '(no git)')" \
@@ -116,4 +115,5 @@ printf 'gphotosfs %s, %s\n' "$(git describe --always --dirty 2>/dev/null || echo
 awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo
 printf '%s processors, %s, load %s, %s on %s\n' "$(nproc)" "$(uname -sr)" "$(cut -d' ' -f1 /proc/loadavg)" \
     "$bench_dir" "$(df --output=fstype "$bench_dir" | tail -n 1)"
+. scripts/dd.sh
 . "scripts/bench/$what.sh"

@@ -1,12 +1,17 @@
 # shellcheck shell=bash
 # Sourced after emulator.sh by what measures a large file on its way into a mount and out of it, beside the disk below.
 
-# timed COMMAND...: prints how many seconds it takes.
+# cpu_s [PID]: time of a process, or of the mount, on the processors until now, in seconds.
+cpu_s() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz }' "/proc/${1-$mount_pid}/stat"; }
+
+# timed COMMAND...: prints how many seconds it takes, and the time that it and the process server_pid are on the processors.
 timed() {
-    local start
-    start=$(now)
-    "$@"
-    awk "BEGIN { printf \"%.3f\n\", $(now) - $start }"
+    local before TIMEFORMAT='%R %U %S' took
+    # shellcheck disable=SC2154  # whoever measures sets it
+    before=$(cpu_s "$server_pid")
+    took=$({ time "$@"; } 2>&1)
+    awk -v took="$took" -v served="$(cpu_s "$server_pid")" -v before="$before" \
+        'BEGIN { split(took, t, " "); printf "%.3f %.3f\n", t[1], t[2] + t[3] + served - before }'
 }
 
 # drop FILE...: out of the page cache, which takes no rights, but what is dirty stays.
@@ -16,27 +21,31 @@ drop() {
 }
 
 # compare LABEL ROUNDS PREPARE ON_DISK ON_MOUNT: in turns, because disks and neighbours have moods; PREPARE comes before
-# each and is not measured. Prints the medians, and in brackets the best and the worst.
+# each and is not measured. Prints medians, and in brackets the best and the worst. Processor time minds neighbours less.
 compare() {
-    local on_disk=() on_mount=()
     for _ in $(seq "$2"); do
         $3
-        on_disk+=("$(timed "$4")")
+        echo "disk $(timed "$4")"
         $3
-        on_mount+=("$(timed "$5")")
-    done
-    printf '%s\n' "${on_disk[*]}" "${on_mount[*]}" | awk -v label="$1" '
-        function sorted(   i, j, t) {
-            for (i = 2; i <= NF; i++) for (j = i; j > 1 && $(j - 1) > $j; j--) { t = $j; $j = $(j - 1); $(j - 1) = t }
+        echo "mount $(timed "$5")"
+    done | awk -v label="$1" '
+        function sort(values, n,   i, j, t) {
+            for (i = 2; i <= n; i++) for (j = i; j > 1 && values[j - 1] > values[j]; j--) {
+                t = values[j]; values[j] = values[j - 1]; values[j - 1] = t
+            }
         }
-        {
-            sorted()
-            median[NR] = (NF % 2) ? $((NF + 1) / 2) : ($(NF / 2) + $(NF / 2 + 1)) / 2
-            range[NR] = sprintf("%.2f-%.2f", $1, $NF)
+        function median(values, n) {
+            return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
         }
+        $1 == "disk" { disk[++rounds] = $2; disk_cpu[rounds] = $3 }
+        $1 == "mount" { mount[rounds] = $2; mount_cpu[rounds] = $3 }
         END {
-            printf "  %-28s disk %.2f s (%s), mount %.2f s (%s): %.0f %% of the speed of the disk\n", label,
-                median[1], range[1], median[2], range[2], 100 * median[1] / median[2]
+            sort(disk, rounds); sort(mount, rounds); sort(disk_cpu, rounds); sort(mount_cpu, rounds)
+            d = median(disk, rounds); m = median(mount, rounds)
+            printf "  %-26s disk %.2f s (%.2f-%.2f), mount %.2f s (%.2f-%.2f): %.0f %% of the speed of the disk\n",
+                label, d, disk[1], disk[rounds], m, mount[1], mount[rounds], 100 * d / m
+            d = median(disk_cpu, rounds); m = median(mount_cpu, rounds)
+            printf "  %-26s disk %.2f s, mount %.2f s: %.0f %%\n", "  on the processors", d, m, 100 * d / m
         }'
 }
 

@@ -112,9 +112,11 @@ case $what in
         rclone version | head -n 1
         start_emulator
         rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
-        rclone mkdir photos:album/album
+        rclone mkdir -q photos:album/album
         # It keeps what was written for an hour before it uploads it, so that only the local side is measured.
         mount_rclone --vfs-cache-mode full --vfs-write-back 1h
+        # The mount's own process is a child.
+        server_pid=$(pgrep -P "$mount_pid")
         measure_writing "$4" "$dir/video.mp4" "$dir/rclone" "$dir"
         cp "$dir/video.mp4" "$dir/rclone/"
         measure_reading "$4" "$dir/rclone/video.mp4" "$(find "$dir/rclone-cache" -type f -size +900M | head -n 1)"

@@ -13,7 +13,7 @@ make_video() {
 bench_local() {
     local album copy
     set_up
-    album=$dir/mount/album
+    album=$dir/mount/album server_pid=$mount_pid
     mkdir "$album"
     make_video "$dir/video.mp4"
     echo 'gphotosfs, a file of 1 GB'
@@ -24,6 +24,7 @@ bench_local() {
     measure_reading "$rounds" "$album/video.mp4" "$copy"
     end_mount
     start_mount --read-only
+    server_pid=$mount_pid
     head -c 1 "$album/video.mp4" >/dev/null
     if grep -q 'passthrough: the kernel reads' "$dir/mount.log"; then
         echo 'gphotosfs --read-only, with passthrough'
@@ -36,6 +37,7 @@ bench_local() {
 
 bench_rclone() {
     if ! have_rclone "$photo_dir"; then return; fi
+    need_command pgrep procps
     dir=$(mktemp -d "$bench_dir/gphotosfs-bench.XXXXXX")
     own_settings
     make_video "$dir/video.mp4"
@@ -44,7 +46,6 @@ bench_rclone() {
     tear_down
 }
 
-. scripts/dd.sh
 . scripts/rclone.sh
 # Nothing that is measured here is on its way to Google.
 speed=instant
