@@ -620,4 +620,15 @@ mod tests {
             assert!(why.contains(part), "{file:?}: {why:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_in_the_file_is_taken_or_refused(
+            text in "(\\PC|\n|(refresh|uploads|cache_size|api_url|profile|commit|mountpoint) *= *(-?[0-9]{1,20}|\"\\PC{0,9}\"|true|\\[1\\])\n){0,12}",
+        ) {
+            if let Err(why) = Cli::parse_over(&text, &args(&["mount", "/m"])) {
+                proptest::prop_assert!(!why.is_empty());
+            }
+        }
+    }
 }

@@ -60,7 +60,13 @@ const BUSY_DEADLINE: Duration = Duration::from_secs(10);
 pub enum Error {
     /// SQLite said no.
     #[error("the database failed")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+    /// The file is not what SQLite has written.
+    #[error(
+        "the database is damaged: unmount, move gphotosfs.db and its companions out of the profile's state directory, \
+         and mount again; albums are then listed anew, and what had not arrived lies in spool/orphans there"
+    )]
+    Damaged(#[source] rusqlite::Error),
     /// It was written by a later version of this program.
     #[error(
         "the database has layout {0}, made by a newer gphotosfs; this one knows up to {SCHEMA_VERSION}"
@@ -81,6 +87,26 @@ impl Error {
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// Looks for damage: reads all there is once, which takes a second for a million files.
+fn check(connection: &Connection) -> Result<()> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
+}
+
 /// Shorthand for this module's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -99,7 +125,13 @@ impl Store {
     /// # Errors
     /// If the file cannot be made, is damaged or comes from a newer version.
     pub fn open(dir: &Path) -> Result<Self> {
-        Self::prepare(Connection::open(dir.join(FILE_NAME))?)
+        // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
+        let died = dir.join(format!("{FILE_NAME}-wal")).exists();
+        let connection = Connection::open(dir.join(FILE_NAME))?;
+        if died {
+            check(&connection)?;
+        }
+        Self::prepare(connection)
     }
 
     /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.

@@ -338,6 +338,8 @@ impl<S: Subject> Run<S> {
 
     /// All is listed again: what others have done shows.
     fn adopt(&mut self) {
+        // An item that is listed before the answer to its making has come is a file of its own until then.
+        self.subject.drain();
         self.subject.refresh(&[String::new()]);
         for pending in std::mem::take(&mut self.pending) {
             let (album, title) = match pending {

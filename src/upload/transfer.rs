@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::state::Sealed;
 use super::{Sending, Shared, crash, spool};
 use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
-use crate::media::UploadToken;
-use crate::store::{self, Hashed};
+use crate::media::{FileId, UploadToken};
+use crate::store::{self, Hashed, UploadState};
 
 /// How a transfer ended.
 pub(super) enum Outcome {
@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Refused(api::Error),
     /// Our own disk.
     Disk(std::io::Error),
+    /// The spool does not hold what was closed: why it cannot be sent.
+    Damaged(String),
     /// The database.
     Store(store::Error),
 }
@@ -58,15 +60,12 @@ async fn attempt(
     sending: &Sending,
 ) -> Result<Outcome, Outcome> {
     let (file, seq) = (sealed.0.file, sealed.0.seq);
-    let bytes = blocking(shared, move |shared| shared.spool.read(file)).await?;
-    let bytes = Arc::new(bytes);
+    if let Some(damage) = blocking(shared, move |shared| damage(shared, file)).await? {
+        return Ok(Outcome::Damaged(damage));
+    }
+    let bytes = Arc::new(blocking(shared, move |shared| shared.spool.read(file)).await?);
     if bytes.metadata()?.len() != sealed.0.size {
-        // Somebody has been at the spool file behind our back: seal what is there.
-        let resealed = blocking(shared, move |shared| {
-            let _lock = shared.lock(file);
-            shared.seal(file).map_err(std::io::Error::other)
-        });
-        resealed.await?;
+        // It has just been opened for writing.
         return Ok(Outcome::Done);
     }
     let sealed = match sealed.0.sha1 {
@@ -111,6 +110,27 @@ async fn attempt(
     sealed.uploaded(&shared.store, token).await?;
     crash::point(crash::UPLOAD_AFTER_TOKEN);
     Ok(Outcome::Done)
+}
+
+/// Why a sealed file cannot be sent, if the disk or somebody has lost or changed its bytes since it was closed. Part of
+/// a photo must not pass for all of it.
+fn damage(shared: &Shared, file: FileId) -> std::io::Result<Option<String>> {
+    // Nobody begins a new version meanwhile.
+    let _lock = shared.lock(file);
+    let info = shared.store.file(file).map_err(std::io::Error::other)?;
+    let sealed = info.filter(|info| info.upload == Some(UploadState::Sealed));
+    let Some(closed) = sealed.and_then(|info| info.size) else { return Ok(None) };
+    match shared.spool.read(file).and_then(|bytes| bytes.metadata()) {
+        Ok(meta) if meta.len() == closed => Ok(None),
+        Ok(meta) => Ok(Some(format!(
+            "it had {closed} bytes when it was closed, and its copy in the spool has {}: something else has changed it",
+            meta.len()
+        ))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Some("its copy in the spool is gone: something else has deleted it".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Goes on with the session that the journal knows, or begins one and has the journal know it first.

@@ -304,6 +304,10 @@ impl Worker {
             }
             Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
             Outcome::Disk(error) => (chain(&error), false),
+            Outcome::Damaged(reason) => {
+                self.refuse(file, reason).await;
+                return;
+            }
             Outcome::Refused(error) if error.is_too_large() => {
                 self.shared.note_refusal(file, Refusal::TooLarge);
                 self.refuse(file, "Google says that the file is too large".to_owned()).await;
