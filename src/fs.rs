@@ -13,6 +13,7 @@ pub mod error;
 mod files;
 pub mod handles;
 pub mod place;
+mod views;
 mod xattrs;
 
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use crate::api;
 use crate::content::Content;
 use crate::library::names::CONTROL_DIR;
 use crate::library::{Follower, Library};
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, FileInfo, Store, UploadState, from_nanos};
 use crate::upload::Pipeline;
 
@@ -167,14 +168,20 @@ impl Fs {
                 b"status.json" => Place::Status,
                 b"metrics" => Place::Metrics,
                 b"failed" => Place::Failed(DirId::ROOT),
+                b"library" => Place::Library,
                 _ => return Ok(Found::Nothing),
             },
+            Place::Library => match views::called(name) {
+                Some(view) => Place::View(view),
+                None => return Ok(Found::Nothing),
+            },
+            Place::View(view) => return self.find_in_view(view, name),
             Place::Failed(dir) => match self.store.failed_child(dir, name)? {
                 Some(Child::Dir(dir)) => Place::Failed(dir),
                 Some(Child::File(file)) => Place::File(file),
                 None => return Ok(Found::Nothing),
             },
-            Place::File(_) | Place::Status | Place::Metrics => {
+            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
@@ -200,9 +207,13 @@ impl Fs {
                 let known = self.store.dir(id)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
                 dir(2 + self.store.subdir_count(id)?, dir_mode, from_nanos(known.names_changed_ns))
             }
-            Place::Control => dir(3, 0o555, self.began),
+            Place::Control => dir(4, 0o555, self.began),
             // 1 says that subdirectories are not counted.
-            Place::Failed(_) => dir(1, dir_mode, self.began),
+            Place::Failed(_) | Place::View(View::By(_)) => dir(1, dir_mode, self.began),
+            // As on a filesystem that is mounted read-only, modes do not tell that nothing can be changed: what
+            // is copied from here can be changed there.
+            Place::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
+            Place::View(_) => dir(2, dir_mode, self.began),
             Place::Status | Place::Metrics => {
                 let now = SystemTime::now();
                 Attr {
@@ -218,8 +229,8 @@ impl Fs {
                     provisional: true,
                 }
             }
-            Place::File(file) => {
-                let info = self.file(file)?;
+            Place::File(file) | Place::Viewed(file) => {
+                let info = self.shown(self.place(ino)?, file)?;
                 match info.size {
                     Some(size) => self.file_attr(ino, &info, size, false),
                     None if self.config.exact_sizes => return Ok(None),
@@ -234,9 +245,10 @@ impl Fs {
         if let Some(attr) = self.getattr_now(ino)? {
             return Ok(attr);
         }
-        let Place::File(file) = self.place(ino)? else { return Err(Error::plain(libc::ESTALE)) };
+        let place = self.place(ino)?;
+        let file = place.file().ok_or_else(|| Error::plain(libc::ESTALE))?;
         // Whoever asks for one size of a directory is about to ask for all.
-        self.content.learn_sizes_beside(file);
+        self.content.learn_sizes_beside(file, place.is_in_views());
         if let Err(error) = self.content.learn_size(&self.file(file)?).await {
             // A listing must not fail because one size is not to be had.
             let error = &error as &(dyn std::error::Error + 'static);
@@ -245,7 +257,7 @@ impl Fs {
         // It took its time: whatever was known before may be different now.
         match self.getattr_now(ino)? {
             Some(attr) => Ok(attr),
-            None => Ok(self.file_attr(ino, &self.file(file)?, 0, true)),
+            None => Ok(self.file_attr(ino, &self.shown(place, file)?, 0, true)),
         }
     }
 
@@ -284,6 +296,8 @@ impl Fs {
             | Place::Metrics => Scope::All,
             Place::Dir(dir) => Scope::Dir(dir),
             Place::File(file) => Scope::File(file),
+            // Nothing is on its way there.
+            Place::Library | Place::View(_) | Place::Viewed(_) => return Ok(()),
         };
         Ok(self.pipeline.drain(scope).await?)
     }

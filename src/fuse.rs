@@ -330,16 +330,15 @@ impl Filesystem for Adapter {
         );
     }
 
-    // Google has neither symbolic links nor devices.
     fn symlink(
         &self,
         _req: &Request,
-        _parent: INodeNo,
+        parent: INodeNo,
         _name: &OsStr,
         _target: &Path,
         reply: ReplyEntry,
     ) {
-        reply.error(Errno::EPERM);
+        self.owner.entry("symlink", self.fs.refuse_special(ino(parent)), reply);
     }
 
     fn mknod(
@@ -353,7 +352,7 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         if mode & libc::S_IFMT != libc::S_IFREG {
-            return reply.error(Errno::EPERM);
+            return self.owner.entry("mknod", self.fs.refuse_special(ino(parent)), reply);
         }
         let (owner, parent, name) = (self.owner, ino(parent), name.as_bytes().to_vec());
         self.block(move |fs| owner.entry("mknod", fs.mknod(parent, &name), reply));
@@ -415,12 +414,16 @@ impl Filesystem for Adapter {
     }
 
     fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let (owner, node) = (self.owner, ino(node));
-        match self.fs.link(node, ino(parent), name.as_bytes()).transpose() {
+        let owner = self.owner;
+        let linked = match self.fs.link(ino(node), ino(parent), name.as_bytes()) {
+            Ok(linked) => linked,
+            Err(error) => return reply.error(errno("link", &error)),
+        };
+        match self.fs.getattr_now(linked).transpose() {
             Some(outcome) => owner.entry("link", outcome, reply),
             None => self.wait(
                 req,
-                move |fs| async move { fs.getattr(node).await },
+                move |fs| async move { fs.getattr(linked).await },
                 move |outcome| owner.entry("link", outcome, reply),
             ),
         }

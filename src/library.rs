@@ -7,6 +7,7 @@ mod follower;
 mod listing;
 mod moving;
 pub mod names;
+mod views;
 mod walk;
 
 use std::sync::Arc;

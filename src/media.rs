@@ -1,6 +1,10 @@
 //! The plain values that several layers share. Imports nothing of ours and does no I/O.
 
+mod view;
+
 use std::fmt;
+
+pub use view::{Period, Span, View};
 
 /// Defines a newtype around a string that Google gave us and that we never look into.
 macro_rules! opaque_id {

@@ -21,6 +21,7 @@ mod outgoing;
 mod places;
 mod tree;
 mod versions;
+mod views;
 
 pub use albums::*;
 pub use changes::{Change, Changes};
@@ -34,6 +35,7 @@ pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
 pub use tree::*;
+pub use views::*;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -304,10 +306,13 @@ impl Store {
     }
 }
 
-/// Milliseconds since 1970, as the tables keep times. Times before 1970 become 0.
+/// Milliseconds since 1970, before or after, as the tables keep times.
 pub(crate) fn to_millis(time: SystemTime) -> i64 {
-    let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    i64::try_from(millis).unwrap_or(i64::MAX)
+    let clamp = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => clamp(since),
+        Err(before) => -clamp(before.duration()),
+    }
 }
 
 /// Nanoseconds since 1970, before or after, as the tables keep the times of files.
@@ -333,14 +338,18 @@ pub(crate) fn before(time: SystemTime, span: Duration) -> SystemTime {
 
 /// The inverse of [`to_millis`].
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    let age = Duration::from_millis(millis.unsigned_abs());
+    let time = if millis < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) };
+    time.unwrap_or(UNIX_EPOCH)
 }
 
 /// Lets the row numbers and names be used as SQL values.
 mod values {
     use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-    use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken};
+    use crate::media::{
+        AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken, View,
+    };
 
     macro_rules! row_number {
         ($($name:ident),*) => {$(
@@ -357,6 +366,12 @@ mod values {
         )*};
     }
     row_number!(DirId, FileId);
+
+    impl ToSql for View {
+        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            Ok(self.number().into())
+        }
+    }
 
     macro_rules! text {
         ($($name:ident),*) => {$(

@@ -11,7 +11,7 @@ use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::engine::Engine;
 use gphotosfs::emulator::{Call, Config, Edit, Emulator};
 use gphotosfs::library::{self, Clock, Library};
-use gphotosfs::media::{DirId, EntryName};
+use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::Child;
 use tokio::runtime::Runtime;
@@ -76,6 +76,11 @@ impl World {
     /// Looks at a directory, and lets what that has led to come to its end.
     fn look(&self, dir: DirId) {
         self.library.look(dir).unwrap();
+        self.settle();
+    }
+
+    /// Lets listings come to their end.
+    fn settle(&self) {
         loop {
             let running = self.library.running();
             if running.is_empty() {
@@ -150,6 +155,20 @@ fn a_day_of_a_file_manager_that_looks_every_second() {
     let world = World::new(1, 3282);
     let spent = world.day(Duration::from_secs(1));
     assert!(spent <= 350, "{spent}");
+}
+
+#[test]
+fn a_day_of_looking_at_a_view() {
+    // 33 pages at first, and again after 33 times five minutes: as many as if there were one page.
+    let world = World::new(1, 3282);
+    world.emulator.reset_stats();
+    for _ in 0..DAY.as_secs() / REFRESH.as_secs() {
+        world.library.look_at(View::All).unwrap();
+        world.settle();
+        world.pass(REFRESH);
+    }
+    let spent = world.requests();
+    assert!((33..=350).contains(&spent), "{spent}");
 }
 
 #[test]

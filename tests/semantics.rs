@@ -25,7 +25,7 @@ fn document() -> BTreeMap<String, String> {
 /// Sentences by test, as the tests quote them.
 fn quoted() -> BTreeMap<String, String> {
     let mut sentences = BTreeMap::new();
-    for file in ["semantics_names", "semantics_files", "drain", "passthrough", "reading"] {
+    for file in ["semantics_names", "semantics_files", "drain", "passthrough", "reading", "views"] {
         let file = format!("tests/{file}.rs");
         let mut quote = String::new();
         for line in fs::read_to_string(file).unwrap().lines() {

@@ -118,9 +118,9 @@ impl Content {
         Ok(size)
     }
 
-    /// Learns, in the background, the sizes of all items that share an album with this one: whoever asks
-    /// for one is listing them all.
-    pub fn learn_sizes_beside(&self, file: FileId) {
+    /// Learns, in the background, the sizes of all items that share an album with this one, or (`in_view`) a
+    /// view: whoever asks for one is listing them all.
+    pub fn learn_sizes_beside(&self, file: FileId, in_view: bool) {
         if self.sizes.vain.why_not(file).is_some() {
             return;
         }
@@ -128,7 +128,8 @@ impl Content {
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
             let Ok(_alone) = content.sizes.beside.try_lock() else { return };
-            let unknown = content.store.run(move |store| store.unsized_beside(file, AHEAD)).await;
+            let unknown =
+                content.store.run(move |store| store.unsized_beside(file, in_view, AHEAD)).await;
             let mut asking = tokio::task::JoinSet::new();
             for info in unknown.unwrap_or_default() {
                 let content = content.clone();

@@ -48,6 +48,8 @@ pub struct Faults {
 
     /// How long a new item stays out of filtered searches, in milliseconds.
     pub filtered_delay_ms: u64,
+    /// The time zone of date filters, in seconds east of UTC (the reference does not know it).
+    pub date_filter_offset_s: i64,
     /// How long an added item stays out of its album's listing, in milliseconds.
     pub album_delay_ms: u64,
     /// How long an added item stays out of `mediaItemsCount`, in milliseconds.
@@ -104,6 +106,7 @@ impl Default for Faults {
             base_url_life_s: 3600,
             upload_tokens_refused: false,
             filtered_delay_ms: 0,
+            date_filter_offset_s: 0,
             album_delay_ms: 0,
             count_delay_ms: 0,
             video_processing_ms: 0,

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::error::ApiError;
+use super::faults::Faults;
 use super::json::{lenient_bool, lenient_int};
 use super::state::Item;
 
@@ -147,19 +148,21 @@ impl Filters {
             || self.feature_filter.is_some()
     }
 
-    /// Whether `item` passes at a time. `delay_ms` keeps new items out of filtered searches.
-    pub(super) fn admit(&self, item: &Item, now_ms: i64, delay_ms: u64) -> bool {
+    /// Whether `item` passes at a time.
+    pub(super) fn admit(&self, item: &Item, now_ms: i64, faults: &Faults) -> bool {
         if item.archived && !self.include_archived_media {
             return false;
         }
         if !self.narrows() {
             return true;
         }
-        let indexed = item.created_ms.saturating_add_unsigned(delay_ms) <= now_ms;
+        let indexed = item.created_ms.saturating_add_unsigned(faults.filtered_delay_ms) <= now_ms;
         let in_the_future = item.creation_time_s() > now_ms / 1000;
         let date = self.date_filter.as_ref().is_none_or(|filter| {
             // The time of upload is no substitute for a capture date.
-            item.facts.captured_s.is_some_and(|captured_s| filter.admits(captured_s))
+            item.facts.captured_s.is_some_and(|captured_s| {
+                filter.admits(captured_s.saturating_add(faults.date_filter_offset_s))
+            })
         });
         let content = self.content_filter.as_ref().is_none_or(|filter| {
             // Nothing here is ever categorised.

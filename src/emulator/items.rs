@@ -101,8 +101,7 @@ fn walk(
     let mut world = server.world.lock();
     let library = world.library(&request.user);
     let items = library.items_by_time(page.cursor(), newest_first).filter(|(_, item)| {
-        item.listed(&request.faults)
-            && filters.admit(item, now_ms, request.faults.filtered_delay_ms)
+        item.listed(&request.faults) && filters.admit(item, now_ms, &request.faults)
     });
     let (items, next) = page.take(server, &request.faults, items, end);
     Ok(item_page(server, request, items, &next))

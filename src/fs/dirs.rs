@@ -6,14 +6,14 @@ use super::error::{Error, Result};
 use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name, place_of};
 use crate::library::Follower;
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, DirEntry, Unlinked};
 
 /// How many entries are taken from the store at a time: about what a kernel buffer holds.
-const CHUNK: u32 = 512;
+pub(super) const CHUNK: u32 = 512;
 
 /// Offsets 1 and 2 belong to `.` and `..`.
-const OFFSET_OF_FIRST: u64 = 2;
+pub(super) const OFFSET_OF_FIRST: u64 = 2;
 
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +39,14 @@ impl Fs {
                 self.library.look(dir)?;
                 Ok(())
             }
-            Place::Control | Place::Failed(_) => Ok(()),
-            Place::File(_) | Place::Status | Place::Metrics => Err(Error::plain(libc::ENOTDIR)),
+            Place::View(view) => {
+                self.library.look_at(view)?;
+                Ok(())
+            }
+            Place::Control | Place::Failed(_) | Place::Library => Ok(()),
+            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+                Err(Error::plain(libc::ENOTDIR))
+            }
         }
     }
 
@@ -66,6 +72,7 @@ impl Fs {
         let place = self.place(ino)?;
         let followers = match place {
             Place::Dir(dir) => self.library.look(dir)?,
+            Place::View(view) => self.library.look_at(view)?,
             _ => Vec::new(),
         };
         let mut listed = Vec::new();
@@ -103,12 +110,19 @@ impl Fs {
                     own(Place::Status, "status.json", 1),
                     own(Place::Failed(DirId::ROOT), "failed", 2),
                     own(Place::Metrics, "metrics", 3),
+                    own(Place::Library, "library", 4),
                 ];
                 listed.extend(
                     all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
                 );
             }
-            Place::File(_) | Place::Status | Place::Metrics => {
+            Place::Library => {
+                let all =
+                    (1..).zip(View::FIXED).map(|(at, it)| own(Place::View(it), &it.name(), at));
+                listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
+            }
+            Place::View(view) => listed.extend(self.viewed(view, cookie)?),
+            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         }
@@ -122,9 +136,13 @@ impl Fs {
         };
         Ok(match place {
             Place::Dir(dir) => Place::Dir(parent(dir)?),
-            Place::Failed(DirId::ROOT) | Place::Status | Place::Metrics => Place::Control,
+            Place::Failed(DirId::ROOT) | Place::Library | Place::Status | Place::Metrics => {
+                Place::Control
+            }
+            Place::View(View::Of(period)) => Place::View(View::By(period.span())),
+            Place::View(_) => Place::Library,
             Place::Failed(dir) => Place::Failed(parent(dir)?),
-            Place::Control | Place::File(_) => Place::Dir(DirId::ROOT),
+            Place::Control | Place::File(_) | Place::Viewed(_) => Place::Dir(DirId::ROOT),
         }
         .ino())
     }
@@ -162,7 +180,8 @@ impl Fs {
             Place::Dir(dir) => self.store.unlink(dir, &name)??,
             Place::Failed(dir) => self.store.failed_unlink(dir, &name)??,
             Place::Control => return Err(Error::plain(libc::EPERM)),
-            Place::File(_) | Place::Status | Place::Metrics => {
+            Place::Library | Place::View(_) => return Err(Error::plain(libc::EROFS)),
+            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
@@ -171,16 +190,17 @@ impl Fs {
         Ok(())
     }
 
-    /// Gives a file another name; in another album this puts the item there, too.
-    pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
+    /// Gives a file another name; in another album this puts the item there, too. Returns the number under
+    /// which the name shows it, which is another one if it was named in a view.
+    pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Ino> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
-        let Place::File(file) = self.place(ino)? else { return Err(Error::plain(libc::EPERM)) };
+        let file = self.place(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
         self.pipeline.check_name(file, &name)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
         self.pipeline.wake();
-        self.getattr_now(ino)
+        Ok(Place::File(file).ino())
     }
 
     /// Moves a name. Files move here alone; an album's new name is told to Google.
@@ -300,7 +320,10 @@ impl Fs {
         match self.place(ino)? {
             Place::Dir(dir) => Ok(dir),
             Place::Control | Place::Failed(_) => Err(Error::plain(libc::EPERM)),
-            Place::File(_) | Place::Status | Place::Metrics => Err(Error::plain(libc::ENOTDIR)),
+            Place::Library | Place::View(_) => Err(Error::plain(libc::EROFS)),
+            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+                Err(Error::plain(libc::ENOTDIR))
+            }
         }
     }
 }
@@ -316,7 +339,7 @@ pub enum Rename {
     Exchange,
 }
 
-fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
+pub(super) fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
     Listed {
         ino: place(entry.child).ino(),
         is_dir: matches!(entry.child, Child::Dir(_)),

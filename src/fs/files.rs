@@ -92,7 +92,8 @@ impl Fs {
             self.check_writable()?;
         }
         let file = match self.place(ino)? {
-            Place::File(file) => file,
+            Place::Viewed(_) if write => return Err(Error::plain(libc::EROFS)),
+            Place::File(file) | Place::Viewed(file) => file,
             Place::Status | Place::Metrics if write => return Err(Error::plain(libc::EACCES)),
             place @ (Place::Status | Place::Metrics) => {
                 let status = self.status()?;
@@ -103,7 +104,7 @@ impl Fs {
                 let fh = self.handles.open_snapshot(text);
                 return Ok(Opened { fh, direct: true, local: None });
             }
-            Place::Dir(_) | Place::Control | Place::Failed(_) => {
+            Place::Dir(_) | Place::Control | Place::Failed(_) | Place::Library | Place::View(_) => {
                 return Err(Error::plain(libc::EISDIR));
             }
         };
@@ -362,6 +363,9 @@ impl Fs {
             Place::Dir(_) => return Err(Error::plain(libc::EISDIR)),
             Place::Control | Place::Status | Place::Metrics | Place::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));
+            }
+            Place::Library | Place::View(_) | Place::Viewed(_) => {
+                return Err(Error::plain(libc::EROFS));
             }
         }
         self.getattr(ino).await

@@ -3,7 +3,7 @@
 //! An inode number is a row number of the store with a tag for its kind in the upper bits, so it
 //! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
 
-use crate::media::{DirId, FileId};
+use crate::media::{DirId, FileId, View};
 
 /// An inode number as the kernel knows it. 1 is the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,12 @@ pub enum Place {
     Metrics,
     /// `/.gphotos/failed` (for the root) and the directories in it, which mirror the albums.
     Failed(DirId),
+    /// `/.gphotos/library`.
+    Library,
+    /// A directory in it.
+    View(View),
+    /// A file as the views show it: the same bytes and facts, but nothing of it can be changed there.
+    Viewed(FileId),
 }
 
 const TAG_SHIFT: u32 = 48;
@@ -39,9 +45,25 @@ impl Place {
             Self::Control => (3, 1),
             Self::Status => (3, 2),
             Self::Metrics => (3, 3),
+            Self::Library => (3, 4),
+            Self::View(view) => (4, view.number()),
+            Self::Viewed(file) => (5, file.0),
         };
         // SQLite counts up from 1 and cannot reach 2^48 in any lifetime.
         Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
+    }
+
+    /// The file that it is, wherever it is shown.
+    pub fn file(self) -> Option<FileId> {
+        match self {
+            Self::File(file) | Self::Viewed(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether it is one of the views, or in one, where nothing changes.
+    pub fn is_in_views(self) -> bool {
+        matches!(self, Self::Library | Self::View(_) | Self::Viewed(_))
     }
 
     /// Whether it is one of the user's directories or files.
@@ -59,6 +81,9 @@ impl Place {
             (3, 1) => Some(Self::Control),
             (3, 2) => Some(Self::Status),
             (3, 3) => Some(Self::Metrics),
+            (3, 4) => Some(Self::Library),
+            (4, number) => View::of_number(number).map(Self::View),
+            (5, 1..) => Some(Self::Viewed(FileId(number))),
             _ => None,
         }
     }
@@ -78,11 +103,22 @@ mod tests {
             Place::Control,
             Place::Status,
             Place::Metrics,
+            Place::Library,
+            Place::View(View::All),
+            Place::View(View::of_number(20190428).unwrap()),
+            Place::Viewed(FileId(77)),
         ] {
             assert_eq!(Place::of(place.ino()), Some(place));
         }
         assert_eq!(Place::Dir(DirId::ROOT).ino(), Ino(1));
-        for never in [0, 3 << TAG_SHIFT, (3 << TAG_SHIFT) + 4, 9 << TAG_SHIFT | 1, 1 << TAG_SHIFT] {
+        for never in [
+            0,
+            3 << TAG_SHIFT,
+            (3 << TAG_SHIFT) + 5,
+            (4 << TAG_SHIFT) + 4,
+            9 << TAG_SHIFT | 1,
+            1 << TAG_SHIFT,
+        ] {
             assert_eq!(Place::of(Ino(never)), None);
         }
     }

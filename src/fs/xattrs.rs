@@ -24,7 +24,7 @@ const VERIFY: &str = "verify";
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
     pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
-        let Place::File(file) = self.place(ino)? else { return Ok(Vec::new()) };
+        let Some(file) = self.place(ino)?.file() else { return Ok(Vec::new()) };
         Ok(attributes(&self.file(file)?)
             .into_iter()
             .map(|(name, _)| format!("{PREFIX}{name}"))
@@ -39,13 +39,16 @@ impl Fs {
             return Err(Error::plain(libc::EOPNOTSUPP));
         }
         let name = own(name);
-        if let (Some(SYNCED | LISTED), true) = (name, self.place(ino)?.is_in_tree()) {
-            return Ok(None);
+        let place = self.place(ino)?;
+        match (name, place) {
+            (Some(SYNCED | LISTED), _) if place.is_in_tree() => return Ok(None),
+            (Some(LISTED), Place::View(_)) => return Ok(None),
+            _ => {}
         }
-        if let (Some(VERIFY), Place::File(file)) = (name, self.place(ino)?) {
+        if let (Some(VERIFY), Place::File(file)) = (name, place) {
             return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
         }
-        let (Some(name), Place::File(file)) = (name, self.place(ino)?) else {
+        let (Some(name), Some(file)) = (name, place.file()) else {
             return Err(absent());
         };
         let info = self.file(file)?;
@@ -62,6 +65,10 @@ impl Fs {
             (Some(LISTED), Place::Dir(dir)) => {
                 self.content.forget_failures();
                 self.library.refresh(dir).await?;
+            }
+            (Some(LISTED), Place::View(view)) => {
+                self.content.forget_failures();
+                self.library.refresh_view(view).await?;
             }
             (Some(VERIFY), Place::File(file)) => {
                 let seen = self.content.look_again(&self.file(file)?).await?;
@@ -82,6 +89,7 @@ impl Fs {
         demand: Demand,
     ) -> Result<()> {
         match (own(name), self.place(ino)?) {
+            (_, place) if place.is_in_views() => Err(Error::plain(libc::EROFS)),
             (Some("description"), Place::File(file)) => self.describe(file, value, demand).await,
             (Some(ADOPTED), Place::File(file)) => self.adopt(file, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
@@ -92,8 +100,10 @@ impl Fs {
 
     /// Removes an attribute: only an adoption can be taken back.
     pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
-        let (Some(ADOPTED), Place::File(file)) = (own(name), self.place(ino)?) else {
-            return Err(Error::plain(libc::EPERM));
+        let file = match (own(name), self.place(ino)?) {
+            (_, place) if place.is_in_views() => return Err(Error::plain(libc::EROFS)),
+            (Some(ADOPTED), Place::File(file)) => file,
+            _ => return Err(Error::plain(libc::EPERM)),
         };
         self.check_writable()?;
         match self.store.disown(self.file(file)?.id)? {

@@ -11,6 +11,7 @@ use fuser::Notifier;
 
 use super::inode;
 use crate::fs::Place;
+use crate::media::FileId;
 use crate::store::{Change, Changes};
 
 /// An offset that spares the kernel's pages: of a file because the bytes are the same, of a directory because a
@@ -37,12 +38,18 @@ fn tell(notifier: &Notifier, change: Change) {
             notifier.inval_entry(inode(Place::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes()))
         }
         Change::Dir(dir) => notifier.inval_inode(inode(Place::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0),
-        Change::Attributes(file) => {
-            notifier.inval_inode(inode(Place::File(*file).ino()), ATTRIBUTES_ONLY, 0)
-        }
-        Change::Bytes(file) => notifier.inval_inode(inode(Place::File(*file).ino()), 0, 0),
+        Change::Attributes(file) => file_changed(notifier, *file, ATTRIBUTES_ONLY),
+        Change::Bytes(file) => file_changed(notifier, *file, 0),
+        Change::ViewEntry(view, name) => notifier
+            .inval_entry(inode(Place::View(*view).ino()), OsStr::from_bytes(name.as_bytes())),
     };
     if let Err(error) = outcome {
         tracing::debug!(?change, %error, "the kernel did not take a notification");
     }
+}
+
+/// A file may be known by two numbers, or by one of them, or by none.
+fn file_changed(notifier: &Notifier, file: FileId, offset: i64) -> io::Result<()> {
+    let viewed = notifier.inval_inode(inode(Place::Viewed(file).ino()), offset, 0);
+    notifier.inval_inode(inode(Place::File(file).ino()), offset, 0).or(viewed)
 }

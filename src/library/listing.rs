@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::follower::{Demand, Follower, Pace};
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
-use crate::media::DirId;
+use crate::media::{DirId, View};
 use crate::store::{ListedAlbum, ListedItem, Pass};
 
 /// A listing that failed is not begun again before this time unless somebody needs it.
@@ -28,6 +28,8 @@ pub enum Subject {
     Album(DirId),
     /// The items of one album.
     Items(DirId),
+    /// What a view shows.
+    View(View),
 }
 
 /// What is remembered of listings while the program runs.
@@ -104,6 +106,7 @@ impl Library {
             Subject::Albums => self.list_albums(&mut pace).await,
             Subject::Album(dir) => self.ask_for_album(dir).await.map(|()| true),
             Subject::Items(dir) => self.list_items(dir, &mut pace).await,
+            Subject::View(view) => self.list_view(view, &mut pace).await,
         };
         let outcome = match outcome {
             Ok(true) => Ok(()),
@@ -114,7 +117,7 @@ impl Library {
                 Err(error)
             }
         };
-        if !matches!(subject, Subject::Items(_))
+        if !matches!(subject, Subject::Items(_) | Subject::View(_))
             && let Err(error) = self.follow_counts(subject).await
         {
             tracing::warn!(%error, "what was looked at could not be looked up");
@@ -126,6 +129,7 @@ impl Library {
     async fn follow_counts(&self, told: Subject) -> Result<(), Error> {
         let looked_at: Vec<DirId> = match told {
             Subject::Albums => self.memory.looked_at.lock().drain().collect(),
+            Subject::View(_) => Vec::new(),
             Subject::Album(dir) | Subject::Items(dir) => {
                 self.memory.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
             }

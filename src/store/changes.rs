@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{Error, Result, Store, from_millis, to_millis};
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{DirId, EntryName, FileId, View};
 
 /// Something visible that is not what it was: the kernel's caches must be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Change {
     Entry(DirId, EntryName),
     /// A file's bytes, and with them its attributes.
     Bytes(FileId),
+    /// A name in a view went, or means another file now.
+    ViewEntry(View, EntryName),
 }
 
 /// What can be told at once, and four for what may have to wait until the kernel's locks are free: a directory that
@@ -45,6 +47,7 @@ const KIND_ATTRIBUTES: i64 = 1;
 const KIND_ATTRIBUTES_AGAIN: i64 = 2;
 const KIND_ENTRY: i64 = 3;
 const KIND_BYTES: i64 = 4;
+const KIND_VIEW_ENTRY: i64 = 5;
 
 /// Wakes those who tell.
 #[derive(Default)]
@@ -200,6 +203,11 @@ fn take(
                 Change::Entry(DirId(number), name)
             }
             KIND_BYTES => Change::Bytes(FileId(number)),
+            KIND_VIEW_ENTRY => {
+                let view = View::of_number(number).ok_or(Error::Corrupt("view"))?;
+                let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
+                Change::ViewEntry(view, name)
+            }
             _ => return Err(Error::Corrupt("kind of change")),
         });
     }
@@ -323,6 +331,21 @@ mod tests {
         store.untold();
         assert!(store.abandon_edit(a).unwrap());
         assert!(store.untold().contains(&Change::Bytes(a)));
+    }
+
+    #[test]
+    fn names_that_go_from_views_are_told() {
+        let store = Store::in_memory().unwrap();
+        store.watch().unwrap();
+        store.view_listed(View::All, &[item("a"), item("b")], 1).unwrap();
+        store.untold();
+        store.view_listed(View::All, &[item("b")], 2).unwrap();
+        assert_eq!(store.untold(), []);
+        store.view_complete(View::All, 2, SystemTime::now(), 1).unwrap();
+        assert_eq!(store.untold(), [Change::ViewEntry(View::All, name("a.jpg"))]);
+        let b = store.view_child(View::All, &name("b.jpg")).unwrap().unwrap();
+        store.split(b, None, 0).unwrap();
+        assert!(store.untold().contains(&Change::ViewEntry(View::All, name("b.jpg"))));
     }
 
     #[test]

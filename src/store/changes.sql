@@ -6,8 +6,8 @@
 
 CREATE TEMP TABLE changes (
     id      INTEGER PRIMARY KEY,
-    kind    INTEGER NOT NULL,           -- 0 directory, 1 attributes, 2 attributes once more, 3 name, 4 bytes
-    number  INTEGER NOT NULL,           -- of the directory or file
+    kind    INTEGER NOT NULL,           -- 0 directory, 1 attributes, 2 attributes once more, 3 name, 4 bytes, 5 name in a view
+    number  INTEGER NOT NULL,           -- of the directory, file or view
     name    BLOB NOT NULL DEFAULT x'',
     due     INTEGER NOT NULL DEFAULT 0, -- not to be told before, milliseconds since 1970
     lane    INTEGER NOT NULL GENERATED ALWAYS AS (CASE WHEN kind < 3 THEN 0 ELSE 1 + number % 4 END) VIRTUAL,
@@ -43,4 +43,11 @@ END;
 -- An edit has come to nothing: the old bytes are those of the file again.
 CREATE TEMP TRIGGER tell_bytes AFTER DELETE ON main.uploads WHEN old.replaces IS NOT NULL BEGIN
     INSERT OR IGNORE INTO changes (kind, number) VALUES (4, old.file);
+END;
+CREATE TEMP TRIGGER tell_view_name_moved AFTER UPDATE OF name, file ON main.view_entries
+WHEN old.name IS NOT NULL AND (old.name, old.file) IS NOT (new.name, new.file) BEGIN
+    INSERT OR IGNORE INTO changes (kind, number, name) VALUES (5, old.view, old.name);
+END;
+CREATE TEMP TRIGGER tell_view_name_went AFTER DELETE ON main.view_entries WHEN old.name IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO changes (kind, number, name) VALUES (5, old.view, old.name);
 END;

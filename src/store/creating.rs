@@ -303,7 +303,7 @@ impl Store {
             retire_replaced(tx, file)?;
             keep_item(tx, file, item, true)?;
             tx.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file])?;
-            Ok(())
+            super::views::arrived(tx, item)
         })
     }
 
@@ -444,7 +444,8 @@ fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64)
             "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.known IS NOT NULL \
              OR EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
              OR f.listed_at IS NULL OR f.listed_at < ?2 \
-             OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id))",
+             OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id \
+                 UNION ALL SELECT 1 FROM view_entries WHERE file = f.id))",
         )?
         .exists(params![listed, asked])?;
     if known_before {
@@ -457,6 +458,7 @@ fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64)
         params![file, listed],
     )?;
     tx.execute("DELETE FROM members WHERE file = ?1", [listed])?;
+    super::views::move_item(tx, listed, file)?;
     tx.execute(
         "UPDATE files SET media = NULL, merged_into = ?2 WHERE id = ?1",
         params![listed, file],

@@ -140,17 +140,22 @@ impl Store {
         })
     }
 
-    /// Items whose size is not known, in the directories where `file` has names.
+    /// Items whose size is not known, in the directories where `file` has names, or in the narrowest view that
+    /// shows it.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn unsized_beside(&self, file: FileId, limit: u32) -> Result<Vec<FileInfo>> {
+    pub fn unsized_beside(&self, file: FileId, in_view: bool, limit: u32) -> Result<Vec<FileInfo>> {
+        let beside = if in_view {
+            "SELECT file FROM view_entries WHERE view = (SELECT max(view) FROM view_entries WHERE file = ?1)"
+        } else {
+            "SELECT e.file FROM entries e WHERE e.dir IN (SELECT dir FROM entries WHERE file = ?1)"
+        };
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
                     "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id \
-                     WHERE f.size IS NULL AND f.media IS NOT NULL AND f.id IN (SELECT e.file FROM entries e \
-                     WHERE e.dir IN (SELECT dir FROM entries WHERE file = ?1)) ORDER BY f.id LIMIT ?2"
+                     WHERE f.size IS NULL AND f.media IS NOT NULL AND f.id IN ({beside}) ORDER BY f.id LIMIT ?2"
                 ))?
                 .query_map(params![file, limit], file_info)?
                 .collect::<rusqlite::Result<_>>()?)

@@ -225,14 +225,17 @@ fn item_listed(
             return kept(true);
         }
     }
-    // Every name is taken, which takes files named after this item's id: it keeps its row number instead.
-    let name = EntryName::new(format!("item {}", file.0))
-        .map_err(|_| super::Error::Corrupt("file number"))?;
+    let name = last_resort(file)?;
     let free = child(tx, dir, &name)?.is_none();
     if free {
         add_entry(tx, dir, &name, file)?;
     }
     kept(free)
+}
+
+/// The name of an item when all others are taken, which takes files named after its id.
+pub(super) fn last_resort(file: FileId) -> Result<EntryName> {
+    EntryName::new(format!("item {}", file.0)).map_err(|_| super::Error::Corrupt("file number"))
 }
 
 impl AlbumState {

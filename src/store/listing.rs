@@ -72,13 +72,14 @@ impl Store {
         Ok(self.meta(ALBUMS_PAGES)?.and_then(|text| text.parse().ok()).unwrap_or(1))
     }
 
-    /// Has every album's items listed again when it is next looked at.
+    /// Has every album's and view's items listed again when it is next looked at.
     ///
     /// # Errors
     /// If the database fails.
     pub fn distrust_listings(&self) -> Result<()> {
         self.write(|tx| {
             tx.execute("UPDATE albums SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
+            tx.execute("UPDATE views SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
             Ok(())
         })
     }

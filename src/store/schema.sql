@@ -64,6 +64,7 @@ CREATE TABLE files (
     merged_into INTEGER                 -- same bytes as that file, which has taken over its names
 ) STRICT;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
+CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
 
 CREATE TABLE entries (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -147,6 +148,27 @@ CREATE TABLE failed (
     UNIQUE (dir, name)
 ) STRICT;
 CREATE INDEX failed_of_file ON failed (file);
+
+-- The directories under .gphotos/library that somebody has looked into, by View::number.
+CREATE TABLE views (
+    view        INTEGER PRIMARY KEY,
+    listed_at   INTEGER,                -- when that listing was complete; NULL: never
+    listing     INTEGER NOT NULL DEFAULT 0,  -- its number
+    requests    INTEGER NOT NULL DEFAULT 0,  -- that it took
+    behind      INTEGER NOT NULL DEFAULT 0   -- 1: items of its date have arrived since
+) STRICT;
+
+-- Names in those directories: of what Google showed there, and of what is known to be of that date.
+CREATE TABLE view_entries (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    view    INTEGER NOT NULL REFERENCES views(view),
+    file    INTEGER NOT NULL REFERENCES files(id),
+    name    BLOB,                       -- NULL: Google showed it there once, and does not any more
+    seen    INTEGER NOT NULL,           -- the last listing of the view that had it; 0: none
+    UNIQUE (view, name),
+    UNIQUE (file, view)
+) STRICT;
+CREATE INDEX view_entries_in_order ON view_entries (view, id);
 
 -- Single values: the request budget, when albums were last listed, ...
 CREATE TABLE meta (

@@ -251,7 +251,7 @@ impl Store {
     /// Gives a file another name.
     ///
     /// # Errors
-    /// [`TreeError::Exists`], [`TreeError::NotAlbum`], [`TreeError::Missing`] if the file has no name any more;
+    /// [`TreeError::Exists`], [`TreeError::NotAlbum`], [`TreeError::Missing`] if the file is gone;
     /// or the database fails.
     pub fn link(
         &self,
@@ -264,7 +264,8 @@ impl Store {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
-            if !has_entry(tx, file)? {
+            // An item that is in no album may be put into one.
+            if !has_entry(tx, file)? && !super::versions::is_settled(tx, file)? {
                 return Ok(Err(TreeError::Missing));
             }
             add_entry(tx, dir, name, file)?;

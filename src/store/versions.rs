@@ -115,7 +115,7 @@ pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId
 }
 
 /// Whether Google has a file and nothing is under way for it.
-fn is_settled(db: &Connection, file: FileId) -> Result<bool> {
+pub(super) fn is_settled(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db
         .prepare_cached(
             "SELECT 1 FROM files f WHERE id = ?1 AND media IS NOT NULL \
@@ -142,7 +142,7 @@ fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
     tx.execute(&update, params_from_iter(nothing.collect::<Vec<_>>()))?;
     values[0] = Value::Integer(to.0);
     tx.execute(&update, params_from_iter(values))?;
-    Ok(())
+    super::views::move_item(tx, from, to)
 }
 
 /// Puts the old version back if the new one has the bytes that its writer began with, or those of the

@@ -1,0 +1,89 @@
+//! `/.gphotos/library`: the items by date, where nothing can be changed.
+
+use super::dirs::{CHUNK, Listed, OFFSET_OF_FIRST, row};
+use super::error::{Error, Result};
+use super::place::{Ino, Place};
+use super::{Attr, Found, Fs};
+use crate::media::{EntryName, FileId, Period, View};
+use crate::store::{Child, FileInfo};
+
+/// Periods stand in their directory in the reverse order of their numbers: Google lists the latest first.
+const COOKIE_OF_NONE: i64 = 1 << 27;
+
+/// The view that stands under this name in `/.gphotos/library`.
+pub(super) fn called(name: &EntryName) -> Option<View> {
+    View::FIXED.into_iter().find(|view| view.name().as_bytes() == name.as_bytes())
+}
+
+impl Fs {
+    pub(super) fn find_in_view(&self, view: View, name: &EntryName) -> Result<Found> {
+        if let View::By(span) = view {
+            // Every date has its directory, whether there is something in it or not.
+            let period = Period::called(span, name.as_bytes());
+            return Ok(period.map_or(Found::Nothing, |it| Found::Place(Place::View(View::Of(it)))));
+        }
+        let find = || -> Result<Option<Found>> {
+            let file = self.store.view_child(view, name)?;
+            Ok(file.map(|file| Found::Place(Place::Viewed(file))))
+        };
+        if let Some(found) = find()? {
+            return Ok(found);
+        }
+        let followers = self.library.look_at(view)?;
+        // A listing that has just ended may have brought it.
+        Ok(match find()? {
+            Some(found) => found,
+            None if followers.is_empty() => Found::Nothing,
+            None => Found::Unknown(followers),
+        })
+    }
+
+    /// What a view shows behind a cookie.
+    pub(super) fn viewed(&self, view: View, cookie: i64) -> Result<Vec<Listed>> {
+        let View::By(span) = view else {
+            let entries = self.store.view_entries(view, cookie, CHUNK)?;
+            let place = |child| match child {
+                Child::Dir(dir) => Place::Dir(dir),
+                Child::File(file) => Place::Viewed(file),
+            };
+            return Ok(entries.into_iter().map(|entry| row(entry, place)).collect());
+        };
+        let before = match View::of_number(COOKIE_OF_NONE - cookie) {
+            Some(View::Of(period)) => Some(period),
+            _ => None,
+        };
+        let periods = self.store.periods(span, before, CHUNK as usize)?;
+        Ok(periods
+            .into_iter()
+            .map(|period| {
+                let view = View::Of(period);
+                Listed {
+                    ino: Place::View(view).ino(),
+                    is_dir: true,
+                    name: view.name().into_bytes(),
+                    next: OFFSET_OF_FIRST + (COOKIE_OF_NONE - view.number()) as u64,
+                }
+            })
+            .collect())
+    }
+
+    /// What is known of a file where it is shown. In a view an item is shown, while the file it was may be getting
+    /// another content: then the view has the item under another number.
+    pub(super) fn shown(&self, place: Place, file: FileId) -> Result<FileInfo> {
+        let mut info = self.file(file)?;
+        if matches!(place, Place::Viewed(_)) {
+            if info.media.is_none() {
+                return Err(Error::plain(libc::ESTALE));
+            }
+            // Also of what is in no album: the kernel makes no links to what has none.
+            info.links = 1;
+        }
+        Ok(info)
+    }
+
+    /// Refuses what is neither a directory nor a regular file: Google has no such things.
+    pub fn refuse_special(&self, parent: Ino) -> Result<Attr> {
+        let errno = if self.place(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
+        Err(Error::plain(errno))
+    }
+}

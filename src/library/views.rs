@@ -1,0 +1,188 @@
+//! The views by date: Google's list of all items, and its searches by date, page by page into the store.
+//!
+//! Which periods there are is found by asking for the latest items, then for the latest of those before the period of
+//! the last one, and so on: a request for each period at most, and never more than the list of all items would take.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::civil::Date;
+
+use super::follower::{Demand, Follower, Pace};
+use super::listing::Subject;
+use super::walk::Walk;
+use super::{Error, ITEMS_AGE_MAX, Library, names};
+use crate::api::DateFilter;
+use crate::media::{MediaItem, Period, Span, View};
+use crate::store::{self, ListedItem, Store};
+
+/// Google knows the years 1 to 9999.
+const FIRST_DAY: Date = Date::constant(1, 1, 1);
+const LAST_DAY: Date = Date::constant(9999, 12, 31);
+
+/// How many items that are known here are put into a view at a time.
+const CHUNK: u32 = 1000;
+
+impl Library {
+    /// Called when somebody looks at a view: as [`Library::look`]. A view is listed again at an age of as many times
+    /// `--refresh` as it takes requests, so that looking at it costs the same however large it is, or after a day.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn look_at(&self, view: View) -> Result<Vec<Follower>, store::Error> {
+        let state = self.store.view(view)?;
+        if state.behind {
+            catch_up(&self.store, view)?;
+        }
+        let Some(listed_at) = state.listed_at else {
+            return Ok(vec![self.start(Subject::View(view), Demand::Begin)]);
+        };
+        let refresh = self.config.refresh;
+        let age_max = refresh.saturating_mul(state.requests.max(1));
+        let age = self.now().duration_since(listed_at).unwrap_or(Duration::MAX);
+        if age >= age_max.min(ITEMS_AGE_MAX.max(refresh)) {
+            self.renew(Subject::View(view));
+        }
+        Ok(Vec::new())
+    }
+
+    /// Lists a view again, now.
+    ///
+    /// # Errors
+    /// If the listing fails.
+    pub async fn refresh_view(&self, view: View) -> Result<(), Error> {
+        self.memory.forgive();
+        self.list_anew(Subject::View(view)).await
+    }
+
+    /// Lists a view; `false` if the listing was given up on the way.
+    pub(super) async fn list_view(&self, view: View, pace: &mut Pace) -> Result<bool, Error> {
+        let began = self.now();
+        let listed = match view {
+            View::By(span) => self.list_periods(span, pace).await?,
+            View::All | View::Of(_) => self.list_viewed(view, pace).await?,
+        };
+        let Some((listing, requests)) = listed else { return Ok(false) };
+        self.store
+            .run(move |store| {
+                store.view_complete(view, listing, began, requests)?;
+                catch_up(store, view)
+            })
+            .await?;
+        Ok(true)
+    }
+
+    /// Takes the items of a view into the store. Returns the number of the listing, and of its requests.
+    async fn list_viewed(&self, view: View, pace: &mut Pace) -> Result<Option<(i64, u32)>, Error> {
+        let mut listing = self.store.run(|store| store.next_listing()).await?;
+        let mut walk = Walk::default();
+        loop {
+            let page = match view {
+                View::Of(period) => self.client.search_items(dates(period), walk.token()).await,
+                _ => self.client.list_items(walk.token()).await,
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    walk.refused(error)?;
+                    listing = self.store.run(|store| store.next_listing()).await?;
+                    continue;
+                }
+            };
+            self.base_urls.learn(&page.items);
+            let listed: Vec<ListedItem> = page
+                .items
+                .into_iter()
+                .map(|item| ListedItem {
+                    names: names::for_item(&item.filename, &item.mime_type, &item.id),
+                    item,
+                })
+                .collect();
+            let (is_fresh, latest) = self
+                .store
+                .run(move |store| {
+                    let latest = store.last_view_cookie(view)?..i64::MAX;
+                    Ok((store.view_listed(view, &listed, listing)?, latest))
+                })
+                .await?;
+            pace.page_kept(latest);
+            if !walk.turn(page.next, is_fresh)? {
+                return Ok(Some((listing, walk.pages())));
+            }
+            if !pace.more().await {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Makes items of all periods known. Returns as [`Library::list_viewed`] does.
+    async fn list_periods(&self, span: Span, pace: &mut Pace) -> Result<Option<(i64, u32)>, Error> {
+        let listing = self.store.run(|store| store.next_listing()).await?;
+        let (mut requests, mut last) = (0, LAST_DAY);
+        loop {
+            let (items, is_end, asked) = self.latest_until(last).await?;
+            requests += asked;
+            self.base_urls.learn(&items);
+            let oldest = items.iter().filter_map(|item| item.creation_time).min();
+            self.store.run(move |store| store.items_seen(&items)).await?;
+            // Whoever reads on may be given some of these.
+            pace.page_kept(0..i64::MAX);
+            match oldest.and_then(|oldest| day_before(span, oldest, last)) {
+                Some(before) if !is_end => last = before,
+                _ => return Ok(Some((listing, requests))),
+            }
+            if !pace.more().await {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The latest items taken until the end of a day, whether these are all, and how many requests that took: pages
+    /// may be empty and still not the last (reference §7.2).
+    async fn latest_until(&self, last: Date) -> Result<(Vec<MediaItem>, bool, u32), Error> {
+        let mut walk = Walk::default();
+        loop {
+            let filter = DateFilter::Range(FIRST_DAY, last);
+            match self.client.search_items(filter, walk.token()).await {
+                Ok(page) => {
+                    let is_end = !walk.turn(page.next, !page.items.is_empty())?;
+                    if is_end || !page.items.is_empty() {
+                        return Ok((page.items, is_end, walk.pages()));
+                    }
+                }
+                Err(error) => walk.refused(error)?,
+            }
+        }
+    }
+}
+
+/// The day before the period in which an item was created, and in any case before `last`: Google may go by the
+/// local time of the item.
+fn day_before(span: Span, created: SystemTime, last: Date) -> Option<Date> {
+    let first = Period::at(span, created)?.first_day();
+    first.min(last).yesterday().ok().filter(|day| *day >= FIRST_DAY)
+}
+
+fn dates(period: Period) -> DateFilter {
+    let first = period.first_day();
+    match period.span() {
+        Span::Year => DateFilter::Year(first.year()),
+        Span::Month => DateFilter::Month(first.year(), first.month()),
+        Span::Day => DateFilter::Day(first),
+    }
+}
+
+/// Puts into a view what is known to belong there.
+fn catch_up(store: &Store, view: View) -> store::Result<()> {
+    loop {
+        let missing = store.not_viewed(view, CHUNK)?;
+        let all = missing.len() < CHUNK as usize;
+        let items: Vec<_> = missing
+            .into_iter()
+            .map(|it| (it.file, names::for_item(&it.filename, &it.mime, &it.media)))
+            .collect();
+        store.show_in_view(view, &items, all)?;
+        if all {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! What the directories under `.gphotos/library` show: the items that a list or a search of Google's has shown there,
+//! and those that are known here to be of that date, because searches by date lag behind (reference §7.3) and leave
+//! out what has no date of its own. Nothing here says which album an item is in.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::items::{item_known, last_resort};
+use super::{Child, DirEntry, Error, ListedItem, Result, Store, from_millis, to_millis};
+use crate::media::{EntryName, FileId, MediaId, MediaItem, Period, Span, View};
+
+/// How a view has been listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ViewState {
+    /// When the last complete listing began; `None` if there has been none.
+    pub listed_at: Option<SystemTime>,
+    /// Requests that it took.
+    pub requests: u32,
+    /// Items that belong there have arrived since, see [`Store::not_viewed`].
+    pub behind: bool,
+}
+
+/// A known item that a view should show and does not.
+#[derive(Clone, Debug)]
+pub struct NotViewed {
+    /// The item here.
+    pub file: FileId,
+    /// And at Google.
+    pub media: MediaId,
+    /// Google's name for it.
+    pub filename: String,
+    /// Empty if not told.
+    pub mime: String,
+}
+
+/// An item that is not among those which the list of all items has lost.
+const IN_LIBRARY: &str = "f.media IS NOT NULL AND f.confirmed AND NOT EXISTS \
+     (SELECT 1 FROM view_entries lost WHERE lost.file = f.id AND lost.view = 0 AND lost.name IS NULL)";
+
+impl Store {
+    /// How a view has been listed.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view(&self, view: View) -> Result<ViewState> {
+        self.read(|db| {
+            let state = db
+                .prepare_cached("SELECT listed_at, requests, behind FROM views WHERE view = ?1")?
+                .query_row([view], |row| {
+                    Ok(ViewState {
+                        listed_at: row.get::<_, Option<i64>>(0)?.map(from_millis),
+                        requests: row.get(1)?,
+                        behind: row.get(2)?,
+                    })
+                })
+                .optional()?;
+            Ok(state.unwrap_or_default())
+        })
+    }
+
+    /// What `name` stands for in a view.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view_child(&self, view: View, name: &EntryName) -> Result<Option<FileId>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT file FROM view_entries WHERE view = ?1 AND name = ?2")?
+                .query_row(params![view, name], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Up to `limit` items of a view behind `cookie` (0: from the beginning), in cookie order.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view_entries(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT id, name, file FROM view_entries \
+                     WHERE view = ?1 AND id > ?2 AND name IS NOT NULL ORDER BY id LIMIT ?3",
+                )?
+                .query_map(params![view, cookie, limit], |row| {
+                    Ok(DirEntry {
+                        cookie: row.get(0)?,
+                        name: row.get(1)?,
+                        child: Child::File(row.get(2)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Up to `limit` periods in which there are items, before `before`, the latest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn periods(&self, span: Span, before: Option<Period>, limit: usize) -> Result<Vec<Period>> {
+        self.read(|db| {
+            let mut found = Vec::new();
+            let mut before = before;
+            while found.len() < limit {
+                let known = latest_known(db, span, before)?;
+                let shown = latest_shown(db, span, before)?;
+                let number = |period: &Period| View::Of(*period).number();
+                let Some(latest) = known.into_iter().chain(shown).max_by_key(number) else { break };
+                found.push(latest);
+                before = Some(latest);
+            }
+            Ok(found)
+        })
+    }
+
+    /// The cookie behind which a view's next names will stand.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn last_view_cookie(&self, view: View) -> Result<i64> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT coalesce(max(id), 0) FROM view_entries WHERE view = ?1")?
+                .query_row([view], |row| row.get(0))?)
+        })
+    }
+
+    /// Puts one page of a view's listing beside what is known. Says whether it had what no page had before.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view_listed(&self, view: View, page: &[ListedItem], listing: i64) -> Result<bool> {
+        self.write(|tx| {
+            let mut is_fresh = false;
+            for listed in page {
+                let file = item_known(tx, &listed.item)?;
+                let seen: Option<i64> = tx
+                    .prepare_cached(
+                        "SELECT seen FROM view_entries WHERE view = ?1 AND file = ?2 AND name IS NOT NULL",
+                    )?
+                    .query_row(params![view, file], |row| row.get(0))
+                    .optional()?;
+                is_fresh |= seen != Some(listing);
+                match seen {
+                    None => show(tx, view, file, &listed.names, listing)?,
+                    Some(_) => {
+                        tx.prepare_cached(
+                            "UPDATE view_entries SET seen = ?3 WHERE view = ?1 AND file = ?2",
+                        )?
+                        .execute(params![view, file, listing])?;
+                    }
+                }
+            }
+            Ok(is_fresh)
+        })
+    }
+
+    /// Ends a complete listing of a view, begun at `began`: what it had shown before and does not show now is gone,
+    /// or if there were several pages, between which an item may slip, what it did not show the last time either.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view_complete(
+        &self,
+        view: View,
+        listing: i64,
+        began: SystemTime,
+        requests: u32,
+    ) -> Result<()> {
+        self.write(|tx| {
+            let before: Option<i64> = tx
+                .prepare_cached("SELECT listing FROM views WHERE view = ?1")?
+                .query_row([view], |row| row.get(0))
+                .optional()?;
+            let certain = if requests <= 1 { listing } else { before.unwrap_or(0) };
+            tx.prepare_cached(
+                "UPDATE view_entries SET name = NULL \
+                 WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
+            )?
+            .execute(params![view, certain])?;
+            if view == View::All {
+                // The list of all items does not lag: it counts for the other views, too, and what it
+                // does not show now although it should, it has to show the next time.
+                let lost = "seen = 0 AND view > 0 AND file IN \
+                     (SELECT file FROM view_entries WHERE view = 0 AND name IS NULL)";
+                tx.execute(&format!("DELETE FROM view_entries WHERE {lost}"), [])?;
+                tx.execute(
+                    "UPDATE view_entries SET seen = ?1 WHERE view = 0 AND seen = 0",
+                    [listing],
+                )?;
+            }
+            tx.prepare_cached(
+                "INSERT INTO views (view, listed_at, listing, requests, behind) VALUES (?1, ?2, ?3, ?4, 1) \
+                 ON CONFLICT (view) DO UPDATE SET listed_at = excluded.listed_at, \
+                 listing = excluded.listing, requests = excluded.requests, behind = 1",
+            )?
+            .execute(params![view, to_millis(began), listing, requests])?;
+            Ok(())
+        })
+    }
+
+    /// Up to `limit` known items whose creation time lies in a view's period (in UTC), and which it does not have.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn not_viewed(&self, view: View, limit: u32) -> Result<Vec<NotViewed>> {
+        let (from, to) = match view {
+            View::All => (i64::MIN, i64::MAX),
+            View::By(_) => return Ok(Vec::new()),
+            View::Of(period) => period.millis(),
+        };
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT f.id, f.media, f.filename, f.mime FROM files f \
+                     WHERE f.created_at >= ?2 AND f.created_at < ?3 AND {IN_LIBRARY} \
+                     AND NOT EXISTS (SELECT 1 FROM view_entries WHERE file = f.id AND view = ?1) LIMIT ?4"
+                ))?
+                .query_map(params![view, from, to, limit], |row| {
+                    Ok(NotViewed {
+                        file: row.get(0)?,
+                        media: row.get(1)?,
+                        filename: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                        mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Shows known items in a view; `all` says that these are all there were.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn show_in_view(
+        &self,
+        view: View,
+        items: &[(FileId, Vec<EntryName>)],
+        all: bool,
+    ) -> Result<()> {
+        self.write(|tx| {
+            for (file, names) in items {
+                // Somebody else may have shown it meanwhile.
+                let there = tx
+                    .prepare_cached("SELECT 1 FROM view_entries WHERE file = ?1 AND view = ?2")?
+                    .exists(params![file, view])?;
+                if !there {
+                    show(tx, view, *file, names, 0)?;
+                }
+            }
+            if all {
+                tx.prepare_cached("UPDATE views SET behind = 0 WHERE view = ?1")?
+                    .execute([view])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Gives an item a name in a view, the first of `names` that is free there.
+fn show(
+    tx: &Transaction<'_>,
+    view: View,
+    file: FileId,
+    names: &[EntryName],
+    listing: i64,
+) -> Result<()> {
+    tx.prepare_cached("INSERT OR IGNORE INTO views (view) VALUES (?1)")?.execute([view])?;
+    let mut taken =
+        tx.prepare_cached("SELECT 1 FROM view_entries WHERE view = ?1 AND name = ?2")?;
+    let mut free = None;
+    for name in names {
+        if !taken.exists(params![view, name])? {
+            free = Some(name.clone());
+            break;
+        }
+    }
+    let name = free.map_or_else(|| last_resort(file), Ok)?;
+    tx.prepare_cached(
+        "INSERT INTO view_entries (view, file, name, seen) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (file, view) DO UPDATE SET name = excluded.name, seen = excluded.seen",
+    )?
+    .execute(params![view, file, name, listing])?;
+    Ok(())
+}
+
+/// The latest period, before another, in which a known item was created.
+fn latest_known(db: &Connection, span: Span, before: Option<Period>) -> Result<Option<Period>> {
+    let end = before.map_or(i64::MAX, |period| period.millis().0);
+    let created: Option<i64> = db
+        .prepare_cached(&format!(
+            "SELECT f.created_at FROM files f WHERE f.created_at < ?1 AND {IN_LIBRARY} \
+             ORDER BY f.created_at DESC LIMIT 1"
+        ))?
+        .query_row([end], |row| row.get(0))
+        .optional()?;
+    Ok(created.and_then(|millis| Period::at(span, from_millis(millis))))
+}
+
+/// The latest period, before another, whose view shows something.
+fn latest_shown(db: &Connection, span: Span, before: Option<Period>) -> Result<Option<Period>> {
+    let end = before.map_or(i64::MAX, |period| View::Of(period).number());
+    let wider = match span {
+        Span::Year => "view % 10000 = 0 AND view > 0",
+        Span::Month => "view % 100 = 0 AND view % 10000 > 0",
+        Span::Day => "view % 100 > 0 AND view > 10000",
+    };
+    let number: Option<i64> = db
+        .prepare_cached(&format!(
+            "SELECT view FROM views v WHERE view < ?1 AND {wider} AND EXISTS \
+             (SELECT 1 FROM view_entries WHERE view = v.view AND name IS NOT NULL) ORDER BY view DESC LIMIT 1"
+        ))?
+        .query_row([end], |row| row.get(0))
+        .optional()?;
+    match number.map(View::of_number) {
+        None => Ok(None),
+        Some(Some(View::Of(period))) => Ok(Some(period)),
+        Some(_) => Err(Error::Corrupt("view")),
+    }
+}
+
+/// An item has become another file: its names in the views go with it.
+pub(super) fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE OR REPLACE view_entries SET file = ?2 WHERE file = ?1")?
+        .execute(params![from, to])?;
+    Ok(())
+}
+
+/// An item has arrived: the views that were listed before, and that its time of creation belongs to, lack it.
+pub(super) fn arrived(tx: &Transaction<'_>, item: &MediaItem) -> Result<()> {
+    let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
+    for view in periods.into_iter().flatten().chain([View::All]) {
+        tx.prepare_cached("UPDATE views SET behind = 1 WHERE view = ?1")?.execute([view])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{item, name};
+
+    fn names(store: &Store, view: View) -> Vec<String> {
+        let entries = store.view_entries(view, 0, 100).unwrap();
+        entries.iter().map(|entry| entry.name.to_string()).collect()
+    }
+
+    fn day(text: &str) -> View {
+        View::Of(Period::called(Span::Day, text.as_bytes()).unwrap())
+    }
+
+    /// An item that was created at a time.
+    fn created(id: &str, time: &str) -> ListedItem {
+        let mut listed = item(id);
+        let time: jiff::Timestamp = time.parse().unwrap();
+        listed.item.creation_time = SystemTime::try_from(time).ok();
+        listed
+    }
+
+    /// As the library does when a view is behind.
+    fn catch_up(store: &Store, view: View) -> usize {
+        let items: Vec<_> = store
+            .not_viewed(view, 100)
+            .unwrap()
+            .into_iter()
+            .map(|it| (it.file, vec![name(&it.filename)]))
+            .collect();
+        store.show_in_view(view, &items, true).unwrap();
+        items.len()
+    }
+
+    #[test]
+    fn what_a_search_does_not_show_any_more_is_gone_and_may_come_back() {
+        let store = Store::in_memory().unwrap();
+        let view = day("2019-04-28");
+        let [a, b] = ["a", "b"].map(|id| created(id, "2019-04-28T10:00:00Z"));
+        store.view_listed(view, &[a.clone(), b.clone(), a.clone()], 1).unwrap();
+        store.view_complete(view, 1, SystemTime::now(), 1).unwrap();
+        assert_eq!(names(&store, view), ["a.jpg", "b.jpg"]);
+        store.view_listed(view, std::slice::from_ref(&b), 2).unwrap();
+        store.view_complete(view, 2, SystemTime::now(), 1).unwrap();
+        assert_eq!(names(&store, view), ["b.jpg"]);
+        assert_eq!(catch_up(&store, view), 0, "Google has the last word");
+        store.view_listed(view, &[a], 3).unwrap();
+        assert_eq!(names(&store, view), ["a.jpg", "b.jpg"]);
+    }
+
+    #[test]
+    fn of_several_pages_it_takes_two_listings_to_miss_an_item() {
+        let store = Store::in_memory().unwrap();
+        let items = ["a", "b"].map(item);
+        store.view_listed(View::All, &items, 1).unwrap();
+        store.view_complete(View::All, 1, SystemTime::now(), 2).unwrap();
+        let mut shown = Vec::new();
+        for listing in 2..4 {
+            assert!(store.view_listed(View::All, &items[1..], listing).unwrap());
+            assert!(!store.view_listed(View::All, &items[1..], listing).unwrap(), "seen before");
+            store.view_complete(View::All, listing, SystemTime::now(), 2).unwrap();
+            shown.push(names(&store, View::All).len());
+        }
+        assert_eq!(shown, [2, 1]);
+    }
+
+    #[test]
+    fn what_is_known_to_be_of_a_date_is_shown_until_the_list_of_all_items_has_lost_it() {
+        let store = Store::in_memory().unwrap();
+        let view = day("2019-04-28");
+        let known = created("a", "2019-04-28T23:59:59Z");
+        store.items_seen(std::slice::from_ref(&known.item)).unwrap();
+        store.items_seen(&[created("b", "2019-04-29T00:00:00Z").item]).unwrap();
+        for listing in 1..3 {
+            store.view_complete(view, listing, SystemTime::now(), 1).unwrap();
+            catch_up(&store, view);
+            assert_eq!(names(&store, view), ["a.jpg"]);
+        }
+        store.view_listed(View::All, &[known], 3).unwrap();
+        store.view_complete(View::All, 3, SystemTime::now(), 1).unwrap();
+        assert_eq!(catch_up(&store, View::All), 1, "b");
+        store.view_complete(View::All, 4, SystemTime::now(), 1).unwrap();
+        assert_eq!(names(&store, View::All), ["b.jpg"]);
+        assert_eq!(names(&store, view), Vec::<String>::new());
+        assert_eq!(catch_up(&store, view), 0);
+        store.view_complete(View::All, 5, SystemTime::now(), 1).unwrap();
+        assert_eq!(names(&store, View::All), Vec::<String>::new(), "not shown twice");
+    }
+
+    #[test]
+    fn names_are_unique_in_a_view() {
+        let store = Store::in_memory().unwrap();
+        let [mut a, mut b] = ["a", "b"].map(item);
+        a.names = vec![name("x.jpg"), name("x a.jpg")];
+        b.names = vec![name("x.jpg"), name("x b.jpg")];
+        store.view_listed(View::All, &[a, b], 1).unwrap();
+        assert_eq!(names(&store, View::All), ["x.jpg", "x b.jpg"]);
+    }
+
+    #[test]
+    fn two_who_catch_up_give_one_name() {
+        let store = Store::in_memory().unwrap();
+        let file = store.items_seen(&[created("a", "2019-04-28T10:00:00Z").item]).unwrap()[0];
+        let items = [(file, vec![name("a.jpg"), name("a a.jpg")])];
+        for _ in 0..2 {
+            store.show_in_view(View::All, &items, true).unwrap();
+        }
+        assert_eq!(names(&store, View::All), ["a.jpg"]);
+    }
+
+    #[test]
+    fn periods_come_latest_first_and_each_once() {
+        let store = Store::in_memory().unwrap();
+        let items = [
+            ("a", "2019-04-28T10:00:00Z"),
+            ("b", "2019-04-28T11:00:00Z"),
+            ("c", "2019-12-31T23:00:00Z"),
+            ("d", "1955-11-05T06:00:00Z"),
+        ];
+        let items = items.map(|(id, time)| created(id, time).item);
+        store.items_seen(&items).unwrap();
+        // By its local date, which only a search knows.
+        let new_year = Period::called(Span::Day, b"2020-01-01").unwrap();
+        store.view_listed(View::Of(new_year), &[created("c", "2019-12-31T23:00:00Z")], 1).unwrap();
+        let found = |span, before| -> Vec<String> {
+            let periods = store.periods(span, before, 10).unwrap();
+            periods.into_iter().map(|it| View::Of(it).name()).collect()
+        };
+        assert_eq!(found(Span::Year, None), ["2019", "1955"]);
+        assert_eq!(found(Span::Month, None), ["2019-12", "2019-04", "1955-11"]);
+        let days = ["2020-01-01", "2019-12-31", "2019-04-28", "1955-11-05"];
+        assert_eq!(found(Span::Day, None), days);
+        assert_eq!(found(Span::Day, Some(new_year)), days[1..]);
+    }
+}
