@@ -109,7 +109,7 @@ pub enum Command {
 /// `gphotosfs mount`.
 #[derive(Debug, Args)]
 pub struct MountArgs {
-    /// An empty directory
+    /// An empty directory, or any with -o nonempty
     pub mountpoint: PathBuf,
 
     /// Stay in the foreground and log to stderr
@@ -127,7 +127,7 @@ pub struct MountArgs {
     #[arg(long, hide = true)]
     pub detached: bool,
 
-    /// Mount options as in fstab: ro, noexec, allow_other, profile=NAME, and the settings below as
+    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings below as
     /// commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=, api_url=. An option beats the flag of that name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
@@ -280,6 +280,8 @@ pub struct MountSettings {
     pub refresh: Duration,
     /// Refuse every change.
     pub read_only: bool,
+    /// Mount over what is in the directory.
+    pub nonempty: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
     /// Nothing there may be run as a program.
@@ -303,6 +305,7 @@ impl MountArgs {
             sizes: self.sizes,
             refresh: self.refresh,
             read_only: self.read_only,
+            nonempty: false,
             allow_other: self.allow_other,
             no_exec: false,
             spool_size: self.spool_size.as_u64(),
@@ -313,6 +316,7 @@ impl MountArgs {
             match option {
                 MountOption::Profile(_) | MountOption::Ignored => {}
                 MountOption::ReadOnly(it) => settings.read_only = it,
+                MountOption::NonEmpty => settings.nonempty = true,
                 MountOption::AllowOther => settings.allow_other = true,
                 MountOption::NoExec(it) => settings.no_exec = it,
                 MountOption::Commit(it) => settings.commit = it,
@@ -336,6 +340,8 @@ pub enum MountOption {
     Profile(ProfileName),
     /// `ro` or `rw`.
     ReadOnly(bool),
+    /// `nonempty`.
+    NonEmpty,
     /// `allow_other`.
     AllowOther,
     /// `noexec` or `exec`.
@@ -369,6 +375,7 @@ impl FromStr for MountOption {
         Ok(match (key, value) {
             ("ro", "") => Self::ReadOnly(true),
             ("rw", "") => Self::ReadOnly(false),
+            ("nonempty", "") => Self::NonEmpty,
             ("allow_other", "") => Self::AllowOther,
             ("noexec", "") => Self::NoExec(true),
             ("exec", "") => Self::NoExec(false),
@@ -401,7 +408,7 @@ impl FromStr for MountOption {
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
-                    "not known here; known are ro, rw, noexec, allow_other, profile=, commit=, sizes=, \
+                    "not known here; known are ro, rw, noexec, allow_other, nonempty, profile=, commit=, sizes=, \
                      refresh=, cache_size=, spool_size=, passthrough=, uploads= and api_url="
                         .into(),
                 ));
@@ -577,9 +584,12 @@ mod tests {
     fn fstab_options_beat_flags_and_the_last_one_wins() {
         let options =
             "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,commit=close,ro";
-        let it = mount("", &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other"]);
+        let it = mount(
+            "",
+            &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other,nonempty"],
+        );
         assert_eq!((it.upload.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
-        assert!(it.allow_other && it.commit == Commit::Close);
+        assert!(it.allow_other && it.nonempty && it.commit == Commit::Close);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
     let args = match cli::called(std::env::args_os().collect()) {
         Ok(Called::As(args)) => args,
         Ok(Called::AsUser(user, args)) => {
-            return mount::become_user(&user, &args).report(Exit::Failed);
+            return mount::become_user(&user, &args).report(Exit::Failed, false);
         }
         Ok(Called::ForNothing) => return Exit::Done.into(),
         Err(err) => return answer(&err),
@@ -42,23 +42,28 @@ pub fn main() -> ExitCode {
         Ok(it) => it,
         Err(CliError::Arguments(err)) => return answer(&err),
         Err(err @ CliError::File { .. }) => {
-            return CommandError::usage(err.to_string()).report(Exit::Usage);
+            return CommandError::usage(err.to_string()).report(Exit::Usage, false);
         }
         Err(CliError::Profile(err)) => {
             return CommandError::new("cannot use the profile's directories")
                 .because(err)
-                .report(Exit::Failed);
+                .report(Exit::Failed, false);
         }
     };
-    let detached = matches!(&cli.command, Command::Mount(args) if args.detached);
-    log::to_stderr(cli.verbose, !detached);
+    let in_full = cli.verbose > 0;
+    let (serves, detached) = match &cli.command {
+        Command::Mount(args) => (true, args.detached),
+        Command::Emulator(_) => (true, false),
+        _ => (false, false),
+    };
+    log::to_stderr(cli.verbose, serves, !detached);
     let on_failure = match cli.command {
         Command::Diff(_) | Command::Adopt(_) | Command::Verify(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     match dispatch(cli, profile, &args) {
         Ok(exit) => exit.into(),
-        Err(err) => err.report(on_failure),
+        Err(err) => err.report(on_failure, in_full),
     }
 }
 
@@ -121,7 +126,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed, and what the user can do: `what: cause: cause; next step`.
+/// Why a command failed, and what the user can do.
 #[derive(Debug)]
 pub struct CommandError {
     what: String,
@@ -153,13 +158,25 @@ impl CommandError {
         Self { hint: Some(next.into()), ..self }
     }
 
-    /// Prints the one line and gives the exit status.
-    fn report(&self, on_failure: Exit) -> ExitCode {
+    /// Prints a line that says what happened and one that says what to do, and gives the exit status. All causes
+    /// are shown only `in_full`.
+    fn report(&self, on_failure: Exit, in_full: bool) -> ExitCode {
         if !self.reader_left() {
+            let what = if in_full { self.in_full() } else { self.in_short() };
+            let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
             // If even stderr is closed the exit status still tells.
-            let _ = writeln!(io::stderr(), "gphotosfs: {self}");
+            let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
         }
         if self.usage { Exit::Usage } else { on_failure }.into()
+    }
+
+    /// With all causes.
+    fn in_full(&self) -> String {
+        with_causes(self.what.clone(), self.cause.as_deref().map(|it| it as _))
+    }
+
+    fn in_short(&self) -> String {
+        in_short(self.what.clone(), self.cause.as_deref().map(|it| it as _))
     }
 
     /// Whether the reader of our output has gone away (`gphotosfs diff A B | head`).
@@ -171,8 +188,7 @@ impl CommandError {
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause: Option<&dyn Error> = self.cause.as_deref().map(|it| it as _);
-        f.write_str(&with_causes(self.what.clone(), cause))?;
+        f.write_str(&self.in_full())?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
@@ -181,6 +197,28 @@ impl Error for CommandError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.as_deref().map(|it| it as _)
     }
+}
+
+/// The text of an error of the system without the number behind it.
+fn without_number(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((words, rest)) if rest.ends_with(')') => words,
+        _ => text,
+    }
+}
+
+/// An error's text with the cause, and what was at the bottom of it: whatever lies between explains the program,
+/// not the trouble.
+fn in_short(mut line: String, cause: Option<&(dyn Error + 'static)>) -> String {
+    let root = std::iter::successors(cause, |it| (*it).source()).last();
+    for it in [cause, root].into_iter().flatten() {
+        let text = it.to_string();
+        let text = without_number(&text);
+        if !line.ends_with(text) {
+            line = format!("{line}: {text}");
+        }
+    }
+    line
 }
 
 /// An error's text with those of its causes behind it.
@@ -225,6 +263,27 @@ mod tests {
             "cannot mount /m: the token file is unreadable: Permission denied (os error 13); \
              run 'gphotosfs login'"
         );
+    }
+
+    #[test]
+    fn what_people_read_has_the_cause_and_the_root_and_no_numbers() {
+        #[derive(Debug, thiserror::Error)]
+        enum Deep {
+            #[error("no login service")]
+            Top(#[source] Box<Deep>),
+            #[error("error sending request")]
+            Middle(#[source] io::Error),
+        }
+
+        let root = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        let cause = Deep::Top(Box::new(Deep::Middle(root)));
+        let error = CommandError::new("cannot sync").because(cause);
+        assert_eq!(error.in_short(), "cannot sync: no login service: Connection refused");
+        assert!(
+            error.in_full().contains("error sending request: Connection refused (os error 111)")
+        );
+        let shallow = CommandError::new("cannot sync").because(io::Error::other("disk full"));
+        assert_eq!(shallow.in_short(), "cannot sync: disk full");
     }
 
     #[test]

@@ -143,7 +143,8 @@ fn refused_config_file_is_named_with_its_key() {
 fn commands_without_a_mount_say_how_to_get_one() {
     let user = User::new();
     user.run(&["sync"]).exits(1).says("not logged in; run `gphotosfs login`");
-    user.run(&["refresh"]).exits(1).says("profile default is not mounted; run 'gphotosfs mount");
+    let refresh = user.run(&["refresh"]);
+    refresh.exits(1).says("profile default is not mounted\n").says("-> run 'gphotosfs mount");
     let status = user.run(&["status"]);
     status.exits(0);
     for part in ["profile default at https://photos", "missing: not logged in", "not mounted; run"]
@@ -156,6 +157,8 @@ fn commands_without_a_mount_say_how_to_get_one() {
 fn directories_that_are_no_mount_are_refused() {
     let user = User::new();
     let dir = user.dir("plain");
+    user.run(&["umount", &dir]).says("-> ");
+    user.run(&["refresh", &dir]).exits(2).says("-> 'gphotosfs status' says where");
     user.run(&["status", &dir]).exits(2).says("is not on a gphotosfs mount");
     user.run(&["sync", &dir]).exits(2).says("is not on a gphotosfs mount");
     user.run(&["diff", &dir, &dir]).exits(2).says("is not on a gphotosfs mount");
@@ -165,10 +168,11 @@ fn directories_that_are_no_mount_are_refused() {
 }
 
 #[test]
-fn every_failure_is_one_line() {
+fn every_failure_is_a_line_and_one_that_says_what_to_do() {
     let user = User::new();
     let run = user.run(&["refresh"]);
-    assert_eq!(run.stderr().lines().count(), 1, "{:?}", run.stderr());
+    assert_eq!(run.stderr().lines().count(), 2, "{:?}", run.stderr());
+    assert!(run.stderr().lines().nth(1).unwrap().starts_with("  -> "));
     assert!(run.stderr().starts_with("gphotosfs: "));
     assert_eq!(run.stdout(), "");
 }

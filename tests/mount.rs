@@ -322,3 +322,79 @@ fn downloads_that_stall_keep_nobody_from_reading_what_is_here() {
         reader.wait().unwrap();
     }
 }
+
+#[test]
+fn what_cannot_be_mounted_on_is_refused_with_the_reason() {
+    let world = World::new();
+    let mount =
+        |options: &[&str], place: &str| world.told(&[&["mount"], options, &[place]].concat());
+    let mnt = world.mnt.to_str().unwrap();
+    let (done, said) = mount(&[], &format!("{mnt}/missing"));
+    assert!(!done && said.contains("No such file or directory\n  -> make it: mkdir -p"), "{said}");
+    std::fs::write(world.mnt.join("file"), "x").unwrap();
+    let (done, said) = mount(&[], &format!("{mnt}/file"));
+    assert!(!done && said.contains("not a directory\n  -> "), "{said}");
+    let (done, said) = mount(&[], mnt);
+    assert!(!done && said.contains("mnt is not empty\n  -> the mount would hide"), "{said}");
+    let (done, said) = mount(&["-o", "nonempty"], mnt);
+    assert!(done, "{said}");
+    let (done, said) = mount(&[], mnt);
+    assert!(!done && said.contains("in use by another gphotosfs process (pid "), "{said}");
+    assert!(said.contains(&format!("-> unmount it first with 'gphotosfs umount {mnt}'")), "{said}");
+    let (done, said) = mount(&["-o", "profile=other"], mnt);
+    assert!(!done && said.contains("is a gphotosfs mount already\n  -> "), "{said}");
+    assert_eq!(world.names(""), Vec::<String>::new());
+}
+
+#[test]
+fn commands_on_a_mount_that_has_died_say_how_to_go_on() {
+    let world = World::mounted();
+    world.kill();
+    let mnt = world.mnt.to_str().unwrap();
+    for command in [&["status", mnt][..], &["sync", mnt], &["refresh", mnt], &["diff", ".", mnt]] {
+        let (done, said) = world.told(command);
+        assert!(
+            !done && said.contains("-> ") && said.contains("gphotosfs umount"),
+            "{command:?}: {said}"
+        );
+    }
+    // Nobody has the profile: its tables tell.
+    let (done, said) = world.told(&["status"]);
+    assert!(done, "{said}");
+    let (done, said) = world.told(&["umount", mnt]);
+    assert!(done && said.contains("has died; cleaning up"), "{said}");
+    assert!(world.names(".").is_empty(), "the plain directory is back");
+}
+
+#[test]
+fn lines_for_the_journal_have_a_priority_and_no_time() {
+    let world = World::mounted();
+    world.kill();
+    let log = world.dir.path().join("served.log");
+    let meta = std::fs::File::create(&log).and_then(|file| file.metadata()).unwrap();
+    let stream = format!("{}:{}", meta.dev(), meta.ino());
+    let mut served = world.serve(&[("JOURNAL_STREAM", &stream)]);
+    assert!(served.is_ready(), "{}", world.log());
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.starts_with("<4>cleaning up after a mount whose process has died"), "{said}");
+    world.umount();
+    // A stream that was put in the journal's place is none.
+    world.mount(&[]);
+    world.kill();
+    std::fs::File::create(&log).unwrap();
+    let mut served = world.serve(&[("JOURNAL_STREAM", "1:1")]);
+    assert!(served.is_ready(), "{}", world.log());
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("WARN") && !said.contains('<'), "{said}");
+}
+
+#[test]
+fn who_waits_in_vain_is_told_in_words() {
+    let mut world = World::mounted();
+    world.sh("mkdir mnt/A && echo text > mnt/A/x.jpg || true");
+    let (done, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);
+    assert!(!done && said.contains("some files were refused\n  -> 'gphotosfs failed'"), "{said}");
+    world.stop_emulator();
+    let (done, said) = world.told(&["refresh"]);
+    assert!(!done && said.contains("Google cannot be reached\n  -> check the network"), "{said}");
+}

@@ -67,7 +67,18 @@ pub fn run(args: EmulatorArgs) -> Result<(), CommandError> {
     // On all cores: what is measured against the emulator should not be the emulator.
     tokio::runtime::Runtime::new()
         .and_then(|runtime| runtime.block_on(serve(args, faults)))
-        .map_err(|error| CommandError::new("cannot run the emulator").because(error))
+        .map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "use a port above 1023 and a state directory of your own"
+                }
+                io::ErrorKind::AddrInUse => {
+                    "another program has this port: use another one with --listen"
+                }
+                _ => "--listen and --state name its address and its directory",
+            };
+            CommandError::new("cannot run the emulator").because(error).hint(hint)
+        })
 }
 
 async fn serve(args: EmulatorArgs, faults: Faults) -> io::Result<()> {

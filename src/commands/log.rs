@@ -1,5 +1,6 @@
-//! Where log lines go: to stderr, and of a mount that has detached to a file of bounded size.
+//! Where log lines go: to stderr, in the form that suits a person or systemd's journal, and of a mount that has detached to a file of bounded size.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +10,11 @@ use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
 use parking_lot::Mutex;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, format};
+use tracing_subscriber::registry::LookupSpan;
 
 /// When the file is larger, it becomes `log.1`, and that one `log.2`, beyond which nothing is kept: an outage in
 /// which a thousand programs try to read leaves a line for each of their errors.
@@ -22,24 +27,70 @@ const OLD_FILES: usize = 2;
 static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 
 /// Begins to log to stderr. 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the
-/// libraries. `to_stay` says that it will not be a file's turn later.
-pub(super) fn to_stderr(verbose: u8, to_stay: bool) {
+/// libraries. A command that does one thing and ends (`serves` is false) says itself what is worrying about it.
+/// `to_stay` says that it will not be a file's turn later.
+pub(super) fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let filter = match verbose {
+        0 if !serves => "error,fuser=off",
         // fuser calls an answer that nobody waits for any more an error.
         0 => "warn,fuser=off",
         1 => "warn,fuser=off,gphotosfs=info",
         2 => "info,gphotosfs=debug",
         _ => "trace",
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(|| Line)
         // Its complaint about a line that cannot be written goes to stderr as well, and panics there: a full
         // disk may cost lines, not operations.
         .log_internal_errors(false)
-        .with_ansi(to_stay && io::stderr().is_terminal())
-        .with_target(verbose > 1)
-        .init();
+        .with_target(verbose > 1);
+    if to_stay && is_journal() {
+        let plain = format().without_time().with_level(false).with_target(verbose > 1);
+        lines.with_ansi(false).event_format(ForJournal(plain.with_ansi(false))).init();
+    } else {
+        lines.with_ansi(to_stay && io::stderr().is_terminal()).init();
+    }
+}
+
+/// Whether stderr is read by systemd's journal, which has its own clock and wants to know how bad each line is
+/// (systemd.exec(5), `$JOURNAL_STREAM`). A file or pipe that was put in its place does not count.
+fn is_journal() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "no setting: systemd says where stderr goes")]
+    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let Ok(stderr) = rustix::fs::fstat(rustix::stdio::stderr()) else { return false };
+    stream.to_str() == Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))
+}
+
+/// What an error line on stderr begins with: in the journal its priority, as sd-daemon(3) has it.
+pub(super) fn error_prefix() -> &'static str {
+    if is_journal() { "<3>" } else { "" }
+}
+
+/// A line with its priority in front.
+struct ForJournal<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for ForJournal<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
 }
 
 /// A file for what is logged from some moment on.

@@ -14,12 +14,13 @@ use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
 use super::engine::{self, Engine, no_directory};
-use super::{CommandError, Exit, log};
+use super::{CommandError, Exit, log, mounts};
+use crate::api::Login;
 use crate::cli::{Commit, MountSettings, Passthrough, Sizes};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
-use crate::profile::{Profile, Running};
+use crate::profile::{LockError, Profile, ProfileLock, Running};
 use crate::store;
 
 /// What the child of a detaching mount says on its standard output when the mount can be used.
@@ -102,12 +103,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         rustix::process::setsid()
             .map_err(|err| CommandError::new("cannot leave the terminal").because(err))?;
     }
-    let mountpoint = mountpoint(&settings.mountpoint)?;
-    let mut lock = profile.lock().map_err(|err| {
-        CommandError::new("cannot mount")
-            .because(err)
-            .hint("unmount it first with `gphotosfs umount`, or use another account with --profile")
-    })?;
+    let mut lock = lock(profile)?;
+    let mountpoint = mountpoint(&settings.mountpoint, settings.nonempty)?;
+    if settings.allow_other {
+        check_allow_other()?;
+    }
     raise_file_limit();
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
@@ -123,8 +123,9 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         .map_err(|err| {
             CommandError::new(format!("cannot mount on {}", mountpoint.display()))
                 .because(err)
-                .hint("is fuse3 installed, /dev/fuse there, and the mount point yours?")
+                .hint("is the directory yours? 'gphotosfs doctor' checks the rest")
         })?;
+    warn_of_missing_scopes(parts.engine.client.login());
     mount
         .notify(parts.changes)
         .map_err(|err| CommandError::new("cannot start threads").because(err))?;
@@ -192,18 +193,85 @@ pub fn assemble(
 }
 
 /// The directory to mount on, absolute. One that a crashed mount has left behind is cleaned up first.
-fn mountpoint(given: &Path) -> Result<PathBuf, CommandError> {
-    let unusable =
-        |err| CommandError::new(format!("cannot mount on {}", given.display())).because(err);
-    if super::mounts::is_dead(given) {
+fn mountpoint(given: &Path, nonempty: bool) -> Result<PathBuf, CommandError> {
+    let failed = || CommandError::new(format!("cannot mount on {}", given.display()));
+    let unusable = |err: std::io::Error| {
+        let hint = match err.kind() {
+            std::io::ErrorKind::NotFound => format!("make it: mkdir -p {}", given.display()),
+            _ => "name an empty directory of yours".to_owned(),
+        };
+        failed().because(err).hint(hint)
+    };
+    if mounts::is_dead(given) {
         tracing::warn!("cleaning up after a mount whose process has died");
         super::umount::detach(given)?;
     }
     let path = given.canonicalize().map_err(unusable)?;
     if !path.is_dir() {
-        return Err(unusable(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
+        return Err(failed()
+            .because(std::io::Error::from(std::io::ErrorKind::NotADirectory))
+            .hint("name an empty directory"));
+    }
+    if mounts::ours().map_err(unusable)?.contains(&path) {
+        return Err(CommandError::new(format!("{} is a gphotosfs mount already", given.display()))
+            .hint("name another directory: this one has another profile's mount"));
+    }
+    if !nonempty && path.read_dir().map_err(unusable)?.next().is_some() {
+        return Err(CommandError::new(format!("{} is not empty", given.display())).hint(
+            "the mount would hide what is in it: move that away, name an empty directory, or mount with -o nonempty",
+        ));
     }
     Ok(path)
+}
+
+/// The profile's lock. A process that was killed lets go of its mount a little earlier than of the lock.
+fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
+    match profile.lock() {
+        Err(LockError::Held(Some(dying))) if mounts::is_dead(&dying.mountpoint) => {
+            if let Some(process) = super::umount::open_process(dying.pid) {
+                super::umount::wait_for_exit(&process)?;
+            }
+            profile.lock().map_err(in_use)
+        }
+        outcome => outcome.map_err(in_use),
+    }
+}
+
+/// What to say about a profile that cannot be locked.
+fn in_use(err: LockError) -> CommandError {
+    let hint = match &err {
+        LockError::Held(Some(running)) => format!(
+            "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
+            running.mountpoint.display()
+        ),
+        LockError::Held(None) => {
+            "a mount of it is just beginning or ending, or 'gphotosfs sync' is at it: wait for that"
+                .to_owned()
+        }
+        LockError::Io(_) => "'gphotosfs doctor' looks at the profile's directories".to_owned(),
+    };
+    CommandError::new("cannot mount").because(err).hint(hint)
+}
+
+/// fusermount3 refuses it as well, with fewer words.
+fn check_allow_other() -> Result<(), CommandError> {
+    let conf = std::fs::read_to_string("/etc/fuse.conf").unwrap_or_default();
+    if rustix::process::geteuid().is_root() || mounts::permits_allow_other(&conf) {
+        return Ok(());
+    }
+    Err(CommandError::new("--allow-other is not permitted on this machine").hint(
+        "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; without it the mount is yours alone",
+    ))
+}
+
+/// Some things will fail later, and few people would see why.
+fn warn_of_missing_scopes(login: &Login) {
+    for scope in login.missing_scopes() {
+        eprintln!(
+            "gphotosfs: not granted by the login, so you cannot {}: run 'gphotosfs login' again and tick all boxes",
+            scope.allows()
+        );
+    }
 }
 
 /// Says that the mount can be used; from here on a detached mount writes to its log alone.

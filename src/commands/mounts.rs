@@ -20,6 +20,11 @@ pub(super) fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
 }
 
+/// Whether a text of `/etc/fuse.conf` lets ordinary users show their mounts to others (fusermount3(1)).
+pub(super) fn permits_allow_other(fuse_conf: &str) -> bool {
+    fuse_conf.lines().any(|line| line.trim() == "user_allow_other")
+}
+
 fn ours_in(table: &[u8]) -> Vec<PathBuf> {
     let mut by_place = BTreeMap::new();
     for line in table.split(|&byte| byte == b'\n') {

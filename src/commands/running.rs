@@ -64,6 +64,17 @@ impl Mount {
         Err(CommandError::usage(format!("{} is not on a gphotosfs mount", path.display())))
     }
 
+    /// The mount that a path given by the user is on.
+    ///
+    /// # Errors
+    /// As [`Mount::holding`], with what to do.
+    pub fn given(path: &Path) -> Result<Self, CommandError> {
+        Self::holding(path).map_err(|err| match err.hint {
+            Some(_) => err,
+            None => err.hint("'gphotosfs status' says where the profile is mounted"),
+        })
+    }
+
     fn status_file(&self) -> PathBuf {
         self.control("status.json")
     }
@@ -127,6 +138,31 @@ pub fn list_again(dir: &Path) -> io::Result<()> {
 fn read_waiting(path: &Path, attribute: &std::ffi::CStr) -> io::Result<()> {
     rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
     Ok(())
+}
+
+/// What to do when there is no login that works.
+pub const NO_LOGIN: &str =
+    "run 'gphotosfs login'; what is queued is safe, and goes on by itself then";
+/// What to do when the Google account is full.
+pub const GOOGLE_FULL: &str =
+    "make room in the Google account; what is queued is safe, and goes on by itself then";
+
+/// What a mount's answer to somebody who waited means: in words, and what to do. `None` for what is no answer but
+/// trouble with the path itself.
+pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
+    Some(match err.raw_os_error()? {
+        libc::EACCES => ("Google does not accept the login", NO_LOGIN),
+        libc::ENOSPC => ("the Google account is full", GOOGLE_FULL),
+        libc::EDQUOT => (
+            "today's requests are used up",
+            "'gphotosfs status' says when there are new ones; it goes on by itself then",
+        ),
+        libc::EHOSTUNREACH | libc::ETIMEDOUT => (
+            "Google cannot be reached",
+            "check the network; what is queued is safe, and goes on by itself when it is back",
+        ),
+        _ => return None,
+    })
 }
 
 /// What to say about a path on a mount that cannot be used.

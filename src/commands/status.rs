@@ -44,7 +44,7 @@ pub struct StatusArgs {
 /// If what is asked for is no running mount, or the profile's files cannot be read.
 pub fn run(args: &StatusArgs, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
     let look = || match &args.mountpoint {
-        Some(path) => Mount::holding(path)?.status(),
+        Some(path) => Mount::given(path)?.status(),
         None => match Mount::of_profile(profile)? {
             Some(mount) => mount.status(),
             None => kept(profile, api_url),

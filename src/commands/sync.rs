@@ -11,7 +11,7 @@ use url::Url;
 use super::CommandError;
 use super::engine::{self, Engine};
 use super::progress::{Outlook, Progress};
-use super::running::{self, Mount};
+use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
 use crate::profile::{LockError, Profile};
@@ -55,24 +55,23 @@ pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), Comman
     }
     let (mount, path) = place(args.path.as_ref(), profile)?;
     mount.wait_for_uploads(&path).map_err(|err| {
-        let hint = match err.raw_os_error() {
-            Some(libc::EIO) => Some(REFUSED),
-            Some(libc::EACCES) => Some(NO_LOGIN),
-            Some(libc::ENOSPC) => Some(GOOGLE_FULL),
-            _ => None,
-        };
-        let error = CommandError::new(format!("cannot sync {}", path.display())).because(err);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
+        let error = CommandError::new(format!("cannot sync {}", path.display()));
+        match err.raw_os_error() {
+            Some(libc::EIO) => error.because("some files were refused").hint(REFUSED),
+            _ => not_done(error, err),
         }
     })
 }
 
+/// Adds the mount's answer in words.
+fn not_done(error: CommandError, err: std::io::Error) -> CommandError {
+    match running::meaning(&err) {
+        Some((words, hint)) => error.because(words).hint(hint),
+        None => error.because(err),
+    }
+}
+
 const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
-const NO_LOGIN: &str = "run 'gphotosfs login'; what is queued is safe, and goes on by itself then";
-const GOOGLE_FULL: &str =
-    "make room in the Google account; what is queued is safe, and goes on by itself then";
 
 fn hint(error: &DrainError) -> Option<&'static str> {
     match error {
@@ -137,14 +136,14 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
 pub fn refresh(args: &RefreshArgs, profile: &Profile) -> Result<(), CommandError> {
     let (_, path) = place(args.path.as_ref(), profile)?;
     running::list_again(&path).map_err(|err| {
-        CommandError::new(format!("cannot list {} again", path.display())).because(err)
+        not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
     })
 }
 
 /// The mount and the place in it that a command is about.
 fn place(path: Option<&PathBuf>, profile: &Profile) -> Result<(Mount, PathBuf), CommandError> {
     Ok(match path {
-        Some(path) => (Mount::holding(path)?, path.clone()),
+        Some(path) => (Mount::given(path)?, path.clone()),
         None => {
             let mount = Mount::of_profile(profile)?.ok_or_else(|| {
                 CommandError::new(format!("profile {} is not mounted", profile.name()))

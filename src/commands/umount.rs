@@ -38,7 +38,12 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
     let ours = mounts::ours()
         .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
     if !ours.contains(&root) {
-        return Err(CommandError::usage(format!("{} is not a gphotosfs mount", root.display())));
+        let error = CommandError::usage(format!("{} is not a gphotosfs mount", root.display()));
+        let places: Vec<_> = ours.iter().map(|it| it.display().to_string()).collect();
+        return Err(error.hint(match places.as_slice() {
+            [] => "nothing of gphotosfs is mounted".to_owned(),
+            places => format!("mounted are: {}", places.join(", ")),
+        }));
     }
     let mount = Mount { root };
     if mounts::is_dead(&mount.root) {
@@ -138,13 +143,17 @@ fn unmount(root: &Path, how: How) -> Result<(), CommandError> {
     }
 }
 
-fn open_process(pid: u32) -> Option<OwnedFd> {
+/// A process to wait for; `None` if it has ended.
+pub(super) fn open_process(pid: u32) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
     pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
 /// Waits until the process has ended, and so has let go of the profile.
-fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
+///
+/// # Errors
+/// If it takes very long.
+pub(super) fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
     match poll(&mut fds, Some(&EXIT_DEADLINE)) {
         Ok(0) => Err(CommandError::new("unmounted, but the mount's process has not ended yet")

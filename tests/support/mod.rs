@@ -71,6 +71,12 @@ impl World {
         self.program().args(args).output().unwrap()
     }
 
+    /// Runs the program; whether it succeeded, and what it said on stderr.
+    pub fn told(&self, args: &[&str]) -> (bool, String) {
+        let outcome = self.run(args);
+        (outcome.status.success(), String::from_utf8(outcome.stderr).unwrap())
+    }
+
     pub fn login(&self) {
         let secret = self.dir.path().join("client_secret.json");
         fs::write(&secret, self.emulator.client_secret_json()).unwrap();

@@ -9,9 +9,10 @@ use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, Grant, LoginError, MEDIA_REQUESTS_PER_DAY, Scope,
     next_reset,
 };
+use crate::commands::in_short;
+use crate::commands::mounts::permits_allow_other;
 use crate::commands::running::local_time;
 use crate::commands::status::time_words;
-use crate::commands::with_causes;
 use crate::upload::room::reserve;
 
 /// Every check, in the order in which one thing depends on the other.
@@ -84,10 +85,9 @@ fn helper(facts: &Facts, report: &mut Report) {
 
 fn allow_other(facts: &Facts, report: &mut Report) {
     const NAME: &str = "user_allow_other";
-    let line = |text: &String| text.lines().any(|line| line.trim() == "user_allow_other");
     let text = match &facts.fuse_conf {
         _ if facts.root => "not needed by root",
-        Ok(text) if line(text) => "on: --allow-other can be used",
+        Ok(text) if permits_allow_other(text) => "on: --allow-other can be used",
         Ok(_) => "off, and needed only for --allow-other: a line of /etc/fuse.conf",
         Err(_) => "off, and needed only for --allow-other: /etc/fuse.conf cannot be read",
     };
@@ -209,7 +209,8 @@ fn api(facts: &Facts, report: &mut Report) {
     const NAME: &str = "api";
     let url = &facts.api_url;
     let Some(answer) = &facts.answer else {
-        report.warn(NAME, format!("{url} was not asked: that takes a login"), LOG_IN);
+        let text = format!("{url} was not asked: that takes a login that works");
+        report.warn(NAME, text, "first see to the login");
         return;
     };
     match answer {
@@ -430,8 +431,8 @@ fn queue(facts: &Facts, report: &mut Report) {
     }
 }
 
-fn words(error: &dyn std::error::Error) -> String {
-    with_causes(error.to_string(), error.source())
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    in_short(error.to_string(), error.source())
 }
 
 fn days(age: SignedDuration) -> String {
