@@ -27,6 +27,9 @@ const ROOT: Ino = Ino(1);
 /// Nothing takes longer, or it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Everything below a directory, by path: its number, and whether it is a directory itself.
+type Tree = BTreeMap<Vec<Vec<u8>>, (Ino, bool)>;
+
 /// An account at an emulator.
 struct World {
     service: Runtime,
@@ -105,7 +108,7 @@ impl Life {
     }
 
     /// Everything below a directory, by path.
-    fn walk(&self) -> Result<BTreeMap<Vec<Vec<u8>>, (Ino, bool)>, String> {
+    fn walk(&self) -> Result<Tree, String> {
         let mut all = BTreeMap::new();
         let mut todo = vec![(Vec::new(), ROOT)];
         while let Some((path, dir)) = todo.pop() {
