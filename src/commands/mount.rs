@@ -135,6 +135,9 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let status = format!("mounted on {}", mountpoint.display());
     tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 
+    // Whoever looks first would have to wait for it. A login that is dead is told to those who need it.
+    let client = parts.engine.client.clone();
+    runtime.spawn(async move { client.login().access_token().await.map(drop) });
     let ended = runtime.block_on(until_unmounted(mount, &mountpoint));
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
