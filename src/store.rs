@@ -41,7 +41,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
@@ -56,6 +56,15 @@ const FILE_NAME: &str = "gphotosfs.db";
 
 /// How long another process may keep the database to itself.
 const BUSY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Connections that read: one for each thread that takes requests from the kernel.
+const READERS: usize = 4;
+
+/// What each of them keeps of the database; the kernel keeps the rest.
+const READER_CACHE_KIB: i64 = 1024;
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS_MAX: usize = 128;
 
 /// A failure of the database itself: disk full, damaged, or not ours.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +121,41 @@ fn check(connection: &Connection) -> Result<()> {
 /// Shorthand for this module's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Connections that only read: who looks does not wait until what others write is on the disk.
+#[derive(Clone, Default)]
+struct Readers(Arc<[Mutex<Connection>]>);
+
+impl Readers {
+    fn open(path: &Path) -> Result<Self> {
+        let open = |_| {
+            let connection = open_to_read(path)?;
+            connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+            Ok(Mutex::new(connection))
+        };
+        Ok(Self((0..READERS).map(open).collect::<Result<_>>()?))
+    }
+
+    /// The next that is free; `None` if there are none at all.
+    fn turn(&self) -> Option<MutexGuard<'_, Connection>> {
+        // Whoever finds all taken waits for one of them, and the others need not wait behind it.
+        self.0.iter().find_map(Mutex::try_lock).or_else(|| self.0.last().map(Mutex::lock))
+    }
+}
+
+fn open_to_read(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_DEADLINE)?;
+    Ok(connection)
+}
+
 /// The database of one profile. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    // Held for one transaction, never across an await.
+    // Before the one that writes, which tidies up when it is the last to be closed.
+    readers: Readers,
+    // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
     connection: Arc<Mutex<Connection>>,
     // Set if changes are to be told.
     signal: Arc<OnceLock<Arc<changes::Signal>>>,
@@ -129,11 +169,13 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Self> {
         // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
-        let connection = Connection::open(dir.join(FILE_NAME))?;
+        let path = dir.join(FILE_NAME);
+        let connection = Connection::open(&path)?;
         if died {
             check(&connection)?;
         }
-        Self::prepare(connection)
+        let store = Self::prepare(connection)?;
+        Ok(Self { readers: Readers::open(&path)?, ..store })
     }
 
     /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.
@@ -145,14 +187,12 @@ impl Store {
         if !path.is_file() {
             return Ok(None);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_DEADLINE)?;
+        let connection = open_to_read(&path)?;
         match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
             0 => Ok(None),
             SCHEMA_VERSION => {
                 let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-                Ok(Some(Self { connection, signal }))
+                Ok(Some(Self { readers: Readers::default(), connection, signal }))
             }
             newer => Err(Error::Newer(newer)),
         }
@@ -171,7 +211,7 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        connection.set_prepared_statement_cache_capacity(128);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match tx.pragma_query_value(None, "user_version", |row| row.get(0))? {
             0 => {
@@ -182,7 +222,8 @@ impl Store {
             newer => return Err(Error::Newer(newer)),
         }
         tx.commit()?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), signal: Arc::default() })
+        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
+        Ok(Self { readers: Readers::default(), connection, signal })
     }
 
     /// Runs a blocking call of this store from async code, off the async workers.
@@ -197,8 +238,12 @@ impl Store {
         tokio::task::spawn_blocking(move || call(&store)).await.map_err(|_| Error::ShuttingDown)?
     }
 
+    /// Sees all that was committed before, and of what is committed meanwhile nothing.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        query(&self.connection.lock())
+        match self.readers.turn() {
+            Some(mut reader) => query(&*reader.transaction()?),
+            None => query(&self.connection.lock()),
+        }
     }
 
     /// One transaction; survives the process at once, a power cut after the next durable one.
