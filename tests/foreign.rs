@@ -25,22 +25,18 @@ fn believing() -> World {
     world
 }
 
-fn edit(world: &World, edit: Edit) {
-    world.runtime.block_on(world.emulator.edit(edit)).unwrap();
-}
-
 fn seed(world: &World, album: &str, count: u64) {
-    edit(world, Edit::CreateAlbum { title: album.into() });
+    world.edit(Edit::CreateAlbum { title: album.into() });
     let (album, prefix) = (Some(album.to_owned()), "IMG_".to_owned());
-    edit(world, Edit::Seed { album, count, size: 5000, prefix });
+    world.edit(Edit::Seed { album, count, size: 5000, prefix });
 }
 
 fn remove(world: &World, album: &str, item: &str) {
-    edit(world, Edit::RemoveFromAlbum { album: album.into(), item: item.into() });
+    world.edit(Edit::RemoveFromAlbum { album: album.into(), item: item.into() });
 }
 
 fn retitle(world: &World, album: &str, title: &str) {
-    edit(world, Edit::RenameAlbum { album: album.into(), title: title.into() });
+    world.edit(Edit::RenameAlbum { album: album.into(), title: title.into() });
 }
 
 fn refresh(world: &World, path: &str) {
@@ -57,7 +53,7 @@ fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
     wait_for("the item to go", || world.names("Trip") == ["IMG_000000.jpg", "IMG_000002.jpg"]);
     assert!(!world.mnt.join("Trip/IMG_000001.jpg").exists());
     let (album, filename) = (Some("Trip".to_owned()), "new.jpg".to_owned());
-    edit(&world, Edit::AddItem { album, filename, content: jpeg(1, 5000), foreign: false });
+    world.edit(Edit::AddItem { album, filename, content: jpeg(1, 5000), foreign: false });
     wait_for("the item to come", || world.names("Trip").contains(&"new.jpg".to_owned()));
     assert_eq!(fs::metadata(world.mnt.join("Trip/new.jpg")).unwrap().len(), 5000);
 }
@@ -73,7 +69,7 @@ fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time(
     wait_for("the new title", || world.names("") == ["2019", "Other"]);
     assert_eq!(world.names("2019/Trip"), ["IMG_000000.jpg"]);
     assert!(!world.mnt.join("Trip").exists());
-    edit(&world, Edit::DeleteAlbum { album: "Other".into() });
+    world.edit(Edit::DeleteAlbum { album: "Other".into() });
     wait_for("the album to go", || world.names("") == ["2019"]);
     assert!(!world.mnt.join("Other").exists());
 }
@@ -88,7 +84,7 @@ fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
     assert_eq!(world.names("Trip").len(), 150);
     assert_eq!((world.names("A").len(), world.names("B").len()), (1, 2));
     remove(&world, "Trip", "IMG_000007.jpg");
-    edit(&world, Edit::DeleteAlbum { album: "Old".into() });
+    world.edit(Edit::DeleteAlbum { album: "Old".into() });
     // Swapped, by way of a third title.
     retitle(&world, "A", "X");
     retitle(&world, "B", "A");
@@ -113,7 +109,7 @@ fn albums_of_one_title_are_told_apart_and_the_name_is_taken_over_by_the_last() {
     assert!(names[0] == "Trip" && names[1].starts_with("Trip "), "{names:?}");
     assert_eq!(world.names("Trip"), ["IMG_000000.jpg"]);
     // The first match is the older one.
-    edit(&world, Edit::DeleteAlbum { album: "Trip".into() });
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
     refresh(&world, "");
     assert_eq!(world.names(""), ["Trip"]);
     assert_eq!(world.names("Trip"), Vec::<String>::new());
@@ -137,7 +133,7 @@ fn a_directory_in_which_somebody_stands_stays_valid_when_its_album_is_renamed_or
     fs::write(format!("{here}/new.jpg"), jpeg(1, 5000)).unwrap();
     stands.sync_all().unwrap();
     assert_eq!(world.remote("Journey").len(), 3);
-    edit(&world, Edit::DeleteAlbum { album: "Journey".into() });
+    world.edit(Edit::DeleteAlbum { album: "Journey".into() });
     refresh(&world, "");
     assert_eq!(world.names(""), Vec::<String>::new());
     assert_eq!(stands.metadata().unwrap().ino(), ino);
@@ -200,7 +196,7 @@ fn odd_pages_show_every_item_and_album_once() {
     ] {
         let world = believing();
         for at in 0..60 {
-            edit(&world, Edit::CreateAlbum { title: format!("album {at}") });
+            world.edit(Edit::CreateAlbum { title: format!("album {at}") });
         }
         seed(&world, "Trip", 250);
         world
