@@ -235,9 +235,9 @@ impl Spool {
             }
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
-            found.push(match (name.parse(), name.strip_suffix(".old").map(str::parse)) {
-                (Ok(number), _) => Found::Bytes(FileId(number)),
-                (_, Some(Ok(number))) => Found::Version(FileId(number)),
+            found.push(match (number(name), name.strip_suffix(".old").and_then(number)) {
+                (Some(file), _) => Found::Bytes(file),
+                (_, Some(file)) => Found::Version(file),
                 _ => Found::Other(entry.path()),
             });
         }
@@ -266,6 +266,12 @@ impl Spool {
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
+}
+
+/// The file that a name stands for, written as we write it: `010` is nothing of ours.
+fn number(name: &str) -> Option<FileId> {
+    let number: i64 = name.parse().ok()?;
+    (number.to_string() == name).then_some(FileId(number))
 }
 
 impl Look {
@@ -337,6 +343,20 @@ mod tests {
         assert_eq!(fs::read(dir.path().join("spool/orphans/7")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("spool/orphans/7.1")).unwrap(), b"two");
         assert_eq!(spool.list().unwrap(), []);
+    }
+
+    #[test]
+    fn only_names_as_we_write_them_are_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().to_owned(), u64::MAX).unwrap();
+        for name in ["7", "8.old", "010", "+9", "1.old.old", "99999999999999999999"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found = spool.list().unwrap();
+        let others = found.iter().filter(|it| matches!(it, Found::Other(_))).count();
+        assert!(found.contains(&Found::Bytes(FileId(7))), "{found:?}");
+        assert!(found.contains(&Found::Version(FileId(8))), "{found:?}");
+        assert_eq!((found.len(), others), (6, 4), "{found:?}");
     }
 
     #[test]
