@@ -5,10 +5,12 @@
 mod support;
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 
-use gphotosfs::emulator::Edit;
+use gphotosfs::emulator::{Call, Edit};
 use serde_json::{Value, json};
-use support::{World, camera, jpeg};
+use support::{World, camera, jpeg, wait_for};
 
 const TAKEN: &str = "2019:04:28 09:00:00";
 
@@ -154,4 +156,24 @@ fn no_more_is_asked_for_than_allowed() {
     world.start_emulator();
     let (code, _, said) = run(&world, &["verify", "photo"]);
     assert!(code == 2 && said.contains("where profile default is mounted"), "{code} {said}");
+}
+
+#[test]
+fn an_interrupt_ends_it_at_once() {
+    let world = world();
+    let before = world.emulator.stats().requests(Call::Download);
+    world.emulator.faults(|faults| faults.on(Call::Download).bytes_per_s = Some(10));
+    let mut verify = world.program();
+    verify.arg("verify").arg(world.mnt.join("A")).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = verify.spawn().unwrap();
+    wait_for("a download", || world.emulator.stats().requests(Call::Download) > before);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut ended = None;
+    wait_for("the end of it", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().signal(), Some(libc::SIGINT));
+    assert_eq!(world.names("A").len(), 3);
 }
