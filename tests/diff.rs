@@ -277,6 +277,8 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     assert_eq!(said["different"], json!(["other.mp4"]));
     let renamed = json!([{"here": "0001.mov", "album": "renamed.mov", "sure": "likely"}]);
     assert_eq!(said["renamed"], renamed);
+    // What a photo does not say is nothing to warn of.
+    assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).2, "");
 }
 
 #[test]

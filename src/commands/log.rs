@@ -31,11 +31,11 @@ static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 /// `to_stay` says that it will not be a file's turn later.
 pub(super) fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let filter = match verbose {
-        0 if !serves => "error,fuser=off",
-        // fuser calls an answer that nobody waits for any more an error.
-        0 => "warn,fuser=off",
-        1 => "warn,fuser=off,gphotosfs=info",
-        2 => "info,gphotosfs=debug",
+        0 if !serves => "error,fuser=off,nom_exif=off",
+        // fuser calls an answer that nobody waits for any more an error, and nom_exif warns of what photos do not say.
+        0 => "warn,fuser=off,nom_exif=off",
+        1 => "warn,fuser=off,nom_exif=off,gphotosfs=info",
+        2 => "info,nom_exif=off,gphotosfs=debug",
         _ => "trace",
     };
     let lines = tracing_subscriber::fmt()
