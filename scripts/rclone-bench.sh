@@ -3,6 +3,7 @@
 #   scripts/rclone-bench.sh upload DIR GPHOTOSFS PHOTOS BOUND     BOUND in seconds, as for gphotosfs
 #   scripts/rclone-bench.sh local DIR GPHOTOSFS ROUNDS            with DIR/video.mp4
 #   scripts/rclone-bench.sh list DIR GPHOTOSFS
+#   scripts/rclone-bench.sh read DIR GPHOTOSFS
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
@@ -10,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/rclone.sh
 . scripts/dd.sh
 . scripts/listing.sh
+. scripts/reading.sh
 
 # shellcheck disable=SC2034  # for emulator.sh and rclone.sh
 what=$1 dir=$2 gphotosfs=$3 emulator_pid='' mount_pid=''
@@ -124,6 +126,16 @@ case $what in
     list)
         rclone version | head -n 1
         list
+        ;;
+    read)
+        rclone version | head -n 1
+        start_emulator --speed realistic
+        rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
+        reading_library | edits
+        # Files of unknown size cannot be read through its mount.
+        remote=photos:album mount_rclone --vfs-cache-mode full --gphotos-read-size
+        ls -l "$dir/rclone/read" >/dev/null
+        measure_reads "$dir/rclone/read"
         ;;
     *) die "unknown: $what" ;;
 esac

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::time::Instant;
 
 use super::call::Call;
 use super::choices;
@@ -27,6 +28,9 @@ use super::wire::video_status;
 
 /// Bytes sent at a time.
 const PIECE_BYTES: u64 = 64 * 1024;
+
+/// A download that is late, because timers are coarse or the machine is busy, makes up for so much.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// What the options of a base URL ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,8 +121,15 @@ pub(super) async fn media(
     let mut response = Response::new(Body::empty());
     if request.method() != Method::HEAD {
         let segments = rendition::slice(&found.segments, range.clone());
-        let outlet =
-            Outlet { server: server.clone(), line, plan, in_body, sent: 0, _running: running };
+        let outlet = Outlet {
+            server: server.clone(),
+            line,
+            plan,
+            in_body,
+            sent: 0,
+            due: None,
+            _running: running,
+        };
         *response.body_mut() = outlet.body(segments);
     }
     *response.status_mut() = status;
@@ -255,6 +266,8 @@ struct Outlet {
     /// The connection drops or stalls after so many bytes.
     in_body: Option<Injection>,
     sent: u64,
+    /// When what was sent last was to be there, if the speed is limited.
+    due: Option<Instant>,
     _running: Running,
 }
 
@@ -319,8 +332,11 @@ impl Rest {
             self.file = None;
         }
         if let Some(bytes_per_s) = self.outlet.plan.bytes_per_s {
-            let seconds = length as f64 / bytes_per_s.max(1) as f64;
-            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            let takes = Duration::from_secs_f64(length as f64 / bytes_per_s.max(1) as f64);
+            let now = Instant::now();
+            let due = self.outlet.due.map_or(now, |due| due.max(now - CATCH_UP)) + takes;
+            self.outlet.due = Some(due);
+            tokio::time::sleep_until(due).await;
         }
         self.outlet.sent += length;
         self.outlet.server.meter.downloaded(length);
