@@ -13,12 +13,13 @@ pub mod error;
 mod files;
 pub mod handles;
 pub mod place;
+mod requests;
 mod views;
 mod xattrs;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::api;
 use crate::content::Content;
@@ -34,6 +35,7 @@ pub use files::{Change, Offset, Open, Opened};
 use handles::Handles;
 pub use handles::{Fh, OpenFile};
 pub use place::{Ino, Place};
+pub use requests::Requests;
 pub use xattrs::Demand;
 
 /// What the user chose.
@@ -72,9 +74,12 @@ pub struct Attr {
     pub mtime: SystemTime,
     /// Last change of content, attributes or names.
     pub ctime: SystemTime,
-    /// The size is not known: whatever is cached of these attributes must not last.
-    pub provisional: bool,
+    /// For how long the kernel may answer by itself. Of changes before that it is told.
+    pub valid: Duration,
 }
+
+/// The kernel is told of every change: this bounds what a fault could do.
+const VALID_MAX: Duration = Duration::from_secs(3600);
 
 /// What is shown as a block: sizes of files are exact anyway.
 const BLOCK_BYTES: u32 = 4096;
@@ -100,6 +105,7 @@ pub struct Fs {
     client: api::Client,
     handles: Handles,
     began: SystemTime,
+    requests: Requests,
 }
 
 impl Fs {
@@ -121,6 +127,7 @@ impl Fs {
             client,
             handles: Handles::default(),
             began: SystemTime::now(),
+            requests: Requests::default(),
         })
     }
 
@@ -128,7 +135,10 @@ impl Fs {
     pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
         let name = entry_name(name)?;
         match self.find(parent, &name)? {
-            Found::Place(place) => self.getattr_now(place.ino()),
+            Found::Place(place) => Ok(match self.getattr_now(place.ino())? {
+                Some(attr) => Some(self.named(parent, place, attr)?),
+                None => None,
+            }),
             Found::Unknown(_) => Ok(None),
             Found::Nothing => Err(Error::plain(libc::ENOENT)),
         }
@@ -139,7 +149,10 @@ impl Fs {
         let name = entry_name(name)?;
         loop {
             match self.find(parent, &name)? {
-                Found::Place(place) => return self.getattr(place.ino()).await,
+                Found::Place(place) => {
+                    let attr = self.getattr(place.ino()).await?;
+                    return self.named(parent, place, attr);
+                }
                 Found::Unknown(followers) => {
                     followers.iter().for_each(Follower::read_on);
                     dirs::any_progress(followers).await?;
@@ -199,7 +212,7 @@ impl Fs {
             atime: mtime,
             mtime,
             ctime: mtime,
-            provisional: false,
+            valid: VALID_MAX,
         };
         let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
         Ok(Some(match self.place(ino)? {
@@ -226,15 +239,16 @@ impl Fs {
                     atime: now,
                     mtime: now,
                     ctime: now,
-                    provisional: true,
+                    valid: Duration::ZERO,
                 }
             }
             Place::File(file) | Place::Viewed(file) => {
                 let info = self.shown(self.place(ino)?, file)?;
                 match info.size {
-                    Some(size) => self.file_attr(ino, &info, size, false),
+                    Some(size) => self.file_attr(ino, &info, size),
                     None if self.config.exact_sizes => return Ok(None),
-                    None => self.file_attr(ino, &info, 0, true),
+                    // When it is learnt, the kernel is told.
+                    None => self.file_attr(ino, &info, 0),
                 }
             }
         }))
@@ -257,11 +271,17 @@ impl Fs {
         // It took its time: whatever was known before may be different now.
         match self.getattr_now(ino)? {
             Some(attr) => Ok(attr),
-            None => Ok(self.file_attr(ino, &self.shown(place, file)?, 0, true)),
+            None => {
+                let valid = Duration::ZERO;
+                Ok(Attr { valid, ..self.file_attr(ino, &self.shown(place, file)?, 0) })
+            }
         }
     }
 
-    fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64, provisional: bool) -> Attr {
+    fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64) -> Attr {
+        // What a writer changes only the spool file knows; and of what becomes of a file that has been merged into
+        // another the kernel is told under the other's number.
+        let told = info.upload != Some(UploadState::Open) && Place::File(info.id).ino() == ino;
         Attr {
             ino,
             is_dir: false,
@@ -272,8 +292,25 @@ impl Fs {
             atime: from_nanos(info.atime_ns),
             mtime: from_nanos(info.mtime_ns),
             ctime: from_nanos(info.ctime_ns),
-            provisional,
+            valid: if told { VALID_MAX } else { Duration::ZERO },
         }
+    }
+
+    /// Attributes of something that was found by its name. The name is good until somebody must look whether it still
+    /// is at Google: then the kernel has to ask, so that somebody does.
+    fn named(&self, parent: Ino, place: Place, attr: Attr) -> Result<Attr> {
+        let valid = match (self.place(parent)?, place) {
+            (Place::Dir(dir), Place::Dir(_) | Place::File(_)) => self.library.good_for(dir)?,
+            (Place::Dir(_), Place::Control) | (Place::Control, _) => VALID_MAX,
+            // Elsewhere names come and go without notice.
+            _ => Duration::ZERO,
+        };
+        Ok(Attr { valid: attr.valid.min(valid), ..attr })
+    }
+
+    /// How often the kernel has asked for what.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// What limits writing: the room in the spool.

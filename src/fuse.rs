@@ -32,12 +32,6 @@ use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Rename};
 use crate::store;
 use modes::Modes;
 
-/// How long the kernel may answer by itself. Whatever changes without its doing it is told at once.
-const TTL: Duration = Duration::from_secs(1);
-
-/// For attributes that may be wrong.
-const TTL_PROVISIONAL: Duration = Duration::ZERO;
-
 /// Numbers of files and directories are never reused, so there is but one generation.
 const GENERATION: Generation = Generation(0);
 
@@ -97,7 +91,8 @@ impl Mount {
         let turns = Arc::new(Semaphore::new(WAITING_MAX));
         let write_turns = Arc::new(Semaphore::new(WAITING_WRITES_MAX));
         let modes = Arc::new(Modes::new(options.passthrough && options.read_only));
-        let adapter = Adapter { fs, runtime, turns, write_turns, owner, modes };
+        let keeps_listings = false;
+        let adapter = Adapter { fs, runtime, turns, write_turns, owner, modes, keeps_listings };
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })
     }
 
@@ -138,6 +133,8 @@ struct Adapter {
     write_turns: Arc<Semaphore>,
     owner: Owner,
     modes: Arc<Modes>,
+    /// The kernel notices by a directory's time that a listing which it keeps is old.
+    keeps_listings: bool,
 }
 
 impl Adapter {
@@ -231,14 +228,14 @@ impl Owner {
 
     fn entry(self, op: &'static str, outcome: Result<Attr>, reply: ReplyEntry) {
         match outcome {
-            Ok(attr) => reply.entry(&ttl(&attr), &self.attr(&attr), GENERATION),
+            Ok(attr) => reply.entry(&attr.valid, &self.attr(&attr), GENERATION),
             Err(error) => reply.error(errno(op, &error)),
         }
     }
 
     fn attributes(self, op: &'static str, outcome: Result<Attr>, reply: ReplyAttr) {
         match outcome {
-            Ok(attr) => reply.attr(&ttl(&attr), &self.attr(&attr)),
+            Ok(attr) => reply.attr(&attr.valid, &self.attr(&attr)),
             Err(error) => reply.error(errno(op, &error)),
         }
     }
@@ -259,6 +256,7 @@ impl Filesystem for Adapter {
                 "the kernel's FUSE is old: a slow look-up holds up others in its directory"
             );
         }
+        self.keeps_listings = config.add_capabilities(InitFlags::FUSE_AUTO_INVAL_DATA).is_ok();
         // A smaller limit than asked for is as good.
         let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);
@@ -269,6 +267,7 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.fs.requests().lookup.up();
         let owner = self.owner;
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
         match self.fs.lookup_now(parent, &name).transpose() {
@@ -285,6 +284,7 @@ impl Filesystem for Adapter {
     fn forget(&self, _req: &Request, _ino: INodeNo, _nlookup: u64) {}
 
     fn getattr(&self, req: &Request, node: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        self.fs.requests().getattr.up();
         let (owner, node) = (self.owner, ino(node));
         match self.fs.getattr_now(node).transpose() {
             Some(outcome) => owner.attributes("getattr", outcome, reply),
@@ -314,6 +314,7 @@ impl Filesystem for Adapter {
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        self.fs.requests().setattr.up();
         let (owner, node, fh) = (self.owner, ino(node), fh.map(handle));
         let now = SystemTime::now();
         let [atime, mtime] = [atime, mtime].map(|time| {
@@ -351,6 +352,7 @@ impl Filesystem for Adapter {
         _rdev: u32,
         reply: ReplyEntry,
     ) {
+        self.fs.requests().mknod.up();
         if mode & libc::S_IFMT != libc::S_IFREG {
             return self.owner.entry("mknod", self.fs.refuse_special(ino(parent)), reply);
         }
@@ -367,6 +369,7 @@ impl Filesystem for Adapter {
         _umask: u32,
         reply: ReplyEntry,
     ) {
+        self.fs.requests().mkdir.up();
         let (owner, parent, name) = (self.owner, ino(parent), name.as_bytes().to_vec());
         self.wait(
             req,
@@ -376,10 +379,12 @@ impl Filesystem for Adapter {
     }
 
     fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.fs.requests().unlink.up();
         empty("unlink", self.fs.unlink(ino(parent), name.as_bytes()), reply);
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.fs.requests().rmdir.up();
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
         self.wait(
             req,
@@ -398,6 +403,7 @@ impl Filesystem for Adapter {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().rename.up();
         let how = match flags {
             none if none.is_empty() => Rename::Replace,
             RenameFlags::RENAME_NOREPLACE => Rename::NoReplace,
@@ -414,22 +420,23 @@ impl Filesystem for Adapter {
     }
 
     fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let owner = self.owner;
-        let linked = match self.fs.link(ino(node), ino(parent), name.as_bytes()) {
-            Ok(linked) => linked,
-            Err(error) => return reply.error(errno("link", &error)),
-        };
-        match self.fs.getattr_now(linked).transpose() {
+        self.fs.requests().link.up();
+        let (owner, parent, name) = (self.owner, ino(parent), name.as_bytes().to_vec());
+        if let Err(error) = self.fs.link(ino(node), parent, &name) {
+            return reply.error(errno("link", &error));
+        }
+        match self.fs.lookup_now(parent, &name).transpose() {
             Some(outcome) => owner.entry("link", outcome, reply),
             None => self.wait(
                 req,
-                move |fs| async move { fs.getattr(linked).await },
+                move |fs| async move { fs.lookup(parent, &name).await },
                 move |outcome| owner.entry("link", outcome, reply),
             ),
         }
     }
 
     fn open(&self, _req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        self.fs.requests().open.up();
         let how = Open {
             write: flags.acc_mode() != OpenAccMode::O_RDONLY,
             truncate: flags.0 & libc::O_TRUNC != 0,
@@ -458,10 +465,11 @@ impl Filesystem for Adapter {
         flags: i32,
         reply: ReplyCreate,
     ) {
+        self.fs.requests().create.up();
         match self.fs.create(ino(parent), name.as_bytes()) {
             Ok((attr, opened)) => {
                 let (node, fh) = (inode(attr.ino), FileHandle(opened.fh.0));
-                let (ttl, shown) = (ttl(&attr), self.owner.attr(&attr));
+                let (ttl, shown) = (attr.valid, self.owner.attr(&attr));
                 let register = |file: &File| reply.open_backing(file);
                 let answer = self.modes.open(node, &opened, OpenFlags(flags), register);
                 match answer.backing {
@@ -486,6 +494,7 @@ impl Filesystem for Adapter {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        self.fs.requests().read.up();
         let (fh, len) = (handle(fh), size as usize);
         let answer = move |outcome: Result<Vec<u8>>| match outcome {
             Ok(bytes) => reply.data(&bytes),
@@ -509,6 +518,7 @@ impl Filesystem for Adapter {
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        self.fs.requests().write.up();
         let fh = handle(fh);
         // The kernel puts the end where it believes it to be, and of a size that was never learnt that is 0.
         // Pages of a mapping are written back under any descriptor, and where they belong.
@@ -537,6 +547,7 @@ impl Filesystem for Adapter {
         _owner: LockOwner,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().flush.up();
         let fh = handle(fh);
         self.wait(
             req,
@@ -555,6 +566,7 @@ impl Filesystem for Adapter {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().release.up();
         self.modes.release(fh);
         self.block(move |fs| empty("release", fs.release(handle(fh)), reply));
     }
@@ -567,6 +579,7 @@ impl Filesystem for Adapter {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().fsync.up();
         let (node, fh) = (ino(node), handle(fh));
         self.wait(
             req,
@@ -576,10 +589,27 @@ impl Filesystem for Adapter {
     }
 
     fn opendir(&self, _req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        self.fs.requests().opendir.up();
         match self.fs.opendir(ino(node)) {
-            Ok(()) => reply.opened(FileHandle(0), FopenFlags::empty()),
+            Ok(whole) => {
+                let keep = FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE;
+                let keep = if whole && self.keeps_listings { keep } else { FopenFlags::empty() };
+                reply.opened(FileHandle(0), keep);
+            }
             Err(error) => reply.error(errno("opendir", &error)),
         }
+    }
+
+    fn releasedir(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        _fh: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.fs.requests().releasedir.up();
+        reply.ok();
     }
 
     fn readdir(
@@ -590,6 +620,7 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
+        self.fs.requests().readdir.up();
         let node = ino(node);
         let answer = move |outcome: Result<Vec<crate::fs::Listed>>| match outcome {
             Ok(listed) => {
@@ -617,6 +648,7 @@ impl Filesystem for Adapter {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().fsyncdir.up();
         let node = ino(node);
         self.wait(
             req,
@@ -626,6 +658,7 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        self.fs.requests().statfs.up();
         match self.fs.statfs() {
             Ok(space) => {
                 let block = space.block_bytes;
@@ -645,6 +678,7 @@ impl Filesystem for Adapter {
         _position: u32,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().setxattr.up();
         let demand = match flags {
             0 => Demand::Nothing,
             libc::XATTR_CREATE => Demand::Absent,
@@ -660,6 +694,7 @@ impl Filesystem for Adapter {
     }
 
     fn getxattr(&self, req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        self.fs.requests().getxattr.up();
         let (node, name) = (ino(node), name.as_bytes().to_vec());
         match self.fs.getxattr_now(node, &name).transpose() {
             Some(outcome) => xattr("getxattr", outcome, size, reply),
@@ -672,6 +707,7 @@ impl Filesystem for Adapter {
     }
 
     fn listxattr(&self, _req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
+        self.fs.requests().listxattr.up();
         let names = self.fs.listxattr(ino(node)).map(|names| {
             names.into_iter().flat_map(|name| [name.into_bytes(), vec![0]].concat()).collect()
         });
@@ -692,6 +728,7 @@ impl Filesystem for Adapter {
         mode: i32,
         reply: ReplyEmpty,
     ) {
+        self.fs.requests().fallocate.up();
         let fh = handle(fh);
         self.wait_to_write(
             req,
@@ -709,6 +746,7 @@ impl Filesystem for Adapter {
         whence: i32,
         reply: ReplyLseek,
     ) {
+        self.fs.requests().lseek.up();
         match self.fs.lseek(handle(fh), offset, whence) {
             Ok(found) => reply.offset(found),
             Err(error) => reply.error(errno("lseek", &error)),
@@ -751,10 +789,6 @@ fn as_sent(time: SystemTime) -> SystemTime {
         Err(before) => before.duration().subsec_nanos(),
     };
     time + Duration::from_nanos(2 * u64::from(nanos))
-}
-
-fn ttl(attr: &Attr) -> Duration {
-    if attr.provisional { TTL_PROVISIONAL } else { TTL }
 }
 
 fn kind(is_dir: bool) -> FileType {

@@ -180,6 +180,26 @@ impl Library {
         Ok(())
     }
 
+    /// For how long nobody need look whether the names in a directory are still at Google. If that is due, it is
+    /// looked at now: then they are good for as long as an answer is.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn good_for(&self, dir: DirId) -> Result<Duration, store::Error> {
+        let (refresh, now) = (self.config.refresh, self.now());
+        let told_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {
+            Some(album) if album.remote.is_some() => {
+                album.is_fresh(ITEMS_AGE_MAX, refresh, now).then_some(album.told_at)
+            }
+            _ => self.store.albums_listed_at()?,
+        };
+        let age = told_at.and_then(|at| now.duration_since(at).ok());
+        match age.and_then(|age| refresh.checked_sub(age)).filter(|left| !left.is_zero()) {
+            Some(left) => Ok(left),
+            None => self.look(dir).map(|_| refresh),
+        }
+    }
+
     fn is_recent(&self, at: SystemTime, now: SystemTime) -> bool {
         now.duration_since(at).is_ok_and(|age| age < self.config.refresh)
     }

@@ -2,6 +2,7 @@
 //! and for whoever watches many machines. [`Status`] is the one description of it; fields may be added to the
 //! JSON without a new version.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -51,6 +52,9 @@ pub struct Status {
     pub spool: Option<Spool>,
     /// The content cache.
     pub cache: Option<Cache>,
+    /// How often the kernel has asked for what.
+    #[serde(default)]
+    pub fuse: BTreeMap<String, u64>,
     /// The last few things that went wrong, oldest first.
     #[serde(default)]
     pub errors: Vec<Problem>,
@@ -216,6 +220,7 @@ impl Fs {
             quota: Quota::of(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool { bytes: spooled, room }),
             cache: Some(Cache { bytes: cached, limit }),
+            fuse: self.requests.so_far(),
             errors: queue.failures.iter().map(Problem::of).collect(),
         })
     }

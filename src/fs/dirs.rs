@@ -29,21 +29,21 @@ pub struct Listed {
 }
 
 impl Fs {
-    /// Somebody is about to look at a directory: listings that are due begin.
-    pub fn opendir(&self, ino: Ino) -> Result<()> {
+    /// Somebody is about to look at a directory: listings that are due begin. Says whether the kernel may keep what it
+    /// reads: all names are there, and it is told of changes.
+    pub fn opendir(&self, ino: Ino) -> Result<bool> {
         match self.place(ino)? {
             Place::Dir(dir) => {
                 if self.store.dir(dir)?.is_none() {
                     return Err(Error::plain(libc::ESTALE));
                 }
-                self.library.look(dir)?;
-                Ok(())
+                Ok(self.library.look(dir)?.is_empty())
             }
             Place::View(view) => {
                 self.library.look_at(view)?;
-                Ok(())
+                Ok(false)
             }
-            Place::Control | Place::Failed(_) | Place::Library => Ok(()),
+            Place::Control | Place::Failed(_) | Place::Library => Ok(false),
             Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
                 Err(Error::plain(libc::ENOTDIR))
             }
@@ -149,14 +149,15 @@ impl Fs {
 
     /// Makes an album, at Google and here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
-        let (parent, name) = self.changeable(parent, name, libc::EEXIST)?;
+        let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;
         let text = name.clone();
         let dir = self
             .library
-            .mkdir(parent, name)
+            .mkdir(dir, name)
             .await
             .map_err(|error| Error::from(error).doing(|| format!("making the album {text}")))?;
-        self.getattr(Place::Dir(dir).ino()).await
+        let place = Place::Dir(dir);
+        self.named(parent, place, self.getattr(place.ino()).await?)
     }
 
     /// Hides an empty album. Google cannot delete albums, so it stays there.

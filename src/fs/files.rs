@@ -72,7 +72,7 @@ impl Fs {
             }
         };
         self.pipeline.opened(file);
-        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0, false);
+        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0);
         Ok((attr, Opened { fh, direct: false, local: None }))
     }
 

@@ -460,8 +460,10 @@ mod tests {
         assert_eq!(misplaced, [(a, AlbumId::new("id of A"), "B".to_owned())]);
         store.watch().unwrap();
         store.place_again(a, &misplaced[0].1, &[vec![name("B"), name("B A")]]).unwrap();
+        // The name that came, `B`, the kernel has not kept: nothing had it.
         let changes = store.untold();
         assert!(changes.contains(&Change::Entry(DirId::ROOT, name("B A"))));
+        assert!(changes.contains(&Change::Dir(DirId::ROOT)));
         assert_eq!(
             (store.dir_path(a).unwrap(), store.dir_path(b).unwrap()),
             ("B".into(), "A".into())
