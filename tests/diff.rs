@@ -318,13 +318,13 @@ fn mistakes_are_explained() {
     ] {
         let (code, _, stderr) = run(&world, &args);
         assert!(code == 2 && stderr.contains(said), "{args:?}: {code} {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
     world.stop_emulator();
     let trouble = |world: &World, expected: &str| {
         let (code, _, stderr) = run(world, &["diff", "photo", "mnt/A"]);
         assert!(code == 2 && stderr.contains(expected), "{code} {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(stderr.lines().count(), 2, "{stderr}");
     };
     trouble(&world, "when there is a network");
     world.start_emulator();
