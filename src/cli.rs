@@ -92,6 +92,8 @@ pub enum Command {
     Adopt(commands::adopt::AdoptArgs),
     /// Read items back from Google and say what has become of them: is this a backup?
     Verify(commands::verify::VerifyArgs),
+    /// Make the small pictures that file managers show, so that these need not read the photos
+    Thumbnails(commands::thumbnails::ThumbnailsArgs),
     /// List what Google refused, and why
     Failed(commands::failed::FailedArgs),
     /// Put what Google refused back in the queue

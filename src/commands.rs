@@ -16,6 +16,7 @@ pub mod progress;
 pub mod running;
 pub mod status;
 pub mod sync;
+pub mod thumbnails;
 pub mod umount;
 pub mod verify;
 
@@ -88,6 +89,7 @@ fn dispatch(cli: Cli, profile: Profile, words: &[OsString]) -> Result<Exit, Comm
         Command::Diff(args) => diff::run(&args, &profile),
         Command::Adopt(args) => adopt::run(&args, &profile),
         Command::Verify(args) => verify::run(&args, &profile),
+        Command::Thumbnails(args) => thumbnails::run(&args, &profile).map(done),
         Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
         Command::Emulator(args) => emulator::run(args).map(done),
         Command::Completions(args) => man::completions(&args).map(done),

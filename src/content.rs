@@ -9,6 +9,7 @@ mod fetch;
 mod plan;
 mod sizes;
 mod stream;
+mod thumbnail;
 mod vain;
 mod verify;
 

@@ -107,6 +107,19 @@ impl Client {
         Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
     }
 
+    /// A picture of a photo or video that fits into a square of `pixels`, made by Google, usually a JPEG.
+    ///
+    /// # Errors
+    /// As [`Client::download_size`].
+    pub async fn thumbnail(&self, base_url: &str, pixels: u32) -> Result<Bytes, Error> {
+        let url = suffixed(base_url, &format!("=w{pixels}-h{pixels}"))?;
+        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, None)).await?;
+        let stall = self.transport.config.deadlines.stall;
+        tokio::time::timeout(stall, whole_body(DOWNLOAD, response))
+            .await
+            .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
+    }
+
     /// Makes one request for media and follows redirects, all without the token. That even the whole is asked for as
     /// a range tells whether the server does ranges.
     async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
@@ -168,6 +181,10 @@ fn media_url(base_url: &str, kind: MediaKind) -> Result<Url, Error> {
         MediaKind::Photo => "=d",
         MediaKind::Video => "=dv",
     };
+    suffixed(base_url, suffix)
+}
+
+fn suffixed(base_url: &str, suffix: &str) -> Result<Url, Error> {
     format!("{base_url}{suffix}")
         .parse()
         .map_err(|err| Error::Unfit { call: DOWNLOAD, why: format!("the base URL: {err}") })

@@ -39,8 +39,8 @@ enum Wanted {
     Photo,
     /// `dv`
     Video,
-    /// `w` and `h`
-    Thumbnail,
+    /// `w` and `h`: fits into a box of so many pixels, 0 for any number.
+    Thumbnail { width: u32, height: u32 },
 }
 
 fn wanted(options: &str) -> Option<Wanted> {
@@ -49,14 +49,17 @@ fn wanted(options: &str) -> Option<Wanted> {
         "dv" => return Some(Wanted::Video),
         _ => {}
     }
-    let pixels = |option: &str| {
-        let number = option.strip_prefix(['w', 'h'])?.parse().ok()?;
-        (1..=16383u32).contains(&number).then_some(())
-    };
-    let sized = options
-        .split('-')
-        .all(|option| matches!(option, "c" | "no" | "p" | "k") || pixels(option).is_some());
-    sized.then_some(Wanted::Thumbnail)
+    let (mut width, mut height) = (0, 0);
+    for option in options.split('-') {
+        let pixels = |number: &str| number.parse().ok().filter(|it| (1..=16383u32).contains(it));
+        match option.split_at_checked(1)? {
+            ("w", number) if pixels(number).is_some() => width = pixels(number)?,
+            ("h", number) if pixels(number).is_some() => height = pixels(number)?,
+            _ if matches!(option, "c" | "no" | "p" | "k") => {}
+            _ => return None,
+        }
+    }
+    Some(Wanted::Thumbnail { width, height })
 }
 
 /// Answers `GET` and `HEAD` of a base URL.
@@ -103,7 +106,7 @@ pub(super) async fn media(
     };
     let ranges = match found.wanted {
         Wanted::Video => faults.video_ranges,
-        Wanted::Photo | Wanted::Thumbnail => faults.photo_ranges,
+        Wanted::Photo | Wanted::Thumbnail { .. } => faults.photo_ranges,
     };
     let size = found.segments.iter().map(Segment::len).sum();
     let range = if ranges { requested_range(request.headers(), size) } else { Ok(None) };
@@ -226,6 +229,18 @@ fn find(server: &Server, faults: &Faults, path: &str) -> Result<Found, Box<Respo
         }
         // A still of the video.
         (_, true) => return Ok(picture(wanted)),
+        (Wanted::Thumbnail { width, height }, false) => {
+            let Content::Stored(sha256) = &item.content else { return Ok(picture(wanted)) };
+            let Some(small) = rendition::scaled(&server.dir.blob(sha256), width, height) else {
+                return Ok(picture(wanted));
+            };
+            return Ok(Found {
+                segments: vec![Segment::Memory(small.into())],
+                mime: "image/jpeg".to_owned(),
+                attachment: None,
+                wanted,
+            });
+        }
         (_, false) => {}
     }
     let segments = segments(server, &item).map_err(|error| {
@@ -236,7 +251,7 @@ fn find(server: &Server, faults: &Faults, path: &str) -> Result<Found, Box<Respo
     Ok(Found {
         segments,
         mime: if video { "video/mp4".to_owned() } else { item.facts.mime },
-        attachment: (wanted != Wanted::Thumbnail).then_some(item.filename),
+        attachment: Some(item.filename),
         wanted,
     })
 }

@@ -26,6 +26,17 @@ const STRIPPED_COMMENT: &[u8] = b"\xff\xfe\x00\x11software:Google";
 /// Bytes at the start of a JPEG in which EXIF is looked for: a segment has at most 64 KiB.
 const JPEG_HEAD_BYTES: u64 = 256 * 1024;
 
+/// A photo made small enough for a box of pixels, without its metadata (reference §9); `None` if it cannot be decoded here. 0 is
+/// no bound.
+pub(super) fn scaled(path: &Path, width: u32, height: u32) -> Option<Vec<u8>> {
+    let bound = |pixels| if pixels == 0 { u32::MAX } else { pixels };
+    let photo = image::ImageReader::open(path).ok()?.with_guessed_format().ok()?.decode().ok()?;
+    let small = photo.thumbnail(bound(width).min(photo.width()), bound(height).min(photo.height()));
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut jpeg).encode_image(&small.into_rgb8()).ok()?;
+    Some(jpeg)
+}
+
 /// A piece of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {

@@ -20,6 +20,10 @@ const ADOPTED: &str = "adopted";
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
 const VERIFY: &str = "verify";
+const THUMBNAIL: &str = "thumbnail";
+
+/// The kernel takes no larger value of an attribute: `XATTR_SIZE_MAX` in linux/limits.h.
+const VALUE_BYTES_MAX: usize = 65536;
 
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
@@ -45,7 +49,7 @@ impl Fs {
             (Some(LISTED), Place::View(_)) => return Ok(None),
             _ => {}
         }
-        if let (Some(VERIFY), Place::File(file)) = (name, place) {
+        if let (Some(VERIFY | THUMBNAIL), Place::File(file)) = (name, place) {
             return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
         }
         let (Some(name), Some(file)) = (name, place.file()) else {
@@ -57,7 +61,8 @@ impl Fs {
     }
 
     /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
-    /// does, `listed` for a new listing of the directory, `verify` for what Google gives back of an item. The kernel locks a directory for the time of an
+    /// does, `listed` for a new listing of the directory, `verify` for what Google gives back of an item, `thumbnail`
+    /// for a small picture of it. The kernel locks a directory for the time of an
     /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
         match (own(name), self.place(ino)?) {
@@ -74,6 +79,13 @@ impl Fs {
                 let seen = self.content.look_again(&self.file(file)?).await?;
                 return serde_json::to_vec(&seen)
                     .map_err(|error| Error::because(libc::EIO, error.to_string()));
+            }
+            (Some(THUMBNAIL), Place::File(file)) => {
+                let picture = self.content.thumbnail(&self.file(file)?).await?;
+                return match picture.len() <= VALUE_BYTES_MAX {
+                    true => Ok(picture),
+                    false => Err(Error::plain(libc::E2BIG)),
+                };
             }
             _ => return Err(Error::plain(libc::ENODATA)),
         }

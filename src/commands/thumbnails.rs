@@ -1,0 +1,259 @@
+//! `gphotosfs thumbnails`: fills the desktop's cache of thumbnails with pictures that Google makes, so that opening an
+//! album in a file manager reads some kilobytes of each photo here and none of the photo itself.
+//!
+//! The cache is that of the freedesktop.org Thumbnail Managing Standard, which GNOME, KDE, Xfce and others share.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufReader, BufWriter};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Args;
+use etcetera::BaseStrategy;
+use image::{DynamicImage, RgbaImage};
+use indicatif::{ProgressBar, ProgressStyle};
+use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rayon::prelude::*;
+
+use super::{CommandError, diff, print, running};
+use crate::profile::Profile;
+
+/// `gphotosfs thumbnails`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ThumbnailsArgs {
+    /// A directory on a mount
+    dir: PathBuf,
+}
+
+const AFTER_HELP: &str = "\
+The pictures go where GNOME, KDE, Xfce and other desktops look for them (~/.cache/thumbnails). Each costs one download \
+of some kilobytes; those that are there and up to date cost nothing.";
+
+/// How many pictures are asked for at a time.
+const AT_A_TIME: usize = 8;
+
+/// Sizes of the standard in pixels, and their directories. The first is the one that the mount gives.
+const SIZES: [(u32, &str); 2] = [(256, "large"), (128, "normal")];
+
+/// What a file's URI may hold as it is: as GLib writes it, whose hash of it file managers look for.
+const IN_URI: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The kernel gives no larger value of an attribute.
+const XATTR_BYTES_MAX: usize = 65536;
+
+/// No picture that is one is larger.
+const PICTURE_PIXELS_MAX: u32 = 4096;
+
+/// What became of the files.
+#[derive(Default)]
+struct Tally {
+    made: AtomicU64,
+    there: AtomicU64,
+    not_yet: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Makes what is missing below a directory.
+///
+/// # Errors
+/// If the directory is not on a mount or the cache cannot be written.
+pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError> {
+    diff::mount_of(&args.dir, profile)?;
+    let root = args.dir.canonicalize().map_err(|err| running::cannot_use(&args.dir, err))?;
+    let cache = Cache::open()
+        .map_err(|err| CommandError::new("cannot use the desktop's thumbnails").because(err))?;
+    let names = diff::names(&root)?;
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} thumbnails")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Drawn on a terminal only.
+    let bar = ProgressBar::new(names.len() as u64).with_style(style);
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
+    let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let tally = Tally::default();
+    let make = |name: &PathBuf| {
+        let count = match cache.complete(&root.join(name)) {
+            Ok(Outcome::Made) => &tally.made,
+            Ok(Outcome::There) => &tally.there,
+            Ok(Outcome::NotYet) => &tally.not_yet,
+            Err(err) => {
+                bar.suspend(|| eprintln!("gphotosfs: {}: {err}", name.display()));
+                &tally.failed
+            }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        bar.inc(1);
+    };
+    threads.install(|| names.par_iter().for_each(make));
+    bar.finish_and_clear();
+    let [made, there, not_yet, failed] =
+        [tally.made, tally.there, tally.not_yet, tally.failed].map(AtomicU64::into_inner);
+    print(format!(
+        "{} files = {made} thumbnails made + {there} there already + {not_yet} not at Google yet + {failed} failed\n",
+        names.len()
+    ))?;
+    match failed {
+        0 => Ok(()),
+        _ => Err(CommandError::new("not all thumbnails could be made")
+            .hint("the log of the mount says why; run it again later")),
+    }
+}
+
+enum Outcome {
+    Made,
+    There,
+    /// The file is on its way, and file managers read the local copy.
+    NotYet,
+}
+
+/// The desktop's cache.
+struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    fn open() -> io::Result<Self> {
+        let base = etcetera::base_strategy::Xdg::new().map_err(io::Error::other)?;
+        let root = base.cache_dir().join("thumbnails");
+        for (_, dir) in SIZES {
+            DirBuilder::new().recursive(true).mode(0o700).create(root.join(dir))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Sees to it that a file has its thumbnails.
+    fn complete(&self, path: &Path) -> io::Result<Outcome> {
+        let stamp = Stamp::of(path)?;
+        if SIZES.iter().all(|(_, dir)| stamp.is_on(&self.root.join(dir).join(stamp.name()))) {
+            return Ok(Outcome::There);
+        }
+        // With room for any value: whoever asks for its size first has it fetched twice.
+        let mut picture = vec![0; XATTR_BYTES_MAX];
+        match rustix::fs::getxattr(path, "user.gphotos.thumbnail", &mut picture) {
+            Ok(len) => picture.truncate(len),
+            Err(rustix::io::Errno::NODATA) => return Ok(Outcome::NotYet),
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut reader = image::ImageReader::new(io::Cursor::new(picture)).with_guessed_format()?;
+        let mut limits = image::Limits::default();
+        limits.max_image_width = Some(PICTURE_PIXELS_MAX);
+        limits.max_image_height = Some(PICTURE_PIXELS_MAX);
+        reader.limits(limits);
+        let picture = reader.decode().map_err(io::Error::other)?;
+        for (pixels, dir) in SIZES {
+            stamp.save(&smaller(&picture, pixels), &self.root.join(dir))?;
+        }
+        Ok(Outcome::Made)
+    }
+}
+
+/// Fits into a square; never larger than it was.
+fn smaller(picture: &DynamicImage, pixels: u32) -> RgbaImage {
+    if picture.width() <= pixels && picture.height() <= pixels {
+        return picture.to_rgba8();
+    }
+    picture.thumbnail(pixels, pixels).into_rgba8()
+}
+
+/// By what a thumbnail is known to be of a file, and to be of its present content.
+struct Stamp {
+    uri: String,
+    mtime: String,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let uri = format!("file://{}", percent_encode(path.as_os_str().as_bytes(), IN_URI));
+        Ok(Self { uri, mtime: path.metadata()?.mtime().to_string() })
+    }
+
+    fn name(&self) -> String {
+        let digest = Md5::digest(&self.uri);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".png"
+    }
+
+    /// Whether a thumbnail is there, and of this content.
+    fn is_on(&self, thumbnail: &Path) -> bool {
+        let Ok(file) = File::open(thumbnail) else { return false };
+        let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else { return false };
+        let says = |key: &str, value: &str| {
+            let mut texts = reader.info().uncompressed_latin1_text.iter();
+            texts.any(|it| it.keyword == key && it.text == value)
+        };
+        says("Thumb::URI", &self.uri) && says("Thumb::MTIME", &self.mtime)
+    }
+
+    /// Under its name at once or not at all, as the standard wants it.
+    fn save(&self, picture: &RgbaImage, dir: &Path) -> io::Result<()> {
+        let file = tempfile::Builder::new()
+            .prefix("gphotosfs-")
+            .suffix(OsStr::new(".png"))
+            .permissions(PermissionsExt::from_mode(0o600))
+            .tempfile_in(dir)?;
+        let mut encoder =
+            png::Encoder::new(BufWriter::new(file.as_file()), picture.width(), picture.height());
+        encoder.set_color(png::ColorType::Rgba);
+        let texts = [
+            ("Thumb::URI", &self.uri),
+            ("Thumb::MTIME", &self.mtime),
+            ("Software", &"gphotosfs".to_owned()),
+        ];
+        for (key, value) in texts {
+            encoder.add_text_chunk(key.to_owned(), value.clone())?;
+        }
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(picture.as_raw())?;
+        writer.finish()?;
+        file.persist(dir.join(self.name()))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_standard() {
+        // The example of the Thumbnail Managing Standard.
+        let stamp = Stamp { uri: "file:///home/jens/photos/me.png".into(), mtime: "0".into() };
+        assert_eq!(stamp.name(), "c6ee772d9e49320e97ec29a7eb5b1697.png");
+    }
+
+    #[test]
+    fn a_thumbnail_is_of_one_file_and_one_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("50 % ä (1).jpg");
+        std::fs::write(&path, b"x").unwrap();
+        let stamp = Stamp::of(&path).unwrap();
+        assert!(stamp.uri.ends_with("/50%20%25%20%C3%A4%20(1).jpg"), "{}", stamp.uri);
+        stamp.save(&RgbaImage::new(4, 3), dir.path()).unwrap();
+        let made = dir.path().join(stamp.name());
+        assert!(stamp.is_on(&made));
+        assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o600);
+        let later = Stamp { mtime: "1".into(), ..stamp };
+        assert!(!later.is_on(&made));
+    }
+}

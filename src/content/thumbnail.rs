@@ -1,0 +1,31 @@
+//! Small pictures of items, made by Google: for file managers, which would otherwise read the originals.
+
+use super::{Content, Error};
+use crate::media::MediaId;
+use crate::store::FileInfo;
+
+/// What the desktops call large: a square of so many pixels.
+const PIXELS: u32 = 256;
+
+impl Content {
+    /// A picture of an item, some kilobytes, usually as JPEG. It costs a media request, and a part of a request for its address.
+    ///
+    /// # Errors
+    /// If the item is not at Google yet, or Google cannot be asked.
+    pub async fn thumbnail(&self, info: &FileInfo) -> Result<Vec<u8>, Error> {
+        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        match self.picture_of(info, &media).await {
+            // The address may have been too old.
+            Err(Error::Download(error)) if error.is_stale_url() => {
+                self.urls.forget(&media);
+                self.picture_of(info, &media).await
+            }
+            other => other,
+        }
+    }
+
+    async fn picture_of(&self, info: &FileInfo, media: &MediaId) -> Result<Vec<u8>, Error> {
+        let source = self.source(info.id, media).await?;
+        Ok(self.client.thumbnail(&source.base_url, PIXELS).await?.to_vec())
+    }
+}
