@@ -21,6 +21,7 @@ mod error;
 mod faults;
 mod filters;
 mod gate;
+mod holds;
 mod items;
 mod json;
 mod listener;
@@ -54,6 +55,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use call::{Call, SCOPE_PREFIX, SCOPES};
 pub use edit::{Edit, EditError};
 pub use faults::{CallFaults, Failure, Faults, Injection, ItemFailure, OddFilename};
+pub use holds::Moment;
 pub use rendition::synthetic_content;
 pub use stats::Stats;
 
@@ -132,6 +134,7 @@ impl Emulator {
             dir,
             sealer: seal::Sealer::new(key),
             switches: faults::Switchboard::new(config.faults),
+            holds: holds::Holds::default(),
             meter: stats::Meter::default(),
             world: Mutex::new(world),
             codes: consent::Codes::default(),
@@ -198,6 +201,21 @@ impl Emulator {
     /// Changes the fault switches.
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         self.server.switches.change(change);
+    }
+
+    /// Has calls of a kind wait, at that moment of each, until they are let go on.
+    pub fn hold(&self, call: Call, moment: Moment) {
+        self.server.holds.hold(call, moment);
+    }
+
+    /// Lets so many of the held calls go on, or of those still to come.
+    pub fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
+        self.server.holds.let_pass(call, moment, calls);
+    }
+
+    /// Holds calls of that kind no more.
+    pub fn let_go(&self, call: Call, moment: Moment) {
+        self.server.holds.let_go(call, moment);
     }
 
     /// What has been counted since the start or the last reset.

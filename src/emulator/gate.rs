@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::call::{Call, SCOPE_PREFIX};
 use super::error::{ApiError, body_response, html_error, json_response};
 use super::faults::{Failure, Faults, Injection, Plan};
+use super::holds::Moment;
 use super::json::{Schema, apply_mask};
 use super::listener::Line;
 use super::server::Server;
@@ -104,7 +105,9 @@ pub(super) async fn api(
     let task = tokio::spawn(async move {
         let _running = server.meter.begin(call);
         let pretty = standard_parameter(&parts, "prettyPrint") != Some("false".to_owned());
+        server.holds.pass(call, Moment::Request).await;
         let result = answer(&server, &line, call, id, &parts, body).await;
+        server.holds.pass(call, Moment::Answer).await;
         if let Err(error) = &result
             && error.violation
         {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::consent::Codes;
 use super::error::ApiError;
 use super::faults::Switchboard;
+use super::holds::Holds;
 use super::persist::StateDir;
 use super::seal::Sealer;
 use super::sessions::Sessions;
@@ -31,6 +32,7 @@ pub(super) struct Server {
     pub(super) dir: StateDir,
     pub(super) sealer: Sealer,
     pub(super) switches: Switchboard,
+    pub(super) holds: Holds,
     pub(super) meter: Meter,
     pub(super) world: Mutex<World>,
     pub(super) codes: Codes,
