@@ -5,9 +5,11 @@ use tokio::task::JoinSet;
 use super::error::{Error, Result};
 use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name, place_of};
+use crate::api::ALBUM_ITEMS_MAX;
 use crate::library::Follower;
 use crate::media::{DirId, EntryName, FileId, View};
-use crate::store::{Child, DirEntry, Unlinked};
+use crate::store::{Child, DirEntry, TreeError, Unlinked};
+use crate::upload::accept::is_scratch_name;
 
 /// How many entries are taken from the store at a time: about what a kernel buffer holds.
 pub(super) const CHUNK: u32 = 512;
@@ -198,6 +200,7 @@ impl Fs {
         let name = entry_name(name)?;
         let file = self.place(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
         self.pipeline.check_name(file, &name)?;
+        self.check_room(dir, Some(file), &name)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
         self.pipeline.wake();
@@ -226,6 +229,9 @@ impl Fs {
         how: Rename,
     ) -> Result<()> {
         self.pipeline.check_name(file, &to.1)?;
+        if how != Rename::Exchange {
+            self.check_room(to.0, Some(file), &to.1)?;
+        }
         let (from, to) = ((from.0, &from.1), (to.0, &to.1));
         match how {
             Rename::Exchange => {
@@ -253,6 +259,7 @@ impl Fs {
             return Err(Error::plain(libc::EPERM));
         }
         let replace = how == Rename::Replace;
+        self.check_room(to.0, None, &to.1)?;
         let replaced = self
             .pipeline
             .retry((from.0, &from.1), (to.0, &to.1), replace)
@@ -292,6 +299,21 @@ impl Fs {
             .move_dir(dir, to.0, to.1)
             .await
             .map_err(|error| Error::from(error).doing(|| format!("moving albums to {text}")))
+    }
+
+    /// Refuses a name in an album in which there is no room for another item.
+    pub(super) fn check_room(
+        &self,
+        dir: DirId,
+        file: Option<FileId>,
+        name: &EntryName,
+    ) -> Result<()> {
+        // A half-written file may be about to take another's place.
+        if is_scratch_name(name) || !self.store.is_full(dir, file, name, ALBUM_ITEMS_MAX)? {
+            return Ok(());
+        }
+        let path = self.store.dir_path(dir)?;
+        Err(Error::from(TreeError::Full).doing(|| format!("another item in {path}")))
     }
 
     /// Deletes what is left of a file that nothing refers to, unless somebody has it open: then

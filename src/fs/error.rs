@@ -92,6 +92,7 @@ impl From<store::TreeError> for Error {
             E::IsDir => libc::EISDIR,
             E::NotDir => libc::ENOTDIR,
             E::NotAlbum => return Self::caused(libc::EPERM, error),
+            E::Full => return Self::caused(libc::EMLINK, error),
         })
     }
 }
@@ -105,9 +106,9 @@ impl From<store::Error> for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        // Trouble with our own spool and cache files: only a full disk is the user's business as such.
+        // Trouble with our own spool and cache files: only limits are the user's business as such.
         let errno = match error.raw_os_error() {
-            Some(full @ (libc::ENOSPC | libc::EDQUOT)) => full,
+            Some(own @ (libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => own,
             _ => libc::EIO,
         };
         Self::caused(errno, error)

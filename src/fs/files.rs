@@ -58,6 +58,7 @@ impl Fs {
     pub fn create(&self, parent: Ino, name: &[u8]) -> Result<(Attr, Opened)> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
+        self.check_room(dir, None, &name)?;
         let file = self.store.create_file(dir, &name, to_nanos(SystemTime::now()))??;
         let opened = self.handles.open(file, true, || -> Result<Bytes> {
             Ok(Bytes::Spool { file: Arc::new(self.pipeline.spool().create(file)?), writing: true })
@@ -222,7 +223,7 @@ impl Fs {
         let open = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let Bytes::Spool { file, writing: true } = &*bytes else { return Ok(None) };
-        let need = file.need(end_of(file, offset, data.len())?, data.len() as u64)?;
+        let need = self.need(&open, file, offset, data.len())?;
         if !self.pipeline.take_room(need.more)? {
             return Ok(None);
         }
@@ -233,10 +234,22 @@ impl Fs {
     /// room in the spool.
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let open = self.writable(fh)?;
-        let need =
-            |file: &SpoolFile| Ok(file.need(end_of(file, offset, data.len())?, data.len() as u64)?);
+        let need = |file: &SpoolFile| self.need(&open, file, offset, data.len());
         let put = |file: &SpoolFile| self.put(&open, file, offset, data);
         self.change(&open, need, put, Lacking::Spoils).await
+    }
+
+    /// The room that a write needs, unless the file would be longer by it than Google takes: then what it lacks makes
+    /// it another file than its writer meant.
+    fn need(&self, open: &OpenFile, file: &SpoolFile, offset: Offset, len: usize) -> Result<Need> {
+        let end = end_of(file, offset, len)?;
+        if let Err(error) = file.check_length(end) {
+            let error = Error::from(error);
+            let errno = std::io::Error::from_raw_os_error(error.errno().0);
+            self.pipeline.spoiled(open.file, &errno);
+            return Err(self.writing(open.file, error));
+        }
+        Ok(file.need(end, len as u64)?)
     }
 
     fn put(&self, open: &OpenFile, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result<u32> {
@@ -281,11 +294,14 @@ impl Fs {
     }
 
     async fn wait_for_room(&self, file: FileId, need: Need) -> Result<()> {
-        self.pipeline.wait_for_room(file, need).await.map_err(|error| {
-            Error::from(error).doing(|| {
-                let path = self.store.file_path(file).ok().flatten();
-                format!("writing {}", path.as_deref().unwrap_or("a file without a name"))
-            })
+        let outcome = self.pipeline.wait_for_room(file, need).await;
+        outcome.map_err(|error| self.writing(file, error.into()))
+    }
+
+    fn writing(&self, file: FileId, error: Error) -> Error {
+        error.doing(|| {
+            let path = self.store.file_path(file).ok().flatten();
+            format!("writing {}", path.as_deref().unwrap_or("a file without a name"))
         })
     }
 
@@ -296,9 +312,16 @@ impl Fs {
         let takes_away = mode.intersects(
             rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::COLLAPSE_RANGE,
         );
-        let need = |file: &SpoolFile| match takes_away {
-            true => Ok(Need::default()),
-            false => Ok(file.need(offset.saturating_add(len), len)?),
+        let lengthens = !mode.contains(rustix::fs::FallocateFlags::KEEP_SIZE);
+        let need = |file: &SpoolFile| {
+            if takes_away {
+                return Ok(Need::default());
+            }
+            let end = offset.saturating_add(len);
+            if lengthens {
+                file.check_length(end)?;
+            }
+            Ok(file.need(end, len)?)
         };
         let allocate = |file: &SpoolFile| {
             file.fallocate(mode, offset, len).map_err(|errno| match errno {
@@ -391,7 +414,7 @@ impl Fs {
             return self.truncate_whole(open);
         }
         // A hole needs no room.
-        let need = |_: &SpoolFile| Ok(Need::default());
+        let need = |file: &SpoolFile| Ok(file.check_length(size).map(|()| Need::default())?);
         self.change(open, need, |file| Ok(file.set_len(size)?), Lacking::Harmless).await
     }
 

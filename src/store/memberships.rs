@@ -90,6 +90,14 @@ impl Store {
         self.read(|db| members_of_one_album(db, REMOVALS_FROM, "t.id", limit))
     }
 
+    /// Whether items are about to be taken out of an album.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_left_by_some(&self, dir: DirId) -> Result<bool> {
+        self.read(|db| is_left_by_some(db, dir))
+    }
+
     /// Notes, before Google is asked, that these memberships are about to change.
     ///
     /// # Errors
@@ -212,6 +220,12 @@ impl Store {
             Ok(settled)
         })
     }
+}
+
+pub(super) fn is_left_by_some(db: &Connection, dir: DirId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND want = 0 AND want <> present")?
+        .exists([dir])?)
 }
 
 /// Whether the item is in the album is known now. A row that neither wants nor has anything, and that no

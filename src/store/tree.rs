@@ -88,6 +88,11 @@ pub enum TreeError {
     /// It is not an album, so it cannot hold files.
     #[error("files live in albums, and the directory is not one: make an album in it with mkdir")]
     NotAlbum,
+    /// There is no room in the album.
+    #[error(
+        "the album holds as many items as Google allows: take some out of it, or make another one"
+    )]
+    Full,
 }
 
 /// What became of a name that was removed or replaced.
@@ -245,6 +250,35 @@ impl Store {
                 .execute(params![file, UploadState::Open])?;
             add_entry(tx, dir, name, file)?;
             Ok(Ok(file))
+        })
+    }
+
+    /// Whether an album holds `max` items, not counting `file` and what `name` stands for there: these take no
+    /// more room. Neither do files that are kept here under a name for half-written ones.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_full(
+        &self,
+        dir: DirId,
+        file: Option<FileId>,
+        name: &EntryName,
+        max: u64,
+    ) -> Result<bool> {
+        self.read(|db| {
+            let names: u64 = db
+                .prepare_cached("SELECT count(*) FROM entries WHERE dir = ?1")?
+                .query_row([dir], |row| row.get(0))?;
+            if names < max {
+                return Ok(false);
+            }
+            let items: u64 = db
+                .prepare_cached(
+                    "SELECT count(DISTINCT e.file) FROM entries e LEFT JOIN uploads u ON u.file = e.file \
+                     WHERE e.dir = ?1 AND e.name <> ?3 AND e.file IS NOT ?2 AND u.state IS NOT ?4",
+                )?
+                .query_row(params![dir, file, name, UploadState::Scratch], |row| row.get(0))?;
+            Ok(items >= max)
         })
     }
 

@@ -81,6 +81,20 @@ impl Store {
         })
     }
 
+    /// Google has no room in an album for a file: whether there will be, since items are about to leave it. The
+    /// version whose place the file takes is one of them now, although its successor is not there yet.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn make_way(&self, dir: DirId, file: FileId) -> Result<bool> {
+        self.write_durable(|tx| {
+            if let Some(old) = replaced_by(tx, file)? {
+                drop_member(tx, dir, old)?;
+            }
+            super::memberships::is_left_by_some(tx, dir)
+        })
+    }
+
     /// Refuses a file for good: its names move to the failed ones, and to its old version if it had one.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::media::{EntryName, MediaKind};
 pub const HEAD_BYTES: usize = 4096;
 
 /// Google's limit for photos: 200 MB.
-const PHOTO_BYTES_MAX: u64 = 200_000_000;
+pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
 /// Google's limit for videos: 20 GB.
 const VIDEO_BYTES_MAX: u64 = 20_000_000_000;
 
@@ -55,6 +55,15 @@ impl Accepted {
             MediaKind::Photo => PHOTO_BYTES_MAX,
             MediaKind::Video => VIDEO_BYTES_MAX,
         }
+    }
+}
+
+/// The most bytes Google takes of whatever begins so, as far as that can be told: of what may be a video, the
+/// most it takes of any file.
+pub fn bytes_max(head: &[u8]) -> u64 {
+    match mime_of_content(head).map(MediaKind::of_mime) {
+        Some(MediaKind::Photo) => PHOTO_BYTES_MAX,
+        _ => VIDEO_BYTES_MAX,
     }
 }
 

@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 use tokio::time::Instant;
 
-use super::{Pipeline, Shared, Waiter};
+use super::accept::{self, HEAD_BYTES, PHOTO_BYTES_MAX};
+use super::{Pipeline, SealError, Shared, Waiter};
 use crate::media::FileId;
 use crate::store::{self, Scope};
 
@@ -144,6 +145,20 @@ impl SpoolFile {
     /// Whether a part of the range is not on the disk. The position this moves is used by nobody.
     fn has_hole(&self, start: u64, end: u64) -> bool {
         rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Hole(start)).map_or(true, |at| at < end)
+    }
+
+    /// Whether it may become so long: what Google would not take is refused before it is written.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`]; or the disk cannot be looked at.
+    pub fn check_length(&self, end: u64) -> Result<(), SealError> {
+        if end <= PHOTO_BYTES_MAX || end <= self.file.metadata()?.len() {
+            return Ok(());
+        }
+        let mut head = [0; HEAD_BYTES];
+        let read = self.file.read_at(&mut head, 0)?;
+        let max = accept::bytes_max(&head[..read]);
+        if end > max { Err(SealError::TooLarge { size: end, max }) } else { Ok(()) }
     }
 
     /// Writes all of it.

@@ -22,7 +22,7 @@ use super::transfer::{self, Outcome};
 use super::trouble::{Backoff, Trouble, TroubleKind};
 use super::{Refusal, SHUTDOWN_PATIENCE, Sending, Shared, chain};
 use crate::api::{self, RAW_UPLOAD_MAX};
-use crate::media::FileId;
+use crate::media::{DirId, FileId};
 use crate::store::{self, MemberCall};
 
 /// Tokens older than this are not relied on (reference §13): 24 hours less a margin.
@@ -82,6 +82,8 @@ struct Worker {
     split: VecDeque<Uploaded>,
     /// Likewise, for memberships.
     split_members: VecDeque<(members::Kind, MemberCall)>,
+    /// An album that was full while items were about to leave it: they do so before others come.
+    full: Option<DirId>,
     /// How often the same call has failed in a row.
     call_failures: u32,
     /// Which kind of change was made last, so that none starves.
@@ -113,6 +115,7 @@ impl Worker {
             look: JoinSet::new(),
             split: VecDeque::new(),
             split_members: VecDeque::new(),
+            full: None,
             call_failures: 0,
             created_last: false,
             members_stirred: true,

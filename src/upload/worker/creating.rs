@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::{Change, Earliest, HOLD_UP_MAX, TOKENS_MAX, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
 use crate::media::MediaItem;
-use crate::store::{self, CreateItem, Created, Settled};
+use crate::store::{self, CreateCall, CreateItem, Created, Settled};
 use crate::upload::batch::{self, Next, Rules};
 use crate::upload::state::{Creating, Uploaded};
 use crate::upload::{ATTEMPTS_MAX, Refusal, chain, crash};
@@ -132,6 +132,9 @@ impl Worker {
         } else if creating.call().items.len() > 1 {
             self.split(creating, false).await;
         } else {
+            if error.is_album_full() && self.is_way_made(creating.call()).await {
+                return self.wait_for_room(creating).await;
+            }
             let text = chain(error);
             let token = error.is_invalid_token();
             if error.is_album_full() {
@@ -147,6 +150,26 @@ impl Worker {
             })
             .await;
         }
+    }
+
+    /// Whether there will be room for this file in its album when what is about to leave it has left.
+    async fn is_way_made(&mut self, call: &CreateCall) -> bool {
+        let (dir, file) = (call.dir, call.items.first().map(|item| item.file));
+        let made = self.store(move |store| file.map_or(Ok(false), |it| store.make_way(dir, it)));
+        made.await.unwrap_or(false)
+    }
+
+    /// The album is full until removals have been made: they come next.
+    async fn wait_for_room(&mut self, creating: Creating) {
+        let retry_at = Some(self.retry_at(1));
+        self.settle_all(creating, |_| Created::Again {
+            alone: false,
+            error: None,
+            retry_at,
+            maybe_made: false,
+        })
+        .await;
+        self.stir();
     }
 
     /// Nothing is known about this batch: it stays asked for, and is asked for again.

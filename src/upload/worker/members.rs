@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Change, Earliest, Worker};
 use crate::api::{self, Advice, BATCH_MAX};
-use crate::media::MediaId;
+use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall};
 use crate::upload::{batch, chain, crash};
 
@@ -70,8 +70,14 @@ impl Worker {
         let additions = self.shared.store.run(|store| store.additions(BATCH_MAX)).await?;
         let removals = self.shared.store.run(|store| store.removals(BATCH_MAX)).await?;
         self.members_stirred = additions.is_some() || removals.is_some();
+        if removals.is_none() {
+            self.full = None;
+        }
         for (kind, call) in [(Kind::Add, additions), (Kind::Remove, removals)] {
             let Some(call) = call else { continue };
+            if kind == Kind::Add && self.full == Some(call.dir) {
+                continue;
+            }
             let due = self.members_due(kind, &call, now);
             if due <= now {
                 return Ok(Some((kind, call)));
@@ -126,6 +132,10 @@ impl Worker {
             return;
         }
         match kind {
+            // The rows say that it was asked for: it is asked for again.
+            Kind::Add if error.is_album_full() && self.is_left_by_some(call.dir).await => {
+                self.full = Some(call.dir);
+            }
             Kind::Add => self.additions_refused(call, &error).await,
             Kind::Remove => {
                 // It is out of the album already, or the album is gone, or it was never ours to remove.
@@ -133,6 +143,11 @@ impl Worker {
                 self.members_changed(kind, call).await;
             }
         }
+    }
+
+    /// Whether items are about to leave an album.
+    async fn is_left_by_some(&mut self, dir: DirId) -> bool {
+        self.store(move |store| store.is_left_by_some(dir)).await.unwrap_or(false)
     }
 
     async fn members_changed(&mut self, kind: Kind, call: MemberCall) {
