@@ -144,6 +144,11 @@ impl Content {
         self.cache.get(file).map(|file| Reader::Local(Arc::new(file)))
     }
 
+    /// Whether a file that Google has would be read as it was copied in, rather than as Google gives it out.
+    pub fn has_original(&self, file: FileId) -> bool {
+        self.cache.has_original(file)
+    }
+
     /// Something to read a file's bytes from; a download is begun or joined if need be.
     ///
     /// # Errors

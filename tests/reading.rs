@@ -288,3 +288,38 @@ fn addresses_that_have_expired_cost_one_request_in_vain_for_a_whole_album() {
     assert_eq!(stats.media_requests_today, 61);
     world.umount();
 }
+
+/// > `user.gphotos.state` of what Google has is `committed` while the file is here as it was copied in, and is read back
+/// > byte for byte; otherwise it is `rendition`: reading gives what Google makes of it, without the GPS position, and of a
+/// > video another encoding.
+#[test]
+fn the_state_tells_what_will_be_read() {
+    let world = World::new();
+    seed(&world, 1, 5000);
+    world.mount(&["--cache-size", "1M"]);
+    world.photo("a.jpg", 1, 600_000);
+    world.photo("b.jpg", 2, 600_000);
+    let state = |path: &str| {
+        let mut value = [0; 64];
+        let path = world.mnt.join("Trip").join(path);
+        let len = rustix::fs::getxattr(path, "user.gphotos.state", &mut value[..]).unwrap();
+        String::from_utf8(value[..len].to_vec()).unwrap()
+    };
+    world.sh("ls mnt/Trip && cp a.jpg mnt/Trip/ && sync mnt/Trip");
+    assert_eq!(state("a.jpg"), "committed");
+    assert_eq!(state("IMG_000000.jpg"), "rendition");
+    // A second one does not fit in beside the first.
+    world.sh("cp b.jpg mnt/Trip/ && sync mnt/Trip");
+    assert_eq!((state("a.jpg").as_str(), state("b.jpg").as_str()), ("rendition", "committed"));
+    // Having been downloaded does not make it an original, in this mount or the next.
+    world.sh("cat mnt/Trip/a.jpg >/dev/null");
+    wait_for("the download to be kept", || {
+        fs::read_dir(cache(&world))
+            .unwrap()
+            .any(|it| it.unwrap().file_name().to_string_lossy().ends_with(".google"))
+    });
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(state("a.jpg"), "rendition");
+    world.umount();
+}

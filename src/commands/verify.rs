@@ -139,7 +139,7 @@ fn list(album: &Path) -> Result<Listing, CommandError> {
         let path = album.join(&name);
         let text = |what| diff::text(&path, what).map_err(|err| running::cannot_use(&path, err));
         match (text("state")?.as_deref(), text("id")?) {
-            (Some("committed"), Some(id)) => {
+            (Some("committed" | "rendition"), Some(id)) => {
                 if seen.insert((name.parent().map(Path::to_owned), id.clone())) {
                     found.items.push(Item { id, name });
                 }

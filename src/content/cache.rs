@@ -25,6 +25,9 @@ use crate::media::FileId;
 
 const UNFINISHED: &str = "part";
 
+/// Behind the number of a file that was downloaded: it need not be what was copied in.
+const RENDITION: &str = ".google";
+
 /// Files in memory for want of room on the disk.
 const IN_MEMORY_MAX: usize = 4;
 
@@ -41,11 +44,19 @@ pub(super) struct Cache {
 }
 
 struct Index {
-    /// Sizes in bytes. What was used last comes first, here and below.
-    whole: LruCache<FileId, u64>,
+    /// What was used last comes first, here and below.
+    whole: LruCache<FileId, Whole>,
     /// With the bytes that are counted for each.
     parts: LruCache<FileId, (Arc<Fetch>, u64)>,
     total: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Whole {
+    /// In bytes.
+    size: u64,
+    /// It is what was copied in, rather than what Google gave out.
+    original: bool,
 }
 
 /// A file that is being filled.
@@ -88,40 +99,55 @@ impl Cache {
     /// Reads what is there, oldest use first.
     pub(super) fn open(dir: PathBuf, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let mut found: Vec<(SystemTime, FileId, u64)> = Vec::new();
+        let mut found: Vec<(SystemTime, FileId, Whole)> = Vec::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            match number {
-                Some(number) => {
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let number = name.strip_suffix(RENDITION).unwrap_or(name);
+            match number.parse() {
+                Ok(file) => {
                     let meta = entry.metadata()?;
-                    found.push((meta.modified()?, FileId(number), meta.len()));
+                    let whole = Whole { size: meta.len(), original: number == name };
+                    found.push((meta.modified()?, FileId(file), whole));
                 }
-                None => fs::remove_file(entry.path())?,
+                Err(_) => fs::remove_file(entry.path())?,
             }
         }
         found.sort_unstable();
         let mut index =
             Index { whole: LruCache::unbounded(), parts: LruCache::unbounded(), total: 0 };
-        for (_, file, size) in found {
-            index.whole.put(file, size);
-            index.total += size;
+        let mut twice = Vec::new();
+        for (_, file, whole) in found {
+            index.total += whole.size;
+            if let Some(older) = index.whole.put(file, whole) {
+                index.total -= older.size;
+                twice.push((file, older));
+            }
         }
         let memory_turns = Arc::new(Semaphore::new(IN_MEMORY_MAX));
         let cache = Self { dir, limit, index: Mutex::new(index), memory_turns };
+        for (file, older) in twice {
+            fs::remove_file(cache.path(file, older.original))?;
+        }
         cache.evict(&mut cache.index.lock());
         Ok(cache)
     }
 
     /// Where a whole file is, if it is.
-    fn path(&self, file: FileId) -> PathBuf {
-        self.dir.join(file.0.to_string())
+    fn path(&self, file: FileId, original: bool) -> PathBuf {
+        self.dir.join(format!("{}{}", file.0, if original { "" } else { RENDITION }))
+    }
+
+    /// Whether what was copied in is here, whole.
+    pub(super) fn has_original(&self, file: FileId) -> bool {
+        self.index.lock().whole.peek(&file).is_some_and(|whole| whole.original)
     }
 
     /// Opens a whole file for reading and notes that it is used.
     pub(super) fn get(&self, file: FileId) -> Option<File> {
-        self.index.lock().whole.get(&file)?;
-        match File::open(self.path(file)) {
+        let whole = *self.index.lock().whole.get(&file)?;
+        match File::open(self.path(file, whole.original)) {
             Ok(opened) => {
                 // For the order after a restart: a little less right if it fails.
                 let _ = opened.set_modified(SystemTime::now());
@@ -224,12 +250,12 @@ impl Cache {
         if !index.holds(fetch) {
             return Ok(());
         }
-        fs::rename(path, self.path(fetch.file))?;
-        let size = part.file.metadata()?.len();
+        fs::rename(path, self.path(fetch.file, false))?;
+        let whole = Whole { size: part.file.metadata()?.len(), original: false };
         if let Some((_, counted)) = index.parts.pop(&fetch.file) {
             index.total -= counted;
         }
-        self.insert(&mut index, fetch.file, size);
+        self.insert(&mut index, fetch.file, whole);
         Ok(())
     }
 
@@ -238,7 +264,7 @@ impl Cache {
         if fs::metadata(from)?.len() > self.limit {
             return fs::remove_file(from);
         }
-        if fs::rename(from, self.path(file)).is_err() {
+        if fs::rename(from, self.path(file, true)).is_err() {
             while let Err(error) = self.copy(file, from) {
                 if !is_full(&error) || !self.make_room() {
                     return Err(error);
@@ -246,13 +272,13 @@ impl Cache {
             }
             fs::remove_file(from)?;
         }
-        let adopted = File::open(self.path(file))?;
+        let adopted = File::open(self.path(file, true))?;
         // See the module: until now this was the picture's own time.
         adopted.set_modified(SystemTime::now())?;
-        let size = adopted.metadata()?.len();
+        let whole = Whole { size: adopted.metadata()?.len(), original: true };
         let mut index = self.index.lock();
         self.drop_part(&mut index, file);
-        self.insert(&mut index, file, size);
+        self.insert(&mut index, file, whole);
         Ok(())
     }
 
@@ -261,7 +287,7 @@ impl Cache {
         io::copy(&mut File::open(from)?, &mut copy.file)?;
         copy.file.sync_data()?;
         match &copy.place {
-            Place::Disk(path) => fs::rename(path, self.path(file)),
+            Place::Disk(path) => fs::rename(path, self.path(file, true)),
             Place::Memory { .. } => Ok(()),
         }
     }
@@ -269,8 +295,8 @@ impl Cache {
     /// Deletes a file, if it is there. Whoever has it open reads on.
     pub(super) fn remove(&self, file: FileId) {
         self.drop_part(&mut self.index.lock(), file);
-        if self.forget(file) {
-            let _ = fs::remove_file(self.path(file));
+        if let Some(whole) = self.forget(file) {
+            let _ = fs::remove_file(self.path(file, whole.original));
         }
     }
 
@@ -279,17 +305,22 @@ impl Cache {
         (self.index.lock().total, self.limit)
     }
 
-    fn insert(&self, index: &mut Index, file: FileId, size: u64) {
-        let before = index.whole.put(file, size).unwrap_or(0);
-        index.total = index.total - before + size;
+    fn insert(&self, index: &mut Index, file: FileId, whole: Whole) {
+        index.total += whole.size;
+        if let Some(before) = index.whole.put(file, whole) {
+            index.total -= before.size;
+            if before.original != whole.original {
+                let _ = fs::remove_file(self.path(file, before.original));
+            }
+        }
         self.evict(index);
     }
 
-    fn forget(&self, file: FileId) -> bool {
+    fn forget(&self, file: FileId) -> Option<Whole> {
         let mut index = self.index.lock();
-        let size = index.whole.pop(&file);
-        index.total -= size.unwrap_or(0);
-        size.is_some()
+        let whole = index.whole.pop(&file)?;
+        index.total -= whole.size;
+        Some(whole)
     }
 
     /// Pieces go before whole files: those are of use without a network, too.
@@ -305,9 +336,9 @@ impl Cache {
     }
 
     fn drop_whole(&self, index: &mut Index) {
-        if let Some((file, size)) = index.whole.pop_lru() {
-            index.total -= size;
-            let _ = fs::remove_file(self.path(file));
+        if let Some((file, whole)) = index.whole.pop_lru() {
+            index.total -= whole.size;
+            let _ = fs::remove_file(self.path(file, whole.original));
         }
     }
 

@@ -29,7 +29,8 @@ impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
     pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
         let Some(file) = self.place(ino)?.file() else { return Ok(Vec::new()) };
-        Ok(attributes(&self.file(file)?)
+        Ok(self
+            .attributes(&self.file(file)?)
             .into_iter()
             .map(|(name, _)| format!("{PREFIX}{name}"))
             .collect())
@@ -56,7 +57,7 @@ impl Fs {
             return Err(absent());
         };
         let info = self.file(file)?;
-        let found = attributes(&info).into_iter().find(|(known, _)| *known == name);
+        let found = self.attributes(&info).into_iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| Some(value.into_bytes())).ok_or_else(absent)
     }
 
@@ -159,6 +160,12 @@ impl Fs {
     }
 }
 
+impl Fs {
+    fn attributes(&self, info: &FileInfo) -> Vec<(&'static str, String)> {
+        attributes(info, self.content.has_original(info.id))
+    }
+}
+
 /// What setxattr(2) demands of the attribute before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
@@ -187,8 +194,13 @@ fn adoption(value: &[u8]) -> Option<Adoption> {
 }
 
 /// All that is known, by name, in a fixed order.
-fn attributes(info: &FileInfo) -> Vec<(&'static str, String)> {
-    let state = info.upload.map_or("committed", |state| state.as_str());
+fn attributes(info: &FileInfo, original: bool) -> Vec<(&'static str, String)> {
+    let state = match info.upload {
+        Some(state) => state.as_str(),
+        None if original => "committed",
+        // Google has it as well, but not here: it is read as Google gives it out.
+        None => "rendition",
+    };
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let number = |value: Option<u32>| value.filter(|&n| n > 0).map(|n| n.to_string());
     [

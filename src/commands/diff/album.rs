@@ -74,7 +74,7 @@ pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
 
 fn file(path: &Path) -> io::Result<There> {
     let stage = match text(path, "state")?.as_deref() {
-        Some("committed") | None => Stage::Committed,
+        Some("committed" | "rendition") | None => Stage::Committed,
         Some("scratch") => Stage::Scratch,
         Some("failed") => Stage::Failed(reason(path)?),
         Some(state) => Stage::OnItsWay(state.to_owned()),

@@ -44,7 +44,7 @@ fn the_order_of_use_outlives_a_restart_whatever_times_of_access_are_kept() {
     // As if the disk were mounted with noatime.
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
     for file in 1..=3 {
-        let file = File::open(cache.path(FileId(file))).unwrap();
+        let file = File::open(cache.path(FileId(file), true)).unwrap();
         file.set_times(fs::FileTimes::new().set_accessed(long_ago)).unwrap();
     }
     drop(cache);
@@ -72,7 +72,7 @@ fn a_file_deleted_behind_our_back_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
     adopt(&cache, dir.path(), 1, 10);
-    fs::remove_file(cache.path(FileId(1))).unwrap();
+    fs::remove_file(cache.path(FileId(1), true)).unwrap();
     assert!(cache.get(FileId(1)).is_none());
     assert_eq!(cache.usage().0, 0);
 }
@@ -88,6 +88,23 @@ fn pieces_count_and_go_before_whole_files() {
     adopt(&cache, dir.path(), 3, 10);
     assert_eq!(cache.usage().0, 20);
     assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+}
+
+#[test]
+fn what_was_copied_in_is_told_from_what_was_downloaded_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    let mut cache = Cache::open(path.clone(), 100).unwrap();
+    adopt(&cache, dir.path(), 1, 10);
+    cache.finish(&part(&cache, 2, 10)).unwrap();
+    for _ in 0..2 {
+        assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_some());
+        assert!(cache.has_original(FileId(1)) && !cache.has_original(FileId(2)));
+        cache = Cache::open(path.clone(), 100).unwrap();
+    }
+    adopt(&cache, dir.path(), 2, 10);
+    assert!(cache.has_original(FileId(2)));
     assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
 }
 
