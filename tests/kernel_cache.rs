@@ -1,5 +1,7 @@
 //! What the kernel answers by itself, and that it is told when that is no longer so.
 
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
 mod support;
 
 use std::collections::BTreeMap;
