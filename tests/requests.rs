@@ -143,6 +143,20 @@ fn a_day_of_looking_every_five_minutes() {
 }
 
 #[test]
+fn where_the_items_of_a_large_album_can_be_had_is_known_from_its_listing() {
+    let world = World::new(1, 5000);
+    let dir = world.album("Big");
+    world.look(dir);
+    let entries = world.engine.store.entries(dir, 0, 10_000).unwrap();
+    let known = entries.iter().filter(|entry| {
+        let Child::File(file) = entry.child else { return false };
+        let media = world.engine.store.file(file).unwrap().unwrap().media;
+        world.engine.base_urls.knows(&media.unwrap())
+    });
+    assert_eq!(known.count(), 5000);
+}
+
+#[test]
 fn a_day_of_looking_in_a_library_of_many_albums() {
     // The list has ten pages: the one album is asked for instead, and the list only now and then.
     let world = World::new(500, 3282);

@@ -15,8 +15,9 @@ use crate::media::{MediaId, MediaItem, MediaKind, VideoStatus};
 /// A base URL lives for 60 minutes from the answer that carried it; a download takes a while, too.
 const AGE_MAX: Duration = Duration::from_secs(50 * 60);
 
-/// How many URLs are kept: about a megabyte.
-const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// How many URLs are kept: as many as an album has items, so that what is asked of each after a listing costs no second
+/// request for its address. At some hundred bytes each that is up to 20 MB, within an hour of such a listing.
+const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
 /// How many may wait for the next request.
 const WAITING_MAX: usize = 1024;
