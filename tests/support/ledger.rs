@@ -160,17 +160,24 @@ impl Ledger {
         for (path, after) in std::mem::take(&mut self.refused) {
             let found = read(&mnt.join(&path))?.map(|it| hash(&it));
             let before = self.files.get(&path).cloned();
+            let mut moved = false;
             if found == after {
                 self.doubt.insert(path.clone(), after);
                 self.took_effect();
             } else if found != before {
                 assert!(before.is_none(), "{path} is neither what it was nor what it was to be");
-                fs::remove_file(mnt.join(&path))?;
+                match fs::remove_file(mnt.join(&path)) {
+                    // Looked at once more behind our back, now that there is room, and refused for good.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => moved = true,
+                    outcome => outcome?,
+                }
             }
             let (dir, name) = path.rsplit_once('/').unwrap();
             let failed = mnt.join(".gphotos/failed").join(dir);
             if names(&failed)?.iter().any(|it| it == name) {
                 fs::remove_file(failed.join(name))?;
+            } else {
+                assert!(!moved, "{path} is gone, and not among the failed");
             }
         }
         Ok(())
