@@ -4,11 +4,10 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::moves::{is_former_title, keep_former_title};
 use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
 use super::tree::child;
-use super::{
-    Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, from_millis, to_millis,
-};
+use super::{Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, to_millis};
 use crate::media::{Album, AlbumId, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
@@ -241,7 +240,9 @@ fn album_listed(
     let mut misplaced = None;
     let dir = match known {
         // Google's lists may not show yet what we have called it.
-        Some(known) if known.title != album.title && known.retitled_at > before(now, GRACE) => {
+        Some(known)
+            if known.title != album.title && is_former_title(tx, known.dir, &album.title, now)? =>
+        {
             tx.prepare_cached(
                 "UPDATE albums SET count_hint = ?2, seen = ?3, missed = 0 WHERE dir = ?1",
             )?
@@ -250,7 +251,9 @@ fn album_listed(
         }
         Some(known) => {
             // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
-            if known.title != album.title && known.wanted.as_ref() != Some(&album.title) {
+            if known.wanted.as_ref() == Some(&album.title) {
+                keep_former_title(tx, known.dir, &album.title, now)?;
+            } else if known.title != album.title {
                 let old = vacate(tx, known.dir)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(known.dir))?;
                 move_dir(tx, known.dir, old, (parent, &name))?;
@@ -276,23 +279,17 @@ fn album_listed(
     Ok(dir)
 }
 
-/// What an album is called, and whether that can be believed.
+/// What an album is called, and what it shall be called.
 struct Known {
     dir: DirId,
     title: String,
     wanted: Option<String>,
-    retitled_at: SystemTime,
 }
 
-const KNOWN: &str = "SELECT dir, title, wanted, retitled_at FROM albums";
+const KNOWN: &str = "SELECT dir, title, wanted FROM albums";
 
 fn known_album(row: &Row<'_>) -> rusqlite::Result<Known> {
-    Ok(Known {
-        dir: row.get(0)?,
-        title: row.get(1)?,
-        wanted: row.get(2)?,
-        retitled_at: from_millis(row.get(3)?),
-    })
+    Ok(Known { dir: row.get(0)?, title: row.get(1)?, wanted: row.get(2)? })
 }
 
 fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {

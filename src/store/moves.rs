@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::listing::ALBUMS_LISTED_AT;
 use super::places::{has_shown_child, move_dir, show_or_hide};
 use super::tree::child;
-use super::{Child, Result, Store, TreeError, to_millis};
+use super::{Child, GRACE, Result, Store, TreeError, before, to_millis};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// An album whose title at Google is not yet the one that its place here stands for.
@@ -135,9 +135,10 @@ impl Store {
     /// If the database fails.
     pub fn retitled(&self, done: &Retitle) -> Result<()> {
         self.write_durable(|tx| {
+            keep_former_title(tx, done.dir, &done.title, SystemTime::now())?;
             tx.execute(
-                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2), retitled_at = ?3 WHERE dir = ?1",
-                params![done.dir, done.title, to_millis(SystemTime::now())],
+                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2) WHERE dir = ?1",
+                params![done.dir, done.title],
             )?;
             Ok(())
         })
@@ -151,10 +152,11 @@ impl Store {
         self.write(|tx| {
             // What is kept is not Google's title, so the next listing brings a change of it.
             let changed = tx.execute(
-                "UPDATE albums SET wanted = NULL, title = '', retitled_at = 0 WHERE dir = ?1 AND wanted = ?2",
+                "UPDATE albums SET wanted = NULL, title = '' WHERE dir = ?1 AND wanted = ?2",
                 params![refused.dir, refused.title],
             )?;
             if changed > 0 {
+                tx.execute("DELETE FROM former_titles WHERE dir = ?1", [refused.dir])?;
                 tx.execute("DELETE FROM meta WHERE key = ?1", [ALBUMS_LISTED_AT])?;
             }
             Ok(())
@@ -182,12 +184,43 @@ fn want_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
     Ok(())
 }
 
+/// Google has `title` for an album now, as we wanted: for a while its lists may show the one from before.
+pub(super) fn keep_former_title(
+    tx: &Transaction<'_>,
+    album: DirId,
+    title: &str,
+    now: SystemTime,
+) -> Result<()> {
+    tx.prepare_cached("DELETE FROM former_titles WHERE left_at <= ?1")?
+        .execute([to_millis(before(now, GRACE))])?;
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO former_titles (dir, title, left_at) \
+         SELECT dir, title, ?3 FROM albums WHERE dir = ?1 AND title <> ?2",
+    )?
+    .execute(params![album, title, to_millis(now)])?;
+    Ok(())
+}
+
+/// Whether a list that shows this title for the album may only lag behind a change of ours.
+pub(super) fn is_former_title(
+    tx: &Transaction<'_>,
+    album: DirId,
+    title: &str,
+    now: SystemTime,
+) -> Result<bool> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT 1 FROM former_titles WHERE dir = ?1 AND title = ?2 AND left_at > ?3",
+        )?
+        .exists(params![album, title, to_millis(before(now, GRACE))])?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::Album;
+    use crate::store::ListedAlbum;
     use crate::store::tests::{album, name, names, pass};
-    use crate::store::{GRACE, ListedAlbum};
 
     fn listed(id: &str, title: &str) -> ListedAlbum {
         let (id, title) = (AlbumId::new(id), title.to_owned());
@@ -216,6 +249,33 @@ mod tests {
         let (listing, later) = (store.next_listing().unwrap(), SystemTime::now() + GRACE * 2);
         store.album_listed(&listed("id of A", "A"), listing, later).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn a_title_that_somebody_else_gives_after_ours_is_followed_at_once() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let dir = album(&store, "A");
+        for title in ["B", "C"] {
+            store.retitled(&moved(&store, dir, title).retitles[0]).unwrap();
+        }
+        for (shown, place) in [("A", "C"), ("B", "C"), ("r1", "r1"), ("B", "r1"), ("C", "C")] {
+            let listing = store.next_listing().unwrap();
+            store.album_listed(&listed("id of A", shown), listing, now).unwrap();
+            assert!(!store.albums_complete(&pass(listing)).unwrap());
+            assert_eq!(names(&store, DirId::ROOT), [place], "{shown} is listed");
+        }
+    }
+
+    #[test]
+    fn a_list_that_lags_behind_a_change_without_an_answer_does_not_move_the_album_back() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let dir = album(&store, "A");
+        moved(&store, dir, "Z");
+        for shown in ["Z", "A"] {
+            let listing = store.next_listing().unwrap();
+            store.album_listed(&listed("id of A", shown), listing, now).unwrap();
+            assert_eq!(names(&store, DirId::ROOT), ["Z"], "{shown} is listed");
+        }
     }
 
     #[test]

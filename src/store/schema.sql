@@ -22,7 +22,6 @@ CREATE TABLE albums (
     remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
     title           TEXT NOT NULL,      -- as Google has it
     wanted          TEXT,               -- as it shall be called there, if otherwise: it was moved here
-    retitled_at     INTEGER NOT NULL DEFAULT 0,  -- when Google took a title from here, which its lists may not show yet
     misplaced       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
@@ -37,6 +36,14 @@ CREATE TABLE albums (
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
 CREATE INDEX albums_wanted ON albums (dir) WHERE wanted IS NOT NULL;
+
+-- Titles that Google's lists may go on showing for a while, because albums were renamed from here.
+CREATE TABLE former_titles (
+    dir     INTEGER NOT NULL REFERENCES albums(dir) ON DELETE CASCADE,
+    title   TEXT NOT NULL,
+    left_at INTEGER NOT NULL,           -- when Google took another one
+    PRIMARY KEY (dir, title)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE files (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
