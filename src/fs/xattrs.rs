@@ -1,6 +1,6 @@
 //! Extended attributes: what Google and the journal know about a file; a description that can be set.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::Fs;
 use super::error::{Error, Result};
@@ -24,6 +24,9 @@ const THUMBNAIL: &str = "thumbnail";
 
 /// The kernel takes no larger value of an attribute: `XATTR_SIZE_MAX` in linux/limits.h.
 const VALUE_BYTES_MAX: usize = 65536;
+
+/// How long a new listing waits for the kernel to take note of it.
+const TOLD_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
@@ -62,7 +65,7 @@ impl Fs {
     }
 
     /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
-    /// does, `listed` for a new listing of the directory, `verify` for what Google gives back of an item, `thumbnail`
+    /// does, `listed` for a new listing of the directory, of which the kernel knows by then, `verify` for what Google gives back of an item, `thumbnail`
     /// for a small picture of it. The kernel locks a directory for the time of an
     /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
@@ -71,10 +74,12 @@ impl Fs {
             (Some(LISTED), Place::Dir(dir)) => {
                 self.content.forget_failures();
                 self.library.refresh(dir).await?;
+                self.tell_the_kernel().await?;
             }
             (Some(LISTED), Place::View(view)) => {
                 self.content.forget_failures();
                 self.library.refresh_view(view).await?;
+                self.tell_the_kernel().await?;
             }
             (Some(VERIFY), Place::File(file)) => {
                 let seen = self.content.look_again(&self.file(file)?).await?;
@@ -91,6 +96,16 @@ impl Fs {
             _ => return Err(Error::plain(libc::ENODATA)),
         }
         Ok(b"1".to_vec())
+    }
+
+    /// Waits until the kernel's caches hold nothing that is no longer so, within reason.
+    async fn tell_the_kernel(&self) -> Result<()> {
+        if !self.store.told(TOLD_DEADLINE).await? {
+            tracing::warn!(
+                "somebody waits in a directory, so the kernel may show for a while what is no longer so"
+            );
+        }
+        Ok(())
     }
 
     /// Sets a description at Google, or takes a local file for an item.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, Transaction, params};
+use tokio::sync::watch;
 
 use super::{Error, Result, Store, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, View};
@@ -60,6 +61,8 @@ struct Lane {
     // Held to look or to set.
     stirred: Mutex<bool>,
     wake: Condvar,
+    // Counts how often there was nothing left to tell.
+    rests: watch::Sender<u64>,
 }
 
 impl Signal {
@@ -88,7 +91,15 @@ impl Changes {
         loop {
             *lane.stirred.lock() = false;
             let connection = self.connection.upgrade()?;
-            let taken = take(&mut connection.lock(), self.lane, SystemTime::now());
+            let taken = {
+                let mut connection = connection.lock();
+                let taken = take(&mut connection, self.lane, SystemTime::now());
+                // Under the connection's lock, as `Store::told` demands.
+                if taken.as_ref().is_ok_and(|(changes, _)| changes.is_empty()) {
+                    lane.rests.send_modify(|rests| *rests += 1);
+                }
+                taken
+            };
             drop(connection);
             let due = match taken {
                 Ok((changes, due)) if changes.is_empty() => due,
@@ -125,6 +136,31 @@ impl Store {
             signal: signal.clone(),
         };
         Ok((0..LANES).map(changes).collect())
+    }
+
+    /// Waits until all that has changed by now has been told, if somebody is told at all; returns whether that was so
+    /// in time. A directory that somebody waits in may take minutes.
+    ///
+    /// # Errors
+    /// If the program is ending.
+    pub async fn told(&self, within: Duration) -> Result<bool> {
+        let Some(signal) = self.signal.get().cloned() else { return Ok(true) };
+        let lanes = signal.clone();
+        let rests: Vec<_> = self
+            .run(move |store| {
+                // A rest that is counted after this lock was ours began after what was committed before.
+                let _lock = store.connection.lock();
+                Ok(lanes.lanes.iter().map(|lane| lane.rests.subscribe()).collect())
+            })
+            .await?;
+        signal.wake(&std::array::from_fn::<_, LANES, _>(|lane| lane));
+        let all = async {
+            for mut rest in rests {
+                // It cannot be closed while we have `signal`.
+                let _ = rest.changed().await;
+            }
+        };
+        Ok(tokio::time::timeout(within, all).await.is_ok())
     }
 
     /// What is to be told now, for tests.
@@ -265,6 +301,35 @@ mod tests {
         }
         assert_eq!(entries, 3 * BATCH as usize);
         assert_eq!(told.iter().filter(|it| **it == Change::Dir(trip)).count(), 1);
+    }
+
+    #[test]
+    fn whoever_waits_until_all_is_told_waits_for_what_is_being_told_as_well() {
+        let (at_once, in_time) = (Duration::from_millis(20), Duration::from_secs(60));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let told = |store: &Store, within| runtime.block_on(store.told(within)).unwrap();
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        let gate = Arc::new(Mutex::new(()));
+        for lane in store.watch().unwrap() {
+            let gate = gate.clone();
+            std::thread::spawn(move || {
+                while let Some(batch) = lane.next() {
+                    if batch.unwrap().iter().any(|change| matches!(change, Change::Entry(..))) {
+                        // So the kernel makes us wait if somebody waits in the directory.
+                        drop(gate.lock());
+                    }
+                }
+            });
+        }
+        assert!(told(&store, in_time));
+        store.create_file(trip, &name("a"), 0).unwrap().unwrap();
+        let closed = gate.lock();
+        store.write(|tx| Ok(tx.execute("DELETE FROM entries", [])?)).unwrap();
+        assert!(!told(&store, at_once));
+        drop(closed);
+        assert!(told(&store, in_time));
+        assert_eq!(store.untold(), []);
     }
 
     #[test]
