@@ -16,6 +16,7 @@ timed() {
 
 # drop FILE...: out of the page cache, which takes no rights, but what is dirty stays.
 drop() {
+    local file
     sync
     for file; do dd if="$file" iflag=nocache count=0 status=none; done
 }
