@@ -26,7 +26,7 @@ use crate::content::Content;
 use crate::library::names::CONTROL_DIR;
 use crate::library::{Follower, Library};
 use crate::media::{DirId, EntryName, FileId, View};
-use crate::store::{Child, FileInfo, Store, UploadState, from_nanos};
+use crate::store::{Child, FileInfo, Stat, Store, UploadState, from_nanos};
 use crate::upload::Pipeline;
 
 pub use dirs::{Listed, Rename};
@@ -245,10 +245,10 @@ impl Fs {
             Place::File(file) | Place::Viewed(file) => {
                 let info = self.shown(self.place(ino)?, file)?;
                 match info.size {
-                    Some(size) => self.file_attr(ino, &info, size),
+                    Some(size) => self.file_attr(ino, &info.stat(), size),
                     None if self.config.exact_sizes => return Ok(None),
                     // When it is learnt, the kernel is told.
-                    None => self.file_attr(ino, &info, 0),
+                    None => self.file_attr(ino, &info.stat(), 0),
                 }
             }
         }))
@@ -273,25 +273,63 @@ impl Fs {
             Some(attr) => Ok(attr),
             None => {
                 let valid = Duration::ZERO;
-                Ok(Attr { valid, ..self.file_attr(ino, &self.shown(place, file)?, 0) })
+                Ok(Attr { valid, ..self.file_attr(ino, &self.shown(place, file)?.stat(), 0) })
             }
         }
     }
 
-    fn file_attr(&self, ino: Ino, info: &FileInfo, size: u64) -> Attr {
+    /// Attributes of what a listing has told, as far as they are kept: what would take asking is good for no time, so
+    /// that the kernel asks. `None` for what has gone meanwhile.
+    fn attrs(&self, parent: Ino, listed: &[Listed]) -> Result<Vec<Option<Attr>>> {
+        let parent = self.place(parent)?;
+        let name_valid = match parent {
+            Place::Dir(dir) => self.library.good_for(dir)?,
+            _ => Duration::ZERO,
+        };
+        let files: Vec<_> =
+            listed.iter().filter_map(|it| Place::of(it.ino).and_then(Place::file)).collect();
+        let mut stats = self.store.stats(&files)?.into_iter();
+        let attr = |it: &Listed| -> Result<Option<Attr>> {
+            let found = match self.place(it.ino)? {
+                place @ (Place::File(_) | Place::Viewed(_)) => match stats.next().flatten() {
+                    Some(Stat { upload: Some(UploadState::Open), .. }) | None => {
+                        self.getattr_now(it.ino)
+                    }
+                    Some(mut stat) => {
+                        if place.is_in_views() {
+                            stat.links = 1;
+                        }
+                        let attr = self.file_attr(it.ino, &stat, stat.size.unwrap_or(0));
+                        let unknown = stat.size.is_none() && self.config.exact_sizes;
+                        let valid = if unknown { Duration::ZERO } else { attr.valid };
+                        Ok(Some(Attr { valid, ..attr }))
+                    }
+                },
+                _ => self.getattr_now(it.ino),
+            };
+            match found {
+                Ok(attr) => Ok(attr.map(|it| Attr { valid: it.valid.min(name_valid), ..it })),
+                Err(error) if error.errno() == error::Errno(libc::ESTALE) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        listed.iter().map(attr).collect()
+    }
+
+    fn file_attr(&self, ino: Ino, stat: &Stat, size: u64) -> Attr {
         // What a writer changes only the spool file knows; and of what becomes of a file that has been merged into
         // another the kernel is told under the other's number.
-        let told = info.upload != Some(UploadState::Open) && Place::File(info.id).ino() == ino;
+        let told = stat.upload != Some(UploadState::Open) && Place::File(stat.id).ino() == ino;
         Attr {
             ino,
             is_dir: false,
             mode: if self.config.read_only { 0o444 } else { 0o644 },
             // A name among the failed ones is not counted as one in an album.
-            links: info.links.max(u32::from(info.failed_at.is_some())),
+            links: stat.links.max(u32::from(stat.failed)),
             size,
-            atime: from_nanos(info.atime_ns),
-            mtime: from_nanos(info.mtime_ns),
-            ctime: from_nanos(info.ctime_ns),
+            atime: from_nanos(stat.atime_ns),
+            mtime: from_nanos(stat.mtime_ns),
+            ctime: from_nanos(stat.ctime_ns),
             valid: if told { VALID_MAX } else { Duration::ZERO },
         }
     }

@@ -20,9 +20,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fuser::{
     BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
     Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenAccMode, OpenFlags,
-    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
-    ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, SessionACL, TimeOrNow,
-    WriteFlags,
+    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty,
+    ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, SessionACL,
+    TimeOrNow, WriteFlags,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -257,6 +257,10 @@ impl Filesystem for Adapter {
             );
         }
         self.keeps_listings = config.add_capabilities(InitFlags::FUSE_AUTO_INVAL_DATA).is_ok();
+        // Whoever asks for the attributes of what it lists, as `ls -l` does, gets them with the names. Without it,
+        // each is a request.
+        let _ = config
+            .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
         // A smaller limit than asked for is as good.
         let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);
@@ -637,6 +641,37 @@ impl Filesystem for Adapter {
         match self.fs.readdir_now(node, offset).transpose() {
             Some(outcome) => answer(outcome),
             None => self.wait(req, move |fs| async move { fs.readdir(node, offset).await }, answer),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        self.fs.requests().readdirplus.up();
+        let (owner, node) = (self.owner, ino(node));
+        let answer = move |outcome: Result<Vec<(crate::fs::Listed, Attr)>>| match outcome {
+            Ok(listed) => {
+                for (entry, attr) in listed {
+                    let (node, name) = (inode(attr.ino), OsStr::from_bytes(&entry.name));
+                    let shown = owner.attr(&attr);
+                    if reply.add(node, entry.next, name, &attr.valid, &shown, GENERATION) {
+                        break;
+                    }
+                }
+                reply.ok();
+            }
+            Err(error) => reply.error(errno("readdirplus", &error)),
+        };
+        match self.fs.readdirplus_now(node, offset).transpose() {
+            Some(outcome) => answer(outcome),
+            None => {
+                self.wait(req, move |fs| async move { fs.readdirplus(node, offset).await }, answer);
+            }
         }
     }
 

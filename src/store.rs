@@ -143,6 +143,24 @@ impl Readers {
     }
 }
 
+/// A transaction that reads. Begun and ended by statements that are kept prepared, which those of rusqlite's are not:
+/// most reads are no longer than these.
+struct Snapshot<'a>(&'a Connection);
+
+impl<'a> Snapshot<'a> {
+    fn of(connection: &'a Connection) -> Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // There is nothing to lose; a failure shows at the next BEGIN.
+        let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+    }
+}
+
 fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -241,7 +259,7 @@ impl Store {
     /// Sees all that was committed before, and of what is committed meanwhile nothing.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match self.readers.turn() {
-            Some(mut reader) => query(&*reader.transaction()?),
+            Some(reader) => query(Snapshot::of(&reader)?.0),
             None => query(&self.connection.lock()),
         }
     }

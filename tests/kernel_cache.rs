@@ -79,6 +79,20 @@ fn a_second_ls_of_an_album_does_not_reach_us() {
 }
 
 #[test]
+fn attributes_come_with_the_names() {
+    let world = seeded(450);
+    world.mount(&[]);
+    let listed = world.sh("ls -l mnt/Web");
+    world.umount();
+    world.mount(&[]);
+    let cost = cost(&world, || assert_eq!(world.sh("ls -l mnt/Web"), listed));
+    let asked = |name: &str| cost.get(name).copied().unwrap_or(0);
+    // The album, and at the most what stood in front of what `ls` had read when it began to ask.
+    assert!(asked("lookup") + asked("getattr") <= 4, "{cost:?}");
+    assert!(asked("readdirplus") >= 3, "{cost:?}");
+}
+
+#[test]
 fn what_others_add_and_remove_is_seen_although_everything_is_cached() {
     let world = seeded(120);
     world.mount(&[]);

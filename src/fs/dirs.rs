@@ -14,6 +14,9 @@ use crate::upload::accept::is_scratch_name;
 /// How many entries are taken from the store at a time: about what a kernel buffer holds.
 pub(super) const CHUNK: u32 = 512;
 
+/// The same with attributes, of which a buffer of 32 KiB, as `ls` has it, holds about so many.
+const CHUNK_WITH_ATTRS: u32 = 200;
+
 /// Offsets 1 and 2 belong to `.` and `..`.
 pub(super) const OFFSET_OF_FIRST: u64 = 2;
 
@@ -54,15 +57,39 @@ impl Fs {
 
     /// The entries behind `offset` that are kept; empty at the end, `None` if the end is not known yet.
     pub fn readdir_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<Listed>>> {
-        let (listed, more) = self.kept(ino, offset)?;
+        let (listed, more) = self.kept(ino, offset, CHUNK)?;
         Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
+    }
+
+    /// As [`Fs::readdir_now`], with what a look-up of each name would tell.
+    pub fn readdirplus_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<(Listed, Attr)>>> {
+        let (listed, more) = self.kept(ino, offset, CHUNK_WITH_ATTRS)?;
+        Ok(if listed.is_empty() && !more.is_empty() {
+            None
+        } else {
+            Some(self.with_attrs(ino, listed)?)
+        })
     }
 
     /// The entries behind `offset`, waiting for the next page if need be.
     pub async fn readdir(&self, ino: Ino, offset: u64) -> Result<Vec<Listed>> {
+        self.listed(ino, offset, CHUNK).await
+    }
+
+    /// As [`Fs::readdir`], with what a look-up of each name would tell.
+    pub async fn readdirplus(&self, ino: Ino, offset: u64) -> Result<Vec<(Listed, Attr)>> {
+        self.with_attrs(ino, self.listed(ino, offset, CHUNK_WITH_ATTRS).await?)
+    }
+
+    fn with_attrs(&self, ino: Ino, listed: Vec<Listed>) -> Result<Vec<(Listed, Attr)>> {
+        let attrs = self.attrs(ino, &listed)?;
+        Ok(listed.into_iter().zip(attrs).filter_map(|(it, attr)| Some((it, attr?))).collect())
+    }
+
+    async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {
         loop {
             // The followers are asked for first: a page that comes after the store was read is noticed.
-            let (listed, followers) = self.kept(ino, offset)?;
+            let (listed, followers) = self.kept(ino, offset, limit)?;
             if !listed.is_empty() || followers.is_empty() {
                 return Ok(listed);
             }
@@ -70,7 +97,7 @@ impl Fs {
         }
     }
 
-    fn kept(&self, ino: Ino, offset: u64) -> Result<(Vec<Listed>, Vec<Follower>)> {
+    fn kept(&self, ino: Ino, offset: u64, limit: u32) -> Result<(Vec<Listed>, Vec<Follower>)> {
         let place = self.place(ino)?;
         let followers = match place {
             Place::Dir(dir) => self.library.look(dir)?,
@@ -96,7 +123,7 @@ impl Fs {
         match place {
             Place::Dir(dir) => {
                 listed.extend(
-                    self.store.entries(dir, cookie, CHUNK)?.into_iter().map(|e| row(e, place_of)),
+                    self.store.entries(dir, cookie, limit)?.into_iter().map(|e| row(e, place_of)),
                 );
             }
             Place::Failed(dir) => {
@@ -104,7 +131,7 @@ impl Fs {
                     Child::Dir(dir) => Place::Failed(dir),
                     Child::File(file) => Place::File(file),
                 };
-                let entries = self.store.failed_entries(dir, cookie, CHUNK)?;
+                let entries = self.store.failed_entries(dir, cookie, limit)?;
                 listed.extend(entries.into_iter().map(|e| row(e, mirror)));
             }
             Place::Control => {
@@ -123,7 +150,7 @@ impl Fs {
                     (1..).zip(View::FIXED).map(|(at, it)| own(Place::View(it), &it.name(), at));
                 listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
             }
-            Place::View(view) => listed.extend(self.viewed(view, cookie)?),
+            Place::View(view) => listed.extend(self.viewed(view, cookie, limit)?),
             Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }

@@ -73,7 +73,7 @@ impl Fs {
             }
         };
         self.pipeline.opened(file);
-        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?, 0);
+        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?.stat(), 0);
         Ok((attr, Opened { fh, direct: false, local: None }))
     }
 

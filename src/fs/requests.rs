@@ -26,9 +26,33 @@ macro_rules! requests {
 }
 
 requests!(
-    lookup, getattr, setattr, mknod, mkdir, unlink, rmdir, rename, link, open, create, read, write,
-    flush, release, fsync, opendir, readdir, releasedir, fsyncdir, statfs, setxattr, getxattr,
-    listxattr, fallocate, lseek,
+    lookup,
+    getattr,
+    setattr,
+    mknod,
+    mkdir,
+    unlink,
+    rmdir,
+    rename,
+    link,
+    open,
+    create,
+    read,
+    write,
+    flush,
+    release,
+    fsync,
+    opendir,
+    readdir,
+    readdirplus,
+    releasedir,
+    fsyncdir,
+    statfs,
+    setxattr,
+    getxattr,
+    listxattr,
+    fallocate,
+    lseek,
 );
 
 /// One count.

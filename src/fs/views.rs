@@ -1,6 +1,6 @@
 //! `/.gphotos/library`: the items by date, where nothing can be changed.
 
-use super::dirs::{CHUNK, Listed, OFFSET_OF_FIRST, row};
+use super::dirs::{Listed, OFFSET_OF_FIRST, row};
 use super::error::{Error, Result};
 use super::place::{Ino, Place};
 use super::{Attr, Found, Fs};
@@ -38,10 +38,10 @@ impl Fs {
         })
     }
 
-    /// What a view shows behind a cookie.
-    pub(super) fn viewed(&self, view: View, cookie: i64) -> Result<Vec<Listed>> {
+    /// Up to `limit` of what a view shows behind a cookie.
+    pub(super) fn viewed(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<Listed>> {
         let View::By(span) = view else {
-            let entries = self.store.view_entries(view, cookie, CHUNK)?;
+            let entries = self.store.view_entries(view, cookie, limit)?;
             let place = |child| match child {
                 Child::Dir(dir) => Place::Dir(dir),
                 Child::File(file) => Place::Viewed(file),
@@ -52,7 +52,7 @@ impl Fs {
             Some(View::Of(period)) => Some(period),
             _ => None,
         };
-        let periods = self.store.periods(span, before, CHUNK as usize)?;
+        let periods = self.store.periods(span, before, limit as usize)?;
         Ok(periods
             .into_iter()
             .map(|period| {

@@ -70,6 +70,43 @@ pub struct FileInfo {
     pub failed_at: Option<SystemTime>,
 }
 
+/// What stat(2) tells of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Itself.
+    pub id: FileId,
+    /// As [`FileInfo::size`].
+    pub size: Option<u64>,
+    /// As [`FileInfo::mtime_ns`].
+    pub mtime_ns: i64,
+    /// As [`FileInfo::ctime_ns`].
+    pub ctime_ns: i64,
+    /// As [`FileInfo::atime_ns`].
+    pub atime_ns: i64,
+    /// As [`FileInfo::upload`].
+    pub upload: Option<UploadState>,
+    /// As [`FileInfo::links`].
+    pub links: u32,
+    /// Whether it was refused.
+    pub failed: bool,
+}
+
+impl FileInfo {
+    /// The part of it that stat(2) tells.
+    pub fn stat(&self) -> Stat {
+        Stat {
+            id: self.id,
+            size: self.size,
+            mtime_ns: self.mtime_ns,
+            ctime_ns: self.ctime_ns,
+            atime_ns: self.atime_ns,
+            upload: self.upload,
+            links: self.links,
+            failed: self.failed_at.is_some(),
+        }
+    }
+}
+
 const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
      f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
      u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
@@ -137,6 +174,38 @@ impl Store {
                 ))?
                 .query_row([id], file_info)
                 .optional()?)
+        })
+    }
+
+    /// What stat(2) tells of files that have names now, in their order; `None` for one that is not there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn stats(&self, files: &[FileId]) -> Result<Vec<Option<Stat>>> {
+        self.read(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT f.id, f.size, f.mtime_ns, coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), \
+                 u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id), \
+                 EXISTS (SELECT 1 FROM failed WHERE file = f.id) \
+                 FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1",
+            )?;
+            let mut stat = |file: &FileId| {
+                query
+                    .query_row([file], |row| {
+                        Ok(Stat {
+                            id: row.get(0)?,
+                            size: row.get(1)?,
+                            mtime_ns: row.get(2)?,
+                            ctime_ns: row.get(3)?,
+                            atime_ns: row.get(4)?,
+                            upload: row.get(5)?,
+                            links: row.get(6)?,
+                            failed: row.get(7)?,
+                        })
+                    })
+                    .optional()
+            };
+            Ok(files.iter().map(&mut stat).collect::<rusqlite::Result<_>>()?)
         })
     }
 
