@@ -170,7 +170,8 @@ pub fn compare(sides: &Sides) -> Comparison {
     work.result.files_here = sides.here.len() + sides.unreadable.len();
     work.result.files_in_album = sides.there.len();
     for (name, why) in &sides.unreadable {
-        let there = sides.there.contains_key(name);
+        // What has not arrived there counts as that on the album's side.
+        let there = sides.there.get(name).is_some_and(|it| it.stage == Stage::Committed);
         work.result.unreadable.push(remark(name, true, there, why));
     }
     let mut left_here = Vec::new();

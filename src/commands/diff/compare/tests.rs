@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn hash(content: u8) -> ContentHash {
@@ -43,16 +45,70 @@ fn check(sides: &Sides, local: &str, album: &str, differ: bool) -> Comparison {
     let result = compare(sides);
     assert_eq!(result.sum(), format!("{local}\n{album}"));
     assert_eq!(result.differ(), differ);
-    // Each sum adds up.
+    adds_up(&result);
+    result
+}
+
+/// Each sum is what it says it is made of.
+#[track_caller]
+fn adds_up(result: &Comparison) {
     for line in result.sum().lines() {
         // What is in brackets are names.
         let bare = line.split(" (").next().unwrap_or_default().to_owned()
             + line.rsplit_once(')').map_or("", |(_, rest)| rest);
         let numbers: Vec<usize> =
             bare.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        assert_eq!(numbers[0], numbers[1..].iter().sum::<usize>(), "{line}");
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<usize>(), "{line}\n{result:#?}");
     }
-    result
+}
+
+fn some_facts() -> impl Strategy<Value = Facts> {
+    let maybe = |of| prop::option::of(of);
+    let hash = || maybe(0..3_u8).prop_map(|it| it.map(hash));
+    (hash(), hash(), maybe(0..3_u8), maybe(0..2_u8)).prop_map(|(hash, adopted, size, second)| {
+        let facts = Facts { size: size.map(u64::from), hash, adopted, ..Facts::default() };
+        second.map_or(facts.clone(), |it| taken(i64::from(it), facts))
+    })
+}
+
+fn something_there() -> impl Strategy<Value = There> {
+    let stage = prop_oneof![
+        3 => Just(Stage::Committed),
+        1 => Just(on_its_way()),
+        1 => Just(Stage::Scratch),
+        1 => Just(Stage::Failed("too large".into())),
+    ];
+    let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
+    (stage, some_facts(), id).prop_map(|(stage, facts, id)| There {
+        stage,
+        facts,
+        id: id.map(str::to_owned),
+    })
+}
+
+/// For some names of a few, in two directories.
+fn files<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Files<T>> {
+    let names = ["a.jpg", "b.jpg", "c.jpg", "d.mp4", "sub/a.jpg", "sub/e.jpg"].map(PathBuf::from);
+    prop::collection::btree_map(prop::sample::select(names.to_vec()), of, 0..=6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sums_add_up_whatever_there_is(
+        here in files(some_facts()),
+        unreadable in files(Just("Permission denied".to_owned())),
+        there in files(something_there()),
+        refused in files(Just("too large".to_owned())),
+    ) {
+        let unreadable: Files<_> =
+            unreadable.into_iter().filter(|(name, _)| !here.contains_key(name)).collect();
+        let counts = (here.len() + unreadable.len(), there.len());
+        let result = compare(&Sides { here, unreadable, there, refused });
+        prop_assert_eq!((result.files_here, result.files_in_album), counts);
+        adds_up(&result);
+    }
 }
 
 fn names(found: &[Name]) -> Vec<String> {
@@ -197,6 +253,25 @@ fn what_cannot_be_read_is_counted_on_both_sides() {
         "2 local = 0 in the album + 2 unreadable here",
         "1 in the album = 0 here + 1 unreadable here",
         false,
+    );
+}
+
+#[test]
+fn what_cannot_be_read_here_is_counted_once_where_the_album_has_not_got_it_yet() {
+    let remote = [
+        ("foo.part", sized(3), Stage::Scratch),
+        ("way", known(1), on_its_way()),
+        ("bad", known(2), Stage::Failed("too large".into())),
+    ];
+    let mut both = sides(&[], &remote, &[]);
+    for name in ["foo.part", "way", "bad"] {
+        both.unreadable.insert(name.into(), "a symbolic link to nothing".into());
+    }
+    check(
+        &both,
+        "3 local = 0 in the album + 3 unreadable here",
+        "3 in the album = 0 here + 1 on the way + 1 refused + 1 half-written",
+        true,
     );
 }
 
