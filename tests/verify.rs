@@ -177,3 +177,31 @@ fn an_interrupt_ends_it_at_once() {
     assert_eq!(ended.unwrap().signal(), Some(libc::SIGINT));
     assert_eq!(world.names("A").len(), 3);
 }
+
+#[test]
+fn what_the_album_lacks_of_the_originals_is_told() {
+    let world = world();
+    // Edited since; refused; and half-written by its name.
+    write(&world, "plain.jpg", &camera::photo(5, TAKEN, false));
+    write(&world, "note.jpg", b"no photo");
+    assert!(!world.sh_outcome("cp photo/note.jpg mnt/A/").status.success());
+    wait_for("the refused file to leave the album", || !world.mnt.join("A/note.jpg").exists());
+    world.sh("cp photo/placed.jpg photo/.half.jpg && cp photo/.half.jpg mnt/A/");
+    let verify = ["verify", "--json", "--against", "photo", "mnt/A"];
+    let (code, said) = run_json(&world, &verify);
+    let mut expected = json!({
+        "plain.jpg": "changed", "note.jpg": "missing", "placed.jpg": "metadata_stripped",
+        "clip.mp4": "transcoded",
+    });
+    assert_eq!((code, verdicts(&said)), (1, expected.clone()));
+    assert_eq!(said["items"].as_array().unwrap().len(), 4);
+    assert_eq!(said["unfinished"], json!([".half.jpg"]));
+    let (_, text, _) = run(&world, &["verify", "--against", "photo", "mnt/A"]);
+    assert!(text.contains("plain.jpg (the album has other content"), "{text}");
+    assert!(text.contains("note.jpg (refused: "), "{text}");
+
+    world.sh("ln -s nowhere photo/link.jpg");
+    let (code, said) = run_json(&world, &verify);
+    expected["link.jpg"] = "unchecked".into();
+    assert_eq!((code, verdicts(&said)), (2, expected));
+}

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use self::report::{Report, Tested};
 use self::verdict::{Verdict, judge};
+use super::diff::{Comparison, Name, Remark};
 use super::running::{self, Mount};
 use super::{CommandError, Exit, diff, print};
 use crate::content::{Fingerprint, Seen};
@@ -75,20 +76,23 @@ const ANSWER_BYTES_MAX: usize = 4096;
 /// # Errors
 /// If the album is not on a mount, or one side cannot be listed.
 pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
-    let mut missing = Vec::new();
+    let mut lacking = BTreeMap::new();
     let mut originals = BTreeMap::new();
     let mount = match &args.against {
         None => diff::mount_of(&args.album, profile)?,
         Some(local) => {
             let mount = diff::check(local, &args.album, profile)?;
             let found = diff::comparison(&mount, local, &args.album, profile)?;
-            missing = found.only_here.iter().map(|it| it.path().to_owned()).collect();
+            lacking = lacks(&found);
             let pairs = found.matches.into_iter().map(|it| (it.album, local.join(it.here)));
             originals = pairs.collect();
             mount
         }
     };
-    let Listing { items, unfinished } = list(&args.album)?;
+    let Listing { mut items, mut unfinished } = list(&args.album)?;
+    // Each name once: what Google gives back under it is not the original anyway.
+    items.retain(|it| !lacking.contains_key(&it.name));
+    unfinished.retain(|it| !lacking.contains_key(it));
     let chosen = choose(items, if args.all { usize::MAX } else { args.sample }, args.seed);
     let purse = Purse::new(&mount, args.budget)?;
     let bar = progress(chosen.len());
@@ -109,11 +113,31 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     };
     let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
     bar.finish_and_clear();
-    let lost = missing.iter().map(|name| Tested::missing(name, "only here"));
-    items.extend(lost);
+    items.extend(lacking.into_values());
     let report = Report::new(args.seed, items, unfinished, purse.spent());
     print(if args.json { report.json(&args.album)? } else { report.text() })?;
     Ok(report.exit())
+}
+
+/// The originals that the album does not have, or of which that cannot be said. What is only on its way is among the
+/// album's names.
+fn lacks(found: &Comparison) -> BTreeMap<PathBuf, Tested> {
+    let here = |it: &&Remark| it.here;
+    let one = |name: &Name, verdict, why: String| {
+        (name.path().to_owned(), Tested { name: name.clone(), verdict, why })
+    };
+    let only_here = found.only_here.iter().map(|it| one(it, Verdict::Missing, "only here".into()));
+    let different = found
+        .different
+        .iter()
+        .map(|it| one(it, Verdict::Changed, "the album has other content under this name".into()));
+    let refused = found.failed.iter().filter(here);
+    let refused = refused.map(|it| one(&it.name, Verdict::Missing, format!("refused: {}", it.why)));
+    let unreadable = found
+        .unreadable
+        .iter()
+        .map(|it| one(&it.name, Verdict::Unchecked, format!("cannot be read here: {}", it.why)));
+    only_here.chain(different).chain(refused).chain(unreadable).collect()
 }
 
 /// What there is in an album's directory.

@@ -30,11 +30,6 @@ impl Tested {
         Self { name: name.into(), verdict: Verdict::Unchecked, why: why.to_owned() }
     }
 
-    /// The album does not have it.
-    pub fn missing(name: &Path, why: &str) -> Self {
-        Self { verdict: Verdict::Missing, ..Self::unchecked(name, why) }
-    }
-
     /// For people.
     pub fn line(&self) -> String {
         format!("{}: {}", self.name, self.verdict.words()) + &self.remark()

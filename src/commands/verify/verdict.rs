@@ -19,7 +19,7 @@ pub enum Verdict {
     Recompressed,
     /// A picture of other dimensions.
     Resized,
-    /// Other bytes; the original is not here to say in what.
+    /// Other bytes, and it cannot be said in what: the original is not here, or it is a picture of its own.
     Changed,
     /// Google does not have it.
     Missing,
