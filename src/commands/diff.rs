@@ -156,10 +156,12 @@ pub(super) fn comparison(
     album: &Path,
     profile: &Profile,
 ) -> Result<Comparison, CommandError> {
-    let there = album::files(album)?;
+    let mut there = album::files(album)?;
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.known().is_none()) {
         metadata::add_facts(local, &mut here.files);
+        let wanted = compare::sizes_wanted(&here.files, &there);
+        album::add_sizes(album, &mut there, wanted)?;
     }
     let refused = album::refused(mount, album)?;
     let sides = Sides { here: here.files, unreadable: here.unreadable, there, refused };

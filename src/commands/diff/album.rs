@@ -12,25 +12,50 @@ use crate::commands::CommandError;
 use crate::commands::running::{self, Mount};
 use crate::media::ContentHash;
 
-/// The album's files, listed again from Google first.
+/// The album's files, listed again from Google first. Sizes of what was not uploaded from here are left out.
 ///
 /// # Errors
 /// If Google cannot be asked, or the mount is gone.
 pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
     list_all_again(root)?;
-    let files: Vec<_> = names(root)?
+    each(root, names(root)?, file)
+}
+
+/// Adds the sizes of some files, as far as Google tells them.
+///
+/// # Errors
+/// If the mount is gone.
+pub fn add_sizes(
+    root: &Path,
+    files: &mut Files<There>,
+    names: Vec<PathBuf>,
+) -> Result<(), CommandError> {
+    for (name, size) in each(root, names, size)? {
+        if let Some(file) = files.get_mut(&name) {
+            file.facts.size = size;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at many files at a time. Those that have gone are left out: uploads and other programs go on meanwhile.
+fn each<T: Send>(
+    root: &Path,
+    names: Vec<PathBuf>,
+    look: impl Fn(&Path) -> io::Result<T> + Sync,
+) -> Result<Files<T>, CommandError> {
+    let found: Vec<_> = names
         .into_par_iter()
         .map(|name| {
             let path = root.join(&name);
-            match file(&path) {
-                Ok(file) => Ok(Some((name, file))),
-                // Uploads and other programs go on meanwhile.
+            match look(&path) {
+                Ok(found) => Ok(Some((name, found))),
                 Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(err) => Err(running::cannot_use(&path, err)),
             }
         })
         .collect::<Result<_, _>>()?;
-    Ok(files.into_iter().flatten().collect())
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn list_all_again(dir: &Path) -> Result<(), CommandError> {
@@ -87,11 +112,16 @@ fn file(path: &Path) -> io::Result<There> {
         facts.taken = taken.map(|it| Taken { seconds: it.as_second(), zoned: true });
         facts.dimensions = number(path, "width")?.zip(number(path, "height")?);
         facts.model = text(path, "camera_model")?;
-        let video = text(path, "mime_type")?.is_some_and(|it| it.starts_with("video/"));
-        // Google encodes videos anew, and 0 is what a size shows as that is not known.
-        facts.size = Some(path.metadata()?.len()).filter(|&it| it > 0 && !video);
     }
     Ok(There { stage, facts, id: text(path, "id")? })
+}
+
+/// `None` for a video, which Google encodes anew, and for a size that is not known, which shows as 0.
+fn size(path: &Path) -> io::Result<Option<u64>> {
+    if text(path, "mime_type")?.is_some_and(|it| it.starts_with("video/")) {
+        return Ok(None);
+    }
+    Ok(Some(path.metadata()?.len()).filter(|&it| it > 0))
 }
 
 /// What Google refused of this album, with the reasons.

@@ -164,6 +164,18 @@ impl Same {
     }
 }
 
+/// The album's names of which the size would tell something: there is a local file of that name, or one that may be
+/// the same under another. Google has to be asked for a size, and may keep one waiting.
+pub fn sizes_wanted(here: &Files<Facts>, there: &Files<There>) -> Vec<PathBuf> {
+    let moments: BTreeSet<_> = here.iter().filter_map(|(name, it)| moment(name, it)).collect();
+    let wanted = there.iter().filter(|(name, it)| {
+        let unknown = it.stage == Stage::Committed && it.facts.known().is_none();
+        let same_moment = || moment(name, &it.facts).is_some_and(|it| moments.contains(&it));
+        unknown && (here.contains_key(*name) || same_moment())
+    });
+    wanted.map(|(name, _)| name.clone()).collect()
+}
+
 /// Compares two directory trees.
 pub fn compare(sides: &Sides) -> Comparison {
     let mut work = Work::default();

@@ -213,6 +213,29 @@ fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
 }
 
 #[test]
+fn sizes_are_asked_for_only_where_they_tell_something() {
+    let unsized_ = |seconds| taken(seconds, Facts::default());
+    let remote = [
+        ("a.jpg", unsized_(1), Stage::Committed),
+        ("known.jpg", known(2), Stage::Committed),
+        ("moved.jpg", unsized_(3), Stage::Committed),
+        ("other.jpg", unsized_(4), Stage::Committed),
+        ("scratch.jpg", Facts::default(), Stage::Scratch),
+        ("sub/elsewhere.jpg", unsized_(3), Stage::Committed),
+        ("z.jpg", Facts::default(), Stage::Committed),
+    ];
+    let local = ["a.jpg", "known.jpg", "scratch.jpg"].map(|name| (name, known(9)));
+    let wanted = |local: &[(&str, Facts)]| {
+        let both = sides(local, &remote, &[]);
+        sizes_wanted(&both.here, &both.there)
+    };
+    assert!(wanted(&[]).is_empty());
+    assert_eq!(wanted(&local), [Path::new("a.jpg")]);
+    let old = [("old.jpg", taken(3, known(8))), ("old.mp4", taken(4, known(7)))];
+    assert_eq!(wanted(&old), [Path::new("moved.jpg")]);
+}
+
+#[test]
 fn what_google_does_not_have_yet_is_a_difference() {
     let local =
         [("a", known(1)), ("b", known(2)), ("c", known(3)), (".d", known(4)), ("edited", known(5))];
