@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs::emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 use support::{World, camera, jpeg, wait_for};
 
@@ -335,4 +335,42 @@ fn mistakes_are_explained() {
             || world.sh_outcome("umount -l mnt").status.success()
     );
     trouble(&world, "run 'gphotosfs mount MOUNTPOINT' first");
+}
+
+#[test]
+fn what_google_says_is_told_with_the_next_step() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    let commands: [&[&str]; 3] = [
+        &["diff", "photo", "mnt/A"],
+        &["adopt", "photo", "mnt/A"],
+        &["verify", "--against", "photo", "mnt/A"],
+    ];
+    let trouble = |what: &str, next: &str| {
+        for args in commands {
+            let (code, _, stderr) = run(&world, args);
+            assert!(code == 2 && stderr.contains(what), "{args:?}: {code} {stderr}");
+            assert!(stderr.contains(&format!("\n  -> {next}")), "{args:?}: {stderr}");
+            assert_eq!(stderr.lines().count(), 2, "{stderr}");
+        }
+    };
+    world.emulator.revoke_grants();
+    world.emulator.expire_access_tokens();
+    trouble("Google does not accept the login", "run 'gphotosfs login'");
+    world.photo("photo/b.jpg", 2, 4000);
+    world.sh("cp -p photo/b.jpg mnt/A/");
+    let (code, _, stderr) = run(&world, &["umount", "mnt"]);
+    assert!(code == 1 && stderr.contains("Google does not accept the login"), "{code} {stderr}");
+    for next in ["gphotosfs login", "umount --now"] {
+        assert!(stderr.contains(next), "{stderr}");
+    }
+    world.login();
+    world.sync();
+    world.emulator.faults(|faults| {
+        faults.fail_next(Call::AlbumsList, 1000, Failure::RequestsPerDay);
+        faults.fail_next(Call::AlbumsGet, 1000, Failure::RequestsPerDay);
+        faults.fail_next(Call::MediaItemsSearch, 1000, Failure::RequestsPerDay);
+    });
+    trouble("today's requests are used up", "'gphotosfs status' says when");
 }

@@ -165,6 +165,17 @@ pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// What to do when Google has refused files.
+pub const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
+
+/// Adds a mount's answer to somebody who waited, in words.
+pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
+    match meaning(&err) {
+        Some((words, hint)) => error.because(words).hint(hint),
+        None => error.because(err),
+    }
+}
+
 /// What to say about a path on a mount that cannot be used.
 pub fn cannot_use(path: &Path, err: io::Error) -> CommandError {
     let dead = err.raw_os_error() == Some(libc::ENOTCONN);

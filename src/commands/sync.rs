@@ -11,7 +11,7 @@ use url::Url;
 use super::CommandError;
 use super::engine::{self, Engine};
 use super::progress::{Outlook, Progress};
-use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN};
+use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
 use crate::profile::{LockError, Profile};
@@ -58,20 +58,10 @@ pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), Comman
         let error = CommandError::new(format!("cannot sync {}", path.display()));
         match err.raw_os_error() {
             Some(libc::EIO) => error.because("some files were refused").hint(REFUSED),
-            _ => not_done(error, err),
+            _ => running::not_done(error, err),
         }
     })
 }
-
-/// Adds the mount's answer in words.
-fn not_done(error: CommandError, err: std::io::Error) -> CommandError {
-    match running::meaning(&err) {
-        Some((words, hint)) => error.because(words).hint(hint),
-        None => error.because(err),
-    }
-}
-
-const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
 
 fn hint(error: &DrainError) -> Option<&'static str> {
     match error {
@@ -136,7 +126,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
 pub fn refresh(args: &RefreshArgs, profile: &Profile) -> Result<(), CommandError> {
     let (_, path) = place(args.path.as_ref(), profile)?;
     running::list_again(&path).map_err(|err| {
-        not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
+        running::not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
     })
 }
 

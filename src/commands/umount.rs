@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
-use super::running::Mount;
+use super::running::{self, Mount};
 use super::{CommandError, mounts};
 
 /// How long the mount's process may take to write down what it has in memory.
@@ -84,9 +84,12 @@ fn drain(mount: &Mount) -> Result<(), CommandError> {
             Ok(())
         }
         result => result.map_err(|err| {
-            CommandError::new("cannot wait for the uploads")
-                .because(err)
-                .hint("'gphotosfs umount --now' leaves them to the next mount")
+            let now = "'gphotosfs umount --now' leaves them to the next mount";
+            let error = CommandError::new("cannot wait for the uploads");
+            match running::meaning(&err) {
+                Some((words, next)) => error.because(words).hint(format!("{next}; {now}")),
+                None => error.because(err).hint(now),
+            }
         }),
     }
 }

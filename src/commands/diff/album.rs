@@ -62,8 +62,9 @@ fn list_all_again(dir: &Path) -> Result<(), CommandError> {
     let cannot = |err: io::Error| {
         let offline = [libc::EHOSTUNREACH, libc::ETIMEDOUT, libc::ENETUNREACH]
             .contains(&err.raw_os_error().unwrap_or_default());
-        let error = CommandError::new(format!("cannot list {} again from Google", dir.display()))
-            .because(err);
+        let error = CommandError::new(format!("cannot list {} again from Google", dir.display()));
+        let error = running::not_done(error, err);
+        // Nothing of it is queued that would go on by itself.
         if offline { error.hint("try again when there is a network") } else { error }
     };
     running::list_again(dir).map_err(cannot)?;
