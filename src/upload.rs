@@ -864,6 +864,19 @@ fn chain(err: &(dyn std::error::Error + 'static)) -> String {
     parts.join(": ")
 }
 
+/// Whether a copy of a local file would be sent under this name: what is half-written by its name, or empty, stays here.
+///
+/// # Errors
+/// [`SealError::Unsupported`] and [`SealError::TooLarge`] if it would be refused.
+pub fn would_send(copied: File, name: &EntryName) -> Result<bool, SealError> {
+    let found = spool::Look::at(copied)?;
+    let real = found.size > 0 && !accept::is_scratch_name(name);
+    if real {
+        judge(&found, name)?;
+    }
+    Ok(real)
+}
+
 /// Whether Google takes such a file.
 fn judge(found: &spool::Look, name: &EntryName) -> Result<accept::Accepted, SealError> {
     let accepted = accept::sniff(&found.head, name).map_err(SealError::Unsupported)?;

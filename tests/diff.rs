@@ -374,3 +374,58 @@ fn what_google_says_is_told_with_the_next_step() {
     });
     trouble("today's requests are used up", "'gphotosfs status' says when");
 }
+
+#[test]
+fn what_cannot_get_there_is_left_alone() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    world.photo("photo/new.jpg", 2, 4000);
+    world.photo("photo/.hidden.jpg", 3, 4000);
+    world.photo("photo/x~", 4, 4000);
+    world.sh("echo '<x:xmpmeta/>' > photo/DSC_01.xmp && touch photo/empty.jpg");
+    let (code, script, said) = run(&world, &["diff", "--copy", "photo", "mnt/A"]);
+    assert_eq!((code, script.as_str()), (1, "cp -pT -- photo/new.jpg mnt/A/new.jpg\n"));
+    assert!(said.contains("4 that would not get to Google"), "{said}");
+    let apply = ["diff", "--copy", "--apply", "photo", "mnt/A"];
+    let (code, _, said) = run(&world, &apply);
+    assert!(code == 1 && said.contains("4 files are left alone: 4 that would"), "{code} {said}");
+    assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
+    assert!(world.names(".gphotos/failed").is_empty());
+    assert_eq!(world.names("A"), ["a.jpg", "new.jpg"]);
+    // What cannot be read is trouble, as without --copy.
+    world.sh("ln -s nowhere photo/link.jpg");
+    let (code, _, said) = run(&world, &apply);
+    assert!(code == 2 && said.contains("1 unreadable here"), "{code} {said}");
+}
+
+#[test]
+fn one_file_that_cannot_be_copied_keeps_no_other_back() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    // A directory in the album has the name.
+    world.sh("mkdir mnt/A/dir.jpg");
+    world.photo("photo/dir.jpg", 2, 4000);
+    world.photo("photo/new.jpg", 3, 4000);
+    let (code, _, said) = run(&world, &["diff", "--copy", "--apply", "photo", "mnt/A"]);
+    assert!(code == 2 && said.contains("1 of 2 files were not copied"), "{code} {said}");
+    assert!(world.names("A/dir.jpg").is_empty());
+    assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
+}
+
+#[test]
+fn what_google_refuses_of_a_copy_is_said() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
+    world.photo("photo/large.jpg", 2, 5000);
+    for left in [0, 1] {
+        let (code, _, said) = run(&world, &["diff", "--copy", "--apply", "photo", "mnt/A"]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("some files were refused"), "{said}");
+        assert!(said.contains("\n  -> 'gphotosfs failed' says what"), "{said}");
+        assert_eq!(said.matches("1 refused").count(), left, "{said}");
+    }
+}

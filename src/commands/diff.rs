@@ -77,18 +77,33 @@ pub fn run(args: &DiffArgs, profile: &Profile) -> Result<Exit, CommandError> {
 }
 
 fn copy(args: &DiffArgs, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
-    let rest = result.different.len() + result.failed.len() + result.unreadable.len();
-    if rest > 0 {
+    let names = copy::worth_it(&args.local, result);
+    let parts = [
+        (result.different.len(), "with other content"),
+        (result.failed.len(), "refused"),
+        (result.scratch.iter().filter(|it| it.here).count(), "half-written"),
+        (result.unreadable.len(), "unreadable here"),
+        (result.only_here.len() - names.len(), "that would not get to Google"),
+    ];
+    let parts = parts.into_iter().filter(|it| it.0 > 0);
+    let words: Vec<_> = parts.clone().map(|(count, what)| format!("{count} {what}")).collect();
+    let left: usize = parts.map(|it| it.0).sum();
+    if left > 0 {
+        let files = if left == 1 { "1 file is".to_owned() } else { format!("{left} files are") };
         eprintln!(
-            "gphotosfs: {rest} files with other content, refused or unreadable are left alone; \
-             'gphotosfs diff' without --copy names them"
+            "gphotosfs: {files} left alone: {}; 'gphotosfs diff' without --copy names them",
+            words.join(" + ")
         );
     }
     if args.apply {
-        let exit = copy::apply(mount, &args.local, &args.album, result)?;
-        return Ok(if rest > 0 { Exit::Differ } else { exit });
+        let all_taken = copy::apply(mount, &args.local, &args.album, &names)?;
+        return Ok(match (result.unreadable.is_empty(), left == 0 && all_taken) {
+            (false, _) => Exit::Usage,
+            (true, false) => Exit::Differ,
+            (true, true) => Exit::Done,
+        });
     }
-    let script = copy::script(&args.local, &args.album, result)?;
+    let script = copy::script(&args.local, &args.album, &names)?;
     let written = std::io::stdout().lock().write_all(&script);
     written.map_err(|err| CommandError::new("cannot write the output").because(err))?;
     Ok(exit(result))

@@ -281,7 +281,7 @@ impl Look {
         SealedFacts { size, mtime_ns, ctime_ns, mime }
     }
 
-    fn at(bytes: File) -> io::Result<Self> {
+    pub(super) fn at(bytes: File) -> io::Result<Self> {
         let meta = bytes.metadata()?;
         let mut head = Vec::new();
         bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;

@@ -1,19 +1,40 @@
 //! What would make the album complete: `cp -p` of what is only here.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::compare::Comparison;
-use crate::commands::running::Mount;
-use crate::commands::{CommandError, Exit};
+use super::name::Name;
+use crate::commands::CommandError;
+use crate::commands::running::{Mount, REFUSED, not_done};
+use crate::media::EntryName;
+use crate::upload::{self, SealError};
+
+/// What of the files that are only here would get to Google if it were copied, by the mount's own rules.
+pub fn worth_it<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
+    let only_here = result.only_here.iter();
+    only_here.filter(|name| would_get_there(&here.join(name.path()))).collect()
+}
+
+fn would_get_there(file: &Path) -> bool {
+    let name = file.file_name().map(|it| EntryName::new(it.as_bytes()));
+    let Some(Ok(name)) = name else { return false };
+    // What cannot be read now, cp will name.
+    let Ok(opened) = File::open(file) else { return true };
+    match upload::would_send(opened, &name) {
+        Ok(sent) => sent,
+        Err(error) => !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. }),
+    }
+}
 
 /// Commands for a shell, as bytes: a name need not be UTF-8.
 ///
 /// # Errors
 /// If a name cannot be quoted.
-pub fn script(here: &Path, album: &Path, result: &Comparison) -> Result<Vec<u8>, CommandError> {
+pub fn script(here: &Path, album: &Path, names: &[&Name]) -> Result<Vec<u8>, CommandError> {
     let mut script = Vec::new();
     let mut line = |words: &[&[u8]], paths: &[&Path]| -> Result<(), CommandError> {
         let paths = paths.iter().map(|it| it.as_os_str().as_bytes());
@@ -24,56 +45,62 @@ pub fn script(here: &Path, album: &Path, result: &Comparison) -> Result<Vec<u8>,
         script.push(b'\n');
         Ok(())
     };
-    for dir in missing_dirs(album, result) {
+    for dir in missing_dirs(album, names) {
         line(&[b"mkdir", b"-p", b"--"], &[&dir])?;
     }
-    for name in &result.only_here {
-        line(&[b"cp", b"-p", b"--"], &[&here.join(name.path()), &album.join(name.path())])?;
+    for name in names {
+        line(&[b"cp", b"-pT", b"--"], &[&here.join(name.path()), &album.join(name.path())])?;
     }
     Ok(script)
 }
 
-fn missing_dirs(album: &Path, result: &Comparison) -> BTreeSet<PathBuf> {
-    let dirs = result.only_here.iter().filter_map(|it| Some(album.join(it.path().parent()?)));
+fn missing_dirs(album: &Path, names: &[&Name]) -> BTreeSet<PathBuf> {
+    let dirs = names.iter().filter_map(|it| Some(album.join(it.path().parent()?)));
     dirs.filter(|dir| !dir.is_dir()).collect()
 }
 
 /// Copies, and waits until Google has everything under the album. It is cp(1) that copies, because it tells
-/// what close(2) says, and that is where a mount refuses a file.
+/// what close(2) says, and that is where a mount refuses a file. Says whether Google has refused nothing there.
 ///
 /// # Errors
-/// If a file cannot be copied, or Google refuses one.
+/// If a file cannot be copied; the others are, and are waited for.
 pub fn apply(
     mount: &Mount,
     here: &Path,
     album: &Path,
-    result: &Comparison,
-) -> Result<Exit, CommandError> {
-    for dir in missing_dirs(album, result) {
+    names: &[&Name],
+) -> Result<bool, CommandError> {
+    for dir in missing_dirs(album, names) {
         std::fs::create_dir_all(&dir).map_err(|err| {
             CommandError::new(format!("cannot make {}", dir.display())).because(err)
         })?;
     }
     let mut failed = 0;
-    for name in &result.only_here {
+    for name in names {
         let done = Command::new("cp")
-            .args(["-p", "--"])
+            .args(["-pT", "--"])
             .args([here.join(name.path()), album.join(name.path())])
             .status()
             .map_err(|err| CommandError::new("cannot run cp").because(err))?;
         failed += usize::from(!done.success());
     }
-    let refused = || {
-        CommandError::new(format!("{failed} of {} files were not copied", result.only_here.len()))
-            .hint("'gphotosfs failed' says what was refused, and why")
-    };
+    let all_taken = arrived(mount, album)?;
     if failed > 0 {
-        return Err(refused());
+        let error = format!("{failed} of {} files were not copied", names.len());
+        return Err(CommandError::new(error)
+            .hint("cp has said why; 'gphotosfs failed' says what was refused, and why"));
     }
-    mount.wait_for_uploads(album).map_err(|err| {
-        CommandError::new(format!("not everything under {} arrived", album.display()))
-            .because(err)
-            .hint("'gphotosfs failed' says what Google refused, and why")
-    })?;
-    Ok(Exit::Done)
+    Ok(all_taken)
+}
+
+fn arrived(mount: &Mount, album: &Path) -> Result<bool, CommandError> {
+    let what = format!("not everything under {} arrived", album.display());
+    match mount.wait_for_uploads(album) {
+        Ok(()) => Ok(true),
+        Err(err) if err.raw_os_error() == Some(libc::EIO) => {
+            eprintln!("gphotosfs: {what}: some files were refused\n  -> {REFUSED}");
+            Ok(false)
+        }
+        Err(err) => Err(not_done(CommandError::new(what), err)),
+    }
 }
