@@ -429,3 +429,18 @@ fn what_google_refuses_of_a_copy_is_said() {
         assert_eq!(said.matches("1 refused").count(), left, "{said}");
     }
 }
+
+#[test]
+fn evidence_that_there_is_not_is_not_told() {
+    let world = World::mounted();
+    // Without EXIF; the time at Google is that of the upload.
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    world.umount();
+    world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    world.mount(&[]);
+    let (_, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    assert!(said.contains("\n  a.jpg (likely: same dimensions and size)\n"), "{said}");
+    let (_, said, _) = run(&world, &["adopt", "--dry-run", "photo", "mnt/A"]);
+    assert!(said.contains("\n  a.jpg (likely: same dimensions and size)\n"), "{said}");
+}

@@ -15,7 +15,7 @@ use console::Style;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
-use super::diff::{Comparison, Match, Name, Remark, Sure, Twin, group, how_sure};
+use super::diff::{Comparison, Evidence, Match, Name, Remark, Sure, Twin, group};
 use super::{CommandError, Exit, diff, print, running};
 use crate::profile::Profile;
 
@@ -92,12 +92,17 @@ struct Outcome {
 struct Adopted {
     here: Name,
     album: Name,
-    sure: Sure,
+    #[serde(flatten)]
+    evidence: Evidence,
 }
 
 impl From<&Match> for Adopted {
     fn from(it: &Match) -> Self {
-        Self { here: it.here.as_path().into(), album: it.album.as_path().into(), sure: it.sure }
+        Self {
+            here: it.here.as_path().into(),
+            album: it.album.as_path().into(),
+            evidence: it.evidence,
+        }
     }
 }
 
@@ -141,9 +146,9 @@ fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> 
         ..Outcome::default()
     };
     for pair in &found.matches {
-        if pair.sure >= Sure::Adopted {
+        if pair.evidence.sure >= Sure::Adopted {
             outcome.known += 1;
-        } else if pair.sure >= args.min.sure() {
+        } else if pair.evidence.sure >= args.min.sure() {
             if !args.dry_run {
                 hand_over(args, pair)?;
             }
@@ -154,8 +159,9 @@ fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> 
     }
     for twin in &found.twins_here {
         let unsure = outcome.unsure.iter().find(|it| it.here == twin.of);
-        if let Some(Adopted { album, sure, .. }) = unsure {
-            let twin = Adopted { here: twin.name.clone(), album: album.clone(), sure: *sure };
+        if let Some(Adopted { album, evidence, .. }) = unsure {
+            let (here, album) = (twin.name.clone(), album.clone());
+            let twin = Adopted { here, album, evidence: *evidence };
             outcome.unsure.push(twin);
             continue;
         }
@@ -228,12 +234,12 @@ impl Outcome {
         }
         let mut out = Style::new().bold().apply_to(sum).to_string() + "\n";
         let pair = |it: &Adopted| match it.here == it.album {
-            true => format!("{}{}", it.here, how_sure(it.sure)),
-            false => format!("{} (was {}){}", it.here, it.album, how_sure(it.sure)),
+            true => format!("{}{}", it.here, it.evidence),
+            false => format!("{} (was {}){}", it.here, it.album, it.evidence),
         };
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect();
         // Of the rest there is nothing to say but the name.
-        let notable = |it: &&Adopted| it.sure < Sure::AlmostCertain || it.here != it.album;
+        let notable = |it: &&Adopted| it.evidence.sure < Sure::AlmostCertain || it.here != it.album;
         let notable = self.adopted.iter().filter(notable).map(pair).collect();
         let title = if self.dry_run { "To adopt, among others" } else { "Adopted, among others" };
         group(&mut out, title, &good, notable);

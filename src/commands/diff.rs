@@ -20,9 +20,9 @@ use clap::Args;
 
 pub(super) use self::album::{names, text};
 pub(super) use self::compare::{Comparison, Match, Remark, Twin};
-pub(super) use self::evidence::Sure;
+pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::name::Name;
-pub(super) use self::report::{group, how_sure};
+pub(super) use self::report::group;
 
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::evidence::{Facts, Sure, Taken, judge};
+use super::evidence::{Evidence, Facts, Sure, Taken, judge};
 use super::name::Name;
 use super::pairs::pairs;
 use crate::media::ContentHash;
@@ -96,7 +96,7 @@ pub struct Match {
     /// The name in the album.
     pub album: PathBuf,
     /// That it is the same content.
-    pub sure: Sure,
+    pub evidence: Evidence,
 }
 
 /// Same name, same content.
@@ -122,7 +122,8 @@ pub struct Renamed {
     /// The name in the album.
     pub album: Name,
     /// That it is the same content.
-    pub sure: Sure,
+    #[serde(flatten)]
+    pub evidence: Evidence,
 }
 
 /// A second name of what has been counted already.
@@ -243,7 +244,8 @@ impl<'a> Work<'a> {
     /// Files a name that the album's directory has.
     fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a There) {
         let here = local.is_some();
-        let verdict = local.map_or(Some(Sure::Unknown), |local| judge(local, &remote.facts));
+        let verdict =
+            local.map_or(Some(Evidence::of(Sure::Unknown)), |local| judge(local, &remote.facts));
         match (&remote.stage, verdict) {
             (Stage::Failed(why), _) => self.result.failed.push(remark(name, here, true, why)),
             // Still being written: nothing can be said about its content.
@@ -254,7 +256,7 @@ impl<'a> Work<'a> {
                 self.result.scratch.push(remark(name, here, true, "half-written by its name"));
             }
             (_, None) => self.result.different.push(name.into()),
-            (Stage::Committed, Some(sure)) => match local {
+            (Stage::Committed, Some(evidence)) => match local {
                 // Cannot be read here; counted on the album's side by `in_album`.
                 None => {}
                 Some(local) => {
@@ -264,8 +266,8 @@ impl<'a> Work<'a> {
                     if let Some(of) = twin {
                         self.result.twins_here.push(Twin { name: name.into(), of: of.into() });
                     } else {
-                        self.result.same.add(name, sure);
-                        self.count((name, local), (name, remote), sure);
+                        self.result.same.add(name, evidence.sure);
+                        self.count((name, local), (name, remote), evidence);
                     }
                 }
             },
@@ -276,10 +278,11 @@ impl<'a> Work<'a> {
         &mut self,
         (here, local): (&'a Path, &Facts),
         (there, remote): (&'a Path, &'a There),
-        sure: Sure,
+        evidence: Evidence,
     ) {
         let (album, local_facts) = (there.to_owned(), local.clone());
-        self.result.matches.push(Match { here: here.to_owned(), local: local_facts, album, sure });
+        let found = Match { here: here.to_owned(), local: local_facts, album, evidence };
+        self.result.matches.push(found);
         if let Some(hash) = local.hash {
             self.counted_here.entry((here.parent(), hash)).or_insert(here);
         }
@@ -319,8 +322,8 @@ impl<'a> Work<'a> {
             .map(|(there, it)| (*there, *it));
         let Some((there, remote)) = found else { return false };
         left.remove(there);
-        let sure = judge(local, &remote.facts).unwrap_or(Sure::Adopted);
-        self.renamed(name, local, there, remote, sure);
+        let evidence = judge(local, &remote.facts).unwrap_or(Evidence::of(Sure::Adopted));
+        self.renamed(name, local, there, remote, evidence);
         true
     }
 
@@ -330,10 +333,10 @@ impl<'a> Work<'a> {
         local: &Facts,
         there: &'a Path,
         remote: &'a There,
-        sure: Sure,
+        evidence: Evidence,
     ) {
-        self.result.renamed.push(Renamed { here: here.into(), album: there.into(), sure });
-        self.count((here, local), (there, remote), sure);
+        self.result.renamed.push(Renamed { here: here.into(), album: there.into(), evidence });
+        self.count((here, local), (there, remote), evidence);
     }
 
     /// Finds pictures that were renamed by when they were taken, where only one of each side can be meant.
@@ -361,7 +364,7 @@ impl<'a> Work<'a> {
                 return true;
             };
             let Some(remote) = there.get(found).copied() else { return true };
-            let Some(sure) = judge(local, &remote.facts) else { return true };
+            let Some(evidence) = judge(local, &remote.facts) else { return true };
             there.remove(found);
             // Without the name the size must do: pictures taken in one second are of one camera and one format.
             let sized = local.size == remote.facts.size;
@@ -370,7 +373,7 @@ impl<'a> Work<'a> {
                 local,
                 found,
                 remote,
-                if sized { sure } else { sure.min(Sure::Likely) },
+                if sized { evidence } else { evidence.at_most(Sure::Likely) },
             );
             false
         });

@@ -1,5 +1,7 @@
 //! Whether a local file and an item of unknown hash are the same picture, and how sure that is. Pure.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::media::ContentHash;
@@ -63,11 +65,77 @@ pub enum Sure {
     Identical,
 }
 
+/// How sure it is that two files have the same content, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Evidence {
+    /// How sure.
+    pub sure: Sure,
+    /// Why, where it is not by hash.
+    #[serde(skip)]
+    agreed: Agreed,
+}
+
+/// What two files say alike about themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Agreed {
+    time: bool,
+    camera: bool,
+    dimensions: bool,
+    size: Size,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Size {
+    #[default]
+    OtherOrUnknown,
+    /// As near as what Google removes explains.
+    Near,
+    Same,
+}
+
+impl Evidence {
+    /// That the hashes are equal, or nothing was compared but names.
+    pub fn of(sure: Sure) -> Self {
+        Self { sure, agreed: Agreed::default() }
+    }
+
+    /// The same, but no surer than this.
+    pub fn at_most(self, sure: Sure) -> Self {
+        Self { sure: self.sure.min(sure), ..self }
+    }
+}
+
+/// To be put behind a pair of names; nothing if there is no doubt.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.sure {
+            Sure::Identical => return Ok(()),
+            Sure::Adopted => return f.write_str(" (adopted)"),
+            Sure::Unknown => return f.write_str(" (nothing is known of the content)"),
+            Sure::AlmostCertain => "almost certain",
+            Sure::Likely => "likely",
+        };
+        let Agreed { time, camera, dimensions, size } = self.agreed;
+        let words = [
+            (time, "time"),
+            (camera, "camera"),
+            (dimensions, "dimensions"),
+            (size == Size::Same, "size"),
+            (size == Size::Near, "nearly the size"),
+        ];
+        let mut words: Vec<_> = words.iter().filter(|it| it.0).map(|it| it.1).collect();
+        let last = words.pop().unwrap_or("name");
+        let rest = words.join(", ");
+        let and = if rest.is_empty() { "" } else { " and " };
+        write!(f, " ({how}: same {rest}{and}{last})")
+    }
+}
+
 /// Judges two files that have reason to be the same; `None` if something speaks against it.
-pub fn judge(here: &Facts, there: &Facts) -> Option<Sure> {
+pub fn judge(here: &Facts, there: &Facts) -> Option<Evidence> {
     if let (Some(a), Some(b)) = (here.hash, there.known()) {
         let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
-        return (a == b).then_some(sure);
+        return (a == b).then(|| Evidence::of(sure));
     }
     let taken = agree(here.taken.as_ref(), there.taken.as_ref(), same_time);
     let dimensions = agree(here.dimensions.as_ref(), there.dimensions.as_ref(), |a, b| {
@@ -83,15 +151,26 @@ pub fn judge(here: &Facts, there: &Facts) -> Option<Sure> {
     let near = |a: &u64, b: &u64| here.located && a.abs_diff(*b) <= LOCATION_BYTES_MAX;
     let size_is_near = agree(here.size.as_ref(), there.size.as_ref(), near) == Some(true);
     let size_says_no = size == Some(false) && !here.located;
-    match (taken.is_some(), dimensions.is_some(), size == Some(true)) {
-        (true, _, true) => Some(Sure::AlmostCertain),
+    let sure = match (taken.is_some(), dimensions.is_some(), size == Some(true)) {
+        (true, _, true) => Sure::AlmostCertain,
         // Otherwise it is the same moment, but may have been edited.
-        (true, true, false) if size_is_near => Some(Sure::AlmostCertain),
+        (true, true, false) if size_is_near => Sure::AlmostCertain,
         // All pictures of a screen have its dimensions: alone they outweigh nothing.
-        (false, _, false) if size_says_no => None,
-        (false, false, false) => Some(Sure::Unknown),
-        _ => Some(Sure::Likely),
-    }
+        (false, _, false) if size_says_no => return None,
+        (false, false, false) => Sure::Unknown,
+        _ => Sure::Likely,
+    };
+    let agreed = Agreed {
+        time: taken.is_some(),
+        camera: model.is_some(),
+        dimensions: dimensions.is_some(),
+        size: match (size, size_is_near) {
+            (Some(true), _) => Size::Same,
+            (_, true) => Size::Near,
+            _ => Size::OtherOrUnknown,
+        },
+    };
+    Some(Evidence { sure, agreed })
 }
 
 fn agree<T>(a: Option<&T>, b: Option<&T>, same: impl Fn(&T, &T) -> bool) -> Option<bool> {
@@ -107,6 +186,10 @@ fn same_time(a: &Taken, b: &Taken) -> bool {
 mod tests {
     use super::*;
 
+    fn sure(here: &Facts, there: &Facts) -> Option<Sure> {
+        judge(here, there).map(|it| it.sure)
+    }
+
     fn facts(taken: Option<i64>, dimensions: Option<(u32, u32)>, size: u64) -> Facts {
         let taken = taken.map(|seconds| Taken { seconds, zoned: false });
         Facts { taken, dimensions, size: Some(size), ..Facts::default() }
@@ -115,7 +198,7 @@ mod tests {
     #[test]
     fn more_evidence_makes_it_surer() {
         let square = Some((40, 40));
-        for (here, there, sure) in [
+        for (here, there, expected) in [
             (facts(Some(5), square, 7), facts(Some(5), square, 7), Some(Sure::AlmostCertain)),
             (facts(Some(5), square, 7), facts(Some(905), square, 7), Some(Sure::AlmostCertain)),
             (facts(Some(5), square, 7), facts(Some(6), square, 7), None),
@@ -126,30 +209,49 @@ mod tests {
             (facts(Some(5), square, 7), facts(Some(5), Some((40, 41)), 7), None),
             (facts(None, None, 7), facts(None, None, 7), Some(Sure::Likely)),
         ] {
-            assert_eq!(judge(&here, &there), sure, "{here:?} {there:?}");
+            assert_eq!(sure(&here, &there), expected, "{here:?} {there:?}");
         }
         let located = Facts { located: true, ..facts(Some(5), square, 7) };
-        assert_eq!(judge(&located, &facts(Some(5), square, 8)), Some(Sure::AlmostCertain));
-        assert_eq!(judge(&located, &facts(Some(5), square, 700_000)), Some(Sure::Likely));
+        assert_eq!(sure(&located, &facts(Some(5), square, 8)), Some(Sure::AlmostCertain));
+        assert_eq!(sure(&located, &facts(Some(5), square, 700_000)), Some(Sure::Likely));
         let video = Facts { size: None, ..facts(Some(5), square, 7) };
-        assert_eq!(judge(&facts(Some(5), square, 7), &video), Some(Sure::Likely));
-        assert_eq!(judge(&Facts::default(), &Facts::default()), Some(Sure::Unknown));
+        assert_eq!(sure(&facts(Some(5), square, 7), &video), Some(Sure::Likely));
+        assert_eq!(sure(&Facts::default(), &Facts::default()), Some(Sure::Unknown));
+    }
+
+    #[test]
+    fn only_what_agrees_is_told() {
+        let told = |here: &Facts, there: &Facts| judge(here, there).unwrap().to_string();
+        let (square, other) = (Some((40, 40)), None);
+        let plain = facts(None, square, 7);
+        assert_eq!(told(&plain, &plain), " (likely: same dimensions and size)");
+        let taken = facts(Some(5), square, 7);
+        assert_eq!(told(&plain, &taken), " (likely: same dimensions and size)");
+        assert_eq!(told(&taken, &taken), " (almost certain: same time, dimensions and size)");
+        assert_eq!(told(&taken, &facts(Some(5), other, 8)), " (likely: same time)");
+        let located = Facts { located: true, ..taken.clone() };
+        assert_eq!(
+            told(&located, &facts(Some(5), square, 8)),
+            " (almost certain: same time, dimensions and nearly the size)"
+        );
+        let nothing = Facts::default();
+        assert_eq!(told(&nothing, &nothing), " (nothing is known of the content)");
     }
 
     #[test]
     fn hashes_settle_it() {
         let with = |hash| Facts { hash: Some(ContentHash([hash; 32])), ..facts(None, None, 7) };
-        assert_eq!(judge(&with(1), &with(1)), Some(Sure::Identical));
-        assert_eq!(judge(&with(1), &with(2)), None);
+        assert_eq!(sure(&with(1), &with(1)), Some(Sure::Identical));
+        assert_eq!(sure(&with(1), &with(2)), None);
         let adopted = |hash| Facts { hash: None, adopted: with(hash).hash, ..with(hash) };
-        assert_eq!(judge(&with(1), &adopted(1)), Some(Sure::Adopted));
-        assert_eq!(judge(&with(1), &adopted(2)), None);
+        assert_eq!(sure(&with(1), &adopted(1)), Some(Sure::Adopted));
+        assert_eq!(sure(&with(1), &adopted(2)), None);
     }
 
     #[test]
     fn another_camera_is_another_picture() {
         let with = |model: &str| Facts { model: Some(model.into()), ..facts(Some(5), None, 7) };
-        assert_eq!(judge(&with("D750 "), &with("d750")), Some(Sure::AlmostCertain));
-        assert_eq!(judge(&with("D750"), &with("6D")), None);
+        assert_eq!(sure(&with("D750 "), &with("d750")), Some(Sure::AlmostCertain));
+        assert_eq!(sure(&with("D750"), &with("6D")), None);
     }
 }

@@ -42,13 +42,13 @@ pub fn text(it: &Comparison) -> String {
     let renamed = it
         .renamed
         .iter()
-        .map(|it| format!("{} here = {} in the album{}", it.here, it.album, how_sure(it.sure)));
+        .map(|it| format!("{} here = {} in the album{}", it.here, it.album, it.evidence));
     group("Same content under another name (no difference)", &good, renamed.collect());
     let mut twins: Vec<_> = it.twins_here.iter().chain(&it.twins_in_album).map(twin).collect();
     twins.sort();
     twins.dedup();
     group("Same content under several names (no difference)", &good, twins);
-    group("Likely the same, but its hash is not known", &good, names(&it.same.likely));
+    group("Likely the same, but its hash is not known", &good, likely(it));
     group("Same name; nothing else is known of the content", &odd, names(&it.same.unknown));
     out
 }
@@ -58,17 +58,6 @@ pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
         lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
-    }
-}
-
-/// To be put behind a pair of names; nothing if there is no doubt.
-pub fn how_sure(sure: Sure) -> &'static str {
-    match sure {
-        Sure::Identical => "",
-        Sure::Adopted => " (adopted)",
-        Sure::AlmostCertain => " (almost certain: same time, dimensions and size)",
-        Sure::Likely => " (likely: same time and dimensions)",
-        Sure::Unknown => " (nothing is known of the content)",
     }
 }
 
@@ -83,6 +72,15 @@ fn with_pair(it: &Comparison, name: &Name) -> String {
 
 fn names(names: &[Name]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
+}
+
+/// With what speaks for it.
+fn likely(it: &Comparison) -> Vec<String> {
+    let found =
+        it.matches.iter().filter(|it| it.here == it.album && it.evidence.sure == Sure::Likely);
+    let mut lines: Vec<_> = found.map(|it| (Name::from(it.here.as_path()), it.evidence)).collect();
+    lines.sort();
+    lines.iter().map(|(name, evidence)| format!("{name}{evidence}")).collect()
 }
 
 fn remarks(remarks: &[Remark]) -> Vec<String> {

@@ -208,7 +208,7 @@ fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
         "3 in the album = 0 here + 2 under another name + 1 only in the album",
         true,
     );
-    let sure: Vec<_> = result.renamed.iter().map(|it| it.sure).collect();
+    let sure: Vec<_> = result.renamed.iter().map(|it| it.evidence.sure).collect();
     assert_eq!(sure, [Sure::Likely, Sure::AlmostCertain]);
 }
 
