@@ -12,6 +12,7 @@ pub mod logout;
 pub mod man;
 pub mod mount;
 mod mounts;
+mod name;
 pub mod progress;
 pub mod running;
 pub mod status;

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use support::{World, wait_for};
 
 /// A mount with the album `A` and `count` photos of it that Google has refused.
@@ -117,4 +120,30 @@ fn retry_makes_the_album_again_that_was_removed_since() {
     assert!(done, "{said}");
     world.sync();
     assert_eq!(world.remote("A"), ["0.jpg"]);
+}
+
+#[test]
+fn odd_names_are_shown_escaped_and_in_json_by_their_bytes() {
+    let world = World::mounted();
+    let odd = OsStr::from_bytes(b"\xff\x1b[2Ja.jpg");
+    world.sh("mkdir mnt/A");
+    let failed = std::fs::write(world.mnt.join("A").join(odd), "no photo");
+    let album = world.mnt.join("A");
+    wait_for("the file to leave the album", || album.read_dir().unwrap().count() == 0);
+    let shown = "A/\u{fffd}\\u{1b}[2Ja.jpg";
+    for mounted in [true, false] {
+        if !mounted {
+            world.umount();
+        }
+        let path = &listed(&world)[0]["path"];
+        let expected = serde_json::json!({"base64": "QS//G1sySmEuanBn", "shown": shown});
+        assert_eq!(path, &expected, "{failed:?}");
+        let (done, said, _) = run(&world, &["failed"]);
+        assert!(done && said.starts_with(shown) && !said.contains('\x1b'), "{said:?}");
+        let (_, said, _) = run(&world, &["status"]);
+        assert!(!said.contains('\x1b'), "{said:?}");
+        assert_eq!(said.contains(shown), mounted, "{said:?}");
+    }
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(!done && said.contains(shown) && !said.contains('\x1b'), "{said:?}");
 }

@@ -15,7 +15,8 @@ use console::Style;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
-use super::diff::{Comparison, Evidence, Match, Name, Remark, Sure, Twin, group};
+use super::diff::{Comparison, Evidence, Match, Remark, Sure, Twin, group};
+use super::name::Name;
 use super::{CommandError, Exit, diff, print, running};
 use crate::profile::Profile;
 

@@ -9,7 +9,6 @@ mod evidence;
 mod hashes;
 mod local;
 mod metadata;
-mod name;
 mod pairs;
 mod report;
 
@@ -21,7 +20,6 @@ use clap::Args;
 pub(super) use self::album::{names, text};
 pub(super) use self::compare::{Comparison, Match, Remark, Twin};
 pub(super) use self::evidence::{Evidence, Sure};
-pub(super) use self::name::Name;
 pub(super) use self::report::group;
 
 use self::compare::{Sides, compare};

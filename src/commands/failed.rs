@@ -11,9 +11,10 @@ use bytesize::ByteSize;
 use clap::Args;
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use walkdir::WalkDir;
 
+use super::name::{Name, shown};
 use super::running::{Mount, local_time};
 use super::{CommandError, print};
 use crate::profile::{LockError, Profile, ProfileLock};
@@ -39,11 +40,16 @@ pub struct RetryArgs {
 #[derive(Debug, Serialize)]
 struct Row {
     /// Below the mount point; also below `.gphotos/failed`.
+    #[serde(serialize_with = "as_name")]
     path: PathBuf,
     reason: String,
     time: Option<Timestamp>,
     /// Bytes.
     size: u64,
+}
+
+fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    Name::from(path).serialize(to)
 }
 
 /// Lists what was refused.
@@ -63,8 +69,8 @@ pub fn run(args: &FailedArgs, profile: &Profile) -> Result<(), CommandError> {
     }
     for row in rows {
         let at = row.time.map_or_else(|| "?".to_owned(), local_time);
-        let path = row.path.display();
-        print(format!("{path}: {} ({}, {at})\n", row.reason, ByteSize(row.size)))?;
+        let (path, reason) = (Name::from(row.path.as_path()), shown(&row.reason));
+        print(format!("{path}: {reason} ({}, {at})\n", ByteSize(row.size)))?;
     }
     Ok(())
 }
@@ -81,7 +87,7 @@ pub fn retry(args: &RetryArgs, profile: &Profile) -> Result<(), CommandError> {
     let mut refused = 0;
     for (path, outcome) in &outcomes {
         if let Err(why) = outcome {
-            eprintln!("gphotosfs: cannot retry {}: {why}", path.display());
+            eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path()));
             refused += 1;
         }
     }

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use url::Url;
 
 use super::engine::{kept_budget, no_directory};
+use super::name::shown;
 use super::running::{Mount, local_time};
 use super::{CommandError, print};
 use crate::api::{Budget, ClientSecret, Grant};
@@ -197,7 +198,7 @@ fn describe(status: &Status) -> String {
     }
     for (i, it) in status.errors.iter().rev().enumerate() {
         let name = if i == 0 { "Errors" } else { "" };
-        row(name, format!("{}: {}: {}", ago(now, it.at), it.path, it.error));
+        row(name, format!("{}: {}: {}", ago(now, it.at), shown(&it.path), shown(&it.error)));
     }
     text
 }

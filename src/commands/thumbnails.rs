@@ -19,6 +19,7 @@ use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rayon::prelude::*;
 
+use super::name::Name;
 use super::{CommandError, diff, print, running};
 use crate::profile::Profile;
 
@@ -99,7 +100,7 @@ pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError>
             Ok(Outcome::There) => &tally.there,
             Ok(Outcome::NotYet) => &tally.not_yet,
             Err(err) => {
-                bar.suspend(|| eprintln!("gphotosfs: {}: {err}", name.display()));
+                bar.suspend(|| eprintln!("gphotosfs: {}: {err}", Name::from(name.as_path())));
                 &tally.failed
             }
         };

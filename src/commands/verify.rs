@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 use self::report::{Report, Tested};
 use self::verdict::{Verdict, judge};
-use super::diff::{Comparison, Name, Remark};
+use super::diff::{Comparison, Remark};
+use super::name::Name;
 use super::running::{self, Mount};
 use super::{CommandError, Exit, diff, print};
 use crate::content::{Fingerprint, Seen};

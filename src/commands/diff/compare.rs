@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::evidence::{Evidence, Facts, Sure, Taken, judge};
-use super::name::Name;
 use super::pairs::pairs;
+use crate::commands::name::Name;
 use crate::media::ContentHash;
 
 /// What the files of one side are called, relative to the directory that is compared.

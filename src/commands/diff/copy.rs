@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::compare::Comparison;
-use super::name::Name;
 use crate::commands::CommandError;
+use crate::commands::name::Name;
 use crate::commands::running::{Mount, REFUSED, not_done};
 use crate::media::EntryName;
 use crate::upload::{self, SealError};

@@ -7,7 +7,8 @@ use console::Style;
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::commands::diff::{Name, group};
+use crate::commands::diff::group;
+use crate::commands::name::Name;
 use crate::commands::{CommandError, Exit};
 
 /// The layout of the JSON; fields may be added without a new number.

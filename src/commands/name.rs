@@ -21,6 +21,15 @@ impl Name {
     }
 }
 
+/// With control characters escaped.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 impl From<&Path> for Name {
     fn from(path: &Path) -> Self {
         Self(path.to_owned())
@@ -29,10 +38,7 @@ impl From<&Path> for Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.to_string_lossy().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
-        Ok(())
+        f.write_str(&shown(&self.0.to_string_lossy()))
     }
 }
 
