@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs::emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 use support::{World, camera, jpeg, wait_for};
 
@@ -122,19 +122,27 @@ fn what_is_wrong_is_named() {
     assert_eq!(said["unfinished"], json!([".half"]));
 }
 
-#[test]
-fn no_more_is_asked_for_than_allowed() {
-    let mut world = World::new();
+/// An album of `count` photos that somebody else has put there, seen once.
+fn seeded(count: u64) -> World {
+    let world = World::new();
     world.edit(Edit::CreateAlbum { title: "A".into() });
     let album = Some("A".to_owned());
-    world.edit(Edit::Seed { album, count: 30, size: 5000, prefix: "S".into() });
+    world.edit(Edit::Seed { album, count, size: 5000, prefix: "S".into() });
     world.mount(&[]);
-    assert_eq!(world.names("A").len(), 30);
-    let asked = |world: &World| {
-        let stats = world.emulator.stats();
-        stats.api_requests_today + stats.media_requests_today
-    };
+    assert_eq!(world.names("A").len() as u64, count);
     world.sh("ls -l mnt/A");
+    world
+}
+
+/// Requests that count.
+fn asked(world: &World) -> u64 {
+    let stats = world.emulator.stats();
+    stats.api_requests_today + stats.media_requests_today
+}
+
+#[test]
+fn no_more_is_asked_for_than_allowed() {
+    let mut world = seeded(30);
     let before = asked(&world);
     let (code, said) = run_json(&world, &["verify", "--budget", "10", "--json", "mnt/A"]);
     assert_eq!(code, 2);
@@ -204,4 +212,33 @@ fn what_the_album_lacks_of_the_originals_is_told() {
     let (code, said) = run_json(&world, &verify);
     expected["link.jpg"] = "unchecked".into();
     assert_eq!((code, verdicts(&said)), (2, expected));
+}
+
+#[test]
+fn answers_that_fail_do_not_cost_more_than_allowed() {
+    let world = seeded(30);
+    world.emulator.faults(|faults| {
+        faults.fail_next(Call::Download, 1000, Failure::Internal);
+    });
+    let before = asked(&world);
+    let (code, _, said) = run(&world, &["verify", "--budget", "8", "mnt/A"]);
+    assert_eq!(code, 2, "{said}");
+    let spent = asked(&world) - before;
+    assert!((1..=8).contains(&spent), "{spent}");
+}
+
+#[test]
+fn what_stops_one_item_stops_all_and_is_said_once() {
+    let mut world = seeded(30);
+    world.stop_emulator();
+    let (code, text, stderr) = run(&world, &["verify", "mnt/A"]);
+    assert_eq!(code, 2, "{text}");
+    assert_eq!(stderr.matches("Google cannot be reached").count(), 1, "{stderr}");
+    assert!(stderr.contains("\n  -> check the network"), "{stderr}");
+    assert!(text.starts_with("30 items = 30 not checked"), "{text}");
+    assert_eq!(text.matches("Google cannot be reached").count(), 1, "{text}");
+    // No more than were under way at a time, each tried a few times.
+    let spent = text.lines().next().unwrap().split("; ").nth(1).unwrap();
+    let spent: u64 = spent.trim_end_matches(" requests").parse().unwrap();
+    assert!(spent <= 4 * 3, "{text}");
 }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,7 @@ use self::verdict::{Verdict, judge};
 use super::diff::{Comparison, Remark};
 use super::name::Name;
 use super::running::{self, Mount};
-use super::{CommandError, Exit, diff, print};
+use super::{CommandError, Exit, diff, print, without_number};
 use crate::content::{Fingerprint, Seen};
 use crate::media::ContentHash;
 use crate::profile::Profile;
@@ -66,8 +67,9 @@ metadata_stripped, transcoded); 1 something is not; 2 trouble, or not all could 
 /// How many items are asked for at a time.
 const AT_A_TIME: usize = 4;
 
-/// The most requests that one item is reckoned to take: its address, and its bytes.
-const COST_MAX: u64 = 2;
+/// The most requests that one item is reckoned to take: its address and its bytes, each asked for three times where
+/// Google fails. Most take one.
+const COST_MAX: u64 = 6;
 
 /// Larger answers than any that the mount gives.
 const ANSWER_BYTES_MAX: usize = 4096;
@@ -99,16 +101,30 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     let bar = progress(chosen.len());
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    // Said at once: it may take long, and be interrupted.
+    let say = |what: String| bar.suspend(|| eprintln!("gphotosfs: {what}"));
+    let said = |tested: Tested| {
+        if tested.verdict.is_bad() {
+            say(tested.line());
+        }
+        tested
+    };
     let look = |name: &PathBuf| {
         let path = args.album.join(name);
-        let tested = match purse.pay(|| tested(&path, originals.get(name).map(PathBuf::as_path))) {
-            Some((verdict, why)) => Tested { name: name.as_path().into(), verdict, why },
-            None => Tested::unchecked(name, "the budget of requests is used up"),
+        let original = originals.get(name).map(PathBuf::as_path);
+        let tested = match purse.pay(|| tested(&path, original)) {
+            Err(why) => Tested::unchecked(name, why),
+            Ok(Err(err)) => match ends_all(&err) {
+                Some((words, next)) => {
+                    if purse.close(words) {
+                        say(format!("{words}; no more is read back\n  -> {next}"));
+                    }
+                    Tested::unchecked(name, words)
+                }
+                None => said(Tested::unchecked(name, without_number(&err.to_string()))),
+            },
+            Ok(Ok((verdict, why))) => said(Tested { name: name.as_path().into(), verdict, why }),
         };
-        if tested.verdict.is_bad() {
-            // Said at once: it may take long, and be interrupted.
-            bar.suspend(|| eprintln!("gphotosfs: {}", tested.line()));
-        }
         bar.inc(1);
         tested
     };
@@ -189,25 +205,36 @@ fn progress(count: usize) -> ProgressBar {
 }
 
 /// What has become of an item, and what there is to say about it.
-fn tested(path: &Path, original: Option<&Path>) -> (Verdict, String) {
-    let outcome = (|| {
-        let known = |name| {
-            Ok::<_, io::Error>(diff::text(path, name)?.and_then(|it| ContentHash::from_hex(&it)))
-        };
-        let sent = match known("sha256")? {
-            Some(hash) => Some(hash),
-            None => known("adopted")?,
-        };
-        let mut answer = vec![0; ANSWER_BYTES_MAX];
-        let len = rustix::fs::getxattr(path, "user.gphotos.verify", &mut answer)?;
-        let seen: Seen = serde_json::from_slice(&answer[..len])?;
-        let original = match original {
-            Some(path) => Some(Fingerprint::of(&File::open(path)?)?),
-            None => seen.kept,
-        };
-        Ok::<_, io::Error>(judge(sent, original.as_ref(), &seen.google))
-    })();
-    outcome.unwrap_or_else(|err| (Verdict::Unchecked, err.to_string()))
+///
+/// # Errors
+/// Those of the mount.
+fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)> {
+    let known = |name| {
+        Ok::<_, io::Error>(diff::text(path, name)?.and_then(|it| ContentHash::from_hex(&it)))
+    };
+    let sent = match known("sha256")? {
+        Some(hash) => Some(hash),
+        None => known("adopted")?,
+    };
+    let mut answer = vec![0; ANSWER_BYTES_MAX];
+    let len = rustix::fs::getxattr(path, "user.gphotos.verify", &mut answer)?;
+    let seen: Seen = serde_json::from_slice(&answer[..len])?;
+    let original = match original.map(|it| File::open(it).and_then(|it| Fingerprint::of(&it))) {
+        None => seen.kept,
+        Some(Ok(original)) => Some(original),
+        Some(Err(err)) => {
+            let why = format!("cannot read the original: {}", without_number(&err.to_string()));
+            return Ok((Verdict::Unchecked, why));
+        }
+    };
+    Ok(judge(sent, original.as_ref(), &seen.google))
+}
+
+/// In words, and what to do: what would keep all other items from being looked at as well.
+fn ends_all(err: &io::Error) -> Option<(&'static str, &'static str)> {
+    let of_all = [libc::EACCES, libc::EDQUOT, libc::EHOSTUNREACH];
+    err.raw_os_error().filter(|it| of_all.contains(it))?;
+    running::meaning(err)
 }
 
 /// Sees to it that no more requests are made than allowed. It counts all that the mount makes, whoever asks for them.
@@ -217,26 +244,50 @@ struct Purse<'a> {
     budget: u64,
     /// How many items are being asked for. Held while the mount is asked what it has spent.
     running: Mutex<u64>,
+    /// One of them is through.
+    freed: Condvar,
+    /// Why nothing more is to be asked for.
+    closed: OnceLock<&'static str>,
 }
+
+/// Why an item is not asked for.
+const USED_UP: &str = "the budget of requests is used up";
 
 impl<'a> Purse<'a> {
     fn new(mount: &'a Mount, budget: u64) -> Result<Self, CommandError> {
         let before = requests(mount)?;
-        Ok(Self { mount, before, budget, running: Mutex::new(0) })
+        let (running, freed, closed) = (Mutex::new(0), Condvar::new(), OnceLock::new());
+        Ok(Self { mount, before, budget, running, freed, closed })
     }
 
-    /// Does it, if there is enough left.
-    fn pay<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+    /// Does it, if there is enough left, when those under way are through if need be; else says why not. They end in
+    /// time because the mount sees to that.
+    fn pay<T>(&self, work: impl FnOnce() -> T) -> Result<T, &'static str> {
         {
             let mut running = self.running.lock();
-            if self.spent() + (*running + 1) * COST_MAX > self.budget {
-                return None;
+            loop {
+                if let Some(why) = self.closed.get() {
+                    return Err(why);
+                }
+                if self.spent() + (*running + 1) * COST_MAX <= self.budget {
+                    break;
+                }
+                if *running == 0 {
+                    return Err(USED_UP);
+                }
+                self.freed.wait(&mut running);
             }
             *running += 1;
         }
         let outcome = work();
         *self.running.lock() -= 1;
-        Some(outcome)
+        self.freed.notify_all();
+        Ok(outcome)
+    }
+
+    /// Nothing more is to be asked for. Whether that is new.
+    fn close(&self, why: &'static str) -> bool {
+        self.closed.set(why).is_ok()
     }
 
     fn spent(&self) -> u64 {

@@ -14,6 +14,9 @@ use crate::commands::{CommandError, Exit};
 /// The layout of the JSON; fields may be added without a new number.
 const VERSION: u32 = 1;
 
+/// So many items that were not looked at for one reason are named in the text.
+const NAMED_MAX: usize = 5;
+
 /// An item and what has become of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tested {
@@ -39,6 +42,17 @@ impl Tested {
     fn remark(&self) -> String {
         if self.why.is_empty() { String::new() } else { format!(" ({})", self.why) }
     }
+}
+
+/// Those that were not looked at for one reason are counted if they are many.
+fn unchecked(items: &[&Tested]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<&Tested>> = BTreeMap::new();
+    items.iter().for_each(|it| by_reason.entry(&it.why).or_default().push(it));
+    let lines = by_reason.into_iter().flat_map(|(why, of_it)| match of_it.len() {
+        0..=NAMED_MAX => of_it.iter().map(|it| format!("{} ({why})", it.name)).collect(),
+        count => vec![format!("{count} items ({why})")],
+    });
+    lines.collect()
 }
 
 /// All that was found.
@@ -92,8 +106,11 @@ impl Report {
         let sum = format!("{} items = {sum}; {} requests", self.items.len(), self.requests);
         let mut out = Style::new().bold().apply_to(sum).to_string() + "\n";
         for verdict in Verdict::ALL.into_iter().filter(|it| it.is_bad()) {
-            let of_it = self.items.iter().filter(|it| it.verdict == verdict);
-            let lines = of_it.map(|it| format!("{}{}", it.name, it.remark())).collect();
+            let of_it: Vec<_> = self.items.iter().filter(|it| it.verdict == verdict).collect();
+            let lines = match verdict {
+                Verdict::Unchecked => unchecked(&of_it),
+                _ => of_it.iter().map(|it| format!("{}{}", it.name, it.remark())).collect(),
+            };
             let words = verdict.words();
             let title = words[..1].to_uppercase() + &words[1..];
             group(&mut out, &title, if verdict < Verdict::Unknown { &bad } else { &odd }, lines);
