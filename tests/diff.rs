@@ -444,3 +444,19 @@ fn evidence_that_there_is_not_is_not_told() {
     let (_, said, _) = run(&world, &["adopt", "--dry-run", "photo", "mnt/A"]);
     assert!(said.contains("\n  a.jpg (likely: same dimensions and size)\n"), "{said}");
 }
+
+#[test]
+fn the_wait_for_google_can_be_seen() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    copy_all(&world);
+    world.emulator.faults(|faults| faults.on(Call::AlbumsList).latency_ms = 500);
+    let script = format!("{} diff photo mnt/A", env!("CARGO_BIN_EXE_gphotosfs"));
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &script, "/dev/null"]).current_dir(world.dir.path());
+    let said = command.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("listing mnt/A again from Google"), "{said}");
+    assert!(said.contains("1/1 files of the album looked at"), "{said}");
+    assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).2, "");
+}

@@ -1,4 +1,4 @@
-//! How far the uploads are, for people who wait for them.
+//! How far the uploads are, and other things that take long, for people who wait for them.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -8,6 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::status::time_words;
 use crate::fs::control;
+
+/// A bar for so many things of which each is done by itself; `done` says what. Drawn on a terminal only.
+pub fn bar(count: usize, done: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {done}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count as u64).with_style(style)
+}
 
 /// What there is to show.
 #[derive(Clone, Debug, Default)]

@@ -14,13 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Args;
 use etcetera::BaseStrategy;
 use image::{DynamicImage, RgbaImage};
-use indicatif::{ProgressBar, ProgressStyle};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rayon::prelude::*;
 
 use super::name::Name;
-use super::{CommandError, diff, print, running};
+use super::{CommandError, diff, print, progress, running};
 use crate::profile::Profile;
 
 /// `gphotosfs thumbnails`.
@@ -87,10 +86,7 @@ pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError>
     let cache = Cache::open()
         .map_err(|err| CommandError::new("cannot use the desktop's thumbnails").because(err))?;
     let names = diff::names(&root)?;
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} thumbnails")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Drawn on a terminal only.
-    let bar = ProgressBar::new(names.len() as u64).with_style(style);
+    let bar = progress::bar(names.len(), "thumbnails");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let tally = Tally::default();

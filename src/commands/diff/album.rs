@@ -2,23 +2,36 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::compare::{Files, Stage, There};
 use super::evidence::{Facts, Taken};
 use crate::commands::CommandError;
+use crate::commands::name::Name;
+use crate::commands::progress;
 use crate::commands::running::{self, Mount};
 use crate::media::ContentHash;
+
+/// How often the sign that something is going on moves.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The album's files, listed again from Google first. Sizes of what was not uploaded from here are left out.
 ///
 /// # Errors
 /// If Google cannot be asked, or the mount is gone.
 pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
-    list_all_again(root)?;
-    each(root, names(root)?, file)
+    let spinner = ProgressBar::new_spinner();
+    spinner.set_message(format!("listing {} again from Google", Name::from(root)));
+    // Drawn on a terminal only, as the bars are.
+    spinner.enable_steady_tick(TICK);
+    let listed = list_all_again(root);
+    spinner.finish_and_clear();
+    listed?;
+    each(root, names(root)?, "files of the album looked at", file)
 }
 
 /// Adds the sizes of some files, as far as Google tells them.
@@ -30,7 +43,7 @@ pub fn add_sizes(
     files: &mut Files<There>,
     names: Vec<PathBuf>,
 ) -> Result<(), CommandError> {
-    for (name, size) in each(root, names, size)? {
+    for (name, size) in each(root, names, "sizes asked for", size)? {
         if let Some(file) = files.get_mut(&name) {
             file.facts.size = size;
         }
@@ -42,20 +55,25 @@ pub fn add_sizes(
 fn each<T: Send>(
     root: &Path,
     names: Vec<PathBuf>,
+    done: &str,
     look: impl Fn(&Path) -> io::Result<T> + Sync,
 ) -> Result<Files<T>, CommandError> {
-    let found: Vec<_> = names
+    let bar = progress::bar(names.len(), done);
+    let found: Result<Vec<_>, _> = names
         .into_par_iter()
         .map(|name| {
             let path = root.join(&name);
-            match look(&path) {
+            let found = look(&path);
+            bar.inc(1);
+            match found {
                 Ok(found) => Ok(Some((name, found))),
                 Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(err) => Err(running::cannot_use(&path, err)),
             }
         })
-        .collect::<Result<_, _>>()?;
-    Ok(found.into_iter().flatten().collect())
+        .collect();
+    bar.finish_and_clear();
+    Ok(found?.into_iter().flatten().collect())
 }
 
 fn list_all_again(dir: &Path) -> Result<(), CommandError> {

@@ -3,14 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::compare::Files;
 use super::evidence::Facts;
 use super::hashes::Hashes;
-use crate::commands::CommandError;
+use crate::commands::{CommandError, progress};
 
 /// Local files: those that could be read, and why others could not.
 #[derive(Debug, Default)]
@@ -28,10 +27,7 @@ pub struct Local {
 pub fn read(root: &Path, hashes: &Hashes) -> Result<Local, CommandError> {
     let mut local = Local::default();
     let names = names(root, &mut local.unreadable)?;
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} local files hashed")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Drawn on a terminal only.
-    let bar = ProgressBar::new(names.len() as u64).with_style(style);
+    let bar = progress::bar(names.len(), "local files hashed");
     let read: Vec<_> = names
         .into_par_iter()
         .map(|name| {
