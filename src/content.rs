@@ -6,6 +6,7 @@
 
 mod cache;
 mod fetch;
+mod key;
 mod plan;
 mod sizes;
 mod stream;
@@ -25,12 +26,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::api::{self, BaseUrls, Source, SourceError};
-use crate::media::{FileId, MediaId, VideoStatus};
+use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{self, Adoption, FileInfo, Store};
 
 use cache::Cache;
 use fetch::Fetch;
 pub use fetch::Reading;
+use key::Key;
 pub use stream::Waits;
 use vain::{Pauses, Vain};
 pub use verify::{Fingerprint, Returned, Seen};
@@ -140,13 +142,14 @@ impl Content {
     }
 
     /// The local copy of a file, if there is one. Does not touch the network.
-    pub fn open_local(&self, file: FileId) -> Option<Reader> {
-        self.cache.get(file).map(|file| Reader::Local(Arc::new(file)))
+    pub fn open_local(&self, info: &FileInfo) -> Option<Reader> {
+        let file = Key::all_of(info).find_map(|key| self.cache.get(key))?;
+        Some(Reader::Local(Arc::new(file)))
     }
 
     /// Whether a file that Google has would be read as it was copied in, rather than as Google gives it out.
-    pub fn has_original(&self, file: FileId) -> bool {
-        self.cache.has_original(file)
+    pub fn has_original(&self, info: &FileInfo) -> bool {
+        info.known().is_some_and(|hash| self.cache.has(Key::Original(hash)))
     }
 
     /// Something to read a file's bytes from; a download is begun or joined if need be.
@@ -154,7 +157,7 @@ impl Content {
     /// # Errors
     /// If the item has no bytes to offer now.
     pub fn open(&self, info: &FileInfo) -> Result<Reader, Error> {
-        if let Some(local) = self.open_local(info.id) {
+        if let Some(local) = self.open_local(info) {
             return Ok(local);
         }
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
@@ -178,9 +181,9 @@ impl Content {
         Ok(file)
     }
 
-    /// Takes over a file that has been uploaded. Blocking.
-    pub fn keep(&self, file: FileId, spool: &Path) {
-        if let Err(error) = self.cache.adopt(file, spool) {
+    /// Takes over a file that has been uploaded, whose bytes have the hash `sha256`. Blocking.
+    pub fn keep(&self, file: FileId, sha256: ContentHash, spool: &Path) {
+        if let Err(error) = self.try_keep(file, sha256, spool) {
             tracing::warn!(
                 error = &error as &(dyn std::error::Error + 'static),
                 "an uploaded file could not be put into the cache: it will be downloaded when it is read"
@@ -188,21 +191,39 @@ impl Content {
         }
     }
 
+    fn try_keep(&self, file: FileId, sha256: ContentHash, spool: &Path) -> Result<(), Error> {
+        let Some(info) = self.store.file(file)? else { return Ok(()) };
+        let rendition = info.media.as_ref().map(Key::of_item);
+        let key = match info.known() {
+            Some(known) if known == sha256 => Some(Key::Original(sha256)),
+            // An edit that came to nothing began with what Google had given out.
+            _ => rendition,
+        };
+        if let Some(key) = key {
+            self.cache.adopt(info.id, key, spool)?;
+        }
+        if let (Some(Key::Original(_)), Some(rendition)) = (key, rendition) {
+            self.cache.remove(rendition);
+        }
+        Ok(())
+    }
+
     /// Drops the local copy of a file whose content has begun to change. A download that is under way serves
     /// its readers to the end, but is not kept.
-    pub fn drop_local(&self, file: FileId) {
-        self.cache.remove(file);
+    pub fn drop_local(&self, info: &FileInfo) {
+        self.cache.remove_pieces(info.id);
+        Key::all_of(info).for_each(|key| self.cache.remove(key));
     }
 
     /// Takes a local file for an item whose bytes nobody here knows, and shows its size and time. Says whether it did.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn adopt(&self, file: FileId, local: &Adoption) -> store::Result<bool> {
-        let done = self.store.adopt(file, local)?;
+    pub fn adopt(&self, info: &FileInfo, local: &Adoption) -> store::Result<bool> {
+        let done = self.store.adopt(info.id, local)?;
         if done {
             // A rendition of Google's need not have the local file's size.
-            self.drop_local(file);
+            self.drop_local(info);
         }
         Ok(done)
     }

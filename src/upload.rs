@@ -33,8 +33,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::media::{DirId, EntryName, FileId};
-use crate::store::{self, Backlog, Child, Reopened, SealedFacts, Store, Unlinked, UploadState};
+use crate::media::{ContentHash, DirId, EntryName, FileId};
+use crate::store::{
+    self, Backlog, Child, FileInfo, Reopened, SealedFacts, Store, Unlinked, UploadState,
+};
 
 pub use crate::store::Scope;
 pub use commit::{CommitError, Refusal};
@@ -53,9 +55,9 @@ const FILE_LOCKS: usize = 64;
 /// How long [`Pipeline::shutdown`] lets calls that are under way answer.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Makes bytes available to readers once Google has them for certain: link or copy them, or take them away. The
-/// spool file is deleted afterwards if it is still there. Blocking; the path may be missing after a crash.
-pub type Keep = Arc<dyn Fn(FileId, &Path) + Send + Sync>;
+/// Makes bytes, which have this hash, available to readers once Google has them for certain: link or copy them, or take
+/// them away. The spool file is deleted afterwards if it is still there. Blocking; the path may be missing after a crash.
+pub type Keep = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
 
 /// What the pipeline needs to be told.
 #[derive(Clone)]
@@ -661,6 +663,15 @@ impl Drop for Waiter<'_> {
 impl Shared {
     fn lock(&self, file: FileId) -> MutexGuard<'_, ()> {
         self.file_locks[file.0.unsigned_abs() as usize % FILE_LOCKS].lock()
+    }
+
+    /// Gives the bytes of a spool file that is this item to the readers. Blocking.
+    fn hand_over(&self, file: FileId, item: &FileInfo) {
+        if let Some(hash) = item.known()
+            && self.spool.path(file).exists()
+        {
+            self.spool.hand_over(file, |path| (self.config.keep)(item.id, hash, path));
+        }
     }
 
     /// Bytes of uploads under way that have been handed to the network.

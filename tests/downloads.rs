@@ -120,7 +120,7 @@ impl World {
 
     /// Waits until the whole file is in the cache: its last bytes are read before that.
     async fn kept(&self) {
-        wait_for(|| self.content.open_local(FileId(7)).is_some()).await;
+        wait_for(|| self.content.open_local(&info("m", SIZE)).is_some()).await;
     }
 }
 

@@ -182,7 +182,7 @@ fn client(emulator: &Emulator, dir: &Path) -> Client {
 
 fn pipeline(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline {
     let kept = kept.clone();
-    let keep = Arc::new(move |file, path: &Path| {
+    let keep = Arc::new(move |file, _, path: &Path| {
         kept.lock().insert(file, std::fs::read(path).unwrap());
     });
     let config = upload::Config {

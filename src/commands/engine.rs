@@ -84,7 +84,7 @@ impl Engine {
                 spool_max,
                 ..upload::Config::new(
                     state_dir.join("spool"),
-                    Arc::new(move |file, path| keep.keep(file, path)),
+                    Arc::new(move |file, hash, path| keep.keep(file, hash, path)),
                 )
                 .paced(settings.unstable_pace)
             },

@@ -1,4 +1,4 @@
-//! The content cache on disk: whole files, named by file number, and parts of files; what was used least recently goes
+//! The content cache on disk: whole files, named by what they hold, and parts of files; what was used least recently goes
 //! first.
 //!
 //! A file appears under its name only when it is whole and synced, so a crash leaves nothing that could be taken for
@@ -21,12 +21,10 @@ use tempfile::TempPath;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fetch::Fetch;
+use super::key::Key;
 use crate::media::FileId;
 
 const UNFINISHED: &str = "part";
-
-/// Behind the number of a file that was downloaded: it need not be what was copied in.
-const RENDITION: &str = ".google";
 
 /// Files in memory for want of room on the disk.
 const IN_MEMORY_MAX: usize = 4;
@@ -44,19 +42,11 @@ pub(super) struct Cache {
 }
 
 struct Index {
-    /// What was used last comes first, here and below.
-    whole: LruCache<FileId, Whole>,
+    /// With its bytes. What was used last comes first, here and below.
+    whole: LruCache<Key, u64>,
     /// With the bytes that are counted for each.
     parts: LruCache<FileId, (Arc<Fetch>, u64)>,
     total: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Whole {
-    /// In bytes.
-    size: u64,
-    /// It is what was copied in, rather than what Google gave out.
-    original: bool,
 }
 
 /// A file that is being filled.
@@ -99,55 +89,44 @@ impl Cache {
     /// Reads what is there, oldest use first.
     pub(super) fn open(dir: PathBuf, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let mut found: Vec<(SystemTime, FileId, Whole)> = Vec::new();
+        let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_str().unwrap_or_default();
-            let number = name.strip_suffix(RENDITION).unwrap_or(name);
-            match number.parse() {
-                Ok(file) => {
+            match entry.file_name().to_str().and_then(Key::called) {
+                Some(key) => {
                     let meta = entry.metadata()?;
-                    let whole = Whole { size: meta.len(), original: number == name };
-                    found.push((meta.modified()?, FileId(file), whole));
+                    found.push((meta.modified()?, key, meta.len()));
                 }
-                Err(_) => fs::remove_file(entry.path())?,
+                None => fs::remove_file(entry.path())?,
             }
         }
         found.sort_unstable();
         let mut index =
             Index { whole: LruCache::unbounded(), parts: LruCache::unbounded(), total: 0 };
-        let mut twice = Vec::new();
-        for (_, file, whole) in found {
-            index.total += whole.size;
-            if let Some(older) = index.whole.put(file, whole) {
-                index.total -= older.size;
-                twice.push((file, older));
-            }
+        for (_, key, size) in found {
+            index.total += size;
+            index.whole.put(key, size);
         }
         let memory_turns = Arc::new(Semaphore::new(IN_MEMORY_MAX));
         let cache = Self { dir, limit, index: Mutex::new(index), memory_turns };
-        for (file, older) in twice {
-            fs::remove_file(cache.path(file, older.original))?;
-        }
         cache.evict(&mut cache.index.lock());
         Ok(cache)
     }
 
     /// Where a whole file is, if it is.
-    fn path(&self, file: FileId, original: bool) -> PathBuf {
-        self.dir.join(format!("{}{}", file.0, if original { "" } else { RENDITION }))
+    fn path(&self, key: Key) -> PathBuf {
+        self.dir.join(key.name())
     }
 
-    /// Whether what was copied in is here, whole.
-    pub(super) fn has_original(&self, file: FileId) -> bool {
-        self.index.lock().whole.peek(&file).is_some_and(|whole| whole.original)
+    /// Whether a whole file is here.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.index.lock().whole.contains(&key)
     }
 
     /// Opens a whole file for reading and notes that it is used.
-    pub(super) fn get(&self, file: FileId) -> Option<File> {
-        let whole = *self.index.lock().whole.get(&file)?;
-        match File::open(self.path(file, whole.original)) {
+    pub(super) fn get(&self, key: Key) -> Option<File> {
+        self.index.lock().whole.get(&key)?;
+        match File::open(self.path(key)) {
             Ok(opened) => {
                 // For the order after a restart: a little less right if it fails.
                 let _ = opened.set_modified(SystemTime::now());
@@ -155,7 +134,7 @@ impl Cache {
             }
             // Somebody has emptied the directory, which they may.
             Err(_) => {
-                self.forget(file);
+                self.forget(key);
                 None
             }
         }
@@ -250,54 +229,60 @@ impl Cache {
         if !index.holds(fetch) {
             return Ok(());
         }
-        fs::rename(path, self.path(fetch.file, false))?;
-        let whole = Whole { size: part.file.metadata()?.len(), original: false };
+        let key = Key::of_item(&fetch.media);
+        fs::rename(path, self.path(key))?;
+        let size = part.file.metadata()?.len();
         if let Some((_, counted)) = index.parts.pop(&fetch.file) {
             index.total -= counted;
         }
-        self.insert(&mut index, fetch.file, whole);
+        self.insert(&mut index, key, size);
         Ok(())
     }
 
-    /// Moves a file in from elsewhere. Blocking: copies if the directories are on different disks.
-    pub(super) fn adopt(&self, file: FileId, from: &Path) -> io::Result<()> {
+    /// Moves a file in from elsewhere: it is what `key` says, of what `file` is here. Blocking: copies if the directories
+    /// are on different disks.
+    pub(super) fn adopt(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         if fs::metadata(from)?.len() > self.limit {
             return fs::remove_file(from);
         }
-        if fs::rename(from, self.path(file, true)).is_err() {
-            while let Err(error) = self.copy(file, from) {
+        if fs::rename(from, self.path(key)).is_err() {
+            while let Err(error) = self.copy(file, key, from) {
                 if !is_full(&error) || !self.make_room() {
                     return Err(error);
                 }
             }
             fs::remove_file(from)?;
         }
-        let adopted = File::open(self.path(file, true))?;
+        let adopted = File::open(self.path(key))?;
         // See the module: until now this was the picture's own time.
         adopted.set_modified(SystemTime::now())?;
-        let whole = Whole { size: adopted.metadata()?.len(), original: true };
+        let size = adopted.metadata()?.len();
         let mut index = self.index.lock();
         self.drop_part(&mut index, file);
-        self.insert(&mut index, file, whole);
+        self.insert(&mut index, key, size);
         Ok(())
     }
 
-    fn copy(&self, file: FileId, from: &Path) -> io::Result<()> {
+    fn copy(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         let mut copy = self.begin(file)?;
         io::copy(&mut File::open(from)?, &mut copy.file)?;
         copy.file.sync_data()?;
         match &copy.place {
-            Place::Disk(path) => fs::rename(path, self.path(file, true)),
+            Place::Disk(path) => fs::rename(path, self.path(key)),
             Place::Memory { .. } => Ok(()),
         }
     }
 
-    /// Deletes a file, if it is there. Whoever has it open reads on.
-    pub(super) fn remove(&self, file: FileId) {
-        self.drop_part(&mut self.index.lock(), file);
-        if let Some(whole) = self.forget(file) {
-            let _ = fs::remove_file(self.path(file, whole.original));
+    /// Deletes a whole file, if it is there. Whoever has it open reads on.
+    pub(super) fn remove(&self, key: Key) {
+        if self.forget(key) {
+            let _ = fs::remove_file(self.path(key));
         }
+    }
+
+    /// Drops the pieces of a file, if there are any. Whoever reads them reads on.
+    pub(super) fn remove_pieces(&self, file: FileId) {
+        self.drop_part(&mut self.index.lock(), file);
     }
 
     /// Bytes that are here, and how many there may be.
@@ -305,22 +290,19 @@ impl Cache {
         (self.index.lock().total, self.limit)
     }
 
-    fn insert(&self, index: &mut Index, file: FileId, whole: Whole) {
-        index.total += whole.size;
-        if let Some(before) = index.whole.put(file, whole) {
-            index.total -= before.size;
-            if before.original != whole.original {
-                let _ = fs::remove_file(self.path(file, before.original));
-            }
+    fn insert(&self, index: &mut Index, key: Key, size: u64) {
+        index.total += size;
+        if let Some(before) = index.whole.put(key, size) {
+            index.total -= before;
         }
         self.evict(index);
     }
 
-    fn forget(&self, file: FileId) -> Option<Whole> {
+    fn forget(&self, key: Key) -> bool {
         let mut index = self.index.lock();
-        let whole = index.whole.pop(&file)?;
-        index.total -= whole.size;
-        Some(whole)
+        let size = index.whole.pop(&key);
+        index.total -= size.unwrap_or_default();
+        size.is_some()
     }
 
     /// Pieces go before whole files: those are of use without a network, too.
@@ -336,9 +318,9 @@ impl Cache {
     }
 
     fn drop_whole(&self, index: &mut Index) {
-        if let Some((file, whole)) = index.whole.pop_lru() {
-            index.total -= whole.size;
-            let _ = fs::remove_file(self.path(file, whole.original));
+        if let Some((key, size)) = index.whole.pop_lru() {
+            index.total -= size;
+            let _ = fs::remove_file(self.path(key));
         }
     }
 

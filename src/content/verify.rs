@@ -11,6 +11,7 @@ use img_parts::png::Png;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::key::Key;
 use super::{Content, Error};
 use crate::api::{Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, MediaKind};
@@ -121,11 +122,12 @@ impl Content {
             Err(Error::Source(SourceError::Item(status))) => Returned::Missing(status.message),
             other => other?,
         };
-        let Some(local) = self.cache.get(info.id) else { return Ok(Seen { google, kept: None }) };
+        let Some(local) = Key::all_of(info).find_map(|key| self.cache.get(key)) else {
+            return Ok(Seen { google, kept: None });
+        };
         let kept = blocking(move || Fingerprint::of(&local)).await?;
         // It may have been downloaded itself.
-        let sent = info.sha256.or(info.adopted);
-        Ok(Seen { google, kept: Some(kept).filter(|it| Some(it.sha256) == sent) })
+        Ok(Seen { google, kept: Some(kept).filter(|it| Some(it.sha256) == info.known()) })
     }
 
     async fn returned(&self, file: FileId, media: &MediaId) -> Result<Returned, Error> {

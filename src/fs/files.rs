@@ -10,7 +10,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::{Reader, read_at};
 use crate::media::FileId;
-use crate::store::to_nanos;
+use crate::store::{FileInfo, to_nanos};
 use crate::upload::{self, Need, SealError, SpoolFile};
 
 /// How a file is to be opened.
@@ -123,17 +123,17 @@ impl Fs {
             return Err(error);
         }
         // Google's rendition of what was adopted may have another size than the local file.
-        let assumed = info.adopted.is_some() && self.content.open_local(file).is_none();
+        let assumed = info.adopted.is_some() && self.content.open_local(&info).is_none();
         let direct = assumed || info.size.is_none();
-        let local = if self.config.read_only { self.local(&open) } else { None };
+        let local = if self.config.read_only { self.local(&open, &info) } else { None };
         Ok(Opened { fh, direct, local })
     }
 
     /// The local copy of an item. `None` also while it would have to be waited for.
-    fn local(&self, open: &OpenFile) -> Option<Arc<File>> {
+    fn local(&self, open: &OpenFile, info: &FileInfo) -> Option<Arc<File>> {
         let mut bytes = open.bytes.try_write()?;
         if matches!(&*bytes, Bytes::Item(None)) {
-            *bytes = Bytes::Item(self.content.open_local(open.file));
+            *bytes = Bytes::Item(self.content.open_local(info));
         }
         match &*bytes {
             Bytes::Item(Some(Reader::Local(file))) => Some(file.clone()),
@@ -172,7 +172,7 @@ impl Fs {
         match bytes {
             Bytes::Spool { file, .. } => Ok(Some(read_at(file.file(), offset, len)?)),
             Bytes::Item(Some(reader)) => Ok(reader.read_now(offset, len).transpose()?),
-            Bytes::Item(None) => Ok(match self.content.open_local(open.file) {
+            Bytes::Item(None) => Ok(match self.content.open_local(&self.file(open.file)?) {
                 Some(reader) => {
                     remember(&open, &reader);
                     reader.read_now(offset, len).transpose()?
@@ -425,7 +425,7 @@ impl Fs {
             let info = self.file(open.file)?;
             if info.upload.is_none() {
                 self.pipeline.begin_edit(info.id, None)?;
-                self.content.drop_local(info.id);
+                self.content.drop_local(&info);
                 break info;
             } else if self.unseal(info.id)? {
                 break info;
@@ -465,7 +465,7 @@ impl Fs {
             match (info.upload, &content) {
                 (None, Some(content)) => {
                     self.pipeline.begin_edit(info.id, Some(content))?;
-                    self.content.drop_local(info.id);
+                    self.content.drop_local(&info);
                 }
                 // It was committed while we looked away: now its content is needed.
                 (None, None) => continue,

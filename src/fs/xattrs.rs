@@ -146,7 +146,7 @@ impl Fs {
         self.check_writable()?;
         let adoption = adoption(value).ok_or_else(|| Error::plain(libc::EINVAL))?;
         let info = self.file(file)?;
-        match (info.sha256, self.content.adopt(info.id, &adoption)?) {
+        match (info.sha256, self.content.adopt(&info, &adoption)?) {
             (_, true) => Ok(()),
             // What was sent from here is known better.
             (Some(_), false) if info.upload.is_none() => Err(Error::plain(libc::EEXIST)),
@@ -177,7 +177,7 @@ impl Fs {
 
 impl Fs {
     fn attributes(&self, info: &FileInfo) -> Vec<(&'static str, String)> {
-        attributes(info, self.content.has_original(info.id))
+        attributes(info, self.content.has_original(info))
     }
 }
 

@@ -105,6 +105,11 @@ impl FileInfo {
             failed: self.failed_at.is_some(),
         }
     }
+
+    /// The hash of its bytes: of those written here, or of the local file that is taken for it.
+    pub fn known(&self) -> Option<ContentHash> {
+        self.sha256.or(self.adopted)
+    }
 }
 
 const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \

@@ -272,8 +272,8 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
     )?;
     tx.execute(
         "UPDATE files SET sha256 = CASE WHEN adopted IS NULL \
-         THEN coalesce(sha256, (SELECT sha256 FROM files WHERE id = ?1)) END, \
-         sha1 = coalesce(sha1, (SELECT sha1 FROM files WHERE id = ?1)), \
+         THEN coalesce((SELECT sha256 FROM files WHERE id = ?1), sha256) END, \
+         sha1 = coalesce((SELECT sha1 FROM files WHERE id = ?1), sha1), \
          size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
          mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1), \
          atime_ns = (SELECT atime_ns FROM files WHERE id = ?1) WHERE id = ?2",
@@ -318,6 +318,21 @@ mod tests {
     fn an_assumption_does_not_prove_itself() {
         let info = merged(1, 1);
         assert_eq!((info.sha256, info.adopted), (None, Some(hash(1))));
+    }
+
+    #[test]
+    fn an_item_has_the_hash_of_the_bytes_that_became_it_last() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        let [old, new] = [1, 2].map(|of| {
+            let file = store.create_file(trip, &name(&format!("{of}.jpg")), 0).unwrap().unwrap();
+            let sql = "UPDATE files SET sha256 = ?2, size = ?3 WHERE id = ?1";
+            store.write(|tx| Ok(tx.execute(sql, params![file, hash(of), of])?)).unwrap();
+            file
+        });
+        store.write(|tx| merge(tx, new, old)).unwrap();
+        let info = store.file(new).unwrap().unwrap();
+        assert_eq!((info.id, info.sha256, info.size), (old, Some(hash(2)), Some(2)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One file's bytes to Google: hashed, compared with what is known, sent.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::state::Sealed;
@@ -82,7 +83,8 @@ async fn attempt(
                         let _lock = shared.lock(file);
                         // A writer may have begun the next edit already: then these bytes are its own.
                         if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
-                            shared.spool.hand_over(file, |path| (shared.config.keep)(file, path));
+                            let keep = |path: &Path| (shared.config.keep)(file, sha256, path);
+                            shared.spool.hand_over(file, keep);
                             shared.spool.discard(file);
                         }
                         Ok(())

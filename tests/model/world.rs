@@ -380,7 +380,7 @@ impl Life {
             retry_max: Duration::from_millis(20),
             ..upload::Config::new(
                 state_dir.join("spool"),
-                Arc::new(move |file, path| keep.keep(file, path)),
+                Arc::new(move |file, hash, path| keep.keep(file, hash, path)),
             )
         };
         let pipeline = Pipeline::start(config, store.clone(), client.clone(), &handle).unwrap();

@@ -1,17 +1,30 @@
 use std::time::Duration;
 
 use super::*;
-use crate::media::MediaId;
+use crate::media::{ContentHash, MediaId};
+
+/// What was copied in as a file, and what Google gives out of it.
+fn original(file: i64) -> Key {
+    Key::Original(ContentHash([file as u8; 32]))
+}
+
+fn media(file: i64) -> MediaId {
+    MediaId::new(format!("item {file}"))
+}
+
+fn rendition(file: i64) -> Key {
+    Key::of_item(&media(file))
+}
 
 fn adopt(cache: &Cache, dir: &Path, file: i64, len: usize) {
     let from = dir.join("incoming");
     fs::write(&from, vec![7; len]).unwrap();
-    cache.adopt(FileId(file), &from).unwrap();
+    cache.adopt(FileId(file), original(file), &from).unwrap();
 }
 
 /// Pieces of a file, with as many bytes as that.
 fn part(cache: &Cache, file: i64, len: u64) -> Arc<Fetch> {
-    let new = |part| Fetch::new(FileId(file), MediaId::new("m"), None, part);
+    let new = |part| Fetch::new(FileId(file), media(file), None, part);
     let fetch = cache.part(FileId(file), new, |fetch| fetch).unwrap();
     fetch.receive(len);
     cache.count(&fetch);
@@ -25,10 +38,10 @@ fn least_recently_used_goes_first() {
     for file in 1..=3 {
         adopt(&cache, dir.path(), file, 10);
     }
-    assert!(cache.get(FileId(1)).is_some());
+    assert!(cache.get(original(1)).is_some());
     adopt(&cache, dir.path(), 4, 10);
-    assert!(cache.get(FileId(2)).is_none());
-    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert!(cache.get(original(2)).is_none());
+    assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
     assert_eq!(cache.usage(), (30, 30));
 }
 
@@ -40,17 +53,17 @@ fn the_order_of_use_outlives_a_restart_whatever_times_of_access_are_kept() {
     for file in 1..=3 {
         adopt(&cache, dir.path(), file, 10);
     }
-    assert!(cache.get(FileId(1)).is_some());
+    assert!(cache.get(original(1)).is_some());
     // As if the disk were mounted with noatime.
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
     for file in 1..=3 {
-        let file = File::open(cache.path(FileId(file), true)).unwrap();
+        let file = File::open(cache.path(original(file))).unwrap();
         file.set_times(fs::FileTimes::new().set_accessed(long_ago)).unwrap();
     }
     drop(cache);
     let cache = Cache::open(path, 20).unwrap();
-    assert!(cache.get(FileId(2)).is_none());
-    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert!(cache.get(original(2)).is_none());
+    assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
 }
 
 #[test]
@@ -63,7 +76,7 @@ fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
     std::mem::forget(part(&cache, 2, 10));
     std::mem::forget(cache);
     let cache = Cache::open(path.clone(), 100).unwrap();
-    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_none());
+    assert!(cache.get(original(1)).is_some() && cache.get(original(2)).is_none());
     assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
 }
 
@@ -72,8 +85,8 @@ fn a_file_deleted_behind_our_back_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
     adopt(&cache, dir.path(), 1, 10);
-    fs::remove_file(cache.path(FileId(1), true)).unwrap();
-    assert!(cache.get(FileId(1)).is_none());
+    fs::remove_file(cache.path(original(1))).unwrap();
+    assert!(cache.get(original(1)).is_none());
     assert_eq!(cache.usage().0, 0);
 }
 
@@ -87,7 +100,7 @@ fn pieces_count_and_go_before_whole_files() {
     assert_eq!(cache.usage().0, 25);
     adopt(&cache, dir.path(), 3, 10);
     assert_eq!(cache.usage().0, 20);
-    assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(3)).is_some());
+    assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
     assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
 }
 
@@ -99,13 +112,26 @@ fn what_was_copied_in_is_told_from_what_was_downloaded_also_after_a_restart() {
     adopt(&cache, dir.path(), 1, 10);
     cache.finish(&part(&cache, 2, 10)).unwrap();
     for _ in 0..2 {
-        assert!(cache.get(FileId(1)).is_some() && cache.get(FileId(2)).is_some());
-        assert!(cache.has_original(FileId(1)) && !cache.has_original(FileId(2)));
+        assert!(cache.get(original(1)).is_some() && cache.get(rendition(2)).is_some());
+        assert!(!cache.has(rendition(1)) && !cache.has(original(2)));
         cache = Cache::open(path.clone(), 100).unwrap();
     }
     adopt(&cache, dir.path(), 2, 10);
-    assert!(cache.has_original(FileId(2)));
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+    cache.remove(rendition(2));
+    assert!(cache.has(original(2)));
+    assert_eq!((cache.usage().0, fs::read_dir(&path).unwrap().count()), (20, 2));
+}
+
+#[test]
+fn a_file_with_the_name_of_a_number_is_taken_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    fs::create_dir(&path).unwrap();
+    for name in ["1201", "1152.google"] {
+        fs::write(path.join(name), [7; 10]).unwrap();
+    }
+    assert_eq!(Cache::open(path.clone(), 100).unwrap().usage().0, 0);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
 }
 
 #[test]
@@ -114,7 +140,7 @@ fn what_is_larger_than_the_limit_is_not_kept() {
     for limit in [0, 9] {
         let cache = Cache::open(dir.path().join("cache"), limit).unwrap();
         adopt(&cache, dir.path(), 1, 10);
-        assert!(cache.get(FileId(1)).is_none());
+        assert!(cache.get(original(1)).is_none());
         assert_eq!((cache.usage().0, dir.path().join("incoming").exists()), (0, false));
     }
 }

@@ -273,9 +273,8 @@ impl Worker {
         self.store(move |store| {
             for (file, into) in settled.merged {
                 let _lock = shared.lock(file);
-                let path = shared.spool.path(file);
-                if path.exists() && store.upload_state(into)?.is_none() {
-                    shared.spool.hand_over(file, |path| (shared.config.keep)(into, path));
+                if let Some(item) = store.file(into)?.filter(|item| item.upload.is_none()) {
+                    shared.hand_over(file, &item);
                 }
                 shared.spool.discard(file);
             }

@@ -193,9 +193,8 @@ fn let_go(
         return Ok(());
     }
     crash::point(crash::CONFIRM_AFTER_LOOK);
-    let path = shared.spool.path(file);
-    if path.exists() {
-        shared.spool.hand_over(file, |path| (shared.config.keep)(file, path));
+    if let Some(item) = shared.store.file(file)? {
+        shared.hand_over(file, &item);
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;
