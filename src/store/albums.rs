@@ -244,7 +244,7 @@ fn album_listed(
             if known.title != album.title && is_former_title(tx, known.dir, &album.title, now)? =>
         {
             tx.prepare_cached(
-                "UPDATE albums SET count_hint = ?2, seen = ?3, missed = 0 WHERE dir = ?1",
+                "UPDATE albums SET count_hint = ?2, seen = max(seen, ?3), missed = 0 WHERE dir = ?1",
             )?
             .execute(params![known.dir, album.items_count, listing])?;
             return Ok(known.dir);
@@ -272,7 +272,7 @@ fn album_listed(
     };
     tx.prepare_cached(
         "UPDATE albums SET remote = ?2, wanted = CASE WHEN title = ?3 THEN wanted END, title = ?3, \
-         count_hint = ?4, seen = ?5, missed = 0, misplaced = coalesce(?6, misplaced) WHERE dir = ?1",
+         count_hint = ?4, seen = max(seen, ?5), missed = 0, misplaced = coalesce(?6, misplaced) WHERE dir = ?1",
     )?
     .execute(params![dir, album.id, album.title, album.items_count, listing, misplaced])?;
     show_or_hide(tx, dir)?;
@@ -566,6 +566,16 @@ mod tests {
         let listing = store.next_listing().unwrap();
         assert!(!store.albums_complete(&pass(listing)).unwrap());
         assert_eq!(names(&store, DirId::ROOT), ["New"]);
+    }
+
+    #[test]
+    fn a_late_page_of_an_older_listing_takes_nothing_from_what_a_newer_one_has_shown() {
+        let store = Store::in_memory().unwrap();
+        album(&store, "Trip");
+        store.write(|tx| Ok(tx.execute("UPDATE albums SET seen = 2", [])?)).unwrap();
+        album(&store, "Trip");
+        store.albums_complete(&pass(2)).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
     }
 
     #[test]

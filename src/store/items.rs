@@ -55,7 +55,7 @@ impl Store {
         let trusted_since = to_millis(before(pass.began, GRACE));
         self.write(|tx| {
             let shown: i64 = tx
-                .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen = ?2")?
+                .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen >= ?2")?
                 .query_row(params![dir, listing], |row| row.get(0))?;
             let sure = pass.one_page || is_confirmed(tx, dir, shown, pass.began)?;
             // Only what a listing has shown before can be missed now; what we added ourselves may not
@@ -203,8 +203,10 @@ fn item_listed(
         Some((false, present, since, _))
             if present != 0 || since > to_millis(before(SystemTime::now(), GRACE)) =>
         {
-            tx.prepare_cached("UPDATE members SET seen = ?3 WHERE dir = ?1 AND file = ?2")?
-                .execute(params![dir, file, listing])?;
+            tx.prepare_cached(
+                "UPDATE members SET seen = max(seen, ?3) WHERE dir = ?1 AND file = ?2",
+            )?
+            .execute(params![dir, file, listing])?;
             return kept(false);
         }
         // Somebody has put it back.
@@ -213,7 +215,7 @@ fn item_listed(
     // No time: it is not a change of ours that Google's lists and counts might lag behind.
     tx.prepare_cached(
         "INSERT INTO members (dir, file, want, present, since, seen) VALUES (?1, ?2, 1, 1, 0, ?3) \
-         ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = excluded.seen, missed = 0",
+         ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = max(seen, excluded.seen), missed = 0",
     )?
     .execute(params![dir, file, listing])?;
     if wanted {
@@ -336,6 +338,20 @@ mod tests {
         // From then on the third is taken for one that is hidden from us.
         told(&store, "Trip", 3, now + GRACE * 2);
         assert!(!store.dir(trip).unwrap().unwrap().album.unwrap().suspect);
+    }
+
+    #[test]
+    fn a_late_page_of_an_older_listing_takes_nothing_from_what_a_newer_one_has_shown() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a"), item("b"), item("c")], 2).unwrap();
+        store.unlink(trip, &name("c.jpg")).unwrap().unwrap();
+        store.items_listed(trip, &[item("a"), item("c")], 1).unwrap();
+        store.items_complete(trip, &pass(2)).unwrap();
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+        let seen = "SELECT count(*) FROM members WHERE seen = 2";
+        let seen: i64 = store.read(|db| Ok(db.query_row(seen, [], |row| row.get(0))?)).unwrap();
+        assert_eq!(seen, 3);
     }
 
     #[test]

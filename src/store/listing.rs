@@ -1,4 +1,5 @@
-//! Listings have a number, counted up: whatever a complete listing did not see is gone. Google's
+//! Listings have a number, counted up: whatever a complete listing did not see is gone. A late page of an earlier one
+//! takes nothing back: by which listing something was seen only grows. Google's
 //! listings lag behind changes, ours included, so recent changes of our own are believed
 //! before a listing is ([`GRACE`]). There is no snapshot either: what one pass through many pages did not show is gone
 //! only if the next pass does not show it, or if the number of items that Google told agrees.

@@ -141,12 +141,12 @@ impl Store {
                     )?
                     .query_row(params![view, file], |row| row.get(0))
                     .optional()?;
-                is_fresh |= seen != Some(listing);
+                is_fresh |= seen.is_none_or(|seen| seen < listing);
                 match seen {
                     None => show(tx, view, file, &listed.names, listing)?,
                     Some(_) => {
                         tx.prepare_cached(
-                            "UPDATE view_entries SET seen = ?3 WHERE view = ?1 AND file = ?2",
+                            "UPDATE view_entries SET seen = max(seen, ?3) WHERE view = ?1 AND file = ?2",
                         )?
                         .execute(params![view, file, listing])?;
                     }
@@ -279,7 +279,7 @@ fn show(
     let name = free.map_or_else(|| last_resort(file), Ok)?;
     tx.prepare_cached(
         "INSERT INTO view_entries (view, file, name, seen) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (file, view) DO UPDATE SET name = excluded.name, seen = excluded.seen",
+         ON CONFLICT (file, view) DO UPDATE SET name = excluded.name, seen = max(seen, excluded.seen)",
     )?
     .execute(params![view, file, name, listing])?;
     Ok(())
@@ -384,6 +384,16 @@ mod tests {
         assert_eq!(catch_up(&store, view), 0, "Google has the last word");
         store.view_listed(view, &[a], 3).unwrap();
         assert_eq!(names(&store, view), ["a.jpg", "b.jpg"]);
+    }
+
+    #[test]
+    fn a_late_page_of_an_older_listing_takes_nothing_from_what_a_newer_one_has_shown() {
+        let store = Store::in_memory().unwrap();
+        let items = ["a", "b"].map(item);
+        store.view_listed(View::All, &items, 2).unwrap();
+        assert!(!store.view_listed(View::All, &items[..1], 1).unwrap(), "seen before");
+        store.view_complete(View::All, 2, SystemTime::now(), 1).unwrap();
+        assert_eq!(names(&store, View::All), ["a.jpg", "b.jpg"]);
     }
 
     #[test]
