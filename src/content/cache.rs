@@ -133,8 +133,13 @@ impl Cache {
                 Some(opened)
             }
             // Somebody has emptied the directory, which they may.
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.forget(key);
+                None
+            }
+            // It is still there: too many files are open, for example.
+            Err(error) => {
+                tracing::warn!(%error, "a file in the cache cannot be opened");
                 None
             }
         }

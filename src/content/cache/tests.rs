@@ -91,6 +91,21 @@ fn a_file_deleted_behind_our_back_is_not_there() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_now_is_still_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
+    adopt(&cache, dir.path(), 1, 10);
+    let (path, aside) = (cache.path(original(1)), dir.path().join("aside"));
+    fs::rename(&path, &aside).unwrap();
+    // Opening it fails, otherwise than for not being there, whoever asks.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    assert!(cache.get(original(1)).is_none());
+    assert_eq!(cache.usage().0, 10);
+    fs::rename(&aside, &path).unwrap();
+    assert!(cache.get(original(1)).is_some());
+}
+
+#[test]
 fn pieces_count_and_go_before_whole_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
