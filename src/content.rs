@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::api::{self, BaseUrls, Source, SourceError};
+use crate::api::{self, Advice, BaseUrls, Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{self, Adoption, FileInfo, Store};
 
@@ -37,7 +37,8 @@ pub use stream::Waits;
 use vain::{Pauses, Vain};
 pub use verify::{Fingerprint, Returned, Seen};
 
-/// After a download has failed, the same item is not asked for at once again, nor anything while there is no network.
+/// After a download has failed, the same item is not asked for at once again, nor anything while the service has none
+/// for anybody.
 const PAUSES: Pauses = Pauses {
     service: Duration::from_secs(5),
     item: Duration::from_secs(5),
@@ -135,7 +136,7 @@ impl Content {
             urls,
             runtime,
             sizes: Arc::default(),
-            vain: Arc::new(Vain::new(PAUSES, Error::is_offline)),
+            vain: Arc::new(Vain::new(PAUSES, Error::is_of_service)),
             waits: config.waits,
             stream_turns: Arc::new(Semaphore::new(stream::STREAMS_IN_ALL_MAX)),
         })
@@ -262,14 +263,25 @@ impl Content {
 }
 
 impl Error {
-    /// Whether no connection could be made at all.
-    fn is_offline(&self) -> bool {
+    /// What the service has said, if it was asked.
+    fn of_api(&self) -> Option<&api::Error> {
         match self {
-            Self::Download(error) => error.is_offline(),
-            Self::Source(SourceError::Api(error)) => error.is_offline(),
-            Self::Shared(error) => error.is_offline(),
-            _ => false,
+            Self::Download(error) => Some(error),
+            Self::Source(SourceError::Api(error)) => Some(error),
+            Self::Shared(error) => error.of_api(),
+            _ => None,
         }
+    }
+
+    /// Whether another item would fare no better: there is no network, no login, or nothing left of the day's or the
+    /// minute's requests. When that is over, it is over for all. A failure of the server's may be about one item.
+    fn is_of_service(&self) -> bool {
+        self.of_api().is_some_and(|error| {
+            error.is_offline()
+                || matches!(error, api::Error::Login(_))
+                || error.refusal().is_some_and(|refusal| refusal.status == 429)
+                || matches!(error.advice(), Advice::Reauthorise | Advice::WaitForQuota { .. })
+        })
     }
 }
 

@@ -323,3 +323,18 @@ fn the_state_tells_what_will_be_read() {
     assert_eq!(state("a.jpg"), "rendition");
     world.umount();
 }
+
+#[test]
+fn a_login_that_was_dead_is_not_held_against_the_photos_that_were_asked_for_meanwhile() {
+    let world = mounted(2, 5000);
+    world.umount();
+    world.mount(&[]);
+    world.emulator.revoke_grants();
+    for _ in 0..5 {
+        let outcome = cat(photo(&world, 0)).wait_with_output().unwrap();
+        assert!(String::from_utf8_lossy(&outcome.stderr).contains("Permission denied"));
+    }
+    world.login();
+    wait_for("another photo to be read", || fs::read(photo(&world, 1)).is_ok());
+    assert_eq!(fs::read(photo(&world, 0)).unwrap(), original(&world, 0));
+}
