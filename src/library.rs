@@ -13,6 +13,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -35,6 +36,9 @@ const CREATE_ATTEMPTS: u32 = 4;
 
 /// While only albums are looked into, the list of albums costs this share of what asking for them does.
 const LIST_SHARE: u32 = 20;
+
+/// How many albums are listed at a time when all below a directory are.
+const REFRESH_AT_A_TIME: usize = 8;
 
 /// What the library needs to know.
 #[derive(Clone, Debug)]
@@ -233,28 +237,22 @@ impl Library {
         }
     }
 
-    /// Lists a directory again, now: the albums, and the items of `dir` if it is an album. For a
-    /// directory that is not an album, every album is listed again when it is next looked at.
+    /// Lists a directory again, now: the albums, and the items of `dir` if it is an album, and of each album below
+    /// it of which something has been shown. That costs the pages of those albums, whatever their numbers of items
+    /// say: who asks for this by hand does not believe what is known, and a number does not tell that one item has
+    /// taken another's place. Albums that nobody has looked into cost nothing.
     ///
     /// # Errors
-    /// If a listing fails.
+    /// If a listing fails. What was not reached by then is listed again when it is next looked at.
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
         self.memory.forgive();
         self.list_anew(Subject::Albums).await?;
-        let is_album = self
-            .store
-            .run(move |store| {
-                let is_album = store.dir(dir)?.is_some_and(|dir| dir.album.is_some());
-                if !is_album {
-                    store.distrust_listings()?;
-                }
-                Ok(is_album)
-            })
-            .await?;
-        if is_album {
-            self.list_anew(Subject::Items(dir)).await?;
-        }
-        Ok(())
+        let albums = self.store.run(move |store| store.distrust_listings(dir)).await?;
+        let listings = albums.into_iter().map(|dir| self.list_anew(Subject::Items(dir)));
+        futures_util::stream::iter(listings)
+            .buffer_unordered(REFRESH_AT_A_TIME)
+            .try_collect::<()>()
+            .await
     }
 
     /// A listing that is running may have begun before what the caller wants to see.

@@ -97,6 +97,28 @@ fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
     assert_eq!((world.names("A").len(), world.names("B").len()), (2, 1));
 }
 
+/// > `gphotosfs refresh` of a directory shows at once what has changed in it, and in every album below it that somebody has
+/// > looked into. It costs the list of albums and each page of those albums, a page for a hundred items.
+#[test]
+fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
+    let world = believing();
+    seed(&world, "Web", 5);
+    seed(&world, "2019/Trip", 150);
+    assert_eq!((world.names("Web").len(), world.names("2019/Trip").len()), (5, 150));
+    let first = |album: &str| world.names(album)[0].clone();
+    for album in ["Web", "2019/Trip"] {
+        remove(&world, album, &first(album));
+    }
+    world.emulator.reset_stats();
+    refresh(&world, "");
+    let requests = world.emulator.stats().requests;
+    assert_eq!((requests[&Call::AlbumsList], requests[&Call::MediaItemsSearch]), (1, 1 + 2));
+    assert_eq!((world.names("Web").len(), world.names("2019/Trip").len()), (4, 149));
+    remove(&world, "2019/Trip", &first("2019/Trip"));
+    refresh(&world, "2019");
+    assert_eq!(world.names("2019/Trip").len(), 148);
+}
+
 #[test]
 fn albums_of_one_title_are_told_apart_and_the_name_is_taken_over_by_the_last() {
     let world = believing();

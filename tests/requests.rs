@@ -232,3 +232,38 @@ fn a_change_that_leaves_the_count_alone_is_seen_when_the_listing_is_a_day_old() 
     world.look(dir);
     assert!(world.engine.store.child(dir, &new).unwrap().is_some());
 }
+
+#[test]
+fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_that_was_looked_into()
+{
+    let world = World::new(3, 150);
+    for title in ["A/One", "A/Two"] {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+        let (album, prefix) = (Some(title.to_owned()), title[2..].to_owned());
+        world.edit(Edit::Seed { album, count: 10, size: 5000, prefix });
+    }
+    let (big, other, parent) = (world.album("Big"), world.album("Other 1"), world.album("A"));
+    let one = match world.engine.store.child(parent, &EntryName::new("One").unwrap()).unwrap() {
+        Some(Child::Dir(dir)) => dir,
+        other => panic!("{other:?}"),
+    };
+    [big, other, one].iter().for_each(|dir| world.look(*dir));
+    // One of them has the same number of items as before.
+    world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+    world.edit(Edit::RemoveFromAlbum { album: "A/One".into(), item: "One000003.jpg".into() });
+    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let (album, filename) = (Some("A/One".to_owned()), "new.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content, foreign: false });
+    let new = EntryName::new("new.jpg").unwrap();
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh(parent)).unwrap();
+    assert!(world.engine.store.child(one, &new).unwrap().is_some());
+    assert_eq!(world.count(one), 10);
+    assert_eq!(world.requests(), 1 + 1);
+    assert_eq!(world.count(big), 150, "it is elsewhere");
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh(DirId::ROOT)).unwrap();
+    assert_eq!(world.count(big), 149);
+    // Two pages of the large one, and one each of those beside it; of three nobody has seen anything.
+    assert_eq!(world.requests(), 1 + 2 + 1 + 1);
+}

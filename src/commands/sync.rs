@@ -37,7 +37,7 @@ pub struct SyncArgs {
 /// `gphotosfs refresh`.
 #[derive(Debug, Args)]
 pub struct RefreshArgs {
-    /// A directory on a mount; without it, the list of albums of the profile's mount
+    /// A directory on a mount, with the albums below it that have been looked into; without it, all of the profile's mount
     path: Option<PathBuf>,
 }
 

@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Result, Store, from_millis, to_millis};
+use crate::media::DirId;
 
 /// How long a change of ours is believed although a listing does not show it (reference §11.7).
 pub const GRACE: Duration = Duration::from_secs(600);
@@ -73,15 +74,34 @@ impl Store {
         Ok(self.meta(ALBUMS_PAGES)?.and_then(|text| text.parse().ok()).unwrap_or(1))
     }
 
-    /// Has every album's and view's items listed again when it is next looked at.
+    /// Has the items of a directory, if it is an album, and of each album below it of which something has been shown,
+    /// listed again when it is next looked at, and returns those albums; with the root the views, too.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn distrust_listings(&self) -> Result<()> {
+    pub fn distrust_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
         self.write(|tx| {
-            tx.execute("UPDATE albums SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
-            tx.execute("UPDATE views SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
-            Ok(())
+            let albums: Vec<DirId> = tx
+                .prepare_cached(
+                    "WITH RECURSIVE below (dir) AS (SELECT ?1 UNION \
+                         SELECT d.id FROM below JOIN dirs d ON d.parent = below.dir) \
+                     SELECT a.dir FROM below JOIN albums a ON a.dir = below.dir \
+                     WHERE a.remote IS NOT NULL AND (a.dir = ?1 OR a.listed_at IS NOT NULL \
+                         OR EXISTS (SELECT 1 FROM members WHERE dir = a.dir AND seen > 0)) \
+                     ORDER BY a.dir",
+                )?
+                .query_map([dir], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut distrust = tx.prepare_cached(
+                "UPDATE albums SET listed_at = 0 WHERE dir = ?1 AND listed_at IS NOT NULL",
+            )?;
+            for album in &albums {
+                distrust.execute([album])?;
+            }
+            if dir == DirId::ROOT {
+                tx.execute("UPDATE views SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
+            }
+            Ok(albums)
         })
     }
 }
