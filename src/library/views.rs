@@ -13,7 +13,7 @@ use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::api::DateFilter;
 use crate::media::{MediaItem, Period, Span, View};
-use crate::store::{self, ListedItem, Store};
+use crate::store::{self, ListedItem, Pass, Store};
 
 /// Google knows the years 1 to 9999.
 const FIRST_DAY: Date = Date::constant(1, 1, 1);
@@ -54,25 +54,40 @@ impl Library {
         self.list_anew(Subject::View(view)).await
     }
 
-    /// Lists a view; `false` if the listing was given up on the way.
+    /// Lists a view; `false` if the listing was given up on the way. What a pass through several pages misses is gone
+    /// only if another one, made at once, misses it, too.
     pub(super) async fn list_view(&self, view: View, pace: &mut Pace) -> Result<bool, Error> {
-        let began = self.now();
-        let listed = match view {
-            View::By(span) => self.list_periods(span, pace).await?,
-            View::All | View::Of(_) => self.list_viewed(view, pace).await?,
-        };
-        let Some((listing, requests)) = listed else { return Ok(false) };
-        self.store
-            .run(move |store| {
-                store.view_complete(view, listing, began, requests)?;
-                catch_up(store, view)
-            })
-            .await?;
+        for last in [false, true] {
+            let began = self.now();
+            let listed = match view {
+                View::By(span) => self.list_periods(span, pace).await?,
+                View::All | View::Of(_) => self.list_viewed(view, last, pace).await?,
+            };
+            let Some((listing, requests)) = listed else { return Ok(false) };
+            let pass = Pass { listing, began, news: false, one_page: requests <= 1, last };
+            let doubtful = self
+                .store
+                .run(move |store| {
+                    let doubtful = store.view_complete(view, &pass, requests)?;
+                    catch_up(store, view)?;
+                    Ok(doubtful)
+                })
+                .await?;
+            if !doubtful {
+                break;
+            }
+            pace.all_kept();
+        }
         Ok(true)
     }
 
     /// Takes the items of a view into the store. Returns the number of the listing, and of its requests.
-    async fn list_viewed(&self, view: View, pace: &mut Pace) -> Result<Option<(i64, u32)>, Error> {
+    async fn list_viewed(
+        &self,
+        view: View,
+        last: bool,
+        pace: &mut Pace,
+    ) -> Result<Option<(i64, u32)>, Error> {
         let mut listing = self.store.run(|store| store.next_listing()).await?;
         let mut walk = Walk::default();
         loop {
@@ -108,7 +123,7 @@ impl Library {
             if !walk.turn(page.next, is_fresh)? {
                 return Ok(Some((listing, walk.pages())));
             }
-            if !pace.more().await {
+            if !last && !pace.more().await {
                 return Ok(None);
             }
         }

@@ -258,7 +258,7 @@ fn take(
 mod tests {
     use super::*;
     use crate::store::Child;
-    use crate::store::tests::{album, item, name};
+    use crate::store::tests::{album, item, name, pass};
 
     fn watched() -> (Store, DirId) {
         let store = Store::in_memory().unwrap();
@@ -406,7 +406,7 @@ mod tests {
         store.untold();
         store.view_listed(View::All, &[item("b")], 2).unwrap();
         assert_eq!(store.untold(), []);
-        store.view_complete(View::All, 2, SystemTime::now(), 1).unwrap();
+        store.view_complete(View::All, &pass(2), 1).unwrap();
         assert_eq!(store.untold(), [Change::ViewEntry(View::All, name("a.jpg"))]);
         let b = store.view_child(View::All, &name("b.jpg")).unwrap().unwrap();
         store.split(b, None, 0).unwrap();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::items::{item_known, last_resort};
-use super::{Child, DirEntry, Error, ListedItem, Result, Store, from_millis, to_millis};
+use super::{Child, DirEntry, Error, ListedItem, Pass, Result, Store, from_millis, to_millis};
 use crate::media::{EntryName, FileId, MediaId, MediaItem, Period, Span, View};
 
 /// How a view has been listed.
@@ -156,29 +156,31 @@ impl Store {
         })
     }
 
-    /// Ends a complete listing of a view, begun at `began`: what it had shown before and does not show now is gone,
-    /// or if there were several pages, between which an item may slip, what it did not show the last time either.
+    /// Ends a complete pass through a view, which took so many requests: what was shown before and is not now is gone,
+    /// or if there were several pages, between which an item may slip, what the pass before did not show either. Says
+    /// whether something is missing that this does not yet make certain: another pass is to confirm it.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn view_complete(
-        &self,
-        view: View,
-        listing: i64,
-        began: SystemTime,
-        requests: u32,
-    ) -> Result<()> {
+    pub fn view_complete(&self, view: View, pass: &Pass, requests: u32) -> Result<bool> {
+        let listing = pass.listing;
         self.write(|tx| {
             let before: Option<i64> = tx
                 .prepare_cached("SELECT listing FROM views WHERE view = ?1")?
                 .query_row([view], |row| row.get(0))
                 .optional()?;
-            let certain = if requests <= 1 { listing } else { before.unwrap_or(0) };
+            let certain = if pass.one_page { listing } else { before.unwrap_or(0) };
             tx.prepare_cached(
                 "UPDATE view_entries SET name = NULL \
                  WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
             )?
             .execute(params![view, certain])?;
+            let doubtful = tx
+                .prepare_cached(
+                    "SELECT 1 FROM view_entries \
+                     WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
+                )?
+                .exists(params![view, listing])?;
             if view == View::All {
                 // The list of all items does not lag: it counts for the other views, too, and what it
                 // does not show now although it should, it has to show the next time.
@@ -190,13 +192,16 @@ impl Store {
                     [listing],
                 )?;
             }
+            // Complete, but due again.
+            let due = doubtful && !pass.last;
+            let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
             tx.prepare_cached(
                 "INSERT INTO views (view, listed_at, listing, requests, behind) VALUES (?1, ?2, ?3, ?4, 1) \
                  ON CONFLICT (view) DO UPDATE SET listed_at = excluded.listed_at, \
                  listing = excluded.listing, requests = excluded.requests, behind = 1",
             )?
-            .execute(params![view, to_millis(began), listing, requests])?;
-            Ok(())
+            .execute(params![view, to_millis(at), listing, requests])?;
+            Ok(doubtful)
         })
     }
 
@@ -339,7 +344,7 @@ pub(super) fn arrived(tx: &Transaction<'_>, item: &MediaItem) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{item, name};
+    use crate::store::tests::{item, name, pass};
 
     fn names(store: &Store, view: View) -> Vec<String> {
         let entries = store.view_entries(view, 0, 100).unwrap();
@@ -376,10 +381,10 @@ mod tests {
         let view = day("2019-04-28");
         let [a, b] = ["a", "b"].map(|id| created(id, "2019-04-28T10:00:00Z"));
         store.view_listed(view, &[a.clone(), b.clone(), a.clone()], 1).unwrap();
-        store.view_complete(view, 1, SystemTime::now(), 1).unwrap();
+        store.view_complete(view, &pass(1), 1).unwrap();
         assert_eq!(names(&store, view), ["a.jpg", "b.jpg"]);
         store.view_listed(view, std::slice::from_ref(&b), 2).unwrap();
-        store.view_complete(view, 2, SystemTime::now(), 1).unwrap();
+        store.view_complete(view, &pass(2), 1).unwrap();
         assert_eq!(names(&store, view), ["b.jpg"]);
         assert_eq!(catch_up(&store, view), 0, "Google has the last word");
         store.view_listed(view, &[a], 3).unwrap();
@@ -392,7 +397,7 @@ mod tests {
         let items = ["a", "b"].map(item);
         store.view_listed(View::All, &items, 2).unwrap();
         assert!(!store.view_listed(View::All, &items[..1], 1).unwrap(), "seen before");
-        store.view_complete(View::All, 2, SystemTime::now(), 1).unwrap();
+        store.view_complete(View::All, &pass(2), 1).unwrap();
         assert_eq!(names(&store, View::All), ["a.jpg", "b.jpg"]);
     }
 
@@ -401,15 +406,16 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let items = ["a", "b"].map(item);
         store.view_listed(View::All, &items, 1).unwrap();
-        store.view_complete(View::All, 1, SystemTime::now(), 2).unwrap();
+        let pages = |listing| Pass { one_page: false, ..pass(listing) };
+        assert!(!store.view_complete(View::All, &pages(1), 2).unwrap());
         let mut shown = Vec::new();
         for listing in 2..4 {
             assert!(store.view_listed(View::All, &items[1..], listing).unwrap());
             assert!(!store.view_listed(View::All, &items[1..], listing).unwrap(), "seen before");
-            store.view_complete(View::All, listing, SystemTime::now(), 2).unwrap();
-            shown.push(names(&store, View::All).len());
+            let doubtful = store.view_complete(View::All, &pages(listing), 2).unwrap();
+            shown.push((names(&store, View::All).len(), doubtful));
         }
-        assert_eq!(shown, [2, 1]);
+        assert_eq!(shown, [(2, true), (1, false)]);
     }
 
     #[test]
@@ -420,18 +426,18 @@ mod tests {
         store.items_seen(std::slice::from_ref(&known.item)).unwrap();
         store.items_seen(&[created("b", "2019-04-29T00:00:00Z").item]).unwrap();
         for listing in 1..3 {
-            store.view_complete(view, listing, SystemTime::now(), 1).unwrap();
+            store.view_complete(view, &pass(listing), 1).unwrap();
             catch_up(&store, view);
             assert_eq!(names(&store, view), ["a.jpg"]);
         }
         store.view_listed(View::All, &[known], 3).unwrap();
-        store.view_complete(View::All, 3, SystemTime::now(), 1).unwrap();
+        store.view_complete(View::All, &pass(3), 1).unwrap();
         assert_eq!(catch_up(&store, View::All), 1, "b");
-        store.view_complete(View::All, 4, SystemTime::now(), 1).unwrap();
+        store.view_complete(View::All, &pass(4), 1).unwrap();
         assert_eq!(names(&store, View::All), ["b.jpg"]);
         assert_eq!(names(&store, view), Vec::<String>::new());
         assert_eq!(catch_up(&store, view), 0);
-        store.view_complete(View::All, 5, SystemTime::now(), 1).unwrap();
+        store.view_complete(View::All, &pass(5), 1).unwrap();
         assert_eq!(names(&store, View::All), Vec::<String>::new(), "not shown twice");
     }
 
