@@ -76,6 +76,34 @@ fn systemd_is_told_when_the_mount_can_be_used_and_when_it_ends() {
 }
 
 #[test]
+fn a_mount_that_is_asked_to_end_before_it_has_told_that_it_is_ready_is_unmounted() {
+    let world = World::new();
+    let path = world.dir.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    // While nobody listens, whoever has something to say to the manager waits.
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    while other.send_to(b"full", &path).is_ok() {}
+    let mut served = world.serve(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    assert!(served.is_ready());
+    let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let listening = std::thread::spawn(move || {
+        manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut buffer = [0; 4096];
+        let mut last = String::new();
+        while !last.contains("STOPPING=1") {
+            let len = manager.recv(&mut buffer).unwrap();
+            last = String::from_utf8_lossy(&buffer[..len]).into_owned();
+        }
+    });
+    served.ended();
+    let left = fs::read_dir(&world.mnt).map(Iterator::count);
+    assert_eq!(left.unwrap(), 0, "{}", world.log());
+    listening.join().unwrap();
+}
+
+#[test]
 fn the_manual_has_a_page_for_every_command() {
     let dir = tempfile::tempdir().unwrap();
     let gphotosfs = || Command::new(env!("CARGO_BIN_EXE_gphotosfs"));

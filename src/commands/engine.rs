@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::CommandError;
@@ -105,18 +105,35 @@ impl Engine {
     }
 }
 
-/// Completes when this process is asked to end.
-///
-/// # Errors
-/// If signals cannot be waited for.
-pub async fn asked_to_end() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask this process to end. From the moment it is made they no longer end it by themselves.
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If signals cannot be waited for.
+    pub fn listen(runtime: &Handle) -> Result<Self, CommandError> {
+        let _entered = runtime.enter();
+        let listen = |kind| {
+            signal(kind).map_err(|err| CommandError::new("cannot wait for signals").because(err))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Completes when one has come, also if that was before the call.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What to say when a directory of the profile cannot be used.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
-use super::engine::{self, Engine, no_directory};
+use super::engine::{EndSignals, Engine, no_directory};
 use super::{CommandError, Exit, log, mounts};
 use crate::api::Login;
 use crate::cli::{Commit, MountSettings, Passthrough, Sizes};
@@ -112,6 +112,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
+    // A signal that ended us by itself from here on would leave a dead mount.
+    let signals = EndSignals::listen(runtime.handle())?;
 
     let options = fuse::Options {
         read_only: settings.read_only,
@@ -138,7 +140,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     // Whoever looks first would have to wait for it. A login that is dead is told to those who need it.
     let client = parts.engine.client.clone();
     runtime.spawn(async move { client.login().access_token().await.map(drop) });
-    let ended = runtime.block_on(until_unmounted(mount, &mountpoint));
+    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, signals));
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
@@ -298,7 +300,11 @@ fn tell_manager(state: &[NotifyState<'_>]) {
 }
 
 /// Waits until somebody unmounts or stops us.
-async fn until_unmounted(mount: fuse::Mount, mountpoint: &Path) -> Result<(), CommandError> {
+async fn until_unmounted(
+    mount: fuse::Mount,
+    mountpoint: &Path,
+    mut signals: EndSignals,
+) -> Result<(), CommandError> {
     let trouble = |err: std::io::Error| CommandError::new("the mount has broken down").because(err);
     let mut joined = tokio::task::spawn_blocking(move || mount.join());
     tokio::select! {
@@ -308,7 +314,7 @@ async fn until_unmounted(mount: fuse::Mount, mountpoint: &Path) -> Result<(), Co
                 Err(err) => Err(trouble(std::io::Error::other(err))),
             };
         }
-        outcome = engine::asked_to_end() => outcome.map_err(trouble)?,
+        () = signals.received() => {}
     }
     // What is sealed is on disk; whoever has something open there gets errors from now on.
     let mountpoint = mountpoint.to_owned();

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::CommandError;
-use super::engine::{self, Engine};
+use super::engine::{EndSignals, Engine};
 use super::progress::{Outlook, Progress};
 use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED};
 use crate::cli::{UploadArgs, UploadSettings};
@@ -79,6 +79,7 @@ fn hint(error: &DrainError) -> Option<&'static str> {
 fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError> {
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let mut signals = EndSignals::listen(runtime.handle())?;
     // Nobody looks, so nobody need be told; nobody writes, so nothing need be limited.
     let engine = Engine::start(profile, settings, u64::MAX, runtime.handle())?;
     let outcome = runtime.block_on(async {
@@ -91,7 +92,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
                     None => error,
                 }
             }),
-            _ = engine::asked_to_end() => {
+            () = signals.received() => {
                 Err(CommandError::new("stopped").hint("what is left goes on with the next sync or mount"))
             }
             never = show_progress(&engine.pipeline) => match never {},
