@@ -498,11 +498,31 @@ impl Cli {
             }
         }
         let parsed = command.try_get_matches_from(args).and_then(|it| Self::from_arg_matches(&it));
-        parsed.map_err(|err| {
-            let text = err.to_string();
-            let first = text.split("\n\n").next().unwrap_or(&text);
-            first.trim_start_matches("error: ").trim_end().to_owned()
-        })
+        parsed.map_err(|err| what_is_wrong(&err))
+    }
+}
+
+/// The first paragraph of a refusal: what follows is about the command line.
+fn what_is_wrong(err: &clap::Error) -> String {
+    let text = err.to_string();
+    let first = text.split("\n\n").next().unwrap_or(&text);
+    first.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+/// What environment and `config.toml` say to a mount of the profile that is given no flags.
+///
+/// # Errors
+/// Why the mount would refuse that, in one line.
+pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
+    let name = profile.name().to_string();
+    let args = ["gphotosfs", "--profile", &name, "mount", "/"].map(OsString::from);
+    let (cli, _) = Cli::load(&args).map_err(|err| match err {
+        CliError::Arguments(err) => what_is_wrong(&err),
+        err => err.to_string(),
+    })?;
+    match cli.command {
+        Command::Mount(mount) => Ok(mount.settings(cli.api_url)),
+        other => Err(format!("this was taken for another command: {other:?}")),
     }
 }
 

@@ -65,6 +65,16 @@ fn what_google_refuses_has_its_remedy() {
 }
 
 #[test]
+fn settings_that_a_mount_would_refuse_are_found() {
+    let world = World::new();
+    let said = check(&world, "config");
+    assert!(said.starts_with("ok "), "{said}");
+    let file = world.dir.path().join("config/gphotosfs/default/config.toml");
+    std::fs::write(file, "uploads = 99\n").unwrap();
+    says(&world, "config", &["fail", "config.toml: invalid value '99' for '--uploads <N>'"]);
+}
+
+#[test]
 fn a_network_that_is_gone_is_not_taken_for_a_bad_login() {
     let mut world = World::new();
     world.stop_emulator();

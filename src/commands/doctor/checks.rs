@@ -19,6 +19,7 @@ use crate::upload::room::reserve;
 pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     device,
     helper,
+    config,
     allow_other,
     client,
     login,
@@ -83,11 +84,33 @@ fn helper(facts: &Facts, report: &mut Report) {
     }
 }
 
+/// What stands there for mounts is not looked at by other commands.
+fn config(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "config";
+    match &facts.settings {
+        Ok(_) => report.ok(NAME, "config.toml and the environment suit a mount"),
+        Err(why) => report.fail(
+            NAME,
+            why,
+            "put it right: 'gphotosfs mount --help' lists the settings, docs/CONFIGURATION.md the keys",
+        ),
+    }
+}
+
 fn allow_other(facts: &Facts, report: &mut Report) {
     const NAME: &str = "user_allow_other";
+    let wanted = facts.settings.as_ref().is_ok_and(|it| it.allow_other);
     let text = match &facts.fuse_conf {
         _ if facts.root => "not needed by root",
         Ok(text) if permits_allow_other(text) => "on: --allow-other can be used",
+        _ if wanted => {
+            return report.fail(
+                NAME,
+                "off, but the settings say allow_other: a mount is refused",
+                "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; without it the mount is yours \
+                 alone",
+            );
+        }
         Ok(_) => "off, and needed only for --allow-other: a line of /etc/fuse.conf",
         Err(_) => "off, and needed only for --allow-other: /etc/fuse.conf cannot be read",
     };

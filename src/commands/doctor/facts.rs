@@ -11,6 +11,7 @@ use rustix::process::geteuid;
 use url::Url;
 
 use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget};
+use crate::cli::{self, MountSettings};
 use crate::commands::engine::kept_budget;
 use crate::commands::mounts;
 use crate::commands::running::Mount;
@@ -32,6 +33,8 @@ pub(super) struct Facts {
     /// The program that mounts for ordinary users.
     pub helper: Option<Helper>,
     pub fuse_conf: io::Result<String>,
+    /// What a mount would be told by environment and file, or why it would refuse that.
+    pub settings: Result<MountSettings, String>,
     pub client: Result<Option<ClientSecret>, LoginError>,
     pub grant: Result<Option<Grant>, LoginError>,
     /// The token file's permission bits.
@@ -118,6 +121,7 @@ impl Facts {
             device: std::fs::File::options().read(true).write(true).open("/dev/fuse").map(drop),
             helper: find_helper(),
             fuse_conf: std::fs::read_to_string("/etc/fuse.conf"),
+            settings: cli::mount_settings(profile),
             client,
             grant,
             token_mode,

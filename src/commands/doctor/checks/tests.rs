@@ -1,8 +1,11 @@
 use std::io;
 
+use clap::Parser;
+
 use super::super::Verdict;
 use super::super::facts::Helper;
 use super::*;
+use crate::cli::{Cli, Command, MountSettings};
 use crate::store::Backlog;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -23,6 +26,14 @@ fn grant(days_old: i64, lives: Option<i64>) -> Grant {
     .unwrap()
 }
 
+fn settings(flags: &[&str]) -> MountSettings {
+    let words = ["gphotosfs", "mount", "/m"].iter().chain(flags);
+    let Cli { command: Command::Mount(args), api_url, .. } = Cli::parse_from(words) else {
+        unreachable!()
+    };
+    args.settings(api_url)
+}
+
 /// A machine, a profile and a service without fault.
 fn well() -> Facts {
     let client = r#"{"installed":{"client_id":"c","project_id":"p","client_secret":"s",
@@ -33,6 +44,7 @@ fn well() -> Facts {
         device: Ok(()),
         helper: Some(Helper { path: "/usr/bin/fusermount3".into(), privileged: true }),
         fuse_conf: Ok("user_allow_other\n".into()),
+        settings: Ok(settings(&[])),
         client: Ok(Some(ClientSecret::parse(client).unwrap())),
         grant: Ok(Some(grant(1, None))),
         token_mode: Some(0o600),
@@ -93,7 +105,22 @@ fn the_machine_is_judged() {
     let helper = Some(Helper { path: "/h".into(), privileged: false });
     finds(Facts { helper, ..well() }, "fusermount3", Verdict::Fail, &["chmod u+s /h"]);
     // Off is how most machines are.
-    assert_eq!(findings(&Facts { fuse_conf: Ok("#user_allow_other\n".into()), ..well() }), []);
+    let off = || Facts { fuse_conf: Ok("#user_allow_other\n".into()), ..well() };
+    assert_eq!(findings(&off()), []);
+    let wanted = || Facts { settings: Ok(settings(&["--allow-other"])), ..off() };
+    finds(wanted(), "user_allow_other", Verdict::Fail, &["a mount is refused", "/etc/fuse.conf"]);
+    assert_eq!(findings(&Facts { root: true, ..wanted() }), []);
+}
+
+#[test]
+fn what_a_mount_will_be_told_is_judged() {
+    let settings = Err("config.toml: invalid value '99' for '--uploads <N>'".to_owned());
+    finds(
+        Facts { settings, ..well() },
+        "config",
+        Verdict::Fail,
+        &["'99' for '--uploads", "'gphotosfs mount --help'"],
+    );
 }
 
 #[test]
