@@ -55,8 +55,17 @@ fn a_text_file_is_refused_at_once_when_it_is_tried_again() {
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(said.contains("Wrong medium type"), "{said}");
     world.sh("cp mnt/.gphotos/failed/A/a.txt out.txt && cmp a.txt out.txt");
+    let why = listed(&world)[0]["reason"].as_str().unwrap().to_owned();
     let (done, _, said) = run(&world, &["retry"]);
-    assert!(!done && said.contains("A/a.txt") && said.contains("1 of 1"), "{said}");
+    let line = format!("cannot retry A/a.txt: Wrong medium type (it was refused because: {why})\n");
+    assert!(!done && said.contains(&line) && said.contains("1 of 1"), "{said}");
+    world.umount();
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(
+        !done && said.contains("cannot retry A/a.txt: ") && !said.contains("os error"),
+        "{said}"
+    );
+    world.mount(&[]);
     world.sh("test -f mnt/.gphotos/failed/A/a.txt && rm mnt/.gphotos/failed/A/a.txt && sync mnt");
     assert_eq!(listed(&world), serde_json::json!([]));
 }
@@ -76,8 +85,9 @@ fn failed_files_are_listed_and_retried_through_the_mount() {
     let (done, _, said) = run(&world, &["retry", "A/1.jpg"]);
     assert!(done, "{said}");
     wait_for("the file to arrive", || world.remote("A") == ["1.jpg"]);
-    let (done, _, said) = run(&world, &["retry"]);
+    let (done, result, said) = run(&world, &["retry"]);
     assert!(done, "{said}");
+    assert_eq!(result, "2 files are in the queue again.\n");
     world.sync();
     assert_eq!(world.remote("A"), ["1.jpg", "0.jpg", "2.jpg"]);
     let (done, _, said) = run(&world, &["retry", "A/1.jpg"]);
@@ -91,9 +101,13 @@ fn failed_files_are_listed_and_retried_without_a_mount() {
     let rows = listed(&world);
     assert_eq!(rows[1]["path"], "A/1.jpg");
     assert!(rows[1]["reason"].as_str().unwrap().contains("too large"), "{rows}");
-    let (done, _, said) = run(&world, &["retry"]);
+    let (done, result, said) = run(&world, &["retry"]);
     assert!(done, "{said}");
+    let next = "the next mount or 'gphotosfs sync' sends them";
+    assert_eq!(result, format!("2 files are in the queue again; {next}.\n"));
     assert_eq!(listed(&world), serde_json::json!([]));
+    let (_, result, _) = run(&world, &["retry"]);
+    assert_eq!(result, "Nothing has failed.\n");
     world.mount(&[]);
     world.sync();
     assert_eq!(world.remote("A"), ["0.jpg", "1.jpg"]);

@@ -2,6 +2,7 @@
 //!
 //! A running mount is asked through its directory `.gphotos/failed`; without one the tables tell.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
@@ -16,7 +18,7 @@ use walkdir::WalkDir;
 
 use super::name::{Name, shown};
 use super::running::{Mount, local_time};
-use super::{CommandError, print};
+use super::{CommandError, in_short, print, without_number};
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
 use crate::upload::{self, Spool};
@@ -80,27 +82,52 @@ pub fn run(args: &FailedArgs, profile: &Profile) -> Result<(), CommandError> {
 /// # Errors
 /// If one could not be put back; the others were.
 pub fn retry(args: &RetryArgs, profile: &Profile) -> Result<(), CommandError> {
-    let outcomes = match Holder::of(profile)? {
-        Holder::Mount(mount) => retry_in_mount(&mount, &args.paths)?,
-        Holder::Us(_lock, store) => retry_in_store(profile, &store, &args.paths)?,
+    let (tally, next) = match Holder::of(profile)? {
+        Holder::Mount(mount) => (retry_in_mount(&mount, &args.paths)?, ""),
+        Holder::Us(_lock, store) => (
+            retry_in_store(profile, &store, &args.paths)?,
+            "; the next mount or 'gphotosfs sync' sends them",
+        ),
     };
-    let mut refused = 0;
-    for (path, outcome) in &outcomes {
-        if let Err(why) = outcome {
-            eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path()));
-            refused += 1;
-        }
-    }
-    match (refused, outcomes.len()) {
+    match (tally.refused, tally.all) {
         (0, 0) if !args.paths.is_empty() => Err(CommandError::new("no such file has failed")
             .hint("'gphotosfs failed' lists those that have")),
-        (0, _) => Ok(()),
+        (0, 0) => print("Nothing has failed.\n"),
+        (0, 1) => print(format!("1 file is in the queue again{next}.\n")),
+        (0, all) => print(format!("{all} files are in the queue again{next}.\n")),
         (refused, all) => Err(CommandError::new(format!("{refused} of {all} were not put back"))
             .hint("their bytes are still kept")),
     }
 }
 
-type Outcome = (PathBuf, Result<(), String>);
+/// What became of the files that were to be put back.
+struct Tally {
+    all: usize,
+    refused: usize,
+}
+
+/// Puts files back one after another, and says at once which cannot be, and why.
+fn put_back<T>(
+    files: &[T],
+    path: impl Fn(&T) -> PathBuf,
+    put_back: impl Fn(&T) -> Result<(), String>,
+) -> Tally {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files put back")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Drawn on a terminal only.
+    let bar = ProgressBar::new(files.len() as u64).with_style(style);
+    let mut refused = 0;
+    for file in files {
+        if let Err(why) = put_back(file) {
+            let path = path(file);
+            bar.suspend(|| eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path())));
+            refused += 1;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Tally { all: files.len(), refused }
+}
 
 /// Who may change the profile's state: a mount, or we.
 enum Holder {
@@ -128,10 +155,6 @@ impl Holder {
 }
 
 fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
-    let attribute = |path: &Path, name: &str| {
-        let value = xattr::get(path, format!("user.gphotos.{name}")).ok().flatten()?;
-        String::from_utf8(value).ok()
-    };
     let files = files_below(mount, Path::new(""))?;
     let rows = files.into_iter().map(|path| {
         let whole = mount.control("failed").join(&path);
@@ -143,6 +166,11 @@ fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
         }
     });
     Ok(rows.collect())
+}
+
+fn attribute(path: &Path, name: &str) -> Option<String> {
+    let value = xattr::get(path, format!("user.gphotos.{name}")).ok().flatten()?;
+    String::from_utf8(value).ok()
 }
 
 /// Failed files at or below `path`, as paths below `failed`.
@@ -162,19 +190,23 @@ fn files_below(mount: &Mount, path: &Path) -> Result<Vec<PathBuf>, CommandError>
     Ok(found)
 }
 
-fn retry_in_mount(mount: &Mount, paths: &[PathBuf]) -> Result<Vec<Outcome>, CommandError> {
+fn retry_in_mount(mount: &Mount, paths: &[PathBuf]) -> Result<Tally, CommandError> {
     let mut files = Vec::new();
     for path in chosen(paths, Some(&mount.root)) {
         files.extend(files_below(mount, &path)?);
     }
     files.dedup();
-    Ok(files
-        .into_iter()
-        .map(|path| {
-            let outcome = move_back(mount, &path).map_err(|err| err.to_string());
-            (path, outcome)
+    Ok(put_back(&files, PathBuf::clone, |path| {
+        move_back(mount, path).map_err(|err| {
+            let words = without_number(&err.to_string()).to_owned();
+            let failed = mount.control("failed").join(path);
+            match attribute(&failed, "error").filter(|_| err.kind() != io::ErrorKind::AlreadyExists)
+            {
+                Some(why) => format!("{words} (it was refused because: {why})"),
+                None => words,
+            }
         })
-        .collect())
+    }))
 }
 
 fn move_back(mount: &Mount, path: &Path) -> io::Result<()> {
@@ -191,21 +223,25 @@ fn retry_in_store(
     profile: &Profile,
     store: &Store,
     paths: &[PathBuf],
-) -> Result<Vec<Outcome>, CommandError> {
+) -> Result<Tally, CommandError> {
     let spool = profile
         .state_dir()
         .and_then(|dir| Spool::new(dir.join("spool"), u64::MAX))
         .map_err(|err| CommandError::new("cannot use the spool").because(err))?;
     let chosen = chosen(paths, None);
     let wanted = |path: &Path| chosen.iter().any(|it| path.starts_with(it));
-    let names = names(store)?;
-    let mut outcomes = Vec::new();
-    for name in names.iter().filter(|it| wanted(&row(it).path)) {
-        let at = (name.dir, &name.name);
-        let outcome = upload::retry(store, &spool, at, at, false);
-        outcomes.push((row(name).path, outcome.map(|_| ()).map_err(|err| err.to_string())));
-    }
-    Ok(outcomes)
+    let mut names = names(store)?;
+    names.retain(|it| wanted(&row(it).path));
+    Ok(put_back(
+        &names,
+        |name| row(name).path,
+        |name| {
+            let at = (name.dir, &name.name);
+            upload::retry(store, &spool, at, at, false)
+                .map(drop)
+                .map_err(|err| in_short(err.to_string(), err.source()))
+        },
+    ))
 }
 
 /// What is meant, as paths below `failed`: all, if nothing is named.
