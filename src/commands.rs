@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Command::Diff(_) | Command::Adopt(_) | Command::Verify(_) => Exit::Usage,
         _ => Exit::Failed,
     };
-    match dispatch(cli, profile, &args) {
+    match dispatch(cli, profile, &args, in_full) {
         Ok(exit) => exit.into(),
         Err(err) => err.report(on_failure, in_full),
     }
@@ -75,11 +75,16 @@ fn answer(err: &clap::Error) -> ExitCode {
     if err.use_stderr() { Exit::Usage } else { Exit::Done }.into()
 }
 
-fn dispatch(cli: Cli, profile: Profile, words: &[OsString]) -> Result<Exit, CommandError> {
+fn dispatch(
+    cli: Cli,
+    profile: Profile,
+    words: &[OsString],
+    in_full: bool,
+) -> Result<Exit, CommandError> {
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(args) => block_on(login::run(&args, &profile)).map(done),
-        Command::Logout(args) => block_on(logout::run(&args, &profile)).map(done),
+        Command::Logout(args) => block_on(logout::run(&args, &profile, in_full)).map(done),
         Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url), words),
         Command::Umount(args) => umount::run(&args).map(done),
         Command::Status(args) => status::run(&args, &profile, &cli.api_url).map(done),
@@ -161,14 +166,18 @@ impl CommandError {
         Self { hint: Some(next.into()), ..self }
     }
 
-    /// Prints a line that says what happened and one that says what to do, and gives the exit status. All causes
-    /// are shown only `in_full`.
+    /// Prints a line that says what happened and one that says what to do. All causes are shown only `in_full`.
+    fn say(&self, in_full: bool) {
+        let what = if in_full { self.in_full() } else { self.in_short() };
+        let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
+        // If even stderr is closed the exit status still tells.
+        let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
+    }
+
+    /// Says it, unless nobody listens any more, and gives the exit status.
     fn report(&self, on_failure: Exit, in_full: bool) -> ExitCode {
         if !self.reader_left() {
-            let what = if in_full { self.in_full() } else { self.in_short() };
-            let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
-            // If even stderr is closed the exit status still tells.
-            let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
+            self.say(in_full);
         }
         if self.usage { Exit::Usage } else { on_failure }.into()
     }

@@ -362,7 +362,7 @@ async fn login_and_logout_as_with_a_browser() {
     login.access_token().await.unwrap();
     assert_eq!(emulator.stats().violations, [] as [String; 0]);
 
-    gphotosfs::commands::logout::run(&gphotosfs::commands::logout::LogoutArgs {}, &profile)
+    gphotosfs::commands::logout::run(&gphotosfs::commands::logout::LogoutArgs {}, &profile, false)
         .await
         .unwrap();
     assert!(matches!(Login::load(&profile), Err(LoginError::NotLoggedIn)));

@@ -404,8 +404,17 @@ fn logout_works_without_a_network_and_with_a_broken_file() {
     let user = User::new();
     write_login(&user, "http://127.0.0.1:1");
     let output = user.command(&["logout"]).output().unwrap();
-    assert!(output.status.success() && stderr(&output).contains("cannot reach"), "{output:?}");
+    assert!(output.status.success());
+    assert_eq!(
+        stderr(&output),
+        "gphotosfs: could not end the login at Google: cannot reach Google's login service: Connection refused\n  \
+         -> to end it yourself, see https://myaccount.google.com/connections\n"
+    );
     assert!(!user.profile_file("token.json").exists());
+
+    write_login(&user, "http://127.0.0.1:1");
+    let output = user.command(&["-v", "logout"]).output().unwrap();
+    assert!(stderr(&output).contains("error sending request"), "{output:?}");
 
     write_login(&user, "http://127.0.0.1:1");
     std::fs::write(user.profile_file("token.json"), "half a fi").unwrap();

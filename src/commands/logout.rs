@@ -13,11 +13,11 @@ use crate::profile::Profile;
 pub struct LogoutArgs {}
 
 /// Ends the login at Google if that is possible, and forgets it in any case. The client file stays,
-/// so that the next `login` needs no argument.
+/// so that the next `login` needs no argument. What Google did not do is told `in_full` or in short.
 ///
 /// # Errors
 /// If the login cannot be removed from this disk.
-pub async fn run(_args: &LogoutArgs, profile: &Profile) -> Result<(), CommandError> {
+pub async fn run(_args: &LogoutArgs, profile: &Profile, in_full: bool) -> Result<(), CommandError> {
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
@@ -33,10 +33,10 @@ pub async fn run(_args: &LogoutArgs, profile: &Profile) -> Result<(), CommandErr
             "Logged out: the login had ended before; it is removed from this machine.\n"
         }
         (true, Err(err)) => {
-            let err = CommandError::new("could not end the login at Google").because(err);
-            eprintln!(
-                "gphotosfs: {err}; to end it yourself, see https://myaccount.google.com/connections"
-            );
+            CommandError::new("could not end the login at Google")
+                .because(err)
+                .hint("to end it yourself, see https://myaccount.google.com/connections")
+                .say(in_full);
             "The login is removed from this machine.\n"
         }
     };
