@@ -124,25 +124,49 @@ impl Profile {
         }
     }
 
-    /// The running mount of this profile, if there is one. Any number may ask at a time.
+    /// The running mount of this profile, if there is one.
     ///
     /// # Errors
     /// If the lock file cannot be read.
     pub fn running(&self) -> io::Result<Option<Running>> {
+        Ok(match self.holder()? {
+            Holder::Mount(running) => Some(running),
+            Holder::Nobody | Holder::Other => None,
+        })
+    }
+
+    /// Who has the lock now. Any number may ask at a time.
+    ///
+    /// # Errors
+    /// If the lock file cannot be read.
+    pub fn holder(&self) -> io::Result<Holder> {
         let mut file = match File::open(self.state.join("lock")) {
             Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
             Err(err) => return Err(err),
         };
         match file.try_lock_shared() {
-            Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => announced(&mut file),
+            Ok(()) => Ok(Holder::Nobody),
+            Err(TryLockError::WouldBlock) => {
+                Ok(announced(&mut file)?.map_or(Holder::Other, Holder::Mount))
+            }
             Err(TryLockError::Error(err)) => Err(err),
         }
     }
 }
 
-/// Who holds a profile.
+/// Who holds a profile, if anybody does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// It is free.
+    Nobody,
+    /// A mount.
+    Mount(Running),
+    /// A command that sends what is queued, or a mount that is just beginning or ending.
+    Other,
+}
+
+/// A mount's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// The process.
@@ -222,7 +246,9 @@ mod tests {
         assert_eq!(profile.running().unwrap(), Some(me));
         drop(lock);
         assert_eq!(profile.running().unwrap(), None);
+        assert_eq!(profile.holder().unwrap(), Holder::Nobody);
         let _not_a_mount = profile.lock().unwrap();
         assert_eq!(profile.running().unwrap(), None, "that was the one before");
+        assert_eq!(profile.holder().unwrap(), Holder::Other);
     }
 }

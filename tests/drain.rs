@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::Call;
+use gphotosfs::emulator::{Call, Moment};
 use support::{World, wait_for};
 
 /// Puts `count` photos beside the mount.
@@ -65,7 +65,7 @@ fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile()
     let world = World::mounted();
     photos(&world, 1);
     world.sh("mkdir mnt/A");
-    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 1500);
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
     world.sh("cp photo/* mnt/A/");
     assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
     world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
@@ -76,6 +76,19 @@ fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile()
     let outcome = world.program().arg("mount").arg(&world.mnt).output().unwrap();
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("in use by another gphotosfs process"), "{said}");
+    // Nobody is told to do what is being done.
+    for command in ["sync", "refresh", "retry"] {
+        let (done, said) = world.told(&[command]);
+        assert!(!done && said.contains("in use by another gphotosfs process"), "{said}");
+        assert!(said.contains("-> 'gphotosfs sync' is at it, or a mount"), "{said}");
+    }
+    assert_eq!(world.told(&["failed"]), (true, String::new()), "looking takes nobody's place");
+    let said = |command| String::from_utf8(world.run(&[command]).stdout).unwrap();
+    let status = said("status");
+    assert!(status.contains("not mounted; 'gphotosfs sync' is at it"), "{status}");
+    let doctor = said("doctor");
+    assert!(doctor.contains("1 to go") && !doctor.contains("mount, or run"), "{doctor}");
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
     let outcome = sync.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert_eq!(outcome.status.code(), Some(1), "{said}");

@@ -16,8 +16,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
 use walkdir::WalkDir;
 
+use super::engine::no_directory;
 use super::name::{Name, shown};
-use super::running::{Mount, local_time};
+use super::running::{Mount, in_use, local_time};
 use super::{CommandError, in_short, print, without_number};
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
@@ -59,9 +60,9 @@ fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 /// # Errors
 /// If neither a mount nor the database can be read.
 pub fn run(args: &FailedArgs, profile: &Profile) -> Result<(), CommandError> {
-    let mut rows = match Holder::of(profile)? {
-        Holder::Mount(mount) => rows_of_mount(&mount)?,
-        Holder::Us(_lock, store) => names(&store)?.iter().map(row).collect(),
+    let mut rows = match Mount::of_profile(profile)? {
+        Some(mount) => rows_of_mount(&mount)?,
+        None => kept(profile)?,
     };
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     if args.json {
@@ -139,19 +140,24 @@ impl Holder {
     fn of(profile: &Profile) -> Result<Self, CommandError> {
         match profile.lock() {
             Ok(lock) => {
-                let state_dir = profile.state_dir().map_err(|err| {
-                    CommandError::new("cannot use the profile's directories").because(err)
-                })?;
-                let store = Store::open(state_dir)
+                let store = Store::open(profile.state_dir().map_err(no_directory)?)
                     .map_err(|err| CommandError::new("cannot open the database").because(err))?;
                 Ok(Self::Us(lock, store))
             }
             Err(LockError::Held(Some(running))) => {
                 Ok(Self::Mount(Mount { root: running.mountpoint }))
             }
-            Err(err) => Err(CommandError::new("cannot look at the failed files").because(err)),
+            Err(err) => Err(in_use("cannot retry anything", err)),
         }
     }
+}
+
+/// What the tables say, whoever else may be using them.
+fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
+    let store = Store::look(profile.state_dir().map_err(no_directory)?)
+        .map_err(|err| CommandError::new("cannot open the database").because(err))?;
+    // Without a database nothing was ever sent.
+    store.map_or_else(|| Ok(Vec::new()), |store| Ok(names(&store)?.iter().map(row).collect()))
 }
 
 fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {

@@ -14,6 +14,7 @@ use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
 use super::engine::{EndSignals, Engine, no_directory};
+use super::running::in_use;
 use super::{CommandError, Exit, log, mounts};
 use crate::api::Login;
 use crate::cli::{Commit, MountSettings, Passthrough, Sizes};
@@ -236,26 +237,10 @@ fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
             if let Some(process) = super::umount::open_process(dying.pid) {
                 super::umount::wait_for_exit(&process)?;
             }
-            profile.lock().map_err(in_use)
+            profile.lock().map_err(|err| in_use("cannot mount", err))
         }
-        outcome => outcome.map_err(in_use),
+        outcome => outcome.map_err(|err| in_use("cannot mount", err)),
     }
-}
-
-/// What to say about a profile that cannot be locked.
-fn in_use(err: LockError) -> CommandError {
-    let hint = match &err {
-        LockError::Held(Some(running)) => format!(
-            "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
-            running.mountpoint.display()
-        ),
-        LockError::Held(None) => {
-            "a mount of it is just beginning or ending, or 'gphotosfs sync' is at it: wait for that"
-                .to_owned()
-        }
-        LockError::Io(_) => "'gphotosfs doctor' looks at the profile's directories".to_owned(),
-    };
-    CommandError::new("cannot mount").because(err).hint(hint)
 }
 
 /// fusermount3 refuses it as well, with fewer words.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::CommandError;
 use super::progress::{Outlook, Progress};
 use crate::fs::control::Status;
-use crate::profile::Profile;
+use crate::profile::{LockError, Profile};
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
 const SYNCED_XATTR: &std::ffi::CStr = c"user.gphotos.synced";
@@ -174,6 +174,23 @@ pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
         Some((words, hint)) => error.because(words).hint(hint),
         None => error.because(err),
     }
+}
+
+/// Who has a profile that is neither free nor mounted.
+pub const SOMEBODY: &str =
+    "'gphotosfs sync' is at it, or a mount of it is just beginning or ending";
+
+/// What to say when something cannot be done because a profile cannot be locked.
+pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
+    let hint = match &err {
+        LockError::Held(Some(running)) => format!(
+            "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
+            running.mountpoint.display()
+        ),
+        LockError::Held(None) => format!("{SOMEBODY}: wait for that"),
+        LockError::Io(_) => "'gphotosfs doctor' looks at the profile's directories".to_owned(),
+    };
+    CommandError::new(what).because(err).hint(hint)
 }
 
 /// What to say about a path on a mount that cannot be used.

@@ -14,11 +14,11 @@ use url::Url;
 
 use super::engine::{kept_budget, no_directory};
 use super::name::shown;
-use super::running::{Mount, local_time};
+use super::running::{Mount, SOMEBODY, local_time};
 use super::{CommandError, print};
 use crate::api::{Budget, ClientSecret, Grant};
 use crate::fs::control::{Login, Progress, Queue, Status};
-use crate::profile::Profile;
+use crate::profile::{Holder, Profile};
 use crate::store::Store;
 
 /// How often `--watch` looks.
@@ -90,6 +90,8 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     })?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     Ok(Status {
+        // Somebody who cannot be seen is told by the next command that needs the lock.
+        busy: matches!(profile.holder(), Ok(Holder::Other)),
         login: Login::kept(client.as_ref(), grant.as_ref()),
         ..Status::unmounted(name, api_url.to_string(), &backlog, &spent)
     })
@@ -222,6 +224,9 @@ fn login(login: &Login, now: Timestamp) -> String {
 fn mount(status: &Status) -> String {
     let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
     else {
+        if status.busy {
+            return format!("not mounted; {SOMEBODY}");
+        }
         return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to send what is queued"
             .to_owned();
     };

@@ -11,10 +11,10 @@ use url::Url;
 use super::CommandError;
 use super::engine::{EndSignals, Engine};
 use super::progress::{Outlook, Progress};
-use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED};
+use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED, in_use};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
-use crate::profile::{LockError, Profile};
+use crate::profile::{Holder, LockError, Profile};
 use crate::upload::{DrainError, Pipeline, Scope, TroubleKind};
 
 /// How often a person is shown something new.
@@ -49,8 +49,8 @@ pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), Comman
     if args.path.is_none() {
         match profile.lock() {
             Ok(_lock) => return send(profile, &args.upload.settings(api_url)),
-            Err(LockError::Held(_)) => {}
-            Err(err) => return Err(CommandError::new("cannot sync").because(err)),
+            Err(LockError::Held(Some(_))) => {}
+            Err(err) => return Err(in_use("cannot sync", err)),
         }
     }
     let (mount, path) = place(args.path.as_ref(), profile)?;
@@ -136,12 +136,20 @@ fn place(path: Option<&PathBuf>, profile: &Profile) -> Result<(Mount, PathBuf), 
     Ok(match path {
         Some(path) => (Mount::given(path)?, path.clone()),
         None => {
-            let mount = Mount::of_profile(profile)?.ok_or_else(|| {
-                CommandError::new(format!("profile {} is not mounted", profile.name()))
-                    .hint("run 'gphotosfs mount MOUNTPOINT'")
-            })?;
-            let root = mount.root.clone();
-            (mount, root)
+            let holder = profile
+                .holder()
+                .map_err(|err| CommandError::new("cannot look for a running mount").because(err))?;
+            let not_mounted = format!("profile {} is not mounted", profile.name());
+            let root = match holder {
+                Holder::Mount(running) => running.mountpoint,
+                Holder::Other => return Err(in_use(not_mounted, LockError::Held(None))),
+                Holder::Nobody => {
+                    return Err(
+                        CommandError::new(not_mounted).hint("run 'gphotosfs mount MOUNTPOINT'")
+                    );
+                }
+            };
+            (Mount { root: root.clone() }, root)
         }
     })
 }

@@ -34,6 +34,9 @@ pub struct Status {
     pub mountpoint: Option<PathBuf>,
     /// Since when.
     pub since: Option<Timestamp>,
+    /// Without a mount: another process has the profile, such as `sync`.
+    #[serde(default)]
+    pub busy: bool,
     /// The API's base URL.
     pub api_url: String,
     /// How it is mounted.
@@ -203,6 +206,7 @@ impl Fs {
             pid: Some(std::process::id()),
             mountpoint: Some(self.config.mountpoint.clone()),
             since: Some(timestamp(self.began)),
+            busy: false,
             api_url: self.config.api_url.clone(),
             mount: Some(MountFacts {
                 commit: if self.config.commit_at_close { "close" } else { "background" }.to_owned(),

@@ -11,8 +11,9 @@ use crate::api::{
 };
 use crate::commands::in_short;
 use crate::commands::mounts::permits_allow_other;
-use crate::commands::running::local_time;
+use crate::commands::running::{SOMEBODY, local_time};
 use crate::commands::status::time_words;
+use crate::profile::Holder;
 use crate::upload::room::reserve;
 
 /// Every check, in the order in which one thing depends on the other.
@@ -401,8 +402,10 @@ fn mounts(facts: &Facts, report: &mut Report) {
             ),
         }
     }
-    if !mine {
-        report.ok(NAME, "this profile is not mounted");
+    match facts.holder {
+        _ if mine => {}
+        Holder::Other => report.ok(NAME, format!("this profile is not mounted; {SOMEBODY}")),
+        Holder::Nobody | Holder::Mount(_) => report.ok(NAME, "this profile is not mounted"),
     }
 }
 
@@ -427,6 +430,8 @@ fn queue(facts: &Facts, report: &mut Report) {
             let text = format!("{left} to go, {bytes} to upload");
             if mounted {
                 report.ok(NAME, format!("{text}: the mount is at it"));
+            } else if facts.holder == Holder::Other {
+                report.ok(NAME, format!("{text}; {SOMEBODY}"));
             } else {
                 report.warn(
                     NAME,
@@ -436,7 +441,7 @@ fn queue(facts: &Facts, report: &mut Report) {
             }
         }
     }
-    if backlog.open > 0 && !mounted {
+    if backlog.open > 0 && !mounted && facts.holder != Holder::Other {
         let count = usize::try_from(backlog.open).unwrap_or(usize::MAX);
         report.warn(
             NAME,

@@ -16,7 +16,7 @@ use crate::commands::engine::kept_budget;
 use crate::commands::mounts;
 use crate::commands::running::Mount;
 use crate::fs::control::Status;
-use crate::profile::Profile;
+use crate::profile::{Holder, Profile};
 use crate::store::{self, Backlog, Store};
 
 /// How long a file system may take to say how it is.
@@ -49,6 +49,8 @@ pub(super) struct Facts {
     /// What was spent today.
     pub spent: SavedBudget,
     pub disks: Vec<io::Result<Disk>>,
+    /// Who has the profile.
+    pub holder: Holder,
     pub mounts: Vec<(PathBuf, Life)>,
     /// What is on its way; `None` if nothing ever was.
     pub backlog: Result<Option<Backlog>, store::Error>,
@@ -115,6 +117,8 @@ impl Facts {
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
         let (backlog, spent) = kept(profile);
         let google = Google::ask(profile, &api_url, &spent).await;
+        // A lock that cannot be read is told with the disks.
+        let holder = profile.holder().unwrap_or(Holder::Nobody);
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
@@ -131,7 +135,8 @@ impl Facts {
             skew: google.skew,
             spent: google.spent.unwrap_or(spent),
             disks: disks(profile),
-            mounts: live_and_dead(profile),
+            mounts: live_and_dead(&holder),
+            holder,
             backlog,
         }
     }
@@ -246,13 +251,16 @@ fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
 }
 
 /// All mounts of ours on this machine. Each is looked at by a thread of its own: one may hang.
-fn live_and_dead(profile: &Profile) -> Vec<(PathBuf, Life)> {
-    let mine = profile.running().ok().flatten().map(|it| it.mountpoint);
+fn live_and_dead(holder: &Holder) -> Vec<(PathBuf, Life)> {
+    let mine = match holder {
+        Holder::Mount(running) => Some(&running.mountpoint),
+        Holder::Nobody | Holder::Other => None,
+    };
     // Without the table there is nothing to say; on Linux it is always there.
     let places = mounts::ours().unwrap_or_default();
     let look = |place: PathBuf| {
         let (done, waiting) = mpsc::channel();
-        let (there, is_mine) = (place.clone(), mine.as_ref() == Some(&place));
+        let (there, is_mine) = (place.clone(), mine == Some(&place));
         std::thread::spawn(move || {
             let life = match mounts::is_dead(&there) {
                 true => Life::Dead,

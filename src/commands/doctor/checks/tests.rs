@@ -62,6 +62,7 @@ fn well() -> Facts {
             size: 200 << 30,
             kind: Kind::Lasting,
         })],
+        holder: Holder::Nobody,
         mounts: vec![],
         backlog: Ok(None),
     }
@@ -192,6 +193,7 @@ fn what_is_left_over_is_told() {
     let queue = |backlog| Facts { backlog: Ok(Some(backlog)), ..well() };
     let left = Backlog { sealed: 3, sealed_bytes: 5_000_000, ..Backlog::default() };
     finds(queue(left), "queue", Verdict::Warn, &["3 to go", "'gphotosfs sync'"]);
+    assert_eq!(findings(&Facts { holder: Holder::Other, ..queue(left) }), []);
     let refused = Backlog { failed: 1, ..Backlog::default() };
     finds(queue(refused), "queue", Verdict::Warn, &["1 file refused", "'gphotosfs failed'"]);
     let mounts = vec![("/m".into(), Life::Dead)];
