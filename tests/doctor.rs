@@ -97,6 +97,14 @@ fn a_mount_is_looked_at_while_it_runs_and_when_it_has_died() {
     world.emulator.faults(|it| it.on(Call::UploadRaw).latency_ms = 600_000);
     world.sh("cp x.jpg mnt/A/");
     says(&world, "queue", &["ok 1 to go", "the mount is at it"]);
+    let pid: Value =
+        serde_json::from_slice(&std::fs::read(world.mnt.join(".gphotos/status.json")).unwrap())
+            .unwrap();
+    let pid = pid["pid"].as_i64().unwrap();
+    world.sh(&format!("kill -STOP {pid}"));
+    let stuck = check(&world, "mount");
+    world.sh(&format!("kill -CONT {pid}"));
+    assert!(stuck.contains("does not answer") && !stuck.contains("is not mounted"), "{stuck}");
     world.kill();
     says(&world, "mount", &["fail the process behind", "gphotosfs umount"]);
     says(&world, "queue", &["warn 1 to go", "'gphotosfs sync'"]);

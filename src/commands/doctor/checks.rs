@@ -395,11 +395,14 @@ fn mounts(facts: &Facts, report: &mut Report) {
                 format!("the process behind {place} has died"),
                 format!("run 'gphotosfs umount {place}', or mount there again; nothing is lost"),
             ),
-            Life::Silent => report.fail(
-                NAME,
-                format!("{place} does not answer"),
-                format!("see its log; 'fusermount3 -u -z {place}' takes it away"),
-            ),
+            Life::Silent { ours } => {
+                mine |= ours;
+                report.fail(
+                    NAME,
+                    format!("{place} does not answer"),
+                    format!("see its log; 'fusermount3 -u -z {place}' takes it away"),
+                );
+            }
         }
     }
     match facts.holder {
@@ -422,7 +425,9 @@ fn queue(facts: &Facts, report: &mut Report) {
             return;
         }
     };
-    let mounted = facts.mounts.iter().any(|(_, life)| matches!(life, Life::Ours(_)));
+    let any = |of: fn(&Life) -> bool| facts.mounts.iter().any(|(_, life)| of(life));
+    let mounted = any(|life| matches!(life, Life::Ours(_)));
+    let stuck = any(|life| matches!(life, Life::Silent { ours: true }));
     match backlog.left() {
         0 => report.ok(NAME, "nothing is left to send"),
         left => {
@@ -430,6 +435,8 @@ fn queue(facts: &Facts, report: &mut Report) {
             let text = format!("{left} to go, {bytes} to upload");
             if mounted {
                 report.ok(NAME, format!("{text}: the mount is at it"));
+            } else if stuck {
+                report.warn(NAME, text, "see to the mount that does not answer; nothing is lost");
             } else if facts.holder == Holder::Other {
                 report.ok(NAME, format!("{text}; {SOMEBODY}"));
             } else {
@@ -441,7 +448,7 @@ fn queue(facts: &Facts, report: &mut Report) {
             }
         }
     }
-    if backlog.open > 0 && !mounted && facts.holder != Holder::Other {
+    if backlog.open > 0 && !mounted && !stuck && facts.holder != Holder::Other {
         let count = usize::try_from(backlog.open).unwrap_or(usize::MAX);
         report.warn(
             NAME,

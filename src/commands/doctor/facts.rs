@@ -97,7 +97,10 @@ pub(super) enum Life {
     /// The process has died.
     Dead,
     /// It does not answer.
-    Silent,
+    Silent {
+        /// It is this profile's, as the lock has it.
+        ours: bool,
+    },
 }
 
 impl Facts {
@@ -267,11 +270,11 @@ fn live_and_dead(holder: &Holder) -> Vec<(PathBuf, Life)> {
                 false if !is_mine => Life::Others,
                 false => Mount { root: there }
                     .status()
-                    .map_or(Life::Silent, |status| Life::Ours(Box::new(status))),
+                    .map_or(Life::Silent { ours: true }, |status| Life::Ours(Box::new(status))),
             };
             done.send(life)
         });
-        (place, waiting.recv_timeout(LOOK_DEADLINE).unwrap_or(Life::Silent))
+        (place, waiting.recv_timeout(LOOK_DEADLINE).unwrap_or(Life::Silent { ours: is_mine }))
     };
     places.into_iter().map(look).collect()
 }

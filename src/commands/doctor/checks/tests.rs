@@ -196,6 +196,17 @@ fn what_is_left_over_is_told() {
     assert_eq!(findings(&Facts { holder: Holder::Other, ..queue(left) }), []);
     let refused = Backlog { failed: 1, ..Backlog::default() };
     finds(queue(refused), "queue", Verdict::Warn, &["1 file refused", "'gphotosfs failed'"]);
+    let mounts = |ours| vec![("/m".into(), Life::Silent { ours })];
+    let said = |ours| {
+        let mut report = Report::default();
+        ALL.iter()
+            .for_each(|check| check(&Facts { mounts: mounts(ours), ..queue(left) }, &mut report));
+        report.text()
+    };
+    let ours = said(true);
+    assert!(ours.contains("/m does not answer") && !ours.contains("not mounted"), "{ours}");
+    assert!(ours.contains("3 to go") && !ours.contains("gphotosfs sync"), "{ours}");
+    assert!(said(false).contains("this profile is not mounted"), "{}", said(false));
     let mounts = vec![("/m".into(), Life::Dead)];
     finds(Facts { mounts, ..well() }, "mount", Verdict::Fail, &["gphotosfs umount /m"]);
 }
