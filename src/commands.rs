@@ -44,7 +44,9 @@ pub fn main() -> ExitCode {
         Ok(it) => it,
         Err(CliError::Arguments(err)) => return answer(&err),
         Err(err @ CliError::File { .. }) => {
-            return CommandError::usage(err.to_string()).report(Exit::Usage, false);
+            return CommandError::usage(err.to_string())
+                .hint("put that file right; docs/CONFIGURATION.md lists keys and values")
+                .report(Exit::Usage, false);
         }
         Err(CliError::Profile(err)) => {
             return CommandError::new("cannot use the profile's directories")

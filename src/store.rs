@@ -94,7 +94,16 @@ pub enum Error {
 impl Error {
     /// Whether the disk below the database is full.
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(err, _)) if err.code == rusqlite::ErrorCode::DiskFull)
+        self.is(rusqlite::ErrorCode::DiskFull)
+    }
+
+    /// Whether the database or its directory cannot be written, which even reading takes.
+    pub fn is_read_only(&self) -> bool {
+        self.is(rusqlite::ErrorCode::ReadOnly)
+    }
+
+    fn is(&self, code: rusqlite::ErrorCode) -> bool {
+        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(err, _)) if err.code == code)
     }
 }
 

@@ -132,7 +132,8 @@ fn refused_environment_names_the_flag_it_stands_for() {
 fn refused_config_file_is_named_with_its_key() {
     let user = User::new();
     user.config_file("default", "uploads = 0\n");
-    user.run(&["mount", "/m"]).exits(2).says("default/config.toml: invalid value '0'");
+    let said = user.run(&["mount", "/m"]);
+    said.exits(2).says("default/config.toml: invalid value '0'").says("\n  -> put that file right");
     user.config_file("other", "volume = 11\n");
     user.run(&["--profile", "other", "status"])
         .exits(2)
@@ -150,6 +151,17 @@ fn commands_without_a_mount_say_how_to_get_one() {
     for part in ["profile default at https://photos", "missing: not logged in", "not mounted; run"]
     {
         assert!(status.stdout().contains(part), "no {part:?} in {:?}", status.stdout());
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_read_has_its_next_step() {
+    let user = User::new();
+    user.config_file("default", "");
+    std::fs::write(user.home.path().join(".config/gphotosfs/default/token.json"), "{").unwrap();
+    for command in ["status", "sync"] {
+        let said = user.run(&[command]);
+        said.exits(1).says("token.json: EOF while parsing").says("\n  -> 'gphotosfs doctor'");
     }
 }
 

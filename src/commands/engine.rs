@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::CommandError;
-use crate::api::{self, BaseUrls, Budget, Login, SavedBudget};
+use crate::api::{self, BaseUrls, Budget, Login, LoginError, SavedBudget};
 use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
@@ -51,12 +51,11 @@ impl Engine {
     ) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
         let state_dir = profile.state_dir().map_err(no_directory)?;
-        let login = Login::load(profile)
-            .map_err(|err| CommandError::new("cannot use the login").because(err))?;
-        let store = Store::open(state_dir)
-            .map_err(|err| CommandError::new("cannot open the database").because(err))?;
-        let budget = kept_budget(&store)
-            .map_err(|err| CommandError::new("cannot read the database").because(err))?;
+        let login = Login::load(profile).map_err(|err| no_login("cannot use the login", err))?;
+        let store =
+            Store::open(state_dir).map_err(|err| no_database("cannot open the database", err))?;
+        let budget =
+            kept_budget(&store).map_err(|err| no_database("cannot read the database", err))?;
         let budget = Arc::new(budget);
         let api = api::Config {
             api_url: settings.api_url.clone(),
@@ -138,7 +137,43 @@ impl EndSignals {
 
 /// What to say when a directory of the profile cannot be used.
 pub fn no_directory(err: std::io::Error) -> CommandError {
-    CommandError::new("cannot use the profile's directories").because(err)
+    CommandError::new("cannot use the profile's directories").because(err).hint(LOOK)
+}
+
+/// What to do when a file or directory of the profile cannot be used.
+const LOOK: &str =
+    "'gphotosfs doctor' looks at the profile's directories, and at the disk they are on";
+
+/// What to say when the login cannot be had from the profile's files.
+pub fn no_login(what: &str, err: LoginError) -> CommandError {
+    let is_file = matches!(err, LoginError::File { .. });
+    let error = CommandError::new(what).because(err);
+    // The others say themselves what to do.
+    if is_file {
+        error.hint(
+            "'gphotosfs doctor' says which file it is; 'gphotosfs login' writes the login anew",
+        )
+    } else {
+        error
+    }
+}
+
+/// What to say when the database cannot be used.
+pub fn no_database(what: &str, err: store::Error) -> CommandError {
+    let hint = match &err {
+        // It says so itself.
+        store::Error::Damaged(_) => None,
+        store::Error::Newer(_) => Some("install that version again"),
+        err if err.is_read_only() => {
+            Some("the profile's state directory must be writable, also to read the database")
+        }
+        _ => Some(LOOK),
+    };
+    let error = CommandError::new(what).because(err);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 /// The request budget as it was last written down.
@@ -172,5 +207,23 @@ fn keep_budget(store: &Store, budget: &Budget) {
         .and_then(|text| store.set_meta(BUDGET, &text).map_err(|err| err.to_string()));
     if let Err(error) = outcome {
         tracing::warn!(error, "the request budget could not be kept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_or_login_that_cannot_be_used_has_its_next_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = Store::open(&dir.path().join("missing")).err().unwrap();
+        let error = no_database("cannot open the database", missing);
+        assert!(error.hint.unwrap().contains("gphotosfs doctor"));
+        let error = no_database("cannot open the database", store::Error::Newer(99));
+        assert!(error.hint.unwrap().contains("install"));
+        let file =
+            LoginError::File { path: "x".into(), source: Arc::new(std::io::Error::other("x")) };
+        assert!(no_login("cannot use the login", file).hint.unwrap().contains("gphotosfs login"));
     }
 }

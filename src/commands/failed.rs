@@ -16,7 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
 use walkdir::WalkDir;
 
-use super::engine::no_directory;
+use super::engine::{no_database, no_directory};
 use super::name::{Name, shown};
 use super::running::{Mount, in_use, local_time};
 use super::{CommandError, in_short, print, without_number};
@@ -141,7 +141,7 @@ impl Holder {
         match profile.lock() {
             Ok(lock) => {
                 let store = Store::open(profile.state_dir().map_err(no_directory)?)
-                    .map_err(|err| CommandError::new("cannot open the database").because(err))?;
+                    .map_err(|err| no_database("cannot open the database", err))?;
                 Ok(Self::Us(lock, store))
             }
             Err(LockError::Held(Some(running))) => {
@@ -155,7 +155,7 @@ impl Holder {
 /// What the tables say, whoever else may be using them.
 fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
     let store = Store::look(profile.state_dir().map_err(no_directory)?)
-        .map_err(|err| CommandError::new("cannot open the database").because(err))?;
+        .map_err(|err| no_database("cannot open the database", err))?;
     // Without a database nothing was ever sent.
     store.map_or_else(|| Ok(Vec::new()), |store| Ok(names(&store)?.iter().map(row).collect()))
 }
@@ -266,7 +266,7 @@ fn chosen(paths: &[PathBuf], root: Option<&Path>) -> Vec<PathBuf> {
 }
 
 fn names(store: &Store) -> Result<Vec<FailedName>, CommandError> {
-    store.failed_names().map_err(|err| CommandError::new("cannot read the database").because(err))
+    store.failed_names().map_err(|err| no_database("cannot read the database", err))
 }
 
 fn row(name: &FailedName) -> Row {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
-use super::engine::{EndSignals, Engine, no_directory};
+use super::engine::{EndSignals, Engine, no_database, no_directory};
 use super::running::in_use;
 use super::{CommandError, Exit, log, mounts};
 use crate::api::Login;
@@ -169,10 +169,8 @@ pub fn assemble(
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
     let engine = Engine::start(profile, &settings.upload, settings.spool_size, runtime)?;
-    let changes = engine
-        .store
-        .watch()
-        .map_err(|err| CommandError::new("cannot use the database").because(err))?;
+    let changes =
+        engine.store.watch().map_err(|err| no_database("cannot use the database", err))?;
     let library = Library::new(
         library::Config { refresh: settings.refresh, clock: library::Clock::default() },
         engine.store.clone(),

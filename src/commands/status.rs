@@ -12,7 +12,7 @@ use console::{Style, Term, measure_text_width, truncate_str};
 use jiff::{SignedDuration, Timestamp, Unit};
 use url::Url;
 
-use super::engine::{kept_budget, no_directory};
+use super::engine::{kept_budget, no_database, no_directory, no_login};
 use super::name::shown;
 use super::running::{Mount, SOMEBODY, local_time};
 use super::{CommandError, print};
@@ -78,16 +78,15 @@ pub fn run(args: &StatusArgs, profile: &Profile, api_url: &Url) -> Result<(), Co
 /// What is known without a mount.
 fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let dir = profile.config_dir().map_err(no_directory)?;
-    let login = |err| CommandError::new("cannot read the login").because(err);
+    let login = |err| no_login("cannot read the login", err);
     let client = ClientSecret::stored(dir).map_err(login)?;
     let grant = Grant::stored(dir).map_err(login)?;
-    let look = || match Store::look(profile.state_dir().map_err(std::io::Error::other)?)? {
+    let state_dir = profile.state_dir().map_err(no_directory)?;
+    let look = || match Store::look(state_dir)? {
         Some(store) => Ok((store.backlog()?, kept_budget(&store)?)),
         None => Ok((Default::default(), Budget::new(Timestamp::now()))),
     };
-    let (backlog, budget) = look().map_err(|err: Box<dyn std::error::Error + Send + Sync>| {
-        CommandError::new("cannot read the database").because(err)
-    })?;
+    let (backlog, budget) = look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     Ok(Status {
         // Somebody who cannot be seen is told by the next command that needs the lock.
