@@ -30,6 +30,8 @@ pub enum Subject {
     Items(DirId),
     /// What a view shows.
     View(View),
+    /// What a view lacks of what is known here: nobody else is asked.
+    Known(View),
 }
 
 /// What is remembered of listings while the program runs.
@@ -107,6 +109,7 @@ impl Library {
             Subject::Album(dir) => self.ask_for_album(dir).await.map(|()| true),
             Subject::Items(dir) => self.list_items(dir, &mut pace).await,
             Subject::View(view) => self.list_view(view, &mut pace).await,
+            Subject::Known(view) => self.show_known(view).await.map(|()| true),
         };
         let outcome = match outcome {
             Ok(true) => Ok(()),
@@ -117,7 +120,7 @@ impl Library {
                 Err(error)
             }
         };
-        if !matches!(subject, Subject::Items(_) | Subject::View(_))
+        if matches!(subject, Subject::Albums | Subject::Album(_))
             && let Err(error) = self.follow_counts(subject).await
         {
             tracing::warn!(%error, "what was looked at could not be looked up");
@@ -129,7 +132,7 @@ impl Library {
     async fn follow_counts(&self, told: Subject) -> Result<(), Error> {
         let looked_at: Vec<DirId> = match told {
             Subject::Albums => self.memory.looked_at.lock().drain().collect(),
-            Subject::View(_) => Vec::new(),
+            Subject::View(_) | Subject::Known(_) => Vec::new(),
             Subject::Album(dir) | Subject::Items(dir) => {
                 self.memory.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
             }

@@ -12,8 +12,8 @@ use super::listing::Subject;
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::api::DateFilter;
-use crate::media::{MediaItem, Period, Span, View};
-use crate::store::{self, ListedItem, Pass, Store};
+use crate::media::{EntryName, MediaItem, Period, Span, View};
+use crate::store::{self, ListedItem, NotViewed, Pass, Store};
 
 /// Google knows the years 1 to 9999.
 const FIRST_DAY: Date = Date::constant(1, 1, 1);
@@ -30,11 +30,13 @@ impl Library {
     /// If the database fails.
     pub fn look_at(&self, view: View) -> Result<Vec<Follower>, store::Error> {
         let state = self.store.view(view)?;
+        let mut awaited = Vec::new();
         if state.behind {
-            catch_up(&self.store, view)?;
+            awaited.push(self.start(Subject::Known(view), Demand::All));
         }
         let Some(listed_at) = state.listed_at else {
-            return Ok(vec![self.start(Subject::View(view), Demand::Begin)]);
+            awaited.push(self.start(Subject::View(view), Demand::Begin));
+            return Ok(awaited);
         };
         let refresh = self.config.refresh;
         let age_max = refresh.saturating_mul(state.requests.max(1));
@@ -42,7 +44,17 @@ impl Library {
         if age >= age_max.min(ITEMS_AGE_MAX.max(refresh)) {
             self.renew(Subject::View(view));
         }
-        Ok(Vec::new())
+        Ok(awaited)
+    }
+
+    /// Puts into a view what is known to belong there and has come since somebody looked into it.
+    pub(super) async fn show_known(&self, view: View) -> Result<(), Error> {
+        let show = move |store: &Store| {
+            while store.show_arrived(view, names_of, CHUNK)? {}
+            // Arrivals are all there is to show, unless a listing was cut off behind its end.
+            if store.view(view)?.behind { catch_up(store, view) } else { Ok(()) }
+        };
+        Ok(self.store.run(show).await?)
     }
 
     /// Lists a view again, now.
@@ -186,18 +198,20 @@ fn dates(period: Period) -> DateFilter {
     }
 }
 
-/// Puts into a view what is known to belong there.
+/// Puts into a view all that is known to belong there.
 fn catch_up(store: &Store, view: View) -> store::Result<()> {
+    let mut last = None;
     loop {
-        let missing = store.not_viewed(view, CHUNK)?;
-        let all = missing.len() < CHUNK as usize;
-        let items: Vec<_> = missing
-            .into_iter()
-            .map(|it| (it.file, names::for_item(&it.filename, &it.mime, &it.media)))
-            .collect();
-        store.show_in_view(view, &items, all)?;
-        if all {
-            return Ok(());
-        }
+        let missing = store.not_viewed(view, last.as_ref(), CHUNK)?;
+        let items: Vec<_> = missing.iter().map(|it| (it.file, names_of(it))).collect();
+        let Some(end) = missing.into_iter().next_back() else {
+            return store.view_caught_up(view);
+        };
+        store.show_in_view(view, &items)?;
+        last = Some(end);
     }
+}
+
+fn names_of(item: &NotViewed) -> Vec<EntryName> {
+    names::for_item(&item.filename, &item.mime, &item.media)
 }

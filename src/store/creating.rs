@@ -303,7 +303,7 @@ impl Store {
             retire_replaced(tx, file)?;
             keep_item(tx, file, item, true)?;
             tx.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file])?;
-            super::views::arrived(tx, item)
+            super::views::arrived(tx, file, item)
         })
     }
 

@@ -162,7 +162,7 @@ CREATE TABLE views (
     listed_at   INTEGER,                -- when that listing was complete; NULL: never
     listing     INTEGER NOT NULL DEFAULT 0,  -- its number
     requests    INTEGER NOT NULL DEFAULT 0,  -- that it took
-    behind      INTEGER NOT NULL DEFAULT 0   -- 1: items of its date have arrived since
+    behind      INTEGER NOT NULL DEFAULT 0   -- 1: what is known here has not been gone through since
 ) STRICT;
 
 -- Names in those directories: of what Google showed there, and of what is known to be of that date.
@@ -176,6 +176,14 @@ CREATE TABLE view_entries (
     UNIQUE (file, view)
 ) STRICT;
 CREATE INDEX view_entries_in_order ON view_entries (view, id);
+
+-- Items that have arrived in a view's period since it was looked into, and that it does not show yet.
+CREATE TABLE view_arrivals (
+    view    INTEGER NOT NULL REFERENCES views(view),
+    file    INTEGER NOT NULL REFERENCES files(id),
+    PRIMARY KEY (view, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX view_arrivals_of_file ON view_arrivals (file);
 
 -- Single values: the request budget, when albums were last listed, ...
 CREATE TABLE meta (

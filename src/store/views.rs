@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::items::{item_known, last_resort};
 use super::{Child, DirEntry, Error, ListedItem, Pass, Result, Store, from_millis, to_millis};
@@ -17,7 +17,7 @@ pub struct ViewState {
     pub listed_at: Option<SystemTime>,
     /// Requests that it took.
     pub requests: u32,
-    /// Items that belong there have arrived since, see [`Store::not_viewed`].
+    /// Items may be known that belong there and are not shown, see [`Store::not_viewed`] and [`Store::show_arrived`].
     pub behind: bool,
 }
 
@@ -32,6 +32,7 @@ pub struct NotViewed {
     pub filename: String,
     /// Empty if not told.
     pub mime: String,
+    created: i64,
 }
 
 /// An item that is not among those which the list of all items has lost.
@@ -46,7 +47,10 @@ impl Store {
     pub fn view(&self, view: View) -> Result<ViewState> {
         self.read(|db| {
             let state = db
-                .prepare_cached("SELECT listed_at, requests, behind FROM views WHERE view = ?1")?
+                .prepare_cached(
+                    "SELECT listed_at, requests, behind OR EXISTS (SELECT 1 FROM view_arrivals a WHERE a.view = v.view) \
+                     FROM views v WHERE view = ?1",
+                )?
                 .query_row([view], |row| {
                     Ok(ViewState {
                         listed_at: row.get::<_, Option<i64>>(0)?.map(from_millis),
@@ -205,62 +209,119 @@ impl Store {
         })
     }
 
-    /// Up to `limit` known items whose creation time lies in a view's period (in UTC), and which it does not have.
+    /// Up to `limit` known items whose creation time lies in a view's period (in UTC), and which it does not have, behind
+    /// the one called `after`, in an order of their own.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn not_viewed(&self, view: View, limit: u32) -> Result<Vec<NotViewed>> {
+    pub fn not_viewed(
+        &self,
+        view: View,
+        after: Option<&NotViewed>,
+        limit: u32,
+    ) -> Result<Vec<NotViewed>> {
         let (from, to) = match view {
             View::All => (i64::MIN, i64::MAX),
             View::By(_) => return Ok(Vec::new()),
             View::Of(period) => period.millis(),
         };
+        let (from, id) = after.map_or((from, i64::MIN), |it| (it.created, it.file.0));
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
-                    "SELECT f.id, f.media, f.filename, f.mime FROM files f \
-                     WHERE f.created_at >= ?2 AND f.created_at < ?3 AND {IN_LIBRARY} \
-                     AND NOT EXISTS (SELECT 1 FROM view_entries WHERE file = f.id AND view = ?1) LIMIT ?4"
+                    "SELECT {NOT_VIEWED} FROM files f \
+                     WHERE (f.created_at, f.id) > (?2, ?3) AND f.created_at < ?4 AND {IN_LIBRARY} \
+                     AND NOT EXISTS (SELECT 1 FROM view_entries WHERE file = f.id AND view = ?1) \
+                     ORDER BY f.created_at, f.id LIMIT ?5"
                 ))?
-                .query_map(params![view, from, to, limit], |row| {
-                    Ok(NotViewed {
-                        file: row.get(0)?,
-                        media: row.get(1)?,
-                        filename: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                        mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-                    })
-                })?
+                .query_map(params![view, from, id, to, limit], not_viewed)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
 
-    /// Shows known items in a view; `all` says that these are all there were.
+    /// Shows known items in a view.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn show_in_view(
-        &self,
-        view: View,
-        items: &[(FileId, Vec<EntryName>)],
-        all: bool,
-    ) -> Result<()> {
+    pub fn show_in_view(&self, view: View, items: &[(FileId, Vec<EntryName>)]) -> Result<()> {
         self.write(|tx| {
             for (file, names) in items {
                 // Somebody else may have shown it meanwhile.
-                let there = tx
-                    .prepare_cached("SELECT 1 FROM view_entries WHERE file = ?1 AND view = ?2")?
-                    .exists(params![file, view])?;
-                if !there {
+                if !is_in_view(tx, view, *file)? {
                     show(tx, view, *file, names, 0)?;
                 }
-            }
-            if all {
-                tx.prepare_cached("UPDATE views SET behind = 0 WHERE view = ?1")?
-                    .execute([view])?;
             }
             Ok(())
         })
     }
+
+    /// All that is known has been gone through since the last complete listing.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn view_caught_up(&self, view: View) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE views SET behind = 0 WHERE view = ?1")?.execute([view])?;
+            Ok(())
+        })
+    }
+
+    /// Shows up to `limit` items that have arrived since a view was looked into. Says whether there may be more.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn show_arrived(
+        &self,
+        view: View,
+        names: impl Fn(&NotViewed) -> Vec<EntryName>,
+        limit: u32,
+    ) -> Result<bool> {
+        self.write(|tx| {
+            let arrived: Vec<FileId> = tx
+                .prepare_cached(
+                    "SELECT file FROM view_arrivals WHERE view = ?1 ORDER BY file LIMIT ?2",
+                )?
+                .query_map(params![view, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for file in &arrived {
+                // It may be gone again, or have been merged into another.
+                let item = tx
+                    .prepare_cached(&format!(
+                        "SELECT {NOT_VIEWED} FROM files f WHERE f.id = ?1 AND {IN_LIBRARY}"
+                    ))?
+                    .query_row([file], not_viewed)
+                    .optional()?;
+                if let Some(item) = item
+                    && !is_in_view(tx, view, *file)?
+                {
+                    show(tx, view, *file, &names(&item), 0)?;
+                }
+                tx.prepare_cached("DELETE FROM view_arrivals WHERE view = ?1 AND file = ?2")?
+                    .execute(params![view, file])?;
+            }
+            Ok(arrived.len() == limit as usize)
+        })
+    }
+}
+
+/// The columns of a [`NotViewed`].
+const NOT_VIEWED: &str = "f.id, f.media, f.filename, f.mime, coalesce(f.created_at, 0)";
+
+fn not_viewed(row: &Row<'_>) -> rusqlite::Result<NotViewed> {
+    Ok(NotViewed {
+        file: row.get(0)?,
+        media: row.get(1)?,
+        filename: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+        mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+        created: row.get(4)?,
+    })
+}
+
+/// Whether a view shows an item, or has shown it.
+fn is_in_view(tx: &Transaction<'_>, view: View, file: FileId) -> Result<bool> {
+    Ok(tx
+        .prepare_cached("SELECT 1 FROM view_entries WHERE file = ?1 AND view = ?2")?
+        .exists(params![file, view])?)
 }
 
 /// Gives an item a name in a view, the first of `names` that is free there.
@@ -327,16 +388,21 @@ fn latest_shown(db: &Connection, span: Span, before: Option<Period>) -> Result<O
 
 /// An item has become another file: its names in the views go with it.
 pub(super) fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE OR REPLACE view_entries SET file = ?2 WHERE file = ?1")?
-        .execute(params![from, to])?;
+    for table in ["view_entries", "view_arrivals"] {
+        tx.prepare_cached(&format!("UPDATE OR REPLACE {table} SET file = ?2 WHERE file = ?1"))?
+            .execute(params![from, to])?;
+    }
     Ok(())
 }
 
-/// An item has arrived: the views that were listed before, and that its time of creation belongs to, lack it.
-pub(super) fn arrived(tx: &Transaction<'_>, item: &MediaItem) -> Result<()> {
+/// An item has arrived: the views that were looked into before, and that its time of creation belongs to, lack it.
+pub(super) fn arrived(tx: &Transaction<'_>, file: FileId, item: &MediaItem) -> Result<()> {
     let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
     for view in periods.into_iter().flatten().chain([View::All]) {
-        tx.prepare_cached("UPDATE views SET behind = 1 WHERE view = ?1")?.execute([view])?;
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO view_arrivals (view, file) SELECT view, ?2 FROM views WHERE view = ?1",
+        )?
+        .execute(params![view, file])?;
     }
     Ok(())
 }
@@ -366,12 +432,12 @@ mod tests {
     /// As the library does when a view is behind.
     fn catch_up(store: &Store, view: View) -> usize {
         let items: Vec<_> = store
-            .not_viewed(view, 100)
+            .not_viewed(view, None, 100)
             .unwrap()
             .into_iter()
             .map(|it| (it.file, vec![name(&it.filename)]))
             .collect();
-        store.show_in_view(view, &items, true).unwrap();
+        store.show_in_view(view, &items).unwrap();
         items.len()
     }
 
@@ -457,9 +523,60 @@ mod tests {
         let file = store.items_seen(&[created("a", "2019-04-28T10:00:00Z").item]).unwrap()[0];
         let items = [(file, vec![name("a.jpg"), name("a a.jpg")])];
         for _ in 0..2 {
-            store.show_in_view(View::All, &items, true).unwrap();
+            store.show_in_view(View::All, &items).unwrap();
         }
         assert_eq!(names(&store, View::All), ["a.jpg"]);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_found_piece_by_piece() {
+        let store = Store::in_memory().unwrap();
+        let time = "2019-04-28T10:00:00Z";
+        let items: Vec<_> = (0..5).map(|at| created(&format!("{at}"), time).item).collect();
+        store.items_seen(&items).unwrap();
+        let (mut found, mut last) = (Vec::new(), None);
+        loop {
+            let piece = store.not_viewed(View::All, last.as_ref(), 2).unwrap();
+            found.extend(piece.iter().map(|it| it.filename.clone()));
+            let Some(end) = piece.into_iter().next_back() else { break };
+            last = Some(end);
+        }
+        assert_eq!(found, ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
+        let plan: Vec<String> = store
+            .read(|db| {
+                let sql = format!(
+                    "EXPLAIN QUERY PLAN SELECT f.id FROM files f WHERE (f.created_at, f.id) > (1, 1) \
+                     AND f.created_at < 5 AND {IN_LIBRARY} ORDER BY f.created_at, f.id LIMIT 1"
+                );
+                let mut plan = db.prepare(&sql)?;
+                let steps = plan.query_map([], |row| row.get("detail"))?;
+                Ok(steps.collect::<rusqlite::Result<_>>()?)
+            })
+            .unwrap();
+        assert!(plan[0].contains("SEARCH f USING INDEX files_by_date"), "{plan:#?}");
+    }
+
+    #[test]
+    fn what_has_arrived_is_shown_without_going_through_what_is_known() {
+        let store = Store::in_memory().unwrap();
+        let view = day("2019-04-28");
+        let items = ["a", "b", "c"].map(|id| created(id, "2019-04-28T10:00:00Z").item);
+        let files = store.items_seen(&items).unwrap();
+        let arrive = |at: usize| {
+            store.write(|tx| arrived(tx, files[at], &items[at])).unwrap();
+        };
+        arrive(0);
+        assert!(!store.view(view).unwrap().behind, "nobody has looked into it");
+        store.view_complete(view, &pass(1), 1).unwrap();
+        store.view_caught_up(view).unwrap();
+        arrive(1);
+        arrive(2);
+        assert!(store.view(view).unwrap().behind);
+        assert!(!store.view(View::All).unwrap().behind);
+        let show = || store.show_arrived(view, |it| vec![name(&it.filename)], 1).unwrap();
+        assert!(show() && show() && !show());
+        assert_eq!(names(&store, view), ["b.jpg", "c.jpg"]);
+        assert!(!store.view(view).unwrap().behind);
     }
 
     #[test]
