@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::{Condvar, Mutex};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -21,7 +20,7 @@ use self::verdict::{Verdict, judge};
 use super::diff::{Comparison, Remark};
 use super::name::Name;
 use super::running::{self, Mount};
-use super::{CommandError, Exit, diff, print, without_number};
+use super::{CommandError, Exit, diff, print, progress, without_number};
 use crate::content::{Fingerprint, Seen};
 use crate::media::ContentHash;
 use crate::profile::Profile;
@@ -98,7 +97,7 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     unfinished.retain(|it| !lacking.contains_key(it));
     let chosen = choose(items, if args.all { usize::MAX } else { args.sample }, args.seed);
     let purse = Purse::new(&mount, args.budget)?;
-    let bar = progress(chosen.len());
+    let bar = progress::bar(chosen.len(), "items read back");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
     // Said at once: it may take long, and be interrupted.
@@ -195,13 +194,6 @@ fn list(album: &Path) -> Result<Listing, CommandError> {
 fn choose(mut items: Vec<Item>, count: usize, seed: u64) -> Vec<PathBuf> {
     items.sort_by_cached_key(|it| <[u8; 32]>::from(Sha256::digest(format!("{seed} {}", it.id))));
     items.into_iter().take(count).map(|it| it.name).collect()
-}
-
-fn progress(count: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} items read back")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Drawn on a terminal only.
-    ProgressBar::new(count as u64).with_style(style)
 }
 
 /// What has become of an item, and what there is to say about it.
