@@ -1,10 +1,17 @@
-//! The plain values that several layers share. Imports nothing of ours and does no I/O.
+//! The plain values that several layers share. Imports nothing of ours and does no I/O, but for learning the time zone.
 
 mod view;
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 pub use view::{Period, Span, View};
+
+/// A time for people, in their own zone.
+pub fn local_time(at: Timestamp) -> String {
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
 
 /// Defines a newtype around a string that Google gave us and that we never look into.
 macro_rules! opaque_id {

@@ -94,6 +94,11 @@ fn a_mount_is_looked_at_while_it_runs_and_when_it_has_died() {
     world.sh("mkdir mnt/A");
     world.photo("x.jpg", 1, 10_000);
     says(&world, "mount", &["ok", &format!("{}, process", world.mnt.display())]);
+    // As the mount has it now, and with the request of doctor itself.
+    let status = std::fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
+    let status: Value = serde_json::from_slice(&status).unwrap();
+    let spent = status["quota"]["api_requests"].as_u64().unwrap() + 1;
+    says(&world, "quota", &[&format!("ok {spent} of 10000 API requests used")]);
     world.emulator.faults(|it| it.on(Call::UploadRaw).latency_ms = 600_000);
     world.sh("cp x.jpg mnt/A/");
     says(&world, "queue", &["ok 1 to go", "the mount is at it"]);

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use gphotosfs::emulator::Call;
+use gphotosfs::emulator::{Call, Moment};
 use serde_json::Value;
 use support::{World, wait_for};
 
@@ -100,4 +100,23 @@ fn watching_prints_a_line_for_each_change_and_ends_with_the_mount() {
     assert!(lines.any(|line| line.contains("1 to go")));
     assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
     assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn a_login_that_was_found_dead_is_not_called_ok_afterwards() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
+    world.sh("cp x.jpg mnt/A/");
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
+    world.emulator.revoke_grants();
+    let (done, said) = world.told(&["sync"]);
+    assert!(!done && said.contains("Google has ended this login"), "{said}");
+    let login = json(&world, &[])["login"].clone();
+    assert_eq!(login["state"], "dead");
+    assert!(login["message"].as_str().unwrap().contains("Google has ended this login"), "{login}");
+    world.login();
+    assert_eq!(json(&world, &[])["login"]["state"], "ok", "it was about the one before");
 }

@@ -218,6 +218,16 @@ impl Login {
         state.dead.clone().or_else(|| state.last_failure.clone())
     }
 
+    /// What Google has last said to this login for certain; `None` if it was not asked yet.
+    pub fn verdict(&self) -> Option<Result<(), LoginError>> {
+        let state = self.state.lock();
+        match (&state.dead, &state.access) {
+            (Some(error), _) => Some(Err(error.clone())),
+            (None, Some(_)) => Some(Ok(())),
+            (None, None) => None,
+        }
+    }
+
     /// Asks for a new access token. The caller holds `renewing`.
     async fn renew(&self) -> Result<AccessToken, LoginError> {
         let result = self.try_renew().await;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::auth::LoginError;
+use crate::media::local_time;
 
 /// A cause of any type, kept for the log.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -57,7 +58,7 @@ pub enum Error {
         why: String,
     },
     /// The day's allowance is used up; calls fail at once until it is renewed.
-    #[error("Google's daily quota of {kind} requests is used up until {until}")]
+    #[error("Google's daily quota of {kind} requests is used up until {}", local_time(*.until))]
     QuotaExhausted {
         /// Which of the two allowances.
         kind: super::budget::Kind,
@@ -498,6 +499,15 @@ mod tests {
         ] {
             assert_eq!(message(class, status, text).advice(), advice, "{status} {text}");
         }
+    }
+
+    #[test]
+    fn the_time_of_new_requests_is_told_as_every_other_time() {
+        let until: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
+        let said =
+            Error::QuotaExhausted { kind: super::super::budget::Kind::Api, until }.to_string();
+        assert!(said.ends_with(&format!("is used up until {}", local_time(until))), "{said}");
+        assert!(!said.contains('Z'), "{said}");
     }
 
     #[test]

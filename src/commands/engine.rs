@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::CommandError;
-use crate::api::{self, BaseUrls, Budget, Login, LoginError, SavedBudget};
+use crate::api::{self, BaseUrls, Budget, Grant, Login, LoginError, SavedBudget};
 use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
@@ -22,6 +23,9 @@ const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the request budget is kept.
 const BUDGET: &str = "budget";
+
+/// Where it is kept that Google has refused the login.
+const REFUSED: &str = "login_refused";
 
 /// See the module. The profile's lock must be held.
 pub struct Engine {
@@ -101,6 +105,7 @@ impl Engine {
         self.pipeline.shutdown().await;
         self.keeping_budget.abort();
         keep_budget(&self.store, self.client.budget());
+        keep_verdict(&self.store, self.client.login());
     }
 }
 
@@ -186,6 +191,39 @@ pub fn kept_budget(store: &Store) -> store::Result<Budget> {
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
 }
 
+/// That Google has refused a login for good.
+#[derive(Serialize, Deserialize)]
+struct Refused {
+    /// Tells the login from a later one.
+    granted_at: Timestamp,
+    said: String,
+}
+
+/// What was said when Google refused this grant, if it has.
+///
+/// # Errors
+/// If the database fails.
+pub fn kept_refusal(store: &Store, grant: Option<&Grant>) -> store::Result<Option<String>> {
+    let kept = store.meta(REFUSED)?;
+    let refused =
+        kept.and_then(|text| serde_json::from_str::<Option<Refused>>(&text).ok().flatten());
+    let granted_at = grant.map(|it| it.granted_at);
+    Ok(refused.filter(|it| Some(it.granted_at) == granted_at).map(|it| it.said))
+}
+
+/// Keeps it for those who look later and do not ask Google.
+fn keep_verdict(store: &Store, login: &Login) {
+    let refused = match login.verdict() {
+        // What was kept before stays true as far as is known.
+        None => return,
+        Some(Ok(())) => None,
+        Some(Err(error)) => {
+            Some(Refused { granted_at: login.granted_at(), said: error.to_string() })
+        }
+    };
+    keep(store, REFUSED, &refused, "the end of the login could not be kept");
+}
+
 async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
     let mut ticks = tokio::time::interval(KEEP_BUDGET_EVERY);
     let mut kept = budget.snapshot(Timestamp::now());
@@ -202,11 +240,15 @@ async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
 
 fn keep_budget(store: &Store, budget: &Budget) {
     let saved = budget.snapshot(Timestamp::now());
-    let outcome = serde_json::to_string(&saved)
+    keep(store, BUDGET, &saved, "the request budget could not be kept");
+}
+
+fn keep(store: &Store, key: &str, value: &impl Serialize, trouble: &str) {
+    let outcome = serde_json::to_string(value)
         .map_err(|err| err.to_string())
-        .and_then(|text| store.set_meta(BUDGET, &text).map_err(|err| err.to_string()));
+        .and_then(|text| store.set_meta(key, &text).map_err(|err| err.to_string()));
     if let Err(error) = outcome {
-        tracing::warn!(error, "the request budget could not be kept");
+        tracing::warn!(error, "{trouble}");
     }
 }
 

@@ -18,8 +18,9 @@ use walkdir::WalkDir;
 
 use super::engine::{no_database, no_directory};
 use super::name::{Name, shown};
-use super::running::{Mount, in_use, local_time};
+use super::running::{Mount, in_use};
 use super::{CommandError, in_short, print, without_number};
+use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
 use crate::upload::{self, Spool};

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::CommandError;
 use super::progress::{Outlook, Progress};
 use crate::fs::control::Status;
+use crate::media::local_time;
 use crate::profile::{LockError, Profile};
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
@@ -225,9 +224,4 @@ impl Status {
         }
         self.trouble.as_ref().map(|it| it.text.clone())
     }
-}
-
-/// A time for people, in their own zone.
-pub fn local_time(at: Timestamp) -> String {
-    at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

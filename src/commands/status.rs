@@ -12,12 +12,13 @@ use console::{Style, Term, measure_text_width, truncate_str};
 use jiff::{SignedDuration, Timestamp, Unit};
 use url::Url;
 
-use super::engine::{kept_budget, no_database, no_directory, no_login};
+use super::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
 use super::name::shown;
-use super::running::{Mount, SOMEBODY, local_time};
+use super::running::{Mount, SOMEBODY};
 use super::{CommandError, print};
 use crate::api::{Budget, ClientSecret, Grant};
 use crate::fs::control::{Login, Progress, Queue, Status};
+use crate::media::local_time;
 use crate::profile::{Holder, Profile};
 use crate::store::Store;
 
@@ -83,15 +84,19 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let grant = Grant::stored(dir).map_err(login)?;
     let state_dir = profile.state_dir().map_err(no_directory)?;
     let look = || match Store::look(state_dir)? {
-        Some(store) => Ok((store.backlog()?, kept_budget(&store)?)),
-        None => Ok((Default::default(), Budget::new(Timestamp::now()))),
+        Some(store) => {
+            let refused = kept_refusal(&store, grant.as_ref())?;
+            Ok((store.backlog()?, kept_budget(&store)?, refused))
+        }
+        None => Ok((Default::default(), Budget::new(Timestamp::now()), None)),
     };
-    let (backlog, budget) = look().map_err(|err| no_database("cannot read the database", err))?;
+    let (backlog, budget, refused) =
+        look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     Ok(Status {
         // Somebody who cannot be seen is told by the next command that needs the lock.
         busy: matches!(profile.holder(), Ok(Holder::Other)),
-        login: Login::kept(client.as_ref(), grant.as_ref()),
+        login: Login::kept(client.as_ref(), grant.as_ref(), refused),
         ..Status::unmounted(name, api_url.to_string(), &backlog, &spent)
     })
 }
@@ -264,12 +269,15 @@ fn queue(queue: &Queue) -> String {
 }
 
 fn speed(progress: &Progress) -> String {
+    let moves = progress.bytes_per_second > 0 || progress.files_per_minute > 0.0;
     let left = match progress.seconds_left {
-        Some(seconds) => format!("about {} left", time_words(seconds)),
-        None => "nothing moves".to_owned(),
+        Some(seconds) => format!("; about {} left", time_words(seconds)),
+        // What has gone does not tell of what is left: bytes go, and what is left are calls.
+        None if moves => String::new(),
+        None => "; nothing moves".to_owned(),
     };
     let bytes = ByteSize(progress.bytes_per_second);
-    format!("{bytes}/s, {} files a minute; {left}", progress.files_per_minute)
+    format!("{bytes}/s, {} files a minute{left}", progress.files_per_minute)
 }
 
 /// What changes, in one line.
@@ -344,6 +352,13 @@ mod tests {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
         assert!(summary(&status).ends_with("held up: run 'gphotosfs login'"));
+    }
+
+    #[test]
+    fn nothing_moves_only_if_nothing_does() {
+        let progress = |bytes_per_second| Progress { bytes_per_second, ..Progress::default() };
+        assert_eq!(speed(&progress(0)), "0 B/s, 0 files a minute; nothing moves");
+        assert_eq!(speed(&progress(240)), "240 B/s, 0 files a minute");
     }
 
     #[test]

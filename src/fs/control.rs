@@ -363,12 +363,18 @@ impl Login {
         }
     }
 
-    /// As the profile's files have it; Google was not asked.
-    pub fn kept(client: Option<&api::ClientSecret>, grant: Option<&api::Grant>) -> Self {
-        let (state, message) = match (client, grant) {
-            (Some(_), Some(_)) => ("ok", String::new()),
-            (None, Some(_)) => ("missing", LoginError::NoClient.to_string()),
-            (_, None) => ("missing", LoginError::NotLoggedIn.to_string()),
+    /// As the profile's files have it, and with what Google last said if it has `refused` this grant; it was not asked
+    /// now.
+    pub fn kept(
+        client: Option<&api::ClientSecret>,
+        grant: Option<&api::Grant>,
+        refused: Option<String>,
+    ) -> Self {
+        let (state, message) = match (client, grant, refused) {
+            (Some(_), Some(_), None) => ("ok", String::new()),
+            (Some(_), Some(_), Some(said)) => ("dead", said),
+            (None, Some(_), _) => ("missing", LoginError::NoClient.to_string()),
+            (_, None, _) => ("missing", LoginError::NotLoggedIn.to_string()),
         };
         Self {
             state: state.to_owned(),

@@ -11,8 +11,9 @@ use crate::api::{
 };
 use crate::commands::in_short;
 use crate::commands::mounts::permits_allow_other;
-use crate::commands::running::{SOMEBODY, local_time};
+use crate::commands::running::SOMEBODY;
 use crate::commands::status::time_words;
+use crate::media::local_time;
 use crate::profile::Holder;
 use crate::upload::room::reserve;
 

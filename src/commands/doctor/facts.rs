@@ -119,9 +119,12 @@ impl Facts {
         let token = profile.config_dir().ok().map(Grant::path);
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
         let (backlog, spent) = kept(profile);
-        let google = Google::ask(profile, &api_url, &spent).await;
         // A lock that cannot be read is told with the disks.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
+        let mounts = live_and_dead(&holder);
+        // A mount writes down only now and then what it has spent.
+        let spent = mounts.iter().find_map(|(_, life)| spent_by(life)).unwrap_or(spent);
+        let google = Google::ask(profile, &api_url, &spent).await;
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
@@ -138,11 +141,24 @@ impl Facts {
             skew: google.skew,
             spent: google.spent.unwrap_or(spent),
             disks: disks(profile),
-            mounts: live_and_dead(&holder),
+            mounts,
             holder,
             backlog,
         }
     }
+}
+
+/// What a mount of this profile has spent by now.
+fn spent_by(life: &Life) -> Option<SavedBudget> {
+    let Life::Ours(status) = life else { return None };
+    let quota = &status.quota;
+    Some(SavedBudget {
+        day: quota.day.parse().ok()?,
+        api: quota.api_requests,
+        media: quota.media_requests,
+        api_blocked_until: quota.blocked_until,
+        media_blocked_until: quota.media_blocked_until,
+    })
 }
 
 /// The queue and the request budget, as they were last written down.
