@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use url::Url;
 
@@ -25,7 +25,7 @@ pub use mount_helper::{Called, called};
 
 /// Mount Google Photos as a directory tree: albums are folders, copying a file in uploads it
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(version, after_help = AFTER_HELP)]
 pub struct Cli {
     /// The account to use: each profile has its own login, database and cache
     #[arg(
@@ -430,6 +430,9 @@ fn http_url(text: &str) -> Result<Url, String> {
 /// Why there are no settings to run with.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
+    /// There are no arguments at all.
+    #[error("no command is named")]
+    Nothing,
     /// Help was asked for, or an argument or environment variable was refused.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
@@ -452,7 +455,11 @@ impl Cli {
     /// # Errors
     /// If any of them is refused; also to show help or the version.
     pub fn load(args: &[OsString]) -> Result<(Self, Profile), CliError> {
-        let cli = Self::try_parse_from(args)?;
+        // clap would look at the environment as well before it says so.
+        if args.len() < 2 {
+            return Err(CliError::Nothing);
+        }
+        let cli = Self::try_parse_from(args).map_err(|err| without_environment(err, args))?;
         let profile = Profile::locate(cli.profile_name().clone()).map_err(CliError::Profile)?;
         let path = profile.config_dir().map_err(CliError::Profile)?.join("config.toml");
         let cli = match std::fs::read_to_string(&path) {
@@ -500,6 +507,19 @@ impl Cli {
         let parsed = command.try_get_matches_from(args).and_then(|it| Self::from_arg_matches(&it));
         parsed.map_err(|err| what_is_wrong(&err))
     }
+}
+
+/// What clap says of `args` when nothing is set by the environment, if that is an error, too. Otherwise its line on
+/// usage shows what the environment has set as if it had to be given.
+fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
+    fn plain(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(plain)
+    }
+    // Help shows the environment.
+    if !err.use_stderr() {
+        return err;
+    }
+    plain(Cli::command()).try_get_matches_from(args).err().unwrap_or(err)
 }
 
 /// The first paragraph of a refusal: what follows is about the command line.

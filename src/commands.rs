@@ -27,6 +27,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+
 use crate::cli::{self, Called, Cli, CliError, Command};
 use crate::profile::Profile;
 
@@ -43,6 +45,16 @@ pub fn main() -> ExitCode {
     let (cli, profile) = match Cli::load(&args) {
         Ok(it) => it,
         Err(CliError::Arguments(err)) => return answer(&err),
+        Err(CliError::Nothing) => {
+            let help = Cli::command().render_help();
+            let help = match console::colors_enabled_stderr() {
+                true => help.ansi().to_string(),
+                false => help.to_string(),
+            };
+            // If stderr is closed the exit status still tells.
+            let _ = io::stderr().write_all(help.as_bytes());
+            return Exit::Usage.into();
+        }
         Err(err @ CliError::File { .. }) => {
             return CommandError::usage(err.to_string())
                 .hint("put that file right; docs/CONFIGURATION.md lists keys and values")
@@ -227,7 +239,8 @@ fn in_short(mut line: String, cause: Option<&(dyn Error + 'static)>) -> String {
     let root = std::iter::successors(cause, |it| (*it).source()).last();
     for it in [cause, root].into_iter().flatten() {
         let text = it.to_string();
-        let text = without_number(&text);
+        // Programs that we call end their words with a line's end.
+        let text = without_number(&text).trim_end();
         if !line.ends_with(text) {
             line = format!("{line}: {text}");
         }
@@ -298,6 +311,9 @@ mod tests {
         );
         let shallow = CommandError::new("cannot sync").because(io::Error::other("disk full"));
         assert_eq!(shallow.in_short(), "cannot sync: disk full");
+        let of_a_program = io::Error::other("fusermount3: no such place\n");
+        let error = CommandError::new("cannot mount").because(of_a_program);
+        assert_eq!(error.in_short(), "cannot mount: fusermount3: no such place");
     }
 
     #[test]

@@ -123,6 +123,17 @@ fn bad_usage_exits_2_and_names_flag_value_and_rule() {
 }
 
 #[test]
+fn what_the_environment_sets_is_not_asked_for() {
+    let user = User::new();
+    let env = [("GPHOTOSFS_API_URL", "http://127.0.0.1:1")];
+    let bare = user.run_with(&[], &env);
+    bare.exits(2).says("Usage: gphotosfs [OPTIONS] <COMMAND>").says("  login ");
+    bare.says("[env: GPHOTOSFS_API_URL=");
+    assert!(!bare.stderr().contains("error:"), "{}", bare.stderr());
+    user.run_with(&["mount"], &env).exits(2).says("Usage: gphotosfs mount <MOUNTPOINT>\n");
+}
+
+#[test]
 fn refused_environment_names_the_flag_it_stands_for() {
     let env = [("GPHOTOSFS_REFRESH", "sometimes")];
     User::new().run_with(&["mount", "/m"], &env).exits(2).says("'sometimes' for '--refresh <DUR>'");

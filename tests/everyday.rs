@@ -125,12 +125,24 @@ fn bash_completes_commands_and_values() {
     let script = "source <($PROGRAM completions bash)
         complete() { COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMPREPLY=(); _gphotosfs gphotosfs \"${*: -1}\" \"${*: -2:1}\"; echo \"${COMPREPLY[@]}\"; }
         complete gphotosfs umo
-        complete gphotosfs mount --commit cl";
+        complete gphotosfs mount --commit cl
+        complete gphotosfs mount --de
+        complete gphotosfs mount --un";
     let said = Command::new("bash")
         .args(["-c", script])
         .env("PROGRAM", env!("CARGO_BIN_EXE_gphotosfs"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&said.stdout);
-    assert_eq!(said, "umount\nclose\n");
+    assert_eq!(said, "umount\nclose\n\n\n", "nothing that help does not show");
+}
+
+#[test]
+fn no_shell_offers_what_help_does_not_show() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let made =
+            Command::new(env!("CARGO_BIN_EXE_gphotosfs")).args(["completions", shell]).output();
+        let said = String::from_utf8(made.unwrap().stdout).unwrap();
+        assert!(said.contains("spool-size") && !said.contains("detached"), "{shell}: {said}");
+    }
 }

@@ -367,6 +367,15 @@ fn commands_on_a_mount_that_has_died_say_how_to_go_on() {
 }
 
 #[test]
+fn what_is_cleaned_up_is_said_at_the_terminal_as_everything_else() {
+    let world = World::mounted();
+    world.kill();
+    let (done, said) = world.told(&["mount", world.mnt.to_str().unwrap()]);
+    assert!(done, "{said}");
+    assert_eq!(said, "gphotosfs: the process behind the last mount has died; cleaning up\n");
+}
+
+#[test]
 fn lines_for_the_journal_have_a_priority_and_no_time() {
     let world = World::mounted();
     world.kill();

@@ -1,5 +1,6 @@
 //! `gphotosfs man` and `gphotosfs completions`: made from the same definitions that parse the command line.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
@@ -49,6 +50,33 @@ pub fn man(args: &ManArgs) -> Result<(), CommandError> {
 /// If it cannot be written.
 pub fn completions(args: &CompletionsArgs) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
-    print(String::from_utf8_lossy(&script))
+    let mut command = Cli::command();
+    clap_complete::generate(args.shell, &mut command, NAME, &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    for flag in hidden(&command) {
+        script = without(&script, &flag);
+    }
+    print(script)
+}
+
+/// The long flags that help does not show, of all commands.
+fn hidden(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter(|it| it.is_hide_set());
+    let mut flags: BTreeSet<_> = own.filter_map(|it| it.get_long().map(str::to_owned)).collect();
+    command.get_subcommands().for_each(|it| flags.extend(hidden(it)));
+    flags
+}
+
+/// A script that does not offer a flag, as clap_complete would: bash has all flags of a command on a line, the others a
+/// line for each.
+fn without(script: &str, flag: &str) -> String {
+    let (word, of_fish) = (format!("--{flag}"), format!(" -l {flag} "));
+    let lines = script.lines().filter_map(|line| match line.trim_start() {
+        plain if plain.starts_with("opts=\"") => Some(line.replace(&format!(" {word}"), "")),
+        // What follows the flag in bash, which is of no harm.
+        plain if plain.starts_with(&word) => Some(line.to_owned()),
+        _ if line.contains(&word) || line.contains(&of_fish) => None,
+        _ => Some(line.to_owned()),
+    });
+    lines.map(|line| line + "\n").collect()
 }

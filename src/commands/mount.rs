@@ -105,7 +105,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
             .map_err(|err| CommandError::new("cannot leave the terminal").because(err))?;
     }
     let mut lock = lock(profile)?;
-    let mountpoint = mountpoint(&settings.mountpoint, settings.nonempty)?;
+    let mountpoint = mountpoint(settings)?;
     if settings.allow_other {
         check_allow_other()?;
     }
@@ -197,7 +197,8 @@ pub fn assemble(
 }
 
 /// The directory to mount on, absolute. One that a crashed mount has left behind is cleaned up first.
-fn mountpoint(given: &Path, nonempty: bool) -> Result<PathBuf, CommandError> {
+fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
+    let given = settings.mountpoint.as_path();
     let failed = || CommandError::new(format!("cannot mount on {}", given.display()));
     let unusable = |err: std::io::Error| {
         let hint = match err.kind() {
@@ -207,7 +208,12 @@ fn mountpoint(given: &Path, nonempty: bool) -> Result<PathBuf, CommandError> {
         failed().because(err).hint(hint)
     };
     if mounts::is_dead(given) {
-        tracing::warn!("cleaning up after a mount whose process has died");
+        if settings.detached {
+            // Its log is not open yet: somebody waits at the terminal.
+            eprintln!("gphotosfs: the process behind the last mount has died; cleaning up");
+        } else {
+            tracing::warn!("cleaning up after a mount whose process has died");
+        }
         super::umount::detach(given)?;
     }
     let path = given.canonicalize().map_err(unusable)?;
@@ -220,7 +226,7 @@ fn mountpoint(given: &Path, nonempty: bool) -> Result<PathBuf, CommandError> {
         return Err(CommandError::new(format!("{} is a gphotosfs mount already", given.display()))
             .hint("name another directory: this one has another profile's mount"));
     }
-    if !nonempty && path.read_dir().map_err(unusable)?.next().is_some() {
+    if !settings.nonempty && path.read_dir().map_err(unusable)?.next().is_some() {
         return Err(CommandError::new(format!("{} is not empty", given.display())).hint(
             "the mount would hide what is in it: move that away, name an empty directory, or mount with -o nonempty",
         ));
