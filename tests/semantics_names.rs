@@ -149,6 +149,27 @@ fn files_live_in_albums() {
     assert!(world.log().contains("files live in albums"), "{}", world.log());
 }
 
+/// > `mkdir` of `.Trash` or `.Trash-UID` in the root is `EPERM`: Google cannot delete the albums that file managers would
+/// > make there.
+#[test]
+fn there_is_no_trash() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && cp photo/1.jpg mnt/A/ && sync mnt");
+    assert!(!world.sh_outcome("gio trash mnt/A/1.jpg").status.success());
+    for name in [".Trash", ".Trash-1000"] {
+        let outcome = world.sh_outcome(&format!("mkdir mnt/{name}"));
+        let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(said.contains("Operation not permitted"), "{said}");
+    }
+    assert!(world.log().contains("file managers make a trash"), "{}", world.log());
+    assert_eq!(
+        (titles(&world), world.names("A")),
+        (vec!["A".to_owned()], vec!["1.jpg".to_owned()])
+    );
+    world.sh("mkdir mnt/.Trashes mnt/.Trash-bin mnt/A/.Trash-1000");
+}
+
 /// > Symbolic links, devices and pipes are `EPERM`; a name of more than 255 bytes is `ENAMETOOLONG`, a title of more than
 /// > 500 characters `EINVAL`.
 #[test]

@@ -7,6 +7,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name, place_of};
 use crate::api::ALBUM_ITEMS_MAX;
 use crate::library::Follower;
+use crate::library::names::is_trash;
 use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, DirEntry, TreeError, Unlinked};
 use crate::upload::accept::is_scratch_name;
@@ -179,6 +180,10 @@ impl Fs {
     /// Makes an album, at Google and here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;
+        if dir == DirId::ROOT && is_trash(&name) {
+            let why = "file managers make a trash of that name, in albums that nobody could delete";
+            return Err(Error::because(libc::EPERM, why));
+        }
         let text = name.clone();
         let dir = self
             .library

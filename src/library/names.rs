@@ -7,6 +7,17 @@ use crate::media::{AlbumId, EntryName, MediaId};
 /// The directory at the root that is ours; no album may have its name.
 pub const CONTROL_DIR: &str = ".gphotos";
 
+/// Whether file managers keep a trash in a directory of this name, at the root of a filesystem: freedesktop.org's Trash
+/// specification.
+pub fn is_trash(name: &EntryName) -> bool {
+    let uid = match name.as_bytes().strip_prefix(b".Trash") {
+        None => return false,
+        Some(b"") => return true,
+        Some(rest) => rest.strip_prefix(b"-"),
+    };
+    uid.is_some_and(|uid| !uid.is_empty() && uid.iter().all(u8::is_ascii_digit))
+}
+
 /// How much of an id makes a clashing name distinct.
 const ID_SUFFIX_CHARS: usize = 8;
 
