@@ -15,6 +15,7 @@ use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, StatxFlags, XattrFlags,
 };
 use rustix::io::Errno;
+use support::ledger::close;
 use support::{World, camera, wait_for};
 
 /// An album with a photo that Google has, and one that is only here.
@@ -388,6 +389,30 @@ fn a_part_may_be_synced() {
     file.sync_all().unwrap();
     file.write_all(&bytes).unwrap();
     drop(file);
+    world.sync();
+    assert_eq!(world.remote("A"), ["1.jpg"]);
+}
+
+/// > A file that is refused is refused at every close of a descriptor that may write, copies included, until it is written
+/// > to again.
+#[test]
+fn every_close_tells_of_a_refusal() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 9000);
+    world.sh("mkdir mnt/A");
+    let path = world.mnt.join("A/1.jpg");
+    let close = |file| close(file).map_err(|error| error.raw_os_error().unwrap());
+    let mut file = File::create(&path).unwrap();
+    file.write_all(b"a text").unwrap();
+    for _ in 0..2 {
+        assert_eq!(close(file.try_clone().unwrap()), Err(libc::EMEDIUMTYPE));
+    }
+    let other = OpenOptions::new().append(true).open(&path).unwrap();
+    assert_eq!(close(other), Err(libc::EMEDIUMTYPE));
+    file.set_len(0).unwrap();
+    file.write_all_at(&fs::read(world.dir.path().join("1.jpg")).unwrap(), 0).unwrap();
+    assert_eq!(close(file.try_clone().unwrap()), Ok(()));
+    assert_eq!(close(file), Ok(()));
     world.sync();
     assert_eq!(world.remote("A"), ["1.jpg"]);
 }

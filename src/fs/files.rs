@@ -10,7 +10,7 @@ use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name};
 use crate::content::{Reader, read_at};
 use crate::media::FileId;
-use crate::store::{FileInfo, to_nanos};
+use crate::store::{FileInfo, UploadState, to_nanos};
 use crate::upload::{self, Need, SealError, SpoolFile};
 
 /// How a file is to be opened.
@@ -524,8 +524,12 @@ impl Fs {
 
     /// The part of a close that everything durable depends on.
     fn flush_now(&self, fh: Fh) -> Result<()> {
+        self.flush_as(fh, Sealing::Close)
+    }
+
+    fn flush_as(&self, fh: Fh, why: Sealing) -> Result<()> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true, .. } => self.seal(&open),
+            Handle::File { open, writable: true, .. } => self.seal(&open, why),
             _ => Ok(()),
         }
     }
@@ -540,20 +544,21 @@ impl Fs {
         })
     }
 
-    fn seal(&self, open: &OpenFile) -> Result<()> {
-        self.seal_for(open, Sealing::Close)
-    }
-
-    fn seal_for(&self, open: &OpenFile, why: Sealing) -> Result<()> {
+    fn seal(&self, open: &OpenFile, why: Sealing) -> Result<()> {
         let mut bytes = open.bytes.write();
         let Bytes::Spool { writing, .. } = &mut *bytes else { return Ok(()) };
-        if !*writing {
+        if !*writing && why != Sealing::Close {
             return Ok(());
         }
         // A file without a name is going away with its last descriptor, if it has not gone yet.
         let Some(info) = self.store.file(open.file)?.filter(|info| info.links > 0) else {
             return Ok(());
         };
+        // What was refused stays open until its last writer has gone, and is refused again: who closed it before may
+        // have had a copy of the descriptor only, and cared for nothing.
+        if !*writing && info.upload != Some(UploadState::Open) {
+            return Ok(());
+        }
         match (self.pipeline.seal(info.id), why) {
             (Ok(_), _) => {
                 *writing = false;
@@ -574,7 +579,7 @@ impl Fs {
     /// The last reference to a descriptor is gone: uploading may begin.
     pub fn release(&self, fh: Fh) -> Result<()> {
         // A file that stays mapped after close may be written to until now.
-        let sealed = self.flush_now(fh);
+        let sealed = self.flush_as(fh, Sealing::Release);
         let Some(closed) = self.handles.close(fh) else { return Ok(()) };
         if closed.writable {
             self.pipeline.released(closed.file);
@@ -589,7 +594,7 @@ impl Fs {
     /// fsync(2): of a file being written, that its bytes are on this disk; of any other, that it is at Google.
     pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
-            Handle::File { open, writable: true, .. } => self.seal_for(&open, Sealing::Sync),
+            Handle::File { open, writable: true, .. } => self.seal(&open, Sealing::Sync),
             _ => self.sync(ino).await,
         }
     }
@@ -617,6 +622,8 @@ enum Sealing {
     Close,
     /// Programs sync files of which there is only a part, or only room: nothing is refused yet.
     Sync,
+    /// A descriptor has gone: its close has had its answer.
+    Release,
 }
 
 /// What it means for a version if there is no room for a change of it.
