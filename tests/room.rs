@@ -83,7 +83,10 @@ fn a_writer_that_waits_can_be_interrupted_and_goes_on_when_the_network_is_back()
     let outcome = world.sh_outcome("timeout -s INT 3 cp photo/* mnt/A/");
     assert_eq!(outcome.status.code(), Some(124), "{outcome:?}");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    world.sh("for f in mnt/A/*; do cmp -s $f photo/${f#mnt/A/} || rm $f; done");
+    let failed = world.mnt.join(".gphotos/failed/A");
+    wait_for("half a photo to be refused", || failed.exists());
+    assert_eq!(world.names(".gphotos/failed/A").len(), 1);
+    world.sh("rm mnt/.gphotos/failed/A/* && for f in mnt/A/*; do cmp $f photo/${f#mnt/A/}; done");
     let kept = world.names("A").len();
     assert!((2..5).contains(&kept), "{kept} whole files fit");
     let script = "for f in photo/*; do cp -n $f mnt/A/; done";
@@ -96,6 +99,37 @@ fn a_writer_that_waits_can_be_interrupted_and_goes_on_when_the_network_is_back()
     assert!(copy.wait().unwrap().success());
     world.sync();
     assert_eq!(world.remote("A").len(), 8);
+}
+
+/// > A writer that is killed while it waits for room in the spool leaves what it had written in `.gphotos/failed`, not half a
+/// > photo in the album.
+#[test]
+fn a_writer_that_is_killed_while_it_waits_leaves_no_half_a_photo() {
+    let mut world = world(0);
+    world.stop_emulator();
+    world.photo("long.jpg", 1, 1_200_000);
+    let large = File::create(world.mnt.join("A/.large.part")).unwrap();
+    large.write_all_at(&vec![7; 3_000_000], 0).unwrap();
+    let writes = || {
+        let status = std::fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+        status["fuse"]["write"].as_u64().unwrap()
+    };
+    let before = writes();
+    let mut copy = std::process::Command::new("dd")
+        .args(["if=long.jpg", "of=mnt/A/long.jpg", "bs=600000"])
+        .current_dir(world.dir.path())
+        .spawn()
+        .unwrap();
+    wait_for("the second half to wait", || writes() == before + 2);
+    copy.kill().unwrap();
+    copy.wait().unwrap();
+    let failed = world.mnt.join(".gphotos/failed/A/long.jpg");
+    wait_for("the first half to be refused", || failed.exists());
+    let reason = xattr::get(&failed, "user.gphotos.error").unwrap().unwrap();
+    let reason = String::from_utf8_lossy(&reason);
+    assert!(reason.contains("not all of it could be written"), "{reason}");
+    assert_eq!(world.names("A"), [".large.part"]);
 }
 
 #[test]

@@ -283,12 +283,13 @@ impl Fs {
                 _ => None,
             };
             if let Some(need) = lacks {
-                self.wait_for_room(open.file, need).await.inspect_err(|error| {
-                    if lacking == Lacking::Spoils {
-                        let error = std::io::Error::from_raw_os_error(error.errno().0);
-                        self.pipeline.spoiled(open.file, &error);
-                    }
-                })?;
+                let mut lack = Lack { fs: self, file: open.file, errno: libc::EINTR, lacking };
+                let waited = self.wait_for_room(open.file, need).await;
+                match &waited {
+                    Ok(()) => lack.lacking = Lacking::Harmless,
+                    Err(error) => lack.errno = error.errno().0,
+                }
+                waited?;
             }
         }
     }
@@ -633,6 +634,24 @@ enum Lacking {
     Spoils,
     /// The change was of no bytes.
     Harmless,
+}
+
+/// A change that waits for room. If it comes to nothing, also because its caller is killed, the version is spoiled.
+struct Lack<'a> {
+    fs: &'a Fs,
+    file: FileId,
+    /// Why it comes to nothing.
+    errno: i32,
+    lacking: Lacking,
+}
+
+impl Drop for Lack<'_> {
+    fn drop(&mut self) {
+        if self.lacking == Lacking::Spoils {
+            let errno = std::io::Error::from_raw_os_error(self.errno);
+            self.fs.pipeline.spoiled(self.file, &errno);
+        }
+    }
 }
 
 /// Closes what an operation has opened for itself, also if nobody waits for the operation any more.
