@@ -238,8 +238,15 @@ impl<S: Subject> Run<S> {
                 }
                 self.subject.drain();
                 self.adopt();
-                self.subject.edit(Edit::DeleteAlbum { album: self.ids[album].clone() });
+                // What is only here would be lost with its name: such an album stays.
                 let path = self.reference.path_of(album).unwrap();
+                let is_only_here = |name: &String| {
+                    self.reference.files[self.reference.names[name]].bytes.is_empty()
+                };
+                if self.reference.in_album(&path).iter().any(is_only_here) {
+                    return;
+                }
+                self.subject.edit(Edit::DeleteAlbum { album: self.ids[album].clone() });
                 self.reference.deleted(&path);
                 self.adopt();
             }

@@ -182,15 +182,18 @@ impl Reference {
     pub fn rename(&mut self, from: &str, to: &str, replace: bool) -> Result<BTreeSet<Album>, i32> {
         let source = self.existing(from)?;
         self.parent(to)?;
+        // As the kernel: that the name is taken counts for more than where it is.
+        if !replace && self.kind(to).is_some() {
+            return Err(libc::EEXIST);
+        }
         if source == Kind::Dir && from != to && moved(to, from, "").is_some() {
             return Err(libc::EINVAL);
         }
         if moved(from, to, "").is_some_and(|rest| !rest.is_empty()) {
-            return Err(if replace { libc::ENOTEMPTY } else { libc::EEXIST });
+            return Err(libc::ENOTEMPTY);
         }
         let target = self.kind(to);
         match (source, target) {
-            (_, Some(_)) if !replace => return Err(libc::EEXIST),
             _ if from == to => return Ok(BTreeSet::new()),
             (Kind::Dir, Some(Kind::File(_))) => return Err(libc::ENOTDIR),
             (Kind::File(_), Some(Kind::Dir)) => return Err(libc::EISDIR),
