@@ -191,6 +191,50 @@ fn what_google_does_not_have() {
     assert_eq!(titles(&world), ["A".to_owned(), format!("A/{half}")]);
 }
 
+/// > `mkdir` of the title of a hidden album brings that one back, also when another has stood in its place meanwhile.
+#[test]
+fn hidden_albums_are_found_by_their_titles() {
+    let world = World::mounted();
+    world.sh(
+        "mkdir -p mnt/A/Trip && rmdir mnt/A/Trip && mkdir mnt/Other && mv mnt/Other mnt/A/Trip",
+    );
+    world.sh("mv mnt/A/Trip mnt/Back && mkdir mnt/A/Trip");
+    assert_eq!(titles(&world), ["A", "A/Trip", "Back"]);
+    world.sh(
+        "mkdir mnt/Empty && mv -T mnt/Back mnt/Empty && mv mnt/Empty mnt/Back && mkdir mnt/Empty",
+    );
+    assert_eq!(titles(&world), ["A", "A/Trip", "Back", "Empty"]);
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(
+        (world.names(""), world.names("A")),
+        (names(&["A", "Back", "Empty"]), names(&["Trip"]))
+    );
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// > An album that somebody makes at Google with the title of a hidden one gets its name.
+#[test]
+fn hidden_albums_are_in_nobodys_way() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 5000);
+    world.sh("mkdir mnt/A mnt/Trip && rmdir mnt/A mnt/Trip");
+    let make = |title: &str| {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+        world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    };
+    make("Trip");
+    assert_eq!(world.names(""), ["Trip"]);
+    make("A/B");
+    make("A");
+    assert_eq!((world.names(""), world.names("A")), (names(&["A", "Trip"]), names(&["B"])));
+    world.sh("cp 1.jpg mnt/Trip/ && cp 1.jpg mnt/A/ && sync mnt");
+    world.sh("rm -r mnt/A/B && rm mnt/A/1.jpg && rmdir mnt/A && mkdir -p mnt/A/B && ls mnt/A");
+    assert_eq!(titles(&world), ["A", "A", "A/B", "Trip", "Trip"]);
+}
+
 /// > `rm -r` of an album takes its items out of it and hides it; `mkdir` of the same name brings it back, empty.
 #[test]
 fn a_removed_album_comes_back_empty() {

@@ -308,6 +308,17 @@ impl<S: Subject> Run<S> {
     fn new_album(&mut self, path: &str) -> Album {
         let dump = self.subject.dump();
         let new = dump.albums.iter().find(|it| !self.ids.contains(&it.id));
+        // One that is hidden and has lost its place is known by its title.
+        let is_titled_so = |album: &Album| {
+            dump.albums.iter().any(|it| it.id == self.ids[*album] && it.title == path)
+        };
+        let hidden = self.reference.displaced.iter().chain(self.reference.hidden.values());
+        if let Some(album) = hidden.copied().find(is_titled_so) {
+            assert!(new.is_none(), "a second album {path} was made at Google");
+            self.reference.displaced.remove(&album);
+            self.reference.hidden.retain(|_, it| *it != album);
+            return album;
+        }
         let new = new.unwrap_or_else(|| panic!("{path} was not made at Google"));
         self.ids.push(new.id.clone());
         let album = self.ids.len() - 1;

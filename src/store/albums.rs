@@ -5,7 +5,9 @@ use std::time::SystemTime;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::moves::{is_former_title, keep_former_title};
-use super::places::{dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate};
+use super::places::{
+    dir_for_album, dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate,
+};
 use super::tree::child;
 use super::{Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, to_millis};
 use crate::media::{Album, AlbumId, DirId, EntryName};
@@ -144,25 +146,39 @@ impl Store {
             if child(tx, parent, name)?.is_some() {
                 return Ok(Err(TreeError::Exists));
             }
-            let dir = dir_named(tx, parent, name)?;
-            let known: Option<(Option<String>, bool)> = tx
-                .prepare_cached("SELECT remote, hidden FROM albums WHERE dir = ?1")?
-                .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+            let known: Option<(DirId, bool)> = tx
+                .prepare_cached(
+                    "SELECT d.id, a.remote IS NOT NULL FROM dirs d JOIN albums a ON a.dir = d.id \
+                     WHERE d.parent = ?1 AND d.name = ?2",
+                )?
+                .query_row(params![parent, name], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             Ok(Ok(match known {
-                Some((Some(_), _)) => {
+                Some((dir, true)) => {
                     tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [dir])?;
                     show_or_hide(tx, dir)?;
                     AlbumIntent::Unhidden(dir)
                 }
-                Some((None, _)) => AlbumIntent::Unsettled(dir),
-                None => {
-                    tx.execute(
-                        "INSERT INTO albums (dir, title) VALUES (?1, ?2)",
-                        params![dir, title],
-                    )?;
-                    AlbumIntent::Fresh(dir)
-                }
+                Some((dir, false)) => AlbumIntent::Unsettled(dir),
+                None => match hidden_titled(tx, title)? {
+                    Some(dir) => {
+                        tx.execute(
+                            "UPDATE albums SET hidden = 0, misplaced = 0 WHERE dir = ?1",
+                            [dir],
+                        )?;
+                        let old = vacate(tx, dir)?;
+                        move_dir(tx, dir, old, (parent, name))?;
+                        AlbumIntent::Unhidden(dir)
+                    }
+                    None => {
+                        let dir = dir_named(tx, parent, name)?;
+                        tx.execute(
+                            "INSERT INTO albums (dir, title) VALUES (?1, ?2)",
+                            params![dir, title],
+                        )?;
+                        AlbumIntent::Fresh(dir)
+                    }
+                },
             }))
         })
     }
@@ -263,7 +279,7 @@ fn album_listed(
         }
         None => {
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
-            let dir = dir_named(tx, parent, &name)?;
+            let dir = dir_for_album(tx, parent, &name)?;
             tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
                 .execute(params![dir, album.title])?;
             misplaced = Some(!is_first_choice(&listed.path, &name));
@@ -277,6 +293,17 @@ fn album_listed(
     .execute(params![dir, album.id, album.title, album.items_count, listing, misplaced])?;
     show_or_hide(tx, dir)?;
     Ok(dir)
+}
+
+/// An album of that title that was hidden and whose place something else has had since.
+fn hidden_titled(tx: &Transaction<'_>, title: &str) -> Result<Option<DirId>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT dir FROM albums WHERE hidden AND remote IS NOT NULL AND coalesce(wanted, title) = ?1 \
+             ORDER BY dir LIMIT 1",
+        )?
+        .query_row([title], |row| row.get(0))
+        .optional()?)
 }
 
 /// What an album is called, and what it shall be called.

@@ -7,7 +7,7 @@ use super::{Child, Result};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// Chooses where an album stands: its parents are made, and of the names for its last component the
-/// first is taken that is free, or is this album's own, or is so far only a parent of albums.
+/// first is taken that is free, or is this album's own, or a hidden one's, or is so far only a parent of albums.
 pub(super) fn place_for(
     tx: &Transaction<'_>,
     path: &[Vec<EntryName>],
@@ -27,7 +27,8 @@ pub(super) fn place_for(
     for name in names {
         let taken_by: Option<DirId> = tx
             .prepare_cached(
-                "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id WHERE d.parent = ?1 AND d.name = ?2",
+                "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id \
+                 WHERE d.parent = ?1 AND d.name = ?2 AND NOT a.hidden",
             )?
             .query_row(params![parent, name], |row| row.get(0))
             .optional()?;
@@ -57,6 +58,34 @@ pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -
     Ok(DirId(tx.last_insert_rowid()))
 }
 
+/// As [`dir_named`], for an album that is new: a hidden one in that place gives way.
+pub(super) fn dir_for_album(
+    tx: &Transaction<'_>,
+    parent: DirId,
+    name: &EntryName,
+) -> Result<DirId> {
+    let in_the_way: Option<DirId> = tx
+        .prepare_cached(
+            "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id WHERE d.parent = ?1 AND d.name = ?2",
+        )?
+        .query_row(params![parent, name], |row| row.get(0))
+        .optional()?;
+    if let Some(other) = in_the_way {
+        tx.execute(
+            "UPDATE dirs SET name = ?2 WHERE id = ?1",
+            params![other, spare_name(name, other)?],
+        )?;
+    }
+    let dir = dir_named(tx, parent, name)?;
+    if let Some(other) = in_the_way {
+        if has_shown_child(tx, other)? {
+            inherit(tx, other, dir)?;
+        }
+        show_or_hide(tx, other)?;
+    }
+    Ok(dir)
+}
+
 /// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
 /// Albums below it are called after the old place and stay there.
 pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
@@ -74,7 +103,7 @@ pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryNa
 }
 
 /// Puts a directory that has been taken out of its `old` place into a new one. A mere parent of albums there
-/// gives way: its children move in.
+/// gives way, and so does a hidden album: the children that are shown move in.
 pub(super) fn move_dir(
     tx: &Transaction<'_>,
     dir: DirId,
@@ -89,7 +118,7 @@ pub(super) fn move_dir(
         .query_row(params![parent, name, dir], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((other, is_album)) = in_the_way {
-        if !is_album {
+        if !is_album || has_shown_child(tx, other)? {
             inherit(tx, other, dir)?;
         }
         tx.execute(

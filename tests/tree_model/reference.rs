@@ -30,6 +30,8 @@ pub struct Reference {
     pub albums: BTreeMap<String, Album>,
     /// Those that `mkdir` brings back, by path.
     pub hidden: BTreeMap<String, Album>,
+    /// Hidden ones whose place another has got.
+    pub displaced: BTreeSet<Album>,
     pub names: BTreeMap<String, Node>,
     pub files: Vec<File>,
 }
@@ -209,8 +211,7 @@ impl Reference {
                 Ok(BTreeSet::new())
             }
             Kind::Dir => {
-                self.albums.remove(to);
-                self.hidden.remove(to);
+                self.displaced.extend(self.albums.remove(to).or(self.hidden.remove(to)));
                 let within = self.albums.iter().chain(&self.hidden);
                 let within = within.filter(|(path, _)| moved(path, from, "").is_some());
                 let retitled = within.map(|(_, album)| *album).collect();
