@@ -28,6 +28,7 @@ fn copied_photos_arrive_once_and_are_read_back_byte_for_byte() {
     );
 }
 
+/// > Bytes that were sent before are not sent again.
 #[test]
 fn a_second_copy_uploads_nothing() {
     let world = World::mounted();
@@ -41,6 +42,7 @@ fn a_second_copy_uploads_nothing() {
     assert_eq!(world.remote("A").len(), 5);
 }
 
+/// > Files with the same bytes in an album are names of one item, and so hard links, when Google has it.
 #[test]
 fn twins_are_hard_links_and_count_as_in_the_local_folder() {
     let world = World::mounted();
@@ -56,6 +58,8 @@ fn twins_are_hard_links_and_count_as_in_the_local_folder() {
     });
 }
 
+/// > What is neither a photo nor a video that Google takes is `EMEDIUMTYPE` at its close, and its bytes are kept in
+/// > `.gphotos/failed`.
 #[test]
 fn a_text_file_is_refused_at_close_and_kept_in_failed() {
     let world = World::mounted();
@@ -71,6 +75,7 @@ fn a_text_file_is_refused_at_close_and_kept_in_failed() {
     world.sh("rm mnt/.gphotos/failed/A/notes.txt && sync mnt/A");
 }
 
+/// > An empty file stays here until it has content.
 #[test]
 fn an_empty_file_stays_here_until_it_has_content() {
     let world = World::mounted();
@@ -109,6 +114,8 @@ fn names_survive_whatever_they_are_made_of() {
     assert!(String::from_utf8_lossy(&too_long.stderr).contains("File name too long"));
 }
 
+/// > `mkdir` makes an album at once. `rmdir` of an empty one hides it here, for it stays at Google, and `mkdir`
+/// > brings it back.
 #[test]
 fn albums_are_made_nested_renamed_hidden_and_shown_again() {
     let world = World::mounted();
@@ -126,6 +133,7 @@ fn albums_are_made_nested_renamed_hidden_and_shown_again() {
     assert_eq!(world.names(""), ["2019", "New"]);
 }
 
+/// > `rm` of an item's last name in an album takes it out of the album; it stays in the library.
 #[test]
 fn removed_names_leave_the_album_but_not_the_library() {
     let world = World::mounted();

@@ -393,6 +393,36 @@ fn a_part_may_be_synced() {
     assert_eq!(world.remote("A"), ["1.jpg"]);
 }
 
+/// > So does a file whose name is one for half-written files (`.x`, `x.part`, `x~` and others) until it has another.
+#[test]
+fn half_written_files_stay_here() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 5000);
+    let names = ["1.jpg.part", ".1.jpg", "1.jpg~", "1.tmp", "1.jpg.filepart", "1.jpg.crdownload"];
+    let all = names.map(|name| format!("cp 1.jpg mnt/A/{name}")).join(" && ");
+    world.sh(&format!("mkdir mnt/A && {all} && sync mnt/A && cmp 1.jpg mnt/A/1.jpg~"));
+    assert_eq!(world.remote("A"), [""; 0]);
+    for name in names {
+        world.sh(&format!("mv mnt/A/{name} mnt/A/1.jpg && sync mnt/A && cmp 1.jpg mnt/A/1.jpg"));
+        assert_eq!(world.remote("A"), ["1.jpg"], "{name}");
+    }
+}
+
+/// > A file that was opened and written, and is the same in the end, costs nothing. One that has changed is sent as
+/// > another item, which takes the place of the old one in the album.
+#[test]
+fn edits_that_change_nothing_cost_nothing() {
+    let world = world();
+    world.emulator.reset_stats();
+    world.sh("cat photo/1.jpg > mnt/A/1.jpg && sync mnt/A");
+    world.sh("dd if=photo/1.jpg of=mnt/A/1.jpg bs=1000 conv=notrunc status=none && sync mnt/A");
+    world.sh("printf more >> mnt/A/1.jpg && truncate -s -4 mnt/A/1.jpg && touch mnt/A/1.jpg && sync mnt/A");
+    let stats = world.emulator.stats();
+    assert_eq!((stats.requests.len(), stats.upload_bytes), (0, 0), "{stats:?}");
+    world.sh("printf more >> mnt/A/1.jpg && sync mnt/A && (cat photo/1.jpg; printf more) | cmp - mnt/A/1.jpg");
+    assert_eq!((world.remote("A").len(), world.emulator.dump().items.len()), (1, 2));
+}
+
 /// > A file that is refused is refused at every close of a descriptor that may write, copies included, until it is written
 /// > to again.
 #[test]

@@ -21,6 +21,36 @@ fn fail(world: &World, call: Call, skip: u32, next: u32, failure: Failure) {
     });
 }
 
+/// > `ln` and `mv` of a file within an album are told to nobody; in another album they put the item there, and `mv`
+/// > takes it out of the old one, without an upload. That and `rm` take 50 items to a request.
+#[test]
+fn files_move_and_are_linked_without_an_upload() {
+    let world = World::mounted();
+    for at in 0..200 {
+        world.photo(&format!("photo/{at:03}.jpg"), at, 4000);
+    }
+    world.sh("mkdir mnt/A mnt/B && cp photo/* mnt/A/ && sync mnt");
+    let spent = |script: &str| {
+        world.emulator.reset_stats();
+        world.sh(&format!("{script} && sync mnt"));
+        let stats = world.emulator.stats();
+        let [added, removed] =
+            [Call::AlbumsBatchAdd, Call::AlbumsBatchRemove].map(|call| stats.requests(call));
+        (added, removed, stats.requests.values().sum::<u64>() - added - removed)
+    };
+    assert_eq!(spent("ln mnt/A/000.jpg mnt/A/x.jpg && mv mnt/A/001.jpg mnt/A/y.jpg"), (0, 0, 0));
+    let (added, removed, others) = spent("ln mnt/A/1*.jpg mnt/B/");
+    assert!((2..=3).contains(&added) && removed == 0 && others == 0, "{added} {removed} {others}");
+    let (added, removed, others) = spent("mv mnt/A/0*.jpg mnt/B/");
+    assert!((2..=3).contains(&added) && (2..=3).contains(&removed) && others == 0);
+    // One is still there under another name, and one under its new one.
+    assert_eq!((world.remote("A").len(), world.remote("B").len()), (102, 199));
+    let (added, removed, others) = spent("rm mnt/B/*");
+    assert!(added == 0 && (4..=5).contains(&removed) && others == 0, "{removed} {others}");
+    assert_eq!(world.remote("B").len(), 0);
+    assert_eq!(world.emulator.dump().items.len(), 200);
+}
+
 /// > `mv` of an album moves the albums below it as well: one `albums.patch` each, up to 200.
 #[test]
 fn albums_move_with_all_that_is_below() {
