@@ -44,6 +44,8 @@ fn refresh(world: &World, path: &str) {
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
 }
 
+/// > What is put into an album, or taken out of it, in Google's own app is seen by whoever looks when `--refresh` has
+/// > passed.
 #[test]
 fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
     let world = watching();
@@ -58,6 +60,7 @@ fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
     assert_eq!(fs::metadata(world.mnt.join("Trip/new.jpg")).unwrap().len(), 5000);
 }
 
+/// > So are albums that are made, renamed and deleted there.
 #[test]
 fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time() {
     let world = watching();
@@ -72,6 +75,20 @@ fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time(
     world.edit(Edit::DeleteAlbum { album: "Other".into() });
     wait_for("the album to go", || world.names("") == ["2019"]);
     assert!(!world.mnt.join("Other").exists());
+}
+
+/// > An album that was deleted there stays while a file in it is on its way or only here.
+#[test]
+fn an_album_deleted_outside_stays_for_what_is_only_here() {
+    let world = believing();
+    world.edit(Edit::CreateAlbum { title: "Trip".into() });
+    world.photo("1.jpg", 1, 5000);
+    world.sh("cp 1.jpg mnt/Trip/1.jpg.part");
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
+    refresh(&world, "");
+    world.sh("cmp 1.jpg mnt/Trip/1.jpg.part && rm mnt/Trip/1.jpg.part");
+    refresh(&world, "");
+    assert_eq!(world.names(""), [""; 0]);
 }
 
 #[test]
