@@ -128,7 +128,7 @@ fn what_the_environment_sets_is_not_asked_for() {
     let env = [("GPHOTOSFS_API_URL", "http://127.0.0.1:1")];
     let bare = user.run_with(&[], &env);
     bare.exits(2).says("Usage: gphotosfs [OPTIONS] <COMMAND>").says("  login ");
-    bare.says("[env: GPHOTOSFS_API_URL=");
+    bare.says("GPHOTOSFS_API_URL=http://127.0.0.1:1]");
     assert!(!bare.stderr().contains("error:"), "{}", bare.stderr());
     user.run_with(&["mount"], &env).exits(2).says("Usage: gphotosfs mount <MOUNTPOINT>\n");
 }
