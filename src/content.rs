@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::api::{self, Advice, BaseUrls, Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
-use crate::store::{self, Adoption, FileInfo, Store};
+use crate::store::{self, FileInfo, Store};
 
 use cache::Cache;
 use fetch::Fetch;
@@ -164,7 +164,7 @@ impl Content {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         let reading = self.cache.part(
             info.id,
-            |part| Fetch::new(info.id, media, info.size, part),
+            |part| Fetch::new(info.id, media, info.rendition, part),
             |fetch| Reading::new(self.clone(), fetch),
         )?;
         Ok(Reader::Fetching(reading))
@@ -214,19 +214,6 @@ impl Content {
     pub fn drop_local(&self, info: &FileInfo) {
         self.cache.remove_pieces(info.id);
         Key::all_of(info).for_each(|key| self.cache.remove(key));
-    }
-
-    /// Takes a local file for an item whose bytes nobody here knows, and shows its size and time. Says whether it did.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn adopt(&self, info: &FileInfo, local: &Adoption) -> store::Result<bool> {
-        let done = self.store.adopt(info.id, local)?;
-        if done {
-            // A rendition of Google's need not have the local file's size.
-            self.drop_local(info);
-        }
-        Ok(done)
     }
 
     /// Bytes in the cache, and its limit.
@@ -300,6 +287,25 @@ impl Reader {
         match self {
             Self::Local(file) => Some(read_at(file, offset, len)),
             Self::Fetching(reading) => reading.read_now(offset, len),
+        }
+    }
+
+    /// How long the file is, if all of it is here.
+    pub fn local_length(&self) -> Option<u64> {
+        match self {
+            Self::Local(file) => file.metadata().ok().map(|it| it.len()),
+            Self::Fetching(_) => None,
+        }
+    }
+
+    /// Waits until it is kept how long the file is, which what is downloaded for whoever reads it tells.
+    ///
+    /// # Errors
+    /// If the download fails before.
+    pub async fn learn_length(&self) -> Result<(), Error> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Fetching(reading) => reading.learn_length().await,
         }
     }
 

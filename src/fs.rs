@@ -43,8 +43,10 @@ pub use xattrs::Demand;
 pub struct Config {
     /// Refuse every change.
     pub read_only: bool,
-    /// Ask Google for the sizes of items that were not uploaded here; otherwise they show as 0 until read.
+    /// Ask Google for the sizes of items that were not uploaded here; otherwise they show as 0 until opened.
     pub exact_sizes: bool,
+    /// Other users of this machine are let in.
+    pub shared: bool,
     /// A close returns when Google has the file, rather than when it is safe here.
     pub commit_at_close: bool,
     /// For `status.json`.
@@ -201,7 +203,7 @@ impl Fs {
         Ok(Found::Place(place))
     }
 
-    /// Attributes from what is kept; `None` if Google must be asked for the size.
+    /// Attributes from what is kept; `None` if Google must be asked for the size, or the content is about to change.
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
         let dir = |links, mode, mtime| Attr {
             ino,
@@ -244,7 +246,8 @@ impl Fs {
             }
             Place::File(file) | Place::Viewed(file) => {
                 let info = self.shown(self.place(ino)?, file)?;
-                match info.size {
+                let Some(length) = self.length(&info) else { return Ok(None) };
+                match length.shown(&info) {
                     Some(size) => self.file_attr(ino, &info.stat(), size),
                     None if self.config.exact_sizes => return Ok(None),
                     // When it is learnt, the kernel is told.
@@ -261,19 +264,26 @@ impl Fs {
         }
         let place = self.place(ino)?;
         let file = place.file().ok_or_else(|| Error::plain(libc::ESTALE))?;
-        // Whoever asks for one size of a directory is about to ask for all.
-        self.content.learn_sizes_beside(file, place.is_in_views());
-        if let Err(error) = self.content.learn_size(&self.file(file)?).await {
-            // A listing must not fail because one size is not to be had.
-            let error = &error as &(dyn std::error::Error + 'static);
-            tracing::debug!(file = file.0, error, "size not known: shown as 0");
+        let info = self.file(file)?;
+        if info.size.is_none() {
+            // Whoever asks for one size of a directory is about to ask for all.
+            self.content.learn_sizes_beside(file, place.is_in_views());
+            if let Err(error) = self.content.learn_size(&info).await {
+                // A listing must not fail because one size is not to be had.
+                let error = &error as &(dyn std::error::Error + 'static);
+                tracing::debug!(file = file.0, error, "size not known: shown as 0");
+            }
+        } else if let Some(open) = self.handles.opened(info.id) {
+            // Until its content has changed.
+            drop(open.bytes.read());
         }
         // It took its time: whatever was known before may be different now.
         match self.getattr_now(ino)? {
             Some(attr) => Ok(attr),
             None => {
-                let valid = Duration::ZERO;
-                Ok(Attr { valid, ..self.file_attr(ino, &self.shown(place, file)?.stat(), 0) })
+                let info = self.shown(place, file)?;
+                let attr = self.file_attr(ino, &info.stat(), info.size.unwrap_or(0));
+                Ok(Attr { valid: Duration::ZERO, ..attr })
             }
         }
     }
@@ -291,20 +301,10 @@ impl Fs {
         let mut stats = self.store.stats(&files)?.into_iter();
         let attr = |it: &Listed| -> Result<Option<Attr>> {
             let found = match self.place(it.ino)? {
-                place @ (Place::File(_) | Place::Viewed(_)) => match stats.next().flatten() {
-                    Some(Stat { upload: Some(UploadState::Open), .. }) | None => {
-                        self.getattr_now(it.ino)
-                    }
-                    Some(mut stat) => {
-                        if place.is_in_views() {
-                            stat.links = 1;
-                        }
-                        let attr = self.file_attr(it.ino, &stat, stat.size.unwrap_or(0));
-                        let unknown = stat.size.is_none() && self.config.exact_sizes;
-                        let valid = if unknown { Duration::ZERO } else { attr.valid };
-                        Ok(Some(Attr { valid, ..attr }))
-                    }
-                },
+                place @ (Place::File(_) | Place::Viewed(_)) => {
+                    let Some(stat) = stats.next().flatten() else { return Ok(None) };
+                    self.attr_of_listed(place, stat)
+                }
                 _ => self.getattr_now(it.ino),
             };
             match found {
@@ -316,14 +316,32 @@ impl Fs {
         listed.iter().map(attr).collect()
     }
 
+    fn attr_of_listed(&self, place: Place, stat: Stat) -> Result<Option<Attr>> {
+        // Of what is open the row does not tell all.
+        let open = stat.upload == Some(UploadState::Open) || self.handles.opened(stat.id).is_some();
+        if open && let Some(attr) = self.getattr_now(place.ino())? {
+            return Ok(Some(attr));
+        }
+        let links = if place.is_in_views() { 1 } else { stat.links };
+        let attr = self.file_attr(place.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
+        let unknown = open || (stat.size.is_none() && self.config.exact_sizes);
+        Ok(Some(Attr { valid: if unknown { Duration::ZERO } else { attr.valid }, ..attr }))
+    }
+
     fn file_attr(&self, ino: Ino, stat: &Stat, size: u64) -> Attr {
         // What a writer changes only the spool file knows; and of what becomes of a file that has been merged into
         // another the kernel is told under the other's number.
-        let told = stat.upload != Some(UploadState::Open) && Place::File(stat.id).ino() == ino;
+        let told = stat.upload != Some(UploadState::Open)
+            && Place::File(stat.id).ino() == ino
+            // Whoever has it open is shown another size, as long as it is open.
+            && stat.size.is_none_or(|kept| kept == size);
+        let mode = if self.config.read_only { 0o444 } else { 0o644 };
+        // tar does not open what is empty and can be read by all, and would put it away as empty. Nobody else gets in here.
+        let hidden = if stat.size.is_none() && !self.config.shared { 0o004 } else { 0 };
         Attr {
             ino,
             is_dir: false,
-            mode: if self.config.read_only { 0o444 } else { 0o644 },
+            mode: mode & !hidden,
             // A name among the failed ones is not counted as one in an album.
             links: stat.links.max(u32::from(stat.failed)),
             size,

@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Rename};
+use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Rename};
 use crate::store;
 use modes::Modes;
 
@@ -439,23 +439,29 @@ impl Filesystem for Adapter {
         }
     }
 
-    fn open(&self, _req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.fs.requests().open.up();
         let how = Open {
             write: flags.acc_mode() != OpenAccMode::O_RDONLY,
             truncate: flags.0 & libc::O_TRUNC != 0,
         };
-        match self.fs.open(ino(node), how) {
+        let modes = self.modes.clone();
+        let answer = move |outcome: Result<Opened>| match outcome {
             Ok(opened) => {
                 let fh = FileHandle(opened.fh.0);
                 let register = |file: &File| reply.open_backing(file);
-                let answer = self.modes.open(node, &opened, flags, register);
+                let answer = modes.open(node, &opened, flags, register);
                 match answer.backing {
                     Some(id) => reply.opened_passthrough(fh, answer.flags, &id),
                     None => reply.opened(fh, answer.flags),
                 }
             }
             Err(error) => reply.error(errno("open", &error)),
+        };
+        let place = ino(node);
+        match self.fs.open_now(place, how).transpose() {
+            Some(outcome) => answer(outcome),
+            None => self.wait(req, move |fs| async move { fs.open(place, how).await }, answer),
         }
     }
 

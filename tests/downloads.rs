@@ -136,6 +136,7 @@ fn info(media: &str, size: u64) -> FileInfo {
     FileInfo {
         id: FileId(7),
         size: Some(size),
+        rendition: Some(size),
         mtime_ns: 0,
         atime_ns: 0,
         ctime_ns: 0,

@@ -63,7 +63,11 @@ impl World {
         let settings = mount.settings(self.url.parse().unwrap());
         let profile = Profile::under(self.dir.path());
         let mountpoint = settings.mountpoint.clone();
-        let parts = assemble(&profile, &settings, &mountpoint, self.runtime.handle()).unwrap();
+        let mut parts = assemble(&profile, &settings, &mountpoint, self.runtime.handle()).unwrap();
+        // As a kernel that takes note of everything.
+        for changes in std::mem::take(&mut parts.changes) {
+            std::thread::spawn(move || while changes.next().is_some() {});
+        }
         self.parts = Some(parts);
     }
 
@@ -152,7 +156,7 @@ impl World {
 
     fn try_read(&self, file: Ino) -> Result<Vec<u8>, Errno> {
         let fs = self.fs();
-        let opened = fs.open(file, READ).map_err(|error| error.errno())?;
+        let opened = self.runtime.block_on(fs.open(file, READ)).map_err(|error| error.errno())?;
         let bytes = self.runtime.block_on(fs.read(opened.fh, 0, 1 << 20));
         fs.release(opened.fh).unwrap();
         bytes.map_err(|error| error.errno())
@@ -160,7 +164,7 @@ impl World {
 
     fn write(&self, file: Ino, how: Open, bytes: &[u8]) {
         let fs = self.fs();
-        let opened = fs.open(file, how).unwrap();
+        let opened = self.runtime.block_on(fs.open(file, how)).unwrap();
         self.runtime.block_on(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
         self.runtime.block_on(fs.flush(opened.fh)).unwrap();
         fs.release(opened.fh).unwrap();
@@ -509,9 +513,11 @@ fn a_download_of_the_old_version_does_not_become_the_new_one() {
     world.seed("Trip", 1);
     let trip = world.dir("Trip");
     let file = world.list(trip)[0].ino;
+    // To open it costs nothing then.
+    assert_eq!(world.size(file), 5000);
     world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 600);
     let fs = world.fs();
-    let opened = fs.open(file, READ).unwrap();
+    let opened = fs.open_now(file, READ).unwrap().unwrap();
     let reader = fs.clone();
     let reading =
         world.runtime.spawn(async move { reader.read(opened.fh, 0, 9000).await.unwrap() });
@@ -542,9 +548,7 @@ fn a_download_that_fails_when_nobody_reads_any_more_leaves_nothing_behind() {
         faults.on(Call::Download).failures.push(Injection { rate: 1.0, ..failure });
     });
     let fs = world.fs();
-    let opened = fs.open(file, READ).unwrap();
-    world.interrupted(fs.read(opened.fh, 0, 100));
-    fs.release(opened.fh).unwrap();
+    world.interrupted(fs.open(file, READ));
     let cache = Profile::under(world.dir.path()).cache_dir().unwrap().join("content");
     let begun = Instant::now();
     while std::fs::read_dir(&cache).unwrap().count() > 0 {
@@ -585,7 +589,7 @@ fn an_open_that_truncates_but_may_not_write_is_sealed_all_the_same() {
     let file = world.create(trip, "a.jpg", &photo(1));
     world.sync(trip);
     let fs = world.fs();
-    let opened = fs.open(file, Open { write: false, truncate: true }).unwrap();
+    let opened = fs.open_now(file, Open { write: false, truncate: true }).unwrap().unwrap();
     world.runtime.block_on(fs.flush(opened.fh)).unwrap();
     fs.release(opened.fh).unwrap();
     assert_eq!(fs.getxattr_now(file, b"user.gphotos.state").unwrap().unwrap(), b"scratch");

@@ -253,8 +253,14 @@ impl Run {
             },
             Some(node) => {
                 let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
-                let fh = self.world.open(ino, Open { write: true, truncate }).unwrap();
-                (ino, fh, node)
+                match self.world.open(ino, Open { write: true, truncate }) {
+                    Ok(fh) => (ino, fh, node),
+                    // How long the old content is may have to be asked for first.
+                    Err(error) => {
+                        assert!(!self.calm && !truncate, "{error:?}");
+                        return None;
+                    }
+                }
             }
         };
         self.handles.push(Handle { fh, ino, node });

@@ -68,7 +68,7 @@ fn descriptions_are_written_to_google() {
 }
 
 /// > `user.gphotos.adopted` of an item whose bytes were not written here takes `SHA256 SIZE MTIME_NS` of the local file
-/// > that the item is taken for; size and time are then those, until the item is read, and equal bytes are not sent
+/// > that the item is taken for; size and time are then those, as if it had been copied in, and equal bytes are not sent
 /// > again. Of what was written here it is `EEXIST`, of what is on its way `EBUSY`. It can be removed, alone of all.
 #[test]
 fn adopted_files_are_taken_for_the_local_ones() {
@@ -114,7 +114,7 @@ fn adopted_files_are_taken_for_the_local_ones() {
     assert_eq!(remove(NAME), Err(libc::ENODATA));
     assert_eq!(remove("user.gphotos.id"), Err(libc::EPERM));
 
-    // Of one that nobody has read yet the whole rendition comes, and then its size is the one that counts.
+    // What is read is the whole rendition.
     add("other.jpg", &camera::photo(8, "2019:04:28 09:00:00", true));
     let path = world.mnt.join("A/other.jpg");
     let size = || fs::metadata(&path).unwrap().len();
@@ -122,7 +122,7 @@ fn adopted_files_are_taken_for_the_local_ones() {
     set(&path, &format!("{hash} 100 0")).unwrap();
     wait_for("the kernel to be told", || size() == 100);
     assert_eq!(fs::read(&path).unwrap().len() as u64, rendition);
-    wait_for("the kernel to be told", || size() == rendition);
+    wait_for("the file to be closed", || size() == 100);
 }
 
 /// > Reading `user.gphotos.verify` of an item asks Google for it anew, past all that is kept here, and tells as JSON what

@@ -122,7 +122,9 @@ fn put_back<T>(
     for file in files {
         if let Err(why) = put_back(file) {
             let path = path(file);
-            bar.suspend(|| eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path())));
+            bar.suspend(|| {
+                eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path()))
+            });
             refused += 1;
         }
         bar.inc(1);

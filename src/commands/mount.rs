@@ -183,6 +183,7 @@ pub fn assemble(
             read_only: settings.read_only,
             commit_at_close: settings.commit == Commit::Close,
             exact_sizes: settings.sizes == Sizes::Exact,
+            shared: settings.allow_other,
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
             api_url: settings.upload.api_url.to_string(),

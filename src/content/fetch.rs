@@ -285,6 +285,25 @@ impl Reading {
         }
     }
 
+    pub(super) async fn learn_length(&self) -> Result<(), Error> {
+        // The answer that brings the first byte tells it before, or else the end of the file does.
+        for wanted in [0..1, 0..u64::MAX] {
+            let mut follower = self.fetch.state.subscribe();
+            // What is waited for comes with a lock, which must not outlast the waiting.
+            let told = async {
+                drop(follower.wait_for(|state| state.plan.total().is_some()).await);
+            };
+            tokio::select! {
+                () = told => break,
+                outcome = self.reach(wanted) => outcome?,
+            }
+        }
+        match self.fetch.total() {
+            Some(total) => self.content.learn_total(&self.fetch, total).await,
+            None => Err(Error::NoSize),
+        }
+    }
+
     /// Waits until the file is whole, and says where.
     pub(super) async fn complete(&self) -> Result<Arc<Part>, Error> {
         let mut follower = self.fetch.state.subscribe();

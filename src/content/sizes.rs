@@ -114,7 +114,7 @@ impl Content {
             other => other,
         };
         let size = asked?.ok_or(Error::NoSize)?;
-        self.store.run(move |store| store.learn_item_size(&media, size)).await?;
+        self.store.run(move |store| store.learn_rendition(&media, size)).await?;
         Ok(size)
     }
 

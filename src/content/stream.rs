@@ -232,9 +232,9 @@ impl Content {
         Ok(())
     }
 
-    async fn learn_total(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
+    pub(super) async fn learn_total(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
         let media = fetch.media.clone();
-        Ok(self.store.run(move |store| store.learn_item_size(&media, total)).await?)
+        Ok(self.store.run(move |store| store.learn_rendition(&media, total)).await?)
     }
 
     /// All of a file has come.

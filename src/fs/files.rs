@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::error::{Error, Result};
 use super::handles::{Bytes, Fh, Handle, OpenFile};
 use super::place::{Ino, Place};
+use super::xattrs::TOLD_DEADLINE;
 use super::{Attr, Fs, entry_name};
 use crate::content::{Reader, read_at};
 use crate::media::FileId;
@@ -36,7 +37,7 @@ pub enum Offset {
 pub struct Opened {
     /// Its descriptor.
     pub fh: Fh,
-    /// The size shown may not be the true one: reads must not be cut to it, nor cached.
+    /// It has no size: reads must not be cut to it, nor cached.
     pub direct: bool,
     /// In a filesystem that is read-only, a file on this disk with the same bytes, if there is one.
     pub local: Option<Arc<File>>,
@@ -85,8 +86,73 @@ impl Fs {
         Ok(attr)
     }
 
-    /// Opens a file. Nothing is downloaded before the first read, or write.
-    pub fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
+    /// Opens a file; `None` if it is not known yet how long it is for whoever reads it, or the kernel may have been told
+    /// otherwise.
+    pub fn open_now(&self, ino: Ino, how: Open) -> Result<Option<Opened>> {
+        let opened = self.open_as_it_is(ino, how)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        let shown = match self.handle(descriptor.fh)? {
+            Handle::File { open, .. } if !how.truncate => self.is_as_kept(&open)?,
+            _ => true,
+        };
+        Ok(shown.then(|| descriptor.keep(opened)))
+    }
+
+    /// Opens a file, having learnt how long it is: programs ask when they have opened it, and then read that much. What
+    /// brings the length brings the first bytes, too.
+    pub async fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
+        let opened = self.open_as_it_is(ino, how)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        if let Handle::File { open, .. } = self.handle(descriptor.fh)?
+            && !how.truncate
+            && !self.is_as_kept(&open)?
+        {
+            self.learn_length(&open).await?;
+        }
+        Ok(descriptor.keep(opened))
+    }
+
+    /// Whether a file that has been opened is as long for whoever reads it as it is for others.
+    fn is_as_kept(&self, open: &OpenFile) -> Result<bool> {
+        let info = self.file(open.file)?;
+        Ok(match self.length(&info) {
+            Some(Length::AsKept) => true,
+            Some(Length::Is(length)) => info.size == Some(length),
+            Some(Length::NotLearnt) | None => false,
+        })
+    }
+
+    async fn learn_length(&self, open: &OpenFile) -> Result<()> {
+        let info = self.file(open.file)?;
+        let bytes = open.bytes.read().clone();
+        if let (None, None, Bytes::Item(reader)) = (info.upload, info.rendition, bytes) {
+            let reader = match reader {
+                Some(reader) => reader,
+                None => self.content.open(&info)?,
+            };
+            remember(open, &reader);
+            let learnt = reader.learn_length().await;
+            learnt.map_err(|error| self.not_read(open, error.into()))?;
+        }
+        match self.store.tell_attributes(info.id, TOLD_DEADLINE).await? {
+            true => Ok(()),
+            false => Err(Error::because(libc::EIO, "the kernel does not take note of a size")),
+        }
+    }
+
+    /// How long an item is for whoever has it open; `None` while its content is about to change.
+    pub(super) fn length(&self, info: &FileInfo) -> Option<Length> {
+        if info.upload.is_some() {
+            return Some(Length::AsKept);
+        }
+        let Some(open) = self.handles.opened(info.id) else { return Some(Length::AsKept) };
+        let bytes = open.bytes.try_read()?;
+        let Bytes::Item(reader) = &*bytes else { return Some(Length::AsKept) };
+        let local = reader.as_ref().and_then(Reader::local_length);
+        Some(local.or(info.rendition).map_or(Length::NotLearnt, Length::Is))
+    }
+
+    fn open_as_it_is(&self, ino: Ino, how: Open) -> Result<Opened> {
         // O_RDONLY | O_TRUNC empties a file as well.
         let write = how.write || how.truncate;
         if write {
@@ -122,31 +188,19 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        // Google's rendition of what was adopted may have another size than the local file.
-        let assumed = info.adopted.is_some() && self.content.open_local(&info).is_none();
-        let direct = assumed || info.size.is_none();
-        let local = if self.config.read_only { self.local(&open, &info) } else { None };
-        Ok(Opened { fh, direct, local })
-    }
-
-    /// The local copy of an item. `None` also while it would have to be waited for.
-    fn local(&self, open: &OpenFile, info: &FileInfo) -> Option<Arc<File>> {
-        let mut bytes = open.bytes.try_write()?;
-        if matches!(&*bytes, Bytes::Item(None)) {
-            *bytes = Bytes::Item(self.content.open_local(info));
-        }
-        match &*bytes {
-            Bytes::Item(Some(Reader::Local(file))) => Some(file.clone()),
-            _ => None,
-        }
+        let local = if self.config.read_only { local(&open) } else { None };
+        Ok(Opened { fh, direct: false, local })
     }
 
     /// Where a file's bytes are that nobody has open.
     fn bytes(&self, file: FileId) -> Result<Bytes> {
+        // What is here now is read until the last close, also if the cache gives it up before: the size is told now.
+        let item = |info: &FileInfo| Bytes::Item(self.content.open_local(info));
         // Twice: between the look and the opening the file may move from the spool to the cache.
         for _ in 0..2 {
-            if self.file(file)?.upload.is_none() {
-                return Ok(Bytes::Item(None));
+            let info = self.file(file)?;
+            if info.upload.is_none() {
+                return Ok(item(&info));
             }
             match self.pipeline.spool().open(file) {
                 Ok(spool) => return Ok(Bytes::Spool { file: Arc::new(spool), writing: false }),
@@ -154,7 +208,7 @@ impl Fs {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Bytes::Item(None))
+        Ok(item(&self.file(file)?))
     }
 
     /// Reads what is on this disk; `None` if a download must be waited for.
@@ -201,13 +255,15 @@ impl Fs {
             }
         };
         let outcome = reader.read(offset, len).await;
-        if outcome.is_err()
-            && let Bytes::Item(reader) = &mut *open.bytes.write()
-        {
+        outcome.map_err(|error| self.not_read(&open, error.into()))
+    }
+
+    fn not_read(&self, open: &OpenFile, error: Error) -> Error {
+        if let Bytes::Item(reader) = &mut *open.bytes.write() {
             // The next read tries anew.
             *reader = None;
         }
-        outcome.map_err(|error| self.reading(open.file, error.into()))
+        self.reading(open.file, error)
     }
 
     fn reading(&self, file: FileId, error: Error) -> Error {
@@ -357,7 +413,9 @@ impl Fs {
             }
             // An item has no holes but the one at its end.
             Bytes::Item(_) => {
-                let size = self.file(open.file)?.size.and_then(|size| i64::try_from(size).ok());
+                let info = self.file(open.file)?;
+                let size = self.length(&info).and_then(|length| length.shown(&info));
+                let size = size.and_then(|size| i64::try_from(size).ok());
                 let size = size.ok_or_else(|| Error::plain(libc::EINVAL))?;
                 match whence {
                     _ if offset < 0 || offset >= size => return Err(Error::plain(libc::ENXIO)),
@@ -404,7 +462,7 @@ impl Fs {
         }
         // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
         let ino = Place::File(file).ino();
-        let opened = self.open(ino, Open { write: true, truncate: false })?;
+        let opened = self.open_as_it_is(ino, Open { write: true, truncate: false })?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         self.resize_open(&self.writable(descriptor.fh)?, size).await?;
         self.flush_now(descriptor.fh)
@@ -455,7 +513,8 @@ impl Fs {
                         .map_err(|error| self.reading(open.file, error.into()))?,
                 ),
             };
-            if let (Some(_), Some(size)) = (&content, info.size) {
+            if let Some(content) = &content {
+                let size = content.metadata()?.len();
                 self.wait_for_room(open.file, Need { more: size, total: size }).await?;
             }
             let mut bytes = open.bytes.write();
@@ -665,6 +724,43 @@ impl Drop for Descriptor<'_> {
         if let Err(error) = self.fs.release(self.fh) {
             tracing::debug!(%error, "closing a descriptor of our own");
         }
+    }
+}
+
+impl Descriptor<'_> {
+    /// It is somebody else's to close.
+    fn keep(self, opened: Opened) -> Opened {
+        std::mem::forget(self);
+        opened
+    }
+}
+
+/// How long an item is for whoever has it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// As long as for everybody.
+    AsKept,
+    /// As long as its local copy, or as what Google gives out.
+    Is(u64),
+    /// As long as what Google gives out, which nobody has been told yet.
+    NotLearnt,
+}
+
+impl Length {
+    /// The size to be shown in bytes, if it is known.
+    pub(super) fn shown(self, info: &FileInfo) -> Option<u64> {
+        match self {
+            Self::AsKept | Self::NotLearnt => info.size,
+            Self::Is(length) => Some(length),
+        }
+    }
+}
+
+/// The local copy of an item that is open. `None` also while it would have to be waited for.
+fn local(open: &OpenFile) -> Option<Arc<File>> {
+    match &*open.bytes.try_read()? {
+        Bytes::Item(Some(Reader::Local(file))) => Some(file.clone()),
+        _ => None,
     }
 }
 

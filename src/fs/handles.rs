@@ -25,7 +25,7 @@ pub enum Bytes {
         /// Whether it has been unsealed.
         writing: bool,
     },
-    /// At Google or in the cache; opened when they are first read.
+    /// In the cache, or at Google: what is not here is opened when it is first read.
     Item(Option<Reader>),
 }
 

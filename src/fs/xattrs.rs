@@ -25,8 +25,8 @@ const THUMBNAIL: &str = "thumbnail";
 /// The kernel takes no larger value of an attribute: `XATTR_SIZE_MAX` in linux/limits.h.
 const VALUE_BYTES_MAX: usize = 65536;
 
-/// How long a new listing waits for the kernel to take note of it.
-const TOLD_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a new listing, or an open, waits for the kernel to take note of what is new.
+pub(super) const TOLD_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
@@ -146,7 +146,7 @@ impl Fs {
         self.check_writable()?;
         let adoption = adoption(value).ok_or_else(|| Error::plain(libc::EINVAL))?;
         let info = self.file(file)?;
-        match (info.sha256, self.content.adopt(&info, &adoption)?) {
+        match (info.sha256, self.store.adopt(info.id, &adoption)?) {
             (_, true) => Ok(()),
             // What was sent from here is known better.
             (Some(_), false) if info.upload.is_none() => Err(Error::plain(libc::EEXIST)),

@@ -33,6 +33,9 @@ pub enum Change {
 /// somebody waits in holds up few others.
 const LANES: usize = 5;
 
+/// The one for what can be told at once: attributes and times.
+const AT_ONCE: [usize; 1] = [0];
+
 /// How many changes are taken at a time.
 const BATCH: u32 = 256;
 
@@ -144,16 +147,39 @@ impl Store {
     /// # Errors
     /// If the program is ending.
     pub async fn told(&self, within: Duration) -> Result<bool> {
+        self.told_in(std::array::from_fn::<_, LANES, _>(|lane| lane), within).await
+    }
+
+    /// Has a file's attributes told, because they are others than its row says, or others than it has said until now,
+    /// and waits until that is done; returns whether it was in time.
+    ///
+    /// # Errors
+    /// If the database fails, or the program is ending.
+    pub async fn tell_attributes(&self, file: FileId, within: Duration) -> Result<bool> {
+        if self.signal.get().is_none() {
+            return Ok(true);
+        }
+        let note = move |tx: &Transaction<'_>| {
+            tx.prepare_cached("INSERT OR IGNORE INTO temp.changes (kind, number) VALUES (?1, ?2)")?
+                .execute(params![KIND_ATTRIBUTES, file])?;
+            Ok(())
+        };
+        self.run(move |store| store.write(note)).await?;
+        self.told_in(AT_ONCE, within).await
+    }
+
+    async fn told_in<const N: usize>(&self, lanes: [usize; N], within: Duration) -> Result<bool> {
         let Some(signal) = self.signal.get().cloned() else { return Ok(true) };
-        let lanes = signal.clone();
+        let subscribed = signal.clone();
         let rests: Vec<_> = self
             .run(move |store| {
                 // A rest that is counted after this lock was ours began after what was committed before.
                 let _lock = store.connection.lock();
-                Ok(lanes.lanes.iter().map(|lane| lane.rests.subscribe()).collect())
+                let lanes = lanes.iter().filter_map(|&lane| subscribed.lanes.get(lane));
+                Ok(lanes.map(|lane| lane.rests.subscribe()).collect())
             })
             .await?;
-        signal.wake(&std::array::from_fn::<_, LANES, _>(|lane| lane));
+        signal.wake(&lanes);
         let all = async {
             for mut rest in rests {
                 // It cannot be closed while we have `signal`.

@@ -36,8 +36,9 @@ CREATE TEMP TRIGGER tell_name_moved AFTER UPDATE OF dir, name, file ON main.entr
     INSERT OR IGNORE INTO changes (kind, number)
         SELECT 1, old.file WHERE old.file <> new.file UNION SELECT 1, new.file WHERE old.file <> new.file;
 END;
-CREATE TEMP TRIGGER tell_file AFTER UPDATE OF size, mtime_ns, ctime_ns, atime_ns ON main.files
-WHEN (old.size, old.mtime_ns, old.ctime_ns, old.atime_ns) IS NOT (new.size, new.mtime_ns, new.ctime_ns, new.atime_ns) BEGIN
+CREATE TEMP TRIGGER tell_file AFTER UPDATE OF size, rendition, mtime_ns, ctime_ns, atime_ns ON main.files
+WHEN (old.size, old.rendition, old.mtime_ns, old.ctime_ns, old.atime_ns)
+    IS NOT (new.size, new.rendition, new.mtime_ns, new.ctime_ns, new.atime_ns) BEGIN
     INSERT OR IGNORE INTO changes (kind, number) VALUES (1, new.id);
 END;
 -- An edit has come to nothing: the old bytes are those of the file again.

@@ -24,8 +24,11 @@ pub struct Adoption {
 pub struct FileInfo {
     /// Itself.
     pub id: FileId,
-    /// Bytes; `None` if never learnt.
+    /// Bytes of what was written here, or is taken for it, and otherwise of what Google gives out; `None` if never
+    /// learnt.
     pub size: Option<u64>,
+    /// Bytes of what Google gives out of the item; `None` if never learnt.
+    pub rendition: Option<u64>,
     /// Last change of the bytes, or what somebody has set instead; nanoseconds since 1970.
     pub mtime_ns: i64,
     /// Last change of bytes, times or names; nanoseconds since 1970.
@@ -112,12 +115,12 @@ impl FileInfo {
     }
 }
 
-const FILE_COLUMNS: &str = "f.id, f.size, f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
+const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition), f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
      f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
      u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
      (SELECT count(*) FROM entries e WHERE e.file = f.id), \
      (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), \
-     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), f.adopted";
+     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), f.adopted, f.rendition";
 
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
@@ -144,6 +147,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         ctime_ns: row.get(20)?,
         atime_ns: row.get(21)?,
         adopted: row.get(22)?,
+        rendition: row.get(23)?,
     })
 }
 
@@ -189,7 +193,7 @@ impl Store {
     pub fn stats(&self, files: &[FileId]) -> Result<Vec<Option<Stat>>> {
         self.read(|db| {
             let mut query = db.prepare_cached(
-                "SELECT f.id, f.size, f.mtime_ns, coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), \
+                "SELECT f.id, coalesce(f.size, f.rendition), f.mtime_ns, coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), \
                  u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id), \
                  EXISTS (SELECT 1 FROM failed WHERE file = f.id) \
                  FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1",
@@ -229,7 +233,7 @@ impl Store {
             Ok(db
                 .prepare_cached(&format!(
                     "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id \
-                     WHERE f.size IS NULL AND f.media IS NOT NULL AND f.id IN ({beside}) ORDER BY f.id LIMIT ?2"
+                     WHERE f.size IS NULL AND f.rendition IS NULL AND f.media IS NOT NULL AND f.id IN ({beside}) ORDER BY f.id LIMIT ?2"
                 ))?
                 .query_map(params![file, limit], file_info)?
                 .collect::<rusqlite::Result<_>>()?)
@@ -297,16 +301,15 @@ impl Store {
         })
     }
 
-    /// Keeps the size of an item, which Google tells as the length of a download. It goes by the item, because a
-    /// file may have got another content meanwhile.
+    /// Keeps how long what Google gives out of an item is: it tells that with a download. It goes by the item, because
+    /// a file may have got another content meanwhile.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn learn_item_size(&self, media: &MediaId, size: u64) -> Result<()> {
+    pub fn learn_rendition(&self, media: &MediaId, size: u64) -> Result<()> {
         self.write(|tx| {
             tx.prepare_cached(
-                "UPDATE files SET size = ?2 WHERE media = ?1 AND size IS NOT ?2 AND NOT EXISTS \
-                 (SELECT 1 FROM uploads WHERE file = files.id)",
+                "UPDATE files SET rendition = ?2 WHERE media = ?1 AND rendition IS NOT ?2",
             )?
             .execute(params![media, size])?;
             Ok(())

@@ -47,7 +47,8 @@ CREATE TABLE former_titles (
 
 CREATE TABLE files (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    size        INTEGER,                -- bytes; NULL: not known yet
+    size        INTEGER,                -- bytes of what was written here, or is taken for it; NULL: of no such thing
+    rendition   INTEGER,                -- bytes of what Google gives out of the item; NULL: not known yet
     mtime_ns    INTEGER NOT NULL,       -- nanoseconds since 1970
     ctime_ns    INTEGER,                -- last change of bytes, times or names here; NULL: mtime_ns
     atime_ns    INTEGER,                -- as somebody has set it; NULL: mtime_ns

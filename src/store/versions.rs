@@ -14,7 +14,7 @@ use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 /// The columns of a file that belong to Google's item.
 const ITEM_COLUMNS: &str = "sha256, sha1, media, confirmed, filename, mime, description, product_url, created_at, \
-     width, height, make, model, video, adopted";
+     width, height, make, model, video, adopted, rendition";
 /// Where `confirmed` stands behind `id` and [`ITEM_COLUMNS`]: it cannot be null.
 const CONFIRMED: usize = 4;
 
@@ -146,7 +146,7 @@ fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
         |row| (0..row.as_ref().column_count()).map(|at| row.get(at)).collect(),
     )?;
     let update = format!(
-        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) WHERE id = ?1"
+        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) WHERE id = ?1"
     );
     let nothing = values.iter().enumerate().map(|(at, value)| match at {
         0 => value.clone(),

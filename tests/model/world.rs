@@ -160,7 +160,8 @@ impl World {
     }
 
     pub fn open(&self, file: Ino, how: Open) -> Outcome<Fh> {
-        Ok(errno(self.life().fs.open(file, how))?.fh)
+        let life = self.life();
+        Ok(errno(life.wait(life.fs.open(file, how)))?.fh)
     }
 
     pub fn write(&self, fh: Fh, at: usize, bytes: &[u8]) -> Outcome {
@@ -388,6 +389,7 @@ impl Life {
             read_only: false,
             commit_at_close: false,
             exact_sizes: false,
+            shared: false,
             profile: "model".into(),
             mountpoint: "/nowhere".into(),
             api_url: emulator.url(),
