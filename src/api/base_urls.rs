@@ -133,10 +133,14 @@ impl BaseUrls {
     }
 }
 
-/// Whoever asks while a request is under way goes into the next one.
+/// Whoever asks while a request is under way goes into the next one, unless that one brings what is asked for.
 async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Ask>) {
     let mut asks = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut asks, BATCH_MAX).await > 0 {
+        asks = unanswered(asks, &known);
+        if asks.is_empty() {
+            continue;
+        }
         let ids = batch(&asks, &known);
         let began = Instant::now();
         let outcome = client.get_items(&ids).await.map_err(Arc::new);
@@ -159,6 +163,22 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
             let _ = ask.answer.send(result);
         }
     }
+}
+
+/// Answers whoever asks for what has come since; those that are left have to be asked for.
+fn unanswered(asks: Vec<Ask>, known: &Mutex<Known>) -> Vec<Ask> {
+    let mut known = known.lock();
+    let mut left = Vec::with_capacity(BATCH_MAX);
+    for ask in asks {
+        match known.fresh(&ask.id).cloned() {
+            Some(source) => {
+                // Whoever asked may have been interrupted.
+                let _ = ask.answer.send(Ok(source));
+            }
+            None => left.push(ask),
+        }
+    }
+    left
 }
 
 /// What is asked for, and then of what stands beside it what there is room for.
