@@ -4,6 +4,7 @@
 //! them share one download and the first bytes come before the last. What was copied in through the mount
 //! is put into the cache as it was and read back byte for byte.
 
+mod ahead;
 mod cache;
 mod fetch;
 mod key;
@@ -221,13 +222,13 @@ impl Content {
         self.cache.usage()
     }
 
-    /// Where an item's bytes are to be had. Addresses of items behind it in the album come with it, if it has to be asked
+    /// Where an item's bytes are to be had. Addresses of items next to it come with it, if it has to be asked
     /// for: whoever reads one file of a directory often reads them all.
     async fn source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
         let mut beside = Vec::new();
         if !self.urls.knows(media) {
             let ahead = api::BATCH_MAX as u32;
-            beside = self.store.run(move |store| store.items_after(file, ahead)).await?;
+            beside = self.store.run(move |store| store.items_near(file, ahead)).await?;
         }
         let source = self.urls.get(media, beside).await?;
         match source.video {

@@ -152,7 +152,7 @@ impl Fs {
         loop {
             match self.find(parent, &name)? {
                 Found::Place(place) => {
-                    let attr = self.getattr(place.ino()).await?;
+                    let attr = self.getattr_in(Some(self.place(parent)?), place.ino()).await?;
                     return self.named(parent, place, attr);
                 }
                 Found::Unknown(followers) => {
@@ -259,6 +259,11 @@ impl Fs {
 
     /// Attributes, asking Google for the size if need be.
     pub async fn getattr(&self, ino: Ino) -> Result<Attr> {
+        self.getattr_in(None, ino).await
+    }
+
+    /// As [`Fs::getattr`], for who has looked it up in a directory.
+    async fn getattr_in(&self, parent: Option<Place>, ino: Ino) -> Result<Attr> {
         if let Some(attr) = self.getattr_now(ino)? {
             return Ok(attr);
         }
@@ -266,8 +271,9 @@ impl Fs {
         let file = place.file().ok_or_else(|| Error::plain(libc::ESTALE))?;
         let info = self.file(file)?;
         if info.size.is_none() {
-            // Whoever asks for one size of a directory is about to ask for all.
-            self.content.learn_sizes_beside(file, place.is_in_views());
+            if let Some(within) = parent.and_then(Place::within) {
+                self.content.looked_up(within, info.id)?;
+            }
             if let Err(error) = self.content.learn_size(&info).await {
                 // A listing must not fail because one size is not to be had.
                 let error = &error as &(dyn std::error::Error + 'static);

@@ -255,8 +255,8 @@ fn looking_a_name_up_costs_the_album_list_once_and_a_listing_for_each_album_once
     let cost = world.cost(|| {
         let _ = world.lookup(trip, "IMG_000001.jpg").unwrap();
     });
-    // To be looked up is to be shown with a size, and whoever asks for one is about to ask for all.
-    assert_eq!(cost[0], (Call::MediaItemsSearch, 1));
+    // To be looked up is to be shown with a size.
+    assert_eq!(cost, [(Call::MediaItemsSearch, 1), (Call::Download, 1)]);
     world.list(trip);
     let cost = world.cost(|| assert_eq!(world.lookup(trip, "no.jpg"), Err(errno(libc::ENOENT))));
     assert_eq!(cost, []);
@@ -272,6 +272,76 @@ fn sizes_cost_one_media_request_each_and_are_kept() {
     world.restart();
     let cost = world.cost(|| assert_eq!(world.stat_all(&listed), 20 * 5000));
     assert_eq!(cost, []);
+}
+
+#[test]
+fn looking_a_few_files_up_costs_their_sizes_and_no_others() {
+    let mut world = World::new();
+    world.seed("Trip", 600);
+    let trip = world.dir("Trip");
+    let names = world.names(trip);
+    world.restart();
+    let cost = world.cost(|| {
+        for name in names.iter().step_by(60) {
+            world.lookup(trip, name).unwrap();
+        }
+    });
+    let asked = |call| cost.iter().find(|(it, _)| *it == call).map_or(0, |(_, count)| *count);
+    assert_eq!((asked(Call::Download), asked(Call::MediaItemsBatchGet)), (10, 10), "{cost:?}");
+}
+
+#[test]
+fn reading_files_one_by_one_costs_their_sizes_and_bytes_and_few_others() {
+    let world = World::new();
+    world.edit(Edit::Seed { album: None, count: 600, size: 5000, prefix: "IMG_".into() });
+    let all = world.dir(".gphotos/library/all");
+    let names = world.names(all);
+    let cost = world.cost(|| {
+        for name in &names[..60] {
+            let file = world.lookup(all, name).unwrap();
+            assert_eq!(world.try_read(file).unwrap().len(), 5000);
+        }
+    });
+    // Somebody has listed them: the first look-up may have been that of `ls -l`.
+    let (first, rest) = cost.split_first().unwrap();
+    assert!(first.0 == Call::Download && (120..=150).contains(&first.1), "{cost:?}");
+    assert_eq!(rest, []);
+}
+
+fn look_up_all(world: &World, dir: Ino, names: &[String]) {
+    for name in names {
+        world.lookup(dir, name).unwrap();
+    }
+}
+
+#[test]
+fn looking_all_files_up_asks_for_many_sizes_at_a_time() {
+    let world = World::new();
+    world.seed("Trip", 600);
+    let trip = world.dir("Trip");
+    let names = world.names(trip);
+    world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 100);
+    let mut took = Duration::ZERO;
+    let cost = world.cost(|| {
+        took = timed(|| look_up_all(&world, trip, &names)).1;
+    });
+    assert_eq!(cost, [(Call::Download, 600)]);
+    assert!(took < Duration::from_secs(20), "one after the other: {took:?}");
+}
+
+#[test]
+fn sizes_of_an_album_cost_an_address_for_each_fifty() {
+    let mut world = World::new();
+    world.seed("Trip", 1500);
+    let trip = world.dir("Trip");
+    world.names(trip);
+    world.restart();
+    let names = world.names(trip);
+    let cost = world.cost(|| look_up_all(&world, trip, &names));
+    let (addresses, sizes) = (cost[0], cost[1]);
+    // 30, and one more each time that sizes are asked for ahead, at most.
+    assert!(addresses.0 == Call::MediaItemsBatchGet && addresses.1 <= 45, "{cost:?}");
+    assert_eq!(sizes, (Call::Download, 1500));
 }
 
 #[test]

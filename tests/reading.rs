@@ -273,6 +273,22 @@ fn reading_an_album_asks_for_addresses_fifty_at_a_time() {
 }
 
 #[test]
+fn reading_a_view_asks_for_addresses_fifty_at_a_time() {
+    let world = World::new();
+    world.edit(Edit::Seed { album: None, count: 120, size: 5000, prefix: "IMG_".to_owned() });
+    world.mount(&[]);
+    world.sh("ls -l mnt/.gphotos/library/all >/dev/null");
+    world.umount();
+    world.mount(&[]);
+    world.emulator.reset_stats();
+    world.sh("cat mnt/.gphotos/library/all/* | wc -c");
+    let stats = world.emulator.stats();
+    assert_eq!(stats.requests(Call::MediaItemsBatchGet), 3);
+    assert_eq!(stats.media_requests_today, 120);
+    world.umount();
+}
+
+#[test]
 fn addresses_that_have_expired_cost_one_request_in_vain_for_a_whole_album() {
     let world = World::new();
     // Not their usual hour, which is that of a login, too.

@@ -5,15 +5,17 @@
 //! for it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
+use super::ahead::Walks;
 use super::vain::{Pauses, Vain};
 use super::{Content, Error};
 use crate::api::{Advice, SourceError};
 use crate::media::FileId;
-use crate::store::{self, FileInfo};
+use crate::store::{self, FileInfo, Within};
 
 /// How many sizes are asked for at a time.
 const AT_A_TIME: usize = 16;
@@ -21,8 +23,9 @@ const AT_A_TIME: usize = 16;
 /// Items share this many turns: whoever asks for the same one waits, and then finds it known.
 const ITEM_TURNS: usize = 64;
 
-/// How many sizes are asked for ahead of whoever lists a directory.
-const AHEAD: u32 = 256;
+/// Two look-ups follow each other if fewer sizes than this are not known between them: some go through a directory with
+/// several threads.
+const NEAR: u32 = 8;
 
 /// Nobody waits longer for one size.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -38,8 +41,10 @@ const PAUSES: Pauses = Pauses {
 pub(super) struct Sizes {
     turns: Semaphore,
     items: [tokio::sync::Mutex<()>; ITEM_TURNS],
-    /// The turn of whoever asks for a whole directory.
-    beside: tokio::sync::Mutex<()>,
+    /// The turn of whoever asks ahead of somebody who goes through a directory.
+    ahead: tokio::sync::Mutex<()>,
+    // Held for a look or a change.
+    walks: parking_lot::Mutex<Walks>,
     vain: Vain,
 }
 
@@ -48,7 +53,8 @@ impl Default for Sizes {
         Self {
             turns: Semaphore::new(AT_A_TIME),
             items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
-            beside: tokio::sync::Mutex::default(),
+            ahead: tokio::sync::Mutex::default(),
+            walks: parking_lot::Mutex::default(),
             vain: Vain::new(PAUSES, is_of_service),
         }
     }
@@ -118,25 +124,52 @@ impl Content {
         Ok(size)
     }
 
-    /// Learns, in the background, the sizes of all items that share an album with this one, or (`in_view`) a
-    /// view: whoever asks for one is listing them all.
-    pub fn learn_sizes_beside(&self, file: FileId, in_view: bool) {
+    /// A file whose size is not known is looked up in a directory. If that is likely to go on, the sizes of those behind
+    /// it are learnt in the background.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn looked_up(&self, within: Within, file: FileId) -> store::Result<()> {
         if self.sizes.vain.why_not(file).is_some() {
-            return;
+            return Ok(());
         }
+        let last = self.sizes.walks.lock().last(within);
+        let follows = match last {
+            Some(last) => self.store.unsized_between(within, last, file, NEAR)? < NEAR,
+            None => false,
+        };
+        let ahead = self.sizes.walks.lock().looked_up(within, file, follows, Instant::now());
+        if ahead > 0 {
+            self.learn_sizes_after(within, file, ahead);
+        }
+        Ok(())
+    }
+
+    /// Somebody is about to list a directory.
+    pub fn listed(&self, within: Within) {
+        self.sizes.walks.lock().listed(within, Instant::now());
+    }
+
+    /// Somebody opens a file.
+    pub fn opened(&self, file: FileId) {
+        self.sizes.walks.lock().opened(file);
+    }
+
+    fn learn_sizes_after(&self, within: Within, file: FileId, ahead: u32) {
         let content = self.clone();
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
-            let Ok(_alone) = content.sizes.beside.try_lock() else { return };
+            let Ok(_alone) = content.sizes.ahead.try_lock() else { return };
             let unknown =
-                content.store.run(move |store| store.unsized_beside(file, in_view, AHEAD)).await;
-            let mut asking = tokio::task::JoinSet::new();
-            for info in unknown.unwrap_or_default() {
-                let content = content.clone();
-                asking.spawn(async move { content.learn_size(&info).await.map(drop) });
-            }
-            // What stops one stops all: those behind it do not ask.
-            while asking.join_next().await.is_some() {}
+                content.store.run(move |store| store.unsized_after(within, file, ahead)).await;
+            // In their order, so that those whose addresses come together are asked for together. What stops one stops
+            // all: those behind it do not ask.
+            let learn = async |info| drop(content.learn_size(&info).await);
+            stream::iter(unknown.unwrap_or_default())
+                .map(learn)
+                .buffer_unordered(AT_A_TIME)
+                .collect::<()>()
+                .await;
         });
     }
 }

@@ -38,7 +38,11 @@ impl Fs {
     /// Somebody is about to look at a directory: listings that are due begin. Says whether the kernel may keep what it
     /// reads: all names are there, and it is told of changes.
     pub fn opendir(&self, ino: Ino) -> Result<bool> {
-        match self.place(ino)? {
+        let place = self.place(ino)?;
+        if let Some(within) = place.within() {
+            self.content.listed(within);
+        }
+        match place {
             Place::Dir(dir) => {
                 if self.store.dir(dir)?.is_none() {
                     return Err(Error::plain(libc::ESTALE));

@@ -178,6 +178,7 @@ impl Fs {
         let info = self.file(file)?;
         // Files that were merged live on under another number.
         let file = info.id;
+        self.content.opened(file);
         let (fh, open) = self.handles.open(file, write, || self.bytes(file))?;
         if write {
             self.pipeline.opened(file);

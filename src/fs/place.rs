@@ -4,6 +4,7 @@
 //! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
 
 use crate::media::{DirId, FileId, View};
+use crate::store::Within;
 
 /// An inode number as the kernel knows it. 1 is the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +65,15 @@ impl Place {
     /// Whether it is one of the views, or in one, where nothing changes.
     pub fn is_in_views(self) -> bool {
         matches!(self, Self::Library | Self::View(_) | Self::Viewed(_))
+    }
+
+    /// The directory of items that it is.
+    pub fn within(self) -> Option<Within> {
+        match self {
+            Self::Dir(dir) => Some(Within::Dir(dir)),
+            Self::View(view) => Some(Within::View(view)),
+            _ => None,
+        }
     }
 
     /// Whether it is one of the user's directories or files.

@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::tree::{is_orphan, survivor};
 use super::{Result, Store, UploadState, from_millis, to_nanos};
-use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
+use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
 
 /// What a local file has that is taken for an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,34 @@ pub struct Adoption {
     pub size: u64,
     /// Nanoseconds since 1970.
     pub mtime_ns: i64,
+}
+
+/// A directory in which items have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Within {
+    /// An album.
+    Dir(DirId),
+    /// One of the views by date.
+    View(View),
+}
+
+impl Within {
+    /// The table of its names, and the column that says in which directory they are.
+    fn entries(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Dir(_) => ("entries", "dir"),
+            Self::View(_) => ("view_entries", "view"),
+        }
+    }
+}
+
+impl ToSql for Within {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Dir(dir) => dir.to_sql(),
+            Self::View(view) => view.to_sql(),
+        }
+    }
 }
 
 /// What is known of a file.
@@ -122,6 +151,23 @@ const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition), f.mtime_ns, f.s
      (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), \
      coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), f.adopted, f.rendition";
 
+/// Of a row `f` of `files`: it is an item, and nobody has learnt its size yet.
+const UNSIZED: &str = "f.size IS NULL AND f.rendition IS NULL AND f.media IS NOT NULL";
+
+/// What comes after an entry, and what comes before it.
+const NEAR_IN_ALBUM: [&str; 2] = [
+    "SELECT f.media FROM entries e JOIN files f ON f.id = e.file \
+     WHERE e.dir = ?1 AND e.id > ?2 AND f.media IS NOT NULL ORDER BY e.id LIMIT ?3",
+    "SELECT f.media FROM entries e JOIN files f ON f.id = e.file \
+     WHERE e.dir = ?1 AND e.id < ?2 AND f.media IS NOT NULL ORDER BY e.id DESC LIMIT ?3",
+];
+const NEAR_IN_VIEW: [&str; 2] = [
+    "SELECT f.media FROM view_entries e JOIN files f ON f.id = e.file \
+     WHERE e.view = ?1 AND e.id > ?2 AND e.name IS NOT NULL AND f.media IS NOT NULL ORDER BY e.id LIMIT ?3",
+    "SELECT f.media FROM view_entries e JOIN files f ON f.id = e.file \
+     WHERE e.view = ?1 AND e.id < ?2 AND e.name IS NOT NULL AND f.media IS NOT NULL ORDER BY e.id DESC LIMIT ?3",
+];
+
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
         id: row.get(0)?,
@@ -218,42 +264,79 @@ impl Store {
         })
     }
 
-    /// Items whose size is not known, in the directories where `file` has names, or in the narrowest view that
-    /// shows it.
+    /// Up to `limit` items whose size is not known and that come after `file` in a directory.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn unsized_beside(&self, file: FileId, in_view: bool, limit: u32) -> Result<Vec<FileInfo>> {
-        let beside = if in_view {
-            "SELECT file FROM view_entries WHERE view = (SELECT max(view) FROM view_entries WHERE file = ?1)"
-        } else {
-            "SELECT e.file FROM entries e WHERE e.dir IN (SELECT dir FROM entries WHERE file = ?1)"
-        };
+    pub fn unsized_after(&self, within: Within, file: FileId, limit: u32) -> Result<Vec<FileInfo>> {
+        let (table, dir) = within.entries();
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
-                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id \
-                     WHERE f.size IS NULL AND f.rendition IS NULL AND f.media IS NOT NULL AND f.id IN ({beside}) ORDER BY f.id LIMIT ?2"
+                    "SELECT {FILE_COLUMNS} FROM {table} e JOIN files f ON f.id = e.file \
+                     LEFT JOIN uploads u ON u.file = f.id \
+                     WHERE e.{dir} = ?1 AND e.id > (SELECT min(id) FROM {table} WHERE {dir} = ?1 AND file = ?2) \
+                     AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?3"
                 ))?
-                .query_map(params![file, limit], file_info)?
+                .query_map(params![within, file, limit], file_info)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
 
-    /// Google's ids of the items that come after `file` in the directories where it has names.
+    /// How many items of unknown size, up to `limit`, stand between two files of a directory.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn items_after(&self, file: FileId, limit: u32) -> Result<Vec<MediaId>> {
+    pub fn unsized_between(
+        &self,
+        within: Within,
+        one: FileId,
+        other: FileId,
+        limit: u32,
+    ) -> Result<u32> {
+        let (table, dir) = within.entries();
         self.read(|db| {
             Ok(db
-                .prepare_cached(
-                    "SELECT f.media FROM entries here JOIN entries e ON e.dir = here.dir AND e.id > here.id \
-                     JOIN files f ON f.id = e.file WHERE here.file = ?1 AND f.media IS NOT NULL \
-                     ORDER BY e.id LIMIT ?2",
-                )?
-                .query_map(params![file, limit], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?)
+                .prepare_cached(&format!(
+                    "WITH ends AS (SELECT min(id) AS first, max(id) AS last FROM {table} \
+                     WHERE {dir} = ?1 AND file IN (?2, ?3)) \
+                     SELECT count(*) FROM (SELECT 1 FROM {table} e JOIN files f ON f.id = e.file \
+                     WHERE e.{dir} = ?1 AND e.id > (SELECT first FROM ends) AND e.id < (SELECT last FROM ends) \
+                     AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?4)"
+                ))?
+                .query_row(params![within, one, other, limit], |row| row.get(0))?)
+        })
+    }
+
+    /// Google's ids of the items next to `file` where it has a name, in an album or else in the view that shows the most:
+    /// up to `limit` that come after it, and then as many before it, the nearest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn items_near(&self, file: FileId, limit: u32) -> Result<Vec<MediaId>> {
+        self.read(|db| {
+            let place = |sql: &str| -> Result<Option<(i64, i64)>> {
+                let found = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                Ok(db.prepare_cached(sql)?.query_row([file], found).optional()?)
+            };
+            // One of them: to sort what comes after in several would take all of it.
+            let album = "SELECT dir, id FROM entries WHERE file = ?1 LIMIT 1";
+            let view = "SELECT view, id FROM view_entries WHERE file = ?1 ORDER BY view LIMIT 1";
+            let (sql, (within, cookie)) = if let Some(place) = place(album)? {
+                (NEAR_IN_ALBUM, place)
+            } else if let Some(place) = place(view)? {
+                (NEAR_IN_VIEW, place)
+            } else {
+                return Ok(Vec::new());
+            };
+            let mut near = Vec::new();
+            for direction in sql {
+                let mut statement = db.prepare_cached(direction)?;
+                let found =
+                    statement.query_map(params![within, cookie, limit], |row| row.get(0))?;
+                near.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            Ok(near)
         })
     }
 
@@ -383,4 +466,25 @@ pub(super) fn touched(tx: &Transaction<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE files SET ctime_ns = ?2 WHERE id = ?1")?
         .execute(params![file, to_nanos(SystemTime::now())])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_next_to_a_file_is_found_without_sorting_all_of_it() {
+        let store = Store::in_memory().unwrap();
+        for sql in NEAR_IN_ALBUM.into_iter().chain(NEAR_IN_VIEW) {
+            let plan: Vec<String> = store
+                .read(|db| {
+                    Ok(db
+                        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?
+                        .query_map([1, 1, 1], |row| row.get(3))?
+                        .collect::<rusqlite::Result<_>>()?)
+                })
+                .unwrap();
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
 }

@@ -1,0 +1,122 @@
+//! Whose sizes are learnt ahead: those of a directory that somebody goes through, as `ls -l` and `find` do, who looks
+//! up one name after the other and opens none. Pure.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use crate::media::FileId;
+use crate::store::Within;
+
+/// Directories that are remembered.
+const WALKS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+
+/// How many sizes are learnt ahead at first, and at the most: this doubles with each look-up that follows.
+const AHEAD_MIN: u32 = 8;
+const AHEAD_MAX: u32 = 256;
+
+/// Look-ups that may be for these files alone, where nobody has listed the directory.
+const ALONE: u32 = 3;
+
+/// How long a listing makes it likely that its names are looked up.
+const LATELY: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub(super) struct Walks(LruCache<Within, Walk>);
+
+#[derive(Default)]
+struct Walk {
+    listed: Option<Instant>,
+    /// The file of unknown size that was looked up last.
+    last: Option<FileId>,
+    /// How many such look-ups have followed each other.
+    in_a_row: u32,
+}
+
+impl Default for Walks {
+    fn default() -> Self {
+        Self(LruCache::new(WALKS_MAX))
+    }
+}
+
+impl Walks {
+    /// Somebody is about to list a directory.
+    pub(super) fn listed(&mut self, within: Within, now: Instant) {
+        self.0.get_or_insert_mut(within, Walk::default).listed = Some(now);
+    }
+
+    /// Where a directory was looked at last.
+    pub(super) fn last(&self, within: Within) -> Option<FileId> {
+        self.0.peek(&within)?.last
+    }
+
+    /// A file whose size is not known is looked up; `follows` says whether it stands close to the last one. Says how
+    /// many sizes behind it are to be learnt with its own.
+    pub(super) fn looked_up(
+        &mut self,
+        within: Within,
+        file: FileId,
+        follows: bool,
+        now: Instant,
+    ) -> u32 {
+        let walk = self.0.get_or_insert_mut(within, Walk::default);
+        walk.in_a_row = if follows { walk.in_a_row.saturating_add(1) } else { 1 };
+        walk.last = Some(file);
+        let listed = walk.listed.is_some_and(|at| now.duration_since(at) < LATELY);
+        match walk.in_a_row.saturating_sub(if listed { 0 } else { ALONE }) {
+            0 => 0,
+            counted => AHEAD_MIN.saturating_mul(1 << (counted - 1).min(16)).min(AHEAD_MAX),
+        }
+    }
+
+    /// A file is opened: whoever has looked it up did so to read it.
+    pub(super) fn opened(&mut self, file: FileId) {
+        let read = self.0.iter().find(|(_, walk)| walk.last == Some(file)).map(|(it, _)| *it);
+        if let Some(within) = read {
+            self.0.pop(&within);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::DirId;
+
+    const DIR: Within = Within::Dir(DirId(7));
+
+    /// What is learnt ahead of look-ups one behind the other.
+    fn walk(walks: &mut Walks, count: i64, now: Instant) -> Vec<u32> {
+        (0..count).map(|at| walks.looked_up(DIR, FileId(at), true, now)).collect()
+    }
+
+    #[test]
+    fn the_further_somebody_goes_the_more_is_learnt_ahead() {
+        let (mut walks, now) = (Walks::default(), Instant::now());
+        assert_eq!(walk(&mut walks, 9, now), [0, 0, 0, 8, 16, 32, 64, 128, 256]);
+        assert_eq!(walk(&mut walks, 40, now).last(), Some(&256));
+    }
+
+    #[test]
+    fn a_listing_makes_the_first_look_up_one_of_many_for_a_while() {
+        let (mut walks, now) = (Walks::default(), Instant::now());
+        walks.listed(DIR, now);
+        assert_eq!(walk(&mut walks, 3, now), [8, 16, 32]);
+        walks.listed(DIR, now);
+        assert_eq!(walks.looked_up(DIR, FileId(90), false, now), 8);
+        assert_eq!(walks.looked_up(DIR, FileId(50), false, now + LATELY), 0);
+    }
+
+    #[test]
+    fn who_reads_what_was_looked_up_goes_through_nothing() {
+        let (mut walks, now) = (Walks::default(), Instant::now());
+        walks.listed(DIR, now);
+        assert_eq!(walks.looked_up(DIR, FileId(1), false, now), 8);
+        walks.opened(FileId(1));
+        for file in 2..20 {
+            assert_eq!(walks.looked_up(DIR, FileId(file), true, now), 0);
+            walks.opened(FileId(file));
+        }
+    }
+}
