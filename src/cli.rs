@@ -156,7 +156,7 @@ pub struct MountArgs {
     #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
     pub spool_size: ByteSize,
 
-    /// Whether the kernel reads cached files of a read-only mount by itself: where it can and may, or never
+    /// Whether the kernel reads cached files by itself, in a read-only mount and in .gphotos/library: where it can and may, or never
     #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
     pub passthrough: Passthrough,
 
@@ -259,7 +259,7 @@ pub enum Sizes {
 /// Who reads files whose bytes are on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Passthrough {
-    /// The kernel, without asking, where that is possible: read-only, since Linux 6.9, as root
+    /// The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root
     Auto,
     /// This program, whenever the kernel asks
     Off,

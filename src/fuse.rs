@@ -90,7 +90,7 @@ impl Mount {
         };
         let turns = Arc::new(Semaphore::new(WAITING_MAX));
         let write_turns = Arc::new(Semaphore::new(WAITING_WRITES_MAX));
-        let modes = Arc::new(Modes::new(options.passthrough && options.read_only));
+        let modes = Arc::new(Modes::new(options.passthrough));
         let keeps_listings = false;
         let adapter = Adapter { fs, runtime, turns, write_turns, owner, modes, keeps_listings };
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config)? })

@@ -83,6 +83,21 @@ impl Drop for Stopped {
     }
 }
 
+/// Whether a photo can be read while the mount's process is stopped, and so answers nobody.
+fn is_read_by_the_kernel(world: &World, path: &Path) -> bool {
+    let file = File::open(path).unwrap();
+    let stopped = Stopped::new(world);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || sender.send(all_of(&file)));
+    let bytes = receiver.recv_timeout(Duration::from_secs(20));
+    drop(stopped);
+    drop(reader.join().unwrap());
+    if let Ok(bytes) = &bytes {
+        same(bytes, &jpeg(1, 300_000), "by the kernel");
+    }
+    bytes.is_ok()
+}
+
 #[test]
 fn the_kernel_reads_what_is_here_by_itself() {
     if !is_possible() {
@@ -91,15 +106,25 @@ fn the_kernel_reads_what_is_here_by_itself() {
     let (world, path) = world();
     world.umount();
     world.mount(READ_ONLY[0]);
-    let file = File::open(path).unwrap();
-    // Whoever reads, the bytes are the same; but a process that is stopped answers nobody.
-    let stopped = Stopped::new(&world);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || sender.send(all_of(&file)));
-    let bytes = receiver.recv_timeout(Duration::from_secs(20));
-    drop(stopped);
-    reader.join().unwrap().unwrap();
-    same(&bytes.expect("the kernel waits for the process"), &jpeg(1, 300_000), "by the kernel");
+    assert!(is_read_by_the_kernel(&world, &path), "the kernel waits for the process");
+}
+
+#[test]
+fn the_kernel_reads_by_itself_what_the_views_show_while_it_is_edited_in_its_album() {
+    if !is_possible() {
+        return;
+    }
+    let (world, path) = world();
+    let viewed = world.mnt.join(".gphotos/library/all/1.jpg");
+    assert!(is_read_by_the_kernel(&world, &viewed), "the kernel waits for the process");
+    let (before, there) = (File::open(&viewed).unwrap(), File::open(&path).unwrap());
+    read_write(&path).write_all_at(b"edited", 5000).unwrap();
+    let mut wanted = jpeg(1, 300_000);
+    same(&all_of(&before), &wanted, "what Google holds");
+    wanted[5000..5006].copy_from_slice(b"edited");
+    same(&all_of(&there), &wanted, "in the album");
+    world.sh("sync mnt/A");
+    same(&fs::read(&path).unwrap(), &wanted, "in the end");
 }
 
 #[test]

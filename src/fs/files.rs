@@ -39,7 +39,7 @@ pub struct Opened {
     pub fh: Fh,
     /// It has no size: reads must not be cut to it, nor cached.
     pub direct: bool,
-    /// In a filesystem that is read-only, a file on this disk with the same bytes, if there is one.
+    /// Where nobody can write to it, a file on this disk with the same bytes, if there is one.
     pub local: Option<Arc<File>>,
 }
 
@@ -158,7 +158,8 @@ impl Fs {
         if write {
             self.check_writable()?;
         }
-        let file = match self.place(ino)? {
+        let place = self.place(ino)?;
+        let file = match place {
             Place::Viewed(_) if write => return Err(Error::plain(libc::EROFS)),
             Place::File(file) | Place::Viewed(file) => file,
             Place::Status | Place::Metrics if write => return Err(Error::plain(libc::EACCES)),
@@ -189,7 +190,8 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        let local = if self.config.read_only { local(&open) } else { None };
+        let unwritable = self.config.read_only || place.is_in_views();
+        let local = if unwritable { local(&open) } else { None };
         Ok(Opened { fh, direct: false, local })
     }
 

@@ -2,10 +2,10 @@
 //! (direct); or from a file on this disk, without asking us (passthrough).
 //!
 //! The first descriptor of an inode decides, and as long as one is open the others conform:
-//! * Passthrough excludes the others: the kernel answers an open that would mix them with `EIO`. It is for mounts that
-//!   are read-only. In others a descriptor opened for writing would have part in it as soon as somebody reads, and what
-//!   it writes through a mapping would not pass through us: it may come after the last close, or fail, and we would
-//!   upload what there is.
+//! * Passthrough excludes the others: the kernel answers an open that would mix them with `EIO`. It is for inodes that
+//!   nobody can open for writing: all of a mount that is read-only, and those of the views. Of others a descriptor opened
+//!   for writing would have part in it as soon as somebody reads, and what it writes would not pass through us: through
+//!   a mapping it may come after the last close, any write may fail, and we would upload what there is.
 //! * Direct is for descriptors that can do nothing but write, to which the page cache is only one more copy. Pages
 //!   that somebody reads meanwhile might miss what is written.
 
@@ -59,7 +59,7 @@ pub(super) struct Answer {
 }
 
 impl Modes {
-    /// `passthrough` says whether it is wanted, and right.
+    /// `passthrough` says whether it is wanted.
     pub(super) fn new(passthrough: bool) -> Self {
         let table =
             Table { passthrough, inodes: HashMap::default(), descriptors: HashMap::default() };
