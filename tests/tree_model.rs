@@ -293,6 +293,9 @@ impl<S: Subject> Run<S> {
         self.assert_same(outcome, expected.clone().map(drop), &format!("mv {from} {to} ({how:?})"));
         // Our word is the last.
         let told = expected.unwrap_or_default();
+        if self.is_below_odd(to) {
+            self.odd.extend(&told);
+        }
         self.pending.retain(|it| !matches!(it, Pending::Renamed(album, _) if told.contains(album)));
     }
 
@@ -323,12 +326,16 @@ impl<S: Subject> Run<S> {
         self.ids.push(new.id.clone());
         let album = self.ids.len() - 1;
         if new.title != path {
-            let mut above = self.odd.iter().filter_map(|odd| self.reference.path_of(*odd));
-            let odd = above.any(|odd| path.starts_with(&format!("{odd}/")));
-            assert!(odd, "{path} is titled {}", new.title);
+            assert!(self.is_below_odd(path), "{path} is titled {}", new.title);
             self.odd.insert(album);
         }
         album
+    }
+
+    /// Whether a directory above has another title than its path: titles of what comes into it begin with that.
+    fn is_below_odd(&self, path: &str) -> bool {
+        let mut above = self.odd.iter().filter_map(|odd| self.reference.path_of(*odd));
+        above.any(|odd| path.starts_with(&format!("{odd}/")))
     }
 
     fn stranger_adds(&mut self, album: Album, name: String) {
