@@ -99,6 +99,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether Google says that there is no such thing.
+    fn is_not_found(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_not_found(),
+            Self::Shared(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+}
+
 /// What is there. Cheap to clone.
 #[derive(Clone)]
 pub struct Library {
@@ -248,11 +259,19 @@ impl Library {
         self.memory.forgive();
         self.list_anew(Subject::Albums).await?;
         let albums = self.store.run(move |store| store.distrust_listings(dir)).await?;
-        let listings = albums.into_iter().map(|dir| self.list_anew(Subject::Items(dir)));
+        let listings = albums.into_iter().map(|dir| self.list_items_anew(dir));
         futures_util::stream::iter(listings)
             .buffer_unordered(REFRESH_AT_A_TIME)
             .try_collect::<()>()
             .await
+    }
+
+    /// An album that has been deleted at Google stays while files in it are only here, and has nothing to list.
+    async fn list_items_anew(&self, dir: DirId) -> Result<(), Error> {
+        match self.list_anew(Subject::Items(dir)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// A listing that is running may have begun before what the caller wants to see.

@@ -339,8 +339,9 @@ fn sizes_of_an_album_cost_an_address_for_each_fifty() {
     let names = world.names(trip);
     let cost = world.cost(|| look_up_all(&world, trip, &names));
     let (addresses, sizes) = (cost[0], cost[1]);
-    // 30, and one more each time that sizes are asked for ahead, at most.
-    assert!(addresses.0 == Call::MediaItemsBatchGet && addresses.1 <= 45, "{cost:?}");
+    // 30 if each brought fifty that nobody else had asked for; how near it comes is a matter of time. An address that is
+    // asked for although it has just come makes it more than 60.
+    assert!(addresses.0 == Call::MediaItemsBatchGet && addresses.1 <= 60, "{cost:?}");
     assert_eq!(sizes, (Call::Download, 1500));
 }
 

@@ -88,7 +88,12 @@ fn is_read_by_the_kernel(world: &World, path: &Path) -> bool {
     let file = File::open(path).unwrap();
     let stopped = Stopped::new(world);
     let (sender, receiver) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || sender.send(all_of(&file)));
+    let reader = std::thread::spawn(move || {
+        // Nothing but the bytes is asked for.
+        let mut bytes = vec![0; 300_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        sender.send(bytes)
+    });
     let bytes = receiver.recv_timeout(Duration::from_secs(20));
     drop(stopped);
     drop(reader.join().unwrap());
