@@ -191,7 +191,7 @@ fn a_network_that_goes_away_is_waited_for() {
     world.start_emulator();
     world.sync();
     let mut remote = world.remote("A");
-    assert_eq!(remote.pop().as_deref(), Some("late.jpg"));
+    assert_eq!(remote.pop().as_deref(), Some("late.jpg"), "{}", world.log());
     assert_eq!((remote.len(), world.emulator.dump().items.len()), (40, 41));
 }
 

@@ -118,6 +118,10 @@ pub struct Unconfirmed {
 const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file \
      AND (m.present = 2 OR (m.want = 1 AND m.present = 0)) ORDER BY m.present DESC, m.since, m.dir LIMIT 1)";
 
+/// After so many failures a file still has its place in the order of closing: one is what an outage costs whatever was
+/// on its way, and those behind it wait for one more try. Two are its own.
+pub const FAILURES_WITH_PLACE: u32 = 1;
+
 impl Store {
     /// Up to `limit` files ready to be created, and up to `coming` that are about to be, in the order of closing.
     ///
@@ -152,10 +156,10 @@ impl Store {
             let coming = db
                 .prepare_cached(&format!(
                     "SELECT u.file, u.seq, {TARGET} FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND u.attempts = 0 AND NOT ({HAS_TWIN}) AND {TARGET} IS NOT NULL \
+                     WHERE u.state = ?1 AND u.attempts <= ?3 AND NOT ({HAS_TWIN}) AND {TARGET} IS NOT NULL \
                      ORDER BY u.seq LIMIT ?2"
                 ))?
-                .query_map(params![UploadState::Sealed, coming], |row| {
+                .query_map(params![UploadState::Sealed, coming, FAILURES_WITH_PLACE], |row| {
                     Ok(Coming { file: row.get(0)?, seq: row.get(1)?, dir: row.get(2)? })
                 })?
                 .collect::<rusqlite::Result<_>>()?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use crate::media::DirId;
-use crate::store::{Coming, Ready};
+use crate::store::{Coming, FAILURES_WITH_PLACE, Ready};
 
 /// A batch that others are still joining is sent at the latest this many lingers after its first file
 /// was ready.
@@ -58,10 +58,12 @@ pub(super) fn next(ready: &[Ready], coming: &[Coming], rules: &Rules) -> Next {
 
 fn together(ready: &[Ready], coming: &[Coming], dir: DirId, max: usize) -> Vec<Ready> {
     let first_coming = coming.iter().find(|file| file.dir == dir).map_or(i64::MAX, |file| file.seq);
-    // A file that has failed once has lost its place: it neither waits nor is waited for.
+    // A file that has failed again has lost its place: it neither waits nor is waited for.
     let mut candidates = ready
         .iter()
-        .filter(|file| file.dir == dir && (file.seq < first_coming || file.attempts > 0))
+        .filter(|file| {
+            file.dir == dir && (file.seq < first_coming || file.attempts > FAILURES_WITH_PLACE)
+        })
         .peekable();
     if let Some(first) = candidates.next_if(|file| file.alone) {
         return vec![first.clone()];
@@ -143,10 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_failed_once_does_not_wait() {
+    fn a_file_that_has_failed_twice_does_not_wait() {
         let mut again = ready(3, 1);
         again.attempts = 1;
-        assert_eq!(seqs(&next(&[again], &[coming(2, 1)], &rules(false, 1000))), [3]);
+        let coming = [coming(2, 1)];
+        assert_eq!(seqs(&next(&[again.clone()], &coming, &rules(false, 1000))), [] as [i64; 0]);
+        again.attempts = 2;
+        assert_eq!(seqs(&next(&[again], &coming, &rules(false, 1000))), [3]);
     }
 
     #[test]
@@ -177,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn batches_keep_their_promises(
-            rows in prop::collection::vec((0..3i64, 0..4u8, any::<bool>(), any::<bool>(), any::<bool>()), 0..200),
+            rows in prop::collection::vec((0..3i64, 0..4u8, any::<bool>(), 0..3u32, any::<bool>()), 0..200),
             impatient: bool,
             now in 100..200u64,
         ) {
@@ -187,7 +192,7 @@ mod tests {
                 if uploaded {
                     all.0.push(Ready {
                         sha256: Some(ContentHash([hash; 32])).filter(|_| hash > 0),
-                        attempts: u32::from(failed),
+                        attempts: failed,
                         alone,
                         ..ready(seq, dir)
                     });
@@ -203,7 +208,7 @@ mod tests {
             let hashes: Vec<_> = files.iter().filter_map(|file| file.sha256).collect();
             prop_assert_eq!(hashes.iter().collect::<HashSet<_>>().len(), hashes.len());
             let held_up = |file: &Ready| all.1.iter().any(|other| other.dir == dir && other.seq < file.seq);
-            prop_assert!(files.iter().all(|file| file.attempts > 0 || !held_up(file)));
+            prop_assert!(files.iter().all(|file| file.attempts > FAILURES_WITH_PLACE || !held_up(file)));
         }
 
         #[test]
