@@ -98,7 +98,9 @@ pub fn retry(args: &RetryArgs, profile: &Profile) -> Result<(), CommandError> {
         (0, 1) => print(format!("1 file is in the queue again{next}.\n")),
         (0, all) => print(format!("{all} files are in the queue again{next}.\n")),
         (refused, all) => Err(CommandError::new(format!("{refused} of {all} were not put back"))
-            .hint("their bytes are still kept")),
+            .hint(
+                "their bytes are still kept under .gphotos/failed; rm there gives one up for good",
+            )),
     }
 }
 

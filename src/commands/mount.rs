@@ -2,6 +2,7 @@
 //! the program is.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running};
 use crate::store;
+
+/// Where the kernel's side of every FUSE mount is.
+const FUSE: &str = "/dev/fuse";
 
 /// What the child of a detaching mount says on its standard output when the mount can be used.
 const READY: &str = "ready";
@@ -124,9 +128,15 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     };
     let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
         .map_err(|err| {
-            CommandError::new(format!("cannot mount on {}", mountpoint.display()))
-                .because(err)
-                .hint("is the directory yours? 'gphotosfs doctor' checks the rest")
+            let error = CommandError::new(format!("cannot mount on {}", mountpoint.display()));
+            match File::options().read(true).write(true).open(FUSE) {
+                Ok(_) => error
+                    .because(err)
+                    .hint("is the directory yours? 'gphotosfs doctor' checks the rest"),
+                Err(closed) => error
+                    .because(format!("{FUSE}: {closed}"))
+                    .hint("'gphotosfs doctor' says what to do about it"),
+            }
         })?;
     warn_of_missing_scopes(parts.engine.client.login());
     mount

@@ -220,7 +220,8 @@ fn login(login: &Login, now: Timestamp) -> String {
         (state, "") => state.to_owned(),
         (state, message) => format!("{state}: {message}"),
     };
-    let age = login.granted_at.map(|at| format!(", logged in {}", ago(now, at)));
+    let granted_at = login.granted_at.filter(|_| login.state != "missing");
+    let age = granted_at.map(|at| format!(", logged in {}", ago(now, at)));
     let end = login.ends_at.map(|at| format!(", ends at {}", local_time(at)));
     format!("{state}{}{}", age.unwrap_or_default(), end.unwrap_or_default())
 }

@@ -15,6 +15,7 @@ use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED, in_use};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
+use crate::store::Backlog;
 use crate::upload::{DrainError, Pipeline, Scope, TroubleKind};
 
 /// How often a person is shown something new.
@@ -82,6 +83,9 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     let mut signals = EndSignals::listen(runtime.handle())?;
     // Nobody looks, so nobody need be told; nobody writes, so nothing need be limited.
     let engine = Engine::start(profile, settings, u64::MAX, runtime.handle())?;
+    if engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default()) {
+        eprintln!("gphotosfs: profile {} is not mounted, and nothing is queued", profile.name());
+    }
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
             outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {

@@ -73,7 +73,13 @@ fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
     })
 }
 
+/// For whoever does not want to wait.
+const NOW: &str = "'gphotosfs umount --now' leaves them to the next mount";
+
 fn drain(mount: &Mount) -> Result<(), CommandError> {
+    if mount.status().is_ok_and(|it| it.trouble.is_some()) {
+        eprintln!("gphotosfs: waiting for the uploads, which are held up; Ctrl-C and then {NOW}");
+    }
     match mount.wait_for_uploads(&mount.root) {
         // What was refused for good stays in failed/ whether mounted or not.
         Err(err) if err.raw_os_error() == Some(libc::EIO) => {
@@ -84,11 +90,10 @@ fn drain(mount: &Mount) -> Result<(), CommandError> {
             Ok(())
         }
         result => result.map_err(|err| {
-            let now = "'gphotosfs umount --now' leaves them to the next mount";
             let error = CommandError::new("cannot wait for the uploads");
             match running::meaning(&err) {
-                Some((words, next)) => error.because(words).hint(format!("{next}; {now}")),
-                None => error.because(err).hint(now),
+                Some((words, next)) => error.because(words).hint(format!("{next}; {NOW}")),
+                None => error.because(err).hint(NOW),
             }
         }),
     }

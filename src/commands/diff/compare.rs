@@ -253,7 +253,11 @@ impl<'a> Work<'a> {
                 self.result.on_its_way.push(remark(name, here, true, state));
             }
             (Stage::Scratch, Some(_)) => {
-                self.result.scratch.push(remark(name, here, true, "half-written by its name"));
+                let why = match remote.facts.size {
+                    Some(0) => "empty",
+                    _ => "half-written by its name",
+                };
+                self.result.scratch.push(remark(name, here, true, why));
             }
             (_, None) => self.result.different.push(name.into()),
             (Stage::Committed, Some(evidence)) => match local {
