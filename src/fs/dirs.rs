@@ -62,18 +62,18 @@ impl Fs {
 
     /// The entries behind `offset` that are kept; empty at the end, `None` if the end is not known yet.
     pub fn readdir_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<Listed>>> {
-        let (listed, more) = self.kept(ino, offset, CHUNK)?;
-        Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
+        self.listed_now(ino, offset, CHUNK)
     }
 
     /// As [`Fs::readdir_now`], with what a look-up of each name would tell.
     pub fn readdirplus_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<(Listed, Attr)>>> {
-        let (listed, more) = self.kept(ino, offset, CHUNK_WITH_ATTRS)?;
-        Ok(if listed.is_empty() && !more.is_empty() {
-            None
-        } else {
-            Some(self.with_attrs(ino, listed)?)
-        })
+        let listed = self.listed_now(ino, offset, CHUNK_WITH_ATTRS)?;
+        listed.map(|listed| self.with_attrs(ino, listed)).transpose()
+    }
+
+    fn listed_now(&self, ino: Ino, offset: u64, limit: u32) -> Result<Option<Vec<Listed>>> {
+        let (listed, more) = self.kept(ino, offset, limit)?;
+        Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
     }
 
     /// The entries behind `offset`, waiting for the next page if need be.
