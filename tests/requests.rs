@@ -2,18 +2,20 @@
 
 #![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::engine::Engine;
-use gphotosfs::emulator::{Call, Config, Edit, Emulator};
+use gphotosfs::emulator::{Call, Config, Edit, Emulator, Moment};
 use gphotosfs::library::{self, Clock, Library};
 use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::Child;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
 
 const REFRESH: Duration = Duration::from_secs(300);
@@ -26,6 +28,7 @@ struct World {
     engine: Engine,
     library: Library,
     elapsed: Arc<AtomicU64>,
+    database: PathBuf,
     _dir: tempfile::TempDir,
 }
 
@@ -59,7 +62,8 @@ impl World {
             runtime.handle().clone(),
             engine.base_urls.clone(),
         );
-        let world = Self { runtime, emulator, engine, library, elapsed, _dir: dir };
+        let database = profile.state_dir().unwrap().join("gphotosfs.db");
+        let world = Self { runtime, emulator, engine, library, elapsed, database, _dir: dir };
         for at in 1..albums {
             world.edit(Edit::CreateAlbum { title: format!("Other {at}") });
         }
@@ -131,6 +135,33 @@ impl Drop for World {
     fn drop(&mut self) {
         self.runtime.block_on(self.engine.stop());
     }
+}
+
+#[test]
+fn the_next_page_is_asked_for_while_this_one_is_kept() {
+    let world = World::new(1, 300);
+    let dir = world.album("Big");
+    world.emulator.reset_stats();
+    let pages = || world.emulator.stats().requests.get(&Call::MediaItemsSearch).copied();
+    let wait_for = |count| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while pages() < Some(count) {
+            assert!(Instant::now() < deadline, "{:?} pages were asked for", pages());
+            std::thread::yield_now();
+        }
+    };
+    world.emulator.hold(Call::MediaItemsSearch, Moment::Answer);
+    for listing in world.library.look(dir).unwrap() {
+        world.runtime.spawn(listing.complete());
+    }
+    wait_for(1);
+    let mut database = Connection::open(&world.database).unwrap();
+    let busy = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    world.emulator.let_go(Call::MediaItemsSearch, Moment::Answer);
+    wait_for(2);
+    busy.rollback().unwrap();
+    world.settle();
+    assert_eq!((world.count(dir), pages()), (300, Some(3)));
 }
 
 #[test]

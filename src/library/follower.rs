@@ -217,6 +217,11 @@ impl Pace {
         self.page_kept(0..0);
     }
 
+    /// Whether the page behind the one that comes next is wanted already.
+    pub(super) fn is_wanted_behind_next(&self) -> bool {
+        *self.wanted.borrow() > self.progress.borrow().pages + 1
+    }
+
     /// Waits until somebody wants another page; `false` if the listing has been given up.
     pub(super) async fn more(&mut self) -> bool {
         let pages = self.progress.borrow().pages;
@@ -292,8 +297,11 @@ mod tests {
     async fn a_listing_is_a_page_ahead_of_who_reads_furthest() {
         let listings = Arc::new(Listings::new(1, LONG));
         let (follower, mut pace) = begun(&listings);
+        assert!(!pace.is_wanted_behind_next());
         follower.read(0, false);
+        assert!(pace.is_wanted_behind_next(), "so that it is asked for while the first is kept");
         pace.page_kept(0..i64::MAX);
+        assert!(!pace.is_wanted_behind_next());
         assert!(goes_on(&mut pace).await, "the page behind the one that is waited for");
         pace.page_kept(100..i64::MAX);
         follower.read(50, true);

@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::future::OptionFuture;
 use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::follower::{Demand, Follower, Pace};
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
-use crate::media::{DirId, View};
-use crate::store::{ListedAlbum, ListedItem, Pass};
+use crate::api::{self, Page};
+use crate::media::{Album, DirId, MediaItem, PageToken, View};
+use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
 /// A listing that failed is not begun again before this time unless somebody needs it.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -174,8 +177,7 @@ impl Library {
             }
             Err(error) => return Err(error.into()),
         };
-        let path = names::for_album(&album.title, &album.id);
-        let listed = ListedAlbum { album, path };
+        let listed = listed_album(album);
         self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
         Ok(())
     }
@@ -183,7 +185,20 @@ impl Library {
     /// Lists the albums; `false` if the listing was given up on the way.
     async fn list_albums(&self, pace: &mut Pace) -> Result<bool, Error> {
         for last in [false, true] {
-            let Some((pass, pages)) = self.albums_pass(last, pace).await? else {
+            let began = self.now();
+            let keep = |albums: Vec<Album>, listing| async move {
+                let keep = move |store: &Store| {
+                    let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
+                    let latest = store.dir_cookies_to_come()?;
+                    let is_fresh = store.albums_listed(&listed, listing, began)?;
+                    Ok((PageKept { is_fresh, news: false }, latest))
+                };
+                self.store.run(keep).await
+            };
+            let ask = |token: Option<PageToken>| async move {
+                self.client.list_albums(token.as_ref()).await
+            };
+            let Some((pass, pages)) = self.pass(began, last, pace, ask, keep).await? else {
                 return Ok(false);
             };
             let doubtful = self
@@ -208,48 +223,28 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes all albums into the store once. Returns the pass and its pages, `None` if it was given up.
-    async fn albums_pass(&self, last: bool, pace: &mut Pace) -> Result<Option<(Pass, u32)>, Error> {
-        let began = self.now();
-        let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let mut walk = Walk::default();
-        loop {
-            let page = match self.client.list_albums(walk.token()).await {
-                Ok(page) => page,
-                Err(error) => {
-                    walk.refused(error)?;
-                    listing = self.store.run(|store| store.next_listing()).await?;
-                    continue;
-                }
-            };
-            let albums = page.items;
-            let (is_fresh, latest) = self
-                .store
-                .run(move |store| {
-                    let (latest, shown) = (store.dir_cookies_to_come()?, store.albums_in(listing)?);
-                    for album in albums {
-                        let path = names::for_album(&album.title, &album.id);
-                        store.album_listed(&ListedAlbum { album, path }, listing, began)?;
-                    }
-                    Ok((store.albums_in(listing)? > shown, latest))
-                })
-                .await?;
-            pace.page_kept(latest);
-            if !walk.turn(page.next, is_fresh)? {
-                break;
-            }
-            if !last && !pace.more().await {
-                return Ok(None);
-            }
-        }
-        let one_page = walk.pages() == 1;
-        Ok(Some((Pass { listing, began, news: false, one_page, last }, walk.pages())))
-    }
-
     /// Lists the items of an album; `false` if the listing was given up on the way.
     async fn list_items(&self, dir: DirId, pace: &mut Pace) -> Result<bool, Error> {
+        let album = self.store.run(move |store| store.dir(dir)).await?;
+        let album = album.and_then(|dir| dir.album?.remote).ok_or(Error::NotAnAlbum)?;
         for last in [false, true] {
-            let Some(pass) = self.items_pass(dir, last, pace).await? else { return Ok(false) };
+            let ask = |token: Option<PageToken>| {
+                let album = &album;
+                async move { self.client.list_album_items(album, token.as_ref()).await }
+            };
+            let keep = |items: Vec<MediaItem>, listing| {
+                self.base_urls.learn(&items);
+                async move {
+                    let keep = move |store: &Store| {
+                        let latest = store.file_cookies_to_come(dir)?;
+                        Ok((store.items_listed(dir, &listed_items(items), listing)?, latest))
+                    };
+                    self.store.run(keep).await
+                }
+            };
+            let Some((pass, _)) = self.pass(self.now(), last, pace, ask, keep).await? else {
+                return Ok(false);
+            };
             if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
                 break;
             }
@@ -258,27 +253,29 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes all items of an album into the store once; `None` if that was given up.
-    async fn items_pass(
+    /// Goes through the pages of a listing once: `ask`s for each, and `keep`s it under the number of the listing. If
+    /// the page behind is wanted already, it is asked for while this one is kept. Returns the pass and its pages;
+    /// `None` if it was given up. The `last` pass goes to the end, whatever is wanted.
+    pub(super) async fn pass<T, Asked, Kept>(
         &self,
-        dir: DirId,
+        began: SystemTime,
         last: bool,
         pace: &mut Pace,
-    ) -> Result<Option<Pass>, Error> {
-        let began = self.now();
-        let mut news = false;
-        let (album, mut listing) = self
-            .store
-            .run(move |store| {
-                let album =
-                    store.dir(dir)?.and_then(|dir| dir.album).and_then(|album| album.remote);
-                Ok((album, store.next_listing()?))
-            })
-            .await?;
-        let album = album.ok_or(Error::NotAnAlbum)?;
-        let mut walk = Walk::default();
+        ask: impl Fn(Option<PageToken>) -> Asked,
+        keep: impl Fn(Vec<T>, i64) -> Kept,
+    ) -> Result<Option<(Pass, u32)>, Error>
+    where
+        Asked: Future<Output = Result<Page<T>, api::Error>>,
+        Kept: Future<Output = store::Result<(PageKept, Range<i64>)>>,
+    {
+        let mut listing = self.store.run(|store| store.next_listing()).await?;
+        let (mut walk, mut news, mut ahead) = (Walk::default(), false, None);
         loop {
-            let page = match self.client.list_album_items(&album, walk.token()).await {
+            let asked = match ahead.take() {
+                Some(asked) => asked,
+                None => ask(walk.token().cloned()).await,
+            };
+            let page = match asked {
                 Ok(page) => page,
                 Err(error) => {
                     walk.refused(error)?;
@@ -286,33 +283,36 @@ impl Library {
                     continue;
                 }
             };
-            self.base_urls.learn(&page.items);
-            let listed: Vec<ListedItem> = page
-                .items
-                .into_iter()
-                .map(|item| ListedItem {
-                    names: names::for_item(&item.filename, &item.mime_type, &item.id),
-                    item,
-                })
-                .collect();
-            let (kept, latest) = self
-                .store
-                .run(move |store| {
-                    let latest = store.file_cookies_to_come(dir)?;
-                    Ok((store.items_listed(dir, &listed, listing)?, latest))
-                })
-                .await?;
+            let more = walk.turn(page.next)?;
+            let is_wanted = more && (last || pace.is_wanted_behind_next());
+            let next = OptionFuture::from(is_wanted.then(|| ask(walk.token().cloned())));
+            let kept = async {
+                let (kept, latest) = keep(page.items, listing).await?;
+                pace.page_kept(latest);
+                Ok::<_, Error>(kept)
+            };
+            let (kept, asked) = tokio::try_join!(kept, async { Ok(next.await) })?;
+            ahead = asked;
             news |= kept.news;
-            pace.page_kept(latest);
-            if !walk.turn(page.next, kept.is_fresh)? {
-                break;
+            walk.kept(kept.is_fresh)?;
+            if !more {
+                let one_page = walk.pages() == 1;
+                return Ok(Some((Pass { listing, began, news, one_page, last }, walk.pages())));
             }
             if !last && !pace.more().await {
                 return Ok(None);
             }
         }
-        Ok(Some(Pass { listing, began, news, one_page: walk.pages() == 1, last }))
     }
+}
+
+fn listed_album(album: Album) -> ListedAlbum {
+    ListedAlbum { path: names::for_album(&album.title, &album.id), album }
+}
+
+pub(super) fn listed_items(items: Vec<MediaItem>) -> Vec<ListedItem> {
+    let names = |item: &MediaItem| names::for_item(&item.filename, &item.mime_type, &item.id);
+    items.into_iter().map(|item| ListedItem { names: names(&item), item }).collect()
 }
 
 fn as_dyn(error: &Error) -> &(dyn std::error::Error + 'static) {

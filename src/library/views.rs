@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::Date;
 
 use super::follower::{Demand, Follower, Pace};
-use super::listing::Subject;
+use super::listing::{Subject, listed_items};
 use super::walk::Walk;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::api::DateFilter;
-use crate::media::{EntryName, MediaItem, Period, Span, View};
-use crate::store::{self, ListedItem, NotViewed, Pass, Store};
+use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
+use crate::store::{self, NotViewed, PageKept, Pass, Store};
 
 /// Google knows the years 1 to 9999.
 const FIRST_DAY: Date = Date::constant(1, 1, 1);
@@ -70,13 +70,11 @@ impl Library {
     /// only if another one, made at once, misses it, too.
     pub(super) async fn list_view(&self, view: View, pace: &mut Pace) -> Result<bool, Error> {
         for last in [false, true] {
-            let began = self.now();
             let listed = match view {
-                View::By(span) => self.list_periods(span, pace).await?,
+                View::By(span) => self.list_periods(span, last, pace).await?,
                 View::All | View::Of(_) => self.list_viewed(view, last, pace).await?,
             };
-            let Some((listing, requests)) = listed else { return Ok(false) };
-            let pass = Pass { listing, began, news: false, one_page: requests <= 1, last };
+            let Some((pass, requests)) = listed else { return Ok(false) };
             let doubtful = self
                 .store
                 .run(move |store| {
@@ -93,69 +91,58 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes the items of a view into the store. Returns the number of the listing, and of its requests.
+    /// Takes the items of a view into the store. Returns as [`Library::pass`] does.
     async fn list_viewed(
         &self,
         view: View,
         last: bool,
         pace: &mut Pace,
-    ) -> Result<Option<(i64, u32)>, Error> {
-        let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let mut walk = Walk::default();
-        loop {
-            let page = match view {
-                View::Of(period) => self.client.search_items(dates(period), walk.token()).await,
-                _ => self.client.list_items(walk.token()).await,
-            };
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    walk.refused(error)?;
-                    listing = self.store.run(|store| store.next_listing()).await?;
-                    continue;
-                }
-            };
-            self.base_urls.learn(&page.items);
-            let listed: Vec<ListedItem> = page
-                .items
-                .into_iter()
-                .map(|item| ListedItem {
-                    names: names::for_item(&item.filename, &item.mime_type, &item.id),
-                    item,
-                })
-                .collect();
-            let (is_fresh, latest) = self
-                .store
-                .run(move |store| {
+    ) -> Result<Option<(Pass, u32)>, Error> {
+        let ask = |token: Option<PageToken>| async move {
+            match view {
+                View::Of(period) => self.client.search_items(dates(period), token.as_ref()).await,
+                _ => self.client.list_items(token.as_ref()).await,
+            }
+        };
+        let keep = |items: Vec<MediaItem>, listing| {
+            self.base_urls.learn(&items);
+            async move {
+                let keep = move |store: &Store| {
                     let latest = store.last_view_cookie(view)?..i64::MAX;
-                    Ok((store.view_listed(view, &listed, listing)?, latest))
-                })
-                .await?;
-            pace.page_kept(latest);
-            if !walk.turn(page.next, is_fresh)? {
-                return Ok(Some((listing, walk.pages())));
+                    let is_fresh = store.view_listed(view, &listed_items(items), listing)?;
+                    Ok((PageKept { is_fresh, news: false }, latest))
+                };
+                self.store.run(keep).await
             }
-            if !last && !pace.more().await {
-                return Ok(None);
-            }
-        }
+        };
+        self.pass(self.now(), last, pace, ask, keep).await
     }
 
-    /// Makes items of all periods known. Returns as [`Library::list_viewed`] does.
-    async fn list_periods(&self, span: Span, pace: &mut Pace) -> Result<Option<(i64, u32)>, Error> {
+    /// Makes items of all periods known. Returns as [`Library::pass`] does.
+    async fn list_periods(
+        &self,
+        span: Span,
+        last: bool,
+        pace: &mut Pace,
+    ) -> Result<Option<(Pass, u32)>, Error> {
+        let began = self.now();
         let listing = self.store.run(|store| store.next_listing()).await?;
-        let (mut requests, mut last) = (0, LAST_DAY);
+        let (mut requests, mut until) = (0, LAST_DAY);
         loop {
-            let (items, is_end, asked) = self.latest_until(last).await?;
+            let (items, is_end, asked) = self.latest_until(until).await?;
             requests += asked;
             self.base_urls.learn(&items);
             let oldest = items.iter().filter_map(|item| item.creation_time).min();
             self.store.run(move |store| store.items_seen(&items)).await?;
             // Whoever reads on may be given some of these.
             pace.page_kept(0..i64::MAX);
-            match oldest.and_then(|oldest| day_before(span, oldest, last)) {
-                Some(before) if !is_end => last = before,
-                _ => return Ok(Some((listing, requests))),
+            match oldest.and_then(|oldest| day_before(span, oldest, until)) {
+                Some(before) if !is_end => until = before,
+                _ => {
+                    let one_page = requests <= 1;
+                    let pass = Pass { listing, began, news: false, one_page, last };
+                    return Ok(Some((pass, requests)));
+                }
             }
             if !pace.more().await {
                 return Ok(None);
@@ -171,7 +158,8 @@ impl Library {
             let filter = DateFilter::Range(FIRST_DAY, last);
             match self.client.search_items(filter, walk.token()).await {
                 Ok(page) => {
-                    let is_end = !walk.turn(page.next, !page.items.is_empty())?;
+                    let is_end = !walk.turn(page.next)?;
+                    walk.kept(!page.items.is_empty())?;
                     if is_end || !page.items.is_empty() {
                         return Ok((page.items, is_end, walk.pages()));
                     }

@@ -34,16 +34,13 @@ impl Walk {
         self.pages
     }
 
-    /// A page has come, with the token of the `next`; `is_fresh` says whether it had what no page had before. `false`
-    /// if it was the last.
+    /// A page has come, with the token of the `next`. `false` if it was the last.
     ///
     /// # Errors
     /// If the pages lead in a circle.
-    pub(super) fn turn(&mut self, next: Option<PageToken>, is_fresh: bool) -> Result<bool, Error> {
+    pub(super) fn turn(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
         self.pages += 1;
-        self.barren = if is_fresh { 0 } else { self.barren + 1 };
-        let is_known = next == self.token || next == self.remembered;
-        if next.is_some() && (is_known || self.barren >= BARREN_MAX) {
+        if next.is_some() && (next == self.token || next == self.remembered) {
             return Err(Error::PagesRepeat);
         }
         if self.pages >= self.remember_at {
@@ -52,6 +49,18 @@ impl Walk {
         }
         self.token = next;
         Ok(self.token.is_some())
+    }
+
+    /// The page is known by now: `is_fresh` says whether it had what no page had before.
+    ///
+    /// # Errors
+    /// If the pages lead in a circle.
+    pub(super) fn kept(&mut self, is_fresh: bool) -> Result<(), Error> {
+        self.barren = if is_fresh { 0 } else { self.barren + 1 };
+        if self.token.is_some() && self.barren >= BARREN_MAX {
+            return Err(Error::PagesRepeat);
+        }
+        Ok(())
     }
 
     /// A page was refused. If that can be for its token, which may be too old, the way begins again.
@@ -91,9 +100,9 @@ mod tests {
     fn only_the_absence_of_a_token_is_the_end() {
         let mut walk = Walk::default();
         for page in 0..300 {
-            assert!(walk.turn(token(page.to_string()), true).unwrap());
+            assert!(walk.turn(token(page.to_string())).unwrap());
         }
-        assert!(!walk.turn(None, false).unwrap());
+        assert!(!walk.turn(None).unwrap());
         assert_eq!(walk.pages(), 301);
     }
 
@@ -102,7 +111,7 @@ mod tests {
         for (lead, length) in [(0, 1), (0, 2), (3, 1), (3, 7), (50, 64), (7, 200)] {
             let mut walk = Walk::default();
             let circle = (0..).map(|at| if at < lead { at } else { lead + (at - lead) % length });
-            let mut turns = circle.map(|at| walk.turn(token(at.to_string()), true));
+            let mut turns = circle.map(|at| walk.turn(token(at.to_string())));
             let turned = turns.by_ref().take_while(Result::is_ok).count();
             assert!(turned <= 4 * (lead + length) + 2, "{lead} {length}: {turned}");
         }
@@ -111,7 +120,10 @@ mod tests {
     #[test]
     fn many_empty_pages_are_no_circle_but_they_cannot_go_on_for_ever() {
         let mut walk = Walk::default();
-        let mut turn = |page: u32, is_fresh| walk.turn(token(page.to_string()), is_fresh);
+        let mut turn = |page: u32, is_fresh| {
+            walk.turn(token(page.to_string()))?;
+            walk.kept(is_fresh)
+        };
         assert!((0..100).all(|page| turn(page, false).is_ok()));
         turn(100, true).unwrap();
         assert!((101..300).all(|page| turn(page, false).is_ok()));
@@ -122,11 +134,11 @@ mod tests {
     fn a_refused_token_is_forgiven_once() {
         let mut walk = Walk::default();
         assert!(walk.refused(refusal(400)).is_err(), "there was no token to refuse");
-        walk.turn(token("a"), true).unwrap();
+        walk.turn(token("a")).unwrap();
         assert!(walk.refused(refusal(403)).is_err());
         walk.refused(refusal(400)).unwrap();
         assert_eq!((walk.token(), walk.pages()), (None, 0));
-        walk.turn(token("a"), true).unwrap();
+        walk.turn(token("a")).unwrap();
         assert!(walk.refused(refusal(400)).is_err());
     }
 }

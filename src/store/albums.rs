@@ -33,8 +33,8 @@ pub enum AlbumIntent {
 }
 
 impl Store {
-    /// Puts an album from a listing, or one that was asked for alone, into the tree, or updates the one that
-    /// is there, as Google describes it at `now`. Returns its directory.
+    /// Puts an album that was asked for alone into the tree, or updates the one that is there, as Google describes it
+    /// at `now`. Returns its directory.
     ///
     /// # Errors
     /// If the database fails.
@@ -44,22 +44,25 @@ impl Store {
         listing: i64,
         now: SystemTime,
     ) -> Result<DirId> {
-        self.write(|tx| {
-            let dir = album_listed(tx, listed, listing, now)?;
-            judge_count(tx, dir, now)?;
-            Ok(dir)
-        })
+        self.write(|tx| album_listed(tx, listed, listing, now))
     }
 
-    /// How many albums this listing has shown so far.
+    /// As [`Store::album_listed`], for one page of a listing. Says whether it had what no page had before.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn albums_in(&self, listing: i64) -> Result<u32> {
-        self.read(|db| {
-            Ok(db
-                .prepare_cached("SELECT count(*) FROM albums WHERE seen = ?1")?
-                .query_row([listing], |row| row.get(0))?)
+    pub fn albums_listed(
+        &self,
+        page: &[ListedAlbum],
+        listing: i64,
+        now: SystemTime,
+    ) -> Result<bool> {
+        self.write(|tx| {
+            let before = albums_in(tx, listing)?;
+            for listed in page {
+                album_listed(tx, listed, listing, now)?;
+            }
+            Ok(albums_in(tx, listing)? > before)
         })
     }
 
@@ -240,6 +243,17 @@ fn album_listed(
     listing: i64,
     now: SystemTime,
 ) -> Result<DirId> {
+    let dir = album_known(tx, listed, listing, now)?;
+    judge_count(tx, dir, now)?;
+    Ok(dir)
+}
+
+fn album_known(
+    tx: &Transaction<'_>,
+    listed: &ListedAlbum,
+    listing: i64,
+    now: SystemTime,
+) -> Result<DirId> {
     let album = &listed.album;
     let known: Option<Known> = tx
         .prepare_cached(&format!("{KNOWN} WHERE remote = ?1"))?
@@ -293,6 +307,13 @@ fn album_listed(
     .execute(params![dir, album.id, album.title, album.items_count, listing, misplaced])?;
     show_or_hide(tx, dir)?;
     Ok(dir)
+}
+
+/// How many albums this listing has shown so far.
+fn albums_in(tx: &Transaction<'_>, listing: i64) -> Result<u32> {
+    Ok(tx
+        .prepare_cached("SELECT count(*) FROM albums WHERE seen = ?1")?
+        .query_row([listing], |row| row.get(0))?)
 }
 
 /// An album of that title that was hidden and whose place something else has had since.
