@@ -18,11 +18,12 @@ mod verify;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -331,18 +332,19 @@ fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Reads until `len` bytes or the end of the file.
+/// Reads until `len` bytes or the end of the file. Streaming from the cache is mostly copying, so there is no pass over
+/// the buffer for zeroes.
 pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; len];
-    let mut filled = 0;
-    while filled < len {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
             Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-            Err(err) => return Err(err),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(err) => return Err(err.into()),
         }
     }
-    buffer.truncate(filled);
-    Ok(buffer)
+    // The spare capacity may be more than was asked for.
+    bytes.truncate(len);
+    Ok(bytes)
 }
