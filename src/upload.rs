@@ -405,18 +405,15 @@ impl Pipeline {
             Some(_) => return Ok(()),
             None => {}
         }
-        let (base, size) = match content {
-            Some(content) => {
-                let (hash, size) = shared.spool.fill(file, content)?;
-                (Some(hash), size)
-            }
-            None => {
-                shared.spool.create(file)?;
-                (None, 0)
-            }
+        let Some(content) = content else {
+            shared.spool.create(file)?;
+            shared.store.split(file, None, 0)?;
+            return Ok(());
         };
-        shared.store.split(file, base, size)?;
-        Ok(())
+        // Aside until the journal knows of the edit: what a crash leaves there is nobody's.
+        let (hash, size) = shared.spool.fill(file, content)?;
+        shared.store.split(file, Some(hash), size)?;
+        Ok(shared.spool.adopt_version(file, file)?)
     }
 
     /// To be called before each write: voids an earlier sealing. Cheap if there was none.

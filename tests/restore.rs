@@ -94,3 +94,29 @@ fn an_older_database_that_is_put_back_finds_nothing_of_files_that_it_does_not_kn
     world.sh("printf x >> mnt/Web/3.jpg && sync mnt/Web");
     assert!(fs::read(world.mnt.join("Trip/0.jpg")).unwrap() == trip[0].1);
 }
+
+#[test]
+fn an_edit_that_an_older_database_knows_nothing_of_is_kept_with_the_reason() {
+    let mut world = World::new();
+    seed(&world, "Trip", 0..1);
+    let own = fs::read(world.photo("own.jpg", 9, 5000)).unwrap();
+    let edit = fs::read(world.photo("edit.jpg", 10, 5000)).unwrap();
+    world.mount(&[]);
+    world.sh("cp own.jpg mnt/Trip/ && sync mnt/Trip");
+    world.umount();
+    world.sh(&format!("mkdir aside && cp {STATE}/gphotosfs.db* aside/"));
+    world.stop_emulator();
+    world.mount(&[]);
+    world.sh("cat edit.jpg > mnt/Trip/own.jpg");
+    world.kill();
+    world.sh("fusermount3 -u mnt");
+    world.sh(&format!("rm {STATE}/gphotosfs.db* && cp aside/* {STATE}/"));
+    world.start_emulator();
+    world.mount(&[]);
+    assert!(fs::read(world.mnt.join(".gphotos/failed/Trip/own.jpg")).unwrap() == edit);
+    assert!(fs::read(world.mnt.join("Trip/own.jpg")).unwrap() == own, "the old version is back");
+    let failed = String::from_utf8(world.run(&["failed"]).stdout).unwrap();
+    assert!(failed.contains("older copy"), "{failed}");
+    world.sh("mv mnt/.gphotos/failed/Trip/own.jpg mnt/Trip/edited.jpg && sync mnt/Trip");
+    assert_eq!(world.remote("Trip"), ["0.jpg", "own.jpg", "edited.jpg"]);
+}

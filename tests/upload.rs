@@ -44,7 +44,7 @@ impl World {
         let client = client(&emulator, dir.path());
         let store = Store::open(dir.path()).unwrap();
         let kept = Kept::default();
-        let pipeline = pipeline(&store, &client, dir.path(), &kept);
+        let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
         Self { emulator, client, store, pipeline, kept, dir }
     }
 
@@ -52,7 +52,30 @@ impl World {
     async fn restart(&mut self) {
         self.pipeline.shutdown().await;
         self.store = Store::open(self.dir.path()).unwrap();
-        self.pipeline = pipeline(&self.store, &self.client, self.dir.path(), &self.kept);
+        self.pipeline = pipeline_of(&self.store, &self.client, self.dir.path(), &self.kept);
+    }
+
+    /// Stops the pipeline and copies the database.
+    async fn save_database(&self) -> tempfile::TempDir {
+        self.pipeline.shutdown().await;
+        let aside = tempfile::tempdir().unwrap();
+        copy_database(self.dir.path(), aside.path());
+        aside
+    }
+
+    /// Stops the pipeline and starts it on a database that was copied before.
+    async fn put_back(self, aside: &tempfile::TempDir) -> Self {
+        let Self { emulator, client, store, pipeline, kept, dir } = self;
+        pipeline.shutdown().await;
+        // Whoever closes a database last tidies up, whatever lies there by then.
+        drop((store, pipeline));
+        for file in files_in(dir.path()).iter().filter(|file| is_database(file)) {
+            std::fs::remove_file(file).unwrap();
+        }
+        copy_database(aside.path(), dir.path());
+        let store = Store::open(dir.path()).unwrap();
+        let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
+        Self { emulator, client, store, pipeline, kept, dir }
     }
 
     async fn album(&self, title: &str) -> DirId {
@@ -180,7 +203,7 @@ fn client(emulator: &Emulator, dir: &Path) -> Client {
     Client::new(config, login, budget).unwrap()
 }
 
-fn pipeline(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline {
+fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline {
     let kept = kept.clone();
     let keep = Arc::new(move |file, _, path: &Path| {
         kept.lock().insert(file, std::fs::read(path).unwrap());
@@ -218,6 +241,16 @@ fn hashes(dump: &Dump, title: &str) -> Vec<String> {
 
 fn files_in(dir: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn is_database(file: &Path) -> bool {
+    file.file_name().unwrap().to_str().unwrap().starts_with("gphotosfs.db")
+}
+
+fn copy_database(from: &Path, to: &Path) {
+    for file in files_in(from).iter().filter(|file| is_database(file)) {
+        std::fs::copy(file, to.join(file.file_name().unwrap())).unwrap();
+    }
 }
 
 // The ordinary case.
@@ -971,6 +1004,90 @@ async fn spool_files_that_nobody_knows_are_kept_apart() {
     std::fs::write(spool.join("4711"), b"whose?").unwrap();
     world.restart().await;
     assert_eq!(std::fs::read(spool.join("orphans/4711")).unwrap(), b"whose?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_spool_for_a_file_that_has_arrived_is_let_go_only_if_it_is_that_file() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    let [same, begun, nameless] =
+        [1, 2, 3].map(|n| world.write(dir, &format!("{n}.jpg"), &photo(n)));
+    world.drain().await.unwrap();
+    world.remove(dir, "3.jpg");
+    world.drain().await.unwrap();
+    let spool = world.dir.path().join("spool");
+    // The process has died before it deleted them, before an edit began with them, and after a later one had begun.
+    std::fs::write(spool.join(same.0.to_string()), photo(1)).unwrap();
+    std::fs::write(spool.join(format!("{}.old", begun.0)), &photo(2)[..1000]).unwrap();
+    std::fs::write(spool.join(nameless.0.to_string()), photo(4)).unwrap();
+    world.restart().await;
+    world.drain().await.unwrap();
+    assert_eq!(world.names(dir), ["1.jpg", "2.jpg"]);
+    let orphans = spool.join("orphans");
+    assert_eq!(files_in(&spool), std::slice::from_ref(&orphans));
+    assert_eq!(std::fs::read(orphans.join(nameless.0.to_string())).unwrap(), photo(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_database_takes_for_another_version_is_not_let_go_with_it() {
+    for (state, call) in [
+        (UploadState::Sealed, Call::UploadRaw),
+        (UploadState::Creating, Call::MediaItemsBatchCreate),
+        (UploadState::Confirming, Call::MediaItemsBatchGet),
+    ] {
+        let mut world = World::new().await;
+        let dir = world.album("one").await;
+        let fail = |world: &World, call| {
+            world.emulator.faults(|faults| {
+                let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+                faults.on(call).failures.push(always);
+            });
+        };
+        fail(&world, call);
+        let file = world.write(dir, "a.jpg", &photo(1));
+        let stuck = world.in_state(state);
+        world
+            .until(|world| stuck(world) && world.pipeline.queue().unwrap().trouble.is_some())
+            .await;
+        let aside = world.save_database().await;
+        world.emulator.faults(|faults| faults.on(call).failures.clear());
+        world.restart().await;
+        world.drain().await.unwrap();
+        fail(&world, Call::UploadRaw);
+        world.rewrite(file, &photo(2));
+        world.close(file).unwrap();
+        world = world.put_back(&aside).await;
+        world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
+        assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })), "{state:?}");
+        assert_eq!(world.failed(dir), [("a.jpg".into(), file)], "{state:?}");
+        assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(2));
+        let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
+        assert!(reason.contains("older copy"), "{reason}");
+        assert_eq!(world.remote("one"), photos([1]), "{state:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_and_a_spool_that_are_put_back_together_go_on() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    world.emulator.faults(|faults| {
+        let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+        faults.on(Call::MediaItemsBatchGet).failures.push(always);
+    });
+    let file = world.write(dir, "a.jpg", &photo(1));
+    world.until(world.in_state(UploadState::Confirming)).await;
+    let aside = world.save_database().await;
+    // A copy has another time of change, at least.
+    let path = world.pipeline.spool().path(file);
+    let copy = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, copy).unwrap();
+    world = world.put_back(&aside).await;
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchGet).failures.clear());
+    world.drain().await.unwrap();
+    assert_eq!(world.remote("one"), photos([1]));
+    world.assert_clean();
 }
 
 #[tokio::test(flavor = "multi_thread")]

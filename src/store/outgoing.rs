@@ -154,6 +154,22 @@ impl Store {
         })
     }
 
+    /// Files on their way whose bytes have been hashed.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn hashed_uploads(&self) -> Result<Vec<FileId>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state IN (2, 3, 4, 5) AND f.sha256 IS NOT NULL ORDER BY u.file",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Files that were being written.
     ///
     /// # Errors

@@ -2,19 +2,31 @@
 //!
 //! Sealed, uploaded and creating files need nothing: the worker reads them off the tables like any
 //! others. What is left are files that were being written, and spool files that the journal does not know.
+//!
+//! The database may be an older copy that was put back. Then the spool may hold bytes that came later, under the number
+//! of a file that the database takes for something else; so none are let go that are not what it says.
 
 use std::io;
+use std::path::Path;
 
 use super::spool::Found;
 use super::{Error, Shared};
 use crate::media::FileId;
-use crate::store::SealedFacts;
+use crate::store::{Reopened, SealedFacts};
 
 /// Why a file that was being written is under `.gphotos/failed`.
 const INTERRUPTED: &str = "it was still being written when gphotosfs stopped";
+/// Why bytes that came after the database was copied are there.
+const LATER: &str =
+    "the database knows nothing of these bytes: an older copy of it seems to have been put back";
 
 pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     settle_versions(shared)?;
+    for file in shared.store.hashed_uploads()? {
+        if !is_as_journalled(shared, file)? {
+            set_apart(shared, file)?;
+        }
+    }
     for file in shared.store.open_files()? {
         settle_open(shared, file)?;
     }
@@ -64,28 +76,64 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None })?)
 }
 
-/// Spool files that the journal does not know are let go if Google has them, else kept out of the way.
+/// Spool files that the journal does not know are let go if Google has them, else kept.
 fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
-        let path = match found {
-            Found::Version(_) => continue,
-            Found::Other(path) => path,
-            Found::Bytes(file) => match shared.store.upload_state(file)? {
-                None if is_arrived(shared, file)? => {
-                    shared.spool.discard(file);
-                    continue;
-                }
-                Some(_) => continue,
-                None => shared.spool.path(file),
-            },
-        };
-        let kept = shared.spool.orphan(&path)?;
-        tracing::warn!(path = %kept.display(), "the spool held a file that the journal does not know; it is kept");
+        match found {
+            Found::Version(_) => {}
+            Found::Other(path) => orphan(shared, &path)?,
+            Found::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
+            Found::Bytes(file) if is_arrived(shared, file)? => shared.spool.discard(file),
+            Found::Bytes(file) => set_apart(shared, file)?,
+        }
     }
     Ok(())
 }
 
-/// Whether Google has the file for certain: then the reader was given its bytes before.
+/// Whether Google has the bytes in the spool for certain: then the reader was given them before.
 fn is_arrived(shared: &Shared, file: FileId) -> Result<bool, Error> {
-    Ok(shared.store.file(file)?.is_some_and(|known| known.upload.is_none() && known.confirmed))
+    let Some(known) = shared.store.file(file)? else { return Ok(false) };
+    if known.upload.is_some() || !known.confirmed {
+        return Ok(false);
+    }
+    // An edit was about to begin with no content.
+    let empty = shared.spool.look(file)?.size == 0;
+    Ok(empty || known.known() == Some(shared.spool.hash(file)?))
+}
+
+/// Whether the spool holds the bytes of which the journal has the hash. To read all of them would keep the mount waiting
+/// for minutes; but what was changed since has a later time of change, which nobody can set.
+fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
+    let Some(known) = shared.store.file(file)? else { return Ok(true) };
+    let found = match shared.spool.look(file) {
+        // The worker finds out what that means.
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(true),
+        found => found?,
+    };
+    let untouched = known.size == Some(found.size)
+        && known.mtime_ns == found.mtime_ns
+        && known.ctime_ns >= found.ctime_ns;
+    Ok(untouched || known.sha256 == Some(shared.spool.hash(file)?))
+}
+
+/// Bytes that are not what the database takes them for become a version of their own, as by a write. Whether its writer
+/// had finished, nobody can tell.
+fn set_apart(shared: &Shared, file: FileId) -> Result<(), Error> {
+    if shared.store.names_of(file)?.is_empty() {
+        return orphan(shared, &shared.spool.path(file));
+    }
+    let size = shared.spool.look(file)?.size;
+    match shared.store.reopen(file)? {
+        Reopened::Open => shared.store.learn_size(file, size)?,
+        Reopened::InFlight | Reopened::NotStaged => {
+            shared.store.split(file, None, size)?;
+        }
+    }
+    Ok(shared.fail(file, LATER)?)
+}
+
+fn orphan(shared: &Shared, path: &Path) -> Result<(), Error> {
+    let kept = shared.spool.orphan(path)?;
+    tracing::warn!(path = %kept.display(), "the spool held a file that the journal does not know; it is kept");
+    Ok(())
 }

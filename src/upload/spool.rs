@@ -37,7 +37,7 @@ pub(crate) struct Look {
 pub(crate) enum Found {
     /// The bytes of a file.
     Bytes(FileId),
-    /// A copy of a file's bytes, made just before it was split in two versions.
+    /// A copy of a file's bytes, or what an edit of it is to begin with, made just before it was split in two versions.
     Version(FileId),
     /// Nothing that we have put there.
     Other(PathBuf),
@@ -83,15 +83,19 @@ impl Spool {
     /// # Errors
     /// If the disk refuses.
     pub fn create(&self, file: FileId) -> io::Result<SpoolFile> {
+        self.create_path(&self.path(file))
+    }
+
+    fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
         // Numbers are never reused, so whatever lies there is of an attempt that came to nothing.
-        let before = self.allocated(&self.path(file));
+        let before = self.allocated(path);
         let made = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(self.path(file))?;
+            .open(path)?;
         self.room.changed(before, 0);
         SpoolFile::new(made, self.room.clone())
     }
@@ -189,14 +193,26 @@ impl Spool {
         Look::at(self.read(file)?)
     }
 
-    /// Gives a file the content of `source`, whose position moves, and tells its hash and length in bytes.
+    /// The hash of a spool file's bytes. Reads all of them.
+    pub(crate) fn hash(&self, file: FileId) -> io::Result<ContentHash> {
+        Ok(hash(self.read(file)?)?.0)
+    }
+
+    /// Puts the content of `source`, whose position moves, aside for a version that is to begin with it, and tells its
+    /// hash and length in bytes.
     pub(crate) fn fill(&self, file: FileId, mut source: &File) -> io::Result<(ContentHash, u64)> {
         source.seek(SeekFrom::Start(0))?;
-        let target = self.create(file)?;
+        let target = self.create_path(&self.version_path(file))?;
         let copied = io::copy(&mut source, &mut target.file());
         target.count()?;
-        // On a full disk half a copy would only be in the way.
-        let size = copied.inspect_err(|_| self.discard(file))?;
+        let size = match copied {
+            Ok(size) => size,
+            Err(error) => {
+                // On a full disk half a copy would only be in the way.
+                self.drop_version(file)?;
+                return Err(error);
+            }
+        };
         target.file().seek(SeekFrom::Start(0))?;
         Ok((hash(target.file())?.0, size))
     }
@@ -214,13 +230,13 @@ impl Spool {
         self.sync_dir()
     }
 
-    /// Makes the copy that was put aside the bytes of the file `old`.
-    pub(crate) fn adopt_version(&self, file: FileId, old: FileId) -> io::Result<()> {
-        fs::rename(self.version_path(file), self.path(old))?;
+    /// Makes what was put aside for a file the bytes of `version`.
+    pub(crate) fn adopt_version(&self, file: FileId, version: FileId) -> io::Result<()> {
+        fs::rename(self.version_path(file), self.path(version))?;
         self.sync_dir()
     }
 
-    /// Deletes the copy that was put aside.
+    /// Deletes what was put aside.
     pub(crate) fn drop_version(&self, file: FileId) -> io::Result<()> {
         self.remove_path(&self.version_path(file))
     }
