@@ -14,6 +14,7 @@ mod download;
 mod error;
 mod request;
 mod retry;
+mod service;
 mod transport;
 mod wire;
 
@@ -24,7 +25,6 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::media::{Album, AlbumId, MediaId, MediaItem, PageToken, UploadToken};
 use request::{limit_batch, limit_chars};
@@ -46,6 +46,7 @@ pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
     FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,
 };
+pub use service::{Foreign, Service};
 
 /// Largest page of albums.list (reference §6.1).
 const ALBUMS_PER_PAGE: usize = 50;
@@ -55,8 +56,6 @@ const ITEMS_PER_PAGE: usize = 100;
 /// How the client behaves; the defaults are right for Google.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the API is, without `/v1`.
-    pub api_url: Url,
     /// Limits of time.
     pub deadlines: Deadlines,
     /// Upper limit of the wait before the first repetition of a read; doubles from there.
@@ -85,8 +84,6 @@ pub struct Deadlines {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            api_url: Url::parse("https://photoslibrary.googleapis.com/")
-                .expect("a URL written by us"),
             deadlines: Deadlines::default(),
             retry_base: Duration::from_secs(1),
             write_pause: Duration::from_secs(30),
@@ -123,7 +120,7 @@ pub struct Client {
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
-            .field("api_url", &self.transport.config.api_url.as_str())
+            .field("api_url", &self.transport.login.api_url().as_str())
             .finish_non_exhaustive()
     }
 }

@@ -13,8 +13,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use gphotosfs::api::{
-    Advice, AlbumPosition, Client, DateFilter, Enrichment, Error, FinishError, LoginError, NewItem,
-    Payload, QuotaKind,
+    Advice, AlbumPosition, Client, DateFilter, Enrichment, Error, FinishError, Login, LoginError,
+    NewItem, Payload, QuotaKind,
 };
 use gphotosfs::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken};
 use gphotosfs::profile::Profile;
@@ -302,10 +302,10 @@ async fn silence_is_a_timeout_and_a_closed_port_is_offline() {
     let (client, dir) = server.client();
     drop(client);
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let login = Arc::new(gphotosfs::api::Login::load(&Profile::under(dir.path())).unwrap());
+    let nobody = format!("http://{nobody}").parse().unwrap();
+    let login = Login::load(&Profile::under(dir.path()), &nobody).unwrap();
     let budget = Arc::new(gphotosfs::api::Budget::new(jiff::Timestamp::now()));
-    let client =
-        Client::new(script::impatient(&format!("http://{nobody}")), login, budget).unwrap();
+    let client = Client::new(script::impatient(), Arc::new(login), budget).unwrap();
     let error = client.list_albums(None).await.unwrap_err();
     assert!(error.is_offline() && !error.may_have_happened(), "{error}");
 }
@@ -405,7 +405,7 @@ async fn secrets_stay_out_of_errors_and_debug_output() {
     let server = Script::start(|_, _| async { refusal(403, "token ya29.secret1 is bad") }).await;
     let (client, dir) = server.client();
     let error = client.list_items(None).await.unwrap_err();
-    let login = gphotosfs::api::Login::load(&Profile::under(dir.path())).unwrap();
+    let login = Login::load(&Profile::under(dir.path()), &server.url.parse().unwrap()).unwrap();
     let text = format!("{error} {error:?} {client:?} {login:?}");
     for secret in ["secret1", "token-1", "refresh-1"] {
         assert!(!text.contains(secret), "{text}");
@@ -838,10 +838,10 @@ async fn upload_that_nobody_takes_in_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let profile = Profile::under(dir.path());
     script::write_login(&profile, &server.url, "refresh-1");
-    let login = Arc::new(gphotosfs::api::Login::load(&profile).unwrap());
+    let url = format!("http://{}", deaf.local_addr().unwrap()).parse().unwrap();
+    let login = Arc::new(Login::load(&profile, &url).unwrap());
     let budget = Arc::new(gphotosfs::api::Budget::new(jiff::Timestamp::now()));
-    let url = format!("http://{}", deaf.local_addr().unwrap());
-    let client = Client::new(script::impatient(&url), login, budget).unwrap();
+    let client = Client::new(script::impatient(), login, budget).unwrap();
     let error = client.upload_raw(&payload(&vec![0; 32 << 20])).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
 }

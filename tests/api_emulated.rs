@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use gphotosfs::api::{
     Advice, Budget, Client, ClientSecret, DateFilter, Error, FinishError, ItemVerdict, Login,
-    LoginError, NewItem, Payload, QuotaKind, Scope,
+    LoginError, NewItem, Payload, QuotaKind, Scope, Service,
 };
 use gphotosfs::commands::login::{Attempt, store};
 use gphotosfs::emulator::{
@@ -46,9 +46,9 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::under(dir.path());
         keep(&profile, &emulator, grant);
-        let login = Arc::new(Login::load(&profile).unwrap());
+        let login = Arc::new(Login::load(&profile, &emulator.url().parse().unwrap()).unwrap());
         let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
-        let client = Client::new(script::impatient(&emulator.url()), login, budget).unwrap();
+        let client = Client::new(script::impatient(), login, budget).unwrap();
         Self { emulator, client, profile, _dir: dir }
     }
 
@@ -339,15 +339,16 @@ async fn missing_scopes_are_known_and_named() {
     world.client.create_album("x").await.unwrap();
     let error = world.client.list_albums(None).await.unwrap_err();
     assert!(error.is_scope_missing() && error.advice() == Advice::Reauthorise, "{error}");
-    let login = Login::load(&world.profile).unwrap();
+    let login = Login::load(&world.profile, &world.emulator.url().parse().unwrap()).unwrap();
     assert_eq!(login.missing_scopes(), [Scope::ReadAppCreated, Scope::EditAppCreated]);
 }
 
 #[tokio::test]
 async fn login_and_logout_as_with_a_browser() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
+    let url = emulator.url().parse().unwrap();
     let client = ClientSecret::parse(&emulator.client_secret_json()).unwrap();
-    let attempt = Attempt::begin(client.clone()).await.unwrap();
+    let attempt = Attempt::begin(client.clone(), Service::at(&url)).await.unwrap();
     let browser = reqwest::get(attempt.url().clone()); // the emulator approves and redirects
     let nothing = tokio::sync::mpsc::channel(1).1;
     let (login, page) = tokio::join!(attempt.finish(nothing, Duration::from_secs(10)), browser);
@@ -358,14 +359,14 @@ async fn login_and_logout_as_with_a_browser() {
     let dir = tempfile::tempdir().unwrap();
     let profile = Profile::under(dir.path());
     store(&client, &grant, profile.config_dir().unwrap()).unwrap();
-    let login = Login::load(&profile).unwrap();
+    let login = Login::load(&profile, &url).unwrap();
     login.access_token().await.unwrap();
     assert_eq!(emulator.stats().violations, [] as [String; 0]);
 
     gphotosfs::commands::logout::run(&gphotosfs::commands::logout::LogoutArgs {}, &profile, false)
         .await
         .unwrap();
-    assert!(matches!(Login::load(&profile), Err(LoginError::NotLoggedIn)));
+    assert!(matches!(Login::load(&profile, &url), Err(LoginError::NotLoggedIn)));
     let oauth = gphotosfs::api::OAuth::open(client).unwrap();
     assert!(!oauth.revoke(&grant).await.unwrap(), "it was still good");
 }

@@ -510,6 +510,7 @@ fn login_files_are_read_or_refused(cases: u32) {
     let (world, dir) = (World::new(), tempfile::tempdir().unwrap());
     world.log_in(dir.path());
     let profile = Profile::under(dir.path());
+    let url = world.emulator.url().parse().unwrap();
     let config = profile.config_dir().unwrap().to_owned();
     let good: Vec<_> = ["client_secret.json", "token.json"]
         .map(|name| (config.join(name), fs::read(config.join(name)).unwrap()))
@@ -528,7 +529,7 @@ fn login_files_are_read_or_refused(cases: u32) {
             let _ = ClientSecret::parse(&String::from_utf8_lossy(&bytes));
             fs::write(path, bytes).unwrap();
         }
-        if let Err(error) = Login::load(&profile) {
+        if let Err(error) = Login::load(&profile, &url) {
             let said = error.to_string();
             assert!(!said.is_empty() && !said.contains(&world.emulator.grant().refresh_token));
         }

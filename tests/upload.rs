@@ -186,10 +186,9 @@ fn client(emulator: &Emulator, dir: &Path) -> Client {
     let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
         "granted_at": "2026-01-01T00:00:00Z"});
     std::fs::write(config.join("token.json"), text.to_string()).unwrap();
-    let login = Arc::new(Login::load(&profile).unwrap());
+    let login = Arc::new(Login::load(&profile, &emulator.url().parse().unwrap()).unwrap());
     let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
     let config = api::Config {
-        api_url: emulator.url().parse().unwrap(),
         deadlines: Deadlines {
             connect: Duration::from_secs(2),
             read: Duration::from_secs(10),

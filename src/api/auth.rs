@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use url::Url;
+
+use super::service::{Foreign, Service};
 
 pub use client_file::{ClientFileError, ClientKind, ClientSecret};
 pub use exchange::{Authorisation, OAuth};
@@ -67,6 +70,15 @@ pub enum LoginError {
     /// The token endpoint has trouble of its own.
     #[error("Google's login service has trouble: {0}")]
     Unavailable(String),
+    /// It is another service's.
+    #[error("the login {0}; {remedy}", remedy = Foreign::REMEDY)]
+    Foreign(Foreign),
+}
+
+impl From<Foreign> for LoginError {
+    fn from(foreign: Foreign) -> Self {
+        Self::Foreign(foreign)
+    }
 }
 
 impl LoginError {
@@ -85,10 +97,12 @@ fn describe(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-/// A stored login and its current access token.
+/// A stored login at one service, and its current access token.
 #[derive(Debug)]
 pub struct Login {
     dir: PathBuf,
+    /// Where its tokens may be sent.
+    api_url: Url,
     http: reqwest::Client,
     /// What is known. Never locked across an await.
     state: Mutex<State>,
@@ -115,15 +129,16 @@ struct Access {
 }
 
 impl Login {
-    /// Reads the login of a profile from disk; asks nobody. Blocks for two small files.
+    /// Reads the login of a profile at the API that has this address, without `/v1`; asks nobody. Blocks for two small
+    /// files.
     ///
     /// # Errors
-    /// [`LoginError::NotLoggedIn`], [`LoginError::NoClient`] or [`LoginError::File`].
-    pub fn load(profile: &crate::profile::Profile) -> Result<Self, LoginError> {
+    /// [`LoginError::NotLoggedIn`], [`LoginError::NoClient`], [`LoginError::Foreign`] or [`LoginError::File`].
+    pub fn load(profile: &crate::profile::Profile, api_url: &Url) -> Result<Self, LoginError> {
         let dir = profile
             .config_dir()
             .map_err(|err| file_error(Path::new("the profile directory"), err))?;
-        let stored = Stored::load(dir)?;
+        let stored = Stored::load(dir, &Service::at(api_url))?;
         stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
         let http = super::transport::http_client(exchange::CONNECT_DEADLINE)
             .map_err(|err| LoginError::Offline(Arc::new(err)))?;
@@ -136,10 +151,16 @@ impl Login {
         };
         Ok(Self {
             dir: dir.to_owned(),
+            api_url: api_url.clone(),
             http,
             state: Mutex::new(state),
             renewing: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Where the API is that its tokens are for, without `/v1`.
+    pub fn api_url(&self) -> &Url {
+        &self.api_url
     }
 
     /// A token for the next request, renewed ahead of its end. Any number of tasks may ask; one
@@ -289,10 +310,10 @@ impl Login {
     /// Takes over what another process wrote since we last looked; true if there was something.
     async fn reload(&self) -> Result<bool, LoginError> {
         let known = self.state.lock().stored.stamp;
-        let dir = self.dir.clone();
+        let (dir, service) = (self.dir.clone(), Service::at(&self.api_url));
         let fresh = blocking(move || match Stamp::of(&dir) {
             Some(stamp) if stamp == known => Ok(None),
-            _ => Stored::load(&dir).map(Some),
+            _ => Stored::load(&dir, &service).map(Some),
         })
         .await?;
         let Some(fresh) = fresh else { return Ok(false) };

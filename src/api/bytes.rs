@@ -286,7 +286,7 @@ impl Client {
     }
 
     fn uploads_url(&self) -> Url {
-        let mut url = self.transport.config.api_url.clone();
+        let mut url = self.transport.login.api_url().clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["v1", "uploads"]);
         }

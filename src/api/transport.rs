@@ -5,7 +5,6 @@
 //! (reference §10.2). Once sent, such a call is carried to its end even if the caller has gone away: to
 //! hang up would not stop Google, and the next writer would collide with it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +15,14 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use super::Config;
 use super::auth::Login;
 use super::budget::{Budget, Kind};
 use super::error::{Class, Error, Refusal};
 use super::retry::{self, Patience};
+use super::service::is_loopback;
 
 /// The largest JSON answer we take: a page of 100 items is some 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -81,11 +81,12 @@ impl Transport {
         budget: Arc<Budget>,
     ) -> Result<Self, Error> {
         let unfit = |why: String| Error::Unfit { call: "setup", why };
-        if !matches!(config.api_url.scheme(), "http" | "https") || config.api_url.host().is_none() {
-            return Err(unfit(format!("{} is no http or https URL", config.api_url)));
+        let api = login.api_url();
+        if !matches!(api.scheme(), "http" | "https") || api.host().is_none() {
+            return Err(unfit(format!("{api} is no http or https URL")));
         }
-        if config.api_url.scheme() == "http" && !is_loopback(&config.api_url) {
-            tracing::warn!(url = %config.api_url, "the API URL is not https: the login travels unprotected");
+        if api.scheme() == "http" && !is_loopback(api) {
+            tracing::warn!(url = %api, "the API URL is not https: the login travels unprotected");
         }
         let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let (writer, throttle, skew) = (Arc::default(), Mutex::default(), Mutex::default());
@@ -176,7 +177,7 @@ impl Transport {
     }
 
     async fn once(&self, call: &Call, deadline: Duration) -> Result<Answer, Error> {
-        let mut url = self.config.api_url.clone();
+        let mut url = self.login.api_url().clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&call.path);
         }
@@ -278,7 +279,7 @@ impl Transport {
 
     /// Whether a URL from an answer may be sent the bearer token.
     pub(super) fn is_api_origin(&self, url: &Url) -> bool {
-        let api = &self.config.api_url;
+        let api = self.login.api_url();
         let same_host = url.host() == api.host() || (is_loopback(url) && is_loopback(api));
         url.scheme() == api.scheme()
             && same_host
@@ -287,7 +288,7 @@ impl Transport {
 
     /// Whether a URL from an answer may be fetched: https, or no worse than the API itself.
     pub(super) fn is_fit_for_media(&self, url: &Url) -> bool {
-        let api = &self.config.api_url;
+        let api = self.login.api_url();
         match url.scheme() {
             "https" => true,
             "http" => is_loopback(url) || (api.scheme() == "http" && url.host() == api.host()),
@@ -348,32 +349,4 @@ pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
 /// A header's text.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
-}
-
-/// Whether the URL's host is this machine by name or address.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_told_by_host() {
-        for (url, expected) in [
-            ("http://127.0.0.1:80/", true),
-            ("http://[::1]:80/", true),
-            ("http://localhost/", true),
-            ("http://localhost.example.com/", false),
-            ("http://192.168.0.1/", false),
-        ] {
-            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
-        }
-    }
 }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use url::Url;
 
 use super::CommandError;
-use crate::api::{self, BaseUrls, Budget, Grant, Login, LoginError, SavedBudget};
+use crate::api::{self, BaseUrls, Budget, Foreign, Grant, Login, LoginError, SavedBudget, Service};
 use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
@@ -23,6 +24,9 @@ const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the request budget is kept.
 const BUDGET: &str = "budget";
+
+/// Where it is kept which service the profile is used with.
+const SERVICE: &str = "service";
 
 /// Where it is kept that Google has refused the login.
 const REFUSED: &str = "login_refused";
@@ -46,7 +50,8 @@ impl Engine {
     /// Puts the parts together and goes on with the uploads. The spool grows to `spool_max` bytes at most.
     ///
     /// # Errors
-    /// If the login is missing or a directory cannot be used. Nobody on the network is asked.
+    /// If the login is missing, the profile is another service's, or a directory cannot be used. Nobody on the network is
+    /// asked.
     pub fn start(
         profile: &Profile,
         settings: &UploadSettings,
@@ -55,16 +60,15 @@ impl Engine {
     ) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
         let state_dir = profile.state_dir().map_err(no_directory)?;
-        let login = Login::load(profile).map_err(|err| no_login("cannot use the login", err))?;
+        let login = Login::load(profile, &settings.api_url)
+            .map_err(|err| no_login("cannot use the login", err))?;
         let store =
             Store::open(state_dir).map_err(|err| no_database("cannot open the database", err))?;
+        settle_service(profile, &store, &settings.api_url)?;
         let budget =
             kept_budget(&store).map_err(|err| no_database("cannot read the database", err))?;
         let budget = Arc::new(budget);
-        let api = api::Config {
-            api_url: settings.api_url.clone(),
-            ..api::Config::default().paced(settings.unstable_pace)
-        };
+        let api = api::Config::default().paced(settings.unstable_pace);
         let client = api::Client::new(api, Arc::new(login), budget.clone())
             .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
         let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
@@ -189,6 +193,33 @@ pub fn kept_budget(store: &Store) -> store::Result<Budget> {
     let kept = store.meta(BUDGET)?;
     let saved = kept.and_then(|text| serde_json::from_str::<SavedBudget>(&text).ok());
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
+}
+
+/// Refuses a profile that is used with another service than that at this address.
+///
+/// # Errors
+/// If it is, with both addresses.
+pub fn check_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
+    let kept = kept_service(store).map_err(|err| no_database("cannot read the database", err))?;
+    let checked = kept.map_or(Ok(()), |it| it.check(&Service::at(api_url)));
+    checked.map_err(|err| {
+        CommandError::new(format!("the profile {} {err}", profile.name())).hint(Foreign::REMEDY)
+    })
+}
+
+/// As [`check_service`]; a profile that was used with none yet is from now on used with this one.
+fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
+    check_service(profile, store, api_url)?;
+    keep(store, SERVICE, &Service::at(api_url), "the address of the service could not be kept");
+    Ok(())
+}
+
+/// The service that a profile is used with; `None` if it was never used, or by an earlier version.
+///
+/// # Errors
+/// If the database fails.
+pub fn kept_service(store: &Store) -> store::Result<Option<Service>> {
+    Ok(store.meta(SERVICE)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// That Google has refused a login for good.

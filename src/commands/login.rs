@@ -17,11 +17,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::engine::check_service;
 use super::{CommandError, print};
 use crate::api::{
-    Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, LoginError, OAuth, Scope,
+    Authorisation, ClientFileError, ClientKind, ClientSecret, Foreign, Grant, LoginError, OAuth,
+    Scope, Service,
 };
 use crate::profile::Profile;
+use crate::store::Store;
 use redirect::{Arrival, Redirects};
 
 /// How long the user may take.
@@ -81,6 +84,9 @@ pub enum Error {
         #[source]
         source: ClientFileError,
     },
+    /// The client file is another service's.
+    #[error("this OAuth client {0}; {remedy}", remedy = Foreign::REMEDY)]
+    Foreign(Foreign),
     /// A web client can answer to registered addresses only, and none is ours.
     #[error(
         "this OAuth client is of the type \"Web application\" and has no redirect URI on this machine; make one of \
@@ -132,13 +138,16 @@ pub enum Error {
 ///
 /// # Errors
 /// With the next step in the message.
-pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError> {
+pub async fn run(args: &LoginArgs, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
     let failed = |err: Error| CommandError::new("cannot log in").because(err);
+    // A database that cannot be read is told by those who need it; the login itself says what it is for.
+    let state = profile.state_dir().ok().and_then(|dir| Store::look(dir).ok().flatten());
+    state.map_or(Ok(()), |store| check_service(profile, &store, api_url))?;
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
     let client = find_client(args.client_secret.as_deref(), dir).map_err(failed)?;
-    let attempt = Attempt::begin(client).await.map_err(failed)?;
+    let attempt = Attempt::begin(client, Service::at(api_url)).await.map_err(failed)?;
 
     let may_paste = args.no_browser || io::stdin().is_terminal();
     let opened = !args.no_browser && open_browser(attempt.url()).await;
@@ -184,17 +193,19 @@ fn find_client(file: Option<&Path>, dir: &Path) -> Result<ClientSecret, Error> {
 #[derive(Debug)]
 pub struct Attempt {
     client: ClientSecret,
+    service: Service,
     oauth: OAuth,
     authorisation: Authorisation,
     listener: TcpListener,
 }
 
 impl Attempt {
-    /// Opens the port and makes the link.
+    /// Opens the port and makes the link, for a login at this service.
     ///
     /// # Errors
-    /// [`Error::WebClient`], [`Error::Listen`].
-    pub async fn begin(client: ClientSecret) -> Result<Self, Error> {
+    /// [`Error::Foreign`], [`Error::WebClient`], [`Error::Listen`].
+    pub async fn begin(client: ClientSecret, service: Service) -> Result<Self, Error> {
+        client.check_service(&service).map_err(Error::Foreign)?;
         let registered = match client.kind {
             ClientKind::Installed => None,
             ClientKind::Web => {
@@ -213,7 +224,7 @@ impl Attempt {
             registered.map_or_else(|| format!("http://127.0.0.1:{port}"), |(url, _)| url);
         let oauth = OAuth::open(client.clone()).map_err(Error::Token)?;
         let authorisation = oauth.authorise(&redirect).map_err(Error::Token)?;
-        Ok(Self { client, oauth, authorisation, listener })
+        Ok(Self { client, service, oauth, authorisation, listener })
     }
 
     /// The link for the user.
@@ -252,7 +263,7 @@ impl Attempt {
         };
         let code = tokio::time::timeout(patience, answer).await.map_err(|_| Error::TimedOut)??;
         redirects.stop().await;
-        let result = self.oauth.exchange(self.authorisation, code).await;
+        let result = self.oauth.exchange(self.authorisation, code, self.service).await;
         let skew = self.oauth.clock_skew().filter(|it| it.abs() > CLOCK_OFF);
         let grant = result.map_err(|err| match err {
             LoginError::Ended(words) => Error::CodeRefused(words, skew),

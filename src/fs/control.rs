@@ -393,7 +393,10 @@ fn short_names(scopes: &[Scope]) -> Vec<String> {
 
 fn state_of(error: &LoginError) -> &'static str {
     match error {
-        LoginError::NotLoggedIn | LoginError::NoClient | LoginError::File { .. } => "missing",
+        LoginError::NotLoggedIn
+        | LoginError::NoClient
+        | LoginError::Foreign(_)
+        | LoginError::File { .. } => "missing",
         LoginError::Ended(_) | LoginError::Refused { .. } => "dead",
         LoginError::Offline(_) | LoginError::Unavailable(_) => "offline",
     }

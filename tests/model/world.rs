@@ -339,7 +339,6 @@ impl Life {
         let state_dir = profile.state_dir().unwrap();
         let store = Store::open(state_dir).unwrap();
         let api = api::Config {
-            api_url: emulator.url().parse().unwrap(),
             deadlines: Deadlines {
                 connect: Duration::from_secs(2),
                 read: Duration::from_secs(10),
@@ -350,7 +349,7 @@ impl Life {
             retry_base: Duration::from_millis(2),
             write_pause: Duration::from_millis(1),
         };
-        let login = Arc::new(Login::load(&profile).unwrap());
+        let login = Arc::new(Login::load(&profile, &emulator.url().parse().unwrap()).unwrap());
         // A day's allowance for each life.
         let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
         let client = Client::new(api, login, budget).unwrap();

@@ -119,16 +119,15 @@ impl Script {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::under(dir.path());
         write_login(&profile, &self.url, "refresh-1");
-        let login = Arc::new(Login::load(&profile).unwrap());
+        let login = Arc::new(Login::load(&profile, &self.url.parse().unwrap()).unwrap());
         let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
-        (Client::new(impatient(&self.url), login, budget).unwrap(), dir)
+        (Client::new(impatient(), login, budget).unwrap(), dir)
     }
 }
 
 /// Settings with which failures come soon.
-pub fn impatient(url: &str) -> Config {
+pub fn impatient() -> Config {
     Config {
-        api_url: url.parse().unwrap(),
         deadlines: Deadlines {
             connect: Duration::from_secs(1),
             read: Duration::from_millis(500),

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 use url::Url;
 
+use crate::api::service::{Foreign, Service};
+
 /// Its name in the profile.
 pub(super) const CLIENT_FILE: &str = "client_secret.json";
 
@@ -91,6 +93,14 @@ struct Fields {
 }
 
 impl ClientSecret {
+    /// Whether it may be used for logins at this service.
+    ///
+    /// # Errors
+    /// If it is a client of another.
+    pub fn check_service(&self, service: &Service) -> Result<(), Foreign> {
+        Service::at(&self.token_uri).check_login_of(service)
+    }
+
     /// Reads Google's file.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::facts::{Disk, Facts, Kind, Life};
 use super::{Report, some};
 use crate::api::{
-    API_REQUESTS_PER_DAY, ClientSecret, Error, Grant, LoginError, MEDIA_REQUESTS_PER_DAY, Scope,
-    next_reset,
+    API_REQUESTS_PER_DAY, ClientSecret, Error, Foreign, Grant, LoginError, MEDIA_REQUESTS_PER_DAY,
+    Scope, next_reset,
 };
 use crate::commands::in_short;
 use crate::commands::mounts::permits_allow_other;
@@ -149,6 +149,9 @@ fn login(facts: &Facts, report: &mut Report) {
         (Ok(Some(grant)), Some(Err(LoginError::Ended(said)))) => {
             let (text, remedy) = ended(grant, facts.now);
             report.fail(NAME, format!("{text} (Google says: {said})"), remedy);
+        }
+        (Ok(Some(_)), Some(Err(LoginError::Foreign(error)))) => {
+            report.fail(NAME, format!("it {error}"), Foreign::REMEDY);
         }
         (Ok(Some(_)), Some(Err(error))) if error.is_passing() => report.fail(
             NAME,

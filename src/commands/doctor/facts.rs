@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::process::geteuid;
 use url::Url;
 
-use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget};
+use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget, Service};
 use crate::cli::{self, MountSettings};
-use crate::commands::engine::kept_budget;
+use crate::commands::engine::{kept_budget, kept_service};
 use crate::commands::mounts;
 use crate::commands::running::Mount;
 use crate::fs::control::Status;
@@ -118,13 +118,13 @@ impl Facts {
         };
         let token = profile.config_dir().ok().map(Grant::path);
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
-        let (backlog, spent) = kept(profile);
+        let (backlog, spent, service) = kept(profile);
         // A lock that cannot be read is told with the disks.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
         let mounts = live_and_dead(&holder);
         // A mount writes down only now and then what it has spent.
         let spent = mounts.iter().find_map(|(_, life)| spent_by(life)).unwrap_or(spent);
-        let google = Google::ask(profile, &api_url, &spent).await;
+        let google = Google::ask(profile, &api_url, service, &spent).await;
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
@@ -161,19 +161,22 @@ fn spent_by(life: &Life) -> Option<SavedBudget> {
     })
 }
 
-/// The queue and the request budget, as they were last written down.
-fn kept(profile: &Profile) -> (Result<Option<Backlog>, store::Error>, SavedBudget) {
+/// The queue, the request budget and the service, as they were last written down.
+fn kept(
+    profile: &Profile,
+) -> (Result<Option<Backlog>, store::Error>, SavedBudget, Option<Service>) {
     let nothing = || api::Budget::new(Timestamp::now()).snapshot(Timestamp::now());
-    let look = || -> Result<Option<(Backlog, SavedBudget)>, store::Error> {
+    let look = || -> Result<_, store::Error> {
         // A directory that cannot be used is told with the disks.
         let Ok(dir) = profile.state_dir() else { return Ok(None) };
         let Some(store) = Store::look(dir)? else { return Ok(None) };
-        Ok(Some((store.backlog()?, kept_budget(&store)?.snapshot(Timestamp::now()))))
+        let spent = kept_budget(&store)?.snapshot(Timestamp::now());
+        Ok(Some((store.backlog()?, spent, kept_service(&store)?)))
     };
     match look() {
-        Ok(Some((backlog, spent))) => (Ok(Some(backlog)), spent),
-        Ok(None) => (Ok(None), nothing()),
-        Err(error) => (Err(error), nothing()),
+        Ok(Some((backlog, spent, service))) => (Ok(Some(backlog)), spent, service),
+        Ok(None) => (Ok(None), nothing(), None),
+        Err(error) => (Err(error), nothing(), None),
     }
 }
 
@@ -187,21 +190,28 @@ struct Google {
 }
 
 impl Google {
-    async fn ask(profile: &Profile, api_url: &Url, spent: &SavedBudget) -> Self {
-        let login = match Login::load(profile) {
-            Ok(login) => Arc::new(login),
-            // The files themselves are told of elsewhere.
-            Err(LoginError::NotLoggedIn | LoginError::NoClient | LoginError::File { .. }) => {
-                return Self::default();
-            }
-            Err(error) => return Self { renewal: Some(Err(error)), ..Self::default() },
-        };
+    /// Asks the API that has this address, unless the profile is used with another `service`.
+    async fn ask(
+        profile: &Profile,
+        api_url: &Url,
+        service: Option<Service>,
+        spent: &SavedBudget,
+    ) -> Self {
+        let checked = service.map_or(Ok(()), |it| it.check(&Service::at(api_url)));
+        let login =
+            match checked.map_err(LoginError::from).and_then(|()| Login::load(profile, api_url)) {
+                Ok(login) => Arc::new(login),
+                // The files themselves are told of elsewhere.
+                Err(LoginError::NotLoggedIn | LoginError::NoClient | LoginError::File { .. }) => {
+                    return Self::default();
+                }
+                Err(error) => return Self { renewal: Some(Err(error)), ..Self::default() },
+            };
         if let Err(error) = login.access_token().await {
             return Self { renewal: Some(Err(error)), ..Self::default() };
         }
         let mut google = Self { renewal: Some(Ok(())), ..Self::default() };
         let config = api::Config {
-            api_url: api_url.clone(),
             deadlines: api::Deadlines {
                 read: ANSWER_DEADLINE,
                 retries: Duration::ZERO,
