@@ -45,11 +45,12 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
+use sha2::{Digest, Sha256};
 
 use crate::media::{DirId, EntryName};
 
-/// The layout of this version. An older database is migrated, a newer one is refused.
-const SCHEMA_VERSION: i64 = 1;
+/// The tables of this version.
+const SCHEMA: &str = include_str!("store/schema.sql");
 
 /// The database in the profile's state directory.
 const FILE_NAME: &str = "gphotosfs.db";
@@ -78,11 +79,9 @@ pub enum Error {
          and mount again; albums are then listed anew, and what had not arrived lies in spool/orphans there"
     )]
     Damaged(#[source] rusqlite::Error),
-    /// It was written by a later version of this program.
-    #[error(
-        "the database has layout {0}, made by a newer gphotosfs; this one knows up to {SCHEMA_VERSION}"
-    )]
-    Newer(i64),
+    /// Its tables are not those of this version of the program.
+    #[error("the database was made by another version of gphotosfs, with other tables")]
+    OtherVersion,
     /// A row holds what this program never writes.
     #[error("the database holds an impossible value: {0}")]
     Corrupt(&'static str),
@@ -117,6 +116,15 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+/// Tells tables from others, for `user_version`: a number that follows from them cannot be forgotten to be raised.
+fn layout(schema: &str) -> i64 {
+    let lines = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(words.join(" ")).into();
+    // SQLite has 32 bits for it, with a sign; an empty database has 0, and the first versions had 1.
+    i64::from(u32::from_be_bytes([a, b, c, d]) >> 2 | 1 << 30)
+}
+
 /// Looks for damage: reads all there is once, which takes a second for a million files.
 fn check(connection: &Connection) -> Result<()> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -125,6 +133,16 @@ fn check(connection: &Connection) -> Result<()> {
     }
     let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
+}
+
+/// Whether the tables are there; if they are, they are ours.
+fn is_made(connection: &Connection) -> Result<bool> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => Ok(false),
+        found if found == layout(SCHEMA) => Ok(true),
+        _ => Err(Error::OtherVersion),
+    }
 }
 
 /// Shorthand for this module's results.
@@ -189,10 +207,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens, and if need be makes or migrates, the database in `dir`.
+    /// Opens, and if need be makes, the database in `dir`.
     ///
     /// # Errors
-    /// If the file cannot be made, is damaged or comes from a newer version.
+    /// If the file cannot be made, is damaged or comes from another version.
     pub fn open(dir: &Path) -> Result<Self> {
         // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
@@ -215,14 +233,11 @@ impl Store {
             return Ok(None);
         }
         let connection = open_to_read(&path)?;
-        match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
-            0 => Ok(None),
-            SCHEMA_VERSION => {
-                let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-                Ok(Some(Self { readers: Readers::default(), connection, signal }))
-            }
-            newer => Err(Error::Newer(newer)),
+        if !is_made(&connection)? {
+            return Ok(None);
         }
+        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
+        Ok(Some(Self { readers: Readers::default(), connection, signal }))
     }
 
     /// A database that lives as long as the value, for tests.
@@ -240,13 +255,9 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match tx.pragma_query_value(None, "user_version", |row| row.get(0))? {
-            0 => {
-                tx.execute_batch(include_str!("store/schema.sql"))?;
-                tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            }
-            SCHEMA_VERSION => {}
-            newer => return Err(Error::Newer(newer)),
+        if !is_made(&tx)? {
+            tx.execute_batch(SCHEMA)?;
+            tx.pragma_update(None, "user_version", layout(SCHEMA))?;
         }
         tx.commit()?;
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
@@ -545,13 +556,27 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_newer_database_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        store.set_meta("key", "value").unwrap();
-        store.connection.lock().pragma_update(None, "user_version", 99).unwrap();
-        drop(store);
-        assert!(matches!(Store::open(dir.path()), Err(Error::Newer(99))));
+    fn a_database_of_another_version_is_refused() {
+        for other in [1, layout(SCHEMA) + 1] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(dir.path()).unwrap();
+            store.connection.lock().pragma_update(None, "user_version", other).unwrap();
+            drop(store);
+            assert!(matches!(Store::open(dir.path()), Err(Error::OtherVersion)));
+            assert!(matches!(Store::look(dir.path()), Err(Error::OtherVersion)));
+        }
+    }
+
+    #[test]
+    fn other_tables_have_another_number_and_other_words_about_them_have_not() {
+        let ours = "CREATE TABLE t ( -- things\n    id INTEGER\n) STRICT;\n";
+        assert_eq!(
+            layout(ours),
+            layout("-- Of things.\nCREATE TABLE t (\n  id INTEGER\n) STRICT;")
+        );
+        assert_ne!(layout(ours), layout(&ours.replace("INTEGER", "TEXT")));
+        assert!((1 << 30..1 << 31).contains(&layout(ours)));
+        assert!(!SCHEMA.contains("'--"), "a comment is taken to begin there");
     }
 
     #[test]

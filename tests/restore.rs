@@ -1,4 +1,4 @@
-//! What is read after the database was lost, or an older copy of it put back: the cache may have been filled by another
+//! What is read after the database was lost, was made by another version, or an older copy of it put back: the cache may have been filled by another
 //! one, in which the same numbers stood for other files.
 
 #![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
@@ -119,4 +119,39 @@ fn an_edit_that_an_older_database_knows_nothing_of_is_kept_with_the_reason() {
     assert!(failed.contains("older copy"), "{failed}");
     world.sh("mv mnt/.gphotos/failed/Trip/own.jpg mnt/Trip/edited.jpg && sync mnt/Trip");
     assert_eq!(world.remote("Trip"), ["0.jpg", "own.jpg", "edited.jpg"]);
+}
+
+#[test]
+fn a_database_of_another_version_is_refused_and_what_is_queued_stays() {
+    let mut world = World::new();
+    seed(&world, "Trip", 0..1);
+    let own = fs::read(world.photo("own.jpg", 9, 5000)).unwrap();
+    world.mount(&[]);
+    world.names("Trip");
+    world.stop_emulator();
+    world.sh("cp own.jpg mnt/Trip/");
+    world.kill();
+    world.sh("fusermount3 -u mnt");
+    world.start_emulator();
+    let database = world.dir.path().join(STATE).join("gphotosfs.db");
+    let other = rusqlite::Connection::open(&database).unwrap();
+    other.execute_batch("ALTER TABLE albums DROP COLUMN made_at; PRAGMA user_version = 1").unwrap();
+    drop(other);
+    let mnt = world.mnt.to_str().unwrap();
+    for args in [&["mount", mnt][..], &["sync"], &["status"], &["failed"], &["retry"]] {
+        let (done, said) = world.told(args);
+        assert!(!done && said.contains("another version"), "{args:?}: {said}");
+        assert!(said.contains("-> install that version again"), "{args:?}: {said}");
+    }
+    let found = String::from_utf8(world.run(&["doctor"]).stdout).unwrap();
+    assert!(found.contains("FAIL  queue") && found.contains("another version"), "{found}");
+    // That version is nowhere to be had.
+    world.sh(&format!("mkdir aside && mv {STATE}/gphotosfs.db* aside/"));
+    world.mount(&[]);
+    assert_eq!(world.names("Trip"), ["0.jpg"]);
+    let orphans: Vec<_> = fs::read_dir(world.dir.path().join(STATE).join("spool/orphans"))
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    assert!(orphans == [own]);
 }

@@ -167,12 +167,17 @@ pub fn no_login(what: &str, err: LoginError) -> CommandError {
     }
 }
 
+/// What to do with a database of another version.
+pub const OTHER_VERSION: &str = "install that version again; to go on with this one, first let that one send what is \
+    queued ('gphotosfs sync'), then move gphotosfs.db and its companions out of the profile's state directory: albums \
+    are listed anew, and what was still queued lies in spool/orphans there";
+
 /// What to say when the database cannot be used.
 pub fn no_database(what: &str, err: store::Error) -> CommandError {
     let hint = match &err {
         // It says so itself.
         store::Error::Damaged(_) => None,
-        store::Error::Newer(_) => Some("install that version again"),
+        store::Error::OtherVersion => Some(OTHER_VERSION),
         err if err.is_read_only() => {
             Some("the profile's state directory must be writable, also to read the database")
         }
@@ -293,7 +298,7 @@ mod tests {
         let missing = Store::open(&dir.path().join("missing")).err().unwrap();
         let error = no_database("cannot open the database", missing);
         assert!(error.hint.unwrap().contains("gphotosfs doctor"));
-        let error = no_database("cannot open the database", store::Error::Newer(99));
+        let error = no_database("cannot open the database", store::Error::OtherVersion);
         assert!(error.hint.unwrap().contains("install"));
         let file =
             LoginError::File { path: "x".into(), source: Arc::new(std::io::Error::other("x")) };

@@ -9,12 +9,14 @@ use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, Foreign, Grant, LoginError, MEDIA_REQUESTS_PER_DAY,
     Scope, next_reset,
 };
+use crate::commands::engine::OTHER_VERSION;
 use crate::commands::in_short;
 use crate::commands::mounts::permits_allow_other;
 use crate::commands::running::SOMEBODY;
 use crate::commands::status::time_words;
 use crate::media::local_time;
 use crate::profile::Holder;
+use crate::store;
 use crate::upload::room::reserve;
 
 /// Every check, in the order in which one thing depends on the other.
@@ -421,11 +423,11 @@ fn queue(facts: &Facts, report: &mut Report) {
     let backlog = match &facts.backlog {
         Ok(backlog) => backlog.unwrap_or_default(),
         Err(error) => {
-            report.fail(
-                NAME,
-                words(error),
-                "if it is damaged, a copy of the state directory helps to find out",
-            );
+            let remedy = match error {
+                store::Error::OtherVersion => OTHER_VERSION,
+                _ => "if it is damaged, a copy of the state directory helps to find out",
+            };
+            report.fail(NAME, words(error), remedy);
             return;
         }
     };
