@@ -7,6 +7,7 @@
 
 mod mount_helper;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use toml::Spanned;
 use url::Url;
 
 use crate::commands;
@@ -462,14 +464,17 @@ impl Cli {
         let cli = Self::try_parse_from(args).map_err(|err| without_environment(err, args))?;
         let profile = Profile::locate(cli.profile_name().clone()).map_err(CliError::Profile)?;
         let path = profile.config_dir().map_err(CliError::Profile)?.join("config.toml");
-        let cli = match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                Self::parse_over(&text, args).map_err(|why| CliError::File { path, why })?
-            }
-            Err(err) if err.kind() == io::ErrorKind::NotFound => cli,
-            Err(err) => return Err(CliError::File { path, why: err.to_string() }),
+        let over_file = match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse_over(&text, args),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((cli, profile)),
+            Err(err) => Err(err.to_string()),
         };
-        Ok((cli, profile))
+        match over_file {
+            Ok(over_file) => Ok((over_file, profile)),
+            // It looks at the file by itself, and at the rest as well.
+            Err(_) if matches!(cli.command, Command::Doctor(_)) => Ok((cli, profile)),
+            Err(why) => Err(CliError::File { path, why }),
+        }
     }
 
     fn profile_name(&self) -> &ProfileName {
@@ -484,28 +489,41 @@ impl Cli {
     /// Parses `args`, which have been found good by themselves, with the values of `file` as
     /// defaults. An error is therefore about the file.
     fn parse_over(file: &str, args: &[OsString]) -> Result<Self, String> {
-        let table: toml::Table = file.parse().map_err(|err: toml::de::Error| err.to_string())?;
+        let at_line = |at: usize, why: String| {
+            format!("line {}: {why}", 1 + file.bytes().take(at).filter(|it| *it == b'\n').count())
+        };
+        let table: BTreeMap<Spanned<String>, toml::Value> =
+            toml::from_str(file).map_err(|err| {
+                at_line(err.span().map_or(0, |span| span.start), err.message().to_owned())
+            })?;
         let mut command = Self::command();
+        let parse = |command: clap::Command| {
+            let parsed = command.try_get_matches_from(args);
+            parsed.and_then(|it| Self::from_arg_matches(&it)).map_err(|err| what_is_wrong(&err))
+        };
         for (key, value) in table {
+            let refused = |why| at_line(key.span().start, why);
+            let key = key.get_ref();
             let value = match value {
                 toml::Value::String(it) => it,
                 toml::Value::Integer(it) => it.to_string(),
                 toml::Value::Boolean(it) => it.to_string(),
                 other => {
-                    return Err(format!(
+                    return Err(refused(format!(
                         "{key}: use a string, a number or true/false, not {}",
                         other.type_str()
-                    ));
+                    )));
                 }
             };
             let known;
-            (command, known) = set_default(command, &key, &value);
+            (command, known) = set_default(command, key, &value);
             if !known {
-                return Err(format!("{key}: no setting has this name"));
+                return Err(refused(format!("{key}: no setting has this name")));
             }
+            // One after another, so that it is known which is refused.
+            parse(command.clone()).map_err(refused)?;
         }
-        let parsed = command.try_get_matches_from(args).and_then(|it| Self::from_arg_matches(&it));
-        parsed.map_err(|err| what_is_wrong(&err))
+        parse(command)
     }
 }
 
@@ -667,9 +685,14 @@ mod tests {
             ("colour = 'red'", "colour: no setting has this name"),
             ("profile = 'x'", "profile: no setting has this name"),
             ("mountpoint = '/m'", "mountpoint: no setting has this name"),
+            ("uploads 7", "="),
+            ("uploads =", "value"),
+            ("refresh = '2h'", "duplicate"),
         ] {
-            let why = Cli::parse_over(file, &args(&["mount", "/m"])).unwrap_err();
-            assert!(why.contains(part), "{file:?}: {why:?}");
+            let file = format!("refresh = '1h'\n# the next one\n{file}\n");
+            let why = Cli::parse_over(&file, &args(&["mount", "/m"])).unwrap_err();
+            assert!(why.starts_with("line 3: ") && why.contains(part), "{file:?}: {why:?}");
+            assert!(!why.contains('\n'), "{why:?}");
         }
     }
 

@@ -144,11 +144,13 @@ fn refused_config_file_is_named_with_its_key() {
     let user = User::new();
     user.config_file("default", "uploads = 0\n");
     let said = user.run(&["mount", "/m"]);
-    said.exits(2).says("default/config.toml: invalid value '0'").says("\n  -> put that file right");
+    said.exits(2)
+        .says("default/config.toml: line 1: invalid value '0'")
+        .says("\n  -> put that file right");
     user.config_file("other", "volume = 11\n");
     user.run(&["--profile", "other", "status"])
         .exits(2)
-        .says("other/config.toml: volume: no setting has this name");
+        .says("other/config.toml: line 1: volume: no setting has this name");
 }
 
 #[test]

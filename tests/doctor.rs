@@ -70,8 +70,15 @@ fn settings_that_a_mount_would_refuse_are_found() {
     let said = check(&world, "config");
     assert!(said.starts_with("ok "), "{said}");
     let file = world.dir.path().join("config/gphotosfs/default/config.toml");
-    std::fs::write(file, "uploads = 99\n").unwrap();
-    says(&world, "config", &["fail", "config.toml: invalid value '99' for '--uploads <N>'"]);
+    for (text, why) in [
+        ("uploads = 99\n", "config.toml: line 1: invalid value '99' for '--uploads <N>'"),
+        ("refresh = '5m'\nuploads = \n", "config.toml: line 2: "),
+        ("refresh = '5m'\n\nspeed = 1\n", "config.toml: line 3: speed: no setting has this name"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        says(&world, "config", &["fail", why, "put it right"]);
+        says(&world, "login", &["ok Google accepts it"]);
+    }
 }
 
 #[test]
