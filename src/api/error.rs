@@ -171,9 +171,15 @@ impl Error {
         matches!(self, Self::Offline { .. } | Self::Login(LoginError::Offline(_)))
     }
 
-    /// Whether time ran out or the connection broke.
+    /// Whether time ran out before there was an answer.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
+    }
+
+    /// Whether there was a connection and it broke. One may break again and again because of what is sent, so it does
+    /// not tell that there is no network.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken { .. })
     }
 
     /// Whether the thing named in the call does not exist (any more).

@@ -119,7 +119,8 @@ fn api_errno(error: &api::Error) -> i32 {
     if error.is_offline() {
         return libc::EHOSTUNREACH;
     }
-    if error.is_timeout() {
+    // As far as anybody can tell, the rest of the answer did not come in time.
+    if error.is_timeout() || error.is_broken() {
         return libc::ETIMEDOUT;
     }
     if error.is_not_found() {
@@ -263,5 +264,52 @@ impl From<upload::DrainError> for Error {
             E::Failed { .. } | E::ShuttingDown | E::Store(_) => libc::EIO,
         };
         Self::caused(errno, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::api::{Class, Error as Api, LoginError, QuotaKind, Refusal};
+
+    fn refused(status: u16, message: &str) -> Api {
+        Api::Refused(Box::new(Refusal {
+            call: "albums.create",
+            class: Class::Write,
+            status,
+            reason: None,
+            message: message.to_owned(),
+            retry_after: None,
+        }))
+    }
+
+    #[test]
+    fn what_keeps_a_call_from_google_has_its_errno() {
+        let call = "albums.create";
+        let source = || io::Error::from(io::ErrorKind::ConnectionReset).into();
+        for (error, errno) in [
+            (Api::Offline { call, source: source() }, libc::EHOSTUNREACH),
+            (
+                LoginError::Offline(std::sync::Arc::new(io::Error::other("x"))).into(),
+                libc::EHOSTUNREACH,
+            ),
+            (Api::TimedOut { call }, libc::ETIMEDOUT),
+            (Api::Broken { call, source: source() }, libc::ETIMEDOUT),
+            (Api::Garbled { call, why: "x".into() }, libc::EIO),
+            (Api::QuotaExhausted { kind: QuotaKind::Api, until: Timestamp::now() }, libc::EDQUOT),
+            (LoginError::NotLoggedIn.into(), libc::EACCES),
+            (LoginError::Ended("x".into()).into(), libc::EACCES),
+            (refused(401, ""), libc::EACCES),
+            (refused(404, ""), libc::ENOENT),
+            (refused(429, ""), libc::EBUSY),
+            (refused(400, "The remaining storage in the account is not enough"), libc::ENOSPC),
+            (refused(400, "x"), libc::EIO),
+            (refused(503, ""), libc::EIO),
+        ] {
+            let said = error.to_string();
+            assert_eq!(Error::from(error).errno(), Errno(errno), "{said}");
+        }
     }
 }

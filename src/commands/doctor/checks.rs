@@ -253,7 +253,7 @@ fn api(facts: &Facts, report: &mut Report) {
             "the Photos Library API is not enabled in the Google Cloud project",
             format!("enable it at {}, and wait a few minutes", enable_at(facts)),
         ),
-        Err(error) if error.is_offline() || error.is_timeout() => report.fail(
+        Err(error) if error.is_offline() || error.is_timeout() || error.is_broken() => report.fail(
             NAME,
             format!("{url} cannot be reached: {}", words(error)),
             "check the network and the proxy; uploads go on by themselves when it is back",
