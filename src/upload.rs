@@ -273,7 +273,7 @@ struct Shared {
     members_stirred: AtomicBool,
     /// Counted up whenever something has arrived, failed or changed its place.
     progress: watch::Sender<u64>,
-    /// Somebody has begun to wait: a [`Trouble`] that waits for a person may be over.
+    /// Somebody has logged in, or begun to wait: a [`Trouble`] that waits for a person may be over.
     try_now: AtomicBool,
     /// How many callers wait for the queue.
     waiters: AtomicUsize,
@@ -540,6 +540,12 @@ impl Pipeline {
         self.shared.stir();
     }
 
+    /// Somebody may have helped: what waits for a person is tried again at once.
+    pub fn try_now(&self) {
+        self.shared.try_now.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+    }
+
     /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time. An outage and
     /// a quota that is used up are waited for, because they end by themselves.
     ///
@@ -551,8 +557,7 @@ impl Pipeline {
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
         let asked = SystemTime::now();
-        shared.try_now.store(true, Ordering::Relaxed);
-        shared.wake.notify_one();
+        self.try_now();
         loop {
             progress.borrow_and_update();
             if !shared.store.run(move |store| store.is_pending(scope)).await? {

@@ -103,6 +103,21 @@ fn watching_prints_a_line_for_each_change_and_ends_with_the_mount() {
 }
 
 #[test]
+fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.emulator.revoke_grants();
+    world.sh("cp x.jpg mnt/A/");
+    wait_for("the end of the login to be noticed", || {
+        json(&world, &[])["trouble"]["kind"] == "login"
+    });
+    world.login();
+    assert_eq!(json(&world, &[])["login"]["state"], "ok");
+    wait_for("the upload", || world.remote("A") == ["x.jpg"]);
+}
+
+#[test]
 fn a_login_that_was_found_dead_is_not_called_ok_afterwards() {
     let world = World::mounted();
     world.sh("mkdir mnt/A");

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::engine::check_service;
+use super::running::Mount;
 use super::{CommandError, print};
 use crate::api::{
     Authorisation, ClientFileError, ClientKind, ClientSecret, Foreign, Grant, LoginError, OAuth,
@@ -168,7 +169,14 @@ pub async fn run(args: &LoginArgs, profile: &Profile, api_url: &Url) -> Result<(
 
     let (client, grant) = attempt.finish(pasted, PATIENCE).await.map_err(failed)?;
     store(&client, &grant, dir).map_err(failed)?;
-    print(report(&grant))
+    print(report(&grant))?;
+    // Without it a mount whose login has ended would look again only after a while.
+    match Mount::of_profile(profile) {
+        Ok(Some(mount)) if mount.takes_new_login() => {
+            print(format!("The mount on {} uses it from now on.\n", mount.root.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Keeps a login. The grant is written last: it is its change that a running mount notices.

@@ -19,6 +19,8 @@ use crate::profile::{LockError, Profile};
 const SYNCED_XATTR: &std::ffi::CStr = c"user.gphotos.synced";
 /// Reading this xattr of a directory lists it again from Google before the call returns.
 const LISTED_XATTR: &std::ffi::CStr = c"user.gphotos.listed";
+/// Reading this xattr has the mount use the login that is stored now, and waits until Google has accepted it.
+const LOGIN_XATTR: &std::ffi::CStr = c"user.gphotos.login";
 
 /// How long a mount may take to say how it is: it asks only its tables.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
@@ -104,6 +106,14 @@ impl Mount {
                 .because(err)
                 .hint("is the mount of another version of gphotosfs?")
         })
+    }
+
+    /// Has the mount use a login that was stored just now. Says whether it does; if not, it looks again by itself.
+    pub fn takes_new_login(&self) -> bool {
+        let (done, waiting) = mpsc::channel();
+        let root = self.root.clone();
+        std::thread::spawn(move || done.send(read_waiting(&root, LOGIN_XATTR)));
+        matches!(waiting.recv_timeout(ANSWER_DEADLINE), Ok(Ok(())))
     }
 
     /// Waits until Google has everything under `path`, showing how far the mount is.

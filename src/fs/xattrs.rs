@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::Fs;
 use super::error::{Error, Result};
 use super::place::{Ino, Place};
+use crate::api;
 use crate::media::{ContentHash, FileId};
 use crate::store::{Adoption, FileInfo};
 
@@ -19,6 +20,7 @@ const ADOPTED: &str = "adopted";
 /// Attributes that are not listed and that wait when they are read.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
+const LOGIN: &str = "login";
 const VERIFY: &str = "verify";
 const THUMBNAIL: &str = "thumbnail";
 
@@ -49,7 +51,7 @@ impl Fs {
         let name = own(name);
         let place = self.place(ino)?;
         match (name, place) {
-            (Some(SYNCED | LISTED), _) if place.is_in_tree() => return Ok(None),
+            (Some(SYNCED | LISTED | LOGIN), _) if place.is_in_tree() => return Ok(None),
             (Some(LISTED), Place::View(_)) => return Ok(None),
             _ => {}
         }
@@ -65,12 +67,19 @@ impl Fs {
     }
 
     /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
-    /// does, `listed` for a new listing of the directory, of which the kernel knows by then, `verify` for what Google gives back of an item, `thumbnail`
-    /// for a small picture of it. The kernel locks a directory for the time of an
+    /// does, `listed` for a new listing of the directory, of which the kernel knows by then, `login` for what Google says to
+    /// the login that is stored now, `verify` for what Google gives back of an item, `thumbnail` for a small picture of it. The kernel locks a directory for the time of an
     /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
         match (own(name), self.place(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
+            (Some(LOGIN), _) => {
+                let login = self.client.login();
+                login.replaced().await;
+                login.access_token().await.map_err(api::Error::from)?;
+                self.content.forget_failures();
+                self.pipeline.try_now();
+            }
             (Some(LISTED), Place::Dir(dir)) => {
                 self.content.forget_failures();
                 self.library.refresh(dir).await?;
@@ -157,7 +166,7 @@ impl Fs {
     async fn describe(&self, file: FileId, text: &[u8], demand: Demand) -> Result<()> {
         self.check_writable()?;
         let text = std::str::from_utf8(text).map_err(|_| Error::plain(libc::EILSEQ))?;
-        if text.chars().count() > crate::api::DESCRIPTION_CHARS_MAX {
+        if text.chars().count() > api::DESCRIPTION_CHARS_MAX {
             return Err(Error::plain(libc::E2BIG));
         }
         let info = self.file(file)?;
