@@ -51,6 +51,8 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Follower {
     progress: watch::Receiver<Progress>,
+    /// Pages that were in the store at the look that this follower comes from.
+    seen: u64,
     wanted: Arc<watch::Sender<u64>>,
 }
 
@@ -66,9 +68,10 @@ impl Follower {
         }
     }
 
-    /// Somebody has read everything, and waits for the next page; the one behind it is wanted, too.
+    /// Somebody has read everything, and waits for the next page; the one behind it is wanted, too. One that has come
+    /// since the look is the next.
     pub fn read_on(&self) {
-        want(&self.wanted, self.progress.borrow().pages + 2);
+        want(&self.wanted, self.seen + 2);
     }
 
     /// Waits until there is more than at the look that this follower comes from.
@@ -108,7 +111,7 @@ impl Follower {
     /// The same, as of now.
     fn fresh(&self) -> Self {
         let mut follower = self.clone();
-        follower.progress.mark_unchanged();
+        follower.seen = follower.progress.borrow_and_update().pages;
         follower
     }
 }
@@ -176,7 +179,7 @@ impl Listings {
         }
         let (progress, follows) = watch::channel(Progress::default());
         let (wants, wanted) = watch::channel(pages);
-        let follower = Follower { progress: follows, wanted: Arc::new(wants) };
+        let follower = Follower { progress: follows, seen: 0, wanted: Arc::new(wants) };
         running.insert(subject, follower.clone());
         (follower, Some(Pace { listings: self.clone(), subject, progress, wanted }))
     }
@@ -318,6 +321,17 @@ mod tests {
             pace.page_kept(200..i64::MAX);
             assert!(goes_on(&mut pace).await);
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_comes_behind_a_look_is_the_one_that_was_waited_for() {
+        let listings = Arc::new(Listings::new(1, LONG));
+        let (follower, mut pace) = begun(&listings);
+        pace.page_kept(0..i64::MAX);
+        follower.read(0, false);
+        assert!(goes_on(&mut pace).await, "the page behind it");
+        pace.page_kept(100..i64::MAX);
+        assert!(!goes_on(&mut pace).await);
     }
 
     #[tokio::test]
