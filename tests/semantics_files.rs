@@ -59,6 +59,9 @@ fn descriptions_are_written_to_google() {
     assert_eq!(errno(b"\xff"), Some(libc::EILSEQ));
     assert_eq!(world.emulator.stats().requests(Call::MediaItemsPatch), 1);
     world.stop_emulator();
+    // Until the mount has noticed, a request may be sent into a connection that has ended: that is another error.
+    let noticed = xattr::get(&path, "user.gphotos.verify").unwrap_err();
+    assert_eq!(noticed.raw_os_error(), Some(libc::EHOSTUNREACH));
     assert_eq!(errno(b"offline"), Some(libc::EHOSTUNREACH));
     assert_eq!(xattr::get(&path, NAME).unwrap().unwrap(), "Crème 🏖".as_bytes());
     let half = world.mnt.join("A/.half");
