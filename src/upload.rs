@@ -466,14 +466,22 @@ impl Pipeline {
         self.shared.seal(file)
     }
 
+    /// Whether what gets this name stays here: it is one for half-written files, or in a directory of such a name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn stays_here(&self, dir: DirId, name: &EntryName) -> store::Result<bool> {
+        stays_here(&self.shared.store, dir, name)
+    }
+
     /// Whether a half-written file may get this name: it would be uploaded from then on.
     ///
     /// # Errors
     /// See [`SealError`].
-    pub fn check_name(&self, file: FileId, name: &EntryName) -> Result<(), SealError> {
+    pub fn check_name(&self, file: FileId, dir: DirId, name: &EntryName) -> Result<(), SealError> {
         let shared = &self.shared;
         if shared.store.upload_state(file)? != Some(UploadState::Scratch)
-            || accept::is_scratch_name(name)
+            || self.stays_here(dir, name)?
         {
             return Ok(());
         }
@@ -494,7 +502,7 @@ impl Pipeline {
         match shared.store.upload_state(file)? {
             Some(UploadState::Scratch) => {}
             Some(UploadState::Sealed | UploadState::Uploaded) => {
-                let names = shared.store.names_of(file)?;
+                let names = shared.store.names_in_albums(file)?;
                 if !names.iter().all(accept::is_scratch_name) {
                     self.wake();
                     return Ok(());
@@ -635,7 +643,8 @@ pub fn retry(
             if store.upload_state(file).map_err(SealError::from)? == Some(UploadState::Failed) =>
         {
             let found = spool.look(file).map_err(SealError::from)?;
-            let scratch = found.size == 0 || accept::is_scratch_name(to.1);
+            let scratch =
+                found.size == 0 || stays_here(store, to.0, to.1).map_err(SealError::from)?;
             let mime = if scratch { None } else { Some(judge(&found, to.1)?.mime) };
             found.facts(mime)
         }
@@ -643,6 +652,11 @@ pub fn retry(
         _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None },
     };
     Ok(store.failed_again(from, to, replace, &facts).map_err(SealError::from)??)
+}
+
+/// See [`Pipeline::stays_here`].
+fn stays_here(store: &Store, dir: DirId, name: &EntryName) -> store::Result<bool> {
+    Ok(accept::is_scratch_name(name) || store.dir(dir)?.is_some_and(|it| it.local))
 }
 
 /// Counts a caller of [`Pipeline::drain`] for as long as it waits.
@@ -723,7 +737,7 @@ impl Shared {
         };
         let found = self.spool.sync(file)?;
         crash::point(crash::SEAL_AFTER_SYNC);
-        let names = self.store.names_of(file)?;
+        let names = self.store.names_in_albums(file)?;
         let real = names.iter().find(|name| !accept::is_scratch_name(name));
         if let (Some(_), Some(errno)) = (real, spoiled) {
             return Err(SealError::Incomplete(io::Error::from_raw_os_error(errno)));
@@ -877,13 +891,15 @@ fn chain(err: &(dyn std::error::Error + 'static)) -> String {
     parts.join(": ")
 }
 
-/// Whether a copy of a local file would be sent under this name: what is half-written by its name, or empty, stays here.
+/// Whether a copy of a local file would be sent under this name, in these directories of an album: what is half-written
+/// by its name or theirs, or empty, stays here.
 ///
 /// # Errors
 /// [`SealError::Unsupported`] and [`SealError::TooLarge`] if it would be refused.
-pub fn would_send(copied: File, name: &EntryName) -> Result<bool, SealError> {
+pub fn would_send(copied: File, dirs: &[EntryName], name: &EntryName) -> Result<bool, SealError> {
     let found = spool::Look::at(copied)?;
-    let real = found.size > 0 && !accept::is_scratch_name(name);
+    let scratch = accept::is_scratch_name(name) || dirs.iter().any(accept::is_scratch_name);
+    let real = found.size > 0 && !scratch;
     if real {
         judge(&found, name)?;
     }

@@ -383,13 +383,14 @@ fn what_cannot_get_there_is_left_alone() {
     world.photo("photo/new.jpg", 2, 4000);
     world.photo("photo/.hidden.jpg", 3, 4000);
     world.photo("photo/x~", 4, 4000);
+    world.photo("photo/.thumbs/x.jpg", 5, 4000);
     world.sh("echo '<x:xmpmeta/>' > photo/DSC_01.xmp && touch photo/empty.jpg");
     let (code, script, said) = run(&world, &["diff", "--copy", "photo", "mnt/A"]);
     assert_eq!((code, script.as_str()), (1, "cp -pT -- photo/new.jpg mnt/A/new.jpg\n"));
-    assert!(said.contains("4 that would not get to Google"), "{said}");
+    assert!(said.contains("5 that would not get to Google"), "{said}");
     let apply = ["diff", "--copy", "--apply", "photo", "mnt/A"];
     let (code, _, said) = run(&world, &apply);
-    assert!(code == 1 && said.contains("4 files are left alone: 4 that would"), "{code} {said}");
+    assert!(code == 1 && said.contains("5 files are left alone: 5 that would"), "{code} {said}");
     assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
     assert!(world.names(".gphotos/failed").is_empty());
     assert_eq!(world.names("A"), ["a.jpg", "new.jpg"]);

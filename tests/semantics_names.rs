@@ -179,8 +179,8 @@ fn files_live_in_albums() {
     assert!(world.log().contains("files live in albums"), "{}", world.log());
 }
 
-/// > `mkdir` of `.Trash` or `.Trash-UID` in the root is `EPERM`: Google cannot delete the albums that file managers would
-/// > make there.
+/// > `mkdir` of `.Trash` or `.Trash-UID` in the root is `EPERM`: file managers would make a trash of it, and emptying that
+/// > would delete nothing at Google.
 #[test]
 fn there_is_no_trash() {
     let world = World::mounted();
@@ -198,6 +198,127 @@ fn there_is_no_trash() {
         (vec!["A".to_owned()], vec!["1.jpg".to_owned()])
     );
     world.sh("mkdir mnt/.Trashes mnt/.Trash-bin mnt/A/.Trash-1000");
+}
+
+/// > `mkdir` of a name for half-written files (`.x`, `x.part`, `x~` and others), or in such a directory, makes one that is
+/// > only here: Google is told nothing of it, and what is in it stays here, whatever it is called, until it is moved or
+/// > linked into an album. `rmdir` deletes it. So `rsync --delay-updates`, `--partial-dir` and `--temp-dir` leave no
+/// > albums behind.
+#[test]
+fn directories_for_half_written_files_are_only_here() {
+    let world = World::mounted();
+    for at in 1..=2 {
+        world.photo(&format!("photo/{at}.jpg"), at, 5000);
+    }
+    world.sh("mkdir mnt/A mnt/x.part mnt/A/.t mnt/A/.t/sub && echo text > mnt/A/.t/notes.txt");
+    world.sh("cp photo/1.jpg mnt/A/.t/ && cp photo/2.jpg mnt/A/.t/sub/ && cp photo/1.jpg mnt/x.part/ && sync mnt");
+    let is_here = || {
+        world.sh("cmp photo/1.jpg mnt/A/.t/1.jpg && cmp photo/2.jpg mnt/A/.t/sub/2.jpg");
+        assert_eq!(world.names("A/.t"), ["1.jpg", "notes.txt", "sub"]);
+        assert_eq!((titles(&world), world.emulator.dump().items.len()), (vec!["A".to_owned()], 0));
+    };
+    is_here();
+    world.umount();
+    world.mount(&[]);
+    is_here();
+    world.kill();
+    world.mount(&[]);
+    is_here();
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    is_here();
+    assert_eq!(world.names(""), ["A", "x.part"]);
+
+    world.sh("mv mnt/A/.t/1.jpg mnt/A/ && ln mnt/A/.t/sub/2.jpg mnt/A/ && sync mnt");
+    assert_eq!(world.remote("A"), ["1.jpg", "2.jpg"]);
+    world.sh("test $(stat -c %h mnt/A/2.jpg) = 2 && mv mnt/A/1.jpg mnt/A/.t/sub/ && sync mnt && cmp photo/1.jpg mnt/A/.t/sub/1.jpg");
+    assert_eq!((world.remote("A"), world.emulator.dump().items.len()), (vec!["2.jpg".into()], 2));
+    for (script, said) in [
+        ("mv mnt/A/.t/notes.txt mnt/A/", "Wrong medium type"),
+        ("rmdir mnt/A/.t/sub", "Directory not empty"),
+        ("rm mnt/A/2.jpg && rmdir mnt/A", "Directory not empty"),
+    ] {
+        let outcome = world.sh_outcome(script);
+        let told = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(told.contains(said), "{script}: {told}");
+    }
+    world.sh("rm -r mnt/A/.t mnt/x.part && rmdir mnt/A && test ! -e mnt/A && mkdir mnt/x.part");
+    assert_eq!(world.names("x.part"), [""; 0]);
+    assert_eq!(titles(&world), ["A"]);
+}
+
+/// > Moving such a directory to where `mkdir` would make an album is `EXDEV`, upon which `mv` copies it into one. Moving an
+/// > album into it is `EPERM`.
+#[test]
+fn directories_for_half_written_files_do_not_become_albums() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("mkdir mnt/A mnt/.t mnt/.t/sub mnt/.empty && cp photo/1.jpg mnt/.t/sub/ && mv -T mnt/.t mnt/.u && mv mnt/.u mnt/A/.t");
+    world.sh("mkdir mnt/A/.v && mv -T mnt/.empty mnt/A/.v && mv mnt/A/.t/sub mnt/A/.v/ && cmp photo/1.jpg mnt/A/.v/sub/1.jpg");
+    assert_eq!(
+        (world.names("A"), world.names("")),
+        (vec![".t".into(), ".v".into()], vec!["A".into()])
+    );
+    let errno = |from: &str, to: &str| {
+        let (from, to) = (world.mnt.join(from), world.mnt.join(to));
+        std::fs::rename(from, to).unwrap_err().raw_os_error().unwrap()
+    };
+    assert_eq!(errno("A/.v", "Trip"), libc::EXDEV);
+    assert_eq!(errno("A/.v/sub", "A/sub"), libc::EXDEV);
+    assert_eq!(errno("A", "A/.t/A"), libc::EINVAL);
+    world.sh("mkdir mnt/B && cp photo/1.jpg mnt/B/ && sync mnt");
+    assert_eq!(errno("B", "A/.t/B"), libc::EPERM);
+    assert_eq!(titles(&world), ["A", "B"]);
+    world.sh("mv mnt/A/.v mnt/Trip && sync mnt && test ! -e mnt/A/.v && cmp photo/1.jpg mnt/Trip/sub/1.jpg");
+    assert_eq!(titles(&world), ["A", "B", "Trip", "Trip/sub"]);
+    assert_eq!(world.remote("Trip/sub"), ["1.jpg"]);
+}
+
+/// > It goes with its album when that is moved, here or at Google, and stays when that is deleted there.
+#[test]
+fn directories_for_half_written_files_go_with_their_album() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    let refresh = || drop(world.run(&["refresh", world.mnt.to_str().unwrap()]));
+    // What was made from here is believed for a while, whatever Google says.
+    for title in ["A", "A/Day"] {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+    }
+    refresh();
+    world.sh("mkdir mnt/A/.t && cp photo/1.jpg mnt/A/.t/");
+    world.sh("mv mnt/A mnt/B && cmp photo/1.jpg mnt/B/.t/1.jpg");
+    world.edit(Edit::RenameAlbum { album: "B".into(), title: "C".into() });
+    refresh();
+    world.sh("cmp photo/1.jpg mnt/C/.t/1.jpg");
+    assert_eq!((world.names("B"), world.names("C")), (vec!["Day".into()], vec![".t".into()]));
+    world.edit(Edit::DeleteAlbum { album: "C".into() });
+    refresh();
+    world.sh("cmp photo/1.jpg mnt/C/.t/1.jpg && mv mnt/C/.t/1.jpg mnt/B/Day/ && rmdir mnt/C/.t && test ! -e mnt/C && sync mnt");
+    assert_eq!(world.remote("B/Day"), ["1.jpg"]);
+}
+
+/// > An album that is called so at Google, or gets such a title by `mv`, is an album all the same, and one that is hidden stays so
+/// > when `mkdir` makes such a directory.
+#[test]
+fn an_album_may_be_called_as_half_written_files_are() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("mkdir mnt/A mnt/.t && cp photo/1.jpg mnt/.t/mine.jpg");
+    for title in [".t", ".t/Day", "A/.old"] {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+    }
+    world.edit(Edit::Seed { album: Some(".t".into()), count: 1, size: 5000, prefix: "X".into() });
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!(world.names(".t"), ["Day", "mine.jpg"]);
+    let names = world.names("");
+    let [_, other, _] = &names[..] else { panic!("{names:?}") };
+    assert!(other.starts_with(".t "), "{names:?}");
+    assert_eq!(world.names(other), ["X000000.jpg"]);
+    world.sh("cp photo/1.jpg mnt/A/.old/ && mv mnt/A mnt/.A && sync mnt");
+    assert_eq!(titles(&world), [".A", ".A/.old", ".t", ".t/Day"]);
+    assert_eq!(world.remote(".A/.old"), ["1.jpg"]);
+    world.sh("rm mnt/.A/.old/1.jpg && rmdir mnt/.A/.old && mkdir mnt/.A/.old && cp photo/1.jpg mnt/.A/.old/ && sync mnt");
+    world.run(&["refresh", world.mnt.to_str().unwrap()]);
+    assert_eq!((world.names(".A"), world.remote(".A/.old")), (vec![".old".into()], vec![]));
 }
 
 /// > Symbolic links, devices and pipes are `EPERM`; a name of more than 255 bytes is `ENAMETOOLONG`, a title of more than

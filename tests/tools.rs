@@ -57,6 +57,26 @@ const COPYING: &[Row] = &[
     ),
     ("rsync-partial", "rsync -rt --partial photo/ $A/ && rsync -rt --partial-dir=.part photo/ $A/"),
     (
+        "rsync-delay-updates",
+        "rsync -rt --delay-updates photo/ $A/ && test ! -e $A/.~tmp~
+         test -z \"$(rsync -rt --delay-updates --itemize-changes photo/ $A/ | grep -v '/$')\"
+         cp photo/1.jpg changed.jpg && printf more >> changed.jpg && mkdir want && cp -p photo/* want/
+         cp changed.jpg want/1.jpg && sync $A && rsync -rt --delay-updates want/ $A/
+         test -z \"$(rsync -rt --delay-updates --itemize-changes want/ $A/ | grep -v '/$')\"",
+    ),
+    // As an interrupted transfer leaves it.
+    (
+        "rsync-partial-dir",
+        "mkdir $A/.rsync-partial && head -c 2000 photo/1.jpg > $A/.rsync-partial/1.jpg
+         sync $A && rsync -rt --partial-dir=.rsync-partial photo/ $A/ && test ! -e $A/.rsync-partial
+         test -z \"$(rsync -rt --partial-dir=.rsync-partial --itemize-changes photo/ $A/ | grep -v '/$')\"",
+    ),
+    (
+        "rsync-temp-dir",
+        "mkdir $A/.new && rsync -rt --temp-dir=.new photo/ $A/
+         test -z \"$(rsync -rt --temp-dir=.new --itemize-changes photo/ $A/ | grep -v '/$')\" && rmdir $A/.new",
+    ),
+    (
         "rsync-delete",
         "rsync -rt photo/ $A/ && sync $A
          mkdir want && cp -p photo/2.jpg want/
@@ -244,6 +264,10 @@ fn check(rows: &[Row]) {
             failures.push(format!("{name}: at Google {arrived:#?}, wanted {want:#?}"));
         }
     }
+    // Nobody could delete them.
+    let dump = world.emulator.dump();
+    let odd: Vec<_> = dump.albums.iter().filter(|album| album.title.contains("/.")).collect();
+    assert!(odd.is_empty(), "{odd:?}");
     let violations = world.emulator.stats().violations;
     assert!(violations.is_empty(), "{violations:?}");
     assert!(failures.is_empty(), "{}\n{}", failures.join("\n"), world.log());

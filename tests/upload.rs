@@ -504,7 +504,7 @@ async fn half_written_and_empty_files_stay_here_until_they_are_whole() {
     assert_eq!(world.close(empty).unwrap(), Sealed::Scratch);
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), [] as [String; 0]);
-    world.pipeline.check_name(temp, &name("a.jpg")).unwrap();
+    world.pipeline.check_name(temp, dir, &name("a.jpg")).unwrap();
     world
         .store
         .rename_file((dir, &name(".a.jpg.Xy12Zw")), (dir, &name("a.jpg")), false)

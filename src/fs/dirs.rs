@@ -10,7 +10,6 @@ use crate::library::Follower;
 use crate::library::names::is_trash;
 use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, DirEntry, TreeError, Unlinked};
-use crate::upload::accept::is_scratch_name;
 
 /// How many entries are taken from the store at a time: about what a kernel buffer holds.
 pub(super) const CHUNK: u32 = 512;
@@ -181,31 +180,34 @@ impl Fs {
         .ino())
     }
 
-    /// Makes an album, at Google and here.
+    /// Makes an album, at Google and here; for half-written files a directory that is only here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;
         if dir == DirId::ROOT && is_trash(&name) {
-            let why = "file managers make a trash of that name, in albums that nobody could delete";
+            let why = "file managers make a trash of that name, and emptying it would delete nothing at Google";
             return Err(Error::because(libc::EPERM, why));
         }
-        let text = name.clone();
-        let dir = self
-            .library
-            .mkdir(dir, name)
-            .await
-            .map_err(|error| Error::from(error).doing(|| format!("making the album {text}")))?;
-        let place = Place::Dir(dir);
+        let made = if self.pipeline.stays_here(dir, &name)? {
+            // Whether the name is taken is for Google to say.
+            self.library.complete(dir).await?;
+            self.store.make_local_dir(dir, &name)??
+        } else {
+            let text = name.clone();
+            let made = self.library.mkdir(dir, name).await;
+            made.map_err(|error| Error::from(error).doing(|| format!("making the album {text}")))?
+        };
+        let place = Place::Dir(made);
         self.named(parent, place, self.getattr(place.ino()).await?)
     }
 
-    /// Hides an empty album. Google cannot delete albums, so it stays there.
+    /// Hides an empty album: Google cannot delete albums, so it stays there. What is only here is deleted.
     pub async fn rmdir(&self, parent: Ino, name: &[u8]) -> Result<()> {
         let (parent, name) = self.changeable(parent, name, libc::EPERM)?;
         if let Some(Child::Dir(dir)) = self.store.child(parent, &name)? {
             // Whether it is empty is for Google to say.
             self.library.complete(dir).await?;
         }
-        Ok(self.store.hide_album(parent, &name)??)
+        Ok(self.store.remove_dir(parent, &name)??)
     }
 
     /// Takes a name away; with an album's last name for an item, the item leaves the album.
@@ -235,7 +237,7 @@ impl Fs {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         let file = self.place(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
-        self.pipeline.check_name(file, &name)?;
+        self.pipeline.check_name(file, dir, &name)?;
         self.check_room(dir, Some(file), &name)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
@@ -264,7 +266,7 @@ impl Fs {
         to: &(DirId, EntryName),
         how: Rename,
     ) -> Result<()> {
-        self.pipeline.check_name(file, &to.1)?;
+        self.pipeline.check_name(file, to.0, &to.1)?;
         if how != Rename::Exchange {
             self.check_room(to.0, Some(file), &to.1)?;
         }
@@ -330,6 +332,17 @@ impl Fs {
             }
             above = self.store.dir(above)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent;
         }
+        let is_local = |dir| Ok::<_, Error>(self.store.dir(dir)?.is_some_and(|it| it.local));
+        if is_local(dir)? {
+            if !self.pipeline.stays_here(to.0, &to.1)? {
+                // It would have to become an album. mv(1) then copies, and so makes one.
+                return Err(Error::plain(libc::EXDEV));
+            }
+        } else if is_local(to.0)? {
+            let why =
+                "an album cannot be in a directory that is only here: give that another place";
+            return Err(Error::because(libc::EPERM, why));
+        }
         let text = to.1.clone();
         self.library
             .move_dir(dir, to.0, to.1)
@@ -345,7 +358,9 @@ impl Fs {
         name: &EntryName,
     ) -> Result<()> {
         // A half-written file may be about to take another's place.
-        if is_scratch_name(name) || !self.store.is_full(dir, file, name, ALBUM_ITEMS_MAX)? {
+        if self.pipeline.stays_here(dir, name)?
+            || !self.store.is_full(dir, file, name, ALBUM_ITEMS_MAX)?
+        {
             return Ok(());
         }
         let path = self.store.dir_path(dir)?;

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::moves::{is_former_title, keep_former_title};
 use super::places::{
-    dir_for_album, dir_named, has_shown_child, move_dir, place_for, show_or_hide, vacate,
+    dir_named, has_shown_child, move_dir, new_dir, place_for, show_or_hide, vacate,
 };
 use super::tree::child;
 use super::{Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, to_millis};
@@ -213,11 +213,31 @@ impl Store {
         })
     }
 
-    /// Hides an empty album.
+    /// Makes a directory that is only here, for half-written files.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`]; or the database fails.
+    pub fn make_local_dir(
+        &self,
+        parent: DirId,
+        name: &EntryName,
+    ) -> Result<Result<DirId, TreeError>> {
+        self.write_durable(|tx| {
+            if child(tx, parent, name)?.is_some() {
+                return Ok(Err(TreeError::Exists));
+            }
+            let dir = new_dir(tx, parent, name)?;
+            tx.execute("UPDATE dirs SET local = 1 WHERE id = ?1", [dir])?;
+            show_or_hide(tx, dir)?;
+            Ok(Ok(dir))
+        })
+    }
+
+    /// Takes an empty directory away: an album is hidden, what is only here is gone.
     ///
     /// # Errors
     /// [`TreeError`]; or the database fails.
-    pub fn hide_album(&self, parent: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
+    pub fn remove_dir(&self, parent: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
         self.write_durable_asked(&[(parent, name)], |tx| {
             let dir = match child(tx, parent, name)? {
                 None => return Ok(Err(TreeError::Missing)),
@@ -230,11 +250,18 @@ impl Store {
             if occupied {
                 return Ok(Err(TreeError::NotEmpty));
             }
-            tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
+            put_away(tx, dir)?;
             show_or_hide(tx, dir)?;
             Ok(Ok(()))
         })
     }
+}
+
+/// An empty directory is not to be shown any more for itself. Its row stays: who has it open may ask for it.
+pub(super) fn put_away(tx: &Transaction<'_>, dir: DirId) -> Result<()> {
+    tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
+    tx.execute("UPDATE dirs SET local = 0 WHERE id = ?1", [dir])?;
+    Ok(())
 }
 
 fn album_listed(
@@ -293,7 +320,7 @@ fn album_known(
         }
         None => {
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
-            let dir = dir_for_album(tx, parent, &name)?;
+            let dir = new_dir(tx, parent, &name)?;
             tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
                 .execute(params![dir, album.title])?;
             misplaced = Some(!is_first_choice(&listed.path, &name));
@@ -395,7 +422,7 @@ mod tests {
         let Some(Child::Dir(year)) = store.child(DirId::ROOT, &name("2019")).unwrap() else {
             panic!("no parent")
         };
-        store.hide_album(year, &name("Day")).unwrap().unwrap();
+        store.remove_dir(year, &name("Day")).unwrap().unwrap();
         assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
         assert_eq!(
             store

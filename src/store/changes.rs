@@ -377,7 +377,7 @@ mod tests {
             panic!("no parent")
         };
         store.untold();
-        store.hide_album(year, &name("Day")).unwrap().unwrap();
+        store.remove_dir(year, &name("Day")).unwrap().unwrap();
         let told = store.untold();
         assert!(told.contains(&Change::Entry(DirId::ROOT, name("2019"))), "{told:?}");
         assert!(!told.contains(&Change::Entry(year, name("Day"))), "{told:?} {day:?}");
@@ -460,7 +460,7 @@ mod tests {
         later("unlink");
         album(&store, "Trip/Day");
         later("a directory in it comes");
-        store.hide_album(trip, &name("Day")).unwrap().unwrap();
+        store.remove_dir(trip, &name("Day")).unwrap().unwrap();
         later("a directory in it goes");
         assert_eq!(changed(&store, DirId::ROOT), root, "above it no name has changed");
         let title = [(trip, "Tour".to_owned())];

@@ -141,14 +141,17 @@ impl Store {
         self.read(|db| upload_state(db, file))
     }
 
-    /// All names of a file.
+    /// All names of a file in albums.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn names_of(&self, file: FileId) -> Result<Vec<EntryName>> {
+    pub fn names_in_albums(&self, file: FileId) -> Result<Vec<EntryName>> {
         self.read(|db| {
             Ok(db
-                .prepare_cached("SELECT name FROM entries WHERE file = ?1 ORDER BY id")?
+                .prepare_cached(
+                    "SELECT e.name FROM entries e JOIN dirs d ON d.id = e.dir \
+                     WHERE e.file = ?1 AND NOT d.local ORDER BY e.id",
+                )?
                 .query_map([file], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
         })

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::albums::put_away;
 use super::listing::ALBUMS_LISTED_AT;
 use super::places::{has_shown_child, move_dir, show_or_hide};
 use super::tree::child;
@@ -51,8 +52,8 @@ impl Store {
         })
     }
 
-    /// Moves a directory with all that is in it, and notes the `titles` its albums are to get. An empty album in
-    /// its new place is hidden, as `rmdir` would.
+    /// Moves a directory with all that is in it, and notes the `titles` its albums are to get. An empty directory in
+    /// its new place goes, as by `rmdir`.
     ///
     /// # Errors
     /// [`TreeError`]; or the database fails.
@@ -75,7 +76,7 @@ impl Store {
                     if occupied {
                         return Ok(Err(TreeError::NotEmpty));
                     }
-                    tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [other])?;
+                    put_away(tx, other)?;
                     Some((other, place(tx, other)?))
                 }
             };
@@ -106,8 +107,10 @@ impl Store {
             }
             if let Some((other, (parent, name))) = &moved.replaced {
                 tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [other])?;
+                // What was shown although it was empty, and is no album, was only here.
                 tx.execute(
-                    "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
+                    "UPDATE dirs SET parent = ?2, name = ?3, \
+                     local = NOT EXISTS (SELECT 1 FROM albums WHERE dir = ?1) WHERE id = ?1",
                     params![other, parent, name],
                 )?;
                 show_or_hide(tx, *other)?;
@@ -289,6 +292,19 @@ mod tests {
         let listing = store.next_listing().unwrap();
         store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
+    }
+
+    #[test]
+    fn what_was_only_here_is_so_again_when_nothing_takes_its_place() {
+        let store = Store::in_memory().unwrap();
+        let dir = album(&store, "A");
+        let here = store.make_local_dir(DirId::ROOT, &name(".t")).unwrap().unwrap();
+        let moved = moved(&store, dir, ".t");
+        assert_eq!(names(&store, DirId::ROOT), [".t"]);
+        assert!(!store.dir(here).unwrap().unwrap().local);
+        store.move_undone(&moved, &[(dir, "A".into())]).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["A", ".t"]);
+        store.create_file(here, &name("x"), 0).unwrap().unwrap();
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::{Child, Result};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// Chooses where an album stands: its parents are made, and of the names for its last component the
-/// first is taken that is free, or is this album's own, or a hidden one's, or is so far only a parent of albums.
+/// first is taken that is free, or is this album's own, or a hidden one's, or is so far only a parent of albums. What
+/// is only here keeps its name.
 pub(super) fn place_for(
     tx: &Transaction<'_>,
     path: &[Vec<EntryName>],
@@ -27,8 +28,8 @@ pub(super) fn place_for(
     for name in names {
         let taken_by: Option<DirId> = tx
             .prepare_cached(
-                "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id \
-                 WHERE d.parent = ?1 AND d.name = ?2 AND NOT a.hidden",
+                "SELECT d.id FROM dirs d LEFT JOIN albums a ON a.dir = d.id \
+                 WHERE d.parent = ?1 AND d.name = ?2 AND (d.local OR NOT a.hidden)",
             )?
             .query_row(params![parent, name], |row| row.get(0))
             .optional()?;
@@ -58,12 +59,8 @@ pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -
     Ok(DirId(tx.last_insert_rowid()))
 }
 
-/// As [`dir_named`], for an album that is new: a hidden one in that place gives way.
-pub(super) fn dir_for_album(
-    tx: &Transaction<'_>,
-    parent: DirId,
-    name: &EntryName,
-) -> Result<DirId> {
+/// As [`dir_named`], for a directory that is new, and no mere parent: a hidden album in that place gives way.
+pub(super) fn new_dir(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let in_the_way: Option<DirId> = tx
         .prepare_cached(
             "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id WHERE d.parent = ?1 AND d.name = ?2",
@@ -79,7 +76,7 @@ pub(super) fn dir_for_album(
     let dir = dir_named(tx, parent, name)?;
     if let Some(other) = in_the_way {
         if has_shown_child(tx, other)? {
-            inherit(tx, other, dir)?;
+            inherit(tx, children(tx, other, "TRUE")?, dir)?;
         }
         show_or_hide(tx, other)?;
     }
@@ -87,16 +84,17 @@ pub(super) fn dir_for_album(
 }
 
 /// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
-/// Albums below it are called after the old place and stay there.
+/// Albums below it are called after the old place and stay there; what is only here goes with it.
 pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // In itself, and without a name, it is in nobody's way, until `move_dir` puts it where it belongs.
     tx.execute("UPDATE dirs SET parent = id, name = x'' WHERE id = ?1", [dir])?;
-    if tx.prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND id <> ?1")?.exists([dir])? {
+    let called_after_it = children(tx, dir, "NOT local")?;
+    if !called_after_it.is_empty() {
         let heir = dir_named(tx, parent, &name)?;
-        inherit(tx, dir, heir)?;
+        inherit(tx, called_after_it, heir)?;
         show_or_hide(tx, heir)?;
     }
     Ok((parent, name))
@@ -119,7 +117,7 @@ pub(super) fn move_dir(
         .optional()?;
     if let Some((other, is_album)) = in_the_way {
         if !is_album || has_shown_child(tx, other)? {
-            inherit(tx, other, dir)?;
+            inherit(tx, children(tx, other, "TRUE")?, dir)?;
         }
         tx.execute(
             "UPDATE dirs SET name = ?2 WHERE id = ?1",
@@ -133,12 +131,18 @@ pub(super) fn move_dir(
     show_or_hide(tx, old.0)
 }
 
-/// Moves all directories in `from` to `heir`.
-fn inherit(tx: &Transaction<'_>, from: DirId, heir: DirId) -> Result<()> {
-    let children: Vec<(DirId, EntryName)> = tx
-        .prepare_cached("SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1")?
-        .query_map([from], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+/// The directories in `dir` for which a condition holds.
+fn children(tx: &Transaction<'_>, dir: DirId, which: &str) -> Result<Vec<(DirId, EntryName)>> {
+    Ok(tx
+        .prepare_cached(&format!(
+            "SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1 AND {which}"
+        ))?
+        .query_map([dir], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?)
+}
+
+/// Moves directories to `heir`.
+fn inherit(tx: &Transaction<'_>, children: Vec<(DirId, EntryName)>, heir: DirId) -> Result<()> {
     for (child, name) in children {
         let taken = tx
             .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND name = ?2")?
@@ -173,15 +177,16 @@ pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
         .exists([dir])?)
 }
 
-/// A directory is shown if it is an album that is not hidden, or has such an album below it.
+/// A directory is shown if it is an album that is not hidden, or is only here, or has such a one below it.
 pub(super) fn show_or_hide(tx: &Transaction<'_>, mut dir: DirId) -> Result<()> {
     while dir != DirId::ROOT {
-        let is_album = tx
+        let for_itself = tx
             .prepare_cached(
-                "SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden AND remote IS NOT NULL",
+                "SELECT 1 FROM albums WHERE dir = ?1 AND NOT hidden AND remote IS NOT NULL \
+                 UNION ALL SELECT 1 FROM dirs WHERE id = ?1 AND local",
             )?
             .exists([dir])?;
-        let shown = is_album || has_shown_child(tx, dir)?;
+        let shown = for_itself || has_shown_child(tx, dir)?;
         let (parent, name, was): (DirId, EntryName, bool) = tx
             .prepare_cached("SELECT parent, name, shown FROM dirs WHERE id = ?1")?
             .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -210,7 +215,7 @@ mod tests {
         assert_eq!(names(&store, trip), [format!("a.jpg {}", parent.0), "a.jpg".to_owned()]);
         // One that was hidden when the file came.
         let day = album(&store, "Trip/Day");
-        store.hide_album(trip, &name("Day")).unwrap().unwrap();
+        store.remove_dir(trip, &name("Day")).unwrap().unwrap();
         store.create_file(trip, &name("Day"), 0).unwrap().unwrap();
         album(&store, "Trip/Day/1");
         let listed = names(&store, trip);

@@ -11,6 +11,7 @@ CREATE TABLE dirs (
     parent  INTEGER NOT NULL REFERENCES dirs(id),
     name    BLOB NOT NULL,              -- as shown: safe and unique in its parent
     shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent of nothing else
+    local   INTEGER NOT NULL DEFAULT 0, -- 1: made for half-written files: no album, and what is in it is only here
     names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it came or went, nanoseconds since 1970; grows always
     UNIQUE (parent, name)
 ) STRICT;

@@ -24,8 +24,10 @@ pub struct Dir {
     pub name: EntryName,
     /// When a name in it came or went, in nanoseconds since 1970: each change has a later time.
     pub names_changed_ns: i64,
-    /// What it is at Google; `None` for the root and for mere parents of albums.
+    /// What it is at Google; `None` for the root, for mere parents of albums and for what is only here.
     pub album: Option<AlbumState>,
+    /// It was made for half-written files: Google knows nothing of it, and the files in it stay here.
+    pub local: bool,
 }
 
 /// What is known of an album.
@@ -115,7 +117,7 @@ impl Store {
             let row = db
                 .prepare_cached(
                     "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_at, \
-                     a.told_at, a.suspect, a.fruitless, d.names_changed_ns \
+                     a.told_at, a.suspect, a.fruitless, d.names_changed_ns, d.local \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
@@ -133,13 +135,13 @@ impl Store {
                     };
                     // The root has no name; its row stands in itself.
                     let name: Vec<u8> = row.get(1)?;
-                    Ok((row.get(0)?, name, row.get(10)?, album))
+                    Ok((row.get(0)?, name, row.get(10)?, album, row.get(11)?))
                 })
                 .optional()?;
-            let Some((parent, name, names_changed_ns, album)) = row else { return Ok(None) };
+            let Some((parent, name, names_changed_ns, album, local)) = row else { return Ok(None) };
             let name = if id == DirId::ROOT { b"root".to_vec() } else { name };
             let name = EntryName::new(name).map_err(|_| Error::Corrupt("directory name"))?;
-            Ok(Some(Dir { id, parent, name, names_changed_ns, album }))
+            Ok(Some(Dir { id, parent, name, names_changed_ns, album, local }))
         })
     }
 
@@ -476,11 +478,11 @@ pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(check_album(db, dir)?.is_ok())
 }
 
-/// Whether there can be files in `dir`: in an album, unless it is gone.
+/// Whether there can be files in `dir`: in an album, and in what is only here, unless it is gone.
 fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
     let found: Option<(bool, bool)> = db
         .prepare_cached(
-            "SELECT d.shown, a.dir IS NOT NULL AND NOT a.hidden FROM dirs d \
+            "SELECT d.shown, d.local OR (a.dir IS NOT NULL AND NOT a.hidden) FROM dirs d \
              LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
         )?
         .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -541,10 +543,11 @@ pub(super) fn remove_entry(
     Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
 }
 
-/// The file has a name in the album: it shall be there.
+/// The file has a name in the album: it shall be there. In a directory that is only here there is nothing to be.
 pub(super) fn want_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO members (dir, file, want, present, since) VALUES (?1, ?2, 1, 0, ?3) \
+        "INSERT INTO members (dir, file, want, present, since) \
+         SELECT id, ?2, 1, 0, ?3 FROM dirs WHERE id = ?1 AND NOT local \
          ON CONFLICT (dir, file) DO UPDATE SET want = 1, since = excluded.since WHERE want = 0",
     )?
     .execute(params![dir, file, to_millis(SystemTime::now())])?;

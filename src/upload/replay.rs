@@ -119,7 +119,7 @@ fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
 /// Bytes that are not what the database takes them for become a version of their own, as by a write. Whether its writer
 /// had finished, nobody can tell.
 fn set_apart(shared: &Shared, file: FileId) -> Result<(), Error> {
-    if shared.store.names_of(file)?.is_empty() {
+    if shared.store.names_in_albums(file)?.is_empty() {
         return orphan(shared, &shared.spool.path(file));
     }
     let size = shared.spool.look(file)?.size;

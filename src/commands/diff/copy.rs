@@ -16,15 +16,16 @@ use crate::upload::{self, SealError};
 /// What of the files that are only here would get to Google if it were copied, by the mount's own rules.
 pub fn worth_it<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
     let only_here = result.only_here.iter();
-    only_here.filter(|name| would_get_there(&here.join(name.path()))).collect()
+    only_here.filter(|name| would_get_there(here, name.path())).collect()
 }
 
-fn would_get_there(file: &Path) -> bool {
-    let name = file.file_name().map(|it| EntryName::new(it.as_bytes()));
-    let Some(Ok(name)) = name else { return false };
+fn would_get_there(here: &Path, file: &Path) -> bool {
+    let names: Result<Vec<_>, _> = file.iter().map(|it| EntryName::new(it.as_bytes())).collect();
+    let Ok(names) = names else { return false };
+    let Some((name, dirs)) = names.split_last() else { return false };
     // What cannot be read now, cp will name.
-    let Ok(opened) = File::open(file) else { return true };
-    match upload::would_send(opened, &name) {
+    let Ok(opened) = File::open(here.join(file)) else { return true };
+    match upload::would_send(opened, dirs, name) {
         Ok(sent) => sent,
         Err(error) => !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. }),
     }
