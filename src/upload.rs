@@ -518,14 +518,9 @@ impl Pipeline {
                 return Ok(());
             }
         }
-        let outcome = shared.seal(file);
-        if let Err(err) = &outcome
-            && err.is_refusal()
-        {
-            shared.fail(file, &err.to_string())?;
-        }
+        let outcome = shared.seal_named(file);
         self.wake();
-        outcome.map(|_| ())
+        outcome
     }
 
     /// Moves a refused file's name out of the failed ones, into an album: it is tried again.
@@ -756,6 +751,17 @@ impl Shared {
             crash::point(crash::SEAL_AFTER_JOURNAL);
         }
         Ok(sealed)
+    }
+
+    /// A closed file has got other names: it is sealed, or refused, under these. With the file's lock held.
+    fn seal_named(&self, file: FileId) -> Result<(), SealError> {
+        let outcome = self.seal(file);
+        if let Err(err) = &outcome
+            && err.is_refusal()
+        {
+            self.fail(file, &err.to_string())?;
+        }
+        outcome.map(|_| ())
     }
 
     /// The last writer has gone: an unsealed file is sealed or refused, a nameless one forgotten. If that fails,

@@ -117,6 +117,30 @@ fn nothing_is_lost_or_doubled_at_any_crash_point() {
 }
 
 #[test]
+fn what_has_just_got_its_name_when_the_process_dies_arrives() {
+    let give_name = |from: &str, how: fn(&std::path::Path, &std::path::Path) -> io::Result<()>| {
+        let world = World::new();
+        // It is sealed when it is closed, and again under its name.
+        let mut served = world.serve(&[PACE, ("GPHOTOSFS_CRASH_AT", "seal-after-sync:2")]);
+        assert!(served.is_ready(), "{}", world.log());
+        world.photo("1.jpg", 1, 5000);
+        world.sh(&format!("mkdir mnt/A mnt/A/.tmp && cp 1.jpg mnt/A/{from}"));
+        how(&world.mnt.join("A").join(from), &world.mnt.join("A/1.jpg")).unwrap_err();
+        served.ended();
+        let mut served = world.serve(&[PACE]);
+        assert!(served.is_ready(), "{}", world.log());
+        world.sh("cmp 1.jpg mnt/A/1.jpg && sync mnt");
+        assert_eq!(world.remote("A").len(), 1, "{from}");
+        world.sh("umount mnt");
+        served.ended();
+    };
+    for from in [".1.jpg", ".tmp/1.jpg"] {
+        give_name(from, |from, to| std::fs::rename(from, to));
+        give_name(from, |from, to| std::fs::hard_link(from, to));
+    }
+}
+
+#[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_or_doubled_at_any_crash_point_again_and_again() {
     for point in crash::ALL {

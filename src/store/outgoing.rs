@@ -170,6 +170,22 @@ impl Store {
         })
     }
 
+    /// Files that stay here although there is something in them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn half_written(&self) -> Result<Vec<FileId>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state = ?1 AND f.size > 0 ORDER BY u.file",
+                )?
+                .query_map([UploadState::Scratch], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Files that were being written.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The start: the journal and the spool are put in order after whatever ended the last run.
 //!
 //! Sealed, uploaded and creating files need nothing: the worker reads them off the tables like any
-//! others. What is left are files that were being written, and spool files that the journal does not know.
+//! others. What is left are files that were being written or renamed, and spool files that the journal does not know.
 //!
 //! The database may be an older copy that was put back. Then the spool may hold bytes that came later, under the number
 //! of a file that the database takes for something else; so none are let go that are not what it says.
@@ -9,6 +9,7 @@
 use std::io;
 use std::path::Path;
 
+use super::accept::is_scratch_name;
 use super::spool::Found;
 use super::{Error, Shared};
 use crate::media::FileId;
@@ -29,6 +30,9 @@ pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     }
     for file in shared.store.open_files()? {
         settle_open(shared, file)?;
+    }
+    for file in shared.store.half_written()? {
+        settle_named(shared, file)?;
     }
     sweep(shared)
 }
@@ -74,6 +78,18 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     let times = shared.store.file(file)?.map(|known| (known.mtime_ns, known.ctime_ns));
     let (mtime_ns, ctime_ns) = times.unwrap_or_default();
     Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None })?)
+}
+
+/// A half-written file that had just got its real name, or come into an album, is on its way from then on.
+fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
+    if shared.store.names_in_albums(file)?.iter().all(is_scratch_name) {
+        return Ok(());
+    }
+    let _lock = shared.lock(file);
+    if let Err(err) = shared.seal_named(file) {
+        shared.note_failure(file, &err);
+    }
+    Ok(())
 }
 
 /// Spool files that the journal does not know are let go if Google has them, else kept.
