@@ -304,6 +304,9 @@ struct Writer {
     refusal: Refusal,
     /// The error number of a write that has failed.
     spoiled: Option<i32>,
+    /// A close has been told that Google does not take the file, and nothing has been written since. It goes to the failed
+    /// files only with its last writer.
+    refused: bool,
 }
 
 impl Pipeline {
@@ -453,6 +456,7 @@ impl Pipeline {
         }
         if let Some(writer) = shared.writers.lock().get_mut(&file) {
             writer.unsealed = true;
+            writer.refused = false;
         }
         Ok(())
     }
@@ -464,6 +468,14 @@ impl Pipeline {
     pub fn seal(&self, file: FileId) -> Result<Sealed, SealError> {
         let _lock = self.shared.lock(file);
         self.shared.seal(file)
+    }
+
+    /// A close has been told why the file could not be sealed. Who waits for the queue meanwhile is told likewise of what
+    /// Google does not take.
+    pub fn close_failed(&self, file: FileId, why: &SealError) {
+        if let Some(writer) = self.shared.writers.lock().get_mut(&file) {
+            writer.refused = why.is_refusal();
+        }
     }
 
     /// Whether what gets this name stays here: it is one for half-written files, or in a directory of such a name.
@@ -578,7 +590,12 @@ impl Pipeline {
                 () = shared.stop.cancelled() => return Err(DrainError::ShuttingDown),
             }
         }
-        match shared.store.run(move |store| store.failed_count(scope)).await? {
+        let refused = shared.refused();
+        // In this order: one that goes from the first to the second meanwhile is counted twice, not never.
+        let failed = move |store: &Store| {
+            Ok(store.open_count(scope, &refused)? + store.failed_count(scope)?)
+        };
+        match shared.store.run(failed).await? {
             0 => Ok(()),
             count => Err(DrainError::Failed { count }),
         }
@@ -787,6 +804,12 @@ impl Shared {
         }
         self.forget_if_orphan(file)?;
         Ok(())
+    }
+
+    /// Files that will be among the failed ones when their last writers have gone.
+    fn refused(&self) -> Vec<FileId> {
+        let writers = self.writers.lock();
+        writers.iter().filter(|(_, writer)| writer.refused).map(|(file, _)| *file).collect()
     }
 
     /// Files that could not be settled when they were closed.

@@ -193,10 +193,14 @@ impl World {
     }
 
     fn sync(&self, ino: Ino) {
+        self.try_sync(ino).unwrap();
+    }
+
+    fn try_sync(&self, ino: Ino) -> Result<(), Errno> {
         let fs = self.fs();
         let patience = Duration::from_secs(60);
         let synced = async { tokio::time::timeout(patience, fs.sync(ino)).await };
-        self.runtime.block_on(synced).unwrap().unwrap();
+        self.runtime.block_on(synced).unwrap().map_err(|error| error.errno())
     }
 
     fn refresh(&self, dir: Ino) {
@@ -674,6 +678,33 @@ fn an_open_that_truncates_but_may_not_write_is_sealed_all_the_same() {
     world.runtime.block_on(fs.flush(opened.fh)).unwrap();
     fs.release(opened.fh).unwrap();
     assert_eq!(fs.getxattr_now(file, b"user.gphotos.state").unwrap().unwrap(), b"scratch");
+}
+
+#[test]
+fn a_sync_tells_of_a_refused_close_before_the_kernel_has_let_go_of_the_file() {
+    let world = World::new();
+    let (trip, other) = (world.mkdir("Trip").unwrap(), world.mkdir("Other").unwrap());
+    let fs = world.fs();
+    let (attr, opened) = fs.create(trip, b"a.jpg").unwrap();
+    let write = |bytes: &[u8]| {
+        world.runtime.block_on(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
+    };
+    let flush = || world.runtime.block_on(fs.flush(opened.fh)).map_err(|error| error.errno());
+    write(b"half");
+    world.runtime.block_on(fs.fsync(attr.ino, opened.fh)).unwrap();
+    assert_eq!(world.try_sync(trip), Ok(()), "no close has been refused yet");
+    assert_eq!(flush(), Err(errno(libc::EMEDIUMTYPE)));
+    for place in [trip, ROOT, attr.ino] {
+        assert_eq!(world.try_sync(place), Err(errno(libc::EIO)));
+    }
+    assert_eq!(world.try_sync(other), Ok(()));
+    // A copy of the descriptor had been closed only.
+    write(&photo(1));
+    assert_eq!(world.try_sync(trip), Ok(()));
+    assert_eq!(flush(), Ok(()));
+    fs.release(opened.fh).unwrap();
+    assert_eq!(world.try_sync(trip), Ok(()));
+    assert_eq!(world.emulator().dump().items.len(), 1);
 }
 
 #[test]

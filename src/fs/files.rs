@@ -634,6 +634,9 @@ impl Fs {
             (Err(error), _) => {
                 // Refused for what it is, this version has ended: it goes to `failed` with its last writer.
                 *writing = !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. });
+                if why == Sealing::Close {
+                    self.pipeline.close_failed(info.id, &error);
+                }
                 Err(self.closing(open.file, error.into()))
             }
         }

@@ -136,6 +136,28 @@ impl Store {
         })
     }
 
+    /// How many of these files are still open and have names in this part of the tree.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn open_count(&self, scope: Scope, files: &[FileId]) -> Result<u64> {
+        self.read(|db| {
+            let (with, of_upload, _) = within(scope);
+            let mut query = db.prepare_cached(&format!(
+                "{with} SELECT count(*) FROM uploads u WHERE u.file = ?2 AND u.state = ?3 \
+                 AND EXISTS (SELECT 1 FROM entries WHERE file = u.file) AND {of_upload}"
+            ))?;
+            let mut count = 0;
+            for file in files {
+                count += query
+                    .query_row(params![scope_number(scope), file, UploadState::Open], |row| {
+                        row.get::<_, u64>(0)
+                    })?;
+            }
+            Ok(count)
+        })
+    }
+
     /// Files that nothing refers to and Google never had, left behind by what came of their uploads.
     ///
     /// # Errors
