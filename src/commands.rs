@@ -97,7 +97,7 @@ fn dispatch(
 ) -> Result<Exit, CommandError> {
     let done = |()| Exit::Done;
     match cli.command {
-        Command::Login(args) => block_on(login::run(&args, &profile, &cli.api_url)).map(done),
+        Command::Login(args) => block_on(login::run(&args, &profile)).map(done),
         Command::Logout(args) => block_on(logout::run(&args, &profile, in_full)).map(done),
         Command::Mount(args) => mount::run(&profile, &args.settings(cli.api_url), words),
         Command::Umount(args) => umount::run(&args).map(done),

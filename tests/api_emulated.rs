@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use gphotosfs::api::{
     Advice, Budget, Client, ClientSecret, DateFilter, Error, FinishError, ItemVerdict, Login,
-    LoginError, NewItem, Payload, QuotaKind, Scope, Service,
+    LoginError, NewItem, Payload, QuotaKind, Scope,
 };
 use gphotosfs::commands::login::{Attempt, store};
 use gphotosfs::emulator::{
@@ -348,7 +348,7 @@ async fn login_and_logout_as_with_a_browser() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let url = emulator.url().parse().unwrap();
     let client = ClientSecret::parse(&emulator.client_secret_json()).unwrap();
-    let attempt = Attempt::begin(client.clone(), Service::at(&url)).await.unwrap();
+    let attempt = Attempt::begin(client.clone()).await.unwrap();
     let browser = reqwest::get(attempt.url().clone()); // the emulator approves and redirects
     let nothing = tokio::sync::mpsc::channel(1).1;
     let (login, page) = tokio::join!(attempt.finish(nothing, Duration::from_secs(10)), browser);

@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use axum::response::IntoResponse;
-use gphotosfs::api::{ClientSecret, Grant, Scope, Service};
+use gphotosfs::api::{ClientSecret, Grant, Scope};
 use gphotosfs::commands::login::{Attempt, Error};
 use script::{Script, client_file, json, refusal};
 use serde_json::json as js;
@@ -44,11 +44,7 @@ fn grants(server: &Script, mut answer: serde_json::Value) {
 async fn attempt(server: &Script) -> Attempt {
     let client =
         ClientSecret::parse(&client_file(&server.url, "installed", "http://localhost")).unwrap();
-    Attempt::begin(client, service(server)).await.unwrap()
-}
-
-fn service(server: &Script) -> Service {
-    Service::at(&server.url.parse().unwrap())
+    Attempt::begin(client).await.unwrap()
 }
 
 fn query(url: &Url) -> HashMap<String, String> {
@@ -226,15 +222,14 @@ async fn web_client_uses_its_registered_port_or_says_who_has_it() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let redirect = format!("http://localhost:{}/callback", taken.local_addr().unwrap().port());
     let client = ClientSecret::parse(&client_file(&server.url, "web", &redirect)).unwrap();
-    let text = Attempt::begin(client.clone(), service(&server)).await.unwrap_err().to_string();
+    let text = Attempt::begin(client.clone()).await.unwrap_err().to_string();
     assert!(text.contains("another program has this port"), "{text}");
     drop(taken);
-    let attempt = Attempt::begin(client, service(&server)).await.unwrap();
+    let attempt = Attempt::begin(client).await.unwrap();
     assert_eq!(query(attempt.url())["redirect_uri"], redirect);
 
     let elsewhere = client_file(&server.url, "web", "https://example.com/callback");
-    let elsewhere = ClientSecret::parse(&elsewhere).unwrap();
-    let error = Attempt::begin(elsewhere, service(&server)).await.unwrap_err();
+    let error = Attempt::begin(ClientSecret::parse(&elsewhere).unwrap()).await.unwrap_err();
     assert!(error.to_string().contains("Desktop app"), "{error}");
 }
 
@@ -253,8 +248,6 @@ impl User {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gphotosfs"));
         command.args(args).env_clear().env("HOME", self.home.path()).current_dir(self.home.path());
-        // Nobody asks it: that the API is on this machine, as the login service is, will do.
-        command.env("GPHOTOSFS_API_URL", "http://127.0.0.1:1");
         command
     }
 

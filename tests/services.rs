@@ -10,7 +10,7 @@ use gphotosfs::emulator::{Config, Emulator};
 use support::World;
 
 const GOOGLE: &str = "https://photoslibrary.googleapis.com/";
-const TOKEN: &str = "config/gphotosfs/default/token.json";
+const CLIENT: &str = "config/gphotosfs/default/client_secret.json";
 
 #[track_caller]
 fn is_refused(world: &World, args: &[&str], words: &[&str]) {
@@ -28,30 +28,31 @@ fn a_profile_of_the_emulator_is_not_used_with_google_nor_the_reverse() {
     world.umount();
     let emulator = std::mem::replace(&mut world.api_url, GOOGLE.to_owned());
     let mnt = world.mnt.to_str().unwrap().to_owned();
-    let words = [emulator.as_str(), GOOGLE.trim_end_matches('/'), "--profile", "api_url"];
-    for args in [&["mount", &mnt][..], &["sync"], &["login", "--no-browser"]] {
+    let words = ["belongs to the emulator", GOOGLE.trim_end_matches('/'), "--profile", "api_url"];
+    let mount = ["mount", &mnt];
+    for args in [&mount[..], &["sync"]] {
         is_refused(&world, args, &words);
     }
     let said = String::from_utf8(world.run(&["doctor"]).stdout).unwrap();
-    assert!(said.contains("FAIL  login") && said.contains(&emulator), "{said}");
+    assert!(said.contains("FAIL  login") && said.contains("belongs to the emulator"), "{said}");
 
-    // Where only the login is left it is no different, also one of an earlier version, which does not say whose it is.
-    world.sh("rm -r state/gphotosfs/default");
-    is_refused(&world, &["mount", &mnt], &words);
-    let path = world.dir.path().join(TOKEN);
-    let mut token: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    token.as_object_mut().unwrap().remove("service").unwrap();
-    fs::write(&path, token.to_string()).unwrap();
-    is_refused(&world, &["mount", &mnt], &words);
+    // Where only the login or only the database is left it is no different.
+    world.sh("mkdir aside && mv state/gphotosfs/default aside/");
+    is_refused(&world, &mount, &words);
+    world.sh("rm -r state/gphotosfs/default && mv aside/default state/gphotosfs/");
+    let client = world.dir.path().join(CLIENT);
+    let of_emulator = fs::read_to_string(&client).unwrap();
+    let of_google = of_emulator.replace(&emulator, "https://oauth2.googleapis.com");
+    assert_ne!(of_emulator, of_google);
+    fs::write(&client, of_google).unwrap();
+    is_refused(&world, &mount, &words);
+    let words = ["belongs to the emulator", "https://oauth2.googleapis.com", "--profile"];
     is_refused(&world, &["login", "--no-browser"], &words);
 
-    // A profile that does not say whose it is becomes that of the service which it is used with next.
-    world.api_url = emulator.clone();
-    world.mount(&[]);
-    world.umount();
-    token["service"] = GOOGLE.into();
-    fs::write(&path, token.to_string()).unwrap();
-    is_refused(&world, &["mount", &mnt], &words);
+    // A login of Google's is not sent to the emulator.
+    world.sh("rm -r state/gphotosfs/default");
+    world.api_url = emulator;
+    is_refused(&world, &mount, &["belongs to Google", "127.0.0.1", "--profile"]);
 }
 
 #[test]

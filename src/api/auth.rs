@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use url::Url;
 
-use super::service::{Foreign, Service};
+use super::service::Foreign;
 
 pub use client_file::{ClientFileError, ClientKind, ClientSecret};
 pub use exchange::{Authorisation, OAuth};
@@ -138,7 +138,7 @@ impl Login {
         let dir = profile
             .config_dir()
             .map_err(|err| file_error(Path::new("the profile directory"), err))?;
-        let stored = Stored::load(dir, &Service::at(api_url))?;
+        let stored = Stored::load(dir, api_url)?;
         stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
         let http = super::transport::http_client(exchange::CONNECT_DEADLINE)
             .map_err(|err| LoginError::Offline(Arc::new(err)))?;
@@ -310,10 +310,10 @@ impl Login {
     /// Takes over what another process wrote since we last looked; true if there was something.
     async fn reload(&self) -> Result<bool, LoginError> {
         let known = self.state.lock().stored.stamp;
-        let (dir, service) = (self.dir.clone(), Service::at(&self.api_url));
+        let (dir, api_url) = (self.dir.clone(), self.api_url.clone());
         let fresh = blocking(move || match Stamp::of(&dir) {
             Some(stamp) if stamp == known => Ok(None),
-            _ => Stored::load(&dir, &service).map(Some),
+            _ => Stored::load(&dir, &api_url).map(Some),
         })
         .await?;
         let Some(fresh) = fresh else { return Ok(false) };

@@ -1,4 +1,5 @@
-//! Which service an address is of: what one has given out, and what is known of it, is nothing for another.
+//! Which service an address is of: what Google has given out, and what is known of it, is nothing for what stands in for
+//! it, nor the reverse.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,61 +7,62 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// The service at an address. All that is on this machine counts as one: an emulator has another port each time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Service(Url);
+/// Where Google's APIs and its logins are, and below.
+const GOOGLE: [&str; 2] = ["googleapis.com", "google.com"];
+
+/// The service at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// Google.
+    Google,
+    /// What stands in for it, wherever that is: an emulator has another port each time.
+    StandIn,
+}
 
 impl Service {
     /// That of an address of the API, or of its login service.
     pub fn at(url: &Url) -> Self {
-        Self(url.clone())
+        let is_google = url.domain().is_some_and(|host| {
+            GOOGLE.iter().any(|at| {
+                host.strip_suffix(at).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            })
+        });
+        if is_google { Self::Google } else { Self::StandIn }
     }
 
-    /// Lets nothing that belongs to this service be used with another.
+    /// Lets nothing that belongs to this service be used at an address of another.
     ///
     /// # Errors
-    /// If `asked` is another.
-    pub fn check(&self, asked: &Self) -> Result<(), Foreign> {
-        if self == asked {
+    /// If it is one.
+    pub fn check(self, asked: &Url) -> Result<(), Foreign> {
+        if self == Self::at(asked) {
             return Ok(());
         }
-        Err(Foreign { service: self.to_string(), asked: asked.to_string() })
-    }
-
-    /// As [`Service::check`], where a service may have its logins come from elsewhere, as Google does: but what is on
-    /// this machine is the login service of what is on this machine, and of nothing else.
-    pub(super) fn check_login_of(&self, asked: &Self) -> Result<(), Foreign> {
-        if is_loopback(&self.0) == is_loopback(&asked.0) {
-            return Ok(());
-        }
-        Err(Foreign { service: self.to_string(), asked: asked.to_string() })
-    }
-}
-
-impl PartialEq for Service {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.origin() == other.0.origin() || (is_loopback(&self.0) && is_loopback(&other.0))
+        Err(Foreign { service: self, asked: asked.origin().ascii_serialization() })
     }
 }
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.origin().ascii_serialization())
+        f.write_str(match self {
+            Self::Google => "Google",
+            Self::StandIn => "the emulator, or what else stands in for Google",
+        })
     }
 }
 
 /// What belongs to one service was to be used with another.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("belongs to {service}, and {asked} is asked for")]
+#[error("belongs to {service}; {asked} is asked for")]
 pub struct Foreign {
-    service: String,
+    service: Service,
     asked: String,
 }
 
 impl Foreign {
     /// The next step.
-    pub const REMEDY: &str = "use another profile for it (--profile NAME), or name the address with --api-url, \
+    pub const REMEDY: &str = "use another profile for it (--profile NAME), or name the right address with --api-url, \
          GPHOTOSFS_API_URL or api_url in config.toml";
 }
 
@@ -78,10 +80,6 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn at(url: &str) -> Service {
-        Service::at(&url.parse().unwrap())
-    }
-
     #[test]
     fn loopback_is_told_by_host() {
         for (url, expected) in [
@@ -96,36 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_an_origin_or_this_machine() {
-        let google = at("https://photoslibrary.googleapis.com");
-        for (other, same) in [
-            ("https://photoslibrary.googleapis.com:443/v1", true),
-            ("http://photoslibrary.googleapis.com", false),
-            ("https://photoslibrary.googleapis.com:8443", false),
-            ("https://photos.example.org", false),
-            ("http://127.0.0.1:8085", false),
+    fn google_is_told_by_host() {
+        for (url, service) in [
+            ("https://photoslibrary.googleapis.com/v1", Service::Google),
+            ("https://oauth2.googleapis.com/token", Service::Google),
+            ("https://accounts.google.com/o/oauth2/auth", Service::Google),
+            ("https://photoslibrary.mtls.googleapis.com:443", Service::Google),
+            ("https://notgoogleapis.com", Service::StandIn),
+            ("https://googleapis.com.example.org", Service::StandIn),
+            ("http://127.0.0.1:8085", Service::StandIn),
+            ("http://photos:8085", Service::StandIn),
         ] {
-            assert_eq!(google == at(other), same, "{other}");
-            assert_eq!(google.check(&at(other)).is_ok(), same, "{other}");
+            let url = url.parse().unwrap();
+            assert_eq!(Service::at(&url), service, "{url}");
+            assert!(service.check(&url).is_ok(), "{url}");
         }
-        assert_eq!(at("http://127.0.0.1:8085"), at("http://localhost:9000/x"));
-        let words = google.check(&at("http://127.0.0.1:8085")).unwrap_err().to_string();
-        assert!(words.contains("//photoslibrary.googleapis.com,"), "{words}");
-    }
-
-    #[test]
-    fn an_emulators_logins_are_for_emulators() {
-        let (api, login) =
-            (at("https://photoslibrary.googleapis.com"), at("https://oauth2.googleapis.com"));
-        let emulator = at("http://127.0.0.1:8085");
-        assert!(login.check_login_of(&api).is_ok() && emulator.check_login_of(&emulator).is_ok());
-        assert!(login.check_login_of(&emulator).is_err() && emulator.check_login_of(&api).is_err());
-    }
-
-    #[test]
-    fn it_is_kept_as_its_address() {
-        let kept = serde_json::to_string(&at("http://127.0.0.1:8085")).unwrap();
-        assert_eq!(kept, r#""http://127.0.0.1:8085/""#);
-        assert_eq!(serde_json::from_str::<Service>(&kept).unwrap(), at("http://127.0.0.1:1"));
     }
 }

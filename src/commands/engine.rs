@@ -200,13 +200,13 @@ pub fn kept_budget(store: &Store) -> store::Result<Budget> {
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
 }
 
-/// Refuses a profile that is used with another service than that at this address.
+/// Refuses a profile that is used with another service than that at this address, of the API or of its logins.
 ///
 /// # Errors
-/// If it is, with both addresses.
-pub fn check_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
+/// If it is, with whose it is.
+pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<(), CommandError> {
     let kept = kept_service(store).map_err(|err| no_database("cannot read the database", err))?;
-    let checked = kept.map_or(Ok(()), |it| it.check(&Service::at(api_url)));
+    let checked = kept.map_or(Ok(()), |it| it.check(asked));
     checked.map_err(|err| {
         CommandError::new(format!("the profile {} {err}", profile.name())).hint(Foreign::REMEDY)
     })
@@ -215,7 +215,7 @@ pub fn check_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<
 /// As [`check_service`]; a profile that was used with none yet is from now on used with this one.
 fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
     check_service(profile, store, api_url)?;
-    keep(store, SERVICE, &Service::at(api_url), "the address of the service could not be kept");
+    keep(store, SERVICE, &Service::at(api_url), "the service could not be kept");
     Ok(())
 }
 

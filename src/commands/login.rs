@@ -21,8 +21,7 @@ use super::engine::check_service;
 use super::running::Mount;
 use super::{CommandError, print};
 use crate::api::{
-    Authorisation, ClientFileError, ClientKind, ClientSecret, Foreign, Grant, LoginError, OAuth,
-    Scope, Service,
+    Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, LoginError, OAuth, Scope,
 };
 use crate::profile::Profile;
 use crate::store::Store;
@@ -85,9 +84,6 @@ pub enum Error {
         #[source]
         source: ClientFileError,
     },
-    /// The client file is another service's.
-    #[error("this OAuth client {0}; {remedy}", remedy = Foreign::REMEDY)]
-    Foreign(Foreign),
     /// A web client can answer to registered addresses only, and none is ours.
     #[error(
         "this OAuth client is of the type \"Web application\" and has no redirect URI on this machine; make one of \
@@ -139,16 +135,17 @@ pub enum Error {
 ///
 /// # Errors
 /// With the next step in the message.
-pub async fn run(args: &LoginArgs, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
+pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError> {
     let failed = |err: Error| CommandError::new("cannot log in").because(err);
-    // A database that cannot be read is told by those who need it; the login itself says what it is for.
-    let state = profile.state_dir().ok().and_then(|dir| Store::look(dir).ok().flatten());
-    state.map_or(Ok(()), |store| check_service(profile, &store, api_url))?;
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
     let client = find_client(args.client_secret.as_deref(), dir).map_err(failed)?;
-    let attempt = Attempt::begin(client, Service::at(api_url)).await.map_err(failed)?;
+    // A database that cannot be read is told by those who need it.
+    if let Some(store) = profile.state_dir().ok().and_then(|dir| Store::look(dir).ok().flatten()) {
+        check_service(profile, &store, &client.token_uri)?;
+    }
+    let attempt = Attempt::begin(client).await.map_err(failed)?;
 
     let may_paste = args.no_browser || io::stdin().is_terminal();
     let opened = !args.no_browser && open_browser(attempt.url()).await;
@@ -201,19 +198,17 @@ fn find_client(file: Option<&Path>, dir: &Path) -> Result<ClientSecret, Error> {
 #[derive(Debug)]
 pub struct Attempt {
     client: ClientSecret,
-    service: Service,
     oauth: OAuth,
     authorisation: Authorisation,
     listener: TcpListener,
 }
 
 impl Attempt {
-    /// Opens the port and makes the link, for a login at this service.
+    /// Opens the port and makes the link.
     ///
     /// # Errors
-    /// [`Error::Foreign`], [`Error::WebClient`], [`Error::Listen`].
-    pub async fn begin(client: ClientSecret, service: Service) -> Result<Self, Error> {
-        client.check_service(&service).map_err(Error::Foreign)?;
+    /// [`Error::WebClient`], [`Error::Listen`].
+    pub async fn begin(client: ClientSecret) -> Result<Self, Error> {
         let registered = match client.kind {
             ClientKind::Installed => None,
             ClientKind::Web => {
@@ -232,7 +227,7 @@ impl Attempt {
             registered.map_or_else(|| format!("http://127.0.0.1:{port}"), |(url, _)| url);
         let oauth = OAuth::open(client.clone()).map_err(Error::Token)?;
         let authorisation = oauth.authorise(&redirect).map_err(Error::Token)?;
-        Ok(Self { client, service, oauth, authorisation, listener })
+        Ok(Self { client, oauth, authorisation, listener })
     }
 
     /// The link for the user.
@@ -271,7 +266,7 @@ impl Attempt {
         };
         let code = tokio::time::timeout(patience, answer).await.map_err(|_| Error::TimedOut)??;
         redirects.stop().await;
-        let result = self.oauth.exchange(self.authorisation, code, self.service).await;
+        let result = self.oauth.exchange(self.authorisation, code).await;
         let skew = self.oauth.clock_skew().filter(|it| it.abs() > CLOCK_OFF);
         let grant = result.map_err(|err| match err {
             LoginError::Ended(words) => Error::CodeRefused(words, skew),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use url::Url;
 
-use crate::api::service::{Foreign, Service};
+use crate::api::service::Service;
 
 /// Its name in the profile.
 pub(super) const CLIENT_FILE: &str = "client_secret.json";
@@ -93,12 +93,9 @@ struct Fields {
 }
 
 impl ClientSecret {
-    /// Whether it may be used for logins at this service.
-    ///
-    /// # Errors
-    /// If it is a client of another.
-    pub fn check_service(&self, service: &Service) -> Result<(), Foreign> {
-        Service::at(&self.token_uri).check_login_of(service)
+    /// Whose logins it is for.
+    pub fn service(&self) -> Service {
+        Service::at(&self.token_uri)
     }
 
     /// Reads Google's file.

@@ -22,7 +22,6 @@ use super::LoginError;
 use super::client_file::ClientSecret;
 use super::grant::{Grant, Scope};
 use crate::api::error::{Error, quote};
-use crate::api::service::Service;
 use crate::api::transport::{classify, clock_skew, whole_body};
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -107,7 +106,7 @@ impl OAuth {
         })
     }
 
-    /// Turns the code from the redirect into a grant for a service; `None` if Google gave no refresh token.
+    /// Turns the code from the redirect into a grant; `None` if Google gave no refresh token.
     ///
     /// # Errors
     /// [`LoginError::Ended`] if the code is not taken.
@@ -115,14 +114,13 @@ impl OAuth {
         &self,
         authorisation: Authorisation,
         code: String,
-        service: Service,
     ) -> Result<Option<Grant>, LoginError> {
         let client = self.client(Some(&authorisation.redirect))?;
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .set_pkce_verifier(authorisation.verifier);
         let answer = request.request_async(self).await.map_err(understand)?;
-        Ok(Grant::new(&answer, service, Timestamp::now()))
+        Ok(Grant::new(&answer, Timestamp::now()))
     }
 
     /// Turns a refresh token into an access token.

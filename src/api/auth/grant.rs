@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::client_file::ClientSecret;
 use super::exchange::TokenAnswer;
 use super::{LoginError, file_error};
-use crate::api::service::Service;
+use url::Url;
 
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
@@ -72,9 +72,6 @@ pub struct Grant {
     /// When Google will end it by itself, if it said so.
     #[serde(default)]
     pub ends_at: Option<Timestamp>,
-    /// Which service's tokens it stands for; what an earlier version has kept does not say.
-    #[serde(default)]
-    service: Option<Service>,
 }
 
 impl std::fmt::Debug for Grant {
@@ -88,7 +85,7 @@ impl std::fmt::Debug for Grant {
 
 impl Grant {
     /// What a code exchange gave; `None` if it gave nothing lasting.
-    pub(super) fn new(answer: &TokenAnswer, service: Service, now: Timestamp) -> Option<Self> {
+    pub(super) fn new(answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
         // A response that names no scopes means "those you asked for" (RFC 6749 §5.1).
         let scope = answer.scope.clone().unwrap_or_else(|| Scope::ALL.map(Scope::as_str).join(" "));
         Some(Self {
@@ -96,7 +93,6 @@ impl Grant {
             scope,
             granted_at: now,
             ends_at: answer.grant_ends_at(now),
-            service: Some(service),
         })
     }
 
@@ -110,7 +106,6 @@ impl Grant {
             scope: scope.to_owned(),
             granted_at: self.granted_at,
             ends_at: answer.grant_ends_at(now).or(self.ends_at),
-            service: self.service.clone(),
         })
     }
 
@@ -183,7 +178,7 @@ impl Grant {
     }
 }
 
-/// The two files of a login, read together. Neither has a secret for another service than the one they were read for.
+/// The two files of a login, read together for an address of the API: they are of the service that is there.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub client: ClientSecret,
@@ -193,13 +188,12 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn load(dir: &Path, service: &Service) -> Result<Self, LoginError> {
+    pub(super) fn load(dir: &Path, api_url: &Url) -> Result<Self, LoginError> {
         // The stamp is taken first: a file replaced in between looks changed later, and is read again.
         let stamp = Stamp::of(dir).ok_or(LoginError::NotLoggedIn)?;
         let grant = Grant::stored(dir)?.ok_or(LoginError::NotLoggedIn)?;
         let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;
-        grant.service.as_ref().map_or(Ok(()), |it| it.check(service))?;
-        client.check_service(service)?;
+        client.service().check(api_url)?;
         Ok(Self { client, grant, stamp })
     }
 }
@@ -248,7 +242,6 @@ mod tests {
             scope: scope.into(),
             granted_at: Timestamp::now(),
             ends_at: None,
-            service: None,
         }
     }
 

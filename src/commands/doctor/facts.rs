@@ -197,7 +197,7 @@ impl Google {
         service: Option<Service>,
         spent: &SavedBudget,
     ) -> Self {
-        let checked = service.map_or(Ok(()), |it| it.check(&Service::at(api_url)));
+        let checked = service.map_or(Ok(()), |it| it.check(api_url));
         let login =
             match checked.map_err(LoginError::from).and_then(|()| Login::load(profile, api_url)) {
                 Ok(login) => Arc::new(login),
