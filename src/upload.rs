@@ -217,6 +217,8 @@ pub enum DrainError {
 pub struct Queue {
     /// Counts by state.
     pub backlog: Backlog,
+    /// Of the sealed files, those that a program still has open for writing.
+    pub held: u64,
     /// Of the sealed files, those whose bytes are on their way just now.
     pub uploading: u64,
     /// Of the bytes to be uploaded, those that are still here.
@@ -611,12 +613,16 @@ impl Pipeline {
         let sent = shared.sent();
         let uploading = shared.sending.lock().len() as u64;
         let bytes_left = backlog.sealed_bytes.saturating_sub(sent);
+        let (held, held_bytes) = shared.store.sealed_among(&shared.written())?;
         let trouble = shared.trouble.lock().clone();
         let gone = shared.gone();
         let rate = shared.pace.lock().look(Instant::now(), gone);
-        let time_left = pace::time_left(bytes_left, backlog.left(), rate);
+        // What waits for its writer will go, but nobody knows when.
+        let going = (bytes_left.saturating_sub(held_bytes), backlog.left().saturating_sub(held));
+        let time_left = pace::time_left(going.0, going.1, rate);
         Ok(Queue {
             backlog,
+            held,
             uploading,
             bytes_left,
             gone,
@@ -726,6 +732,13 @@ impl Shared {
     /// Whether somebody has the file open who may go on writing.
     fn is_written(&self, file: FileId) -> bool {
         self.writers.lock().get(&file).is_some_and(|writer| !writer.closing)
+    }
+
+    /// The files that somebody may go on writing.
+    fn written(&self) -> Vec<FileId> {
+        let writers = self.writers.lock();
+        let written = writers.iter().filter(|(_, writer)| writer.count > 0 && !writer.closing);
+        written.map(|(file, _)| *file).collect()
     }
 
     /// With the file's lock held.

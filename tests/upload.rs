@@ -337,6 +337,28 @@ async fn the_same_copy_twice_costs_no_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_need_not_be_sent_is_not_left_to_be_sent() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    // Whether the item is still there is asked first, and this is not answered.
+    world.emulator.faults(|faults| {
+        let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+        faults.on(Call::MediaItemsBatchGet).failures.push(always);
+    });
+    world.write(two, "a.jpg", &photo(1));
+    world.until(|world| world.pipeline.queue().unwrap().gone.spared == 3000).await;
+    let queue = world.pipeline.queue().unwrap();
+    assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.gone.bytes), (1, 0, 3000));
+
+    let open = world.open(two, "b.jpg", &photo(2));
+    world.pipeline.seal(open).unwrap();
+    let queue = world.pipeline.queue().unwrap();
+    assert_eq!((queue.backlog.sealed, queue.held, queue.bytes_left), (2, 1, 3000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_the_user_has_deleted_at_google_are_uploaded_again() {
     let world = World::new().await;
     let dir = world.album("one").await;

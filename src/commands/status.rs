@@ -249,9 +249,9 @@ fn mount(status: &Status) -> String {
 
 fn queue(queue: &Queue) -> String {
     let parts = [
-        ("being written", queue.open),
+        ("being written", queue.open + queue.held),
         ("kept here only (scratch names)", queue.scratch),
-        ("waiting", queue.sealed.saturating_sub(queue.uploading)),
+        ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),
         ("creating", queue.creating),
@@ -266,7 +266,8 @@ fn queue(queue: &Queue) -> String {
         0 => "nothing to send".to_owned(),
         n => format!("{n} to go, {} left", ByteSize(queue.bytes_left)),
     };
-    if parts.is_empty() { left } else { format!("{left}: {}", parts.join(", ")) }
+    let colon = if queue.left() == 0 { ";" } else { ":" };
+    if parts.is_empty() { left } else { format!("{left}{colon} {}", parts.join(", ")) }
 }
 
 fn speed(progress: &Progress) -> String {
@@ -353,6 +354,14 @@ mod tests {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
         assert!(summary(&status).ends_with("held up: run 'gphotosfs login'"));
+    }
+
+    #[test]
+    fn what_a_program_has_open_is_being_written_and_does_not_wait() {
+        let held = Queue { open: 1, sealed: 2, held: 1, bytes_left: 2048, ..Queue::default() };
+        assert_eq!(super::queue(&held), "2 to go, 2.0 KiB left: 2 being written, 1 waiting");
+        let open = Queue { open: 1, ..Queue::default() };
+        assert_eq!(super::queue(&open), "nothing to send; 1 being written");
     }
 
     #[test]

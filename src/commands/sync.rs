@@ -117,7 +117,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
         if let Ok(queue) = pipeline.queue() {
             progress.show(&Outlook {
                 progress: control::Progress::of(&queue),
-                queue: control::Queue::of(&queue.backlog, queue.uploading, queue.bytes_left),
+                queue: control::Queue::of(&queue),
                 hindrance: queue.trouble.map(|it| it.text),
             });
         }

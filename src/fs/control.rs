@@ -104,6 +104,9 @@ pub struct Queue {
     pub open: u64,
     pub scratch: u64,
     pub sealed: u64,
+    /// Of those, the ones that a program still has open for writing.
+    #[serde(default)]
+    pub held: u64,
     /// Of those, the ones whose bytes are under way.
     pub uploading: u64,
     pub uploaded: u64,
@@ -220,7 +223,7 @@ impl Fs {
             login: Login::of(self.client.login()),
             progress: Some(Progress::of(&queue)),
             trouble: queue.trouble.as_ref().map(Trouble::of),
-            queue: Queue::of(&queue.backlog, queue.uploading, queue.bytes_left),
+            queue: Queue::of(&queue),
             quota: Quota::of(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool { bytes: spooled, room }),
             cache: Some(Cache { bytes: cached, limit }),
@@ -242,7 +245,7 @@ impl Status {
             version: VERSION,
             profile,
             api_url,
-            queue: Queue::of(backlog, 0, backlog.sealed_bytes),
+            queue: Queue::kept(backlog),
             quota: Quota::of(spent),
             ..Self::default()
         }
@@ -403,20 +406,27 @@ fn state_of(error: &LoginError) -> &'static str {
 }
 
 impl Queue {
-    /// As the tables and the pipeline have it.
-    pub fn of(backlog: &Backlog, uploading: u64, bytes_left: u64) -> Self {
+    /// As the pipeline has it.
+    pub fn of(queue: &upload::Queue) -> Self {
+        let upload::Queue { held, uploading, bytes_left, .. } = *queue;
+        Self { held, uploading, bytes_left, ..Self::kept(&queue.backlog) }
+    }
+
+    /// As the tables have it, while nothing moves.
+    fn kept(backlog: &Backlog) -> Self {
         Self {
             open: backlog.open,
             scratch: backlog.scratch,
             sealed: backlog.sealed,
-            uploading,
+            held: 0,
+            uploading: 0,
             uploaded: backlog.uploaded,
             creating: backlog.creating,
             confirming: backlog.confirming,
             failed: backlog.failed,
             additions: backlog.additions,
             removals: backlog.removals,
-            bytes_left,
+            bytes_left: backlog.sealed_bytes,
         }
     }
 

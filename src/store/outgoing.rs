@@ -3,8 +3,9 @@
 //! Nothing is queued anywhere else. An upload's row says how far the file is, a membership whose
 //! `want` and `present` differ says what the album lacks or has too much.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
+use super::journal::HAS_TWIN;
 use super::{Result, Store, UploadState};
 use crate::media::{DirId, FileId};
 
@@ -24,7 +25,7 @@ pub struct Backlog {
     pub scratch: u64,
     /// Files to be uploaded.
     pub sealed: u64,
-    /// Bytes of those.
+    /// Bytes of those, but for files whose bytes are known to be sent already, or to be on their way.
     pub sealed_bytes: u64,
     /// Files waiting to be made items.
     pub uploaded: u64,
@@ -71,10 +72,10 @@ impl Store {
     pub fn backlog(&self) -> Result<Backlog> {
         self.read(|db| {
             let mut backlog = Backlog::default();
-            let mut statement = db.prepare_cached(
-                "SELECT u.state, count(*), coalesce(sum(f.size), 0) FROM uploads u JOIN files f ON f.id = u.file \
-                 GROUP BY u.state",
-            )?;
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT u.state, count(*), coalesce(sum(f.size) FILTER (WHERE NOT ({HAS_TWIN})), 0) \
+                 FROM uploads u JOIN files f ON f.id = u.file GROUP BY u.state"
+            ))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let count = row.get(1)?;
@@ -100,6 +101,29 @@ impl Store {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             Ok(backlog)
+        })
+    }
+
+    /// Of these files, how many are sealed, and the bytes of those that are to be uploaded.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn sealed_among(&self, files: &[FileId]) -> Result<(u64, u64)> {
+        self.read(|db| {
+            let mut bytes_of = db.prepare_cached(&format!(
+                "SELECT CASE WHEN {HAS_TWIN} THEN 0 ELSE coalesce(f.size, 0) END \
+                 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND u.state = ?2"
+            ))?;
+            let mut sealed = (0, 0);
+            for file in files {
+                let found =
+                    bytes_of.query_row(params![file, UploadState::Sealed], |row| row.get(0));
+                if let Some(bytes) = found.optional()? {
+                    let bytes: u64 = bytes;
+                    sealed = (sealed.0 + 1, sealed.1 + bytes);
+                }
+            }
+            Ok(sealed)
         })
     }
 

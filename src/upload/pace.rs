@@ -15,6 +15,8 @@ const GAP: Duration = Duration::from_secs(10);
 pub struct Gone {
     /// Bytes handed to the network, of uploads that have not failed.
     pub bytes: u64,
+    /// Bytes of files that turned out to have been sent before, or to be on their way.
+    pub spared: u64,
     /// Files that have become items for certain, and items put into albums or taken out.
     pub things: u64,
 }
@@ -24,6 +26,8 @@ pub struct Gone {
 pub struct Rate {
     /// Bytes.
     pub bytes_per_s: f64,
+    /// See [`Gone::spared`].
+    pub spared_per_s: f64,
     /// See [`Gone::things`].
     pub things_per_s: f64,
 }
@@ -64,16 +68,18 @@ impl Pace {
         let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
         Rate {
             bytes_per_s: per_s(gone.bytes, before.bytes),
+            spared_per_s: per_s(gone.spared, before.spared),
             things_per_s: per_s(gone.things, before.things),
         }
     }
 }
 
-/// How long what is left takes at this rate: the bytes or the calls, whichever takes longer. `None` if nothing
-/// is left, or nothing moves.
+/// How long what is left takes at this rate: the bytes or the calls, whichever takes longer. Of the bytes as many need
+/// not be sent as of late, if nothing else is known of them. `None` if nothing is left, or nothing moves.
 pub(super) fn time_left(bytes: u64, things: u64, rate: Rate) -> Option<Duration> {
     let needs = |left: u64, per_s: f64| (left > 0 && per_s > 0.0).then(|| left as f64 / per_s);
-    let needs = [needs(bytes, rate.bytes_per_s), needs(things, rate.things_per_s)];
+    let needs =
+        [needs(bytes, rate.bytes_per_s + rate.spared_per_s), needs(things, rate.things_per_s)];
     let seconds = needs.into_iter().flatten().reduce(f64::max)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
@@ -83,7 +89,7 @@ mod tests {
     use super::*;
 
     fn gone(bytes: u64, things: u64) -> Gone {
-        Gone { bytes, things }
+        Gone { bytes, things, ..Gone::default() }
     }
 
     fn after(start: Instant, seconds: u64) -> Instant {
@@ -135,11 +141,14 @@ mod tests {
 
     #[test]
     fn the_slower_of_bytes_and_calls_decides() {
-        let rate = Rate { bytes_per_s: 100.0, things_per_s: 2.0 };
+        let rate = Rate { bytes_per_s: 100.0, things_per_s: 2.0, ..Rate::default() };
         assert_eq!(time_left(1000, 4, rate), Some(Duration::from_secs(10)));
         assert_eq!(time_left(100, 40, rate), Some(Duration::from_secs(20)));
         assert_eq!(time_left(0, 0, rate), None);
         assert_eq!(time_left(1000, 4, Rate::default()), None);
+        // Of ten files nine were sent before.
+        let again = Rate { spared_per_s: 900.0, ..rate };
+        assert_eq!(time_left(10_000, 4, again), Some(Duration::from_secs(10)));
         // The first batch has not arrived yet.
         let first = Rate { things_per_s: 0.0, ..rate };
         assert_eq!(time_left(1000, 4, first), Some(Duration::from_secs(10)));

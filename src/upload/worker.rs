@@ -300,7 +300,10 @@ impl Worker {
                 self.level.arrived(transfer.size);
                 return self.reached();
             }
-            Outcome::Twin => return self.stir(),
+            Outcome::Twin => {
+                self.shared.gone.lock().spared += transfer.size;
+                return self.stir();
+            }
             Outcome::Store(error) => {
                 self.database_failed(&error);
                 return;
