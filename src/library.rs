@@ -150,13 +150,18 @@ impl Library {
         let mut awaited = Vec::new();
         let listed_at = self.store.albums_listed_at()?;
         if listed_at.is_none() {
-            awaited.push(self.start(Subject::Albums, Demand::Begin));
+            let is_listed = |store: &Store| Ok(store.albums_listed_at()?.is_some());
+            awaited.extend(self.start_first(Subject::Albums, is_listed)?);
         }
         let age = listed_at.and_then(|at| now.duration_since(at).ok()).unwrap_or(Duration::MAX);
         match self.store.dir(dir)?.and_then(|dir| dir.album) {
             Some(album) if album.remote.is_some() => {
                 if album.listed_at.is_none() {
-                    awaited.push(self.start(Subject::Items(dir), Demand::Begin));
+                    let is_listed = |store: &Store| {
+                        let album = store.dir(dir)?.and_then(|dir| dir.album);
+                        Ok(album.is_none_or(|album| album.listed_at.is_some()))
+                    };
+                    awaited.extend(self.start_first(Subject::Items(dir), is_listed)?);
                 } else if !self.is_recent(album.told_at, now) {
                     self.ask_about(dir, age, now)?;
                 } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {

@@ -165,6 +165,21 @@ fn the_next_page_is_asked_for_while_this_one_is_kept() {
 }
 
 #[test]
+fn who_looks_while_a_listing_ends_does_not_begin_another() {
+    const ALBUMS: u32 = 200;
+    let world = World::new(ALBUMS, 1);
+    world.look(DirId::ROOT);
+    let albums = world.engine.store.entries(DirId::ROOT, 0, ALBUMS).unwrap();
+    world.emulator.reset_stats();
+    for entry in albums {
+        let Child::Dir(dir) = entry.child else { panic!("{entry:?}") };
+        // As whoever reads a directory does, but without a pause.
+        while !world.library.look(dir).unwrap().is_empty() {}
+    }
+    assert_eq!(world.requests(), u64::from(ALBUMS));
+}
+
+#[test]
 fn a_day_of_looking_every_five_minutes() {
     // 1 list + 33 pages of items, then one question each five minutes: 288 in all, the first included.
     let world = World::new(1, 3282);

@@ -100,10 +100,38 @@ impl Library {
     pub(super) fn start(&self, subject: Subject, demand: Demand) -> Follower {
         let (follower, pace) = self.listings.join(subject, demand);
         if let Some(pace) = pace {
-            let library = self.clone();
-            self.runtime.spawn(async move { library.run(subject, pace).await });
+            self.spawn(subject, pace);
         }
         follower
+    }
+
+    /// Starts the first listing of `subject`, or joins it if it is running; `None` if it has ended since whoever calls
+    /// found that there was none.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub(super) fn start_first(
+        &self,
+        subject: Subject,
+        is_listed: impl FnOnce(&Store) -> store::Result<bool>,
+    ) -> store::Result<Option<Follower>> {
+        let (follower, pace) = self.listings.join(subject, Demand::Begin);
+        let Some(pace) = pace else { return Ok(Some(follower)) };
+        match is_listed(&self.store) {
+            Ok(false) => {
+                self.spawn(subject, pace);
+                Ok(Some(follower))
+            }
+            known => {
+                pace.ended(Ok(()));
+                known.map(|_| None)
+            }
+        }
+    }
+
+    fn spawn(&self, subject: Subject, pace: Pace) {
+        let library = self.clone();
+        self.runtime.spawn(async move { library.run(subject, pace).await });
     }
 
     async fn run(self, subject: Subject, mut pace: Pace) {

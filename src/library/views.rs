@@ -35,7 +35,8 @@ impl Library {
             awaited.push(self.start(Subject::Known(view), Demand::All));
         }
         let Some(listed_at) = state.listed_at else {
-            awaited.push(self.start(Subject::View(view), Demand::Begin));
+            let is_listed = |store: &Store| Ok(store.view(view)?.listed_at.is_some());
+            awaited.extend(self.start_first(Subject::View(view), is_listed)?);
             return Ok(awaited);
         };
         let refresh = self.config.refresh;
