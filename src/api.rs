@@ -18,8 +18,9 @@ mod service;
 mod transport;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -79,6 +80,8 @@ pub struct Deadlines {
     pub stall: Duration,
     /// No repetition of a read begins later than this after the first attempt.
     pub retries: Duration,
+    /// Instead of `retries`, where a short-term 429 is waited out, and also of what a caller wants changed at once.
+    pub throttled: Duration,
 }
 
 impl Default for Config {
@@ -107,6 +110,7 @@ impl Default for Deadlines {
             write: Duration::from_secs(300),
             stall: Duration::from_secs(60),
             retries: Duration::from_secs(30),
+            throttled: Duration::from_secs(120),
         }
     }
 }
@@ -195,7 +199,7 @@ impl Client {
         const NAME: &str = "albums.create";
         limit_chars(NAME, "title", title, TITLE_CHARS_MAX)?;
         let call = post(NAME, ["albums"], json!({"album": {"title": title}}));
-        album(NAME, self.change(call).await?)
+        album(NAME, self.change_for_caller(call).await?)
     }
 
     /// Gives an album another title.
@@ -222,7 +226,7 @@ impl Client {
         value: &str,
     ) -> Result<Album, Error> {
         let call = patch("albums.patch", ["albums", id.as_str()], field, value);
-        album(call.name, self.change(call).await?)
+        album(call.name, self.change_for_caller(call).await?)
     }
 
     /// Appends 1 to [`BATCH_MAX`] different items to an album, in order; all or none.
@@ -361,12 +365,30 @@ impl Client {
             }
             answer => answer?,
         };
-        let results = answer.media_item_results;
-        if results.len() != ids.len() {
-            let why = format!("{} results for {} items", results.len(), ids.len());
+        let results: Vec<_> =
+            answer.media_item_results.into_iter().map(wire::ItemResult::into_result).collect();
+        if results.is_empty() {
+            let why = format!("no results for {} items", ids.len());
             return Err(Error::Garbled { call: NAME, why });
         }
-        Ok(results.into_iter().map(wire::ItemResult::into_result).collect())
+        let is_asked_for = |(result, id): (&Result<MediaItem, _>, &MediaId)| {
+            result.as_ref().map_or(true, |item| item.id == *id)
+        };
+        if results.len() == ids.len() && results.iter().zip(ids).all(is_asked_for) {
+            return Ok(results);
+        }
+        // An item says itself which one it is; a refusal does not.
+        tracing::info!("{NAME}: the answers are not in the order of the questions");
+        let mut items: HashMap<_, _> =
+            results.into_iter().flatten().map(|item| (item.id.clone(), item)).collect();
+        let mut ordered = Vec::with_capacity(ids.len());
+        for id in ids {
+            ordered.push(match items.remove(id) {
+                Some(item) => Ok(item),
+                None => self.get_item_or_status(id).await?,
+            });
+        }
+        Ok(ordered)
     }
 
     async fn get_items_singly(
@@ -375,18 +397,25 @@ impl Client {
     ) -> Result<Vec<Result<MediaItem, ItemStatus>>, Error> {
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            results.push(match self.get_item(id).await {
-                Ok(item) => Ok(item),
-                Err(Error::Refused(refusal)) => match refusal.status {
-                    404 => Err(ItemStatus::new(5, &refusal.message)),
-                    400 => Err(ItemStatus::new(3, &refusal.message)),
-                    500 => Err(ItemStatus::new(13, &refusal.message)),
-                    _ => return Err(Error::Refused(refusal)),
-                },
-                Err(error) => return Err(error),
-            });
+            results.push(self.get_item_or_status(id).await?);
         }
         Ok(results)
+    }
+
+    async fn get_item_or_status(
+        &self,
+        id: &MediaId,
+    ) -> Result<Result<MediaItem, ItemStatus>, Error> {
+        match self.get_item(id).await {
+            Ok(item) => Ok(Ok(item)),
+            Err(Error::Refused(refusal)) => match refusal.status {
+                404 => Ok(Err(ItemStatus::new(5, &refusal.message))),
+                400 => Ok(Err(ItemStatus::new(3, &refusal.message))),
+                500 => Ok(Err(ItemStatus::new(13, &refusal.message))),
+                _ => Err(Error::Refused(refusal)),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates 1 to [`BATCH_MAX`] items, in an album if one is given, and answers for each in the order given.
@@ -437,7 +466,7 @@ impl Client {
         const NAME: &str = "mediaItems.patch";
         limit_chars(NAME, "description", description, DESCRIPTION_CHARS_MAX)?;
         let call = patch(NAME, ["mediaItems", id.as_str()], "description", description);
-        item(NAME, self.change(call).await?)
+        item(NAME, self.change_for_caller(call).await?)
     }
 
     async fn look<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
@@ -447,6 +476,20 @@ impl Client {
     async fn change<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let name = call.name;
         self.transport.write(call).await?.json(name)
+    }
+
+    /// As [`Client::change`], sent again after a short-term 429: there is no queue to try it again.
+    async fn change_for_caller<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let begun = Instant::now();
+        loop {
+            let answer = self.change(call.clone()).await;
+            let wait = self.transport.pause_left().unwrap_or_default();
+            let in_time = begun.elapsed() + wait <= self.transport.config.deadlines.throttled;
+            match answer {
+                Err(error) if error.is_throttled() && in_time => {}
+                answer => return answer,
+            }
+        }
     }
 }
 

@@ -327,6 +327,29 @@ async fn poisoned_batch_get_is_taken_apart() {
     assert_eq!(got[2].as_ref().unwrap().id.as_str(), "c");
 }
 
+#[tokio::test]
+async fn got_items_are_told_apart_by_their_ids() {
+    let server = Script::start(|_, seen| async move {
+        match seen.path.as_str() {
+            "/v1/mediaItems:batchGet" => {
+                let item = |id| js!({"mediaItem": {"id": id}});
+                json(
+                    200,
+                    js!({"mediaItemResults": [item("c"), {"status": {"code": 5}}, item("a")]}),
+                )
+            }
+            "/v1/mediaItems/gone" => refusal(404, "Requested entity was not found."),
+            path => json(200, js!({"id": path.rsplit('/').next()})),
+        }
+    })
+    .await;
+    let (client, _dir) = server.client();
+    let got = client.get_items(&["a", "b", "c", "gone"].map(MediaId::new)).await.unwrap();
+    let got: Vec<_> = got.iter().map(|it| it.as_ref().map(|item| item.id.as_str())).collect();
+    assert_eq!(got[..3], [Ok("a"), Ok("b"), Ok("c")]);
+    assert_eq!(got[3].unwrap_err().code, 5);
+}
+
 // The login.
 
 #[tokio::test]
@@ -459,7 +482,8 @@ async fn one_429_holds_all_writers_back_but_no_reader() {
     })
     .await;
     let (client, _dir) = server.client();
-    let error = client.create_album("x").await.unwrap_err();
+    let items = [MediaId::new("a")];
+    let error = client.add_to_album(&AlbumId::new("A"), &items).await.unwrap_err();
     assert!(matches!(error.advice(), Advice::PauseWrites { .. }) && !error.may_have_happened());
     assert!(client.write_pause_left().is_some());
     let begun = Instant::now();
@@ -498,6 +522,20 @@ async fn next_writer_waits_for_a_write_whose_caller_has_left() {
 }
 
 // The budget.
+
+#[tokio::test]
+async fn a_short_term_429_is_waited_out_by_who_cannot_come_back() {
+    let server = Script::start(|nth, _| async move {
+        if nth % 2 == 0 { refusal(429, "Quota exceeded.") } else { json(200, js!({"id": "a"})) }
+    })
+    .await;
+    let (client, _dir) = server.client();
+    client.list_albums(None).await.unwrap();
+    client.create_album("A").await.unwrap();
+    client.rename_album(&AlbumId::new("a"), "B").await.unwrap();
+    client.describe_item(&MediaId::new("a"), "It is so.").await.unwrap();
+    assert_eq!(server.seen().len(), 8);
+}
 
 #[tokio::test]
 async fn requests_are_counted_and_a_daily_429_stops_them() {

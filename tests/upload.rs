@@ -195,6 +195,7 @@ fn client(emulator: &Emulator, dir: &Path) -> Client {
             write: Duration::from_secs(10),
             stall: Duration::from_secs(10),
             retries: Duration::from_millis(100),
+            throttled: Duration::from_millis(100),
         },
         retry_base: Duration::from_millis(2),
         write_pause: Duration::from_millis(1),

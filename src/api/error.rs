@@ -171,6 +171,11 @@ impl Error {
         matches!(self, Self::Offline { .. } | Self::Login(LoginError::Offline(_)))
     }
 
+    /// Whether Google limits calls for a short while; what was asked for has not been done.
+    pub fn is_throttled(&self) -> bool {
+        self.refusal().is_some_and(|it| it.status == 429 && !it.is_daily_quota())
+    }
+
     /// Whether time ran out before there was an answer.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
@@ -301,13 +306,13 @@ impl Refusal {
 
     fn advice(&self) -> Advice {
         match self.status {
-            429 => {
-                let at_least = self.retry_after.unwrap_or(THROTTLED_MIN);
-                match self.class {
-                    Class::Write | Class::Upload => Advice::PauseWrites { at_least },
-                    Class::Read | Class::Media => Advice::Retry { after: Some(at_least) },
+            429 => match self.class {
+                Class::Write | Class::Upload => {
+                    let at_least = self.retry_after.unwrap_or(THROTTLED_MIN);
+                    Advice::PauseWrites { at_least }
                 }
-            }
+                Class::Read | Class::Media => Advice::Retry { after: self.retry_after },
+            },
             // 3xx: we follow no redirect with a token, so something stands between us and the service
             // for now; 499 is CANCELLED, 509 a front end's "bandwidth exceeded".
             300..=399 | 408 | 409 | 499 => Advice::Retry { after: self.retry_after },
@@ -501,7 +506,7 @@ mod tests {
                 "Quota exceeded for quota 'concurrent write request' of service 'x'.",
                 Advice::PauseWrites { at_least: THROTTLED_MIN },
             ),
-            (429, Class::Read, "", Advice::Retry { after: Some(THROTTLED_MIN) }),
+            (429, Class::Read, "", Advice::Retry { after: None }),
         ] {
             assert_eq!(message(class, status, text).advice(), advice, "{status} {text}");
         }

@@ -27,6 +27,10 @@ pub(super) struct Patience {
     pub base: Duration,
     /// No attempt begins later than this after the first.
     pub give_up_after: Duration,
+    /// The least wait after a short-term 429 that names none.
+    pub pause: Duration,
+    /// Instead of `give_up_after`, where it was such a 429: it is known to pass.
+    pub throttled: Duration,
 }
 
 /// How long to wait before the next attempt; `None` to give up.
@@ -46,9 +50,13 @@ pub(super) fn wait(
     if hopeless && attempts >= HOPELESS_ATTEMPTS_MAX {
         return None;
     }
-    let wait =
-        after.unwrap_or_default() + backoff(patience.base, attempts, BACKOFF_MAX).mul_f64(jitter);
-    (elapsed + wait <= patience.give_up_after).then_some(wait)
+    let (least, give_up_after) = if error.is_throttled() {
+        (after.unwrap_or(patience.pause), patience.throttled)
+    } else {
+        (after.unwrap_or_default(), patience.give_up_after)
+    };
+    let wait = least + backoff(patience.base, attempts, BACKOFF_MAX).mul_f64(jitter);
+    (elapsed + wait <= give_up_after).then_some(wait)
 }
 
 /// The upper limit of the wait after `attempts` failures.
@@ -88,8 +96,12 @@ mod tests {
     use super::super::error::{Class, Refusal};
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { base: Duration::from_secs(1), give_up_after: Duration::from_secs(30) };
+    const PATIENCE: Patience = Patience {
+        base: Duration::from_secs(1),
+        give_up_after: Duration::from_secs(30),
+        pause: Duration::from_secs(30),
+        throttled: Duration::from_secs(120),
+    };
 
     fn refused(status: u16, retry_after: Option<u64>) -> Error {
         let after = retry_after.map(Duration::from_secs);
@@ -121,6 +133,16 @@ mod tests {
     fn retry_after_is_a_lower_bound() {
         assert_eq!(secs(wait(&refused(503, Some(7)), 1, Duration::ZERO, PATIENCE, 0.0)), Some(7));
         assert_eq!(wait(&refused(503, Some(31)), 1, Duration::ZERO, PATIENCE, 0.0), None);
+    }
+
+    #[test]
+    fn a_short_term_429_is_waited_out() {
+        let error = refused(429, None);
+        assert_eq!(secs(wait(&error, 1, Duration::ZERO, PATIENCE, 0.0)), Some(30));
+        assert_eq!(secs(wait(&error, 3, Duration::from_secs(90), PATIENCE, 0.0)), Some(30));
+        assert_eq!(wait(&error, 4, Duration::from_secs(91), PATIENCE, 0.0), None);
+        assert_eq!(secs(wait(&refused(429, Some(3)), 1, Duration::ZERO, PATIENCE, 0.0)), Some(3));
+        assert_eq!(wait(&refused(429, Some(600)), 1, Duration::ZERO, PATIENCE, 0.0), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::service::is_loopback;
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// A request that can be sent any number of times.
+#[derive(Clone)]
 pub(super) struct Call {
     /// As the reference names it.
     pub name: &'static str,
@@ -104,8 +105,12 @@ impl Transport {
         &self,
         attempt: impl Fn() -> A,
     ) -> Result<T, Error> {
-        let patience =
-            Patience { base: self.config.retry_base, give_up_after: self.config.deadlines.retries };
+        let patience = Patience {
+            base: self.config.retry_base,
+            give_up_after: self.config.deadlines.retries,
+            pause: self.config.write_pause,
+            throttled: self.config.deadlines.throttled,
+        };
         let begun = Instant::now();
         let mut attempts = 0;
         loop {

@@ -130,7 +130,8 @@ fn api_errno(error: &api::Error) -> i32 {
         api::Advice::Reauthorise => libc::EACCES,
         api::Advice::WaitForQuota { .. } => libc::EDQUOT,
         api::Advice::StorageFull => libc::ENOSPC,
-        api::Advice::PauseWrites { .. } => libc::EBUSY,
+        api::Advice::PauseWrites { .. } => libc::ETIMEDOUT,
+        _ if error.is_throttled() => libc::ETIMEDOUT,
         api::Advice::Retry { .. } | api::Advice::GiveUp => libc::EIO,
     }
 }
@@ -256,7 +257,7 @@ impl From<upload::DrainError> for Error {
             E::HeldUp(trouble) => match trouble.kind {
                 TroubleKind::Offline => libc::EHOSTUNREACH,
                 TroubleKind::Unwell => libc::ETIMEDOUT,
-                TroubleKind::Throttled => libc::EBUSY,
+                TroubleKind::Throttled => libc::ETIMEDOUT,
                 TroubleKind::Quota => libc::EDQUOT,
                 TroubleKind::Login => libc::EACCES,
                 TroubleKind::StorageFull => libc::ENOSPC,
@@ -303,7 +304,7 @@ mod tests {
             (LoginError::Ended("x".into()).into(), libc::EACCES),
             (refused(401, ""), libc::EACCES),
             (refused(404, ""), libc::ENOENT),
-            (refused(429, ""), libc::EBUSY),
+            (refused(429, ""), libc::ETIMEDOUT),
             (refused(400, "The remaining storage in the account is not enough"), libc::ENOSPC),
             (refused(400, "x"), libc::EIO),
             (refused(503, ""), libc::EIO),

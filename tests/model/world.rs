@@ -345,6 +345,7 @@ impl Life {
                 write: Duration::from_secs(10),
                 stall: Duration::from_secs(10),
                 retries: Duration::from_millis(50),
+                throttled: Duration::from_millis(50),
             },
             retry_base: Duration::from_millis(2),
             write_pause: Duration::from_millis(1),

@@ -134,6 +134,7 @@ pub fn impatient() -> Config {
             write: Duration::from_millis(500),
             stall: Duration::from_millis(300),
             retries: Duration::from_secs(2),
+            throttled: Duration::from_secs(5),
         },
         retry_base: Duration::from_millis(2),
         write_pause: Duration::from_millis(200),

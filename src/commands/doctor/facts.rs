@@ -215,6 +215,7 @@ impl Google {
             deadlines: api::Deadlines {
                 read: ANSWER_DEADLINE,
                 retries: Duration::ZERO,
+                throttled: Duration::ZERO,
                 ..api::Deadlines::default()
             },
             ..api::Config::default()
