@@ -28,8 +28,10 @@ pub use listing::Subject;
 /// An album's items are listed again at this age even if Google reports no change in their number.
 const ITEMS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How long `mkdir` looks for an album whose creation may have taken effect, before it asks again.
-const SETTLE_PAUSE: Duration = Duration::from_secs(2);
+/// When `mkdir` looks for an album whose creation may have taken effect, one time after the other, before it asks again:
+/// Google may still be at it, and its lists may lag.
+const SETTLE_PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
 /// How often `mkdir` asks Google for an album at the most.
 const CREATE_ATTEMPTS: u32 = 4;
@@ -344,9 +346,9 @@ impl Library {
         }
     }
 
-    /// Looks for an album whose creation may have taken effect, twice: Google may still be at it.
+    /// Looks for an album whose creation may have taken effect.
     async fn found_by_listing(&self, dir: DirId) -> Result<bool, Error> {
-        for pause in [Duration::ZERO, SETTLE_PAUSE] {
+        for pause in SETTLE_PAUSES {
             tokio::time::sleep(pause).await;
             self.list_anew(Subject::Albums).await?;
             let found = self
