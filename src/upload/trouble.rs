@@ -69,7 +69,9 @@ impl Trouble {
         now: SystemTime,
         jitter: f64,
     ) -> Option<Self> {
-        let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
+        // What fails before the next attempt was under way when the trouble began.
+        let attempts = before
+            .map_or(1, |before| before.attempts.saturating_add(u32::from(before.until <= now)));
         let wait = backoff.wait(attempts, jitter);
         let (kind, until) = match error.advice() {
             Advice::Retry { .. } if error.is_offline() || error.is_timeout() => {
@@ -125,6 +127,22 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_together_counts_once() {
+        let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
+        let error = Error::TimedOut { call: "upload" };
+        let met = |before: Option<&Trouble>, now| {
+            Trouble::read(&error, String::new(), before, backoff, None, now, 1.0).unwrap()
+        };
+        let now = SystemTime::UNIX_EPOCH;
+        let first =
+            (0..32).fold(None, |before: Option<Trouble>, _| Some(met(before.as_ref(), now)));
+        let first = first.unwrap();
+        assert_eq!(first.until, now + Duration::from_secs(1));
+        let second = met(Some(&first), first.until);
+        assert_eq!(second.until, first.until + Duration::from_secs(2));
+    }
 
     #[test]
     fn waits_grow_to_a_limit_and_are_never_nothing() {
