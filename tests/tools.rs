@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gphotosfs::emulator::Dump;
+use gphotosfs::emulator::{Call, Dump, Moment};
 use sha2::{Digest, Sha256};
 use support::World;
 
@@ -271,6 +271,48 @@ fn check(rows: &[Row]) {
     let violations = world.emulator.stats().violations;
     assert!(violations.is_empty(), "{violations:?}");
     assert!(failures.is_empty(), "{}\n{}", failures.join("\n"), world.log());
+}
+
+#[test]
+fn rsync_has_nothing_to_do_in_the_next_mount_with_a_network_or_without() {
+    let mut world = World::new();
+    for at in 0..6 {
+        world.photo(&format!("photo/{at}.jpg"), at, 4000 + 100 * at as usize);
+        world.photo(&format!("photo/day 2/{at}.jpg"), 100 + at, 4000);
+    }
+    // To the nanosecond, from before 1970, to come, and the same bytes twice.
+    world.sh("touch -d '2019-04-28 10:11:12.123456789' photo/0.jpg && touch -d @-1.5 photo/1.jpg
+        touch -d 2040-01-01 photo/2.jpg && cp -p photo/3.jpg 'photo/day 2/twin.jpg'");
+    // The times of directories are not kept.
+    let rsync = "rsync -rt --itemize-changes photo/ mnt/A/ | grep -v '/$' || true";
+    world.mount(&[]);
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
+    world.sh(&format!("mkdir mnt/A && {rsync}"));
+    assert_eq!(world.sh(rsync), "");
+
+    // On their way.
+    world.run(&["umount", "--now", world.mnt.to_str().unwrap()]);
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
+    world.stop_emulator();
+    world.mount(&[]);
+    assert_eq!(world.sh(rsync), "");
+
+    world.start_emulator();
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(world.sh(rsync), "");
+    world.sync();
+    let dump = world.emulator.dump();
+    assert_eq!((arrived(&dump, "A").len(), arrived(&dump, "A/day 2").len()), (6, 7));
+    assert_eq!(dump.items.len(), 12);
+
+    // Arrived, and what was copied is not here any more.
+    world.umount();
+    world.stop_emulator();
+    world.sh("rm -r cache");
+    world.mount(&[]);
+    assert_eq!(world.sh(rsync), "");
+    world.start_emulator();
 }
 
 /// Names and hashes of the files in a directory.
