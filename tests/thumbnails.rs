@@ -88,6 +88,17 @@ fn what_is_on_its_way_is_told_apart_and_an_edited_photo_gets_a_new_thumbnail() {
     assert!(said.contains("3 there already + 1 not at Google yet + 0 failed"), "{said}");
 }
 
+#[test]
+fn without_a_network_one_line_says_so() {
+    let mut world = world();
+    world.sh("ls -l mnt/A");
+    world.stop_emulator();
+    let (done, said) = world.told(&["thumbnails", world.mnt.join("A").to_str().unwrap()]);
+    let expected = "gphotosfs: not all thumbnails could be made: \
+         Google cannot be reached (50 % (1) ä.jpg and 2 others)\n  -> ";
+    assert!(!done && said.starts_with(expected) && said.lines().count() == 2, "{said}");
+}
+
 /// > Reading `user.gphotos.thumbnail` of an item gives a picture of at most 256 pixels made by Google: `gphotosfs thumbnails`
 /// > does. It is not listed; a file that Google does not have lacks it (`ENODATA`).
 #[test]

@@ -3,23 +3,24 @@
 //!
 //! The cache is that of the freedesktop.org Thumbnail Managing Standard, which GNOME, KDE, Xfce and others share.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufReader, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use etcetera::BaseStrategy;
 use image::{DynamicImage, RgbaImage};
 use md5::{Digest, Md5};
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rayon::prelude::*;
 
 use super::name::Name;
-use super::{CommandError, diff, print, progress, running};
+use super::{CommandError, diff, print, progress, running, without_number};
 use crate::profile::Profile;
 
 /// `gphotosfs thumbnails`.
@@ -70,10 +71,43 @@ const PICTURE_PIXELS_MAX: u32 = 4096;
 /// What became of the files.
 #[derive(Default)]
 struct Tally {
-    made: AtomicU64,
-    there: AtomicU64,
-    not_yet: AtomicU64,
-    failed: AtomicU64,
+    made: u64,
+    there: u64,
+    not_yet: u64,
+    /// For each reason how many they are, and one of them: what is wrong is often so for all.
+    failed: BTreeMap<String, (u64, Name)>,
+}
+
+impl Tally {
+    fn count(&mut self, name: &Path, outcome: io::Result<Outcome>) {
+        match outcome {
+            Ok(Outcome::Made) => self.made += 1,
+            Ok(Outcome::There) => self.there += 1,
+            Ok(Outcome::NotYet) => self.not_yet += 1,
+            Err(err) => self.count_failed(name.into(), &err),
+        }
+    }
+
+    fn count_failed(&mut self, name: Name, err: &io::Error) {
+        let why = match running::meaning(err) {
+            Some((words, _)) => words.to_owned(),
+            None => without_number(&err.to_string()).to_owned(),
+        };
+        let (count, first) = self.failed.entry(why).or_insert((0, name.clone()));
+        *count += 1;
+        if name < *first {
+            *first = name;
+        }
+    }
+
+    fn why_failed(&self) -> String {
+        let reasons = self.failed.iter().map(|(why, (count, first))| match count {
+            1 => format!("{why} ({first})"),
+            2 => format!("{why} ({first} and another)"),
+            _ => format!("{why} ({first} and {} others)", count - 1),
+        });
+        reasons.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Makes what is missing below a directory.
@@ -89,24 +123,17 @@ pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError>
     let bar = progress::bar(names.len(), "thumbnails");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
-    let tally = Tally::default();
+    let tally = Mutex::new(Tally::default());
     let make = |name: &PathBuf| {
-        let count = match cache.complete(&root.join(name)) {
-            Ok(Outcome::Made) => &tally.made,
-            Ok(Outcome::There) => &tally.there,
-            Ok(Outcome::NotYet) => &tally.not_yet,
-            Err(err) => {
-                bar.suspend(|| eprintln!("gphotosfs: {}: {err}", Name::from(name.as_path())));
-                &tally.failed
-            }
-        };
-        count.fetch_add(1, Ordering::Relaxed);
+        let outcome = cache.complete(&root.join(name));
+        tally.lock().count(name, outcome);
         bar.inc(1);
     };
     threads.install(|| names.par_iter().for_each(make));
     bar.finish_and_clear();
-    let [made, there, not_yet, failed] =
-        [tally.made, tally.there, tally.not_yet, tally.failed].map(AtomicU64::into_inner);
+    let tally = tally.into_inner();
+    let Tally { made, there, not_yet, failed } = &tally;
+    let failed: u64 = failed.values().map(|(count, _)| count).sum();
     print(format!(
         "{} files = {made} thumbnails made + {there} there already + {not_yet} not at Google yet + {failed} failed\n",
         names.len()
@@ -114,7 +141,8 @@ pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError>
     match failed {
         0 => Ok(()),
         _ => Err(CommandError::new("not all thumbnails could be made")
-            .hint("the log of the mount says why; run it again later")),
+            .because(tally.why_failed())
+            .hint("run it again later; the log of the mount says more")),
     }
 }
 
