@@ -7,6 +7,7 @@ mod follower;
 mod listing;
 mod moving;
 pub mod names;
+mod refreshes;
 mod views;
 mod walk;
 
@@ -24,6 +25,8 @@ use crate::store::{self, AlbumIntent, Store, TreeError};
 pub use follower::Follower;
 use follower::{Demand, Listings};
 pub use listing::Subject;
+use refreshes::Refreshes;
+pub use refreshes::Refreshing;
 
 /// An album's items are listed again at this age even if Google reports no change in their number.
 const ITEMS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -122,6 +125,7 @@ pub struct Library {
     base_urls: Arc<BaseUrls>,
     listings: Arc<Listings>,
     memory: Arc<listing::Memory>,
+    refreshes: Arc<Refreshes>,
     /// The turn of whoever makes an album.
     making: Arc<Semaphore>,
 }
@@ -135,9 +139,9 @@ impl Library {
         runtime: Handle,
         base_urls: Arc<BaseUrls>,
     ) -> Self {
-        let (listings, memory) = (Arc::default(), Arc::default());
+        let (listings, memory, refreshes) = (Arc::default(), Arc::default(), Arc::default());
         let making = Arc::new(Semaphore::new(1));
-        Self { config, store, client, runtime, base_urls, listings, memory, making }
+        Self { config, store, client, runtime, base_urls, listings, memory, refreshes, making }
     }
 
     /// Called when somebody looks at a directory: starts what listings are due, in the background.
@@ -266,11 +270,21 @@ impl Library {
         self.memory.forgive();
         self.list_anew(Subject::Albums).await?;
         let albums = self.store.run(move |store| store.distrust_listings(dir)).await?;
-        let listings = albums.into_iter().map(|dir| self.list_items_anew(dir));
+        let refresh = self.refreshes.begin(albums.len());
+        let listings = albums.into_iter().map(async |dir| {
+            self.list_items_anew(dir).await?;
+            refresh.listed();
+            Ok(())
+        });
         futures_util::stream::iter(listings)
             .buffer_unordered(REFRESH_AT_A_TIME)
             .try_collect::<()>()
             .await
+    }
+
+    /// How far the refreshes are that are under way; `None` if there are none.
+    pub fn refreshing(&self) -> Option<Refreshing> {
+        self.refreshes.now()
     }
 
     /// An album that has been deleted at Google stays while files in it are only here, and has nothing to list.

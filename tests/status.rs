@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use gphotosfs::emulator::{Call, Moment};
 use serde_json::Value;
@@ -115,6 +115,38 @@ fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
     world.login();
     assert_eq!(json(&world, &[])["login"]["state"], "ok");
     wait_for("the upload", || world.remote("A") == ["x.jpg"]);
+}
+
+#[test]
+fn a_refresh_tells_how_far_it_is() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A mnt/B mnt/C");
+    assert_eq!(json(&world, &[])["refresh"], Value::Null);
+    world.emulator.hold(Call::MediaItemsSearch, Moment::Request);
+    // On a terminal of its own.
+    let program = world.program();
+    let script =
+        format!("stty rows 24 cols 80; '{}' refresh mnt", program.get_program().to_str().unwrap());
+    let mut refresh = Command::new("script")
+        .args(["-qec", &script, "/dev/null"])
+        .envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .current_dir(world.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(refresh.stdout.take().unwrap()).split(b'\r');
+    let mut shows = |what: &str| {
+        let mut lines = shown.by_ref().map(|line| String::from_utf8(line.unwrap()).unwrap());
+        assert!(lines.any(|line| line.contains(what)), "it has never shown {what}");
+    };
+    shows("0/3 albums listed again");
+    world.emulator.let_pass(Call::MediaItemsSearch, Moment::Request, 2);
+    shows("2/3 albums listed again");
+    assert_eq!(json(&world, &[])["refresh"], serde_json::json!({"albums": 3, "listed": 2}));
+    world.emulator.let_go(Call::MediaItemsSearch, Moment::Request);
+    assert!(refresh.wait().unwrap().success());
+    assert_eq!(json(&world, &[])["refresh"], Value::Null);
 }
 
 #[test]

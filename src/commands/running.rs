@@ -3,6 +3,7 @@
 //! The mount is talked to through its own filesystem, so there is no other socket to secure:
 //! `.gphotos/status.json` tells, and there are xattrs that wait when they are read.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,17 +11,17 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::CommandError;
-use super::progress::{Outlook, Progress};
+use super::progress::{self, Outlook, Progress};
 use crate::fs::control::Status;
 use crate::media::local_time;
 use crate::profile::{LockError, Profile};
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
-const SYNCED_XATTR: &std::ffi::CStr = c"user.gphotos.synced";
+const SYNCED_XATTR: &CStr = c"user.gphotos.synced";
 /// Reading this xattr of a directory lists it again from Google before the call returns.
-const LISTED_XATTR: &std::ffi::CStr = c"user.gphotos.listed";
+const LISTED_XATTR: &CStr = c"user.gphotos.listed";
 /// Reading this xattr has the mount use the login that is stored now, and waits until Google has accepted it.
-const LOGIN_XATTR: &std::ffi::CStr = c"user.gphotos.login";
+const LOGIN_XATTR: &CStr = c"user.gphotos.login";
 
 /// How long a mount may take to say how it is: it asks only its tables.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
@@ -121,21 +122,47 @@ impl Mount {
     /// # Errors
     /// `EIO` if something under `path` was refused for good; others if the mount is gone.
     pub fn wait_for_uploads(&self, path: &Path) -> io::Result<()> {
+        let mut progress = Progress::start();
+        self.wait(path, SYNCED_XATTR, |status| progress.show(&status.outlook()))
+    }
+
+    /// Has a directory listed again, showing on a terminal how far the mount is.
+    ///
+    /// # Errors
+    /// Those of the mount, for example that Google cannot be reached.
+    pub fn refresh(&self, dir: &Path) -> io::Result<()> {
+        let bar = progress::bar(0, "albums listed again");
+        let outcome = self.wait(dir, LISTED_XATTR, |status| {
+            if let Some(refresh) = status.refresh {
+                bar.set_length(refresh.albums);
+                bar.set_position(refresh.listed);
+            }
+        });
+        bar.finish_and_clear();
+        outcome
+    }
+
+    /// Reads an attribute that waits, and shows the mount's status meanwhile.
+    fn wait(
+        &self,
+        path: &Path,
+        attribute: &'static CStr,
+        mut show: impl FnMut(Status),
+    ) -> io::Result<()> {
         let (done, waiting) = mpsc::channel();
         let path = path.to_owned();
-        std::thread::spawn(move || done.send(read_waiting(&path, SYNCED_XATTR)));
-        let mut progress = Progress::start();
+        std::thread::spawn(move || done.send(read_waiting(&path, attribute)));
         loop {
             match waiting.recv_timeout(Duration::from_millis(200)) {
                 Ok(outcome) => return outcome,
                 // A mount that cannot be read right now will be noticed by the thread that waits.
-                Err(_) => self.status().map_or((), |status| progress.show(&status.outlook())),
+                Err(_) => self.status().map_or((), &mut show),
             }
         }
     }
 }
 
-/// Has the mount list a directory again.
+/// Has the mount list a directory again, and shows nothing.
 ///
 /// # Errors
 /// Those of the mount, for example that Google cannot be reached.
@@ -144,7 +171,7 @@ pub fn list_again(dir: &Path) -> io::Result<()> {
 }
 
 /// Asks for the value's size alone: a value would be asked for twice, and so waited for twice.
-fn read_waiting(path: &Path, attribute: &std::ffi::CStr) -> io::Result<()> {
+fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
     rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
     Ok(())
 }

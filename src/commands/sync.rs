@@ -129,8 +129,8 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
 /// # Errors
 /// If Google does not answer, or the path is not on a mount.
 pub fn refresh(args: &RefreshArgs, profile: &Profile) -> Result<(), CommandError> {
-    let (_, path) = place(args.path.as_ref(), profile)?;
-    running::list_again(&path).map_err(|err| {
+    let (mount, path) = place(args.path.as_ref(), profile)?;
+    mount.refresh(&path).map_err(|err| {
         running::not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
     })
 }

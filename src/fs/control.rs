@@ -49,6 +49,8 @@ pub struct Status {
     pub progress: Option<Progress>,
     /// What holds up the uploads now.
     pub trouble: Option<Trouble>,
+    /// How far `gphotosfs refresh` is, if albums are listed again just now.
+    pub refresh: Option<Refresh>,
     /// The day's allowance.
     pub quota: Quota,
     /// The bytes of files on their way.
@@ -150,6 +152,15 @@ pub struct Trouble {
     pub until: Timestamp,
 }
 
+/// Albums that are listed again because somebody has asked for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refresh {
+    /// How many.
+    pub albums: u64,
+    /// Of those, the ones that have been.
+    pub listed: u64,
+}
+
 /// The day's allowance.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Quota {
@@ -223,6 +234,10 @@ impl Fs {
             login: Login::of(self.client.login()),
             progress: Some(Progress::of(&queue)),
             trouble: queue.trouble.as_ref().map(Trouble::of),
+            refresh: self
+                .library
+                .refreshing()
+                .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::of(&queue),
             quota: Quota::of(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool { bytes: spooled, room }),
