@@ -7,6 +7,8 @@ mod support;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+use std::time::Duration;
 
 use gphotosfs::emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
@@ -188,9 +190,60 @@ fn json_has_the_documented_fields() {
             "same": {"identical": 1, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
             "only_in_album": [], "different": [], "on_its_way": [], "failed": [], "scratch": [],
-            "unreadable": [], "pairs": [],
+            "unreadable": [], "unlisted": [], "pairs": [],
         })
     );
+}
+
+/// How often the list of albums and the items of an album were asked for.
+fn listings(world: &World) -> [u64; 2] {
+    let stats = world.emulator.stats();
+    [Call::AlbumsList, Call::MediaItemsSearch].map(|call| stats.requests(call))
+}
+
+#[test]
+fn what_google_has_not_listed_is_named_and_no_difference() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    world.photo("photo/b.jpg", 2, 4000);
+    copy_all(&world);
+    world.sh("mkdir mnt/B && ln mnt/A/b.jpg mnt/B/ && sync mnt/B");
+    world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "b.jpg".into() });
+    let before = listings(&world);
+    let (code, said) = diff_json(&world);
+    assert_eq!((code, &said["differ"]), (0, &json!(false)), "{said}");
+    assert_eq!(said["same"]["identical"], 2);
+    assert_eq!(said["unlisted"], json!(["b.jpg"]));
+    // It might only have been late, so Google was asked twice more.
+    assert_eq!(listings(&world), before.map(|it| it + 3));
+
+    let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    let sums = "2 local = 2 in the album\n2 in the album = 2 here\n\
+        (1 of them not in Google's list of the album)\n\n\
+        Not in Google's list of the album, which may be late (look again in ten minutes):\n  b.jpg\n";
+    assert_eq!((code, said.as_str()), (0, sums));
+    // The other album has it.
+    let (_, said, _) = run(&world, &["diff", "--json", "photo", "mnt/B"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["unlisted"], &said["only_here"]), (&json!([]), &json!(["a.jpg"])));
+}
+
+#[test]
+fn a_listing_that_is_late_by_seconds_is_waited_for() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    world.emulator.faults(|faults| faults.album_delay_ms = 60_000);
+    copy_all(&world);
+    let [_, before] = listings(&world);
+    let args = ["diff", "--json", "photo", "mnt/A"];
+    let mut diff = world.program();
+    let diff =
+        diff.current_dir(world.dir.path()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    // The second: the first one has lacked it.
+    wait_for("the album to be listed again", || listings(&world)[1] == before + 2);
+    world.emulator.advance_clock(Duration::from_secs(61));
+    let said: Value = serde_json::from_slice(&diff.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!((&said["same"]["identical"], &said["unlisted"]), (&json!(1), &json!([])));
 }
 
 #[test]

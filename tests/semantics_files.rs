@@ -169,6 +169,31 @@ fn other_attributes_are_refused() {
     set(description, XattrFlags::REPLACE).unwrap();
 }
 
+/// > Reading `user.gphotos.unlisted` of a file tells the directories in which Google has not shown it yet: a line for each,
+/// > with its inode number and since when the file should be there; `ENODATA` if there are none. It is not listed;
+/// > `gphotosfs diff` asks for it.
+#[test]
+fn what_google_has_not_shown_yet_is_told() {
+    let world = world();
+    world.sh("mkdir mnt/B && ln mnt/A/1.jpg mnt/B/ && sync mnt/B");
+    let path = world.mnt.join("A/1.jpg");
+    let refresh = |dir: &Path| world.run(&["refresh", dir.to_str().unwrap()]).status.success();
+    let dirs = ["A", "B"].map(|name| world.mnt.join(name));
+    for left in [&dirs[..], &dirs[1..], &[]] {
+        let told = xattr::get(&path, "user.gphotos.unlisted").unwrap().unwrap_or_default();
+        let told = String::from_utf8(told).unwrap();
+        let told: Vec<_> = told.lines().map(|line| line.split_once(' ').unwrap()).collect();
+        let numbers: Vec<_> =
+            left.iter().map(|it| it.metadata().unwrap().ino().to_string()).collect();
+        assert_eq!(told.iter().map(|it| it.0).collect::<Vec<_>>(), numbers);
+        assert!(told.iter().all(|it| it.1.parse::<jiff::Timestamp>().is_ok()), "{told:?}");
+        if let [next, ..] = left {
+            assert!(refresh(next));
+        }
+    }
+    assert!(xattr::list(&path).unwrap().all(|it| it != "user.gphotos.unlisted"));
+}
+
 /// > `listxattr` and `getxattr` tell the size when asked with no room, and `ERANGE` when there is too little.
 #[test]
 fn attribute_sizes_are_told() {

@@ -53,7 +53,8 @@ pub struct DiffArgs {
 
 const AFTER_HELP: &str = "\
 Files that were uploaded from here are compared by SHA-256; others by name, then by capture time, \
-dimensions and size, and the answer says how sure it is. Exit status: 0 no differences, 1 differences, \
+dimensions and size, and the answer says how sure it is. What was put into the album within ten minutes may be missing \
+from Google's list: it is named, and counts as there. Exit status: 0 no differences, 1 differences, \
 2 trouble, for example a local file that cannot be read.";
 
 /// Compares, prints, and says whether there are differences.

@@ -17,6 +17,10 @@ const NAMESPACE: &[u8] = b"user.";
 /// The local file that an item is taken for: its hash, and when it is written its size and mtime too.
 const ADOPTED: &str = "adopted";
 
+/// In which directories Google has not shown the file yet, and since when it should be there: not listed, as it says
+/// nothing of the file itself.
+const UNLISTED: &str = "unlisted";
+
 /// Attributes that are not listed and that wait when they are read.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
@@ -57,6 +61,12 @@ impl Fs {
         }
         if let (Some(VERIFY | THUMBNAIL), Place::File(file)) = (name, place) {
             return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
+        }
+        if let (Some(UNLISTED), Place::File(file)) = (name, place) {
+            let albums = self.store.unlisted(self.file(file)?.id)?;
+            let line = |(dir, since)| format!("{} {}\n", Place::Dir(dir).ino().0, rfc3339(since));
+            let lines: String = albums.into_iter().map(line).collect();
+            return if lines.is_empty() { Err(absent()) } else { Ok(Some(lines.into_bytes())) };
         }
         let (Some(name), Some(file)) = (name, place.file()) else {
             return Err(absent());

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::files::video_to_number;
 use super::tree::{add_entry, child};
-use super::{AlbumState, GRACE, Pass, Result, Store, before, to_millis};
+use super::{AlbumState, GRACE, Pass, Result, Store, before, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
 /// An item from a listing, with the names it may get, best first.
@@ -101,6 +101,23 @@ impl Store {
                 listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
             }
             Ok(doubtful)
+        })
+    }
+
+    /// The albums in which the file has a name and Google has not shown it: in no listing, or not in the last complete
+    /// one, which another is to confirm. With the time since when it is wanted or said to be there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unlisted(&self, file: FileId) -> Result<Vec<(DirId, SystemTime)>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT dir, since FROM members \
+                     WHERE file = ?1 AND want = 1 AND (seen = 0 OR missed) ORDER BY dir",
+                )?
+                .query_map([file], |row| Ok((row.get(0)?, from_millis(row.get(1)?))))?
+                .collect::<rusqlite::Result<_>>()?)
         })
     }
 

@@ -1,11 +1,12 @@
 //! The album's side, asked of the mount by xattrs. No media is downloaded.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
 use super::compare::{Files, Stage, There};
@@ -19,11 +20,35 @@ use crate::media::ContentHash;
 /// How often the sign that something is going on moves.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long what was just sent may be late in Google's lists before it is worth a word.
+const LATE_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+/// After such pauses the album is listed again while something in it is late.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
 /// The album's files, listed again from Google first. Sizes of what was not uploaded from here are left out.
 ///
 /// # Errors
 /// If Google cannot be asked, or the mount is gone.
 pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
+    let mut found = files_listed_now(root)?;
+    for pause in PAUSES {
+        let now = Timestamp::now();
+        let is_late = |it: &There| it.unlisted.is_some_and(|at| now.duration_since(at) < LATE_MAX);
+        if !found.values().any(is_late) {
+            break;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no event tells that Google's lists are right"
+        )]
+        std::thread::sleep(pause);
+        found = files_listed_now(root)?;
+    }
+    Ok(found)
+}
+
+fn files_listed_now(root: &Path) -> Result<Files<There>, CommandError> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_message(format!("listing {} again from Google", Name::from(root)));
     // Drawn on a terminal only, as the bars are.
@@ -132,7 +157,18 @@ fn file(path: &Path) -> io::Result<There> {
         facts.dimensions = number(path, "width")?.zip(number(path, "height")?);
         facts.model = text(path, "camera_model")?;
     }
-    Ok(There { stage, facts, id: text(path, "id")? })
+    let unlisted = if stage == Stage::Committed { unlisted(path)? } else { None };
+    Ok(There { stage, facts, id: text(path, "id")?, unlisted })
+}
+
+/// Of a file with names in several albums each has its own list, so the mount tells the directories concerned.
+fn unlisted(path: &Path) -> io::Result<Option<Timestamp>> {
+    let (Some(told), Some(dir)) = (text(path, "unlisted")?, path.parent()) else { return Ok(None) };
+    let dir = dir.metadata()?.ino();
+    let mut lines = told.lines().filter_map(|line| line.split_once(' '));
+    let since = lines.find(|(number, _)| number.parse() == Ok(dir)).map(|(_, since)| since);
+    // A time that is none is long ago: it should be there by now.
+    Ok(since.map(|it| it.parse().unwrap_or(Timestamp::UNIX_EPOCH)))
 }
 
 /// `None` for a video, which Google encodes anew, and for a size that is not known, which shows as 0.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::evidence::{Evidence, Facts, Sure, Taken, judge};
@@ -22,6 +23,8 @@ pub struct There {
     pub facts: Facts,
     /// The item's id at Google; two names of one item have the same.
     pub id: Option<String>,
+    /// The album's list at Google lacks it; since when it should be there.
+    pub unlisted: Option<Timestamp>,
 }
 
 /// How far a file in the album's directory has got.
@@ -79,6 +82,8 @@ pub struct Comparison {
     pub scratch: Vec<Remark>,
     /// Local files that could not be read, and why.
     pub unreadable: Vec<Remark>,
+    /// Names that count as in the album although Google's list of it, which may be late, lacks them. No difference.
+    pub unlisted: Vec<Name>,
     /// RAW and JPEG, or photo and short video, of one moment. For information only.
     pub pairs: Vec<(Name, Name)>,
     /// All that `same` and `renamed` count.
@@ -221,6 +226,8 @@ pub fn compare(sides: &Sides) -> Comparison {
             work.result.failed.push(remark(name, false, false, why));
         }
     }
+    let unlisted = sides.there.iter().filter(|(_, it)| it.unlisted.is_some());
+    work.result.unlisted = unlisted.map(|(name, _)| name.as_path().into()).collect();
     work.result.pairs = pairs(sides.here.keys().chain(sides.there.keys()));
     work.result.sort();
     work.result
@@ -397,8 +404,9 @@ fn moment<'a>(name: &'a Path, facts: &Facts) -> Option<Moment<'a>> {
 
 impl Comparison {
     fn sort(&mut self) {
-        let Self { same, only_here, only_in_album, different, .. } = self;
-        for names in [&mut same.likely, &mut same.unknown, only_here, only_in_album, different] {
+        let Self { same, only_here, only_in_album, different, unlisted, .. } = self;
+        let Same { likely, unknown, .. } = same;
+        for names in [likely, unknown, only_here, only_in_album, different, unlisted] {
             names.sort();
         }
         let Self { on_its_way, failed, scratch, unreadable, .. } = self;

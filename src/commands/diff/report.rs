@@ -14,6 +14,10 @@ use crate::commands::name::Name;
 /// The layout of the JSON; fields may be added without a new number.
 const VERSION: u32 = 1;
 
+/// Heads what counts as in the album and may not be. After that time (`store::GRACE`) the list is believed.
+pub const UNLISTED: &str =
+    "Not in Google's list of the album, which may be late (look again in ten minutes)";
+
 /// For people. Coloured on a terminal, unless `NO_COLOR` is set.
 pub fn text(it: &Comparison) -> String {
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
@@ -27,6 +31,9 @@ pub fn text(it: &Comparison) -> String {
             let _ = writeln!(out, "({count} of them {how}, not by hash)");
         }
     }
+    if !it.unlisted.is_empty() {
+        let _ = writeln!(out, "({} of them not in Google's list of the album)", it.unlisted.len());
+    }
     let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
     group("Only here", &bad, it.only_here.iter().map(|name| with_pair(it, name)).collect());
     group(
@@ -39,6 +46,7 @@ pub fn text(it: &Comparison) -> String {
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
     group("Not uploaded while it is called so", &odd, remarks(&it.scratch));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
+    group(UNLISTED, &odd, names(&it.unlisted));
     let renamed = it
         .renamed
         .iter()

@@ -29,7 +29,7 @@ fn sides(
     refused: &[(&str, &str)],
 ) -> Sides {
     let there = |(name, facts, stage): &(&str, Facts, Stage)| {
-        let it = There { stage: stage.clone(), facts: facts.clone(), id: None };
+        let it = There { stage: stage.clone(), facts: facts.clone(), id: None, unlisted: None };
         ((*name).into(), it)
     };
     Sides {
@@ -80,6 +80,7 @@ fn something_there() -> impl Strategy<Value = There> {
     ];
     let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
     (stage, some_facts(), id).prop_map(|(stage, facts, id)| There {
+        unlisted: None,
         stage,
         facts,
         id: id.map(str::to_owned),
