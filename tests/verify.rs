@@ -71,9 +71,26 @@ fn what_google_makes_of_each_kind_is_told() {
     );
     let mut fields: Vec<_> = said.as_object().unwrap().keys().collect();
     fields.sort();
-    assert_eq!(fields, ["album", "counts", "items", "requests", "seed", "unfinished", "version"]);
+    let documented =
+        ["album", "counts", "items", "requests", "seed", "unfinished", "unlisted", "version"];
+    assert_eq!(fields, documented);
     assert_eq!(said["counts"]["identical"], 1);
     assert_eq!(said["counts"]["missing"], 0);
+}
+
+#[test]
+fn what_google_has_not_listed_is_named_beside_what_it_gives_back() {
+    let world = world();
+    world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "plain.jpg".into() });
+    let (code, said) = run_json(&world, &["verify", "--json", "--against", "photo", "mnt/A"]);
+    assert_eq!((code, &said["counts"]["identical"]), (0, &json!(1)));
+    assert_eq!(said["unlisted"], json!(["plain.jpg"]));
+    let (code, said, _) = run(&world, &["verify", "--against", "photo", "mnt/A"]);
+    assert!(code == 0 && said.contains("\nNot in Google's list of the album"), "{code} {said}");
+    assert!(said.ends_with(":\n  plain.jpg\n"), "{said}");
+    // Without --against the album is not listed again.
+    let (_, said) = run_json(&world, &["verify", "--json", "mnt/A"]);
+    assert_eq!(said["unlisted"], json!([]));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use clap::Args;
 pub(super) use self::album::{names, text};
 pub(super) use self::compare::{Comparison, Match, Remark, Twin};
 pub(super) use self::evidence::{Evidence, Sure};
-pub(super) use self::report::group;
+pub(super) use self::report::{UNLISTED, group};
 
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;

@@ -80,6 +80,7 @@ const ANSWER_BYTES_MAX: usize = 4096;
 pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     let mut lacking = BTreeMap::new();
     let mut originals = BTreeMap::new();
+    let mut unlisted = Vec::new();
     let mount = match &args.against {
         None => diff::mount_of(&args.album, profile)?,
         Some(local) => {
@@ -88,6 +89,7 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
             lacking = lacks(&found);
             let pairs = found.matches.into_iter().map(|it| (it.album, local.join(it.here)));
             originals = pairs.collect();
+            unlisted = found.unlisted;
             mount
         }
     };
@@ -130,7 +132,7 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
     bar.finish_and_clear();
     items.extend(lacking.into_values());
-    let report = Report::new(args.seed, items, unfinished, purse.spent());
+    let report = Report::new(args.seed, items, unfinished, unlisted, purse.spent());
     print(if args.json { report.json(&args.album)? } else { report.text() })?;
     Ok(report.exit())
 }

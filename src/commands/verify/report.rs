@@ -7,7 +7,7 @@ use console::Style;
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::commands::diff::group;
+use crate::commands::diff::{UNLISTED, group};
 use crate::commands::name::Name;
 use crate::commands::{CommandError, Exit};
 
@@ -67,11 +67,20 @@ pub struct Report {
     items: Vec<Tested>,
     /// Names that are not at Google yet, or were refused.
     unfinished: Vec<Name>,
+    /// Names that count as in the album although Google's list of it, which may be late, lacks them: Google may well
+    /// give them back, for they are in the library.
+    unlisted: Vec<Name>,
 }
 
 impl Report {
     /// Puts it in order.
-    pub fn new(seed: u64, mut items: Vec<Tested>, unfinished: Vec<PathBuf>, requests: u64) -> Self {
+    pub fn new(
+        seed: u64,
+        mut items: Vec<Tested>,
+        unfinished: Vec<PathBuf>,
+        unlisted: Vec<Name>,
+        requests: u64,
+    ) -> Self {
         items.sort_by(|a, b| (a.verdict, &a.name).cmp(&(b.verdict, &b.name)));
         let count = |of| items.iter().filter(|it| it.verdict == of).count();
         Self {
@@ -81,6 +90,7 @@ impl Report {
             counts: Verdict::ALL.into_iter().map(|it| (it, count(it))).collect(),
             items,
             unfinished: unfinished.iter().map(|it| it.as_path().into()).collect(),
+            unlisted,
         }
     }
 
@@ -117,6 +127,8 @@ impl Report {
         }
         let lines = self.unfinished.iter().map(ToString::to_string).collect();
         group(&mut out, "Not at Google yet, or refused ('gphotosfs diff' says which)", &odd, lines);
+        let lines = self.unlisted.iter().map(ToString::to_string).collect();
+        group(&mut out, UNLISTED, &odd, lines);
         out
     }
 
