@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 use crate::store::{
-    self, Backlog, Child, FileInfo, Reopened, SealedFacts, Store, Unlinked, UploadState,
+    self, Backlog, Child, FileInfo, Pending, Reopened, SealedFacts, Store, Unlinked, UploadState,
 };
 
 pub use crate::store::Scope;
@@ -268,6 +268,8 @@ struct Shared {
     gone: Mutex<Gone>,
     pace: Mutex<Pace>,
     trouble: Mutex<Option<Trouble>>,
+    /// The login turned out not to be allowed to change what is in albums.
+    edits_refused: AtomicBool,
     failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
     wake: Notify,
@@ -334,6 +336,7 @@ impl Pipeline {
             gone: Mutex::default(),
             pace: Mutex::default(),
             trouble: Mutex::default(),
+            edits_refused: AtomicBool::new(false),
             failures: Mutex::default(),
             wake: Notify::new(),
             members_stirred: AtomicBool::new(true),
@@ -557,6 +560,11 @@ impl Pipeline {
         self.shared.stir();
     }
 
+    /// Whether Google would refuse to put items into albums and to take them out, as far as is known.
+    pub fn lacks_edit(&self) -> bool {
+        self.shared.lacks_edit()
+    }
+
     /// Somebody may have helped: what waits for a person is tried again at once.
     pub fn try_now(&self) {
         self.shared.try_now.store(true, Ordering::Relaxed);
@@ -577,12 +585,13 @@ impl Pipeline {
         self.try_now();
         loop {
             progress.borrow_and_update();
-            if !shared.store.run(move |store| store.is_pending(scope)).await? {
+            let pending = shared.store.run(move |store| store.pending(scope)).await?;
+            if pending == Pending::Nothing {
                 break;
             }
             let trouble = shared.trouble.lock().clone();
             if let Some(trouble) = trouble
-                && trouble.waits_for_a_person()
+                && trouble.leaves_to_a_person(pending)
                 && trouble.met >= asked
             {
                 return Err(DrainError::HeldUp(trouble));
@@ -706,6 +715,12 @@ impl Shared {
         {
             self.spool.hand_over(file, |path| (self.config.keep)(item.id, hash, path));
         }
+    }
+
+    /// Google has said so, or the login was given so little.
+    fn lacks_edit(&self) -> bool {
+        self.edits_refused.load(Ordering::Relaxed)
+            || self.client.login().lacks(api::Scope::EditAppCreated)
     }
 
     /// Bytes of uploads under way that have been handed to the network.

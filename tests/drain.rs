@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Moment};
+use gphotosfs::emulator::{Call, Failure, Injection, Moment};
 use support::{World, wait_for};
 
 /// Puts `count` photos beside the mount.
@@ -196,8 +196,8 @@ fn a_network_that_goes_away_is_waited_for() {
 }
 
 /// > `fsync` of what is closed, and of a directory, waits until Google has it. An outage and a used-up quota are
-/// > waited for; a dead login ends it with `EACCES` and a full Google account with `ENOSPC`, and what is queued
-/// > stays queued.
+/// > waited for; a dead login ends it with `EACCES`, a full Google account with `ENOSPC`, and with `EPERM` a login that
+/// > lacks the permission to edit, if all that is left needs it. What is queued stays queued.
 #[test]
 fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     let world = World::mounted();
@@ -230,6 +230,34 @@ fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     world.sh("sync mnt/A");
     assert_eq!(world.remote("A").len(), 3);
     assert!(world.log().contains("uploads wait"), "{}", world.log());
+    // Somebody logs in and grants less, while a removal is queued.
+    world.emulator.faults(|faults| {
+        let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+        faults.on(Call::AlbumsBatchRemove).failures.push(always);
+    });
+    world.sh("rm mnt/A/0.jpg");
+    wait_for("the removal to begin", || {
+        world.emulator.stats().requests(Call::AlbumsBatchRemove) > 0
+    });
+    let grant = world.emulator.grant_scopes(&["appendonly", "readonly.appcreateddata"]);
+    let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
+        "granted_at": "2026-01-01T00:00:00Z"});
+    let token = world.dir.path().join("config/gphotosfs/default/token.json");
+    fs::write(token, text.to_string()).unwrap();
+    world.emulator.expire_access_tokens();
+    world.emulator.faults(|faults| faults.on(Call::AlbumsBatchRemove).failures.clear());
+    let narrow = said(world.sh_outcome("sync mnt/A"));
+    assert!(narrow.contains("Operation not permitted"), "{narrow}");
+    for command in ["sync", "umount"] {
+        let narrow = said(world.run(&[command, world.mnt.to_str().unwrap()]));
+        assert!(narrow.contains("tick all boxes"), "{narrow}");
+    }
+    // The rest goes on, and does not hear of it.
+    world.sh("mkdir mnt/B && cp photo/1.jpg mnt/B/ && sync mnt/B");
+    assert_eq!(world.remote("B"), ["1.jpg"]);
+    world.login();
+    world.sh("sync mnt/A");
+    assert_eq!(world.remote("A").len(), 2);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
-use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection};
+use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Change, Fs, Ino, Listed, Offset, Open, Place, Rename};
 use gphotosfs::profile::Profile;
@@ -40,12 +40,16 @@ impl World {
     }
 
     fn with(options: &[&'static str]) -> Self {
+        Self::granted(&["appendonly", "readonly.appcreateddata", "edit.appcreateddata"], options)
+    }
+
+    fn granted(scopes: &[&str], options: &[&'static str]) -> Self {
         let runtime = Runtime::new().unwrap();
         let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let config = Profile::under(dir.path()).config_dir().unwrap().to_owned();
         std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
-        let grant = emulator.grant();
+        let grant = emulator.grant_scopes(scopes);
         let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
             "granted_at": "2026-01-01T00:00:00Z"});
         std::fs::write(config.join("token.json"), token.to_string()).unwrap();
@@ -779,4 +783,47 @@ fn odd_pages_give_each_item_once() {
     names.sort();
     names.dedup();
     assert_eq!((listed, names.len()), (250, 250));
+}
+
+/// > With a login that lacks the permission to edit (`edit.appcreateddata`), what would change which of its items an album
+/// > has at Google is `EACCES`, and the log says what to do: `rm`, `ln`, `mv` and edits. What is not there yet can be removed
+/// > and moved, and names within an album can be changed.
+#[test]
+fn without_the_right_to_edit_albums_keep_what_they_have() {
+    let world = World::granted(&["appendonly", "readonly.appcreateddata"], &[]);
+    let (one, two) = (world.mkdir("One").unwrap(), world.mkdir("Two").unwrap());
+    let photo = |seed| synthetic_content(seed, 5000, 0..5000);
+    let item = world.create(one, "a.jpg", &photo(1));
+    world.create(one, "b.jpg", &photo(2));
+    world.sync(ROOT);
+    let fs = world.fs();
+    let rename = |from: (Ino, &str), to: (Ino, &str)| {
+        let (from, to) = ((from.0, from.1.as_bytes()), (to.0, to.1.as_bytes()));
+        world.runtime.block_on(fs.rename(from, to, Rename::Replace)).map_err(|it| it.to_string())
+    };
+    let refused = |outcome: Result<(), String>| {
+        let said = outcome.unwrap_err();
+        assert!(
+            said.starts_with("Permission denied") && said.contains("gphotosfs login"),
+            "{said}"
+        );
+    };
+    refused(fs.unlink(one, b"a.jpg").map_err(|it| it.to_string()));
+    refused(fs.link(item, two, b"a.jpg").map(|_| ()).map_err(|it| it.to_string()));
+    refused(rename((one, "a.jpg"), (two, "a.jpg")));
+    refused(rename((one, "a.jpg"), (one, "b.jpg")));
+    let opened = world.runtime.block_on(fs.open(item, REWRITE));
+    refused(opened.map(|_| ()).map_err(|it| it.to_string()));
+    let names = |dir| world.names(dir);
+    assert_eq!((names(one), names(two)), (vec!["a.jpg".to_owned(), "b.jpg".to_owned()], vec![]));
+
+    rename((one, "a.jpg"), (one, "c.jpg")).unwrap();
+    fs.link(item, one, b"d.jpg").unwrap();
+    fs.unlink(one, b"c.jpg").unwrap();
+    world.create(one, ".new.jpg", &photo(3));
+    rename((one, ".new.jpg"), (two, "e.jpg")).unwrap();
+    world.create(one, ".old.jpg", &photo(4));
+    fs.unlink(one, b".old.jpg").unwrap();
+    world.sync(ROOT);
+    assert_eq!(names(two), ["e.jpg"]);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
 use gphotosfs::emulator::{
-    Call, Config, Dump, Edit, Emulator, Failure, Injection, ItemFailure, synthetic_content,
+    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
 };
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::profile::Profile;
@@ -40,8 +40,13 @@ impl World {
     }
 
     fn with(emulator: Emulator) -> Self {
+        let grant = emulator.grant();
+        Self::granted(emulator, &grant)
+    }
+
+    fn granted(emulator: Emulator, grant: &Grant) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let client = client(&emulator, dir.path());
+        let client = client(&emulator, grant, dir.path());
         let store = Store::open(dir.path()).unwrap();
         let kept = Kept::default();
         let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
@@ -179,9 +184,9 @@ impl World {
     }
 }
 
-fn client(emulator: &Emulator, dir: &Path) -> Client {
+fn client(emulator: &Emulator, grant: &Grant, dir: &Path) -> Client {
     let profile = Profile::under(dir);
-    let (config, grant) = (profile.config_dir().unwrap(), emulator.grant());
+    let config = profile.config_dir().unwrap();
     std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
     let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
         "granted_at": "2026-01-01T00:00:00Z"});
@@ -875,6 +880,62 @@ async fn a_full_account_stops_the_queue_until_there_is_room() {
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos(0..3));
     assert!(world.pipeline.queue().unwrap().trouble.is_none());
+    world.assert_clean();
+}
+
+/// A world whose login may upload and read, but not change what is in albums.
+async fn without_the_right_to_edit() -> World {
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let grant = emulator.grant_scopes(&["appendonly", "readonly.appcreateddata"]);
+    World::granted(emulator, &grant)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_edit_only_removals_and_additions_wait() {
+    let world = without_the_right_to_edit().await;
+    let dir = world.album("one").await;
+    world.write(dir, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.remove(dir, "a.jpg");
+    let held_up = world.drain().await;
+    let permission = |it: &upload::Trouble| {
+        it.kind == TroubleKind::Permission && it.text.contains("gphotosfs login")
+    };
+    assert!(matches!(&held_up, Err(DrainError::HeldUp(it)) if permission(it)), "{held_up:?}");
+    // What can be done is done, and whoever waits for that is not held up.
+    let file = world.write(dir, "b.jpg", &photo(2));
+    world.pipeline.drain(Scope::File(file)).await.unwrap();
+    assert_eq!(world.remote("one"), photos([1, 2]));
+    assert!(world.pipeline.queue().unwrap().trouble.is_some_and(|it| permission(&it)));
+    // Nothing is known to have been changed, so the name may come back.
+    let again = world.write(dir, "a.jpg", &photo(1));
+    world.pipeline.drain(Scope::File(again)).await.unwrap();
+    world.drain().await.unwrap();
+    assert_eq!(world.names(dir), ["b.jpg", "a.jpg"]);
+    world.until(|world| world.pipeline.queue().unwrap().trouble.is_none()).await;
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_edit_known_bytes_are_sent_again() {
+    let world = without_the_right_to_edit().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    world.write(one, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    world.write(two, "b.jpg", &photo(1));
+    world.drain().await.unwrap();
+    // In the album that it is in already nothing need be sent.
+    world.write(two, "c.jpg", &photo(1));
+    world.drain().await.unwrap();
+    let stats = world.emulator.stats();
+    assert_eq!(stats.requests(Call::AlbumsBatchAdd), 0);
+    assert_eq!(stats.requests(Call::UploadRaw), 2);
+    assert_eq!(world.remote("two"), photos([1]));
+    let child = |dir, text| world.store.child(dir, &name(text)).unwrap();
+    assert_eq!(child(one, "a.jpg"), child(two, "b.jpg"));
+    assert_eq!(child(one, "a.jpg"), child(two, "c.jpg"));
+    let Some(Child::File(item)) = child(one, "a.jpg") else { panic!("no file") };
+    assert!(world.store.file(item).unwrap().unwrap().sha256.is_some());
     world.assert_clean();
 }
 

@@ -218,6 +218,11 @@ impl Login {
         self.state.lock().stored.grant.missing_scopes()
     }
 
+    /// Whether this scope was not granted.
+    pub fn lacks(&self, scope: Scope) -> bool {
+        self.missing_scopes().contains(&scope)
+    }
+
     /// The OAuth client that requests are made by. The API tells no name of the account.
     pub fn client_id(&self) -> String {
         self.state.lock().stored.client.client_id.clone()

@@ -183,12 +183,18 @@ pub const NO_LOGIN: &str =
 pub const GOOGLE_FULL: &str =
     "make room in the Google account; what is queued is safe, and goes on by itself then";
 
+/// What to do when the login may not change what is in albums.
+pub const NO_PERMISSION: &str = "run 'gphotosfs login' again and tick all boxes; what is queued is safe, and goes on by itself then";
+
 /// What a mount's answer to somebody who waited means: in words, and what to do. `None` for what is no answer but
 /// trouble with the path itself.
 pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
     Some(match err.raw_os_error()? {
         libc::EACCES => ("Google does not accept the login", NO_LOGIN),
         libc::ENOSPC => ("the Google account is full", GOOGLE_FULL),
+        libc::EPERM => {
+            ("this login may neither add items to albums nor remove them", NO_PERMISSION)
+        }
         libc::EDQUOT => (
             "today's requests are used up",
             "'gphotosfs status' says when there are new ones; it goes on by itself then",

@@ -11,7 +11,7 @@ use url::Url;
 use super::CommandError;
 use super::engine::{EndSignals, Engine};
 use super::progress::{Outlook, Progress};
-use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, REFUSED, in_use};
+use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
@@ -70,6 +70,7 @@ fn hint(error: &DrainError) -> Option<&'static str> {
         DrainError::HeldUp(trouble) => match trouble.kind {
             TroubleKind::Login => Some(NO_LOGIN),
             TroubleKind::StorageFull => Some(GOOGLE_FULL),
+            TroubleKind::Permission => Some(NO_PERMISSION),
             _ => None,
         },
         DrainError::ShuttingDown | DrainError::Store(_) => None,

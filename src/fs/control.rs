@@ -141,7 +141,7 @@ pub struct Progress {
 /// What holds up the uploads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trouble {
-    /// `offline`, `google-unwell`, `throttled`, `quota`, `login` or `storage-full`.
+    /// `offline`, `google-unwell`, `throttled`, `quota`, `login`, `storage-full` or `permission`.
     #[serde(default)]
     pub kind: String,
     /// For people.

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use super::error::{Error, Result};
 use super::place::{Ino, Place};
 use super::{Attr, Fs, entry_name, place_of};
-use crate::api::ALBUM_ITEMS_MAX;
+use crate::api::{ALBUM_ITEMS_MAX, Scope};
 use crate::library::Follower;
 use crate::library::names::is_trash;
 use crate::media::{DirId, EntryName, FileId, View};
@@ -218,7 +218,10 @@ impl Fs {
             Place::Dir(DirId::ROOT) if name.as_bytes() == super::CONTROL_DIR.as_bytes() => {
                 return Err(Error::plain(libc::EISDIR));
             }
-            Place::Dir(dir) => self.store.unlink(dir, &name)??,
+            Place::Dir(dir) => {
+                self.check_leaving(dir, &name)?;
+                self.store.unlink(dir, &name)??
+            }
             Place::Failed(dir) => self.store.failed_unlink(dir, &name)??,
             Place::Control => return Err(Error::plain(libc::EPERM)),
             Place::Library | Place::View(_) => return Err(Error::plain(libc::EROFS)),
@@ -239,6 +242,7 @@ impl Fs {
         let file = self.place(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
         self.pipeline.check_name(file, dir, &name)?;
         self.check_room(dir, Some(file), &name)?;
+        self.check_joining(file, dir, None)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
         self.pipeline.wake();
@@ -271,9 +275,20 @@ impl Fs {
             self.check_room(to.0, Some(file), &to.1)?;
         }
         let (from, to) = ((from.0, &from.1), (to.0, &to.1));
+        let other = self.store.child(to.0, to.1)?;
+        // Of two names of one file nothing happens.
+        if other != Some(Child::File(file)) {
+            self.check_moving(file, from, to)?;
+            match (other, how) {
+                (Some(Child::File(_)), Rename::Replace) => self.check_leaving(to.0, to.1)?,
+                (Some(Child::File(other)), Rename::Exchange) => {
+                    self.check_moving(other, to, from)?
+                }
+                _ => {}
+            }
+        }
         match how {
             Rename::Exchange => {
-                let other = self.store.child(to.0, to.1)?;
                 self.store.exchange_files(from, to)??;
                 if let Some(Child::File(other)) = other {
                     self.pipeline.renamed(other)?;
@@ -298,6 +313,7 @@ impl Fs {
         }
         let replace = how == Rename::Replace;
         self.check_room(to.0, None, &to.1)?;
+        self.check_leaving(to.0, &to.1)?;
         let replaced = self
             .pipeline
             .retry((from.0, &from.1), (to.0, &to.1), replace)
@@ -367,6 +383,49 @@ impl Fs {
         Err(Error::from(TreeError::Full).doing(|| format!("another item in {path}")))
     }
 
+    /// Refuses to take a name away if Google would have to be told, and would not listen.
+    fn check_leaving(&self, dir: DirId, name: &EntryName) -> Result<()> {
+        match self.pipeline.lacks_edit() && self.store.would_leave(dir, name)? {
+            true => Err(lacks_edit()),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a name likewise, in an album that a file is not in yet.
+    fn check_joining(
+        &self,
+        file: FileId,
+        dir: DirId,
+        instead: Option<(DirId, &EntryName)>,
+    ) -> Result<()> {
+        match self.pipeline.lacks_edit() && self.store.would_join(file, dir, instead)? {
+            true => Err(lacks_edit()),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses to move a file's name likewise.
+    fn check_moving(
+        &self,
+        file: FileId,
+        from: (DirId, &EntryName),
+        to: (DirId, &EntryName),
+    ) -> Result<()> {
+        if from.0 == to.0 {
+            return Ok(());
+        }
+        self.check_leaving(from.0, from.1)?;
+        self.check_joining(file, to.0, Some(from))
+    }
+
+    /// Refuses an edit likewise: another item would have to take the place of the one in its albums.
+    pub(super) fn check_edit(&self, file: FileId) -> Result<()> {
+        match self.pipeline.lacks_edit() && self.store.is_in_albums(file)? {
+            true => Err(lacks_edit()),
+            false => Ok(()),
+        }
+    }
+
     /// Deletes what is left of a file that nothing refers to, unless somebody has it open: then
     /// closing it does.
     pub(super) fn discard(&self, gone: Unlinked) -> Result<()> {
@@ -400,6 +459,10 @@ impl Fs {
             }
         }
     }
+}
+
+fn lacks_edit() -> Error {
+    Error::because(libc::EACCES, Scope::EditAppCreated.is_missing())
 }
 
 /// What `rename` does about a name that is taken: renameat2(2).

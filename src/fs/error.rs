@@ -261,6 +261,7 @@ impl From<upload::DrainError> for Error {
                 TroubleKind::Quota => libc::EDQUOT,
                 TroubleKind::Login => libc::EACCES,
                 TroubleKind::StorageFull => libc::ENOSPC,
+                TroubleKind::Permission => libc::EPERM,
             },
             E::Failed { .. } | E::ShuttingDown | E::Store(_) => libc::EIO,
         };

@@ -486,6 +486,7 @@ impl Fs {
         let info = loop {
             let info = self.file(open.file)?;
             if info.upload.is_none() {
+                self.check_edit(info.id)?;
                 self.pipeline.begin_edit(info.id, None)?;
                 self.content.drop_local(&info);
                 break info;
@@ -509,12 +510,15 @@ impl Fs {
             let info = self.file(open.file)?;
             let content = match info.upload {
                 Some(_) => None,
-                None => Some(
-                    self.content
-                        .whole(&info)
-                        .await
-                        .map_err(|error| self.reading(open.file, error.into()))?,
-                ),
+                None => {
+                    self.check_edit(info.id)?;
+                    Some(
+                        self.content
+                            .whole(&info)
+                            .await
+                            .map_err(|error| self.reading(open.file, error.into()))?,
+                    )
+                }
             };
             if let Some(content) = &content {
                 let size = content.metadata()?.len();

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failed::add_failed;
+use super::tree::survivor;
 use super::versions::{forget_hash, merge, retire_replaced};
 use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
@@ -141,13 +142,96 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn removed(&self, call: &MemberCall) -> Result<()> {
+        self.set_all_present(call, false)
+    }
+
+    /// The items are still in the album.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn not_removed(&self, call: &MemberCall) -> Result<()> {
+        self.set_all_present(call, true)
+    }
+
+    fn set_all_present(&self, call: &MemberCall, present: bool) -> Result<()> {
         self.write_durable(|tx| {
             for member in &call.members {
                 if let Some(item_of) = file_of(tx, &member.media)? {
-                    set_present(tx, call.dir, item_of, false)?;
+                    set_present(tx, call.dir, item_of, present)?;
                 }
             }
             Ok(())
+        })
+    }
+
+    /// Items cannot be put into further albums: files that were to be such are sent, as if nothing were known of their
+    /// bytes. Returns how many there were.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn send_in_their_own_right(&self) -> Result<usize> {
+        self.write(|tx| {
+            // What is known of them when they have become the same item is known of that.
+            let sql = format!(
+                "UPDATE files SET sha256 = NULL WHERE id IN (SELECT m.file {} AND u.state = ?1)",
+                additions_from()
+            );
+            Ok(tx.prepare_cached(&sql)?.execute([UploadState::Sealed])?)
+        })
+    }
+
+    /// Whether taking this name away would take an item out of its album at Google: it is the last one there of what is, or
+    /// may be, in it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn would_leave(&self, dir: DirId, name: &EntryName) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT 1 FROM entries e JOIN members m ON m.dir = e.dir \
+                     AND (m.file = e.file OR m.file = (SELECT replaces FROM uploads WHERE file = e.file)) \
+                     WHERE e.dir = ?1 AND e.name = ?2 AND m.present <> 0 \
+                     AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.file = e.file AND o.dir = e.dir AND o.id <> e.id)",
+                )?
+                .exists(params![dir, name])?)
+        })
+    }
+
+    /// Whether giving a file a name in this directory, for `instead` if that is one of its names, would have an item put into
+    /// a further album.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn would_join(
+        &self,
+        file: FileId,
+        dir: DirId,
+        instead: Option<(DirId, &EntryName)>,
+    ) -> Result<bool> {
+        let (old_dir, old_name) = instead.unzip();
+        self.read(|db| {
+            let file = survivor(db, file)?;
+            Ok(db
+                .prepare_cached(
+                    "SELECT 1 FROM files f JOIN dirs d ON d.id = ?2 WHERE f.id = ?1 AND NOT d.local \
+                     AND NOT EXISTS (SELECT 1 FROM members WHERE file = ?1 AND dir = ?2 AND (want = 1 OR present = 1)) \
+                     AND (f.media IS NOT NULL OR EXISTS (SELECT 1 FROM entries e JOIN dirs o ON o.id = e.dir \
+                         WHERE e.file = ?1 AND e.dir <> ?2 AND NOT o.local AND NOT (e.dir IS ?3 AND e.name IS ?4)))",
+                )?
+                .exists(params![file, dir, old_dir, old_name])?)
+        })
+    }
+
+    /// Whether an item is, or may be, in albums.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_in_albums(&self, file: FileId) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT 1 FROM members WHERE file = ?1 AND present <> 0")?
+                .exists([file])?)
         })
     }
 

@@ -53,6 +53,17 @@ impl Backlog {
     }
 }
 
+/// What of a part of the tree Google has still to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing.
+    Nothing,
+    /// Only that items it has are to be in further albums, or in fewer.
+    Memberships,
+    /// Files that it does not have for certain, too.
+    Files,
+}
+
 /// A part of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -127,23 +138,34 @@ impl Store {
         })
     }
 
-    /// Whether something in this part of the tree is still on its way, or on its way out.
+    /// What in this part of the tree is still on its way, or on its way out.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn is_pending(&self, scope: Scope) -> Result<bool> {
+    pub fn pending(&self, scope: Scope) -> Result<Pending> {
         self.read(|db| {
             let (with, of_upload, of_member) = within(scope);
-            Ok(db
-                .prepare_cached(&format!(
-                    "{with} SELECT \
-                     EXISTS (SELECT 1 FROM uploads u WHERE (u.state IN (4, 5) OR (u.state IN (2, 3) \
-                         AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)))) AND {of_upload}) \
-                     OR EXISTS (SELECT 1 FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
-                         WHERE m.want <> m.present AND f.media IS NOT NULL AND a.remote IS NOT NULL \
-                         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member})"
-                ))?
-                .query_row([scope_number(scope)], |row| row.get(0))?)
+            let is_there = |what: &str| -> Result<bool> {
+                Ok(db
+                    .prepare_cached(&format!("{with} SELECT EXISTS ({what})"))?
+                    .query_row([scope_number(scope)], |row| row.get(0))?)
+            };
+            let files = format!(
+                "SELECT 1 FROM uploads u WHERE (u.state IN (4, 5) OR (u.state IN (2, 3) \
+                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)))) AND {of_upload}"
+            );
+            let memberships = format!(
+                "SELECT 1 FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
+                 WHERE m.want <> m.present AND f.media IS NOT NULL AND a.remote IS NOT NULL \
+                 AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member}"
+            );
+            Ok(if is_there(&files)? {
+                Pending::Files
+            } else if is_there(&memberships)? {
+                Pending::Memberships
+            } else {
+                Pending::Nothing
+            })
         })
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::accept::{self, HEAD_BYTES, PHOTO_BYTES_MAX};
 use super::{Pipeline, SealError, Shared, Waiter};
 use crate::media::FileId;
-use crate::store::{self, Scope};
+use crate::store::{self, Pending, Scope};
 
 /// At most this much is written before the disk is looked at again: others fill it, too.
 const LOOK_AFTER_BYTES: u64 = 4 << 20;
@@ -285,14 +285,14 @@ impl Pipeline {
                 return Ok(());
             }
             let trouble = shared.trouble.lock().clone();
-            if let Some(trouble) = trouble.filter(super::Trouble::waits_for_a_person) {
+            if let Some(trouble) = trouble.filter(|it| it.leaves_to_a_person(Pending::Files)) {
                 return Err(NoRoom::HeldUp(trouble.text));
             }
             if more > spool.room().most(spool.dir())? {
                 return Err(NoRoom::Stuck);
             }
             let may_move = shared.may_be_closed()
-                || shared.store.run(|store| store.is_pending(Scope::All)).await?;
+                || shared.store.run(|store| store.pending(Scope::All)).await? == Pending::Files;
             let now = state();
             let still = moved.0.elapsed();
             if now != moved.1 {

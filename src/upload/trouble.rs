@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::api::{Advice, Error};
+use crate::api::{Advice, Error, Scope};
+use crate::store::Pending;
 
 /// How long to wait before a full account or a missing login is looked at again, at least. In seconds they
 /// are not over, and each look costs a request.
@@ -23,6 +24,8 @@ pub enum TroubleKind {
     Login,
     /// The account's storage is full.
     StorageFull,
+    /// The login may not change what is in albums. Files go on.
+    Permission,
 }
 
 impl TroubleKind {
@@ -35,11 +38,12 @@ impl TroubleKind {
             Self::Quota => "quota",
             Self::Login => "login",
             Self::StorageFull => "storage-full",
+            Self::Permission => "permission",
         }
     }
 }
 
-/// Something that is nobody's file's fault and holds up all of them.
+/// Something that is nobody's file's fault and holds up all of them, or all changes of a kind.
 #[derive(Clone, Debug)]
 pub struct Trouble {
     /// What.
@@ -98,9 +102,30 @@ impl Trouble {
         Some(Self { kind, text, since, met: now, until, attempts })
     }
 
+    /// The same, of a login that works but may not change what is in albums.
+    pub(super) fn of_permission(self) -> Self {
+        let text = format!(
+            "additions to albums and removals from them, because {}",
+            Scope::EditAppCreated.is_missing()
+        );
+        Self { kind: TroubleKind::Permission, text, ..self }
+    }
+
     /// Whether it will not be over before somebody does something: logs in, or makes room at Google.
     pub(super) fn waits_for_a_person(&self) -> bool {
-        matches!(self.kind, TroubleKind::Login | TroubleKind::StorageFull)
+        match self.kind {
+            TroubleKind::Login | TroubleKind::StorageFull | TroubleKind::Permission => true,
+            TroubleKind::Offline
+            | TroubleKind::Unwell
+            | TroubleKind::Throttled
+            | TroubleKind::Quota => false,
+        }
+    }
+
+    /// Whether nothing of what is pending goes on before somebody does something.
+    pub(super) fn leaves_to_a_person(&self, pending: Pending) -> bool {
+        self.waits_for_a_person()
+            && (self.kind != TroubleKind::Permission || pending == Pending::Memberships)
     }
 }
 

@@ -99,6 +99,8 @@ struct Worker {
     trouble: Option<Trouble>,
     /// Holds up changes of the library only.
     write_trouble: Option<Trouble>,
+    /// Holds up additions and removals only.
+    edit_trouble: Option<Trouble>,
     unwell_in_a_row: u32,
     /// The database has failed.
     held_up_until: Option<Instant>,
@@ -123,6 +125,7 @@ impl Worker {
             look_waits_since: None,
             trouble: None,
             write_trouble: None,
+            edit_trouble: None,
             unwell_in_a_row: 0,
             held_up_until: None,
         }
@@ -143,7 +146,9 @@ impl Worker {
             self.try_now(now).await?;
         }
         let mut next = Earliest(now + NAP_MAX);
-        for trouble in [&self.trouble, &self.write_trouble].into_iter().flatten() {
+        for trouble in
+            [&self.trouble, &self.write_trouble, &self.edit_trouble].into_iter().flatten()
+        {
             if trouble.until > now {
                 next.consider(trouble.until);
             }
@@ -356,7 +361,8 @@ impl Worker {
 
     /// Somebody waits, and may have helped first: what waits for a person is looked at again at once.
     async fn try_now(&mut self, now: SystemTime) -> store::Result<()> {
-        let troubles = [&mut self.trouble, &mut self.write_trouble].into_iter().flatten();
+        let troubles = [&mut self.trouble, &mut self.write_trouble, &mut self.edit_trouble];
+        let troubles = troubles.into_iter().flatten();
         let patient = troubles.filter(|trouble| trouble.waits_for_a_person());
         if patient.map(|trouble| trouble.until = now).count() > 0 {
             self.shared.store.run(|store| store.retry_now()).await?;
@@ -419,6 +425,12 @@ impl Worker {
             TroubleKind::Offline | TroubleKind::Quota | TroubleKind::Login => {
                 self.set_trouble(trouble)
             }
+            TroubleKind::Permission => {
+                begins(&trouble, self.edit_trouble.as_ref());
+                self.shared.edits_refused.store(true, Ordering::Relaxed);
+                self.edit_trouble = Some(trouble);
+                self.show_trouble();
+            }
             TroubleKind::Unwell | TroubleKind::Throttled | TroubleKind::StorageFull => {
                 begins(&trouble, self.write_trouble.as_ref());
                 self.write_trouble = Some(trouble);
@@ -427,8 +439,18 @@ impl Worker {
         }
     }
 
+    /// Items were added or removed, or there are none to be.
+    fn may_edit(&mut self) {
+        if let Some(trouble) = self.edit_trouble.take() {
+            over(&trouble);
+            self.shared.edits_refused.store(false, Ordering::Relaxed);
+            self.show_trouble();
+        }
+    }
+
     fn show_trouble(&self) {
-        *self.shared.trouble.lock() = self.trouble.clone().or_else(|| self.write_trouble.clone());
+        let troubles = [&self.trouble, &self.write_trouble, &self.edit_trouble];
+        *self.shared.trouble.lock() = troubles.into_iter().flatten().next().cloned();
         self.shared.moved_on();
     }
 
@@ -467,7 +489,8 @@ impl Worker {
 /// One line when it starts, not one per attempt.
 fn begins(trouble: &Trouble, before: Option<&Trouble>) {
     if before.is_none_or(|before| before.kind != trouble.kind) {
-        tracing::warn!(trouble = trouble.kind.as_str(), "uploads wait: {}", trouble.text);
+        let what = if trouble.kind == TroubleKind::Permission { "held up" } else { "uploads wait" };
+        tracing::warn!(trouble = trouble.kind.as_str(), "{what}: {}", trouble.text);
     }
 }
 

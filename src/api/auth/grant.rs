@@ -59,6 +59,15 @@ impl Scope {
             }
         }
     }
+
+    /// That it was not granted, and what to do.
+    pub fn is_missing(self) -> String {
+        format!(
+            "this login lacks the permission to {} ({}); run `gphotosfs login` again and tick all boxes",
+            self.allows(),
+            self.short_name()
+        )
+    }
 }
 
 /// A user's yes. The refresh token does not show in `Debug`.

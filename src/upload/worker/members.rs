@@ -60,6 +60,16 @@ impl Worker {
         now: SystemTime,
         next: &mut Earliest,
     ) -> store::Result<Option<(Kind, MemberCall)>> {
+        if self.members_stirred && self.shared.lacks_edit() {
+            // Creating an item that is there puts it into the album as well, and needs no such permission.
+            let freed = self.shared.store.run(|store| store.send_in_their_own_right()).await?;
+            if freed > 0 {
+                self.shared.wake.notify_one();
+            }
+        }
+        if self.edit_trouble.as_ref().is_some_and(|trouble| trouble.until > now) {
+            return Ok(None);
+        }
         if let Some(part) = self.split_members.pop_front() {
             return Ok(Some(part));
         }
@@ -72,6 +82,9 @@ impl Worker {
         self.members_stirred = additions.is_some() || removals.is_some();
         if removals.is_none() {
             self.full = None;
+        }
+        if !self.members_stirred {
+            self.may_edit();
         }
         for (kind, call) in [(Kind::Add, additions), (Kind::Remove, removals)] {
             let Some(call) = call else { continue };
@@ -109,14 +122,30 @@ impl Worker {
         let error = match outcome {
             Ok(()) => {
                 self.changed();
+                self.may_edit();
                 self.shared.count_gone(call.members.len());
                 return self.members_changed(kind, call).await;
             }
             Err(error) => error,
         };
         if !matches!(error.advice(), Advice::GiveUp) {
-            // The rows say that the outcome is unknown: they are asked for again when the trouble is over.
-            if let Some(trouble) = self.read_trouble(&error, self.write_trouble.as_ref()) {
+            let forbidden = error.is_scope_missing();
+            if forbidden {
+                // Whatever else was the trouble, it is over.
+                self.changed();
+            }
+            let before = if forbidden { &self.edit_trouble } else { &self.write_trouble };
+            let Some(trouble) = self.read_trouble(&error, before.as_ref()) else { return };
+            if forbidden {
+                // What was not done need not be undone if it is no longer wanted.
+                self.store(move |store| match kind {
+                    Kind::Add => store.removed(&call),
+                    Kind::Remove => store.not_removed(&call),
+                })
+                .await;
+                self.set_write_trouble(trouble.of_permission());
+            } else {
+                // The rows say that the outcome is unknown: they are asked for again when the trouble is over.
                 self.set_write_trouble(trouble);
             }
             return;
