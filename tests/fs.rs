@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use gphotosfs::api::LoginError;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
 use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
@@ -826,4 +827,18 @@ fn without_the_right_to_edit_albums_keep_what_they_have() {
     fs.unlink(one, b".old.jpg").unwrap();
     world.sync(ROOT);
     assert_eq!(names(two), ["e.jpg"]);
+}
+
+#[test]
+fn a_mount_that_is_told_so_knows_that_there_is_no_login_any_more() {
+    let world = World::new();
+    world.mkdir("One").unwrap();
+    let fs = world.fs();
+    let trouble = || world.parts.as_ref().unwrap().engine.client.login().trouble();
+    assert!(trouble().is_none());
+    std::fs::remove_file(world.dir.path().join("config/token.json")).unwrap();
+    let told = world.runtime.block_on(fs.getxattr(ROOT, b"user.gphotos.login"));
+    assert_eq!(told.unwrap_err().errno(), errno(libc::EACCES));
+    assert!(matches!(trouble(), Some(LoginError::NotLoggedIn)), "{:?}", trouble());
+    assert_eq!(world.mkdir("Two").unwrap_err(), errno(libc::EACCES));
 }

@@ -415,3 +415,21 @@ fn who_waits_in_vain_is_told_in_words() {
     let (done, said) = world.told(&["refresh"]);
     assert!(!done && said.contains("Google cannot be reached\n  -> check the network"), "{said}");
 }
+
+#[test]
+fn a_mount_has_no_login_after_logout_and_the_new_one_after_login() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    let login = || {
+        let status = world.run(&["status", "--json"]).stdout;
+        serde_json::from_slice::<serde_json::Value>(&status).unwrap()["login"]["state"].clone()
+    };
+    assert_eq!(login(), "ok");
+    let (done, said) = world.told(&["logout"]);
+    assert!(done, "{said}");
+    assert_eq!(login(), "missing");
+    assert!(!world.sh_outcome("mkdir mnt/B").status.success());
+    world.login();
+    assert_eq!(login(), "ok");
+    world.sh("mkdir mnt/B");
+}

@@ -320,10 +320,14 @@ impl Login {
             Some(stamp) if stamp == known => Ok(None),
             _ => Stored::load(&dir, &api_url).map(Some),
         })
-        .await?;
-        let Some(fresh) = fresh else { return Ok(false) };
-        tracing::info!("using the new login");
+        .await;
         let mut state = self.state.lock();
+        if let Err(LoginError::NotLoggedIn) = &fresh {
+            // Somebody has logged out: what is left in memory is not to be used any more.
+            state.access = None;
+        }
+        let Some(fresh) = fresh? else { return Ok(false) };
+        tracing::info!("using the new login");
         (state.stored, state.access, state.dead) = (Arc::new(fresh), None, None);
         Ok(true)
     }

@@ -169,7 +169,7 @@ pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError
     print(report(&grant))?;
     // Without it a mount whose login has ended would look again only after a while.
     match Mount::of_profile(profile) {
-        Ok(Some(mount)) if mount.takes_new_login() => {
+        Ok(Some(mount)) if mount.looks_at_login() => {
             print(format!("The mount on {} uses it from now on.\n", mount.root.display()))
         }
         _ => Ok(()),

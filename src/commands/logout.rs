@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::running::Mount;
 use super::{CommandError, print};
 use crate::api::{ClientSecret, Grant, LoginError, OAuth};
 use crate::profile::Profile;
@@ -40,7 +41,14 @@ pub async fn run(_args: &LogoutArgs, profile: &Profile, in_full: bool) -> Result
             "The login is removed from this machine.\n"
         }
     };
-    print(words)
+    print(words)?;
+    // Without it a mount would go on for as long as the last access token is good.
+    if let Ok(Some(mount)) = Mount::of_profile(profile) {
+        mount.looks_at_login();
+        let root = mount.root.display();
+        print(format!("The mount on {root} is without one; what is queued waits for the next.\n"))?;
+    }
+    Ok(())
 }
 
 /// Whether Google has ended the login just now; false if it had ended before.

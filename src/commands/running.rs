@@ -109,8 +109,8 @@ impl Mount {
         })
     }
 
-    /// Has the mount use a login that was stored just now. Says whether it does; if not, it looks again by itself.
-    pub fn takes_new_login(&self) -> bool {
+    /// Has the mount look at the login that is stored now. Says whether it uses it; if not, it looks again by itself.
+    pub fn looks_at_login(&self) -> bool {
         let (done, waiting) = mpsc::channel();
         let root = self.root.clone();
         std::thread::spawn(move || done.send(read_waiting(&root, LOGIN_XATTR)));
