@@ -842,3 +842,32 @@ fn a_mount_that_is_told_so_knows_that_there_is_no_login_any_more() {
     assert!(matches!(trouble(), Some(LoginError::NotLoggedIn)), "{:?}", trouble());
     assert_eq!(world.mkdir("Two").unwrap_err(), errno(libc::EACCES));
 }
+
+/// > What was being written when the mount was killed is in `.gphotos/failed` afterwards, unless it was empty, and a sync tells
+/// > of it, until a file is closed under that name, or it is removed.
+#[test]
+fn what_was_cut_off_is_kept_until_the_copy_is_made_again() {
+    let mut world = World::new();
+    let one = world.mkdir("One").unwrap();
+    let photo = synthetic_content(1, 5000, 0..5000);
+    for (name, bytes) in [("a.jpg", &photo[..3000]), ("b.jpg", &photo[..2000]), ("c.jpg", &[])] {
+        let (_, opened) = world.fs().create(one, name.as_bytes()).unwrap();
+        world.runtime.block_on(world.fs().write(opened.fh, Offset::At(0), bytes)).unwrap();
+    }
+    world.restart();
+    let failed = world.dir(".gphotos/failed/One");
+    assert_eq!(
+        (world.names(one), world.names(failed)),
+        (vec!["c.jpg".to_owned()], vec!["a.jpg".to_owned(), "b.jpg".to_owned()])
+    );
+    let size = |name| {
+        let cut_off = world.lookup(failed, name).unwrap();
+        world.runtime.block_on(world.fs().getattr(cut_off)).unwrap().size
+    };
+    assert_eq!((size("a.jpg"), size("b.jpg")), (3000, 2000));
+    world.create(one, "a.jpg", &photo);
+    assert_eq!(world.try_sync(one).unwrap_err(), errno(libc::EIO));
+    assert_eq!(world.names(failed), ["b.jpg"]);
+    world.fs().unlink(failed, b"b.jpg").unwrap();
+    world.sync(one);
+}

@@ -940,6 +940,36 @@ async fn without_the_right_to_edit_known_bytes_are_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_cut_off_is_kept_until_it_is_made_again() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    for cut_off in [1000, 2000] {
+        let file = world.open(dir, "a.jpg", &photo(1)[..cut_off]);
+        world.restart().await;
+        assert_eq!(world.failed(dir), [("a.jpg".into(), file)]);
+        assert_eq!(world.store.file(file).unwrap().unwrap().size, Some(cut_off as u64));
+        assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    }
+    world.write(dir, "b.jpg", &photo(2));
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    world.write(dir, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    assert_eq!(world.failed(dir), []);
+    assert_eq!(world.remote("one"), photos([2, 1]));
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_cut_off_before_its_first_byte_leaves_nothing_refused() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    world.open(dir, "a.jpg", &[]);
+    world.restart().await;
+    world.drain().await.unwrap();
+    assert_eq!(world.failed(dir), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_item_is_uploaded_again_and_then_kept_as_failed() {
     let world = World::new().await;
     let dir = world.album("one").await;

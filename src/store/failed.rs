@@ -196,6 +196,17 @@ fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<
         .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
         .optional()?)
 }
+
+/// Gives up what was cut off under the names of a file: it was never closed, and here is more.
+pub(super) fn forget_unfinished(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM failed WHERE unfinished AND EXISTS \
+         (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = failed.dir AND e.name = failed.name)",
+    )?
+    .execute([file])?;
+    Ok(())
+}
+
 /// Puts a name under the failed ones. Another file that failed under it stays there: its bytes are kept, too.
 pub(super) fn add_failed(
     tx: &Transaction<'_>,

@@ -205,6 +205,9 @@ impl Store {
                 UploadState::Scratch,
                 UploadState::Sealed
             ])?;
+            if state == UploadState::Sealed {
+                super::failed::forget_unfinished(tx, file)?;
+            }
             Ok(())
         })
     }

@@ -154,6 +154,7 @@ CREATE TABLE failed (
     file    INTEGER NOT NULL REFERENCES files(id),
     reason  TEXT NOT NULL,
     at      INTEGER NOT NULL,
+    unfinished INTEGER NOT NULL DEFAULT 0,  -- 1: its writer never came to close it; a file that is closed under the name ends it
     UNIQUE (dir, name)
 ) STRICT;
 CREATE INDEX failed_of_file ON failed (file);

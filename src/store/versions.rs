@@ -6,7 +6,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 
-use super::failed::add_failed;
+use super::failed::{add_failed, forget_unfinished};
 use super::files::touched;
 use super::tree::{drop_member, want_member};
 use super::{Result, Store, UploadState};
@@ -101,6 +101,21 @@ impl Store {
     /// If the database fails.
     pub fn fail(&self, file: FileId, reason: &str) -> Result<()> {
         self.write_durable(|tx| fail(tx, file, reason))
+    }
+
+    /// Puts what was being written by a writer that is gone under the failed names, until a file is closed under the name,
+    /// or another is cut off there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn fail_unfinished(&self, file: FileId, size: u64, reason: &str) -> Result<()> {
+        self.write_durable(|tx| {
+            forget_unfinished(tx, file)?;
+            tx.execute("UPDATE files SET size = ?2 WHERE id = ?1", params![file, size])?;
+            fail(tx, file, reason)?;
+            tx.execute("UPDATE failed SET unfinished = 1 WHERE file = ?1", [file])?;
+            Ok(())
+        })
     }
 
     /// Forgets the bytes of an item that Google does not have any more: equal ones are uploaded again.

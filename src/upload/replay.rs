@@ -68,7 +68,11 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
         Err(err) => return Err(err.into()),
     };
     if size > 0 {
-        return Ok(shared.fail(file, INTERRUPTED)?);
+        let path = shared.path_of(file);
+        shared.store.fail_unfinished(file, size, INTERRUPTED)?;
+        tracing::warn!(%path, "{INTERRUPTED}; what there is of it is under .gphotos/failed");
+        shared.remember(path, INTERRUPTED.to_owned());
+        return Ok(());
     }
     if shared.store.abandon_edit(file)? {
         shared.spool.discard(file);
