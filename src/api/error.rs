@@ -95,6 +95,8 @@ pub struct Refusal {
     pub reason: Option<String>,
     /// The service's own words, cut; for answers that are not JSON a remark about them.
     pub message: String,
+    /// Whether the service itself has answered, as far as the form tells; a proxy has its own pages.
+    pub own: bool,
     /// From the `Retry-After` header.
     pub retry_after: Option<Duration>,
 }
@@ -285,6 +287,7 @@ impl Refusal {
     ) -> Self {
         let envelope: Option<Envelope> =
             if is_json { serde_json::from_slice(body).ok() } else { None };
+        let own = envelope.is_some();
         let (reason, message) = match envelope {
             Some(Envelope { error: Complaint::Full { message, status, details, errors } }) => {
                 let reason = details.into_iter().chain(errors).find_map(|it| it.reason).or(status);
@@ -295,7 +298,7 @@ impl Refusal {
         };
         let message =
             if message.is_empty() { "(no explanation)".to_owned() } else { quote(&message) };
-        Self { call, class, status, reason: reason.map(|it| quote(&it)), message, retry_after }
+        Self { call, class, status, reason: reason.map(|it| quote(&it)), message, own, retry_after }
     }
 
     /// Whether this 429 is about the whole day rather than a short while (texts in reference §10.2).
@@ -321,6 +324,8 @@ impl Refusal {
             _ if self.says("remaining storage") => Advice::StorageFull,
             401 | 403 if self.class == Class::Media => Advice::GiveUp,
             403 if self.says("no permission to add media items") => Advice::GiveUp,
+            // It is about the way to the service, not about the login.
+            403 if !self.own => Advice::Retry { after: self.retry_after },
             401 | 403 => Advice::Reauthorise,
             _ => Advice::GiveUp,
         }
@@ -547,6 +552,23 @@ mod tests {
         let picture =
             Refusal::read("download", Class::Media, 404, false, &[0xff, 0xd8, 0xff], None);
         assert!(picture.message.contains("3 bytes"), "{}", picture.message);
+    }
+
+    #[test]
+    fn what_a_proxy_forbids_is_no_verdict_on_the_login() {
+        let page = "<html><h1>403 Forbidden</h1>Blocked by policy</html>";
+        let read = |class, is_json| {
+            let refusal = Refusal::read("x", class, 403, is_json, page.as_bytes(), None);
+            Error::Refused(Box::new(refusal))
+        };
+        for class in [Class::Read, Class::Write, Class::Upload] {
+            for is_json in [true, false] {
+                let error = read(class, is_json);
+                assert_eq!(error.advice(), Advice::Retry { after: None }, "{error}");
+                assert!(!error.may_have_happened());
+            }
+        }
+        assert_eq!(read(Class::Media, false).advice(), Advice::GiveUp);
     }
 
     #[test]

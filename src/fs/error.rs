@@ -283,6 +283,7 @@ mod tests {
             status,
             reason: None,
             message: message.to_owned(),
+            own: true,
             retry_after: None,
         }))
     }

@@ -92,6 +92,7 @@ mod tests {
             status,
             reason: Some("INVALID_ARGUMENT".into()),
             message: "Invalid page token.".into(),
+            own: true,
             retry_after: None,
         }))
     }
