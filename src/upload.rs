@@ -196,7 +196,7 @@ pub enum RetryError {
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
     /// Everything else has arrived, but these names were refused.
-    #[error("{count} files were refused; they are under .gphotos/failed")]
+    #[error("{}", were_refused(*.count))]
     Failed {
         /// How many.
         count: u64,
@@ -210,6 +210,13 @@ pub enum DrainError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+fn were_refused(count: u64) -> String {
+    match count {
+        1 => "a file was refused; it is under .gphotos/failed".to_owned(),
+        _ => format!("{count} files were refused; they are under .gphotos/failed"),
+    }
 }
 
 /// What is on its way, for people.
