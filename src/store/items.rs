@@ -392,6 +392,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_put_back_does_not_go_with_a_lagging_listing() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        store.items_complete(trip, &pass(1)).unwrap();
+        let file = store.unlink(trip, &name("a.jpg")).unwrap().unwrap().file;
+        store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
+        store.link(file, trip, &name("a.jpg")).unwrap().unwrap();
+        let call = store.additions(50).unwrap().unwrap();
+        store.added(&call).unwrap();
+        store.items_complete(trip, &pass(2)).unwrap();
+        assert_eq!(names(&store, trip), ["a.jpg"]);
+        let unlisted = || store.unlisted(file).unwrap().len();
+        assert_eq!(unlisted(), 1);
+        store.items_listed(trip, &[item("a")], 3).unwrap();
+        assert_eq!(unlisted(), 0);
+    }
+
+    #[test]
     fn a_local_file_keeps_its_name_and_the_listed_one_gets_a_suffix() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");

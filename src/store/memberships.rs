@@ -312,16 +312,20 @@ pub(super) fn is_left_by_some(db: &Connection, dir: DirId) -> Result<bool> {
         .exists([dir])?)
 }
 
-/// Whether the item is in the album is known now. A row that neither wants nor has anything, and that no
-/// listing could contradict, goes.
+/// Whether the item is in the album is known now. What listings had shown before it was put there (back, that is) does
+/// not count: those that come next may lack it. A row that neither wants nor has anything, and that no listing could
+/// contradict, goes.
 pub(super) fn set_present(
     tx: &Transaction<'_>,
     dir: DirId,
     file: FileId,
     present: bool,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE members SET present = ?3, since = ?4 WHERE dir = ?1 AND file = ?2")?
-        .execute(params![dir, file, present, to_millis(SystemTime::now())])?;
+    tx.prepare_cached(
+        "UPDATE members SET present = ?3, since = ?4, seen = CASE present WHEN 1 THEN seen ELSE 0 END \
+         WHERE dir = ?1 AND file = ?2",
+    )?
+    .execute(params![dir, file, present, to_millis(SystemTime::now())])?;
     tx.prepare_cached(
         "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND want = 0 AND present = 0 \
          AND (SELECT media FROM files WHERE id = ?2) IS NULL",
