@@ -300,14 +300,14 @@ impl Reader {
         }
     }
 
-    /// Waits until it is kept how long the file is, which what is downloaded for whoever reads it tells.
+    /// How long the file is in bytes, which what is downloaded at `near`, for whoever reads there, tells. It is kept.
     ///
     /// # Errors
     /// If the download fails before.
-    pub async fn learn_length(&self) -> Result<(), Error> {
+    pub async fn learn_length(&self, near: u64) -> Result<u64, Error> {
         match self {
-            Self::Local(_) => Ok(()),
-            Self::Fetching(reading) => reading.learn_length().await,
+            Self::Local(file) => Ok(file.metadata()?.len()),
+            Self::Fetching(reading) => reading.learn_length(near).await,
         }
     }
 

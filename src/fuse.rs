@@ -442,6 +442,7 @@ impl Filesystem for Adapter {
     fn open(&self, req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.fs.requests().open.up();
         let how = Open {
+            read: flags.acc_mode() != OpenAccMode::O_WRONLY,
             write: flags.acc_mode() != OpenAccMode::O_RDONLY,
             truncate: flags.0 & libc::O_TRUNC != 0,
         };

@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use gphotosfs::emulator::{Call, Edit};
 use support::{World, jpeg, wait_for};
@@ -89,6 +89,79 @@ fn what_has_no_size_yet_cannot_be_copied_without_a_network() {
     // Nothing of the old content is asked for.
     world.sh(": > mnt/Web/0.jpg");
     world.start_emulator();
+    world.umount();
+}
+
+/// > Whoever opens a file to read it is told how long it is by the download, whatever was known of that before.
+#[test]
+fn what_is_read_is_as_long_as_the_download_whatever_was_told_before() {
+    for told in [200_013, 199_987] {
+        let world = World::new();
+        let items = add_items(&world);
+        world.emulator.faults(|faults| faults.head_bytes = Some(told));
+        world.mount(&[]);
+        world.sh("ls -l mnt/Web");
+        assert_eq!(size(&world, "Web/0.jpg"), told);
+        world.emulator.reset_stats();
+        for (at, (name, way)) in WAYS.iter().enumerate() {
+            assert!(copy(&world, way, "mnt/Web", &format!("{at}.jpg"), "copy"), "{name} {told}");
+            assert!(read(&world, "copy") == items[at], "{name} {told}");
+            assert_eq!(size(&world, &format!("Web/{at}.jpg")), items[at].len() as u64, "{name}");
+        }
+        assert_eq!(world.emulator.stats().requests(Call::Download), WAYS.len() as u64);
+        world.umount();
+    }
+}
+
+#[test]
+fn what_google_has_encoded_anew_is_copied_whole() {
+    let (world, videos) = evicted();
+    let anew = |video: &[u8]| [&transcoded(video)[..], b"encoded anew!"].concat();
+    for encoded_anew in [true, false] {
+        world.emulator.faults(|faults| faults.encoded_anew = encoded_anew);
+        for (at, (name, way)) in WAYS.iter().enumerate() {
+            let file = format!("{at}.mp4");
+            assert!(copy(&world, way, "mnt/V", &file, "copy"), "{name}");
+            let expected = if encoded_anew { anew(&videos[at]) } else { transcoded(&videos[at]) };
+            let copy = read(&world, "copy");
+            assert!(copy == expected, "{name} {encoded_anew}: {} bytes", copy.len());
+        }
+        // How long they were is known, and nothing of them is here.
+        world.umount();
+        world.sh("rm -r cache");
+        world.mount(&["--cache-size", "3M"]);
+    }
+    world.umount();
+}
+
+/// > When Google gives out something of another length while a file is open, reading it is `EIO` until its last close.
+#[test]
+fn what_changes_while_it_is_open_is_neither_cut_nor_filled_up() {
+    const LARGE: u64 = 40 << 20;
+    let world = World::new();
+    world.edit(Edit::CreateAlbum { title: "Web".into() });
+    let (album, prefix) = (Some("Web".to_owned()), "IMG_".to_owned());
+    world.edit(Edit::Seed { album, count: 2, size: LARGE, prefix });
+    world.mount(&[]);
+    world.sh("ls -l mnt/Web");
+    let mut bytes = vec![0; 1000];
+    for (name, before, after) in [("IMG_000000.jpg", true, false), ("IMG_000001.jpg", false, true)]
+    {
+        let path = world.mnt.join("Web").join(name);
+        world.emulator.faults(|faults| faults.encoded_anew = before);
+        let file = fs::File::open(&path).unwrap();
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        world.emulator.faults(|faults| faults.encoded_anew = after);
+        for offset in [LARGE / 2, LARGE - 500, LARGE / 4] {
+            let outcome = file.read_at(&mut bytes, offset);
+            let errno = outcome.err().and_then(|error| error.raw_os_error());
+            assert_eq!(errno, Some(libc::EIO), "{name} {offset}");
+        }
+        let again = fs::File::open(&path);
+        assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EIO));
+        drop(file);
+        wait_for("the file to be closed", || fs::File::open(&path).is_ok());
+    }
     world.umount();
 }
 

@@ -19,8 +19,8 @@ use gphotosfs::profile::Profile;
 use tokio::runtime::Runtime;
 
 const ROOT: Ino = Ino(1);
-const READ: Open = Open { write: false, truncate: false };
-const REWRITE: Open = Open { write: true, truncate: true };
+const READ: Open = Open { read: true, write: false, truncate: false };
+const REWRITE: Open = Open { read: false, write: true, truncate: true };
 
 /// An operation without a network ends within this time.
 const OFFLINE_DEADLINE: Duration = Duration::from_secs(20);
@@ -603,11 +603,10 @@ fn a_download_of_the_old_version_does_not_become_the_new_one() {
     world.seed("Trip", 1);
     let trip = world.dir("Trip");
     let file = world.list(trip)[0].ino;
-    // To open it costs nothing then.
-    assert_eq!(world.size(file), 5000);
-    world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 600);
+    // The length comes at once, and the bytes later.
+    world.emulator().faults(|faults| faults.on(Call::Download).bytes_per_s = Some(8000));
     let fs = world.fs();
-    let opened = fs.open_now(file, READ).unwrap().unwrap();
+    let opened = world.runtime.block_on(fs.open(file, READ)).unwrap();
     let reader = fs.clone();
     let reading =
         world.runtime.spawn(async move { reader.read(opened.fh, 0, 9000).await.unwrap() });
@@ -679,7 +678,8 @@ fn an_open_that_truncates_but_may_not_write_is_sealed_all_the_same() {
     let file = world.create(trip, "a.jpg", &photo(1));
     world.sync(trip);
     let fs = world.fs();
-    let opened = fs.open_now(file, Open { write: false, truncate: true }).unwrap().unwrap();
+    let opened =
+        fs.open_now(file, Open { read: true, write: false, truncate: true }).unwrap().unwrap();
     world.runtime.block_on(fs.flush(opened.fh)).unwrap();
     fs.release(opened.fh).unwrap();
     assert_eq!(fs.getxattr_now(file, b"user.gphotos.state").unwrap().unwrap(), b"scratch");

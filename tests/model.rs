@@ -253,7 +253,7 @@ impl Run {
             },
             Some(node) => {
                 let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
-                match self.world.open(ino, Open { write: true, truncate }) {
+                match self.world.open(ino, Open { read: false, write: true, truncate }) {
                     Ok(fh) => (ino, fh, node),
                     // How long the old content is may have to be asked for first.
                     Err(error) => {

@@ -285,9 +285,9 @@ impl Reading {
         }
     }
 
-    pub(super) async fn learn_length(&self) -> Result<(), Error> {
-        // The answer that brings the first byte tells it before, or else the end of the file does.
-        for wanted in [0..1, 0..u64::MAX] {
+    pub(super) async fn learn_length(&self, near: u64) -> Result<u64, Error> {
+        // The answer that brings the byte tells it before, or else the end of the file does.
+        for wanted in [near..near.saturating_add(1), 0..u64::MAX] {
             let mut follower = self.fetch.state.subscribe();
             // What is waited for comes with a lock, which must not outlast the waiting.
             let told = async {
@@ -298,10 +298,9 @@ impl Reading {
                 outcome = self.reach(wanted) => outcome?,
             }
         }
-        match self.fetch.total() {
-            Some(total) => self.content.learn_total(&self.fetch, total).await,
-            None => Err(Error::NoSize),
-        }
+        let total = self.fetch.total().ok_or(Error::NoSize)?;
+        self.content.learn_total(&self.fetch, total).await?;
+        Ok(total)
     }
 
     /// Waits until the file is whole, and says where.

@@ -20,7 +20,7 @@ use super::error::html_error;
 use super::faults::{Failure, Faults, Injection, Plan};
 use super::gate::fail;
 use super::listener::Line;
-use super::rendition::{self, PLACEHOLDER, Segment, synthetic_content};
+use super::rendition::{self, ENCODED_ANEW_TAIL, PLACEHOLDER, Segment, synthetic_content};
 use super::server::{MediaUrl, Server};
 use super::state::{Content, Item};
 use super::stats::{Allowance, Running};
@@ -137,7 +137,8 @@ pub(super) async fn media(
     }
     *response.status_mut() = status;
     set(&mut response, header::CONTENT_TYPE, &found.mime);
-    set(&mut response, header::CONTENT_LENGTH, &length.to_string());
+    let told = faults.head_bytes.filter(|_| request.method() == Method::HEAD);
+    set(&mut response, header::CONTENT_LENGTH, &told.unwrap_or(length).to_string());
     set(&mut response, header::CACHE_CONTROL, "private, max-age=86400, no-transform");
     if status == StatusCode::PARTIAL_CONTENT {
         let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
@@ -243,10 +244,13 @@ fn find(server: &Server, faults: &Faults, path: &str) -> Result<Found, Box<Respo
         }
         (_, false) => {}
     }
-    let segments = segments(server, &item).map_err(|error| {
+    let mut segments = segments(server, &item).map_err(|error| {
         tracing::error!(%error, "cannot read stored bytes");
         page(StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")
     })?;
+    if faults.encoded_anew {
+        segments.push(Segment::Memory(Bytes::from_static(ENCODED_ANEW_TAIL)));
+    }
     let video = item.facts.video;
     Ok(Found {
         segments,

@@ -88,6 +88,10 @@ pub struct Faults {
     pub photo_ranges: bool,
     /// Answer `Range` on `=dv` with 206.
     pub video_ranges: bool,
+    /// What every `HEAD` of a download tells as its length; `None` is the truth.
+    pub head_bytes: Option<u64>,
+    /// Give out photos and videos as encoded anew, which are longer.
+    pub encoded_anew: bool,
 }
 
 impl Default for Faults {
@@ -124,6 +128,8 @@ impl Default for Faults {
             video_bytes_max: 20 * 1000 * 1000 * 1000,
             photo_ranges: true,
             video_ranges: false,
+            head_bytes: None,
+            encoded_anew: false,
         }
     }
 }

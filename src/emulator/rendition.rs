@@ -20,6 +20,9 @@ pub(super) const PLACEHOLDER: &[u8] = &[
 /// Behind each video: a `free` box, which players skip. Makes a transcoded video's bytes differ.
 const TRANSCODED_TAIL: &[u8] = b"\0\0\0\x1afreetranscoded by emul.";
 
+/// Behind what is given out as encoded anew.
+pub(super) const ENCODED_ANEW_TAIL: &[u8] = b"encoded anew!";
+
 /// Behind the start marker of a photo whose location was removed: a comment segment.
 const STRIPPED_COMMENT: &[u8] = b"\xff\xfe\x00\x11software:Google";
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::error::{Error, Result};
-use super::handles::{Bytes, Fh, Handle, OpenFile};
+use super::handles::{Bytes, Fh, Handle, Item, OpenFile};
 use super::place::{Ino, Place};
 use super::xattrs::TOLD_DEADLINE;
 use super::{Attr, Fs, entry_name};
-use crate::content::{Reader, read_at};
+use crate::content::{self, Reader, read_at};
 use crate::media::FileId;
 use crate::store::{FileInfo, UploadState, to_nanos};
 use crate::upload::{self, Need, SealError, SpoolFile};
@@ -17,6 +17,8 @@ use crate::upload::{self, Need, SealError, SpoolFile};
 /// How a file is to be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
+    /// Bytes are read through this descriptor.
+    pub read: bool,
     /// Bytes may be changed through this descriptor.
     pub write: bool,
     /// The file is emptied first.
@@ -92,7 +94,7 @@ impl Fs {
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         let shown = match self.handle(descriptor.fh)? {
-            Handle::File { open, .. } if !how.truncate => self.is_as_kept(&open)?,
+            Handle::File { open, .. } if !how.truncate => self.is_as_kept(&open, how)?,
             _ => true,
         };
         Ok(shown.then(|| descriptor.keep(opened)))
@@ -105,39 +107,71 @@ impl Fs {
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         if let Handle::File { open, .. } = self.handle(descriptor.fh)?
             && !how.truncate
-            && !self.is_as_kept(&open)?
+            && !self.is_as_kept(&open, how)?
         {
-            self.learn_length(&open).await?;
+            self.learn_length(&open, how).await?;
         }
         Ok(descriptor.keep(opened))
     }
 
-    /// Whether a file that has been opened is as long for whoever reads it as it is for others.
-    fn is_as_kept(&self, open: &OpenFile) -> Result<bool> {
+    /// Whether a file that has been opened is as long for whoever opens it as it is for others.
+    fn is_as_kept(&self, open: &OpenFile, how: Open) -> Result<bool> {
         let info = self.file(open.file)?;
         Ok(match self.length(&info) {
             Some(Length::AsKept) => true,
             Some(Length::Is(length)) => info.size == Some(length),
+            Some(Length::Was(length)) => !how.read && info.size == Some(length),
             Some(Length::NotLearnt) | None => false,
         })
     }
 
-    async fn learn_length(&self, open: &OpenFile) -> Result<()> {
+    /// Has the kernel take note of how long a file is. Who reads is told what the download says, not what is remembered.
+    async fn learn_length(&self, open: &OpenFile, how: Open) -> Result<()> {
         let info = self.file(open.file)?;
         let bytes = open.bytes.read().clone();
-        if let (None, None, Bytes::Item(reader)) = (info.upload, info.rendition, bytes) {
-            let reader = match reader {
+        let learnt = match bytes {
+            Bytes::Item(item)
+                if info.upload.is_none() && (how.read || info.rendition.is_none()) =>
+            {
+                Some(self.open_item(open, item, &info, 0).await?)
+            }
+            _ => None,
+        };
+        if !self.store.tell_attributes(info.id, TOLD_DEADLINE).await? {
+            return Err(Error::because(libc::EIO, "the kernel does not take note of a size"));
+        }
+        match learnt {
+            Some((reader, length)) => self.settle(open, &reader, length),
+            None => Ok(()),
+        }
+    }
+
+    /// What an item is read from, and how long it is: for that, bytes at `near` are asked for if need be.
+    async fn open_item(
+        &self,
+        open: &OpenFile,
+        item: Item,
+        info: &FileInfo,
+        near: u64,
+    ) -> Result<(Reader, u64)> {
+        let opened = async {
+            let reader = match item.reader {
                 Some(reader) => reader,
-                None => self.content.open(&info)?,
+                None => self.content.open(info)?,
             };
-            remember(open, &reader);
-            let learnt = reader.learn_length().await;
-            learnt.map_err(|error| self.not_read(open, error.into()))?;
+            let length = reader.learn_length(near).await?;
+            Ok((reader, length))
+        };
+        opened.await.map_err(|error: content::Error| self.not_read(open, error.into()))
+    }
+
+    /// From now on an item is read from there, if it is as long as who has it open was told.
+    fn settle(&self, open: &OpenFile, reader: &Reader, length: u64) -> Result<()> {
+        self.check_told(open, length)?;
+        if let Bytes::Item(item) = &mut *open.bytes.write() {
+            *item = Item { reader: Some(reader.clone()), told: Some(length) };
         }
-        match self.store.tell_attributes(info.id, TOLD_DEADLINE).await? {
-            true => Ok(()),
-            false => Err(Error::because(libc::EIO, "the kernel does not take note of a size")),
-        }
+        Ok(())
     }
 
     /// How long an item is for whoever has it open; `None` while its content is about to change.
@@ -147,9 +181,9 @@ impl Fs {
         }
         let Some(open) = self.handles.opened(info.id) else { return Some(Length::AsKept) };
         let bytes = open.bytes.try_read()?;
-        let Bytes::Item(reader) = &*bytes else { return Some(Length::AsKept) };
-        let local = reader.as_ref().and_then(Reader::local_length);
-        Some(local.or(info.rendition).map_or(Length::NotLearnt, Length::Is))
+        let Bytes::Item(item) = &*bytes else { return Some(Length::AsKept) };
+        let remembered = info.rendition.map_or(Length::NotLearnt, Length::Was);
+        Some(item.told.map_or(remembered, Length::Is))
     }
 
     fn open_as_it_is(&self, ino: Ino, how: Open) -> Result<Opened> {
@@ -198,7 +232,10 @@ impl Fs {
     /// Where a file's bytes are that nobody has open.
     fn bytes(&self, file: FileId) -> Result<Bytes> {
         // What is here now is read until the last close, also if the cache gives it up before: the size is told now.
-        let item = |info: &FileInfo| Bytes::Item(self.content.open_local(info));
+        let item = |info: &FileInfo| {
+            let reader = self.content.open_local(info);
+            Bytes::Item(Item { told: reader.as_ref().and_then(Reader::local_length), reader })
+        };
         // Twice: between the look and the opening the file may move from the spool to the cache.
         for _ in 0..2 {
             let info = self.file(file)?;
@@ -228,14 +265,10 @@ impl Fs {
         let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };
         match bytes {
             Bytes::Spool { file, .. } => Ok(Some(read_at(file.file(), offset, len)?)),
-            Bytes::Item(Some(reader)) => Ok(reader.read_now(offset, len).transpose()?),
-            Bytes::Item(None) => Ok(match self.content.open_local(&self.file(open.file)?) {
-                Some(reader) => {
-                    remember(&open, &reader);
-                    reader.read_now(offset, len).transpose()?
-                }
-                None => None,
-            }),
+            Bytes::Item(Item { reader: Some(reader), .. }) => {
+                Ok(reader.read_now(offset, len).transpose()?)
+            }
+            Bytes::Item(Item { reader: None, .. }) => Ok(None),
         }
     }
 
@@ -250,10 +283,11 @@ impl Fs {
         let current = open.bytes.read().clone();
         let reader = match current {
             Bytes::Spool { file, .. } => return Ok(read_at(file.file(), offset, len)?),
-            Bytes::Item(Some(reader)) => reader,
-            Bytes::Item(None) => {
-                let reader = self.content.open(&self.file(open.file)?)?;
-                remember(&open, &reader);
+            Bytes::Item(Item { reader: Some(reader), .. }) => reader,
+            Bytes::Item(item) => {
+                let info = self.file(open.file)?;
+                let (reader, length) = self.open_item(&open, item, &info, offset).await?;
+                self.settle(&open, &reader, length)?;
                 reader
             }
         };
@@ -262,11 +296,25 @@ impl Fs {
     }
 
     fn not_read(&self, open: &OpenFile, error: Error) -> Error {
-        if let Bytes::Item(reader) = &mut *open.bytes.write() {
+        if let Bytes::Item(item) = &mut *open.bytes.write() {
             // The next read tries anew.
-            *reader = None;
+            item.reader = None;
         }
         self.reading(open.file, error)
+    }
+
+    /// The kernel cuts what is read to the length it was told, or fills it up: bytes of another length are an error.
+    fn check_told(&self, open: &OpenFile, length: u64) -> Result<()> {
+        let told = match &*open.bytes.read() {
+            Bytes::Item(item) => item.told,
+            Bytes::Spool { .. } => None,
+        };
+        match told {
+            Some(told) if told != length => {
+                Err(self.not_read(open, content::Error::Changed.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn reading(&self, file: FileId, error: Error) -> Error {
@@ -465,7 +513,8 @@ impl Fs {
         }
         // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
         let ino = Place::File(file).ino();
-        let opened = self.open_as_it_is(ino, Open { write: true, truncate: false })?;
+        let how = Open { write: true, ..Open::default() };
+        let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         self.resize_open(&self.writable(descriptor.fh)?, size).await?;
         self.flush_now(descriptor.fh)
@@ -522,6 +571,7 @@ impl Fs {
             };
             if let Some(content) = &content {
                 let size = content.metadata()?.len();
+                self.check_told(open, size)?;
                 self.wait_for_room(open.file, Need { more: size, total: size }).await?;
             }
             let mut bytes = open.bytes.write();
@@ -750,8 +800,10 @@ impl Descriptor<'_> {
 pub(super) enum Length {
     /// As long as for everybody.
     AsKept,
-    /// As long as its local copy, or as what Google gives out.
+    /// As long as its local copy, or as what Google gives out now.
     Is(u64),
+    /// As long as what Google has given out once, which need not be so any more.
+    Was(u64),
     /// As long as what Google gives out, which nobody has been told yet.
     NotLearnt,
 }
@@ -761,7 +813,7 @@ impl Length {
     pub(super) fn shown(self, info: &FileInfo) -> Option<u64> {
         match self {
             Self::AsKept | Self::NotLearnt => info.size,
-            Self::Is(length) => Some(length),
+            Self::Is(length) | Self::Was(length) => Some(length),
         }
     }
 }
@@ -769,7 +821,7 @@ impl Length {
 /// The local copy of an item that is open. `None` also while it would have to be waited for.
 fn local(open: &OpenFile) -> Option<Arc<File>> {
     match &*open.bytes.try_read()? {
-        Bytes::Item(Some(Reader::Local(file))) => Some(file.clone()),
+        Bytes::Item(Item { reader: Some(Reader::Local(file)), .. }) => Some(file.clone()),
         _ => None,
     }
 }
@@ -781,10 +833,4 @@ fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
         Offset::End => file.file().metadata()?.len(),
     };
     start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))
-}
-
-fn remember(open: &OpenFile, reader: &Reader) {
-    if let Bytes::Item(slot) = &mut *open.bytes.write() {
-        *slot = Some(reader.clone());
-    }
 }

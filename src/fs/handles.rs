@@ -25,8 +25,18 @@ pub enum Bytes {
         /// Whether it has been unsealed.
         writing: bool,
     },
-    /// In the cache, or at Google: what is not here is opened when it is first read.
-    Item(Option<Reader>),
+    /// In the cache, or at Google.
+    Item(Item),
+}
+
+/// An item that somebody has open.
+#[derive(Clone, Default)]
+pub struct Item {
+    /// What it is read from; what is not here is opened by whoever reads it first.
+    pub reader: Option<Reader>,
+    /// How long it is, once the kernel has been told so for who reads it: until the last close nothing of another
+    /// length is read.
+    pub told: Option<u64>,
 }
 
 /// A file that somebody has open.
@@ -173,7 +183,7 @@ mod tests {
     use super::*;
 
     fn item() -> Result<Bytes, ()> {
-        Ok(Bytes::Item(None))
+        Ok(Bytes::Item(Item::default()))
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl World {
     /// Reads a file from end to end.
     pub fn read(&self, file: Ino) -> Outcome<Vec<u8>> {
         let life = self.life();
-        let fh = self.open(file, Open::default())?;
+        let fh = self.open(file, Open { read: true, ..Open::default() })?;
         let outcome = errno(life.wait(life.fs.read(fh, 0, 1 << 20)));
         self.release(fh);
         outcome

@@ -103,7 +103,9 @@ impl Subject for World {
         let (ino, fh) = match (self.find(dir, name), &how) {
             (Ok(ino), how) => {
                 let truncate = matches!(how, Writing::All(_));
-                let fh = self.open(ino, Open { write: true, truncate }).map_err(|it| it.0)?;
+                let fh = self
+                    .open(ino, Open { read: false, write: true, truncate })
+                    .map_err(|it| it.0)?;
                 (ino, fh)
             }
             (Err(errno), Writing::All(_)) if errno.0 == libc::ENOENT => {
