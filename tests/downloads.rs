@@ -442,3 +442,21 @@ async fn a_video_that_is_being_processed_is_busy_and_costs_nothing_more_for_a_wh
     }
     assert_eq!(world.server.seen().len(), 1);
 }
+
+#[tokio::test]
+async fn what_has_no_bytes_is_no_picture() {
+    for kind in 0..3 {
+        let world = World::new(move |_| match kind {
+            0 => ().into_response(),
+            1 => Body::from_stream(futures_util::stream::empty::<std::io::Result<Bytes>>())
+                .into_response(),
+            _ => (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, "bytes */0")])
+                .into_response(),
+        })
+        .await;
+        assert_eq!(errno(world.open().read(0, READ).await), Errno(libc::EIO), "{kind}");
+        world.content.forget_failures();
+        assert_eq!(errno(world.open().learn_length(0).await), Errno(libc::EIO), "{kind}");
+        assert!(world.content.open_local(&info("m", SIZE)).is_none(), "{kind}");
+    }
+}

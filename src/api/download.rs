@@ -78,12 +78,15 @@ impl Client {
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 let len = content_range(headers).and_then(|it| it.1);
+                if len == Some(0) {
+                    return Err(empty_body());
+                }
                 if len.is_some_and(|len| len > from) {
                     return Err(garbled("it refuses a part that it has"));
                 }
                 return Ok(Download { starts_at: from, ranged, len, tag, stream: empty().boxed() });
             }
-            _ => (0, response.content_length()),
+            _ => (0, response.content_length().filter(|len| *len > 0)),
         };
         if starts_at > from {
             return Err(garbled("it starts after the byte asked for"));
@@ -104,7 +107,9 @@ impl Client {
         let url = media_url(base_url, kind)?;
         let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, None)).await?;
         // Not Response::content_length: that is about the body, and a HEAD has none.
-        Ok(header(response.headers(), CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok()))
+        let told = header(response.headers(), CONTENT_LENGTH.as_str());
+        // No item has no bytes: some servers say so when they do not know.
+        Ok(told.and_then(|it| it.parse().ok()).filter(|len| *len > 0))
     }
 
     /// A picture of a photo or video that fits into a square of `pixels`, made by Google, usually a JPEG.
@@ -198,16 +203,22 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((start, total.trim().parse().ok()))
 }
 
-/// The body as it comes; silence for `stall` is an error.
+/// The body as it comes; silence for `stall` is an error, and so is a body without bytes.
 fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
-    try_unfold(response, move |mut response| async move {
+    try_unfold((response, false), move |(mut response, came)| async move {
         match tokio::time::timeout(stall, response.chunk()).await {
             Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
             Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
-            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, response))),
+            Ok(Ok(None)) if !came => Err(empty_body()),
+            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, (response, true)))),
         }
     })
     .boxed()
+}
+
+/// No picture has no bytes.
+fn empty_body() -> Error {
+    Error::Garbled { call: DOWNLOAD, why: "it is empty".into() }
 }
 
 #[cfg(test)]
