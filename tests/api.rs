@@ -234,7 +234,7 @@ async fn page_that_follows_itself_is_an_error() {
 async fn html_and_empty_errors_are_understood_by_their_status() {
     for (status, advice) in [
         (502, Advice::Retry { after: None }),
-        (403, Advice::Reauthorise),
+        (403, Advice::Retry { after: None }),
         (404, Advice::GiveUp),
         (413, Advice::GiveUp),
     ] {
