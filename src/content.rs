@@ -8,6 +8,7 @@ mod ahead;
 mod cache;
 mod fetch;
 mod key;
+mod limit;
 mod plan;
 mod sizes;
 mod stream;
@@ -35,6 +36,7 @@ use cache::Cache;
 use fetch::Fetch;
 pub use fetch::Reading;
 use key::Key;
+use limit::Limit;
 pub use stream::Waits;
 use vain::{Pauses, Vain};
 pub use verify::{Fingerprint, Returned, Seen};
@@ -88,6 +90,9 @@ pub enum Error {
     /// Nothing came any more.
     #[error("Google has not sent anything for too long")]
     Stalled,
+    /// Google takes no more requests for media for now, and it takes too long to wait for that.
+    #[error("Google limits downloads, and that lasts too long: try again in some minutes")]
+    Limited,
     /// It took too long for a caller who lists a directory.
     #[error("Google did not tell the size in time")]
     TooSlow,
@@ -115,6 +120,7 @@ pub struct Content {
     cache: Arc<Cache>,
     sizes: Arc<sizes::Sizes>,
     vain: Arc<Vain>,
+    limit: Arc<Limit>,
     waits: Waits,
     stream_turns: Arc<Semaphore>,
 }
@@ -139,6 +145,7 @@ impl Content {
             runtime,
             sizes: Arc::default(),
             vain: Arc::new(Vain::new(PAUSES, Error::is_of_service)),
+            limit: Arc::new(Limit::new(config.waits.limited)),
             waits: config.waits,
             stream_turns: Arc::new(Semaphore::new(stream::STREAMS_IN_ALL_MAX)),
         })

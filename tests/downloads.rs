@@ -133,8 +133,12 @@ async fn wait_for(mut done: impl FnMut() -> bool) {
 }
 
 fn info(media: &str, size: u64) -> FileInfo {
+    numbered(7, media, size)
+}
+
+fn numbered(id: i64, media: &str, size: u64) -> FileInfo {
     FileInfo {
-        id: FileId(7),
+        id: FileId(id),
         size: Some(size),
         rendition: Some(size),
         mtime_ns: 0,
@@ -459,4 +463,46 @@ async fn what_has_no_bytes_is_no_picture() {
         assert_eq!(errno(world.open().learn_length(0).await), Errno(libc::EIO), "{kind}");
         assert!(world.content.open_local(&info("m", SIZE)).is_none(), "{kind}");
     }
+}
+
+fn too_many() -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, "Quota exceeded for requests per minute.").into_response()
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_for_by_all_as_long_as_google_says() {
+    // Half a minute is 0.6 s here, what Google says is as it is.
+    for (told, pause) in [(None, 600), (Some("2"), 2000)] {
+        let times = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let asked_at = times.clone();
+        let world = World::new(move |asked| {
+            asked_at.lock().push(Instant::now());
+            match (asked.nth, told) {
+                (0, Some(told)) => ([(header::RETRY_AFTER, told)], too_many()).into_response(),
+                (0, None) => too_many(),
+                _ => part(asked.from),
+            }
+        })
+        .await;
+        let (one, info) = (world.open(), numbered(8, "n", SIZE));
+        let other = world.content.open(&info).unwrap();
+        let late = async {
+            wait_for(|| !world.requests().is_empty()).await;
+            // Whoever lists a directory does not wait so long.
+            assert_eq!(errno(world.content.learn_size(&info).await), Errno(libc::ETIMEDOUT));
+            read(&other, 0).await
+        };
+        let (one, other) = tokio::join!(read(&one, 0), late);
+        assert!(one == expected(0, READ) && other == one);
+        let times = times.lock();
+        let waited = times[1..].iter().map(|it| *it - times[0]).min().unwrap();
+        assert!(times.len() == 3 && waited >= Duration::from_millis(pause), "{waited:?} {times:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_lasts_too_long_ends_with_an_error_after_few_requests() {
+    let world = World::new(|_| too_many()).await;
+    assert_eq!(errno(world.open().read(0, READ).await), Errno(libc::ETIMEDOUT));
+    assert!((2..=5).contains(&world.requests().len()), "{:?}", world.requests());
 }

@@ -153,6 +153,30 @@ fn a_download_that_stalls_ends_with_an_error_in_time() {
     world.umount();
 }
 
+/// > When Google takes no more downloads for a while, all reads wait together, each for five minutes at most; one that
+/// > would have to wait longer is `ETIMEDOUT`.
+#[test]
+fn googles_limit_of_a_minute_is_waited_for() {
+    let world = World::new();
+    seed(&world, 3, 5000);
+    world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &[]);
+    world.sh("ls -l mnt/Trip");
+    world.emulator.reset_stats();
+    world.emulator.faults(|faults| {
+        faults.fail_next(Call::Download, 1, Failure::WritesPerMinute);
+    });
+    for number in 0..2 {
+        assert!(fs::read(photo(&world, number)).unwrap() == original(&world, number));
+    }
+    assert_eq!(world.emulator.stats().requests(Call::Download), 3);
+    world.emulator.faults(|faults| {
+        faults.fail_next(Call::Download, 1000, Failure::WritesPerMinute);
+    });
+    assert_eq!(read_error(&world, 2), Some(libc::ETIMEDOUT));
+    assert!(world.log().contains("Google limits downloads"), "{}", world.log());
+    world.umount();
+}
+
 /// > Reading a video that Google is still processing is `EBUSY`.
 #[test]
 fn a_video_that_google_is_processing_is_busy() {

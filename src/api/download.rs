@@ -61,7 +61,7 @@ impl Client {
         from: u64,
     ) -> Result<Download, Error> {
         let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, Some(from))).await?;
+        let response = self.fetch(Method::GET, &url, Some(from)).await?;
         let headers = response.headers();
         let garbled = |why: &str| Error::Garbled { call: DOWNLOAD, why: why.into() };
         if header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.starts_with("text/html")) {
@@ -105,7 +105,7 @@ impl Client {
         kind: MediaKind,
     ) -> Result<Option<u64>, Error> {
         let url = media_url(base_url, kind)?;
-        let response = self.transport.repeat(|| self.fetch(Method::HEAD, &url, None)).await?;
+        let response = self.fetch(Method::HEAD, &url, None).await?;
         // Not Response::content_length: that is about the body, and a HEAD has none.
         let told = header(response.headers(), CONTENT_LENGTH.as_str());
         // No item has no bytes: some servers say so when they do not know.
@@ -118,16 +118,33 @@ impl Client {
     /// As [`Client::download_size`].
     pub async fn thumbnail(&self, base_url: &str, pixels: u32) -> Result<Bytes, Error> {
         let url = suffixed(base_url, &format!("=w{pixels}-h{pixels}"))?;
-        let response = self.transport.repeat(|| self.fetch(Method::GET, &url, None)).await?;
+        let response = self.fetch(Method::GET, &url, None).await?;
         let stall = self.transport.config.deadlines.stall;
         tokio::time::timeout(stall, whole_body(DOWNLOAD, response))
             .await
             .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
     }
 
+    /// Makes a request for media, again and again while that can help. One that was too many for the minute is not
+    /// repeated: see [`Error::is_limited`].
+    async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
+        let attempt = || async {
+            match self.fetch_once(method.clone(), url, from).await {
+                Err(error) if error.is_limited() => Ok(Err(error)),
+                outcome => outcome.map(Ok),
+            }
+        };
+        self.transport.repeat(attempt).await?
+    }
+
     /// Makes one request for media and follows redirects, all without the token. That even the whole is asked for as
     /// a range tells whether the server does ranges.
-    async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
+    async fn fetch_once(
+        &self,
+        method: Method,
+        url: &Url,
+        from: Option<u64>,
+    ) -> Result<Response, Error> {
         let transport = &self.transport;
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {

@@ -14,7 +14,7 @@ use super::ahead::Walks;
 use super::vain::{Pauses, Vain};
 use super::{Content, Error};
 use crate::api::{Advice, SourceError};
-use crate::media::FileId;
+use crate::media::{FileId, MediaId};
 use crate::store::{self, FileInfo, Within};
 
 /// How many sizes are asked for at a time.
@@ -69,7 +69,7 @@ impl Sizes {
 /// Whether the next item would fare no better.
 fn is_of_service(error: &Error) -> bool {
     match error {
-        Error::TooSlow => true,
+        Error::TooSlow | Error::Limited => true,
         Error::Download(error) => !matches!(error.advice(), Advice::GiveUp),
         Error::Source(SourceError::Api(error)) => !matches!(error.advice(), Advice::GiveUp),
         _ => false,
@@ -109,19 +109,29 @@ impl Content {
             return Ok(size);
         }
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
-        let source = self.source(file, &media).await?;
-        let asked = self.client.download_size(&source.base_url, source.kind).await;
-        let asked = match asked {
-            Err(error) if error.is_stale_url() => {
+        // Whoever lists a directory does not wait for a limit to pass.
+        let deadline = Instant::now();
+        let asked = match self.ask_length(file, &media, deadline).await {
+            Err(Error::Download(error)) if error.is_stale_url() => {
                 self.urls.forget(&media);
-                let source = self.source(file, &media).await?;
-                self.client.download_size(&source.base_url, source.kind).await
+                self.ask_length(file, &media, deadline).await
             }
             other => other,
         };
         let size = asked?.ok_or(Error::NoSize)?;
         self.store.run(move |store| store.learn_rendition(&media, size)).await?;
         Ok(size)
+    }
+
+    async fn ask_length(
+        &self,
+        file: FileId,
+        media: &MediaId,
+        deadline: Instant,
+    ) -> Result<Option<u64>, Error> {
+        let source = self.source(file, media).await?;
+        let ask = || self.client.download_size(&source.base_url, source.kind);
+        self.limit.keep(deadline.into(), ask).await
     }
 
     /// A file whose size is not known is looked up in a directory. If that is likely to go on, the sizes of those behind

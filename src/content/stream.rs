@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cache::is_full;
@@ -31,6 +32,12 @@ const STALL: Duration = Duration::from_secs(20);
 /// bytes come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The first pause when a request was one too many for the minute, unless Google says how long (reference §10.3).
+const LIMITED: Duration = Duration::from_secs(30);
+
+/// Nobody waits longer for Google to take requests again.
+const LIMITED_MAX: Duration = Duration::from_secs(300);
+
 /// Chunks, as the network brings them, that are written at a time.
 const CHUNKS_MAX: usize = 32;
 
@@ -39,18 +46,31 @@ const CHUNKS_MAX: usize = 32;
 pub struct Waits {
     stall: Duration,
     patience: Duration,
+    pub(super) limited: Duration,
+    limited_max: Duration,
 }
 
 impl Default for Waits {
     fn default() -> Self {
-        Self { stall: STALL, patience: PATIENCE }
+        let (stall, patience) = (STALL, PATIENCE);
+        Self { stall, patience, limited: LIMITED, limited_max: LIMITED_MAX }
     }
 }
 
 impl Waits {
     /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
     pub fn paced(self, pace: u32) -> Self {
-        Self { stall: self.stall / pace, patience: self.patience / pace }
+        Self {
+            stall: self.stall / pace,
+            patience: self.patience / pace,
+            limited: self.limited / pace,
+            limited_max: self.limited_max / pace,
+        }
+    }
+
+    /// Until when whoever asks for media now waits for Google to take requests again.
+    pub(super) fn limit_passes(self) -> Instant {
+        Instant::now() + self.limited_max
     }
 }
 
@@ -102,18 +122,24 @@ impl Content {
     }
 
     async fn stream(&self, fetch: &Arc<Fetch>, number: Number) -> Result<(), Error> {
-        let turn = timeout(self.waits.patience, self.stream_turns.acquire()).await;
-        let _turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
         let mut progress = Progress { heard: Instant::now(), gained: false };
         let (mut attempts, mut renewed) = (0, false);
+        let mut limit_passes = self.waits.limit_passes();
         loop {
+            let begun = Instant::now();
+            let turn = self.turn(limit_passes).await?;
+            // Nothing can be heard before something was asked.
+            progress.heard += begun.elapsed();
             let outcome = self.pour(fetch, number, &mut progress).await;
+            drop(turn);
             if std::mem::take(&mut progress.gained) {
                 (attempts, renewed) = (0, false);
+                limit_passes = self.waits.limit_passes();
                 self.vain.worked(fetch.file);
             }
             match outcome {
                 Ok(()) => return Ok(()),
+                Err(Error::Download(error)) if error.is_limited() => self.limit.reached(&error),
                 Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
                     self.urls.forget(&fetch.media);
                     renewed = true;
@@ -133,6 +159,18 @@ impl Content {
         }
     }
 
+    /// Waits until a request may be made: streams that wait for Google leave their turns to others.
+    async fn turn(&self, limit_passes: Instant) -> Result<SemaphorePermit<'_>, Error> {
+        loop {
+            self.limit.over(limit_passes).await?;
+            let turn = timeout(self.waits.patience, self.stream_turns.acquire()).await;
+            let turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
+            if self.limit.until().is_none() {
+                return Ok(turn);
+            }
+        }
+    }
+
     /// Makes a request, and takes in what it brings until it ends or nobody needs it any more.
     async fn pour(
         &self,
@@ -144,6 +182,7 @@ impl Content {
         let patience = progress.heard + self.waits.patience;
         let connected = timeout_at(patience, self.connect(fetch, from)).await;
         let download = connected.map_err(|_| Error::Stalled)??;
+        self.limit.kept();
         if let Some(total) = fetch.answered(number, &download)? {
             self.learn_total(fetch, total).await?;
         }
@@ -248,7 +287,8 @@ impl Content {
     }
 }
 
-/// Whether it is no use to ask again at once. A picture that was made anew can be read from its beginning.
+/// Whether it is no use to ask again at once. A picture that was made anew can be read from its beginning, and a limit is
+/// waited for anew.
 fn is_of_google(error: &Error) -> bool {
-    !matches!(error, Error::Changed | Error::Cache(_) | Error::Store(_))
+    !matches!(error, Error::Changed | Error::Limited | Error::Cache(_) | Error::Store(_))
 }

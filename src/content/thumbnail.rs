@@ -26,6 +26,7 @@ impl Content {
 
     async fn picture_of(&self, info: &FileInfo, media: &MediaId) -> Result<Vec<u8>, Error> {
         let source = self.source(info.id, media).await?;
-        Ok(self.client.thumbnail(&source.base_url, PIXELS).await?.to_vec())
+        let ask = || self.client.thumbnail(&source.base_url, PIXELS);
+        Ok(self.limit.keep(self.waits.limit_passes(), ask).await?.to_vec())
     }
 }

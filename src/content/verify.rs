@@ -135,14 +135,16 @@ impl Content {
         match source.kind {
             MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
             MediaKind::Video => {
-                let size = self.client.download_size(&source.base_url, source.kind).await?;
+                let ask = || self.client.download_size(&source.base_url, source.kind);
+                let size = self.limit.keep(self.waits.limit_passes(), ask).await?;
                 size.map(Returned::Video).ok_or(Error::NoSize)
             }
         }
     }
 
     async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
-        let mut download = self.client.download(&source.base_url, source.kind, 0).await?;
+        let ask = || self.client.download(&source.base_url, source.kind, 0);
+        let mut download = self.limit.keep(self.waits.limit_passes(), ask).await?;
         // Deleted when it is dropped.
         let into = Arc::new(self.cache.begin(file)?);
         let mut size = 0;

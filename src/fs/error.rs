@@ -174,7 +174,7 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Interrupted(error) => api_errno(error),
         // Not EAGAIN: programs take that for "nothing yet" of a pipe, and some then for the end of the file.
         E::Processing => libc::EBUSY,
-        E::TooSlow | E::Stalled => libc::ETIMEDOUT,
+        E::TooSlow | E::Stalled | E::Limited => libc::ETIMEDOUT,
         E::NowhereYet
         | E::Changed
         | E::Short
