@@ -126,11 +126,11 @@ impl Client {
     }
 
     /// Makes a request for media, again and again while that can help. One that was too many for the minute is not
-    /// repeated: see [`Error::is_limited`].
+    /// repeated: all who fetch media have to wait.
     async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
         let attempt = || async {
             match self.fetch_once(method.clone(), url, from).await {
-                Err(error) if error.is_limited() => Ok(Err(error)),
+                Err(error) if error.is_throttled() => Ok(Err(error)),
                 outcome => outcome.map(Ok),
             }
         };

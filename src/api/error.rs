@@ -261,12 +261,6 @@ impl Error {
         })
     }
 
-    /// Whether a request for media was one too many for the minute. The client does not wait for that: all who fetch
-    /// media have to.
-    pub fn is_limited(&self) -> bool {
-        self.refusal().is_some_and(|it| it.class == Class::Media && it.status == 429)
-    }
-
     /// The answer, if there was a negative one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {

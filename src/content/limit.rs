@@ -91,7 +91,7 @@ impl Limit {
         loop {
             self.over(deadline).await?;
             match request().await {
-                Err(error) if error.is_limited() => self.reached(&error),
+                Err(error) if error.is_throttled() => self.reached(&error),
                 outcome => {
                     self.kept();
                     return Ok(outcome?);

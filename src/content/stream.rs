@@ -139,7 +139,7 @@ impl Content {
             }
             match outcome {
                 Ok(()) => return Ok(()),
-                Err(Error::Download(error)) if error.is_limited() => self.limit.reached(&error),
+                Err(Error::Download(error)) if error.is_throttled() => self.limit.reached(&error),
                 Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
                     self.urls.forget(&fetch.media);
                     renewed = true;
