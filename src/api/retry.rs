@@ -110,7 +110,7 @@ mod tests {
             Class::Read,
             status,
             true,
-            b"{}",
+            br#"{"error": {"message": "x", "status": "SOMETHING"}}"#,
             after,
         )))
     }
