@@ -81,8 +81,9 @@ impl Store {
         })
     }
 
-    /// Google has no room in an album for a file: whether there will be, since items are about to leave it. The
-    /// version whose place the file takes is one of them now, although its successor is not there yet.
+    /// Google has no room in an album for a file: whether there will be, since items are about to leave it, if only when
+    /// their successors have arrived. The version whose place the file takes is one of them now, although its successor
+    /// is not there yet.
     ///
     /// # Errors
     /// If the database fails.
@@ -91,7 +92,13 @@ impl Store {
             if let Some(old) = replaced_by(tx, file)? {
                 drop_member(tx, dir, old)?;
             }
-            super::memberships::is_left_by_some(tx, dir)
+            let is_edited = tx
+                .prepare_cached(
+                    "SELECT 1 FROM uploads u JOIN members m ON m.file = u.replaces \
+                     WHERE u.replaces IS NOT NULL AND m.dir = ?1 AND m.present <> 0",
+                )?
+                .exists([dir])?;
+            Ok(is_edited || super::memberships::is_left_by_some(tx, dir)?)
         })
     }
 
@@ -327,6 +334,21 @@ mod tests {
         store.write(|tx| Ok(tx.execute(sql, params![ours, hash(arrived)])?)).unwrap();
         store.write(|tx| merge(tx, ours, known)).unwrap();
         store.file(known).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_edit_makes_way_for_others_also_before_it_has_arrived() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        let Some(Child::File(edited)) = store.child(trip, &name("a.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        let other = store.create_file(trip, &name("b.jpg"), 0).unwrap().unwrap();
+        assert!(!store.make_way(trip, other).unwrap());
+        store.split(edited, None, 0).unwrap();
+        assert!(store.make_way(trip, other).unwrap());
+        assert!(!store.make_way(album(&store, "Other"), other).unwrap());
     }
 
     #[test]
