@@ -43,10 +43,10 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
         write(&world, &format!("{at}.jpg"), &camera::photo(at, &taken, at == 1));
     }
     write(&world, "sub/clip.mp4", &camera::movie(1, 1_556_442_000, (640, 360)));
-    world.sh(
-        "touch -d 2019-04-28T09:00:00.123456789 photo/*.jpg && cp -p photo/0.jpg 'photo/0 (1).jpg'",
-    );
+    world.sh("touch -d 2019-04-28T09:00:00.123456789 photo/*.jpg");
     world.sh("mkdir mnt/A && cp -rp photo/. mnt/A/ && sync mnt/A");
+    // The item has the name of the first.
+    world.sh("cp -p photo/0.jpg 'photo/0 (1).jpg' && cp -p 'photo/0 (1).jpg' mnt/A/ && sync mnt/A");
     world.sh("mv photo/3.jpg photo/z.jpg && mv mnt/A/3.jpg mnt/A/z.jpg");
     world.umount();
     world.sh("rm -r state/gphotosfs cache/gphotosfs");
