@@ -20,12 +20,13 @@ mod wire;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::media::{Album, AlbumId, MediaId, MediaItem, PageToken, UploadToken};
 use request::{limit_batch, limit_chars};
@@ -361,7 +362,7 @@ impl Client {
         let call = Call { query, ..get(NAME, ["mediaItems:batchGet"]) };
         let answer: wire::GetResults = match self.look(&call).await {
             Err(error) if error.refusal().is_some_and(|it| it.status == 500) && ids.len() > 1 => {
-                return self.get_items_singly(ids).await;
+                return self.complete_items(ids, HashMap::new()).await;
             }
             answer => answer?,
         };
@@ -379,43 +380,34 @@ impl Client {
         }
         // An item says itself which one it is; a refusal does not.
         tracing::info!("{NAME}: the answers are not in the order of the questions");
-        let mut items: HashMap<_, _> =
-            results.into_iter().flatten().map(|item| (item.id.clone(), item)).collect();
-        let mut ordered = Vec::with_capacity(ids.len());
-        for id in ids {
-            ordered.push(match items.remove(id) {
-                Some(item) => Ok(item),
-                None => self.get_item_or_status(id).await?,
-            });
-        }
-        Ok(ordered)
+        let got = results.into_iter().flatten().map(|item| (item.id.clone(), item)).collect();
+        self.complete_items(ids, got).await
     }
 
-    async fn get_items_singly(
+    /// The items asked for, in that order: those that were not `got` are fetched one by one.
+    async fn complete_items(
         &self,
         ids: &[MediaId],
+        mut got: HashMap<MediaId, MediaItem>,
     ) -> Result<Vec<Result<MediaItem, ItemStatus>>, Error> {
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            results.push(self.get_item_or_status(id).await?);
+            let item = match got.remove(id) {
+                Some(item) => Ok(item),
+                None => self.get_item(id).await,
+            };
+            results.push(match item {
+                Ok(item) => Ok(item),
+                Err(Error::Refused(refusal)) => match refusal.status {
+                    404 => Err(ItemStatus::new(5, &refusal.message)),
+                    400 => Err(ItemStatus::new(3, &refusal.message)),
+                    500 => Err(ItemStatus::new(13, &refusal.message)),
+                    _ => return Err(Error::Refused(refusal)),
+                },
+                Err(error) => return Err(error),
+            });
         }
         Ok(results)
-    }
-
-    async fn get_item_or_status(
-        &self,
-        id: &MediaId,
-    ) -> Result<Result<MediaItem, ItemStatus>, Error> {
-        match self.get_item(id).await {
-            Ok(item) => Ok(Ok(item)),
-            Err(Error::Refused(refusal)) => match refusal.status {
-                404 => Ok(Err(ItemStatus::new(5, &refusal.message))),
-                400 => Ok(Err(ItemStatus::new(3, &refusal.message))),
-                500 => Ok(Err(ItemStatus::new(13, &refusal.message))),
-                _ => Err(Error::Refused(refusal)),
-            },
-            Err(error) => Err(error),
-        }
     }
 
     /// Creates 1 to [`BATCH_MAX`] items, in an album if one is given, and answers for each in the order given.

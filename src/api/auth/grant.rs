@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::client_file::ClientSecret;
 use super::exchange::TokenAnswer;
 use super::{LoginError, file_error};
-use url::Url;
 
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
