@@ -146,9 +146,7 @@ impl Worker {
             self.try_now(now).await?;
         }
         let mut next = Earliest(now + NAP_MAX);
-        for trouble in
-            [&self.trouble, &self.write_trouble, &self.edit_trouble].into_iter().flatten()
-        {
+        for trouble in self.troubles() {
             if trouble.until > now {
                 next.consider(trouble.until);
             }
@@ -449,9 +447,13 @@ impl Worker {
     }
 
     fn show_trouble(&self) {
-        let troubles = [&self.trouble, &self.write_trouble, &self.edit_trouble];
-        *self.shared.trouble.lock() = troubles.into_iter().flatten().next().cloned();
+        *self.shared.trouble.lock() = self.troubles().next().cloned();
         self.shared.moved_on();
+    }
+
+    /// All there are, the one that holds up most first.
+    fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        [&self.trouble, &self.write_trouble, &self.edit_trouble].into_iter().flatten()
     }
 
     /// Without its tables the queue can do nothing but try again later: what Google was asked meanwhile
