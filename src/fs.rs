@@ -12,7 +12,7 @@ mod dirs;
 pub mod error;
 mod files;
 pub mod handles;
-pub mod place;
+pub mod node;
 mod requests;
 mod views;
 mod xattrs;
@@ -24,19 +24,19 @@ use std::time::{Duration, SystemTime};
 use crate::api;
 use crate::content::Content;
 use crate::library::names::CONTROL_DIR;
-use crate::library::{Follower, Library};
+use crate::library::{Library, ListingHandle};
 use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, FileInfo, Stat, Store, UploadState, from_nanos};
 use crate::upload::Pipeline;
 
 pub use dirs::{Listed, Rename};
 use error::{Error, Result};
-pub use files::{Change, Offset, Open, Opened};
+pub use files::{AttrChange, Offset, Open, Opened};
 use handles::Handles;
 pub use handles::{Fh, OpenFile};
-pub use place::{Ino, Place};
+pub use node::{Ino, Node};
 pub use requests::Requests;
-pub use xattrs::Demand;
+pub use xattrs::SetXattrMode;
 
 /// What the user chose.
 #[derive(Clone, Debug)]
@@ -137,12 +137,12 @@ impl Fs {
     pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
         let name = entry_name(name)?;
         match self.find(parent, &name)? {
-            Found::Place(place) => Ok(match self.getattr_now(place.ino())? {
-                Some(attr) => Some(self.named(parent, place, attr)?),
+            Lookup::Node(node) => Ok(match self.getattr_now(node.ino())? {
+                Some(attr) => Some(self.named(parent, node, attr)?),
                 None => None,
             }),
-            Found::Unknown(_) => Ok(None),
-            Found::Nothing => Err(Error::plain(libc::ENOENT)),
+            Lookup::Unknown(_) => Ok(None),
+            Lookup::NotFound => Err(Error::plain(libc::ENOENT)),
         }
     }
 
@@ -151,56 +151,56 @@ impl Fs {
         let name = entry_name(name)?;
         loop {
             match self.find(parent, &name)? {
-                Found::Place(place) => {
-                    let attr = self.getattr_in(Some(self.place(parent)?), place.ino()).await?;
-                    return self.named(parent, place, attr);
+                Lookup::Node(node) => {
+                    let attr = self.getattr_in(Some(self.node(parent)?), node.ino()).await?;
+                    return self.named(parent, node, attr);
                 }
-                Found::Unknown(followers) => {
-                    followers.iter().for_each(Follower::read_on);
-                    dirs::any_progress(followers).await?;
+                Lookup::Unknown(listings) => {
+                    listings.iter().for_each(ListingHandle::read_on);
+                    dirs::any_progress(listings).await?;
                 }
-                Found::Nothing => return Err(Error::plain(libc::ENOENT)),
+                Lookup::NotFound => return Err(Error::plain(libc::ENOENT)),
             }
         }
     }
 
-    fn find(&self, parent: Ino, name: &EntryName) -> Result<Found> {
-        let place = match self.place(parent)? {
-            Place::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => Place::Control,
-            Place::Dir(dir) => match self.store.child(dir, name)? {
-                Some(child) => place_of(child),
+    fn find(&self, parent: Ino, name: &EntryName) -> Result<Lookup> {
+        let node = match self.node(parent)? {
+            Node::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => Node::Control,
+            Node::Dir(dir) => match self.store.child(dir, name)? {
+                Some(child) => node_of_child(child),
                 None => {
-                    let followers = self.library.look(dir)?;
+                    let listings = self.library.refresh_if_due(dir)?;
                     // A listing that has just ended may have brought it.
                     match self.store.child(dir, name)? {
-                        Some(child) => place_of(child),
-                        None if followers.is_empty() => return Ok(Found::Nothing),
-                        None => return Ok(Found::Unknown(followers)),
+                        Some(child) => node_of_child(child),
+                        None if listings.is_empty() => return Ok(Lookup::NotFound),
+                        None => return Ok(Lookup::Unknown(listings)),
                     }
                 }
             },
-            Place::Control => match name.as_bytes() {
-                b"status.json" => Place::Status,
-                b"metrics" => Place::Metrics,
-                b"failed" => Place::Failed(DirId::ROOT),
-                b"library" => Place::Library,
-                _ => return Ok(Found::Nothing),
+            Node::Control => match name.as_bytes() {
+                b"status.json" => Node::Status,
+                b"metrics" => Node::Metrics,
+                b"failed" => Node::Failed(DirId::ROOT),
+                b"library" => Node::Library,
+                _ => return Ok(Lookup::NotFound),
             },
-            Place::Library => match views::called(name) {
-                Some(view) => Place::View(view),
-                None => return Ok(Found::Nothing),
+            Node::Library => match views::called(name) {
+                Some(view) => Node::View(view),
+                None => return Ok(Lookup::NotFound),
             },
-            Place::View(view) => return self.find_in_view(view, name),
-            Place::Failed(dir) => match self.store.failed_child(dir, name)? {
-                Some(Child::Dir(dir)) => Place::Failed(dir),
-                Some(Child::File(file)) => Place::File(file),
-                None => return Ok(Found::Nothing),
+            Node::View(view) => return self.find_in_view(view, name),
+            Node::Failed(dir) => match self.store.failed_child(dir, name)? {
+                Some(Child::Dir(dir)) => Node::Failed(dir),
+                Some(Child::File(file)) => Node::File(file),
+                None => return Ok(Lookup::NotFound),
             },
-            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
-        Ok(Found::Place(place))
+        Ok(Lookup::Node(node))
     }
 
     /// Attributes from what is kept; `None` if Google must be asked for the size, or the content is about to change.
@@ -217,19 +217,19 @@ impl Fs {
             valid: VALID_MAX,
         };
         let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
-        Ok(Some(match self.place(ino)? {
-            Place::Dir(id) => {
+        Ok(Some(match self.node(ino)? {
+            Node::Dir(id) => {
                 let known = self.store.dir(id)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
                 dir(2 + self.store.subdir_count(id)?, dir_mode, from_nanos(known.names_changed_ns))
             }
-            Place::Control => dir(4, 0o555, self.began),
+            Node::Control => dir(4, 0o555, self.began),
             // 1 says that subdirectories are not counted.
-            Place::Failed(_) | Place::View(View::By(_)) => dir(1, dir_mode, self.began),
+            Node::Failed(_) | Node::View(View::By(_)) => dir(1, dir_mode, self.began),
             // As on a filesystem that is mounted read-only, modes do not tell that nothing can be changed: what
             // is copied from here can be changed there.
-            Place::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
-            Place::View(_) => dir(2, dir_mode, self.began),
-            Place::Status | Place::Metrics => {
+            Node::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
+            Node::View(_) => dir(2, dir_mode, self.began),
+            Node::Status | Node::Metrics => {
                 let now = SystemTime::now();
                 Attr {
                     ino,
@@ -244,8 +244,8 @@ impl Fs {
                     valid: Duration::ZERO,
                 }
             }
-            Place::File(file) | Place::Viewed(file) => {
-                let info = self.shown(self.place(ino)?, file)?;
+            Node::File(file) | Node::ReadOnlyFile(file) => {
+                let info = self.shown(self.node(ino)?, file)?;
                 let Some(length) = self.length(&info) else { return Ok(None) };
                 match length.shown(&info) {
                     Some(size) => self.file_attr(ino, &info.stat(), size),
@@ -263,16 +263,16 @@ impl Fs {
     }
 
     /// As [`Fs::getattr`], for who has looked it up in a directory.
-    async fn getattr_in(&self, parent: Option<Place>, ino: Ino) -> Result<Attr> {
+    async fn getattr_in(&self, parent: Option<Node>, ino: Ino) -> Result<Attr> {
         if let Some(attr) = self.getattr_now(ino)? {
             return Ok(attr);
         }
-        let place = self.place(ino)?;
-        let file = place.file().ok_or_else(|| Error::plain(libc::ESTALE))?;
+        let node = self.node(ino)?;
+        let file = node.file().ok_or_else(|| Error::plain(libc::ESTALE))?;
         let info = self.file(file)?;
         if info.size.is_none() {
-            if let Some(within) = parent.and_then(Place::within) {
-                self.content.looked_up(within, info.id)?;
+            if let Some(scope) = parent.and_then(Node::listing_scope) {
+                self.content.looked_up(scope, info.id)?;
             }
             if let Err(error) = self.content.learn_size(&info).await {
                 // A listing must not fail because one size is not to be had.
@@ -287,7 +287,7 @@ impl Fs {
         match self.getattr_now(ino)? {
             Some(attr) => Ok(attr),
             None => {
-                let info = self.shown(place, file)?;
+                let info = self.shown(node, file)?;
                 let attr = self.file_attr(ino, &info.stat(), info.size.unwrap_or(0));
                 Ok(Attr { valid: Duration::ZERO, ..attr })
             }
@@ -297,19 +297,19 @@ impl Fs {
     /// Attributes of what a listing has told, as far as they are kept: what would take asking is good for no time, so
     /// that the kernel asks. `None` for what has gone meanwhile.
     fn attrs(&self, parent: Ino, listed: &[Listed]) -> Result<Vec<Option<Attr>>> {
-        let parent = self.place(parent)?;
+        let parent = self.node(parent)?;
         let name_valid = match parent {
-            Place::Dir(dir) => self.library.good_for(dir)?,
+            Node::Dir(dir) => self.library.names_ttl(dir)?,
             _ => Duration::ZERO,
         };
         let files: Vec<_> =
-            listed.iter().filter_map(|it| Place::of(it.ino).and_then(Place::file)).collect();
+            listed.iter().filter_map(|it| Node::of(it.ino).and_then(Node::file)).collect();
         let mut stats = self.store.stats(&files)?.into_iter();
         let attr = |it: &Listed| -> Result<Option<Attr>> {
-            let found = match self.place(it.ino)? {
-                place @ (Place::File(_) | Place::Viewed(_)) => {
+            let found = match self.node(it.ino)? {
+                node @ (Node::File(_) | Node::ReadOnlyFile(_)) => {
                     let Some(stat) = stats.next().flatten() else { return Ok(None) };
-                    self.attr_of_listed(place, stat)
+                    self.attr_of_listed(node, stat)
                 }
                 _ => self.getattr_now(it.ino),
             };
@@ -322,14 +322,14 @@ impl Fs {
         listed.iter().map(attr).collect()
     }
 
-    fn attr_of_listed(&self, place: Place, stat: Stat) -> Result<Option<Attr>> {
+    fn attr_of_listed(&self, node: Node, stat: Stat) -> Result<Option<Attr>> {
         // Of what is open the row does not tell all.
         let open = stat.upload == Some(UploadState::Open) || self.handles.opened(stat.id).is_some();
-        if open && let Some(attr) = self.getattr_now(place.ino())? {
+        if open && let Some(attr) = self.getattr_now(node.ino())? {
             return Ok(Some(attr));
         }
-        let links = if place.is_in_views() { 1 } else { stat.links };
-        let attr = self.file_attr(place.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
+        let links = if node.is_in_views() { 1 } else { stat.links };
+        let attr = self.file_attr(node.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
         let unknown = open || (stat.size.is_none() && self.config.exact_sizes);
         Ok(Some(Attr { valid: if unknown { Duration::ZERO } else { attr.valid }, ..attr }))
     }
@@ -338,7 +338,7 @@ impl Fs {
         // What a writer changes only the spool file knows; and of what becomes of a file that has been merged into
         // another the kernel is told under the other's number.
         let told = stat.upload != Some(UploadState::Open)
-            && Place::File(stat.id).ino() == ino
+            && Node::File(stat.id).ino() == ino
             // Whoever has it open is shown another size, as long as it is open.
             && stat.size.is_none_or(|kept| kept == size);
         let mode = if self.config.read_only { 0o444 } else { 0o644 };
@@ -360,10 +360,10 @@ impl Fs {
 
     /// Attributes of something that was found by its name. The name is good until somebody must look whether it still
     /// is at Google: then the kernel has to ask, so that somebody does.
-    fn named(&self, parent: Ino, place: Place, attr: Attr) -> Result<Attr> {
-        let valid = match (self.place(parent)?, place) {
-            (Place::Dir(dir), Place::Dir(_) | Place::File(_)) => self.library.good_for(dir)?,
-            (Place::Dir(_), Place::Control) | (Place::Control, _) => VALID_MAX,
+    fn named(&self, parent: Ino, node: Node, attr: Attr) -> Result<Attr> {
+        let valid = match (self.node(parent)?, node) {
+            (Node::Dir(dir), Node::Dir(_) | Node::File(_)) => self.library.names_ttl(dir)?,
+            (Node::Dir(_), Node::Control) | (Node::Control, _) => VALID_MAX,
             // Elsewhere names come and go without notice.
             _ => Duration::ZERO,
         };
@@ -387,22 +387,22 @@ impl Fs {
         use crate::upload::Scope;
         // Names that were taken away, also if waiting for the rest should fail.
         self.store.make_durable()?;
-        let scope = match self.place(ino)? {
-            Place::Dir(DirId::ROOT)
-            | Place::Control
-            | Place::Failed(_)
-            | Place::Status
-            | Place::Metrics => Scope::All,
-            Place::Dir(dir) => Scope::Dir(dir),
-            Place::File(file) => Scope::File(file),
+        let scope = match self.node(ino)? {
+            Node::Dir(DirId::ROOT)
+            | Node::Control
+            | Node::Failed(_)
+            | Node::Status
+            | Node::Metrics => Scope::All,
+            Node::Dir(dir) => Scope::Dir(dir),
+            Node::File(file) => Scope::File(file),
             // Nothing is on its way there.
-            Place::Library | Place::View(_) | Place::Viewed(_) => return Ok(()),
+            Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => return Ok(()),
         };
         Ok(self.pipeline.drain(scope).await?)
     }
 
-    fn place(&self, ino: Ino) -> Result<Place> {
-        Place::of(ino).ok_or_else(|| Error::plain(libc::ESTALE))
+    fn node(&self, ino: Ino) -> Result<Node> {
+        Node::of(ino).ok_or_else(|| Error::plain(libc::ESTALE))
     }
 
     /// What is known of a file, as a reader would find it now.
@@ -419,17 +419,17 @@ impl Fs {
     }
 }
 
-enum Found {
-    Place(Place),
+enum Lookup {
+    Node(Node),
     /// The directory has not been listed completely: only Google knows.
-    Unknown(Vec<Follower>),
-    Nothing,
+    Unknown(Vec<ListingHandle>),
+    NotFound,
 }
 
-fn place_of(child: Child) -> Place {
+fn node_of_child(child: Child) -> Node {
     match child {
-        Child::Dir(dir) => Place::Dir(dir),
-        Child::File(file) => Place::File(file),
+        Child::Dir(dir) => Node::Dir(dir),
+        Child::File(file) => Node::File(file),
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Opened, Rename};
+use crate::fs::{Attr, AttrChange, Fh, Fs, Ino, Offset, Open, Opened, Rename, SetXattrMode};
 use crate::store;
 use modes::Modes;
 
@@ -327,7 +327,7 @@ impl Filesystem for Adapter {
                 TimeOrNow::Now => now,
             })
         });
-        let change = Change { size, atime, mtime };
+        let change = AttrChange { size, atime, mtime };
         self.wait(
             req,
             move |fs| async move { fs.setattr(node, fh, change).await },
@@ -721,16 +721,16 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.fs.requests().setxattr.up();
-        let demand = match flags {
-            0 => Demand::Nothing,
-            libc::XATTR_CREATE => Demand::Absent,
-            libc::XATTR_REPLACE => Demand::Present,
+        let mode = match flags {
+            0 => SetXattrMode::Any,
+            libc::XATTR_CREATE => SetXattrMode::Create,
+            libc::XATTR_REPLACE => SetXattrMode::Replace,
             _ => return reply.error(Errno::EINVAL),
         };
         let (node, name, value) = (ino(node), name.as_bytes().to_vec(), value.to_vec());
         self.wait(
             req,
-            move |fs| async move { fs.setxattr(node, &name, &value, demand).await },
+            move |fs| async move { fs.setxattr(node, &name, &value, mode).await },
             move |outcome| empty("setxattr", outcome, reply),
         );
     }

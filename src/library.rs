@@ -3,13 +3,13 @@
 //! Answers come from the store; this module sees to it that the store holds what Google says, lazily
 //! and page by page, and makes, renames and looks for albums. It knows nothing of uploads.
 
-mod follower;
 mod listing;
+mod listing_handle;
 mod moving;
 pub mod names;
+mod pager;
 mod refreshes;
 mod views;
-mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,9 +22,9 @@ use crate::api::{self, BaseUrls};
 use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumIntent, Store, TreeError};
 
-pub use follower::Follower;
-use follower::{Demand, Listings};
-pub use listing::Subject;
+pub use listing::ListingTarget;
+pub use listing_handle::ListingHandle;
+use listing_handle::{Extent, Listings};
 use refreshes::Refreshes;
 pub use refreshes::Refreshing;
 
@@ -151,13 +151,13 @@ impl Library {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn look(&self, dir: DirId) -> Result<Vec<Follower>, store::Error> {
+    pub fn refresh_if_due(&self, dir: DirId) -> Result<Vec<ListingHandle>, store::Error> {
         let now = self.now();
         let mut awaited = Vec::new();
         let listed_at = self.store.albums_listed_at()?;
         if listed_at.is_none() {
             let is_listed = |store: &Store| Ok(store.albums_listed_at()?.is_some());
-            awaited.extend(self.start_first(Subject::Albums, is_listed)?);
+            awaited.extend(self.start_first(ListingTarget::Albums, is_listed)?);
         }
         let age = listed_at.and_then(|at| now.duration_since(at).ok()).unwrap_or(Duration::MAX);
         match self.store.dir(dir)?.and_then(|dir| dir.album) {
@@ -167,14 +167,16 @@ impl Library {
                         let album = store.dir(dir)?.and_then(|dir| dir.album);
                         Ok(album.is_none_or(|album| album.listed_at.is_some()))
                     };
-                    awaited.extend(self.start_first(Subject::Items(dir), is_listed)?);
+                    awaited.extend(self.start_first(ListingTarget::Items(dir), is_listed)?);
                 } else if !self.is_recent(album.told_at, now) {
-                    self.ask_about(dir, age, now)?;
+                    self.check_for_changes(dir, age, now)?;
                 } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {
-                    self.renew(Subject::Items(dir));
+                    self.relist(ListingTarget::Items(dir));
                 }
             }
-            _ if listed_at.is_some() && age >= self.config.refresh => self.renew(Subject::Albums),
+            _ if listed_at.is_some() && age >= self.config.refresh => {
+                self.relist(ListingTarget::Albums)
+            }
             _ => {}
         }
         Ok(awaited)
@@ -182,7 +184,7 @@ impl Library {
 
     /// Has Google asked whether an album has changed: by itself, or by the list of all albums, which
     /// also tells of new albums below it, if that costs no more or has not been done for long.
-    fn ask_about(
+    fn check_for_changes(
         &self,
         dir: DirId,
         list_age: Duration,
@@ -191,7 +193,7 @@ impl Library {
         let pages = self.store.albums_pages()?;
         let list_age_max = self.config.refresh.saturating_mul(pages.saturating_mul(LIST_SHARE));
         self.memory.check_after(dir);
-        if let Some(albums) = self.listings.get(Subject::Albums) {
+        if let Some(albums) = self.listings.get(ListingTarget::Albums) {
             albums.finish();
             return Ok(());
         }
@@ -199,9 +201,9 @@ impl Library {
             || list_age >= list_age_max
             || !self.memory.may_ask(dir, pages, self.config.refresh, now)
         {
-            self.renew(Subject::Albums);
+            self.relist(ListingTarget::Albums);
         } else {
-            self.renew(Subject::Album(dir));
+            self.relist(ListingTarget::Album(dir));
         }
         Ok(())
     }
@@ -211,7 +213,7 @@ impl Library {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn good_for(&self, dir: DirId) -> Result<Duration, store::Error> {
+    pub fn names_ttl(&self, dir: DirId) -> Result<Duration, store::Error> {
         let (refresh, now) = (self.config.refresh, self.now());
         let told_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {
             Some(album) if album.remote.is_some() => {
@@ -222,7 +224,7 @@ impl Library {
         let age = told_at.and_then(|at| now.duration_since(at).ok());
         match age.and_then(|age| refresh.checked_sub(age)).filter(|left| !left.is_zero()) {
             Some(left) => Ok(left),
-            None => self.look(dir).map(|_| refresh),
+            None => self.refresh_if_due(dir).map(|_| refresh),
         }
     }
 
@@ -236,22 +238,22 @@ impl Library {
     }
 
     /// The listings that run or pause now.
-    pub fn running(&self) -> Vec<Follower> {
+    pub fn running(&self) -> Vec<ListingHandle> {
         self.listings.all()
     }
 
-    /// Waits until everything that `look` would wait for is complete.
+    /// Waits until everything that `refresh_if_due` would wait for is complete.
     ///
     /// # Errors
     /// If a listing fails.
     pub async fn complete(&self, dir: DirId) -> Result<(), Error> {
         loop {
             let library = self.clone();
-            let awaited = self.store.run(move |_| library.look(dir)).await?;
-            awaited.iter().for_each(Follower::finish);
+            let awaited = self.store.run(move |_| library.refresh_if_due(dir)).await?;
+            awaited.iter().for_each(ListingHandle::finish);
             let mut complete = true;
-            for follower in awaited {
-                complete &= follower.complete().await?;
+            for handle in awaited {
+                complete &= handle.complete().await?;
             }
             if complete {
                 return Ok(());
@@ -267,12 +269,12 @@ impl Library {
     /// # Errors
     /// If a listing fails. What was not reached by then is listed again when it is next looked at.
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
-        self.memory.forgive();
-        self.list_anew(Subject::Albums).await?;
+        self.memory.clear_failures();
+        self.relist_now(ListingTarget::Albums).await?;
         let albums = self.store.run(move |store| store.distrust_listings(dir)).await?;
         let refresh = self.refreshes.begin(albums.len());
         let listings = albums.into_iter().map(async |dir| {
-            self.list_items_anew(dir).await?;
+            self.relist_items_now(dir).await?;
             refresh.listed();
             Ok(())
         });
@@ -288,20 +290,20 @@ impl Library {
     }
 
     /// An album that has been deleted at Google stays while files in it are only here, and has nothing to list.
-    async fn list_items_anew(&self, dir: DirId) -> Result<(), Error> {
-        match self.list_anew(Subject::Items(dir)).await {
+    async fn relist_items_now(&self, dir: DirId) -> Result<(), Error> {
+        match self.relist_now(ListingTarget::Items(dir)).await {
             Err(error) if error.is_not_found() => Ok(()),
             outcome => outcome,
         }
     }
 
     /// A listing that is running may have begun before what the caller wants to see.
-    async fn list_anew(&self, subject: Subject) -> Result<(), Error> {
-        if let Some(running) = self.listings.outdate(subject) {
+    async fn relist_now(&self, target: ListingTarget) -> Result<(), Error> {
+        if let Some(running) = self.listings.supersede(target) {
             // Its outcome does not matter: the next one's does.
             let _ = running.complete().await;
         }
-        self.start(subject, Demand::All).complete().await?;
+        self.start(target, Extent::All).complete().await?;
         Ok(())
     }
 
@@ -364,7 +366,7 @@ impl Library {
     async fn found_by_listing(&self, dir: DirId) -> Result<bool, Error> {
         for pause in SETTLE_PAUSES {
             tokio::time::sleep(pause).await;
-            self.list_anew(Subject::Albums).await?;
+            self.relist_now(ListingTarget::Albums).await?;
             let found = self
                 .store
                 .run(move |store| Ok(store.dir(dir)?.and_then(|dir| dir.album)))

@@ -14,7 +14,7 @@ use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
 use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{Change, Fs, Ino, Listed, Offset, Open, Place, Rename};
+use gphotosfs::fs::{AttrChange, Fs, Ino, Listed, Node, Offset, Open, Rename};
 use gphotosfs::profile::Profile;
 use tokio::runtime::Runtime;
 
@@ -170,7 +170,7 @@ impl World {
     /// Has a file downloaded, and waits until it is kept.
     fn download(&self, file: Ino) {
         let engine = &self.parts.as_ref().unwrap().engine;
-        let file = Place::of(file).and_then(Place::file).unwrap();
+        let file = Node::of(file).and_then(Node::file).unwrap();
         let info = engine.store.file(file).unwrap().unwrap();
         self.runtime.block_on(engine.content.whole(&info)).unwrap();
     }
@@ -654,7 +654,11 @@ fn an_interrupted_truncation_does_not_keep_the_file_open() {
     let file = world.list(trip)[0].ino;
     world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 5000);
     let fs = world.fs();
-    world.interrupted(fs.setattr(file, None, Change { size: Some(100), ..Change::default() }));
+    world.interrupted(fs.setattr(
+        file,
+        None,
+        AttrChange { size: Some(100), ..AttrChange::default() },
+    ));
     world.write(file, REWRITE, &photo(3));
     world.sync(trip);
     assert_eq!(world.try_read(file).unwrap(), photo(3));

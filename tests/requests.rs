@@ -79,7 +79,7 @@ impl World {
 
     /// Looks at a directory, and lets what that has led to come to its end.
     fn look(&self, dir: DirId) {
-        self.library.look(dir).unwrap();
+        self.library.refresh_if_due(dir).unwrap();
         self.settle();
     }
 
@@ -151,7 +151,7 @@ fn the_next_page_is_asked_for_while_this_one_is_kept() {
         }
     };
     world.emulator.hold(Call::MediaItemsSearch, Moment::Answer);
-    for listing in world.library.look(dir).unwrap() {
+    for listing in world.library.refresh_if_due(dir).unwrap() {
         world.runtime.spawn(listing.complete());
     }
     wait_for(1);
@@ -174,7 +174,7 @@ fn who_looks_while_a_listing_ends_does_not_begin_another() {
     for entry in albums {
         let Child::Dir(dir) = entry.child else { panic!("{entry:?}") };
         // As whoever reads a directory does, but without a pause.
-        while !world.library.look(dir).unwrap().is_empty() {}
+        while !world.library.refresh_if_due(dir).unwrap().is_empty() {}
     }
     assert_eq!(world.requests(), u64::from(ALBUMS));
 }
@@ -223,7 +223,7 @@ fn a_day_of_looking_at_a_view() {
     let world = World::new(1, 3282);
     world.emulator.reset_stats();
     for _ in 0..DAY.as_secs() / REFRESH.as_secs() {
-        world.library.look_at(View::All).unwrap();
+        world.library.refresh_view_if_due(View::All).unwrap();
         world.settle();
         world.pass(REFRESH);
     }
@@ -317,7 +317,7 @@ fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_tha
 #[test]
 fn one_refresh_of_a_view_of_many_pages_shows_what_has_come_and_gone() {
     let world = World::new(1, 250);
-    world.library.look_at(View::All).unwrap();
+    world.library.refresh_view_if_due(View::All).unwrap();
     world.settle();
     let seen = || world.engine.store.view_entries(View::All, 0, 10_000).unwrap().len();
     assert_eq!(seen(), 250);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 
 use crate::media::FileId;
-use crate::store::Within;
+use crate::store::ListingScope;
 
 /// Directories that are remembered.
 const WALKS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
@@ -23,7 +23,7 @@ const ALONE: u32 = 3;
 const LATELY: Duration = Duration::from_secs(60);
 
 /// See the module.
-pub(super) struct Walks(LruCache<Within, Walk>);
+pub(super) struct Walks(LruCache<ListingScope, Walk>);
 
 #[derive(Default)]
 struct Walk {
@@ -42,25 +42,25 @@ impl Default for Walks {
 
 impl Walks {
     /// Somebody is about to list a directory.
-    pub(super) fn listed(&mut self, within: Within, now: Instant) {
-        self.0.get_or_insert_mut(within, Walk::default).listed = Some(now);
+    pub(super) fn listed(&mut self, scope: ListingScope, now: Instant) {
+        self.0.get_or_insert_mut(scope, Walk::default).listed = Some(now);
     }
 
     /// Where a directory was looked at last.
-    pub(super) fn last(&self, within: Within) -> Option<FileId> {
-        self.0.peek(&within)?.last
+    pub(super) fn last(&self, scope: ListingScope) -> Option<FileId> {
+        self.0.peek(&scope)?.last
     }
 
     /// A file whose size is not known is looked up; `follows` says whether it stands close to the last one. Says how
     /// many sizes behind it are to be learnt with its own.
     pub(super) fn looked_up(
         &mut self,
-        within: Within,
+        scope: ListingScope,
         file: FileId,
         follows: bool,
         now: Instant,
     ) -> u32 {
-        let walk = self.0.get_or_insert_mut(within, Walk::default);
+        let walk = self.0.get_or_insert_mut(scope, Walk::default);
         walk.in_a_row = if follows { walk.in_a_row.saturating_add(1) } else { 1 };
         walk.last = Some(file);
         let listed = walk.listed.is_some_and(|at| now.duration_since(at) < LATELY);
@@ -73,8 +73,8 @@ impl Walks {
     /// A file is opened: whoever has looked it up did so to read it.
     pub(super) fn opened(&mut self, file: FileId) {
         let read = self.0.iter().find(|(_, walk)| walk.last == Some(file)).map(|(it, _)| *it);
-        if let Some(within) = read {
-            self.0.pop(&within);
+        if let Some(scope) = read {
+            self.0.pop(&scope);
         }
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::media::DirId;
 
-    const DIR: Within = Within::Dir(DirId(7));
+    const DIR: ListingScope = ListingScope::Dir(DirId(7));
 
     /// What is learnt ahead of look-ups one behind the other.
     fn walk(walks: &mut Walks, count: i64, now: Instant) -> Vec<u32> {

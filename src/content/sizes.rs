@@ -15,7 +15,7 @@ use super::vain::{Pauses, Vain};
 use super::{Content, Error};
 use crate::api::{Advice, SourceError};
 use crate::media::{FileId, MediaId};
-use crate::store::{self, FileInfo, Within};
+use crate::store::{self, FileInfo, ListingScope};
 
 /// How many sizes are asked for at a time.
 const AT_A_TIME: usize = 16;
@@ -139,25 +139,25 @@ impl Content {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn looked_up(&self, within: Within, file: FileId) -> store::Result<()> {
+    pub fn looked_up(&self, scope: ListingScope, file: FileId) -> store::Result<()> {
         if self.sizes.vain.why_not(file).is_some() {
             return Ok(());
         }
-        let last = self.sizes.walks.lock().last(within);
+        let last = self.sizes.walks.lock().last(scope);
         let follows = match last {
-            Some(last) => self.store.unsized_between(within, last, file, NEAR)? < NEAR,
+            Some(last) => self.store.unsized_between(scope, last, file, NEAR)? < NEAR,
             None => false,
         };
-        let ahead = self.sizes.walks.lock().looked_up(within, file, follows, Instant::now());
+        let ahead = self.sizes.walks.lock().looked_up(scope, file, follows, Instant::now());
         if ahead > 0 {
-            self.learn_sizes_after(within, file, ahead);
+            self.learn_sizes_after(scope, file, ahead);
         }
         Ok(())
     }
 
     /// Somebody is about to list a directory.
-    pub fn listed(&self, within: Within) {
-        self.sizes.walks.lock().listed(within, Instant::now());
+    pub fn listed(&self, scope: ListingScope) {
+        self.sizes.walks.lock().listed(scope, Instant::now());
     }
 
     /// Somebody opens a file.
@@ -165,13 +165,13 @@ impl Content {
         self.sizes.walks.lock().opened(file);
     }
 
-    fn learn_sizes_after(&self, within: Within, file: FileId, ahead: u32) {
+    fn learn_sizes_after(&self, scope: ListingScope, file: FileId, ahead: u32) {
         let content = self.clone();
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
             let Ok(_alone) = content.sizes.ahead.try_lock() else { return };
             let unknown =
-                content.store.run(move |store| store.unsized_after(within, file, ahead)).await;
+                content.store.run(move |store| store.unsized_after(scope, file, ahead)).await;
             // In their order, so that those whose addresses come together are asked for together. What stops one stops
             // all: those behind it do not ask.
             let learn = async |info| drop(content.learn_size(&info).await);

@@ -3,10 +3,10 @@
 use tokio::task::JoinSet;
 
 use super::error::{Error, Result};
-use super::place::{Ino, Place};
-use super::{Attr, Fs, entry_name, place_of};
+use super::node::{Ino, Node};
+use super::{Attr, Fs, entry_name, node_of_child};
 use crate::api::{ALBUM_ITEMS_MAX, Scope};
-use crate::library::Follower;
+use crate::library::ListingHandle;
 use crate::library::names::is_trash;
 use crate::media::{DirId, EntryName, FileId, View};
 use crate::store::{Child, DirEntry, TreeError, Unlinked};
@@ -37,23 +37,23 @@ impl Fs {
     /// Somebody is about to look at a directory: listings that are due begin. Says whether the kernel may keep what it
     /// reads: all names are there, and it is told of changes.
     pub fn opendir(&self, ino: Ino) -> Result<bool> {
-        let place = self.place(ino)?;
-        if let Some(within) = place.within() {
-            self.content.listed(within);
+        let node = self.node(ino)?;
+        if let Some(scope) = node.listing_scope() {
+            self.content.listed(scope);
         }
-        match place {
-            Place::Dir(dir) => {
+        match node {
+            Node::Dir(dir) => {
                 if self.store.dir(dir)?.is_none() {
                     return Err(Error::plain(libc::ESTALE));
                 }
-                Ok(self.library.look(dir)?.is_empty())
+                Ok(self.library.refresh_if_due(dir)?.is_empty())
             }
-            Place::View(view) => {
-                self.library.look_at(view)?;
+            Node::View(view) => {
+                self.library.refresh_view_if_due(view)?;
                 Ok(false)
             }
-            Place::Control | Place::Failed(_) | Place::Library => Ok(false),
-            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+            Node::Control | Node::Failed(_) | Node::Library => Ok(false),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 Err(Error::plain(libc::ENOTDIR))
             }
         }
@@ -92,90 +92,93 @@ impl Fs {
 
     async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {
         loop {
-            // The followers are asked for first: a page that comes after the store was read is noticed.
-            let (listed, followers) = self.kept(ino, offset, limit)?;
-            if !listed.is_empty() || followers.is_empty() {
+            // The listings are asked for first: a page that comes after the store was read is noticed.
+            let (listed, listings) = self.kept(ino, offset, limit)?;
+            if !listed.is_empty() || listings.is_empty() {
                 return Ok(listed);
             }
-            any_progress(followers).await?;
+            any_progress(listings).await?;
         }
     }
 
-    fn kept(&self, ino: Ino, offset: u64, limit: u32) -> Result<(Vec<Listed>, Vec<Follower>)> {
-        let place = self.place(ino)?;
-        let followers = match place {
-            Place::Dir(dir) => self.library.look(dir)?,
-            Place::View(view) => self.library.look_at(view)?,
+    fn kept(&self, ino: Ino, offset: u64, limit: u32) -> Result<(Vec<Listed>, Vec<ListingHandle>)> {
+        let node = self.node(ino)?;
+        let listings = match node {
+            Node::Dir(dir) => self.library.refresh_if_due(dir)?,
+            Node::View(view) => self.library.refresh_view_if_due(view)?,
             _ => Vec::new(),
         };
         let mut listed = Vec::new();
         if offset < OFFSET_OF_FIRST {
             for (at, name) in [(0, "."), (1, "..")] {
                 if offset <= at {
-                    let ino = if at == 0 { ino } else { self.parent(place)? };
+                    let ino = if at == 0 { ino } else { self.parent(node)? };
                     listed.push(Listed { ino, is_dir: true, name: name.into(), next: at + 1 });
                 }
             }
         }
         let cookie = i64::try_from(offset.saturating_sub(OFFSET_OF_FIRST)).unwrap_or(i64::MAX);
-        let own = |place: Place, name: &str, at: i64| Listed {
-            ino: place.ino(),
-            is_dir: !matches!(place, Place::Status | Place::Metrics),
+        let own = |node: Node, name: &str, at: i64| Listed {
+            ino: node.ino(),
+            is_dir: !matches!(node, Node::Status | Node::Metrics),
             name: name.into(),
             next: OFFSET_OF_FIRST + at as u64,
         };
-        match place {
-            Place::Dir(dir) => {
+        match node {
+            Node::Dir(dir) => {
                 listed.extend(
-                    self.store.entries(dir, cookie, limit)?.into_iter().map(|e| row(e, place_of)),
+                    self.store
+                        .entries(dir, cookie, limit)?
+                        .into_iter()
+                        .map(|e| row(e, node_of_child)),
                 );
             }
-            Place::Failed(dir) => {
+            Node::Failed(dir) => {
                 let mirror = |child| match child {
-                    Child::Dir(dir) => Place::Failed(dir),
-                    Child::File(file) => Place::File(file),
+                    Child::Dir(dir) => Node::Failed(dir),
+                    Child::File(file) => Node::File(file),
                 };
                 let entries = self.store.failed_entries(dir, cookie, limit)?;
                 listed.extend(entries.into_iter().map(|e| row(e, mirror)));
             }
-            Place::Control => {
+            Node::Control => {
                 let all = [
-                    own(Place::Status, "status.json", 1),
-                    own(Place::Failed(DirId::ROOT), "failed", 2),
-                    own(Place::Metrics, "metrics", 3),
-                    own(Place::Library, "library", 4),
+                    own(Node::Status, "status.json", 1),
+                    own(Node::Failed(DirId::ROOT), "failed", 2),
+                    own(Node::Metrics, "metrics", 3),
+                    own(Node::Library, "library", 4),
                 ];
                 listed.extend(
                     all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
                 );
             }
-            Place::Library => {
+            Node::Library => {
                 let all =
-                    (1..).zip(View::FIXED).map(|(at, it)| own(Place::View(it), &it.name(), at));
+                    (1..).zip(View::FIXED).map(|(at, it)| own(Node::View(it), &it.name(), at));
                 listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
             }
-            Place::View(view) => listed.extend(self.viewed(view, cookie, limit)?),
-            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+            Node::View(view) => listed.extend(self.viewed(view, cookie, limit)?),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         }
-        followers.iter().for_each(|it| it.read(cookie, !listed.is_empty()));
-        Ok((listed, followers))
+        listings.iter().for_each(|it| it.read(cookie, !listed.is_empty()));
+        Ok((listed, listings))
     }
 
-    fn parent(&self, place: Place) -> Result<Ino> {
+    fn parent(&self, node: Node) -> Result<Ino> {
         let parent = |dir| -> Result<DirId> {
             Ok(self.store.dir(dir)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent)
         };
-        Ok(match place {
-            Place::Dir(dir) => Place::Dir(parent(dir)?),
-            Place::Failed(DirId::ROOT) | Place::Library | Place::Status | Place::Metrics => {
-                Place::Control
+        Ok(match node {
+            Node::Dir(dir) => Node::Dir(parent(dir)?),
+            Node::Failed(DirId::ROOT) | Node::Library | Node::Status | Node::Metrics => {
+                Node::Control
             }
-            Place::View(View::Of(period)) => Place::View(View::By(period.span())),
-            Place::View(_) => Place::Library,
-            Place::Failed(dir) => Place::Failed(parent(dir)?),
-            Place::Control | Place::File(_) | Place::Viewed(_) => Place::Dir(DirId::ROOT),
+            Node::View(View::Of(period)) => Node::View(View::By(period.span())),
+            Node::View(_) => Node::Library,
+            Node::Failed(dir) => Node::Failed(parent(dir)?),
+            Node::Control | Node::File(_) | Node::ReadOnlyFile(_) => Node::Dir(DirId::ROOT),
         }
         .ino())
     }
@@ -196,8 +199,8 @@ impl Fs {
             let made = self.library.mkdir(dir, name).await;
             made.map_err(|error| Error::from(error).doing(|| format!("making the album {text}")))?
         };
-        let place = Place::Dir(made);
-        self.named(parent, place, self.getattr(place.ino()).await?)
+        let node = Node::Dir(made);
+        self.named(parent, node, self.getattr(node.ino()).await?)
     }
 
     /// Hides an empty album: Google cannot delete albums, so it stays there. What is only here is deleted.
@@ -214,18 +217,18 @@ impl Fs {
     pub fn unlink(&self, parent: Ino, name: &[u8]) -> Result<()> {
         self.check_writable()?;
         let name = entry_name(name)?;
-        let gone = match self.place(parent)? {
-            Place::Dir(DirId::ROOT) if name.as_bytes() == super::CONTROL_DIR.as_bytes() => {
+        let gone = match self.node(parent)? {
+            Node::Dir(DirId::ROOT) if name.as_bytes() == super::CONTROL_DIR.as_bytes() => {
                 return Err(Error::plain(libc::EISDIR));
             }
-            Place::Dir(dir) => {
+            Node::Dir(dir) => {
                 self.check_leaving(dir, &name)?;
                 self.store.unlink(dir, &name)??
             }
-            Place::Failed(dir) => self.store.failed_unlink(dir, &name)??,
-            Place::Control => return Err(Error::plain(libc::EPERM)),
-            Place::Library | Place::View(_) => return Err(Error::plain(libc::EROFS)),
-            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+            Node::Failed(dir) => self.store.failed_unlink(dir, &name)??,
+            Node::Control => return Err(Error::plain(libc::EPERM)),
+            Node::Library | Node::View(_) => return Err(Error::plain(libc::EROFS)),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
@@ -239,20 +242,20 @@ impl Fs {
     pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Ino> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
-        let file = self.place(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
+        let file = self.node(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
         self.pipeline.check_name(file, dir, &name)?;
         self.check_room(dir, Some(file), &name)?;
         self.check_joining(file, dir, None)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
         self.pipeline.wake();
-        Ok(Place::File(file).ino())
+        Ok(Node::File(file).ino())
     }
 
     /// Moves a name. Files move here alone; an album's new name is told to Google.
     pub async fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), how: Rename) -> Result<()> {
         let to = self.changeable(to.0, to.1, libc::EPERM)?;
-        if let Place::Failed(dir) = self.place(from.0)? {
+        if let Node::Failed(dir) = self.node(from.0)? {
             return self.retry((dir, entry_name(from.1)?), &to, how);
         }
         let from = self.changeable(from.0, from.1, libc::EPERM)?;
@@ -450,11 +453,11 @@ impl Fs {
     /// A directory in which names may change.
     pub(super) fn changeable_dir(&self, ino: Ino) -> Result<DirId> {
         self.check_writable()?;
-        match self.place(ino)? {
-            Place::Dir(dir) => Ok(dir),
-            Place::Control | Place::Failed(_) => Err(Error::plain(libc::EPERM)),
-            Place::Library | Place::View(_) => Err(Error::plain(libc::EROFS)),
-            Place::File(_) | Place::Viewed(_) | Place::Status | Place::Metrics => {
+        match self.node(ino)? {
+            Node::Dir(dir) => Ok(dir),
+            Node::Control | Node::Failed(_) => Err(Error::plain(libc::EPERM)),
+            Node::Library | Node::View(_) => Err(Error::plain(libc::EROFS)),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 Err(Error::plain(libc::ENOTDIR))
             }
         }
@@ -476,9 +479,9 @@ pub enum Rename {
     Exchange,
 }
 
-pub(super) fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
+pub(super) fn row(entry: DirEntry, node: impl Fn(Child) -> Node) -> Listed {
     Listed {
-        ino: place(entry.child).ino(),
+        ino: node(entry.child).ino(),
         is_dir: matches!(entry.child, Child::Dir(_)),
         name: entry.name.as_bytes().to_vec(),
         next: OFFSET_OF_FIRST + entry.cookie as u64,
@@ -486,10 +489,10 @@ pub(super) fn row(entry: DirEntry, place: impl Fn(Child) -> Place) -> Listed {
 }
 
 /// Waits until one of the listings has got further than when it was looked at.
-pub(super) async fn any_progress(followers: Vec<Follower>) -> Result<()> {
+pub(super) async fn any_progress(listings: Vec<ListingHandle>) -> Result<()> {
     let mut waiting = JoinSet::new();
-    for mut follower in followers {
-        waiting.spawn(async move { follower.progressed().await });
+    for mut listing in listings {
+        waiting.spawn(async move { listing.progressed().await });
     }
     match waiting.join_next().await {
         Some(Ok(outcome)) => Ok(outcome?),

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use super::error::{Error, Result};
 use super::handles::{Bytes, Fh, Handle, Item, OpenFile};
-use super::place::{Ino, Place};
-use super::xattrs::TOLD_DEADLINE;
+use super::node::{Ino, Node};
+use super::xattrs::INVALIDATION_DEADLINE;
 use super::{Attr, Fs, entry_name};
 use crate::content::{self, Reader, read_at};
 use crate::media::FileId;
@@ -47,7 +47,7 @@ pub struct Opened {
 
 /// What `setattr` is asked to change. Mode and owner are accepted and ignored.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Change {
+pub struct AttrChange {
     /// The new size in bytes.
     pub size: Option<u64>,
     /// The new time of the last access.
@@ -76,7 +76,7 @@ impl Fs {
             }
         };
         self.pipeline.opened(file);
-        let attr = self.file_attr(Place::File(file).ino(), &self.file(file)?.stat(), 0);
+        let attr = self.file_attr(Node::File(file).ino(), &self.file(file)?.stat(), 0);
         Ok((attr, Opened { fh, direct: false, local: None }))
     }
 
@@ -137,7 +137,7 @@ impl Fs {
             }
             _ => None,
         };
-        if !self.store.tell_attributes(info.id, TOLD_DEADLINE).await? {
+        if !self.store.tell_attributes(info.id, INVALIDATION_DEADLINE).await? {
             return Err(Error::because(libc::EIO, "the kernel does not take note of a size"));
         }
         match learnt {
@@ -192,21 +192,21 @@ impl Fs {
         if write {
             self.check_writable()?;
         }
-        let place = self.place(ino)?;
-        let file = match place {
-            Place::Viewed(_) if write => return Err(Error::plain(libc::EROFS)),
-            Place::File(file) | Place::Viewed(file) => file,
-            Place::Status | Place::Metrics if write => return Err(Error::plain(libc::EACCES)),
-            place @ (Place::Status | Place::Metrics) => {
+        let node = self.node(ino)?;
+        let file = match node {
+            Node::ReadOnlyFile(_) if write => return Err(Error::plain(libc::EROFS)),
+            Node::File(file) | Node::ReadOnlyFile(file) => file,
+            Node::Status | Node::Metrics if write => return Err(Error::plain(libc::EACCES)),
+            node @ (Node::Status | Node::Metrics) => {
                 let status = self.status()?;
-                let text = match place {
-                    Place::Metrics => status.metrics(),
+                let text = match node {
+                    Node::Metrics => status.metrics(),
                     _ => status.json()?,
                 };
                 let fh = self.handles.open_snapshot(text);
                 return Ok(Opened { fh, direct: true, local: None });
             }
-            Place::Dir(_) | Place::Control | Place::Failed(_) | Place::Library | Place::View(_) => {
+            Node::Dir(_) | Node::Control | Node::Failed(_) | Node::Library | Node::View(_) => {
                 return Err(Error::plain(libc::EISDIR));
             }
         };
@@ -224,7 +224,7 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        let unwritable = self.config.read_only || place.is_in_views();
+        let unwritable = self.config.read_only || node.is_in_views();
         let local = if unwritable { local(&open) } else { None };
         Ok(Opened { fh, direct: false, local })
     }
@@ -480,10 +480,10 @@ impl Fs {
     }
 
     /// Changes size and times; the kernel's other wishes are granted without effect but that on the time of change.
-    pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: Change) -> Result<Attr> {
+    pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: AttrChange) -> Result<Attr> {
         self.check_writable()?;
-        match self.place(ino)? {
-            Place::File(file) => {
+        match self.node(ino)? {
+            Node::File(file) => {
                 if let Some(size) = change.size {
                     self.resize(file, fh, size).await?;
                 }
@@ -492,12 +492,12 @@ impl Fs {
                     self.set_times(file, change)?;
                 }
             }
-            Place::Dir(_) if change.size.is_none() => {}
-            Place::Dir(_) => return Err(Error::plain(libc::EISDIR)),
-            Place::Control | Place::Status | Place::Metrics | Place::Failed(_) => {
+            Node::Dir(_) if change.size.is_none() => {}
+            Node::Dir(_) => return Err(Error::plain(libc::EISDIR)),
+            Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));
             }
-            Place::Library | Place::View(_) | Place::Viewed(_) => {
+            Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => {
                 return Err(Error::plain(libc::EROFS));
             }
         }
@@ -512,7 +512,7 @@ impl Fs {
             return self.resize_open(&open, size).await;
         }
         // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
-        let ino = Place::File(file).ino();
+        let ino = Node::File(file).ino();
         let how = Open { write: true, ..Open::default() };
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
@@ -605,7 +605,7 @@ impl Fs {
         }
     }
 
-    fn set_times(&self, file: FileId, change: Change) -> Result<()> {
+    fn set_times(&self, file: FileId, change: AttrChange) -> Result<()> {
         let info = self.file(file)?;
         let [atime, mtime] = [change.atime, change.mtime].map(|time| time.map(to_nanos));
         if let (Some(_), Some(mtime)) = (info.upload, mtime) {

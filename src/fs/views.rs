@@ -2,8 +2,8 @@
 
 use super::dirs::{Listed, OFFSET_OF_FIRST, row};
 use super::error::{Error, Result};
-use super::place::{Ino, Place};
-use super::{Attr, Found, Fs};
+use super::node::{Ino, Node};
+use super::{Attr, Fs, Lookup};
 use crate::media::{EntryName, FileId, Period, View};
 use crate::store::{Child, FileInfo};
 
@@ -16,25 +16,25 @@ pub(super) fn called(name: &EntryName) -> Option<View> {
 }
 
 impl Fs {
-    pub(super) fn find_in_view(&self, view: View, name: &EntryName) -> Result<Found> {
+    pub(super) fn find_in_view(&self, view: View, name: &EntryName) -> Result<Lookup> {
         if let View::By(span) = view {
             // Every date has its directory, whether there is something in it or not.
             let period = Period::called(span, name.as_bytes());
-            return Ok(period.map_or(Found::Nothing, |it| Found::Place(Place::View(View::Of(it)))));
+            return Ok(period.map_or(Lookup::NotFound, |it| Lookup::Node(Node::View(View::Of(it)))));
         }
-        let find = || -> Result<Option<Found>> {
+        let find = || -> Result<Option<Lookup>> {
             let file = self.store.view_child(view, name)?;
-            Ok(file.map(|file| Found::Place(Place::Viewed(file))))
+            Ok(file.map(|file| Lookup::Node(Node::ReadOnlyFile(file))))
         };
         if let Some(found) = find()? {
             return Ok(found);
         }
-        let followers = self.library.look_at(view)?;
+        let listings = self.library.refresh_view_if_due(view)?;
         // A listing that has just ended may have brought it.
         Ok(match find()? {
             Some(found) => found,
-            None if followers.is_empty() => Found::Nothing,
-            None => Found::Unknown(followers),
+            None if listings.is_empty() => Lookup::NotFound,
+            None => Lookup::Unknown(listings),
         })
     }
 
@@ -42,11 +42,11 @@ impl Fs {
     pub(super) fn viewed(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<Listed>> {
         let View::By(span) = view else {
             let entries = self.store.view_entries(view, cookie, limit)?;
-            let place = |child| match child {
-                Child::Dir(dir) => Place::Dir(dir),
-                Child::File(file) => Place::Viewed(file),
+            let node = |child| match child {
+                Child::Dir(dir) => Node::Dir(dir),
+                Child::File(file) => Node::ReadOnlyFile(file),
             };
-            return Ok(entries.into_iter().map(|entry| row(entry, place)).collect());
+            return Ok(entries.into_iter().map(|entry| row(entry, node)).collect());
         };
         let before = match View::of_number(COOKIE_OF_NONE - cookie) {
             Some(View::Of(period)) => Some(period),
@@ -58,7 +58,7 @@ impl Fs {
             .map(|period| {
                 let view = View::Of(period);
                 Listed {
-                    ino: Place::View(view).ino(),
+                    ino: Node::View(view).ino(),
                     is_dir: true,
                     name: view.name().into_bytes(),
                     next: OFFSET_OF_FIRST + (COOKIE_OF_NONE - view.number()) as u64,
@@ -69,9 +69,9 @@ impl Fs {
 
     /// What is known of a file where it is shown. In a view an item is shown, while the file it was may be getting
     /// another content: then the view has the item under another number.
-    pub(super) fn shown(&self, place: Place, file: FileId) -> Result<FileInfo> {
+    pub(super) fn shown(&self, node: Node, file: FileId) -> Result<FileInfo> {
         let mut info = self.file(file)?;
-        if matches!(place, Place::Viewed(_)) {
+        if matches!(node, Node::ReadOnlyFile(_)) {
             if info.media.is_none() {
                 return Err(Error::plain(libc::ESTALE));
             }
@@ -83,7 +83,7 @@ impl Fs {
 
     /// Refuses what is neither a directory nor a regular file: Google has no such things.
     pub fn refuse_special(&self, parent: Ino) -> Result<Attr> {
-        let errno = if self.place(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
+        let errno = if self.node(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
         Err(Error::plain(errno))
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Fs;
 use super::error::{Error, Result};
-use super::place::{Ino, Place};
+use super::node::{Ino, Node};
 use crate::api;
 use crate::media::{ContentHash, FileId};
 use crate::store::{Adoption, FileInfo};
@@ -32,12 +32,12 @@ const THUMBNAIL: &str = "thumbnail";
 const VALUE_BYTES_MAX: usize = 65536;
 
 /// How long a new listing, or an open, waits for the kernel to take note of what is new.
-pub(super) const TOLD_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const INVALIDATION_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Fs {
     /// The names of a thing's attributes, for listxattr(2).
     pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
-        let Some(file) = self.place(ino)?.file() else { return Ok(Vec::new()) };
+        let Some(file) = self.node(ino)?.file() else { return Ok(Vec::new()) };
         Ok(self
             .attributes(&self.file(file)?)
             .into_iter()
@@ -53,22 +53,22 @@ impl Fs {
             return Err(Error::plain(libc::EOPNOTSUPP));
         }
         let name = own(name);
-        let place = self.place(ino)?;
-        match (name, place) {
-            (Some(SYNCED | LISTED | LOGIN), _) if place.is_in_tree() => return Ok(None),
-            (Some(LISTED), Place::View(_)) => return Ok(None),
+        let node = self.node(ino)?;
+        match (name, node) {
+            (Some(SYNCED | LISTED | LOGIN), _) if node.is_in_tree() => return Ok(None),
+            (Some(LISTED), Node::View(_)) => return Ok(None),
             _ => {}
         }
-        if let (Some(VERIFY | THUMBNAIL), Place::File(file)) = (name, place) {
+        if let (Some(VERIFY | THUMBNAIL), Node::File(file)) = (name, node) {
             return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
         }
-        if let (Some(UNLISTED), Place::File(file)) = (name, place) {
+        if let (Some(UNLISTED), Node::File(file)) = (name, node) {
             let albums = self.store.unlisted(self.file(file)?.id)?;
-            let line = |(dir, since)| format!("{} {}\n", Place::Dir(dir).ino().0, rfc3339(since));
+            let line = |(dir, since)| format!("{} {}\n", Node::Dir(dir).ino().0, rfc3339(since));
             let lines: String = albums.into_iter().map(line).collect();
             return if lines.is_empty() { Err(absent()) } else { Ok(Some(lines.into_bytes())) };
         }
-        let (Some(name), Some(file)) = (name, place.file()) else {
+        let (Some(name), Some(file)) = (name, node.file()) else {
             return Err(absent());
         };
         let info = self.file(file)?;
@@ -81,7 +81,7 @@ impl Fs {
     /// the login that is stored now, `verify` for what Google gives back of an item, `thumbnail` for a small picture of it. The kernel locks a directory for the time of an
     /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
-        match (own(name), self.place(ino)?) {
+        match (own(name), self.node(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
             (Some(LOGIN), _) => {
                 let login = self.client.login();
@@ -90,22 +90,22 @@ impl Fs {
                 self.content.forget_failures();
                 self.pipeline.try_now();
             }
-            (Some(LISTED), Place::Dir(dir)) => {
+            (Some(LISTED), Node::Dir(dir)) => {
                 self.content.forget_failures();
                 self.library.refresh(dir).await?;
-                self.tell_the_kernel().await?;
+                self.wait_for_invalidations().await?;
             }
-            (Some(LISTED), Place::View(view)) => {
+            (Some(LISTED), Node::View(view)) => {
                 self.content.forget_failures();
                 self.library.refresh_view(view).await?;
-                self.tell_the_kernel().await?;
+                self.wait_for_invalidations().await?;
             }
-            (Some(VERIFY), Place::File(file)) => {
+            (Some(VERIFY), Node::File(file)) => {
                 let seen = self.content.look_again(&self.file(file)?).await?;
                 return serde_json::to_vec(&seen)
                     .map_err(|error| Error::because(libc::EIO, error.to_string()));
             }
-            (Some(THUMBNAIL), Place::File(file)) => {
+            (Some(THUMBNAIL), Node::File(file)) => {
                 let picture = self.content.thumbnail(&self.file(file)?).await?;
                 return match picture.len() <= VALUE_BYTES_MAX {
                     true => Ok(picture),
@@ -118,8 +118,8 @@ impl Fs {
     }
 
     /// Waits until the kernel's caches hold nothing that is no longer so, within reason.
-    async fn tell_the_kernel(&self) -> Result<()> {
-        if !self.store.told(TOLD_DEADLINE).await? {
+    async fn wait_for_invalidations(&self) -> Result<()> {
+        if !self.store.told(INVALIDATION_DEADLINE).await? {
             tracing::warn!(
                 "somebody waits in a directory, so the kernel may show for a while what is no longer so"
             );
@@ -133,12 +133,12 @@ impl Fs {
         ino: Ino,
         name: &[u8],
         value: &[u8],
-        demand: Demand,
+        mode: SetXattrMode,
     ) -> Result<()> {
-        match (own(name), self.place(ino)?) {
-            (_, place) if place.is_in_views() => Err(Error::plain(libc::EROFS)),
-            (Some("description"), Place::File(file)) => self.describe(file, value, demand).await,
-            (Some(ADOPTED), Place::File(file)) => self.adopt(file, value),
+        match (own(name), self.node(ino)?) {
+            (_, node) if node.is_in_views() => Err(Error::plain(libc::EROFS)),
+            (Some("description"), Node::File(file)) => self.describe(file, value, mode).await,
+            (Some(ADOPTED), Node::File(file)) => self.adopt(file, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // There is nowhere to keep attributes of the user's own.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
@@ -147,9 +147,9 @@ impl Fs {
 
     /// Removes an attribute: only an adoption can be taken back.
     pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
-        let file = match (own(name), self.place(ino)?) {
-            (_, place) if place.is_in_views() => return Err(Error::plain(libc::EROFS)),
-            (Some(ADOPTED), Place::File(file)) => file,
+        let file = match (own(name), self.node(ino)?) {
+            (_, node) if node.is_in_views() => return Err(Error::plain(libc::EROFS)),
+            (Some(ADOPTED), Node::File(file)) => file,
             _ => return Err(Error::plain(libc::EPERM)),
         };
         self.check_writable()?;
@@ -173,7 +173,7 @@ impl Fs {
         }
     }
 
-    async fn describe(&self, file: FileId, text: &[u8], demand: Demand) -> Result<()> {
+    async fn describe(&self, file: FileId, text: &[u8], mode: SetXattrMode) -> Result<()> {
         self.check_writable()?;
         let text = std::str::from_utf8(text).map_err(|_| Error::plain(libc::EILSEQ))?;
         if text.chars().count() > api::DESCRIPTION_CHARS_MAX {
@@ -181,9 +181,9 @@ impl Fs {
         }
         let info = self.file(file)?;
         let there = info.description.as_ref().is_some_and(|text| !text.is_empty());
-        match demand {
-            Demand::Absent if there => return Err(Error::plain(libc::EEXIST)),
-            Demand::Present if !there => return Err(Error::plain(libc::ENODATA)),
+        match mode {
+            SetXattrMode::Create if there => return Err(Error::plain(libc::EEXIST)),
+            SetXattrMode::Replace if !there => return Err(Error::plain(libc::ENODATA)),
             _ => {}
         }
         // Only what is at Google has a description; until then it would be lost. The kernel makes EOPNOTSUPP of
@@ -202,13 +202,13 @@ impl Fs {
 
 /// What setxattr(2) demands of the attribute before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Demand {
+pub enum SetXattrMode {
     /// It may be there or not.
-    Nothing,
+    Any,
     /// It is new: `XATTR_CREATE`.
-    Absent,
+    Create,
     /// It is replaced: `XATTR_REPLACE`.
-    Present,
+    Replace,
 }
 
 /// The part of an attribute's name that is ours.

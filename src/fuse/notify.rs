@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use fuser::Notifier;
 
 use super::inode;
-use crate::fs::Place;
+use crate::fs::Node;
 use crate::media::FileId;
 use crate::store::{Change, Changes};
 
@@ -35,13 +35,14 @@ pub(super) fn start(notifier: Notifier, changes: Changes) -> io::Result<()> {
 fn tell(notifier: &Notifier, change: Change) {
     let outcome = match &change {
         Change::Entry(dir, name) => {
-            notifier.inval_entry(inode(Place::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes()))
+            notifier.inval_entry(inode(Node::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes()))
         }
-        Change::Dir(dir) => notifier.inval_inode(inode(Place::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0),
+        Change::Dir(dir) => notifier.inval_inode(inode(Node::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0),
         Change::Attributes(file) => file_changed(notifier, *file, ATTRIBUTES_ONLY),
         Change::Bytes(file) => file_changed(notifier, *file, 0),
-        Change::ViewEntry(view, name) => notifier
-            .inval_entry(inode(Place::View(*view).ino()), OsStr::from_bytes(name.as_bytes())),
+        Change::ViewEntry(view, name) => {
+            notifier.inval_entry(inode(Node::View(*view).ino()), OsStr::from_bytes(name.as_bytes()))
+        }
     };
     if let Err(error) = outcome {
         tracing::debug!(?change, %error, "the kernel did not take a notification");
@@ -50,6 +51,6 @@ fn tell(notifier: &Notifier, change: Change) {
 
 /// A file may be known by two numbers, or by one of them, or by none.
 fn file_changed(notifier: &Notifier, file: FileId, offset: i64) -> io::Result<()> {
-    let viewed = notifier.inval_inode(inode(Place::Viewed(file).ino()), offset, 0);
-    notifier.inval_inode(inode(Place::File(file).ino()), offset, 0).or(viewed)
+    let viewed = notifier.inval_inode(inode(Node::ReadOnlyFile(file).ino()), offset, 0);
+    notifier.inval_inode(inode(Node::File(file).ino()), offset, 0).or(viewed)
 }

@@ -1,4 +1,4 @@
-//! One listing at a time for each subject, however many look at it; page by page into the store.
+//! One listing at a time for each target, however many look at it; page by page into the store.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -9,8 +9,8 @@ use futures_util::future::OptionFuture;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::follower::{Demand, Follower, Pace};
-use super::walk::Walk;
+use super::listing_handle::{Extent, ListingDriver, ListingHandle};
+use super::pager::Pager;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::api::{self, Page};
 use crate::media::{Album, DirId, MediaItem, PageToken, View};
@@ -24,7 +24,7 @@ const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum ListingTarget {
     /// All albums, and so the directories.
     Albums,
     /// One album: its title, and how many items it has.
@@ -40,7 +40,7 @@ pub enum Subject {
 /// What is remembered of listings while the program runs.
 pub(super) struct Memory {
     // Each held for a look-up or an insert, and never two.
-    failed: Mutex<LruCache<Subject, Instant>>,
+    failed: Mutex<LruCache<ListingTarget, Instant>>,
     // Albums that were looked at while it is being asked whether they have changed.
     looked_at: Mutex<HashSet<DirId>>,
     // Since when which albums were asked for one by one.
@@ -78,93 +78,93 @@ impl Memory {
         room
     }
 
-    fn failed_just_now(&self, subject: Subject) -> bool {
-        self.failed.lock().peek(&subject).is_some_and(|at| at.elapsed() < PAUSE)
+    fn failed_just_now(&self, target: ListingTarget) -> bool {
+        self.failed.lock().peek(&target).is_some_and(|at| at.elapsed() < PAUSE)
     }
 
     /// No failure counts any more.
-    pub(super) fn forgive(&self) {
+    pub(super) fn clear_failures(&self) {
         self.failed.lock().clear();
     }
 }
 
 impl Library {
-    /// Starts listing `subject` again, for the next look: nobody waits for it.
-    pub(super) fn renew(&self, subject: Subject) {
-        if !self.memory.failed_just_now(subject) {
-            self.start(subject, Demand::All);
+    /// Starts listing `target` again, for the next look: nobody waits for it.
+    pub(super) fn relist(&self, target: ListingTarget) {
+        if !self.memory.failed_just_now(target) {
+            self.start(target, Extent::All);
         }
     }
 
-    /// Starts listing `subject`, or joins the listing that is running, and has it go as far as `demand` says.
-    pub(super) fn start(&self, subject: Subject, demand: Demand) -> Follower {
-        let (follower, pace) = self.listings.join(subject, demand);
-        if let Some(pace) = pace {
-            self.spawn(subject, pace);
+    /// Starts listing `target`, or joins the listing that is running, and has it go as far as `extent` says.
+    pub(super) fn start(&self, target: ListingTarget, extent: Extent) -> ListingHandle {
+        let (handle, driver) = self.listings.join(target, extent);
+        if let Some(driver) = driver {
+            self.spawn(target, driver);
         }
-        follower
+        handle
     }
 
-    /// Starts the first listing of `subject`, or joins it if it is running; `None` if it has ended since whoever calls
+    /// Starts the first listing of `target`, or joins it if it is running; `None` if it has ended since whoever calls
     /// found that there was none.
     ///
     /// # Errors
     /// If the database fails.
     pub(super) fn start_first(
         &self,
-        subject: Subject,
+        target: ListingTarget,
         is_listed: impl FnOnce(&Store) -> store::Result<bool>,
-    ) -> store::Result<Option<Follower>> {
-        let (follower, pace) = self.listings.join(subject, Demand::Begin);
-        let Some(pace) = pace else { return Ok(Some(follower)) };
+    ) -> store::Result<Option<ListingHandle>> {
+        let (handle, driver) = self.listings.join(target, Extent::FirstPage);
+        let Some(driver) = driver else { return Ok(Some(handle)) };
         match is_listed(&self.store) {
             Ok(false) => {
-                self.spawn(subject, pace);
-                Ok(Some(follower))
+                self.spawn(target, driver);
+                Ok(Some(handle))
             }
             known => {
-                pace.ended(Ok(()));
+                driver.ended(Ok(()));
                 known.map(|_| None)
             }
         }
     }
 
-    fn spawn(&self, subject: Subject, pace: Pace) {
+    fn spawn(&self, target: ListingTarget, driver: ListingDriver) {
         let library = self.clone();
-        self.runtime.spawn(async move { library.run(subject, pace).await });
+        self.runtime.spawn(async move { library.run(target, driver).await });
     }
 
-    async fn run(self, subject: Subject, mut pace: Pace) {
-        let outcome = match subject {
-            Subject::Albums => self.list_albums(&mut pace).await,
-            Subject::Album(dir) => self.ask_for_album(dir).await.map(|()| true),
-            Subject::Items(dir) => self.list_items(dir, &mut pace).await,
-            Subject::View(view) => self.list_view(view, &mut pace).await,
-            Subject::Known(view) => self.show_known(view).await.map(|()| true),
+    async fn run(self, target: ListingTarget, mut driver: ListingDriver) {
+        let outcome = match target {
+            ListingTarget::Albums => self.list_albums(&mut driver).await,
+            ListingTarget::Album(dir) => self.ask_for_album(dir).await.map(|()| true),
+            ListingTarget::Items(dir) => self.list_items(dir, &mut driver).await,
+            ListingTarget::View(view) => self.list_view(view, &mut driver).await,
+            ListingTarget::Known(view) => self.show_known(view).await.map(|()| true),
         };
         let outcome = match outcome {
             Ok(true) => Ok(()),
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(?subject, error = as_dyn(&error), "listing failed");
-                self.memory.failed.lock().put(subject, Instant::now());
+                tracing::warn!(?target, error = as_dyn(&error), "listing failed");
+                self.memory.failed.lock().put(target, Instant::now());
                 Err(error)
             }
         };
-        if matches!(subject, Subject::Albums | Subject::Album(_))
-            && let Err(error) = self.follow_counts(subject).await
+        if matches!(target, ListingTarget::Albums | ListingTarget::Album(_))
+            && let Err(error) = self.follow_counts(target).await
         {
             tracing::warn!(%error, "what was looked at could not be looked up");
         }
-        pace.ended(outcome);
+        driver.ended(outcome);
     }
 
     /// The albums that were looked at are listed again if their counts say so.
-    async fn follow_counts(&self, told: Subject) -> Result<(), Error> {
+    async fn follow_counts(&self, told: ListingTarget) -> Result<(), Error> {
         let looked_at: Vec<DirId> = match told {
-            Subject::Albums => self.memory.looked_at.lock().drain().collect(),
-            Subject::View(_) | Subject::Known(_) => Vec::new(),
-            Subject::Album(dir) | Subject::Items(dir) => {
+            ListingTarget::Albums => self.memory.looked_at.lock().drain().collect(),
+            ListingTarget::View(_) | ListingTarget::Known(_) => Vec::new(),
+            ListingTarget::Album(dir) | ListingTarget::Items(dir) => {
                 self.memory.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
             }
         };
@@ -182,7 +182,7 @@ impl Library {
                 Ok(stale)
             })
             .await?;
-        stale.into_iter().for_each(|dir| self.renew(Subject::Items(dir)));
+        stale.into_iter().for_each(|dir| self.relist(ListingTarget::Items(dir)));
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Library {
             Ok(album) => album,
             // It is for the list to say what is left.
             Err(error) if error.is_album_missing() => {
-                self.start(Subject::Albums, Demand::All);
+                self.start(ListingTarget::Albums, Extent::All);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -211,7 +211,7 @@ impl Library {
     }
 
     /// Lists the albums; `false` if the listing was given up on the way.
-    async fn list_albums(&self, pace: &mut Pace) -> Result<bool, Error> {
+    async fn list_albums(&self, driver: &mut ListingDriver) -> Result<bool, Error> {
         for last in [false, true] {
             let began = self.now();
             let keep = |albums: Vec<Album>, listing| async move {
@@ -226,7 +226,7 @@ impl Library {
             let ask = |token: Option<PageToken>| async move {
                 self.client.list_albums(token.as_ref()).await
             };
-            let Some((pass, pages)) = self.pass(began, last, pace, ask, keep).await? else {
+            let Some((pass, pages)) = self.pass(began, last, driver, ask, keep).await? else {
                 return Ok(false);
             };
             let doubtful = self
@@ -245,14 +245,14 @@ impl Library {
             if !doubtful {
                 break;
             }
-            pace.all_kept();
+            driver.all_stored();
         }
-        self.retitle_later();
+        self.send_album_renames_later();
         Ok(true)
     }
 
     /// Lists the items of an album; `false` if the listing was given up on the way.
-    async fn list_items(&self, dir: DirId, pace: &mut Pace) -> Result<bool, Error> {
+    async fn list_items(&self, dir: DirId, driver: &mut ListingDriver) -> Result<bool, Error> {
         let album = self.store.run(move |store| store.dir(dir)).await?;
         let album = album.and_then(|dir| dir.album?.remote).ok_or(Error::NotAnAlbum)?;
         for last in [false, true] {
@@ -270,13 +270,13 @@ impl Library {
                     self.store.run(keep).await
                 }
             };
-            let Some((pass, _)) = self.pass(self.now(), last, pace, ask, keep).await? else {
+            let Some((pass, _)) = self.pass(self.now(), last, driver, ask, keep).await? else {
                 return Ok(false);
             };
             if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
                 break;
             }
-            pace.all_kept();
+            driver.all_stored();
         }
         Ok(true)
     }
@@ -288,7 +288,7 @@ impl Library {
         &self,
         began: SystemTime,
         last: bool,
-        pace: &mut Pace,
+        driver: &mut ListingDriver,
         ask: impl Fn(Option<PageToken>) -> Asked,
         keep: impl Fn(Vec<T>, i64) -> Kept,
     ) -> Result<Option<(Pass, u32)>, Error>
@@ -297,37 +297,37 @@ impl Library {
         Kept: Future<Output = store::Result<(PageKept, Range<i64>)>>,
     {
         let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let (mut walk, mut news, mut ahead) = (Walk::default(), false, None);
+        let (mut pager, mut news, mut ahead) = (Pager::default(), false, None);
         loop {
             let asked = match ahead.take() {
                 Some(asked) => asked,
-                None => ask(walk.token().cloned()).await,
+                None => ask(pager.token().cloned()).await,
             };
             let page = match asked {
                 Ok(page) => page,
                 Err(error) => {
-                    walk.refused(error)?;
+                    pager.refused(error)?;
                     listing = self.store.run(|store| store.next_listing()).await?;
                     continue;
                 }
             };
-            let more = walk.turn(page.next)?;
-            let is_wanted = more && (last || pace.is_wanted_behind_next());
-            let next = OptionFuture::from(is_wanted.then(|| ask(walk.token().cloned())));
+            let more = pager.advance(page.next)?;
+            let is_wanted = more && (last || driver.is_page_after_next_wanted());
+            let next = OptionFuture::from(is_wanted.then(|| ask(pager.token().cloned())));
             let kept = async {
                 let (kept, latest) = keep(page.items, listing).await?;
-                pace.page_kept(latest);
+                driver.page_stored(latest);
                 Ok::<_, Error>(kept)
             };
             let (kept, asked) = tokio::try_join!(kept, async { Ok(next.await) })?;
             ahead = asked;
             news |= kept.news;
-            walk.kept(kept.is_fresh)?;
+            pager.page_stored(kept.is_fresh)?;
             if !more {
-                let one_page = walk.pages() == 1;
-                return Ok(Some((Pass { listing, began, news, one_page, last }, walk.pages())));
+                let one_page = pager.pages() == 1;
+                return Ok(Some((Pass { listing, began, news, one_page, last }, pager.pages())));
             }
-            if !last && !pace.more().await {
+            if !last && !driver.more().await {
                 return Ok(None);
             }
         }

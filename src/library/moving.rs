@@ -49,7 +49,7 @@ impl Library {
             .run(move |store| {
                 let depth = depth(store, dir)?;
                 let old = store.titles_in(dir)?;
-                let new = match retitles(&old, &title, depth) {
+                let new = match new_titles(&old, &title, depth) {
                     Ok(new) => new,
                     Err(error) => return Ok(Err(error)),
                 };
@@ -60,7 +60,7 @@ impl Library {
         let mut retitles = moved.retitles.iter();
         if let Some(first) = retitles.next() {
             match self.client.rename_album(&first.album, &first.title).await {
-                Ok(_) => self.retitled(first.clone()).await?,
+                Ok(_) => self.rename_sent(first.clone()).await?,
                 Err(error) if error.may_have_happened() => {
                     tracing::warn!(title = first.title, %error, "{TOLD_LATER}");
                 }
@@ -70,17 +70,17 @@ impl Library {
                 }
             }
         }
-        Ok(self.retitle_all(retitles.cloned().collect()).await?)
+        Ok(self.send_album_renames(retitles.cloned().collect()).await?)
     }
 
     /// Tells Google the titles that are still to be told, in the background.
-    pub(super) fn retitle_later(&self) {
+    pub(super) fn send_album_renames_later(&self) {
         let Ok(turn) = self.making.clone().try_acquire_owned() else { return };
         let library = self.clone();
         self.runtime.spawn(async move {
             let todo = library.store.run(|store| store.retitles(MOVED_MAX)).await;
             let outcome = match todo {
-                Ok(todo) => library.retitle_all(todo).await,
+                Ok(todo) => library.send_album_renames(todo).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
@@ -92,10 +92,10 @@ impl Library {
     }
 
     /// Tells Google titles; stops where it cannot be told now.
-    async fn retitle_all(&self, todo: Vec<Retitle>) -> Result<(), store::Error> {
+    async fn send_album_renames(&self, todo: Vec<Retitle>) -> Result<(), store::Error> {
         for retitle in todo {
             match self.client.rename_album(&retitle.album, &retitle.title).await {
-                Ok(_) => self.retitled(retitle).await?,
+                Ok(_) => self.rename_sent(retitle).await?,
                 // One that is gone, say, must not hold up the others for ever.
                 Err(error) if matches!(error.advice(), Advice::GiveUp) => {
                     tracing::warn!(title = retitle.title, %error, "Google does not take the new title of an album");
@@ -110,7 +110,7 @@ impl Library {
         Ok(())
     }
 
-    async fn retitled(&self, done: Retitle) -> Result<(), store::Error> {
+    async fn rename_sent(&self, done: Retitle) -> Result<(), store::Error> {
         self.store.run(move |store| store.retitled(&done)).await
     }
 }
@@ -126,7 +126,7 @@ fn depth(store: &Store, mut dir: DirId) -> Result<usize, store::Error> {
 }
 
 /// The titles that albums get when the first `depth` components of theirs become `title`. Pure.
-fn retitles(
+fn new_titles(
     old: &[(DirId, String)],
     title: &str,
     depth: usize,
@@ -157,15 +157,15 @@ mod tests {
     #[test]
     fn what_stands_below_keeps_its_end() {
         let old = [(DirId(2), "A/B".into()), (DirId(3), "A/B/C/D".into())];
-        let new = retitles(&old, "X", 2).unwrap();
+        let new = new_titles(&old, "X", 2).unwrap();
         assert_eq!(new, [(DirId(2), "X".into()), (DirId(3), "X/C/D".into())]);
     }
 
     #[test]
     fn no_title_is_cut_and_no_move_is_endless() {
         let deep = [(DirId(2), "A".into()), (DirId(3), format!("A/{}", "b".repeat(498)))];
-        assert!(matches!(retitles(&deep, "CC", 1), Err(Error::BadTitle(_))));
+        assert!(matches!(new_titles(&deep, "CC", 1), Err(Error::BadTitle(_))));
         let many: Vec<_> = (0..201).map(|at| (DirId(at), format!("A/{at}"))).collect();
-        assert!(matches!(retitles(&many, "B", 1), Err(Error::TooManyBelow { albums: 201, .. })));
+        assert!(matches!(new_titles(&many, "B", 1), Err(Error::TooManyBelow { albums: 201, .. })));
     }
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 
-use super::follower::{Demand, Follower, Pace};
-use super::listing::{Subject, listed_items};
-use super::walk::Walk;
+use super::listing::{ListingTarget, listed_items};
+use super::listing_handle::{Extent, ListingDriver, ListingHandle};
+use super::pager::Pager;
 use super::{Error, ITEMS_AGE_MAX, Library, names};
 use crate::api::DateFilter;
 use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
@@ -23,27 +23,27 @@ const LAST_DAY: Date = Date::constant(9999, 12, 31);
 const CHUNK: u32 = 1000;
 
 impl Library {
-    /// Called when somebody looks at a view: as [`Library::look`]. A view is listed again at an age of as many times
+    /// Called when somebody looks at a view: as [`Library::refresh_if_due`]. A view is listed again at an age of as many times
     /// `--refresh` as it takes requests, so that looking at it costs the same however large it is, or after a day.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn look_at(&self, view: View) -> Result<Vec<Follower>, store::Error> {
+    pub fn refresh_view_if_due(&self, view: View) -> Result<Vec<ListingHandle>, store::Error> {
         let state = self.store.view(view)?;
         let mut awaited = Vec::new();
         if state.behind {
-            awaited.push(self.start(Subject::Known(view), Demand::All));
+            awaited.push(self.start(ListingTarget::Known(view), Extent::All));
         }
         let Some(listed_at) = state.listed_at else {
             let is_listed = |store: &Store| Ok(store.view(view)?.listed_at.is_some());
-            awaited.extend(self.start_first(Subject::View(view), is_listed)?);
+            awaited.extend(self.start_first(ListingTarget::View(view), is_listed)?);
             return Ok(awaited);
         };
         let refresh = self.config.refresh;
         let age_max = refresh.saturating_mul(state.requests.max(1));
         let age = self.now().duration_since(listed_at).unwrap_or(Duration::MAX);
         if age >= age_max.min(ITEMS_AGE_MAX.max(refresh)) {
-            self.renew(Subject::View(view));
+            self.relist(ListingTarget::View(view));
         }
         Ok(awaited)
     }
@@ -63,17 +63,21 @@ impl Library {
     /// # Errors
     /// If the listing fails.
     pub async fn refresh_view(&self, view: View) -> Result<(), Error> {
-        self.memory.forgive();
-        self.list_anew(Subject::View(view)).await
+        self.memory.clear_failures();
+        self.relist_now(ListingTarget::View(view)).await
     }
 
     /// Lists a view; `false` if the listing was given up on the way. What a pass through several pages misses is gone
     /// only if another one, made at once, misses it, too.
-    pub(super) async fn list_view(&self, view: View, pace: &mut Pace) -> Result<bool, Error> {
+    pub(super) async fn list_view(
+        &self,
+        view: View,
+        driver: &mut ListingDriver,
+    ) -> Result<bool, Error> {
         for last in [false, true] {
             let listed = match view {
-                View::By(span) => self.list_periods(span, last, pace).await?,
-                View::All | View::Of(_) => self.list_viewed(view, last, pace).await?,
+                View::By(span) => self.list_periods(span, last, driver).await?,
+                View::All | View::Of(_) => self.list_viewed(view, last, driver).await?,
             };
             let Some((pass, requests)) = listed else { return Ok(false) };
             let doubtful = self
@@ -87,7 +91,7 @@ impl Library {
             if !doubtful {
                 break;
             }
-            pace.all_kept();
+            driver.all_stored();
         }
         Ok(true)
     }
@@ -97,7 +101,7 @@ impl Library {
         &self,
         view: View,
         last: bool,
-        pace: &mut Pace,
+        driver: &mut ListingDriver,
     ) -> Result<Option<(Pass, u32)>, Error> {
         let ask = |token: Option<PageToken>| async move {
             match view {
@@ -116,7 +120,7 @@ impl Library {
                 self.store.run(keep).await
             }
         };
-        self.pass(self.now(), last, pace, ask, keep).await
+        self.pass(self.now(), last, driver, ask, keep).await
     }
 
     /// Makes items of all periods known. Returns as [`Library::pass`] does.
@@ -124,7 +128,7 @@ impl Library {
         &self,
         span: Span,
         last: bool,
-        pace: &mut Pace,
+        driver: &mut ListingDriver,
     ) -> Result<Option<(Pass, u32)>, Error> {
         let began = self.now();
         let listing = self.store.run(|store| store.next_listing()).await?;
@@ -136,7 +140,7 @@ impl Library {
             let oldest = items.iter().filter_map(|item| item.creation_time).min();
             self.store.run(move |store| store.items_seen(&items)).await?;
             // Whoever reads on may be given some of these.
-            pace.page_kept(0..i64::MAX);
+            driver.page_stored(0..i64::MAX);
             match oldest.and_then(|oldest| day_before(span, oldest, until)) {
                 Some(before) if !is_end => until = before,
                 _ => {
@@ -145,7 +149,7 @@ impl Library {
                     return Ok(Some((pass, requests)));
                 }
             }
-            if !pace.more().await {
+            if !driver.more().await {
                 return Ok(None);
             }
         }
@@ -154,18 +158,18 @@ impl Library {
     /// The latest items taken until the end of a day, whether these are all, and how many requests that took: pages
     /// may be empty and still not the last (reference §7.2).
     async fn latest_until(&self, last: Date) -> Result<(Vec<MediaItem>, bool, u32), Error> {
-        let mut walk = Walk::default();
+        let mut pager = Pager::default();
         loop {
             let filter = DateFilter::Range(FIRST_DAY, last);
-            match self.client.search_items(filter, walk.token()).await {
+            match self.client.search_items(filter, pager.token()).await {
                 Ok(page) => {
-                    let is_end = !walk.turn(page.next)?;
-                    walk.kept(!page.items.is_empty())?;
+                    let is_end = !pager.advance(page.next)?;
+                    pager.page_stored(!page.items.is_empty())?;
                     if is_end || !page.items.is_empty() {
-                        return Ok((page.items, is_end, walk.pages()));
+                        return Ok((page.items, is_end, pager.pages()));
                     }
                 }
-                Err(error) => walk.refused(error)?,
+                Err(error) => pager.refused(error)?,
             }
         }
     }

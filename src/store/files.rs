@@ -22,14 +22,14 @@ pub struct Adoption {
 
 /// A directory in which items have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Within {
+pub enum ListingScope {
     /// An album.
     Dir(DirId),
     /// One of the views by date.
     View(View),
 }
 
-impl Within {
+impl ListingScope {
     /// The table of its names, and the column that says in which directory they are.
     fn entries(self) -> (&'static str, &'static str) {
         match self {
@@ -39,7 +39,7 @@ impl Within {
     }
 }
 
-impl ToSql for Within {
+impl ToSql for ListingScope {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self {
             Self::Dir(dir) => dir.to_sql(),
@@ -268,8 +268,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn unsized_after(&self, within: Within, file: FileId, limit: u32) -> Result<Vec<FileInfo>> {
-        let (table, dir) = within.entries();
+    pub fn unsized_after(
+        &self,
+        scope: ListingScope,
+        file: FileId,
+        limit: u32,
+    ) -> Result<Vec<FileInfo>> {
+        let (table, dir) = scope.entries();
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
@@ -278,7 +283,7 @@ impl Store {
                      WHERE e.{dir} = ?1 AND e.id > (SELECT min(id) FROM {table} WHERE {dir} = ?1 AND file = ?2) \
                      AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?3"
                 ))?
-                .query_map(params![within, file, limit], file_info)?
+                .query_map(params![scope, file, limit], file_info)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -289,12 +294,12 @@ impl Store {
     /// If the database fails.
     pub fn unsized_between(
         &self,
-        within: Within,
+        scope: ListingScope,
         one: FileId,
         other: FileId,
         limit: u32,
     ) -> Result<u32> {
-        let (table, dir) = within.entries();
+        let (table, dir) = scope.entries();
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
@@ -304,7 +309,7 @@ impl Store {
                      WHERE e.{dir} = ?1 AND e.id > (SELECT first FROM ends) AND e.id < (SELECT last FROM ends) \
                      AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?4)"
                 ))?
-                .query_row(params![within, one, other, limit], |row| row.get(0))?)
+                .query_row(params![scope, one, other, limit], |row| row.get(0))?)
         })
     }
 
@@ -322,7 +327,7 @@ impl Store {
             // One of them: to sort what comes after in several would take all of it.
             let album = "SELECT dir, id FROM entries WHERE file = ?1 LIMIT 1";
             let view = "SELECT view, id FROM view_entries WHERE file = ?1 ORDER BY view LIMIT 1";
-            let (sql, (within, cookie)) = if let Some(place) = place(album)? {
+            let (sql, (scope, cookie)) = if let Some(place) = place(album)? {
                 (NEAR_IN_ALBUM, place)
             } else if let Some(place) = place(view)? {
                 (NEAR_IN_VIEW, place)
@@ -332,8 +337,7 @@ impl Store {
             let mut near = Vec::new();
             for direction in sql {
                 let mut statement = db.prepare_cached(direction)?;
-                let found =
-                    statement.query_map(params![within, cookie, limit], |row| row.get(0))?;
+                let found = statement.query_map(params![scope, cookie, limit], |row| row.get(0))?;
                 near.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
             }
             Ok(near)

@@ -12,7 +12,9 @@ use gphotosfs::api::{self, BaseUrls, Budget, Client, Deadlines, Login};
 use gphotosfs::content::{self, Content};
 use gphotosfs::emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{self, Attr, Change, Demand, Fh, Fs, Ino, Offset, Open, Place, Rename};
+use gphotosfs::fs::{
+    self, Attr, AttrChange, Fh, Fs, Ino, Node, Offset, Open, Rename, SetXattrMode,
+};
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::{DirId, FileId};
 use gphotosfs::profile::Profile;
@@ -83,7 +85,7 @@ impl World {
 
     pub fn mkdir(&self, title: &str) -> Ino {
         let life = self.life();
-        life.wait(life.fs.mkdir(Place::Dir(DirId::ROOT).ino(), title.as_bytes())).unwrap().ino
+        life.wait(life.fs.mkdir(Node::Dir(DirId::ROOT).ino(), title.as_bytes())).unwrap().ino
     }
 
     pub fn try_mkdir(&self, parent: Ino, name: &str) -> Outcome<Ino> {
@@ -125,13 +127,13 @@ impl World {
 
     pub fn set_mtime(&self, file: Ino, mtime: SystemTime) -> Outcome {
         let life = self.life();
-        let change = Change { mtime: Some(mtime), ..Change::default() };
+        let change = AttrChange { mtime: Some(mtime), ..AttrChange::default() };
         errno(life.wait(life.fs.setattr(file, None, change))).map(drop)
     }
 
     pub fn set_xattr(&self, file: Ino, name: &str, value: &str) -> Outcome {
         let life = self.life();
-        let set = life.fs.setxattr(file, name.as_bytes(), value.as_bytes(), Demand::Nothing);
+        let set = life.fs.setxattr(file, name.as_bytes(), value.as_bytes(), SetXattrMode::Any);
         errno(life.wait(set))
     }
 
@@ -149,7 +151,7 @@ impl World {
 
     /// The names in a directory.
     pub fn names(&self, dir: Ino) -> Vec<String> {
-        let Some(Place::Dir(dir)) = Place::of(dir) else { panic!("{dir:?}") };
+        let Some(Node::Dir(dir)) = Node::of(dir) else { panic!("{dir:?}") };
         let entries = self.life().store.entries(dir, 0, 10_000).unwrap();
         entries.iter().map(|entry| entry.name.to_string()).collect()
     }
@@ -171,7 +173,7 @@ impl World {
 
     pub fn resize(&self, file: Ino, fh: Fh, size: usize) -> Outcome {
         let life = self.life();
-        let change = Change { size: Some(size as u64), ..Change::default() };
+        let change = AttrChange { size: Some(size as u64), ..AttrChange::default() };
         errno(life.wait(life.fs.setattr(file, Some(fh), change))).map(drop)
     }
 
@@ -202,7 +204,7 @@ impl World {
     /// The file that has taken over the names of this one, or itself.
     pub fn survivor(&self, file: Ino) -> Ino {
         let info = self.life().store.file(file_id(file)).unwrap();
-        info.map_or(file, |info| Place::File(info.id).ino())
+        info.map_or(file, |info| Node::File(info.id).ino())
     }
 
     /// Reads a file from end to end.
@@ -235,7 +237,7 @@ impl World {
 
     /// Lists the albums and one album's items again; fails if Google cannot be asked.
     pub fn refresh(&self, album: Ino) -> Result<(), library::Error> {
-        let Some(Place::Dir(dir)) = Place::of(album) else { panic!("{album:?}") };
+        let Some(Node::Dir(dir)) = Node::of(album) else { panic!("{album:?}") };
         let life = self.life();
         life.wait(life.library.refresh(dir))
     }
@@ -283,7 +285,7 @@ impl World {
 
     /// Where the title stands in the tree.
     pub fn album(&self, title: &str) -> Option<Ino> {
-        self.lookup(Place::Dir(DirId::ROOT).ino(), title)
+        self.lookup(Node::Dir(DirId::ROOT).ino(), title)
     }
 
     /// Lets things take their course.
@@ -412,8 +414,8 @@ fn errno<T>(outcome: fs::error::Result<T>) -> Outcome<T> {
 }
 
 fn file_id(file: Ino) -> FileId {
-    match Place::of(file) {
-        Some(Place::File(file)) => file,
+    match Node::of(file) {
+        Some(Node::File(file)) => file,
         other => panic!("not a file: {other:?}"),
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use gphotosfs::emulator::{Dump, Edit};
-use gphotosfs::fs::{Ino, Open, Place, Rename};
+use gphotosfs::fs::{Ino, Node, Open, Rename};
 use gphotosfs::media::DirId;
 use rustix::fs::{CWD, RenameFlags};
 
@@ -190,7 +190,7 @@ impl Subject for World {
 impl World {
     /// What a path leads to.
     fn at(&self, path: &str) -> Outcome<Ino> {
-        let root = Place::Dir(DirId::ROOT).ino();
+        let root = Node::Dir(DirId::ROOT).ino();
         let mut parts = path.split('/').filter(|part| !part.is_empty());
         parts.try_fold(root, |dir, name| self.find(dir, name)).map_err(|errno| errno.0)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Error, Subject};
+use super::{Error, ListingTarget};
 use crate::store;
 
 /// For how long a listing in which nobody reads on keeps its place: page tokens and base URLs grow old, and what
@@ -27,18 +27,18 @@ const ALL: u64 = u64::MAX;
 
 /// How far a listing is.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub struct ListingProgress {
     /// Pages that are in the store.
     pub pages: u64,
     /// Who reads on behind such a cookie is given the latest page, or waits for the next.
     pub latest: Range<i64>,
     /// Set when the listing has ended.
-    pub ended: Option<Ended>,
+    pub ended: Option<ListingEnd>,
 }
 
 /// How a listing has ended.
 #[derive(Clone, Debug)]
-pub enum Ended {
+pub enum ListingEnd {
     /// Everything is in the store.
     Complete,
     /// Nobody has read on for long: whoever does begins another.
@@ -49,14 +49,14 @@ pub enum Ended {
 
 /// Follows a running listing.
 #[derive(Clone, Debug)]
-pub struct Follower {
-    progress: watch::Receiver<Progress>,
-    /// Pages that were in the store at the look that this follower comes from.
+pub struct ListingHandle {
+    progress: watch::Receiver<ListingProgress>,
+    /// Pages that were in the store at the look that this handle comes from.
     seen: u64,
     wanted: Arc<watch::Sender<u64>>,
 }
 
-impl Follower {
+impl ListingHandle {
     /// Somebody has read up to `cookie` and is given what is kept behind it; `found` says whether that is anything.
     pub fn read(&self, cookie: i64, found: bool) {
         if !found {
@@ -74,7 +74,7 @@ impl Follower {
         want(&self.wanted, self.seen + 2);
     }
 
-    /// Waits until there is more than at the look that this follower comes from.
+    /// Waits until there is more than at the look that this handle comes from.
     ///
     /// # Errors
     /// If the listing fails.
@@ -82,7 +82,7 @@ impl Follower {
         // Without a sender it has ended: the next look tells how.
         let _ = self.progress.changed().await;
         match &self.progress.borrow().ended {
-            Some(Ended::Failed(error)) => Err(Error::Shared(error.clone())),
+            Some(ListingEnd::Failed(error)) => Err(Error::Shared(error.clone())),
             _ => Ok(()),
         }
     }
@@ -95,8 +95,8 @@ impl Follower {
         want(&self.wanted, ALL);
         match self.progress.wait_for(|progress| progress.ended.is_some()).await {
             Ok(progress) => match &progress.ended {
-                Some(Ended::Failed(error)) => Err(Error::Shared(error.clone())),
-                Some(Ended::GivenUp) => Ok(false),
+                Some(ListingEnd::Failed(error)) => Err(Error::Shared(error.clone())),
+                Some(ListingEnd::GivenUp) => Ok(false),
                 _ => Ok(true),
             },
             Err(_) => Err(store::Error::ShuttingDown.into()),
@@ -110,9 +110,9 @@ impl Follower {
 
     /// The same, as of now.
     fn fresh(&self) -> Self {
-        let mut follower = self.clone();
-        follower.seen = follower.progress.borrow_and_update().pages;
-        follower
+        let mut handle = self.clone();
+        handle.seen = handle.progress.borrow_and_update().pages;
+        handle
     }
 }
 
@@ -124,10 +124,10 @@ fn want(wanted: &watch::Sender<u64>, pages: u64) {
     });
 }
 
-/// The listings that are running or pausing now, one for each subject.
+/// The listings that are running or pausing now, one for each target.
 pub(super) struct Listings {
     // Held for a look-up or a change of it, and while a listing is given up.
-    running: Mutex<HashMap<Subject, Follower>>,
+    running: Mutex<HashMap<ListingTarget, ListingHandle>>,
     pauses: Semaphore,
     pause_max: Duration,
 }
@@ -140,9 +140,9 @@ impl Default for Listings {
 
 /// Until where a listing is to go for those who begin or join it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
+pub(super) enum Extent {
     /// The first page; readers say themselves what more they want.
-    Begin,
+    FirstPage,
     /// To the end.
     All,
 }
@@ -152,63 +152,63 @@ impl Listings {
         Self { running: Mutex::default(), pauses: Semaphore::new(paused_max), pause_max }
     }
 
-    /// The listing of `subject`.
-    pub(super) fn get(&self, subject: Subject) -> Option<Follower> {
-        self.running.lock().get(&subject).map(Follower::fresh)
+    /// The listing of `target`.
+    pub(super) fn get(&self, target: ListingTarget) -> Option<ListingHandle> {
+        self.running.lock().get(&target).map(ListingHandle::fresh)
     }
 
     /// All there are.
-    pub(super) fn all(&self) -> Vec<Follower> {
-        self.running.lock().values().map(Follower::fresh).collect()
+    pub(super) fn all(&self) -> Vec<ListingHandle> {
+        self.running.lock().values().map(ListingHandle::fresh).collect()
     }
 
-    /// Joins the listing of `subject`; if there is none, its pace is returned for who is to run it.
+    /// Joins the listing of `target`; if there is none, its driver is returned for who is to run it.
     pub(super) fn join(
         self: &Arc<Self>,
-        subject: Subject,
-        demand: Demand,
-    ) -> (Follower, Option<Pace>) {
-        let pages = match demand {
-            Demand::Begin => 1,
-            Demand::All => ALL,
+        target: ListingTarget,
+        extent: Extent,
+    ) -> (ListingHandle, Option<ListingDriver>) {
+        let pages = match extent {
+            Extent::FirstPage => 1,
+            Extent::All => ALL,
         };
         let mut running = self.running.lock();
-        if let Some(follower) = running.get(&subject) {
-            want(&follower.wanted, pages);
-            return (follower.fresh(), None);
+        if let Some(handle) = running.get(&target) {
+            want(&handle.wanted, pages);
+            return (handle.fresh(), None);
         }
-        let (progress, follows) = watch::channel(Progress::default());
+        let (progress, follows) = watch::channel(ListingProgress::default());
         let (wants, wanted) = watch::channel(pages);
-        let follower = Follower { progress: follows, seen: 0, wanted: Arc::new(wants) };
-        running.insert(subject, follower.clone());
-        (follower, Some(Pace { listings: self.clone(), subject, progress, wanted }))
+        let handle = ListingHandle { progress: follows, seen: 0, wanted: Arc::new(wants) };
+        running.insert(target, handle.clone());
+        (handle, Some(ListingDriver { listings: self.clone(), target, progress, wanted }))
     }
 
-    /// Another listing of `subject` is to begin, since what this one has seen is older than what is asked for. One
+    /// Another listing of `target` is to begin, since what this one has seen is older than what is asked for. One
     /// that runs to its end is returned: it is to be waited for. Any other goes on only as long as somebody follows
     /// it who has done so before.
-    pub(super) fn outdate(&self, subject: Subject) -> Option<Follower> {
+    pub(super) fn supersede(&self, target: ListingTarget) -> Option<ListingHandle> {
         let mut running = self.running.lock();
-        if running.get(&subject).is_some_and(|it| *it.wanted.borrow() == ALL) {
-            return running.get(&subject).cloned();
+        if running.get(&target).is_some_and(|it| *it.wanted.borrow() == ALL) {
+            return running.get(&target).cloned();
         }
-        // With its last follower goes the sender of what is wanted.
-        running.remove(&subject);
+        // With its last handle goes the sender of what is wanted.
+        running.remove(&target);
         None
     }
 }
 
-/// Held by whoever runs a listing: says when to go on, and tells the followers.
-pub(super) struct Pace {
+/// Held by whoever runs a listing: says when to go on, and tells the handles.
+pub(super) struct ListingDriver {
     listings: Arc<Listings>,
-    subject: Subject,
-    progress: watch::Sender<Progress>,
+    target: ListingTarget,
+    progress: watch::Sender<ListingProgress>,
     wanted: watch::Receiver<u64>,
 }
 
-impl Pace {
-    /// A page is in the store; see [`Progress::latest`].
-    pub(super) fn page_kept(&self, latest: Range<i64>) {
+impl ListingDriver {
+    /// A page is in the store; see [`ListingProgress::latest`].
+    pub(super) fn page_stored(&self, latest: Range<i64>) {
         self.progress.send_modify(|progress| {
             progress.pages += 1;
             progress.latest = latest;
@@ -216,12 +216,12 @@ impl Pace {
     }
 
     /// Everything is in the store, once: whoever waits can go on, though the listing does.
-    pub(super) fn all_kept(&self) {
-        self.page_kept(0..0);
+    pub(super) fn all_stored(&self) {
+        self.page_stored(0..0);
     }
 
     /// Whether the page behind the one that comes next is wanted already.
-    pub(super) fn is_wanted_behind_next(&self) -> bool {
+    pub(super) fn is_page_after_next_wanted(&self) -> bool {
         *self.wanted.borrow() > self.progress.borrow().pages + 1
     }
 
@@ -240,7 +240,7 @@ impl Pace {
                 tokio::time::timeout(self.listings.pause_max, wanted).await.map(|it| it.is_ok());
             match waited {
                 Ok(true) => return true,
-                // Nobody follows it any more: it is outdated.
+                // Nobody follows it any more: it is superseded.
                 Ok(false) => return self.give_up(),
                 Err(_) => {}
             }
@@ -256,23 +256,23 @@ impl Pace {
     }
 
     /// Takes the listing out of the list, unless another is there by now.
-    fn leave(&self, running: &mut HashMap<Subject, Follower>) {
+    fn leave(&self, running: &mut HashMap<ListingTarget, ListingHandle>) {
         let own = self.progress.subscribe();
-        if running.get(&self.subject).is_some_and(|it| it.progress.same_channel(&own)) {
-            running.remove(&self.subject);
+        if running.get(&self.target).is_some_and(|it| it.progress.same_channel(&own)) {
+            running.remove(&self.target);
         }
     }
 
     fn give_up(&self) -> bool {
-        self.progress.send_modify(|progress| progress.ended = Some(Ended::GivenUp));
+        self.progress.send_modify(|progress| progress.ended = Some(ListingEnd::GivenUp));
         false
     }
 
     /// The listing has ended otherwise than by being given up.
     pub(super) fn ended(self, outcome: Result<(), Error>) {
         self.leave(&mut self.listings.running.lock());
-        let ended =
-            outcome.map_or_else(|error| Ended::Failed(Arc::new(error)), |()| Ended::Complete);
+        let ended = outcome
+            .map_or_else(|error| ListingEnd::Failed(Arc::new(error)), |()| ListingEnd::Complete);
         self.progress.send_modify(|progress| progress.ended = Some(ended));
     }
 }
@@ -282,70 +282,73 @@ mod tests {
     use super::*;
     use crate::media::DirId;
 
-    const TRIP: Subject = Subject::Items(DirId(7));
+    const TRIP: ListingTarget = ListingTarget::Items(DirId(7));
     const LONG: Duration = Duration::from_secs(60);
 
-    fn begun(listings: &Arc<Listings>) -> (Follower, Pace) {
-        let (follower, pace) = listings.join(TRIP, Demand::Begin);
-        (follower, pace.unwrap())
+    fn begun(listings: &Arc<Listings>) -> (ListingHandle, ListingDriver) {
+        let (handle, driver) = listings.join(TRIP, Extent::FirstPage);
+        (handle, driver.unwrap())
     }
 
     /// Whether the listing goes on by itself.
-    async fn goes_on(pace: &mut Pace) -> bool {
+    async fn goes_on(driver: &mut ListingDriver) -> bool {
         let soon = Duration::from_millis(1);
-        tokio::time::timeout(soon, pace.more()).await.is_ok_and(|more| more)
+        tokio::time::timeout(soon, driver.more()).await.is_ok_and(|more| more)
     }
 
     #[tokio::test]
     async fn a_listing_is_a_page_ahead_of_who_reads_furthest() {
         let listings = Arc::new(Listings::new(1, LONG));
-        let (follower, mut pace) = begun(&listings);
-        assert!(!pace.is_wanted_behind_next());
-        follower.read(0, false);
-        assert!(pace.is_wanted_behind_next(), "so that it is asked for while the first is kept");
-        pace.page_kept(0..i64::MAX);
-        assert!(!pace.is_wanted_behind_next());
-        assert!(goes_on(&mut pace).await, "the page behind the one that is waited for");
-        pace.page_kept(100..i64::MAX);
-        follower.read(50, true);
-        assert!(!goes_on(&mut pace).await, "the first page has not been taken yet");
-        let (other, none) = listings.join(TRIP, Demand::Begin);
+        let (handle, mut driver) = begun(&listings);
+        assert!(!driver.is_page_after_next_wanted());
+        handle.read(0, false);
+        assert!(
+            driver.is_page_after_next_wanted(),
+            "so that it is asked for while the first is kept"
+        );
+        driver.page_stored(0..i64::MAX);
+        assert!(!driver.is_page_after_next_wanted());
+        assert!(goes_on(&mut driver).await, "the page behind the one that is waited for");
+        driver.page_stored(100..i64::MAX);
+        handle.read(50, true);
+        assert!(!goes_on(&mut driver).await, "the first page has not been taken yet");
+        let (other, none) = listings.join(TRIP, Extent::FirstPage);
         assert!(none.is_none());
         other.read(100, true);
-        assert!(goes_on(&mut pace).await);
-        pace.page_kept(200..i64::MAX);
-        follower.read(60, true);
-        assert!(!goes_on(&mut pace).await, "one behind the other changes nothing");
-        follower.finish();
+        assert!(goes_on(&mut driver).await);
+        driver.page_stored(200..i64::MAX);
+        handle.read(60, true);
+        assert!(!goes_on(&mut driver).await, "one behind the other changes nothing");
+        handle.finish();
         for _ in 0..10 {
-            pace.page_kept(200..i64::MAX);
-            assert!(goes_on(&mut pace).await);
+            driver.page_stored(200..i64::MAX);
+            assert!(goes_on(&mut driver).await);
         }
     }
 
     #[tokio::test]
     async fn a_page_that_comes_behind_a_look_is_the_one_that_was_waited_for() {
         let listings = Arc::new(Listings::new(1, LONG));
-        let (follower, mut pace) = begun(&listings);
-        pace.page_kept(0..i64::MAX);
-        follower.read(0, false);
-        assert!(goes_on(&mut pace).await, "the page behind it");
-        pace.page_kept(100..i64::MAX);
-        assert!(!goes_on(&mut pace).await);
+        let (handle, mut driver) = begun(&listings);
+        driver.page_stored(0..i64::MAX);
+        handle.read(0, false);
+        assert!(goes_on(&mut driver).await, "the page behind it");
+        driver.page_stored(100..i64::MAX);
+        assert!(!goes_on(&mut driver).await);
     }
 
     #[tokio::test]
     async fn who_waits_learns_of_pages_and_of_the_end() {
         let listings = Arc::new(Listings::new(1, LONG));
-        let (mut follower, pace) = begun(&listings);
-        pace.page_kept(0..i64::MAX);
-        follower.progressed().await.unwrap();
+        let (mut handle, driver) = begun(&listings);
+        driver.page_stored(0..i64::MAX);
+        handle.progressed().await.unwrap();
         let mut late = listings.get(TRIP).unwrap();
         let soon = Duration::from_millis(1);
         assert!(tokio::time::timeout(soon, late.progressed()).await.is_err(), "it has seen that");
-        pace.ended(Err(Error::PagesRepeat));
+        driver.ended(Err(Error::PagesRepeat));
         late.progressed().await.unwrap_err();
-        follower.complete().await.unwrap_err();
+        handle.complete().await.unwrap_err();
         assert!(listings.get(TRIP).is_none());
     }
 
@@ -354,12 +357,12 @@ mod tests {
         // After its time, and at once if too many pause already.
         for (paused_max, pause_max) in [(1, Duration::ZERO), (0, LONG)] {
             let listings = Arc::new(Listings::new(paused_max, pause_max));
-            let (mut follower, mut pace) = begun(&listings);
-            pace.page_kept(0..i64::MAX);
-            assert!(!pace.more().await);
+            let (mut handle, mut driver) = begun(&listings);
+            driver.page_stored(0..i64::MAX);
+            assert!(!driver.more().await);
             assert!(listings.get(TRIP).is_none());
-            follower.progressed().await.unwrap();
-            assert!(!follower.complete().await.unwrap());
+            handle.progressed().await.unwrap();
+            assert!(!handle.complete().await.unwrap());
             begun(&listings);
         }
     }
@@ -367,15 +370,15 @@ mod tests {
     #[tokio::test]
     async fn an_outdated_listing_goes_on_for_its_followers_only() {
         let listings = Arc::new(Listings::new(1, LONG));
-        let (follower, mut pace) = begun(&listings);
-        assert!(listings.outdate(TRIP).is_none());
+        let (handle, mut driver) = begun(&listings);
+        assert!(listings.supersede(TRIP).is_none());
         let (_other, _pace) = begun(&listings);
-        pace.page_kept(0..i64::MAX);
-        follower.finish();
-        assert!(pace.more().await);
-        drop(follower);
-        assert!(!pace.more().await);
-        pace.ended(Ok(()));
+        driver.page_stored(0..i64::MAX);
+        handle.finish();
+        assert!(driver.more().await);
+        drop(handle);
+        assert!(!driver.more().await);
+        driver.ended(Ok(()));
         assert!(listings.get(TRIP).is_some(), "the other one stays");
     }
 }

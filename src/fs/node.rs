@@ -4,7 +4,7 @@
 //! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
 
 use crate::media::{DirId, FileId, View};
-use crate::store::Within;
+use crate::store::ListingScope;
 
 /// An inode number as the kernel knows it. 1 is the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +12,7 @@ pub struct Ino(pub u64);
 
 /// What an inode number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Node {
     /// A directory of the tree: an album or a parent of albums.
     Dir(DirId),
     /// A file, wherever it has names.
@@ -30,13 +30,13 @@ pub enum Place {
     /// A directory in it.
     View(View),
     /// A file as the views show it: the same bytes and facts, but nothing of it can be changed there.
-    Viewed(FileId),
+    ReadOnlyFile(FileId),
 }
 
 const TAG_SHIFT: u32 = 48;
 const NUMBER_MASK: u64 = (1 << TAG_SHIFT) - 1;
 
-impl Place {
+impl Node {
     /// The number the kernel is told.
     pub fn ino(self) -> Ino {
         let (tag, number) = match self {
@@ -48,7 +48,7 @@ impl Place {
             Self::Metrics => (3, 3),
             Self::Library => (3, 4),
             Self::View(view) => (4, view.number()),
-            Self::Viewed(file) => (5, file.0),
+            Self::ReadOnlyFile(file) => (5, file.0),
         };
         // SQLite counts up from 1 and cannot reach 2^48 in any lifetime.
         Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
@@ -57,21 +57,21 @@ impl Place {
     /// The file that it is, wherever it is shown.
     pub fn file(self) -> Option<FileId> {
         match self {
-            Self::File(file) | Self::Viewed(file) => Some(file),
+            Self::File(file) | Self::ReadOnlyFile(file) => Some(file),
             _ => None,
         }
     }
 
     /// Whether it is one of the views, or in one, where nothing changes.
     pub fn is_in_views(self) -> bool {
-        matches!(self, Self::Library | Self::View(_) | Self::Viewed(_))
+        matches!(self, Self::Library | Self::View(_) | Self::ReadOnlyFile(_))
     }
 
     /// The directory of items that it is.
-    pub fn within(self) -> Option<Within> {
+    pub fn listing_scope(self) -> Option<ListingScope> {
         match self {
-            Self::Dir(dir) => Some(Within::Dir(dir)),
-            Self::View(view) => Some(Within::View(view)),
+            Self::Dir(dir) => Some(ListingScope::Dir(dir)),
+            Self::View(view) => Some(ListingScope::View(view)),
             _ => None,
         }
     }
@@ -81,7 +81,7 @@ impl Place {
         matches!(self, Self::Dir(_) | Self::File(_))
     }
 
-    /// The inverse of [`Place::ino`]; `None` for a number that was never given out.
+    /// The inverse of [`Node::ino`]; `None` for a number that was never given out.
     pub fn of(ino: Ino) -> Option<Self> {
         let number = (ino.0 & NUMBER_MASK) as i64;
         match (ino.0 >> TAG_SHIFT, number) {
@@ -93,7 +93,7 @@ impl Place {
             (3, 3) => Some(Self::Metrics),
             (3, 4) => Some(Self::Library),
             (4, number) => View::of_number(number).map(Self::View),
-            (5, 1..) => Some(Self::Viewed(FileId(number))),
+            (5, 1..) => Some(Self::ReadOnlyFile(FileId(number))),
             _ => None,
         }
     }
@@ -105,22 +105,22 @@ mod tests {
 
     #[test]
     fn numbers_and_places_correspond() {
-        for place in [
-            Place::Dir(DirId::ROOT),
-            Place::Dir(DirId(77)),
-            Place::File(FileId(77)),
-            Place::Failed(DirId::ROOT),
-            Place::Control,
-            Place::Status,
-            Place::Metrics,
-            Place::Library,
-            Place::View(View::All),
-            Place::View(View::of_number(20190428).unwrap()),
-            Place::Viewed(FileId(77)),
+        for node in [
+            Node::Dir(DirId::ROOT),
+            Node::Dir(DirId(77)),
+            Node::File(FileId(77)),
+            Node::Failed(DirId::ROOT),
+            Node::Control,
+            Node::Status,
+            Node::Metrics,
+            Node::Library,
+            Node::View(View::All),
+            Node::View(View::of_number(20190428).unwrap()),
+            Node::ReadOnlyFile(FileId(77)),
         ] {
-            assert_eq!(Place::of(place.ino()), Some(place));
+            assert_eq!(Node::of(node.ino()), Some(node));
         }
-        assert_eq!(Place::Dir(DirId::ROOT).ino(), Ino(1));
+        assert_eq!(Node::Dir(DirId::ROOT).ino(), Ino(1));
         for never in [
             0,
             3 << TAG_SHIFT,
@@ -129,7 +129,7 @@ mod tests {
             9 << TAG_SHIFT | 1,
             1 << TAG_SHIFT,
         ] {
-            assert_eq!(Place::of(Ino(never)), None);
+            assert_eq!(Node::of(Ino(never)), None);
         }
     }
 }

@@ -9,21 +9,21 @@ use crate::media::PageToken;
 
 /// So many pages in a row without anything new are a circle, too, that tokens do not show. Google has been seen to
 /// give eighty empty ones.
-const BARREN_MAX: u32 = 200;
+const EMPTY_PAGES_MAX: u32 = 200;
 
 /// Where a listing is.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct Pager {
     token: Option<PageToken>,
     pages: u32,
-    barren: u32,
+    empty_pages: u32,
     has_restarted: bool,
     /// Brent's way to notice a circle: one token is remembered, and from time to time a later one instead.
     remembered: Option<PageToken>,
     remember_at: u32,
 }
 
-impl Walk {
+impl Pager {
     /// The token of the page to ask for; `None` for the first.
     pub(super) fn token(&self) -> Option<&PageToken> {
         self.token.as_ref()
@@ -38,7 +38,7 @@ impl Walk {
     ///
     /// # Errors
     /// If the pages lead in a circle.
-    pub(super) fn turn(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
+    pub(super) fn advance(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
         self.pages += 1;
         if next.is_some() && (next == self.token || next == self.remembered) {
             return Err(Error::PagesRepeat);
@@ -55,9 +55,9 @@ impl Walk {
     ///
     /// # Errors
     /// If the pages lead in a circle.
-    pub(super) fn kept(&mut self, is_fresh: bool) -> Result<(), Error> {
-        self.barren = if is_fresh { 0 } else { self.barren + 1 };
-        if self.token.is_some() && self.barren >= BARREN_MAX {
+    pub(super) fn page_stored(&mut self, is_fresh: bool) -> Result<(), Error> {
+        self.empty_pages = if is_fresh { 0 } else { self.empty_pages + 1 };
+        if self.token.is_some() && self.empty_pages >= EMPTY_PAGES_MAX {
             return Err(Error::PagesRepeat);
         }
         Ok(())
@@ -99,47 +99,47 @@ mod tests {
 
     #[test]
     fn only_the_absence_of_a_token_is_the_end() {
-        let mut walk = Walk::default();
+        let mut pager = Pager::default();
         for page in 0..300 {
-            assert!(walk.turn(token(page.to_string())).unwrap());
+            assert!(pager.advance(token(page.to_string())).unwrap());
         }
-        assert!(!walk.turn(None).unwrap());
-        assert_eq!(walk.pages(), 301);
+        assert!(!pager.advance(None).unwrap());
+        assert_eq!(pager.pages(), 301);
     }
 
     #[test]
     fn circles_of_any_length_are_noticed() {
         for (lead, length) in [(0, 1), (0, 2), (3, 1), (3, 7), (50, 64), (7, 200)] {
-            let mut walk = Walk::default();
+            let mut pager = Pager::default();
             let circle = (0..).map(|at| if at < lead { at } else { lead + (at - lead) % length });
-            let mut turns = circle.map(|at| walk.turn(token(at.to_string())));
-            let turned = turns.by_ref().take_while(Result::is_ok).count();
-            assert!(turned <= 4 * (lead + length) + 2, "{lead} {length}: {turned}");
+            let mut advances = circle.map(|at| pager.advance(token(at.to_string())));
+            let advanced = advances.by_ref().take_while(Result::is_ok).count();
+            assert!(advanced <= 4 * (lead + length) + 2, "{lead} {length}: {advanced}");
         }
     }
 
     #[test]
     fn many_empty_pages_are_no_circle_but_they_cannot_go_on_for_ever() {
-        let mut walk = Walk::default();
-        let mut turn = |page: u32, is_fresh| {
-            walk.turn(token(page.to_string()))?;
-            walk.kept(is_fresh)
+        let mut pager = Pager::default();
+        let mut advance = |page: u32, is_fresh| {
+            pager.advance(token(page.to_string()))?;
+            pager.page_stored(is_fresh)
         };
-        assert!((0..100).all(|page| turn(page, false).is_ok()));
-        turn(100, true).unwrap();
-        assert!((101..300).all(|page| turn(page, false).is_ok()));
-        assert!(turn(300, false).is_err());
+        assert!((0..100).all(|page| advance(page, false).is_ok()));
+        advance(100, true).unwrap();
+        assert!((101..300).all(|page| advance(page, false).is_ok()));
+        assert!(advance(300, false).is_err());
     }
 
     #[test]
     fn a_refused_token_is_forgiven_once() {
-        let mut walk = Walk::default();
-        assert!(walk.refused(refusal(400)).is_err(), "there was no token to refuse");
-        walk.turn(token("a")).unwrap();
-        assert!(walk.refused(refusal(403)).is_err());
-        walk.refused(refusal(400)).unwrap();
-        assert_eq!((walk.token(), walk.pages()), (None, 0));
-        walk.turn(token("a")).unwrap();
-        assert!(walk.refused(refusal(400)).is_err());
+        let mut pager = Pager::default();
+        assert!(pager.refused(refusal(400)).is_err(), "there was no token to refuse");
+        pager.advance(token("a")).unwrap();
+        assert!(pager.refused(refusal(403)).is_err());
+        pager.refused(refusal(400)).unwrap();
+        assert_eq!((pager.token(), pager.pages()), (None, 0));
+        pager.advance(token("a")).unwrap();
+        assert!(pager.refused(refusal(400)).is_err());
     }
 }
