@@ -36,11 +36,11 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all --check
 # The crash suite needs points at which the program may be asked to die; no other build has them.
-step cargo clippy --locked --all-targets --features crash-points -- -D warnings
-step cargo test --locked --all-targets --features crash-points "${long[@]}"
-step cargo test --locked --doc
+step cargo clippy --locked --workspace --all-targets --features crash-points -- -D warnings
+step cargo test --locked --workspace --all-targets --features crash-points "${long[@]}"
+step cargo test --locked --workspace --doc
 # The library is for its own developers, who see private items too.
-RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' step cargo doc --locked --no-deps --document-private-items
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' step cargo doc --locked --workspace --no-deps --document-private-items
 if cargo deny --version >/dev/null 2>&1; then
     step cargo deny --offline check licenses bans
 else

@@ -103,6 +103,7 @@ pub enum Command {
     /// Check everything a mount depends on, and say what to do about what is wrong
     Doctor(commands::doctor::DoctorArgs),
     /// Run a local Google Photos to try everything against
+    #[cfg(feature = "emulator")]
     Emulator(commands::emulator::EmulatorArgs),
     /// Print what completes commands and flags in a shell
     Completions(commands::man::CompletionsArgs),

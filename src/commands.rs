@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod diff;
 pub mod doctor;
+#[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod engine;
 pub mod failed;
@@ -69,6 +70,7 @@ pub fn main() -> ExitCode {
     let in_full = cli.verbose > 0;
     let (serves, detached) = match &cli.command {
         Command::Mount(args) => (true, args.detached),
+        #[cfg(feature = "emulator")]
         Command::Emulator(_) => (true, false),
         _ => (false, false),
     };
@@ -111,6 +113,7 @@ fn dispatch(
         Command::Verify(args) => verify::run(&args, &profile),
         Command::Thumbnails(args) => thumbnails::run(&args, &profile).map(done),
         Command::Doctor(args) => block_on(doctor::run(&args, &profile, cli.api_url)),
+        #[cfg(feature = "emulator")]
         Command::Emulator(args) => emulator::run(args).map(done),
         Command::Completions(args) => man::completions(&args).map(done),
         Command::Man(args) => man::man(&args).map(done),

@@ -19,5 +19,3 @@ pub mod store;
 
 pub mod media;
 pub mod profile;
-
-pub mod emulator;

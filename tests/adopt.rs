@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit};
 use serde_json::{Value, json};
 use support::{World, camera};
 

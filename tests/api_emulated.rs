@@ -18,13 +18,13 @@ use gphotosfs::api::{
     LoginError, NewItem, Payload, QuotaKind, Scope,
 };
 use gphotosfs::commands::login::{Attempt, store};
-use gphotosfs::emulator::{
-    Call, Config, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
-};
 use gphotosfs::media::{
     Album, AlbumId, MediaId, MediaItem, MediaKind, PageToken, UploadToken, VideoStatus,
 };
 use gphotosfs::profile::Profile;
+use gphotosfs_emulator::{
+    Call, Config, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
+};
 use sha1::Digest;
 
 /// An emulator, and a client that is logged in.

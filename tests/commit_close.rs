@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Failure, Faults};
+use gphotosfs_emulator::{Call, Failure, Faults};
 use support::World;
 
 /// A mount whose closes wait for Google, with the album `A` and `count` photos to be copied.

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit};
 use support::{World, jpeg, wait_for};
 
 /// Ways to copy the file `$1/$2` to `$3`. Some ask for the size when they have opened it, and copy that much.

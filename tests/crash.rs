@@ -11,8 +11,8 @@ use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Faults};
 use gphotosfs::upload::crash;
+use gphotosfs_emulator::{Call, Faults};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::ledger::Ledger;

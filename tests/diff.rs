@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use gphotosfs::emulator::{Call, Edit, Failure};
+use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 use support::{World, camera, jpeg, wait_for};
 

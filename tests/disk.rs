@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use gphotosfs::emulator::{Call, Edit, Faults, Moment, synthetic_content};
+use gphotosfs_emulator::{Call, Edit, Faults, Moment, synthetic_content};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::ledger::{Ledger, close};

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use gphotosfs::emulator::{Call, Failure};
+use gphotosfs_emulator::{Call, Failure};
 use serde_json::Value;
 use support::World;
 

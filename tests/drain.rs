@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Failure, Injection, Moment};
+use gphotosfs_emulator::{Call, Failure, Injection, Moment};
 use support::{World, wait_for};
 
 /// Puts `count` photos beside the mount.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gphotosfs::emulator::{
+use gphotosfs_emulator::{
     Call, Config, Edit, Emulator, Failure, Faults, Injection, ItemFailure, OddFilename,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -151,7 +151,7 @@ fn text(value: &Value) -> String {
 
 /// A different little JPEG for each `n`: two by two pixels as far as its headers go.
 fn jpeg(n: u64) -> Vec<u8> {
-    gphotosfs::emulator::synthetic_content(n, 5_000, 0..5_000)
+    gphotosfs_emulator::synthetic_content(n, 5_000, 0..5_000)
 }
 
 #[tokio::test]
@@ -817,7 +817,7 @@ impl<'a> Session<'a> {
 const GRANULE: usize = 262_144;
 
 fn large_jpeg() -> Vec<u8> {
-    gphotosfs::emulator::synthetic_content(3, 600_000, 0..600_000)
+    gphotosfs_emulator::synthetic_content(3, 600_000, 0..600_000)
 }
 
 #[tokio::test]
@@ -1218,8 +1218,8 @@ fn redirected(response: &Response) -> std::collections::HashMap<String, String> 
 }
 
 fn all_scopes() -> String {
-    gphotosfs::emulator::SCOPES
-        .map(|scope| format!("{}{scope}", gphotosfs::emulator::SCOPE_PREFIX))
+    gphotosfs_emulator::SCOPES
+        .map(|scope| format!("{}{scope}", gphotosfs_emulator::SCOPE_PREFIX))
         .join(" ")
 }
 

@@ -12,7 +12,7 @@ use google_photoslibrary1::hyper_util::client::legacy::Client;
 use google_photoslibrary1::hyper_util::client::legacy::connect::HttpConnector;
 use google_photoslibrary1::hyper_util::rt::TokioExecutor;
 use google_photoslibrary1::{Error, FieldMask, PhotosLibrary};
-use gphotosfs::emulator::{Config, Emulator, Failure, synthetic_content};
+use gphotosfs_emulator::{Config, Emulator, Failure, synthetic_content};
 
 type Hub = PhotosLibrary<HttpConnector>;
 
@@ -181,7 +181,7 @@ async fn refusals_are_errors_to_googles_client() {
     let too_many = hub.albums().list().page_size(51).doit().await;
     assert_eq!(message(too_many.unwrap_err()), "INVALID_ARGUMENT");
     emulator.faults(|f| {
-        f.fail_next(gphotosfs::emulator::Call::AlbumsGet, 1, Failure::RequestsPerDay);
+        f.fail_next(gphotosfs_emulator::Call::AlbumsGet, 1, Failure::RequestsPerDay);
     });
     let refused = hub.albums().get(&trip).doit().await;
     assert_eq!(message(refused.unwrap_err()), "RESOURCE_EXHAUSTED");

@@ -10,7 +10,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use gphotosfs::api::next_reset;
-use gphotosfs::emulator::{Call, Failure, Faults, Injection, ItemFailure};
+use gphotosfs_emulator::{Call, Failure, Faults, Injection, ItemFailure};
 use support::ledger::Ledger;
 use support::{World, jpeg, wait_for};
 

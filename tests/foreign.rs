@@ -8,7 +8,7 @@ mod support;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit};
 use support::{World, jpeg, wait_for};
 
 /// A mount that takes what it knows for true for a second.

@@ -12,10 +12,10 @@ use clap::Parser;
 use gphotosfs::api::LoginError;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
-use gphotosfs::emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{AttrChange, Fs, Ino, Listed, Node, Offset, Open, Rename};
 use gphotosfs::profile::Profile;
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
 use tokio::runtime::Runtime;
 
 const ROOT: Ino = Ino(1);

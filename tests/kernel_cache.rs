@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use gphotosfs::emulator::Edit;
+use gphotosfs_emulator::Edit;
 use support::{World, wait_for};
 
 type Requests = BTreeMap<String, i64>;

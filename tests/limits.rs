@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use gphotosfs::emulator::Edit;
+use gphotosfs_emulator::Edit;
 use rustix::fs::{FallocateFlags, RenameFlags};
 use support::{World, jpeg, wait_for};
 

@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use gphotosfs::emulator::{Call, Moment};
+use gphotosfs_emulator::{Call, Moment};
 use rustix::fs::{CWD, RenameFlags};
 use sha2::{Digest, Sha256};
 use support::{World, jpeg, wait_for};

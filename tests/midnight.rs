@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use gphotosfs::emulator::{Call, Failure};
+use gphotosfs_emulator::{Call, Failure};
 use support::{World, wait_for};
 
 /// More than a day: midnight Pacific has passed, and the quarter of an hour behind it in which nothing is sure.

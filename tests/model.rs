@@ -11,9 +11,9 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Edit, Failure, Injection, ItemFailure, synthetic_content};
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
+use gphotosfs_emulator::{Call, Edit, Failure, Injection, ItemFailure, synthetic_content};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 

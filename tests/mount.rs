@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use gphotosfs::emulator::{Call, Edit, Failure, Injection};
+use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 use support::{World, jpeg, wait_for};
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Call, Edit, Failure, Injection};
+use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 use support::{World, wait_for};
 
 const MIB: u64 = 1 << 20;
@@ -51,7 +51,7 @@ fn original(world: &World, number: u32) -> Vec<u8> {
     let name = format!("IMG_{number:06}.jpg");
     let at = dump.items.iter().position(|item| item.filename == name).unwrap();
     let size = dump.items[at].size;
-    gphotosfs::emulator::synthetic_content(at as u64 + 1, size, 0..size)
+    gphotosfs_emulator::synthetic_content(at as u64 + 1, size, 0..size)
 }
 
 fn cat(path: PathBuf) -> Child {

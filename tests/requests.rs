@@ -10,11 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Parser;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::engine::Engine;
-use gphotosfs::emulator::{Call, Config, Edit, Emulator, Moment};
 use gphotosfs::library::{self, Clock, Library};
 use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::Child;
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Moment};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
 

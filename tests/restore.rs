@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit};
 use support::World;
 
 const STATE: &str = "state/gphotosfs/default";

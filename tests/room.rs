@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::Call;
+use gphotosfs_emulator::Call;
 use rustix::fs::FallocateFlags;
 use support::ledger::close;
 use support::{World, jpeg, wait_for};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use gphotosfs::emulator::{Call, Edit, Failure, Injection};
+use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 use support::{World, wait_for};
 
 fn titles(world: &World) -> Vec<String> {

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use gphotosfs::emulator::{Config, Emulator};
+use gphotosfs_emulator::{Config, Emulator};
 use support::World;
 
 const GOOGLE: &str = "https://photoslibrary.googleapis.com/";

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use gphotosfs::emulator::{Call, Moment};
+use gphotosfs_emulator::{Call, Moment};
 use serde_json::Value;
 use support::{World, wait_for};
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use gphotosfs::emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit};
 use support::World;
 
 /// Requests of all kinds since the last call of this, but those for a login.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gphotosfs::emulator::{Call, Dump, Moment};
+use gphotosfs_emulator::{Call, Dump, Moment};
 use sha2::{Digest, Sha256};
 use support::World;
 

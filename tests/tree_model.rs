@@ -16,8 +16,8 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use gphotosfs::emulator::{Edit, synthetic_content};
 use gphotosfs::fs::Rename;
+use gphotosfs_emulator::{Edit, synthetic_content};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
-use gphotosfs::emulator::{
-    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
-};
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::{Backlog, Child, ListedAlbum, Scope, Store, UploadState};
 use gphotosfs::upload::{self, DrainError, Pipeline, SealError, Sealed, TroubleKind};
+use gphotosfs_emulator::{
+    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
+};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 

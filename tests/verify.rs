@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use gphotosfs::emulator::{Call, Edit, Failure};
+use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 use support::{World, camera, jpeg, wait_for};
 

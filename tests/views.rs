@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use gphotosfs::emulator::{Call, Edit, Failure};
+use gphotosfs_emulator::{Call, Edit, Failure};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use support::{World, jpeg};

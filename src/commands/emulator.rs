@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use gphotosfs_emulator::{Config, Emulator, Faults};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CommandError;
-use crate::emulator::{Config, Emulator, Faults};
 
 /// `gphotosfs emulator`.
 #[derive(Debug, clap::Args)]

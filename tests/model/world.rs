@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use gphotosfs::api::{self, BaseUrls, Budget, Client, Deadlines, Login};
 use gphotosfs::content::{self, Content};
-use gphotosfs::emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{
     self, Attr, AttrChange, Fh, Fs, Ino, Node, Offset, Open, Rename, SetXattrMode,
@@ -20,6 +19,7 @@ use gphotosfs::media::{DirId, FileId};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::{Scope, Store};
 use gphotosfs::upload::{self, DrainError, Pipeline};
+use gphotosfs_emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use gphotosfs::emulator::{Config, Edit, Emulator};
+use gphotosfs_emulator::{Config, Edit, Emulator};
 use tokio::runtime::Runtime;
 
 /// Everything a test needs; unmounts and stops when it is dropped, however the test ends.

@@ -8,9 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use gphotosfs::emulator::{Dump, Edit};
 use gphotosfs::fs::{Ino, Node, Open, Rename};
 use gphotosfs::media::DirId;
+use gphotosfs_emulator::{Dump, Edit};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::reference::split;

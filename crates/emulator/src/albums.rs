@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::choices;
-use super::error::ApiError;
-use super::gate::{ApiAnswer, ApiRequest};
-use super::json::{camel, lenient_bool, lenient_float, lenient_int, parse, parse_query};
-use super::paging::{PageRequest, PageSize};
-use super::server::Server;
-use super::state::{ALBUM_ID_CHARS, Album, Change, Entry, ITEM_ID_CHARS, Item, ItemSeq, Library};
-use super::wire;
+use crate::choices;
+use crate::error::ApiError;
+use crate::gate::{ApiAnswer, ApiRequest};
+use crate::json::{camel, lenient_bool, lenient_float, lenient_int, parse, parse_query};
+use crate::paging::{PageRequest, PageSize};
+use crate::server::Server;
+use crate::state::{ALBUM_ID_CHARS, Album, Change, Entry, ITEM_ID_CHARS, Item, ItemSeq, Library};
+use crate::wire;
 
 /// Characters in a title, at most.
 const TITLE_CHARS_MAX: usize = 500;
@@ -22,7 +22,7 @@ const BATCH_MAX: usize = 50;
 /// A message without fields, or query parameters where there are none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(crate) struct Nothing {}
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -36,7 +36,7 @@ struct ListQuery {
     _own_only: bool,
 }
 
-pub(super) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let query: ListQuery = parse_query(request.query, &[])?;
     let page = PageRequest::new(
         server,
@@ -59,7 +59,7 @@ pub(super) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Ap
     Ok(ApiAnswer::ok(wire::omit_defaults(answer), &wire::ALBUM_PAGE))
 }
 
-pub(super) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let mut world = server.world.lock();
     let library = world.library(&request.user);
@@ -95,7 +95,7 @@ struct CreateBody {
     album: AlbumMessage,
 }
 
-pub(super) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let CreateBody { album } = parse(request.body)?;
     let title = checked_title(album.title.unwrap_or_default())?;
@@ -111,7 +111,7 @@ pub(super) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, 
 }
 
 /// An empty album with the next free id.
-pub(super) fn new_album(library: &Library, title: String) -> Album {
+pub(crate) fn new_album(library: &Library, title: String) -> Album {
     let (seq, id) = library.new_album_id();
     Album::new(seq, id, title)
 }
@@ -130,7 +130,7 @@ struct PatchQuery {
 }
 
 /// The fields a mask names, in camelCase, refusing any but `allowed` and an empty mask.
-pub(super) fn update_mask(
+pub(crate) fn update_mask(
     query: Vec<(String, String)>,
     allowed: &[&str],
 ) -> Result<HashSet<String>, ApiError> {
@@ -146,7 +146,7 @@ pub(super) fn update_mask(
     }
 }
 
-pub(super) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let mask = update_mask(request.query, &["title", "coverPhotoMediaItemId"])?;
     let message: AlbumMessage = parse(request.body)?;
     let user = request.user;
@@ -181,7 +181,7 @@ struct ItemIds {
 }
 
 /// The ids of a batch, 1 to 50 of them and none twice.
-pub(super) fn checked_batch(ids: Vec<String>) -> Result<Vec<String>, ApiError> {
+pub(crate) fn checked_batch(ids: Vec<String>) -> Result<Vec<String>, ApiError> {
     if ids.is_empty() {
         return Err(ApiError::violation("Request must contain at least one media item id."));
     }
@@ -206,7 +206,7 @@ fn own_items(library: &Library, ids: &[String]) -> Result<Vec<ItemSeq>, ApiError
     ids.iter().map(own).collect()
 }
 
-pub(super) fn batch_add(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn batch_add(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let ItemIds { media_item_ids } = parse(request.body)?;
     let ids = checked_batch(media_item_ids)?;
@@ -227,11 +227,11 @@ pub(super) fn batch_add(server: &Server, request: ApiRequest) -> Result<ApiAnswe
 }
 
 /// Refuses to let an album grow beyond its limit.
-pub(super) fn check_room(now: usize, more: usize, max: usize) -> Result<(), ApiError> {
+pub(crate) fn check_room(now: usize, more: usize, max: usize) -> Result<(), ApiError> {
     if now + more > max { Err(ApiError::invalid(choices::album_full(max))) } else { Ok(()) }
 }
 
-pub(super) fn batch_remove(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn batch_remove(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let ItemIds { media_item_ids } = parse(request.body)?;
     let ids = checked_batch(media_item_ids)?;
@@ -250,7 +250,7 @@ pub(super) fn batch_remove(server: &Server, request: ApiRequest) -> Result<ApiAn
 /// Where in an album something goes (reference §5.3).
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct AlbumPosition {
+pub(crate) struct AlbumPosition {
     position: String,
     relative_media_item_id: String,
     relative_enrichment_item_id: String,
@@ -258,7 +258,7 @@ pub(super) struct AlbumPosition {
 
 impl AlbumPosition {
     /// The index in `album` this position means.
-    pub(super) fn index(&self, library: &Library, album: &Album) -> Result<usize, ApiError> {
+    pub(crate) fn index(&self, library: &Library, album: &Album) -> Result<usize, ApiError> {
         let after = |item: Option<ItemSeq>| {
             let place = album.entries.iter().position(|entry| Some(entry.item) == item);
             place.map(|place| place + 1)
@@ -347,7 +347,7 @@ impl Location {
     }
 }
 
-pub(super) fn add_enrichment(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn add_enrichment(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let body: EnrichmentBody = parse(request.body)?;
     let (Some(new), Some(position)) = (body.new_enrichment_item, body.album_position) else {
@@ -385,12 +385,12 @@ fn find<'a>(library: &'a Library, id: &str) -> Result<Option<&'a Album>, ApiErro
 }
 
 /// The album that something is to be done with.
-pub(super) fn known<'a>(library: &'a Library, id: &str) -> Result<&'a Album, ApiError> {
+pub(crate) fn known<'a>(library: &'a Library, id: &str) -> Result<&'a Album, ApiError> {
     find(library, id)?.ok_or_else(|| ApiError::not_found(choices::UNKNOWN_ALBUM))
 }
 
 /// Whether `id` could be a media item's.
-pub(super) fn well_formed_item(id: &str) -> bool {
+pub(crate) fn well_formed_item(id: &str) -> bool {
     id.len() == ITEM_ID_CHARS && id.bytes().all(is_id_byte)
 }
 
@@ -399,7 +399,7 @@ fn is_id_byte(byte: u8) -> bool {
 }
 
 /// The items of an album from index `from` on that its listing shows by now.
-pub(super) fn visible_entries<'a>(
+pub(crate) fn visible_entries<'a>(
     server: &Server,
     request: &'a ApiRequest,
     library: &'a Library,

@@ -7,16 +7,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde::Deserialize;
 
-use super::error::{body_response, escape, html_error};
-use super::server::{DEFAULT_USER, Server};
-use super::state::{Album, Content, Item, Library};
+use crate::error::{body_response, escape, html_error};
+use crate::server::{DEFAULT_USER, Server};
+use crate::state::{Album, Content, Item, Library};
 
 /// Items on one page.
 const ITEMS_PER_PAGE: usize = 200;
 
 /// Which page of a long list, and whose library.
 #[derive(Deserialize)]
-pub(super) struct PageQuery {
+pub(crate) struct PageQuery {
     #[serde(default)]
     from: usize,
     user: Option<String>,
@@ -71,7 +71,7 @@ fn name(item: &Item) -> &str {
 }
 
 /// All albums, and the items of all.
-pub(super) async fn home(
+pub(crate) async fn home(
     State(server): State<Arc<Server>>,
     Query(query): Query<PageQuery>,
     headers: HeaderMap,
@@ -123,7 +123,7 @@ fn tiles<'a>(
 }
 
 /// One album in its order.
-pub(super) async fn album(
+pub(crate) async fn album(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
@@ -142,7 +142,7 @@ pub(super) async fn album(
 }
 
 /// One item.
-pub(super) async fn photo(
+pub(crate) async fn photo(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,

@@ -84,7 +84,7 @@ impl Call {
     }
 
     /// Scopes of which the token must hold one (reference §4).
-    pub(super) fn scopes(self) -> &'static [&'static str] {
+    pub(crate) fn scopes(self) -> &'static [&'static str] {
         match self {
             Call::AlbumsList
             | Call::AlbumsGet
@@ -111,7 +111,7 @@ impl Call {
     }
 
     /// Name of the remote procedure in error details (reference §2.4).
-    pub(super) fn rpc(self) -> &'static str {
+    pub(crate) fn rpc(self) -> &'static str {
         match self {
             Call::AlbumsList => "ListAlbums",
             Call::AlbumsGet => "GetAlbum",

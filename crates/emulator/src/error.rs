@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 /// A refusal, to be sent in Google's envelope.
 #[derive(Debug)]
-pub(super) struct ApiError {
-    pub(super) http: StatusCode,
+pub(crate) struct ApiError {
+    pub(crate) http: StatusCode,
     status: &'static str,
     message: String,
     details: Vec<Value>,
     /// Set if only a client that breaks the protocol can get here; goes into the statistics.
-    pub(super) violation: bool,
+    pub(crate) violation: bool,
     /// Seconds for a `Retry-After` header.
     retry_after_s: Option<u64>,
 }
@@ -30,35 +30,35 @@ impl ApiError {
     }
 
     /// 400 for something a correct client can run into (an item the user has deleted, say).
-    pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message)
     }
 
     /// 400 for something a correct client never sends.
-    pub(super) fn violation(message: impl Into<String>) -> ApiError {
+    pub(crate) fn violation(message: impl Into<String>) -> ApiError {
         ApiError::invalid(message).blame(true)
     }
 
     /// The same answer, counted as the client's mistake if `blamed`.
-    pub(super) fn blame(self, blamed: bool) -> ApiError {
+    pub(crate) fn blame(self, blamed: bool) -> ApiError {
         ApiError { violation: blamed, ..self }
     }
 
     /// The same answer with a `Retry-After` header.
-    pub(super) fn retry_after(self, seconds: Option<u64>) -> ApiError {
+    pub(crate) fn retry_after(self, seconds: Option<u64>) -> ApiError {
         ApiError { retry_after_s: seconds, ..self }
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> ApiError {
+    pub(crate) fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
     }
 
-    pub(super) fn permission_denied(message: impl Into<String>) -> ApiError {
+    pub(crate) fn permission_denied(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
     }
 
     /// 403 of a project in which the API was never enabled (reference §3.8).
-    pub(super) fn service_disabled() -> ApiError {
+    pub(crate) fn service_disabled() -> ApiError {
         let mut error = ApiError::permission_denied(
             "Photos Library API has not been used in project 123456789012 before or it is disabled. \
              Enable it by visiting https://console.developers.google.com/apis/api/\
@@ -77,7 +77,7 @@ impl ApiError {
     }
 
     /// 403 for a token without the scope that remote procedure `rpc` needs.
-    pub(super) fn scope_insufficient(rpc: &str) -> ApiError {
+    pub(crate) fn scope_insufficient(rpc: &str) -> ApiError {
         let mut error =
             ApiError::permission_denied("Request had insufficient authentication scopes.");
         error.details.push(json!({
@@ -92,7 +92,7 @@ impl ApiError {
         error
     }
 
-    pub(super) fn unauthenticated() -> ApiError {
+    pub(crate) fn unauthenticated() -> ApiError {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
             "UNAUTHENTICATED",
@@ -102,18 +102,18 @@ impl ApiError {
         )
     }
 
-    pub(super) fn exhausted(message: impl Into<String>) -> ApiError {
+    pub(crate) fn exhausted(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
     }
 
-    pub(super) fn daily_requests() -> ApiError {
+    pub(crate) fn daily_requests() -> ApiError {
         ApiError::exhausted(
             "Quota exceeded for quota metric 'All requests' and limit 'All requests per day' of \
              service 'photoslibrary.googleapis.com' for consumer 'project_number:123456789012'.",
         )
     }
 
-    pub(super) fn writes_per_minute() -> ApiError {
+    pub(crate) fn writes_per_minute() -> ApiError {
         ApiError::exhausted(
             "Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute \
              per user' of service 'photoslibrary.googleapis.com' for consumer \
@@ -121,26 +121,26 @@ impl ApiError {
         )
     }
 
-    pub(super) fn concurrent_write() -> ApiError {
+    pub(crate) fn concurrent_write() -> ApiError {
         ApiError::exhausted(
             "Quota exceeded for quota 'concurrent write request' of service \
              'photoslibrary.googleapis.com'.",
         )
     }
 
-    pub(super) fn aborted() -> ApiError {
+    pub(crate) fn aborted() -> ApiError {
         ApiError::new(StatusCode::CONFLICT, "ABORTED", "The operation was aborted.")
     }
 
-    pub(super) fn too_large(message: impl Into<String>) -> ApiError {
+    pub(crate) fn too_large(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "OUT_OF_RANGE", message)
     }
 
-    pub(super) fn internal() -> ApiError {
+    pub(crate) fn internal() -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Internal error encountered.")
     }
 
-    pub(super) fn unavailable() -> ApiError {
+    pub(crate) fn unavailable() -> ApiError {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "UNAVAILABLE",
@@ -148,11 +148,11 @@ impl ApiError {
         )
     }
 
-    pub(super) fn bad_gateway() -> ApiError {
+    pub(crate) fn bad_gateway() -> ApiError {
         ApiError::new(StatusCode::BAD_GATEWAY, "UNAVAILABLE", "Bad Gateway")
     }
 
-    pub(super) fn deadline_exceeded() -> ApiError {
+    pub(crate) fn deadline_exceeded() -> ApiError {
         ApiError::new(
             StatusCode::GATEWAY_TIMEOUT,
             "DEADLINE_EXCEEDED",
@@ -161,12 +161,12 @@ impl ApiError {
     }
 
     /// What went wrong, for the list of violations.
-    pub(super) fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
     /// The answer, indented unless the request said `prettyPrint=false`.
-    pub(super) fn into_response(self, pretty: bool) -> Response<Body> {
+    pub(crate) fn into_response(self, pretty: bool) -> Response<Body> {
         let mut error = json!({
             "code": self.http.as_u16(),
             "message": self.message,
@@ -192,13 +192,13 @@ impl ApiError {
 }
 
 /// A JSON answer.
-pub(super) fn json_response(http: StatusCode, value: &Value, pretty: bool) -> Response<Body> {
+pub(crate) fn json_response(http: StatusCode, value: &Value, pretty: bool) -> Response<Body> {
     let text = if pretty { format!("{value:#}\n") } else { value.to_string() };
     body_response(http, "application/json; charset=UTF-8", text)
 }
 
 /// The kind of page Google's front end answers with when it does not reach the service at all.
-pub(super) fn html_error(http: StatusCode, message: &str) -> Response<Body> {
+pub(crate) fn html_error(http: StatusCode, message: &str) -> Response<Body> {
     let code = http.as_u16();
     body_response(
         http,
@@ -213,7 +213,7 @@ pub(super) fn html_error(http: StatusCode, message: &str) -> Response<Body> {
 }
 
 /// An answer with one content type and a whole body.
-pub(super) fn body_response(
+pub(crate) fn body_response(
     http: StatusCode,
     content_type: &'static str,
     body: impl Into<Body>,
@@ -225,7 +225,7 @@ pub(super) fn body_response(
 }
 
 /// `text` made safe for HTML, attributes included.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),

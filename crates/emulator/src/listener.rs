@@ -14,14 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Accepts connections until the emulator stops; `stop` also cuts those still open.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     inner: TcpListener,
     stop: CancellationToken,
 }
 
 impl Listener {
     /// Binds `address`, which must be a loopback address: the emulator lets everybody in.
-    pub(super) async fn bind(address: SocketAddr, stop: CancellationToken) -> io::Result<Listener> {
+    pub(crate) async fn bind(address: SocketAddr, stop: CancellationToken) -> io::Result<Listener> {
         if !address.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -61,16 +61,16 @@ impl axum::serve::Listener for Listener {
 
 /// A handle on the connection a request came in by.
 #[derive(Clone)]
-pub(super) struct Line(CancellationToken);
+pub(crate) struct Line(CancellationToken);
 
 impl Line {
     /// Ends the connection; what was not written yet never arrives.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.cancel();
     }
 
     /// Waits for the connection to end, from whichever side, or the emulator to stop.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         self.0.cancelled().await;
     }
 }
@@ -82,7 +82,7 @@ impl Connected<IncomingStream<'_, Listener>> for Line {
 }
 
 /// A TCP stream that fails once its [`Line`] is cut.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     line: Line,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,

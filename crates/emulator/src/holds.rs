@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::call::Call;
+use crate::call::Call;
 
 /// Where a call is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,29 +19,29 @@ pub enum Moment {
 
 /// The gates that are shut.
 #[derive(Default)]
-pub(super) struct Holds {
+pub(crate) struct Holds {
     gates: Mutex<HashMap<(Call, Moment), Arc<Semaphore>>>,
 }
 
 impl Holds {
-    pub(super) fn hold(&self, call: Call, moment: Moment) {
+    pub(crate) fn hold(&self, call: Call, moment: Moment) {
         self.gates.lock().entry((call, moment)).or_insert_with(|| Arc::new(Semaphore::new(0)));
     }
 
-    pub(super) fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
+    pub(crate) fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
         if let Some(gate) = self.gates.lock().get(&(call, moment)) {
             gate.add_permits(calls);
         }
     }
 
-    pub(super) fn let_go(&self, call: Call, moment: Moment) {
+    pub(crate) fn let_go(&self, call: Call, moment: Moment) {
         if let Some(gate) = self.gates.lock().remove(&(call, moment)) {
             gate.close();
         }
     }
 
     /// Waits at a gate, if it is shut.
-    pub(super) async fn pass(&self, call: Call, moment: Moment) {
+    pub(crate) async fn pass(&self, call: Call, moment: Moment) {
         let gate = self.gates.lock().get(&(call, moment)).cloned();
         if let Some(gate) = gate
             // It is closed when all may pass.

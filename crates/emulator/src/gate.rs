@@ -10,40 +10,40 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, header, request};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::call::{Call, SCOPE_PREFIX};
-use super::error::{ApiError, body_response, html_error, json_response};
-use super::faults::{Failure, Faults, Injection, Plan};
-use super::holds::Moment;
-use super::json::{Schema, apply_mask};
-use super::listener::Line;
-use super::server::Server;
-use super::stats::Allowance;
-use super::{albums, items, oauth, uploads};
+use crate::call::{Call, SCOPE_PREFIX};
+use crate::error::{ApiError, body_response, html_error, json_response};
+use crate::faults::{Failure, Faults, Injection, Plan};
+use crate::holds::Moment;
+use crate::json::{Schema, apply_mask};
+use crate::listener::Line;
+use crate::server::Server;
+use crate::stats::Allowance;
+use crate::{albums, items, oauth, uploads};
 
 /// Largest JSON body in bytes.
 const BODY_BYTES_MAX: usize = 10 << 20;
 
 /// A JSON request that has passed the gate.
-pub(super) struct ApiRequest {
-    pub(super) call: Call,
-    pub(super) user: String,
+pub(crate) struct ApiRequest {
+    pub(crate) call: Call,
+    pub(crate) user: String,
     /// The id in the path; empty if the method has none.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Query parameters but for the standard ones.
-    pub(super) query: Vec<(String, String)>,
-    pub(super) body: Value,
-    pub(super) faults: Faults,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Value,
+    pub(crate) faults: Faults,
 }
 
 /// A method's answer and what it is made of.
-pub(super) struct ApiAnswer {
-    pub(super) http: StatusCode,
-    pub(super) value: Value,
-    pub(super) schema: &'static Schema,
+pub(crate) struct ApiAnswer {
+    pub(crate) http: StatusCode,
+    pub(crate) value: Value,
+    pub(crate) schema: &'static Schema,
 }
 
 impl ApiAnswer {
-    pub(super) fn ok(value: Value, schema: &'static Schema) -> ApiAnswer {
+    pub(crate) fn ok(value: Value, schema: &'static Schema) -> ApiAnswer {
         ApiAnswer { http: StatusCode::OK, value, schema }
     }
 }
@@ -78,7 +78,7 @@ fn route(method: &Method, path: &str) -> Option<(Call, String)> {
 
 /// Answers anything under `/v1/`. The work runs as a task of its own: as on the real service, a
 /// call goes on when its client has given up.
-pub(super) async fn api(
+pub(crate) async fn api(
     State(server): State<Arc<Server>>,
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,
@@ -194,7 +194,7 @@ fn run(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         Call::MediaItemsSearch => items::search(server, request),
         Call::MediaItemsGet => items::get(server, request),
         Call::MediaItemsBatchGet => items::batch_get(server, request),
-        Call::MediaItemsBatchCreate => super::create::batch_create(server, request),
+        Call::MediaItemsBatchCreate => crate::create::batch_create(server, request),
         Call::MediaItemsPatch => items::patch(server, request),
         _ => Err(ApiError::internal()),
     }
@@ -202,22 +202,22 @@ fn run(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
 
 impl Plan {
     /// The failure that takes the place of the call.
-    pub(super) fn before_effect(&self) -> Option<&Injection> {
+    pub(crate) fn before_effect(&self) -> Option<&Injection> {
         self.injection.as_ref().filter(|injection| !injection.after_effect)
     }
 
     /// The failure that takes the place of the answer.
-    pub(super) fn after_effect(&self) -> Option<&Injection> {
+    pub(crate) fn after_effect(&self) -> Option<&Injection> {
         self.injection.as_ref().filter(|injection| injection.after_effect)
     }
 
-    pub(super) fn latency(&self, items: usize) -> Duration {
+    pub(crate) fn latency(&self, items: usize) -> Duration {
         Duration::from_millis(self.latency_ms + self.item_latency_ms * items as u64)
     }
 }
 
 /// Carries out an injected failure.
-pub(super) async fn fail(injection: &Injection, line: &Line) -> Result<Response<Body>, ApiError> {
+pub(crate) async fn fail(injection: &Injection, line: &Line) -> Result<Response<Body>, ApiError> {
     let error = match injection.failure {
         Failure::Drop => {
             line.cut();
@@ -240,7 +240,7 @@ pub(super) async fn fail(injection: &Injection, line: &Line) -> Result<Response<
             ApiError::permission_denied("The caller does not have permission")
         }
         Failure::ServiceDisabled => ApiError::service_disabled(),
-        Failure::NotFound => ApiError::not_found(super::choices::NOT_FOUND),
+        Failure::NotFound => ApiError::not_found(crate::choices::NOT_FOUND),
         Failure::Aborted => ApiError::aborted(),
         Failure::WritesPerMinute => ApiError::writes_per_minute(),
         Failure::ConcurrentWrite => ApiError::concurrent_write(),
@@ -363,6 +363,6 @@ fn items_named(body: &Value) -> usize {
 }
 
 /// A call as it is named in statistics.
-pub(super) fn name(call: Call) -> String {
+pub(crate) fn name(call: Call) -> String {
     serde_json::to_value(call).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -15,11 +15,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::choices;
-use super::state::Change;
+use crate::choices;
+use crate::state::Change;
 
 /// The state directory, or a temporary one.
-pub(super) struct StateDir {
+pub(crate) struct StateDir {
     path: PathBuf,
     /// Held for as long as the emulator runs.
     _lock: File,
@@ -29,7 +29,7 @@ pub(super) struct StateDir {
 
 impl StateDir {
     /// Opens `path` for this process alone, or a temporary directory.
-    pub(super) fn open(path: Option<&Path>) -> io::Result<StateDir> {
+    pub(crate) fn open(path: Option<&Path>) -> io::Result<StateDir> {
         let temporary = match path {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("gphotosfs-emulator-").tempdir()?),
@@ -51,20 +51,20 @@ impl StateDir {
         Ok(StateDir { path, _lock: lock, _temporary: temporary })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn blob(&self, sha256: &str) -> PathBuf {
+    pub(crate) fn blob(&self, sha256: &str) -> PathBuf {
         self.path.join("blobs").join(sha256)
     }
 
-    pub(super) fn session(&self, id: &str, extension: &str) -> PathBuf {
+    pub(crate) fn session(&self, id: &str, extension: &str) -> PathBuf {
         self.path.join("sessions").join(id).with_extension(extension)
     }
 
     /// The signing key, made on first use.
-    pub(super) fn key(&self) -> io::Result<[u8; 32]> {
+    pub(crate) fn key(&self) -> io::Result<[u8; 32]> {
         let path = self.path.join("key");
         match fs::read(&path) {
             Ok(bytes) => bytes.try_into().map_err(|_| {
@@ -80,7 +80,7 @@ impl StateDir {
     }
 
     /// Removes received bytes that are no longer wanted, once no token or session can need them.
-    pub(super) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    pub(crate) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
         for (folder, days_max) in [("blobs", 2), ("sessions", choices::SESSION_DAYS as u64)] {
             for entry in fs::read_dir(self.path.join(folder))? {
                 let entry = entry?;
@@ -96,7 +96,7 @@ impl StateDir {
 }
 
 /// The append-only file of changes.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     /// Read at opening and not yet applied.
@@ -106,7 +106,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens and reads the journal of a state directory. A last line that a sudden end has cut short
     /// is dropped; any other line that cannot be read is an error.
-    pub(super) fn open(state: &StateDir) -> io::Result<Journal> {
+    pub(crate) fn open(state: &StateDir) -> io::Result<Journal> {
         let path = state.path().join("journal.jsonl");
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
         let mut changes = Vec::new();
@@ -121,12 +121,12 @@ impl Journal {
         Ok(Journal { path, file, changes })
     }
 
-    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
     /// Replaces the whole history.
-    pub(super) fn rewrite(&mut self, changes: Vec<Change>) -> io::Result<()> {
+    pub(crate) fn rewrite(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut writer = BufWriter::new(File::create(&new)?);
         for change in &changes {
@@ -138,7 +138,7 @@ impl Journal {
         Ok(())
     }
 
-    pub(super) fn append(&mut self, change: &Change) -> io::Result<()> {
+    pub(crate) fn append(&mut self, change: &Change) -> io::Result<()> {
         let mut line = Vec::new();
         write_line(&mut line, change)?;
         self.file.write_all(&line)

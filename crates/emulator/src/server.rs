@@ -10,60 +10,60 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::consent::Codes;
-use super::error::ApiError;
-use super::faults::Switchboard;
-use super::holds::Holds;
-use super::persist::StateDir;
-use super::seal::Sealer;
-use super::sessions::Sessions;
-use super::state::{Change, Item, ItemSeq, World};
-use super::stats::Meter;
+use crate::consent::Codes;
+use crate::error::ApiError;
+use crate::faults::Switchboard;
+use crate::holds::Holds;
+use crate::persist::StateDir;
+use crate::seal::Sealer;
+use crate::sessions::Sessions;
+use crate::state::{Change, Item, ItemSeq, World};
+use crate::stats::Meter;
 
 /// The account that consents unless the request's `login_hint` names another.
-pub(super) const DEFAULT_USER: &str = "user@example.com";
+pub(crate) const DEFAULT_USER: &str = "user@example.com";
 
 /// One running service. With `world` locked the other locks may be taken, but never the reverse, and
 /// none is held across an await.
-pub(super) struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
-    pub(super) url: String,
-    pub(super) auto_approve: bool,
-    pub(super) dir: StateDir,
-    pub(super) sealer: Sealer,
-    pub(super) switches: Switchboard,
-    pub(super) holds: Holds,
-    pub(super) meter: Meter,
-    pub(super) world: Mutex<World>,
-    pub(super) codes: Codes,
-    pub(super) sessions: Sessions,
+    pub(crate) url: String,
+    pub(crate) auto_approve: bool,
+    pub(crate) dir: StateDir,
+    pub(crate) sealer: Sealer,
+    pub(crate) switches: Switchboard,
+    pub(crate) holds: Holds,
+    pub(crate) meter: Meter,
+    pub(crate) world: Mutex<World>,
+    pub(crate) codes: Codes,
+    pub(crate) sessions: Sessions,
     /// Users with a library-changing call in progress.
-    pub(super) writing: Mutex<HashSet<String>>,
+    pub(crate) writing: Mutex<HashSet<String>>,
     /// Milliseconds that this service's clock is ahead of the machine's.
-    pub(super) clock_ahead_ms: AtomicI64,
+    pub(crate) clock_ahead_ms: AtomicI64,
 }
 
 impl Server {
     /// The service's time in milliseconds of the Unix epoch.
-    pub(super) fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         jiff::Timestamp::now().as_millisecond() + self.clock_ahead_ms.load(Ordering::Relaxed)
     }
 
     /// Moves the service's clock forward.
-    pub(super) fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4);
         self.clock_ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// The `Date` header of an answer: the service's clock may differ from this machine's.
-    pub(super) fn date(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn date(&self) -> Option<(HeaderName, HeaderValue)> {
         let now = jiff::Timestamp::from_millisecond(self.now_ms()).ok()?;
         let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
         Some((header::DATE, HeaderValue::from_str(&text).ok()?))
     }
 
     /// The date in California, where the daily allowances begin anew (reference §10.1).
-    pub(super) fn quota_day(&self) -> jiff::civil::Date {
+    pub(crate) fn quota_day(&self) -> jiff::civil::Date {
         let now = jiff::Timestamp::from_millisecond(self.now_ms()).unwrap_or_default();
         let pacific = jiff::tz::TimeZone::get("America/Los_Angeles")
             .unwrap_or(jiff::tz::TimeZone::fixed(jiff::tz::offset(-8)));
@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// Records a change; the journal failing is the emulator's own 500.
-    pub(super) fn record(&self, world: &mut World, change: Change) -> Result<(), ApiError> {
+    pub(crate) fn record(&self, world: &mut World, change: Change) -> Result<(), ApiError> {
         world.record(change).map_err(|error| {
             tracing::error!(%error, "cannot write the emulator's journal");
             ApiError::internal()
@@ -79,7 +79,7 @@ impl Server {
     }
 
     /// A new base URL, valid for as long as the switches say (reference §9).
-    pub(super) fn base_url(&self, user: &str, item: Option<&Item>, life_s: u64) -> String {
+    pub(crate) fn base_url(&self, user: &str, item: Option<&Item>, life_s: u64) -> String {
         let content = MediaUrl {
             user: user.to_owned(),
             item: item.map(|item| item.seq),
@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// Takes the user's write lock, or finds it taken.
-    pub(super) fn begin_write(self: &Arc<Self>, user: &str) -> Option<WriteLock> {
+    pub(crate) fn begin_write(self: &Arc<Self>, user: &str) -> Option<WriteLock> {
         let free = self.writing.lock().insert(user.to_owned());
         free.then(|| WriteLock { server: self.clone(), user: user.to_owned() })
     }
@@ -98,17 +98,17 @@ impl Server {
 
 /// The content of a base URL.
 #[derive(Serialize, Deserialize)]
-pub(super) struct MediaUrl {
-    pub(super) user: String,
+pub(crate) struct MediaUrl {
+    pub(crate) user: String,
     /// `None` is the cover of an empty album.
-    pub(super) item: Option<ItemSeq>,
-    pub(super) expires_ms: i64,
+    pub(crate) item: Option<ItemSeq>,
+    pub(crate) expires_ms: i64,
     /// Makes each URL a new one.
     nonce: u32,
 }
 
 /// A user's write lock; one library-changing call at a time (reference §10.2).
-pub(super) struct WriteLock {
+pub(crate) struct WriteLock {
     server: Arc<Server>,
     user: String,
 }

@@ -3,22 +3,22 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::albums::{
+use crate::albums::{
     Nothing, checked_batch, known, update_mask, visible_entries, well_formed_item,
 };
-use super::choices;
-use super::error::ApiError;
-use super::filters::{Filters, Order};
-use super::gate::{ApiAnswer, ApiRequest};
-use super::json::{lenient_int, parse, parse_query};
-use super::paging::{Cursor, PageRequest, PageSize};
-use super::server::Server;
-use super::state::Change;
-use super::wire;
+use crate::choices;
+use crate::error::ApiError;
+use crate::filters::{Filters, Order};
+use crate::gate::{ApiAnswer, ApiRequest};
+use crate::json::{lenient_int, parse, parse_query};
+use crate::paging::{Cursor, PageRequest, PageSize};
+use crate::server::Server;
+use crate::state::Change;
+use crate::wire;
 
 const PAGE_SIZE: PageSize = PageSize { default: 25, max: 100 };
 /// Characters in a description, at most.
-pub(super) const DESCRIPTION_CHARS_MAX: usize = 1000;
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 1000;
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -28,7 +28,7 @@ struct ListQuery {
     page_token: String,
 }
 
-pub(super) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let query: ListQuery = parse_query(request.query.clone(), &[])?;
     let filters = Filters::default();
     walk(server, &request, query.page_size, &query.page_token, "", &filters, Order::NewestFirst)
@@ -45,7 +45,7 @@ struct SearchBody {
     order_by: String,
 }
 
-pub(super) fn search(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn search(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query.clone(), &[])?;
     let body: SearchBody = parse(request.body.clone())?;
     if !body.album_id.is_empty() {
@@ -110,7 +110,7 @@ fn walk(
 fn item_page(
     server: &Server,
     request: &ApiRequest,
-    items: Vec<&super::state::Item>,
+    items: Vec<&crate::state::Item>,
     next: &str,
 ) -> ApiAnswer {
     let items: Vec<Value> = items
@@ -121,7 +121,7 @@ fn item_page(
     ApiAnswer::ok(wire::omit_defaults(answer), &wire::ITEM_PAGE)
 }
 
-pub(super) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     if !well_formed_item(&request.id) {
         return Err(ApiError::violation(choices::MALFORMED_ITEM));
@@ -142,7 +142,7 @@ struct BatchGetQuery {
     media_item_ids: Vec<String>,
 }
 
-pub(super) fn batch_get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn batch_get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let query: BatchGetQuery = parse_query(request.query, &["mediaItemIds"])?;
     let ids = checked_batch(query.media_item_ids)?;
     let mut world = server.world.lock();
@@ -186,7 +186,7 @@ struct ItemMessage {
     _filename: Value,
 }
 
-pub(super) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     update_mask(request.query, &["description"])?;
     let message: ItemMessage = parse(request.body)?;
     if message.description.chars().count() > DESCRIPTION_CHARS_MAX {

@@ -14,17 +14,17 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::Instant;
 
-use super::call::Call;
-use super::choices;
-use super::error::html_error;
-use super::faults::{Failure, Faults, Injection, Plan};
-use super::gate::fail;
-use super::listener::Line;
-use super::rendition::{self, ENCODED_ANEW_TAIL, PLACEHOLDER, Segment, synthetic_content};
-use super::server::{MediaUrl, Server};
-use super::state::{Content, Item};
-use super::stats::{Allowance, Running};
-use super::wire::video_status;
+use crate::call::Call;
+use crate::choices;
+use crate::error::html_error;
+use crate::faults::{Failure, Faults, Injection, Plan};
+use crate::gate::fail;
+use crate::listener::Line;
+use crate::rendition::{self, ENCODED_ANEW_TAIL, PLACEHOLDER, Segment, synthetic_content};
+use crate::server::{MediaUrl, Server};
+use crate::state::{Content, Item};
+use crate::stats::{Allowance, Running};
+use crate::wire::video_status;
 
 /// Bytes sent at a time.
 const PIECE_BYTES: u64 = 64 * 1024;
@@ -63,7 +63,7 @@ fn wanted(options: &str) -> Option<Wanted> {
 }
 
 /// Answers `GET` and `HEAD` of a base URL.
-pub(super) async fn media(
+pub(crate) async fn media(
     State(server): State<Arc<Server>>,
     ConnectInfo(line): ConnectInfo<Line>,
     Path(path): Path<String>,

@@ -8,11 +8,11 @@ use std::path::Path;
 use exif::{In, Tag, Value};
 use jiff::civil;
 
-use super::state::Facts;
+use crate::state::Facts;
 
 /// Why bytes are no media item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Nothing the service knows.
     NotImage,
     /// An image by its first bytes, and broken after that.
@@ -23,7 +23,7 @@ pub(super) enum Refusal {
 const TAIL_BYTES: u64 = 64;
 
 /// Reads the facts out of a received file.
-pub(super) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
+pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
     let mut file = File::open(path)?;
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(8192).read_to_end(&mut head)?;

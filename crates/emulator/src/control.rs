@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::error::{ApiError, json_response};
-use super::server::Server;
-use super::{Dump, edit, oauth};
+use crate::error::{ApiError, json_response};
+use crate::server::Server;
+use crate::{Dump, edit, oauth};
 
-pub(super) fn router() -> Router<Arc<Server>> {
+pub(crate) fn router() -> Router<Arc<Server>> {
     Router::new()
         .route("/stats", get(async |State(server): Shared| ok(&server.meter.get())))
         .route("/stats/reset", post(reset_stats))

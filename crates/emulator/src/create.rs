@@ -6,18 +6,18 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::albums::{AlbumPosition, check_room, known};
-use super::choices;
-use super::error::ApiError;
-use super::faults::Faults;
-use super::gate::{ApiAnswer, ApiRequest};
-use super::items::DESCRIPTION_CHARS_MAX;
-use super::json::{parse, parse_query};
-use super::server::Server;
-use super::sniff::{self, Refusal};
-use super::state::{Change, Content, Entry, Facts, Item, ItemSeq};
-use super::uploads::UploadToken;
-use super::wire;
+use crate::albums::{AlbumPosition, check_room, known};
+use crate::choices;
+use crate::error::ApiError;
+use crate::faults::Faults;
+use crate::gate::{ApiAnswer, ApiRequest};
+use crate::items::DESCRIPTION_CHARS_MAX;
+use crate::json::{parse, parse_query};
+use crate::server::Server;
+use crate::sniff::{self, Refusal};
+use crate::state::{Change, Content, Entry, Facts, Item, ItemSeq};
+use crate::uploads::UploadToken;
+use crate::wire;
 
 /// Items in one call, at most.
 const ITEMS_MAX: usize = 50;
@@ -62,8 +62,8 @@ enum Outcome {
     Failed(i32, &'static str),
 }
 
-pub(super) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-    let super::albums::Nothing {} = parse_query(request.query, &[])?;
+pub(crate) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+    let crate::albums::Nothing {} = parse_query(request.query, &[])?;
     let body: Body = parse(request.body)?;
     check_limits(&body)?;
     let (user, faults) = (request.user, request.faults);

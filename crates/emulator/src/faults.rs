@@ -1,6 +1,6 @@
 //! The fault switches: everything that can be made to go wrong, or be slower or smaller than usual.
 //!
-//! [`Faults`] is plain data, changed by [`super::Emulator::faults`] or `PATCH /emulator/faults`. The
+//! [`Faults`] is plain data, changed by [`crate::Emulator::faults`] or `PATCH /emulator/faults`. The
 //! gate asks [`Switchboard::plan`] once per request what is to happen to it; the rest is read from a
 //! copy of the switches where it applies.
 
@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::call::Call;
+use crate::call::Call;
 
 /// All switches. The default is a service without faults, latency or full quota.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -308,7 +308,7 @@ pub enum OddFilename {
 
 impl OddFilename {
     /// The odd version of `filename`.
-    pub(super) fn apply(self, filename: &str) -> String {
+    pub(crate) fn apply(self, filename: &str) -> String {
         match self {
             OddFilename::Missing => String::new(),
             OddFilename::Slash => format!("from/{filename}"),
@@ -323,29 +323,29 @@ impl OddFilename {
 }
 
 /// What is to happen to one request.
-pub(super) struct Plan {
-    pub(super) latency_ms: u64,
-    pub(super) item_latency_ms: u64,
-    pub(super) bytes_per_s: Option<u64>,
-    pub(super) injection: Option<Injection>,
+pub(crate) struct Plan {
+    pub(crate) latency_ms: u64,
+    pub(crate) item_latency_ms: u64,
+    pub(crate) bytes_per_s: Option<u64>,
+    pub(crate) injection: Option<Injection>,
 }
 
 /// The switches in use, and the generator behind their rates.
-pub(super) struct Switchboard {
+pub(crate) struct Switchboard {
     state: Mutex<(Faults, StdRng)>,
 }
 
 impl Switchboard {
-    pub(super) fn new(faults: Faults) -> Switchboard {
+    pub(crate) fn new(faults: Faults) -> Switchboard {
         let rng = StdRng::seed_from_u64(faults.seed);
         Switchboard { state: Mutex::new((faults, rng)) }
     }
 
-    pub(super) fn get(&self) -> Faults {
+    pub(crate) fn get(&self) -> Faults {
         self.state.lock().0.clone()
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut Faults)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Faults)) {
         let (faults, rng) = &mut *self.state.lock();
         let seed = faults.seed;
         change(faults);
@@ -355,14 +355,14 @@ impl Switchboard {
     }
 
     /// Changes what `patch` names; see [`Faults::patched`].
-    pub(super) fn patch(&self, patch: &Value) -> Result<Faults, serde_json::Error> {
+    pub(crate) fn patch(&self, patch: &Value) -> Result<Faults, serde_json::Error> {
         let faults = self.get().patched(patch)?;
         self.change(|now| *now = faults.clone());
         Ok(faults)
     }
 
     /// Decides what happens to a request, counting down what strikes.
-    pub(super) fn plan(&self, call: Call) -> Plan {
+    pub(crate) fn plan(&self, call: Call) -> Plan {
         let (faults, rng) = &mut *self.state.lock();
         let switches = faults.calls.get_mut(&call).unwrap_or(&mut faults.every_call);
         let injection = switches
@@ -379,7 +379,7 @@ impl Switchboard {
     }
 
     /// The gRPC code with which the next item of a batchCreate is to fail, if it is to.
-    pub(super) fn next_item_failure(&self) -> Option<i32> {
+    pub(crate) fn next_item_failure(&self) -> Option<i32> {
         let (faults, rng) = &mut *self.state.lock();
         let code = faults
             .item_failures
@@ -390,7 +390,7 @@ impl Switchboard {
     }
 
     /// Whether the next created item is to be lost.
-    pub(super) fn next_item_lost(&self) -> bool {
+    pub(crate) fn next_item_lost(&self) -> bool {
         let (faults, _) = &mut *self.state.lock();
         let lost = faults.lost_items > 0;
         faults.lost_items = faults.lost_items.saturating_sub(1);

@@ -15,50 +15,50 @@
 //! - `openid` may be granted, but no `id_token` is issued.
 
 /// Over-large `pageSize`: 400 with this text, the number being the limit.
-pub(super) fn page_size_too_large(limit: usize) -> String {
+pub(crate) fn page_size_too_large(limit: usize) -> String {
     format!("Page size must be less or equal to {limit}.")
 }
 
 /// A page token that is forged, stale or sent with other parameters: 400.
-pub(super) const PAGE_TOKEN: &str = "Invalid page token.";
+pub(crate) const PAGE_TOKEN: &str = "Invalid page token.";
 
 /// Hours after which a page token is refused.
-pub(super) const PAGE_TOKEN_HOURS: i64 = 6;
+pub(crate) const PAGE_TOKEN_HOURS: i64 = 6;
 
 /// An unknown item or album on get: 404.
-pub(super) const NOT_FOUND: &str = "Requested entity was not found.";
+pub(crate) const NOT_FOUND: &str = "Requested entity was not found.";
 
 /// An unknown album named in batchCreate, batchAdd, batchRemove or search: 404.
-pub(super) const UNKNOWN_ALBUM: &str = "The provided ID does not match any albums.";
+pub(crate) const UNKNOWN_ALBUM: &str = "The provided ID does not match any albums.";
 
 /// Removing an item that is not in the album, and adding one that is not the application's: 400.
-pub(super) const INVALID_ITEM: &str = "Request contains an invalid media item id.";
+pub(crate) const INVALID_ITEM: &str = "Request contains an invalid media item id.";
 
 /// A malformed media item id.
-pub(super) const MALFORMED_ITEM: &str = "Invalid media item ID.";
+pub(crate) const MALFORMED_ITEM: &str = "Invalid media item ID.";
 
 /// A malformed album id.
-pub(super) const MALFORMED_ALBUM: &str = "Invalid album ID.";
+pub(crate) const MALFORMED_ALBUM: &str = "Invalid album ID.";
 
 /// An album that would grow beyond its limit: 400.
-pub(super) fn album_full(limit: usize) -> String {
+pub(crate) fn album_full(limit: usize) -> String {
     format!("The album cannot contain more than {limit} media items.")
 }
 
 /// Granularity of resumable uploads in bytes; the customary value.
-pub(super) const CHUNK_GRANULARITY: u64 = 256 * 1024;
+pub(crate) const CHUNK_GRANULARITY: u64 = 256 * 1024;
 
 /// Days after which an upload session is gone (a sister service's value).
-pub(super) const SESSION_DAYS: i64 = 7;
+pub(crate) const SESSION_DAYS: i64 = 7;
 
 /// HTTP status for `=dv` of a video that is still being processed.
-pub(super) const UNREADY_VIDEO_STATUS: u16 = 404;
+pub(crate) const UNREADY_VIDEO_STATUS: u16 = 404;
 
 /// Whether batchCreate's answer carries a `baseUrl`. Google's sample does not.
-pub(super) const BASE_URL_IN_BATCH_CREATE: bool = false;
+pub(crate) const BASE_URL_IN_BATCH_CREATE: bool = false;
 
 /// Shortest padding of an upload token in bytes, giving some 1,400 characters.
-pub(super) const UPLOAD_TOKEN_BYTES: usize = 1024;
+pub(crate) const UPLOAD_TOKEN_BYTES: usize = 1024;
 
 /// Shortest padding of a page token in bytes.
-pub(super) const PAGE_TOKEN_BYTES: usize = 240;
+pub(crate) const PAGE_TOKEN_BYTES: usize = 240;

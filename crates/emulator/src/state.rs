@@ -11,48 +11,48 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::faults::Faults;
-use super::persist::Journal;
+use crate::faults::Faults;
+use crate::persist::Journal;
 
 /// The Cloud project of the one OAuth client there is.
-pub(super) const PROJECT: &str = "gphotosfs-emulator";
+pub(crate) const PROJECT: &str = "gphotosfs-emulator";
 
 /// Length of an album id (reference §2.3).
-pub(super) const ALBUM_ID_CHARS: usize = 76;
+pub(crate) const ALBUM_ID_CHARS: usize = 76;
 /// Length of a media item id (reference §2.3).
-pub(super) const ITEM_ID_CHARS: usize = 98;
+pub(crate) const ITEM_ID_CHARS: usize = 98;
 
 /// Number of an item within its library, in order of creation.
-pub(super) type ItemSeq = u64;
+pub(crate) type ItemSeq = u64;
 /// Number of an album within its library, in order of creation.
-pub(super) type AlbumSeq = u64;
+pub(crate) type AlbumSeq = u64;
 
 /// One photo or video.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Item {
-    pub(super) seq: ItemSeq,
-    pub(super) id: String,
-    pub(super) content: Content,
-    pub(super) size: u64,
+pub(crate) struct Item {
+    pub(crate) seq: ItemSeq,
+    pub(crate) id: String,
+    pub(crate) content: Content,
+    pub(crate) size: u64,
     /// Empty if it has none, as happens in old libraries.
-    pub(super) filename: String,
-    pub(super) description: String,
-    pub(super) facts: Facts,
+    pub(crate) filename: String,
+    pub(crate) description: String,
+    pub(crate) facts: Facts,
     /// When the bytes became an item, in milliseconds of the Unix epoch.
-    pub(super) created_ms: i64,
+    pub(crate) created_ms: i64,
     /// Came by another application; ours has no rights to it (reference §11.2b).
-    pub(super) foreign: bool,
+    pub(crate) foreign: bool,
     /// A foreign item whose bytes our application uploaded too.
-    pub(super) matched: bool,
+    pub(crate) matched: bool,
     /// A fault: the item was reported as created and is not to be seen.
-    pub(super) lost: bool,
-    pub(super) archived: bool,
-    pub(super) favorite: bool,
+    pub(crate) lost: bool,
+    pub(crate) archived: bool,
+    pub(crate) favorite: bool,
 }
 
 /// Where an item's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Received bytes, kept under their SHA-256 in lower-case hexadecimal.
     Stored(String),
     /// Made up from a seed on each download, so that large libraries cost no disk.
@@ -61,25 +61,25 @@ pub(super) enum Content {
 
 /// What can be read from an item's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Facts {
-    pub(super) mime: String,
-    pub(super) video: bool,
+pub(crate) struct Facts {
+    pub(crate) mime: String,
+    pub(crate) video: bool,
     /// Zero if unknown.
-    pub(super) width: u64,
-    pub(super) height: u64,
+    pub(crate) width: u64,
+    pub(crate) height: u64,
     /// When it was taken, in seconds of the Unix epoch.
-    pub(super) captured_s: Option<i64>,
-    pub(super) camera_make: String,
-    pub(super) camera_model: String,
-    pub(super) focal_length: f64,
-    pub(super) aperture: f64,
-    pub(super) iso: u32,
-    pub(super) exposure_s: f64,
+    pub(crate) captured_s: Option<i64>,
+    pub(crate) camera_make: String,
+    pub(crate) camera_model: String,
+    pub(crate) focal_length: f64,
+    pub(crate) aperture: f64,
+    pub(crate) iso: u32,
+    pub(crate) exposure_s: f64,
 }
 
 impl Item {
     /// `creationTime` in seconds: when it was taken, else when it was uploaded (reference §11.9).
-    pub(super) fn creation_time_s(&self) -> i64 {
+    pub(crate) fn creation_time_s(&self) -> i64 {
         self.facts.captured_s.unwrap_or(self.created_ms.div_euclid(1000))
     }
 
@@ -89,37 +89,37 @@ impl Item {
     }
 
     /// Whether get finds it.
-    pub(super) fn resolves(&self, faults: &Faults) -> bool {
+    pub(crate) fn resolves(&self, faults: &Faults) -> bool {
         let ours = !self.foreign || (self.matched && faults.matched_items_visible);
         ours && (!self.lost || faults.lost_items_resolve)
     }
 
     /// Whether listings show it.
-    pub(super) fn listed(&self, faults: &Faults) -> bool {
+    pub(crate) fn listed(&self, faults: &Faults) -> bool {
         !self.lost && self.resolves(faults)
     }
 }
 
 /// One album.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Album {
-    pub(super) seq: AlbumSeq,
-    pub(super) id: String,
-    pub(super) title: String,
+pub(crate) struct Album {
+    pub(crate) seq: AlbumSeq,
+    pub(crate) id: String,
+    pub(crate) title: String,
     /// The cover the application chose; otherwise the first item is.
-    pub(super) cover: Option<ItemSeq>,
+    pub(crate) cover: Option<ItemSeq>,
     /// Enrichment ids with the item each one follows.
-    pub(super) enrichments: Vec<(String, Option<ItemSeq>)>,
+    pub(crate) enrichments: Vec<(String, Option<ItemSeq>)>,
     /// In album order. Changed only by [`Change::Entries`] and its kin.
     #[serde(skip)]
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     #[serde(skip)]
     members: HashSet<ItemSeq>,
 }
 
 impl Album {
     /// An empty album.
-    pub(super) fn new(seq: AlbumSeq, id: String, title: String) -> Album {
+    pub(crate) fn new(seq: AlbumSeq, id: String, title: String) -> Album {
         Album {
             seq,
             id,
@@ -131,22 +131,22 @@ impl Album {
         }
     }
 
-    pub(super) fn contains(&self, item: ItemSeq) -> bool {
+    pub(crate) fn contains(&self, item: ItemSeq) -> bool {
         self.members.contains(&item)
     }
 }
 
 /// An item's place in an album.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) item: ItemSeq,
+pub(crate) struct Entry {
+    pub(crate) item: ItemSeq,
     /// In milliseconds of the Unix epoch.
-    pub(super) added_ms: i64,
+    pub(crate) added_ms: i64,
 }
 
 /// One user's library, as seen by the one project.
 #[derive(Default)]
-pub(super) struct Library {
+pub(crate) struct Library {
     user: String,
     items: HashMap<ItemSeq, Item>,
     item_ids: HashMap<String, ItemSeq>,
@@ -160,27 +160,27 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn item(&self, seq: ItemSeq) -> Option<&Item> {
+    pub(crate) fn item(&self, seq: ItemSeq) -> Option<&Item> {
         self.items.get(&seq)
     }
 
-    pub(super) fn item_by_id(&self, id: &str) -> Option<&Item> {
+    pub(crate) fn item_by_id(&self, id: &str) -> Option<&Item> {
         self.items.get(self.item_ids.get(id)?)
     }
 
-    pub(super) fn item_by_sha256(&self, sha256: &str) -> Option<&Item> {
+    pub(crate) fn item_by_sha256(&self, sha256: &str) -> Option<&Item> {
         self.items.get(self.by_sha256.get(sha256)?)
     }
 
     /// All items in order of creation.
-    pub(super) fn items(&self) -> Vec<&Item> {
+    pub(crate) fn items(&self) -> Vec<&Item> {
         let mut items: Vec<&Item> = self.items.values().collect();
         items.sort_unstable_by_key(|item| item.seq);
         items
     }
 
     /// Items from `cursor` on, newest first or oldest first.
-    pub(super) fn items_by_time(
+    pub(crate) fn items_by_time(
         &self,
         cursor: (i64, u64),
         newest_first: bool,
@@ -193,38 +193,38 @@ impl Library {
         }
     }
 
-    pub(super) fn album(&self, seq: AlbumSeq) -> Option<&Album> {
+    pub(crate) fn album(&self, seq: AlbumSeq) -> Option<&Album> {
         self.albums.get(&seq)
     }
 
-    pub(super) fn album_by_id(&self, id: &str) -> Option<&Album> {
+    pub(crate) fn album_by_id(&self, id: &str) -> Option<&Album> {
         self.albums.get(self.album_ids.get(id)?)
     }
 
     /// Albums from `first` on, in order of creation.
-    pub(super) fn albums(&self, first: AlbumSeq) -> impl Iterator<Item = &Album> {
+    pub(crate) fn albums(&self, first: AlbumSeq) -> impl Iterator<Item = &Album> {
         self.albums.range(first..).map(|(_, album)| album)
     }
 
     /// Bytes all items take up.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Number and id for the next album.
-    pub(super) fn new_album_id(&self) -> (AlbumSeq, String) {
+    pub(crate) fn new_album_id(&self) -> (AlbumSeq, String) {
         let seq = self.next_album;
         (seq, self.id("album", seq, ALBUM_ID_CHARS))
     }
 
     /// Number and id for the next item, or the `ahead`-th after it.
-    pub(super) fn new_item_id(&self, ahead: u64) -> (ItemSeq, String) {
+    pub(crate) fn new_item_id(&self, ahead: u64) -> (ItemSeq, String) {
         let seq = self.next_item + ahead;
         (seq, self.id("item", seq, ITEM_ID_CHARS))
     }
 
     /// Ids of one user and project share a prefix and are the same on every run.
-    pub(super) fn id(&self, kind: &str, seq: u64, chars: usize) -> String {
+    pub(crate) fn id(&self, kind: &str, seq: u64, chars: usize) -> String {
         let account = Sha256::digest(format!("{PROJECT}\0{}", self.user));
         let mut id = format!("ABdUxB{}", &URL_SAFE_NO_PAD.encode(account)[..10]);
         let mut block = Sha256::digest(format!("{PROJECT}\0{}\0{kind}\0{seq}", self.user));
@@ -274,17 +274,17 @@ impl Library {
 
 /// A user's consent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Consent {
-    pub(super) refresh_token: String,
-    pub(super) user: String,
+pub(crate) struct Consent {
+    pub(crate) refresh_token: String,
+    pub(crate) user: String,
     /// Full scope names.
-    pub(super) scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// In milliseconds of the Unix epoch.
-    pub(super) granted_ms: i64,
+    pub(crate) granted_ms: i64,
     /// When the refresh token dies by itself, if it does.
-    pub(super) expires_ms: Option<i64>,
+    pub(crate) expires_ms: Option<i64>,
     /// Access tokens carry this number; raising it ends those already given.
-    pub(super) generation: u64,
+    pub(crate) generation: u64,
 }
 
 /// Refresh tokens an account may have; one more and the oldest dies silently (reference §3.6).
@@ -292,7 +292,7 @@ const CONSENTS_PER_USER_MAX: usize = 100;
 
 /// One change of the world, as it stands in the journal.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// A new item, or one that has changed.
     Item { user: String, item: Box<Item> },
     /// An item is gone, from all albums too.
@@ -317,7 +317,7 @@ pub(super) enum Change {
 
 /// All users' libraries and all consents.
 #[derive(Default)]
-pub(super) struct World {
+pub(crate) struct World {
     libraries: BTreeMap<String, Library>,
     consents: BTreeMap<String, Consent>,
     journal: Option<Journal>,
@@ -325,7 +325,7 @@ pub(super) struct World {
 
 impl World {
     /// The world as `journal` tells it; without one, an empty world that is forgotten at the end.
-    pub(super) fn load(journal: Option<Journal>) -> io::Result<World> {
+    pub(crate) fn load(journal: Option<Journal>) -> io::Result<World> {
         let mut world = World::default();
         if let Some(mut journal) = journal {
             for change in journal.take_changes() {
@@ -338,7 +338,7 @@ impl World {
     }
 
     /// Makes `change` durable against the end of the process, then true.
-    pub(super) fn record(&mut self, change: Change) -> io::Result<()> {
+    pub(crate) fn record(&mut self, change: Change) -> io::Result<()> {
         if let Some(journal) = &mut self.journal {
             journal.append(&change)?;
         }
@@ -346,7 +346,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn library(&mut self, user: &str) -> &mut Library {
+    pub(crate) fn library(&mut self, user: &str) -> &mut Library {
         self.libraries.entry(user.to_owned()).or_insert_with(|| Library {
             user: user.to_owned(),
             next_item: 1,
@@ -355,16 +355,16 @@ impl World {
         })
     }
 
-    pub(super) fn consent(&self, refresh_token: &str) -> Option<&Consent> {
+    pub(crate) fn consent(&self, refresh_token: &str) -> Option<&Consent> {
         self.consents.get(refresh_token)
     }
 
-    pub(super) fn consents(&self) -> Vec<Consent> {
+    pub(crate) fn consents(&self) -> Vec<Consent> {
         self.consents.values().cloned().collect()
     }
 
     /// The SHA-256 of all bytes that some item consists of.
-    pub(super) fn contents(&self) -> HashSet<String> {
+    pub(crate) fn contents(&self) -> HashSet<String> {
         self.libraries.values().flat_map(|library| library.by_sha256.keys().cloned()).collect()
     }
 

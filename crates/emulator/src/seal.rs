@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 const TAG_BYTES: usize = 16;
 
 /// Signs and checks with one key, kept in the state directory if there is one.
-pub(super) struct Sealer {
+pub(crate) struct Sealer {
     key: [u8; 32],
 }
 
 impl Sealer {
-    pub(super) fn new(key: [u8; 32]) -> Sealer {
+    pub(crate) fn new(key: [u8; 32]) -> Sealer {
         Sealer { key }
     }
 
@@ -33,7 +33,7 @@ impl Sealer {
 
     /// Seals `value` for use as `kind`. Padded to at least `bytes_min` before encoding, because some
     /// of Google's tokens are long and clients must cope with that.
-    pub(super) fn seal(&self, kind: &str, value: &impl Serialize, bytes_min: usize) -> String {
+    pub(crate) fn seal(&self, kind: &str, value: &impl Serialize, bytes_min: usize) -> String {
         let mut payload = serde_json::to_vec(value).expect("sealed values are plain structs");
         // Trailing blanks are no part of a JSON value.
         payload.resize(payload.len().max(bytes_min), b' ');
@@ -43,7 +43,7 @@ impl Sealer {
     }
 
     /// The value, if `text` was sealed with this key as `kind`.
-    pub(super) fn open<T: DeserializeOwned>(&self, kind: &str, text: &str) -> Option<T> {
+    pub(crate) fn open<T: DeserializeOwned>(&self, kind: &str, text: &str) -> Option<T> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (tag, payload) = sealed.split_at_checked(TAG_BYTES)?;
         if tag != self.tag(kind, payload) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 /// A PNG of one grey pixel: cover of an empty album, thumbnail of a video.
-pub(super) const PLACEHOLDER: &[u8] = &[
+pub(crate) const PLACEHOLDER: &[u8] = &[
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
     0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0x3a, 0x7e, 0x9b,
     0x55, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9c, 0x63, 0x68, 0x00, 0x00, 0x00,
@@ -21,7 +21,7 @@ pub(super) const PLACEHOLDER: &[u8] = &[
 const TRANSCODED_TAIL: &[u8] = b"\0\0\0\x1afreetranscoded by emul.";
 
 /// Behind what is given out as encoded anew.
-pub(super) const ENCODED_ANEW_TAIL: &[u8] = b"encoded anew!";
+pub(crate) const ENCODED_ANEW_TAIL: &[u8] = b"encoded anew!";
 
 /// Behind the start marker of a photo whose location was removed: a comment segment.
 const STRIPPED_COMMENT: &[u8] = b"\xff\xfe\x00\x11software:Google";
@@ -31,7 +31,7 @@ const JPEG_HEAD_BYTES: u64 = 256 * 1024;
 
 /// A photo made small enough for a box of pixels, without its metadata (reference §9); `None` if it cannot be decoded here. 0 is
 /// no bound.
-pub(super) fn scaled(path: &Path, width: u32, height: u32) -> Option<Vec<u8>> {
+pub(crate) fn scaled(path: &Path, width: u32, height: u32) -> Option<Vec<u8>> {
     let bound = |pixels| if pixels == 0 { u32::MAX } else { pixels };
     let photo = image::ImageReader::open(path).ok()?.with_guessed_format().ok()?.decode().ok()?;
     let small = photo.thumbnail(bound(width).min(photo.width()), bound(height).min(photo.height()));
@@ -42,14 +42,14 @@ pub(super) fn scaled(path: &Path, width: u32, height: u32) -> Option<Vec<u8>> {
 
 /// A piece of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     Memory(Bytes),
     File { path: PathBuf, range: Range<u64> },
     Synthetic { seed: u64, size: u64, range: Range<u64> },
 }
 
 impl Segment {
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Segment::Memory(bytes) => bytes.len() as u64,
             Segment::File { range, .. } | Segment::Synthetic { range, .. } => {
@@ -76,7 +76,7 @@ impl Segment {
 }
 
 /// The part of a download at `wanted`.
-pub(super) fn slice(segments: &[Segment], wanted: Range<u64>) -> Vec<Segment> {
+pub(crate) fn slice(segments: &[Segment], wanted: Range<u64>) -> Vec<Segment> {
     let mut start = 0;
     let mut out = Vec::new();
     for segment in segments {
@@ -91,7 +91,7 @@ pub(super) fn slice(segments: &[Segment], wanted: Range<u64>) -> Vec<Segment> {
 }
 
 /// `=d` of a stored photo.
-pub(super) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segment>> {
+pub(crate) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segment>> {
     let file = |from| Segment::File { path: path.to_owned(), range: from..size };
     if mime != "image/jpeg" {
         return Ok(vec![file(0)]);
@@ -112,7 +112,7 @@ pub(super) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segmen
 }
 
 /// `=dv` of a stored video.
-pub(super) fn video(path: &Path, size: u64) -> Vec<Segment> {
+pub(crate) fn video(path: &Path, size: u64) -> Vec<Segment> {
     vec![
         Segment::File { path: path.to_owned(), range: 0..size },
         Segment::Memory(Bytes::from_static(TRANSCODED_TAIL)),
@@ -191,7 +191,7 @@ const SYNTHETIC_HEAD: &[u8] = &[
 ];
 
 /// Bytes of the smallest synthetic item.
-pub(super) const SYNTHETIC_BYTES_MIN: u64 = SYNTHETIC_HEAD.len() as u64 + 2;
+pub(crate) const SYNTHETIC_BYTES_MIN: u64 = SYNTHETIC_HEAD.len() as u64 + 2;
 
 /// Part `range` of the content of a synthetic item: made up, the same each time, any part at once.
 pub fn synthetic_content(seed: u64, size: u64, range: Range<u64>) -> Vec<u8> {

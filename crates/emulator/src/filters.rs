@@ -2,21 +2,21 @@
 
 use serde::Deserialize;
 
-use super::error::ApiError;
-use super::faults::Faults;
-use super::json::{lenient_bool, lenient_int};
-use super::state::Item;
+use crate::error::ApiError;
+use crate::faults::Faults;
+use crate::json::{lenient_bool, lenient_int};
+use crate::state::Item;
 
 /// In which order search lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     NewestFirst,
     OldestFirst,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Filters {
+pub(crate) struct Filters {
     date_filter: Option<DateFilter>,
     content_filter: Option<ContentFilter>,
     media_type_filter: Option<MediaTypeFilter>,
@@ -99,7 +99,7 @@ enum Feature {
 
 impl Filters {
     /// Checks the limits, and that `order_by` fits; returns the order.
-    pub(super) fn check(&self, order_by: &str) -> Result<Order, ApiError> {
+    pub(crate) fn check(&self, order_by: &str) -> Result<Order, ApiError> {
         let refuse = |text: &str| Err(ApiError::violation(text));
         if let Some(dates) = &self.date_filter {
             if dates.dates.len() > 5 || dates.ranges.len() > 5 {
@@ -149,7 +149,7 @@ impl Filters {
     }
 
     /// Whether `item` passes at a time.
-    pub(super) fn admit(&self, item: &Item, now_ms: i64, faults: &Faults) -> bool {
+    pub(crate) fn admit(&self, item: &Item, now_ms: i64, faults: &Faults) -> bool {
         if item.archived && !self.include_archived_media {
             return false;
         }

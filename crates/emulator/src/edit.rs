@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::error::ApiError;
-use super::rendition::SYNTHETIC_BYTES_MIN;
-use super::server::{DEFAULT_USER, Server};
-use super::sniff;
-use super::state::{Album, Change, Content, Entry, Facts, Item, ItemSeq, Library};
+use crate::error::ApiError;
+use crate::rendition::SYNTHETIC_BYTES_MIN;
+use crate::server::{DEFAULT_USER, Server};
+use crate::sniff;
+use crate::state::{Album, Change, Content, Entry, Facts, Item, ItemSeq, Library};
 
 /// One edit. Albums are named by title or id, items by filename or id; the first match counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,14 +111,14 @@ fn item<'a>(library: &'a Library, wanted: &str) -> Result<&'a Item, EditError> {
 }
 
 /// Makes an edit in the default user's library. Returns the id of what was made or changed. Blocks.
-pub(super) fn apply(server: &Server, edit: Edit) -> Result<String, EditError> {
+pub(crate) fn apply(server: &Server, edit: Edit) -> Result<String, EditError> {
     let user = DEFAULT_USER.to_owned();
     let now_ms = server.now_ms();
     let mut world = server.world.lock();
     let library = world.library(&user);
     let (id, change) = match edit {
         Edit::CreateAlbum { title } => {
-            let album = super::albums::new_album(library, title);
+            let album = crate::albums::new_album(library, title);
             (album.id.clone(), Change::Album { user, album: Box::new(album) })
         }
         Edit::RenameAlbum { album: name, title } => {

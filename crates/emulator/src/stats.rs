@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::call::Call;
+use crate::call::Call;
 
 /// Violations kept; further ones are only counted.
 const VIOLATIONS_MAX: usize = 1000;
@@ -50,7 +50,7 @@ impl Stats {
 
 /// Which daily allowance a request is taken from.
 #[derive(Clone, Copy)]
-pub(super) enum Allowance {
+pub(crate) enum Allowance {
     Api,
     Media,
 }
@@ -66,22 +66,22 @@ struct Counters {
 
 /// The counters, shared by all connections.
 #[derive(Clone, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     counters: Arc<Mutex<Counters>>,
 }
 
 impl Meter {
-    pub(super) fn get(&self) -> Stats {
+    pub(crate) fn get(&self) -> Stats {
         self.counters.lock().stats.clone()
     }
 
     /// Sets all counters to zero, today's allowances included.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.counters.lock().stats = Stats::default();
     }
 
     /// Counts a request, which runs until the guard is dropped.
-    pub(super) fn begin(&self, call: Call) -> Running {
+    pub(crate) fn begin(&self, call: Call) -> Running {
         let counters = &mut *self.counters.lock();
         *counters.stats.requests.entry(call).or_default() += 1;
         let running = counters.running.entry(call).or_default();
@@ -96,7 +96,7 @@ impl Meter {
     }
 
     /// Takes one request from today's allowance of `limit`; false if it is used up.
-    pub(super) fn spend(&self, allowance: Allowance, limit: u64, day: jiff::civil::Date) -> bool {
+    pub(crate) fn spend(&self, allowance: Allowance, limit: u64, day: jiff::civil::Date) -> bool {
         let counters = &mut *self.counters.lock();
         if counters.day != Some(day) {
             counters.day = Some(day);
@@ -114,7 +114,7 @@ impl Meter {
         true
     }
 
-    pub(super) fn violation(&self, what: impl Into<String>) {
+    pub(crate) fn violation(&self, what: impl Into<String>) {
         let stats = &mut self.counters.lock().stats;
         stats.violations_total += 1;
         if stats.violations.len() < VIOLATIONS_MAX {
@@ -122,21 +122,21 @@ impl Meter {
         }
     }
 
-    pub(super) fn too_many_requests(&self) {
+    pub(crate) fn too_many_requests(&self) {
         self.counters.lock().stats.too_many_requests += 1;
     }
 
-    pub(super) fn uploaded(&self, bytes: u64) {
+    pub(crate) fn uploaded(&self, bytes: u64) {
         self.counters.lock().stats.upload_bytes += bytes;
     }
 
-    pub(super) fn downloaded(&self, bytes: u64) {
+    pub(crate) fn downloaded(&self, bytes: u64) {
         self.counters.lock().stats.download_bytes += bytes;
     }
 }
 
 /// A request in progress.
-pub(super) struct Running {
+pub(crate) struct Running {
     meter: Meter,
     call: Call,
 }

@@ -13,11 +13,11 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::call::{Call, SCOPE_PREFIX};
-use super::error::{body_response, escape};
-use super::oauth::CLIENT_ID;
-use super::server::{DEFAULT_USER, Server};
-use super::state::PROJECT;
+use crate::call::{Call, SCOPE_PREFIX};
+use crate::error::{body_response, escape};
+use crate::oauth::CLIENT_ID;
+use crate::server::{DEFAULT_USER, Server};
+use crate::state::PROJECT;
 
 /// How long an authorisation code is good for.
 const CODE_LIFE_MS: i64 = 10 * 60_000;
@@ -34,21 +34,21 @@ const PROFILE_SCOPES: [&str; 5] = [
 
 /// Codes that have been given and not exchanged.
 #[derive(Default)]
-pub(super) struct Codes {
+pub(crate) struct Codes {
     waiting: Mutex<HashMap<String, Code>>,
 }
 
 /// What an authorisation code stands for.
-pub(super) struct Code {
-    pub(super) request: AuthRequest,
-    pub(super) scopes: Vec<String>,
+pub(crate) struct Code {
+    pub(crate) request: AuthRequest,
+    pub(crate) scopes: Vec<String>,
     expires_ms: i64,
 }
 
 impl Codes {
     /// Takes a code out, whatever comes of it: it is for one use. `None` if it was never given or has
     /// been waiting too long.
-    pub(super) fn take(&self, code: &str, now_ms: i64) -> Option<Code> {
+    pub(crate) fn take(&self, code: &str, now_ms: i64) -> Option<Code> {
         self.waiting.lock().remove(code).filter(|code| code.expires_ms > now_ms)
     }
 }
@@ -56,13 +56,13 @@ impl Codes {
 /// The authorisation request (reference §3.3).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct AuthRequest {
+pub(crate) struct AuthRequest {
     client_id: String,
-    pub(super) redirect_uri: String,
+    pub(crate) redirect_uri: String,
     response_type: String,
     scope: String,
-    pub(super) code_challenge: String,
-    pub(super) code_challenge_method: String,
+    pub(crate) code_challenge: String,
+    pub(crate) code_challenge_method: String,
     state: Option<String>,
     login_hint: String,
     prompt: String,
@@ -107,7 +107,7 @@ impl AuthRequest {
         self.scope.split_whitespace()
     }
 
-    pub(super) fn user(&self) -> &str {
+    pub(crate) fn user(&self) -> &str {
         if self.login_hint.is_empty() { DEFAULT_USER } else { &self.login_hint }
     }
 }
@@ -117,7 +117,7 @@ impl AuthRequest {
 const OLD_SCOPE: &str = "https://www.googleapis.com/auth/photoslibrary";
 
 /// The consent page, or straight back to the program if the emulator approves by itself.
-pub(super) async fn auth(
+pub(crate) async fn auth(
     State(server): State<Arc<Server>>,
     Query(request): Query<AuthRequest>,
 ) -> Response<Body> {
@@ -187,7 +187,7 @@ fn consent_page(request: &AuthRequest) -> Response<Body> {
 }
 
 /// The form behind the consent page. Fields come in pairs because `granted` is repeated.
-pub(super) async fn decide(
+pub(crate) async fn decide(
     State(server): State<Arc<Server>>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Response<Body> {

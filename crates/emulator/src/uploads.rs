@@ -18,42 +18,42 @@ use sha2::{Digest, Sha256};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
-use super::call::Call;
-use super::choices;
-use super::error::{ApiError, body_response, html_error};
-use super::faults::{Failure, Injection, Plan};
-use super::gate::fail;
-use super::listener::Line;
-use super::server::Server;
-use super::sessions::{Session, Status, Untaken, save};
+use crate::call::Call;
+use crate::choices;
+use crate::error::{ApiError, body_response, html_error};
+use crate::faults::{Failure, Injection, Plan};
+use crate::gate::fail;
+use crate::listener::Line;
+use crate::server::Server;
+use crate::sessions::{Session, Status, Untaken, save};
 
 /// What an upload token stands for.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct UploadToken {
-    pub(super) sha256: String,
-    pub(super) size: u64,
+pub(crate) struct UploadToken {
+    pub(crate) sha256: String,
+    pub(crate) size: u64,
     /// The name given with the bytes, if any.
-    pub(super) name: String,
-    pub(super) expires_ms: i64,
+    pub(crate) name: String,
+    pub(crate) expires_ms: i64,
     /// Makes each token a new one.
     nonce: u64,
 }
 
 impl UploadToken {
     /// The sealer's name for upload tokens.
-    pub(super) const KIND: &str = "upload";
+    pub(crate) const KIND: &str = "upload";
     /// How Google's upload tokens begin.
     const PREFIX: &str = "CAIS";
 
     /// The sealed part of a token.
-    pub(super) fn strip(token: &str) -> &str {
+    pub(crate) fn strip(token: &str) -> &str {
         token.strip_prefix(Self::PREFIX).unwrap_or("")
     }
 }
 
 /// Which of the calls a request to the upload endpoint is; else the front end's page.
 #[expect(clippy::result_large_err, reason = "the error is the answer, sent at once")]
-pub(super) fn call(parts: &request::Parts) -> Result<Call, Response<Body>> {
+pub(crate) fn call(parts: &request::Parts) -> Result<Call, Response<Body>> {
     let non_ascii = |value: &HeaderValue| value.as_bytes().iter().any(|byte| !byte.is_ascii());
     if parts.headers.values().any(non_ascii) {
         return Err(bad_request("A header is not ASCII."));
@@ -94,7 +94,7 @@ fn commands(headers: &HeaderMap) -> Vec<String> {
 
 /// Answers an upload request that has passed the gate.
 #[expect(clippy::too_many_arguments, reason = "one caller, which has taken the request apart")]
-pub(super) async fn answer(
+pub(crate) async fn answer(
     server: &Arc<Server>,
     line: &Line,
     call: Call,

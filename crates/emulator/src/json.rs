@@ -5,10 +5,10 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
+use crate::error::ApiError;
 
 /// Reads a message from `value`, accepting camelCase and snake_case names and nulls for defaults.
-pub(super) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     let value = normalise(value)?;
     serde_json::from_value(value).map_err(|error| {
         let text = error.to_string();
@@ -22,7 +22,7 @@ pub(super) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
 }
 
 /// Reads a message from query parameters, of which those in `lists` may be repeated.
-pub(super) fn parse_query<T: DeserializeOwned>(
+pub(crate) fn parse_query<T: DeserializeOwned>(
     pairs: Vec<(String, String)>,
     lists: &[&str],
 ) -> Result<T, ApiError> {
@@ -82,7 +82,7 @@ fn normalise(value: Value) -> Result<Value, ApiError> {
 }
 
 /// `snake_case` as `snakeCase`.
-pub(super) fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.chars() {
@@ -108,7 +108,7 @@ enum Lenient {
 }
 
 /// An integer, also as a string: Google's own samples send `"pageSize":"100"`.
-pub(super) fn lenient_int<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+pub(crate) fn lenient_int<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     match Lenient::deserialize(from)? {
         Lenient::Int(number) => Ok(number),
         Lenient::Text(text) => text.parse().map_err(D::Error::custom),
@@ -117,7 +117,7 @@ pub(super) fn lenient_int<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::
 }
 
 /// A number, also as a string.
-pub(super) fn lenient_float<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+pub(crate) fn lenient_float<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     match Lenient::deserialize(from)? {
         Lenient::Int(number) => Ok(number as f64),
         Lenient::Float(number) => Ok(number),
@@ -127,7 +127,7 @@ pub(super) fn lenient_float<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D
 }
 
 /// A boolean, also as a string, which is how it stands in a query.
-pub(super) fn lenient_bool<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+pub(crate) fn lenient_bool<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     match Lenient::deserialize(from)? {
         Lenient::Bool(value) => Ok(value),
         Lenient::Text(text) => text.parse().map_err(D::Error::custom),
@@ -136,7 +136,7 @@ pub(super) fn lenient_bool<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D
 }
 
 /// A message type, as far as masks need to know it: field names and the messages in them.
-pub(super) struct Schema(pub(super) &'static [(&'static str, Option<&'static Schema>)]);
+pub(crate) struct Schema(pub(crate) &'static [(&'static str, Option<&'static Schema>)]);
 
 /// A parsed `fields` parameter: either everything, or the named fields.
 enum Mask {
@@ -145,7 +145,7 @@ enum Mask {
 }
 
 /// Keeps of `answer`, a message of type `schema`, what the `fields` parameter names.
-pub(super) fn apply_mask(answer: Value, fields: &str, schema: &Schema) -> Result<Value, ApiError> {
+pub(crate) fn apply_mask(answer: Value, fields: &str, schema: &Schema) -> Result<Value, ApiError> {
     let mut rest = fields;
     let mask = parse_mask(&mut rest)
         .filter(|_| rest.is_empty())

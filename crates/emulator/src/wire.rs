@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
-use super::json::Schema;
-use super::server::Server;
-use super::state::{Album, Item, Library};
+use crate::faults::Faults;
+use crate::json::Schema;
+use crate::server::Server;
+use crate::state::{Album, Item, Library};
 
 /// An album, as albums.get answers.
-pub(super) static ALBUM: Schema = Schema(&[
+pub(crate) static ALBUM: Schema = Schema(&[
     ("id", None),
     ("title", None),
     ("productUrl", None),
@@ -36,7 +36,7 @@ static METADATA: Schema = Schema(&[
     ("video", Some(&VIDEO)),
 ]);
 /// An item, as mediaItems.get answers.
-pub(super) static MEDIA_ITEM: Schema = Schema(&[
+pub(crate) static MEDIA_ITEM: Schema = Schema(&[
     ("id", None),
     ("description", None),
     ("productUrl", None),
@@ -53,22 +53,22 @@ static NEW_ITEM_RESULT: Schema =
 static ENRICHMENT: Schema = Schema(&[("id", None)]);
 
 /// The answer of albums.list.
-pub(super) static ALBUM_PAGE: Schema = Schema(&[("albums", Some(&ALBUM)), ("nextPageToken", None)]);
+pub(crate) static ALBUM_PAGE: Schema = Schema(&[("albums", Some(&ALBUM)), ("nextPageToken", None)]);
 /// The answer of mediaItems.list and search.
-pub(super) static ITEM_PAGE: Schema =
+pub(crate) static ITEM_PAGE: Schema =
     Schema(&[("mediaItems", Some(&MEDIA_ITEM)), ("nextPageToken", None)]);
 /// The answer of batchGet.
-pub(super) static ITEM_RESULTS: Schema = Schema(&[("mediaItemResults", Some(&ITEM_RESULT))]);
+pub(crate) static ITEM_RESULTS: Schema = Schema(&[("mediaItemResults", Some(&ITEM_RESULT))]);
 /// The answer of batchCreate.
-pub(super) static NEW_ITEM_RESULTS: Schema =
+pub(crate) static NEW_ITEM_RESULTS: Schema =
     Schema(&[("newMediaItemResults", Some(&NEW_ITEM_RESULT))]);
 /// The answer of addEnrichment.
-pub(super) static ENRICHMENT_ANSWER: Schema = Schema(&[("enrichmentItem", Some(&ENRICHMENT))]);
+pub(crate) static ENRICHMENT_ANSWER: Schema = Schema(&[("enrichmentItem", Some(&ENRICHMENT))]);
 /// The answer of calls that answer nothing.
-pub(super) static EMPTY: Schema = Schema(&[]);
+pub(crate) static EMPTY: Schema = Schema(&[]);
 
 /// Leaves out what is at its default, as proto3 JSON does; empty messages stay.
-pub(super) fn omit_defaults(value: Value) -> Value {
+pub(crate) fn omit_defaults(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()
@@ -96,14 +96,14 @@ fn timestamp(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
-pub(super) fn media_item(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
+pub(crate) fn media_item(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
     let mut value = media_item_without_url(server, faults, item);
     value["baseUrl"] = server.base_url(user, Some(item), faults.base_url_life_s).into();
     value
 }
 
 /// As in batchCreate's answer.
-pub(super) fn media_item_without_url(server: &Server, faults: &Faults, item: &Item) -> Value {
+pub(crate) fn media_item_without_url(server: &Server, faults: &Faults, item: &Item) -> Value {
     let facts = &item.facts;
     let mut metadata = json!({
         "creationTime": timestamp(item.creation_time_s()),
@@ -137,7 +137,7 @@ pub(super) fn media_item_without_url(server: &Server, faults: &Faults, item: &It
 }
 
 /// Processing state of a video (reference §5.2).
-pub(super) fn video_status(server: &Server, faults: &Faults, item: &Item) -> &'static str {
+pub(crate) fn video_status(server: &Server, faults: &Faults, item: &Item) -> &'static str {
     let ready_ms = item.created_ms.saturating_add_unsigned(faults.video_processing_ms);
     if server.now_ms() < ready_ms {
         "PROCESSING"
@@ -148,7 +148,7 @@ pub(super) fn video_status(server: &Server, faults: &Faults, item: &Item) -> &'s
     }
 }
 
-pub(super) fn album(
+pub(crate) fn album(
     server: &Server,
     faults: &Faults,
     user: &str,

@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Grant;
-use super::call::Call;
-use super::error::{ApiError, json_response};
-use super::gate::fail;
-use super::listener::Line;
-use super::server::Server;
-use super::state::{Change, Consent, PROJECT};
+use crate::Grant;
+use crate::call::Call;
+use crate::error::{ApiError, json_response};
+use crate::gate::fail;
+use crate::listener::Line;
+use crate::server::Server;
+use crate::state::{Change, Consent, PROJECT};
 
 /// The one OAuth client, a desktop application.
-pub(super) const CLIENT_ID: &str =
+pub(crate) const CLIENT_ID: &str =
     "123456789012-gphotosfsemulator0123456789abcd.apps.googleusercontent.com";
-pub(super) const CLIENT_SECRET: &str = "GOCSPX-not-a-secret-in-an-emulator";
+pub(crate) const CLIENT_SECRET: &str = "GOCSPX-not-a-secret-in-an-emulator";
 
 /// A client secret file in Google's format, with this server's addresses.
-pub(super) fn client_secret(url: &str) -> Value {
+pub(crate) fn client_secret(url: &str) -> Value {
     json!({ "installed": {
         "client_id": CLIENT_ID,
         "project_id": PROJECT,
@@ -51,7 +51,7 @@ struct AccessToken {
 const ACCESS_PREFIX: &str = "ya29.";
 
 /// What an access token that is still good stands for.
-pub(super) fn consent_of_access_token(server: &Server, token: &str) -> Option<Consent> {
+pub(crate) fn consent_of_access_token(server: &Server, token: &str) -> Option<Consent> {
     let (token, consent) = open_access_token(server, token)?;
     let now_ms = server.now_ms();
     (token.expires_ms > now_ms && token.generation == consent.generation).then_some(consent)
@@ -69,7 +69,7 @@ fn live_consent(server: &Server, refresh_token: &str) -> Option<Consent> {
 }
 
 /// Records a user's consent.
-pub(super) fn consent(
+pub(crate) fn consent(
     server: &Server,
     user: &str,
     scopes: Vec<String>,
@@ -89,7 +89,7 @@ pub(super) fn consent(
 }
 
 /// A new access token and all that goes with it.
-pub(super) fn grant(server: &Server, consent: &Consent) -> Grant {
+pub(crate) fn grant(server: &Server, consent: &Consent) -> Grant {
     let life_s = server.switches.get().access_token_life_s;
     let token = AccessToken {
         refresh_token: consent.refresh_token.clone(),
@@ -106,7 +106,7 @@ pub(super) fn grant(server: &Server, consent: &Consent) -> Grant {
 }
 
 /// Ends all access tokens; refresh tokens stay good.
-pub(super) fn expire_access_tokens(server: &Server) -> Result<(), ApiError> {
+pub(crate) fn expire_access_tokens(server: &Server) -> Result<(), ApiError> {
     let mut world = server.world.lock();
     for consent in world.consents() {
         let generation = consent.generation + 1;
@@ -116,7 +116,7 @@ pub(super) fn expire_access_tokens(server: &Server) -> Result<(), ApiError> {
 }
 
 /// Ends all grants, as when the user removes the application's access.
-pub(super) fn revoke_all(server: &Server) -> Result<(), ApiError> {
+pub(crate) fn revoke_all(server: &Server) -> Result<(), ApiError> {
     let mut world = server.world.lock();
     for Consent { refresh_token, .. } in world.consents() {
         server.record(&mut world, Change::ConsentGone { refresh_token })?;
@@ -145,7 +145,7 @@ impl IntoResponse for TokenError {
 }
 
 /// The token endpoint: code exchange and refresh.
-pub(super) async fn token(
+pub(crate) async fn token(
     State(server): State<Arc<Server>>,
     ConnectInfo(line): ConnectInfo<Line>,
     headers: HeaderMap,
@@ -280,7 +280,7 @@ fn token_answer(server: &Server, consent: &Consent, first: bool) -> Value {
 }
 
 #[derive(Deserialize)]
-pub(super) struct TokenQuery {
+pub(crate) struct TokenQuery {
     #[serde(default)]
     token: String,
     #[serde(default)]
@@ -288,7 +288,7 @@ pub(super) struct TokenQuery {
 }
 
 /// Revokes an access or refresh token, and with it all the project's scopes (reference §3.7).
-pub(super) async fn revoke(
+pub(crate) async fn revoke(
     State(server): State<Arc<Server>>,
     Query(query): Query<TokenQuery>,
     headers: HeaderMap,
@@ -314,7 +314,7 @@ pub(super) async fn revoke(
 }
 
 /// Describes an access token.
-pub(super) async fn token_info(
+pub(crate) async fn token_info(
     State(server): State<Arc<Server>>,
     Query(query): Query<TokenQuery>,
 ) -> Response<Body> {
@@ -337,7 +337,7 @@ pub(super) async fn token_info(
 }
 
 /// Who consented.
-pub(super) async fn user_info(
+pub(crate) async fn user_info(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -355,7 +355,7 @@ pub(super) async fn user_info(
 }
 
 /// The addresses above, for programs that look them up.
-pub(super) async fn openid_configuration(State(server): State<Arc<Server>>) -> Response<Body> {
+pub(crate) async fn openid_configuration(State(server): State<Arc<Server>>) -> Response<Body> {
     let url = &server.url;
     let answer = json!({
         "issuer": url,
@@ -368,6 +368,6 @@ pub(super) async fn openid_configuration(State(server): State<Arc<Server>>) -> R
 }
 
 /// No Photos scope is on the list of the device flow.
-pub(super) async fn device_code() -> Response<Body> {
+pub(crate) async fn device_code() -> Response<Body> {
     TokenError::bad("invalid_scope", "Invalid device flow scope").into_response()
 }

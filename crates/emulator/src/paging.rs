@@ -6,14 +6,14 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::call::Call;
-use super::choices;
-use super::error::ApiError;
-use super::faults::Faults;
-use super::server::Server;
+use crate::call::Call;
+use crate::choices;
+use crate::error::ApiError;
+use crate::faults::Faults;
+use crate::server::Server;
 
 /// Where a page begins: a key of the index that is listed.
-pub(super) type Cursor = (i64, u64);
+pub(crate) type Cursor = (i64, u64);
 
 /// The content of a page token.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,21 +28,21 @@ struct Token {
 }
 
 /// A request for one page.
-pub(super) struct PageRequest {
+pub(crate) struct PageRequest {
     token: Token,
     size: usize,
 }
 
 /// The limits of a listing's `pageSize`.
-pub(super) struct PageSize {
-    pub(super) default: usize,
-    pub(super) max: usize,
+pub(crate) struct PageSize {
+    pub(crate) default: usize,
+    pub(crate) max: usize,
 }
 
 impl PageRequest {
     /// Checks size and token of a request whose other parameters are `query`; without a token the
     /// page begins at `first`.
-    pub(super) fn new(
+    pub(crate) fn new(
         server: &Server,
         call: Call,
         query: &str,
@@ -81,13 +81,13 @@ impl PageRequest {
     }
 
     /// Where to start reading the index.
-    pub(super) fn cursor(&self) -> Cursor {
+    pub(crate) fn cursor(&self) -> Cursor {
         self.token.cursor
     }
 
     /// Takes the page from the visible entries at the cursor. `end` is a cursor behind all entries.
     /// Also returns the token of the next page, empty if this is the last.
-    pub(super) fn take<T>(
+    pub(crate) fn take<T>(
         self,
         server: &Server,
         faults: &Faults,

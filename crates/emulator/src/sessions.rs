@@ -8,33 +8,33 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::choices;
-use super::server::Server;
+use crate::choices;
+use crate::server::Server;
 
 /// Resumable uploads in progress, at most; the oldest goes first.
 const SESSIONS_MAX: usize = 10_000;
 
 /// A resumable upload, as kept in the state directory.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Session {
-    pub(super) user: String,
-    pub(super) name: String,
-    pub(super) content_type: String,
-    pub(super) raw_size: Option<u64>,
-    pub(super) started_ms: i64,
-    pub(super) status: Status,
+pub(crate) struct Session {
+    pub(crate) user: String,
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) raw_size: Option<u64>,
+    pub(crate) started_ms: i64,
+    pub(crate) status: Status,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Status {
+pub(crate) enum Status {
     Active,
     Final,
     Cancelled,
 }
 
 impl Status {
-    pub(super) fn header(self) -> &'static str {
+    pub(crate) fn header(self) -> &'static str {
         match self {
             Status::Active => "active",
             Status::Final => "final",
@@ -44,9 +44,9 @@ impl Status {
 }
 
 /// What is in memory of a session: where it stands, and the hash of what has come.
-pub(super) struct Progress {
-    pub(super) session: Session,
-    pub(super) received: u64,
+pub(crate) struct Progress {
+    pub(crate) session: Session,
+    pub(crate) received: u64,
     /// `None` after a restart: the bytes are hashed anew at the end.
     sha256: Option<Sha256>,
     /// Somebody is sending bytes. One writer per session (reference §8.2).
@@ -55,13 +55,13 @@ pub(super) struct Progress {
 
 /// All sessions by id. Those of an earlier run are read from disk when they are asked for.
 #[derive(Default)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     progress: Mutex<HashMap<String, Progress>>,
 }
 
 impl Sessions {
     /// Runs `f` on a session, or returns `None` if there is none.
-    pub(super) async fn with<T>(
+    pub(crate) async fn with<T>(
         &self,
         server: &Server,
         id: &str,
@@ -85,7 +85,7 @@ impl Sessions {
     }
 
     /// Makes the caller the one writer of an active session.
-    pub(super) async fn take<'a>(
+    pub(crate) async fn take<'a>(
         &self,
         server: &'a Server,
         id: &'a str,
@@ -109,7 +109,7 @@ impl Sessions {
         taken.await.unwrap_or(Err(Untaken::Gone))
     }
 
-    pub(super) fn insert(&self, id: String, session: Session) {
+    pub(crate) fn insert(&self, id: String, session: Session) {
         let mut sessions = self.progress.lock();
         if sessions.len() >= SESSIONS_MAX {
             let oldest = sessions.iter().min_by_key(|(_, progress)| progress.session.started_ms);
@@ -123,18 +123,18 @@ impl Sessions {
 }
 
 /// Writes a session to the state directory.
-pub(super) async fn save(server: &Server, id: &str, session: &Session) -> io::Result<()> {
+pub(crate) async fn save(server: &Server, id: &str, session: &Session) -> io::Result<()> {
     let text = serde_json::to_vec(session)?;
     tokio::fs::write(server.dir.session(id, "json"), text).await
 }
 
 /// The writer of a session while it sends; ends with it.
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     server: &'a Server,
     id: &'a str,
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// `None` after a restart: the bytes are hashed anew at the end.
-    pub(super) sha256: Option<Sha256>,
+    pub(crate) sha256: Option<Sha256>,
 }
 
 impl Drop for Writer<'_> {
@@ -148,7 +148,7 @@ impl Drop for Writer<'_> {
 }
 
 /// Why nobody may write to a session.
-pub(super) enum Untaken {
+pub(crate) enum Untaken {
     Gone,
     NotActive,
     Busy,
