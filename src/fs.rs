@@ -35,7 +35,7 @@ pub use files::{AttrChange, Offset, Open, Opened};
 use handles::Handles;
 pub use handles::{Fh, OpenFile};
 pub use node::{Ino, Node};
-pub use requests::Requests;
+pub use requests::{Operation, Requests};
 pub use xattrs::SetXattrMode;
 
 /// What the user chose.

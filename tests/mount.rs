@@ -433,3 +433,49 @@ fn a_mount_has_no_login_after_logout_and_the_new_one_after_login() {
     assert_eq!(login(), "ok");
     world.sh("mkdir mnt/B");
 }
+
+/// > `mount -f -vv` prints each of the kernel's requests with its result and duration.
+#[test]
+fn each_request_of_the_kernel_is_a_line_in_the_log_of_a_verbose_mount() {
+    let world = World::new();
+    let mut served = world.serve_with(&[], &["-vv"]);
+    assert!(served.is_ready(), "{}", world.log());
+    world.photo("photo/a.jpg", 1, 5000);
+    let fake = r"$'b\n2000-01-01 lookup.jpg'";
+    world.sh(&format!("mkdir mnt/Trip && cp photo/a.jpg mnt/Trip/a.jpg && sync mnt/Trip && ls mnt/Trip && cat mnt/Trip/a.jpg >/dev/null; ! cat mnt/Trip/missing; ! cat mnt/Trip/{fake}; ! ln -s a mnt/Trip/b"));
+    rustix::fs::removexattr(world.mnt.join("Trip/a.jpg"), "user.gphotos.id").unwrap_err();
+    // The line follows the answer.
+    wait_for("the last request's line", || world.log().contains("removexattr ino="));
+    let log = world.log();
+    let lines: Vec<_> = log
+        .lines()
+        .filter_map(|line| Some(line.split_once("DEBUG gphotosfs::fuse: ")?.1))
+        .collect();
+    let size = fs::metadata(world.dir.path().join("photo/a.jpg")).unwrap().len();
+    for (request, result) in [
+        ("mkdir ino=1 name=\"Trip\"", "ino "),
+        ("create ino=", " fh "),
+        ("write fh=", &format!("{size} bytes")),
+        ("flush fh=", "ok"),
+        ("read fh=", &format!("{size} bytes")),
+        ("opendir ino=", "ok"),
+        ("readdirplus ino=", "3 entries"),
+        ("lookup ino=", "ENOENT"),
+        ("symlink ino=", "EPERM"),
+        ("removexattr ino=", "EPERM"),
+    ] {
+        assert!(
+            lines.iter().any(|line| {
+                let Some((begin, end)) = line.split_once(" → ") else { return false };
+                begin.starts_with(request) && end.contains(result) && end.ends_with(" ms)")
+            }),
+            "no {request}… → …{result}… (… ms) in:\n{log}"
+        );
+    }
+    assert!(log.contains(r#"name="b\n2000-01-01 lookup.jpg""#), "names are escaped:\n{log}");
+    let text = fs::read_to_string(world.mnt.join(".gphotos/status.json")).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for operation in ["symlink", "removexattr"] {
+        assert_eq!(status["fuse"][operation], 1, "{}", status["fuse"]);
+    }
+}

@@ -51,8 +51,8 @@ enum Mode {
     Passthrough(Arc<BackingId>),
 }
 
-/// What to answer an open with.
-pub(super) struct Answer {
+/// How to answer an open.
+pub(super) struct OpenMode {
     pub(super) flags: FopenFlags,
     /// Of the file that the kernel is to read instead.
     pub(super) backing: Option<Arc<BackingId>>,
@@ -83,7 +83,7 @@ impl Modes {
         opened: &Opened,
         flags: OpenFlags,
         register: impl FnOnce(&File) -> io::Result<BackingId>,
-    ) -> Answer {
+    ) -> OpenMode {
         let fh = FileHandle(opened.fh.0);
         let mut table = self.table.lock();
         let mode = if let Some(inode) = table.inodes.get_mut(&node) {
@@ -109,10 +109,12 @@ impl Modes {
         let unaligned = opened.direct || flags.0 & libc::O_DIRECT != 0;
         let direct = FopenFlags::FOPEN_DIRECT_IO;
         match mode {
-            Mode::Passthrough(id) if unaligned => Answer { flags: direct, backing: Some(id) },
-            Mode::Passthrough(id) => Answer { flags: FopenFlags::empty(), backing: Some(id) },
-            Mode::Cached if !opened.direct => Answer { flags: FopenFlags::empty(), backing: None },
-            Mode::Cached | Mode::Direct => Answer { flags: direct, backing: None },
+            Mode::Passthrough(id) if unaligned => OpenMode { flags: direct, backing: Some(id) },
+            Mode::Passthrough(id) => OpenMode { flags: FopenFlags::empty(), backing: Some(id) },
+            Mode::Cached if !opened.direct => {
+                OpenMode { flags: FopenFlags::empty(), backing: None }
+            }
+            Mode::Cached | Mode::Direct => OpenMode { flags: direct, backing: None },
         }
     }
 

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use fuser::Notifier;
 
-use super::inode;
+use super::reply::inode;
 use crate::fs::Node;
 use crate::media::FileId;
 use crate::store::{Change, Changes};

@@ -126,12 +126,18 @@ impl World {
 
     /// Mounts in the foreground, as a child whose end can be seen; it need not be ready yet.
     pub fn serve(&self, env: &[(&str, &str)]) -> Served {
+        self.serve_with(env, &[])
+    }
+
+    /// As [`World::serve`], with options of `mount`.
+    pub fn serve_with(&self, env: &[(&str, &str)], options: &[&str]) -> Served {
         let path = self.dir.path().join("served.log");
         let log = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         let child = self
             .program()
             .envs(env.iter().copied())
             .args(["mount", "-f"])
+            .args(options)
             .arg(&self.mnt)
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -1,0 +1,529 @@
+//! The kernel's requests, one method each: translate the arguments, and say how the request is to be answered.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{
+    BsdFileFlags, FileHandle, Filesystem, INodeNo, InitFlags, KernelConfig, LockOwner, OpenAccMode,
+    OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request,
+    TimeOrNow, WriteFlags,
+};
+use tokio::runtime::Handle;
+
+use super::dispatch::{Call, Dispatcher};
+use super::modes::Modes;
+use super::reply::{CreateContext, KeepsListings, OpenContext, Owner, Room};
+use super::trace::Operand;
+use crate::fs::{AttrChange, Fh, Fs, Ino, Offset, Open, Operation, Rename, SetXattrMode};
+
+/// Reads ahead that the kernel may have under way. With its default of 16, as many stalled downloads would keep
+/// everybody from reading anything.
+const READS_AHEAD_MAX: u16 = 512;
+
+/// Large writes cost fewer switches; each thread keeps a buffer of this size.
+const WRITE_BYTES_MAX: u32 = 1 << 20;
+
+/// Answers the requests of one mount.
+pub(super) struct Adapter {
+    dispatcher: Dispatcher,
+    owner: Owner,
+    modes: Arc<Modes>,
+    keeps_listings: KeepsListings,
+}
+
+impl Adapter {
+    /// `passthrough` says whether the kernel is to read local files by itself.
+    pub(super) fn new(fs: Arc<Fs>, runtime: Handle, passthrough: bool) -> Self {
+        Self {
+            dispatcher: Dispatcher::new(fs, runtime),
+            owner: Owner::current(),
+            modes: Arc::new(Modes::new(passthrough)),
+            keeps_listings: KeepsListings(false),
+        }
+    }
+
+    fn on(&self, operation: Operation, node: INodeNo) -> Call<'_> {
+        self.dispatcher.begin(operation, Operand::Node(node))
+    }
+
+    fn on_name(&self, operation: Operation, parent: INodeNo, name: &OsStr) -> Call<'_> {
+        self.dispatcher.begin(operation, Operand::Name(parent, name))
+    }
+
+    fn on_handle(&self, operation: Operation, node: INodeNo, fh: FileHandle) -> Call<'_> {
+        self.dispatcher.begin(operation, Operand::Handle(node, fh))
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
+        // Without it an open that truncates would first fetch the content.
+        if config.add_capabilities(InitFlags::FUSE_ATOMIC_O_TRUNC).is_err() {
+            return Err(std::io::Error::other(
+                "the kernel's FUSE is too old: it lacks atomic O_TRUNC",
+            ));
+        }
+        // Without it the kernel has one look-up or listing at a time in a directory, and whoever comes second
+        // cannot even be killed.
+        if config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS).is_err() {
+            tracing::warn!(
+                "the kernel's FUSE is old: a slow look-up holds up others in its directory"
+            );
+        }
+        self.keeps_listings =
+            KeepsListings(config.add_capabilities(InitFlags::FUSE_AUTO_INVAL_DATA).is_ok());
+        // Whoever asks for the attributes of what it lists, as `ls -l` does, gets them with the names. Without it,
+        // each is a request.
+        let _ = config
+            .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
+        // A smaller limit than asked for is as good.
+        let _ = config.set_max_background(READS_AHEAD_MAX);
+        let _ = config.set_max_write(WRITE_BYTES_MAX);
+        if let Some(modes) = Arc::get_mut(&mut self.modes) {
+            modes.negotiate(config);
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let call = self.on_name(Operation::Lookup, parent, name);
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        call.attempt(|fs| fs.lookup_now(parent, &name)).or_wait(
+            req,
+            async move |fs| fs.lookup(parent, &name).await,
+            (reply, self.owner),
+        );
+    }
+
+    // Inode numbers are row numbers: there is no table from which to forget.
+    fn forget(&self, _req: &Request, _ino: INodeNo, _nlookup: u64) {}
+
+    fn getattr(&self, req: &Request, node: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        let (call, node) = (self.on(Operation::Getattr, node), ino(node));
+        call.attempt(|fs| fs.getattr_now(node)).or_wait(
+            req,
+            async move |fs| fs.getattr(node).await,
+            (reply, self.owner),
+        );
+    }
+
+    fn setattr(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _mode: Option<u32>,
+        _uid: Option<u32>,
+        _gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let now = SystemTime::now();
+        let [atime, mtime] = [atime, mtime].map(|time| {
+            time.map(|time| match time {
+                TimeOrNow::SpecificTime(time) => as_sent(time),
+                TimeOrNow::Now => now,
+            })
+        });
+        let change = AttrChange { size, atime, mtime };
+        let call = self.on(Operation::Setattr, node);
+        let call = match size {
+            Some(size) => call.with(format_args!("size={size}")),
+            None => call,
+        };
+        let (node, fh) = (ino(node), fh.map(handle));
+        let work = async move |fs: Arc<Fs>| fs.setattr(node, fh, change).await;
+        call.wait(req, work, (reply, self.owner));
+    }
+
+    fn symlink(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let call = self.on_name(Operation::Symlink, parent, name);
+        call.run(|fs| fs.refuse_special(ino(parent)), (reply, self.owner));
+    }
+
+    fn mknod(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let call =
+            self.on_name(Operation::Mknod, parent, name).with(format_args!("mode={mode:#o}"));
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        if mode & libc::S_IFMT == libc::S_IFREG {
+            call.run_blocking(move |fs| fs.mknod(parent, &name), (reply, self.owner));
+        } else {
+            call.run(|fs| fs.refuse_special(parent), (reply, self.owner));
+        }
+    }
+
+    fn mkdir(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let call = self.on_name(Operation::Mkdir, parent, name);
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        let work = async move |fs: Arc<Fs>| fs.mkdir(parent, &name).await;
+        call.wait(req, work, (reply, self.owner));
+    }
+
+    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let call = self.on_name(Operation::Unlink, parent, name);
+        call.run(|fs| fs.unlink(ino(parent), name.as_bytes()), reply);
+    }
+
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let call = self.on_name(Operation::Rmdir, parent, name);
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        call.wait(req, async move |fs| fs.rmdir(parent, &name).await, reply);
+    }
+
+    fn rename(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let call = self.on_name(Operation::Rename, parent, name).with(format_args!(
+            "to={} newname={newname:?} flags={:#x}",
+            newparent.0,
+            flags.bits()
+        ));
+        let how = match flags {
+            none if none.is_empty() => Rename::Replace,
+            RenameFlags::RENAME_NOREPLACE => Rename::NoReplace,
+            RenameFlags::RENAME_EXCHANGE => Rename::Exchange,
+            _ => return call.refuse(libc::EINVAL, reply),
+        };
+        let (from, name) = (ino(parent), name.as_bytes().to_vec());
+        let (to, newname) = (ino(newparent), newname.as_bytes().to_vec());
+        let work = async move |fs: Arc<Fs>| fs.rename((from, &name), (to, &newname), how).await;
+        call.wait(req, work, reply);
+    }
+
+    fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let call = self.on_name(Operation::Link, parent, name).with(format_args!("of={}", node.0));
+        let (node, parent, name) = (ino(node), ino(parent), name.as_bytes().to_vec());
+        let link =
+            |fs: &Fs| fs.link(node, parent, &name).and_then(|_| fs.lookup_now(parent, &name));
+        call.attempt(link).or_wait(
+            req,
+            async move |fs| fs.lookup(parent, &name).await,
+            (reply, self.owner),
+        );
+    }
+
+    fn open(&self, req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let how = Open {
+            read: flags.acc_mode() != OpenAccMode::O_WRONLY,
+            write: flags.acc_mode() != OpenAccMode::O_RDONLY,
+            truncate: flags.0 & libc::O_TRUNC != 0,
+        };
+        let call = self.on(Operation::Open, node).with(format_args!("flags={:#x}", flags.0));
+        let context = OpenContext { modes: self.modes.clone(), node, flags };
+        let node = ino(node);
+        call.attempt(|fs| fs.open_now(node, how)).or_wait(
+            req,
+            async move |fs| fs.open(node, how).await,
+            (reply, context),
+        );
+    }
+
+    fn create(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _mode: u32,
+        _umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let call =
+            self.on_name(Operation::Create, parent, name).with(format_args!("flags={flags:#x}"));
+        let (modes, flags) = (self.modes.clone(), OpenFlags(flags));
+        let context = CreateContext { modes, flags, owner: self.owner };
+        call.run(|fs| fs.create(ino(parent), name.as_bytes()), (reply, context));
+    }
+
+    fn read(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let call =
+            self.on_handle(Operation::Read, node, fh).with(format_args!("off={offset} len={size}"));
+        let (fh, len) = (handle(fh), size as usize);
+        call.attempt(|fs| fs.read_now(fh, offset, len)).or_wait(
+            req,
+            async move |fs| fs.read(fh, offset, len).await,
+            reply,
+        );
+    }
+
+    fn write(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let call = self
+            .on_handle(Operation::Write, node, fh)
+            .with(format_args!("off={offset} len={}", data.len()));
+        // The kernel puts the end where it believes it to be, and of a size that was never learnt that is 0.
+        // Pages of a mapping are written back under any descriptor, and where they belong.
+        let appends =
+            flags.0 & libc::O_APPEND != 0 && !write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        let (fh, offset) = (handle(fh), if appends { Offset::End } else { Offset::At(offset) });
+        let attempt = call.attempt(|fs| fs.write_now(fh, offset, data));
+        let data = if attempt.must_wait() { data.to_vec() } else { Vec::new() };
+        attempt.or_wait(req, async move |fs| fs.write(fh, offset, &data).await, reply);
+    }
+
+    fn flush(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        _owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        let (call, fh) = (self.on_handle(Operation::Flush, node, fh), handle(fh));
+        call.wait(req, async move |fs| fs.flush(fh).await, reply);
+    }
+
+    fn release(
+        &self,
+        _req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.modes.release(fh);
+        let (call, fh) = (self.on_handle(Operation::Release, node, fh), handle(fh));
+        call.run_blocking(move |fs| fs.release(fh), reply);
+    }
+
+    fn fsync(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let call = self.on_handle(Operation::Fsync, node, fh);
+        let (node, fh) = (ino(node), handle(fh));
+        call.wait(req, async move |fs| fs.fsync(node, fh).await, reply);
+    }
+
+    fn opendir(&self, _req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        let call = self.on(Operation::Opendir, node);
+        call.run(|fs| fs.opendir(ino(node)), (reply, self.keeps_listings));
+    }
+
+    fn releasedir(
+        &self,
+        _req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.on(Operation::Releasedir, node).run(|_| Ok(()), reply);
+    }
+
+    fn readdir(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        reply: ReplyDirectory,
+    ) {
+        let call = self.on(Operation::Readdir, node).with(format_args!("off={offset}"));
+        let node = ino(node);
+        call.attempt(|fs| fs.readdir_now(node, offset)).or_wait(
+            req,
+            async move |fs| fs.readdir(node, offset).await,
+            reply,
+        );
+    }
+
+    fn readdirplus(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        reply: ReplyDirectoryPlus,
+    ) {
+        let call = self.on(Operation::Readdirplus, node).with(format_args!("off={offset}"));
+        let node = ino(node);
+        call.attempt(|fs| fs.readdirplus_now(node, offset)).or_wait(
+            req,
+            async move |fs| fs.readdirplus(node, offset).await,
+            (reply, self.owner),
+        );
+    }
+
+    fn fsyncdir(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        _fh: FileHandle,
+        _datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let (call, node) = (self.on(Operation::Fsyncdir, node), ino(node));
+        call.wait(req, async move |fs| fs.sync(node).await, reply);
+    }
+
+    fn statfs(&self, _req: &Request, node: INodeNo, reply: ReplyStatfs) {
+        self.on(Operation::Statfs, node).run(Fs::statfs, reply);
+    }
+
+    fn setxattr(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _position: u32,
+        reply: ReplyEmpty,
+    ) {
+        let call = self
+            .on_name(Operation::Setxattr, node, name)
+            .with(format_args!("len={} flags={flags:#x}", value.len()));
+        let mode = match flags {
+            0 => SetXattrMode::Any,
+            libc::XATTR_CREATE => SetXattrMode::Create,
+            libc::XATTR_REPLACE => SetXattrMode::Replace,
+            _ => return call.refuse(libc::EINVAL, reply),
+        };
+        let (node, name, value) = (ino(node), name.as_bytes().to_vec(), value.to_vec());
+        let work = async move |fs: Arc<Fs>| fs.setxattr(node, &name, &value, mode).await;
+        call.wait(req, work, reply);
+    }
+
+    fn getxattr(&self, req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let call = self.on_name(Operation::Getxattr, node, name).with(format_args!("room={size}"));
+        let (node, name) = (ino(node), name.as_bytes().to_vec());
+        call.attempt(|fs| fs.getxattr_now(node, &name)).or_wait(
+            req,
+            async move |fs| fs.getxattr(node, &name).await,
+            (reply, Room(size)),
+        );
+    }
+
+    fn listxattr(&self, _req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
+        let call = self.on(Operation::Listxattr, node).with(format_args!("room={size}"));
+        // Each name ends with a NUL, the last one too: listxattr(2).
+        let joined = |names: Vec<String>| {
+            names.into_iter().flat_map(|name| [name.into_bytes(), vec![0]].concat()).collect()
+        };
+        call.run(|fs| fs.listxattr(ino(node)).map(joined), (reply, Room(size)));
+    }
+
+    fn removexattr(&self, _req: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let call = self.on_name(Operation::Removexattr, node, name);
+        call.run(|fs| fs.removexattr(ino(node), name.as_bytes()), reply);
+    }
+
+    fn fallocate(
+        &self,
+        req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let call = self
+            .on_handle(Operation::Fallocate, node, fh)
+            .with(format_args!("off={offset} len={length} mode={mode:#x}"));
+        let fh = handle(fh);
+        call.wait(req, async move |fs| fs.fallocate(fh, offset, length, mode).await, reply);
+    }
+
+    fn lseek(
+        &self,
+        _req: &Request,
+        node: INodeNo,
+        fh: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        let call = self
+            .on_handle(Operation::Lseek, node, fh)
+            .with(format_args!("off={offset} whence={whence}"));
+        call.run(|fs| fs.lseek(handle(fh), offset, whence), reply);
+    }
+}
+
+/// Undoes fuser's reading of times before 1970: it counts the nanoseconds backwards, as it does the seconds, while the
+/// kernel counts them forwards.
+fn as_sent(time: SystemTime) -> SystemTime {
+    let nanos = match time.duration_since(UNIX_EPOCH) {
+        Ok(_) => return time,
+        Err(before) => before.duration().subsec_nanos(),
+    };
+    time + Duration::from_nanos(2 * u64::from(nanos))
+}
+
+fn ino(node: INodeNo) -> Ino {
+    Ino(node.0)
+}
+
+fn handle(fh: FileHandle) -> Fh {
+    Fh(fh.0)
+}

@@ -1,0 +1,295 @@
+//! How outcomes become the kernel's replies: attributes, entries, open files, extended attributes, errors.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use fuser::{
+    Errno, FileAttr, FileHandle, FileType, FopenFlags, Generation, INodeNo, OpenFlags, ReplyAttr,
+    ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek,
+    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
+};
+
+use super::modes::Modes;
+use super::trace::{Answer, Trace};
+use crate::fs::error::{Error, Result};
+use crate::fs::{Attr, Ino, Listed, Opened, Operation, Space};
+
+/// Numbers of files and directories are never reused, so there is but one generation.
+const GENERATION: Generation = Generation(0);
+
+/// The longest name, in bytes, as statfs(2) tells it.
+const NAME_BYTES_MAX: u32 = 255;
+
+/// Answers requests with errors. Implemented for each reply of fuser, alone or with what it takes to use it.
+pub(super) trait Refuse: Send + 'static {
+    /// Answers with an error.
+    fn refuse(self, errno: Errno);
+}
+
+/// Answers requests with values of type `T`.
+pub(super) trait Reply<T>: Refuse {
+    /// Answers with a value.
+    fn value(self, value: T) -> Answer;
+}
+
+/// Answers a request. The one place where an operation's error is logged, with its whole story.
+pub(super) fn send<T>(
+    operation: Operation,
+    trace: Trace,
+    outcome: Result<T>,
+    reply: impl Reply<T>,
+) {
+    match outcome {
+        Ok(value) => trace.answered(reply.value(value)),
+        Err(error) => {
+            log(operation, &trace, &error);
+            let errno = error.errno().0;
+            reply.refuse(Errno::from_i32(errno));
+            trace.answered(Answer::Refused(errno));
+        }
+    }
+}
+
+/// Plain refusals are everyday answers: the trace's own line says enough about them.
+fn log(operation: Operation, trace: &Trace, error: &Error) {
+    if !error.is_plain() {
+        let op = operation.name();
+        trace.span().in_scope(|| tracing::warn!(op, "{error}"));
+    }
+}
+
+macro_rules! refuse {
+    ($($reply:ty),*) => {
+        $(impl Refuse for $reply {
+            fn refuse(self, errno: Errno) {
+                self.error(errno);
+            }
+        })*
+    };
+}
+
+refuse!(
+    ReplyAttr,
+    ReplyCreate,
+    ReplyData,
+    ReplyDirectory,
+    ReplyDirectoryPlus,
+    ReplyEmpty,
+    ReplyEntry,
+    ReplyLseek,
+    ReplyOpen,
+    ReplyStatfs,
+    ReplyWrite,
+    ReplyXattr
+);
+
+impl<R: Refuse, C: Send + 'static> Refuse for (R, C) {
+    fn refuse(self, errno: Errno) {
+        self.0.refuse(errno);
+    }
+}
+
+impl Reply<()> for ReplyEmpty {
+    fn value(self, (): ()) -> Answer {
+        self.ok();
+        Answer::Done
+    }
+}
+
+impl Reply<Vec<u8>> for ReplyData {
+    fn value(self, bytes: Vec<u8>) -> Answer {
+        self.data(&bytes);
+        Answer::Bytes(bytes.len())
+    }
+}
+
+impl Reply<u32> for ReplyWrite {
+    fn value(self, written: u32) -> Answer {
+        self.written(written);
+        Answer::Bytes(written as usize)
+    }
+}
+
+impl Reply<i64> for ReplyLseek {
+    fn value(self, offset: i64) -> Answer {
+        self.offset(offset);
+        Answer::Offset(offset)
+    }
+}
+
+impl Reply<Space> for ReplyStatfs {
+    fn value(self, space: Space) -> Answer {
+        let block = space.block_bytes;
+        self.statfs(space.blocks, space.free, space.free, 0, 0, block, NAME_BYTES_MAX, block);
+        Answer::Free(space.free)
+    }
+}
+
+/// The owner shown for everything: the user who mounted.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    /// The user of this process.
+    pub(super) fn current() -> Self {
+        Self { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() }
+    }
+
+    fn attr(self, attr: &Attr) -> FileAttr {
+        FileAttr {
+            ino: inode(attr.ino),
+            size: attr.size,
+            blocks: attr.size.div_ceil(512),
+            atime: attr.atime,
+            mtime: attr.mtime,
+            ctime: attr.ctime,
+            crtime: attr.mtime,
+            kind: kind(attr.is_dir),
+            perm: attr.mode,
+            nlink: attr.links,
+            uid: self.uid,
+            gid: self.gid,
+            rdev: 0,
+            blksize: 1 << 17,
+            flags: 0,
+        }
+    }
+}
+
+impl Reply<Attr> for (ReplyEntry, Owner) {
+    fn value(self, attr: Attr) -> Answer {
+        let (reply, owner) = self;
+        reply.entry(&attr.valid, &owner.attr(&attr), GENERATION);
+        Answer::Node(attr.ino.0)
+    }
+}
+
+impl Reply<Attr> for (ReplyAttr, Owner) {
+    fn value(self, attr: Attr) -> Answer {
+        let (reply, owner) = self;
+        reply.attr(&attr.valid, &owner.attr(&attr));
+        Answer::Size(attr.size)
+    }
+}
+
+impl Reply<Vec<Listed>> for ReplyDirectory {
+    fn value(mut self, listed: Vec<Listed>) -> Answer {
+        let mut count = 0;
+        for entry in listed {
+            let name = OsStr::from_bytes(&entry.name);
+            if self.add(inode(entry.ino), entry.next, kind(entry.is_dir), name) {
+                break;
+            }
+            count += 1;
+        }
+        self.ok();
+        Answer::Entries(count)
+    }
+}
+
+impl Reply<Vec<(Listed, Attr)>> for (ReplyDirectoryPlus, Owner) {
+    fn value(self, listed: Vec<(Listed, Attr)>) -> Answer {
+        let (mut reply, owner) = self;
+        let mut count = 0;
+        for (entry, attr) in listed {
+            let (node, name) = (inode(attr.ino), OsStr::from_bytes(&entry.name));
+            if reply.add(node, entry.next, name, &attr.valid, &owner.attr(&attr), GENERATION) {
+                break;
+            }
+            count += 1;
+        }
+        reply.ok();
+        Answer::Entries(count)
+    }
+}
+
+/// How a new descriptor is to be opened: `modes` chooses how the kernel gets at its bytes.
+pub(super) struct OpenContext {
+    pub(super) modes: Arc<Modes>,
+    pub(super) node: INodeNo,
+    pub(super) flags: OpenFlags,
+}
+
+impl Reply<Opened> for (ReplyOpen, OpenContext) {
+    fn value(self, opened: Opened) -> Answer {
+        let (reply, OpenContext { modes, node, flags }) = self;
+        let fh = FileHandle(opened.fh.0);
+        let mode = modes.open(node, &opened, flags, |file: &File| reply.open_backing(file));
+        match mode.backing {
+            Some(id) => reply.opened_passthrough(fh, mode.flags, &id),
+            None => reply.opened(fh, mode.flags),
+        }
+        Answer::Handle(fh.0)
+    }
+}
+
+/// The same for a file that does not exist yet.
+pub(super) struct CreateContext {
+    pub(super) modes: Arc<Modes>,
+    pub(super) flags: OpenFlags,
+    pub(super) owner: Owner,
+}
+
+impl Reply<(Attr, Opened)> for (ReplyCreate, CreateContext) {
+    fn value(self, (attr, opened): (Attr, Opened)) -> Answer {
+        let (reply, CreateContext { modes, flags, owner }) = self;
+        let (node, fh) = (inode(attr.ino), FileHandle(opened.fh.0));
+        let (ttl, shown) = (attr.valid, owner.attr(&attr));
+        let mode = modes.open(node, &opened, flags, |file: &File| reply.open_backing(file));
+        match mode.backing {
+            Some(id) => {
+                reply.created_passthrough(&ttl, &shown, GENERATION, fh, mode.flags, &id);
+            }
+            None => reply.created(&ttl, &shown, GENERATION, fh, mode.flags),
+        }
+        Answer::Created(attr.ino.0, fh.0)
+    }
+}
+
+/// Whether the kernel notices by a directory's time that a listing which it keeps is old.
+#[derive(Clone, Copy)]
+pub(super) struct KeepsListings(pub(super) bool);
+
+/// The value says whether the kernel may keep the listing of the directory.
+impl Reply<bool> for (ReplyOpen, KeepsListings) {
+    fn value(self, may_keep: bool) -> Answer {
+        let (reply, KeepsListings(can_keep)) = self;
+        let keep = FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE;
+        let flags = if may_keep && can_keep { keep } else { FopenFlags::empty() };
+        reply.opened(FileHandle(0), flags);
+        Answer::Done
+    }
+}
+
+/// How many bytes of an attribute the caller has room for; 0 if it only asks how many there are.
+#[derive(Clone, Copy)]
+pub(super) struct Room(pub(super) u32);
+
+impl Reply<Vec<u8>> for (ReplyXattr, Room) {
+    fn value(self, value: Vec<u8>) -> Answer {
+        let (reply, Room(room)) = self;
+        match value.len() {
+            len if room == 0 => reply.size(len as u32),
+            len if len > room as usize => {
+                reply.error(Errno::ERANGE);
+                return Answer::Refused(libc::ERANGE);
+            }
+            _ => reply.data(&value),
+        }
+        Answer::Bytes(value.len())
+    }
+}
+
+fn kind(is_dir: bool) -> FileType {
+    if is_dir { FileType::Directory } else { FileType::RegularFile }
+}
+
+/// The kernel's number for what `fs` numbers so.
+pub(super) fn inode(ino: Ino) -> INodeNo {
+    INodeNo(ino.0)
+}
