@@ -1,9 +1,9 @@
 //! The FUSE adapter: kernel request → call of the same name in `fs` → reply. Nothing else names fuser.
 //!
-//! `filesystem` has a method for each request. `dispatch` runs them, `reply` and `trace` end them.
+//! `adapter` has a method for each request. `dispatch` runs them, `reply` and `trace` end them.
 
+mod adapter;
 mod dispatch;
-mod filesystem;
 mod interrupt;
 mod modes;
 mod notify;
@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use crate::fs::Fs;
 use crate::store;
-use filesystem::Adapter;
+use adapter::Adapter;
 
 /// Threads that take requests from the kernel. They never wait for the network.
 const THREADS: usize = 4;

@@ -23,8 +23,8 @@ use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumIntent, Store, TreeError};
 
 pub use listing::ListingTarget;
-pub use listing_handle::ListingHandle;
 use listing_handle::{Extent, Listings};
+pub use listing_handle::{ListingHandle, any_progress};
 use refreshes::Refreshes;
 pub use refreshes::Refreshing;
 

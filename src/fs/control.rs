@@ -10,8 +10,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Fs;
 use super::error::{Error, Result};
+use super::filesystem::Fs;
 use crate::api::{
     self, API_REQUESTS_PER_DAY, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget, Scope, next_reset,
 };

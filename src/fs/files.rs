@@ -4,11 +4,12 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::attr::Attr;
 use super::error::{Error, Result};
+use super::filesystem::{Fs, entry_name};
 use super::handles::{Bytes, Fh, Handle, Item, OpenFile};
 use super::node::{Ino, Node};
 use super::xattrs::INVALIDATION_DEADLINE;
-use super::{Attr, Fs, entry_name};
 use crate::content::{self, Reader, read_at};
 use crate::media::FileId;
 use crate::store::{FileInfo, UploadState, to_nanos};

@@ -4,7 +4,7 @@
 //! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
 
 use crate::media::{DirId, FileId, View};
-use crate::store::ListingScope;
+use crate::store::{Child, ListingScope};
 
 /// An inode number as the kernel knows it. 1 is the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +95,15 @@ impl Node {
             (4, number) => View::of_number(number).map(Self::View),
             (5, 1..) => Some(Self::ReadOnlyFile(FileId(number))),
             _ => None,
+        }
+    }
+}
+
+impl From<Child> for Node {
+    fn from(child: Child) -> Self {
+        match child {
+            Child::Dir(dir) => Self::Dir(dir),
+            Child::File(file) => Self::File(file),
         }
     }
 }

@@ -1,19 +1,15 @@
 //! `/.gphotos/library`: the items by date, where nothing can be changed.
 
-use super::dirs::{Listed, OFFSET_OF_FIRST, row};
-use super::error::{Error, Result};
-use super::node::{Ino, Node};
-use super::{Attr, Fs, Lookup};
-use crate::media::{EntryName, FileId, Period, View};
-use crate::store::{Child, FileInfo};
+use super::error::Result;
+use super::filesystem::Fs;
+use super::listing::{Listed, OFFSET_OF_FIRST, row};
+use super::lookup::Lookup;
+use super::node::Node;
+use crate::media::{EntryName, Period, View};
+use crate::store::Child;
 
 /// Periods stand in their directory in the reverse order of their numbers: Google lists the latest first.
 const COOKIE_OF_NONE: i64 = 1 << 27;
-
-/// The view that stands under this name in `/.gphotos/library`.
-pub(super) fn called(name: &EntryName) -> Option<View> {
-    View::FIXED.into_iter().find(|view| view.name().as_bytes() == name.as_bytes())
-}
 
 impl Fs {
     pub(super) fn find_in_view(&self, view: View, name: &EntryName) -> Result<Lookup> {
@@ -65,25 +61,5 @@ impl Fs {
                 }
             })
             .collect())
-    }
-
-    /// What is known of a file where it is shown. In a view an item is shown, while the file it was may be getting
-    /// another content: then the view has the item under another number.
-    pub(super) fn shown(&self, node: Node, file: FileId) -> Result<FileInfo> {
-        let mut info = self.file(file)?;
-        if matches!(node, Node::ReadOnlyFile(_)) {
-            if info.media.is_none() {
-                return Err(Error::plain(libc::ESTALE));
-            }
-            // Also of what is in no album: the kernel makes no links to what has none.
-            info.links = 1;
-        }
-        Ok(info)
-    }
-
-    /// Refuses what is neither a directory nor a regular file: Google has no such things.
-    pub fn refuse_special(&self, parent: Ino) -> Result<Attr> {
-        let errno = if self.node(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
-        Err(Error::plain(errno))
     }
 }

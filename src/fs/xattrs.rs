@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Fs;
 use super::error::{Error, Result};
+use super::filesystem::Fs;
 use super::node::{Ino, Node};
 use crate::api;
 use crate::media::{ContentHash, FileId};

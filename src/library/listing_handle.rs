@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use super::{Error, ListingTarget};
 use crate::store;
@@ -122,6 +123,21 @@ fn want(wanted: &watch::Sender<u64>, pages: u64) {
         *wanted = pages.max(*wanted);
         more
     });
+}
+
+/// Waits until one of the listings has got further than when it was looked at.
+///
+/// # Errors
+/// If that listing fails.
+pub async fn any_progress(listings: Vec<ListingHandle>) -> Result<(), Error> {
+    let mut waiting = JoinSet::new();
+    for mut listing in listings {
+        waiting.spawn(async move { listing.progressed().await });
+    }
+    match waiting.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        _ => Ok(()),
+    }
 }
 
 /// The listings that are running or pausing now, one for each target.

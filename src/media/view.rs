@@ -63,6 +63,11 @@ impl View {
         }
     }
 
+    /// The view of this name in `/.gphotos/library`.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Self::FIXED.into_iter().find(|view| view.name().as_bytes() == name)
+    }
+
     /// What it is called in the directory it stands in.
     pub fn name(self) -> String {
         match self {

@@ -1,0 +1,230 @@
+//! Listing directories.
+
+use std::time::Duration;
+
+use super::attr::Attr;
+use super::error::{Errno, Error, Result};
+use super::filesystem::Fs;
+use super::node::{Ino, Node};
+use crate::library::{ListingHandle, any_progress};
+use crate::media::{DirId, View};
+use crate::store::{Child, DirEntry, Stat, UploadState};
+
+/// How many entries are taken from the store at a time: about what a kernel buffer holds.
+const CHUNK: u32 = 512;
+
+/// The same with attributes, of which a buffer of 32 KiB, as `ls` has it, holds about so many.
+const CHUNK_WITH_ATTRS: u32 = 200;
+
+/// Offsets 1 and 2 belong to `.` and `..`.
+pub(super) const OFFSET_OF_FIRST: u64 = 2;
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The thing.
+    pub ino: Ino,
+    /// Directory or regular file.
+    pub is_dir: bool,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Where the listing goes on after this entry.
+    pub next: u64,
+}
+
+impl Fs {
+    /// Somebody is about to look at a directory: listings that are due begin. Says whether the kernel may keep what it
+    /// reads: all names are there, and it is told of changes.
+    pub fn opendir(&self, ino: Ino) -> Result<bool> {
+        let node = self.node(ino)?;
+        if let Some(scope) = node.listing_scope() {
+            self.content.listed(scope);
+        }
+        match node {
+            Node::Dir(dir) => {
+                if self.store.dir(dir)?.is_none() {
+                    return Err(Error::plain(libc::ESTALE));
+                }
+                Ok(self.library.refresh_if_due(dir)?.is_empty())
+            }
+            Node::View(view) => {
+                self.library.refresh_view_if_due(view)?;
+                Ok(false)
+            }
+            Node::Control | Node::Failed(_) | Node::Library => Ok(false),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+                Err(Error::plain(libc::ENOTDIR))
+            }
+        }
+    }
+
+    /// The entries behind `offset` that are kept; empty at the end, `None` if the end is not known yet.
+    pub fn readdir_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<Listed>>> {
+        self.listed_now(ino, offset, CHUNK)
+    }
+
+    /// As [`Fs::readdir_now`], with what a look-up of each name would tell.
+    pub fn readdirplus_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<(Listed, Attr)>>> {
+        let listed = self.listed_now(ino, offset, CHUNK_WITH_ATTRS)?;
+        listed.map(|listed| self.with_attrs(ino, listed)).transpose()
+    }
+
+    fn listed_now(&self, ino: Ino, offset: u64, limit: u32) -> Result<Option<Vec<Listed>>> {
+        let (listed, more) = self.kept(ino, offset, limit)?;
+        Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
+    }
+
+    /// The entries behind `offset`, waiting for the next page if need be.
+    pub async fn readdir(&self, ino: Ino, offset: u64) -> Result<Vec<Listed>> {
+        self.listed(ino, offset, CHUNK).await
+    }
+
+    /// As [`Fs::readdir`], with what a look-up of each name would tell.
+    pub async fn readdirplus(&self, ino: Ino, offset: u64) -> Result<Vec<(Listed, Attr)>> {
+        self.with_attrs(ino, self.listed(ino, offset, CHUNK_WITH_ATTRS).await?)
+    }
+
+    fn with_attrs(&self, ino: Ino, listed: Vec<Listed>) -> Result<Vec<(Listed, Attr)>> {
+        let attrs = self.attrs(ino, &listed)?;
+        Ok(listed.into_iter().zip(attrs).filter_map(|(it, attr)| Some((it, attr?))).collect())
+    }
+
+    /// Attributes of what a listing has told, as far as they are kept: what would take asking is good for no time, so
+    /// that the kernel asks. `None` for what has gone meanwhile.
+    fn attrs(&self, parent: Ino, listed: &[Listed]) -> Result<Vec<Option<Attr>>> {
+        let parent = self.node(parent)?;
+        let name_valid = match parent {
+            Node::Dir(dir) => self.library.names_ttl(dir)?,
+            _ => Duration::ZERO,
+        };
+        let files: Vec<_> =
+            listed.iter().filter_map(|it| Node::of(it.ino).and_then(Node::file)).collect();
+        let mut stats = self.store.stats(&files)?.into_iter();
+        let attr = |it: &Listed| -> Result<Option<Attr>> {
+            let found = match self.node(it.ino)? {
+                node @ (Node::File(_) | Node::ReadOnlyFile(_)) => {
+                    let Some(stat) = stats.next().flatten() else { return Ok(None) };
+                    self.attr_of_listed(node, stat)
+                }
+                _ => self.getattr_now(it.ino),
+            };
+            match found {
+                Ok(attr) => Ok(attr.map(|it| Attr { valid: it.valid.min(name_valid), ..it })),
+                Err(error) if error.errno() == Errno(libc::ESTALE) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        listed.iter().map(attr).collect()
+    }
+
+    fn attr_of_listed(&self, node: Node, stat: Stat) -> Result<Option<Attr>> {
+        // Of what is open the row does not tell all.
+        let open = stat.upload == Some(UploadState::Open) || self.handles.opened(stat.id).is_some();
+        if open && let Some(attr) = self.getattr_now(node.ino())? {
+            return Ok(Some(attr));
+        }
+        let links = if node.is_in_views() { 1 } else { stat.links };
+        let attr = self.file_attr(node.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
+        let unknown = open || (stat.size.is_none() && self.config.exact_sizes);
+        Ok(Some(Attr { valid: if unknown { Duration::ZERO } else { attr.valid }, ..attr }))
+    }
+
+    async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {
+        loop {
+            // The listings are asked for first: a page that comes after the store was read is noticed.
+            let (listed, listings) = self.kept(ino, offset, limit)?;
+            if !listed.is_empty() || listings.is_empty() {
+                return Ok(listed);
+            }
+            any_progress(listings).await?;
+        }
+    }
+
+    fn kept(&self, ino: Ino, offset: u64, limit: u32) -> Result<(Vec<Listed>, Vec<ListingHandle>)> {
+        let node = self.node(ino)?;
+        let listings = match node {
+            Node::Dir(dir) => self.library.refresh_if_due(dir)?,
+            Node::View(view) => self.library.refresh_view_if_due(view)?,
+            _ => Vec::new(),
+        };
+        let mut listed = Vec::new();
+        if offset < OFFSET_OF_FIRST {
+            for (at, name) in [(0, "."), (1, "..")] {
+                if offset <= at {
+                    let ino = if at == 0 { ino } else { self.parent(node)? };
+                    listed.push(Listed { ino, is_dir: true, name: name.into(), next: at + 1 });
+                }
+            }
+        }
+        let cookie = i64::try_from(offset.saturating_sub(OFFSET_OF_FIRST)).unwrap_or(i64::MAX);
+        let own = |node: Node, name: &str, at: i64| Listed {
+            ino: node.ino(),
+            is_dir: !matches!(node, Node::Status | Node::Metrics),
+            name: name.into(),
+            next: OFFSET_OF_FIRST + at as u64,
+        };
+        match node {
+            Node::Dir(dir) => {
+                listed.extend(
+                    self.store.entries(dir, cookie, limit)?.into_iter().map(|e| row(e, Node::from)),
+                );
+            }
+            Node::Failed(dir) => {
+                let mirror = |child| match child {
+                    Child::Dir(dir) => Node::Failed(dir),
+                    Child::File(file) => Node::File(file),
+                };
+                let entries = self.store.failed_entries(dir, cookie, limit)?;
+                listed.extend(entries.into_iter().map(|e| row(e, mirror)));
+            }
+            Node::Control => {
+                let all = [
+                    own(Node::Status, "status.json", 1),
+                    own(Node::Failed(DirId::ROOT), "failed", 2),
+                    own(Node::Metrics, "metrics", 3),
+                    own(Node::Library, "library", 4),
+                ];
+                listed.extend(
+                    all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
+                );
+            }
+            Node::Library => {
+                let all =
+                    (1..).zip(View::FIXED).map(|(at, it)| own(Node::View(it), &it.name(), at));
+                listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
+            }
+            Node::View(view) => listed.extend(self.viewed(view, cookie, limit)?),
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+                return Err(Error::plain(libc::ENOTDIR));
+            }
+        }
+        listings.iter().for_each(|it| it.read(cookie, !listed.is_empty()));
+        Ok((listed, listings))
+    }
+
+    fn parent(&self, node: Node) -> Result<Ino> {
+        let parent = |dir| -> Result<DirId> {
+            Ok(self.store.dir(dir)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent)
+        };
+        Ok(match node {
+            Node::Dir(dir) => Node::Dir(parent(dir)?),
+            Node::Failed(DirId::ROOT) | Node::Library | Node::Status | Node::Metrics => {
+                Node::Control
+            }
+            Node::View(View::Of(period)) => Node::View(View::By(period.span())),
+            Node::View(_) => Node::Library,
+            Node::Failed(dir) => Node::Failed(parent(dir)?),
+            Node::Control | Node::File(_) | Node::ReadOnlyFile(_) => Node::Dir(DirId::ROOT),
+        }
+        .ino())
+    }
+}
+
+pub(super) fn row(entry: DirEntry, node: impl Fn(Child) -> Node) -> Listed {
+    Listed {
+        ino: node(entry.child).ino(),
+        is_dir: matches!(entry.child, Child::Dir(_)),
+        name: entry.name.as_bytes().to_vec(),
+        next: OFFSET_OF_FIRST + entry.cookie as u64,
+    }
+}

@@ -1,0 +1,90 @@
+//! Finding a name in a directory.
+
+use super::attr::Attr;
+use super::error::{Error, Result};
+use super::filesystem::{Fs, entry_name};
+use super::node::{Ino, Node};
+use crate::library::names::CONTROL_DIR;
+use crate::library::{ListingHandle, any_progress};
+use crate::media::{DirId, EntryName, View};
+use crate::store::Child;
+
+/// Outcome of looking a name up in the database.
+pub(super) enum Lookup {
+    Node(Node),
+    /// The directory has not been listed completely: only Google knows.
+    Unknown(Vec<ListingHandle>),
+    NotFound,
+}
+
+impl Fs {
+    /// Looks a name up in what is kept; `None` if Google must be asked whether it exists.
+    pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
+        let name = entry_name(name)?;
+        match self.find(parent, &name)? {
+            Lookup::Node(node) => Ok(match self.getattr_now(node.ino())? {
+                Some(attr) => Some(self.named(parent, node, attr)?),
+                None => None,
+            }),
+            Lookup::Unknown(_) => Ok(None),
+            Lookup::NotFound => Err(Error::plain(libc::ENOENT)),
+        }
+    }
+
+    /// Looks a name up, asking Google if need be.
+    pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        let name = entry_name(name)?;
+        loop {
+            match self.find(parent, &name)? {
+                Lookup::Node(node) => {
+                    let attr = self.getattr_in(Some(self.node(parent)?), node.ino()).await?;
+                    return self.named(parent, node, attr);
+                }
+                Lookup::Unknown(listings) => {
+                    listings.iter().for_each(ListingHandle::read_on);
+                    any_progress(listings).await?;
+                }
+                Lookup::NotFound => return Err(Error::plain(libc::ENOENT)),
+            }
+        }
+    }
+
+    fn find(&self, parent: Ino, name: &EntryName) -> Result<Lookup> {
+        let node = match self.node(parent)? {
+            Node::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => Node::Control,
+            Node::Dir(dir) => match self.store.child(dir, name)? {
+                Some(child) => Node::from(child),
+                None => {
+                    let listings = self.library.refresh_if_due(dir)?;
+                    // A listing that has just ended may have brought it.
+                    match self.store.child(dir, name)? {
+                        Some(child) => Node::from(child),
+                        None if listings.is_empty() => return Ok(Lookup::NotFound),
+                        None => return Ok(Lookup::Unknown(listings)),
+                    }
+                }
+            },
+            Node::Control => match name.as_bytes() {
+                b"status.json" => Node::Status,
+                b"metrics" => Node::Metrics,
+                b"failed" => Node::Failed(DirId::ROOT),
+                b"library" => Node::Library,
+                _ => return Ok(Lookup::NotFound),
+            },
+            Node::Library => match View::named(name.as_bytes()) {
+                Some(view) => Node::View(view),
+                None => return Ok(Lookup::NotFound),
+            },
+            Node::View(view) => return self.find_in_view(view, name),
+            Node::Failed(dir) => match self.store.failed_child(dir, name)? {
+                Some(Child::Dir(dir)) => Node::Failed(dir),
+                Some(Child::File(file)) => Node::File(file),
+                None => return Ok(Lookup::NotFound),
+            },
+            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+                return Err(Error::plain(libc::ENOTDIR));
+            }
+        };
+        Ok(Lookup::Node(node))
+    }
+}
