@@ -1,92 +1,19 @@
 //! One listing at a time for each target, however many look at it; page by page into the store.
 
-use std::collections::HashSet;
-use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::OptionFuture;
-use lru::LruCache;
-use parking_lot::Mutex;
 
-use super::listing_handle::{Extent, ListingDriver, ListingHandle};
+use super::error::Error;
+use super::freshness::ITEMS_AGE_MAX;
+use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
+use super::names;
 use super::pager::Pager;
-use super::{Error, ITEMS_AGE_MAX, Library, names};
+use super::state::Library;
 use crate::api::{self, Page};
-use crate::media::{Album, DirId, MediaItem, PageToken, View};
+use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
-
-/// A listing that failed is not begun again before this time unless somebody needs it.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// How many failures are remembered.
-const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// What can be listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ListingTarget {
-    /// All albums, and so the directories.
-    Albums,
-    /// One album: its title, and how many items it has.
-    Album(DirId),
-    /// The items of one album.
-    Items(DirId),
-    /// What a view shows.
-    View(View),
-    /// What a view lacks of what is known here: nobody else is asked.
-    Known(View),
-}
-
-/// What is remembered of listings while the program runs.
-pub(super) struct Memory {
-    // Each held for a look-up or an insert, and never two.
-    failed: Mutex<LruCache<ListingTarget, Instant>>,
-    // Albums that were looked at while it is being asked whether they have changed.
-    looked_at: Mutex<HashSet<DirId>>,
-    // Since when which albums were asked for one by one.
-    asked: Mutex<(Option<SystemTime>, HashSet<DirId>)>,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self {
-            failed: Mutex::new(LruCache::new(FAILURES_MAX)),
-            looked_at: Mutex::default(),
-            asked: Mutex::default(),
-        }
-    }
-}
-
-impl Memory {
-    /// The items of an album are to be looked at once it is known whether they have changed.
-    pub(super) fn check_after(&self, dir: DirId) {
-        self.looked_at.lock().insert(dir);
-    }
-
-    /// Whether an album may be asked for by itself: as many as the list of all has pages, in the time
-    /// for which an answer holds. Whoever looks at more albums than that gets the list.
-    pub(super) fn may_ask(&self, dir: DirId, max: u32, period: Duration, now: SystemTime) -> bool {
-        let (since, asked) = &mut *self.asked.lock();
-        if !since.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < period)) {
-            *since = Some(now);
-            asked.clear();
-        }
-        let room = asked.len() < usize::try_from(max).unwrap_or(usize::MAX);
-        if room {
-            asked.insert(dir);
-        }
-        room
-    }
-
-    fn failed_just_now(&self, target: ListingTarget) -> bool {
-        self.failed.lock().peek(&target).is_some_and(|at| at.elapsed() < PAUSE)
-    }
-
-    /// No failure counts any more.
-    pub(super) fn clear_failures(&self) {
-        self.failed.lock().clear();
-    }
-}
 
 impl Library {
     /// Starts listing `target` again, for the next look: nobody waits for it.
@@ -147,7 +74,7 @@ impl Library {
             Ok(false) => return,
             Err(error) => {
                 tracing::warn!(?target, error = as_dyn(&error), "listing failed");
-                self.memory.failed.lock().put(target, Instant::now());
+                self.memory.failed(target);
                 Err(error)
             }
         };
@@ -161,13 +88,7 @@ impl Library {
 
     /// The albums that were looked at are listed again if their counts say so.
     async fn follow_counts(&self, told: ListingTarget) -> Result<(), Error> {
-        let looked_at: Vec<DirId> = match told {
-            ListingTarget::Albums => self.memory.looked_at.lock().drain().collect(),
-            ListingTarget::View(_) | ListingTarget::Known(_) => Vec::new(),
-            ListingTarget::Album(dir) | ListingTarget::Items(dir) => {
-                self.memory.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
-            }
-        };
+        let looked_at = self.memory.take_looked_at(told);
         let (refresh, now) = (self.config.refresh, self.now());
         let stale = self
             .store

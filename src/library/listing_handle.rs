@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::{Error, ListingTarget};
+use super::error::Error;
+use crate::media::{DirId, View};
 use crate::store;
 
 /// For how long a listing in which nobody reads on keeps its place: page tokens and base URLs grow old, and what
@@ -25,6 +26,21 @@ const PAUSED_MAX: usize = 64;
 
 /// More pages than any listing has.
 const ALL: u64 = u64::MAX;
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListingTarget {
+    /// All albums, and so the directories.
+    Albums,
+    /// One album: its title, and how many items it has.
+    Album(DirId),
+    /// The items of one album.
+    Items(DirId),
+    /// What a view shows.
+    View(View),
+    /// What a view lacks of what is known here: nobody else is asked.
+    Known(View),
+}
 
 /// How far a listing is.
 #[derive(Clone, Debug, Default)]
@@ -296,7 +312,6 @@ impl ListingDriver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::DirId;
 
     const TRIP: ListingTarget = ListingTarget::Items(DirId(7));
     const LONG: Duration = Duration::from_secs(60);

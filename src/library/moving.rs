@@ -1,6 +1,7 @@
 //! Moving directories: noted here in one step, then told to Google title by title.
 
-use super::{Error, Library};
+use super::error::Error;
+use super::state::Library;
 use crate::api::{self, Advice};
 use crate::media::{DirId, EntryName};
 use crate::store::{self, Child, Retitle, Store};

@@ -3,7 +3,7 @@
 //! Only the absence of a token ends it. Pages may be short, empty, overlap or repeat; a token may be refused in the
 //! middle, and then the way begins again, once; and a way that leads in a circle ends with an error.
 
-use super::Error;
+use super::error::Error;
 use crate::api;
 use crate::media::PageToken;
 

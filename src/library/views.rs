@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 
-use super::listing::{ListingTarget, listed_items};
-use super::listing_handle::{Extent, ListingDriver, ListingHandle};
+use super::error::Error;
+use super::freshness::ITEMS_AGE_MAX;
+use super::listing::listed_items;
+use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
+use super::names;
 use super::pager::Pager;
-use super::{Error, ITEMS_AGE_MAX, Library, names};
+use super::state::Library;
 use crate::api::DateFilter;
 use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
 use crate::store::{self, NotViewed, PageKept, Pass, Store};

@@ -1,0 +1,78 @@
+//! The library: its parts, and what all of its operations share.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::listing_handle::{ListingHandle, Listings};
+use super::memory::Memory;
+use super::refreshes::Refreshes;
+use crate::api::{self, BaseUrls};
+use crate::store::Store;
+
+/// What the library needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The list of albums is looked at again after this time.
+    pub refresh: Duration,
+    /// What the age of listings is measured with.
+    pub clock: Clock,
+}
+
+/// Tells the time.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(SystemTime::now))
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").finish_non_exhaustive()
+    }
+}
+
+/// What is there. Cheap to clone.
+#[derive(Clone)]
+pub struct Library {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) client: api::Client,
+    pub(super) runtime: Handle,
+    pub(super) base_urls: Arc<BaseUrls>,
+    pub(super) listings: Arc<Listings>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) refreshes: Arc<Refreshes>,
+    /// The turn of whoever makes an album.
+    pub(super) making: Arc<Semaphore>,
+}
+
+impl Library {
+    /// Puts the parts together; asks nobody anything.
+    pub fn new(
+        config: Config,
+        store: Store,
+        client: api::Client,
+        runtime: Handle,
+        base_urls: Arc<BaseUrls>,
+    ) -> Self {
+        let (listings, memory, refreshes) = (Arc::default(), Arc::default(), Arc::default());
+        let making = Arc::new(Semaphore::new(1));
+        Self { config, store, client, runtime, base_urls, listings, memory, refreshes, making }
+    }
+
+    /// The listings that run or pause now.
+    pub fn running(&self) -> Vec<ListingHandle> {
+        self.listings.all()
+    }
+
+    /// The time by which ages are told.
+    pub(super) fn now(&self) -> SystemTime {
+        (self.config.clock.0)()
+    }
+}
