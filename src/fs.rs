@@ -4,8 +4,9 @@
 //! from what is kept come in two steps: `…_now` answers or says `None`, and then the async twin of the
 //! same name does what waiting it takes. Functions that are neither may touch the disk.
 //!
-//! LOCK ORDER: `handles.files` < `handles.handles`; an [`OpenFile`]'s `bytes` is taken with neither held, and
-//! before anything of the store or the pipeline. No lock is held across an await.
+//! LOCK ORDER: an [`OpenFile`]'s `bytes`, then a draft's transition (`upload/drafts.rs`), then the store. The
+//! tables of handles and drafts are locked for a look only, and nothing that waits is taken under them. No lock is
+//! held across an await.
 
 mod attr;
 mod checks;

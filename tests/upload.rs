@@ -11,7 +11,9 @@ use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::profile::Profile;
 use gphotosfs::store::{Backlog, Child, ListedAlbum, Scope, Store, UploadState};
-use gphotosfs::upload::{self, DrainError, Pipeline, SealError, Sealed, TroubleKind};
+use gphotosfs::upload::{
+    self, DrainError, Pipeline, SealCause, SealError, SealOutcome, TroubleKind, Writer,
+};
 use gphotosfs_emulator::{
     Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
 };
@@ -30,6 +32,8 @@ struct World {
     client: Client,
     store: Store,
     pipeline: Pipeline,
+    /// Of files that are open for writing.
+    writers: Mutex<HashMap<FileId, Writer>>,
     kept: Kept,
     dir: tempfile::TempDir,
 }
@@ -50,7 +54,7 @@ impl World {
         let store = Store::open(dir.path()).unwrap();
         let kept = Kept::default();
         let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
-        Self { emulator, client, store, pipeline, kept, dir }
+        Self { emulator, client, store, pipeline, writers: Mutex::default(), kept, dir }
     }
 
     /// Stops the pipeline, as at the end of the process, and starts it again on what is on the disk.
@@ -70,7 +74,7 @@ impl World {
 
     /// Stops the pipeline and starts it on a database that was copied before.
     async fn put_back(self, aside: &tempfile::TempDir) -> Self {
-        let Self { emulator, client, store, pipeline, kept, dir } = self;
+        let Self { emulator, client, store, pipeline, kept, dir, .. } = self;
         pipeline.shutdown().await;
         // Whoever closes a database last tidies up, whatever lies there by then.
         drop((store, pipeline));
@@ -80,7 +84,7 @@ impl World {
         copy_database(aside.path(), dir.path());
         let store = Store::open(dir.path()).unwrap();
         let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
-        Self { emulator, client, store, pipeline, kept, dir }
+        Self { emulator, client, store, pipeline, writers: Mutex::default(), kept, dir }
     }
 
     async fn album(&self, title: &str) -> DirId {
@@ -93,14 +97,20 @@ impl World {
     fn open(&self, dir: DirId, file_name: &str, bytes: &[u8]) -> FileId {
         let file = self.store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
         let spool = self.pipeline.spool().create(file).unwrap();
-        self.pipeline.opened(file);
+        self.open_writer(file);
         spool.write_at(bytes, 0).unwrap();
         file
     }
 
-    fn close(&self, file: FileId) -> Result<Sealed, SealError> {
-        let sealed = self.pipeline.seal(file);
-        self.pipeline.released(file);
+    fn open_writer(&self, file: FileId) {
+        self.writers.lock().insert(file, self.pipeline.drafts().open_writer(file));
+    }
+
+    fn close(&self, file: FileId) -> Result<SealOutcome, SealError> {
+        let sealed = self.pipeline.seal(file, SealCause::Close);
+        if let Some(writer) = self.writers.lock().remove(&file) {
+            self.pipeline.release(&writer);
+        }
         sealed
     }
 
@@ -115,7 +125,7 @@ impl World {
         if self.store.upload_state(file).unwrap().is_none() {
             self.pipeline.begin_edit(file, None).unwrap();
         }
-        self.pipeline.opened(file);
+        self.open_writer(file);
         self.pipeline.unseal(file).unwrap();
         let spool = self.pipeline.spool().open(file).unwrap();
         spool.set_len(0).unwrap();
@@ -359,7 +369,7 @@ async fn what_need_not_be_sent_is_not_left_to_be_sent() {
     assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.gone.bytes), (1, 0, 3000));
 
     let open = world.open(two, "b.jpg", &photo(2));
-    world.pipeline.seal(open).unwrap();
+    world.pipeline.seal(open, SealCause::Close).unwrap();
     let queue = world.pipeline.queue().unwrap();
     assert_eq!((queue.backlog.sealed, queue.held, queue.bytes_left), (2, 1, 3000));
 }
@@ -458,7 +468,7 @@ async fn a_half_edited_file_that_is_moved_away_leaves_nothing_in_the_album() {
     let file = world.write(one, "a.jpg", &photo(1));
     world.drain().await.unwrap();
     world.rewrite(file, b"");
-    assert_eq!(world.close(file).unwrap(), Sealed::Scratch);
+    assert_eq!(world.close(file).unwrap(), SealOutcome::Temporary);
     let (from, to) = ((one, &name("a.jpg")), (two, &name("a.jpg")));
     world.store.rename_file(from, to, false).unwrap().unwrap();
     world.pipeline.renamed(file).unwrap();
@@ -527,9 +537,9 @@ async fn half_written_and_empty_files_stay_here_until_they_are_whole() {
     let world = World::new().await;
     let dir = world.album("one").await;
     let temp = world.open(dir, ".a.jpg.Xy12Zw", &photo(1));
-    assert_eq!(world.close(temp).unwrap(), Sealed::Scratch);
+    assert_eq!(world.close(temp).unwrap(), SealOutcome::Temporary);
     let empty = world.open(dir, "b.jpg", b"");
-    assert_eq!(world.close(empty).unwrap(), Sealed::Scratch);
+    assert_eq!(world.close(empty).unwrap(), SealOutcome::Temporary);
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), [] as [String; 0]);
     world.pipeline.check_name(temp, dir, &name("a.jpg")).unwrap();

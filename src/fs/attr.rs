@@ -78,8 +78,8 @@ impl Fs {
             }
             Node::File(file) | Node::ReadOnlyFile(file) => {
                 let info = self.shown(self.node(ino)?, file)?;
-                let Some(length) = self.length(&info) else { return Ok(None) };
-                match length.shown(&info) {
+                let Some(reported) = self.reported_size(&info) else { return Ok(None) };
+                match reported.known(&info) {
                     Some(size) => self.file_attr(ino, &info.stat(), size),
                     None if self.config.exact_sizes => return Ok(None),
                     // When it is learnt, the kernel is told.

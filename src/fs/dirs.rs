@@ -58,7 +58,7 @@ impl Fs {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
-        self.discard(gone)?;
+        self.remove_unnamed(gone)?;
         self.pipeline.wake();
         Ok(())
     }
@@ -78,14 +78,10 @@ impl Fs {
         Ok(Node::File(file).ino())
     }
 
-    /// Deletes what is left of a file that nothing refers to, unless somebody has it open: then
-    /// closing it does.
-    pub(super) fn discard(&self, gone: Unlinked) -> Result<()> {
-        if gone.orphan
-            && self.handles.opened(gone.file).is_none()
-            && self.store.forget_file(gone.file)?
-        {
-            self.pipeline.spool().remove(gone.file)?;
+    /// Removes a file that has lost its last name.
+    pub(super) fn remove_unnamed(&self, gone: Unlinked) -> Result<()> {
+        if gone.orphan {
+            self.pipeline.remove_if_orphan(gone.file)?;
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ impl From<upload::Error> for Error {
         match error {
             upload::Error::Store(error) => error.into(),
             upload::Error::Spool(error) => error.into(),
-            upload::Error::Refused => Self::caused(libc::EPERM, error),
+            upload::Error::Rejected => Self::caused(libc::EPERM, error),
         }
     }
 }
@@ -230,11 +230,13 @@ impl From<upload::RetryError> for Error {
 
 impl From<upload::CommitError> for Error {
     fn from(error: upload::CommitError) -> Self {
-        use upload::{CommitError as E, Refusal};
+        use upload::{CommitError as E, Rejection};
         match error {
-            E::Refused { refusal: Refusal::Other, .. } => Self::caused(libc::EIO, error),
-            E::Refused { refusal: Refusal::TooLarge, .. } => Self::caused(libc::EFBIG, error),
-            E::Refused { refusal: Refusal::AlbumFull, .. } => Self::caused(libc::EMLINK, error),
+            E::Rejected { rejection: Rejection::Other, .. } => Self::caused(libc::EIO, error),
+            E::Rejected { rejection: Rejection::TooLarge, .. } => Self::caused(libc::EFBIG, error),
+            E::Rejected { rejection: Rejection::AlbumFull, .. } => {
+                Self::caused(libc::EMLINK, error)
+            }
             E::Drain(error) => error.into(),
         }
     }

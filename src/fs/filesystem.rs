@@ -75,10 +75,10 @@ impl Fs {
             config,
             store,
             library,
+            handles: Handles::new(pipeline.drafts().clone()),
             pipeline,
             content,
             client,
-            handles: Handles::default(),
             began: SystemTime::now(),
             requests: Requests::default(),
         })

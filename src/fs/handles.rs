@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::content::Reader;
 use crate::media::FileId;
-use crate::upload::SpoolFile;
+use crate::upload::{Drafts, SpoolFile, Writer};
 
 /// The kernel's number for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,25 +18,21 @@ pub struct Fh(pub u64);
 /// Where an open file's bytes are.
 #[derive(Clone)]
 pub enum Bytes {
-    /// In the spool. While `writing`, the version is being changed; otherwise it is sealed.
-    Spool {
-        /// Open for reading and writing.
-        file: Arc<SpoolFile>,
-        /// Whether it has been unsealed.
-        writing: bool,
-    },
+    /// The first `open` is looking for them. No descriptor exists yet.
+    Opening,
+    /// In the spool: being written, or on their way to Google.
+    Spool(Arc<SpoolFile>),
     /// In the cache, or at Google.
     Item(Item),
 }
 
-/// An item that somebody has open.
+/// An open item.
 #[derive(Clone, Default)]
 pub struct Item {
-    /// What it is read from; what is not here is opened by whoever reads it first.
+    /// Reads it. `None` until the first read of an item that is not here.
     pub reader: Option<Reader>,
-    /// How long it is, once the kernel has been told so for who reads it: until the last close nothing of another
-    /// length is read.
-    pub told: Option<u64>,
+    /// The size that the kernel was given for readers. Until the last close nothing of another size is read.
+    pub reported: Option<u64>,
 }
 
 /// A file that somebody has open.
@@ -45,25 +41,6 @@ pub struct OpenFile {
     pub file: FileId,
     /// Held for reading while bytes are read or written, for writing while a version is sealed or begun.
     pub bytes: RwLock<Bytes>,
-    descriptors: AtomicUsize,
-    /// Descriptors that may write and have not been closed since they last did.
-    writing: AtomicUsize,
-}
-
-impl OpenFile {
-    /// Whether a descriptor that may write has not been closed since it last did.
-    pub fn is_being_written(&self) -> bool {
-        self.writing.load(Ordering::SeqCst) > 0
-    }
-
-    /// A descriptor writes, or (`false`) a copy of it has been closed; `flag` is the descriptor's own.
-    pub fn mark_writing(&self, flag: &AtomicBool, writing: bool) {
-        match (flag.swap(writing, Ordering::SeqCst), writing) {
-            (false, true) => self.writing.fetch_add(1, Ordering::SeqCst),
-            (true, false) => self.writing.fetch_sub(1, Ordering::SeqCst),
-            _ => 0,
-        };
-    }
 }
 
 /// One open descriptor.
@@ -73,26 +50,41 @@ pub enum Handle {
     File {
         /// Shared with the other descriptors of the file.
         open: Arc<OpenFile>,
-        /// Whether this one may write.
-        writable: bool,
-        /// See [`OpenFile::mark_writing`].
-        writing: Arc<AtomicBool>,
+        /// The descriptor's own, if it may write.
+        writer: Option<Arc<Writer>>,
     },
     /// A file whose content was made when it was opened.
     Snapshot(Arc<[u8]>),
 }
 
 /// All open descriptors. Bounded by what the kernel has open.
-#[derive(Default)]
 pub struct Handles {
+    drafts: Drafts,
     next: AtomicU64,
-    // Held for a look-up, an insert or a count; `files` is taken before `handles`.
-    files: Mutex<HashMap<FileId, Arc<OpenFile>>>,
+    // Both are held for a look-up, an insert or a count only, and neither while the other is taken.
+    files: Mutex<HashMap<FileId, Shared>>,
     handles: RwLock<HashMap<Fh, Handle>>,
 }
 
+/// A file with the number of its descriptors.
+struct Shared {
+    open: Arc<OpenFile>,
+    descriptors: usize,
+}
+
 impl Handles {
-    /// Opens a file; `bytes` says where they are if nobody has it open yet.
+    /// None yet. An open file has its draft in `drafts`.
+    pub fn new(drafts: Drafts) -> Self {
+        Self {
+            drafts,
+            next: AtomicU64::new(0),
+            files: Mutex::default(),
+            handles: RwLock::default(),
+        }
+    }
+
+    /// Opens a file. `bytes` finds its bytes if nobody has it open yet; that may take the disk's time, and other
+    /// files do not wait for it.
     ///
     /// # Errors
     /// Those of `bytes`.
@@ -102,26 +94,38 @@ impl Handles {
         writable: bool,
         bytes: impl FnOnce() -> Result<Bytes, E>,
     ) -> Result<(Fh, Arc<OpenFile>), E> {
-        let mut files = self.files.lock();
-        let open = match files.get(&file) {
-            Some(open) => open.clone(),
-            None => {
-                let open = Arc::new(OpenFile {
-                    file,
-                    bytes: RwLock::new(bytes()?),
-                    descriptors: AtomicUsize::new(0),
-                    writing: AtomicUsize::new(0),
-                });
-                files.insert(file, open.clone());
-                open
-            }
-        };
-        open.descriptors.fetch_add(1, Ordering::Relaxed);
-        let writing = Arc::new(AtomicBool::new(false));
-        if writable {
-            open.mark_writing(&writing, true);
+        let open = self.share(file);
+        if let Err(error) = find_bytes(&open, bytes) {
+            self.unshare(file);
+            return Err(error);
         }
-        Ok((self.insert(Handle::File { open: open.clone(), writable, writing }), open))
+        let writer = writable.then(|| Arc::new(self.drafts.open_writer(file)));
+        Ok((self.insert(Handle::File { open: open.clone(), writer }), open))
+    }
+
+    /// Counts another descriptor of a file.
+    fn share(&self, file: FileId) -> Arc<OpenFile> {
+        let mut files = self.files.lock();
+        let shared = files.entry(file).or_insert_with(|| {
+            self.drafts.file_opened(file);
+            let bytes = RwLock::new(Bytes::Opening);
+            Shared { open: Arc::new(OpenFile { file, bytes }), descriptors: 0 }
+        });
+        shared.descriptors += 1;
+        shared.open.clone()
+    }
+
+    /// A descriptor of a file has gone. Returns whether it was the last one.
+    fn unshare(&self, file: FileId) -> bool {
+        let mut files = self.files.lock();
+        let Some(shared) = files.get_mut(&file) else { return false };
+        shared.descriptors -= 1;
+        let last = shared.descriptors == 0;
+        if last {
+            files.remove(&file);
+            self.drafts.file_closed(file);
+        }
+        last
     }
 
     /// How many files are open, however many descriptors each has.
@@ -147,39 +151,46 @@ impl Handles {
 
     /// The shared object of a file, if somebody has it open.
     pub fn opened(&self, file: FileId) -> Option<Arc<OpenFile>> {
-        self.files.lock().get(&file).cloned()
+        self.files.lock().get(&file).map(|shared| shared.open.clone())
     }
 
-    /// A descriptor is closed for good.
+    /// A descriptor is closed for good. Its writer has to be released.
     pub fn close(&self, fh: Fh) -> Option<Closed> {
-        let mut files = self.files.lock();
-        let Handle::File { open, writable, writing } = self.handles.write().remove(&fh)? else {
-            return None;
-        };
-        if writable {
-            open.mark_writing(&writing, false);
-        }
-        let last = open.descriptors.fetch_sub(1, Ordering::Relaxed) == 1;
-        if last {
-            files.remove(&open.file);
-        }
-        Some(Closed { file: open.file, writable, last })
+        let handle = self.handles.write().remove(&fh)?;
+        let Handle::File { open, writer } = handle else { return None };
+        let last = self.unshare(open.file);
+        Some(Closed { file: open.file, writer, last })
     }
 }
 
-/// What a closed descriptor was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Has the first descriptor of a file find its bytes. The others wait for it.
+fn find_bytes<E>(open: &OpenFile, bytes: impl FnOnce() -> Result<Bytes, E>) -> Result<(), E> {
+    let is_opening = |bytes: &Bytes| matches!(bytes, Bytes::Opening);
+    if is_opening(&open.bytes.read()) {
+        let mut found = open.bytes.write();
+        if is_opening(&found) {
+            *found = bytes()?;
+        }
+    }
+    Ok(())
+}
+
+/// A closed descriptor.
+#[derive(Debug)]
 pub struct Closed {
-    /// Of which file.
+    /// Its file.
     pub file: FileId,
-    /// Whether it could write.
-    pub writable: bool,
+    /// Its own, if it could write.
+    pub writer: Option<Arc<Writer>>,
     /// Whether it was the file's last.
     pub last: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::time::Duration;
+
     use super::*;
 
     fn item() -> Result<Bytes, ()> {
@@ -188,21 +199,55 @@ mod tests {
 
     #[test]
     fn descriptors_of_a_file_share_it_until_the_last_is_closed() {
-        let handles = Handles::default();
+        let handles = Handles::new(Drafts::default());
         let (one, a) = handles.open(FileId(1), true, item).unwrap();
         let (two, b) =
             handles.open(FileId(1), false, || -> Result<Bytes, ()> { panic!("open") }).unwrap();
         assert!(Arc::ptr_eq(&a, &b));
-        assert_eq!(
-            handles.close(one),
-            Some(Closed { file: FileId(1), writable: true, last: false })
-        );
-        assert!(!a.is_being_written());
-        assert_eq!(
-            handles.close(two),
-            Some(Closed { file: FileId(1), writable: false, last: true })
-        );
+        let closed = handles.close(one).unwrap();
+        assert_eq!((closed.file, closed.last), (FileId(1), false));
+        assert!(!closed.writer.unwrap().closed());
+        let closed = handles.close(two).unwrap();
+        assert_eq!((closed.file, closed.last), (FileId(1), true));
+        assert!(closed.writer.is_none());
         assert!(handles.opened(FileId(1)).is_none() && handles.get(two).is_none());
-        assert_eq!(handles.close(two), None);
+        assert!(handles.close(two).is_none());
+    }
+
+    /// The bytes of file 1 are on a slow disk.
+    #[test]
+    fn a_slow_open_keeps_no_other_file_waiting() {
+        let handles = Handles::new(Drafts::default());
+        let (begun, end) = (Barrier::new(2), Barrier::new(2));
+        let (answers, answered) = std::sync::mpsc::channel();
+        let timely = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let slow = || {
+                    begun.wait();
+                    end.wait();
+                    item()
+                };
+                handles.open(FileId(1), false, slow).unwrap();
+            });
+            begun.wait();
+            scope.spawn(|| {
+                let known = handles.opened(FileId(2)).is_none();
+                let (fh, _) = handles.open(FileId(2), true, item).unwrap();
+                answers.send(known && handles.close(fh).is_some()).unwrap();
+            });
+            let timely = answered.recv_timeout(Duration::from_secs(10));
+            end.wait();
+            timely
+        });
+        assert_eq!(timely, Ok(true));
+        assert_eq!(handles.open_files(), 1);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_opened_is_not_open() {
+        let handles = Handles::new(Drafts::default());
+        assert!(handles.open(FileId(1), true, || Err::<Bytes, _>(())).is_err());
+        assert_eq!(handles.open_files(), 0);
+        handles.open(FileId(1), true, item).unwrap();
     }
 }

@@ -66,7 +66,7 @@ impl Fs {
             Rename::Replace | Rename::NoReplace => {
                 let replaced = self.store.rename_file(from, to, how == Rename::Replace)??;
                 if let Some(replaced) = replaced {
-                    self.discard(replaced)?;
+                    self.remove_unnamed(replaced)?;
                 }
             }
         }
@@ -87,7 +87,7 @@ impl Fs {
             .pipeline
             .retry((from.0, &from.1), (to.0, &to.1), replace)
             .map_err(|error| Error::from(error).doing(|| format!("trying {} again", from.1)))?;
-        replaced.map_or(Ok(()), |replaced| self.discard(replaced))
+        replaced.map_or(Ok(()), |replaced| self.remove_unnamed(replaced))
     }
 
     async fn rename_dir(

@@ -141,6 +141,18 @@ impl Store {
         self.read(|db| upload_state(db, file))
     }
 
+    /// Whether this version of a file is the current one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_current_version(&self, file: FileId, seq: i64) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2")?
+                .exists(params![file, seq])?)
+        })
+    }
+
     /// All names of a file in albums.
     ///
     /// # Errors

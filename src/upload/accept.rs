@@ -14,7 +14,7 @@ pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
 const VIDEO_BYTES_MAX: u64 = 20_000_000_000;
 
 /// What tools append to a name while the file is not complete.
-const SCRATCH_SUFFIXES: [&str; 13] = [
+const TEMPORARY_SUFFIXES: [&str; 13] = [
     ".part",
     ".partial",
     ".tmp",
@@ -33,10 +33,10 @@ const SCRATCH_SUFFIXES: [&str; 13] = [
 /// Whether tools use such a name for a file that is not complete: it stays here until it is renamed.
 ///
 /// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and `.DS_Store`.
-pub fn is_scratch_name(name: &EntryName) -> bool {
+pub fn is_temporary_name(name: &EntryName) -> bool {
     let name = name.as_bytes().to_ascii_lowercase();
     name.starts_with(b".")
-        || SCRATCH_SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
+        || TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
 }
 
 /// A type that Google takes.
@@ -220,8 +220,8 @@ mod tests {
     }
 
     #[test]
-    fn names_of_half_written_files_are_scratch() {
-        for scratch in [
+    fn names_of_half_written_files_are_temporary() {
+        for temporary in [
             ".hidden.jpg",
             "a.jpg.part",
             "a.jpg.PARTIAL",
@@ -234,10 +234,10 @@ mod tests {
             ".goutputstream-ABC123",
             ".a.jpg.Xy12Zw",
         ] {
-            assert!(is_scratch_name(&name(scratch)), "{scratch}");
+            assert!(is_temporary_name(&name(temporary)), "{temporary}");
         }
         for real in ["a.jpg", "part.jpg", "tmp", "a.jpg.jpg", "ä ö.heic", "party"] {
-            assert!(!is_scratch_name(&name(real)), "{real}");
+            assert!(!is_temporary_name(&name(real)), "{real}");
         }
     }
 

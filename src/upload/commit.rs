@@ -4,33 +4,25 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{DrainError, Pipeline, Shared, Trouble, TroubleKind, Waiter};
+use super::draft::Rejection;
+use super::drain::DrainError;
+use super::pipeline::Pipeline;
+use super::shared::{Shared, Waiter};
+use super::trouble::{Trouble, TroubleKind};
 use crate::media::FileId;
 use crate::store::{self, UploadState};
 
 /// How long a close waits while Google cannot be reached, or does not answer to the point.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why a refused file was refused, as far as a caller can tell the cases apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Refusal {
-    /// Google's words are all there is.
-    #[default]
-    Other,
-    /// Google takes no file of this size.
-    TooLarge,
-    /// The album has as many items as it can.
-    AlbumFull,
-}
-
 /// Why a file could not be seen to arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// It is under `.gphotos/failed` now.
     #[error("{reason}")]
-    Refused {
+    Rejected {
         /// For the errno.
-        refusal: Refusal,
+        rejection: Rejection,
         /// For people.
         reason: String,
     },
@@ -47,15 +39,15 @@ impl From<store::Error> for CommitError {
 
 impl Pipeline {
     /// The last writing descriptor, as far as can be told, is being closed, and its close shall return when
-    /// Google has made an item of the file. The upload begins at once: [`Pipeline::released`] comes later, or,
+    /// Google has made an item of the file. The upload begins at once: [`Pipeline::release`] comes later, or,
     /// where there are copies of the descriptor, perhaps not for long. Returns early if a writer comes.
     ///
     /// # Errors
     /// See [`CommitError`]. May be dropped at any time; the upload goes on.
     pub async fn commit(&self, file: FileId) -> Result<(), CommitError> {
         let shared = &self.shared;
-        if let Some(writer) = shared.writers.lock().get_mut(&file) {
-            writer.closing = true;
+        if let Some(draft) = shared.drafts.find(file) {
+            draft.begin_closing();
         }
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
@@ -64,10 +56,10 @@ impl Pipeline {
             progress.borrow_and_update();
             match shared.store.run(move |store| store.upload_state(file)).await? {
                 Some(UploadState::Sealed | UploadState::Uploaded | UploadState::Creating) => {}
-                Some(UploadState::Failed) => return Err(shared.refusal(file).await?),
+                Some(UploadState::Failed) => return Err(shared.rejection(file).await?),
                 _ => return Ok(()),
             }
-            if shared.is_written(file) {
+            if shared.drafts.is_being_written(file) {
                 return Ok(());
             }
             let trouble = shared.trouble.lock().clone();
@@ -104,17 +96,10 @@ fn is_long(trouble: &Trouble) -> bool {
 }
 
 impl Shared {
-    /// Keeps for a close that waits what the reason's words do not tell a program.
-    pub(super) fn note_refusal(&self, file: FileId, refusal: Refusal) {
-        if let Some(writer) = self.writers.lock().get_mut(&file) {
-            writer.refusal = refusal;
-        }
-    }
-
-    async fn refusal(&self, file: FileId) -> Result<CommitError, store::Error> {
-        let refusal = self.writers.lock().get(&file).map(|it| it.refusal).unwrap_or_default();
+    async fn rejection(&self, file: FileId) -> Result<CommitError, store::Error> {
+        let rejection = self.drafts.find(file).and_then(|it| it.rejection()).unwrap_or_default();
         let known = self.store.run(move |store| store.file(file)).await?;
         let reason = known.and_then(|it| it.error).unwrap_or_default();
-        Ok(CommitError::Refused { refusal, reason })
+        Ok(CommitError::Rejected { rejection, reason })
     }
 }

@@ -9,9 +9,11 @@
 use std::io;
 use std::path::Path;
 
-use super::accept::is_scratch_name;
+use super::accept::is_temporary_name;
+use super::draft::Rejection;
+use super::errors::Error;
+use super::shared::Shared;
 use super::spool::Found;
-use super::{Error, Shared};
 use crate::media::FileId;
 use crate::store::{Reopened, SealedFacts};
 
@@ -58,8 +60,8 @@ fn settle_versions(shared: &Shared) -> Result<(), Error> {
 
 /// A file that was being written: nothing was promised, but nothing is thrown away.
 fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
-    if shared.store.forget_file(file)? {
-        shared.spool.discard(file);
+    let draft = shared.drafts.lock(file);
+    if shared.remove_if_orphan(&draft)? {
         return Ok(());
     }
     let size = match std::fs::metadata(shared.spool.path(file)) {
@@ -86,11 +88,11 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
 
 /// A half-written file that had just got its real name, or come into an album, is on its way from then on.
 fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
-    if shared.store.names_in_albums(file)?.iter().all(is_scratch_name) {
+    if shared.store.names_in_albums(file)?.iter().all(is_temporary_name) {
         return Ok(());
     }
-    let _lock = shared.lock(file);
-    if let Err(err) = shared.seal_named(file) {
+    let draft = shared.drafts.lock(file);
+    if let Err(err) = shared.seal_named(&draft) {
         shared.note_failure(file, &err);
     }
     Ok(())
@@ -101,7 +103,7 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
         match found {
             Found::Version(_) => {}
-            Found::Other(path) => orphan(shared, &path)?,
+            Found::Other(path) => quarantine(shared, &path)?,
             Found::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
             Found::Bytes(file) if is_arrived(shared, file)? => shared.spool.discard(file),
             Found::Bytes(file) => set_apart(shared, file)?,
@@ -117,7 +119,7 @@ fn is_arrived(shared: &Shared, file: FileId) -> Result<bool, Error> {
         return Ok(false);
     }
     // An edit was about to begin with no content.
-    let empty = shared.spool.look(file)?.size == 0;
+    let empty = shared.spool.stat(file)?.size == 0;
     Ok(empty || known.known() == Some(shared.spool.hash(file)?))
 }
 
@@ -125,7 +127,7 @@ fn is_arrived(shared: &Shared, file: FileId) -> Result<bool, Error> {
 /// for minutes; but what was changed since has a later time of change, which nobody can set.
 fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
     let Some(known) = shared.store.file(file)? else { return Ok(true) };
-    let found = match shared.spool.look(file) {
+    let found = match shared.spool.stat(file) {
         // The worker finds out what that means.
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(true),
         found => found?,
@@ -140,20 +142,21 @@ fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
 /// had finished, nobody can tell.
 fn set_apart(shared: &Shared, file: FileId) -> Result<(), Error> {
     if shared.store.names_in_albums(file)?.is_empty() {
-        return orphan(shared, &shared.spool.path(file));
+        return quarantine(shared, &shared.spool.path(file));
     }
-    let size = shared.spool.look(file)?.size;
+    let size = shared.spool.stat(file)?.size;
     match shared.store.reopen(file)? {
         Reopened::Open => shared.store.learn_size(file, size)?,
         Reopened::InFlight | Reopened::NotStaged => {
             shared.store.split(file, None, size)?;
         }
     }
-    Ok(shared.fail(file, LATER)?)
+    let draft = shared.drafts.lock(file);
+    Ok(shared.reject(&draft, Rejection::Other, LATER)?)
 }
 
-fn orphan(shared: &Shared, path: &Path) -> Result<(), Error> {
-    let kept = shared.spool.orphan(path)?;
+fn quarantine(shared: &Shared, path: &Path) -> Result<(), Error> {
+    let kept = shared.spool.quarantine(path)?;
     tracing::warn!(path = %kept.display(), "the spool held a file that the journal does not know; it is kept");
     Ok(())
 }

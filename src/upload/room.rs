@@ -1,4 +1,4 @@
-//! How much the spool may hold, and waiting for room in it.
+//! How much the spool may hold.
 //!
 //! Two things limit it: the user's `--spool-size`, and the disk, of which a part stays free for our own
 //! tables and for everybody else. What the spool takes is counted as it changes, in allocated bytes, and
@@ -11,16 +11,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
-use tokio::time::Instant;
 
 use super::accept::{self, HEAD_BYTES, PHOTO_BYTES_MAX};
-use super::{Pipeline, SealError, Shared, Waiter};
-use crate::media::FileId;
-use crate::store::{self, Pending, Scope};
+use super::errors::SealError;
 
 /// At most this much is written before the disk is looked at again: others fill it, too.
 const LOOK_AFTER_BYTES: u64 = 4 << 20;
@@ -28,15 +24,11 @@ const LOOK_AFTER_BYTES: u64 = 4 << 20;
 const RESERVE_MAX: u64 = 1 << 30;
 /// What stays free of a small one: the database and its log must go on growing a little.
 const RESERVE_MIN: u64 = 16 << 20;
-/// How long a writer waits while nothing moves at all.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How often a writer that waits looks: nobody tells of space that others make.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The account of one spool directory.
 #[derive(Debug)]
 pub(crate) struct Room {
-    max: u64,
+    pub(super) max: u64,
     /// Bytes of disk that the spool takes. Below zero only before the first count.
     used: AtomicI64,
     /// Bytes that may be written before the next look.
@@ -66,7 +58,7 @@ impl Room {
     }
 
     /// How many bytes it might take if all that is in it went away, and others left the disk as it is.
-    fn most(&self, dir: &Path) -> io::Result<u64> {
+    pub(super) fn most(&self, dir: &Path) -> io::Result<u64> {
         self.room_with(dir, 0)
     }
 
@@ -206,138 +198,6 @@ pub struct Need {
     pub more: u64,
     /// Bytes that it would have then; holes are not counted.
     pub total: u64,
-}
-
-/// Why there is no room in the spool and waiting would not make any.
-#[derive(Debug, thiserror::Error)]
-pub enum NoRoom {
-    /// The file alone is too large.
-    #[error("the file is larger than the spool may be ({max} bytes); see --spool-size")]
-    TooLarge {
-        /// In bytes.
-        max: u64,
-    },
-    /// What is in it would not make room by arriving.
-    #[error(
-        "the spool is full, and nothing on its way to Google would make room; see --spool-size, \
-         'gphotosfs failed' and the free space on its disk"
-    )]
-    Stuck,
-    /// Everything waits for something.
-    #[error("the spool is full, and uploads are held up: {0}")]
-    HeldUp(String),
-    /// Nothing has moved for a long time.
-    #[error("the spool is full, and nothing has moved for ten minutes")]
-    Still,
-    /// The program ends.
-    #[error("the spool is full, and the program is shutting down")]
-    ShuttingDown,
-    /// The disk cannot be looked at.
-    #[error("the spool failed")]
-    Io(#[from] io::Error),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-}
-
-impl Pipeline {
-    /// Sets `bytes` aside; says whether there was room.
-    ///
-    /// # Errors
-    /// If the disk cannot be looked at.
-    pub fn take_room(&self, bytes: u64) -> io::Result<bool> {
-        let spool = &self.shared.spool;
-        Ok(bytes == 0 || spool.room().take(spool.dir(), bytes)?)
-    }
-
-    /// Bytes that the spool takes, and bytes that it may take in addition.
-    ///
-    /// # Errors
-    /// If the disk cannot be looked at.
-    pub fn space(&self) -> io::Result<(u64, u64)> {
-        let spool = &self.shared.spool;
-        Ok((spool.room().used(), spool.room().left(spool.dir())?))
-    }
-
-    /// Waits until there is room for what a file needs. May be dropped at any time.
-    ///
-    /// # Errors
-    /// If waiting cannot help.
-    pub async fn wait_for_room(&self, file: FileId, need: Need) -> Result<(), NoRoom> {
-        let Need { more, total } = need;
-        let shared = &self.shared;
-        let spool = &shared.spool;
-        let has_room = || Ok::<_, io::Error>(more == 0 || spool.room().left(spool.dir())? >= more);
-        if has_room()? {
-            return Ok(());
-        }
-        if total > spool.room().max {
-            return Err(NoRoom::TooLarge { max: spool.room().max });
-        }
-        let _waiter = Waiter::new(shared);
-        let _held = Held::new(shared, file);
-        let mut progress = shared.progress.subscribe();
-        let state = || (spool.room().used(), shared.sent());
-        let mut moved = (Instant::now(), state());
-        loop {
-            progress.borrow_and_update();
-            if has_room()? {
-                return Ok(());
-            }
-            let trouble = shared.trouble.lock().clone();
-            if let Some(trouble) = trouble.filter(|it| it.leaves_to_a_person(Pending::Files)) {
-                return Err(NoRoom::HeldUp(trouble.text));
-            }
-            if more > spool.room().most(spool.dir())? {
-                return Err(NoRoom::Stuck);
-            }
-            let may_move = shared.may_be_closed()
-                || shared.store.run(|store| store.pending(Scope::All)).await? == Pending::Files;
-            let now = state();
-            let still = moved.0.elapsed();
-            if now != moved.1 {
-                moved = (Instant::now(), now);
-            } else if !may_move && still >= LOOK_EVERY {
-                // At one look it may be on its way from one writer to the next.
-                return Err(NoRoom::Stuck);
-            } else if still > PATIENCE {
-                return Err(NoRoom::Still);
-            }
-            tokio::select! {
-                _ = progress.changed() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = shared.stop.cancelled() => return Err(NoRoom::ShuttingDown),
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// Whether somebody writes who does not wait for room: closing makes an upload of what is written, and
-    /// that makes room.
-    fn may_be_closed(&self) -> bool {
-        self.writers.lock().values().any(|writer| writer.count > 0 && writer.held == 0)
-    }
-}
-
-/// Counts a write that waits for room, for as long as it does.
-struct Held<'a> {
-    shared: &'a Shared,
-    file: FileId,
-}
-
-impl<'a> Held<'a> {
-    fn new(shared: &'a Shared, file: FileId) -> Self {
-        shared.writers.lock().entry(file).and_modify(|writer| writer.held += 1);
-        Self { shared, file }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let mut writers = self.shared.writers.lock();
-        writers.entry(self.file).and_modify(|writer| writer.held = writer.held.saturating_sub(1));
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub struct Spool {
 
 /// What a spool file looks like.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct SpoolStat {
     pub(crate) size: u64,
     pub(crate) mtime_ns: i64,
     pub(crate) ctime_ns: i64,
@@ -135,7 +135,7 @@ impl Spool {
     }
 
     /// Has `keep` take a spool file out of the spool, or copy it.
-    pub(crate) fn hand_over(&self, file: FileId, keep: impl FnOnce(&Path)) {
+    pub(crate) fn take(&self, file: FileId, keep: impl FnOnce(&Path)) {
         let path = self.path(file);
         let before = self.allocated(&path);
         keep(&path);
@@ -181,16 +181,16 @@ impl Spool {
     }
 
     /// Brings a spool file to the disk, so that it survives a power cut, and looks at it.
-    pub(crate) fn sync(&self, file: FileId) -> io::Result<Look> {
+    pub(crate) fn sync(&self, file: FileId) -> io::Result<SpoolStat> {
         let bytes = self.read(file)?;
         bytes.sync_all()?;
         self.sync_dir()?;
-        Look::at(bytes)
+        SpoolStat::of(bytes)
     }
 
     /// Looks at a spool file.
-    pub(crate) fn look(&self, file: FileId) -> io::Result<Look> {
-        Look::at(self.read(file)?)
+    pub(crate) fn stat(&self, file: FileId) -> io::Result<SpoolStat> {
+        SpoolStat::of(self.read(file)?)
     }
 
     /// The hash of a spool file's bytes. Reads all of them.
@@ -261,7 +261,7 @@ impl Spool {
     }
 
     /// Moves something that nobody knows out of the way without deleting it, and tells where to.
-    pub(crate) fn orphan(&self, path: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn quarantine(&self, path: &Path) -> io::Result<PathBuf> {
         let dir = self.dir.join("orphans");
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -290,14 +290,14 @@ fn number(name: &str) -> Option<FileId> {
     (number.to_string() == name).then_some(FileId(number))
 }
 
-impl Look {
+impl SpoolStat {
     /// What sealing has found out, `mime` included.
     pub(crate) fn facts(&self, mime: Option<&'static str>) -> SealedFacts {
         let Self { size, mtime_ns, ctime_ns, .. } = *self;
         SealedFacts { size, mtime_ns, ctime_ns, mime }
     }
 
-    pub(super) fn at(bytes: File) -> io::Result<Self> {
+    pub(crate) fn of(bytes: File) -> io::Result<Self> {
         let meta = bytes.metadata()?;
         let mut head = Vec::new();
         bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
@@ -354,7 +354,7 @@ mod tests {
         let spool = Spool::new(dir.path().join("spool"), u64::MAX).unwrap();
         for text in ["one", "two"] {
             fs::write(spool.path(FileId(7)), text).unwrap();
-            spool.orphan(&spool.path(FileId(7))).unwrap();
+            spool.quarantine(&spool.path(FileId(7))).unwrap();
         }
         assert_eq!(fs::read(dir.path().join("spool/orphans/7")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("spool/orphans/7.1")).unwrap(), b"two");

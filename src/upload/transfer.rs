@@ -4,8 +4,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::draft::InFlight;
+use super::shared::Shared;
 use super::state::Sealed;
-use super::{Sending, Shared, crash, spool};
+use super::{crash, spool};
 use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
 use crate::media::{FileId, UploadToken};
 use crate::store::{self, Hashed, UploadState};
@@ -46,11 +48,11 @@ impl From<api::Error> for Outcome {
     }
 }
 
-/// Brings a sealed file's bytes to Google. Ends early when `sending` is cancelled: the version is void then.
-pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, sending: Sending) -> Outcome {
-    let cancel = sending.cancel.clone();
+/// Brings a sealed file's bytes to Google. Ends early when `upload` is cancelled: the version is void then.
+pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, upload: InFlight) -> Outcome {
+    let cancel = upload.cancel.clone();
     tokio::select! {
-        outcome = attempt(&shared, sealed, &sending) => outcome.unwrap_or_else(|stopped| stopped),
+        outcome = attempt(&shared, sealed, &upload) => outcome.unwrap_or_else(|stopped| stopped),
         () = cancel.cancelled() => Outcome::Done,
     }
 }
@@ -58,7 +60,7 @@ pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, sending: Sendi
 async fn attempt(
     shared: &Arc<Shared>,
     sealed: Sealed,
-    sending: &Sending,
+    upload: &InFlight,
 ) -> Result<Outcome, Outcome> {
     let (file, seq) = (sealed.0.file, sealed.0.seq);
     if let Some(damage) = blocking(shared, move |shared| damage(shared, file)).await? {
@@ -80,11 +82,11 @@ async fn attempt(
                 Hashed::Outdated => return Ok(Outcome::Done),
                 Hashed::Unchanged => {
                     blocking(shared, move |shared| {
-                        let _lock = shared.lock(file);
+                        let _draft = shared.drafts.lock(file);
                         // A writer may have begun the next edit already: then these bytes are its own.
                         if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
                             let keep = |path: &Path| (shared.config.keep)(file, sha256, path);
-                            shared.spool.hand_over(file, keep);
+                            shared.spool.take(file, keep);
                             shared.spool.discard(file);
                         }
                         Ok(())
@@ -100,7 +102,7 @@ async fn attempt(
         len: sealed.0.size,
         mime: sealed.0.mime.clone(),
         sha1: sealed.0.sha1.unwrap_or_default(),
-        sent: sending.sent.clone(),
+        sent: upload.sent.clone(),
     };
     let token = if payload.len <= RAW_UPLOAD_MAX {
         shared.client.upload_raw(&payload).await?
@@ -118,7 +120,7 @@ async fn attempt(
 /// a photo must not pass for all of it.
 fn damage(shared: &Shared, file: FileId) -> std::io::Result<Option<String>> {
     // Nobody begins a new version meanwhile.
-    let _lock = shared.lock(file);
+    let _draft = shared.drafts.lock(file);
     let info = shared.store.file(file).map_err(std::io::Error::other)?;
     let sealed = info.filter(|info| info.upload == Some(UploadState::Sealed));
     let Some(closed) = sealed.and_then(|info| info.size) else { return Ok(None) };

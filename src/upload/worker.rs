@@ -16,11 +16,12 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::draft::Rejection;
 use super::level::Level;
+use super::shared::{Shared, chain};
 use super::state::{Sealed, Uploaded};
 use super::transfer::{self, Outcome};
 use super::trouble::{Backoff, Trouble, TroubleKind};
-use super::{Refusal, SHUTDOWN_PATIENCE, Sending, Shared, chain};
 use crate::api::{self, RAW_UPLOAD_MAX};
 use crate::media::{DirId, FileId};
 use crate::store::{self, MemberCall};
@@ -35,6 +36,9 @@ const HOLD_UP_MAX: Duration = Duration::from_secs(600);
 const UNWELL_IN_A_ROW: u32 = 3;
 /// The longest sleep: clocks are set and tables are changed by others, too.
 const NAP_MAX: Duration = Duration::from_secs(60);
+
+/// How long the end of the program lets calls that are under way answer.
+pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -154,7 +158,7 @@ impl Worker {
         if self.shared.members_stirred.swap(false, Ordering::Relaxed) {
             self.stir();
         }
-        if !self.shared.left_over().is_empty() {
+        if !self.shared.drafts.unsettled().is_empty() {
             let shared = self.shared.clone();
             self.shared
                 .store
@@ -218,7 +222,10 @@ impl Worker {
             .run(move |store| {
                 store.startable(now, room, |file, size| {
                     let big = size > RAW_UPLOAD_MAX;
-                    if busy.contains(&file) || shared.is_written(file) || (big && big_room == 0) {
+                    if busy.contains(&file)
+                        || shared.drafts.is_being_written(file)
+                        || (big && big_room == 0)
+                    {
                         return false;
                     }
                     big_room -= usize::from(big);
@@ -231,8 +238,8 @@ impl Worker {
             self.shared.pace.lock().begin(Instant::now().into_std(), gone);
         }
         for file in startable {
-            let sending = Sending::default();
-            self.shared.sending.lock().insert(file.file, sending.clone());
+            // A writer may have come meanwhile.
+            let Some(upload) = self.shared.drafts.begin_upload(file.file) else { continue };
             let (id, big) = (file.file, file.size > RAW_UPLOAD_MAX);
             let transfer = Transfer {
                 seq: file.seq,
@@ -242,11 +249,7 @@ impl Worker {
                 since: Instant::now(),
             };
             self.in_flight.insert(id, transfer);
-            // A writer may have come between the look and the entry: then the version is void.
-            if self.shared.is_written(id) {
-                sending.cancel.cancel();
-            }
-            let work = transfer::transfer(self.shared.clone(), Sealed(file), sending);
+            let work = transfer::transfer(self.shared.clone(), Sealed(file), upload);
             self.transfers.spawn(async move { (id, work.await) });
         }
         Ok(())
@@ -287,16 +290,10 @@ impl Worker {
         let Ok((file, outcome)) = ended else {
             // A bug of ours: without knowing whose transfer it was, all are looked at again.
             self.in_flight.clear();
-            self.shared.sending.lock().clear();
+            self.shared.drafts.end_uploads();
             return;
         };
-        {
-            // Both at once, or those who look between would see the bytes come back.
-            let mut sending = self.shared.sending.lock();
-            if let (Some(sent), Outcome::Done) = (sending.remove(&file), &outcome) {
-                self.shared.gone.lock().bytes += sent.sent.load(Ordering::Relaxed);
-            }
-        }
+        self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Done));
         let Some(transfer) = self.in_flight.remove(&file) else { return };
         let (text, forgivable) = match outcome {
             Outcome::Done => {
@@ -304,7 +301,7 @@ impl Worker {
                 return self.reached();
             }
             Outcome::Twin => {
-                self.shared.gone.lock().spared += transfer.size;
+                self.shared.count_spared(transfer.size);
                 return self.stir();
             }
             Outcome::Store(error) => {
@@ -314,12 +311,12 @@ impl Worker {
             Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
             Outcome::Disk(error) => (chain(&error), false),
             Outcome::Damaged(reason) => {
-                self.refuse(file, reason).await;
+                self.reject((file, transfer.seq), Rejection::Other, reason).await;
                 return;
             }
             Outcome::Refused(error) if error.is_too_large() => {
-                self.shared.note_refusal(file, Refusal::TooLarge);
-                self.refuse(file, "Google says that the file is too large".to_owned()).await;
+                let reason = "Google says that the file is too large".to_owned();
+                self.reject((file, transfer.seq), Rejection::TooLarge, reason).await;
                 return;
             }
             Outcome::Refused(error) => match self.read_trouble(&error, self.trouble.as_ref()) {
@@ -382,9 +379,9 @@ impl Worker {
         }
     }
 
-    async fn refuse(&mut self, file: FileId, reason: String) {
+    async fn reject(&mut self, version: (FileId, i64), rejection: Rejection, reason: String) {
         let shared = self.shared.clone();
-        self.store(move |_| shared.fail(file, &reason)).await;
+        self.store(move |_| shared.reject_version(version, rejection, &reason)).await;
     }
 
     /// Google has done something for us: whatever was the trouble, it is over.

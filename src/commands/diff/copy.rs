@@ -25,7 +25,7 @@ fn would_get_there(here: &Path, file: &Path) -> bool {
     let Some((name, dirs)) = names.split_last() else { return false };
     // What cannot be read now, cp will name.
     let Ok(opened) = File::open(here.join(file)) else { return true };
-    match upload::would_send(opened, dirs, name) {
+    match upload::would_upload(opened, dirs, name) {
         Ok(sent) => sent,
         Err(error) => !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. }),
     }

@@ -7,8 +7,11 @@ use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
 use crate::media::MediaItem;
 use crate::store::{self, CreateCall, CreateItem, Created, Settled};
 use crate::upload::batch::{self, Next, Rules};
+use crate::upload::crash;
+use crate::upload::draft::Rejection;
+use crate::upload::sealing::ATTEMPTS_MAX;
+use crate::upload::shared::chain;
 use crate::upload::state::{Creating, Uploaded};
-use crate::upload::{ATTEMPTS_MAX, Refusal, chain, crash};
 
 /// So many files that are still coming are looked at: those under way and the next ones.
 const COMING_MAX: usize = 200;
@@ -63,7 +66,7 @@ impl Worker {
             self.shared.store.run(move |store| store.ready(now, TOKENS_MAX, COMING_MAX)).await?;
         coming.retain(|file| match self.in_flight.get(&file.file) {
             Some(transfer) => transfer.since.elapsed() < HOLD_UP_MAX,
-            None => !self.shared.is_written(file.file),
+            None => !self.shared.drafts.is_being_written(file.file),
         });
         let rules = Rules {
             max: BATCH_MAX,
@@ -139,7 +142,8 @@ impl Worker {
             let token = error.is_invalid_token();
             if error.is_album_full() {
                 let files = &creating.call().items;
-                files.iter().for_each(|it| self.shared.note_refusal(it.file, Refusal::AlbumFull));
+                let full = Rejection::AlbumFull;
+                files.iter().for_each(|it| self.shared.drafts.note_rejection(it.file, full));
             }
             self.settle_all(creating, |item| {
                 if token && item.attempts + 1 < ATTEMPTS_MAX {
@@ -259,8 +263,7 @@ impl Worker {
         let shared = self.shared.clone();
         self.store(move |store| {
             for orphan in store.orphans(BATCH_MAX)? {
-                let _lock = shared.lock(orphan);
-                shared.forget_if_orphan(orphan)?;
+                shared.remove_if_orphan(&shared.drafts.lock(orphan))?;
             }
             Ok(())
         })
@@ -272,11 +275,12 @@ impl Worker {
         let shared = self.shared.clone();
         self.store(move |store| {
             for (file, into) in settled.merged {
-                let _lock = shared.lock(file);
+                let draft = shared.drafts.lock(file);
                 if let Some(item) = store.file(into)?.filter(|item| item.upload.is_none()) {
-                    shared.hand_over(file, &item);
+                    shared.move_to_cache(file, &item);
                 }
                 shared.spool.discard(file);
+                draft.set_committed();
             }
             Ok(())
         })

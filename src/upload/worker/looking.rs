@@ -11,8 +11,10 @@ use super::{Earliest, Worker};
 use crate::api::{self, BATCH_MAX, ItemStatus};
 use crate::media::{MediaId, MediaItem};
 use crate::store::{self, Duplicate};
+use crate::upload::crash;
+use crate::upload::draft::Rejection;
+use crate::upload::shared::{Shared, chain};
 use crate::upload::state::Confirming;
-use crate::upload::{Shared, chain, crash};
 
 /// How often an item that Google says it made is looked for before it counts as lost.
 const LOOKS_MAX: u32 = 6;
@@ -171,7 +173,8 @@ impl Worker {
             confirming.lost(&store, text).await
         } else {
             let reason = format!("Google has made items of it twice, but shows none ({text})");
-            return self.refuse(file, reason).await;
+            let version = (file, confirming.0.seq);
+            return self.reject(version, Rejection::Other, reason).await;
         };
         if let Err(error) = outcome {
             self.database_failed(&error);
@@ -188,19 +191,19 @@ fn let_go(
 ) -> store::Result<()> {
     let file = confirming.0.file;
     // Without the lock a writer might make a new version of just these bytes.
-    let lock = shared.lock(file);
+    let draft = shared.drafts.lock(file);
     if !shared.store.is_unconfirmed(file, media)? {
         return Ok(());
     }
     crash::point(crash::CONFIRM_AFTER_LOOK);
     if let Some(item) = shared.store.file(file)? {
-        shared.hand_over(file, &item);
+        shared.move_to_cache(file, &item);
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;
     shared.count_gone(1);
     crash::point(crash::CONFIRM_AFTER_JOURNAL);
     shared.spool.discard(file);
-    drop(lock);
+    draft.set_committed();
     Ok(())
 }

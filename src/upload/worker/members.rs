@@ -6,7 +6,8 @@ use super::{Change, Earliest, Worker};
 use crate::api::{self, Advice, BATCH_MAX};
 use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall};
-use crate::upload::{batch, chain, crash};
+use crate::upload::shared::chain;
+use crate::upload::{batch, crash};
 
 /// `rm *` is one call for fifty names, if the names come one soon after the other; so is a second copy
 /// of photos that are in the library already.

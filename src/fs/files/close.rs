@@ -1,0 +1,97 @@
+//! Closing and syncing.
+
+use super::descriptor::WritableFile;
+use crate::fs::error::{Error, Result};
+use crate::fs::filesystem::Fs;
+use crate::fs::handles::{Bytes, Fh, Handle};
+use crate::fs::node::Ino;
+use crate::media::FileId;
+use crate::upload::SealCause;
+
+impl Fs {
+    /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s included, so it may
+    /// come several times and need not be the last. It seals the version, so that bytes and intent are on disk before
+    /// close returns; a later write unseals it. Nothing durable depends on [`Fs::release`], whose errors nobody
+    /// would see.
+    ///
+    /// With `--commit close`, the close that leaves no writer returns when Google has the file. If a copy of
+    /// the descriptor writes all the same, it begins a new version.
+    pub async fn flush(&self, fh: Fh) -> Result<()> {
+        self.flush_now(fh)?;
+        let Handle::File { open, writer: Some(writer) } = self.handle(fh)? else {
+            return Ok(());
+        };
+        let others_write = writer.closed();
+        if !self.config.commit_at_close || others_write {
+            return Ok(());
+        }
+        let file = self.file(open.file)?.id;
+        self.pipeline.commit(file).await.map_err(|error| self.closing(file, error.into()))
+    }
+
+    /// The part of a close that everything durable depends on.
+    pub(super) fn flush_now(&self, fh: Fh) -> Result<()> {
+        match self.handle(fh)? {
+            Handle::File { open, writer: Some(writer) } => {
+                self.seal(&WritableFile { open, writer }, SealCause::Close)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last reference to a descriptor is gone: uploading may begin.
+    pub fn release(&self, fh: Fh) -> Result<()> {
+        // A file that stays mapped after close may be written to until now.
+        let sealed = match self.handles.get(fh) {
+            Some(Handle::File { open, writer: Some(writer) }) => {
+                self.seal(&WritableFile { open, writer }, SealCause::Release)
+            }
+            _ => Ok(()),
+        };
+        let Some(closed) = self.handles.close(fh) else { return Ok(()) };
+        match closed.writer {
+            Some(writer) => self.pipeline.release(&writer),
+            None if closed.last => self.pipeline.remove_if_orphan(closed.file)?,
+            None => {}
+        }
+        sealed
+    }
+
+    /// fsync(2). When it returns, a file that is being written is on this disk; any other is at Google.
+    pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
+        match self.handle(fh)? {
+            Handle::File { open, writer: Some(writer) } => {
+                self.seal(&WritableFile { open, writer }, SealCause::Sync)
+            }
+            _ => self.sync(ino).await,
+        }
+    }
+
+    fn seal(&self, target: &WritableFile, cause: SealCause) -> Result<()> {
+        let WritableFile { open, writer } = target;
+        if cause != SealCause::Close && !writer.is_unsealed() {
+            return Ok(());
+        }
+        // No write is under way while this is held.
+        let bytes = open.bytes.write();
+        let Bytes::Spool(_) = &*bytes else { return Ok(()) };
+        // A file without a name goes with its last descriptor, or has gone already.
+        let Some(info) = self.store.file(open.file)?.filter(|info| info.links > 0) else {
+            return Ok(());
+        };
+        match self.pipeline.seal(info.id, cause) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.closing(open.file, error.into())),
+        }
+    }
+
+    fn closing(&self, file: FileId, error: Error) -> Error {
+        error.doing(|| {
+            let path = self.store.file_path(file).ok().flatten();
+            format!(
+                "closing {}",
+                path.as_deref().unwrap_or("a file that is now in .gphotos/failed")
+            )
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! Opening and creating files.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::descriptor::Descriptor;
+use super::size::local_copy;
+use crate::content::Reader;
+use crate::fs::attr::Attr;
+use crate::fs::error::{Error, Result};
+use crate::fs::filesystem::{Fs, entry_name};
+use crate::fs::handles::{Bytes, Fh, Handle, Item};
+use crate::fs::node::{Ino, Node};
+use crate::media::FileId;
+use crate::store::{FileInfo, to_nanos};
+
+/// How a file is to be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// The descriptor reads.
+    pub read: bool,
+    /// The descriptor writes.
+    pub write: bool,
+    /// The file is emptied first.
+    pub truncate: bool,
+}
+
+/// An opened file.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its descriptor.
+    pub fh: Fh,
+    /// It has no size: the kernel must neither cut reads to it nor cache them.
+    pub direct: bool,
+    /// Where nobody can write to it, a file on this disk with the same bytes, if there is one.
+    pub local: Option<Arc<File>>,
+}
+
+impl Fs {
+    /// Creates a file and opens it for writing.
+    pub fn create(&self, parent: Ino, name: &[u8]) -> Result<(Attr, Opened)> {
+        let dir = self.changeable_dir(parent)?;
+        let name = entry_name(name)?;
+        self.check_room(dir, None, &name)?;
+        let file = self.store.create_file(dir, &name, to_nanos(SystemTime::now()))??;
+        let opened = self.handles.open(file, true, || -> Result<Bytes> {
+            Ok(Bytes::Spool(Arc::new(self.pipeline.spool().create(file)?)))
+        });
+        let fh = match opened {
+            Ok((fh, _)) => fh,
+            Err(error) => {
+                // No bytes, no name: nobody would look for one after an error.
+                self.store.unlink(dir, &name)??;
+                self.pipeline.remove_if_orphan(file)?;
+                return Err(error);
+            }
+        };
+        self.pipeline.begin_new(file);
+        let attr = self.file_attr(Node::File(file).ino(), &self.file(file)?.stat(), 0);
+        Ok((attr, Opened { fh, direct: false, local: None }))
+    }
+
+    /// Creates an empty file without opening it.
+    pub fn mknod(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        let (attr, opened) = self.create(parent, name)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        self.flush_now(descriptor.fh)?;
+        Ok(attr)
+    }
+
+    /// Opens a file; `None` if the kernel may have another size cached than the descriptor will have, or if the size is
+    /// not known yet.
+    pub fn open_now(&self, ino: Ino, how: Open) -> Result<Option<Opened>> {
+        let opened = self.open_as_it_is(ino, how)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        let reported = match self.handle(descriptor.fh)? {
+            Handle::File { open, .. } if !how.truncate => self.is_size_reported(&open, how)?,
+            _ => true,
+        };
+        Ok(reported.then(|| descriptor.keep(opened)))
+    }
+
+    /// Opens a file, and asks for its size first if need be. The answer brings the first bytes as well.
+    pub async fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
+        let opened = self.open_as_it_is(ino, how)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        if let Handle::File { open, .. } = self.handle(descriptor.fh)?
+            && !how.truncate
+            && !self.is_size_reported(&open, how)?
+        {
+            self.report_size(&open, how).await?;
+        }
+        Ok(descriptor.keep(opened))
+    }
+
+    pub(super) fn open_as_it_is(&self, ino: Ino, how: Open) -> Result<Opened> {
+        // O_RDONLY | O_TRUNC empties a file as well.
+        let write = how.write || how.truncate;
+        if write {
+            self.check_writable()?;
+        }
+        let node = self.node(ino)?;
+        let file = match node {
+            Node::ReadOnlyFile(_) if write => return Err(Error::plain(libc::EROFS)),
+            Node::File(file) | Node::ReadOnlyFile(file) => file,
+            Node::Status | Node::Metrics if write => return Err(Error::plain(libc::EACCES)),
+            node @ (Node::Status | Node::Metrics) => {
+                let status = self.status()?;
+                let text = match node {
+                    Node::Metrics => status.metrics(),
+                    _ => status.json()?,
+                };
+                let fh = self.handles.open_snapshot(text);
+                return Ok(Opened { fh, direct: true, local: None });
+            }
+            Node::Dir(_) | Node::Control | Node::Failed(_) | Node::Library | Node::View(_) => {
+                return Err(Error::plain(libc::EISDIR));
+            }
+        };
+        // Files that were merged live on under another number.
+        let file = self.file(file)?.id;
+        self.content.opened(file);
+        let (fh, open) = self.handles.open(file, write, || self.bytes(file))?;
+        if how.truncate
+            && let Err(error) = self.truncate_whole(&self.writable(fh)?)
+        {
+            self.release(fh)?;
+            return Err(error);
+        }
+        let unwritable = self.config.read_only || node.is_in_views();
+        let local = if unwritable { local_copy(&open) } else { None };
+        Ok(Opened { fh, direct: false, local })
+    }
+
+    /// Where the bytes are of a file that nobody has open.
+    fn bytes(&self, file: FileId) -> Result<Bytes> {
+        // All descriptors read a local copy until the last close, also if the cache gives it up before. So its size is
+        // reported from now on.
+        let item = |info: &FileInfo| {
+            let reader = self.content.open_local(info);
+            Bytes::Item(Item { reported: reader.as_ref().and_then(Reader::local_length), reader })
+        };
+        // Twice: meanwhile the file may move from the spool to the cache.
+        for _ in 0..2 {
+            let info = self.file(file)?;
+            if info.upload.is_none() {
+                return Ok(item(&info));
+            }
+            match self.pipeline.spool().open(file) {
+                Ok(spool) => return Ok(Bytes::Spool(Arc::new(spool))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(item(&self.file(file)?))
+    }
+}

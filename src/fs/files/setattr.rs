@@ -1,0 +1,90 @@
+//! Sizes and times that somebody sets.
+
+use std::io;
+use std::time::SystemTime;
+
+use super::descriptor::{Descriptor, WritableFile};
+use super::open::Open;
+use super::write::Failure;
+use crate::fs::attr::Attr;
+use crate::fs::error::{Error, Result};
+use crate::fs::filesystem::Fs;
+use crate::fs::handles::Fh;
+use crate::fs::node::{Ino, Node};
+use crate::media::FileId;
+use crate::store::to_nanos;
+use crate::upload::{Need, SpoolFile};
+
+/// What `setattr` is asked to change. Mode and owner are accepted and ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttrChange {
+    /// The new size in bytes.
+    pub size: Option<u64>,
+    /// The new time of the last access.
+    pub atime: Option<SystemTime>,
+    /// The new modification time.
+    pub mtime: Option<SystemTime>,
+}
+
+impl Fs {
+    /// Changes size and times. Other changes have no effect but on the time of change.
+    pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: AttrChange) -> Result<Attr> {
+        self.check_writable()?;
+        match self.node(ino)? {
+            Node::File(file) => {
+                if let Some(size) = change.size {
+                    self.resize(file, fh, size).await?;
+                }
+                // A new size has its own time of change.
+                if change.size.is_none() || change.atime.is_some() || change.mtime.is_some() {
+                    self.set_times(file, change)?;
+                }
+            }
+            Node::Dir(_) if change.size.is_none() => {}
+            Node::Dir(_) => return Err(Error::plain(libc::EISDIR)),
+            Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {
+                return Err(Error::plain(libc::EPERM));
+            }
+            Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => {
+                return Err(Error::plain(libc::EROFS));
+            }
+        }
+        self.getattr(ino).await
+    }
+
+    async fn resize(&self, file: FileId, fh: Option<Fh>, size: u64) -> Result<()> {
+        if let Some(target) = fh.and_then(|fh| self.writable(fh).ok()) {
+            return self.resize_open(&target, size).await;
+        }
+        // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
+        let ino = Node::File(file).ino();
+        let how = Open { write: true, ..Open::default() };
+        let opened = self.open_as_it_is(ino, how)?;
+        let descriptor = Descriptor { fs: self, fh: opened.fh };
+        self.resize_open(&self.writable(descriptor.fh)?, size).await?;
+        self.flush_now(descriptor.fh)
+    }
+
+    async fn resize_open(&self, target: &WritableFile, size: u64) -> Result<()> {
+        if size == 0 {
+            return self.truncate_whole(target);
+        }
+        // A hole needs no room.
+        let need = |file: &SpoolFile| Ok(file.check_length(size).map(|()| Need::default())?);
+        self.change(target, need, |file| Ok(file.set_len(size)?), Failure::LosesNothing).await
+    }
+
+    fn set_times(&self, file: FileId, change: AttrChange) -> Result<()> {
+        let info = self.file(file)?;
+        let [atime, mtime] = [change.atime, change.mtime].map(|time| time.map(to_nanos));
+        if let (Some(_), Some(mtime)) = (info.upload, mtime) {
+            // Sealing takes the time from the spool file.
+            match self.pipeline.spool().set_mtime(info.id, mtime) {
+                // Google has it since just now: only the row counts.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(self.store.set_times(info.id, atime, mtime)?)
+    }
+}

@@ -1,0 +1,135 @@
+//! The size that the kernel is given for an open item.
+//!
+//! Programs ask for the size when they have opened a file, and copy that much. The kernel cuts what it reads to that
+//! size, or fills it up with zeroes. So from the first `open` for reading to the last close an item has one size, and
+//! bytes of another size are an error.
+
+use std::sync::Arc;
+
+use super::open::Open;
+use crate::content::{self, Reader};
+use crate::fs::error::{Error, Result};
+use crate::fs::filesystem::Fs;
+use crate::fs::handles::{Bytes, Item, OpenFile};
+use crate::fs::xattrs::INVALIDATION_DEADLINE;
+use crate::store::FileInfo;
+
+/// The size of an item for its descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fs) enum ReportedSize {
+    /// That of the row, as for everybody.
+    Stored,
+    /// That of the local copy, or of the download.
+    Fixed(u64),
+    /// That of an earlier download. It may have changed since.
+    Remembered(u64),
+    /// That of the download, which nobody has asked for yet.
+    Unknown,
+}
+
+impl ReportedSize {
+    /// In bytes, if it is known.
+    pub(in crate::fs) fn known(self, info: &FileInfo) -> Option<u64> {
+        match self {
+            Self::Stored | Self::Unknown => info.size,
+            Self::Fixed(size) | Self::Remembered(size) => Some(size),
+        }
+    }
+}
+
+impl Fs {
+    /// The size of a file for its descriptors; `None` while a transition changes its content.
+    pub(in crate::fs) fn reported_size(&self, info: &FileInfo) -> Option<ReportedSize> {
+        if info.upload.is_some() {
+            return Some(ReportedSize::Stored);
+        }
+        let Some(open) = self.handles.opened(info.id) else { return Some(ReportedSize::Stored) };
+        let bytes = open.bytes.try_read()?;
+        let Bytes::Item(item) = &*bytes else { return Some(ReportedSize::Stored) };
+        let remembered = info.rendition.map_or(ReportedSize::Unknown, ReportedSize::Remembered);
+        Some(item.reported.map_or(remembered, ReportedSize::Fixed))
+    }
+
+    /// Whether an open file has the size that the kernel may have cached.
+    pub(super) fn is_size_reported(&self, open: &OpenFile, how: Open) -> Result<bool> {
+        let info = self.file(open.file)?;
+        Ok(match self.reported_size(&info) {
+            Some(ReportedSize::Stored) => true,
+            Some(ReportedSize::Fixed(size)) => info.size == Some(size),
+            Some(ReportedSize::Remembered(size)) => !how.read && info.size == Some(size),
+            Some(ReportedSize::Unknown) | None => false,
+        })
+    }
+
+    /// Invalidates the size that the kernel has cached. A reader gets the size of the download, others the remembered
+    /// one.
+    pub(super) async fn report_size(&self, open: &OpenFile, how: Open) -> Result<()> {
+        let info = self.file(open.file)?;
+        let bytes = open.bytes.read().clone();
+        let fetched = match bytes {
+            Bytes::Item(item)
+                if info.upload.is_none() && (how.read || info.rendition.is_none()) =>
+            {
+                Some(self.open_item(open, item, &info, 0).await?)
+            }
+            _ => None,
+        };
+        if !self.store.tell_attributes(info.id, INVALIDATION_DEADLINE).await? {
+            return Err(Error::because(libc::EIO, "the kernel does not take note of a size"));
+        }
+        match fetched {
+            Some((reader, size)) => self.read_from(open, &reader, size),
+            None => Ok(()),
+        }
+    }
+
+    /// A reader for an item, and the item's size. If the size is not known, this asks for the bytes at `near`.
+    pub(super) async fn open_item(
+        &self,
+        open: &OpenFile,
+        item: Item,
+        info: &FileInfo,
+        near: u64,
+    ) -> Result<(Reader, u64)> {
+        let opened = async {
+            let reader = match item.reader {
+                Some(reader) => reader,
+                None => self.content.open(info)?,
+            };
+            let size = reader.learn_length(near).await?;
+            Ok((reader, size))
+        };
+        opened.await.map_err(|error: content::Error| self.not_read(open, error.into()))
+    }
+
+    /// From now on all descriptors of an item read from there, if it has the reported size.
+    pub(super) fn read_from(&self, open: &OpenFile, reader: &Reader, size: u64) -> Result<()> {
+        self.check_size(open, size)?;
+        if let Bytes::Item(item) = &mut *open.bytes.write() {
+            *item = Item { reader: Some(reader.clone()), reported: Some(size) };
+        }
+        Ok(())
+    }
+
+    /// An error if the kernel was given another size than this.
+    pub(super) fn check_size(&self, open: &OpenFile, size: u64) -> Result<()> {
+        let reported = match &*open.bytes.read() {
+            Bytes::Item(item) => item.reported,
+            Bytes::Spool(_) | Bytes::Opening => None,
+        };
+        match reported {
+            Some(reported) if reported != size => {
+                Err(self.not_read(open, content::Error::Changed.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The local copy of an item that is open. `None` also while its content changes.
+pub(super) fn local_copy(open: &OpenFile) -> Option<Arc<std::fs::File>> {
+    match &*open.bytes.try_read()? {
+        Bytes::Item(Item { reader: Some(Reader::Local(file)), .. }) => Some(file.clone()),
+        _ => None,
+    }
+}

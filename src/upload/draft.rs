@@ -1,0 +1,356 @@
+//! One file that is being written, or whose bytes are on their way to Google.
+//!
+//! OWNERSHIP. The journal row (`uploads.state`) is the durable truth about the bytes. A [`Draft`] owns the facts
+//! that end with the process: the writers, the phase, a write error, an upload under way. A transition changes
+//! the row first and the draft then, under [`Drafts::lock`](super::drafts::Drafts::lock).
+//!
+//! ```text
+//!              seal                   begin_upload
+//!   Writing ─────────► Sealed ◄──────────────────────► InFlight ──► Committed
+//!    ▲ │  ▲              │            end_upload           │            │
+//!    │ │  └── unseal ────┴─────────────────────────────────┴────────────┘
+//!    │ └─ seal, Google does not take it ─► Rejected ─ last writer gone ─► `.gphotos/failed`
+//!    └──────────── unseal ────────────────────┘
+//! ```
+//!
+//! The mutex of a draft is held for a look only. A transition that takes the disk's time sets `locked` and
+//! releases the mutex; other transitions wait for it, and no write is granted meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+use tokio_util::sync::CancellationToken;
+
+use crate::media::FileId;
+
+/// How far a draft is.
+#[derive(Clone, Debug, Default)]
+pub enum Phase {
+    /// The row says `open`: writes go into the spool without asking.
+    Writing,
+    /// Nothing is being written, and the row says how far the bytes are. A write must unseal first.
+    #[default]
+    Sealed,
+    /// Google does not take this version, or a write failed. It goes to the failed files with its last writer.
+    Rejected(Rejection),
+    /// The bytes are being uploaded.
+    InFlight(InFlight),
+    /// Google has the bytes. A write begins a new version.
+    Committed,
+}
+
+/// Why a version was rejected, as far as a program can tell the cases apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rejection {
+    /// There are only words.
+    #[default]
+    Other,
+    /// Google takes no file of this size.
+    TooLarge,
+    /// The album has as many items as it can.
+    AlbumFull,
+}
+
+/// An upload under way.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight {
+    /// Bytes handed to the network.
+    pub(super) sent: Arc<AtomicU64>,
+    /// Cancelled when a writer supersedes the version.
+    pub(super) cancel: CancellationToken,
+}
+
+impl InFlight {
+    fn bytes_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// A descriptor that may write, among those of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WriterId(pub(super) u64);
+
+/// Whether a writer has been closed since it last wrote. A copy of its descriptor may be open still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activity {
+    Active,
+    Closed,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Draft {
+    file: FileId,
+    state: Mutex<State>,
+    unlocked: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    /// The error number of a write that failed. It belongs to the bytes: only emptying the file clears it.
+    write_error: Option<i32>,
+    writers: BTreeMap<WriterId, Activity>,
+    /// How many writes wait for room in the spool.
+    blocked: u32,
+    /// `--commit close`: as far as can be told nobody writes any more, so the upload need not wait for the
+    /// last writer to go.
+    closing: bool,
+    /// The last writer has gone, but disk or database failed: the worker settles the file later.
+    unsettled: bool,
+    /// Whether somebody has the file open, to read or to write.
+    open: u32,
+    /// A transition is under way.
+    locked: bool,
+    /// Transitions under way or waiting.
+    transitions: u32,
+}
+
+impl State {
+    fn may_be_written(&self) -> bool {
+        !self.closing && (self.unsettled || !self.writers.is_empty())
+    }
+
+    fn supersede(&mut self) {
+        if let Phase::InFlight(upload) = &self.phase {
+            upload.cancel.cancel();
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn new(file: FileId) -> Self {
+        Self { file, state: Mutex::default(), unlocked: Condvar::new() }
+    }
+
+    pub(super) fn file(&self) -> FileId {
+        self.file
+    }
+
+    // Looks. None of them waits for a transition.
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state.lock().phase.clone()
+    }
+
+    /// Whether bytes may be written now. `false` also during a transition.
+    pub(super) fn takes_writes(&self) -> bool {
+        let state = self.state.lock();
+        matches!(state.phase, Phase::Writing) && !state.locked
+    }
+
+    pub(super) fn has_writers(&self) -> bool {
+        !self.state.lock().writers.is_empty()
+    }
+
+    /// Whether a writer has not been closed since it last wrote.
+    pub(super) fn has_active_writers(&self) -> bool {
+        self.state.lock().writers.values().any(|it| *it == Activity::Active)
+    }
+
+    /// Whether somebody may go on writing: then the version is not uploaded yet.
+    pub(super) fn may_be_written(&self) -> bool {
+        self.state.lock().may_be_written()
+    }
+
+    /// Whether somebody has the file open, to read or to write.
+    pub(super) fn is_open(&self) -> bool {
+        let state = self.state.lock();
+        state.open > 0 || !state.writers.is_empty()
+    }
+
+    /// Whether closing it would make an upload: it has writers, and none of their writes waits for room.
+    pub(super) fn may_be_closed(&self) -> bool {
+        let state = self.state.lock();
+        !state.writers.is_empty() && state.blocked == 0
+    }
+
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.state.lock().unsettled
+    }
+
+    pub(super) fn write_error(&self) -> Option<i32> {
+        self.state.lock().write_error
+    }
+
+    pub(super) fn rejection(&self) -> Option<Rejection> {
+        match self.state.lock().phase {
+            Phase::Rejected(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// Bytes of an upload under way that were handed to the network.
+    pub(super) fn bytes_sent(&self) -> Option<u64> {
+        match &self.state.lock().phase {
+            Phase::InFlight(upload) => Some(upload.bytes_sent()),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing would be lost with the draft.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.open == 0
+            && state.writers.is_empty()
+            && !state.unsettled
+            && state.transitions == 0
+            && !matches!(state.phase, Phase::InFlight(_))
+    }
+
+    // Descriptors.
+
+    pub(super) fn opened(&self) {
+        self.state.lock().open += 1;
+    }
+
+    pub(super) fn closed(&self) {
+        let mut state = self.state.lock();
+        state.open = state.open.saturating_sub(1);
+    }
+
+    pub(super) fn add_writer(&self, writer: WriterId) {
+        let mut state = self.state.lock();
+        state.writers.insert(writer, Activity::Active);
+        state.closing = false;
+    }
+
+    /// Returns whether it was the last one.
+    pub(super) fn remove_writer(&self, writer: WriterId) -> bool {
+        let mut state = self.state.lock();
+        state.writers.remove(&writer).is_some() && state.writers.is_empty()
+    }
+
+    /// A writer is about to write.
+    pub(super) fn writer_writes(&self, writer: WriterId) {
+        if let Some(activity) = self.state.lock().writers.get_mut(&writer) {
+            *activity = Activity::Active;
+        }
+    }
+
+    /// A writer, or a copy of its descriptor, has been closed.
+    pub(super) fn writer_closed(&self, writer: WriterId) {
+        if let Some(activity) = self.state.lock().writers.get_mut(&writer) {
+            *activity = Activity::Closed;
+        }
+    }
+
+    /// `--commit close`: the upload need not wait until the last writer has gone.
+    pub(super) fn begin_closing(&self) {
+        self.state.lock().closing = true;
+    }
+
+    // Writes.
+
+    /// A write failed: what lies in the spool is not what its writer meant.
+    pub(super) fn write_failed(&self, errno: i32) {
+        self.state.lock().write_error = Some(errno);
+    }
+
+    /// The file was emptied: an earlier write error is void.
+    pub(super) fn emptied(&self) {
+        self.state.lock().write_error = None;
+    }
+
+    pub(super) fn write_blocked(&self) {
+        self.state.lock().blocked += 1;
+    }
+
+    pub(super) fn write_unblocked(&self) {
+        let mut state = self.state.lock();
+        state.blocked = state.blocked.saturating_sub(1);
+    }
+
+    // Uploads.
+
+    /// `None` while somebody may go on writing.
+    pub(super) fn begin_upload(&self) -> Option<InFlight> {
+        let mut state = self.state.lock();
+        if state.may_be_written() || matches!(state.phase, Phase::Writing) {
+            return None;
+        }
+        let upload = InFlight::default();
+        state.phase = Phase::InFlight(upload.clone());
+        Some(upload)
+    }
+
+    /// Returns the bytes that were sent; `None` if a writer has superseded the version.
+    pub(super) fn end_upload(&self) -> Option<u64> {
+        let mut state = self.state.lock();
+        let Phase::InFlight(upload) = &state.phase else { return None };
+        let sent = upload.bytes_sent();
+        state.phase = Phase::Sealed;
+        Some(sent)
+    }
+
+    // Transitions: see [`LockedDraft`](super::drafts::LockedDraft).
+
+    /// To be called before [`Draft::lock`], so that the table keeps the draft.
+    pub(super) fn begin_transition(&self) {
+        self.state.lock().transitions += 1;
+    }
+
+    /// Waits until no other transition is under way.
+    pub(super) fn lock(&self) {
+        let mut state = self.state.lock();
+        while state.locked {
+            self.unlocked.wait(&mut state);
+        }
+        state.locked = true;
+    }
+
+    pub(super) fn unlock(&self) {
+        let mut state = self.state.lock();
+        state.locked = false;
+        state.transitions -= 1;
+        self.unlocked.notify_one();
+    }
+
+    /// There is a new version: an upload of the old one that is under way is void.
+    pub(super) fn supersede(&self) {
+        let mut state = self.state.lock();
+        state.supersede();
+        state.phase = Phase::Sealed;
+    }
+
+    /// The row says `open`. An upload under way is void.
+    pub(super) fn set_writing(&self) {
+        let mut state = self.state.lock();
+        state.supersede();
+        state.phase = Phase::Writing;
+    }
+
+    /// The row says that nothing is being written. An upload under way goes on.
+    pub(super) fn set_sealed(&self) {
+        let mut state = self.state.lock();
+        if !matches!(state.phase, Phase::InFlight(_)) {
+            state.phase = Phase::Sealed;
+        }
+    }
+
+    /// Google does not take this version.
+    pub(super) fn set_rejected(&self, rejection: Rejection) {
+        let mut state = self.state.lock();
+        state.supersede();
+        state.phase = Phase::Rejected(rejection);
+    }
+
+    /// The row is gone: Google has the bytes.
+    pub(super) fn set_committed(&self) {
+        let mut state = self.state.lock();
+        state.supersede();
+        state.phase = Phase::Committed;
+        state.write_error = None;
+    }
+
+    pub(super) fn set_unsettled(&self, unsettled: bool) {
+        self.state.lock().unsettled = unsettled;
+    }
+
+    /// Takes back that nobody writes any more. Returns whether that had been said.
+    pub(super) fn take_closing(&self) -> bool {
+        std::mem::take(&mut self.state.lock().closing)
+    }
+}

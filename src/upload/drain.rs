@@ -1,0 +1,78 @@
+//! Waiting until everything that is closed has arrived.
+
+use std::time::SystemTime;
+
+use super::pipeline::Pipeline;
+use super::shared::Waiter;
+use super::trouble::Trouble;
+use crate::store::{self, Pending, Scope, Store};
+
+/// Why waiting came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    /// Everything else has arrived, but these names were rejected.
+    #[error("{}", were_rejected(*.count))]
+    Failed {
+        /// How many.
+        count: u64,
+    },
+    /// The queue is held up: what is left stays in it, and goes on by itself when that is over.
+    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.kind.as_str(), .0.text)]
+    HeldUp(Trouble),
+    /// The pipeline stops: what is left goes on with the next mount.
+    #[error("the program is shutting down")]
+    ShuttingDown,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+fn were_rejected(count: u64) -> String {
+    match count {
+        1 => "a file was refused; it is under .gphotos/failed".to_owned(),
+        _ => format!("{count} files were refused; they are under .gphotos/failed"),
+    }
+}
+
+impl Pipeline {
+    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time. It waits for an
+    /// outage and for the daily quota, because both end by themselves.
+    ///
+    /// # Errors
+    /// [`DrainError::Failed`] if a file in `scope` was rejected, now or earlier. [`DrainError::HeldUp`] if nothing
+    /// goes on before somebody logs in again or makes room at Google; the worker tries once more first.
+    pub async fn drain(&self, scope: Scope) -> Result<(), DrainError> {
+        let shared = &self.shared;
+        let _waiter = Waiter::new(shared);
+        let mut progress = shared.progress.subscribe();
+        let asked = SystemTime::now();
+        self.try_now();
+        loop {
+            progress.borrow_and_update();
+            let pending = shared.store.run(move |store| store.pending(scope)).await?;
+            if pending == Pending::Nothing {
+                break;
+            }
+            let trouble = shared.trouble.lock().clone();
+            if let Some(trouble) = trouble
+                && trouble.leaves_to_a_person(pending)
+                && trouble.met >= asked
+            {
+                return Err(DrainError::HeldUp(trouble));
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = shared.stop.cancelled() => return Err(DrainError::ShuttingDown),
+            }
+        }
+        let rejected = shared.drafts.rejected();
+        // In this order: a file that goes from the first to the second meanwhile is counted twice, not never.
+        let failed = move |store: &Store| {
+            Ok(store.open_count(scope, &rejected)? + store.failed_count(scope)?)
+        };
+        match shared.store.run(failed).await? {
+            0 => Ok(()),
+            count => Err(DrainError::Failed { count }),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The half of the pipeline that the kernel's requests meet.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::classify::stays_here;
+use super::config::Config;
+use super::drafts::Drafts;
+use super::errors::Error;
+use super::shared::Shared;
+use super::spool::Spool;
+use super::{replay, worker};
+use crate::api;
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{self, Store};
+
+/// The upload pipeline of one profile. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Pipeline {
+    /// Replays the journal and starts the worker. Blocking.
+    ///
+    /// # Errors
+    /// If spool or database fail.
+    pub fn start(
+        config: Config,
+        store: Store,
+        client: api::Client,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::new(config, store, client)?);
+        replay::replay(&shared)?;
+        shared.spool.count()?;
+        runtime.spawn(worker::run(shared.clone()));
+        Ok(Self { shared })
+    }
+
+    /// The bytes of files that have not arrived yet. A caller that sets a spooled file's time of
+    /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
+    pub fn spool(&self) -> &Spool {
+        &self.shared.spool
+    }
+
+    /// The drafts of files that are open.
+    pub fn drafts(&self) -> &Drafts {
+        &self.shared.drafts
+    }
+
+    /// Whether a file of this name stays here: the name marks it as temporary, or the directory is only here.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn stays_here(&self, dir: DirId, name: &EntryName) -> store::Result<bool> {
+        stays_here(&self.shared.store, dir, name)
+    }
+
+    /// Removes a file that nobody names any more, unless somebody has it open: then the last close removes it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn remove_if_orphan(&self, file: FileId) -> store::Result<()> {
+        if self.shared.drafts.is_open(file) {
+            return Ok(());
+        }
+        let draft = self.shared.drafts.lock(file);
+        self.shared.remove_if_orphan(&draft)?;
+        Ok(())
+    }
+
+    /// Names were added or taken away: there may be something to do.
+    pub fn wake(&self) {
+        self.shared.stir();
+    }
+
+    /// Whether Google would refuse to put items into albums and to take them out, as far as is known.
+    pub fn lacks_edit(&self) -> bool {
+        self.shared.lacks_edit()
+    }
+
+    /// Somebody may have helped: what waits for a person is tried again at once.
+    pub fn try_now(&self) {
+        self.shared.try_now.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+    }
+
+    /// Stops within a few seconds. What is left goes on with the next start.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        let patience = worker::SHUTDOWN_PATIENCE + Duration::from_secs(1);
+        if tokio::time::timeout(patience, self.shared.stopped.cancelled()).await.is_err() {
+            tracing::warn!(
+                "the upload worker did not stop in time; it loses nothing by being cut off"
+            );
+        }
+    }
+}

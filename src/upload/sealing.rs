@@ -1,0 +1,369 @@
+//! The transitions of a [`Draft`](super::draft::Draft) that change the journal: a version is begun, sealed, unsealed,
+//! rejected, settled when its last writer goes, and removed.
+//!
+//! To *seal* a version is to bring its bytes and its row to the disk when it is closed; a later write *unseals* it.
+//! Each of them locks the draft first, so they never overlap for one file. The row changes first, then the draft.
+
+use std::fs::File;
+use std::io;
+use std::time::SystemTime;
+
+use super::accept;
+use super::classify::classify;
+use super::crash;
+use super::draft::{Phase, Rejection};
+use super::drafts::{LockedDraft, Writer};
+use super::errors::{Error, SealError};
+use super::pipeline::Pipeline;
+use super::shared::{Shared, chain};
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{self, Reopened, UploadState};
+
+/// A file that has failed so often through its own fault is rejected.
+pub(super) const ATTEMPTS_MAX: u32 = 5;
+
+/// What sealing has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealOutcome {
+    /// It is durable, and will be uploaded when the last writer has gone.
+    Queued,
+    /// It is durable, and stays here: it is empty, or its name marks it as temporary.
+    Temporary,
+    /// Google has it already.
+    Arrived,
+    /// Nothing has been written since it was sealed.
+    Unchanged,
+}
+
+/// On whose behalf a version is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealCause {
+    /// A descriptor is being closed: close reports now whether Google takes the file.
+    Close,
+    /// fsync(2). Programs sync files that are not complete: nothing is rejected yet.
+    Sync,
+    /// A descriptor has gone, and its close has been answered.
+    Release,
+}
+
+impl Pipeline {
+    /// A writer has just created the file and its spool file: nobody has to unseal it.
+    pub fn begin_new(&self, file: FileId) {
+        self.shared.drafts.lock(file).set_writing();
+    }
+
+    /// A file that Google has is about to be written: its old version becomes a file of its own, and the
+    /// file an upload that begins with `content` (`None`: empty). Does nothing if it is an upload already.
+    ///
+    /// # Errors
+    /// If spool or database fail; [`Error::Rejected`].
+    pub fn begin_edit(&self, file: FileId, content: Option<&File>) -> Result<(), Error> {
+        let shared = &self.shared;
+        let draft = shared.drafts.lock(file);
+        match shared.store.upload_state(file)? {
+            Some(UploadState::Failed) => return Err(Error::Rejected),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        match content {
+            None => {
+                shared.spool.create(file)?;
+                shared.store.split(file, None, 0)?;
+            }
+            Some(content) => {
+                // Aside until the journal knows of the edit: a copy that a crash leaves there belongs to nobody.
+                let (hash, size) = shared.spool.fill(file, content)?;
+                shared.store.split(file, Some(hash), size)?;
+                shared.spool.adopt_version(file, file)?;
+            }
+        }
+        draft.set_writing();
+        Ok(())
+    }
+
+    /// Makes an earlier sealing void, because the file is about to be written. Cheap if it is being written.
+    ///
+    /// # Errors
+    /// If spool or database fail; [`Error::Rejected`].
+    pub fn unseal(&self, file: FileId) -> Result<(), Error> {
+        let shared = &self.shared;
+        let draft = shared.drafts.lock(file);
+        let was_closing = draft.take_closing();
+        if matches!(draft.phase(), Phase::Writing) {
+            return Ok(());
+        }
+        match shared.store.reopen(file)? {
+            Reopened::Open => {}
+            Reopened::NotStaged => {
+                // Google may have seen half a file, sent when a copied descriptor was closed.
+                let back = was_closing && shared.store.failed_reopened(file)?;
+                if !back {
+                    return Err(Error::Rejected);
+                }
+            }
+            Reopened::InFlight => {
+                // Google may have the version before this write at any moment: it must keep its bytes.
+                shared.spool.keep_version(file)?;
+                let size = std::fs::metadata(shared.spool.path(file))?.len();
+                let old = shared.store.split(file, None, size)?;
+                shared.spool.adopt_version(file, old)?;
+            }
+        }
+        draft.set_writing();
+        Ok(())
+    }
+
+    /// For each close and sync: when this returns, bytes and intent are on disk. May be repeated.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub fn seal(&self, file: FileId, cause: SealCause) -> Result<SealOutcome, SealError> {
+        let shared = &self.shared;
+        let draft = shared.drafts.lock(file);
+        let due = match (draft.phase(), cause) {
+            (Phase::Writing, _) | (Phase::Rejected(_), SealCause::Sync) => true,
+            // A rejected file stays open until its last writer has gone, and is rejected again: an earlier close may
+            // have been that of a copied descriptor only, whose program did not look at the answer.
+            (_, SealCause::Close) => shared.store.upload_state(file)? == Some(UploadState::Open),
+            _ => false,
+        };
+        if !due {
+            return Ok(SealOutcome::Unchanged);
+        }
+        match (shared.seal(&draft), cause) {
+            // The bytes are on the disk; the name must be, too.
+            (Err(SealError::Unsupported(_) | SealError::TooLarge { .. }), SealCause::Sync) => {
+                shared.store.make_durable()?;
+                Ok(SealOutcome::Unchanged)
+            }
+            (Err(error), SealCause::Close | SealCause::Release) if error.is_rejection() => {
+                draft.set_rejected(rejection_of(&error));
+                Err(error)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// A writer has gone. With the last one the upload may begin.
+    pub fn release(&self, writer: &Writer) {
+        let shared = &self.shared;
+        let Some(file) = writer.file() else { return };
+        let draft = shared.drafts.lock(file);
+        if !writer.take(&draft) {
+            return;
+        }
+        // Pages written through a mapping may come after the last flush, and a rejection is final only now: an
+        // earlier flush may have been that of a copied descriptor in the middle of writing.
+        if let Err(err) = shared.settle(&draft) {
+            shared.note_failure(file, &err);
+        }
+        shared.wake.notify_one();
+    }
+
+    /// Whether a temporary file may get this name: it would be uploaded from then on.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub fn check_name(&self, file: FileId, dir: DirId, name: &EntryName) -> Result<(), SealError> {
+        let shared = &self.shared;
+        if shared.store.upload_state(file)? != Some(UploadState::Scratch)
+            || self.stays_here(dir, name)?
+        {
+            return Ok(());
+        }
+        let stat = shared.spool.stat(file)?;
+        if stat.size > 0 {
+            classify(&stat, name)?;
+        }
+        Ok(())
+    }
+
+    /// The file has got another name: a real one makes an upload of a temporary file, and the reverse.
+    ///
+    /// # Errors
+    /// See [`SealError`]; then the name has moved to the failed ones.
+    pub fn renamed(&self, file: FileId) -> Result<(), SealError> {
+        let shared = &self.shared;
+        let draft = shared.drafts.lock(file);
+        let outcome = match shared.store.upload_state(file)? {
+            Some(UploadState::Scratch) => shared.seal_named(&draft),
+            Some(UploadState::Sealed | UploadState::Uploaded) => {
+                let names = shared.store.names_in_albums(file)?;
+                let temporary = names.iter().all(accept::is_temporary_name);
+                // An upload that was asked for may be an item already, whatever it is called now.
+                if temporary && shared.store.reopen(file)? == Reopened::Open {
+                    draft.set_writing();
+                    shared.seal_named(&draft).inspect_err(|_| draft.set_unsettled(true))
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
+        };
+        self.wake();
+        outcome
+    }
+}
+
+fn rejection_of(error: &SealError) -> Rejection {
+    match error {
+        SealError::TooLarge { .. } => Rejection::TooLarge,
+        _ => Rejection::Other,
+    }
+}
+
+impl Shared {
+    fn seal(&self, draft: &LockedDraft) -> Result<SealOutcome, SealError> {
+        let outcome = match self.store.upload_state(draft.file())? {
+            Some(UploadState::Failed) => {
+                return Err(SealError::Unsupported("it was refused before".into()));
+            }
+            Some(UploadState::Uploaded | UploadState::Creating | UploadState::Confirming) => {
+                SealOutcome::Queued
+            }
+            None | Some(UploadState::Unseen) => SealOutcome::Arrived,
+            Some(state) => self.seal_bytes(draft, state)?,
+        };
+        draft.set_sealed();
+        Ok(outcome)
+    }
+
+    /// Brings bytes and row to the disk. `state` is the row's.
+    fn seal_bytes(
+        &self,
+        draft: &LockedDraft,
+        state: UploadState,
+    ) -> Result<SealOutcome, SealError> {
+        let file = draft.file();
+        let stat = self.spool.sync(file)?;
+        crash::point(crash::SEAL_AFTER_SYNC);
+        let names = self.store.names_in_albums(file)?;
+        let real = names.iter().find(|name| !accept::is_temporary_name(name));
+        if let (Some(_), Some(errno)) = (real, draft.write_error()) {
+            return Err(SealError::Incomplete(io::Error::from_raw_os_error(errno)));
+        }
+        let mime = match real {
+            Some(name) if stat.size > 0 => Some(classify(&stat, name)?.mime),
+            _ => None,
+        };
+        let unchanged = state == UploadState::Sealed
+            && mime.is_some()
+            && self.store.file(file)?.is_some_and(|known| known.size == Some(stat.size));
+        if !unchanged {
+            self.store.seal(file, &stat.facts(mime))?;
+            crash::point(crash::SEAL_AFTER_JOURNAL);
+            draft.supersede();
+        }
+        Ok(if mime.is_some() { SealOutcome::Queued } else { SealOutcome::Temporary })
+    }
+
+    /// A closed file has got other names: it is sealed, or rejected, under these.
+    pub(super) fn seal_named(&self, draft: &LockedDraft) -> Result<(), SealError> {
+        let outcome = self.seal(draft);
+        if let Err(err) = &outcome
+            && err.is_rejection()
+        {
+            self.reject(draft, rejection_of(err), &err.to_string())?;
+        }
+        outcome.map(|_| ())
+    }
+
+    /// The last writer has gone: an unsealed file is sealed or rejected, a nameless one removed. If that fails,
+    /// the worker tries again.
+    fn settle(&self, draft: &LockedDraft) -> Result<(), SealError> {
+        draft.set_unsettled(true);
+        if self.store.upload_state(draft.file())? == Some(UploadState::Open) {
+            match self.seal(draft) {
+                Ok(_) => {}
+                Err(err) if err.is_rejection() => {
+                    // Only sealing keeps the size, and it has not come to that.
+                    self.store.learn_size(draft.file(), self.spool.stat(draft.file())?.size)?;
+                    self.reject(draft, rejection_of(&err), &err.to_string())?;
+                }
+                Err(err) => return Err(err),
+            }
+        }
+        draft.set_unsettled(false);
+        self.remove_if_orphan(draft)?;
+        Ok(())
+    }
+
+    /// Settles files whose last writers have gone without it, as far as that can be done now. Blocking.
+    pub(super) fn settle_left_over(&self) {
+        for file in self.drafts.unsettled() {
+            let draft = self.drafts.lock(file);
+            if draft.has_writers() || !draft.is_unsettled() {
+                continue;
+            }
+            if let Err(err) = self.settle(&draft) {
+                // The log has had a line about it, when the file was closed.
+                tracing::debug!("file {} is still not settled: {}", file.0, chain(&err));
+            }
+        }
+    }
+
+    /// Removes a file that nobody names any more and that Google never had: row and bytes. This is the only place that
+    /// does so. A file that is open goes with its last close. Returns whether it was removed.
+    pub(super) fn remove_if_orphan(&self, draft: &LockedDraft) -> store::Result<bool> {
+        if draft.is_open() || !self.store.forget_file(draft.file())? {
+            return Ok(false);
+        }
+        draft.set_unsettled(false);
+        self.spool.discard(draft.file());
+        // A version that it was to replace leaves its albums now.
+        self.stir();
+        self.moved_on();
+        Ok(true)
+    }
+
+    /// Rejects a file for good: its names move to the failed files.
+    pub(super) fn reject(
+        &self,
+        draft: &LockedDraft,
+        rejection: Rejection,
+        reason: &str,
+    ) -> store::Result<()> {
+        let path = self.path_of(draft.file());
+        self.store.fail(draft.file(), reason)?;
+        draft.set_rejected(rejection);
+        tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
+        self.remember(path, reason.to_owned());
+        // The names may stand for an older version now, in albums that it was not in.
+        self.stir();
+        self.moved_on();
+        Ok(())
+    }
+
+    /// Rejects a version for good, unless a writer has superseded it. Blocking.
+    pub(super) fn reject_version(
+        &self,
+        (file, seq): (FileId, i64),
+        rejection: Rejection,
+        reason: &str,
+    ) -> store::Result<()> {
+        let draft = self.drafts.lock(file);
+        if self.store.is_current_version(file, seq)? {
+            self.reject(&draft, rejection, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a failure that is the file's own, and logs it; one too many rejects the version, unless it is
+    /// `forgivable`. Blocking.
+    pub(super) fn attempt_failed(
+        &self,
+        (file, seq, attempts): (FileId, i64, u32),
+        text: &str,
+        forgivable: bool,
+        retry_at: SystemTime,
+    ) -> store::Result<()> {
+        let attempts = attempts + 1;
+        if !forgivable && attempts >= ATTEMPTS_MAX {
+            return self.reject_version((file, seq), Rejection::Other, text);
+        }
+        let path = self.path_of(file);
+        tracing::warn!(%path, attempts, "will be tried again: {text}");
+        self.remember(path, text.to_owned());
+        self.store.attempt_failed(file, seq, text, retry_at)
+    }
+}

@@ -1,0 +1,177 @@
+//! What both halves of the pipeline use.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::config::Config;
+use super::drafts::Drafts;
+use super::errors::Error;
+use super::pace::{Gone, Pace};
+use super::spool::Spool;
+use super::trouble::Trouble;
+use crate::api;
+use crate::media::FileId;
+use crate::store::{FileInfo, Store};
+
+/// How many of the last failures are kept for the status.
+const FAILURES_MAX: usize = 20;
+
+/// Something that went wrong with one file.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// The file, as a path below the mount.
+    pub path: String,
+    /// What, with its causes.
+    pub text: String,
+}
+
+/// What both halves use.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) client: api::Client,
+    pub(super) spool: Spool,
+    /// Files that are open, and uploads under way.
+    pub(super) drafts: Drafts,
+    /// What has gone, but for bytes: [`Drafts`] counts those.
+    gone: Mutex<Gone>,
+    pub(super) pace: Mutex<Pace>,
+    pub(super) trouble: Mutex<Option<Trouble>>,
+    /// The login turned out not to be allowed to change what is in albums.
+    pub(super) edits_refused: AtomicBool,
+    pub(super) failures: Mutex<VecDeque<Failure>>,
+    /// There may be something to do.
+    pub(super) wake: Notify,
+    /// Names were added or taken away.
+    pub(super) members_stirred: AtomicBool,
+    /// Counted up whenever something has arrived, failed or changed its place.
+    pub(super) progress: watch::Sender<u64>,
+    /// Somebody has logged in, or begun to wait: a [`Trouble`] that waits for a person may be over.
+    pub(super) try_now: AtomicBool,
+    /// How many callers wait for the queue.
+    pub(super) waiters: AtomicUsize,
+    pub(super) stop: CancellationToken,
+    pub(super) stopped: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config, store: Store, client: api::Client) -> Result<Self, Error> {
+        let spool = Spool::new(config.spool_dir.clone(), config.spool_max)?;
+        Ok(Self {
+            config,
+            store,
+            client,
+            spool,
+            drafts: Drafts::default(),
+            gone: Mutex::default(),
+            pace: Mutex::default(),
+            trouble: Mutex::default(),
+            edits_refused: AtomicBool::new(false),
+            failures: Mutex::default(),
+            wake: Notify::new(),
+            members_stirred: AtomicBool::new(true),
+            progress: watch::Sender::new(0),
+            try_now: AtomicBool::new(false),
+            waiters: AtomicUsize::new(0),
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        })
+    }
+
+    /// Moves the bytes of a spool file that is this item to the content cache. Blocking.
+    pub(super) fn move_to_cache(&self, file: FileId, item: &FileInfo) {
+        if let Some(hash) = item.known()
+            && self.spool.path(file).exists()
+        {
+            self.spool.take(file, |path| (self.config.keep)(item.id, hash, path));
+        }
+    }
+
+    /// Whether the login may not change what is in albums: Google has said so, or the login was given so little.
+    pub(super) fn lacks_edit(&self) -> bool {
+        self.edits_refused.load(Ordering::Relaxed)
+            || self.client.login().lacks(api::Scope::EditAppCreated)
+    }
+
+    /// What has gone by now, with the uploads under way.
+    pub(super) fn gone(&self) -> Gone {
+        let sent = self.drafts.sent();
+        Gone { bytes: sent.uploaded + sent.under_way, ..*self.gone.lock() }
+    }
+
+    /// So many files have arrived, or memberships been changed.
+    pub(super) fn count_gone(&self, things: usize) {
+        self.gone.lock().things += things as u64;
+    }
+
+    /// So many bytes need not be sent, because Google has them.
+    pub(super) fn count_spared(&self, bytes: u64) {
+        self.gone.lock().spared += bytes;
+    }
+
+    /// Has the worker go through the memberships: some may differ from what Google has.
+    pub(super) fn stir(&self) {
+        self.members_stirred.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Lets callers that wait look again.
+    pub(super) fn moved_on(&self) {
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// One log line for a failure that is tried again.
+    pub(super) fn note_failure(&self, file: FileId, err: &(dyn std::error::Error + 'static)) {
+        let (path, text) = (self.path_of(file), chain(err));
+        tracing::warn!(%path, "{text}");
+        self.remember(path, text);
+    }
+
+    /// Keeps a failure for the status.
+    pub(super) fn remember(&self, path: String, text: String) {
+        let mut failures = self.failures.lock();
+        if failures.len() == FAILURES_MAX {
+            failures.pop_front();
+        }
+        failures.push_back(Failure { at: SystemTime::now(), path, text });
+    }
+
+    /// A file's path below the mount, for people.
+    pub(super) fn path_of(&self, file: FileId) -> String {
+        let named = self.store.file_path(file).ok().flatten();
+        named.unwrap_or_else(|| format!("(file {} without a name)", file.0))
+    }
+}
+
+/// Counts a caller that waits for the queue, for as long as it waits.
+pub(super) struct Waiter<'a>(&'a Shared);
+
+impl<'a> Waiter<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        shared.waiters.fetch_add(1, Ordering::Relaxed);
+        shared.wake.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.waiters.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An error with all its causes on one line.
+pub(super) fn chain(err: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(err), |err| err.source());
+    let mut parts: Vec<String> = causes.map(ToString::to_string).collect();
+    // A transparent wrapper says the same as its cause.
+    parts.dedup();
+    parts.join(": ")
+}
