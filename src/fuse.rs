@@ -47,7 +47,7 @@ impl Mount {
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn notify(&self, changes: Vec<store::Changes>) -> std::io::Result<()> {
+    pub fn notify(&self, changes: Vec<store::InvalidationShard>) -> std::io::Result<()> {
         changes.into_iter().try_for_each(|shard| notify::start(self.session.notifier(), shard))
     }
 

@@ -8,10 +8,10 @@
 //! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
 
 mod albums;
-mod changes;
 mod creating;
 mod failed;
 mod files;
+mod invalidations;
 mod items;
 mod journal;
 mod listing;
@@ -24,10 +24,10 @@ mod versions;
 mod views;
 
 pub use albums::*;
-pub use changes::{Change, Changes};
 pub use creating::*;
 pub use failed::FailedName;
 pub use files::*;
+pub use invalidations::{Invalidation, InvalidationShard};
 pub use items::*;
 pub use journal::*;
 pub use listing::*;
@@ -203,7 +203,7 @@ pub struct Store {
     // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
     connection: Arc<Mutex<Connection>>,
     // Set if changes are to be told.
-    signal: Arc<OnceLock<Arc<changes::Signal>>>,
+    signal: Arc<OnceLock<Arc<invalidations::Signal>>>,
 }
 
 impl Store {
@@ -227,7 +227,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn look(dir: &Path) -> Result<Option<Self>> {
+    pub fn open_read_only(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(FILE_NAME);
         if !path.is_file() {
             return Ok(None);
@@ -329,20 +329,20 @@ impl Store {
         change: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<(T, Vec<usize>)> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mark = self.signal.get().map(|_| changes::mark(&tx)).transpose()?;
+        let mark = self.signal.get().map(|_| invalidations::mark(&tx)).transpose()?;
         let value = change(&tx)?;
-        let lanes = match mark {
-            Some(mark) => changes::since(&tx, &mark, known)?,
+        let shards = match mark {
+            Some(mark) => invalidations::since(&tx, &mark, known)?,
             None => Vec::new(),
         };
         tx.commit()?;
-        Ok((value, lanes))
+        Ok((value, shards))
     }
 
     fn tell<T>(&self, outcome: Result<(T, Vec<usize>)>) -> Result<T> {
-        let (value, lanes) = outcome?;
+        let (value, shards) = outcome?;
         if let Some(signal) = self.signal.get() {
-            signal.wake(&lanes);
+            signal.wake(&shards);
         }
         Ok(value)
     }
@@ -563,7 +563,7 @@ pub(crate) mod tests {
             store.connection.lock().pragma_update(None, "user_version", other).unwrap();
             drop(store);
             assert!(matches!(Store::open(dir.path()), Err(Error::OtherVersion)));
-            assert!(matches!(Store::look(dir.path()), Err(Error::OtherVersion)));
+            assert!(matches!(Store::open_read_only(dir.path()), Err(Error::OtherVersion)));
         }
     }
 
@@ -582,15 +582,15 @@ pub(crate) mod tests {
     #[test]
     fn one_may_look_beside_a_writer_and_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Store::look(dir.path()).unwrap().is_none());
+        assert!(Store::open_read_only(dir.path()).unwrap().is_none());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let store = Store::open(dir.path()).unwrap();
         store.set_meta("key", "value").unwrap();
-        let beside = Store::look(dir.path()).unwrap().unwrap();
+        let beside = Store::open_read_only(dir.path()).unwrap().unwrap();
         assert_eq!(beside.meta("key").unwrap().as_deref(), Some("value"));
         assert!(beside.set_meta("key", "other").is_err());
         drop((store, beside));
-        assert!(Store::look(dir.path()).unwrap().unwrap().meta("key").unwrap().is_some());
+        assert!(Store::open_read_only(dir.path()).unwrap().unwrap().meta("key").unwrap().is_some());
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod transfer;
 mod trouble;
 mod worker;
 
-pub use crate::store::Scope;
+pub use crate::store::SyncScope;
 pub use classify::would_upload;
 pub use commit::CommitError;
 pub use config::{Config, Keep};

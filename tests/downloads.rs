@@ -489,7 +489,7 @@ async fn a_limit_is_waited_for_by_all_as_long_as_google_says() {
         let late = async {
             wait_for(|| !world.requests().is_empty()).await;
             // Whoever lists a directory does not wait so long.
-            assert_eq!(errno(world.content.learn_size(&info).await), Errno(libc::ETIMEDOUT));
+            assert_eq!(errno(world.content.fetch_size(&info).await), Errno(libc::ETIMEDOUT));
             read(&other, 0).await
         };
         let (one, other) = tokio::join!(read(&one, 0), late);

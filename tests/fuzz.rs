@@ -279,7 +279,7 @@ const COLUMNS: [(&str, &str); 14] = [
     ("files", "mtime_ns"),
     ("files", "video"),
     ("albums", "count_hint"),
-    ("albums", "told_at"),
+    ("albums", "described_at"),
     ("albums", "seen"),
 ];
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::profile::Profile;
-use gphotosfs::store::{Backlog, Child, ListedAlbum, Scope, Store, UploadState};
+use gphotosfs::store::{Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
 use gphotosfs::upload::{
     self, DrainError, Pipeline, SealCause, SealError, SealOutcome, TroubleKind, Writer,
 };
@@ -138,7 +138,7 @@ impl World {
     }
 
     async fn drain(&self) -> Result<(), DrainError> {
-        tokio::time::timeout(PATIENCE, self.pipeline.drain(Scope::All))
+        tokio::time::timeout(PATIENCE, self.pipeline.drain(SyncScope::All))
             .await
             .unwrap_or_else(|_| panic!("still pending: {:#?}", self.pipeline.queue()))
     }
@@ -284,11 +284,11 @@ async fn a_copy_arrives_once_in_order_with_few_requests() {
         let (dir, file_name) = (dirs[seed as usize / 40], format!("img {seed}.jpg"));
         files.push(world.write(dir, &file_name, &photo(seed)));
     }
-    world.pipeline.drain(Scope::File(files[0])).await.unwrap();
+    world.pipeline.drain(SyncScope::File(files[0])).await.unwrap();
     assert_eq!(world.store.upload_state(files[0]).unwrap(), None);
-    world.pipeline.drain(Scope::Dir(dirs[0])).await.unwrap();
+    world.pipeline.drain(SyncScope::Dir(dirs[0])).await.unwrap();
     assert!(files[..40].iter().all(|file| world.store.upload_state(*file).unwrap().is_none()));
-    world.pipeline.drain(Scope::Dir(DirId::ROOT)).await.unwrap();
+    world.pipeline.drain(SyncScope::Dir(DirId::ROOT)).await.unwrap();
     assert_eq!(world.store.backlog().unwrap(), Backlog::default());
     world.drain().await.unwrap();
     for (at, title) in titles.iter().enumerate() {
@@ -609,7 +609,7 @@ async fn a_write_during_the_creation_ends_with_the_new_version_alone() {
     let file = world.write(dir, "a.jpg", &photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
-        async move { pipeline.drain(Scope::All).await }
+        async move { pipeline.drain(SyncScope::All).await }
     });
     world.until(|world| world.emulator.stats().requests(Call::MediaItemsBatchCreate) == 1).await;
     world.rewrite(file, &photo(2));
@@ -630,7 +630,7 @@ async fn a_file_removed_during_its_creation_leaves_the_album() {
     world.write(dir, "a.jpg", &photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
-        async move { pipeline.drain(Scope::All).await }
+        async move { pipeline.drain(SyncScope::All).await }
     });
     world.until(|world| world.emulator.stats().requests(Call::MediaItemsBatchCreate) == 1).await;
     world.remove(dir, "a.jpg");
@@ -651,7 +651,7 @@ async fn waiting_ends_when_what_was_waited_for_is_removed() {
     let file = world.write(dir, "a.jpg", &photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
-        async move { pipeline.drain(Scope::All).await }
+        async move { pipeline.drain(SyncScope::All).await }
     });
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) > 0).await;
     assert!(world.store.unlink(dir, &name("a.jpg")).unwrap().unwrap().orphan);
@@ -787,7 +787,7 @@ async fn what_google_may_have_made_leaves_the_album_when_it_is_removed_or_rewrit
         let set_aside = |world: &World| world.store.file(file).unwrap().unwrap().error.is_some();
         let draining = tokio::spawn({
             let pipeline = world.pipeline.clone();
-            async move { pipeline.drain(Scope::All).await }
+            async move { pipeline.drain(SyncScope::All).await }
         });
         world.until(set_aside).await;
         if rewrite {
@@ -863,7 +863,7 @@ async fn refused_upload_tokens_are_replaced() {
     }
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
-        async move { pipeline.drain(Scope::All).await }
+        async move { pipeline.drain(SyncScope::All).await }
     });
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) >= 4).await;
     world.emulator.faults(|faults| faults.upload_tokens_refused = false);
@@ -914,12 +914,12 @@ async fn without_the_right_to_edit_only_removals_and_additions_wait() {
     assert!(matches!(&held_up, Err(DrainError::HeldUp(it)) if permission(it)), "{held_up:?}");
     // What can be done is done, and whoever waits for that is not held up.
     let file = world.write(dir, "b.jpg", &photo(2));
-    world.pipeline.drain(Scope::File(file)).await.unwrap();
+    world.pipeline.drain(SyncScope::File(file)).await.unwrap();
     assert_eq!(world.remote("one"), photos([1, 2]));
     assert!(world.pipeline.queue().unwrap().trouble.is_some_and(|it| permission(&it)));
     // Nothing is known to have been changed, so the name may come back.
     let again = world.write(dir, "a.jpg", &photo(1));
-    world.pipeline.drain(Scope::File(again)).await.unwrap();
+    world.pipeline.drain(SyncScope::File(again)).await.unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.names(dir), ["b.jpg", "a.jpg"]);
     world.until(|world| world.pipeline.queue().unwrap().trouble.is_none()).await;
@@ -1082,7 +1082,7 @@ async fn a_restart_in_any_state_loses_and_doubles_nothing() {
         // Somebody waits, so nothing lingers.
         let draining = tokio::spawn({
             let pipeline = world.pipeline.clone();
-            async move { pipeline.drain(Scope::All).await }
+            async move { pipeline.drain(SyncScope::All).await }
         });
         let stuck = world.in_state(state);
         world

@@ -159,7 +159,7 @@ impl Holder {
 
 /// What the tables say, whoever else may be using them.
 fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
-    let store = Store::look(profile.state_dir().map_err(no_directory)?)
+    let store = Store::open_read_only(profile.state_dir().map_err(no_directory)?)
         .map_err(|err| no_database("cannot open the database", err))?;
     // Without a database nothing was ever sent.
     store.map_or_else(|| Ok(Vec::new()), |store| Ok(names(&store)?.iter().map(row).collect()))

@@ -142,7 +142,9 @@ pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
     let client = find_client(args.client_secret.as_deref(), dir).map_err(failed)?;
     // A database that cannot be read is told by those who need it.
-    if let Some(store) = profile.state_dir().ok().and_then(|dir| Store::look(dir).ok().flatten()) {
+    if let Some(store) =
+        profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten())
+    {
         check_service(profile, &store, &client.token_uri)?;
     }
     let attempt = Attempt::begin(client).await.map_err(failed)?;

@@ -165,7 +165,7 @@ pub struct Parts {
     /// What is below it.
     pub engine: Engine,
     /// What the kernel is to be told.
-    pub changes: Vec<store::Changes>,
+    pub changes: Vec<store::InvalidationShard>,
 }
 
 /// The whole program: every part is made here and handed to those that use it.
@@ -179,8 +179,10 @@ pub fn assemble(
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
     let engine = Engine::start(profile, &settings.upload, settings.spool_size, runtime)?;
-    let changes =
-        engine.store.watch().map_err(|err| no_database("cannot use the database", err))?;
+    let changes = engine
+        .store
+        .track_invalidations()
+        .map_err(|err| no_database("cannot use the database", err))?;
     let library = Library::new(
         library::Config { refresh: settings.refresh, clock: library::Clock::default() },
         engine.store.clone(),

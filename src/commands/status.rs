@@ -83,7 +83,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let client = ClientSecret::stored(dir).map_err(login)?;
     let grant = Grant::stored(dir).map_err(login)?;
     let state_dir = profile.state_dir().map_err(no_directory)?;
-    let look = || match Store::look(state_dir)? {
+    let look = || match Store::open_read_only(state_dir)? {
         Some(store) => {
             let refused = kept_refusal(&store, grant.as_ref())?;
             Ok((store.backlog()?, kept_budget(&store)?, refused))

@@ -16,7 +16,7 @@ use crate::cli::{UploadArgs, UploadSettings};
 use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
 use crate::store::Backlog;
-use crate::upload::{DrainError, Pipeline, Scope, TroubleKind};
+use crate::upload::{DrainError, Pipeline, SyncScope, TroubleKind};
 
 /// How often a person is shown something new.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
@@ -89,7 +89,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     }
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
-            outcome = engine.pipeline.drain(Scope::All) => outcome.map_err(|err| {
+            outcome = engine.pipeline.drain(SyncScope::All) => outcome.map_err(|err| {
                 let hint = hint(&err);
                 let error = CommandError::new("cannot sync").because(err);
                 match hint {

@@ -81,7 +81,7 @@ impl Content {
     ///
     /// # Errors
     /// If it cannot be learnt now.
-    pub async fn learn_size(&self, info: &FileInfo) -> Result<u64, Error> {
+    pub async fn fetch_size(&self, info: &FileInfo) -> Result<u64, Error> {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
         let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
@@ -119,7 +119,7 @@ impl Content {
             other => other,
         };
         let size = asked?.ok_or(Error::NoSize)?;
-        self.store.run(move |store| store.learn_rendition(&media, size)).await?;
+        self.store.run(move |store| store.set_rendition_size(&media, size)).await?;
         Ok(size)
     }
 
@@ -150,7 +150,7 @@ impl Content {
         };
         let ahead = self.sizes.walks.lock().looked_up(scope, file, follows, Instant::now());
         if ahead > 0 {
-            self.learn_sizes_after(scope, file, ahead);
+            self.prefetch_sizes_after(scope, file, ahead);
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Content {
         self.sizes.walks.lock().opened(file);
     }
 
-    fn learn_sizes_after(&self, scope: ListingScope, file: FileId, ahead: u32) {
+    fn prefetch_sizes_after(&self, scope: ListingScope, file: FileId, ahead: u32) {
         let content = self.clone();
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
@@ -174,7 +174,7 @@ impl Content {
                 content.store.run(move |store| store.unsized_after(scope, file, ahead)).await;
             // In their order, so that those whose addresses come together are asked for together. What stops one stops
             // all: those behind it do not ask.
-            let learn = async |info| drop(content.learn_size(&info).await);
+            let learn = async |info| drop(content.fetch_size(&info).await);
             stream::iter(unknown.unwrap_or_default())
                 .map(learn)
                 .buffer_unordered(AT_A_TIME)

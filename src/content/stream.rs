@@ -273,7 +273,7 @@ impl Content {
 
     pub(super) async fn learn_total(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
         let media = fetch.media.clone();
-        Ok(self.store.run(move |store| store.learn_rendition(&media, total)).await?)
+        Ok(self.store.run(move |store| store.set_rendition_size(&media, total)).await?)
     }
 
     /// All of a file has come.

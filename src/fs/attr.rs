@@ -106,7 +106,7 @@ impl Fs {
             if let Some(scope) = parent.and_then(Node::listing_scope) {
                 self.content.looked_up(scope, info.id)?;
             }
-            if let Err(error) = self.content.learn_size(&info).await {
+            if let Err(error) = self.content.fetch_size(&info).await {
                 // A listing must not fail because one size is not to be had.
                 let error = &error as &(dyn std::error::Error + 'static);
                 tracing::debug!(file = file.0, error, "size not known: shown as 0");

@@ -26,7 +26,7 @@ impl Fs {
 
     /// Refuses to take a name away if Google would have to be told, and would not listen.
     pub(super) fn check_leaving(&self, dir: DirId, name: &EntryName) -> Result<()> {
-        match self.pipeline.lacks_edit() && self.store.would_leave(dir, name)? {
+        match self.pipeline.lacks_edit() && self.store.causes_removal(dir, name)? {
             true => Err(lacks_edit()),
             false => Ok(()),
         }
@@ -39,7 +39,7 @@ impl Fs {
         dir: DirId,
         instead: Option<(DirId, &EntryName)>,
     ) -> Result<()> {
-        match self.pipeline.lacks_edit() && self.store.would_join(file, dir, instead)? {
+        match self.pipeline.lacks_edit() && self.store.causes_addition(file, dir, instead)? {
             true => Err(lacks_edit()),
             false => Ok(()),
         }

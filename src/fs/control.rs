@@ -431,7 +431,7 @@ impl Queue {
     fn kept(backlog: &Backlog) -> Self {
         Self {
             open: backlog.open,
-            scratch: backlog.scratch,
+            scratch: backlog.temporary,
             sealed: backlog.sealed,
             held: 0,
             uploading: 0,

@@ -51,7 +51,7 @@ impl Fs {
                 self.check_leaving(dir, &name)?;
                 self.store.unlink(dir, &name)??
             }
-            Node::Failed(dir) => self.store.failed_unlink(dir, &name)??,
+            Node::Failed(dir) => self.store.unlink_failed(dir, &name)??,
             Node::Control => return Err(Error::plain(libc::EPERM)),
             Node::Library | Node::View(_) => return Err(Error::plain(libc::EROFS)),
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {

@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::library::Library;
 use crate::media::{BadName, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
-use crate::upload::{Pipeline, Scope};
+use crate::upload::{Pipeline, SyncScope};
 
 /// What the user chose.
 #[derive(Clone, Debug)]
@@ -105,9 +105,9 @@ impl Fs {
             | Node::Control
             | Node::Failed(_)
             | Node::Status
-            | Node::Metrics => Scope::All,
-            Node::Dir(dir) => Scope::Dir(dir),
-            Node::File(file) => Scope::File(file),
+            | Node::Metrics => SyncScope::All,
+            Node::Dir(dir) => SyncScope::Dir(dir),
+            Node::File(file) => SyncScope::File(file),
             // Nothing is on its way there.
             Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => return Ok(()),
         };

@@ -119,7 +119,7 @@ impl Fs {
 
     /// Waits until the kernel's caches hold nothing that is no longer so, within reason.
     async fn wait_for_invalidations(&self) -> Result<()> {
-        if !self.store.told(INVALIDATION_DEADLINE).await? {
+        if !self.store.wait_invalidated(INVALIDATION_DEADLINE).await? {
             tracing::warn!(
                 "somebody waits in a directory, so the kernel may show for a while what is no longer so"
             );

@@ -12,18 +12,20 @@ use fuser::Notifier;
 use super::reply::inode;
 use crate::fs::Node;
 use crate::media::FileId;
-use crate::store::{Change, Changes};
+use crate::store::{Invalidation, InvalidationShard};
 
 /// An offset that spares the kernel's pages: of a file because the bytes are the same, of a directory because a
 /// listing that is being cached would never become complete. The kernel notices by the directory's time.
 const ATTRIBUTES_ONLY: i64 = -1;
 
-/// Starts a thread that tells the kernel all of `changes`.
-pub(super) fn start(notifier: Notifier, changes: Changes) -> io::Result<()> {
+/// Starts a thread that tells the kernel all of `shard`.
+pub(super) fn start(notifier: Notifier, shard: InvalidationShard) -> io::Result<()> {
     let tell = move || {
-        while let Some(batch) = changes.next() {
+        while let Some(batch) = shard.next() {
             match batch {
-                Ok(batch) => batch.into_iter().for_each(|change| tell(&notifier, change)),
+                Ok(batch) => {
+                    batch.into_iter().for_each(|invalidation| tell(&notifier, invalidation))
+                }
                 Err(error) => tracing::warn!(%error, "the kernel cannot be told what has changed"),
             }
         }
@@ -32,20 +34,21 @@ pub(super) fn start(notifier: Notifier, changes: Changes) -> io::Result<()> {
     Ok(())
 }
 
-fn tell(notifier: &Notifier, change: Change) {
-    let outcome = match &change {
-        Change::Entry(dir, name) => {
-            notifier.inval_entry(inode(Node::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes()))
-        }
-        Change::Dir(dir) => notifier.inval_inode(inode(Node::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0),
-        Change::Attributes(file) => file_changed(notifier, *file, ATTRIBUTES_ONLY),
-        Change::Bytes(file) => file_changed(notifier, *file, 0),
-        Change::ViewEntry(view, name) => {
-            notifier.inval_entry(inode(Node::View(*view).ino()), OsStr::from_bytes(name.as_bytes()))
-        }
-    };
+fn tell(notifier: &Notifier, invalidation: Invalidation) {
+    let outcome =
+        match &invalidation {
+            Invalidation::Entry(dir, name) => notifier
+                .inval_entry(inode(Node::Dir(*dir).ino()), OsStr::from_bytes(name.as_bytes())),
+            Invalidation::Dir(dir) => {
+                notifier.inval_inode(inode(Node::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0)
+            }
+            Invalidation::Attributes(file) => file_changed(notifier, *file, ATTRIBUTES_ONLY),
+            Invalidation::Bytes(file) => file_changed(notifier, *file, 0),
+            Invalidation::ViewEntry(view, name) => notifier
+                .inval_entry(inode(Node::View(*view).ino()), OsStr::from_bytes(name.as_bytes())),
+        };
     if let Err(error) = outcome {
-        tracing::debug!(?change, %error, "the kernel did not take a notification");
+        tracing::debug!(?invalidation, %error, "the kernel did not take a notification");
     }
 }
 

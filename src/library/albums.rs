@@ -46,7 +46,7 @@ impl Library {
         let (dir, mut settled) = match intent {
             AlbumIntent::Unhidden(dir) => return Ok(dir),
             AlbumIntent::Fresh(dir) => (dir, true),
-            AlbumIntent::Unsettled(dir) => (dir, false),
+            AlbumIntent::OutcomeUnknown(dir) => (dir, false),
         };
         let mut attempt = 0;
         loop {

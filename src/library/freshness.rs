@@ -38,7 +38,7 @@ impl Library {
                         Ok(album.is_none_or(|album| album.listed_at.is_some()))
                     };
                     awaited.extend(self.start_first(ListingTarget::Items(dir), is_listed)?);
-                } else if !self.is_recent(album.told_at, now) {
+                } else if !self.is_recent(album.described_at, now) {
                     self.check_for_changes(dir, age, now)?;
                 } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {
                     self.relist(ListingTarget::Items(dir));
@@ -85,13 +85,13 @@ impl Library {
     /// If the database fails.
     pub fn names_ttl(&self, dir: DirId) -> Result<Duration, store::Error> {
         let (refresh, now) = (self.config.refresh, self.now());
-        let told_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {
+        let described_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {
             Some(album) if album.remote.is_some() => {
-                album.is_fresh(ITEMS_AGE_MAX, refresh, now).then_some(album.told_at)
+                album.is_fresh(ITEMS_AGE_MAX, refresh, now).then_some(album.described_at)
             }
             _ => self.store.albums_listed_at()?,
         };
-        let age = told_at.and_then(|at| now.duration_since(at).ok());
+        let age = described_at.and_then(|at| now.duration_since(at).ok());
         match age.and_then(|age| refresh.checked_sub(age)).filter(|left| !left.is_zero()) {
             Some(left) => Ok(left),
             None => self.refresh_if_due(dir).map(|_| refresh),

@@ -150,20 +150,20 @@ impl Library {
             let Some((pass, pages)) = self.pass(began, last, driver, ask, keep).await? else {
                 return Ok(false);
             };
-            let doubtful = self
+            let needs_confirmation = self
                 .store
                 .run(move |store| {
-                    let doubtful = store.albums_complete(&pass)?;
-                    for (dir, album, title) in store.misplaced()? {
-                        store.place_again(dir, &album, &names::for_album(&title, &album))?;
+                    let needs_confirmation = store.albums_complete(&pass)?;
+                    for (dir, album, title) in store.conflict_named_albums()? {
+                        store.restore_album_name(dir, &album, &names::for_album(&title, &album))?;
                     }
-                    let due = doubtful && !last;
+                    let due = needs_confirmation && !last;
                     let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
                     store.set_albums_listed(at, pages)?;
-                    Ok(doubtful)
+                    Ok(needs_confirmation)
                 })
                 .await?;
-            if !doubtful {
+            if !needs_confirmation {
                 break;
             }
             driver.all_stored();

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::state::Library;
 use crate::api::{self, Advice};
 use crate::media::{DirId, EntryName};
-use crate::store::{self, Child, Retitle, Store};
+use crate::store::{self, AlbumRename, Child, Store};
 
 /// Most albums that are moved at once: each costs a request, and the caller waits for them.
 const MOVED_MAX: u32 = 200;
@@ -58,7 +58,7 @@ impl Library {
                 Ok(moved.map(|moved| (old, moved)).map_err(Error::Tree))
             })
             .await??;
-        let mut retitles = moved.retitles.iter();
+        let mut retitles = moved.renames.iter();
         if let Some(first) = retitles.next() {
             match self.client.rename_album(&first.album, &first.title).await {
                 Ok(_) => self.rename_sent(first.clone()).await?,
@@ -79,7 +79,7 @@ impl Library {
         let Ok(turn) = self.making.clone().try_acquire_owned() else { return };
         let library = self.clone();
         self.runtime.spawn(async move {
-            let todo = library.store.run(|store| store.retitles(MOVED_MAX)).await;
+            let todo = library.store.run(|store| store.pending_album_renames(MOVED_MAX)).await;
             let outcome = match todo {
                 Ok(todo) => library.send_album_renames(todo).await,
                 Err(error) => Err(error),
@@ -93,14 +93,14 @@ impl Library {
     }
 
     /// Tells Google titles; stops where it cannot be told now.
-    async fn send_album_renames(&self, todo: Vec<Retitle>) -> Result<(), store::Error> {
+    async fn send_album_renames(&self, todo: Vec<AlbumRename>) -> Result<(), store::Error> {
         for retitle in todo {
             match self.client.rename_album(&retitle.album, &retitle.title).await {
                 Ok(_) => self.rename_sent(retitle).await?,
                 // One that is gone, say, must not hold up the others for ever.
                 Err(error) if matches!(error.advice(), Advice::GiveUp) => {
                     tracing::warn!(title = retitle.title, %error, "Google does not take the new title of an album");
-                    self.store.run(move |store| store.retitle_refused(&retitle)).await?;
+                    self.store.run(move |store| store.album_rename_refused(&retitle)).await?;
                 }
                 Err(error) => {
                     tracing::warn!(title = retitle.title, %error, "{TOLD_LATER}");
@@ -111,8 +111,8 @@ impl Library {
         Ok(())
     }
 
-    async fn rename_sent(&self, done: Retitle) -> Result<(), store::Error> {
-        self.store.run(move |store| store.retitled(&done)).await
+    async fn rename_sent(&self, done: AlbumRename) -> Result<(), store::Error> {
+        self.store.run(move |store| store.album_renamed(&done)).await
     }
 }
 

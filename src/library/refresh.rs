@@ -41,7 +41,7 @@ impl Library {
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
         self.memory.clear_failures();
         self.relist_now(ListingTarget::Albums).await?;
-        let albums = self.store.run(move |store| store.distrust_listings(dir)).await?;
+        let albums = self.store.run(move |store| store.invalidate_listings(dir)).await?;
         let refresh = self.refreshes.begin(albums.len());
         let listings = albums.into_iter().map(async |dir| {
             self.relist_items_now(dir).await?;

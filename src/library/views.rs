@@ -83,15 +83,15 @@ impl Library {
                 View::All | View::Of(_) => self.list_viewed(view, last, driver).await?,
             };
             let Some((pass, requests)) = listed else { return Ok(false) };
-            let doubtful = self
+            let needs_confirmation = self
                 .store
                 .run(move |store| {
-                    let doubtful = store.view_complete(view, &pass, requests)?;
+                    let needs_confirmation = store.view_complete(view, &pass, requests)?;
                     catch_up(store, view)?;
-                    Ok(doubtful)
+                    Ok(needs_confirmation)
                 })
                 .await?;
-            if !doubtful {
+            if !needs_confirmation {
                 break;
             }
             driver.all_stored();

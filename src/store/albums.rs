@@ -27,7 +27,7 @@ pub enum AlbumIntent {
     /// To be created at Google now; nobody has asked for it before.
     Fresh(DirId),
     /// An earlier creation may have taken effect: list before creating.
-    Unsettled(DirId),
+    OutcomeUnknown(DirId),
     /// It was hidden by `rmdir` and is shown again: nothing to ask Google for.
     Unhidden(DirId),
 }
@@ -87,10 +87,10 @@ impl Store {
                     Ok((row.get(0)?, row.get(1)?))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut doubtful = false;
+            let mut needs_confirmation = false;
             for (dir, missed) in missing {
                 if !pass.one_page && !missed {
-                    doubtful = true;
+                    needs_confirmation = true;
                     tx.execute("UPDATE albums SET missed = 1 WHERE dir = ?1", [dir])?;
                     continue;
                 }
@@ -99,7 +99,7 @@ impl Store {
                 tx.execute("DELETE FROM albums WHERE dir = ?1", [dir])?;
                 show_or_hide(tx, dir)?;
             }
-            Ok(doubtful)
+            Ok(needs_confirmation)
         })
     }
 
@@ -107,12 +107,12 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn misplaced(&self) -> Result<Vec<(DirId, AlbumId, String)>> {
+    pub fn conflict_named_albums(&self) -> Result<Vec<(DirId, AlbumId, String)>> {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
                     "SELECT dir, remote, title FROM albums \
-                     WHERE misplaced AND wanted IS NULL AND remote IS NOT NULL ORDER BY dir",
+                     WHERE conflict_name AND wanted IS NULL AND remote IS NOT NULL ORDER BY dir",
                 )?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<rusqlite::Result<_>>()?)
@@ -123,13 +123,18 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn place_again(&self, dir: DirId, album: &AlbumId, path: &[Vec<EntryName>]) -> Result<()> {
+    pub fn restore_album_name(
+        &self,
+        dir: DirId,
+        album: &AlbumId,
+        path: &[Vec<EntryName>],
+    ) -> Result<()> {
         self.write(|tx| {
             let (parent, name) = place_for(tx, path, album, Some(dir))?;
             if is_first_choice(path, &name) {
                 let old = vacate(tx, dir)?;
                 move_dir(tx, dir, old, (parent, &name))?;
-                tx.execute("UPDATE albums SET misplaced = 0 WHERE dir = ?1", [dir])?;
+                tx.execute("UPDATE albums SET conflict_name = 0 WHERE dir = ?1", [dir])?;
             }
             Ok(())
         })
@@ -162,11 +167,11 @@ impl Store {
                     show_or_hide(tx, dir)?;
                     AlbumIntent::Unhidden(dir)
                 }
-                Some((dir, false)) => AlbumIntent::Unsettled(dir),
+                Some((dir, false)) => AlbumIntent::OutcomeUnknown(dir),
                 None => match hidden_titled(tx, title)? {
                     Some(dir) => {
                         tx.execute(
-                            "UPDATE albums SET hidden = 0, misplaced = 0 WHERE dir = ?1",
+                            "UPDATE albums SET hidden = 0, conflict_name = 0 WHERE dir = ?1",
                             [dir],
                         )?;
                         let old = vacate(tx, dir)?;
@@ -194,7 +199,7 @@ impl Store {
         self.write_durable(|tx| {
             tx.execute(
                 "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, \
-                 listed_at = ?4, told_at = ?4, made_at = ?4, seen = coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) \
+                 listed_at = ?4, described_at = ?4, made_at = ?4, seen = coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) \
                  WHERE dir = ?1",
                 params![dir, album.id, album.title, to_millis(SystemTime::now())],
             )?;
@@ -271,7 +276,7 @@ fn album_listed(
     now: SystemTime,
 ) -> Result<DirId> {
     let dir = album_known(tx, listed, listing, now)?;
-    judge_count(tx, dir, now)?;
+    check_count(tx, dir, now)?;
     Ok(dir)
 }
 
@@ -294,7 +299,7 @@ fn album_known(
             .query_row([&album.title], known_album)
             .optional()?,
     };
-    let mut misplaced = None;
+    let mut conflict_name = None;
     let dir = match known {
         // Google's lists may not show yet what we have called it.
         Some(known)
@@ -314,7 +319,7 @@ fn album_known(
                 let old = vacate(tx, known.dir)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(known.dir))?;
                 move_dir(tx, known.dir, old, (parent, &name))?;
-                misplaced = Some(!is_first_choice(&listed.path, &name));
+                conflict_name = Some(!is_first_choice(&listed.path, &name));
             }
             known.dir
         }
@@ -323,15 +328,15 @@ fn album_known(
             let dir = new_dir(tx, parent, &name)?;
             tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
                 .execute(params![dir, album.title])?;
-            misplaced = Some(!is_first_choice(&listed.path, &name));
+            conflict_name = Some(!is_first_choice(&listed.path, &name));
             dir
         }
     };
     tx.prepare_cached(
         "UPDATE albums SET remote = ?2, wanted = CASE WHEN title = ?3 THEN wanted END, title = ?3, \
-         count_hint = ?4, seen = max(seen, ?5), missed = 0, misplaced = coalesce(?6, misplaced) WHERE dir = ?1",
+         count_hint = ?4, seen = max(seen, ?5), missed = 0, conflict_name = coalesce(?6, conflict_name) WHERE dir = ?1",
     )?
-    .execute(params![dir, album.id, album.title, album.items_count, listing, misplaced])?;
+    .execute(params![dir, album.id, album.title, album.items_count, listing, conflict_name])?;
     show_or_hide(tx, dir)?;
     Ok(dir)
 }
@@ -373,13 +378,13 @@ fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
 
 /// Whether the number of items that Google tells can be explained: by what was listed, and by what has been
 /// added and removed from here since, which the number may show already or not yet.
-fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> {
+fn check_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> {
     let recent = to_millis(before(now, GRACE));
     // What comes from a listing bears no time: see `item_listed`.
     tx.prepare_cached(
-        "UPDATE albums SET told_at = ?2, suspect = listed_at IS NOT NULL AND NOT (SELECT \
-             count_hint BETWEEN coalesce(sum(present = 1 AND since <= ?3), 0) + excess \
-             AND coalesce(sum(present <> 0 OR (want = 0 AND since > ?3)), 0) + excess \
+        "UPDATE albums SET described_at = ?2, count_mismatch = listed_at IS NOT NULL AND NOT (SELECT \
+             count_hint BETWEEN coalesce(sum(present = 1 AND since <= ?3), 0) + count_offset \
+             AND coalesce(sum(present <> 0 OR (want = 0 AND since > ?3)), 0) + count_offset \
              FROM members m WHERE m.dir = albums.dir) WHERE dir = ?1",
     )?
     .execute(params![dir, to_millis(now), recent])?;
@@ -389,7 +394,7 @@ fn judge_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Change;
+    use crate::store::Invalidation;
     use crate::store::tests::{album, item, name, names, pass};
 
     #[test]
@@ -460,7 +465,7 @@ mod tests {
         assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
         assert_eq!(
             store.album_intended(DirId::ROOT, &name("Trip"), "Trip").unwrap(),
-            Ok(AlbumIntent::Unsettled(dir))
+            Ok(AlbumIntent::OutcomeUnknown(dir))
         );
         assert_eq!(album(&store, "Trip"), dir);
         assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
@@ -480,9 +485,11 @@ mod tests {
             },
             path: vec![vec![name("A")], vec![name("New")]],
         };
-        store.watch().unwrap();
+        store.track_invalidations().unwrap();
         assert_eq!(store.album_listed(&listed, 2, SystemTime::now()).unwrap(), dir);
-        assert!(store.untold().contains(&Change::Entry(DirId::ROOT, name("Old"))));
+        assert!(
+            store.pending_invalidations().contains(&Invalidation::Entry(DirId::ROOT, name("Old")))
+        );
         assert_eq!(names(&store, DirId::ROOT), ["A"]);
         assert_eq!(store.dir_path(dir).unwrap(), "A/New");
     }
@@ -528,19 +535,19 @@ mod tests {
             (store.dir_path(a).unwrap(), store.dir_path(b).unwrap()),
             ("B A".into(), "A".into())
         );
-        let misplaced = store.misplaced().unwrap();
-        assert_eq!(misplaced, [(a, AlbumId::new("id of A"), "B".to_owned())]);
-        store.watch().unwrap();
-        store.place_again(a, &misplaced[0].1, &[vec![name("B"), name("B A")]]).unwrap();
+        let conflict_name = store.conflict_named_albums().unwrap();
+        assert_eq!(conflict_name, [(a, AlbumId::new("id of A"), "B".to_owned())]);
+        store.track_invalidations().unwrap();
+        store.restore_album_name(a, &conflict_name[0].1, &[vec![name("B"), name("B A")]]).unwrap();
         // The name that came, `B`, the kernel has not kept: nothing had it.
-        let changes = store.untold();
-        assert!(changes.contains(&Change::Entry(DirId::ROOT, name("B A"))));
-        assert!(changes.contains(&Change::Dir(DirId::ROOT)));
+        let changes = store.pending_invalidations();
+        assert!(changes.contains(&Invalidation::Entry(DirId::ROOT, name("B A"))));
+        assert!(changes.contains(&Invalidation::Dir(DirId::ROOT)));
         assert_eq!(
             (store.dir_path(a).unwrap(), store.dir_path(b).unwrap()),
             ("B".into(), "A".into())
         );
-        assert_eq!(store.misplaced().unwrap(), []);
+        assert_eq!(store.conflict_named_albums().unwrap(), []);
     }
 
     #[test]
@@ -574,7 +581,7 @@ mod tests {
     }
 
     /// Google lists the album again and tells a number of items: does that need looking into?
-    fn is_suspect(store: &Store, title: &str, items_count: u64, now: SystemTime) -> bool {
+    fn has_count_mismatch(store: &Store, title: &str, items_count: u64, now: SystemTime) -> bool {
         let album = Album {
             id: AlbumId::new(format!("id of {title}")),
             title: title.to_owned(),
@@ -584,7 +591,7 @@ mod tests {
         };
         let listed = ListedAlbum { album, path: vec![vec![name(title)]] };
         let dir = store.album_listed(&listed, 1, now).unwrap();
-        store.dir(dir).unwrap().unwrap().album.unwrap().suspect
+        store.dir(dir).unwrap().unwrap().album.unwrap().count_mismatch
     }
 
     #[test]
@@ -593,10 +600,10 @@ mod tests {
         let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
         store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
         store.items_listed(other, &[item("c")], 1).unwrap();
-        assert!(!is_suspect(&store, "Trip", 2, now));
+        assert!(!has_count_mismatch(&store, "Trip", 2, now));
         store.items_complete(trip, &pass(1)).unwrap();
-        assert!(!is_suspect(&store, "Trip", 2, now));
-        assert!(is_suspect(&store, "Trip", 1, now), "somebody has taken one out");
+        assert!(!has_count_mismatch(&store, "Trip", 2, now));
+        assert!(has_count_mismatch(&store, "Trip", 1, now), "somebody has taken one out");
         let Some(Child::File(file)) = store.child(other, &name("c.jpg")).unwrap() else {
             panic!("not listed")
         };
@@ -604,11 +611,14 @@ mod tests {
         let call = store.additions(50).unwrap().unwrap();
         store.begin_members(&call).unwrap();
         store.added(&call).unwrap();
-        assert!(!is_suspect(&store, "Trip", 2, now), "Google's count lags behind our addition");
-        assert!(!is_suspect(&store, "Trip", 3, now));
-        assert!(is_suspect(&store, "Trip", 4, now), "somebody has added one, too");
-        assert!(is_suspect(&store, "Trip", 2, now + GRACE * 2), "it cannot lag for ever");
-        assert!(!is_suspect(&store, "Trip", 3, now + GRACE * 2));
+        assert!(
+            !has_count_mismatch(&store, "Trip", 2, now),
+            "Google's count lags behind our addition"
+        );
+        assert!(!has_count_mismatch(&store, "Trip", 3, now));
+        assert!(has_count_mismatch(&store, "Trip", 4, now), "somebody has added one, too");
+        assert!(has_count_mismatch(&store, "Trip", 2, now + GRACE * 2), "it cannot lag for ever");
+        assert!(!has_count_mismatch(&store, "Trip", 3, now + GRACE * 2));
     }
 
     #[test]
@@ -616,13 +626,13 @@ mod tests {
         let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a")], 1).unwrap();
-        is_suspect(&store, "Trip", 3, now);
+        has_count_mismatch(&store, "Trip", 3, now);
         store.items_complete(trip, &pass(1)).unwrap();
-        assert!(is_suspect(&store, "Trip", 3, now));
+        assert!(has_count_mismatch(&store, "Trip", 3, now));
         store.items_listed(trip, &[item("a")], 2).unwrap();
         store.items_complete(trip, &Pass { news: false, ..pass(2) }).unwrap();
-        assert!(!is_suspect(&store, "Trip", 3, now), "two items are hidden from us");
-        assert!(is_suspect(&store, "Trip", 2, now));
+        assert!(!has_count_mismatch(&store, "Trip", 3, now), "two items are hidden from us");
+        assert!(has_count_mismatch(&store, "Trip", 2, now));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::files::video_to_number;
-use super::journal::{HAS_TWIN, next_number, was_asked_for};
+use super::journal::{HAS_DUPLICATE, next_number, was_asked_for};
 use super::memberships::set_present;
 use super::versions::{fail, merge, retire_replaced};
-use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
+use super::{MergedFiles, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{
     AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
 };
@@ -76,11 +76,11 @@ pub struct CreateItem {
 
 /// What came of one file of a [`CreateCall`].
 #[derive(Clone, Debug)]
-pub enum Created {
+pub enum CreateOutcome {
     /// It is an item, in the album.
     Made(MediaItem),
     /// To be asked for again with the same token.
-    Again {
+    Retry {
         /// In a call of its own.
         alone: bool,
         /// It was the file's own failure, to be counted and told.
@@ -156,7 +156,7 @@ impl Store {
             let coming = db
                 .prepare_cached(&format!(
                     "SELECT u.file, u.seq, {TARGET} FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND u.attempts <= ?3 AND NOT ({HAS_TWIN}) AND {TARGET} IS NOT NULL \
+                     WHERE u.state = ?1 AND u.attempts <= ?3 AND NOT ({HAS_DUPLICATE}) AND {TARGET} IS NOT NULL \
                      ORDER BY u.seq LIMIT ?2"
                 ))?
                 .query_map(params![UploadState::Sealed, coming, FAILURES_WITH_PLACE], |row| {
@@ -208,7 +208,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn unsettled_create(&self, now: SystemTime) -> Result<Option<CreateCall>> {
+    pub fn unanswered_create(&self, now: SystemTime) -> Result<Option<CreateCall>> {
         self.write(|tx| {
             let found: Option<(i64, DirId)> = tx
                 .prepare_cached(
@@ -240,9 +240,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn settle_create(&self, call: i64, outcomes: &[(UploadToken, Created)]) -> Result<Settled> {
+    pub fn record_create_outcomes(
+        &self,
+        call: i64,
+        outcomes: &[(UploadToken, CreateOutcome)],
+    ) -> Result<MergedFiles> {
         self.write_durable(|tx| {
-            let mut settled = Settled::default();
+            let mut settled = MergedFiles::default();
             for (token, outcome) in outcomes {
                 // A file that was written meanwhile has left its row to the version that was sent.
                 let found: Option<(FileId, DirId, i64)> = tx
@@ -379,11 +383,11 @@ fn settle_created(
     file: FileId,
     dir: DirId,
     asked: i64,
-    outcome: &Created,
-    settled: &mut Settled,
+    outcome: &CreateOutcome,
+    settled: &mut MergedFiles,
 ) -> Result<()> {
     match outcome {
-        Created::Made(item) => {
+        CreateOutcome::Made(item) => {
             set_present(tx, dir, file, true)?;
             let other: Option<FileId> = tx
                 .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
@@ -405,7 +409,7 @@ fn settle_created(
             )?
             .execute(params![file, UploadState::Confirming])?;
         }
-        Created::Again { alone, error, retry_at, maybe_made } => {
+        CreateOutcome::Retry { alone, error, retry_at, maybe_made } => {
             if *maybe_made {
                 tx.execute(
                     "UPDATE uploads SET asked = coalesce(asked, call) WHERE file = ?1",
@@ -419,7 +423,7 @@ fn settle_created(
             )?
             .execute(params![file, UploadState::Uploaded, alone, error, retry_at.map(to_millis)])?;
         }
-        Created::TokenLost(error) => {
+        CreateOutcome::TokenLost(error) => {
             not_made(tx, dir, file)?;
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
@@ -427,7 +431,7 @@ fn settle_created(
             )?
             .execute(params![file, UploadState::Sealed, error])?;
         }
-        Created::Refused(reason) => {
+        CreateOutcome::Refused(reason) => {
             set_present(tx, dir, file, false)?;
             fail(tx, file, reason)?;
         }

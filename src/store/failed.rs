@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
-    pub fn failed_unlink(
+    pub fn unlink_failed(
         &self,
         dir: DirId,
         name: &EntryName,
@@ -115,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// [`TreeError`]; or the database fails.
-    pub fn failed_again(
+    pub fn retry_failed(
         &self,
         from: (DirId, &EntryName),
         to: (DirId, &EntryName),
@@ -156,7 +156,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn failed_reopened(&self, file: FileId) -> Result<bool> {
+    pub fn reopen_failed(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             let names: Vec<(DirId, EntryName)> = tx
                 .prepare_cached("SELECT dir, name FROM failed WHERE file = ?1 ORDER BY id")?

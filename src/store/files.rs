@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
 
-use super::tree::{is_orphan, survivor};
+use super::tree::{is_orphan, resolve_merged};
 use super::{Result, Store, UploadState, from_millis, to_nanos};
 use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
 
@@ -222,7 +222,7 @@ impl Store {
     /// If the database fails.
     pub fn file(&self, id: FileId) -> Result<Option<FileInfo>> {
         self.read(|db| {
-            let id = survivor(db, id)?;
+            let id = resolve_merged(db, id)?;
             Ok(db
                 .prepare_cached(&format!(
                     "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1"
@@ -378,7 +378,7 @@ impl Store {
         mtime_ns: Option<i64>,
     ) -> Result<()> {
         self.write(|tx| {
-            let file = survivor(tx, file)?;
+            let file = resolve_merged(tx, file)?;
             tx.prepare_cached(
                 "UPDATE files SET atime_ns = coalesce(?2, atime_ns, mtime_ns), \
                  mtime_ns = coalesce(?3, mtime_ns) WHERE id = ?1",
@@ -393,7 +393,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn learn_rendition(&self, media: &MediaId, size: u64) -> Result<()> {
+    pub fn set_rendition_size(&self, media: &MediaId, size: u64) -> Result<()> {
         self.write(|tx| {
             tx.prepare_cached(
                 "UPDATE files SET rendition = ?2 WHERE media = ?1 AND rendition IS NOT ?2",
@@ -442,7 +442,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn learn_size(&self, file: FileId, size: u64) -> Result<()> {
+    pub fn set_size(&self, file: FileId, size: u64) -> Result<()> {
         self.write(|tx| {
             tx.prepare_cached("UPDATE files SET size = ?2 WHERE id = ?1")?
                 .execute(params![file, size])?;

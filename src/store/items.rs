@@ -68,10 +68,10 @@ impl Store {
                 )?
                 .query_map(params![dir, listing, trusted_since], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            let (mut gone, mut doubtful) = (false, false);
+            let (mut gone, mut needs_confirmation) = (false, false);
             for (file, missed) in missing {
                 if !sure && !missed {
-                    doubtful = true;
+                    needs_confirmation = true;
                     tx.prepare_cached(
                         "UPDATE members SET missed = 1 WHERE dir = ?1 AND file = ?2",
                     )?
@@ -91,16 +91,16 @@ impl Store {
             // What slips when something goes is made up for, in the number, by what had been shown and went. Only
             // a number from before tells that the first listing is not whole.
             let is_first: bool = tx
-                .prepare_cached("SELECT listed_at IS NULL AND told_at > 0 AND count_hint > 0 FROM albums WHERE dir = ?1")?
+                .prepare_cached("SELECT listed_at IS NULL AND described_at > 0 AND count_hint > 0 FROM albums WHERE dir = ?1")?
                 .query_row([dir], |row| row.get(0))?;
-            doubtful |= is_first && !sure;
-            if doubtful && !pass.last {
+            needs_confirmation |= is_first && !sure;
+            if needs_confirmation && !pass.last {
                 // Complete, but due again.
                 tx.prepare_cached("UPDATE albums SET listed_at = 0 WHERE dir = ?1")?.execute([dir])?;
             } else {
                 listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
             }
-            Ok(doubtful)
+            Ok(needs_confirmation)
         })
     }
 
@@ -135,8 +135,8 @@ impl Store {
 fn is_confirmed(tx: &Transaction<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
     Ok(tx
         .prepare_cached(
-            "SELECT told_at BETWEEN 1 AND ?2 AND count_hint = ?3 + excess AND NOT EXISTS \
-                 (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.told_at - ?4) \
+            "SELECT described_at BETWEEN 1 AND ?2 AND count_hint = ?3 + count_offset AND NOT EXISTS \
+                 (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.described_at - ?4) \
              FROM albums WHERE dir = ?1",
         )?
         .query_row(params![dir, to_millis(began), shown, GRACE.as_millis() as i64], |row| row.get(0))
@@ -151,17 +151,17 @@ fn listing_holds(
     dir: DirId,
     shown: i64,
     pass: &Pass,
-    fruitless: bool,
+    useless_relists: bool,
 ) -> Result<()> {
     tx.prepare_cached(
         "UPDATE albums SET \
-             excess = CASE WHEN count_hint = ?3 THEN 0 \
-                 WHEN ((suspect OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
-                 ELSE excess END, \
-             fruitless = CASE WHEN suspect AND ?4 THEN fruitless + 1 ELSE 0 END, \
-             suspect = 0, listed_at = ?2 WHERE dir = ?1",
+             count_offset = CASE WHEN count_hint = ?3 THEN 0 \
+                 WHEN ((count_mismatch OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
+                 ELSE count_offset END, \
+             useless_relists = CASE WHEN count_mismatch AND ?4 THEN useless_relists + 1 ELSE 0 END, \
+             count_mismatch = 0, listed_at = ?2 WHERE dir = ?1",
     )?
-    .execute(params![dir, to_millis(pass.began), shown, fruitless, pass.last])?;
+    .execute(params![dir, to_millis(pass.began), shown, useless_relists, pass.last])?;
     Ok(())
 }
 
@@ -261,10 +261,12 @@ impl AlbumState {
     /// Whether the last complete listing still holds: it is younger than `age`, and Google has told no number of
     /// items since that cannot be explained. A number that misled us before is followed more and more rarely.
     pub fn is_fresh(&self, age: Duration, refresh: Duration, now: SystemTime) -> bool {
-        let patience = if self.suspect && self.fruitless == 0 {
+        let patience = if self.count_mismatch && self.useless_relists == 0 {
             Duration::ZERO
-        } else if self.suspect {
-            age.min(refresh.saturating_mul(1_u32.checked_shl(self.fruitless).unwrap_or(u32::MAX)))
+        } else if self.count_mismatch {
+            age.min(
+                refresh.saturating_mul(1_u32.checked_shl(self.useless_relists).unwrap_or(u32::MAX)),
+            )
         } else {
             age
         };
@@ -275,7 +277,7 @@ impl AlbumState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Change;
+    use crate::store::Invalidation;
     use crate::store::tests::{album, item, name, names, pass, told};
 
     #[test]
@@ -286,9 +288,9 @@ mod tests {
         assert!(!store.items_complete(trip, &pass(1)).unwrap());
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
         store.items_listed(trip, &[item("b")], 2).unwrap();
-        store.watch().unwrap();
+        store.track_invalidations().unwrap();
         store.items_complete(trip, &pass(2)).unwrap();
-        assert!(store.untold().contains(&Change::Entry(trip, name("a.jpg"))));
+        assert!(store.pending_invalidations().contains(&Invalidation::Entry(trip, name("a.jpg"))));
         assert_eq!(names(&store, trip), ["b.jpg"]);
     }
 
@@ -354,7 +356,7 @@ mod tests {
         listed(&store, trip, &["a", "c"], again);
         // From then on the third is taken for one that is hidden from us.
         told(&store, "Trip", 3, now + GRACE * 2);
-        assert!(!store.dir(trip).unwrap().unwrap().album.unwrap().suspect);
+        assert!(!store.dir(trip).unwrap().unwrap().album.unwrap().count_mismatch);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum UploadState {
     /// Being written: not promised to anybody yet.
     Open,
     /// Closed, but empty or under a name that tools use for half-written files: stays here.
-    Scratch,
+    Temporary,
     /// Closed and durable here; Google has nothing, or a part of the bytes.
     Sealed,
     /// Google has the bytes, for a day; there is no item yet.
@@ -36,7 +36,7 @@ pub enum UploadState {
 impl UploadState {
     const ALL: [Self; 8] = [
         Self::Open,
-        Self::Scratch,
+        Self::Temporary,
         Self::Sealed,
         Self::Uploaded,
         Self::Creating,
@@ -49,7 +49,7 @@ impl UploadState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Scratch => "scratch",
+            Self::Temporary => "scratch",
             Self::Sealed => "sealed",
             Self::Uploaded => "uploaded",
             Self::Creating => "creating",
@@ -81,7 +81,7 @@ impl FromSql for UploadState {
 pub enum Reopened {
     /// It may be written now; whatever was under way for it is void.
     Open,
-    /// An item was asked for, or is there: this version must be split off first, see [`Store::split`].
+    /// An item was asked for, or is there: this version must be split off first, see [`Store::fork_version`].
     InFlight,
     /// It is not on its way: an item of Google's, or refused for good.
     NotStaged,
@@ -106,7 +106,7 @@ pub enum Hashed {
     /// Its bytes are to be uploaded.
     Upload,
     /// The same bytes are on their way already, or have arrived: there is nothing to upload for now.
-    Twin,
+    Duplicate,
     /// It is what it was before it was opened for writing: the old version is back in its place.
     Unchanged,
     /// It has been written since.
@@ -184,7 +184,7 @@ impl Store {
                 Some(UploadState::Sealed | UploadState::Uploaded) if was_asked_for(tx, file)? => {
                     Reopened::InFlight
                 }
-                Some(UploadState::Scratch | UploadState::Sealed | UploadState::Uploaded) => {
+                Some(UploadState::Temporary | UploadState::Sealed | UploadState::Uploaded) => {
                     reopen(tx, file)?;
                     Reopened::Open
                 }
@@ -198,7 +198,7 @@ impl Store {
     /// If the database fails.
     pub fn seal(&self, file: FileId, facts: &SealedFacts) -> Result<()> {
         self.write_durable(|tx| {
-            let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Scratch };
+            let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
             let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
             tx.prepare_cached(
                 "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
@@ -214,7 +214,7 @@ impl Store {
                 state,
                 seq,
                 UploadState::Open,
-                UploadState::Scratch,
+                UploadState::Temporary,
                 UploadState::Sealed
             ])?;
             if state == UploadState::Sealed {
@@ -241,15 +241,15 @@ impl Store {
             }
             tx.prepare_cached("UPDATE files SET sha256 = ?2, sha1 = ?3 WHERE id = ?1")?
                 .execute(params![file, sha256, sha1])?;
-            if super::versions::rejoin_if_same(tx, file, sha256)? {
+            if super::versions::revert_if_same(tx, file, sha256)? {
                 return Ok(Hashed::Unchanged);
             }
-            let twin = tx
+            let duplicate = tx
                 .prepare_cached(&format!(
-                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND ({HAS_TWIN})"
+                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND ({HAS_DUPLICATE})"
                 ))?
                 .exists([file])?;
-            Ok(if twin { Hashed::Twin } else { Hashed::Upload })
+            Ok(if duplicate { Hashed::Duplicate } else { Hashed::Upload })
         })
     }
 
@@ -268,7 +268,7 @@ impl Store {
             let mut statement = db.prepare_cached(&format!(
                 "SELECT u.file, u.seq, f.size, f.mime, f.sha1, u.session, u.attempts \
                  FROM uploads u JOIN files f ON f.id = u.file \
-                 WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND NOT ({HAS_TWIN}) \
+                 WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND NOT ({HAS_DUPLICATE}) \
                  AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)) \
                  ORDER BY u.seq"
             ))?;
@@ -396,7 +396,7 @@ impl Store {
 
 /// The same bytes (of `f`) as another file that Google has for certain, or that is ahead on its way:
 /// nothing is to be uploaded for the upload `u`.
-pub(super) const HAS_TWIN: &str = "f.sha256 IS NOT NULL AND EXISTS ( \
+pub(super) const HAS_DUPLICATE: &str = "f.sha256 IS NOT NULL AND EXISTS ( \
      SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id \
      WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL \
      AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL \
@@ -423,7 +423,7 @@ pub(super) fn reopen(tx: &Transaction<'_>, file: FileId) -> Result<()> {
 
 /// A refused file is sealed again, as if nothing had been tried yet.
 pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
-    let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Scratch };
+    let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
     let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
     tx.prepare_cached("UPDATE files SET size = ?2, mime = coalesce(?3, mime) WHERE id = ?1")?
         .execute(params![file, facts.size, facts.mime])?;

@@ -79,7 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn distrust_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
+    pub fn invalidate_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
         self.write(|tx| {
             let albums: Vec<DirId> = tx
                 .prepare_cached(

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::failed::add_failed;
-use super::tree::survivor;
+use super::tree::resolve_merged;
 use super::versions::{forget_hash, merge, retire_replaced};
-use super::{Result, Settled, Store, UploadState, from_millis, to_millis};
+use super::{MergedFiles, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -50,7 +50,7 @@ pub struct Duplicate {
 }
 
 /// Files `t` that Google has, with the bytes of file `f`, and nothing under way for them.
-const SETTLED_TWIN: &str = "t.known = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
+const COMMITTED_DUPLICATE: &str = "t.known = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
      AND t.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM uploads v WHERE v.file = t.id)";
 
 /// Items to be taken out of albums, as [`members_of_one_album`] has it.
@@ -68,7 +68,7 @@ fn additions_from() -> String {
          JOIN files t ON t.id = CASE \
              WHEN coalesce(u.state, 7) = 7 THEN f.id \
              WHEN u.state = 2 AND f.sha256 IS NOT NULL THEN \
-                 (SELECT t.id FROM files t WHERE {SETTLED_TWIN} ORDER BY t.id LIMIT 1) END \
+                 (SELECT t.id FROM files t WHERE {COMMITTED_DUPLICATE} ORDER BY t.id LIMIT 1) END \
          WHERE m.want <> m.present AND m.want = 1 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)"
     )
@@ -95,8 +95,8 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn is_left_by_some(&self, dir: DirId) -> Result<bool> {
-        self.read(|db| is_left_by_some(db, dir))
+    pub fn has_pending_removals(&self, dir: DirId) -> Result<bool> {
+        self.read(|db| has_pending_removals(db, dir))
     }
 
     /// Notes, before Google is asked, that these memberships are about to change.
@@ -123,9 +123,9 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn added(&self, call: &MemberCall) -> Result<Settled> {
+    pub fn added(&self, call: &MemberCall) -> Result<MergedFiles> {
         self.write_durable(|tx| {
-            let mut settled = Settled::default();
+            let mut settled = MergedFiles::default();
             for member in &call.members {
                 let Some(item_of) = file_of(tx, &member.media)? else { continue };
                 set_present(tx, call.dir, item_of, true)?;
@@ -169,7 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn send_in_their_own_right(&self) -> Result<usize> {
+    pub fn upload_duplicates_separately(&self) -> Result<usize> {
         self.write(|tx| {
             // What is known of them when they have become the same item is known of that.
             let sql = format!(
@@ -185,7 +185,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn would_leave(&self, dir: DirId, name: &EntryName) -> Result<bool> {
+    pub fn causes_removal(&self, dir: DirId, name: &EntryName) -> Result<bool> {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
@@ -203,7 +203,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn would_join(
+    pub fn causes_addition(
         &self,
         file: FileId,
         dir: DirId,
@@ -211,7 +211,7 @@ impl Store {
     ) -> Result<bool> {
         let (old_dir, old_name) = instead.unzip();
         self.read(|db| {
-            let file = survivor(db, file)?;
+            let file = resolve_merged(db, file)?;
             Ok(db
                 .prepare_cached(
                     "SELECT 1 FROM files f JOIN dirs d ON d.id = ?2 WHERE f.id = ?1 AND NOT d.local \
@@ -272,7 +272,7 @@ impl Store {
             Ok(db
                 .prepare_cached(&format!(
                     "SELECT u.file, u.seq, t.id, t.media FROM uploads u JOIN files f ON f.id = u.file \
-                     JOIN files t ON t.id = (SELECT t.id FROM files t WHERE {SETTLED_TWIN} ORDER BY t.id LIMIT 1) \
+                     JOIN files t ON t.id = (SELECT t.id FROM files t WHERE {COMMITTED_DUPLICATE} ORDER BY t.id LIMIT 1) \
                      WHERE u.state = ?1 AND f.sha256 IS NOT NULL \
                      AND EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1) \
                      AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1 AND NOT EXISTS \
@@ -295,9 +295,9 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<Settled> {
+    pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<MergedFiles> {
         self.write_durable(|tx| {
-            let mut settled = Settled::default();
+            let mut settled = MergedFiles::default();
             if let Some(item_of) = file_of(tx, &duplicate.media)? {
                 merge_if_current(tx, duplicate.file, duplicate.seq, item_of, &mut settled)?;
             }
@@ -306,7 +306,7 @@ impl Store {
     }
 }
 
-pub(super) fn is_left_by_some(db: &Connection, dir: DirId) -> Result<bool> {
+pub(super) fn has_pending_removals(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND want = 0 AND want <> present")?
         .exists([dir])?)
@@ -349,7 +349,7 @@ fn merge_if_current(
     file: FileId,
     seq: i64,
     into: FileId,
-    settled: &mut Settled,
+    settled: &mut MergedFiles,
 ) -> Result<()> {
     let current = tx
         .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
@@ -448,7 +448,7 @@ mod tests {
         };
         store.link(file, two, &name("b.jpg")).unwrap().unwrap();
         let call = store.additions(50).unwrap().unwrap();
-        let old = store.split(file, None, 0).unwrap();
+        let old = store.fork_version(file, None, 0).unwrap();
         store.begin_members(&call).unwrap();
         store.added(&call).unwrap();
         let surplus = store.removals(50).unwrap().unwrap();

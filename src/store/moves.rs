@@ -14,7 +14,7 @@ use crate::media::{AlbumId, DirId, EntryName};
 
 /// An album whose title at Google is not yet the one that its place here stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retitle {
+pub struct AlbumRename {
     /// Its directory.
     pub dir: DirId,
     /// Google's id.
@@ -30,7 +30,7 @@ pub struct Moved {
     from: (DirId, EntryName),
     replaced: Option<(DirId, (DirId, EntryName))>,
     /// What Google is to be told.
-    pub retitles: Vec<Retitle>,
+    pub renames: Vec<AlbumRename>,
 }
 
 impl Store {
@@ -81,16 +81,16 @@ impl Store {
                 }
             };
             move_dir(tx, dir, from.clone(), to)?;
-            let mut retitles = Vec::new();
+            let mut renames = Vec::new();
             for (album, title) in titles {
                 want_title(tx, *album, title)?;
-                retitles.extend(
-                    tx.prepare_cached(&format!("{RETITLES} AND dir = ?1"))?
-                        .query_row([album], retitle)
+                renames.extend(
+                    tx.prepare_cached(&format!("{PENDING_RENAMES} AND dir = ?1"))?
+                        .query_row([album], album_rename)
                         .optional()?,
                 );
             }
-            Ok(Ok(Moved { dir, from, replaced, retitles }))
+            Ok(Ok(Moved { dir, from, replaced, renames }))
         })
     }
 
@@ -123,11 +123,11 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn retitles(&self, limit: u32) -> Result<Vec<Retitle>> {
+    pub fn pending_album_renames(&self, limit: u32) -> Result<Vec<AlbumRename>> {
         self.read(|db| {
             Ok(db
-                .prepare_cached(&format!("{RETITLES} ORDER BY dir LIMIT ?1"))?
-                .query_map([limit], retitle)?
+                .prepare_cached(&format!("{PENDING_RENAMES} ORDER BY dir LIMIT ?1"))?
+                .query_map([limit], album_rename)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -136,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn retitled(&self, done: &Retitle) -> Result<()> {
+    pub fn album_renamed(&self, done: &AlbumRename) -> Result<()> {
         self.write_durable(|tx| {
             keep_former_title(tx, done.dir, &done.title, SystemTime::now())?;
             tx.execute(
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn retitle_refused(&self, refused: &Retitle) -> Result<()> {
+    pub fn album_rename_refused(&self, refused: &AlbumRename) -> Result<()> {
         self.write(|tx| {
             // What is kept is not Google's title, so the next listing brings a change of it.
             let changed = tx.execute(
@@ -167,11 +167,11 @@ impl Store {
     }
 }
 
-const RETITLES: &str =
+const PENDING_RENAMES: &str =
     "SELECT dir, remote, wanted FROM albums WHERE wanted IS NOT NULL AND remote IS NOT NULL";
 
-fn retitle(row: &Row<'_>) -> rusqlite::Result<Retitle> {
-    Ok(Retitle { dir: row.get(0)?, album: row.get(1)?, title: row.get(2)? })
+fn album_rename(row: &Row<'_>) -> rusqlite::Result<AlbumRename> {
+    Ok(AlbumRename { dir: row.get(0)?, album: row.get(1)?, title: row.get(2)? })
 }
 
 fn place(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
@@ -243,7 +243,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let dir = album(&store, "A");
         let moved = moved(&store, dir, "Z");
-        store.retitled(&moved.retitles[0]).unwrap();
+        store.album_renamed(&moved.renames[0]).unwrap();
         let listing = store.next_listing().unwrap();
         store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
         store.albums_complete(&pass(listing)).unwrap();
@@ -259,7 +259,7 @@ mod tests {
         let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
         let dir = album(&store, "A");
         for title in ["B", "C"] {
-            store.retitled(&moved(&store, dir, title).retitles[0]).unwrap();
+            store.album_renamed(&moved(&store, dir, title).renames[0]).unwrap();
         }
         for (shown, place) in [("A", "C"), ("B", "C"), ("r1", "r1"), ("B", "r1"), ("C", "C")] {
             let listing = store.next_listing().unwrap();
@@ -286,8 +286,8 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let dir = album(&store, "A");
         let moved = moved(&store, dir, "Z");
-        assert_eq!(store.retitles(9).unwrap(), moved.retitles);
-        store.retitle_refused(&moved.retitles[0]).unwrap();
+        assert_eq!(store.pending_album_renames(9).unwrap(), moved.renames);
+        store.album_rename_refused(&moved.renames[0]).unwrap();
         assert_eq!(store.albums_listed_at().unwrap(), None, "it is asked for at the next look");
         let listing = store.next_listing().unwrap();
         store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
@@ -316,6 +316,6 @@ mod tests {
         assert_eq!(names(&store, DirId::ROOT), ["Empty"]);
         store.move_undone(&moved, &[(dir, "A".into())]).unwrap();
         assert_eq!(names(&store, DirId::ROOT), ["A", "Empty"]);
-        assert_eq!(store.retitles(9).unwrap(), []);
+        assert_eq!(store.pending_album_renames(9).unwrap(), []);
     }
 }

@@ -5,13 +5,13 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::journal::HAS_TWIN;
+use super::journal::HAS_DUPLICATE;
 use super::{Result, Store, UploadState};
 use crate::media::{DirId, FileId};
 
 /// What has changed by settling a call.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub struct MergedFiles {
     /// Files that turned out to be the same as another, which has their names now.
     pub merged: Vec<(FileId, FileId)>,
 }
@@ -22,7 +22,7 @@ pub struct Backlog {
     /// Files being written.
     pub open: u64,
     /// Files that stay here.
-    pub scratch: u64,
+    pub temporary: u64,
     /// Files to be uploaded.
     pub sealed: u64,
     /// Bytes of those, but for files whose bytes are known to be sent already, or to be on their way.
@@ -55,7 +55,7 @@ impl Backlog {
 
 /// What of a part of the tree Google has still to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pending {
+pub enum PendingChanges {
     /// Nothing.
     Nothing,
     /// Only that items it has are to be in further albums, or in fewer.
@@ -66,7 +66,7 @@ pub enum Pending {
 
 /// A part of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum SyncScope {
     /// Everything.
     All,
     /// A directory with everything below it.
@@ -84,7 +84,7 @@ impl Store {
         self.read(|db| {
             let mut backlog = Backlog::default();
             let mut statement = db.prepare_cached(&format!(
-                "SELECT u.state, count(*), coalesce(sum(f.size) FILTER (WHERE NOT ({HAS_TWIN})), 0) \
+                "SELECT u.state, count(*), coalesce(sum(f.size) FILTER (WHERE NOT ({HAS_DUPLICATE})), 0) \
                  FROM uploads u JOIN files f ON f.id = u.file GROUP BY u.state"
             ))?;
             let mut rows = statement.query([])?;
@@ -92,7 +92,7 @@ impl Store {
                 let count = row.get(1)?;
                 match row.get(0)? {
                     UploadState::Open => backlog.open = count,
-                    UploadState::Scratch => backlog.scratch = count,
+                    UploadState::Temporary => backlog.temporary = count,
                     UploadState::Sealed => {
                         backlog.sealed = count;
                         backlog.sealed_bytes = row.get(2)?;
@@ -122,7 +122,7 @@ impl Store {
     pub fn sealed_among(&self, files: &[FileId]) -> Result<(u64, u64)> {
         self.read(|db| {
             let mut bytes_of = db.prepare_cached(&format!(
-                "SELECT CASE WHEN {HAS_TWIN} THEN 0 ELSE coalesce(f.size, 0) END \
+                "SELECT CASE WHEN {HAS_DUPLICATE} THEN 0 ELSE coalesce(f.size, 0) END \
                  FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND u.state = ?2"
             ))?;
             let mut sealed = (0, 0);
@@ -142,7 +142,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn pending(&self, scope: Scope) -> Result<Pending> {
+    pub fn pending_changes(&self, scope: SyncScope) -> Result<PendingChanges> {
         self.read(|db| {
             let (with, of_upload, of_member) = within(scope);
             let is_there = |what: &str| -> Result<bool> {
@@ -160,11 +160,11 @@ impl Store {
                  AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member}"
             );
             Ok(if is_there(&files)? {
-                Pending::Files
+                PendingChanges::Files
             } else if is_there(&memberships)? {
-                Pending::Memberships
+                PendingChanges::Memberships
             } else {
-                Pending::Nothing
+                PendingChanges::Nothing
             })
         })
     }
@@ -173,7 +173,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn failed_count(&self, scope: Scope) -> Result<u64> {
+    pub fn failed_count(&self, scope: SyncScope) -> Result<u64> {
         self.read(|db| {
             let (with, _, of_member) = within(scope);
             Ok(db
@@ -186,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn open_count(&self, scope: Scope, files: &[FileId]) -> Result<u64> {
+    pub fn open_count(&self, scope: SyncScope, files: &[FileId]) -> Result<u64> {
         self.read(|db| {
             let (with, of_upload, _) = within(scope);
             let mut query = db.prepare_cached(&format!(
@@ -242,14 +242,14 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn half_written(&self) -> Result<Vec<FileId>> {
+    pub fn temporary_files(&self) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
                     "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file \
                      WHERE u.state = ?1 AND f.size > 0 ORDER BY u.file",
                 )?
-                .query_map([UploadState::Scratch], |row| row.get(0))?
+                .query_map([UploadState::Temporary], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -269,21 +269,21 @@ impl Store {
 }
 
 /// SQL for a scope: a preamble, a condition on an upload `u`, a condition on a row `m` with `dir` and `file`.
-fn within(scope: Scope) -> (&'static str, &'static str, &'static str) {
+fn within(scope: SyncScope) -> (&'static str, &'static str, &'static str) {
     match scope {
-        Scope::All => ("", "?1 IS NOT NULL", "?1 IS NOT NULL"),
-        Scope::Dir(_) => (
+        SyncScope::All => ("", "?1 IS NOT NULL", "?1 IS NOT NULL"),
+        SyncScope::Dir(_) => (
             "WITH RECURSIVE below(id) AS (SELECT ?1 UNION SELECT d.id FROM dirs d JOIN below ON d.parent = below.id)",
             "EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND m.dir IN (SELECT id FROM below))",
             "m.dir IN (SELECT id FROM below)",
         ),
-        Scope::File(_) => ("", "u.file = ?1", "m.file = ?1"),
+        SyncScope::File(_) => ("", "u.file = ?1", "m.file = ?1"),
     }
 }
 
-fn scope_number(scope: Scope) -> i64 {
+fn scope_number(scope: SyncScope) -> i64 {
     match scope {
-        Scope::All => 0,
-        Scope::Dir(DirId(number)) | Scope::File(FileId(number)) => number,
+        SyncScope::All => 0,
+        SyncScope::Dir(DirId(number)) | SyncScope::File(FileId(number)) => number,
     }
 }

@@ -23,13 +23,13 @@ CREATE TABLE albums (
     remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
     title           TEXT NOT NULL,      -- as Google has it
     wanted          TEXT,               -- as it shall be called there, if otherwise: it was moved here
-    misplaced       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
+    conflict_name       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
-    told_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
-    excess          INTEGER NOT NULL DEFAULT 0,  -- what the count has beyond what listings show
-    suspect         INTEGER NOT NULL DEFAULT 0,  -- 1: the count cannot be explained by what is known
-    fruitless       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count led to for nothing
+    described_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
+    count_offset          INTEGER NOT NULL DEFAULT 0,  -- what the count has beyond what listings show
+    count_mismatch         INTEGER NOT NULL DEFAULT 0,  -- 1: the count cannot be explained by what is known
+    useless_relists       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count led to for nothing
     made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was made from here; 0: it was not
     listed_at       INTEGER,            -- when that listing was complete; NULL: never
     seen            INTEGER NOT NULL DEFAULT 0,  -- the last listing of albums that had it

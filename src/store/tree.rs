@@ -40,11 +40,11 @@ pub struct AlbumState {
     /// How many items Google said it has, when it last said so: a hint.
     pub count_hint: u64,
     /// When Google last described the album.
-    pub told_at: SystemTime,
+    pub described_at: SystemTime,
     /// That hint cannot be explained by what was listed and by what has been changed here since.
-    pub suspect: bool,
+    pub count_mismatch: bool,
     /// Listings in a row that the hint has led to and that brought nothing new.
-    pub fruitless: u32,
+    pub useless_relists: u32,
     /// When that listing was complete; `None` if there has been none.
     pub listed_at: Option<SystemTime>,
 }
@@ -117,7 +117,7 @@ impl Store {
             let row = db
                 .prepare_cached(
                     "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_at, \
-                     a.told_at, a.suspect, a.fruitless, d.names_changed_ns, d.local \
+                     a.described_at, a.count_mismatch, a.useless_relists, d.names_changed_ns, d.local \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
@@ -128,9 +128,9 @@ impl Store {
                             title: row.get(4)?,
                             count_hint: row.get(5)?,
                             listed_at: row.get::<_, Option<i64>>(6)?.map(from_millis),
-                            told_at: from_millis(row.get(7)?),
-                            suspect: row.get(8)?,
-                            fruitless: row.get(9)?,
+                            described_at: from_millis(row.get(7)?),
+                            count_mismatch: row.get(8)?,
+                            useless_relists: row.get(9)?,
                         }),
                     };
                     // The root has no name; its row stands in itself.
@@ -279,7 +279,7 @@ impl Store {
                     "SELECT count(DISTINCT e.file) FROM entries e LEFT JOIN uploads u ON u.file = e.file \
                      WHERE e.dir = ?1 AND e.name <> ?3 AND e.file IS NOT ?2 AND u.state IS NOT ?4",
                 )?
-                .query_row(params![dir, file, name, UploadState::Scratch], |row| row.get(0))?;
+                .query_row(params![dir, file, name, UploadState::Temporary], |row| row.get(0))?;
             Ok(items >= max)
         })
     }
@@ -296,7 +296,7 @@ impl Store {
         name: &EntryName,
     ) -> Result<Result<(), TreeError>> {
         self.write_durable_asked(&[(dir, name)], |tx| {
-            let file = survivor(tx, file)?;
+            let file = resolve_merged(tx, file)?;
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
@@ -460,7 +460,7 @@ pub(super) fn dir_path(db: &Connection, dir: DirId) -> Result<String> {
 }
 
 /// Follows `merged_into` to the file that has the names now.
-pub(super) fn survivor(db: &Connection, mut file: FileId) -> Result<FileId> {
+pub(super) fn resolve_merged(db: &Connection, mut file: FileId) -> Result<FileId> {
     loop {
         let next: Option<FileId> = db
             .prepare_cached("SELECT merged_into FROM files WHERE id = ?1")?

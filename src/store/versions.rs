@@ -26,7 +26,12 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn split(&self, file: FileId, base: Option<ContentHash>, size: u64) -> Result<FileId> {
+    pub fn fork_version(
+        &self,
+        file: FileId,
+        base: Option<ContentHash>,
+        size: u64,
+    ) -> Result<FileId> {
         self.write_durable(|tx| {
             tx.execute("INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1", [file])?;
             let old = FileId(tx.last_insert_rowid());
@@ -71,10 +76,10 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn abandon_edit(&self, file: FileId) -> Result<bool> {
+    pub fn revert_edit(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| match replaced_by(tx, file)? {
             Some(old) if is_settled(tx, old)? => {
-                rejoin(tx, file, old)?;
+                restore_version(tx, file, old)?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -87,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn make_way(&self, dir: DirId, file: FileId) -> Result<bool> {
+    pub fn reserve_slot(&self, dir: DirId, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             if let Some(old) = replaced_by(tx, file)? {
                 drop_member(tx, dir, old)?;
@@ -98,7 +103,7 @@ impl Store {
                      WHERE u.replaces IS NOT NULL AND m.dir = ?1 AND m.present <> 0",
                 )?
                 .exists([dir])?;
-            Ok(is_edited || super::memberships::is_left_by_some(tx, dir)?)
+            Ok(is_edited || super::memberships::has_pending_removals(tx, dir)?)
         })
     }
 
@@ -183,7 +188,7 @@ fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
 
 /// Puts the old version back if the new one has the bytes that its writer began with, or those of the
 /// old version, and Google has that for certain.
-pub(super) fn rejoin_if_same(
+pub(super) fn revert_if_same(
     tx: &Transaction<'_>,
     file: FileId,
     sha256: ContentHash,
@@ -198,12 +203,12 @@ pub(super) fn rejoin_if_same(
     if !same || !is_settled(tx, old)? {
         return Ok(false);
     }
-    rejoin(tx, file, old)?;
+    restore_version(tx, file, old)?;
     Ok(true)
 }
 
-/// The reverse of [`Store::split`]. The file keeps its own time of modification.
-fn rejoin(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()> {
+/// The reverse of [`Store::fork_version`]. The file keeps its own time of modification.
+fn restore_version(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()> {
     move_item(tx, old, file)?;
     tx.execute(
         "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
@@ -345,10 +350,10 @@ mod tests {
             panic!("not listed")
         };
         let other = store.create_file(trip, &name("b.jpg"), 0).unwrap().unwrap();
-        assert!(!store.make_way(trip, other).unwrap());
-        store.split(edited, None, 0).unwrap();
-        assert!(store.make_way(trip, other).unwrap());
-        assert!(!store.make_way(album(&store, "Other"), other).unwrap());
+        assert!(!store.reserve_slot(trip, other).unwrap());
+        store.fork_version(edited, None, 0).unwrap();
+        assert!(store.reserve_slot(trip, other).unwrap());
+        assert!(!store.reserve_slot(album(&store, "Other"), other).unwrap());
     }
 
     #[test]

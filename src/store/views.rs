@@ -179,7 +179,7 @@ impl Store {
                  WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
             )?
             .execute(params![view, certain])?;
-            let doubtful = tx
+            let needs_confirmation = tx
                 .prepare_cached(
                     "SELECT 1 FROM view_entries \
                      WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
@@ -197,7 +197,7 @@ impl Store {
                 )?;
             }
             // Complete, but due again.
-            let due = doubtful && !pass.last;
+            let due = needs_confirmation && !pass.last;
             let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
             tx.prepare_cached(
                 "INSERT INTO views (view, listed_at, listing, requests, behind) VALUES (?1, ?2, ?3, ?4, 1) \
@@ -205,7 +205,7 @@ impl Store {
                  listing = excluded.listing, requests = excluded.requests, behind = 1",
             )?
             .execute(params![view, to_millis(at), listing, requests])?;
-            Ok(doubtful)
+            Ok(needs_confirmation)
         })
     }
 
@@ -478,8 +478,8 @@ mod tests {
         for listing in 2..4 {
             assert!(store.view_listed(View::All, &items[1..], listing).unwrap());
             assert!(!store.view_listed(View::All, &items[1..], listing).unwrap(), "seen before");
-            let doubtful = store.view_complete(View::All, &pages(listing), 2).unwrap();
-            shown.push((names(&store, View::All).len(), doubtful));
+            let needs_confirmation = store.view_complete(View::All, &pages(listing), 2).unwrap();
+            shown.push((names(&store, View::All).len(), needs_confirmation));
         }
         assert_eq!(shown, [(2, true), (1, false)]);
     }

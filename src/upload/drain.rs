@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::pipeline::Pipeline;
 use super::shared::Waiter;
 use super::trouble::Trouble;
-use crate::store::{self, Pending, Scope, Store};
+use crate::store::{self, PendingChanges, Store, SyncScope};
 
 /// Why waiting came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ impl Pipeline {
     /// # Errors
     /// [`DrainError::Failed`] if a file in `scope` was rejected, now or earlier. [`DrainError::HeldUp`] if nothing
     /// goes on before somebody logs in again or makes room at Google; the worker tries once more first.
-    pub async fn drain(&self, scope: Scope) -> Result<(), DrainError> {
+    pub async fn drain(&self, scope: SyncScope) -> Result<(), DrainError> {
         let shared = &self.shared;
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
@@ -49,8 +49,8 @@ impl Pipeline {
         self.try_now();
         loop {
             progress.borrow_and_update();
-            let pending = shared.store.run(move |store| store.pending(scope)).await?;
-            if pending == Pending::Nothing {
+            let pending = shared.store.run(move |store| store.pending_changes(scope)).await?;
+            if pending == PendingChanges::Nothing {
                 break;
             }
             let trouble = shared.trouble.lock().clone();

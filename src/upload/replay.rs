@@ -33,7 +33,7 @@ pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     for file in shared.store.open_files()? {
         settle_open(shared, file)?;
     }
-    for file in shared.store.half_written()? {
+    for file in shared.store.temporary_files()? {
         settle_named(shared, file)?;
     }
     sweep(shared)
@@ -76,7 +76,7 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
         shared.remember(path, INTERRUPTED.to_owned());
         return Ok(());
     }
-    if shared.store.abandon_edit(file)? {
+    if shared.store.revert_edit(file)? {
         shared.spool.discard(file);
         return Ok(());
     }
@@ -146,9 +146,9 @@ fn set_apart(shared: &Shared, file: FileId) -> Result<(), Error> {
     }
     let size = shared.spool.stat(file)?.size;
     match shared.store.reopen(file)? {
-        Reopened::Open => shared.store.learn_size(file, size)?,
+        Reopened::Open => shared.store.set_size(file, size)?,
         Reopened::InFlight | Reopened::NotStaged => {
-            shared.store.split(file, None, size)?;
+            shared.store.fork_version(file, None, size)?;
         }
     }
     let draft = shared.drafts.lock(file);

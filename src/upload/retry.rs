@@ -60,5 +60,5 @@ pub fn retry(
         // It has arrived, or is on its way by another name; or the store says what it is instead.
         _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None },
     };
-    Ok(store.failed_again(from, to, replace, &facts).map_err(SealError::from)??)
+    Ok(store.retry_failed(from, to, replace, &facts).map_err(SealError::from)??)
 }

@@ -11,7 +11,7 @@ use super::pipeline::Pipeline;
 use super::room::Need;
 use super::shared::Waiter;
 use crate::media::FileId;
-use crate::store::{self, Pending, Scope};
+use crate::store::{self, PendingChanges, SyncScope};
 
 /// How long a writer waits while nothing moves at all.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -95,14 +95,16 @@ impl Pipeline {
                 return Ok(());
             }
             let trouble = shared.trouble.lock().clone();
-            if let Some(trouble) = trouble.filter(|it| it.leaves_to_a_person(Pending::Files)) {
+            if let Some(trouble) = trouble.filter(|it| it.leaves_to_a_person(PendingChanges::Files))
+            {
                 return Err(NoRoom::HeldUp(trouble.text));
             }
             if more > spool.room().most(spool.dir())? {
                 return Err(NoRoom::Stuck);
             }
             let may_move = shared.drafts.any_may_be_closed()
-                || shared.store.run(|store| store.pending(Scope::All)).await? == Pending::Files;
+                || shared.store.run(|store| store.pending_changes(SyncScope::All)).await?
+                    == PendingChanges::Files;
             let now = state();
             let still = moved.0.elapsed();
             if now != moved.1 {

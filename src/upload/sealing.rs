@@ -68,12 +68,12 @@ impl Pipeline {
         match content {
             None => {
                 shared.spool.create(file)?;
-                shared.store.split(file, None, 0)?;
+                shared.store.fork_version(file, None, 0)?;
             }
             Some(content) => {
                 // Aside until the journal knows of the edit: a copy that a crash leaves there belongs to nobody.
                 let (hash, size) = shared.spool.fill(file, content)?;
-                shared.store.split(file, Some(hash), size)?;
+                shared.store.fork_version(file, Some(hash), size)?;
                 shared.spool.adopt_version(file, file)?;
             }
         }
@@ -96,7 +96,7 @@ impl Pipeline {
             Reopened::Open => {}
             Reopened::NotStaged => {
                 // Google may have seen half a file, sent when a copied descriptor was closed.
-                let back = was_closing && shared.store.failed_reopened(file)?;
+                let back = was_closing && shared.store.reopen_failed(file)?;
                 if !back {
                     return Err(Error::Rejected);
                 }
@@ -105,7 +105,7 @@ impl Pipeline {
                 // Google may have the version before this write at any moment: it must keep its bytes.
                 shared.spool.keep_version(file)?;
                 let size = std::fs::metadata(shared.spool.path(file))?.len();
-                let old = shared.store.split(file, None, size)?;
+                let old = shared.store.fork_version(file, None, size)?;
                 shared.spool.adopt_version(file, old)?;
             }
         }
@@ -166,7 +166,7 @@ impl Pipeline {
     /// See [`SealError`].
     pub fn check_name(&self, file: FileId, dir: DirId, name: &EntryName) -> Result<(), SealError> {
         let shared = &self.shared;
-        if shared.store.upload_state(file)? != Some(UploadState::Scratch)
+        if shared.store.upload_state(file)? != Some(UploadState::Temporary)
             || self.stays_here(dir, name)?
         {
             return Ok(());
@@ -186,7 +186,7 @@ impl Pipeline {
         let shared = &self.shared;
         let draft = shared.drafts.lock(file);
         let outcome = match shared.store.upload_state(file)? {
-            Some(UploadState::Scratch) => shared.seal_named(&draft),
+            Some(UploadState::Temporary) => shared.seal_named(&draft),
             Some(UploadState::Sealed | UploadState::Uploaded) => {
                 let names = shared.store.names_in_albums(file)?;
                 let temporary = names.iter().all(accept::is_temporary_name);
@@ -277,7 +277,7 @@ impl Shared {
                 Ok(_) => {}
                 Err(err) if err.is_rejection() => {
                     // Only sealing keeps the size, and it has not come to that.
-                    self.store.learn_size(draft.file(), self.spool.stat(draft.file())?.size)?;
+                    self.store.set_size(draft.file(), self.spool.stat(draft.file())?.size)?;
                     self.reject(draft, rejection_of(&err), &err.to_string())?;
                 }
                 Err(err) => return Err(err),

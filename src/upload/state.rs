@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use crate::api;
 use crate::media::{ContentHash, FileId, MediaItem, UploadToken};
 use crate::store::{
-    CreateCall, Created, Hashed, Ready, Result, Settled, Startable, Store, Unconfirmed,
+    CreateCall, CreateOutcome, Hashed, MergedFiles, Ready, Result, Startable, Store, Unconfirmed,
 };
 
 /// Durable here; Google has nothing, or a part of the bytes.
@@ -70,7 +70,7 @@ impl Creating {
     /// A call that was made before, and whose outcome is not known. To be made again: equal bytes give the
     /// same item (reference §7.6).
     pub(super) async fn unsettled(store: &Store, now: SystemTime) -> Result<Option<Self>> {
-        Ok(store.run(move |store| store.unsettled_create(now)).await?.map(Self))
+        Ok(store.run(move |store| store.unanswered_create(now)).await?.map(Self))
     }
 
     pub(super) fn call(&self) -> &CreateCall {
@@ -96,11 +96,15 @@ impl Creating {
     }
 
     /// The answer is known, for each file in order.
-    pub(super) async fn settled(self, store: &Store, outcomes: Vec<Created>) -> Result<Settled> {
+    pub(super) async fn settled(
+        self,
+        store: &Store,
+        outcomes: Vec<CreateOutcome>,
+    ) -> Result<MergedFiles> {
         let CreateCall { call, items, .. } = self.0;
         let tokens = items.into_iter().map(|item| item.token);
         let outcomes: Vec<_> = tokens.zip(outcomes).collect();
-        store.run(move |store| store.settle_create(call, &outcomes)).await
+        store.run(move |store| store.record_create_outcomes(call, &outcomes)).await
     }
 
     /// The answer is lost: the files stay asked for.

@@ -78,7 +78,7 @@ async fn attempt(
             let (next, sealed) = sealed.hashed(&shared.store, sha256, sha1).await?;
             match next {
                 Hashed::Upload => sealed,
-                Hashed::Twin => return Ok(Outcome::Twin),
+                Hashed::Duplicate => return Ok(Outcome::Twin),
                 Hashed::Outdated => return Ok(Outcome::Done),
                 Hashed::Unchanged => {
                     blocking(shared, move |shared| {

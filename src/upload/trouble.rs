@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::api::{Advice, Error, Scope};
-use crate::store::Pending;
+use crate::store::PendingChanges;
 
 /// How long to wait before a full account or a missing login is looked at again, at least. In seconds they
 /// are not over, and each look costs a request.
@@ -123,9 +123,9 @@ impl Trouble {
     }
 
     /// Whether nothing of what is pending goes on before somebody does something.
-    pub(super) fn leaves_to_a_person(&self, pending: Pending) -> bool {
+    pub(super) fn leaves_to_a_person(&self, pending: PendingChanges) -> bool {
         self.waits_for_a_person()
-            && (self.kind != TroubleKind::Permission || pending == Pending::Memberships)
+            && (self.kind != TroubleKind::Permission || pending == PendingChanges::Memberships)
     }
 }
 

@@ -17,7 +17,7 @@ use gphotosfs::fs::{
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::{DirId, FileId};
 use gphotosfs::profile::Profile;
-use gphotosfs::store::{Scope, Store};
+use gphotosfs::store::{Store, SyncScope};
 use gphotosfs::upload::{self, DrainError, Pipeline};
 use gphotosfs_emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
 use sha2::{Digest, Sha256};
@@ -246,7 +246,7 @@ impl World {
     pub fn drain(&self) {
         let life = self.life();
         let drained =
-            async { tokio::time::timeout(PATIENCE, life.pipeline.drain(Scope::All)).await };
+            async { tokio::time::timeout(PATIENCE, life.pipeline.drain(SyncScope::All)).await };
         match life.runtime.block_on(drained) {
             Ok(Ok(()) | Err(DrainError::Failed { .. })) => {}
             Ok(Err(error)) => panic!("draining: {error}"),

@@ -169,7 +169,7 @@ fn kept(
     let look = || -> Result<_, store::Error> {
         // A directory that cannot be used is told with the disks.
         let Ok(dir) = profile.state_dir() else { return Ok(None) };
-        let Some(store) = Store::look(dir)? else { return Ok(None) };
+        let Some(store) = Store::open_read_only(dir)? else { return Ok(None) };
         let spent = kept_budget(&store)?.snapshot(Timestamp::now());
         Ok(Some((store.backlog()?, spent, kept_service(&store)?)))
     };

@@ -74,7 +74,7 @@ impl Fs {
             }
             _ => None,
         };
-        if !self.store.tell_attributes(info.id, INVALIDATION_DEADLINE).await? {
+        if !self.store.invalidate_attributes(info.id, INVALIDATION_DEADLINE).await? {
             return Err(Error::because(libc::EIO, "the kernel does not take note of a size"));
         }
         match fetched {

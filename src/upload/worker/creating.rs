@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::{Change, Earliest, HOLD_UP_MAX, TOKENS_MAX, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
 use crate::media::MediaItem;
-use crate::store::{self, CreateCall, CreateItem, Created, Settled};
+use crate::store::{self, CreateCall, CreateItem, CreateOutcome, MergedFiles};
 use crate::upload::batch::{self, Next, Rules};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
@@ -41,7 +41,7 @@ impl Worker {
             }
         };
         let Some(album) = creating.call().album.clone() else {
-            self.settle_all(creating, |_| Created::Refused(ALBUM_GONE.to_owned())).await;
+            self.settle_all(creating, |_| CreateOutcome::Refused(ALBUM_GONE.to_owned())).await;
             return Ok(false);
         };
         let client = self.shared.client.clone();
@@ -106,12 +106,16 @@ impl Worker {
         }
     }
 
-    fn read_result(&self, item: &CreateItem, result: Result<MediaItem, ItemStatus>) -> Created {
+    fn read_result(
+        &self,
+        item: &CreateItem,
+        result: Result<MediaItem, ItemStatus>,
+    ) -> CreateOutcome {
         let status = match result {
-            Ok(made) => return Created::Made(made),
+            Ok(made) => return CreateOutcome::Made(made),
             Err(status) => status,
         };
-        let again = |alone| Created::Again {
+        let again = |alone| CreateOutcome::Retry {
             alone,
             error: Some(status.to_string()),
             retry_at: Some(self.retry_at(item.attempts + 1)),
@@ -122,7 +126,7 @@ impl Worker {
             ItemVerdict::Duplicate if item.attempts + 1 < ATTEMPTS_MAX => again(true),
             // Google says the same of broken files and of odd duplicates: the second time it is believed.
             ItemVerdict::Doubtful if item.attempts == 0 => again(true),
-            _ => Created::Refused(status.to_string()),
+            _ => CreateOutcome::Refused(status.to_string()),
         }
     }
 
@@ -131,7 +135,7 @@ impl Worker {
         if error.is_album_missing() || error.is_album_not_writeable() {
             let reason =
                 if error.is_album_missing() { ALBUM_GONE.to_owned() } else { chain(error) };
-            self.settle_all(creating, |_| Created::Refused(reason.clone())).await;
+            self.settle_all(creating, |_| CreateOutcome::Refused(reason.clone())).await;
         } else if creating.call().items.len() > 1 {
             self.split(creating, false).await;
         } else {
@@ -147,9 +151,9 @@ impl Worker {
             }
             self.settle_all(creating, |item| {
                 if token && item.attempts + 1 < ATTEMPTS_MAX {
-                    Created::TokenLost(text.clone())
+                    CreateOutcome::TokenLost(text.clone())
                 } else {
-                    Created::Refused(text.clone())
+                    CreateOutcome::Refused(text.clone())
                 }
             })
             .await;
@@ -159,14 +163,15 @@ impl Worker {
     /// Whether there will be room for this file in its album when what is about to leave it has left.
     async fn is_way_made(&mut self, call: &CreateCall) -> bool {
         let (dir, file) = (call.dir, call.items.first().map(|item| item.file));
-        let made = self.store(move |store| file.map_or(Ok(false), |it| store.make_way(dir, it)));
+        let made =
+            self.store(move |store| file.map_or(Ok(false), |it| store.reserve_slot(dir, it)));
         made.await.unwrap_or(false)
     }
 
     /// The album is full until removals have been made: they come next.
     async fn wait_for_room(&mut self, creating: Creating) {
         let retry_at = Some(self.retry_at(1));
-        self.settle_all(creating, |_| Created::Again {
+        self.settle_all(creating, |_| CreateOutcome::Retry {
             alone: false,
             error: None,
             retry_at,
@@ -189,7 +194,7 @@ impl Worker {
                 let text = chain(error);
                 let retry_at =
                     creating.call().items.first().map(|it| self.retry_at(it.attempts + 1));
-                self.settle_all(creating, |_| Created::Again {
+                self.settle_all(creating, |_| CreateOutcome::Retry {
                     alone: true,
                     error: Some(text.clone()),
                     retry_at,
@@ -209,7 +214,7 @@ impl Worker {
 
     async fn split(&mut self, creating: Creating, maybe_made: bool) {
         let halves = creating.halves();
-        self.settle_all(creating, |_| Created::Again {
+        self.settle_all(creating, |_| CreateOutcome::Retry {
             alone: false,
             error: None,
             retry_at: None,
@@ -221,22 +226,26 @@ impl Worker {
         }
     }
 
-    async fn settle_all(&mut self, creating: Creating, outcome: impl Fn(&CreateItem) -> Created) {
+    async fn settle_all(
+        &mut self,
+        creating: Creating,
+        outcome: impl Fn(&CreateItem) -> CreateOutcome,
+    ) {
         let outcomes = creating.call().items.iter().map(outcome).collect();
         self.settle(creating, outcomes).await;
     }
 
-    async fn settle(&mut self, creating: Creating, outcomes: Vec<Created>) {
+    async fn settle(&mut self, creating: Creating, outcomes: Vec<CreateOutcome>) {
         let shared = self.shared.clone();
         for (item, outcome) in creating.call().items.iter().zip(&outcomes) {
             let path = || shared.path_of(item.file);
             match outcome {
-                Created::Made(_) | Created::Again { error: None, .. } => {}
-                Created::Again { error: Some(text), .. } | Created::TokenLost(text) => {
+                CreateOutcome::Made(_) | CreateOutcome::Retry { error: None, .. } => {}
+                CreateOutcome::Retry { error: Some(text), .. } | CreateOutcome::TokenLost(text) => {
                     tracing::warn!(path = path(), "will be tried again: {text}");
                     shared.remember(path(), text.clone());
                 }
-                Created::Refused(reason) => {
+                CreateOutcome::Refused(reason) => {
                     tracing::warn!(
                         path = path(),
                         reason,
@@ -271,7 +280,7 @@ impl Worker {
     }
 
     /// Passes on what has changed, and lets go of bytes that nobody needs any more.
-    pub(super) async fn apply(&mut self, settled: Settled) {
+    pub(super) async fn apply(&mut self, settled: MergedFiles) {
         let shared = self.shared.clone();
         self.store(move |store| {
             for (file, into) in settled.merged {

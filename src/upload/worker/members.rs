@@ -63,7 +63,7 @@ impl Worker {
     ) -> store::Result<Option<(Kind, MemberCall)>> {
         if self.members_stirred && self.shared.lacks_edit() {
             // Creating an item that is there puts it into the album as well, and needs no such permission.
-            let freed = self.shared.store.run(|store| store.send_in_their_own_right()).await?;
+            let freed = self.shared.store.run(|store| store.upload_duplicates_separately()).await?;
             if freed > 0 {
                 self.shared.wake.notify_one();
             }
@@ -163,7 +163,7 @@ impl Worker {
         }
         match kind {
             // The rows say that it was asked for: it is asked for again.
-            Kind::Add if error.is_album_full() && self.is_left_by_some(call.dir).await => {
+            Kind::Add if error.is_album_full() && self.has_pending_removals(call.dir).await => {
                 self.full = Some(call.dir);
             }
             Kind::Add => self.additions_refused(call, &error).await,
@@ -176,8 +176,8 @@ impl Worker {
     }
 
     /// Whether items are about to leave an album.
-    async fn is_left_by_some(&mut self, dir: DirId) -> bool {
-        self.store(move |store| store.is_left_by_some(dir)).await.unwrap_or(false)
+    async fn has_pending_removals(&mut self, dir: DirId) -> bool {
+        self.store(move |store| store.has_pending_removals(dir)).await.unwrap_or(false)
     }
 
     async fn members_changed(&mut self, kind: Kind, call: MemberCall) {
@@ -185,7 +185,7 @@ impl Worker {
         let settled = self
             .store(move |store| match kind {
                 Kind::Add => store.added(&call),
-                Kind::Remove => store.removed(&call).map(|()| store::Settled::default()),
+                Kind::Remove => store.removed(&call).map(|()| store::MergedFiles::default()),
             })
             .await;
         if let Some(settled) = settled {

@@ -1,6 +1,6 @@
 //! What the kernel may have cached and what is no longer so, kept until it has been told.
 //!
-//! Triggers (`changes.sql`) collect this in the transaction that changes a table, so no method here can forget to tell.
+//! Triggers (`invalidations.sql`) collect this in the transaction that changes a table, so no method here can forget to tell.
 //! A table of the connection's own is the queue: the same change is in it once, however often it comes, none is lost
 //! however many there are, and nothing of it is kept in memory.
 
@@ -16,7 +16,7 @@ use crate::media::{DirId, EntryName, FileId, View};
 
 /// Something visible that is not what it was: the kernel's caches must be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Invalidation {
     /// Names in a directory came or went, so its listing and its times are others.
     Dir(DirId),
     /// A file's attributes.
@@ -31,7 +31,7 @@ pub enum Change {
 
 /// What can be told at once, and four for what may have to wait until the kernel's locks are free: a directory that
 /// somebody waits in holds up few others.
-const LANES: usize = 5;
+const SHARDS: usize = 5;
 
 /// The one for what can be told at once: attributes and times.
 const AT_ONCE: [usize; 1] = [0];
@@ -41,7 +41,7 @@ const BATCH: u32 = 256;
 
 /// An answer that is on its way may bring the kernel attributes from before a change, about a file that it did not know
 /// when it was told of it. So it is told once more after this time, which no answer takes to arrive.
-const AGAIN: Duration = Duration::from_secs(1);
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
 
 /// After a failure of the database nothing is tried before this time.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,50 +56,50 @@ const KIND_VIEW_ENTRY: i64 = 5;
 /// Wakes those who tell.
 #[derive(Default)]
 pub(super) struct Signal {
-    lanes: [Lane; LANES],
+    shards: [Shard; SHARDS],
 }
 
 #[derive(Default)]
-struct Lane {
+struct Shard {
     // Held to look or to set.
-    stirred: Mutex<bool>,
+    dirty: Mutex<bool>,
     wake: Condvar,
     // Counts how often there was nothing left to tell.
-    rests: watch::Sender<u64>,
+    drained: watch::Sender<u64>,
 }
 
 impl Signal {
-    pub(super) fn wake(&self, lanes: &[usize]) {
-        for lane in lanes.iter().filter_map(|&lane| self.lanes.get(lane)) {
-            *lane.stirred.lock() = true;
-            lane.wake.notify_one();
+    pub(super) fn wake(&self, shards: &[usize]) {
+        for shard in shards.iter().filter_map(|&shard| self.shards.get(shard)) {
+            *shard.dirty.lock() = true;
+            shard.wake.notify_one();
         }
     }
 }
 
-/// The changes of one lane, to be told by a thread of its own.
-pub struct Changes {
-    lane: usize,
+/// The changes of one shard, to be told by a thread of its own.
+pub struct InvalidationShard {
+    shard: usize,
     connection: Weak<Mutex<Connection>>,
     signal: Arc<Signal>,
 }
 
-impl Changes {
+impl InvalidationShard {
     /// The next changes, waiting until there are some. `None` when the store is closed.
     ///
     /// # Errors
     /// If the database fails, a little later; what was to be told is still there, then.
-    pub fn next(&self) -> Option<Result<Vec<Change>>> {
-        let lane = self.signal.lanes.get(self.lane)?;
+    pub fn next(&self) -> Option<Result<Vec<Invalidation>>> {
+        let shard = self.signal.shards.get(self.shard)?;
         loop {
-            *lane.stirred.lock() = false;
+            *shard.dirty.lock() = false;
             let connection = self.connection.upgrade()?;
             let taken = {
                 let mut connection = connection.lock();
-                let taken = take(&mut connection, self.lane, SystemTime::now());
+                let taken = take(&mut connection, self.shard, SystemTime::now());
                 // Under the connection's lock, as `Store::told` demands.
                 if taken.as_ref().is_ok_and(|(changes, _)| changes.is_empty()) {
-                    lane.rests.send_modify(|rests| *rests += 1);
+                    shard.drained.send_modify(|drained| *drained += 1);
                 }
                 taken
             };
@@ -108,17 +108,17 @@ impl Changes {
                 Ok((changes, due)) if changes.is_empty() => due,
                 Ok((changes, _)) => return Some(Ok(changes)),
                 Err(error) => {
-                    let mut stirred = lane.stirred.lock();
-                    lane.wake.wait_until(&mut stirred, Instant::now() + PAUSE);
+                    let mut dirty = shard.dirty.lock();
+                    shard.wake.wait_until(&mut dirty, Instant::now() + PAUSE);
                     return Some(Err(error));
                 }
             };
-            let mut stirred = lane.stirred.lock();
+            let mut dirty = shard.dirty.lock();
             match due.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default()) {
-                _ if *stirred => {}
-                None => lane.wake.wait(&mut stirred),
+                _ if *dirty => {}
+                None => shard.wake.wait(&mut dirty),
                 Some(left) => {
-                    lane.wake.wait_until(&mut stirred, Instant::now() + left);
+                    shard.wake.wait_until(&mut dirty, Instant::now() + left);
                 }
             }
         }
@@ -130,15 +130,15 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn watch(&self) -> Result<Vec<Changes>> {
-        self.connection.lock().execute_batch(include_str!("changes.sql"))?;
+    pub fn track_invalidations(&self) -> Result<Vec<InvalidationShard>> {
+        self.connection.lock().execute_batch(include_str!("invalidations.sql"))?;
         let signal = self.signal.get_or_init(Arc::default);
-        let changes = |lane| Changes {
-            lane,
+        let changes = |shard| InvalidationShard {
+            shard,
             connection: Arc::downgrade(&self.connection),
             signal: signal.clone(),
         };
-        Ok((0..LANES).map(changes).collect())
+        Ok((0..SHARDS).map(changes).collect())
     }
 
     /// Waits until all that has changed by now has been told, if somebody is told at all; returns whether that was so
@@ -146,8 +146,8 @@ impl Store {
     ///
     /// # Errors
     /// If the program is ending.
-    pub async fn told(&self, within: Duration) -> Result<bool> {
-        self.told_in(std::array::from_fn::<_, LANES, _>(|lane| lane), within).await
+    pub async fn wait_invalidated(&self, within: Duration) -> Result<bool> {
+        self.wait_drained(std::array::from_fn::<_, SHARDS, _>(|shard| shard), within).await
     }
 
     /// Has a file's attributes told, because they are others than its row says, or others than it has said until now,
@@ -155,33 +155,39 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails, or the program is ending.
-    pub async fn tell_attributes(&self, file: FileId, within: Duration) -> Result<bool> {
+    pub async fn invalidate_attributes(&self, file: FileId, within: Duration) -> Result<bool> {
         if self.signal.get().is_none() {
             return Ok(true);
         }
         let note = move |tx: &Transaction<'_>| {
-            tx.prepare_cached("INSERT OR IGNORE INTO temp.changes (kind, number) VALUES (?1, ?2)")?
-                .execute(params![KIND_ATTRIBUTES, file])?;
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO temp.invalidations (kind, number) VALUES (?1, ?2)",
+            )?
+            .execute(params![KIND_ATTRIBUTES, file])?;
             Ok(())
         };
         self.run(move |store| store.write(note)).await?;
-        self.told_in(AT_ONCE, within).await
+        self.wait_drained(AT_ONCE, within).await
     }
 
-    async fn told_in<const N: usize>(&self, lanes: [usize; N], within: Duration) -> Result<bool> {
+    async fn wait_drained<const N: usize>(
+        &self,
+        shards: [usize; N],
+        within: Duration,
+    ) -> Result<bool> {
         let Some(signal) = self.signal.get().cloned() else { return Ok(true) };
         let subscribed = signal.clone();
-        let rests: Vec<_> = self
+        let drained: Vec<_> = self
             .run(move |store| {
                 // A rest that is counted after this lock was ours began after what was committed before.
                 let _lock = store.connection.lock();
-                let lanes = lanes.iter().filter_map(|&lane| subscribed.lanes.get(lane));
-                Ok(lanes.map(|lane| lane.rests.subscribe()).collect())
+                let shards = shards.iter().filter_map(|&shard| subscribed.shards.get(shard));
+                Ok(shards.map(|shard| shard.drained.subscribe()).collect())
             })
             .await?;
-        signal.wake(&lanes);
+        signal.wake(&shards);
         let all = async {
-            for mut rest in rests {
+            for mut rest in drained {
                 // It cannot be closed while we have `signal`.
                 let _ = rest.changed().await;
             }
@@ -191,10 +197,10 @@ impl Store {
 
     /// What is to be told now, for tests.
     #[cfg(test)]
-    pub(crate) fn untold(&self) -> Vec<Change> {
+    pub(crate) fn pending_invalidations(&self) -> Vec<Invalidation> {
         let now = SystemTime::now();
-        (0..LANES)
-            .flat_map(|lane| take(&mut self.connection.lock(), lane, now).unwrap().0)
+        (0..SHARDS)
+            .flat_map(|shard| take(&mut self.connection.lock(), shard, now).unwrap().0)
             .collect()
     }
 }
@@ -204,12 +210,12 @@ pub(super) struct Mark(i64);
 
 pub(super) fn mark(tx: &Transaction<'_>) -> Result<Mark> {
     Ok(Mark(
-        tx.prepare_cached("SELECT coalesce(max(id), 0) FROM temp.changes")?
+        tx.prepare_cached("SELECT coalesce(max(id), 0) FROM temp.invalidations")?
             .query_row([], |row| row.get(0))?,
     ))
 }
 
-/// The lanes that have something to tell since `mark`. The names that are `known` need not be told.
+/// The shards that have something to tell since `mark`. The names that are `known` need not be told.
 pub(super) fn since(
     tx: &Transaction<'_>,
     mark: &Mark,
@@ -217,12 +223,12 @@ pub(super) fn since(
 ) -> Result<Vec<usize>> {
     for (dir, name) in known {
         tx.prepare_cached(
-            "DELETE FROM temp.changes WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",
+            "DELETE FROM temp.invalidations WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",
         )?
         .execute(params![mark.0, KIND_ENTRY, dir, name])?;
     }
     Ok(tx
-        .prepare_cached("SELECT DISTINCT lane FROM temp.changes WHERE id > ?1")?
+        .prepare_cached("SELECT DISTINCT shard FROM temp.invalidations WHERE id > ?1")?
         .query_map([mark.0], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?)
 }
@@ -230,52 +236,52 @@ pub(super) fn since(
 /// Takes some changes that are due at `now`; if there are none, says when the next one is.
 fn take(
     connection: &mut Connection,
-    lane: usize,
+    shard: usize,
     now: SystemTime,
-) -> Result<(Vec<Change>, Option<SystemTime>)> {
+) -> Result<(Vec<Invalidation>, Option<SystemTime>)> {
     let tx = connection.transaction()?;
     let rows: Vec<(i64, i64, i64, Vec<u8>)> = tx
         .prepare_cached(
-            "SELECT id, kind, number, name FROM temp.changes WHERE lane = ?1 AND due <= ?2 \
+            "SELECT id, kind, number, name FROM temp.invalidations WHERE shard = ?1 AND due <= ?2 \
              ORDER BY due, id LIMIT ?3",
         )?
-        .query_map(params![lane, to_millis(now), BATCH], |row| {
+        .query_map(params![shard, to_millis(now), BATCH], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut changes = Vec::with_capacity(rows.len());
     for (id, kind, number, name) in rows {
-        tx.prepare_cached("DELETE FROM temp.changes WHERE id = ?1")?.execute([id])?;
+        tx.prepare_cached("DELETE FROM temp.invalidations WHERE id = ?1")?.execute([id])?;
         if kind == KIND_ATTRIBUTES {
             tx.prepare_cached(
-                "INSERT INTO temp.changes (kind, number, due) VALUES (?1, ?2, ?3) \
+                "INSERT INTO temp.invalidations (kind, number, due) VALUES (?1, ?2, ?3) \
                  ON CONFLICT DO UPDATE SET due = excluded.due",
             )?
             .execute(params![
                 KIND_ATTRIBUTES_AGAIN,
                 number,
-                to_millis(now + AGAIN)
+                to_millis(now + REPEAT_AFTER)
             ])?;
         }
         changes.push(match kind {
-            KIND_DIR => Change::Dir(DirId(number)),
-            KIND_ATTRIBUTES | KIND_ATTRIBUTES_AGAIN => Change::Attributes(FileId(number)),
+            KIND_DIR => Invalidation::Dir(DirId(number)),
+            KIND_ATTRIBUTES | KIND_ATTRIBUTES_AGAIN => Invalidation::Attributes(FileId(number)),
             KIND_ENTRY => {
                 let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
-                Change::Entry(DirId(number), name)
+                Invalidation::Entry(DirId(number), name)
             }
-            KIND_BYTES => Change::Bytes(FileId(number)),
+            KIND_BYTES => Invalidation::Bytes(FileId(number)),
             KIND_VIEW_ENTRY => {
                 let view = View::of_number(number).ok_or(Error::Corrupt("view"))?;
                 let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
-                Change::ViewEntry(view, name)
+                Invalidation::ViewEntry(view, name)
             }
             _ => return Err(Error::Corrupt("kind of change")),
         });
     }
     let due: Option<i64> = tx
-        .prepare_cached("SELECT min(due) FROM temp.changes WHERE lane = ?1")?
-        .query_row([lane], |row| row.get(0))?;
+        .prepare_cached("SELECT min(due) FROM temp.invalidations WHERE shard = ?1")?
+        .query_row([shard], |row| row.get(0))?;
     tx.commit()?;
     Ok((changes, due.map(from_millis)))
 }
@@ -289,7 +295,7 @@ mod tests {
     fn watched() -> (Store, DirId) {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
-        store.watch().unwrap();
+        store.track_invalidations().unwrap();
         (store, trip)
     }
 
@@ -312,36 +318,39 @@ mod tests {
             store.create_file(trip, name, 0).unwrap().unwrap();
         }
         // Whoever asked for a name knows it, and nobody has the listing with which it came twice.
-        assert_eq!(store.untold(), [Change::Dir(trip)]);
+        assert_eq!(store.pending_invalidations(), [Invalidation::Dir(trip)]);
         store.write(|tx| Ok(tx.execute("DELETE FROM entries", [])?)).unwrap();
         let (mut told, mut entries) = (Vec::new(), 0);
         loop {
-            let some = store.untold();
+            let some = store.pending_invalidations();
             if some.is_empty() {
                 break;
             }
             told.extend(some);
         }
         for name in names {
-            entries += told.iter().filter(|it| **it == Change::Entry(trip, name.clone())).count();
+            entries +=
+                told.iter().filter(|it| **it == Invalidation::Entry(trip, name.clone())).count();
         }
         assert_eq!(entries, 3 * BATCH as usize);
-        assert_eq!(told.iter().filter(|it| **it == Change::Dir(trip)).count(), 1);
+        assert_eq!(told.iter().filter(|it| **it == Invalidation::Dir(trip)).count(), 1);
     }
 
     #[test]
     fn whoever_waits_until_all_is_told_waits_for_what_is_being_told_as_well() {
         let (at_once, in_time) = (Duration::from_millis(20), Duration::from_secs(60));
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let told = |store: &Store, within| runtime.block_on(store.told(within)).unwrap();
+        let told =
+            |store: &Store, within| runtime.block_on(store.wait_invalidated(within)).unwrap();
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         let gate = Arc::new(Mutex::new(()));
-        for lane in store.watch().unwrap() {
+        for shard in store.track_invalidations().unwrap() {
             let gate = gate.clone();
             std::thread::spawn(move || {
-                while let Some(batch) = lane.next() {
-                    if batch.unwrap().iter().any(|change| matches!(change, Change::Entry(..))) {
+                while let Some(batch) = shard.next() {
+                    if batch.unwrap().iter().any(|change| matches!(change, Invalidation::Entry(..)))
+                    {
                         // So the kernel makes us wait if somebody waits in the directory.
                         drop(gate.lock());
                     }
@@ -355,7 +364,7 @@ mod tests {
         assert!(!told(&store, at_once));
         drop(closed);
         assert!(told(&store, in_time));
-        assert_eq!(store.untold(), []);
+        assert_eq!(store.pending_invalidations(), []);
     }
 
     #[test]
@@ -366,7 +375,7 @@ mod tests {
             Err(Error::ShuttingDown)
         });
         assert!(failed.is_err());
-        assert_eq!(store.untold(), []);
+        assert_eq!(store.pending_invalidations(), []);
     }
 
     #[test]
@@ -376,30 +385,33 @@ mod tests {
         let Some(Child::Dir(year)) = store.child(DirId::ROOT, &name("2019")).unwrap() else {
             panic!("no parent")
         };
-        store.untold();
+        store.pending_invalidations();
         store.remove_dir(year, &name("Day")).unwrap().unwrap();
-        let told = store.untold();
-        assert!(told.contains(&Change::Entry(DirId::ROOT, name("2019"))), "{told:?}");
-        assert!(!told.contains(&Change::Entry(year, name("Day"))), "{told:?} {day:?}");
+        let told = store.pending_invalidations();
+        assert!(told.contains(&Invalidation::Entry(DirId::ROOT, name("2019"))), "{told:?}");
+        assert!(!told.contains(&Invalidation::Entry(year, name("Day"))), "{told:?} {day:?}");
         let a = store.create_file(trip, &name("a"), 0).unwrap().unwrap();
         store.link(a, trip, &name("b")).unwrap().unwrap();
-        store.untold();
+        store.pending_invalidations();
         store.unlink(trip, &name("a")).unwrap().unwrap();
-        assert_eq!(store.untold(), [Change::Attributes(a), Change::Dir(trip)]);
+        assert_eq!(
+            store.pending_invalidations(),
+            [Invalidation::Attributes(a), Invalidation::Dir(trip)]
+        );
     }
 
     #[test]
     fn attributes_are_told_once_more_when_no_older_answer_can_be_on_its_way() {
         let (store, trip) = watched();
         let a = store.create_file(trip, &name("a"), 0).unwrap().unwrap();
-        store.untold();
+        store.pending_invalidations();
         store.set_times(a, None, Some(5)).unwrap();
         let now = SystemTime::now();
         let take = |at| take(&mut store.connection.lock(), 0, at).unwrap();
-        assert_eq!(take(now).0, [Change::Attributes(a)]);
+        assert_eq!(take(now).0, [Invalidation::Attributes(a)]);
         let (none, due) = take(now);
         assert!(none.is_empty());
-        assert_eq!(take(due.unwrap()), (vec![Change::Attributes(a)], None));
+        assert_eq!(take(due.unwrap()), (vec![Invalidation::Attributes(a)], None));
     }
 
     #[test]
@@ -407,10 +419,13 @@ mod tests {
         let (store, trip) = watched();
         let other = album(&store, "Other");
         store.items_listed(trip, &[item("a")], 1).unwrap();
-        store.untold();
+        store.pending_invalidations();
         store.items_listed(other, &[item("a")], 2).unwrap();
         let a = file(&store, trip, "a.jpg");
-        assert_eq!(store.untold(), [Change::Attributes(a), Change::Dir(other)]);
+        assert_eq!(
+            store.pending_invalidations(),
+            [Invalidation::Attributes(a), Invalidation::Dir(other)]
+        );
     }
 
     #[test]
@@ -418,25 +433,32 @@ mod tests {
         let (store, trip) = watched();
         store.items_listed(trip, &[item("a")], 1).unwrap();
         let a = file(&store, trip, "a.jpg");
-        store.split(a, None, 0).unwrap();
-        store.untold();
-        assert!(store.abandon_edit(a).unwrap());
-        assert!(store.untold().contains(&Change::Bytes(a)));
+        store.fork_version(a, None, 0).unwrap();
+        store.pending_invalidations();
+        assert!(store.revert_edit(a).unwrap());
+        assert!(store.pending_invalidations().contains(&Invalidation::Bytes(a)));
     }
 
     #[test]
     fn names_that_go_from_views_are_told() {
         let store = Store::in_memory().unwrap();
-        store.watch().unwrap();
+        store.track_invalidations().unwrap();
         store.view_listed(View::All, &[item("a"), item("b")], 1).unwrap();
-        store.untold();
+        store.pending_invalidations();
         store.view_listed(View::All, &[item("b")], 2).unwrap();
-        assert_eq!(store.untold(), []);
+        assert_eq!(store.pending_invalidations(), []);
         store.view_complete(View::All, &pass(2), 1).unwrap();
-        assert_eq!(store.untold(), [Change::ViewEntry(View::All, name("a.jpg"))]);
+        assert_eq!(
+            store.pending_invalidations(),
+            [Invalidation::ViewEntry(View::All, name("a.jpg"))]
+        );
         let b = store.view_child(View::All, &name("b.jpg")).unwrap().unwrap();
-        store.split(b, None, 0).unwrap();
-        assert!(store.untold().contains(&Change::ViewEntry(View::All, name("b.jpg"))));
+        store.fork_version(b, None, 0).unwrap();
+        assert!(
+            store
+                .pending_invalidations()
+                .contains(&Invalidation::ViewEntry(View::All, name("b.jpg")))
+        );
     }
 
     #[test]
