@@ -14,7 +14,7 @@ esac
 
 need_command fusermount3 fuse3
 need_command cc build-essential
-# The programs of tests/midnight.rs and tests/tools.rs.
+# The programs of tests/mount/midnight.rs and tests/mount/tools.rs.
 need_command faketime faketime
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin

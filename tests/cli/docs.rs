@@ -1,0 +1,115 @@
+//! Holds the documents to the code.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use clap::{Arg, Command, CommandFactory};
+use gphotosfs::cli::Cli;
+
+/// A setting, and the commands that have it: none for one that all have.
+struct Setting {
+    arg: Arg,
+    commands: Vec<String>,
+}
+
+fn settings() -> BTreeMap<String, Setting> {
+    fn collect(command: &Command, top: bool, found: &mut BTreeMap<String, Setting>) {
+        for arg in
+            command.get_arguments().filter(|arg| arg.get_env().is_some() && !arg.is_hide_set())
+        {
+            let setting = found
+                .entry(arg.get_id().to_string())
+                .or_insert_with(|| Setting { arg: arg.clone(), commands: Vec::new() });
+            if !top {
+                setting.commands.push(format!("`{}`", command.get_name()));
+            }
+        }
+        command.get_subcommands().for_each(|sub| collect(sub, false, found));
+    }
+    let mut found = BTreeMap::new();
+    collect(&Cli::command(), true, &mut found);
+    found
+}
+
+fn configuration() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n\
+         Made from the program's own definitions by `UPDATE_DOCS=1 cargo test --test cli docs`.\n\n\
+         Each setting is a flag, an environment variable and a key in `config.toml` in the profile's configuration directory,\n\
+         `~/.config/gphotosfs/PROFILE/`. A flag beats the environment, the environment beats the file. A `-o` option of `mount` beats all three.\n\
+         A value in the file is a string, a number, or `true` or `false`:\n\n    \
+         cache_size = \"20G\"\n    uploads = 8\n    allow_other = true\n",
+    );
+    for (key, Setting { arg, commands }) in settings() {
+        let flag = arg.get_long().unwrap();
+        let value = arg.get_action().takes_values().then(|| {
+            arg.get_value_names().map(|names| names[0].as_str().to_owned()).unwrap_or_default()
+        });
+        writeln!(text, "\n## `{key}`\n").unwrap();
+        writeln!(text, "{}.\n", arg.get_help().unwrap()).unwrap();
+        let whose = match commands.is_empty() {
+            true => "all commands".to_owned(),
+            false => commands.join(", "),
+        };
+        let value =
+            value.filter(|it| !it.is_empty()).map_or_else(String::new, |it| format!(" {it}"));
+        writeln!(text, "- flag of {whose}: `--{flag}{value}`").unwrap();
+        writeln!(text, "- environment: `{}`", arg.get_env().unwrap().to_str().unwrap()).unwrap();
+        for possible in
+            arg.get_possible_values().iter().filter(|_| !arg.is_hide_possible_values_set())
+        {
+            let help = possible.get_help().map(|it| format!(": {it}")).unwrap_or_default();
+            writeln!(text, "- `{}`{help}", possible.get_name()).unwrap();
+        }
+        if let [default] = arg.get_default_values() {
+            writeln!(text, "- default: `{}`", default.to_str().unwrap()).unwrap();
+        }
+        if key == "profile" {
+            writeln!(text, "- not a key of the file, which it chooses").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "no setting of the program")]
+fn the_configuration_reference_is_what_the_program_knows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
+    let made = configuration();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(kept, made, "run UPDATE_DOCS=1 cargo test --test cli docs");
+}
+
+/// Documents say what the program says, word for word: `` `a message` `` in a heading of TROUBLESHOOTING.md is in the
+/// sources.
+#[test]
+fn messages_that_are_explained_are_said() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for entry in walkdir::WalkDir::new(root.join("src")) {
+        let entry = entry.unwrap();
+        if entry.path().extension().is_some_and(|it| it == "rs") {
+            sources += &fs::read_to_string(entry.path()).unwrap();
+        }
+    }
+    // Long literals are broken with a backslash.
+    let sources = sources.split('\\').map(str::trim_start).collect::<Vec<_>>().join("");
+    let text = fs::read_to_string(root.join("docs/TROUBLESHOOTING.md")).unwrap();
+    let mut explained = 0;
+    for heading in text.lines().filter_map(|line| line.strip_prefix("## ")) {
+        // A single word is a name of something.
+        for message in heading.split('`').skip(1).step_by(2).filter(|it| it.contains(' ')) {
+            // `…` stands for what differs from case to case.
+            for part in message.split('…').map(str::trim).filter(|part| !part.is_empty()) {
+                assert!(sources.contains(part), "nothing says {part:?}");
+            }
+            explained += 1;
+        }
+    }
+    assert!(explained >= 10, "{explained} messages explained");
+}

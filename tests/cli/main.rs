@@ -1,0 +1,13 @@
+//! The built program without a mount, and rules that documents and sources keep.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[allow(dead_code)] // Other tests use the rest.
+#[path = "../support/script.rs"]
+mod script;
+
+mod docs;
+mod layers;
+mod login;
+mod program;
+mod semantics;

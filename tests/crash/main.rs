@@ -1,0 +1,218 @@
+//! The process dies at every named point and at any other instant; whatever was closed arrives once.
+//!
+//! Needs the feature `crash-points`: `cargo test --features crash-points --test crash`.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::io;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use gphotosfs::upload::crash;
+use gphotosfs_emulator::{Call, Faults};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use support::ledger::Ledger;
+use support::{World, jpeg, wait_for};
+
+/// Waits made for Google's sake are shorter by this.
+const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "10");
+/// More than is uploaded in one piece.
+const BIG: usize = (8 << 20) + 100_000;
+
+/// A service that takes its time, so that there are instants to hit.
+fn unhurried(faults: &mut Faults) {
+    faults.every_call.latency_ms = 15;
+    faults.on(Call::MediaItemsBatchCreate).latency_ms = 60;
+    for call in [Call::UploadRaw, Call::UploadChunk] {
+        faults.on(call).bytes_per_s = Some(60_000_000);
+    }
+}
+
+/// A world with a round of photos that has arrived.
+fn prepared() -> (World, Ledger) {
+    let world = World::new();
+    world.emulator.faults(unhurried);
+    let mut ledger = Ledger::default();
+    let mut served = world.serve(&[PACE]);
+    assert!(served.is_ready(), "{}", world.log());
+    world.sh("mkdir mnt/A mnt/B");
+    for at in 0..6 {
+        ledger.write(&world.mnt, &format!("A/0-{at}.jpg"), &jpeg(at, 5000)).unwrap();
+    }
+    world.sync();
+    world.sh("umount mnt");
+    served.ended();
+    (world, ledger)
+}
+
+/// Everything that users do to albums: to files of the last round, which have arrived or not, and to
+/// new ones. Ends with an error when the mount dies.
+fn work(world: &World, ledger: &mut Ledger, round: u32) -> io::Result<()> {
+    let mnt = &world.mnt;
+    let photo = |at: u32| jpeg(round * 100 + at, 4000 + at as usize * 3000);
+    let old = |at: u32| format!("A/{}-{at}.jpg", round - 1);
+    let new = |dir: &str, at: u32| format!("{dir}/{round}-{at}.jpg");
+    for at in 0..6 {
+        ledger.write(mnt, &new("A", at), &photo(at))?;
+    }
+    // Twins: in the same album, and in another one.
+    ledger.write(mnt, &new("A", 6), &photo(1))?;
+    ledger.write(mnt, &new("B", 2), &photo(2))?;
+    if ledger.holds(&old(0)) {
+        ledger.edit(mnt, &old(0), round)?;
+    }
+    if ledger.holds(&old(1)) {
+        ledger.remove(mnt, &old(1))?;
+    }
+    if ledger.holds(&old(2)) {
+        ledger.rename(mnt, &old(2), &format!("B/{round}-moved.jpg"))?;
+    }
+    if ledger.holds(&old(3)) {
+        ledger.write(mnt, &old(3), &photo(7))?;
+    }
+    if ledger.holds(&old(4)) {
+        ledger.link(mnt, &old(4), &format!("B/{round}-linked.jpg"))?;
+    }
+    // Files that are on their way.
+    ledger.edit(mnt, &new("A", 0), round + 1)?;
+    ledger.rename(mnt, &new("A", 3), &new("A", 33))?;
+    ledger.remove(mnt, &new("A", 5))?;
+    ledger.write(mnt, &new("A", 8), &jpeg(round * 100 + 8, BIG))?;
+    for at in 9..12 {
+        ledger.write(mnt, &new("B", at), &photo(at))?;
+    }
+    Ok(())
+}
+
+/// Mounts once more, waits until everything has arrived, and compares.
+fn recover(world: &World, ledger: &mut Ledger) {
+    let mut served = world.serve(&[PACE]);
+    assert!(served.is_ready(), "{}", world.log());
+    ledger.settle(&world.mnt).unwrap();
+    ledger.audit(world);
+    // What other tests start has our files open for an instant.
+    wait_for("the mount to be let go", || {
+        Command::new("umount").arg(&world.mnt).status().unwrap().success()
+    });
+    served.ended();
+}
+
+fn dies_at(point: &str, nth: u32) {
+    let (world, mut ledger) = prepared();
+    let mut served = world.serve(&[PACE, ("GPHOTOSFS_CRASH_AT", &format!("{point}:{nth}"))]);
+    assert!(served.is_ready(), "{point}: {}", world.log());
+    let worked = work(&world, &mut ledger, 1);
+    // The rest happens behind the copy.
+    served.ended();
+    eprintln!("{point}:{nth} came {}", if worked.is_ok() { "after" } else { "during" });
+    recover(&world, &mut ledger);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_at_any_crash_point() {
+    for point in crash::ALL {
+        // Closing comes there often: the first time there would be little to lose.
+        dies_at(point, if point.starts_with("seal") { 9 } else { 1 });
+    }
+}
+
+#[test]
+fn what_has_just_got_its_name_when_the_process_dies_arrives() {
+    let give_name = |from: &str, how: fn(&std::path::Path, &std::path::Path) -> io::Result<()>| {
+        let world = World::new();
+        // It is sealed when it is closed, and again under its name.
+        let mut served = world.serve(&[PACE, ("GPHOTOSFS_CRASH_AT", "seal-after-sync:2")]);
+        assert!(served.is_ready(), "{}", world.log());
+        world.photo("1.jpg", 1, 5000);
+        world.sh(&format!("mkdir mnt/A mnt/A/.tmp && cp 1.jpg mnt/A/{from}"));
+        how(&world.mnt.join("A").join(from), &world.mnt.join("A/1.jpg")).unwrap_err();
+        served.ended();
+        let mut served = world.serve(&[PACE]);
+        assert!(served.is_ready(), "{}", world.log());
+        world.sh("cmp 1.jpg mnt/A/1.jpg && sync mnt");
+        assert_eq!(world.remote("A").len(), 1, "{from}");
+        world.sh("umount mnt");
+        served.ended();
+    };
+    for from in [".1.jpg", ".tmp/1.jpg"] {
+        give_name(from, |from, to| std::fs::rename(from, to));
+        give_name(from, |from, to| std::fs::hard_link(from, to));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_doubled_at_any_crash_point_again_and_again() {
+    for point in crash::ALL {
+        // Large files, batches and changes of albums are few.
+        let times: &[u32] = match point {
+            crash::UPLOAD_AFTER_START | crash::UPLOAD_AFTER_SESSION => &[1],
+            _ if point.starts_with("seal") => &[1, 2, 3, 5, 8, 13],
+            _ if point.starts_with("upload") => &[1, 2, 3, 5, 8],
+            _ if point.starts_with("confirm") => &[1, 2, 4, 6],
+            _ => &[1, 2],
+        };
+        times.iter().for_each(|&nth| dies_at(point, nth));
+    }
+}
+
+/// Kills the process `kills` times at random instants, and compares after every tenth. `commit` says when close
+/// returns.
+fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (world, mut ledger) = prepared();
+    let begun = Instant::now();
+    for round in 1..=kills {
+        let mut served = world.serve(&[PACE, ("GPHOTOSFS_COMMIT", commit)]);
+        let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
+        // From before the mount is there until after everything has arrived.
+        let instant = Duration::from_millis(rng.random_range(50..2000));
+        let killer = std::thread::spawn(move || {
+            #[expect(clippy::disallowed_methods, reason = "the instant is the point")]
+            std::thread::sleep(instant);
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        });
+        let mut session = || -> io::Result<()> {
+            if served.is_ready() {
+                ledger.settle(&world.mnt)?;
+                work(&world, &mut ledger, round)?;
+            }
+            Ok(())
+        };
+        // Fails with the mount; where it has stood is in the ledger.
+        let _ = session();
+        killer.join().unwrap();
+        served.ended();
+        if round % 10 == 0 || round == kills {
+            recover(&world, &mut ledger);
+        }
+    }
+    eprintln!(
+        "{kills} kills (commit {commit}, seed {seed}) in {:.0?}: {} operations answered, {} files at the end; \
+         lost 0, duplicate items 0, duplicate album entries 0, wrong bytes 0",
+        begun.elapsed(),
+        ledger.answered,
+        ledger.paths().len(),
+    );
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_by_ten_random_kills() {
+    dies_at_random_instants(10, "background", rand::random());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_doubled_by_two_hundred_random_kills() {
+    dies_at_random_instants(200, "background", rand::random());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_doubled_by_fifty_random_kills_while_closes_wait_for_google() {
+    dies_at_random_instants(50, "close", rand::random());
+}

@@ -1,0 +1,19 @@
+//! Tests in this process, without a mount: the API client, the transfer of bytes, the upload pipeline and the
+//! filesystem, against the emulator or a server that answers from a script.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[allow(dead_code)] // Other tests use the rest.
+#[path = "../support/script.rs"]
+mod script;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api;
+mod api_emulated;
+mod downloads;
+mod emulator;
+mod emulator_google_client;
+mod fs;
+mod requests;
+mod upload;

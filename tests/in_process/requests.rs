@@ -1,0 +1,331 @@
+//! What looking at things costs in requests, over a simulated day.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::Parser;
+use gphotosfs::cli::{Cli, Command};
+use gphotosfs::commands::engine::Engine;
+use gphotosfs::library::{self, Clock, Library};
+use gphotosfs::media::{DirId, EntryName, View};
+use gphotosfs::profile::Profile;
+use gphotosfs::store::Child;
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Moment};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Runtime;
+
+const REFRESH: Duration = Duration::from_secs(300);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A library whose clock is turned by hand.
+struct World {
+    runtime: Runtime,
+    emulator: Emulator,
+    engine: Engine,
+    library: Library,
+    elapsed: Arc<AtomicU64>,
+    database: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    /// `albums` albums, and one of `items` items.
+    fn new(albums: u32, items: u64) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        let config = profile.config_dir().unwrap().to_owned();
+        std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
+        let grant = emulator.grant();
+        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
+            "granted_at": "2026-01-01T00:00:00Z"});
+        std::fs::write(config.join("token.json"), token.to_string()).unwrap();
+        let cli = Cli::try_parse_from(["gphotosfs", "mount", "/nowhere"]).unwrap();
+        let Command::Mount(mount) = cli.command else { panic!("not a mount") };
+        let settings = mount.settings(emulator.url().parse().unwrap());
+        let engine =
+            Engine::start(&profile, &settings.upload, settings.spool_size, runtime.handle())
+                .unwrap();
+        let (began, elapsed) = (SystemTime::now(), Arc::new(AtomicU64::new(0)));
+        let seconds = elapsed.clone();
+        let clock =
+            Clock(Arc::new(move || began + Duration::from_secs(seconds.load(Ordering::SeqCst))));
+        let library = Library::new(
+            library::Config { refresh: REFRESH, clock },
+            engine.store.clone(),
+            engine.client.clone(),
+            runtime.handle().clone(),
+            engine.base_urls.clone(),
+        );
+        let database = profile.state_dir().unwrap().join("gphotosfs.db");
+        let world = Self { runtime, emulator, engine, library, elapsed, database, _dir: dir };
+        for at in 1..albums {
+            world.edit(Edit::CreateAlbum { title: format!("Other {at}") });
+        }
+        world.edit(Edit::CreateAlbum { title: "Big".into() });
+        let (album, prefix) = (Some("Big".to_owned()), "IMG_".to_owned());
+        world.edit(Edit::Seed { album, count: items, size: 5000, prefix });
+        world
+    }
+
+    fn edit(&self, edit: Edit) {
+        self.runtime.block_on(self.emulator.edit(edit)).unwrap();
+    }
+
+    /// Looks at a directory, and lets what that has led to come to its end.
+    fn look(&self, dir: DirId) {
+        self.library.refresh_if_due(dir).unwrap();
+        self.settle();
+    }
+
+    /// Lets listings come to their end.
+    fn settle(&self) {
+        loop {
+            let running = self.library.running();
+            if running.is_empty() {
+                break;
+            }
+            for listing in running {
+                self.runtime.block_on(listing.complete()).unwrap();
+            }
+        }
+    }
+
+    fn album(&self, title: &str) -> DirId {
+        self.look(DirId::ROOT);
+        let name = EntryName::new(title).unwrap();
+        match self.engine.store.child(DirId::ROOT, &name).unwrap() {
+            Some(Child::Dir(dir)) => dir,
+            other => panic!("{title}: {other:?}"),
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.elapsed.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
+    /// Requests of all kinds but those for a login.
+    fn requests(&self) -> u64 {
+        let requests = self.emulator.stats().requests;
+        requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).map(|(_, n)| n).sum()
+    }
+
+    /// What a day costs in which somebody looks at an album every so often; everything is new at first.
+    fn day(&self, every: Duration) -> u64 {
+        self.emulator.reset_stats();
+        let dir = self.album("Big");
+        for _ in 0..DAY.as_secs() / every.as_secs() {
+            self.look(dir);
+            self.pass(every);
+        }
+        self.requests()
+    }
+
+    fn count(&self, dir: DirId) -> usize {
+        self.engine.store.entries(dir, 0, 10_000).unwrap().len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.engine.stop());
+    }
+}
+
+#[test]
+fn the_next_page_is_asked_for_while_this_one_is_kept() {
+    let world = World::new(1, 300);
+    let dir = world.album("Big");
+    world.emulator.reset_stats();
+    let pages = || world.emulator.stats().requests.get(&Call::MediaItemsSearch).copied();
+    let wait_for = |count| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while pages() < Some(count) {
+            assert!(Instant::now() < deadline, "{:?} pages were asked for", pages());
+            std::thread::yield_now();
+        }
+    };
+    world.emulator.hold(Call::MediaItemsSearch, Moment::Answer);
+    for listing in world.library.refresh_if_due(dir).unwrap() {
+        world.runtime.spawn(listing.complete());
+    }
+    wait_for(1);
+    let mut database = Connection::open(&world.database).unwrap();
+    let busy = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    world.emulator.let_go(Call::MediaItemsSearch, Moment::Answer);
+    wait_for(2);
+    busy.rollback().unwrap();
+    world.settle();
+    assert_eq!((world.count(dir), pages()), (300, Some(3)));
+}
+
+#[test]
+fn who_looks_while_a_listing_ends_does_not_begin_another() {
+    const ALBUMS: u32 = 200;
+    let world = World::new(ALBUMS, 1);
+    world.look(DirId::ROOT);
+    let albums = world.engine.store.entries(DirId::ROOT, 0, ALBUMS).unwrap();
+    world.emulator.reset_stats();
+    for entry in albums {
+        let Child::Dir(dir) = entry.child else { panic!("{entry:?}") };
+        // As whoever reads a directory does, but without a pause.
+        while !world.library.refresh_if_due(dir).unwrap().is_empty() {}
+    }
+    assert_eq!(world.requests(), u64::from(ALBUMS));
+}
+
+#[test]
+fn a_day_of_looking_every_five_minutes() {
+    // 1 list + 33 pages of items, then one question each five minutes: 288 in all, the first included.
+    let world = World::new(1, 3282);
+    assert_eq!(world.day(REFRESH), 33 + 288);
+    // The next day the items are listed once more, for their age.
+    assert!(world.day(REFRESH) <= 350);
+}
+
+#[test]
+fn where_the_items_of_a_large_album_can_be_had_is_known_from_its_listing() {
+    let world = World::new(1, 5000);
+    let dir = world.album("Big");
+    world.look(dir);
+    let entries = world.engine.store.entries(dir, 0, 10_000).unwrap();
+    let known = entries.iter().filter(|entry| {
+        let Child::File(file) = entry.child else { return false };
+        let media = world.engine.store.file(file).unwrap().unwrap().media;
+        world.engine.base_urls.knows(&media.unwrap())
+    });
+    assert_eq!(known.count(), 5000);
+}
+
+#[test]
+fn a_day_of_looking_in_a_library_of_many_albums() {
+    // The list has ten pages: the one album is asked for instead, and the list only now and then.
+    let world = World::new(500, 3282);
+    let spent = world.day(REFRESH);
+    assert!(spent <= 350, "{spent}");
+}
+
+#[test]
+fn a_day_of_a_file_manager_that_looks_every_second() {
+    let world = World::new(1, 3282);
+    let spent = world.day(Duration::from_secs(1));
+    assert!(spent <= 350, "{spent}");
+}
+
+#[test]
+fn a_day_of_looking_at_a_view() {
+    // 33 pages at first, and again after 33 times five minutes: as many as if there were one page.
+    let world = World::new(1, 3282);
+    world.emulator.reset_stats();
+    for _ in 0..DAY.as_secs() / REFRESH.as_secs() {
+        world.library.refresh_view_if_due(View::All).unwrap();
+        world.settle();
+        world.pass(REFRESH);
+    }
+    let spent = world.requests();
+    assert!((33..=350).contains(&spent), "{spent}");
+}
+
+#[test]
+fn looking_at_all_albums_costs_the_list_and_not_each_of_them() {
+    let world = World::new(120, 10);
+    let dirs: Vec<DirId> = (1..120).map(|at| world.album(&format!("Other {at}"))).collect();
+    dirs.iter().for_each(|dir| world.look(*dir));
+    world.pass(REFRESH);
+    world.emulator.reset_stats();
+    dirs.iter().for_each(|dir| world.look(*dir));
+    // The list has three pages: as many albums are asked for alone before it is worth it.
+    assert_eq!(world.requests(), 3 + 3);
+}
+
+#[test]
+fn what_the_user_changes_is_seen_by_the_look_that_finds_it_due() {
+    for albums in [1, 60] {
+        let world = World::new(albums, 250);
+        let dir = world.album("Big");
+        world.look(dir);
+        world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+        world.look(dir);
+        assert_eq!(world.count(dir), 250, "not due yet");
+        world.pass(REFRESH);
+        world.emulator.reset_stats();
+        world.look(dir);
+        assert_eq!(world.count(dir), 249);
+        // One question, and three pages.
+        assert_eq!(world.requests(), 1 + 3);
+    }
+}
+
+#[test]
+fn a_change_that_leaves_the_count_alone_is_seen_when_the_listing_is_a_day_old() {
+    let world = World::new(1, 150);
+    let dir = world.album("Big");
+    world.look(dir);
+    world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let (album, filename) = (Some("Big".to_owned()), "new.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content, foreign: false });
+    let new = EntryName::new("new.jpg").unwrap();
+    world.pass(REFRESH);
+    world.look(dir);
+    assert_eq!(world.engine.store.child(dir, &new).unwrap(), None);
+    world.pass(DAY);
+    world.look(dir);
+    assert!(world.engine.store.child(dir, &new).unwrap().is_some());
+}
+
+#[test]
+fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_that_was_looked_into()
+{
+    let world = World::new(3, 150);
+    for title in ["A/One", "A/Two"] {
+        world.edit(Edit::CreateAlbum { title: title.into() });
+        let (album, prefix) = (Some(title.to_owned()), title[2..].to_owned());
+        world.edit(Edit::Seed { album, count: 10, size: 5000, prefix });
+    }
+    let (big, other, parent) = (world.album("Big"), world.album("Other 1"), world.album("A"));
+    let one = match world.engine.store.child(parent, &EntryName::new("One").unwrap()).unwrap() {
+        Some(Child::Dir(dir)) => dir,
+        other => panic!("{other:?}"),
+    };
+    [big, other, one].iter().for_each(|dir| world.look(*dir));
+    // One of them has the same number of items as before.
+    world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
+    world.edit(Edit::RemoveFromAlbum { album: "A/One".into(), item: "One000003.jpg".into() });
+    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let (album, filename) = (Some("A/One".to_owned()), "new.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content, foreign: false });
+    let new = EntryName::new("new.jpg").unwrap();
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh(parent)).unwrap();
+    assert!(world.engine.store.child(one, &new).unwrap().is_some());
+    assert_eq!(world.count(one), 10);
+    assert_eq!(world.requests(), 1 + 1);
+    assert_eq!(world.count(big), 150, "it is elsewhere");
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh(DirId::ROOT)).unwrap();
+    assert_eq!(world.count(big), 149);
+    // Two pages of the large one, and one each of those beside it; of three nobody has seen anything.
+    assert_eq!(world.requests(), 1 + 2 + 1 + 1);
+}
+
+#[test]
+fn one_refresh_of_a_view_of_many_pages_shows_what_has_come_and_gone() {
+    let world = World::new(1, 250);
+    world.library.refresh_view_if_due(View::All).unwrap();
+    world.settle();
+    let seen = || world.engine.store.view_entries(View::All, 0, 10_000).unwrap().len();
+    assert_eq!(seen(), 250);
+    world.edit(Edit::DeleteItem { item: "IMG_000007.jpg".into() });
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh_view(View::All)).unwrap();
+    assert_eq!(seen(), 249);
+    // What the first pass misses may only have slipped from one page to another: a second one follows.
+    assert_eq!(world.requests(), 3 + 3);
+    world.emulator.reset_stats();
+    world.runtime.block_on(world.library.refresh_view(View::All)).unwrap();
+    assert_eq!(world.requests(), 3);
+}

@@ -1,0 +1,154 @@
+//! `gphotosfs adopt` on real mounts: nothing is sent twice after the state was lost, and nothing that should be sent
+//! is left out.
+
+use std::fs;
+
+use crate::support::{World, camera};
+use gphotosfs_emulator::{Call, Edit};
+use serde_json::{Value, json};
+
+/// Exit status, stdout, stderr.
+fn run(world: &World, args: &[&str]) -> (i32, String, String) {
+    let outcome = world.program().current_dir(world.dir.path()).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (outcome.status.code().unwrap(), text(outcome.stdout), text(outcome.stderr))
+}
+
+fn run_json(world: &World, args: &[&str]) -> (i32, Value) {
+    let (code, stdout, stderr) = run(world, args);
+    (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))
+}
+
+fn write(world: &World, name: &str, content: &[u8]) {
+    let path = world.dir.path().join("photo").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// What the emulator has been sent.
+fn sent(world: &World) -> u64 {
+    let stats = world.emulator.stats();
+    stats.requests(Call::UploadRaw) + stats.requests(Call::MediaItemsBatchCreate)
+}
+
+#[test]
+fn nothing_is_sent_again_after_the_state_was_lost() {
+    let world = World::mounted();
+    for at in 0..4 {
+        let taken = format!("2019:04:28 09:00:0{at}");
+        write(&world, &format!("{at}.jpg"), &camera::photo(at, &taken, at == 1));
+    }
+    write(&world, "sub/clip.mp4", &camera::movie(1, 1_556_442_000, (640, 360)));
+    world.sh("touch -d 2019-04-28T09:00:00.123456789 photo/*.jpg");
+    world.sh("mkdir mnt/A && cp -rp photo/. mnt/A/ && sync mnt/A");
+    // The item has the name of the first.
+    world.sh("cp -p photo/0.jpg 'photo/0 (1).jpg' && cp -p 'photo/0 (1).jpg' mnt/A/ && sync mnt/A");
+    world.sh("mv photo/3.jpg photo/z.jpg && mv mnt/A/3.jpg mnt/A/z.jpg");
+    world.umount();
+    world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    world.mount(&[]);
+    let items = world.emulator.dump().items.len();
+    world.emulator.reset_stats();
+
+    let (code, said) = run_json(&world, &["adopt", "--dry-run", "--json", "photo", "mnt/A"]);
+    assert_eq!((code, &said["dry_run"]), (1, &json!(true)));
+    assert_eq!(world.names("A"), ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "sub"]);
+    let (code, said, _) = run(&world, &["adopt", "photo", "mnt/A"]);
+    let first = said.lines().next().unwrap();
+    assert_eq!(
+        (code, first),
+        (1, "6 local = 4 adopted + 1 further names + 1 not sure enough"),
+        "{said}"
+    );
+    assert!(said.contains("z.jpg (was 3.jpg) (almost certain"), "{said}");
+    assert!(said.contains("sub/clip.mp4 (likely"), "{said}");
+    assert_eq!(world.names("A"), ["0 (1).jpg", "0.jpg", "1.jpg", "2.jpg", "sub", "z.jpg"]);
+    let (code, said) = run_json(&world, &["adopt", "--min", "likely", "--json", "photo", "mnt/A"]);
+    assert_eq!(
+        (code, said),
+        (
+            0,
+            json!({
+                "version": 1, "dry_run": false, "files_here": 6, "known": 4,
+                "adopted": [{"here": "sub/clip.mp4", "album": "sub/clip.mp4", "sure": "likely"}],
+                "twins": [{"name": "0 (1).jpg", "of": "0.jpg"}],
+                "unsure": [], "different": [], "unfinished": [], "unreadable": [], "only_here": [],
+            })
+        )
+    );
+
+    let (code, said) = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+    assert_eq!(
+        (code, &said["same"]["adopted"], &said["renamed"]),
+        (0, &json!(5), &json!([])),
+        "{said}"
+    );
+    assert_eq!(world.sh("rsync -rt --itemize-changes --omit-dir-times photo/ mnt/A/"), "");
+    world.sh("cp -rn photo/. mnt/A/");
+    // Written again, in place and as new files: the bytes are known.
+    world.sh(
+        "cp -rp photo/. mnt/A/ && mkdir mnt/B && cp -p photo/1.jpg mnt/B/other.jpg && sync mnt",
+    );
+    assert_eq!(sent(&world), 0);
+    assert_eq!(world.emulator.dump().items.len(), items);
+    assert_eq!(world.remote("B"), ["1.jpg"]);
+    assert_eq!(world.emulator.stats().download_bytes, 0);
+}
+
+/// An album with `a.jpg`, and a local file of that name, moment and camera that was edited since.
+fn edited() -> World {
+    let world = World::new();
+    let picture = camera::photo(1, "2019:04:28 09:00:00", false);
+    let edited = [&picture[..2], b"\xff\xfe\0\x06edit", &picture[2..]].concat();
+    write(&world, "a.jpg", &edited);
+    world.edit(Edit::CreateAlbum { title: "A".into() });
+    let (album, filename) = (Some("A".to_owned()), "a.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content: picture, foreign: false });
+    world.mount(&[]);
+    world
+}
+
+#[test]
+fn what_may_have_been_edited_is_not_adopted_and_is_sent() {
+    let world = edited();
+    let (code, said) = run_json(&world, &["adopt", "--json", "photo", "mnt/A"]);
+    assert_eq!((code, &said["adopted"]), (1, &json!([])));
+    assert_eq!(said["unsure"], json!([{"here": "a.jpg", "album": "a.jpg", "sure": "likely"}]));
+    world.sh("cp -p photo/a.jpg mnt/A/ && sync mnt/A");
+    assert_eq!(world.emulator.dump().items.len(), 2);
+}
+
+#[test]
+fn a_wrong_adoption_can_be_taken_back() {
+    let world = edited();
+    assert_eq!(run(&world, &["adopt", "--min", "likely", "photo", "mnt/A"]).0, 0);
+    let (_, said) = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+    assert_eq!(said["same"]["identical"], 0);
+    assert_eq!(said["same"]["adopted"], 1);
+    // As asked for.
+    world.sh("cp -p photo/a.jpg mnt/A/b.jpg && sync mnt/A && rm mnt/A/b.jpg && sync mnt/A");
+    assert_eq!(sent(&world), 0);
+    xattr::remove(world.mnt.join("A/a.jpg"), "user.gphotos.adopted").unwrap();
+    world.sh("cp -p photo/a.jpg mnt/A/ && sync mnt/A");
+    assert_eq!(world.emulator.dump().items.len(), 2);
+    let (code, said) = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+    assert_eq!((code, &said["same"]["identical"]), (0, &json!(1)));
+}
+
+#[test]
+fn what_is_only_here_or_other_is_said() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    world.sh("mkdir mnt/A && cp -p photo/a.jpg mnt/A/ && sync mnt/A");
+    world.photo("photo/new.jpg", 2, 4000);
+    world.photo("photo/a.jpg", 3, 4100);
+    let (code, said, _) = run(&world, &["adopt", "photo", "mnt/A"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        said.lines().next(),
+        Some("2 local = 0 adopted + 1 with other content + 1 only here")
+    );
+    let (code, _, said) = run(&world, &["adopt", "photo", "photo"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("where profile default is mounted"), "{said}");
+}

@@ -1,0 +1,159 @@
+//! What Google refused: where it is, why, and how it is tried again.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::{World, wait_for};
+
+/// A mount with the album `A` and `count` photos of it that Google has refused.
+fn refused(count: u32) -> World {
+    let world = World::mounted();
+    world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
+    for at in 0..count {
+        world.photo(&format!("photo/{at}.jpg"), at, 5000);
+    }
+    world.sh("mkdir mnt/A && cp -p photo/* mnt/A/ && ! sync mnt/A");
+    assert!(world.names("A").is_empty());
+    assert_eq!(world.names(".gphotos/failed/A").len(), count as usize);
+    world.emulator.faults(|faults| faults.photo_bytes_max = 200_000_000);
+    world
+}
+
+fn run(world: &World, args: &[&str]) -> (bool, String, String) {
+    let outcome = world.run(args);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (outcome.status.success(), text(outcome.stdout), text(outcome.stderr))
+}
+
+fn listed(world: &World) -> serde_json::Value {
+    let (done, stdout, stderr) = run(world, &["failed", "--json"]);
+    assert!(done, "{stderr}");
+    serde_json::from_str(&stdout).unwrap()
+}
+
+#[test]
+fn a_failed_file_moved_back_into_an_album_arrives() {
+    let world = refused(1);
+    world.sh("cmp photo/0.jpg mnt/.gphotos/failed/A/0.jpg");
+    world.sh("mkdir mnt/B && mv mnt/.gphotos/failed/A/0.jpg mnt/B/again.jpg && sync mnt");
+    assert_eq!(world.remote("B"), ["again.jpg"]);
+    assert!(world.remote("A").is_empty());
+    world.sh("cmp photo/0.jpg mnt/B/again.jpg && test -z \"$(ls mnt/.gphotos/failed)\"");
+    world.sh("test \"$(stat -c %Y photo/0.jpg)\" = \"$(stat -c %Y mnt/B/again.jpg)\"");
+}
+
+#[test]
+fn a_text_file_is_refused_at_once_when_it_is_tried_again() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A && echo text > a.txt && ! cp a.txt mnt/A/");
+    wait_for("the file to leave the album", || world.names("A").is_empty());
+    let outcome = world.sh_outcome("mv mnt/.gphotos/failed/A/a.txt mnt/A/b.txt");
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(said.contains("Wrong medium type"), "{said}");
+    world.sh("cp mnt/.gphotos/failed/A/a.txt out.txt && cmp a.txt out.txt");
+    let why = listed(&world)[0]["reason"].as_str().unwrap().to_owned();
+    let (done, _, said) = run(&world, &["retry"]);
+    let line = format!("cannot retry A/a.txt: Wrong medium type (it was refused because: {why})\n");
+    assert!(!done && said.contains(&line) && said.contains("1 of 1"), "{said}");
+    world.umount();
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(
+        !done && said.contains("cannot retry A/a.txt: ") && !said.contains("os error"),
+        "{said}"
+    );
+    world.mount(&[]);
+    world.sh("test -f mnt/.gphotos/failed/A/a.txt && rm mnt/.gphotos/failed/A/a.txt && sync mnt");
+    assert_eq!(listed(&world), serde_json::json!([]));
+}
+
+#[test]
+fn failed_files_are_listed_and_retried_through_the_mount() {
+    let world = refused(3);
+    let rows = listed(&world);
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    assert_eq!(rows[0]["path"], "A/0.jpg");
+    assert!(rows[0]["reason"].as_str().unwrap().contains("too large"), "{rows}");
+    assert!(rows[0]["size"].as_u64().unwrap() > 2000, "{rows}");
+    assert!(rows[0]["time"].as_str().unwrap().starts_with("20"), "{rows}");
+    let lines = world.log().lines().filter(|line| line.contains("was refused")).count();
+    assert_eq!(lines, 3, "one line each\n{}", world.log());
+
+    let (done, _, said) = run(&world, &["retry", "A/1.jpg"]);
+    assert!(done, "{said}");
+    wait_for("the file to arrive", || world.remote("A") == ["1.jpg"]);
+    let (done, result, said) = run(&world, &["retry"]);
+    assert!(done, "{said}");
+    assert_eq!(result, "2 files are in the queue again.\n");
+    world.sync();
+    assert_eq!(world.remote("A"), ["1.jpg", "0.jpg", "2.jpg"]);
+    let (done, _, said) = run(&world, &["retry", "A/1.jpg"]);
+    assert!(!done && said.contains("no such file"), "{said}");
+}
+
+#[test]
+fn failed_files_are_listed_and_retried_without_a_mount() {
+    let world = refused(2);
+    world.umount();
+    let rows = listed(&world);
+    assert_eq!(rows[1]["path"], "A/1.jpg");
+    assert!(rows[1]["reason"].as_str().unwrap().contains("too large"), "{rows}");
+    let (done, result, said) = run(&world, &["retry"]);
+    assert!(done, "{said}");
+    let next = "the next mount or 'gphotosfs sync' sends them";
+    assert_eq!(result, format!("2 files are in the queue again; {next}.\n"));
+    assert_eq!(listed(&world), serde_json::json!([]));
+    let (_, result, _) = run(&world, &["retry"]);
+    assert_eq!(result, "Nothing has failed.\n");
+    world.mount(&[]);
+    world.sync();
+    assert_eq!(world.remote("A"), ["0.jpg", "1.jpg"]);
+}
+
+#[test]
+fn retry_leaves_a_file_alone_that_took_the_name_since() {
+    let world = refused(1);
+    let new = world.photo("new.jpg", 9, 6000);
+    world.sh("cp new.jpg mnt/A/0.jpg && sync mnt/A || true");
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(!done && said.contains("File exists"), "{said}");
+    assert_eq!(std::fs::read(world.mnt.join("A/0.jpg")).unwrap(), std::fs::read(new).unwrap());
+    world.sh("mv -f mnt/.gphotos/failed/A/0.jpg mnt/A/0.jpg && sync mnt");
+    world.sh("cmp photo/0.jpg mnt/A/0.jpg");
+    assert_eq!(world.remote("A").len(), 1);
+}
+
+#[test]
+fn retry_makes_the_album_again_that_was_removed_since() {
+    let world = refused(1);
+    world.sh("rmdir mnt/A");
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(done, "{said}");
+    world.sync();
+    assert_eq!(world.remote("A"), ["0.jpg"]);
+}
+
+#[test]
+fn odd_names_are_shown_escaped_and_in_json_by_their_bytes() {
+    let world = World::mounted();
+    let odd = OsStr::from_bytes(b"\xff\x1b[2Ja.jpg");
+    world.sh("mkdir mnt/A");
+    let failed = std::fs::write(world.mnt.join("A").join(odd), "no photo");
+    let album = world.mnt.join("A");
+    wait_for("the file to leave the album", || album.read_dir().unwrap().count() == 0);
+    let shown = "A/\u{fffd}\\u{1b}[2Ja.jpg";
+    for mounted in [true, false] {
+        if !mounted {
+            world.umount();
+        }
+        let path = &listed(&world)[0]["path"];
+        let expected = serde_json::json!({"base64": "QS//G1sySmEuanBn", "shown": shown});
+        assert_eq!(path, &expected, "{failed:?}");
+        let (done, said, _) = run(&world, &["failed"]);
+        assert!(done && said.starts_with(shown) && !said.contains('\x1b'), "{said:?}");
+        let (_, said, _) = run(&world, &["status"]);
+        assert!(!said.contains('\x1b'), "{said:?}");
+        assert_eq!(said.contains(shown), mounted, "{said:?}");
+    }
+    let (done, _, said) = run(&world, &["retry"]);
+    assert!(!done && said.contains(shown) && !said.contains('\x1b'), "{said:?}");
+}

@@ -1,0 +1,245 @@
+//! What the user does in Google's own app, or another program in the same library, while it is mounted: seen within
+//! `--refresh`, or at once after `gphotosfs refresh`; and what is open stays open.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use crate::support::{World, jpeg, wait_for};
+use gphotosfs_emulator::{Call, Edit};
+
+/// A mount that takes what it knows for true for a second.
+fn watching() -> World {
+    let world = World::new();
+    world.mount(&["--refresh", "1s"]);
+    world
+}
+
+/// A mount that believes what it knows until it is told otherwise.
+fn believing() -> World {
+    let world = World::new();
+    world.mount(&["--refresh", "1day"]);
+    world
+}
+
+fn seed(world: &World, album: &str, count: u64) {
+    world.edit(Edit::CreateAlbum { title: album.into() });
+    let (album, prefix) = (Some(album.to_owned()), "IMG_".to_owned());
+    world.edit(Edit::Seed { album, count, size: 5000, prefix });
+}
+
+fn remove(world: &World, album: &str, item: &str) {
+    world.edit(Edit::RemoveFromAlbum { album: album.into(), item: item.into() });
+}
+
+fn retitle(world: &World, album: &str, title: &str) {
+    world.edit(Edit::RenameAlbum { album: album.into(), title: title.into() });
+}
+
+fn refresh(world: &World, path: &str) {
+    let outcome = world.run(&["refresh", world.mnt.join(path).to_str().unwrap()]);
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+}
+
+/// > What is put into an album, or taken out of it, in Google's own app is seen by whoever looks when `--refresh` has
+/// > passed.
+#[test]
+fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
+    let world = watching();
+    seed(&world, "Trip", 3);
+    assert_eq!(world.names("Trip").len(), 3);
+    remove(&world, "Trip", "IMG_000001.jpg");
+    wait_for("the item to go", || world.names("Trip") == ["IMG_000000.jpg", "IMG_000002.jpg"]);
+    assert!(!world.mnt.join("Trip/IMG_000001.jpg").exists());
+    let (album, filename) = (Some("Trip".to_owned()), "new.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content: jpeg(1, 5000), foreign: false });
+    wait_for("the item to come", || world.names("Trip").contains(&"new.jpg".to_owned()));
+    assert_eq!(fs::metadata(world.mnt.join("Trip/new.jpg")).unwrap().len(), 5000);
+}
+
+/// > So are albums that are made, renamed and deleted there.
+#[test]
+fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time() {
+    let world = watching();
+    seed(&world, "Trip", 1);
+    assert_eq!(world.names(""), ["Trip"]);
+    seed(&world, "Other", 1);
+    wait_for("the new album", || world.names("") == ["Other", "Trip"]);
+    retitle(&world, "Trip", "2019/Trip");
+    wait_for("the new title", || world.names("") == ["2019", "Other"]);
+    assert_eq!(world.names("2019/Trip"), ["IMG_000000.jpg"]);
+    assert!(!world.mnt.join("Trip").exists());
+    world.edit(Edit::DeleteAlbum { album: "Other".into() });
+    wait_for("the album to go", || world.names("") == ["2019"]);
+    assert!(!world.mnt.join("Other").exists());
+}
+
+/// > An album that was deleted there stays while a file in it is on its way or only here.
+#[test]
+fn an_album_deleted_outside_stays_for_what_is_only_here() {
+    let world = believing();
+    world.edit(Edit::CreateAlbum { title: "Trip".into() });
+    world.photo("1.jpg", 1, 5000);
+    world.sh("cp 1.jpg mnt/Trip/1.jpg.part");
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
+    refresh(&world, "");
+    world.sh("cmp 1.jpg mnt/Trip/1.jpg.part && rm mnt/Trip/1.jpg.part");
+    refresh(&world, "");
+    assert_eq!(world.names(""), [""; 0]);
+}
+
+#[test]
+fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
+    let world = believing();
+    seed(&world, "Trip", 150);
+    seed(&world, "Old", 1);
+    seed(&world, "A", 1);
+    seed(&world, "B", 2);
+    assert_eq!(world.names("Trip").len(), 150);
+    assert_eq!((world.names("A").len(), world.names("B").len()), (1, 2));
+    remove(&world, "Trip", "IMG_000007.jpg");
+    world.edit(Edit::DeleteAlbum { album: "Old".into() });
+    // Swapped, by way of a third title.
+    retitle(&world, "A", "X");
+    retitle(&world, "B", "A");
+    retitle(&world, "X", "B");
+    assert_eq!(world.names("Trip").len(), 150);
+    assert_eq!(world.names(""), ["A", "B", "Old", "Trip"]);
+    refresh(&world, "Trip");
+    assert_eq!(world.names("Trip").len(), 149);
+    assert_eq!(world.names(""), ["A", "B", "Trip"]);
+    assert_eq!((world.names("A").len(), world.names("B").len()), (2, 1));
+}
+
+/// > `gphotosfs refresh` of a directory shows at once what has changed in it, and in every album below it that somebody has
+/// > looked into. It costs the list of albums and each page of those albums, a page for a hundred items.
+#[test]
+fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
+    let world = believing();
+    seed(&world, "Web", 5);
+    seed(&world, "2019/Trip", 150);
+    assert_eq!((world.names("Web").len(), world.names("2019/Trip").len()), (5, 150));
+    let first = |album: &str| world.names(album)[0].clone();
+    for album in ["Web", "2019/Trip"] {
+        remove(&world, album, &first(album));
+    }
+    world.emulator.reset_stats();
+    refresh(&world, "");
+    let requests = world.emulator.stats().requests;
+    assert_eq!((requests[&Call::AlbumsList], requests[&Call::MediaItemsSearch]), (1, 1 + 2));
+    assert_eq!((world.names("Web").len(), world.names("2019/Trip").len()), (4, 149));
+    remove(&world, "2019/Trip", &first("2019/Trip"));
+    refresh(&world, "2019");
+    assert_eq!(world.names("2019/Trip").len(), 148);
+}
+
+#[test]
+fn albums_of_one_title_are_told_apart_and_the_name_is_taken_over_by_the_last() {
+    let world = believing();
+    seed(&world, "Trip", 1);
+    assert_eq!(world.names(""), ["Trip"]);
+    seed(&world, "Trip", 0);
+    refresh(&world, "");
+    let names = world.names("");
+    assert_eq!(names.len(), 2);
+    assert!(names[0] == "Trip" && names[1].starts_with("Trip "), "{names:?}");
+    assert_eq!(world.names("Trip"), ["IMG_000000.jpg"]);
+    // The first match is the older one.
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
+    refresh(&world, "");
+    assert_eq!(world.names(""), ["Trip"]);
+    assert_eq!(world.names("Trip"), Vec::<String>::new());
+}
+
+#[test]
+fn a_directory_in_which_somebody_stands_stays_valid_when_its_album_is_renamed_or_deleted() {
+    let world = believing();
+    seed(&world, "Trip", 2);
+    let dir = world.mnt.join("Trip");
+    let ino = fs::metadata(&dir).unwrap().ino();
+    let stands = File::open(&dir).unwrap();
+    let here = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&stands));
+    let count = || fs::read_dir(&here).unwrap().count();
+    assert_eq!(count(), 2);
+    retitle(&world, "Trip", "Journey");
+    refresh(&world, "");
+    assert_eq!(count(), 2);
+    assert_eq!(fs::metadata(world.mnt.join("Journey")).unwrap().ino(), ino);
+    // It can be worked in, too.
+    fs::write(format!("{here}/new.jpg"), jpeg(1, 5000)).unwrap();
+    stands.sync_all().unwrap();
+    assert_eq!(world.remote("Journey").len(), 3);
+    world.edit(Edit::DeleteAlbum { album: "Journey".into() });
+    refresh(&world, "");
+    assert_eq!(world.names(""), Vec::<String>::new());
+    assert_eq!(stands.metadata().unwrap().ino(), ino);
+    assert_eq!(count(), 0);
+    assert!(fs::write(format!("{here}/late.jpg"), jpeg(2, 5000)).is_err());
+}
+
+#[test]
+fn an_open_file_can_be_read_when_its_item_has_left_the_album() {
+    let world = believing();
+    seed(&world, "Trip", 2);
+    let path = world.mnt.join("Trip/IMG_000000.jpg");
+    let open = File::open(&path).unwrap();
+    remove(&world, "Trip", "IMG_000000.jpg");
+    refresh(&world, "Trip");
+    assert!(!path.exists());
+    let mut bytes = vec![0; 5000];
+    open.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(open.metadata().unwrap().nlink(), 0);
+}
+
+#[test]
+fn an_item_that_slips_to_a_page_that_was_fetched_keeps_its_name() {
+    let world = believing();
+    seed(&world, "Big", 450);
+    assert_eq!(world.names("Big").len(), 450);
+    world.emulator.reset_stats();
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsSearch).latency_ms = 300);
+    std::thread::scope(|scope| {
+        let listing = scope.spawn(|| refresh(&world, "Big"));
+        wait_for("two pages", || {
+            world
+                .emulator
+                .stats()
+                .requests
+                .iter()
+                .any(|it| *it.0 == Call::MediaItemsSearch && *it.1 >= 2)
+        });
+        // On a page that was fetched: the first item of some page to come is now the last of one that has been.
+        remove(&world, "Big", "IMG_000007.jpg");
+        listing.join().unwrap();
+    });
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsSearch).latency_ms = 0);
+    let names = world.names("Big");
+    let missing: Vec<_> =
+        (0..450).map(|at| format!("IMG_{at:06}.jpg")).filter(|it| !names.contains(it)).collect();
+    assert!(missing.is_empty() || missing == ["IMG_000007.jpg"], "{missing:?}");
+    refresh(&world, "Big");
+    assert_eq!(world.names("Big").len(), 449);
+    assert!(!world.names("Big").contains(&"IMG_000007.jpg".to_owned()));
+}
+
+#[test]
+fn odd_pages_show_every_item_and_album_once() {
+    for (name, switch) in [
+        ("short", "short_pages"),
+        ("empty", "empty_pages"),
+        ("overlapping", "overlapping_pages"),
+        ("trailing", "trailing_page"),
+    ] {
+        let world = believing();
+        for at in 0..60 {
+            world.edit(Edit::CreateAlbum { title: format!("album {at}") });
+        }
+        seed(&world, "Trip", 250);
+        world
+            .emulator
+            .faults(|faults| *faults = faults.patched(&serde_json::json!({switch: true})).unwrap());
+        assert_eq!(world.names("").len(), 61, "{name}");
+        assert_eq!(world.names("Trip").len(), 250, "{name}");
+        refresh(&world, "Trip");
+        assert_eq!((world.names("").len(), world.names("Trip").len()), (61, 250), "{name}");
+    }
+}

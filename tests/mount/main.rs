@@ -1,0 +1,36 @@
+//! Real mounts by the built program, against the emulator.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adopt;
+mod basics;
+mod commit_close;
+mod copying;
+mod diff;
+mod disk;
+mod doctor;
+mod drain;
+mod everyday;
+mod failed;
+mod faults;
+mod foreign;
+mod kernel_cache;
+mod limits;
+mod lives;
+mod midnight;
+mod passthrough;
+mod reading;
+mod restore;
+mod room;
+mod semantics_files;
+mod semantics_names;
+mod services;
+mod status;
+mod thrift;
+mod thumbnails;
+mod tools;
+mod verify;
+mod views;

@@ -1,0 +1,165 @@
+//! `gphotosfs status` and the files behind it, on the real program.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::support::{World, wait_for};
+use gphotosfs_emulator::{Call, Moment};
+use serde_json::Value;
+
+fn json(world: &World, args: &[&str]) -> Value {
+    let outcome = world.run(&[&["status", "--json"], args].concat());
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+    serde_json::from_slice(&outcome.stdout).unwrap()
+}
+
+fn text(world: &World) -> String {
+    String::from_utf8(world.run(&["status"]).stdout).unwrap()
+}
+
+#[test]
+fn what_goes_is_counted_and_timed() {
+    let world = World::mounted();
+    world.photo("x.jpg", 1, 3_000_000);
+    world.sh("mkdir mnt/A && cp x.jpg mnt/A/");
+    world.sync();
+    let status = json(&world, &[]);
+    assert_eq!(status["progress"]["files_done"], 1);
+    assert_eq!(
+        status["progress"]["bytes_sent"],
+        fs::metadata(world.dir.path().join("x.jpg")).unwrap().len()
+    );
+    assert_eq!(status["progress"]["seconds_left"], Value::Null);
+    assert_eq!(status["mount"]["commit"], "background");
+    assert!(status["login"]["client_id"].as_str().unwrap().contains("googleusercontent"));
+    assert!(status["login"]["granted_at"].is_string());
+
+    // Slow enough to be seen, whatever else the machine does.
+    world.emulator.faults(|it| it.on(Call::UploadRaw).bytes_per_s = Some(400_000));
+    world.photo("y.jpg", 2, 7_000_000);
+    world.sh("cp y.jpg mnt/A/");
+    wait_for("a rate and the time left", || {
+        let now = json(&world, &[])["progress"].clone();
+        now["bytes_per_second"].as_u64().unwrap() > 0 && now["seconds_left"].is_u64()
+    });
+    let said = text(&world);
+    for part in ["Speed", "/s, ", "left", "1 to go", "logged in", "process "] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+}
+
+#[test]
+fn without_a_mount_the_tables_tell_what_is_queued() {
+    let mut world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.stop_emulator();
+    world.sh("cp x.jpg mnt/A/");
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    let status = json(&world, &[]);
+    assert_eq!((&status["mountpoint"], &status["pid"]), (&Value::Null, &Value::Null));
+    assert_eq!(status["queue"]["sealed"], 1);
+    assert_eq!(status["login"]["state"], "ok");
+    assert!(status["quota"]["api_requests"].as_u64().unwrap() > 0);
+    let said = text(&world);
+    assert!(said.contains("not mounted") && said.contains("1 to go"), "{said}");
+}
+
+#[test]
+fn metrics_are_there_to_be_scraped() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    let metrics = fs::read_to_string(world.mnt.join(".gphotos/metrics")).unwrap();
+    for line in [
+        "gphotosfs_login_ok 1",
+        "gphotosfs_queue_files{state=\"failed\"} 0",
+        "gphotosfs_done_total 0",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "no {line:?} in:\n{metrics}");
+    }
+    assert_eq!(world.names(".gphotos"), ["failed", "library", "metrics", "status.json"]);
+    let refused = world.sh_outcome("echo 1 > mnt/.gphotos/metrics");
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn watching_prints_a_line_for_each_change_and_ends_with_the_mount() {
+    let world = World::mounted();
+    let mut watch =
+        world.program().args(["status", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("nothing to send"));
+    world.emulator.faults(|it| it.on(Call::UploadRaw).latency_ms = 600_000);
+    world.photo("x.jpg", 1, 10_000);
+    world.sh("mkdir mnt/A && cp x.jpg mnt/A/");
+    assert!(lines.any(|line| line.contains("1 to go")));
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.emulator.revoke_grants();
+    world.sh("cp x.jpg mnt/A/");
+    wait_for("the end of the login to be noticed", || {
+        json(&world, &[])["trouble"]["kind"] == "login"
+    });
+    world.login();
+    assert_eq!(json(&world, &[])["login"]["state"], "ok");
+    wait_for("the upload", || world.remote("A") == ["x.jpg"]);
+}
+
+#[test]
+fn a_refresh_tells_how_far_it_is() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A mnt/B mnt/C");
+    assert_eq!(json(&world, &[])["refresh"], Value::Null);
+    world.emulator.hold(Call::MediaItemsSearch, Moment::Request);
+    // On a terminal of its own.
+    let program = world.program();
+    let script =
+        format!("stty rows 24 cols 80; '{}' refresh mnt", program.get_program().to_str().unwrap());
+    let mut refresh = Command::new("script")
+        .args(["-qec", &script, "/dev/null"])
+        .envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .current_dir(world.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(refresh.stdout.take().unwrap()).split(b'\r');
+    let mut shows = |what: &str| {
+        let mut lines = shown.by_ref().map(|line| String::from_utf8(line.unwrap()).unwrap());
+        assert!(lines.any(|line| line.contains(what)), "it has never shown {what}");
+    };
+    shows("0/3 albums listed again");
+    world.emulator.let_pass(Call::MediaItemsSearch, Moment::Request, 2);
+    shows("2/3 albums listed again");
+    assert_eq!(json(&world, &[])["refresh"], serde_json::json!({"albums": 3, "listed": 2}));
+    world.emulator.let_go(Call::MediaItemsSearch, Moment::Request);
+    assert!(refresh.wait().unwrap().success());
+    assert_eq!(json(&world, &[])["refresh"], Value::Null);
+}
+
+#[test]
+fn a_login_that_was_found_dead_is_not_called_ok_afterwards() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
+    world.sh("cp x.jpg mnt/A/");
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
+    world.emulator.revoke_grants();
+    let (done, said) = world.told(&["sync"]);
+    assert!(!done && said.contains("Google has ended this login"), "{said}");
+    let login = json(&world, &[])["login"].clone();
+    assert_eq!(login["state"], "dead");
+    assert!(login["message"].as_str().unwrap().contains("Google has ended this login"), "{login}");
+    world.login();
+    assert_eq!(json(&world, &[])["login"]["state"], "ok", "it was about the one before");
+}

@@ -1,0 +1,95 @@
+//! What programs cost in requests, through a real mount.
+
+use crate::support::World;
+use gphotosfs_emulator::{Call, Edit};
+
+/// Requests of all kinds since the last call of this, but those for a login.
+fn spent(world: &World) -> Vec<(Call, u64)> {
+    let requests = world.emulator.stats().requests;
+    world.emulator.reset_stats();
+    requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).collect()
+}
+
+fn seed(world: &World, album: &str, count: u64) {
+    world.edit(Edit::CreateAlbum { title: album.into() });
+    let (album, prefix) = (Some(album.to_owned()), "IMG_".to_owned());
+    world.edit(Edit::Seed { album, count, size: 5000, prefix });
+}
+
+#[test]
+fn each_command_costs_what_it_must_and_no_more() {
+    let world = World::new();
+    seed(&world, "Trip", 150);
+    world.photo("a.jpg", 1, 5000);
+    world.mount(&["--refresh", "1day"]);
+    world.emulator.reset_stats();
+    let steps: &[(&str, &[(Call, u64)])] = &[
+        ("ls mnt", &[(Call::AlbumsList, 1)]),
+        ("ls mnt/Trip", &[(Call::MediaItemsSearch, 2)]),
+        ("ls mnt mnt/Trip", &[]),
+        // The size of each is asked for once.
+        ("ls -l mnt/Trip", &[(Call::Download, 150)]),
+        ("ls -l mnt/Trip && stat mnt/Trip/IMG_000001.jpg && find mnt -size +1k", &[]),
+        ("stat mnt/Trip/none.jpg || true", &[]),
+        ("cat mnt/Trip/IMG_000001.jpg", &[(Call::Download, 1)]),
+        ("cat mnt/Trip/IMG_000001.jpg", &[]),
+        ("mkdir mnt/New", &[(Call::AlbumsCreate, 1)]),
+        (
+            "cp a.jpg mnt/New/ && sync mnt/New",
+            &[
+                (Call::MediaItemsBatchGet, 1),
+                (Call::MediaItemsBatchCreate, 1),
+                (Call::UploadRaw, 1),
+            ],
+        ),
+        ("cat mnt/New/a.jpg && ls -l mnt/New", &[]),
+        ("cp a.jpg mnt/New/ && sync mnt/New", &[]),
+        ("ln mnt/New/a.jpg mnt/Trip/b.jpg && sync mnt/Trip", &[(Call::AlbumsBatchAdd, 1)]),
+        ("mv mnt/New/a.jpg mnt/New/c.jpg && sync mnt/New", &[]),
+        ("mv mnt/New/c.jpg mnt/Trip/ && sync mnt/New", &[(Call::AlbumsBatchRemove, 1)]),
+        ("rm mnt/Trip/IMG_00000* && sync mnt/Trip", &[(Call::AlbumsBatchRemove, 1)]),
+        ("mv mnt/New mnt/Newer", &[(Call::AlbumsPatch, 1)]),
+        ("rmdir mnt/Newer", &[]),
+    ];
+    let mut wrong = Vec::new();
+    for (command, costs) in steps {
+        world.sh(&format!("{{ {command}; }} >/dev/null"));
+        let spent = spent(&world);
+        if spent != *costs {
+            wrong.push(format!("{command}: {spent:?}, not {costs:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    world.umount();
+    world.mount(&["--refresh", "1day"]);
+    world.sh("ls -l mnt mnt/Trip && cat mnt/Trip/IMG_000011.jpg mnt/Trip/b.jpg >/dev/null");
+    // Names, sizes and what was read are known; where the other photo can be had, one has to ask again.
+    assert_eq!(spent(&world), [(Call::MediaItemsBatchGet, 1), (Call::Download, 1)]);
+    assert!(world.run(&["refresh", world.mnt.join("Trip").to_str().unwrap()]).status.success());
+    assert_eq!(spent(&world), [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 2)]);
+}
+
+#[test]
+fn looking_on_while_much_is_copied_costs_nothing() {
+    let world = World::mounted();
+    for at in 0..60 {
+        world.photo(&format!("photo/{at}.jpg"), at, 5000);
+    }
+    world.sh("mkdir mnt/A && ls -l mnt mnt/A");
+    spent(&world);
+    world.sh("cp photo/*.jpg mnt/A/ & copy=$!
+         while kill -0 $copy 2>/dev/null; do ls -l mnt mnt/A >/dev/null; done
+         wait $copy
+         while [ $(ls mnt/A | wc -l) != 60 ]; do :; done
+         sync mnt/A && ls -l mnt mnt/A");
+    let looks: Vec<_> = spent(&world)
+        .into_iter()
+        .filter(|(call, _)| {
+            matches!(
+                call,
+                Call::AlbumsList | Call::AlbumsGet | Call::MediaItemsSearch | Call::Download
+            )
+        })
+        .collect();
+    assert_eq!(looks, []);
+}

@@ -1,0 +1,110 @@
+//! What file managers show of an album, and what it costs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::World;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageReader, Rgb, RgbImage};
+
+/// A photo that is no thumbnail by itself.
+fn photo(world: &World, name: &str, shade: u8) -> PathBuf {
+    let picture = RgbImage::from_fn(800, 600, |x, y| Rgb([x as u8, y as u8, shade]));
+    let path = world.dir.path().join("photo").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    JpegEncoder::new(fs::File::create(&path).unwrap()).encode_image(&picture).unwrap();
+    path
+}
+
+/// Photos that are at Google, and no longer here.
+fn world() -> World {
+    let world = World::mounted();
+    for (shade, name) in ["a.jpg", "50 % (1) ä.jpg", "c.jpg"].into_iter().enumerate() {
+        photo(&world, name, 80 * shade as u8);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    world.umount();
+    fs::remove_dir_all(world.dir.path().join("cache/gphotosfs")).unwrap();
+    world.mount(&[]);
+    world
+}
+
+fn media_requests(world: &World) -> u64 {
+    world.emulator.stats().media_requests_today
+}
+
+fn thumbnails(world: &World) -> String {
+    let outcome = world.run(&["thumbnails", world.mnt.join("A").to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(outcome.status.success(), "{said}{}", String::from_utf8_lossy(&outcome.stderr));
+    said
+}
+
+/// Where GLib, and so GNOME, finds the thumbnail of a file.
+fn found_by_desktop(world: &World, path: &Path) -> PathBuf {
+    let path = path.display();
+    let cache = world.dir.path().join("cache");
+    let said = world
+        .sh(&format!("XDG_CACHE_HOME='{}' gio info -a thumbnail::path '{path}'", cache.display()));
+    let line = said.lines().find_map(|line| line.trim().strip_prefix("thumbnail::path: "));
+    line.unwrap_or_else(|| panic!("{path} has no thumbnail: {said}")).into()
+}
+
+#[test]
+fn desktops_find_thumbnails_for_which_no_original_was_read() {
+    let world = world();
+    let before = media_requests(&world);
+    let said = thumbnails(&world);
+    assert!(said.starts_with("3 files = 3 thumbnails made + 0 there already"), "{said}");
+    // One small picture of each, and none of the originals; their sizes are known here.
+    assert_eq!(media_requests(&world) - before, 3);
+    for name in world.names("A") {
+        let found = found_by_desktop(&world, &world.mnt.join("A").join(&name));
+        let picture = ImageReader::open(&found).unwrap().decode().unwrap();
+        assert_eq!((picture.width(), picture.height()), (256, 192), "{name}");
+    }
+    let again = thumbnails(&world);
+    assert!(again.starts_with("3 files = 0 thumbnails made + 3 there already"), "{again}");
+    assert_eq!(media_requests(&world) - before, 3, "gio and the second run read nothing");
+    assert!(world.emulator.stats().violations.is_empty());
+}
+
+#[test]
+fn what_is_on_its_way_is_told_apart_and_an_edited_photo_gets_a_new_thumbnail() {
+    let mut world = world();
+    thumbnails(&world);
+    let edited = photo(&world, "a.jpg", 200);
+    world.sh(&format!("sleep 1; cp '{}' mnt/A/a.jpg && sync mnt/A", edited.display()));
+    let said = thumbnails(&world);
+    assert!(said.starts_with("3 files = 1 thumbnails made + 2 there already"), "{said}");
+    world.stop_emulator();
+    photo(&world, "d.jpg", 9);
+    world.sh("cp photo/d.jpg mnt/A/");
+    let said = thumbnails(&world);
+    assert!(said.contains("3 there already + 1 not at Google yet + 0 failed"), "{said}");
+}
+
+#[test]
+fn without_a_network_one_line_says_so() {
+    let mut world = world();
+    world.sh("ls -l mnt/A");
+    world.stop_emulator();
+    let (done, said) = world.told(&["thumbnails", world.mnt.join("A").to_str().unwrap()]);
+    let expected = "gphotosfs: not all thumbnails could be made: \
+         Google cannot be reached (50 % (1) ä.jpg and 2 others)\n  -> ";
+    assert!(!done && said.starts_with(expected) && said.lines().count() == 2, "{said}");
+}
+
+/// > Reading `user.gphotos.thumbnail` of an item gives a picture of at most 256 pixels made by Google: `gphotosfs thumbnails`
+/// > does. It is not listed; a file that Google does not have lacks it (`ENODATA`).
+#[test]
+fn items_have_small_pictures() {
+    let world = world();
+    let path = world.mnt.join("A/a.jpg");
+    let picture = xattr::get(&path, "user.gphotos.thumbnail").unwrap().unwrap();
+    let picture = image::load_from_memory(&picture).unwrap();
+    assert_eq!((picture.width(), picture.height()), (256, 192));
+    assert!(xattr::list(&path).unwrap().all(|name| name != "user.gphotos.thumbnail"));
+    world.sh("touch mnt/A/.scratch");
+    assert_eq!(xattr::get(world.mnt.join("A/.scratch"), "user.gphotos.thumbnail").unwrap(), None);
+}

@@ -1,0 +1,11 @@
+//! Random sequences of operations against plain models, and random damage.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod fuzz;
+mod pipeline;
+mod tree;
