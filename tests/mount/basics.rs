@@ -432,7 +432,7 @@ fn a_mount_has_no_login_after_logout_and_the_new_one_after_login() {
     world.sh("mkdir mnt/B");
 }
 
-/// > `mount -f -vv` prints each of the kernel's requests with its result and duration.
+/// `mount -f -vv` prints each of the kernel's requests with its result and duration.
 #[test]
 fn each_request_of_the_kernel_is_a_line_in_the_log_of_a_verbose_mount() {
     let world = World::new();
