@@ -19,6 +19,8 @@ mod memberships;
 mod moves;
 mod outgoing;
 mod places;
+#[cfg(test)]
+mod query_plans;
 mod tree;
 mod versions;
 mod views;
@@ -431,8 +433,39 @@ mod values {
     use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
     use crate::media::{
-        AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken, View,
+        AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken, VideoStatus, View,
     };
+
+    /// The value that a stored word stands for.
+    pub(super) fn word<T: Copy, const N: usize>(
+        value: ValueRef<'_>,
+        all: [T; N],
+        as_str: fn(T) -> &'static str,
+    ) -> FromSqlResult<T> {
+        let word = value.as_str()?;
+        all.into_iter().find(|it| as_str(*it) == word).ok_or(FromSqlError::InvalidType)
+    }
+
+    fn video_word(status: VideoStatus) -> &'static str {
+        match status {
+            VideoStatus::Unspecified => "unspecified",
+            VideoStatus::Processing => "processing",
+            VideoStatus::Ready => "ready",
+            VideoStatus::Failed => "failed",
+        }
+    }
+
+    impl ToSql for VideoStatus {
+        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            Ok(video_word(*self).into())
+        }
+    }
+    impl FromSql for VideoStatus {
+        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+            use VideoStatus::{Failed, Processing, Ready, Unspecified};
+            word(value, [Unspecified, Processing, Ready, Failed], video_word)
+        }
+    }
 
     macro_rules! row_number {
         ($($name:ident),*) => {$(

@@ -9,7 +9,7 @@ use super::places::{
     dir_named, has_shown_child, move_dir, new_dir, place_for, show_or_hide, vacate,
 };
 use super::tree::child;
-use super::{Child, GRACE, Pass, Result, Store, TreeError, UploadState, before, to_millis};
+use super::{Child, GRACE, Pass, Result, Store, TreeError, before, to_millis};
 use crate::media::{Album, AlbumId, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
@@ -80,11 +80,11 @@ impl Store {
             let missing: Vec<(DirId, bool)> = tx
                 .prepare_cached(
                     "SELECT dir, missed FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
-                     AND NOT EXISTS (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file \
-                         WHERE m.dir = a.dir AND u.state <> ?3)",
+                     AND NOT EXISTS (SELECT 1 FROM members m JOIN unfinished_uploads u ON u.file = m.file \
+                         WHERE m.dir = a.dir)",
                 )?
-                .query_map(params![pass.listing, trusted_since, UploadState::Unseen], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                .query_map(params![pass.listing, trusted_since], |row| {
+                    Ok((row.get("dir")?, row.get("missed")?))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let mut needs_confirmation = false;
@@ -112,9 +112,9 @@ impl Store {
             Ok(db
                 .prepare_cached(
                     "SELECT dir, remote, title FROM albums \
-                     WHERE conflict_name AND wanted IS NULL AND remote IS NOT NULL ORDER BY dir",
+                     WHERE conflict_name AND desired_title IS NULL AND remote IS NOT NULL ORDER BY dir",
                 )?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .query_map([], |row| Ok((row.get("dir")?, row.get("remote")?, row.get("title")?)))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -156,10 +156,10 @@ impl Store {
             }
             let known: Option<(DirId, bool)> = tx
                 .prepare_cached(
-                    "SELECT d.id, a.remote IS NOT NULL FROM dirs d JOIN albums a ON a.dir = d.id \
+                    "SELECT d.id, a.remote IS NOT NULL AS is_made FROM dirs d JOIN albums a ON a.dir = d.id \
                      WHERE d.parent = ?1 AND d.name = ?2",
                 )?
-                .query_row(params![parent, name], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(params![parent, name], |row| Ok((row.get("id")?, row.get("is_made")?)))
                 .optional()?;
             Ok(Ok(match known {
                 Some((dir, true)) => {
@@ -313,7 +313,7 @@ fn album_known(
         }
         Some(known) => {
             // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
-            if known.wanted.as_ref() == Some(&album.title) {
+            if known.desired_title.as_ref() == Some(&album.title) {
                 keep_former_title(tx, known.dir, &album.title, now)?;
             } else if known.title != album.title {
                 let old = vacate(tx, known.dir)?;
@@ -333,7 +333,7 @@ fn album_known(
         }
     };
     tx.prepare_cached(
-        "UPDATE albums SET remote = ?2, wanted = CASE WHEN title = ?3 THEN wanted END, title = ?3, \
+        "UPDATE albums SET remote = ?2, desired_title = CASE WHEN title = ?3 THEN desired_title END, title = ?3, \
          count_hint = ?4, seen = max(seen, ?5), missed = 0, conflict_name = coalesce(?6, conflict_name) WHERE dir = ?1",
     )?
     .execute(params![dir, album.id, album.title, album.items_count, listing, conflict_name])?;
@@ -352,7 +352,7 @@ fn albums_in(tx: &Transaction<'_>, listing: i64) -> Result<u32> {
 fn hidden_titled(tx: &Transaction<'_>, title: &str) -> Result<Option<DirId>> {
     Ok(tx
         .prepare_cached(
-            "SELECT dir FROM albums WHERE hidden AND remote IS NOT NULL AND coalesce(wanted, title) = ?1 \
+            "SELECT dir FROM albums WHERE hidden AND remote IS NOT NULL AND coalesce(desired_title, title) = ?1 \
              ORDER BY dir LIMIT 1",
         )?
         .query_row([title], |row| row.get(0))
@@ -363,13 +363,17 @@ fn hidden_titled(tx: &Transaction<'_>, title: &str) -> Result<Option<DirId>> {
 struct Known {
     dir: DirId,
     title: String,
-    wanted: Option<String>,
+    desired_title: Option<String>,
 }
 
-const KNOWN: &str = "SELECT dir, title, wanted FROM albums";
+const KNOWN: &str = "SELECT dir, title, desired_title FROM albums";
 
 fn known_album(row: &Row<'_>) -> rusqlite::Result<Known> {
-    Ok(Known { dir: row.get(0)?, title: row.get(1)?, wanted: row.get(2)? })
+    Ok(Known {
+        dir: row.get("dir")?,
+        title: row.get("title")?,
+        desired_title: row.get("desired_title")?,
+    })
 }
 
 fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
@@ -383,8 +387,8 @@ fn check_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> 
     // What comes from a listing bears no time: see `item_listed`.
     tx.prepare_cached(
         "UPDATE albums SET described_at = ?2, count_mismatch = listed_at IS NOT NULL AND NOT (SELECT \
-             count_hint BETWEEN coalesce(sum(present = 1 AND since <= ?3), 0) + count_offset \
-             AND coalesce(sum(present <> 0 OR (want = 0 AND since > ?3)), 0) + count_offset \
+             count_hint BETWEEN coalesce(sum(observed = 'present' AND since <= ?3), 0) + count_offset \
+             AND coalesce(sum(observed <> 'absent' OR (NOT desired AND since > ?3)), 0) + count_offset \
              FROM members m WHERE m.dir = albums.dir) WHERE dir = ?1",
     )?
     .execute(params![dir, to_millis(now), recent])?;

@@ -5,11 +5,10 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::files::video_to_number;
-use super::journal::{HAS_DUPLICATE, next_number, was_asked_for};
-use super::memberships::set_present;
+use super::journal::{next_number, was_asked_for};
+use super::memberships::set_observed;
 use super::versions::{fail, merge, retire_replaced};
-use super::{MergedFiles, Result, Store, UploadState, from_millis, to_millis};
+use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{
     AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
 };
@@ -28,7 +27,7 @@ pub struct Ready {
     /// Failures of its own so far.
     pub attempts: u32,
     /// It is to have a call of its own.
-    pub alone: bool,
+    pub isolate: bool,
     /// When the bytes had arrived.
     pub since: SystemTime,
 }
@@ -82,7 +81,7 @@ pub enum CreateOutcome {
     /// To be asked for again with the same token.
     Retry {
         /// In a call of its own.
-        alone: bool,
+        isolate: bool,
         /// It was the file's own failure, to be counted and told.
         error: Option<String>,
         /// Not before.
@@ -113,10 +112,13 @@ pub struct Unconfirmed {
     pub foreign: bool,
 }
 
-/// The album a file is created in: where it was asked for without an answer, to settle that whether it is still
-/// wanted or not, else where it has been wanted longest.
-const TARGET: &str = "(SELECT m.dir FROM members m WHERE m.file = u.file \
-     AND (m.present = 2 OR (m.want = 1 AND m.present = 0)) ORDER BY m.present DESC, m.since, m.dir LIMIT 1)";
+/// Uploaded files that may be created now, and the album to create each in.
+pub(super) const READY: &str = "SELECT file, seq, target, sha256, attempts, isolate, token_at FROM upload_queue \
+     WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND target IS NOT NULL ORDER BY seq LIMIT ?3";
+
+/// Sealed files that a later file of the same album waits for.
+pub(super) const COMING: &str = "SELECT file, seq, target FROM upload_queue \
+     WHERE state = ?1 AND attempts <= ?3 AND NOT is_duplicate AND target IS NOT NULL ORDER BY seq LIMIT ?2";
 
 /// After so many failures a file still has its place in the order of closing: one is what an outage costs whatever was
 /// on its way, and those behind it wait for one more try. Two are its own.
@@ -135,32 +137,27 @@ impl Store {
     ) -> Result<(Vec<Ready>, Vec<Coming>)> {
         self.read(|db| {
             let ready = db
-                .prepare_cached(&format!(
-                    "SELECT u.file, u.seq, {TARGET}, f.sha256, u.attempts, u.alone, u.token_at \
-                     FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND {TARGET} IS NOT NULL \
-                     ORDER BY u.seq LIMIT ?3"
-                ))?
+                .prepare_cached(READY)?
                 .query_map(params![UploadState::Uploaded, to_millis(now), limit], |row| {
                     Ok(Ready {
-                        file: row.get(0)?,
-                        seq: row.get(1)?,
-                        dir: row.get(2)?,
-                        sha256: row.get(3)?,
-                        attempts: row.get(4)?,
-                        alone: row.get(5)?,
-                        since: from_millis(row.get(6)?),
+                        file: row.get("file")?,
+                        seq: row.get("seq")?,
+                        dir: row.get("target")?,
+                        sha256: row.get("sha256")?,
+                        attempts: row.get("attempts")?,
+                        isolate: row.get("isolate")?,
+                        since: from_millis(row.get("token_at")?),
                     })
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let coming = db
-                .prepare_cached(&format!(
-                    "SELECT u.file, u.seq, {TARGET} FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND u.attempts <= ?3 AND NOT ({HAS_DUPLICATE}) AND {TARGET} IS NOT NULL \
-                     ORDER BY u.seq LIMIT ?2"
-                ))?
+                .prepare_cached(COMING)?
                 .query_map(params![UploadState::Sealed, coming, FAILURES_WITH_PLACE], |row| {
-                    Ok(Coming { file: row.get(0)?, seq: row.get(1)?, dir: row.get(2)? })
+                    Ok(Coming {
+                        file: row.get("file")?,
+                        seq: row.get("seq")?,
+                        dir: row.get("target")?,
+                    })
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             Ok((ready, coming))
@@ -191,8 +188,8 @@ impl Store {
             tx.execute("UPDATE meta SET value = ?1 WHERE key = 'call'", [call.to_string()])?;
             for (file, seq) in files {
                 let wanted = tx
-                    .prepare_cached("UPDATE members SET present = 2 WHERE dir = ?1 AND file = ?2 \
-                         AND (present = 2 OR (want = 1 AND present = 0)) \
+                    .prepare_cached("UPDATE members SET observed = 'unknown' WHERE dir = ?1 AND file = ?2 \
+                         AND (observed = 'unknown' OR pending = 'addition') \
                          AND EXISTS (SELECT 1 FROM uploads WHERE file = ?2 AND seq = ?3 AND state = ?4)")?
                     .execute(params![dir, file, seq, UploadState::Uploaded])?;
                 if wanted == 1 {
@@ -214,10 +211,10 @@ impl Store {
                 .prepare_cached(
                     "SELECT call, dir FROM uploads WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 ORDER BY call LIMIT 1",
                 )?
-                .query_row(params![UploadState::Creating, to_millis(now)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(params![UploadState::Creating, to_millis(now)], |row| Ok((row.get("call")?, row.get("dir")?)))
                 .optional()?;
             let Some((call, dir)) = found else { return Ok(None) };
-            tx.execute("UPDATE uploads SET asked = coalesce(asked, call) WHERE call = ?1", [call])?;
+            tx.execute("UPDATE uploads SET first_call = coalesce(first_call, call) WHERE call = ?1", [call])?;
             create_call(tx, call, dir).map(Some)
         })
     }
@@ -250,8 +247,8 @@ impl Store {
             for (token, outcome) in outcomes {
                 // A file that was written meanwhile has left its row to the version that was sent.
                 let found: Option<(FileId, DirId, i64)> = tx
-                    .prepare_cached("SELECT file, dir, coalesce(asked, call) FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
-                    .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                    .prepare_cached("SELECT file, dir, coalesce(first_call, call) AS first_call FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
+                    .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get("file")?, row.get("dir")?, row.get("first_call")?)))
                     .optional()?;
                 if let Some((file, dir, asked)) = found {
                     settle_created(tx, file, dir, asked, outcome, &mut settled)?;
@@ -269,19 +266,19 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT u.file, u.seq, f.media, u.attempts, u.lost, f.filename IS NOT NULL AND NOT EXISTS \
-                     (SELECT 1 FROM entries e WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
-                     FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND f.media IS NOT NULL ORDER BY u.file LIMIT ?3",
+                    "SELECT file, seq, media, attempts, lost, filename IS NOT NULL AND NOT EXISTS \
+                     (SELECT 1 FROM entries e WHERE e.file = q.file AND CAST(e.name AS TEXT) = q.filename) AS is_foreign \
+                     FROM upload_queue q \
+                     WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND media IS NOT NULL ORDER BY file LIMIT ?3",
                 )?
                 .query_map(params![UploadState::Confirming, to_millis(now), limit], |row| {
                     Ok(Unconfirmed {
-                        file: row.get(0)?,
-                        seq: row.get(1)?,
-                        media: row.get(2)?,
-                        attempts: row.get(3)?,
-                        lost: row.get(4)?,
-                        foreign: row.get(5)?,
+                        file: row.get("file")?,
+                        seq: row.get("seq")?,
+                        media: row.get("media")?,
+                        attempts: row.get("attempts")?,
+                        lost: row.get("lost")?,
+                        foreign: row.get("is_foreign")?,
                     })
                 })?
                 .collect::<rusqlite::Result<_>>()?)
@@ -337,11 +334,11 @@ impl Store {
     pub fn item_lost(&self, file: FileId, error: &str) -> Result<()> {
         self.write_durable(|tx| {
             tx.execute("UPDATE files SET media = NULL, confirmed = 0, filename = NULL WHERE id = ?1", [file])?;
-            tx.execute("UPDATE members SET present = 0 WHERE file = ?1", [file])?;
-            tx.execute("DELETE FROM members WHERE file = ?1 AND want = 0", [file])?;
+            tx.execute("UPDATE members SET observed = 'absent' WHERE file = ?1", [file])?;
+            tx.execute("DELETE FROM members WHERE file = ?1 AND NOT desired", [file])?;
             tx.execute(
                 "UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
-                 asked = NULL, retry_at = NULL, error = ?3 WHERE file = ?1",
+                 first_call = NULL, retry_at = NULL, error = ?3 WHERE file = ?1",
                 params![file, UploadState::Sealed, error],
             )?;
             Ok(())
@@ -358,20 +355,20 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
     // A file that has lost its names in the meantime keeps whatever was its own: the call is under way.
     let items = db
         .prepare_cached(
-            "SELECT u.file, u.seq, u.token, f.description, u.attempts, coalesce( \
-                 (SELECT e.name FROM entries e WHERE e.file = u.file AND e.dir = u.dir ORDER BY e.id LIMIT 1), \
-                 (SELECT e.name FROM entries e WHERE e.file = u.file ORDER BY e.id LIMIT 1), \
-                 CAST('file' AS BLOB)) \
-             FROM uploads u JOIN files f ON f.id = u.file WHERE u.call = ?1 AND u.state = ?2 ORDER BY u.seq",
+            "SELECT file, seq, token, description, attempts, coalesce( \
+                 (SELECT e.name FROM entries e WHERE e.file = q.file AND e.dir = q.dir ORDER BY e.id LIMIT 1), \
+                 (SELECT e.name FROM entries e WHERE e.file = q.file ORDER BY e.id LIMIT 1), \
+                 CAST('file' AS BLOB)) AS name \
+             FROM upload_queue q WHERE call = ?1 AND state = ?2 ORDER BY seq",
         )?
         .query_map(params![call, UploadState::Creating], |row| {
             Ok(CreateItem {
-                file: row.get(0)?,
-                seq: row.get(1)?,
-                token: row.get(2)?,
-                description: row.get(3)?,
-                attempts: row.get(4)?,
-                name: row.get(5)?,
+                file: row.get("file")?,
+                seq: row.get("seq")?,
+                token: row.get("token")?,
+                description: row.get("description")?,
+                attempts: row.get("attempts")?,
+                name: row.get("name")?,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
@@ -388,7 +385,7 @@ fn settle_created(
 ) -> Result<()> {
     match outcome {
         CreateOutcome::Made(item) => {
-            set_present(tx, dir, file, true)?;
+            set_observed(tx, dir, file, Observed::Present)?;
             let other: Option<FileId> = tx
                 .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
                 .query_row(params![item.id, file], |row| row.get(0))
@@ -404,24 +401,24 @@ fn settle_created(
             }
             keep_item(tx, file, item, false)?;
             tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, asked = NULL, attempts = 0, \
-                 alone = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, first_call = NULL, attempts = 0, \
+                 isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1",
             )?
             .execute(params![file, UploadState::Confirming])?;
         }
-        CreateOutcome::Retry { alone, error, retry_at, maybe_made } => {
+        CreateOutcome::Retry { isolate, error, retry_at, maybe_made } => {
             if *maybe_made {
                 tx.execute(
-                    "UPDATE uploads SET asked = coalesce(asked, call) WHERE file = ?1",
+                    "UPDATE uploads SET first_call = coalesce(first_call, call) WHERE file = ?1",
                     [file],
                 )?;
             }
             not_made(tx, dir, file)?;
             tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, alone = max(alone, ?3), \
+                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, isolate = max(isolate, ?3), \
                  attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1",
             )?
-            .execute(params![file, UploadState::Uploaded, alone, error, retry_at.map(to_millis)])?;
+            .execute(params![file, UploadState::Uploaded, isolate, error, retry_at.map(to_millis)])?;
         }
         CreateOutcome::TokenLost(error) => {
             not_made(tx, dir, file)?;
@@ -432,7 +429,7 @@ fn settle_created(
             .execute(params![file, UploadState::Sealed, error])?;
         }
         CreateOutcome::Refused(reason) => {
-            set_present(tx, dir, file, false)?;
+            set_observed(tx, dir, file, Observed::Absent)?;
             fail(tx, file, reason)?;
         }
     }
@@ -441,7 +438,7 @@ fn settle_created(
 
 /// A call has not made the item: it is not there, unless an earlier one without an answer has made it.
 fn not_made(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
-    if was_asked_for(tx, file)? { Ok(()) } else { set_present(tx, dir, file, false) }
+    if was_asked_for(tx, file)? { Ok(()) } else { set_observed(tx, dir, file, Observed::Absent) }
 }
 
 /// A listing may show what a call has made before the call has answered. What it has put into the
@@ -494,7 +491,7 @@ fn keep_item(tx: &Transaction<'_>, file: FileId, item: &MediaItem, confirmed: bo
         item.height,
         item.camera_make,
         item.camera_model,
-        item.video.map(video_to_number),
+        item.video,
     ])?;
     Ok(())
 }

@@ -50,13 +50,13 @@ impl Store {
                 )?
                 .query_map([], |row| {
                     Ok(FailedName {
-                        dir: row.get(0)?,
+                        dir: row.get("dir")?,
                         dir_path: String::new(),
-                        name: row.get(1)?,
-                        file: row.get(2)?,
-                        reason: row.get(3)?,
-                        at: from_millis(row.get(4)?),
-                        size: row.get(5)?,
+                        name: row.get("name")?,
+                        file: row.get("file")?,
+                        reason: row.get("reason")?,
+                        at: from_millis(row.get("at")?),
+                        size: row.get("size")?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -81,7 +81,7 @@ impl Store {
     pub fn failed_entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
             let dirs = format!(
-                "{WITH_FAILURES} SELECT id, name FROM dirs WHERE parent = ?1 AND id <> 1 AND id > ?2 \
+                "{WITH_FAILURES} SELECT id, name FROM subdirs WHERE parent = ?1 AND id > ?2 \
                  AND id IN above ORDER BY id LIMIT ?3"
             );
             let files =
@@ -160,7 +160,7 @@ impl Store {
         self.write_durable(|tx| {
             let names: Vec<(DirId, EntryName)> = tx
                 .prepare_cached("SELECT dir, name FROM failed WHERE file = ?1 ORDER BY id")?
-                .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map([file], |row| Ok((row.get("dir")?, row.get("name")?)))?
                 .collect::<rusqlite::Result<_>>()?;
             let mut back = false;
             for (dir, name) in names {
@@ -191,7 +191,7 @@ fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<
     }
     Ok(db
         .prepare_cached(&format!(
-            "{WITH_FAILURES} SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND id <> 1 AND id IN above"
+            "{WITH_FAILURES} SELECT id FROM subdirs WHERE parent = ?1 AND name = ?2 AND id IN above"
         ))?
         .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
         .optional()?)

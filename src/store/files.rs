@@ -144,15 +144,14 @@ impl FileInfo {
     }
 }
 
-const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition), f.mtime_ns, f.sha256, f.media, f.confirmed, f.filename, f.mime, \
-     f.description, f.product_url, f.created_at, f.width, f.height, f.make, f.model, f.video, \
-     u.state, coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error), \
-     (SELECT count(*) FROM entries e WHERE e.file = f.id), \
-     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), \
-     coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), f.adopted, f.rendition";
-
-/// Of a row `f` of `files`: it is an item, and nobody has learnt its size yet.
-const UNSIZED: &str = "f.size IS NULL AND f.rendition IS NULL AND f.media IS NOT NULL";
+/// The columns of a [`FileInfo`], of a row `f` of `files` and `u` of `uploads`.
+const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition) AS size, f.rendition, f.mtime_ns, \
+     coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
+     f.sha256, f.adopted, f.media, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
+     f.width, f.height, f.make, f.model, f.video, u.state, \
+     coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error) AS error, \
+     (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
+     (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1) AS failed_at";
 
 /// What comes after an entry, and what comes before it.
 const NEAR_IN_ALBUM: [&str; 2] = [
@@ -170,49 +169,31 @@ const NEAR_IN_VIEW: [&str; 2] = [
 
 fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     Ok(FileInfo {
-        id: row.get(0)?,
-        size: row.get(1)?,
-        mtime_ns: row.get(2)?,
-        sha256: row.get(3)?,
-        media: row.get(4)?,
-        confirmed: row.get(5)?,
-        filename: row.get(6)?,
-        mime: row.get(7)?,
-        description: row.get(8)?,
-        product_url: row.get(9)?,
-        created: row.get::<_, Option<i64>>(10)?.map(from_millis),
-        width: row.get(11)?,
-        height: row.get(12)?,
-        make: row.get(13)?,
-        model: row.get(14)?,
-        video: row.get::<_, Option<i64>>(15)?.map(video_from_number),
-        upload: row.get(16)?,
-        error: row.get(17)?,
-        links: row.get(18)?,
-        failed_at: row.get::<_, Option<i64>>(19)?.map(from_millis),
-        ctime_ns: row.get(20)?,
-        atime_ns: row.get(21)?,
-        adopted: row.get(22)?,
-        rendition: row.get(23)?,
+        id: row.get("id")?,
+        size: row.get("size")?,
+        rendition: row.get("rendition")?,
+        mtime_ns: row.get("mtime_ns")?,
+        ctime_ns: row.get("ctime_ns")?,
+        atime_ns: row.get("atime_ns")?,
+        sha256: row.get("sha256")?,
+        adopted: row.get("adopted")?,
+        media: row.get("media")?,
+        confirmed: row.get("confirmed")?,
+        filename: row.get("filename")?,
+        mime: row.get("mime")?,
+        description: row.get("description")?,
+        product_url: row.get("product_url")?,
+        created: row.get::<_, Option<i64>>("created_at")?.map(from_millis),
+        width: row.get("width")?,
+        height: row.get("height")?,
+        make: row.get("make")?,
+        model: row.get("model")?,
+        video: row.get("video")?,
+        upload: row.get("state")?,
+        error: row.get("error")?,
+        links: row.get("links")?,
+        failed_at: row.get::<_, Option<i64>>("failed_at")?.map(from_millis),
     })
-}
-
-fn video_from_number(number: i64) -> VideoStatus {
-    match number {
-        1 => VideoStatus::Processing,
-        2 => VideoStatus::Ready,
-        3 => VideoStatus::Failed,
-        _ => VideoStatus::Unspecified,
-    }
-}
-
-pub(super) fn video_to_number(status: VideoStatus) -> i64 {
-    match status {
-        VideoStatus::Unspecified => 0,
-        VideoStatus::Processing => 1,
-        VideoStatus::Ready => 2,
-        VideoStatus::Failed => 3,
-    }
 }
 
 impl Store {
@@ -239,23 +220,24 @@ impl Store {
     pub fn stats(&self, files: &[FileId]) -> Result<Vec<Option<Stat>>> {
         self.read(|db| {
             let mut query = db.prepare_cached(
-                "SELECT f.id, coalesce(f.size, f.rendition), f.mtime_ns, coalesce(f.ctime_ns, f.mtime_ns), coalesce(f.atime_ns, f.mtime_ns), \
-                 u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id), \
-                 EXISTS (SELECT 1 FROM failed WHERE file = f.id) \
+                "SELECT f.id, coalesce(f.size, f.rendition) AS size, f.mtime_ns, \
+                 coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
+                 u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
+                 EXISTS (SELECT 1 FROM failed WHERE file = f.id) AS failed \
                  FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1",
             )?;
             let mut stat = |file: &FileId| {
                 query
                     .query_row([file], |row| {
                         Ok(Stat {
-                            id: row.get(0)?,
-                            size: row.get(1)?,
-                            mtime_ns: row.get(2)?,
-                            ctime_ns: row.get(3)?,
-                            atime_ns: row.get(4)?,
-                            upload: row.get(5)?,
-                            links: row.get(6)?,
-                            failed: row.get(7)?,
+                            id: row.get("id")?,
+                            size: row.get("size")?,
+                            mtime_ns: row.get("mtime_ns")?,
+                            ctime_ns: row.get("ctime_ns")?,
+                            atime_ns: row.get("atime_ns")?,
+                            upload: row.get("state")?,
+                            links: row.get("links")?,
+                            failed: row.get("failed")?,
                         })
                     })
                     .optional()
@@ -278,10 +260,10 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(&format!(
-                    "SELECT {FILE_COLUMNS} FROM {table} e JOIN files f ON f.id = e.file \
+                    "SELECT {FILE_COLUMNS} FROM {table} e JOIN unsized_items f ON f.id = e.file \
                      LEFT JOIN uploads u ON u.file = f.id \
                      WHERE e.{dir} = ?1 AND e.id > (SELECT min(id) FROM {table} WHERE {dir} = ?1 AND file = ?2) \
-                     AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?3"
+                     AND e.name IS NOT NULL ORDER BY e.id LIMIT ?3"
                 ))?
                 .query_map(params![scope, file, limit], file_info)?
                 .collect::<rusqlite::Result<_>>()?)
@@ -305,9 +287,9 @@ impl Store {
                 .prepare_cached(&format!(
                     "WITH ends AS (SELECT min(id) AS first, max(id) AS last FROM {table} \
                      WHERE {dir} = ?1 AND file IN (?2, ?3)) \
-                     SELECT count(*) FROM (SELECT 1 FROM {table} e JOIN files f ON f.id = e.file \
+                     SELECT count(*) FROM (SELECT 1 FROM {table} e JOIN unsized_items f ON f.id = e.file \
                      WHERE e.{dir} = ?1 AND e.id > (SELECT first FROM ends) AND e.id < (SELECT last FROM ends) \
-                     AND e.name IS NOT NULL AND {UNSIZED} ORDER BY e.id LIMIT ?4)"
+                     AND e.name IS NOT NULL ORDER BY e.id LIMIT ?4)"
                 ))?
                 .query_row(params![scope, one, other, limit], |row| row.get(0))?)
         })
@@ -321,12 +303,13 @@ impl Store {
     pub fn items_near(&self, file: FileId, limit: u32) -> Result<Vec<MediaId>> {
         self.read(|db| {
             let place = |sql: &str| -> Result<Option<(i64, i64)>> {
-                let found = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                let found = |row: &Row<'_>| Ok((row.get("scope")?, row.get("id")?));
                 Ok(db.prepare_cached(sql)?.query_row([file], found).optional()?)
             };
             // One of them: to sort what comes after in several would take all of it.
-            let album = "SELECT dir, id FROM entries WHERE file = ?1 LIMIT 1";
-            let view = "SELECT view, id FROM view_entries WHERE file = ?1 ORDER BY view LIMIT 1";
+            let album = "SELECT dir AS scope, id FROM entries WHERE file = ?1 LIMIT 1";
+            let view =
+                "SELECT view AS scope, id FROM view_entries WHERE file = ?1 ORDER BY view LIMIT 1";
             let (sql, (scope, cookie)) = if let Some(place) = place(album)? {
                 (NEAR_IN_ALBUM, place)
             } else if let Some(place) = place(view)? {
@@ -484,7 +467,7 @@ mod tests {
                 .read(|db| {
                     Ok(db
                         .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?
-                        .query_map([1, 1, 1], |row| row.get(3))?
+                        .query_map([1, 1, 1], |row| row.get("detail"))?
                         .collect::<rusqlite::Result<_>>()?)
                 })
                 .unwrap();

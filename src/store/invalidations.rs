@@ -8,9 +8,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::watch;
 
+use super::values::word;
 use super::{Error, Result, Store, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, View};
 
@@ -46,12 +48,50 @@ const REPEAT_AFTER: Duration = Duration::from_secs(1);
 /// After a failure of the database nothing is tried before this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const KIND_DIR: i64 = 0;
-const KIND_ATTRIBUTES: i64 = 1;
-const KIND_ATTRIBUTES_AGAIN: i64 = 2;
-const KIND_ENTRY: i64 = 3;
-const KIND_BYTES: i64 = 4;
-const KIND_VIEW_ENTRY: i64 = 5;
+/// What a row of the queue invalidates; the triggers in `invalidations.sql` write the same words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Dir,
+    Attributes,
+    AttributesAgain,
+    Entry,
+    Bytes,
+    ViewEntry,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Dir,
+        Self::Attributes,
+        Self::AttributesAgain,
+        Self::Entry,
+        Self::Bytes,
+        Self::ViewEntry,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Dir => "dir",
+            Self::Attributes => "attributes",
+            Self::AttributesAgain => "attributes_again",
+            Self::Entry => "entry",
+            Self::Bytes => "bytes",
+            Self::ViewEntry => "view_entry",
+        }
+    }
+}
+
+impl ToSql for Kind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for Kind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Self::ALL, Self::as_str)
+    }
+}
 
 /// Wakes those who tell.
 #[derive(Default)]
@@ -163,7 +203,7 @@ impl Store {
             tx.prepare_cached(
                 "INSERT OR IGNORE INTO temp.invalidations (kind, number) VALUES (?1, ?2)",
             )?
-            .execute(params![KIND_ATTRIBUTES, file])?;
+            .execute(params![Kind::Attributes, file])?;
             Ok(())
         };
         self.run(move |store| store.write(note)).await?;
@@ -225,7 +265,7 @@ pub(super) fn since(
         tx.prepare_cached(
             "DELETE FROM temp.invalidations WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",
         )?
-        .execute(params![mark.0, KIND_ENTRY, dir, name])?;
+        .execute(params![mark.0, Kind::Entry, dir, name])?;
     }
     Ok(tx
         .prepare_cached("SELECT DISTINCT shard FROM temp.invalidations WHERE id > ?1")?
@@ -240,43 +280,42 @@ fn take(
     now: SystemTime,
 ) -> Result<(Vec<Invalidation>, Option<SystemTime>)> {
     let tx = connection.transaction()?;
-    let rows: Vec<(i64, i64, i64, Vec<u8>)> = tx
+    let rows: Vec<(i64, Kind, i64, Vec<u8>)> = tx
         .prepare_cached(
             "SELECT id, kind, number, name FROM temp.invalidations WHERE shard = ?1 AND due <= ?2 \
              ORDER BY due, id LIMIT ?3",
         )?
         .query_map(params![shard, to_millis(now), BATCH], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get("id")?, row.get("kind")?, row.get("number")?, row.get("name")?))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut changes = Vec::with_capacity(rows.len());
     for (id, kind, number, name) in rows {
         tx.prepare_cached("DELETE FROM temp.invalidations WHERE id = ?1")?.execute([id])?;
-        if kind == KIND_ATTRIBUTES {
+        if kind == Kind::Attributes {
             tx.prepare_cached(
                 "INSERT INTO temp.invalidations (kind, number, due) VALUES (?1, ?2, ?3) \
                  ON CONFLICT DO UPDATE SET due = excluded.due",
             )?
             .execute(params![
-                KIND_ATTRIBUTES_AGAIN,
+                Kind::AttributesAgain,
                 number,
                 to_millis(now + REPEAT_AFTER)
             ])?;
         }
         changes.push(match kind {
-            KIND_DIR => Invalidation::Dir(DirId(number)),
-            KIND_ATTRIBUTES | KIND_ATTRIBUTES_AGAIN => Invalidation::Attributes(FileId(number)),
-            KIND_ENTRY => {
+            Kind::Dir => Invalidation::Dir(DirId(number)),
+            Kind::Attributes | Kind::AttributesAgain => Invalidation::Attributes(FileId(number)),
+            Kind::Entry => {
                 let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
                 Invalidation::Entry(DirId(number), name)
             }
-            KIND_BYTES => Invalidation::Bytes(FileId(number)),
-            KIND_VIEW_ENTRY => {
+            Kind::Bytes => Invalidation::Bytes(FileId(number)),
+            Kind::ViewEntry => {
                 let view = View::of_number(number).ok_or(Error::Corrupt("view"))?;
                 let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
                 Invalidation::ViewEntry(view, name)
             }
-            _ => return Err(Error::Corrupt("kind of change")),
         });
     }
     let due: Option<i64> = tx

@@ -4,9 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::files::video_to_number;
 use super::tree::{add_entry, child};
-use super::{AlbumState, GRACE, Pass, Result, Store, before, from_millis, to_millis};
+use super::{AlbumState, GRACE, Observed, Pass, Result, Store, before, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
 /// An item from a listing, with the names it may get, best first.
@@ -63,10 +62,10 @@ impl Store {
             let missing: Vec<(FileId, bool)> = tx
                 .prepare_cached(
                     "SELECT m.file, m.missed FROM members m JOIN files f ON f.id = m.file \
-                     WHERE m.dir = ?1 AND m.want = 1 AND m.present = 1 AND m.seen < ?2 AND f.confirmed \
+                     WHERE m.dir = ?1 AND m.desired AND m.observed = 'present' AND m.seen < ?2 AND f.confirmed \
                      AND (m.seen > 0 OR m.since < ?3)",
                 )?
-                .query_map(params![dir, listing, trusted_since], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map(params![dir, listing, trusted_since], |row| Ok((row.get("file")?, row.get("missed")?)))?
                 .collect::<rusqlite::Result<_>>()?;
             let (mut gone, mut needs_confirmation) = (false, false);
             for (file, missed) in missing {
@@ -85,7 +84,7 @@ impl Store {
                     .execute(params![dir, file])?;
             }
             tx.prepare_cached(
-                "DELETE FROM members WHERE dir = ?1 AND want = 0 AND present = 0 AND since < ?2",
+                "DELETE FROM members WHERE dir = ?1 AND NOT desired AND observed = 'absent' AND since < ?2",
             )?
             .execute(params![dir, trusted_since])?;
             // What slips when something goes is made up for, in the number, by what had been shown and went. Only
@@ -114,9 +113,9 @@ impl Store {
             Ok(db
                 .prepare_cached(
                     "SELECT dir, since FROM members \
-                     WHERE file = ?1 AND want = 1 AND (seen = 0 OR missed) ORDER BY dir",
+                     WHERE file = ?1 AND desired AND (seen = 0 OR missed) ORDER BY dir",
                 )?
-                .query_map([file], |row| Ok((row.get(0)?, from_millis(row.get(1)?))))?
+                .query_map([file], |row| Ok((row.get("dir")?, from_millis(row.get("since")?))))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -188,7 +187,7 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
         item.height,
         item.camera_make,
         item.camera_model,
-        item.video.map(video_to_number),
+        item.video,
         to_millis(SystemTime::now()),
     ])?;
     Ok(tx
@@ -203,12 +202,12 @@ fn item_listed(
     names: &[EntryName],
     listing: i64,
 ) -> Result<PageKept> {
-    let known: Option<(bool, i64, i64, i64)> = tx
+    let known: Option<(bool, Observed, i64, i64)> = tx
         .prepare_cached(
-            "SELECT want, present, since, seen FROM members WHERE dir = ?1 AND file = ?2",
+            "SELECT desired, observed, since, seen FROM members WHERE dir = ?1 AND file = ?2",
         )?
         .query_row(params![dir, file], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get("desired")?, row.get("observed")?, row.get("since")?, row.get("seen")?))
         })
         .optional()?;
     let is_fresh = known.is_none_or(|(.., seen)| seen < listing);
@@ -217,8 +216,9 @@ fn item_listed(
         None => false,
         Some((true, ..)) => true,
         // We have just taken it out and the listing lags, or we are about to.
-        Some((false, present, since, _))
-            if present != 0 || since > to_millis(before(SystemTime::now(), GRACE)) =>
+        Some((false, observed, since, _))
+            if observed != Observed::Absent
+                || since > to_millis(before(SystemTime::now(), GRACE)) =>
         {
             tx.prepare_cached(
                 "UPDATE members SET seen = max(seen, ?3) WHERE dir = ?1 AND file = ?2",
@@ -231,8 +231,8 @@ fn item_listed(
     };
     // No time: it is not a change of ours that Google's lists and counts might lag behind.
     tx.prepare_cached(
-        "INSERT INTO members (dir, file, want, present, since, seen) VALUES (?1, ?2, 1, 1, 0, ?3) \
-         ON CONFLICT (dir, file) DO UPDATE SET want = 1, present = 1, seen = max(seen, excluded.seen), missed = 0",
+        "INSERT INTO members (dir, file, desired, observed, since, seen) VALUES (?1, ?2, TRUE, 'present', 0, ?3) \
+         ON CONFLICT (dir, file) DO UPDATE SET desired = TRUE, observed = 'present', seen = max(seen, excluded.seen), missed = 0",
     )?
     .execute(params![dir, file, listing])?;
     if wanted {

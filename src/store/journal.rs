@@ -5,9 +5,10 @@
 
 use std::time::SystemTime;
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::values::word;
 use super::{Result, Store, from_millis, to_millis};
 use crate::media::{ContentHash, EntryName, FileId, UploadToken};
 
@@ -62,17 +63,48 @@ impl UploadState {
 
 impl ToSql for UploadState {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok((*self as i64).into())
+        Ok(self.as_str().into())
     }
 }
 
 impl FromSql for UploadState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let number = value.as_i64()?;
-        usize::try_from(number)
-            .ok()
-            .and_then(|at| Self::ALL.get(at).copied())
-            .ok_or(FromSqlError::OutOfRange(number))
+        word(value, Self::ALL, Self::as_str)
+    }
+}
+
+/// What Google's listings and answers say about a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Observed {
+    /// The item is not in the album.
+    Absent,
+    /// The item is in the album.
+    Present,
+    /// Google was asked to add or remove it, and the answer is not known yet.
+    Unknown,
+}
+
+impl Observed {
+    const ALL: [Self; 3] = [Self::Absent, Self::Present, Self::Unknown];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Present => "present",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl ToSql for Observed {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for Observed {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Self::ALL, Self::as_str)
     }
 }
 
@@ -131,6 +163,10 @@ pub struct Startable {
     /// Failures of its own so far.
     pub attempts: u32,
 }
+
+/// Sealed files to upload now, in the order of closing.
+pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session, attempts FROM upload_queue \
+     WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND NOT is_duplicate AND is_wanted ORDER BY seq";
 
 impl Store {
     /// Where a file is on its way; `None` if it has arrived or came from Google.
@@ -207,16 +243,9 @@ impl Store {
             .execute(params![file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns])?;
             tx.prepare_cached(
                 "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
-                 WHERE file = ?1 AND state IN (?4, ?5, ?6)",
+                 WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
             )?
-            .execute(params![
-                file,
-                state,
-                seq,
-                UploadState::Open,
-                UploadState::Temporary,
-                UploadState::Sealed
-            ])?;
+            .execute(params![file, state, seq])?;
             if state == UploadState::Sealed {
                 super::failed::forget_unfinished(tx, file)?;
             }
@@ -245,9 +274,7 @@ impl Store {
                 return Ok(Hashed::Unchanged);
             }
             let duplicate = tx
-                .prepare_cached(&format!(
-                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND ({HAS_DUPLICATE})"
-                ))?
+                .prepare_cached("SELECT 1 FROM upload_queue WHERE file = ?1 AND is_duplicate")?
                 .exists([file])?;
             Ok(if duplicate { Hashed::Duplicate } else { Hashed::Upload })
         })
@@ -265,29 +292,24 @@ impl Store {
         mut choose: impl FnMut(FileId, u64) -> bool,
     ) -> Result<Vec<Startable>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached(&format!(
-                "SELECT u.file, u.seq, f.size, f.mime, f.sha1, u.session, u.attempts \
-                 FROM uploads u JOIN files f ON f.id = u.file \
-                 WHERE u.state = ?1 AND coalesce(u.retry_at, 0) <= ?2 AND NOT ({HAS_DUPLICATE}) \
-                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)) \
-                 ORDER BY u.seq"
-            ))?;
+            let mut statement = db.prepare_cached(STARTABLE)?;
             let mut rows = statement.query(params![UploadState::Sealed, to_millis(now)])?;
             let mut found = Vec::new();
             while found.len() < limit {
                 let Some(row) = rows.next()? else { break };
-                let (file, size) = (row.get(0)?, row.get::<_, Option<u64>>(2)?.unwrap_or(0));
+                let file = row.get("file")?;
+                let size = row.get::<_, Option<u64>>("size")?.unwrap_or(0);
                 if !choose(file, size) {
                     continue;
                 }
                 found.push(Startable {
                     file,
-                    seq: row.get(1)?,
+                    seq: row.get("seq")?,
                     size,
-                    mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-                    sha1: row.get(4)?,
-                    session: row.get(5)?,
-                    attempts: row.get(6)?,
+                    mime: row.get::<_, Option<String>>("mime")?.unwrap_or_default(),
+                    sha1: row.get("sha1")?,
+                    session: row.get("session")?,
+                    attempts: row.get("attempts")?,
                 });
             }
             Ok(found)
@@ -366,13 +388,11 @@ impl Store {
         self.write(|tx| {
             Ok(tx
                 .prepare_cached(
-                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, asked = coalesce(asked, call), dir = NULL, call = NULL \
-                     WHERE state IN (?2, ?3) AND token_at < ?4",
+                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, first_call = coalesce(first_call, call), dir = NULL, call = NULL \
+                     WHERE state IN ('uploaded', 'creating') AND token_at < ?2",
                 )?
                 .execute(params![
                     UploadState::Sealed,
-                    UploadState::Uploaded,
-                    UploadState::Creating,
                     to_millis(before)
                 ])?)
         })
@@ -394,14 +414,6 @@ impl Store {
     }
 }
 
-/// The same bytes (of `f`) as another file that Google has for certain, or that is ahead on its way:
-/// nothing is to be uploaded for the upload `u`.
-pub(super) const HAS_DUPLICATE: &str = "f.sha256 IS NOT NULL AND EXISTS ( \
-     SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id \
-     WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL \
-     AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL \
-         ELSE v.state IN (3, 4, 5) OR (v.state = 2 AND v.seq < u.seq) END)";
-
 pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<UploadState>> {
     Ok(db
         .prepare_cached("SELECT state FROM uploads WHERE file = ?1")?
@@ -415,7 +427,7 @@ pub(super) fn reopen(tx: &Transaction<'_>, file: FileId) -> Result<()> {
         .execute([file])?;
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
-         attempts = 0, alone = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Open])?;
     Ok(())
@@ -428,7 +440,7 @@ pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFa
     tx.prepare_cached("UPDATE files SET size = ?2, mime = coalesce(?3, mime) WHERE id = ?1")?
         .execute(params![file, facts.size, facts.mime])?;
     tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, alone = 0, lost = 0, error = NULL \
+        "UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, isolate = 0, lost = 0, error = NULL \
          WHERE file = ?1",
     )?
     .execute(params![file, state, seq])?;
@@ -438,7 +450,7 @@ pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFa
 /// Whether an item may have been made of a file by a call without an answer.
 pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db
-        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND asked IS NOT NULL")?
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND first_call IS NOT NULL")?
         .exists([file])?)
 }
 

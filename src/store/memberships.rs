@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::failed::add_failed;
 use super::tree::resolve_merged;
 use super::versions::{forget_hash, merge, retire_replaced};
-use super::{MergedFiles, Result, Store, UploadState, from_millis, to_millis};
+use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -49,30 +49,9 @@ pub struct Duplicate {
     pub media: MediaId,
 }
 
-/// Files `t` that Google has, with the bytes of file `f`, and nothing under way for them.
-const COMMITTED_DUPLICATE: &str = "t.known = f.sha256 AND t.id <> f.id AND t.media IS NOT NULL \
-     AND t.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM uploads v WHERE v.file = t.id)";
-
-/// Items to be taken out of albums, as [`members_of_one_album`] has it.
-const REMOVALS_FROM: &str = "FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir \
-     LEFT JOIN uploads u ON u.file = m.file \
-     WHERE m.want <> m.present AND m.want = 0 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
-     AND coalesce(u.state, 7) = 7";
-
-/// Items to be put into albums: a file's own, or that of another file with the same bytes. Which one is put as
-/// one equation, so that SQLite looks it up instead of trying all files of the library for each member.
-fn additions_from() -> String {
-    format!(
-        "FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
-         LEFT JOIN uploads u ON u.file = m.file \
-         JOIN files t ON t.id = CASE \
-             WHEN coalesce(u.state, 7) = 7 THEN f.id \
-             WHEN u.state = 2 AND f.sha256 IS NOT NULL THEN \
-                 (SELECT t.id FROM files t WHERE {COMMITTED_DUPLICATE} ORDER BY t.id LIMIT 1) END \
-         WHERE m.want <> m.present AND m.want = 1 AND t.media IS NOT NULL AND a.remote IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)"
-    )
-}
+/// Items to add to albums, and items to remove from them: views of the schema.
+const ADDITIONS: &str = "pending_additions";
+const REMOVALS: &str = "pending_removals";
 
 impl Store {
     /// The album that has waited longest for items that Google has, and up to `limit` of these.
@@ -80,7 +59,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| members_of_one_album(db, &additions_from(), "t.id", limit))
+        self.read(|db| members_of_one_album(db, ADDITIONS, limit))
     }
 
     /// The album that has waited longest for items to be taken out, and up to `limit` of these.
@@ -88,7 +67,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn removals(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| members_of_one_album(db, REMOVALS_FROM, "t.id", limit))
+        self.read(|db| members_of_one_album(db, REMOVALS, limit))
     }
 
     /// Whether items are about to be taken out of an album.
@@ -110,8 +89,8 @@ impl Store {
                 // For an item added on behalf of a file with the same bytes this row may be new: wanted by no
                 // name yet, so that after a crash the item is either named or taken out again.
                 tx.prepare_cached(
-                    "INSERT INTO members (dir, file, want, present, since) VALUES (?1, ?2, 0, 2, ?3) \
-                     ON CONFLICT (dir, file) DO UPDATE SET present = 2",
+                    "INSERT INTO members (dir, file, desired, observed, since) VALUES (?1, ?2, FALSE, 'unknown', ?3) \
+                     ON CONFLICT (dir, file) DO UPDATE SET observed = 'unknown'",
                 )?
                 .execute(params![call.dir, item_of, to_millis(SystemTime::now())])?;
             }
@@ -128,7 +107,7 @@ impl Store {
             let mut settled = MergedFiles::default();
             for member in &call.members {
                 let Some(item_of) = file_of(tx, &member.media)? else { continue };
-                set_present(tx, call.dir, item_of, true)?;
+                set_observed(tx, call.dir, item_of, Observed::Present)?;
                 if let Some(seq) = member.seq {
                     merge_if_current(tx, member.file, seq, item_of, &mut settled)?;
                 }
@@ -142,7 +121,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn removed(&self, call: &MemberCall) -> Result<()> {
-        self.set_all_present(call, false)
+        self.set_all_observed(call, Observed::Absent)
     }
 
     /// The items are still in the album.
@@ -150,14 +129,14 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn not_removed(&self, call: &MemberCall) -> Result<()> {
-        self.set_all_present(call, true)
+        self.set_all_observed(call, Observed::Present)
     }
 
-    fn set_all_present(&self, call: &MemberCall, present: bool) -> Result<()> {
+    fn set_all_observed(&self, call: &MemberCall, observed: Observed) -> Result<()> {
         self.write_durable(|tx| {
             for member in &call.members {
                 if let Some(item_of) = file_of(tx, &member.media)? {
-                    set_present(tx, call.dir, item_of, present)?;
+                    set_observed(tx, call.dir, item_of, observed)?;
                 }
             }
             Ok(())
@@ -172,11 +151,9 @@ impl Store {
     pub fn upload_duplicates_separately(&self) -> Result<usize> {
         self.write(|tx| {
             // What is known of them when they have become the same item is known of that.
-            let sql = format!(
-                "UPDATE files SET sha256 = NULL WHERE id IN (SELECT m.file {} AND u.state = ?1)",
-                additions_from()
-            );
-            Ok(tx.prepare_cached(&sql)?.execute([UploadState::Sealed])?)
+            let sql = "UPDATE files SET sha256 = NULL \
+                 WHERE id IN (SELECT file FROM pending_additions WHERE state = ?1)";
+            Ok(tx.prepare_cached(sql)?.execute([UploadState::Sealed])?)
         })
     }
 
@@ -191,7 +168,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT 1 FROM entries e JOIN members m ON m.dir = e.dir \
                      AND (m.file = e.file OR m.file = (SELECT replaces FROM uploads WHERE file = e.file)) \
-                     WHERE e.dir = ?1 AND e.name = ?2 AND m.present <> 0 \
+                     WHERE e.dir = ?1 AND e.name = ?2 AND m.observed <> 'absent' \
                      AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.file = e.file AND o.dir = e.dir AND o.id <> e.id)",
                 )?
                 .exists(params![dir, name])?)
@@ -215,7 +192,7 @@ impl Store {
             Ok(db
                 .prepare_cached(
                     "SELECT 1 FROM files f JOIN dirs d ON d.id = ?2 WHERE f.id = ?1 AND NOT d.local \
-                     AND NOT EXISTS (SELECT 1 FROM members WHERE file = ?1 AND dir = ?2 AND (want = 1 OR present = 1)) \
+                     AND NOT EXISTS (SELECT 1 FROM members WHERE file = ?1 AND dir = ?2 AND (desired OR observed = 'present')) \
                      AND (f.media IS NOT NULL OR EXISTS (SELECT 1 FROM entries e JOIN dirs o ON o.id = e.dir \
                          WHERE e.file = ?1 AND e.dir <> ?2 AND NOT o.local AND NOT (e.dir IS ?3 AND e.name IS ?4)))",
                 )?
@@ -230,7 +207,7 @@ impl Store {
     pub fn is_in_albums(&self, file: FileId) -> Result<bool> {
         self.read(|db| {
             Ok(db
-                .prepare_cached("SELECT 1 FROM members WHERE file = ?1 AND present <> 0")?
+                .prepare_cached("SELECT 1 FROM members WHERE file = ?1 AND observed <> 'absent'")?
                 .exists([file])?)
         })
     }
@@ -243,7 +220,7 @@ impl Store {
     pub fn addition_refused(&self, dir: DirId, member: &Membership, reason: &str) -> Result<()> {
         self.write_durable(|tx| {
             let Some(item_of) = file_of(tx, &member.media)? else { return Ok(()) };
-            set_present(tx, dir, item_of, false)?;
+            set_observed(tx, dir, item_of, Observed::Absent)?;
             if item_of != member.file {
                 forget_hash(tx, item_of)?;
                 return Ok(());
@@ -270,21 +247,13 @@ impl Store {
     pub fn duplicates(&self, limit: usize) -> Result<Vec<Duplicate>> {
         self.read(|db| {
             Ok(db
-                .prepare_cached(&format!(
-                    "SELECT u.file, u.seq, t.id, t.media FROM uploads u JOIN files f ON f.id = u.file \
-                     JOIN files t ON t.id = (SELECT t.id FROM files t WHERE {COMMITTED_DUPLICATE} ORDER BY t.id LIMIT 1) \
-                     WHERE u.state = ?1 AND f.sha256 IS NOT NULL \
-                     AND EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1) \
-                     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.want = 1 AND NOT EXISTS \
-                         (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.present = 1)) \
-                     ORDER BY u.seq LIMIT ?2"
-                ))?
-                .query_map(params![UploadState::Sealed, limit], |row| {
+                .prepare_cached("SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1")?
+                .query_map([limit], |row| {
                     Ok(Duplicate {
-                        file: row.get(0)?,
-                        seq: row.get(1)?,
-                        item_of: row.get(2)?,
-                        media: row.get(3)?,
+                        file: row.get("file")?,
+                        seq: row.get("seq")?,
+                        item_of: row.get("item_of")?,
+                        media: row.get("media")?,
                     })
                 })?
                 .collect::<rusqlite::Result<_>>()?)
@@ -308,26 +277,26 @@ impl Store {
 
 pub(super) fn has_pending_removals(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(db
-        .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND want = 0 AND want <> present")?
+        .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND pending = 'removal'")?
         .exists([dir])?)
 }
 
 /// Whether the item is in the album is known now. What listings had shown before it was put there (back, that is) does
 /// not count: those that come next may lack it. A row that neither wants nor has anything, and that no listing could
 /// contradict, goes.
-pub(super) fn set_present(
+pub(super) fn set_observed(
     tx: &Transaction<'_>,
     dir: DirId,
     file: FileId,
-    present: bool,
+    observed: Observed,
 ) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE members SET present = ?3, since = ?4, seen = CASE present WHEN 1 THEN seen ELSE 0 END \
+        "UPDATE members SET observed = ?3, since = ?4, seen = CASE observed WHEN 'present' THEN seen ELSE 0 END \
          WHERE dir = ?1 AND file = ?2",
     )?
-    .execute(params![dir, file, present, to_millis(SystemTime::now())])?;
+    .execute(params![dir, file, observed, to_millis(SystemTime::now())])?;
     tx.prepare_cached(
-        "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND want = 0 AND present = 0 \
+        "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND NOT desired AND observed = 'absent' \
          AND (SELECT media FROM files WHERE id = ?2) IS NULL",
     )?
     .execute(params![dir, file])?;
@@ -362,35 +331,33 @@ fn merge_if_current(
     Ok(())
 }
 
-/// Rows of `from` (with `m` members, `a` albums, `u` uploads, `t` the file that has the item) in the album of
-/// the oldest of them, each item once.
-fn members_of_one_album(
-    db: &Connection,
-    from: &str,
-    item: &str,
-    limit: usize,
-) -> Result<Option<MemberCall>> {
+/// The album of the oldest row of a view of pending memberships, with its items, each once.
+fn members_of_one_album(db: &Connection, view: &str, limit: usize) -> Result<Option<MemberCall>> {
     let oldest: Option<(DirId, AlbumId)> = db
-        .prepare_cached(&format!("SELECT m.dir, a.remote {from} ORDER BY m.since LIMIT 1"))?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached(&oldest_album(view))?
+        .query_row([], |row| Ok((row.get("dir")?, row.get("album")?)))
         .optional()?;
     let Some((dir, album)) = oldest else { return Ok(None) };
     let members = db
         .prepare_cached(&format!(
-            "SELECT m.file, u.seq, t.id, t.media, min(m.since) {from} AND m.dir = ?1 GROUP BY {item} \
-             ORDER BY min(m.since), m.file LIMIT ?2"
+            "SELECT file, seq, item_of, media, min(since) AS since FROM {view} WHERE dir = ?1 \
+             GROUP BY item_of ORDER BY min(since), file LIMIT ?2"
         ))?
         .query_map(params![dir, limit], |row| {
             Ok(Membership {
-                file: row.get(0)?,
-                seq: row.get(1)?,
-                item_of: row.get(2)?,
-                media: row.get(3)?,
-                since: from_millis(row.get(4)?),
+                file: row.get("file")?,
+                seq: row.get("seq")?,
+                item_of: row.get("item_of")?,
+                media: row.get("media")?,
+                since: from_millis(row.get("since")?),
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(MemberCall { dir, album, members }))
+}
+
+fn oldest_album(view: &str) -> String {
+    format!("SELECT dir, album FROM {view} ORDER BY since LIMIT 1")
 }
 
 #[cfg(test)]
@@ -403,19 +370,19 @@ mod tests {
     #[test]
     fn what_albums_lack_is_found_without_going_through_the_library() {
         let store = Store::in_memory().unwrap();
-        for from in [additions_from(), REMOVALS_FROM.to_owned()] {
+        for view in [ADDITIONS, REMOVALS] {
             let plan: Vec<String> = store
                 .read(|db| {
                     Ok(db
-                        .prepare(&format!("EXPLAIN QUERY PLAN SELECT m.dir, a.remote {from} ORDER BY m.since LIMIT 1"))?
+                        .prepare(&format!("EXPLAIN QUERY PLAN {}", oldest_album(view)))?
                         .query_map([], |row| row.get("detail"))?
                         .collect::<rusqlite::Result<_>>()?)
                 })
                 .unwrap();
             let scans: Vec<&String> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
             assert!(
-                matches!(scans[..], [scan] if scan.contains("members_to_do")),
-                "only the index of what is to be done may be scanned: {plan:#?}"
+                scans.is_empty() && plan[0].contains("members_pending"),
+                "the index of pending memberships leads to all rows: {plan:#?}"
             );
         }
     }

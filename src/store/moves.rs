@@ -44,10 +44,10 @@ impl Store {
                 .prepare_cached(
                     "WITH RECURSIVE inside (id) AS (SELECT ?1 UNION \
                      SELECT d.id FROM dirs d JOIN inside ON d.parent = inside.id) \
-                     SELECT a.dir, coalesce(a.wanted, a.title) FROM inside JOIN albums a ON a.dir = inside.id \
+                     SELECT a.dir, coalesce(a.desired_title, a.title) AS title FROM inside JOIN albums a ON a.dir = inside.id \
                      ORDER BY a.dir",
                 )?
-                .query_map([dir], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map([dir], |row| Ok((row.get("dir")?, row.get("title")?)))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -83,7 +83,7 @@ impl Store {
             move_dir(tx, dir, from.clone(), to)?;
             let mut renames = Vec::new();
             for (album, title) in titles {
-                want_title(tx, *album, title)?;
+                set_desired_title(tx, *album, title)?;
                 renames.extend(
                     tx.prepare_cached(&format!("{PENDING_RENAMES} AND dir = ?1"))?
                         .query_row([album], album_rename)
@@ -103,7 +103,7 @@ impl Store {
             let new = place(tx, moved.dir)?;
             move_dir(tx, moved.dir, new.clone(), (moved.from.0, &moved.from.1))?;
             for (album, title) in titles {
-                want_title(tx, *album, title)?;
+                set_desired_title(tx, *album, title)?;
             }
             if let Some((other, (parent, name))) = &moved.replaced {
                 tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [other])?;
@@ -140,7 +140,7 @@ impl Store {
         self.write_durable(|tx| {
             keep_former_title(tx, done.dir, &done.title, SystemTime::now())?;
             tx.execute(
-                "UPDATE albums SET title = ?2, wanted = nullif(wanted, ?2) WHERE dir = ?1",
+                "UPDATE albums SET title = ?2, desired_title = nullif(desired_title, ?2) WHERE dir = ?1",
                 params![done.dir, done.title],
             )?;
             Ok(())
@@ -155,7 +155,7 @@ impl Store {
         self.write(|tx| {
             // What is kept is not Google's title, so the next listing brings a change of it.
             let changed = tx.execute(
-                "UPDATE albums SET wanted = NULL, title = '' WHERE dir = ?1 AND wanted = ?2",
+                "UPDATE albums SET desired_title = NULL, title = '' WHERE dir = ?1 AND desired_title = ?2",
                 params![refused.dir, refused.title],
             )?;
             if changed > 0 {
@@ -167,22 +167,25 @@ impl Store {
     }
 }
 
-const PENDING_RENAMES: &str =
-    "SELECT dir, remote, wanted FROM albums WHERE wanted IS NOT NULL AND remote IS NOT NULL";
+const PENDING_RENAMES: &str = "SELECT dir, remote, desired_title FROM albums WHERE desired_title IS NOT NULL AND remote IS NOT NULL";
 
 fn album_rename(row: &Row<'_>) -> rusqlite::Result<AlbumRename> {
-    Ok(AlbumRename { dir: row.get(0)?, album: row.get(1)?, title: row.get(2)? })
+    Ok(AlbumRename {
+        dir: row.get("dir")?,
+        album: row.get("remote")?,
+        title: row.get("desired_title")?,
+    })
 }
 
 fn place(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     tx.prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
-        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))
         .optional()?
         .ok_or(super::Error::Corrupt("a directory that is gone"))
 }
 
-fn want_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE albums SET wanted = nullif(?2, title) WHERE dir = ?1")?
+fn set_desired_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE albums SET desired_title = nullif(?2, title) WHERE dir = ?1")?
         .execute(params![album, title])?;
     Ok(())
 }

@@ -5,7 +5,6 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::journal::HAS_DUPLICATE;
 use super::{Result, Store, UploadState};
 use crate::media::{DirId, FileId};
 
@@ -83,19 +82,19 @@ impl Store {
     pub fn backlog(&self) -> Result<Backlog> {
         self.read(|db| {
             let mut backlog = Backlog::default();
-            let mut statement = db.prepare_cached(&format!(
-                "SELECT u.state, count(*), coalesce(sum(f.size) FILTER (WHERE NOT ({HAS_DUPLICATE})), 0) \
-                 FROM uploads u JOIN files f ON f.id = u.file GROUP BY u.state"
-            ))?;
+            let mut statement = db.prepare_cached(
+                "SELECT state, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
+                 FROM upload_queue GROUP BY state",
+            )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let count = row.get(1)?;
-                match row.get(0)? {
+                let count = row.get("files")?;
+                match row.get("state")? {
                     UploadState::Open => backlog.open = count,
                     UploadState::Temporary => backlog.temporary = count,
                     UploadState::Sealed => {
                         backlog.sealed = count;
-                        backlog.sealed_bytes = row.get(2)?;
+                        backlog.sealed_bytes = row.get("bytes")?;
                     }
                     UploadState::Uploaded => backlog.uploaded = count,
                     UploadState::Creating => backlog.creating = count,
@@ -105,11 +104,12 @@ impl Store {
             }
             backlog.failed = db.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
             (backlog.additions, backlog.removals) = db.query_row(
-                "SELECT count(*) FILTER (WHERE m.want = 1), count(*) FILTER (WHERE m.want = 0) \
+                "SELECT count(*) FILTER (WHERE m.pending = 'addition') AS additions, \
+                     count(*) FILTER (WHERE m.pending = 'removal') AS removals \
                  FROM members m JOIN files f ON f.id = m.file \
-                 WHERE m.want <> m.present AND f.media IS NOT NULL",
+                 WHERE m.pending IS NOT NULL AND f.media IS NOT NULL",
                 [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get("additions")?, row.get("removals")?)),
             )?;
             Ok(backlog)
         })
@@ -121,10 +121,10 @@ impl Store {
     /// If the database fails.
     pub fn sealed_among(&self, files: &[FileId]) -> Result<(u64, u64)> {
         self.read(|db| {
-            let mut bytes_of = db.prepare_cached(&format!(
-                "SELECT CASE WHEN {HAS_DUPLICATE} THEN 0 ELSE coalesce(f.size, 0) END \
-                 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND u.state = ?2"
-            ))?;
+            let mut bytes_of = db.prepare_cached(
+                "SELECT CASE WHEN is_duplicate THEN 0 ELSE coalesce(size, 0) END \
+                 FROM upload_queue WHERE file = ?1 AND state = ?2",
+            )?;
             let mut sealed = (0, 0);
             for file in files {
                 let found =
@@ -150,15 +150,8 @@ impl Store {
                     .prepare_cached(&format!("{with} SELECT EXISTS ({what})"))?
                     .query_row([scope_number(scope)], |row| row.get(0))?)
             };
-            let files = format!(
-                "SELECT 1 FROM uploads u WHERE (u.state IN (4, 5) OR (u.state IN (2, 3) \
-                 AND EXISTS (SELECT 1 FROM members m WHERE m.file = u.file AND (m.want = 1 OR m.present = 2)))) AND {of_upload}"
-            );
-            let memberships = format!(
-                "SELECT 1 FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir \
-                 WHERE m.want <> m.present AND f.media IS NOT NULL AND a.remote IS NOT NULL \
-                 AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file AND u.state <> 7) AND {of_member}"
-            );
+            let files = format!("SELECT 1 FROM pending_uploads u WHERE {of_upload}");
+            let memberships = format!("SELECT 1 FROM pending_memberships m WHERE {of_member}");
             Ok(if is_there(&files)? {
                 PendingChanges::Files
             } else if is_there(&memberships)? {
@@ -211,13 +204,8 @@ impl Store {
     pub fn orphans(&self, limit: usize) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
-                .prepare_cached(
-                    "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file WHERE f.media IS NULL AND u.state <> ?1 \
-                     AND NOT EXISTS (SELECT 1 FROM entries WHERE file = u.file) \
-                     AND NOT EXISTS (SELECT 1 FROM failed WHERE file = u.file) \
-                     AND NOT EXISTS (SELECT 1 FROM members WHERE file = u.file) LIMIT ?2",
-                )?
-                .query_map(params![UploadState::Creating, limit], |row| row.get(0))?
+                .prepare_cached("SELECT file FROM orphan_files LIMIT ?1")?
+                .query_map([limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -230,8 +218,9 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state IN (2, 3, 4, 5) AND f.sha256 IS NOT NULL ORDER BY u.file",
+                    "SELECT file FROM upload_queue \
+                     WHERE state IN ('sealed', 'uploaded', 'creating', 'confirming') AND sha256 IS NOT NULL \
+                     ORDER BY file",
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)
@@ -246,8 +235,7 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT u.file FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = ?1 AND f.size > 0 ORDER BY u.file",
+                    "SELECT file FROM upload_queue WHERE state = ?1 AND size > 0 ORDER BY file",
                 )?
                 .query_map([UploadState::Temporary], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?)

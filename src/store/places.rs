@@ -48,7 +48,7 @@ pub(super) fn place_for(
 /// The directory of that name, made if need be; [`show_or_hide`] shows it.
 pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let found = tx
-        .prepare_cached("SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND id <> 1")?
+        .prepare_cached("SELECT id FROM subdirs WHERE parent = ?1 AND name = ?2")?
         .query_row(params![parent, name], |row| row.get(0))
         .optional()?;
     if let Some(dir) = found {
@@ -88,7 +88,7 @@ pub(super) fn new_dir(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> 
 pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
-        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))?;
     // In itself, and without a name, it is in nobody's way, until `move_dir` puts it where it belongs.
     tx.execute("UPDATE dirs SET parent = id, name = x'' WHERE id = ?1", [dir])?;
     let called_after_it = children(tx, dir, "NOT local")?;
@@ -110,10 +110,10 @@ pub(super) fn move_dir(
 ) -> Result<()> {
     let in_the_way: Option<(DirId, bool)> = tx
         .prepare_cached(
-            "SELECT d.id, a.dir IS NOT NULL FROM dirs d LEFT JOIN albums a ON a.dir = d.id \
-             WHERE d.parent = ?1 AND d.name = ?2 AND d.id NOT IN (1, ?3)",
+            "SELECT d.id, a.dir IS NOT NULL AS is_album FROM subdirs d LEFT JOIN albums a ON a.dir = d.id \
+             WHERE d.parent = ?1 AND d.name = ?2 AND d.id <> ?3",
         )?
-        .query_row(params![parent, name, dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![parent, name, dir], |row| Ok((row.get("id")?, row.get("is_album")?)))
         .optional()?;
     if let Some((other, is_album)) = in_the_way {
         if !is_album || has_shown_child(tx, other)? {
@@ -137,7 +137,7 @@ fn children(tx: &Transaction<'_>, dir: DirId, which: &str) -> Result<Vec<(DirId,
         .prepare_cached(&format!(
             "SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1 AND {which}"
         ))?
-        .query_map([dir], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([dir], |row| Ok((row.get("id")?, row.get("name")?)))?
         .collect::<rusqlite::Result<_>>()?)
 }
 
@@ -172,9 +172,7 @@ fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
 }
 
 pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
-    Ok(db
-        .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND shown AND id <> 1")?
-        .exists([dir])?)
+    Ok(db.prepare_cached("SELECT 1 FROM shown_dirs WHERE parent = ?1")?.exists([dir])?)
 }
 
 /// A directory is shown if it is an album that is not hidden, or is only here, or has such a one below it.
@@ -189,7 +187,9 @@ pub(super) fn show_or_hide(tx: &Transaction<'_>, mut dir: DirId) -> Result<()> {
         let shown = for_itself || has_shown_child(tx, dir)?;
         let (parent, name, was): (DirId, EntryName, bool) = tx
             .prepare_cached("SELECT parent, name, shown FROM dirs WHERE id = ?1")?
-            .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            .query_row([dir], |row| {
+                Ok((row.get("parent")?, row.get("name")?, row.get("shown")?))
+            })?;
         if was != shown {
             let name = if shown { free_name(tx, parent, &name, dir)? } else { name };
             tx.prepare_cached("UPDATE dirs SET shown = ?2, name = ?3 WHERE id = ?1")?

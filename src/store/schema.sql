@@ -1,10 +1,13 @@
--- What is kept across mounts. ARCHITECTURE.md tells the same story in prose.
+-- The state that outlives the process. ARCHITECTURE.md tells the same story in prose.
 --
--- A *file* has bytes and a life; an *entry* is a name for it in a directory; a *member* says whether
--- Google has (or shall have) it in that directory's album. Names are ours alone, membership is
--- reconciled with Google: wherever want and present differ there is something to do.
--- Row numbers are never reused: they are inode numbers and directory offsets.
--- Times are milliseconds since 1970 unless the name says otherwise.
+-- A *file* has bytes and a history; an *entry* is a name for it in a directory; a *member* says
+-- whether the file belongs into that directory's album, and whether Google has it there. Names are
+-- ours alone. Membership is reconciled with Google: a row whose desired and observed state differ is
+-- pending. Row numbers are never reused: they are inode numbers and directory offsets. Times are
+-- milliseconds since 1970 unless the column's name says otherwise.
+--
+-- The tables come first, then the views that say what a query is about. Queries use the views
+-- instead of repeating their conditions. One module in tables/ writes each table.
 
 CREATE TABLE dirs (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -22,7 +25,7 @@ CREATE TABLE albums (
     dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
     remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
     title           TEXT NOT NULL,      -- as Google has it
-    wanted          TEXT,               -- as it shall be called there, if otherwise: it was moved here
+    desired_title   TEXT,               -- the title to give it there; NULL: the one it has
     conflict_name       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
@@ -36,7 +39,7 @@ CREATE TABLE albums (
     missed          INTEGER NOT NULL DEFAULT 0   -- 1: the last complete one did not
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
-CREATE INDEX albums_wanted ON albums (dir) WHERE wanted IS NOT NULL;
+CREATE INDEX albums_to_rename ON albums (dir) WHERE desired_title IS NOT NULL;
 
 -- Titles that Google's lists may go on showing for a while, because albums were renamed from here.
 CREATE TABLE former_titles (
@@ -68,7 +71,7 @@ CREATE TABLE files (
     height      INTEGER,
     make        TEXT,
     model       TEXT,
-    video       INTEGER,                -- NULL photo; 0 unspecified, 1 processing, 2 ready, 3 failed
+    video       TEXT CHECK (video IN ('unspecified', 'processing', 'ready', 'failed')),  -- NULL: a photo
     listed_at   INTEGER,                -- when a listing first showed it; NULL: it was made here
     merged_into INTEGER                 -- same bytes as that file, which has taken over its names
 ) STRICT;
@@ -110,31 +113,35 @@ CREATE TRIGGER dir_moved AFTER UPDATE OF parent, name, shown ON dirs BEGIN
 END;
 
 CREATE TABLE members (
-    dir     INTEGER NOT NULL REFERENCES dirs(id),
-    file    INTEGER NOT NULL REFERENCES files(id),
-    want    INTEGER NOT NULL,           -- 1: the file has a name there
-    present INTEGER NOT NULL,           -- at Google: 0 no, 1 yes, 2 asked for, answer not known
-    since   INTEGER NOT NULL,           -- when it came into this state
-    seen    INTEGER NOT NULL DEFAULT 0, -- the last listing of the album that had it; 0: none
-    missed  INTEGER NOT NULL DEFAULT 0, -- 1: the last complete one did not, and another is to confirm that
+    dir      INTEGER NOT NULL REFERENCES dirs(id),
+    file     INTEGER NOT NULL REFERENCES files(id),
+    desired  INTEGER NOT NULL,           -- 1: the file has a name there
+    observed TEXT NOT NULL CHECK (observed IN ('absent', 'present', 'unknown')),  -- at Google; unknown: asked for, no answer yet
+    pending  TEXT GENERATED ALWAYS AS (CASE
+        WHEN desired AND observed <> 'present' THEN 'addition'
+        WHEN NOT desired AND observed <> 'absent' THEN 'removal' END) VIRTUAL,
+    since    INTEGER NOT NULL,           -- when it came into this state; 0: a listing showed it
+    seen     INTEGER NOT NULL DEFAULT 0, -- the last listing of the album that had it; 0: none
+    missed   INTEGER NOT NULL DEFAULT 0, -- 1: the last complete one did not, and another must confirm that
     PRIMARY KEY (dir, file)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX members_to_do ON members (since) WHERE want <> present;
+CREATE INDEX members_pending ON members (pending, since) WHERE pending IS NOT NULL;
 CREATE INDEX members_of_file ON members (file);
 
 -- The journal: one row for each file whose bytes Google does not hold for certain.
 CREATE TABLE uploads (
     file        INTEGER PRIMARY KEY REFERENCES files(id),
-    state       INTEGER NOT NULL,       -- upload::state: 0 open, 1 scratch, 2 sealed, 3 uploaded, 4 creating, 5 confirming, 6 failed, 7 unseen
+    state       TEXT NOT NULL CHECK (state IN  -- UploadState; scratch: a temporary file, which stays here
+        ('open', 'scratch', 'sealed', 'uploaded', 'creating', 'confirming', 'failed', 'unseen')),
     seq         INTEGER,                -- order of closing; NULL until first sealed
     session     TEXT,                   -- resumable upload session, JSON
     token       TEXT,                   -- upload token, good for one day from token_at
     token_at    INTEGER,
     dir         INTEGER,                -- creating: the album the call names
     call        INTEGER,                -- creating: files of one batchCreate share it
-    asked       INTEGER,                -- the first call for it without an answer: it may be an item since
+    first_call  INTEGER,                -- the first call for it without an answer: Google may have made the item
     attempts    INTEGER NOT NULL DEFAULT 0,
-    alone       INTEGER NOT NULL DEFAULT 0,  -- 1: to be created in a call of its own
+    isolate     INTEGER NOT NULL DEFAULT 0,  -- 1: needs a call of its own
     lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google made an item that then was not there
     retry_at    INTEGER,                -- not before
     error       TEXT,                   -- the last failure; for state failed the reason
@@ -161,7 +168,9 @@ CREATE INDEX failed_of_file ON failed (file);
 
 -- The directories under .gphotos/library that somebody has looked into, by View::number.
 CREATE TABLE views (
-    view        INTEGER PRIMARY KEY,
+    view        INTEGER PRIMARY KEY,    -- 0 all items; 1 to 3 the lists of years, months, days; else yyyymmdd, 00 for an open part
+    span        TEXT GENERATED ALWAYS AS (CASE WHEN view < 10000 THEN NULL
+        WHEN view % 10000 = 0 THEN 'year' WHEN view % 100 = 0 THEN 'month' ELSE 'day' END) VIRTUAL,
     listed_at   INTEGER,                -- when that listing was complete; NULL: never
     listing     INTEGER NOT NULL DEFAULT 0,  -- its number
     requests    INTEGER NOT NULL DEFAULT 0,  -- that it took
@@ -193,3 +202,107 @@ CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
     value   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- All directories but the root, which stands in itself.
+CREATE VIEW subdirs AS SELECT * FROM dirs WHERE id <> 1;
+
+-- The directories that a listing shows.
+CREATE VIEW shown_dirs AS SELECT * FROM subdirs WHERE shown;
+
+-- Items that Google certainly has, with nothing under way for them.
+CREATE VIEW committed_files AS
+    SELECT * FROM files f
+    WHERE f.media IS NOT NULL AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = f.id);
+
+-- Items of the library: all known ones but those that the list of all items (view 0) has lost.
+CREATE VIEW library_items AS
+    SELECT * FROM files f
+    WHERE f.media IS NOT NULL AND f.confirmed AND NOT EXISTS
+        (SELECT 1 FROM view_entries lost WHERE lost.file = f.id AND lost.view = 0 AND lost.name IS NULL);
+
+-- Items whose size nobody has learnt yet.
+CREATE VIEW unsized_items AS
+    SELECT * FROM files WHERE size IS NULL AND rendition IS NULL AND media IS NOT NULL;
+
+-- Files without a name that Google never had, nor is being asked to make.
+CREATE VIEW orphan_files AS
+    SELECT u.file FROM uploads u JOIN files f ON f.id = u.file
+    WHERE f.media IS NULL AND u.state <> 'creating'
+    AND NOT EXISTS (SELECT 1 FROM entries WHERE file = u.file)
+    AND NOT EXISTS (SELECT 1 FROM failed WHERE file = u.file)
+    AND NOT EXISTS (SELECT 1 FROM members WHERE file = u.file);
+
+-- Uploads with something left to do. An unseen item has arrived, only its bytes stay here.
+CREATE VIEW unfinished_uploads AS SELECT * FROM uploads WHERE state <> 'unseen';
+
+-- The journal with the facts that decide what to do next.
+-- is_duplicate: Google has the same bytes from another file, or that file is ahead on its way: nothing is to be sent.
+-- is_wanted: the file has a name in an album, or an item of it may be in one.
+-- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the oldest wish.
+CREATE VIEW upload_queue AS
+    SELECT u.*, f.size, f.mime, f.sha1, f.sha256, f.media, f.filename, f.description,
+        f.sha256 IS NOT NULL AND EXISTS (
+            SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id
+            WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL
+            AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL
+                ELSE v.state IN ('uploaded', 'creating', 'confirming')
+                    OR (v.state = 'sealed' AND v.seq < u.seq) END
+        ) AS is_duplicate,
+        EXISTS (
+            SELECT 1 FROM members m WHERE m.file = u.file AND (m.desired OR m.observed = 'unknown')
+        ) AS is_wanted,
+        (
+            SELECT m.dir FROM members m
+            WHERE m.file = u.file AND (m.observed = 'unknown' OR m.pending = 'addition')
+            ORDER BY m.observed = 'unknown' DESC, m.since, m.dir LIMIT 1
+        ) AS target
+    FROM uploads u JOIN files f ON f.id = u.file;
+
+-- Uploads that Google has still to get.
+CREATE VIEW pending_uploads AS
+    SELECT * FROM upload_queue
+    WHERE state IN ('creating', 'confirming') OR (state IN ('sealed', 'uploaded') AND is_wanted);
+
+-- Memberships that can be changed at Google now: the item is there, and so is the album.
+CREATE VIEW pending_memberships AS
+    SELECT m.* FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir
+    WHERE m.pending IS NOT NULL AND f.media IS NOT NULL AND a.remote IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM unfinished_uploads u WHERE u.file = m.file);
+
+-- Items to add to albums: a file's own, or that of another file with the same bytes. One equation says which, so that
+-- SQLite looks the item up instead of trying each file of the library.
+CREATE VIEW pending_additions AS
+    SELECT m.dir, m.file, m.since, a.remote AS album, u.seq, u.state, t.id AS item_of, t.media
+    FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir
+    LEFT JOIN uploads u ON u.file = m.file
+    JOIN files t ON t.id = CASE
+        WHEN u.state IS NULL OR u.state = 'unseen' THEN f.id
+        WHEN u.state = 'sealed' AND f.sha256 IS NOT NULL THEN (
+            SELECT c.id FROM committed_files c
+            WHERE c.known = f.sha256 AND c.id <> f.id AND c.merged_into IS NULL ORDER BY c.id LIMIT 1) END
+    WHERE m.pending = 'addition' AND t.media IS NOT NULL AND a.remote IS NOT NULL
+    AND NOT EXISTS
+        (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.observed = 'present');
+
+-- Items to remove from albums.
+CREATE VIEW pending_removals AS
+    SELECT m.dir, m.file, m.since, a.remote AS album, u.seq, u.state, m.file AS item_of, t.media
+    FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir
+    LEFT JOIN uploads u ON u.file = m.file
+    WHERE m.pending = 'removal' AND t.media IS NOT NULL AND a.remote IS NOT NULL
+    AND (u.state IS NULL OR u.state = 'unseen');
+
+-- Sealed files whose bytes are those of an item that is in all the albums where they belong.
+CREATE VIEW arrived_duplicates AS
+    SELECT u.file, u.seq, t.id AS item_of, t.media
+    FROM uploads u JOIN files f ON f.id = u.file
+    JOIN files t ON t.id = (
+        SELECT c.id FROM committed_files c
+        WHERE c.known = f.sha256 AND c.id <> f.id AND c.merged_into IS NULL ORDER BY c.id LIMIT 1)
+    WHERE u.state = 'sealed' AND f.sha256 IS NOT NULL
+    AND EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.desired)
+    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.desired AND NOT EXISTS
+        (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.observed = 'present'));
+
+-- What a view by date shows.
+CREATE VIEW shown_view_entries AS SELECT * FROM view_entries WHERE name IS NOT NULL;

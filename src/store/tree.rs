@@ -116,26 +116,27 @@ impl Store {
         self.read(|db| {
             let row = db
                 .prepare_cached(
-                    "SELECT d.parent, d.name, a.dir, a.remote, coalesce(a.wanted, a.title), a.count_hint, a.listed_at, \
-                     a.described_at, a.count_mismatch, a.useless_relists, d.names_changed_ns, d.local \
+                    "SELECT d.parent, d.name, d.names_changed_ns, d.local, a.dir AS album, a.remote, \
+                     coalesce(a.desired_title, a.title) AS title, a.count_hint, a.listed_at, a.described_at, \
+                     a.count_mismatch, a.useless_relists \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
-                    let album = match row.get::<_, Option<i64>>(2)? {
+                    let album = match row.get::<_, Option<i64>>("album")? {
                         None => None,
                         Some(_) => Some(AlbumState {
-                            remote: row.get(3)?,
-                            title: row.get(4)?,
-                            count_hint: row.get(5)?,
-                            listed_at: row.get::<_, Option<i64>>(6)?.map(from_millis),
-                            described_at: from_millis(row.get(7)?),
-                            count_mismatch: row.get(8)?,
-                            useless_relists: row.get(9)?,
+                            remote: row.get("remote")?,
+                            title: row.get("title")?,
+                            count_hint: row.get("count_hint")?,
+                            listed_at: row.get::<_, Option<i64>>("listed_at")?.map(from_millis),
+                            described_at: from_millis(row.get("described_at")?),
+                            count_mismatch: row.get("count_mismatch")?,
+                            useless_relists: row.get("useless_relists")?,
                         }),
                     };
                     // The root has no name; its row stands in itself.
-                    let name: Vec<u8> = row.get(1)?;
-                    Ok((row.get(0)?, name, row.get(10)?, album, row.get(11)?))
+                    let name: Vec<u8> = row.get("name")?;
+                    Ok((row.get("parent")?, name, row.get("names_changed_ns")?, album, row.get("local")?))
                 })
                 .optional()?;
             let Some((parent, name, names_changed_ns, album, local)) = row else { return Ok(None) };
@@ -159,8 +160,7 @@ impl Store {
     /// If the database fails.
     pub fn entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
-            let dirs = "SELECT id, name FROM dirs WHERE parent = ?1 AND id > ?2 AND id <> 1 AND shown \
-                 ORDER BY id LIMIT ?3";
+            let dirs = "SELECT id, name FROM shown_dirs WHERE parent = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             let files =
                 "SELECT id, name, file FROM entries WHERE dir = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             in_cookie_order(db, (dirs, files), dir, cookie, limit)
@@ -174,7 +174,7 @@ impl Store {
     pub fn dir_cookies_to_come(&self) -> Result<Range<i64>> {
         self.read(|db| {
             let last = db
-                .prepare_cached("SELECT coalesce(max(id), 0) FROM dirs WHERE id <> 1")?
+                .prepare_cached("SELECT coalesce(max(id), 0) FROM subdirs")?
                 .query_row([], |row| row.get(0))?;
             Ok(last..FIRST_FILE_COOKIE)
         })
@@ -200,9 +200,7 @@ impl Store {
     pub fn subdir_count(&self, dir: DirId) -> Result<u32> {
         self.read(|db| {
             Ok(db
-                .prepare_cached(
-                    "SELECT count(*) FROM dirs WHERE parent = ?1 AND id <> 1 AND shown",
-                )?
+                .prepare_cached("SELECT count(*) FROM shown_dirs WHERE parent = ?1")?
                 .query_row([dir], |row| row.get(0))?)
         })
     }
@@ -223,7 +221,7 @@ impl Store {
         self.read(|db| {
             let found: Option<(DirId, EntryName)> = db
                 .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 LIMIT 1")?
-                .query_row([file], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row([file], |row| Ok((row.get("dir")?, row.get("name")?)))
                 .optional()?;
             found.map(|(dir, name)| Ok(format!("{}/{name}", dir_path(db, dir)?))).transpose()
         })
@@ -301,7 +299,7 @@ impl Store {
                 return Ok(Err(refusal));
             }
             // An item that is in no album may be put into one.
-            if !has_entry(tx, file)? && !super::versions::is_settled(tx, file)? {
+            if !has_entry(tx, file)? && !super::versions::is_committed(tx, file)? {
                 return Ok(Err(TreeError::Missing));
             }
             add_entry(tx, dir, name, file)?;
@@ -357,8 +355,8 @@ impl Store {
             .execute(params![from.0, from.1, to.0, to.1])?;
             touched(tx, file)?;
             if from.0 != to.0 {
-                want_member(tx, to.0, file)?;
-                drop_member(tx, from.0, file)?;
+                add_wish(tx, to.0, file)?;
+                drop_wish(tx, from.0, file)?;
             }
             Ok(Ok(replaced))
         })
@@ -388,10 +386,10 @@ impl Store {
                 touched(tx, file)?;
             }
             if a.0 != b.0 {
-                want_member(tx, b.0, found[0])?;
-                drop_member(tx, a.0, found[0])?;
-                want_member(tx, a.0, found[1])?;
-                drop_member(tx, b.0, found[1])?;
+                add_wish(tx, b.0, found[0])?;
+                drop_wish(tx, a.0, found[0])?;
+                add_wish(tx, a.0, found[1])?;
+                drop_wish(tx, b.0, found[1])?;
             }
             Ok(Ok(()))
         })
@@ -410,7 +408,11 @@ pub(super) fn in_cookie_order(
     let mut found = db
         .prepare_cached(dirs)?
         .query_map(params![dir, cookie, limit], |row| {
-            Ok(DirEntry { cookie: row.get(0)?, name: row.get(1)?, child: Child::Dir(row.get(0)?) })
+            Ok(DirEntry {
+                cookie: row.get("id")?,
+                name: row.get("name")?,
+                child: Child::Dir(row.get("id")?),
+            })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let room = limit - u32::try_from(found.len()).unwrap_or(limit);
@@ -419,9 +421,9 @@ pub(super) fn in_cookie_order(
         .prepare_cached(files)?
         .query_map(params![dir, after, room], |row| {
             Ok(DirEntry {
-                cookie: FIRST_FILE_COOKIE + row.get::<_, i64>(0)?,
-                name: row.get(1)?,
-                child: Child::File(row.get(2)?),
+                cookie: FIRST_FILE_COOKIE + row.get::<_, i64>("id")?,
+                name: row.get("name")?,
+                child: Child::File(row.get("file")?),
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -431,9 +433,7 @@ pub(super) fn in_cookie_order(
 
 pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
     let subdir = db
-        .prepare_cached(
-            "SELECT id FROM dirs WHERE parent = ?1 AND name = ?2 AND shown AND id <> 1",
-        )?
+        .prepare_cached("SELECT id FROM shown_dirs WHERE parent = ?1 AND name = ?2")?
         .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
         .optional()?;
     if subdir.is_some() {
@@ -451,7 +451,7 @@ pub(super) fn dir_path(db: &Connection, dir: DirId) -> Result<String> {
     while at != DirId::ROOT {
         let (parent, name): (DirId, EntryName) = db
             .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
-            .query_row([at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([at], |row| Ok((row.get("parent")?, row.get("name")?)))?;
         parts.push(name.to_text().into_owned());
         at = parent;
     }
@@ -482,10 +482,10 @@ pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
 fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
     let found: Option<(bool, bool)> = db
         .prepare_cached(
-            "SELECT d.shown, d.local OR (a.dir IS NOT NULL AND NOT a.hidden) FROM dirs d \
+            "SELECT d.shown, d.local OR (a.dir IS NOT NULL AND NOT a.hidden) AS holds_files FROM dirs d \
              LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
         )?
-        .query_row([dir], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([dir], |row| Ok((row.get("shown")?, row.get("holds_files")?)))
         .optional()?;
     Ok(match found {
         Some((true, true)) => Ok(()),
@@ -508,15 +508,7 @@ fn check_free(db: &Connection, dir: DirId, name: &EntryName) -> Result<Result<()
 
 /// Whether nothing refers to a file that Google never had (and may not be getting just now).
 pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db
-        .prepare_cached(
-            "SELECT 1 FROM files f JOIN uploads u ON u.file = f.id \
-             WHERE f.id = ?1 AND f.media IS NULL AND u.state <> ?2 \
-             AND NOT EXISTS (SELECT 1 FROM entries WHERE file = f.id) \
-             AND NOT EXISTS (SELECT 1 FROM failed WHERE file = f.id) \
-             AND NOT EXISTS (SELECT 1 FROM members WHERE file = f.id)",
-        )?
-        .exists(params![file, UploadState::Creating])?)
+    Ok(db.prepare_cached("SELECT 1 FROM orphan_files WHERE file = ?1")?.exists([file])?)
 }
 
 pub(super) fn add_entry(
@@ -527,7 +519,7 @@ pub(super) fn add_entry(
 ) -> Result<()> {
     tx.prepare_cached("INSERT INTO entries (dir, name, file) VALUES (?1, ?2, ?3)")?
         .execute(params![dir, name, file])?;
-    want_member(tx, dir, file)
+    add_wish(tx, dir, file)
 }
 
 pub(super) fn remove_entry(
@@ -539,23 +531,23 @@ pub(super) fn remove_entry(
     tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
         .execute(params![dir, name])?;
     touched(tx, file)?;
-    drop_member(tx, dir, file)?;
+    drop_wish(tx, dir, file)?;
     Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
 }
 
 /// The file has a name in the album: it shall be there. In a directory that is only here there is nothing to be.
-pub(super) fn want_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn add_wish(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO members (dir, file, want, present, since) \
-         SELECT id, ?2, 1, 0, ?3 FROM dirs WHERE id = ?1 AND NOT local \
-         ON CONFLICT (dir, file) DO UPDATE SET want = 1, since = excluded.since WHERE want = 0",
+        "INSERT INTO members (dir, file, desired, observed, since) \
+         SELECT id, ?2, TRUE, 'absent', ?3 FROM dirs WHERE id = ?1 AND NOT local \
+         ON CONFLICT (dir, file) DO UPDATE SET desired = TRUE, since = excluded.since WHERE NOT desired",
     )?
     .execute(params![dir, file, to_millis(SystemTime::now())])?;
     Ok(())
 }
 
 /// If the file's last name in the album is gone, so shall the item be, and the version it was to replace there.
-pub(super) fn drop_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn drop_wish(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
     let named = tx
         .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
         .exists(params![file, dir])?;
@@ -563,15 +555,17 @@ pub(super) fn drop_member(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Res
         return Ok(());
     }
     if let Some(old) = super::versions::replaced_by(tx, file)? {
-        drop_member(tx, dir, old)?;
+        drop_wish(tx, dir, old)?;
     }
     // Google was never asked to put it there: nothing to undo.
     let never = tx
-        .prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2 AND present = 0")?
+        .prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2 AND observed = 'absent'")?
         .execute(params![dir, file])?;
     if never == 0 {
-        tx.prepare_cached("UPDATE members SET want = 0, since = ?3 WHERE dir = ?1 AND file = ?2")?
-            .execute(params![dir, file, to_millis(SystemTime::now())])?;
+        tx.prepare_cached(
+            "UPDATE members SET desired = FALSE, since = ?3 WHERE dir = ?1 AND file = ?2",
+        )?
+        .execute(params![dir, file, to_millis(SystemTime::now())])?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 
 use super::failed::{add_failed, forget_unfinished};
 use super::files::touched;
-use super::tree::{drop_member, want_member};
+use super::tree::{add_wish, drop_wish};
 use super::{Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 
@@ -33,7 +33,10 @@ impl Store {
         size: u64,
     ) -> Result<FileId> {
         self.write_durable(|tx| {
-            tx.execute("INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1", [file])?;
+            tx.execute(
+                "INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1",
+                [file],
+            )?;
             let old = FileId(tx.last_insert_rowid());
             move_item(tx, file, old)?;
             tx.execute(
@@ -43,8 +46,9 @@ impl Store {
             )?;
             // What is or may be at Google stays with the item; what is only wanted, with the names.
             tx.execute(
-                "INSERT INTO members (dir, file, want, present, since, seen) \
-                 SELECT dir, ?2, want, present, since, seen FROM members WHERE file = ?1 AND (present <> 0 OR want = 0)",
+                "INSERT INTO members (dir, file, desired, observed, since, seen) \
+                 SELECT dir, ?2, desired, observed, since, seen FROM members \
+                 WHERE file = ?1 AND (observed <> 'absent' OR NOT desired)",
                 params![file, old],
             )?;
             tx.execute(
@@ -52,7 +56,7 @@ impl Store {
                  (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir)",
                 [file],
             )?;
-            tx.execute("UPDATE members SET present = 0, seen = 0 WHERE file = ?1", [file])?;
+            tx.execute("UPDATE members SET observed = 'absent', seen = 0 WHERE file = ?1", [file])?;
             tx.execute("UPDATE uploads SET file = ?2 WHERE file = ?1", params![file, old])?;
             // Another file's old version, whose names this one has got by having the same bytes.
             tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, old])?;
@@ -78,7 +82,7 @@ impl Store {
     /// If the database fails.
     pub fn revert_edit(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| match replaced_by(tx, file)? {
-            Some(old) if is_settled(tx, old)? => {
+            Some(old) if is_committed(tx, old)? => {
                 restore_version(tx, file, old)?;
                 Ok(true)
             }
@@ -95,12 +99,12 @@ impl Store {
     pub fn reserve_slot(&self, dir: DirId, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             if let Some(old) = replaced_by(tx, file)? {
-                drop_member(tx, dir, old)?;
+                drop_wish(tx, dir, old)?;
             }
             let is_edited = tx
                 .prepare_cached(
                     "SELECT 1 FROM uploads u JOIN members m ON m.file = u.replaces \
-                     WHERE u.replaces IS NOT NULL AND m.dir = ?1 AND m.present <> 0",
+                     WHERE u.replaces IS NOT NULL AND m.dir = ?1 AND m.observed <> 'absent'",
                 )?
                 .exists([dir])?;
             Ok(is_edited || super::memberships::has_pending_removals(tx, dir)?)
@@ -156,13 +160,8 @@ pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId
 }
 
 /// Whether Google has a file and nothing is under way for it.
-pub(super) fn is_settled(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db
-        .prepare_cached(
-            "SELECT 1 FROM files f WHERE id = ?1 AND media IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = f.id)",
-        )?
-        .exists([file])?)
+pub(super) fn is_committed(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM committed_files WHERE id = ?1")?.exists([file])?)
 }
 
 /// Moves what is Google's from one file to another. The column `media` is unique, hence two steps.
@@ -200,7 +199,7 @@ pub(super) fn revert_if_same(
              WHERE u.file = ?1 AND (u.base = ?2 OR o.known = ?2)",
         )?
         .exists(params![file, sha256])?;
-    if !same || !is_settled(tx, old)? {
+    if !same || !is_committed(tx, old)? {
         return Ok(false);
     }
     restore_version(tx, file, old)?;
@@ -218,10 +217,10 @@ fn restore_version(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()
     tx.execute("UPDATE entries SET file = ?1 WHERE file = ?2", params![file, old])?;
     // Where the file has a name the item is wanted, elsewhere no longer.
     tx.execute(
-        "INSERT INTO members (dir, file, want, present, since, seen) SELECT dir, ?1, \
-             EXISTS (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir), present, since, seen \
+        "INSERT INTO members (dir, file, desired, observed, since, seen) SELECT dir, ?1, \
+             EXISTS (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir), observed, since, seen \
          FROM members WHERE file = ?2 \
-         ON CONFLICT (dir, file) DO UPDATE SET present = excluded.present, seen = excluded.seen",
+         ON CONFLICT (dir, file) DO UPDATE SET observed = excluded.observed, seen = excluded.seen",
         params![file, old],
     )?;
     tx.execute("DELETE FROM members WHERE file = ?1", [old])?;
@@ -235,11 +234,11 @@ fn restore_version(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()
 pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> {
     let Some(old) = replaced_by(tx, file)? else { return Ok(()) };
     let dirs: Vec<DirId> = tx
-        .prepare_cached("SELECT dir FROM members WHERE file = ?1 AND want = 1")?
+        .prepare_cached("SELECT dir FROM members WHERE file = ?1 AND desired")?
         .query_map([old], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for dir in dirs {
-        drop_member(tx, dir, old)?;
+        drop_wish(tx, dir, old)?;
     }
     tx.prepare_cached("UPDATE uploads SET replaces = NULL WHERE file = ?1")?.execute([file])?;
     Ok(())
@@ -249,7 +248,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<(
     let old = replaced_by(tx, file)?;
     let names: Vec<(DirId, EntryName)> = tx
         .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
-        .query_map([file], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([file], |row| Ok((row.get("dir")?, row.get("name")?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (dir, name) in names {
         add_failed(tx, dir, &name, file, reason)?;
@@ -257,7 +256,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<(
             Some(old) => {
                 tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
                     .execute(params![dir, name, old])?;
-                want_member(tx, dir, old)?;
+                add_wish(tx, dir, old)?;
             }
             None => {
                 tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
@@ -268,7 +267,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<(
     tx.prepare_cached("DELETE FROM members WHERE file = ?1")?.execute([file])?;
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, asked = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
+         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Failed, reason])?;
     Ok(())
@@ -281,10 +280,11 @@ pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<
         .execute(params![file, into])?;
     // What Google has been told of the one is true of the other: they are one item.
     tx.execute(
-        "INSERT INTO members (dir, file, want, present, since, seen) \
-         SELECT dir, ?2, want, present, since, seen FROM members WHERE file = ?1 \
-         ON CONFLICT (dir, file) DO UPDATE SET want = max(want, excluded.want), \
-         present = CASE WHEN present = 1 OR excluded.present = 1 THEN 1 ELSE max(present, excluded.present) END",
+        "INSERT INTO members (dir, file, desired, observed, since, seen) \
+         SELECT dir, ?2, desired, observed, since, seen FROM members WHERE file = ?1 \
+         ON CONFLICT (dir, file) DO UPDATE SET desired = max(desired, excluded.desired), \
+         observed = CASE WHEN 'present' IN (observed, excluded.observed) THEN 'present' \
+             WHEN 'unknown' IN (observed, excluded.observed) THEN 'unknown' ELSE 'absent' END",
         params![file, into],
     )?;
     tx.execute("DELETE FROM members WHERE file = ?1", [file])?;

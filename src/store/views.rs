@@ -35,10 +35,6 @@ pub struct NotViewed {
     created: i64,
 }
 
-/// An item that is not among those which the list of all items has lost.
-const IN_LIBRARY: &str = "f.media IS NOT NULL AND f.confirmed AND NOT EXISTS \
-     (SELECT 1 FROM view_entries lost WHERE lost.file = f.id AND lost.view = 0 AND lost.name IS NULL)";
-
 impl Store {
     /// How a view has been listed.
     ///
@@ -48,14 +44,14 @@ impl Store {
         self.read(|db| {
             let state = db
                 .prepare_cached(
-                    "SELECT listed_at, requests, behind OR EXISTS (SELECT 1 FROM view_arrivals a WHERE a.view = v.view) \
+                    "SELECT listed_at, requests, behind OR EXISTS (SELECT 1 FROM view_arrivals a WHERE a.view = v.view) AS behind \
                      FROM views v WHERE view = ?1",
                 )?
                 .query_row([view], |row| {
                     Ok(ViewState {
-                        listed_at: row.get::<_, Option<i64>>(0)?.map(from_millis),
-                        requests: row.get(1)?,
-                        behind: row.get(2)?,
+                        listed_at: row.get::<_, Option<i64>>("listed_at")?.map(from_millis),
+                        requests: row.get("requests")?,
+                        behind: row.get("behind")?,
                     })
                 })
                 .optional()?;
@@ -84,14 +80,14 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT id, name, file FROM view_entries \
-                     WHERE view = ?1 AND id > ?2 AND name IS NOT NULL ORDER BY id LIMIT ?3",
+                    "SELECT id, name, file FROM shown_view_entries \
+                     WHERE view = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
                 )?
                 .query_map(params![view, cookie, limit], |row| {
                     Ok(DirEntry {
-                        cookie: row.get(0)?,
-                        name: row.get(1)?,
-                        child: Child::File(row.get(2)?),
+                        cookie: row.get("id")?,
+                        name: row.get("name")?,
+                        child: Child::File(row.get("file")?),
                     })
                 })?
                 .collect::<rusqlite::Result<_>>()?)
@@ -141,7 +137,7 @@ impl Store {
                 let file = item_known(tx, &listed.item)?;
                 let seen: Option<i64> = tx
                     .prepare_cached(
-                        "SELECT seen FROM view_entries WHERE view = ?1 AND file = ?2 AND name IS NOT NULL",
+                        "SELECT seen FROM shown_view_entries WHERE view = ?1 AND file = ?2",
                     )?
                     .query_row(params![view, file], |row| row.get(0))
                     .optional()?;
@@ -181,19 +177,20 @@ impl Store {
             .execute(params![view, certain])?;
             let needs_confirmation = tx
                 .prepare_cached(
-                    "SELECT 1 FROM view_entries \
-                     WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
+                    "SELECT 1 FROM shown_view_entries WHERE view = ?1 AND seen > 0 AND seen < ?2",
                 )?
                 .exists(params![view, listing])?;
             if view == View::All {
                 // The list of all items does not lag: it counts for the other views, too, and what it
                 // does not show now although it should, it has to show the next time.
-                let lost = "seen = 0 AND view > 0 AND file IN \
-                     (SELECT file FROM view_entries WHERE view = 0 AND name IS NULL)";
-                tx.execute(&format!("DELETE FROM view_entries WHERE {lost}"), [])?;
                 tx.execute(
-                    "UPDATE view_entries SET seen = ?1 WHERE view = 0 AND seen = 0",
-                    [listing],
+                    "DELETE FROM view_entries WHERE seen = 0 AND view <> ?1 AND file IN \
+                     (SELECT file FROM view_entries WHERE view = ?1 AND name IS NULL)",
+                    [view],
+                )?;
+                tx.execute(
+                    "UPDATE view_entries SET seen = ?2 WHERE view = ?1 AND seen = 0",
+                    params![view, listing],
                 )?;
             }
             // Complete, but due again.
@@ -228,12 +225,7 @@ impl Store {
         let (from, id) = after.map_or((from, i64::MIN), |it| (it.created, it.file.0));
         self.read(|db| {
             Ok(db
-                .prepare_cached(&format!(
-                    "SELECT {NOT_VIEWED} FROM files f \
-                     WHERE (f.created_at, f.id) > (?2, ?3) AND f.created_at < ?4 AND {IN_LIBRARY} \
-                     AND NOT EXISTS (SELECT 1 FROM view_entries WHERE file = f.id AND view = ?1) \
-                     ORDER BY f.created_at, f.id LIMIT ?5"
-                ))?
+                .prepare_cached(NOT_VIEWED)?
                 .query_map(params![view, from, id, to, limit], not_viewed)?
                 .collect::<rusqlite::Result<_>>()?)
         })
@@ -286,9 +278,7 @@ impl Store {
             for file in &arrived {
                 // It may be gone again, or have been merged into another.
                 let item = tx
-                    .prepare_cached(&format!(
-                        "SELECT {NOT_VIEWED} FROM files f WHERE f.id = ?1 AND {IN_LIBRARY}"
-                    ))?
+                    .prepare_cached("SELECT id, media, filename, mime, created_at FROM library_items WHERE id = ?1")?
                     .query_row([file], not_viewed)
                     .optional()?;
                 if let Some(item) = item
@@ -304,16 +294,19 @@ impl Store {
     }
 }
 
-/// The columns of a [`NotViewed`].
-const NOT_VIEWED: &str = "f.id, f.media, f.filename, f.mime, coalesce(f.created_at, 0)";
+/// The next items that a view should show and does not.
+pub(super) const NOT_VIEWED: &str = "SELECT id, media, filename, mime, created_at FROM library_items f \
+     WHERE (created_at, id) > (?2, ?3) AND created_at < ?4 \
+     AND NOT EXISTS (SELECT 1 FROM view_entries WHERE file = f.id AND view = ?1) \
+     ORDER BY created_at, id LIMIT ?5";
 
 fn not_viewed(row: &Row<'_>) -> rusqlite::Result<NotViewed> {
     Ok(NotViewed {
-        file: row.get(0)?,
-        media: row.get(1)?,
-        filename: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-        mime: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-        created: row.get(4)?,
+        file: row.get("id")?,
+        media: row.get("media")?,
+        filename: row.get::<_, Option<String>>("filename")?.unwrap_or_default(),
+        mime: row.get::<_, Option<String>>("mime")?.unwrap_or_default(),
+        created: row.get::<_, Option<i64>>("created_at")?.unwrap_or(0),
     })
 }
 
@@ -351,33 +344,32 @@ fn show(
     Ok(())
 }
 
+/// When the latest known item before a time was created.
+pub(super) const LATEST_KNOWN: &str =
+    "SELECT created_at FROM library_items WHERE created_at < ?1 ORDER BY created_at DESC LIMIT 1";
+
 /// The latest period, before another, in which a known item was created.
 fn latest_known(db: &Connection, span: Span, before: Option<Period>) -> Result<Option<Period>> {
     let end = before.map_or(i64::MAX, |period| period.millis().0);
-    let created: Option<i64> = db
-        .prepare_cached(&format!(
-            "SELECT f.created_at FROM files f WHERE f.created_at < ?1 AND {IN_LIBRARY} \
-             ORDER BY f.created_at DESC LIMIT 1"
-        ))?
-        .query_row([end], |row| row.get(0))
-        .optional()?;
+    let created: Option<i64> =
+        db.prepare_cached(LATEST_KNOWN)?.query_row([end], |row| row.get(0)).optional()?;
     Ok(created.and_then(|millis| Period::at(span, from_millis(millis))))
 }
 
 /// The latest period, before another, whose view shows something.
 fn latest_shown(db: &Connection, span: Span, before: Option<Period>) -> Result<Option<Period>> {
     let end = before.map_or(i64::MAX, |period| View::Of(period).number());
-    let wider = match span {
-        Span::Year => "view % 10000 = 0 AND view > 0",
-        Span::Month => "view % 100 = 0 AND view % 10000 > 0",
-        Span::Day => "view % 100 > 0 AND view > 10000",
+    let span = match span {
+        Span::Year => "year",
+        Span::Month => "month",
+        Span::Day => "day",
     };
     let number: Option<i64> = db
-        .prepare_cached(&format!(
-            "SELECT view FROM views v WHERE view < ?1 AND {wider} AND EXISTS \
-             (SELECT 1 FROM view_entries WHERE view = v.view AND name IS NOT NULL) ORDER BY view DESC LIMIT 1"
-        ))?
-        .query_row([end], |row| row.get(0))
+        .prepare_cached(
+            "SELECT view FROM views v WHERE view < ?1 AND span = ?2 AND EXISTS \
+             (SELECT 1 FROM shown_view_entries WHERE view = v.view) ORDER BY view DESC LIMIT 1",
+        )?
+        .query_row(params![end, span], |row| row.get(0))
         .optional()?;
     match number.map(View::of_number) {
         None => Ok(None),
@@ -544,12 +536,8 @@ mod tests {
         assert_eq!(found, ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
         let plan: Vec<String> = store
             .read(|db| {
-                let sql = format!(
-                    "EXPLAIN QUERY PLAN SELECT f.id FROM files f WHERE (f.created_at, f.id) > (1, 1) \
-                     AND f.created_at < 5 AND {IN_LIBRARY} ORDER BY f.created_at, f.id LIMIT 1"
-                );
-                let mut plan = db.prepare(&sql)?;
-                let steps = plan.query_map([], |row| row.get("detail"))?;
+                let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {NOT_VIEWED}"))?;
+                let steps = plan.query_map([1; 5], |row| row.get("detail"))?;
                 Ok(steps.collect::<rusqlite::Result<_>>()?)
             })
             .unwrap();

@@ -39,7 +39,7 @@ pub(super) enum Next {
 }
 
 /// Chooses the next batch: the files of one album in the order of closing, up to the first that is still
-/// coming. Equal bytes never share a call, nor does anybody with a file that is to be alone.
+/// coming. Equal bytes never share a call, nor does anybody with a file that is to be isolate.
 ///
 /// `ready` and `coming` are in the order of closing.
 pub(super) fn next(ready: &[Ready], coming: &[Coming], rules: &Rules) -> Next {
@@ -65,12 +65,12 @@ fn together(ready: &[Ready], coming: &[Coming], dir: DirId, max: usize) -> Vec<R
             file.dir == dir && (file.seq < first_coming || file.attempts > FAILURES_WITH_PLACE)
         })
         .peekable();
-    if let Some(first) = candidates.next_if(|file| file.alone) {
+    if let Some(first) = candidates.next_if(|file| file.isolate) {
         return vec![first.clone()];
     }
     let mut hashes = HashSet::new();
     candidates
-        .filter(|file| !file.alone && file.sha256.is_none_or(|hash| hashes.insert(hash)))
+        .filter(|file| !file.isolate && file.sha256.is_none_or(|hash| hashes.insert(hash)))
         .take(max)
         .cloned()
         .collect()
@@ -81,7 +81,7 @@ fn due(files: &[Ready], coming: &[Coming], dir: DirId, rules: &Rules) -> Option<
     let newest = files.iter().map(|file| file.since).max()?;
     let oldest = files.iter().map(|file| file.since).min()?;
     let company = coming.iter().filter(|file| file.dir == dir).count();
-    if files.len() >= rules.max || files[0].alone || (rules.impatient && company == 0) {
+    if files.len() >= rules.max || files[0].isolate || (rules.impatient && company == 0) {
         return Some(rules.now);
     }
     let full_at = oldest + rules.linger * FILL_LINGERS;
@@ -121,7 +121,7 @@ mod tests {
             dir: DirId(dir),
             sha256: None,
             attempts: 0,
-            alone: false,
+            isolate: false,
             since: at(100),
         }
     }
@@ -187,13 +187,13 @@ mod tests {
             now in 100..200u64,
         ) {
             let mut all = (Vec::new(), Vec::new());
-            for (seq, (dir, hash, uploaded, failed, alone)) in rows.into_iter().enumerate() {
+            for (seq, (dir, hash, uploaded, failed, isolate)) in rows.into_iter().enumerate() {
                 let seq = seq as i64;
                 if uploaded {
                     all.0.push(Ready {
                         sha256: Some(ContentHash([hash; 32])).filter(|_| hash > 0),
                         attempts: failed,
-                        alone,
+                        isolate,
                         ..ready(seq, dir)
                     });
                 } else {
@@ -204,7 +204,7 @@ mod tests {
             prop_assert!((1..=50).contains(&files.len()));
             prop_assert!(files.iter().all(|file| file.dir == dir));
             prop_assert!(files.is_sorted_by_key(|file| file.seq));
-            prop_assert!(files.len() == 1 || files.iter().all(|file| !file.alone));
+            prop_assert!(files.len() == 1 || files.iter().all(|file| !file.isolate));
             let hashes: Vec<_> = files.iter().filter_map(|file| file.sha256).collect();
             prop_assert_eq!(hashes.iter().collect::<HashSet<_>>().len(), hashes.len());
             let held_up = |file: &Ready| all.1.iter().any(|other| other.dir == dir && other.seq < file.seq);

@@ -115,8 +115,8 @@ impl Worker {
             Ok(made) => return CreateOutcome::Made(made),
             Err(status) => status,
         };
-        let again = |alone| CreateOutcome::Retry {
-            alone,
+        let again = |isolate| CreateOutcome::Retry {
+            isolate,
             error: Some(status.to_string()),
             retry_at: Some(self.retry_at(item.attempts + 1)),
             maybe_made: false,
@@ -172,7 +172,7 @@ impl Worker {
     async fn wait_for_room(&mut self, creating: Creating) {
         let retry_at = Some(self.retry_at(1));
         self.settle_all(creating, |_| CreateOutcome::Retry {
-            alone: false,
+            isolate: false,
             error: None,
             retry_at,
             maybe_made: false,
@@ -195,7 +195,7 @@ impl Worker {
                 let retry_at =
                     creating.call().items.first().map(|it| self.retry_at(it.attempts + 1));
                 self.settle_all(creating, |_| CreateOutcome::Retry {
-                    alone: true,
+                    isolate: true,
                     error: Some(text.clone()),
                     retry_at,
                     maybe_made: true,
@@ -215,7 +215,7 @@ impl Worker {
     async fn split(&mut self, creating: Creating, maybe_made: bool) {
         let halves = creating.halves();
         self.settle_all(creating, |_| CreateOutcome::Retry {
-            alone: false,
+            isolate: false,
             error: None,
             retry_at: None,
             maybe_made,
