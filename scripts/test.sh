@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Everything a change has to pass: format, lints, tests on a real mount, documentation, licences.
-#   scripts/test.sh [--long]     --long also runs what takes minutes
+#   scripts/test.sh [--long]     --long also runs tests that take minutes
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-long=()
+profile=default
+ignored=()
 case "${1-}" in
     '') ;;
-    --long) long=(-- --include-ignored) ;;
+    --long) profile=long; ignored=(--include-ignored) ;;
     *) echo "usage: scripts/test.sh [--long]" >&2; exit 2 ;;
 esac
 
@@ -32,18 +33,44 @@ for component in rustfmt clippy; do
     cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
 
-step() { printf '\n== %s\n' "$*"; "$@"; }
+took=()
+step() {
+    printf '\n== %s\n' "$*"
+    local begun=$SECONDS
+    "$@"
+    took+=("${*:1:2} $((SECONDS - begun)) s")
+}
+
+# Every build has the same features, so that the steps share what is built.
+build=(--locked --workspace --features crash-points)
+not_run=()
+tests=()
+# `tests/root` mounts disks. An ordinary user leaves it out, and the summary says so.
+if [ "$(id -u)" != 0 ]; then
+    not_run+=('tests/root, which only root can run')
+    tests=(--lib --bins --examples --test cli --test crash --test in_process --test mount --test random)
+else
+    tests=(--all-targets)
+fi
 
 step cargo fmt --all --check
-# The crash suite needs points at which the program may be asked to die; no other build has them.
-step cargo clippy --locked --workspace --all-targets --features crash-points -- -D warnings
-step cargo test --locked --workspace --all-targets --features crash-points "${long[@]}"
-step cargo test --locked --workspace --doc
+step cargo clippy "${build[@]}" --all-targets -- -D warnings
+if cargo nextest --version >/dev/null 2>&1; then
+    step cargo nextest run "${build[@]}" "${tests[@]}" --profile "$profile" \
+        ${ignored:+--run-ignored all}
+else
+    step cargo test "${build[@]}" "${tests[@]}" -- "${ignored[@]}"
+fi
+step cargo test "${build[@]}" --doc
 # The library is for its own developers, who see private items too.
-RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' step cargo doc --locked --workspace --no-deps --document-private-items
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' \
+    step cargo doc "${build[@]}" --no-deps --document-private-items
 if cargo deny --version >/dev/null 2>&1; then
     step cargo deny --offline check licenses bans
 else
-    printf '\n== cargo-deny is not installed: licences not checked\n'
+    not_run+=('cargo deny, which is not installed')
 fi
-printf '\nAll good.\n'
+
+printf '\nAll good in %s s (' "$SECONDS"
+printf '%s; ' "${took[@]}" | sed 's/; $/)\n/'
+printf 'Not run: %s\n' "${not_run[@]:-nothing}"

@@ -1,4 +1,4 @@
-//! Real mounts by the built program, against the emulator.
+//! Real mounts by the built program, against the emulator. No test needs root.
 
 #![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
 
@@ -10,7 +10,6 @@ mod basics;
 mod commit_close;
 mod copying;
 mod diff;
-mod disk;
 mod doctor;
 mod drain;
 mod everyday;

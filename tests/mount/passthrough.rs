@@ -1,35 +1,18 @@
 //! Files are the same however the kernel gets at their bytes (`src/fuse/modes.rs`).
 //!
-//! Passthrough takes Linux 6.9 and the rights of root; without them the mount falls back, and the tests say so and
-//! test that.
+//! Passthrough needs Linux 6.9 and root. Without them the mount falls back, and these tests see the fallback;
+//! `tests/root/passthrough.rs` shows that the kernel reads by itself.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::support::{World, jpeg, wait_for};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
 
 /// Mounts in which passthrough is used where it can be, and in which it is not.
 const READ_ONLY: [&[&str]; 2] = [&["--read-only"], &["--read-only", "--passthrough=off"]];
-
-/// Whether the kernel lets us, as far as can be told from here.
-fn is_possible() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split(['.', '-']).map_while(|it| it.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let possible = version >= (6, 9) && rustix::process::geteuid().is_root();
-    if !possible {
-        eprintln!(
-            "no passthrough for this user on Linux {}: the fallback is tested",
-            release.trim()
-        );
-    }
-    possible
-}
 
 /// An album with a photo that Google has and of which the bytes are here.
 fn world() -> (World, PathBuf) {
@@ -55,82 +38,8 @@ fn same(actual: &[u8], wanted: &[u8], what: &str) {
     assert!(actual == wanted, "{what}: {} bytes, wanted {}", actual.len(), wanted.len());
 }
 
-/// Stops the mount's process for as long as this lives.
-struct Stopped(Pid);
-
-impl Stopped {
-    fn new(world: &World) -> Self {
-        let status = fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
-        let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
-        let pid = Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
-        kill_process(pid, Signal::STOP).unwrap();
-        let stopped = Self(pid);
-        wait_for("the process to stop", || {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-            stat.rsplit_once(')').unwrap().1.starts_with(" T")
-        });
-        stopped
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        kill_process(self.0, Signal::CONT).unwrap();
-    }
-}
-
-/// Whether a photo can be read while the mount's process is stopped, and so answers nobody.
-fn is_read_by_the_kernel(world: &World, path: &Path) -> bool {
-    let file = File::open(path).unwrap();
-    let stopped = Stopped::new(world);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        // Nothing but the bytes is asked for.
-        let mut bytes = vec![0; 300_000];
-        file.read_exact_at(&mut bytes, 0).unwrap();
-        sender.send(bytes)
-    });
-    let bytes = receiver.recv_timeout(Duration::from_secs(20));
-    drop(stopped);
-    drop(reader.join().unwrap());
-    if let Ok(bytes) = &bytes {
-        same(bytes, &jpeg(1, 300_000), "by the kernel");
-    }
-    bytes.is_ok()
-}
-
-#[test]
-fn the_kernel_reads_what_is_here_by_itself() {
-    if !is_possible() {
-        return;
-    }
-    let (world, path) = world();
-    world.umount();
-    world.mount(READ_ONLY[0]);
-    assert!(is_read_by_the_kernel(&world, &path), "the kernel waits for the process");
-}
-
-#[test]
-fn the_kernel_reads_by_itself_what_the_views_show_while_it_is_edited_in_its_album() {
-    if !is_possible() {
-        return;
-    }
-    let (world, path) = world();
-    let viewed = world.mnt.join(".gphotos/library/all/1.jpg");
-    assert!(is_read_by_the_kernel(&world, &viewed), "the kernel waits for the process");
-    let (before, there) = (File::open(&viewed).unwrap(), File::open(&path).unwrap());
-    read_write(&path).write_all_at(b"edited", 5000).unwrap();
-    let mut wanted = jpeg(1, 300_000);
-    same(&all_of(&before), &wanted, "what Google holds");
-    wanted[5000..5006].copy_from_slice(b"edited");
-    same(&all_of(&there), &wanted, "in the album");
-    world.sh("sync mnt/A");
-    same(&fs::read(&path).unwrap(), &wanted, "in the end");
-}
-
 #[test]
 fn a_read_only_mount_reads_the_same_either_way() {
-    is_possible();
     let (world, path) = world();
     for options in READ_ONLY {
         world.umount();
@@ -164,7 +73,6 @@ PYTHON");
 
 #[test]
 fn what_the_cache_has_given_up_is_read_to_its_end() {
-    is_possible();
     let (world, path) = world();
     world.photo("2.jpg", 2, 350_000);
     world.sh("cp 2.jpg mnt/A/ && sync mnt/A");

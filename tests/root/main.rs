@@ -1,0 +1,11 @@
+//! Tests that only root can run, because they mount disks or let the kernel read by itself.
+
+#![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod disk;
+mod full_disk;
+mod passthrough;
+mod power_cuts;
