@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::script::{Script, client_file, json, refusal};
+use crate::support::script::{Script, client_file, json, refusal};
 use axum::response::IntoResponse;
 use gphotosfs::api::{ClientSecret, Grant, Scope};
 use gphotosfs::commands::login::{Attempt, Error};
@@ -420,7 +420,7 @@ fn logout_works_without_a_network_and_with_a_broken_file() {
 fn write_login(user: &User, url: &str) {
     let dir = user.profile_file("");
     std::fs::create_dir_all(&dir).unwrap();
-    crate::script::write_login_into(&dir, url, "refresh-1");
+    crate::support::script::write_login_into(&dir, url, "refresh-1");
 }
 
 #[tokio::test]

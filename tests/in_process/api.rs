@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::script::{Script, json, refusal};
+use crate::support::script::{Script, json, refusal};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
@@ -91,7 +91,7 @@ async fn requests_look_as_the_reference_says() {
             "POST /v1/mediaItems:batchCreate?",
         ]
     );
-    let bodies: Vec<_> = seen[2..].iter().map(crate::script::Seen::json).collect();
+    let bodies: Vec<_> = seen[2..].iter().map(crate::support::script::Seen::json).collect();
     assert_eq!(bodies[0], js!({"albumId": "A", "pageSize": 100, "pageToken": "p/+="}));
     assert_eq!(
         bodies[1],
@@ -300,7 +300,7 @@ async fn silence_is_a_timeout_and_a_closed_port_is_offline() {
     let nobody = format!("http://{nobody}").parse().unwrap();
     let login = Login::load(&Profile::under(dir.path()), &nobody).unwrap();
     let budget = Arc::new(gphotosfs::api::Budget::new(jiff::Timestamp::now()));
-    let client = Client::new(crate::script::impatient(), Arc::new(login), budget).unwrap();
+    let client = Client::new(crate::support::script::impatient(), Arc::new(login), budget).unwrap();
     let error = client.list_albums(None).await.unwrap_err();
     assert!(error.is_offline() && !error.may_have_happened(), "{error}");
 }
@@ -385,7 +385,7 @@ async fn dead_grant_is_asked_about_once_and_healed_by_a_new_login() {
     assert_eq!(server.token_forms().len(), 1);
 
     *server.token_answer.lock() = None;
-    crate::script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
+    crate::support::script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
     client.list_items(None).await.unwrap();
     assert_eq!(server.token_forms().len(), 2);
 }
@@ -414,7 +414,7 @@ async fn scope_granted_in_another_terminal_is_used_at_once() {
     let (client, dir) = server.client();
     let error = client.create_album("x").await.unwrap_err();
     assert!(error.is_scope_missing() && error.advice() == Advice::Reauthorise, "{error}");
-    crate::script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
+    crate::support::script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
     client.create_album("x").await.unwrap();
 }
 
@@ -677,7 +677,7 @@ async fn web_page_is_never_served_as_a_picture() {
 
 #[tokio::test]
 async fn stalled_download_ends_with_an_error() {
-    let server = Script::start(|_, _| async { crate::script::stalling(b"half") }).await;
+    let server = Script::start(|_, _| async { crate::support::script::stalling(b"half") }).await;
     let (client, _dir) = server.client();
     let error = bytes(&client, &server, 0).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
@@ -691,7 +691,7 @@ async fn size_comes_from_head_and_may_be_unknown() {
             0 => vec![0; 4711].into_response(),
             // No item has no bytes: some servers say so when they do not know.
             1 => ([("content-length", "0")], "").into_response(),
-            _ => crate::script::stalling(b""),
+            _ => crate::support::script::stalling(b""),
         }
     })
     .await;
@@ -877,11 +877,11 @@ async fn upload_that_nobody_takes_in_is_given_up() {
     let server = Script::start(|_, _| async { json(200, js!({})) }).await;
     let dir = tempfile::tempdir().unwrap();
     let profile = Profile::under(dir.path());
-    crate::script::write_login(&profile, &server.url, "refresh-1");
+    crate::support::script::write_login(&profile, &server.url, "refresh-1");
     let url = format!("http://{}", deaf.local_addr().unwrap()).parse().unwrap();
     let login = Arc::new(Login::load(&profile, &url).unwrap());
     let budget = Arc::new(gphotosfs::api::Budget::new(jiff::Timestamp::now()));
-    let client = Client::new(crate::script::impatient(), login, budget).unwrap();
+    let client = Client::new(crate::support::script::impatient(), login, budget).unwrap();
     let error = client.upload_raw(&payload(&vec![0; 32 << 20])).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
 }

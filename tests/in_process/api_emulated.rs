@@ -8,18 +8,18 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use gphotosfs::api::{
-    Advice, Budget, Client, ClientSecret, DateFilter, Error, FinishError, ItemVerdict, Login,
-    LoginError, NewItem, Payload, QuotaKind, Scope,
+    Advice, Client, ClientSecret, DateFilter, Error, FinishError, ItemVerdict, Login, LoginError,
+    NewItem, Payload, QuotaKind, Scope,
 };
 use gphotosfs::commands::login::{Attempt, store};
 use gphotosfs::media::{
     Album, AlbumId, MediaId, MediaItem, MediaKind, PageToken, UploadToken, VideoStatus,
 };
 use gphotosfs::profile::Profile;
-use gphotosfs_emulator::{
-    Call, Config, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
-};
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Grant, Injection, ItemFailure};
 use sha1::Digest;
+
+use crate::support::{self, Account, login, sha256};
 
 /// An emulator, and a client that is logged in.
 struct World {
@@ -37,12 +37,9 @@ impl World {
     }
 
     fn with(emulator: Emulator, grant: &Grant) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let profile = Profile::under(dir.path());
-        keep(&profile, &emulator, grant);
-        let login = Arc::new(Login::load(&profile, &emulator.url().parse().unwrap()).unwrap());
-        let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
-        let client = Client::new(crate::script::impatient(), login, budget).unwrap();
+        let account = Account::granted(emulator, grant);
+        let client = account.client(crate::support::script::impatient());
+        let Account { emulator, profile, dir } = account;
         Self { emulator, client, profile, _dir: dir }
     }
 
@@ -78,17 +75,8 @@ impl World {
     }
 }
 
-fn keep(profile: &Profile, emulator: &Emulator, grant: &Grant) {
-    let dir = profile.config_dir().unwrap();
-    std::fs::write(dir.join("client_secret.json"), emulator.client_secret_json()).unwrap();
-    let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-        "granted_at": "2026-01-01T00:00:00Z"});
-    std::fs::write(dir.join("token.new"), text.to_string()).unwrap();
-    std::fs::rename(dir.join("token.new"), dir.join("token.json")).unwrap();
-}
-
 fn content(seed: u64, size: u64) -> Vec<u8> {
-    synthetic_content(seed, size, 0..size)
+    support::photo(seed, size)
 }
 
 fn photo(seed: u64, size: u64) -> Payload {
@@ -109,10 +97,6 @@ fn payload(bytes: &[u8]) -> Payload {
 
 fn next(failure: Failure) -> Injection {
     Injection { next: 1, ..Injection::new(failure) }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|it| format!("{it:02x}")).collect()
 }
 
 /// Everything that a listing gives, page by page.
@@ -321,7 +305,11 @@ async fn revoked_grant_is_final_until_the_next_login() {
     world.emulator.revoke_grants();
     let error = world.client.list_albums(None).await.unwrap_err();
     assert!(matches!(error, Error::Login(LoginError::Ended(_))), "{error}");
-    keep(&world.profile, &world.emulator, &world.emulator.grant());
+    login::write_grant(
+        world.profile.config_dir().unwrap(),
+        &world.emulator,
+        &world.emulator.grant(),
+    );
     world.client.list_albums(None).await.unwrap();
 }
 

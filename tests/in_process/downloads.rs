@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crate::script::{Script, json};
+use crate::support::eventually;
+use crate::support::script::{Script, json};
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -54,6 +55,8 @@ impl World {
         limit: u64,
         answer: impl Fn(Asked) -> Response + Clone + Send + Sync + 'static,
     ) -> Self {
+        // Made before anybody waits for them: it takes longer than a client here waits.
+        LazyLock::force(&BYTES);
         let media = Arc::new(AtomicU64::new(0));
         let server = Script::start(move |_, seen| {
             let (answer, media) = (answer.clone(), media.clone());
@@ -109,20 +112,14 @@ impl World {
     /// Waits until nothing is in the cache's directory.
     async fn emptied(&self) {
         let cache = self.dir.path().join("cache");
-        wait_for(|| std::fs::read_dir(&cache).unwrap().count() == 0).await;
+        eventually("the cache to be emptied", || std::fs::read_dir(&cache).unwrap().count() == 0)
+            .await;
     }
 
     /// Waits until the whole file is in the cache: its last bytes are read before that.
     async fn kept(&self) {
-        wait_for(|| self.content.open_local(&info("m", SIZE)).is_some()).await;
-    }
-}
-
-async fn wait_for(mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it does not come about");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        eventually("the file to be kept", || self.content.open_local(&info("m", SIZE)).is_some())
+            .await;
     }
 }
 
@@ -481,7 +478,7 @@ async fn a_limit_is_waited_for_by_all_as_long_as_google_says() {
         let (one, info) = (world.open(), numbered(8, "n", SIZE));
         let other = world.content.open(&info).unwrap();
         let late = async {
-            wait_for(|| !world.requests().is_empty()).await;
+            eventually("a request", || !world.requests().is_empty()).await;
             // Whoever lists a directory does not wait so long.
             assert_eq!(errno(world.content.fetch_size(&info).await), Errno(libc::ETIMEDOUT));
             read(&other, 0).await

@@ -9,6 +9,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::support::{eventually, photo};
+
 /// A client with a token for one emulator.
 struct Api {
     emulator: Emulator,
@@ -149,7 +151,7 @@ fn text(value: &Value) -> String {
 
 /// A different little JPEG for each `n`: two by two pixels as far as its headers go.
 fn jpeg(n: u64) -> Vec<u8> {
-    gphotosfs_emulator::synthetic_content(n, 5_000, 0..5_000)
+    photo(n, 5_000)
 }
 
 #[tokio::test]
@@ -303,17 +305,7 @@ async fn a_call_goes_on_when_its_client_has_given_up() {
         .send()
         .await;
     assert!(given_up.unwrap_err().is_timeout());
-    eventually(|| api.emulator.dump().album("late").is_some()).await;
-}
-
-/// Waits for something that another task is about to bring about.
-async fn eventually(holds: impl Fn() -> bool) {
-    let until = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), until).await.expect("it comes about");
+    eventually("the other task", || api.emulator.dump().album("late").is_some()).await;
 }
 
 #[tokio::test]
@@ -815,7 +807,7 @@ impl<'a> Session<'a> {
 const GRANULE: usize = 262_144;
 
 fn large_jpeg() -> Vec<u8> {
-    gphotosfs_emulator::synthetic_content(3, 600_000, 0..600_000)
+    photo(3, 600_000)
 }
 
 #[tokio::test]

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use gphotosfs::api::LoginError;
-use gphotosfs::cli::{Cli, Command};
-use gphotosfs::commands::mount::{Parts, assemble};
+use gphotosfs::commands::mount::Parts;
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{AttrChange, Fs, Ino, Listed, Node, Offset, Open, Rename};
 use gphotosfs::profile::Profile;
-use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection};
 use tokio::runtime::Runtime;
+
+use crate::support::account::requests;
+use crate::support::{Account, jpeg, photo as content, program, wait_for};
 
 const ROOT: Ino = Ino(1);
 const READ: Open = Open { read: true, write: false, truncate: false };
@@ -26,6 +27,7 @@ struct World {
     runtime: Runtime,
     emulator: Option<Emulator>,
     url: String,
+    profile: Profile,
     dir: tempfile::TempDir,
     options: Vec<&'static str>,
     parts: Option<Parts>,
@@ -43,28 +45,18 @@ impl World {
     fn granted(scopes: &[&str], options: &[&'static str]) -> Self {
         let runtime = Runtime::new().unwrap();
         let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let config = Profile::under(dir.path()).config_dir().unwrap().to_owned();
-        std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
         let grant = emulator.grant_scopes(scopes);
-        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-            "granted_at": "2026-01-01T00:00:00Z"});
-        std::fs::write(config.join("token.json"), token.to_string()).unwrap();
+        let Account { emulator, profile, dir } = Account::granted(emulator, &grant);
         let url = emulator.url();
         let (emulator, options) = (Some(emulator), options.to_vec());
-        let mut world = Self { runtime, emulator, url, dir, options, parts: None };
+        let mut world = Self { runtime, emulator, url, profile, dir, options, parts: None };
         world.start();
         world
     }
 
     fn start(&mut self) {
-        let words = ["gphotosfs", "mount", "/nowhere"].iter().chain(&self.options);
-        let cli = Cli::try_parse_from(words).unwrap();
-        let Command::Mount(mount) = cli.command else { panic!("not a mount") };
-        let settings = mount.settings(self.url.parse().unwrap());
-        let profile = Profile::under(self.dir.path());
-        let mountpoint = settings.mountpoint.clone();
-        let mut parts = assemble(&profile, &settings, &mountpoint, self.runtime.handle()).unwrap();
+        let handle = self.runtime.handle();
+        let mut parts = program::start(&self.profile, &self.url, &self.options, handle).unwrap();
         // As a kernel that takes note of everything.
         for changes in std::mem::take(&mut parts.changes) {
             std::thread::spawn(move || while changes.next().is_some() {});
@@ -110,8 +102,7 @@ impl World {
     fn cost(&self, work: impl FnOnce()) -> Vec<(Call, u64)> {
         self.emulator().reset_stats();
         work();
-        let requests = self.emulator().stats().requests;
-        requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).collect()
+        requests(self.emulator()).collect()
     }
 
     fn lookup(&self, parent: Ino, name: &str) -> Result<Ino, Errno> {
@@ -230,7 +221,7 @@ impl Drop for World {
 }
 
 fn photo(seed: u32) -> Vec<u8> {
-    crate::support::jpeg(seed, 3000)
+    jpeg(seed, 3000)
 }
 
 fn errno(number: i32) -> Errno {
@@ -438,7 +429,7 @@ fn a_refresh_does_not_go_on_with_a_listing_that_somebody_has_left() {
     world.seed("Big", 500);
     let big = world.dir("Big");
     read_some(&world, big, 0, 10);
-    crate::support::wait_for("the page ahead to be asked for", || {
+    wait_for("the page ahead to be asked for", || {
         world.emulator().stats().requests(Call::MediaItemsSearch) == 2
     });
     world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000001.jpg".into() });
@@ -793,7 +784,7 @@ fn odd_pages_give_each_item_once() {
 fn without_the_right_to_edit_albums_keep_what_they_have() {
     let world = World::granted(&["appendonly", "readonly.appcreateddata"], &[]);
     let (one, two) = (world.mkdir("One").unwrap(), world.mkdir("Two").unwrap());
-    let photo = |seed| synthetic_content(seed, 5000, 0..5000);
+    let photo = |seed| content(seed, 5000);
     let item = world.create(one, "a.jpg", &photo(1));
     world.create(one, "b.jpg", &photo(2));
     world.sync(ROOT);
@@ -849,7 +840,7 @@ fn a_mount_that_is_told_so_knows_that_there_is_no_login_any_more() {
 fn what_was_cut_off_is_kept_until_the_copy_is_made_again() {
     let mut world = World::new();
     let one = world.mkdir("One").unwrap();
-    let photo = synthetic_content(1, 5000, 0..5000);
+    let photo = content(1, 5000);
     for (name, bytes) in [("a.jpg", &photo[..3000]), ("b.jpg", &photo[..2000]), ("c.jpg", &[])] {
         let (_, opened) = world.fs().create(one, name.as_bytes()).unwrap();
         world.runtime.block_on(world.fs().write(opened.fh, Offset::At(0), bytes)).unwrap();

@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // In a test, a step that fails is the finding.
 
-#[allow(dead_code)] // Other tests use the rest.
-#[path = "../support/script.rs"]
-mod script;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use clap::Parser;
-use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::engine::Engine;
 use gphotosfs::library::{self, Clock, Library};
 use gphotosfs::media::{DirId, EntryName, View};
-use gphotosfs::profile::Profile;
 use gphotosfs::store::Child;
-use gphotosfs_emulator::{Call, Config, Edit, Emulator, Moment};
+use gphotosfs_emulator::{Call, Edit, Emulator, Moment};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
+
+use crate::support::account::requests;
+use crate::support::{Account, program};
 
 const REFRESH: Duration = Duration::from_secs(300);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -34,18 +34,8 @@ impl World {
     /// `albums` albums, and one of `items` items.
     fn new(albums: u32, items: u64) -> Self {
         let runtime = Runtime::new().unwrap();
-        let emulator = runtime.block_on(Emulator::start(Config::default())).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let profile = Profile::under(dir.path());
-        let config = profile.config_dir().unwrap().to_owned();
-        std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
-        let grant = emulator.grant();
-        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-            "granted_at": "2026-01-01T00:00:00Z"});
-        std::fs::write(config.join("token.json"), token.to_string()).unwrap();
-        let cli = Cli::try_parse_from(["gphotosfs", "mount", "/nowhere"]).unwrap();
-        let Command::Mount(mount) = cli.command else { panic!("not a mount") };
-        let settings = mount.settings(emulator.url().parse().unwrap());
+        let Account { emulator, profile, dir } = runtime.block_on(Account::new());
+        let settings = program::settings(&emulator.url(), &[]);
         let engine =
             Engine::start(&profile, &settings.upload, settings.spool_size, runtime.handle())
                 .unwrap();
@@ -109,8 +99,7 @@ impl World {
 
     /// Requests of all kinds but those for a login.
     fn requests(&self) -> u64 {
-        let requests = self.emulator.stats().requests;
-        requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).map(|(_, n)| n).sum()
+        requests(&self.emulator).map(|(_, count)| count).sum()
     }
 
     /// What a day costs in which somebody looks at an album every so often; everything is new at first.

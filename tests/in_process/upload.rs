@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
+use gphotosfs::api::{self, Client, Deadlines};
 use gphotosfs::media::{DirId, EntryName, FileId};
-use gphotosfs::profile::Profile;
 use gphotosfs::store::{Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
 use gphotosfs::upload::{
     self, DrainError, Pipeline, SealCause, SealError, SealOutcome, TroubleKind, Writer,
 };
 use gphotosfs_emulator::{
-    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, synthetic_content,
+    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure,
 };
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
+
+use crate::support::{self, Account, sha256};
 
 /// No test needs longer, or it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,8 +47,9 @@ impl World {
     }
 
     fn granted(emulator: Emulator, grant: &Grant) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let client = client(&emulator, grant, dir.path());
+        let account = Account::granted(emulator, grant);
+        let client = account.client(api());
+        let Account { emulator, dir, .. } = account;
         let store = Store::open(dir.path()).unwrap();
         let kept = Kept::default();
         let pipeline = pipeline_of(&store, &client, dir.path(), &kept);
@@ -192,16 +193,9 @@ impl World {
     }
 }
 
-fn client(emulator: &Emulator, grant: &Grant, dir: &Path) -> Client {
-    let profile = Profile::under(dir);
-    let config = profile.config_dir().unwrap();
-    std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
-    let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-        "granted_at": "2026-01-01T00:00:00Z"});
-    std::fs::write(config.join("token.json"), text.to_string()).unwrap();
-    let login = Arc::new(Login::load(&profile, &emulator.url().parse().unwrap()).unwrap());
-    let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
-    let config = api::Config {
+/// Settings with which failures come soon.
+fn api() -> api::Config {
+    api::Config {
         deadlines: Deadlines {
             connect: Duration::from_secs(2),
             read: Duration::from_secs(10),
@@ -212,8 +206,7 @@ fn client(emulator: &Emulator, grant: &Grant, dir: &Path) -> Client {
         },
         retry_base: Duration::from_millis(2),
         write_pause: Duration::from_millis(1),
-    };
-    Client::new(config, login, budget).unwrap()
+    }
 }
 
 fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline {
@@ -236,11 +229,7 @@ fn name(text: &str) -> EntryName {
 }
 
 fn photo(seed: u64) -> Vec<u8> {
-    synthetic_content(seed, 3000, 0..3000)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    support::photo(seed, 3000)
 }
 
 fn photos(seeds: impl IntoIterator<Item = u64>) -> Vec<String> {
@@ -513,7 +502,7 @@ async fn large_files_go_on_where_they_broke_off() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     let size = 9 << 20;
-    let content = synthetic_content(7, size, 0..size);
+    let content = support::photo(7, size);
     world.emulator.faults(|faults| {
         let cut = Injection { next: 1, at_byte: Some(5 << 20), ..Injection::new(Failure::Stall) };
         faults.on(Call::UploadChunk).failures.push(cut);

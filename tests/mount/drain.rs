@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::support::{World, wait_for};
+use crate::support::{World, login, wait_for};
 use gphotosfs_emulator::{Call, Failure, Injection, Moment};
 
 /// Puts `count` photos beside the mount.
@@ -236,10 +236,8 @@ fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
         world.emulator.stats().requests(Call::AlbumsBatchRemove) > 0
     });
     let grant = world.emulator.grant_scopes(&["appendonly", "readonly.appcreateddata"]);
-    let text = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-        "granted_at": "2026-01-01T00:00:00Z"});
-    let token = world.dir.path().join("config/gphotosfs/default/token.json");
-    fs::write(token, text.to_string()).unwrap();
+    let config = world.dir.path().join("config/gphotosfs/default");
+    login::write_grant(&config, &world.emulator, &grant);
     world.emulator.expire_access_tokens();
     world.emulator.faults(|faults| faults.on(Call::AlbumsBatchRemove).failures.clear());
     let narrow = said(world.sh_outcome("sync mnt/A"));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{World, wait_for};
+use crate::support::{self, World, wait_for};
 use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 
 const MIB: u64 = 1 << 20;
@@ -46,7 +46,7 @@ fn original(world: &World, number: u32) -> Vec<u8> {
     let name = format!("IMG_{number:06}.jpg");
     let at = dump.items.iter().position(|item| item.filename == name).unwrap();
     let size = dump.items[at].size;
-    gphotosfs_emulator::synthetic_content(at as u64 + 1, size, 0..size)
+    support::photo(at as u64 + 1, size)
 }
 
 fn cat(path: PathBuf) -> Child {

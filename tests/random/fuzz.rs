@@ -9,17 +9,16 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use clap::Parser;
 use gphotosfs::api::{ClientSecret, Login};
-use gphotosfs::cli::{Cli, Command};
-use gphotosfs::commands::mount::{Parts, assemble};
+use gphotosfs::commands::mount::Parts;
 use gphotosfs::fs::{Ino, Offset};
 use gphotosfs::profile::Profile;
-use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection, synthetic_content};
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngSeed, TestRunner};
-use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{login, photo, program, sha256};
 
 const ROOT: Ino = Ino(1);
 /// Nothing takes longer, or it hangs.
@@ -52,25 +51,17 @@ impl World {
     }
 
     fn log_in(&self, dir: &Path) {
-        let config = Profile::under(dir).config_dir().unwrap().to_owned();
-        fs::write(config.join("client_secret.json"), self.emulator.client_secret_json()).unwrap();
-        let grant = self.emulator.grant();
-        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-            "granted_at": "2026-01-01T00:00:00Z"});
-        fs::write(config.join("token.json"), token.to_string()).unwrap();
+        let profile = Profile::under(dir);
+        login::write_grant(profile.config_dir().unwrap(), &self.emulator, &self.emulator.grant());
     }
 
     /// Starts the program, or says what it says.
     fn start(&self, dir: &Path) -> Result<Life, String> {
         let runtime = runtime();
-        let words =
-            ["gphotosfs", "mount", "/nowhere", "--unstable-pace", "1000", "--sizes", "lazy"];
-        let Command::Mount(mount) = Cli::try_parse_from(words).unwrap().command else { panic!() };
-        let settings = mount.settings(self.emulator.url().parse().unwrap());
-        let mountpoint = settings.mountpoint.clone();
-        let profile = Profile::under(dir);
-        let parts = assemble(&profile, &settings, &mountpoint, runtime.handle());
-        Ok(Life { parts: parts.map_err(|error| error.to_string())?, runtime })
+        let options = ["--unstable-pace", "1000", "--sizes", "lazy"];
+        let (profile, url) = (Profile::under(dir), self.emulator.url());
+        let parts = program::start(&profile, &url, &options, runtime.handle())?;
+        Ok(Life { parts, runtime })
     }
 }
 
@@ -203,7 +194,7 @@ fn names_are_safe(cases: u32) {
             let item = world.edit(Edit::AddItem {
                 album: Some(first.clone()),
                 filename: "x.jpg".into(),
-                content: synthetic_content(content, 400, 0..400),
+                content: photo(content, 400),
                 foreign: false,
             });
             world.edit(Edit::SetFilename { item, filename: filename.clone() });
@@ -295,7 +286,7 @@ fn died() -> Died {
     world.log_in(live.path());
     let life = world.start(live.path()).unwrap();
     let album = life.wait(life.parts.fs.mkdir(ROOT, b"A")).unwrap().ino;
-    let photo = |seed| synthetic_content(seed, 3000, 0..3000);
+    let photo = |seed| photo(seed, 3000);
     for at in 0..3 {
         life.create(album, &format!("old {at}.jpg"), &photo(at));
     }
@@ -331,10 +322,6 @@ fn copy(from: &Path, to: &Path) {
 fn files(dir: &Path) -> Vec<PathBuf> {
     let walk = walkdir::WalkDir::new(dir).into_iter().map(Result::unwrap);
     walk.filter(|it| it.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Died {

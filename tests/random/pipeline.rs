@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
-use gphotosfs_emulator::{Call, Edit, Failure, Injection, ItemFailure, synthetic_content};
+use gphotosfs_emulator::{Call, Edit, Failure, Injection, ItemFailure};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
-use crate::world::{World, sha256};
+use crate::support::{photo, sha256};
+use crate::world::World;
 use reference::{Name, Node, Reference, is_photo, is_real};
 
 const ALBUMS: usize = 2;
@@ -76,8 +77,8 @@ enum Content {
     Empty,
 }
 
-fn photo(seed: u64) -> Vec<u8> {
-    synthetic_content(seed, PHOTO_BYTES, 0..PHOTO_BYTES)
+fn small_photo(seed: u64) -> Vec<u8> {
+    photo(seed, PHOTO_BYTES)
 }
 
 /// The filesystem, the model, and what connects them.
@@ -419,7 +420,7 @@ impl Run {
 
     fn stranger_adds(&mut self, album: usize) {
         self.calm = false;
-        let content = photo(100 + self.strange.len() as u64);
+        let content = small_photo(100 + self.strange.len() as u64);
         self.world.edit(Edit::AddItem {
             album: Some(self.titles[album].clone()),
             filename: NAMES[self.strange.len() % 4].to_owned(),
@@ -456,8 +457,9 @@ impl Run {
                 || self.reference.loose.contains(&(album, hash.clone()));
             assert!(strange || (!at_rest && self.is_passing(ino)), "{name:?} came from nowhere");
             let bytes = self.strange.iter().find(|bytes| sha256(bytes) == hash);
-            let ours =
-                (0..PHOTOS).map(|seed| photo(seed.into())).find(|bytes| sha256(bytes) == hash);
+            let ours = (0..PHOTOS)
+                .map(|seed| small_photo(seed.into()))
+                .find(|bytes| sha256(bytes) == hash);
             let Some(bytes) = bytes.cloned().or(ours).filter(|_| strange) else { continue };
             self.reference.listed(name, bytes);
         }
@@ -529,8 +531,8 @@ impl Run {
 
     fn bytes(&self, content: Content) -> Vec<u8> {
         match content {
-            Content::Photo(seed) => photo(seed.into()),
-            Content::Strange(n) if self.strange.is_empty() => photo((n % PHOTOS).into()),
+            Content::Photo(seed) => small_photo(seed.into()),
+            Content::Strange(n) if self.strange.is_empty() => small_photo((n % PHOTOS).into()),
             Content::Strange(n) => self.strange[usize::from(n) % self.strange.len()].clone(),
             Content::Text => b"only some words\n".to_vec(),
             Content::Empty => Vec::new(),

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use gphotosfs::fs::Rename;
-use gphotosfs_emulator::{Edit, synthetic_content};
+use gphotosfs_emulator::Edit;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
-use crate::world::{World, sha256};
+use crate::support::{photo, sha256};
+use crate::world::World;
 use reference::{Album, Kind, Node, Reference, join, split};
 use subject::{Found, Mounted, Outcome, Subject, Writing};
 
@@ -548,7 +549,7 @@ impl<S: Subject> Run<S> {
     }
 
     fn photo(&mut self) -> Vec<u8> {
-        synthetic_content(self.unique(), PHOTO_BYTES, 0..PHOTO_BYTES)
+        photo(self.unique(), PHOTO_BYTES)
     }
 
     /// A directory.

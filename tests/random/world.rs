@@ -1,9 +1,6 @@
 //! What is tested: the filesystem without its mount, against a local Google Photos, in lives that end
 //! well or badly.
 
-// Each test binary uses a part of it.
-#![allow(dead_code)]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,8 +17,9 @@ use gphotosfs::profile::Profile;
 use gphotosfs::store::{Store, SyncScope};
 use gphotosfs::upload::{self, DrainError, Pipeline};
 use gphotosfs_emulator::{Call, CallFaults, Config, Edit, Emulator, Failure, Faults, Injection};
-use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{Account, sha256};
 
 /// Nothing takes longer, or it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,14 +52,7 @@ impl World {
         let every_call = CallFaults { latency_ms, ..CallFaults::default() };
         let faults = Faults { every_call, ..Faults::default() };
         let config = Config { faults, ..Config::default() };
-        let emulator = service.block_on(Emulator::start(config)).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let profile = Profile::under(dir.path());
-        let (config, grant) = (profile.config_dir().unwrap(), emulator.grant());
-        std::fs::write(config.join("client_secret.json"), emulator.client_secret_json()).unwrap();
-        let token = serde_json::json!({"refresh_token": grant.refresh_token, "scope": grant.scope,
-            "granted_at": "2026-01-01T00:00:00Z"});
-        std::fs::write(config.join("token.json"), token.to_string()).unwrap();
+        let Account { emulator, dir, .. } = service.block_on(Account::with(config));
         let life = Some(Life::begin(&emulator, dir.path()));
         Self { life, emulator, service, dir }
     }
@@ -418,9 +409,4 @@ fn file_id(file: Ino) -> FileId {
         Some(Node::File(file)) => file,
         other => panic!("not a file: {other:?}"),
     }
-}
-
-/// Of some bytes, as the emulator writes it.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

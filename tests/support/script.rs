@@ -1,4 +1,4 @@
-//! A web server that answers whatever a test tells it to: for answers that no honest service gives.
+//! A web server that answers from a script: for answers that neither Google nor the emulator gives.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -149,12 +149,8 @@ pub fn write_login(profile: &Profile, url: &str, refresh_token: &str) {
 /// As [`write_login`], into a profile's configuration directory.
 pub fn write_login_into(dir: &std::path::Path, url: &str, refresh_token: &str) {
     let client = client_file(url, "installed", "http://localhost");
-    std::fs::write(dir.join("client_secret.json"), client).unwrap();
     let scope = gphotosfs::api::Scope::ALL.map(|it| it.as_str()).join(" ");
-    let grant = serde_json::json!({"refresh_token": refresh_token, "scope": scope, "granted_at": "2026-01-01T00:00:00Z"});
-    // Replaced as a whole: a running login tells versions apart by their inodes.
-    std::fs::write(dir.join("token.new"), grant.to_string()).unwrap();
-    std::fs::rename(dir.join("token.new"), dir.join("token.json")).unwrap();
+    super::login::write(dir, &client, refresh_token, &scope);
 }
 
 /// Google's client file, for this server.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::world::sha256;
+use crate::support::sha256;
 
 /// A file of the model, by its place in [`Reference::nodes`].
 pub type Node = usize;

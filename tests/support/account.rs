@@ -1,0 +1,62 @@
+//! The depth of the store: an account at an emulator, without the program. A test adds the parts that it is about:
+//! a client, a store, a pipeline.
+
+use std::sync::Arc;
+
+use gphotosfs::api::{self, Budget, Client, Login};
+use gphotosfs::profile::Profile;
+use gphotosfs_emulator::{Call, Config, Edit, Emulator, Grant};
+
+use super::login;
+
+/// An emulator, and a profile that is logged in to it.
+pub struct Account {
+    pub emulator: Emulator,
+    pub profile: Profile,
+    pub dir: tempfile::TempDir,
+}
+
+impl Account {
+    /// An account without albums.
+    pub async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    /// An account at an emulator that is set up like this.
+    pub async fn with(config: Config) -> Self {
+        let emulator = Emulator::start(config).await.unwrap();
+        let grant = emulator.grant();
+        Self::granted(emulator, &grant)
+    }
+
+    /// An account that has granted the program this.
+    pub fn granted(emulator: Emulator, grant: &Grant) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        let account = Self { emulator, profile, dir };
+        account.write_login(grant);
+        account
+    }
+
+    /// Replaces the login of the profile.
+    pub fn write_login(&self, grant: &Grant) {
+        login::write_grant(self.profile.config_dir().unwrap(), &self.emulator, grant);
+    }
+
+    /// A client that is logged in, with a day's allowance of requests.
+    pub fn client(&self, config: api::Config) -> Client {
+        let login = Login::load(&self.profile, &self.emulator.url().parse().unwrap()).unwrap();
+        let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
+        Client::new(config, Arc::new(login), budget).unwrap()
+    }
+
+    /// Does at Google what the user does in the app, or what another client has done before.
+    pub async fn edit(&self, edit: Edit) -> String {
+        self.emulator.edit(edit).await.unwrap()
+    }
+}
+
+/// The requests since the last reset, but those for a login.
+pub fn requests(emulator: &Emulator) -> impl Iterator<Item = (Call, u64)> {
+    emulator.stats().requests.into_iter().filter(|(call, _)| *call != Call::OauthToken)
+}

@@ -1,0 +1,44 @@
+//! Bytes of photos, and their hashes.
+
+use gphotosfs_emulator::synthetic_content;
+use sha2::{Digest, Sha256};
+
+/// A photo of exactly `len` bytes by its headers, in which no picture can be decoded. A different one
+/// for each `seed`; it may be as short as 200 bytes.
+pub fn photo(seed: u64, len: u64) -> Vec<u8> {
+    synthetic_content(seed, len, 0..len)
+}
+
+/// A hash as the emulator writes it.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.
+pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..48 * 32 * 3u32)
+        .map(|at| {
+            (at.wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)) >> 13) as u8
+        })
+        .collect();
+    let mut picture = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut picture)
+        .encode(&pixels, 48, 32, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    // Comment segments make up the length; they come right behind the start marker.
+    let mut bytes = picture[..2].to_vec();
+    let mut left = len.saturating_sub(picture.len());
+    let mut fill = seed;
+    while left > 8 {
+        let part = left.min(60_000);
+        bytes.extend([0xff, 0xfe]);
+        bytes.extend(u16::try_from(part - 2).unwrap().to_be_bytes());
+        bytes.extend((4..part).map(|_| {
+            fill = fill.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (fill >> 24) as u8
+        }));
+        left -= part;
+    }
+    bytes.extend(&picture[2..]);
+    bytes
+}
