@@ -56,8 +56,9 @@ fi
 step cargo fmt --all --check
 step cargo clippy "${build[@]}" --all-targets -- -D warnings
 if cargo nextest --version >/dev/null 2>&1; then
+    # Most tests wait most of the time.
     step cargo nextest run "${build[@]}" "${tests[@]}" --profile "$profile" \
-        ${ignored:+--run-ignored all}
+        --test-threads $((2 * $(nproc))) ${ignored:+--run-ignored all}
 else
     step cargo test "${build[@]}" "${tests[@]}" -- "${ignored[@]}"
 fi

@@ -175,6 +175,14 @@ impl World {
                 .unwrap();
         let pid = rustix::process::Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        // It holds the lock of its profile until it has ended, also when the kernel has let go of the mount.
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        wait_for("the mount's process to end", || {
+            fs::read_to_string(&stat)
+                .ok()
+                .and_then(|it| it.rsplit_once(')').map(|(_, rest)| rest.starts_with(" Z")))
+                .unwrap_or(true)
+        });
         wait_for("the mount to die", || fs::read_dir(&self.mnt).is_err());
     }
 
