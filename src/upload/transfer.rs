@@ -14,10 +14,12 @@ use crate::store::{self, Hashed, UploadState};
 
 /// How a transfer ended.
 pub(super) enum Outcome {
-    /// The file has moved on, or has been written in the meantime.
-    Done,
+    /// Google has the bytes and has answered with an upload token.
+    Succeeded,
+    /// A later write has made the version void. Google has said nothing, so this ends no outage.
+    Superseded,
     /// Its bytes are those of another file: nothing to upload, but perhaps to add.
-    Twin,
+    Duplicate,
     /// The resumable session is no more: the next attempt begins a new one.
     SessionGone,
     /// Google, or the way to it.
@@ -53,7 +55,7 @@ pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, upload: InFlig
     let cancel = upload.cancel.clone();
     tokio::select! {
         outcome = attempt(&shared, sealed, &upload) => outcome.unwrap_or_else(|stopped| stopped),
-        () = cancel.cancelled() => Outcome::Done,
+        () = cancel.cancelled() => Outcome::Superseded,
     }
 }
 
@@ -69,7 +71,7 @@ async fn attempt(
     let bytes = Arc::new(blocking(shared, move |shared| shared.spool.read(file)).await?);
     if bytes.metadata()?.len() != sealed.0.size {
         // It has just been opened for writing.
-        return Ok(Outcome::Done);
+        return Ok(Outcome::Superseded);
     }
     let sealed = match sealed.0.sha1 {
         Some(_) => sealed,
@@ -78,8 +80,8 @@ async fn attempt(
             let (next, sealed) = sealed.hashed(&shared.store, sha256, sha1).await?;
             match next {
                 Hashed::Upload => sealed,
-                Hashed::Duplicate => return Ok(Outcome::Twin),
-                Hashed::Outdated => return Ok(Outcome::Done),
+                Hashed::Duplicate => return Ok(Outcome::Duplicate),
+                Hashed::Outdated => return Ok(Outcome::Superseded),
                 Hashed::Unchanged => {
                     blocking(shared, move |shared| {
                         let _draft = shared.drafts.lock(file);
@@ -92,7 +94,7 @@ async fn attempt(
                         Ok(())
                     })
                     .await?;
-                    return Ok(Outcome::Twin);
+                    return Ok(Outcome::Duplicate);
                 }
             }
         }
@@ -113,7 +115,7 @@ async fn attempt(
     tracing::debug!(file = file.0, seq, bytes = payload.len, "uploaded");
     sealed.uploaded(&shared.store, token).await?;
     crash::point(crash::UPLOAD_AFTER_TOKEN);
-    Ok(Outcome::Done)
+    Ok(Outcome::Succeeded)
 }
 
 /// Why a sealed file cannot be sent, if the disk or somebody has lost or changed its bytes since it was closed. Part of

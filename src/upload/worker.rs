@@ -293,14 +293,16 @@ impl Worker {
             self.shared.drafts.end_uploads();
             return;
         };
-        self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Done));
+        self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Succeeded));
         let Some(transfer) = self.in_flight.remove(&file) else { return };
         let (text, forgivable) = match outcome {
-            Outcome::Done => {
+            Outcome::Succeeded => {
                 self.level.arrived(transfer.size);
                 return self.reached();
             }
-            Outcome::Twin => {
+            // The file is looked at again when its writer has gone.
+            Outcome::Superseded => return,
+            Outcome::Duplicate => {
                 self.shared.count_spared(transfer.size);
                 return self.stir();
             }

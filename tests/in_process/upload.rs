@@ -840,6 +840,40 @@ async fn limits_and_outages_only_delay() {
     }
 }
 
+/// A cancelled upload is no answer from Google, so it does not end an outage.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_a_write_supersedes_does_not_end_an_outage() {
+    let world = World::new().await;
+    let dir = world.album("one").await;
+    let size = 9 << 20;
+    world.emulator.faults(|faults| {
+        let cut = Injection { next: 1, at_byte: Some(5 << 20), ..Injection::new(Failure::Stall) };
+        faults.on(Call::UploadChunk).failures.push(cut);
+        faults.fail_next(Call::UploadRaw, 1000, Failure::Unavailable);
+    });
+    let big = world.write(dir, "big.jpg", &support::photo(7, size));
+    world.until(|world| world.emulator.stats().upload_bytes >= 5 << 20).await;
+    for seed in 0..3 {
+        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+    }
+    world.until(|world| world.pipeline.queue().unwrap().trouble.is_some()).await;
+    let outage = world.pipeline.queue().unwrap().trouble.unwrap();
+    assert_eq!(outage.kind, TroubleKind::Unwell);
+
+    let attempts = world.emulator.stats().requests(Call::UploadRaw);
+    world.rewrite(big, &photo(9));
+    world.until(|world| world.emulator.stats().requests(Call::UploadRaw) >= attempts + 4).await;
+    let still = world.pipeline.queue().unwrap().trouble.expect("Google has not answered");
+    assert_eq!(still.since, outage.since);
+
+    world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
+    world.close(big).unwrap();
+    world.drain().await.unwrap();
+    assert!(world.pipeline.queue().unwrap().trouble.is_none());
+    assert_eq!(world.emulator.dump().items.len(), 4);
+    world.assert_clean();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_upload_tokens_are_replaced() {
     let world = World::new().await;
