@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gphotosfs_emulator::{
-    Call, Config, Edit, Emulator, Failure, Faults, Injection, ItemFailure, OddFilename,
+    Call, Config, Edit, Emulator, Failure, Faults, FilenameFault, Injection, ItemFailure,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -1037,16 +1037,16 @@ async fn items_fail_are_lost_or_get_odd_names_on_demand() {
     assert_ne!(api.add(Some(&album), jpeg(3), "c.jpg").await, lost);
 
     for (n, (odd, expected)) in [
-        (OddFilename::Missing, None),
-        (OddFilename::Slash, Some("from/x.jpg".to_owned())),
-        (OddFilename::Control, Some("a\tb\n\u{1}x.jpg".to_owned())),
-        (OddFilename::Long, Some("x".repeat(250) + "x.jpg")),
-        (OddFilename::Emoji, Some("👩‍👩‍👧 🏖️ x.jpg".to_owned())),
+        (FilenameFault::Missing, None),
+        (FilenameFault::Slash, Some("from/x.jpg".to_owned())),
+        (FilenameFault::Control, Some("a\tb\n\u{1}x.jpg".to_owned())),
+        (FilenameFault::Long, Some("x".repeat(250) + "x.jpg")),
+        (FilenameFault::Emoji, Some("👩‍👩‍👧 🏖️ x.jpg".to_owned())),
     ]
     .into_iter()
     .enumerate()
     {
-        api.emulator.faults(|f| f.odd_filenames = Some(odd));
+        api.emulator.faults(|f| f.filename_fault = Some(odd));
         let item = api.add(None, jpeg(100 + n as u64), "x.jpg").await;
         let (_, item) = api.get(&format!("/v1/mediaItems/{item}")).await;
         assert_eq!(item.get("filename").map(text), expected);

@@ -83,6 +83,24 @@ impl Call {
         )
     }
 
+    /// Whether it goes to the upload endpoint.
+    pub(crate) fn is_upload(self) -> bool {
+        matches!(
+            self,
+            Call::UploadRaw
+                | Call::UploadStart
+                | Call::UploadChunk
+                | Call::UploadQuery
+                | Call::UploadCancel
+        )
+    }
+
+    /// Its name in statistics.
+    pub(crate) fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// Scopes of which the token must hold one (reference §4).
     pub(crate) fn scopes(self) -> &'static [&'static str] {
         match self {

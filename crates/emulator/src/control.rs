@@ -1,5 +1,9 @@
 //! `/emulator/…`: the same power over the service as the in-process handle has, for scripts.
 
+pub(crate) mod dump;
+pub(crate) mod edit;
+pub(crate) mod editor;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +16,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::error::{ApiError, json_response};
+use crate::auth::tokens;
+use crate::error::ApiError;
+use crate::http::json_response;
 use crate::server::Server;
-use crate::{Dump, edit, oauth};
+
+use dump::Dump;
 
 pub(crate) fn router() -> Router<Arc<Server>> {
     Router::new()
@@ -74,7 +81,7 @@ async fn apply_edit(State(server): Shared, bytes: Bytes) -> Response<Body> {
         Ok(edit) => edit,
         Err(response) => return response,
     };
-    match tokio::task::spawn_blocking(move || edit::apply(&server, wanted)).await {
+    match tokio::task::spawn_blocking(move || editor::apply(&server, wanted)).await {
         Ok(Ok(id)) => ok(&json!({ "id": id })),
         Ok(Err(error)) => ApiError::from(error).into_response(true),
         Err(_) => ApiError::internal().into_response(true),
@@ -82,11 +89,11 @@ async fn apply_edit(State(server): Shared, bytes: Bytes) -> Response<Body> {
 }
 
 async fn expire(State(server): Shared) -> Response<Body> {
-    done(oauth::expire_access_tokens(&server))
+    done(tokens::expire_access_tokens(&server))
 }
 
 async fn revoke(State(server): Shared) -> Response<Body> {
-    done(oauth::revoke_all(&server))
+    done(tokens::revoke_all(&server))
 }
 
 #[derive(Deserialize)]

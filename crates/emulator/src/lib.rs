@@ -5,39 +5,28 @@
 //! that is tested against it; otherwise a misunderstanding would be on both sides. Tests start it
 //! in-process; `gphotosfs emulator` runs the same thing on its own, steered through `/emulator/…`.
 //!
-//! A request comes in by `gate` (API), `consent` and `oauth`, `downloads`, `pages` or `control`. The methods in
-//! `albums`, `items` and `create` run to completion on a blocking thread with the world locked.
-//! What the real service does and nobody knows is decided in `choices`.
+//! A request comes in by `router`, which hands it to `api`, `auth`, `media`, `pages` or `control`.
+//! `state` holds what the service knows, `faults` what goes wrong. Gaps in the knowledge about the
+//! real service are closed in `choices`.
 
-mod albums;
+mod api;
+mod auth;
+mod barriers;
 mod call;
 mod choices;
-mod consent;
+mod connection;
 mod control;
-mod create;
-mod downloads;
-mod edit;
 mod error;
 mod faults;
-mod filters;
-mod gate;
-mod holds;
-mod items;
-mod json;
-mod listener;
-mod oauth;
+mod http;
+mod media;
 mod pages;
-mod paging;
-mod persist;
-mod rendition;
-mod seal;
+mod router;
 mod server;
-mod sessions;
-mod sniff;
+mod signing;
 mod state;
 mod stats;
 mod uploads;
-mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -45,24 +34,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::{StatusCode, Uri};
-use axum::routing::{any, get, post};
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use auth::tokens::Grant;
+pub use barriers::Moment;
 pub use call::{Call, SCOPE_PREFIX, SCOPES};
-pub use edit::{Edit, EditError};
-pub use faults::{CallFaults, Failure, Faults, Injection, ItemFailure, OddFilename};
-pub use holds::Moment;
-pub use rendition::synthetic_content;
+pub use control::dump::{Dump, DumpedAlbum, DumpedItem};
+pub use control::edit::{Edit, EditError};
+pub use faults::{CallFaults, Failure, Faults, FilenameFault, Injection, ItemFailure};
+pub use media::synthetic::synthetic_content;
 pub use stats::Stats;
 
-use listener::{Line, Listener};
-use persist::{Journal, StateDir};
+use auth::{client, tokens};
+use connection::{Connection, Listener};
+use control::editor;
 use server::{DEFAULT_USER, Server};
-use state::{Content, World};
+use state::{Journal, StateDir, World};
 
 /// How to start an [`Emulator`].
 #[derive(Clone, Debug)]
@@ -86,19 +74,6 @@ impl Default for Config {
             faults: Faults::default(),
         }
     }
-}
-
-/// What a program has after a user's consent.
-#[derive(Clone, Debug, Serialize)]
-pub struct Grant {
-    /// For `Authorization: Bearer`.
-    pub access_token: String,
-    /// For new access tokens.
-    pub refresh_token: String,
-    /// Lifetime of the access token in seconds.
-    pub expires_in: u64,
-    /// Full names of the granted scopes, separated by spaces.
-    pub scope: String,
 }
 
 /// A running emulator; it stops, and all its connections end, when this is dropped.
@@ -132,17 +107,18 @@ impl Emulator {
             url: format!("http://{address}"),
             auto_approve: config.auto_approve,
             dir,
-            sealer: seal::Sealer::new(key),
+            signer: signing::Signer::new(key),
             switches: faults::Switchboard::new(config.faults),
-            holds: holds::Holds::default(),
+            barriers: barriers::Barriers::default(),
             meter: stats::Meter::default(),
             world: Mutex::new(world),
-            codes: consent::Codes::default(),
-            sessions: sessions::Sessions::default(),
+            codes: state::Codes::default(),
+            sessions: state::Sessions::default(),
             writing: Mutex::default(),
             clock_ahead_ms: 0.into(),
         });
-        let service = router(server.clone()).into_make_service_with_connect_info::<Line>();
+        let service =
+            router::router(server.clone()).into_make_service_with_connect_info::<Connection>();
         let serving = tokio::spawn(
             axum::serve(listener, service)
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
@@ -176,7 +152,7 @@ impl Emulator {
     /// The client secret file of a desktop application that uses this server, as Google's console
     /// hands it out.
     pub fn client_secret_json(&self) -> String {
-        format!("{:#}\n", oauth::client_secret(&self.server.url))
+        format!("{:#}\n", client::secret_file(&self.server.url))
     }
 
     /// A consent to all three scopes, without the browser.
@@ -193,9 +169,9 @@ impl Emulator {
     /// If the state directory cannot be written.
     pub fn grant_scopes(&self, scopes: &[&str]) -> Grant {
         let scopes = scopes.iter().map(|scope| format!("{SCOPE_PREFIX}{scope}")).collect();
-        let consent = oauth::consent(&self.server, DEFAULT_USER, scopes)
+        let consent = tokens::consent(&self.server, DEFAULT_USER, scopes)
             .expect("the emulator's state directory can be written");
-        oauth::grant(&self.server, &consent)
+        tokens::grant(&self.server, &consent)
     }
 
     /// Changes the fault switches.
@@ -205,17 +181,17 @@ impl Emulator {
 
     /// Has calls of a kind wait, at that moment of each, until they are let go on.
     pub fn hold(&self, call: Call, moment: Moment) {
-        self.server.holds.hold(call, moment);
+        self.server.barriers.hold(call, moment);
     }
 
     /// Lets so many of the held calls go on, or of those still to come.
     pub fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
-        self.server.holds.let_pass(call, moment, calls);
+        self.server.barriers.let_pass(call, moment, calls);
     }
 
-    /// Holds calls of that kind no more.
+    /// Barriers calls of that kind no more.
     pub fn let_go(&self, call: Call, moment: Moment) {
-        self.server.holds.let_go(call, moment);
+        self.server.barriers.let_go(call, moment);
     }
 
     /// What has been counted since the start or the last reset.
@@ -239,7 +215,7 @@ impl Emulator {
     /// If an album or item of that name does not exist.
     pub async fn edit(&self, edit: Edit) -> Result<String, EditError> {
         let server = self.server.clone();
-        tokio::task::spawn_blocking(move || edit::apply(&server, edit))
+        tokio::task::spawn_blocking(move || editor::apply(&server, edit))
             .await
             .map_err(|error| EditError::Io(io::Error::other(error)))?
     }
@@ -249,7 +225,7 @@ impl Emulator {
     /// # Panics
     /// If the state directory cannot be written.
     pub fn expire_access_tokens(&self) {
-        oauth::expire_access_tokens(&self.server)
+        tokens::expire_access_tokens(&self.server)
             .expect("the emulator's state directory can be written");
     }
 
@@ -258,116 +234,11 @@ impl Emulator {
     /// # Panics
     /// If the state directory cannot be written.
     pub fn revoke_grants(&self) {
-        oauth::revoke_all(&self.server).expect("the emulator's state directory can be written");
+        tokens::revoke_all(&self.server).expect("the emulator's state directory can be written");
     }
 
     /// Moves the service's clock forward: tokens and URLs age, delays pass.
     pub fn advance_clock(&self, by: Duration) {
         self.server.advance(by);
     }
-}
-
-/// All of the default user's albums and items.
-#[derive(Clone, Debug, Serialize)]
-pub struct Dump {
-    /// In order of creation.
-    pub albums: Vec<DumpedAlbum>,
-    /// In order of creation, those included that the API does not show.
-    pub items: Vec<DumpedItem>,
-}
-
-/// An album in a [`Dump`].
-#[derive(Clone, Debug, Serialize)]
-pub struct DumpedAlbum {
-    /// As in the API.
-    pub id: String,
-    /// As in the API.
-    pub title: String,
-    /// Item ids in album order.
-    pub items: Vec<String>,
-}
-
-/// An item in a [`Dump`].
-#[derive(Clone, Debug, Serialize)]
-pub struct DumpedItem {
-    /// As in the API.
-    pub id: String,
-    /// As in the API; empty if there is none.
-    pub filename: String,
-    /// As in the API.
-    pub description: String,
-    /// As in the API.
-    pub mime_type: String,
-    /// Of the received bytes, in lower-case hexadecimal; `None` if the bytes are made up.
-    pub sha256: Option<String>,
-    /// Bytes received.
-    pub size: u64,
-    /// It came by another application.
-    pub foreign: bool,
-    /// The fault of that name struck it.
-    pub lost: bool,
-}
-
-impl Dump {
-    fn of(server: &Server) -> Dump {
-        let mut world = server.world.lock();
-        let library = world.library(DEFAULT_USER);
-        let item_id = |entry: &state::Entry| Some(library.item(entry.item)?.id.clone());
-        let albums = library.albums(0).map(|album| DumpedAlbum {
-            id: album.id.clone(),
-            title: album.title.clone(),
-            items: album.entries.iter().filter_map(item_id).collect(),
-        });
-        let items = library.items().into_iter().map(|item| DumpedItem {
-            id: item.id.clone(),
-            filename: item.filename.clone(),
-            description: item.description.clone(),
-            mime_type: item.facts.mime.clone(),
-            sha256: match &item.content {
-                Content::Stored(sha256) => Some(sha256.clone()),
-                Content::Synthetic(_) => None,
-            },
-            size: item.size,
-            foreign: item.foreign,
-            lost: item.lost,
-        });
-        Dump { albums: albums.collect(), items: items.collect() }
-    }
-
-    /// The album with a title, the first of several.
-    pub fn album(&self, title: &str) -> Option<&DumpedAlbum> {
-        self.albums.iter().find(|album| album.title == title)
-    }
-
-    /// The item with an id.
-    pub fn item(&self, id: &str) -> Option<&DumpedItem> {
-        self.items.iter().find(|item| item.id == id)
-    }
-}
-
-fn router(server: Arc<Server>) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/album/{id}", get(pages::album))
-        .route("/lr/album/{id}", get(pages::album))
-        .route("/lr/photo/{id}", get(pages::photo))
-        .route("/lr/media/{*rest}", get(downloads::media))
-        .route("/v1/userinfo", get(oauth::user_info))
-        .route("/v1/{*rest}", any(gate::api))
-        .route("/o/oauth2/auth", get(consent::auth))
-        .route("/o/oauth2/v2/auth", get(consent::auth))
-        .route("/o/oauth2/approve", post(consent::decide))
-        .route("/token", post(oauth::token))
-        .route("/revoke", post(oauth::revoke))
-        .route("/tokeninfo", get(oauth::token_info))
-        .route("/device/code", post(oauth::device_code))
-        .route("/.well-known/openid-configuration", get(oauth::openid_configuration))
-        .nest("/emulator", control::router())
-        .fallback(async |uri: Uri| {
-            let text = format!("The requested URL {} was not found on this server.", uri.path());
-            error::html_error(StatusCode::NOT_FOUND, &text)
-        })
-        // Uploads of any size go to disk; JSON bodies have a limit of their own.
-        .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(server)
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde::Deserialize;
 
-use crate::error::{body_response, escape, html_error};
+use crate::http::{body_response, escape, html_error};
 use crate::server::{DEFAULT_USER, Server};
 use crate::state::{Album, Content, Item, Library};
 
@@ -63,7 +63,7 @@ fn tile(server: &Server, user: &str, item: Option<&Item>, link: &str, caption: &
 }
 
 fn cover<'a>(library: &'a Library, album: &Album) -> Option<&'a Item> {
-    library.item(album.cover.or_else(|| album.entries.first().map(|entry| entry.item))?)
+    library.item(album.cover_item()?)
 }
 
 fn name(item: &Item) -> &str {

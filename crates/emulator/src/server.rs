@@ -10,14 +10,13 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::consent::Codes;
+use crate::barriers::Barriers;
 use crate::error::ApiError;
 use crate::faults::Switchboard;
-use crate::holds::Holds;
-use crate::persist::StateDir;
-use crate::seal::Sealer;
-use crate::sessions::Sessions;
-use crate::state::{Change, Item, ItemSeq, World};
+
+use crate::signing::Signer;
+
+use crate::state::{Change, Codes, Item, ItemSeq, Sessions, StateDir, World};
 use crate::stats::Meter;
 
 /// The account that consents unless the request's `login_hint` names another.
@@ -30,9 +29,9 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) auto_approve: bool,
     pub(crate) dir: StateDir,
-    pub(crate) sealer: Sealer,
+    pub(crate) signer: Signer,
     pub(crate) switches: Switchboard,
-    pub(crate) holds: Holds,
+    pub(crate) barriers: Barriers,
     pub(crate) meter: Meter,
     pub(crate) world: Mutex<World>,
     pub(crate) codes: Codes,
@@ -86,7 +85,7 @@ impl Server {
             expires_ms: self.now_ms() + i64::try_from(life_s * 1000).unwrap_or(i64::MAX / 2),
             nonce: rand::random(),
         };
-        format!("{}/lr/media/{}", self.url, self.sealer.seal("media", &content, 0))
+        format!("{}/lr/media/{}", self.url, self.signer.sign("media", &content, 0))
     }
 
     /// Takes the user's write lock, or finds it taken.

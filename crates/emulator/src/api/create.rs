@@ -1,0 +1,321 @@
+//! mediaItems.batchCreate (reference §7.6): from upload tokens to items.
+
+use std::collections::HashSet;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::checks::{Nothing, check_room, known_album};
+use super::items::DESCRIPTION_CHARS_MAX;
+use super::json::{parse, parse_query};
+use super::position::AlbumPosition;
+use super::request::{ApiAnswer, ApiRequest};
+use super::wire;
+use crate::choices;
+use crate::error::ApiError;
+use crate::faults::Faults;
+use crate::media::sniff::{self, Refusal};
+use crate::server::Server;
+use crate::state::{Change, Content, Entry, Facts, Item, ItemSeq, Library, World};
+use crate::uploads::UploadToken;
+
+/// Items in one call, at most.
+const ITEMS_MAX: usize = 50;
+/// Characters in a file name, at most.
+const FILENAME_CHARS_MAX: usize = 255;
+/// The text after every reason for which an item is not created.
+const CREATION_ERROR: &str = "There was an error while trying to create this media item.";
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Body {
+    album_id: String,
+    album_position: Option<AlbumPosition>,
+    new_media_items: Vec<NewItem>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct NewItem {
+    description: String,
+    simple_media_item: SimpleItem,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct SimpleItem {
+    upload_token: String,
+    file_name: String,
+}
+
+/// What is known of an entry of the call before the library is looked at.
+struct Candidate {
+    upload: UploadToken,
+    wanted: NewItem,
+    /// Facts of the bytes, or why they are refused: gRPC code and reason.
+    facts: Result<Facts, (i32, &'static str)>,
+}
+
+/// What became of an entry of the call.
+enum Outcome {
+    Created(ItemSeq),
+    Failed(i32, &'static str),
+}
+
+pub(crate) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+    let Nothing {} = parse_query(request.query, &[])?;
+    let body: Body = parse(request.body)?;
+    check_limits(&body)?;
+    let (user, faults) = (request.user, request.faults);
+    let Body { album_id, album_position, new_media_items } = body;
+    let candidates = new_media_items
+        .into_iter()
+        .map(|wanted| candidate(server, &faults, wanted))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let mut world = server.world.lock();
+    let library = world.library(&user);
+    let place = place(library, &faults, &album_id, album_position.as_ref(), candidates.len())?;
+    check_storage(library, &faults, &candidates)?;
+    let mut batch = Batch { server, faults: &faults, user: &user, world: &mut world };
+    let now_ms = server.now_ms();
+    let outcomes = batch.create(&candidates, now_ms)?;
+    if let Some((album, at)) = place {
+        batch.add_to_album(album, at, &outcomes, now_ms)?;
+    }
+    Ok(batch.answer(&candidates, &outcomes))
+}
+
+/// The album that the new items go to, and the index in it.
+fn place(
+    library: &Library,
+    faults: &Faults,
+    album_id: &str,
+    position: Option<&AlbumPosition>,
+    items: usize,
+) -> Result<Option<(u64, usize)>, ApiError> {
+    if album_id.is_empty() {
+        return Ok(None);
+    }
+    let album = known_album(library, album_id)?;
+    let at = match position {
+        Some(position) => position.index(library, album)?,
+        None => album.entries.len(),
+    };
+    check_room(album.entries.len(), items, faults.album_items_max)?;
+    Ok(Some((album.seq, at)))
+}
+
+/// Refuses the whole call if the account has no room for it (reference §10.4).
+fn check_storage(
+    library: &Library,
+    faults: &Faults,
+    candidates: &[Candidate],
+) -> Result<(), ApiError> {
+    let Some(storage) = faults.storage_bytes else { return Ok(()) };
+    let is_new = |c: &&Candidate| library.item_by_sha256(&c.upload.sha256).is_none();
+    let new: u64 = candidates.iter().filter(is_new).map(|c| c.upload.size).sum();
+    if library.bytes() + new > storage {
+        return Err(ApiError::invalid(
+            "The remaining storage in the user's account is not enough to perform this operation.",
+        ));
+    }
+    Ok(())
+}
+
+/// One batchCreate with the world locked.
+struct Batch<'a> {
+    server: &'a Server,
+    faults: &'a Faults,
+    user: &'a str,
+    world: &'a mut World,
+}
+
+impl Batch<'_> {
+    /// Makes the items, in the order of the call.
+    fn create(&mut self, candidates: &[Candidate], now_ms: i64) -> Result<Vec<Outcome>, ApiError> {
+        let mut seen = HashSet::new();
+        let create = |candidate: &Candidate| {
+            if !seen.insert(candidate.upload.sha256.clone()) {
+                let text = "mediaItems.batchCreate: identical bytes twice in one call";
+                self.server.meter.violation(text);
+                return Ok(Outcome::Failed(6, "Failed"));
+            }
+            self.create_one(candidate, now_ms)
+        };
+        candidates.iter().map(create).collect()
+    }
+
+    fn create_one(&mut self, candidate: &Candidate, now_ms: i64) -> Result<Outcome, ApiError> {
+        if let Some(code) = self.server.switches.next_item_failure() {
+            return Ok(Outcome::Failed(code, "Failed"));
+        }
+        if let Err((code, reason)) = candidate.facts {
+            return Ok(Outcome::Failed(code, reason));
+        }
+        let library = self.world.library(self.user);
+        let item = match library.item_by_sha256(&candidate.upload.sha256) {
+            // The first name and description stay (reference §11.2).
+            Some(item) if item.foreign && !item.matched => Item { matched: true, ..item.clone() },
+            Some(item) => return Ok(Outcome::Created(item.seq)),
+            None => new_item(self.server, self.faults, library.new_item_id(), candidate, now_ms),
+        };
+        let (seq, user) = (item.seq, self.user.to_owned());
+        self.server.record(self.world, Change::Item { user, item: Box::new(item) })?;
+        Ok(Outcome::Created(seq))
+    }
+
+    /// Puts the items that are not there yet into the album.
+    fn add_to_album(
+        &mut self,
+        album: u64,
+        at: usize,
+        outcomes: &[Outcome],
+        added_ms: i64,
+    ) -> Result<(), ApiError> {
+        let library = self.world.library(self.user);
+        let present = |item: ItemSeq| library.album(album).is_some_and(|a| a.contains(item));
+        let entries: Vec<Entry> = outcomes
+            .iter()
+            .filter_map(|outcome| match outcome {
+                Outcome::Created(item) if !present(*item) => Some(Entry { item: *item, added_ms }),
+                _ => None,
+            })
+            .collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let user = self.user.to_owned();
+        self.server.record(self.world, Change::Entries { user, album, at, entries })
+    }
+
+    fn answer(&mut self, candidates: &[Candidate], outcomes: &[Outcome]) -> ApiAnswer {
+        let (server, faults, user) = (self.server, self.faults, self.user);
+        let library = self.world.library(user);
+        let result = |(candidate, outcome): (&Candidate, &Outcome)| {
+            let token = &candidate.wanted.simple_media_item.upload_token;
+            match outcome {
+                Outcome::Failed(code, reason) => json!({
+                    "uploadToken": token,
+                    "status": { "code": code, "message": format!("{reason}: {CREATION_ERROR}") },
+                }),
+                Outcome::Created(seq) => json!({
+                    "uploadToken": token,
+                    "status": { "message": "Success" },
+                    "mediaItem": library.item(*seq).map(|item| created(server, faults, user, item)),
+                }),
+            }
+        };
+        let results: Vec<Value> = candidates.iter().zip(outcomes).map(result).collect();
+        let failed = outcomes.iter().filter(|o| matches!(o, Outcome::Failed(..))).count();
+        let mixed = failed > 0 && failed < outcomes.len();
+        ApiAnswer {
+            http: if mixed { StatusCode::MULTI_STATUS } else { StatusCode::OK },
+            value: json!({ "newMediaItemResults": results }),
+            schema: &wire::NEW_ITEM_RESULTS,
+        }
+    }
+}
+
+fn created(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
+    if choices::BASE_URL_IN_BATCH_CREATE {
+        wire::media_item(server, faults, user, item)
+    } else {
+        wire::media_item_without_url(server, faults, item)
+    }
+}
+
+fn check_limits(body: &Body) -> Result<(), ApiError> {
+    let items = &body.new_media_items;
+    let too_long = |limit: usize, text: &str| text.chars().count() > limit;
+    if items.is_empty() {
+        return Err(ApiError::violation("Request must contain at least one new media item."));
+    }
+    if items.len() > ITEMS_MAX {
+        return Err(ApiError::violation("Request must have less than 50 items."));
+    }
+    if body.album_id.is_empty() && body.album_position.is_some() {
+        return Err(ApiError::violation("An album position needs an album ID."));
+    }
+    if items.iter().any(|item| too_long(DESCRIPTION_CHARS_MAX, &item.description)) {
+        return Err(ApiError::violation("Description must have less than 1000 characters."));
+    }
+    if items.iter().any(|i| too_long(FILENAME_CHARS_MAX, &i.simple_media_item.file_name)) {
+        return Err(ApiError::violation("File name must have at most 255 characters."));
+    }
+    Ok(())
+}
+
+/// Checks one entry's token and looks at the bytes behind it.
+fn candidate(server: &Server, faults: &Faults, wanted: NewItem) -> Result<Candidate, ApiError> {
+    let token = &wanted.simple_media_item.upload_token;
+    let refused = || ApiError::invalid("Request must contain a valid upload token.");
+    let upload: Option<UploadToken> =
+        server.signer.verify(UploadToken::KIND, UploadToken::strip(token));
+    let upload = upload.ok_or_else(|| refused().blame(true))?;
+    let path = server.dir.blob(&upload.sha256);
+    if faults.upload_tokens_refused
+        || server.now_ms() > upload.expires_ms
+        || upload.size == 0
+        || !path.exists()
+    {
+        return Err(refused());
+    }
+    let examined = sniff::examine(&path).map_err(|error| {
+        tracing::error!(%error, "cannot read received bytes");
+        ApiError::internal()
+    })?;
+    let facts = match examined {
+        Err(Refusal::NotImage) => Err((3, "NOT_IMAGE")),
+        Err(Refusal::BadImage) => Err((3, "BAD_IMAGE")),
+        Ok(facts) if !facts.video && upload.size > faults.photo_bytes_max => Err((3, "Failed")),
+        Ok(facts) => Ok(facts),
+    };
+    Ok(Candidate { upload, wanted, facts })
+}
+
+fn new_item(
+    server: &Server,
+    faults: &Faults,
+    (seq, id): (ItemSeq, String),
+    candidate: &Candidate,
+    now_ms: i64,
+) -> Item {
+    let facts = candidate.facts.clone().unwrap_or_default();
+    let wanted = &candidate.wanted;
+    let name = [&wanted.simple_media_item.file_name, &candidate.upload.name]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .cloned()
+        .unwrap_or_else(|| dated_name(now_ms, &facts.mime));
+    Item {
+        seq,
+        id,
+        content: Content::Stored(candidate.upload.sha256.clone()),
+        size: candidate.upload.size,
+        filename: faults.filename_fault.map_or(name.clone(), |fault| fault.apply(&name)),
+        description: wanted.description.clone(),
+        facts,
+        created_ms: now_ms,
+        foreign: false,
+        matched: false,
+        lost: server.switches.next_item_lost(),
+        archived: false,
+        favorite: false,
+    }
+}
+
+/// The name of an item for which none was given: the day of the upload (reference §8.1).
+fn dated_name(now_ms: i64, mime: &str) -> String {
+    let day = jiff::Timestamp::from_millisecond(now_ms)
+        .unwrap_or_default()
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+        .date();
+    let extension = match mime {
+        "image/jpeg" => "jpg",
+        "video/quicktime" => "mov",
+        other => other.rsplit(['/', '-']).next().unwrap_or("bin"),
+    };
+    format!("{day}.{extension}")
+}

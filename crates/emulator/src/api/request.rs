@@ -1,0 +1,33 @@
+//! A JSON request on its way to a method, and the method's answer.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::mask::Schema;
+use crate::call::Call;
+use crate::faults::Faults;
+
+/// A JSON request that has passed the gate.
+pub(crate) struct ApiRequest {
+    pub(crate) call: Call,
+    pub(crate) user: String,
+    /// The id in the path; empty if the method has none.
+    pub(crate) id: String,
+    /// Query parameters but for the standard ones.
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Value,
+    pub(crate) faults: Faults,
+}
+
+/// A method's answer and what it is made of.
+pub(crate) struct ApiAnswer {
+    pub(crate) http: StatusCode,
+    pub(crate) value: Value,
+    pub(crate) schema: &'static Schema,
+}
+
+impl ApiAnswer {
+    pub(crate) fn ok(value: Value, schema: &'static Schema) -> ApiAnswer {
+        ApiAnswer { http: StatusCode::OK, value, schema }
+    }
+}

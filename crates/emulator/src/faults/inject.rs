@@ -1,0 +1,50 @@
+//! How an injected failure looks to the client.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use super::injection::{Failure, Injection};
+use crate::choices;
+use crate::connection::Connection;
+use crate::error::ApiError;
+use crate::http::{body_response, html_error};
+
+/// Carries out an injected failure.
+pub(crate) async fn inject(
+    injection: &Injection,
+    connection: &Connection,
+) -> Result<Response<Body>, ApiError> {
+    let error = match injection.failure {
+        Failure::Drop => {
+            connection.cut();
+            return Ok(Response::default());
+        }
+        Failure::Stall => {
+            connection.ended().await;
+            return Ok(Response::default());
+        }
+        Failure::Garbage => {
+            let half = "{\n  \"mediaItems\": [\n    {\n      \"id\": \"ABdUx";
+            return Ok(body_response(StatusCode::OK, "application/json; charset=UTF-8", half));
+        }
+        Failure::Html => {
+            let text = "The server encountered a temporary error.";
+            return Ok(html_error(StatusCode::BAD_GATEWAY, text));
+        }
+        Failure::Unauthenticated => ApiError::unauthenticated(),
+        Failure::PermissionDenied => {
+            ApiError::permission_denied("The caller does not have permission")
+        }
+        Failure::ServiceDisabled => ApiError::service_disabled(),
+        Failure::NotFound => ApiError::not_found(choices::NOT_FOUND),
+        Failure::Aborted => ApiError::aborted(),
+        Failure::WritesPerMinute => ApiError::writes_per_minute(),
+        Failure::ConcurrentWrite => ApiError::concurrent_write(),
+        Failure::RequestsPerDay => ApiError::daily_requests(),
+        Failure::Internal => ApiError::internal(),
+        Failure::BadGateway => ApiError::bad_gateway(),
+        Failure::Unavailable => ApiError::unavailable(),
+        Failure::DeadlineExceeded => ApiError::deadline_exceeded(),
+    };
+    Err(error.retry_after(injection.retry_after_s))
+}

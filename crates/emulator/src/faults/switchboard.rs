@@ -1,0 +1,90 @@
+//! The switches in use, and the decision about each request.
+
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+use super::injection::Plan;
+use super::switches::Faults;
+use crate::call::Call;
+
+/// The switches in use, and the generator behind their rates.
+pub(crate) struct Switchboard {
+    state: Mutex<(Faults, StdRng)>,
+}
+
+impl Switchboard {
+    pub(crate) fn new(faults: Faults) -> Switchboard {
+        let rng = StdRng::seed_from_u64(faults.seed);
+        Switchboard { state: Mutex::new((faults, rng)) }
+    }
+
+    pub(crate) fn get(&self) -> Faults {
+        self.state.lock().0.clone()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Faults)) {
+        let (faults, rng) = &mut *self.state.lock();
+        let seed = faults.seed;
+        change(faults);
+        if faults.seed != seed {
+            *rng = StdRng::seed_from_u64(faults.seed);
+        }
+    }
+
+    /// Changes what `patch` names; see [`Faults::patched`].
+    pub(crate) fn patch(&self, patch: &Value) -> Result<Faults, serde_json::Error> {
+        let faults = self.get().patched(patch)?;
+        self.change(|now| *now = faults.clone());
+        Ok(faults)
+    }
+
+    /// Decides what happens to a request, counting down what strikes.
+    pub(crate) fn plan(&self, call: Call) -> Plan {
+        let (faults, rng) = &mut *self.state.lock();
+        let switches = faults.calls.get_mut(&call).unwrap_or(&mut faults.every_call);
+        let injection = switches
+            .failures
+            .iter_mut()
+            .find_map(|i| strikes(&mut i.skip, &mut i.next, i.rate, rng).then(|| i.clone()));
+        switches.failures.retain(|i| i.next > 0 || i.rate > 0.0);
+        Plan {
+            latency_ms: switches.latency_ms,
+            item_latency_ms: switches.item_latency_ms,
+            bytes_per_s: switches.bytes_per_s,
+            injection,
+        }
+    }
+
+    /// The gRPC code with which the next item of a batchCreate is to fail, if it is to.
+    pub(crate) fn next_item_failure(&self) -> Option<i32> {
+        let (faults, rng) = &mut *self.state.lock();
+        let code = faults
+            .item_failures
+            .iter_mut()
+            .find_map(|f| strikes(&mut f.skip, &mut f.next, f.rate, rng).then_some(f.code));
+        faults.item_failures.retain(|f| f.next > 0 || f.rate > 0.0);
+        code
+    }
+
+    /// Whether the next created item is to be lost.
+    pub(crate) fn next_item_lost(&self) -> bool {
+        let (faults, _) = &mut *self.state.lock();
+        let lost = faults.lost_items > 0;
+        faults.lost_items = faults.lost_items.saturating_sub(1);
+        lost
+    }
+}
+
+fn strikes(skip: &mut u32, next: &mut u32, rate: f64, rng: &mut StdRng) -> bool {
+    if *skip > 0 {
+        *skip -= 1;
+        return false;
+    }
+    if *next > 0 {
+        *next -= 1;
+        return true;
+    }
+    rate > 0.0 && rng.random_bool(rate.min(1.0))
+}

@@ -1,0 +1,18 @@
+//! A user's consent (reference §3).
+
+use serde::{Deserialize, Serialize};
+
+/// A user's consent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Consent {
+    pub(crate) refresh_token: String,
+    pub(crate) user: String,
+    /// Full scope names.
+    pub(crate) scopes: Vec<String>,
+    /// In milliseconds of the Unix epoch.
+    pub(crate) granted_ms: i64,
+    /// When the refresh token dies by itself, if it does.
+    pub(crate) expires_ms: Option<i64>,
+    /// Access tokens carry this number; raising it ends those already given.
+    pub(crate) generation: u64,
+}

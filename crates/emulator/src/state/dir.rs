@@ -1,0 +1,95 @@
+//! The state directory: a journal of changes, the signing key, and received bytes.
+//!
+//! ```text
+//! STATE/lock                one emulator at a time
+//! STATE/key                 signs tokens and URLs
+//! STATE/journal.jsonl       one change a line; rewritten without history at each start
+//! STATE/blobs/SHA256        whole uploads
+//! STATE/sessions/ID.json    resumable uploads, with ID.part beside
+//! ```
+//!
+//! Changes are handed to the operating system before they are answered, so they survive `kill -9`;
+//! they are not synced, because a test server need not survive a power cut.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::choices;
+
+/// The state directory, or a temporary one.
+pub(crate) struct StateDir {
+    path: PathBuf,
+    /// Held for as long as the emulator runs.
+    _lock: File,
+    /// Removed at the end if nobody asked for persistence.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl StateDir {
+    /// Opens `path` for this process alone, or a temporary directory.
+    pub(crate) fn open(path: Option<&Path>) -> io::Result<StateDir> {
+        let temporary = match path {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("gphotosfs-emulator-").tempdir()?),
+        };
+        let path = match (&temporary, path) {
+            (Some(temporary), _) => temporary.path().to_owned(),
+            (None, path) => path.unwrap_or(Path::new(".")).to_owned(),
+        };
+        fs::create_dir_all(path.join("blobs"))?;
+        fs::create_dir_all(path.join("sessions"))?;
+        let lock = File::create(path.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("another emulator uses {}", path.display()),
+            ),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(StateDir { path, _lock: lock, _temporary: temporary })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn blob(&self, sha256: &str) -> PathBuf {
+        self.path.join("blobs").join(sha256)
+    }
+
+    pub(crate) fn session(&self, id: &str, extension: &str) -> PathBuf {
+        self.path.join("sessions").join(id).with_extension(extension)
+    }
+
+    /// The signing key, made on first use.
+    pub(crate) fn key(&self) -> io::Result<[u8; 32]> {
+        let path = self.path.join("key");
+        match fs::read(&path) {
+            Ok(bytes) => bytes.try_into().map_err(|_| {
+                io::Error::new(io::ErrorKind::InvalidData, "the state's key has a wrong length")
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; 32] = rand::random();
+                fs::write(&path, key)?;
+                Ok(key)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes received bytes that are no longer wanted, once no token or session can need them.
+    pub(crate) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+        for (folder, days_max) in [("blobs", 2), ("sessions", choices::SESSION_DAYS as u64)] {
+            for entry in fs::read_dir(self.path.join(folder))? {
+                let entry = entry?;
+                let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+                let lapsed = age.as_secs() > days_max * 24 * 3600;
+                if lapsed && entry.file_name().to_str().is_some_and(|name| !wanted(name)) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Bytes on their way to disk: limits, speed, faults, and the token for what has arrived.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+
+use super::refusal::UploadError;
+use super::token::UploadToken;
+use crate::choices;
+use crate::server::Server;
+
+/// A request body on its way to disk.
+pub(crate) struct Intake<'a> {
+    server: &'a Server,
+    body: BodyDataStream,
+    bytes_per_s: Option<u64>,
+    /// The fault that the connection drops or stalls after so many bytes.
+    breaks_at: Option<u64>,
+}
+
+impl<'a> Intake<'a> {
+    pub(crate) fn new(
+        server: &'a Server,
+        body: Body,
+        bytes_per_s: Option<u64>,
+        breaks_at: Option<u64>,
+    ) -> Intake<'a> {
+        Intake { server, body: body.into_data_stream(), bytes_per_s, breaks_at }
+    }
+
+    /// The next piece, `None` at the end. An error is a connection that broke.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, UploadError> {
+        if self.breaks_at == Some(0) {
+            return Err(UploadError::BrokenOff);
+        }
+        let Some(piece) = self.body.next().await else { return Ok(None) };
+        let mut piece = piece.map_err(io::Error::other)?;
+        if let Some(bytes_per_s) = self.bytes_per_s {
+            let seconds = piece.len() as f64 / bytes_per_s.max(1) as f64;
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        }
+        if let Some(left) = &mut self.breaks_at {
+            piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= piece.len() as u64;
+        }
+        self.server.meter.uploaded(piece.len() as u64);
+        Ok(Some(piece))
+    }
+}
+
+/// Largest upload of a declared type; what is not called a photo may be a video.
+pub(crate) fn size_max(server: &Server, content_type: &str) -> u64 {
+    let faults = server.switches.get();
+    if content_type.starts_with("image/") { faults.photo_bytes_max } else { faults.video_bytes_max }
+}
+
+/// Moves whole received bytes to their place and gives a token for them.
+pub(crate) async fn keep(
+    server: &Server,
+    path: &Path,
+    sha256: Sha256,
+    size: u64,
+    name: &str,
+) -> Result<String, UploadError> {
+    let sha256 = format!("{:x}", sha256.finalize());
+    tokio::fs::rename(path, server.dir.blob(&sha256)).await?;
+    let token = UploadToken::new(server, sha256, size, name);
+    let signed = server.signer.sign(UploadToken::KIND, &token, choices::UPLOAD_TOKEN_BYTES);
+    Ok(format!("{}{signed}", UploadToken::PREFIX))
+}
