@@ -189,6 +189,18 @@ impl Store {
         })
     }
 
+    /// Notes why a file that stays here is not complete.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_write_error(&self, file: FileId, error: &str) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE uploads SET error = ?2 WHERE file = ?1")?
+                .execute(params![file, error])?;
+            Ok(())
+        })
+    }
+
     /// All names of a file in albums.
     ///
     /// # Errors

@@ -46,16 +46,15 @@ impl Pipeline {
     /// See [`CommitError`]. May be dropped at any time; the upload goes on.
     pub async fn commit(&self, file: FileId) -> Result<(), CommitError> {
         let shared = &self.shared;
-        if let Some(draft) = shared.drafts.find(file) {
-            draft.begin_closing();
-        }
+        let begun = shared.clone();
+        shared.store.run(move |_| begun.begin_commit(file)).await?;
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
         let mut hindered_since = None;
         loop {
             progress.borrow_and_update();
             match shared.store.run(move |store| store.upload_state(file)).await? {
-                Some(UploadState::Sealed | UploadState::Uploaded | UploadState::Creating) => {}
+                state if is_on_its_way(state) => {}
                 Some(UploadState::Failed) => return Err(shared.rejection(file).await?),
                 _ => return Ok(()),
             }
@@ -95,7 +94,21 @@ fn is_long(trouble: &Trouble) -> bool {
     such && trouble.until > SystemTime::now()
 }
 
+fn is_on_its_way(state: Option<UploadState>) -> bool {
+    matches!(state, Some(UploadState::Sealed | UploadState::Uploaded | UploadState::Creating))
+}
+
 impl Shared {
+    /// The upload need not wait until the writers have gone. That says nothing of a file that was rejected before.
+    pub(super) fn begin_commit(&self, file: FileId) -> store::Result<()> {
+        if is_on_its_way(self.store.upload_state(file)?)
+            && let Some(draft) = self.drafts.find(file)
+        {
+            draft.begin_closing();
+        }
+        Ok(())
+    }
+
     async fn rejection(&self, file: FileId) -> Result<CommitError, store::Error> {
         let rejection = self.drafts.find(file).and_then(|it| it.rejection()).unwrap_or_default();
         let known = self.store.run(move |store| store.file(file)).await?;

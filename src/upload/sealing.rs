@@ -92,6 +92,12 @@ impl Pipeline {
         if matches!(draft.phase(), Phase::Writing) {
             return Ok(());
         }
+        // The row forgets a write error when it is opened, the bytes do not.
+        if shared.store.upload_state(file)? == Some(UploadState::Temporary)
+            && shared.check_complete(file).is_err()
+        {
+            draft.write_failed(libc::EIO);
+        }
         match shared.store.reopen(file)? {
             Reopened::Open => {}
             Reopened::NotStaged => {
@@ -171,6 +177,7 @@ impl Pipeline {
         {
             return Ok(());
         }
+        shared.check_complete(file)?;
         let stat = shared.spool.stat(file)?;
         if stat.size > 0 {
             classify(&stat, name)?;
@@ -239,8 +246,12 @@ impl Shared {
         crash::point(crash::SEAL_AFTER_SYNC);
         let names = self.store.names_in_albums(file)?;
         let real = names.iter().find(|name| !accept::is_temporary_name(name));
-        if let (Some(_), Some(errno)) = (real, draft.write_error()) {
-            return Err(SealError::Incomplete(io::Error::from_raw_os_error(errno)));
+        match (real, draft.write_error().map(io::Error::from_raw_os_error)) {
+            (Some(_), Some(error)) => return Err(SealError::Incomplete(error)),
+            // A later name may be a real one, and the draft may be gone by then.
+            (None, Some(error)) => self.store.set_write_error(file, &error.to_string())?,
+            (Some(_), None) if state == UploadState::Temporary => self.check_complete(file)?,
+            _ => {}
         }
         let mime = match real {
             Some(name) if stat.size > 0 => Some(classify(&stat, name)?.mime),
@@ -255,6 +266,14 @@ impl Shared {
             draft.supersede();
         }
         Ok(if mime.is_some() { SealOutcome::Queued } else { SealOutcome::Temporary })
+    }
+
+    /// An error if a write of a temporary file has failed.
+    fn check_complete(&self, file: FileId) -> Result<(), SealError> {
+        match self.store.file(file)?.and_then(|known| known.error) {
+            Some(error) => Err(SealError::Incomplete(io::Error::other(error))),
+            None => Ok(()),
+        }
     }
 
     /// A closed file has got other names: it is sealed, or rejected, under these.
@@ -367,3 +386,6 @@ impl Shared {
         self.store.attempt_failed(file, seq, text, retry_at)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,481 @@
+//! The transitions of a draft, with a real store and spool but without mount, worker and network.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::super::config::Config;
+use super::*;
+use crate::api::{self, Budget, Client, Deadlines, Login};
+use crate::media::UploadToken;
+use crate::profile::Profile;
+use crate::store::tests::{album, name};
+use crate::store::{Child, Store};
+use crate::upload::draft::InFlight;
+
+const REAL: &str = "a.jpg";
+const TEMPORARY: &str = "a.jpg.part";
+
+/// A client that no test uses.
+fn client(dir: &Path) -> Client {
+    let profile = Profile::under(dir);
+    let url = "http://127.0.0.1:9/";
+    let secret = serde_json::json!({"installed": {"client_id": "id", "client_secret": "secret",
+        "auth_uri": url, "token_uri": url, "redirect_uris": ["http://localhost"]}});
+    let token = serde_json::json!({"refresh_token": "token", "scope": "",
+        "granted_at": "2026-01-01T00:00:00Z"});
+    let config = profile.config_dir().unwrap();
+    std::fs::write(config.join("client_secret.json"), secret.to_string()).unwrap();
+    std::fs::write(config.join("token.json"), token.to_string()).unwrap();
+    let login = Arc::new(Login::load(&profile, &url.parse().unwrap()).unwrap());
+    let wait = Duration::from_secs(1);
+    let deadlines = Deadlines {
+        connect: wait,
+        read: wait,
+        write: wait,
+        stall: wait,
+        retries: wait,
+        throttled: wait,
+    };
+    let config = api::Config { deadlines, retry_base: wait, write_pause: wait };
+    Client::new(config, login, Arc::new(Budget::new(jiff::Timestamp::now()))).unwrap()
+}
+
+fn photo(seed: u8) -> Vec<u8> {
+    [&b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &[seed; 100]].concat()
+}
+
+/// One file in an album, created and open for writing.
+struct World {
+    pipeline: Pipeline,
+    album: DirId,
+    file: FileId,
+    writers: Vec<Writer>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let client = client(dir.path());
+        let config = Config::new(dir.path().join("spool"), Arc::new(|_, _, _| ()));
+        let shared = Shared::new(config, Store::in_memory().unwrap(), client).unwrap();
+        let album = album(&shared.store, "Trip");
+        let file = shared.store.create_file(album, &name(REAL), 0).unwrap().unwrap();
+        shared.spool.create(file).unwrap();
+        let pipeline = Pipeline { shared: Arc::new(shared) };
+        let mut world = Self { pipeline, album, file, writers: Vec::new(), _dir: dir };
+        world.open();
+        world.pipeline.begin_new(file);
+        world
+    }
+
+    fn store(&self) -> &Store {
+        &self.pipeline.shared.store
+    }
+
+    fn state(&self) -> Option<UploadState> {
+        self.store().upload_state(self.file).unwrap()
+    }
+
+    fn open(&mut self) {
+        self.writers.push(self.pipeline.drafts().open_writer(self.file));
+    }
+
+    /// Writes as the filesystem does; `false` if the file cannot be written.
+    fn write(&self, bytes: &[u8]) -> bool {
+        let Some(writer) = self.writers.last() else { return false };
+        if !writer.begin_write() && self.pipeline.unseal(self.file).is_err() {
+            return false;
+        }
+        assert!(writer.begin_write());
+        let spool = self.pipeline.spool().open(self.file).unwrap();
+        spool.set_len(bytes.len() as u64).unwrap();
+        spool.write_at(bytes, 0).unwrap();
+        true
+    }
+
+    fn write_fails(&self) {
+        if self.write(&photo(0)[..20]) {
+            self.writers.last().unwrap().write_failed(libc::ENOSPC);
+        }
+    }
+
+    fn close(&self) -> Result<SealOutcome, SealError> {
+        let outcome = self.pipeline.seal(self.file, SealCause::Close);
+        self.writers.last().inspect(|writer| _ = writer.closed());
+        outcome
+    }
+
+    /// As a close with `--commit close`.
+    fn commit_close(&self) {
+        let is_sealed = self.close().is_ok();
+        if is_sealed && self.writers.last().is_some_and(|writer| !writer.closed()) {
+            self.pipeline.shared.begin_commit(self.file).unwrap();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(writer) = self.writers.pop() {
+            let _ = self.pipeline.seal(self.file, SealCause::Release);
+            self.pipeline.release(&writer);
+        }
+    }
+
+    fn rename(&self, to: &str) -> Result<(), SealError> {
+        let from = if to == REAL { TEMPORARY } else { REAL };
+        if self.store().child(self.album, &name(from)).unwrap() != Some(Child::File(self.file)) {
+            return Ok(());
+        }
+        self.pipeline.check_name(self.file, self.album, &name(to))?;
+        let (from, to) = ((self.album, &name(from)), (self.album, &name(to)));
+        if self.store().rename_file(from, to, false).unwrap().is_err() {
+            return Ok(());
+        }
+        self.pipeline.renamed(self.file)
+    }
+
+    /// What the worker does to begin an upload.
+    fn begin_upload(&self) -> Option<Upload> {
+        let drafts = self.pipeline.drafts();
+        let choose = |file, _| file == self.file && !drafts.is_being_written(file);
+        let found = self.store().startable(SystemTime::now(), 1, choose).unwrap().pop()?;
+        let in_flight = drafts.begin_upload(self.file)?;
+        Some(Upload { seq: found.seq, in_flight })
+    }
+
+    fn spooled(&self) -> Vec<u8> {
+        std::fs::read(self.pipeline.spool().path(self.file)).unwrap()
+    }
+}
+
+/// An upload under way.
+struct Upload {
+    seq: i64,
+    in_flight: InFlight,
+}
+
+impl Upload {
+    fn is_cancelled(&self) -> bool {
+        self.in_flight.cancel.is_cancelled()
+    }
+}
+
+#[test]
+fn a_write_cancels_the_upload_of_the_version_before() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    assert_eq!(world.close().unwrap(), SealOutcome::Queued);
+    assert!(world.begin_upload().is_none(), "while a writer may go on writing");
+    world.release();
+    let upload = world.begin_upload().unwrap();
+    world.open();
+    assert!(!upload.is_cancelled(), "opening changes nothing");
+    assert!(world.write(&photo(2)));
+    assert!(upload.is_cancelled());
+    assert!(!world.pipeline.drafts().end_upload(world.file, true), "superseded");
+    assert_eq!(world.pipeline.drafts().sent().uploaded, 0);
+}
+
+#[test]
+fn a_failure_of_an_upload_that_a_writer_has_superseded_rejects_nothing() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.release();
+    let upload = world.begin_upload().unwrap();
+    world.open();
+    world.write(&photo(2));
+    let version = (world.file, upload.seq);
+    let shared = &world.pipeline.shared;
+    shared.reject_version(version, Rejection::TooLarge, "too large").unwrap();
+    let last_attempt = (world.file, upload.seq, ATTEMPTS_MAX);
+    shared.attempt_failed(last_attempt, "fails", false, SystemTime::now()).unwrap();
+    assert_eq!(world.state(), Some(UploadState::Open));
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
+#[test]
+fn a_write_to_a_version_that_google_may_have_forks_it() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.release();
+    let upload = world.begin_upload().unwrap();
+    let token = UploadToken::new("token");
+    world.store().uploaded(world.file, upload.seq, &token, SystemTime::now()).unwrap();
+    assert!(world.pipeline.drafts().end_upload(world.file, true));
+    world.store().begin_create(world.album, &[(world.file, upload.seq)]).unwrap();
+    world.open();
+    assert!(world.write(&photo(2)));
+    let old = world.store().replaced_by(world.file).unwrap().unwrap();
+    assert_eq!(std::fs::read(world.pipeline.spool().path(old)).unwrap(), photo(1));
+    assert_eq!(world.spooled(), photo(2));
+}
+
+#[test]
+fn a_write_error_rejects_the_version_until_the_file_is_emptied() {
+    let mut world = World::new();
+    world.write_fails();
+    assert!(matches!(world.close(), Err(SealError::Incomplete(_))));
+    assert_eq!(world.pipeline.drafts().rejected(), [world.file]);
+    world.write(&[]);
+    world.writers[0].emptied();
+    world.write(&photo(1));
+    assert_eq!(world.close().unwrap(), SealOutcome::Queued);
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
+/// The program that wrote it has been told of the error, but may rename the file all the same.
+#[test]
+fn a_temporary_file_with_a_write_error_cannot_be_made_a_photo_by_renaming_it() {
+    let mut world = World::new();
+    world.rename(TEMPORARY).unwrap();
+    world.write_fails();
+    assert_eq!(world.close().unwrap(), SealOutcome::Temporary);
+    world.release();
+    assert!(matches!(world.rename(REAL), Err(SealError::Incomplete(_))));
+    // Nor does a writer that adds to it.
+    world.open();
+    world.write(&photo(1));
+    world.release();
+    assert!(matches!(world.rename(REAL), Err(SealError::Incomplete(_))));
+    world.open();
+    world.write(&[]);
+    world.writers[0].emptied();
+    world.write(&photo(1));
+    world.release();
+    world.rename(REAL).unwrap();
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
+#[test]
+fn a_rejected_version_fails_only_with_its_last_writer() {
+    let mut world = World::new();
+    world.open();
+    world.write(b"words");
+    assert!(matches!(world.close(), Err(SealError::Unsupported(_))));
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Open));
+    // It was only the beginning.
+    world.write(&photo(1));
+    assert!(world.pipeline.drafts().rejected().is_empty());
+    world.write(b"words");
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Failed));
+}
+
+/// Only a version that a commit has sent may have been half a file.
+#[test]
+fn a_commit_takes_no_earlier_rejection_back() {
+    let mut world = World::new();
+    world.write_fails();
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Failed));
+    world.open();
+    world.pipeline.shared.begin_commit(world.file).unwrap();
+    assert!(!world.write(&photo(1)));
+    assert_eq!(world.state(), Some(UploadState::Failed));
+}
+
+#[test]
+fn a_file_without_a_name_goes_with_its_last_descriptor() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    // Somebody reads it.
+    world.pipeline.drafts().file_opened(world.file);
+    world.store().unlink(world.album, &name(REAL)).unwrap().unwrap();
+    world.pipeline.remove_if_orphan(world.file).unwrap();
+    world.release();
+    assert!(world.state().is_some(), "the reader keeps it");
+    world.pipeline.drafts().file_closed(world.file);
+    world.pipeline.remove_if_orphan(world.file).unwrap();
+    assert_eq!(world.state(), None);
+    assert!(!world.pipeline.spool().path(world.file).exists());
+}
+
+#[test]
+fn a_file_that_cannot_be_settled_is_settled_later() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    let spool = world.pipeline.spool().path(world.file);
+    let aside = spool.with_extension("aside");
+    std::fs::rename(&spool, &aside).unwrap();
+    world.release();
+    assert_eq!(world.pipeline.drafts().unsettled(), [world.file]);
+    std::fs::rename(&aside, &spool).unwrap();
+    world.pipeline.shared.settle_left_over();
+    assert!(world.pipeline.drafts().unsettled().is_empty());
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
+/// What happens to the file.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Open,
+    Write(u8),
+    WriteWords,
+    WriteFails,
+    Empty,
+    Close,
+    Sync,
+    Release,
+    CommitClose,
+    BeginUpload,
+    EndUpload,
+    FailUpload,
+    RejectUpload,
+    AskForItem,
+    Rename(&'static str),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => Just(Step::Open),
+        4 => any::<u8>().prop_map(Step::Write),
+        1 => Just(Step::WriteWords),
+        1 => Just(Step::WriteFails),
+        1 => Just(Step::Empty),
+        3 => Just(Step::Close),
+        1 => Just(Step::Sync),
+        3 => Just(Step::Release),
+        1 => Just(Step::CommitClose),
+        4 => Just(Step::BeginUpload),
+        2 => Just(Step::EndUpload),
+        1 => Just(Step::FailUpload),
+        1 => Just(Step::RejectUpload),
+        1 => Just(Step::AskForItem),
+        1 => Just(Step::Rename(TEMPORARY)),
+        2 => Just(Step::Rename(REAL)),
+    ]
+}
+
+/// What must be so, told by a simple account of the steps.
+#[derive(Default)]
+struct Reference {
+    bytes: Vec<u8>,
+    write_error: bool,
+    /// Google, or a rename that was no good, has rejected the file: not only its last writer.
+    rejected: bool,
+    upload: Option<Upload>,
+    /// The version whose token Google has given.
+    uploaded: Option<(i64, Vec<u8>)>,
+}
+
+impl Reference {
+    fn wrote(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+        if let Some(upload) = self.upload.take() {
+            assert!(upload.is_cancelled(), "a write to a version that is being uploaded");
+        }
+    }
+
+    fn take(&mut self, world: &mut World, step: Step) {
+        let (file, drafts) = (world.file, world.pipeline.drafts().clone());
+        let shared = world.pipeline.shared.clone();
+        match step {
+            Step::Open => world.open(),
+            Step::Write(seed) if world.write(&photo(seed)) => self.wrote(photo(seed)),
+            Step::WriteWords if world.write(b"words") => self.wrote(b"words".to_vec()),
+            Step::WriteFails if world.write(&photo(0)[..20]) => {
+                world.writers.last().unwrap().write_failed(libc::ENOSPC);
+                self.write_error = true;
+                self.wrote(photo(0)[..20].to_vec());
+            }
+            Step::Empty if world.write(&[]) => {
+                world.writers.last().unwrap().emptied();
+                self.write_error = false;
+                self.wrote(Vec::new());
+            }
+            Step::Close => _ = world.close(),
+            Step::Sync => _ = world.pipeline.seal(file, SealCause::Sync),
+            Step::Release => world.release(),
+            Step::CommitClose => world.commit_close(),
+            Step::BeginUpload if self.upload.is_none() => {
+                self.upload = world.begin_upload();
+                if self.upload.is_some() {
+                    assert!(!drafts.is_being_written(file));
+                    assert_eq!(world.state(), Some(UploadState::Sealed));
+                }
+            }
+            Step::EndUpload => {
+                let Some(upload) = self.upload.take() else { return };
+                let (token, now) = (UploadToken::new("token"), SystemTime::now());
+                let current = world.store().uploaded(file, upload.seq, &token, now).unwrap();
+                assert_eq!(drafts.end_upload(file, current), !upload.is_cancelled());
+                self.uploaded = current.then(|| (upload.seq, self.bytes.clone()));
+            }
+            Step::FailUpload | Step::RejectUpload => {
+                let Some(upload) = self.upload.take() else { return };
+                drafts.end_upload(file, false);
+                let attempts = if matches!(step, Step::FailUpload) { 0 } else { ATTEMPTS_MAX };
+                let version = (file, upload.seq, attempts);
+                shared.attempt_failed(version, "fails", false, SystemTime::UNIX_EPOCH).unwrap();
+                self.rejected |= attempts > 0 && !upload.is_cancelled();
+            }
+            Step::AskForItem if world.state() == Some(UploadState::Uploaded) => {
+                let (seq, _) = self.uploaded.clone().unwrap();
+                world.store().begin_create(world.album, &[(file, seq)]).unwrap();
+            }
+            Step::Rename(to) => self.rejected |= world.rename(to).is_err(),
+            _ => {}
+        }
+    }
+
+    fn check(&mut self, world: &World) {
+        let (state, drafts) = (world.state(), world.pipeline.drafts());
+        let phase = drafts.phase(world.file);
+        let names = world.store().names_in_albums(world.file).unwrap();
+        let real = names.iter().any(|name| !accept::is_temporary_name(name));
+        assert_eq!(world.spooled(), self.bytes);
+        match state {
+            Some(UploadState::Open) => {
+                assert!(!world.writers.is_empty(), "open without a writer");
+                assert!(!matches!(phase, Some(Phase::InFlight(_))), "in flight while open");
+            }
+            Some(UploadState::Sealed) => {
+                assert!(real && !self.write_error, "sealed with a write error");
+                assert!(self.bytes.starts_with(b"\xff\xd8\xff"), "no photo");
+            }
+            Some(UploadState::Failed) => {
+                self.rejected |= world.writers.is_empty();
+                assert!(self.rejected, "failed under its writer");
+            }
+            _ => {}
+        }
+        // A writer takes a rejection back if it was told of half a file.
+        self.rejected &= state == Some(UploadState::Failed);
+        if matches!(phase, Some(Phase::Writing)) {
+            assert_eq!(state, Some(UploadState::Open));
+        }
+        if let Some(upload) = &self.upload {
+            assert!(upload.is_cancelled() || matches!(phase, Some(Phase::InFlight(_))));
+        }
+        if let (Some(old), Some((_, bytes))) =
+            (world.store().replaced_by(world.file).unwrap(), &self.uploaded)
+        {
+            assert_eq!(std::fs::read(world.pipeline.spool().path(old)).unwrap(), *bytes);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_sequence_of_steps_breaks_the_rules(steps in prop::collection::vec(step(), 1..40)) {
+        let (mut world, mut reference) = (World::new(), Reference::default());
+        for step in steps {
+            reference.take(&mut world, step);
+            reference.check(&world);
+        }
+        while !world.writers.is_empty() {
+            reference.take(&mut world, Step::Release);
+            reference.check(&world);
+        }
+        world.pipeline.drafts().end_uploads();
+        prop_assert!(world.pipeline.drafts().find(world.file).is_none(), "a draft is left over");
+    }
+}
