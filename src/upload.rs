@@ -25,6 +25,7 @@ mod room_wait;
 mod sealing;
 mod shared;
 pub mod spool;
+mod start;
 mod state;
 mod transfer;
 mod trouble;

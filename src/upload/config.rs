@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::media::{ContentHash, FileId};
 
+/// How long the end of the program lets calls that are under way answer.
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Makes bytes, which have this hash, available to readers once Google has them for certain: link or copy them, or take
 /// them away. The spool file is deleted afterwards if it is still there. Blocking; the path may be missing after a crash.
 pub type Keep = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;

@@ -5,15 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::classify::stays_here;
-use super::config::Config;
+use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
-use super::errors::Error;
 use super::shared::Shared;
 use super::spool::Spool;
-use super::{replay, worker};
-use crate::api;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{self, Store};
+use crate::store;
 
 /// The upload pipeline of one profile. Cheap to clone.
 #[derive(Clone)]
@@ -22,23 +19,6 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Replays the journal and starts the worker. Blocking.
-    ///
-    /// # Errors
-    /// If spool or database fail.
-    pub fn start(
-        config: Config,
-        store: Store,
-        client: api::Client,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<Self, Error> {
-        let shared = Arc::new(Shared::new(config, store, client)?);
-        replay::replay(&shared)?;
-        shared.spool.count()?;
-        runtime.spawn(worker::run(shared.clone()));
-        Ok(Self { shared })
-    }
-
     /// The bytes of files that have not arrived yet. A caller that sets a spooled file's time of
     /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
     pub fn spool(&self) -> &Spool {
@@ -90,8 +70,8 @@ impl Pipeline {
     /// Stops within a few seconds. What is left goes on with the next start.
     pub async fn shutdown(&self) {
         self.shared.stop.cancel();
-        let patience = worker::SHUTDOWN_PATIENCE + Duration::from_secs(1);
-        if tokio::time::timeout(patience, self.shared.stopped.cancelled()).await.is_err() {
+        let timeout = SHUTDOWN_TIMEOUT + Duration::from_secs(1);
+        if tokio::time::timeout(timeout, self.shared.stopped.cancelled()).await.is_err() {
             tracing::warn!(
                 "the upload worker did not stop in time; it loses nothing by being cut off"
             );

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::config::SHUTDOWN_TIMEOUT;
 use super::draft::Rejection;
 use super::level::Level;
 use super::shared::{Shared, chain};
@@ -36,9 +37,6 @@ const HOLD_UP_MAX: Duration = Duration::from_secs(600);
 const UNWELL_IN_A_ROW: u32 = 3;
 /// The longest sleep: clocks are set and tables are changed by others, too.
 const NAP_MAX: Duration = Duration::from_secs(60);
-
-/// How long the end of the program lets calls that are under way answer.
-pub(super) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -480,7 +478,7 @@ impl Worker {
     async fn stop(mut self) {
         self.transfers.abort_all();
         self.look.abort_all();
-        let ended = tokio::time::timeout(SHUTDOWN_PATIENCE, self.change.join_next()).await;
+        let ended = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.change.join_next()).await;
         if let Ok(Some(Ok(change))) = ended {
             self.change_ended(change).await;
         }
