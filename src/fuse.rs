@@ -1,6 +1,9 @@
-//! The FUSE adapter: kernel request → call of the same name in `fs` → reply. Nothing else names fuser.
+//! The FUSE adapter: kernel request → call of the same name in `fs` → reply. Nothing else names
+//! fuser.
 //!
-//! `adapter` has a method for each request. `dispatch` runs them, `reply` and `trace` end them.
+//! `adapter` has a method for each request. `dispatch` counts it and runs it. `reply` sends the
+//! answer, and `trace` logs it. `modes` chooses how the kernel accesses an open file's bytes.
+//! `notify` invalidates the kernel's caches.
 
 mod adapter;
 mod dispatch;

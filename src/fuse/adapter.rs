@@ -1,4 +1,5 @@
-//! The kernel's requests, one method each: translate the arguments, and say how the request is to be answered.
+//! The kernel's requests, one method each: it translates the arguments and chooses how the
+//! dispatcher answers.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,8 +21,8 @@ use super::reply::{CreateContext, KeepsListings, OpenContext, Owner, Room};
 use super::trace::Operand;
 use crate::fs::{AttrChange, Fh, Fs, Ino, Offset, Open, Operation, Rename, SetXattrMode};
 
-/// Reads ahead that the kernel may have under way. With its default of 16, as many stalled downloads would keep
-/// everybody from reading anything.
+/// Read-ahead requests that the kernel may have in flight. With its default of 16, so many stalled
+/// downloads would block all other readers.
 const READS_AHEAD_MAX: u16 = 512;
 
 /// Large writes cost fewer switches; each thread keeps a buffer of this size.
@@ -67,17 +68,17 @@ impl Filesystem for Adapter {
                 "the kernel's FUSE is too old: it lacks atomic O_TRUNC",
             ));
         }
-        // Without it the kernel has one look-up or listing at a time in a directory, and whoever comes second
-        // cannot even be killed.
+        // Without it the kernel sends one look-up or listing at a time per directory. The next
+        // caller waits in the kernel, where it cannot even be killed.
         if config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS).is_err() {
             tracing::warn!(
-                "the kernel's FUSE is old: a slow look-up holds up others in its directory"
+                "the kernel's FUSE is old: a slow look-up delays others in its directory"
             );
         }
         self.keeps_listings =
             KeepsListings(config.add_capabilities(InitFlags::FUSE_AUTO_INVAL_DATA).is_ok());
-        // Whoever asks for the attributes of what it lists, as `ls -l` does, gets them with the names. Without it,
-        // each is a request.
+        // A program that stats each entry, as `ls -l` does, then gets the attributes with the
+        // names. Without it, each stat is a request.
         let _ = config
             .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
         // A smaller limit than asked for is as good.
@@ -313,8 +314,9 @@ impl Filesystem for Adapter {
         let call = self
             .on_handle(Operation::Write, node, fh)
             .with(format_args!("off={offset} len={}", data.len()));
-        // The kernel puts the end where it believes it to be, and of a size that was never learnt that is 0.
-        // Pages of a mapping are written back under any descriptor, and where they belong.
+        // The kernel computes the offset of an append from its cached size, which is 0 while the
+        // real size is unknown. Pages of a mapping are written back through any descriptor, at
+        // their own offsets.
         let appends =
             flags.0 & libc::O_APPEND != 0 && !write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
         let (fh, offset) = (handle(fh), if appends { Offset::End } else { Offset::At(offset) });
@@ -510,8 +512,8 @@ impl Filesystem for Adapter {
     }
 }
 
-/// Undoes fuser's reading of times before 1970: it counts the nanoseconds backwards, as it does the seconds, while the
-/// kernel counts them forwards.
+/// Corrects fuser's decoding of times before 1970. The kernel counts nanoseconds forwards from the
+/// second; fuser counts them backwards.
 fn as_sent(time: SystemTime) -> SystemTime {
     let nanos = match time.duration_since(UNIX_EPOCH) {
         Ok(_) => return time,

@@ -1,12 +1,13 @@
-//! Carries out the kernel's requests: counts each, traces it, and chooses the thread that answers it.
+//! Carries out the kernel's requests: counts each, traces it, and chooses the thread that answers
+//! it.
 //!
 //! An operation is answered in one of three ways. What needs only small reads and writes of the
 //! database is answered at once, on the thread that took the request. What the disk may delay runs
 //! on a blocking thread. What the network may delay also runs on a blocking thread, of which each
 //! [`WaitClass`] may occupy a limited number, and it ends early if the caller is being killed.
 //!
-//! The reply moves to the thread that answers. A reply that is dropped unanswered sends `EIO`, so no
-//! caller hangs, whatever happens to its operation.
+//! The reply moves to the thread that answers. A reply that is dropped unanswered sends `EIO`, so
+//! no caller hangs, whatever happens to its operation.
 
 use std::fmt;
 use std::future::Future;
@@ -135,7 +136,8 @@ impl<'a> Call<'a> {
         }));
     }
 
-    /// Tries to answer on this thread; [`Attempt::or_wait`] says how to go on if that is impossible.
+    /// Tries to answer on this thread; [`Attempt::or_wait`] says how to go on if that is
+    /// impossible.
     pub(super) fn attempt<T>(self, work: impl FnOnce(&Fs) -> Result<Option<T>>) -> Attempt<'a, T> {
         let outcome = self.trace.span().in_scope(|| work(&self.dispatcher.fs));
         Attempt { call: self, outcome }

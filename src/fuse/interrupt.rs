@@ -1,26 +1,27 @@
-//! Noticing that a caller who waits is being killed.
+//! Notices that a waiting caller is being killed.
 //!
-//! The kernel tells a filesystem of an interrupted caller by `FUSE_INTERRUPT`, which fuser does not pass on,
-//! and a caller that waits for an answer cannot even be killed before it comes. So while an operation waits
-//! for the network, we look at the caller's pending signals ourselves, a few times a second.
+//! The kernel reports an interrupted caller by `FUSE_INTERRUPT`, which fuser does not pass on.
+//! Until the answer comes, the caller cannot even be killed. So while an operation waits for the
+//! network, this module checks the caller's pending signals a few times a second.
 
 use std::time::Duration;
 
-/// Ctrl-C ends within this time. One read of a small file of the kernel's each.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How soon Ctrl-C takes effect. Each check reads one small file of /proc.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Signals that say "stop": others (a resized window, a timer, a language runtime's own) must
-/// not make a file operation fail.
+/// Signals that ask the caller to end. Others (a resized window, a timer, a language runtime's own)
+/// must not make a file operation fail.
 const STOPPING: [i32; 5] =
     [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGKILL, libc::SIGTERM];
 
-/// Completes when the thread `pid` has a signal pending that says "stop" and is not blocked.
+/// Completes when one of [`STOPPING`] is pending for the thread `pid` and not blocked.
 pub(super) async fn killed(pid: u32) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        // The kernel itself asks with pid 0, and so do callers outside our pid namespace.
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        // Requests of the kernel itself, and of callers outside our pid namespace, have pid 0.
         if pid != 0
-            // Of the kernel's memory, not of a disk: and a thread to read it on might be long in coming.
+            // This read does not wait for a disk, so it needs no blocking thread, which may be
+            // scarce.
             && let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status"))
             && is_stopping(&status)
         {
@@ -29,7 +30,7 @@ pub(super) async fn killed(pid: u32) {
     }
 }
 
-/// Reads the signal sets of proc(5)'s `status`.
+/// Whether proc(5)'s `status` shows such a signal.
 fn is_stopping(status: &str) -> bool {
     let set = |key: &str| {
         status

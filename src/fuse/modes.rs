@@ -1,13 +1,16 @@
-//! How the kernel gets at the bytes of an open file: through its page cache; by asking us for each read and write
-//! (direct); or from a file on this disk, without asking us (passthrough).
+//! How the kernel accesses the bytes of an open file. There are three modes: through its page cache
+//! (cached), by a request for each read and write (direct), or from a local file without a request
+//! (passthrough).
 //!
-//! The first descriptor of an inode decides, and as long as one is open the others conform:
-//! * Passthrough excludes the others: the kernel answers an open that would mix them with `EIO`. It is for inodes that
-//!   nobody can open for writing: all of a mount that is read-only, and those of the views. Of others a descriptor opened
-//!   for writing would have part in it as soon as somebody reads, and what it writes would not pass through us: through
-//!   a mapping it may come after the last close, any write may fail, and we would upload what there is.
-//! * Direct is for descriptors that can do nothing but write, to which the page cache is only one more copy. Pages
-//!   that somebody reads meanwhile might miss what is written.
+//! The first descriptor of an inode determines the mode. While it is open, further descriptors use
+//! the same mode:
+//! * Passthrough excludes the others: the kernel fails an open that would mix them with `EIO`. We
+//!   use it only for inodes that nobody can open for writing: all inodes of a read-only mount, and
+//!   those of the views. Elsewhere a writer would share the mode as soon as somebody reads, and its
+//!   writes would bypass us. Writes through a mapping can come after the last close, and any write
+//!   can fail; we would upload the file without knowing.
+//! * Direct is for write-only descriptors: for them the page cache is one more copy. Pages that
+//!   another descriptor reads meanwhile could miss the writes, so readers do not use it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,14 +24,15 @@ use parking_lot::Mutex;
 
 use crate::fs::Opened;
 
-/// Filesystems that may lie below us: none that is stacked itself, so that one may be stacked upon us.
+/// The backing file's filesystem must not be stacked itself, so that another may be stacked on
+/// ours.
 const STACK_DEPTH: u32 = 1;
 
-/// The modes of what is open. Bounded by what the kernel has open.
+/// The modes of all open inodes. Bounded by the number of files that the kernel has open.
 pub(super) struct Modes {
-    /// Whether direct descriptors can be mapped, so that it does not matter to those that conform.
+    /// Whether the kernel can map direct descriptors. Only then can readers share a writer's mode.
     direct: bool,
-    // Held for a look-up, or while the kernel takes note of a file.
+    // Held for a table access, or while the kernel registers a backing file.
     table: Mutex<Table>,
 }
 
@@ -54,7 +58,7 @@ enum Mode {
 /// How to answer an open.
 pub(super) struct OpenMode {
     pub(super) flags: FopenFlags,
-    /// Of the file that the kernel is to read instead.
+    /// The local file that the kernel reads instead.
     pub(super) backing: Option<Arc<BackingId>>,
 }
 
@@ -66,7 +70,7 @@ impl Modes {
         Self { direct: false, table: Mutex::new(table) }
     }
 
-    /// Agrees with the kernel on what it can do.
+    /// Negotiates the modes that the kernel supports.
     pub(super) fn negotiate(&mut self, config: &mut KernelConfig) {
         self.direct = config.add_capabilities(InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP).is_ok();
         let table = self.table.get_mut();
@@ -75,8 +79,8 @@ impl Modes {
             && config.set_max_stack_depth(STACK_DEPTH).is_ok();
     }
 
-    /// Chooses for a descriptor, and remembers it until [`Modes::release`]. `register` makes a file known to the
-    /// kernel, which takes rights that we may lack.
+    /// Chooses the mode of a descriptor, and keeps it until [`Modes::release`]. `register`
+    /// registers a backing file with the kernel, for which this process may lack the privilege.
     pub(super) fn open(
         &self,
         node: INodeNo,
@@ -92,7 +96,7 @@ impl Modes {
             table.descriptors.insert(fh, node);
             mode
         } else if opened.direct {
-            // It sets no example.
+            // Such a file is generated for each open: its mode does not bind others.
             Mode::Direct
         } else {
             let mode = if flags.acc_mode() == OpenAccMode::O_WRONLY && self.direct {
@@ -105,7 +109,7 @@ impl Modes {
             table.descriptors.insert(fh, node);
             mode
         };
-        // The disk below demands that such reads are aligned; we do not.
+        // The local filesystem requires aligned reads for O_DIRECT; we do not.
         let unaligned = opened.direct || flags.0 & libc::O_DIRECT != 0;
         let direct = FopenFlags::FOPEN_DIRECT_IO;
         match mode {
@@ -118,7 +122,7 @@ impl Modes {
         }
     }
 
-    /// The descriptor is closed for good.
+    /// Forgets a descriptor after its last close.
     pub(super) fn release(&self, fh: FileHandle) {
         let mut table = self.table.lock();
         let Some(node) = table.descriptors.remove(&fh) else { return };
@@ -132,7 +136,7 @@ impl Modes {
 }
 
 impl Table {
-    /// Has the kernel read from a file, if that can be.
+    /// Registers a backing file, if the kernel permits that.
     fn back(
         &mut self,
         file: &File,
@@ -147,7 +151,7 @@ impl Table {
                 Some(Mode::Passthrough(Arc::new(id)))
             }
             Err(error) => {
-                // It takes CAP_SYS_ADMIN, and a disk that is not stacked on others. Neither changes.
+                // It takes CAP_SYS_ADMIN, and a filesystem that is not stacked. Neither changes.
                 tracing::info!(%error, "no passthrough: reads go through this program");
                 self.passthrough = false;
                 None

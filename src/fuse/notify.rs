@@ -1,7 +1,8 @@
-//! Tells the kernel what its caches hold and what is no longer so.
+//! Invalidates the kernel's caches.
 //!
-//! A notification may wait for a directory whose lock the kernel holds while it waits for an answer of ours, or for a
-//! page that is being read: it must never be sent by a thread that answers, nor by one that holds a lock of ours.
+//! A notification may block: on the lock of a directory, which the kernel may hold while it waits
+//! for an answer of ours, or on a page that is being read. So it must never be sent from a thread
+//! that answers requests, nor while a lock of ours is held.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,27 +15,30 @@ use crate::fs::Node;
 use crate::media::FileId;
 use crate::store::{Invalidation, InvalidationShard};
 
-/// An offset that spares the kernel's pages: of a file because the bytes are the same, of a directory because a
-/// listing that is being cached would never become complete. The kernel notices by the directory's time.
+/// With this offset the kernel keeps its pages and drops only the attributes. A file's bytes have
+/// not changed. A directory's listing would never become complete in the cache if each change
+/// dropped it; the kernel notices an outdated one by the directory's time.
 const ATTRIBUTES_ONLY: i64 = -1;
 
-/// Starts a thread that tells the kernel all of `shard`.
+/// Starts a thread that sends the kernel all invalidations of `shard`.
 pub(super) fn start(notifier: Notifier, shard: InvalidationShard) -> io::Result<()> {
-    let tell = move || {
+    let send_all = move || {
         while let Some(batch) = shard.next() {
             match batch {
                 Ok(batch) => {
-                    batch.into_iter().for_each(|invalidation| tell(&notifier, invalidation))
+                    batch.into_iter().for_each(|invalidation| send(&notifier, invalidation))
                 }
-                Err(error) => tracing::warn!(%error, "the kernel cannot be told what has changed"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read which of the kernel's caches to invalidate")
+                }
             }
         }
     };
-    std::thread::Builder::new().name("notify".into()).spawn(tell)?;
+    std::thread::Builder::new().name("notify".into()).spawn(send_all)?;
     Ok(())
 }
 
-fn tell(notifier: &Notifier, invalidation: Invalidation) {
+fn send(notifier: &Notifier, invalidation: Invalidation) {
     let outcome =
         match &invalidation {
             Invalidation::Entry(dir, name) => notifier
@@ -48,11 +52,11 @@ fn tell(notifier: &Notifier, invalidation: Invalidation) {
                 .inval_entry(inode(Node::View(*view).ino()), OsStr::from_bytes(name.as_bytes())),
         };
     if let Err(error) = outcome {
-        tracing::debug!(?invalidation, %error, "the kernel did not take a notification");
+        tracing::debug!(?invalidation, %error, "the kernel refused a cache invalidation");
     }
 }
 
-/// A file may be known by two numbers, or by one of them, or by none.
+/// The kernel may know a file by two inode numbers, by one of them, or by none.
 fn file_changed(notifier: &Notifier, file: FileId, offset: i64) -> io::Result<()> {
     let viewed = notifier.inval_inode(inode(Node::ReadOnlyFile(file).ino()), offset, 0);
     notifier.inval_inode(inode(Node::File(file).ino()), offset, 0).or(viewed)

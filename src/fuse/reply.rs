@@ -1,4 +1,5 @@
-//! How outcomes become the kernel's replies: attributes, entries, open files, extended attributes, errors.
+//! Encodes outcomes as the kernel's replies: attributes, entries, open files, extended attributes
+//! and errors.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,25 +17,26 @@ use super::trace::{Answer, Trace};
 use crate::fs::error::{Error, Result};
 use crate::fs::{Attr, Ino, Listed, Opened, Operation, Space};
 
-/// Numbers of files and directories are never reused, so there is but one generation.
+/// Inode numbers are never reused, so there is only one generation.
 const GENERATION: Generation = Generation(0);
 
-/// The longest name, in bytes, as statfs(2) tells it.
+/// The longest name in bytes, for statfs(2).
 const NAME_BYTES_MAX: u32 = 255;
 
-/// Answers requests with errors. Implemented for each reply of fuser, alone or with what it takes to use it.
+/// Answers a request with an error. Implemented for each reply of fuser, and for pairs of a reply
+/// and the context that its value needs.
 pub(super) trait Refuse: Send + 'static {
     /// Answers with an error.
     fn refuse(self, errno: Errno);
 }
 
-/// Answers requests with values of type `T`.
+/// Answers a request with a value of type `T`.
 pub(super) trait Reply<T>: Refuse {
     /// Answers with a value.
     fn value(self, value: T) -> Answer;
 }
 
-/// Answers a request. The one place where an operation's error is logged, with its whole story.
+/// Answers a request. An operation's error is logged here and nowhere else, with all of its causes.
 pub(super) fn send<T>(
     operation: Operation,
     trace: Trace,
@@ -208,7 +210,7 @@ impl Reply<Vec<(Listed, Attr)>> for (ReplyDirectoryPlus, Owner) {
     }
 }
 
-/// How a new descriptor is to be opened: `modes` chooses how the kernel gets at its bytes.
+/// The context of an open: `modes` chooses how the kernel accesses the bytes.
 pub(super) struct OpenContext {
     pub(super) modes: Arc<Modes>,
     pub(super) node: INodeNo,
@@ -228,7 +230,7 @@ impl Reply<Opened> for (ReplyOpen, OpenContext) {
     }
 }
 
-/// The same for a file that does not exist yet.
+/// The context of a create, whose inode number is not known before.
 pub(super) struct CreateContext {
     pub(super) modes: Arc<Modes>,
     pub(super) flags: OpenFlags,
@@ -251,11 +253,11 @@ impl Reply<(Attr, Opened)> for (ReplyCreate, CreateContext) {
     }
 }
 
-/// Whether the kernel notices by a directory's time that a listing which it keeps is old.
+/// Whether the kernel compares a directory's time to detect that its cached listing is outdated.
 #[derive(Clone, Copy)]
 pub(super) struct KeepsListings(pub(super) bool);
 
-/// The value says whether the kernel may keep the listing of the directory.
+/// The value says whether the kernel may cache the directory's listing.
 impl Reply<bool> for (ReplyOpen, KeepsListings) {
     fn value(self, may_keep: bool) -> Answer {
         let (reply, KeepsListings(can_keep)) = self;
@@ -266,7 +268,7 @@ impl Reply<bool> for (ReplyOpen, KeepsListings) {
     }
 }
 
-/// How many bytes of an attribute the caller has room for; 0 if it only asks how many there are.
+/// The size of the caller's buffer for an attribute; 0 if it only asks for the value's length.
 #[derive(Clone, Copy)]
 pub(super) struct Room(pub(super) u32);
 
@@ -289,7 +291,7 @@ fn kind(is_dir: bool) -> FileType {
     if is_dir { FileType::Directory } else { FileType::RegularFile }
 }
 
-/// The kernel's number for what `fs` numbers so.
+/// The kernel's type for an inode number of `fs`.
 pub(super) fn inode(ino: Ino) -> INodeNo {
     INodeNo(ino.0)
 }
