@@ -1,7 +1,11 @@
-//! What is there: albums, items, directory entries, and how fresh that knowledge is.
+//! Albums, items and directory entries, and how up to date they are.
 //!
-//! Answers come from the store; this module sees to it that the store holds what Google says, lazily
-//! and page by page, and makes, renames and looks for albums. It knows nothing of uploads.
+//! Answers come from the store. This module lists albums and items at Google, lazily and page by
+//! page, and writes them to the store. It also creates and renames albums. It knows nothing of
+//! uploads.
+//!
+//! `freshness` decides which listings are due, `listing` runs them, `pager` follows their pages,
+//! and `listing_handle` connects them with their readers. `names` is pure, and so is `pager`.
 
 mod albums;
 mod error;

@@ -1,4 +1,4 @@
-//! Makes albums, once each.
+//! Creates albums, and never two for one `mkdir`.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::api;
 use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumIntent};
 
-/// When `mkdir` looks for an album whose creation may have taken effect, one time after the other, before it asks again:
-/// Google may still be at it, and its lists may lag.
+/// Pauses between the lists in which `mkdir` looks for an album whose creation may have taken
+/// effect. Google may still be creating it, and its lists may lag.
 const SETTLE_PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
-/// How often `mkdir` asks Google for an album at the most.
+/// How often `mkdir` asks Google to create an album.
 const CREATE_ATTEMPTS: u32 = 4;
 
 impl Library {
-    /// Makes an album, or shows again one that was hidden. Settles earlier attempts whose outcome is not
-    /// known by listing, so that no second album of the title comes about.
+    /// Creates an album, or shows a hidden one again. If the outcome of an earlier attempt is
+    /// unknown, lists the albums first, so that no second album of this title is created.
     ///
-    /// Goes on when the caller has stopped waiting: whoever then asks for the same album waits for the
-    /// outcome, which a listing might not show yet.
+    /// Continues after the caller has stopped waiting. The next caller that asks for the same album
+    /// waits for the outcome, which a listing might not show yet.
     ///
     /// # Errors
-    /// The name is taken, the title is not one for Google, or Google could not be asked.
+    /// If the name is taken, Google does not accept the title, or a request fails.
     pub async fn mkdir(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
         let turn = self.making.clone().acquire_owned().await;
         let library = self.clone();
@@ -60,7 +60,7 @@ impl Library {
                     return Ok(dir);
                 }
                 Err(error) if error.may_have_happened() && attempt < CREATE_ATTEMPTS => {
-                    tracing::info!(title, %error, "the answer to making an album was lost: looking for the album");
+                    tracing::info!(title, %error, "the answer to creating an album was lost: looking for the album");
                     settled = false;
                 }
                 Err(error) => {
@@ -73,7 +73,7 @@ impl Library {
         }
     }
 
-    /// Looks for an album whose creation may have taken effect.
+    /// Whether a list of the albums shows an album whose creation may have taken effect.
     async fn found_by_listing(&self, dir: DirId) -> Result<bool, Error> {
         for pause in SETTLE_PAUSES {
             tokio::time::sleep(pause).await;
@@ -90,7 +90,7 @@ impl Library {
         Ok(false)
     }
 
-    /// The title of an album at this place.
+    /// The title of an album with this parent and name.
     pub(super) async fn title(&self, parent: DirId, name: &EntryName) -> Result<String, Error> {
         let last = std::str::from_utf8(name.as_bytes())
             .map_err(|_| Error::BadTitle("it is not UTF-8"))?

@@ -8,39 +8,39 @@ use crate::store::{self, TreeError};
 /// Why the library could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Google could not be asked, or refused.
+    /// A request to Google failed.
     #[error("asking Google failed")]
     Api(#[from] api::Error),
-    /// What is kept could not be read or written.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The name is taken, or the like.
+    /// The name is taken, or the tree forbids the change otherwise.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// A listing never ends.
+    /// A listing does not end.
     #[error("Google answered the same page again and again")]
     PagesRepeat,
-    /// The directory is only the parent of albums.
+    /// The directory is only a parent of albums.
     #[error("the directory is not an album")]
     NotAnAlbum,
-    /// Google takes titles of up to 500 characters, in Unicode.
+    /// Google accepts titles of up to 500 characters, in Unicode.
     #[error("Google does not take this as an album's title: {0}")]
     BadTitle(&'static str),
-    /// A listing that somebody else had started failed.
+    /// A listing failed that several callers wait for.
     #[error(transparent)]
     Shared(Arc<Error>),
-    /// Each album below a directory that moves costs a request.
+    /// Moving a directory costs a request for each album in it.
     #[error("there are {albums} albums in the directory; up to {max} are moved at once")]
     TooManyBelow {
-        /// So many there are.
+        /// Albums in the directory.
         albums: usize,
-        /// So many there may be.
+        /// The limit.
         max: u32,
     },
 }
 
 impl Error {
-    /// Whether Google says that there is no such thing.
+    /// Whether Google answered that the object does not exist.
     pub(super) fn is_not_found(&self) -> bool {
         match self {
             Self::Api(error) => error.is_not_found(),

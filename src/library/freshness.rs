@@ -1,4 +1,6 @@
-//! Lists again what is due when somebody looks at it.
+//! Starts the listings that are due when somebody accesses a directory.
+//!
+//! Functions here fail only if the database does.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,20 +9,19 @@ use super::state::Library;
 use crate::media::DirId;
 use crate::store::{self, Store};
 
-/// An album's items are listed again at this age even if Google reports no change in their number.
+/// At this age an album's items are listed again even if Google reports no change in their number.
 pub(super) const ITEMS_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// While only albums are looked into, the list of albums costs this share of what asking for them does.
+/// Bounds the cost of the list of albums while only single albums are accessed: it takes at most
+/// one request for so many requests for single albums.
 const LIST_SHARE: u32 = 20;
 
 impl Library {
-    /// Called when somebody looks at a directory: starts what listings are due, in the background.
+    /// Starts the listings of `dir` that are due, in the background. Every access to a directory
+    /// calls this.
     ///
-    /// Returns the listings whose outcome is not known yet and without which the directory cannot be
-    /// told; none if there is something to answer from.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Returns the running listings without which the directory's entries are not known: those that
+    /// have never been completed. The list is empty if the database can answer.
     pub fn refresh_if_due(&self, dir: DirId) -> Result<Vec<ListingHandle>, store::Error> {
         let now = self.now();
         let mut awaited = Vec::new();
@@ -52,8 +53,8 @@ impl Library {
         Ok(awaited)
     }
 
-    /// Has Google asked whether an album has changed: by itself, or by the list of all albums, which
-    /// also tells of new albums below it, if that costs no more or has not been done for long.
+    /// Asks Google whether an album has changed, by a request for this album or by the list of all
+    /// albums. The list also shows new albums; it is taken if it costs no more, or has grown old.
     fn check_for_changes(
         &self,
         dir: DirId,
@@ -78,11 +79,8 @@ impl Library {
         Ok(())
     }
 
-    /// For how long nobody need look whether the names in a directory are still at Google. If that is due, it is
-    /// looked at now: then they are good for as long as an answer is.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// How long the kernel may cache the names of a directory: until its next refresh is due. If
+    /// that is now, the refresh starts, and the names are valid for as long as its result will be.
     pub fn names_ttl(&self, dir: DirId) -> Result<Duration, store::Error> {
         let (refresh, now) = (self.config.refresh, self.now());
         let described_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {

@@ -1,4 +1,4 @@
-//! One listing at a time for each target, however many look at it; page by page into the store.
+//! Runs listings: at most one for each target, page by page into the store.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -16,14 +16,14 @@ use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
 impl Library {
-    /// Starts listing `target` again, for the next look: nobody waits for it.
+    /// Starts a listing of `target` that nobody waits for.
     pub(super) fn relist(&self, target: ListingTarget) {
         if !self.memory.failed_just_now(target) {
             self.start(target, Extent::All);
         }
     }
 
-    /// Starts listing `target`, or joins the listing that is running, and has it go as far as `extent` says.
+    /// Starts a listing of `target`, or joins the running one, and extends it to `extent`.
     pub(super) fn start(&self, target: ListingTarget, extent: Extent) -> ListingHandle {
         let (handle, driver) = self.listings.join(target, extent);
         if let Some(driver) = driver {
@@ -32,8 +32,8 @@ impl Library {
         handle
     }
 
-    /// Starts the first listing of `target`, or joins it if it is running; `None` if it has ended since whoever calls
-    /// found that there was none.
+    /// Starts the first listing of `target`, or joins it. Returns `None` if it has ended since the
+    /// caller found that there was none.
     ///
     /// # Errors
     /// If the database fails.
@@ -81,20 +81,20 @@ impl Library {
         if matches!(target, ListingTarget::Albums | ListingTarget::Album(_))
             && let Err(error) = self.follow_counts(target).await
         {
-            tracing::warn!(%error, "what was looked at could not be looked up");
+            tracing::warn!(%error, "cannot read which albums have changed");
         }
         driver.ended(outcome);
     }
 
-    /// The albums that were looked at are listed again if their counts say so.
+    /// Lists the albums again that were accessed meanwhile and whose counts do not match.
     async fn follow_counts(&self, told: ListingTarget) -> Result<(), Error> {
-        let looked_at = self.memory.take_looked_at(told);
+        let to_check = self.memory.take_to_check(told);
         let (refresh, now) = (self.config.refresh, self.now());
         let stale = self
             .store
             .run(move |store| {
                 let mut stale = Vec::new();
-                for dir in looked_at {
+                for dir in to_check {
                     let album = store.dir(dir)?.and_then(|dir| dir.album);
                     if album.is_some_and(|it| !it.is_fresh(ITEMS_AGE_MAX, refresh, now)) {
                         stale.push(dir);
@@ -107,7 +107,7 @@ impl Library {
         Ok(())
     }
 
-    /// Asks for one album: a single request, where the list of all takes one for each fifty.
+    /// Requests one album. The list of all albums takes a request for each fifty.
     async fn ask_for_album(&self, dir: DirId) -> Result<(), Error> {
         let now = self.now();
         let (remote, listing) = self
@@ -119,7 +119,7 @@ impl Library {
             .await?;
         let album = match self.client.get_album(&remote.ok_or(Error::NotAnAlbum)?).await {
             Ok(album) => album,
-            // It is for the list to say what is left.
+            // The list shows whether the album was deleted.
             Err(error) if error.is_album_missing() => {
                 self.start(ListingTarget::Albums, Extent::All);
                 return Ok(());
@@ -131,23 +131,24 @@ impl Library {
         Ok(())
     }
 
-    /// Lists the albums; `false` if the listing was given up on the way.
+    /// Lists the albums. Returns `false` if the listing was given up before its end.
     async fn list_albums(&self, driver: &mut ListingDriver) -> Result<bool, Error> {
         for last in [false, true] {
             let began = self.now();
-            let keep = |albums: Vec<Album>, listing| async move {
-                let keep = move |store: &Store| {
+            let store_page = |albums: Vec<Album>, listing| async move {
+                let write = move |store: &Store| {
                     let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
                     let latest = store.dir_cookies_to_come()?;
                     let is_fresh = store.albums_listed(&listed, listing, began)?;
                     Ok((PageKept { is_fresh, news: false }, latest))
                 };
-                self.store.run(keep).await
+                self.store.run(write).await
             };
-            let ask = |token: Option<PageToken>| async move {
+            let fetch = |token: Option<PageToken>| async move {
                 self.client.list_albums(token.as_ref()).await
             };
-            let Some((pass, pages)) = self.pass(began, last, driver, ask, keep).await? else {
+            let Some((pass, pages)) = self.pass(began, last, driver, fetch, store_page).await?
+            else {
                 return Ok(false);
             };
             let needs_confirmation = self
@@ -172,26 +173,27 @@ impl Library {
         Ok(true)
     }
 
-    /// Lists the items of an album; `false` if the listing was given up on the way.
+    /// Lists the items of an album. Returns `false` if the listing was given up before its end.
     async fn list_items(&self, dir: DirId, driver: &mut ListingDriver) -> Result<bool, Error> {
         let album = self.store.run(move |store| store.dir(dir)).await?;
         let album = album.and_then(|dir| dir.album?.remote).ok_or(Error::NotAnAlbum)?;
         for last in [false, true] {
-            let ask = |token: Option<PageToken>| {
+            let fetch = |token: Option<PageToken>| {
                 let album = &album;
                 async move { self.client.list_album_items(album, token.as_ref()).await }
             };
-            let keep = |items: Vec<MediaItem>, listing| {
+            let store_page = |items: Vec<MediaItem>, listing| {
                 self.base_urls.learn(&items);
                 async move {
-                    let keep = move |store: &Store| {
+                    let write = move |store: &Store| {
                         let latest = store.file_cookies_to_come(dir)?;
                         Ok((store.items_listed(dir, &listed_items(items), listing)?, latest))
                     };
-                    self.store.run(keep).await
+                    self.store.run(write).await
                 }
             };
-            let Some((pass, _)) = self.pass(self.now(), last, driver, ask, keep).await? else {
+            let Some((pass, _)) = self.pass(self.now(), last, driver, fetch, store_page).await?
+            else {
                 return Ok(false);
             };
             if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
@@ -202,29 +204,32 @@ impl Library {
         Ok(true)
     }
 
-    /// Goes through the pages of a listing once: `ask`s for each, and `keep`s it under the number of the listing. If
-    /// the page behind is wanted already, it is asked for while this one is kept. Returns the pass and its pages;
-    /// `None` if it was given up. The `last` pass goes to the end, whatever is wanted.
-    pub(super) async fn pass<T, Asked, Kept>(
+    /// Goes through the pages of a listing once. It requests each page with `fetch`, and writes it
+    /// to the store with `store_page`, under the number of the listing. If a reader wants the page
+    /// after it, that is requested at the same time.
+    ///
+    /// Returns the pass and its number of pages, or `None` if the listing was given up. The `last`
+    /// pass always goes to the end.
+    pub(super) async fn pass<T, Fetched, Stored>(
         &self,
         began: SystemTime,
         last: bool,
         driver: &mut ListingDriver,
-        ask: impl Fn(Option<PageToken>) -> Asked,
-        keep: impl Fn(Vec<T>, i64) -> Kept,
+        fetch: impl Fn(Option<PageToken>) -> Fetched,
+        store_page: impl Fn(Vec<T>, i64) -> Stored,
     ) -> Result<Option<(Pass, u32)>, Error>
     where
-        Asked: Future<Output = Result<Page<T>, api::Error>>,
-        Kept: Future<Output = store::Result<(PageKept, Range<i64>)>>,
+        Fetched: Future<Output = Result<Page<T>, api::Error>>,
+        Stored: Future<Output = store::Result<(PageKept, Range<i64>)>>,
     {
         let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let (mut pager, mut news, mut ahead) = (Pager::default(), false, None);
+        let (mut pager, mut news, mut prefetched) = (Pager::default(), false, None);
         loop {
-            let asked = match ahead.take() {
-                Some(asked) => asked,
-                None => ask(pager.token().cloned()).await,
+            let fetched = match prefetched.take() {
+                Some(page) => page,
+                None => fetch(pager.token().cloned()).await,
             };
-            let page = match asked {
+            let page = match fetched {
                 Ok(page) => page,
                 Err(error) => {
                     pager.refused(error)?;
@@ -234,16 +239,16 @@ impl Library {
             };
             let more = pager.advance(page.next)?;
             let is_wanted = more && (last || driver.is_page_after_next_wanted());
-            let next = OptionFuture::from(is_wanted.then(|| ask(pager.token().cloned())));
-            let kept = async {
-                let (kept, latest) = keep(page.items, listing).await?;
+            let next = OptionFuture::from(is_wanted.then(|| fetch(pager.token().cloned())));
+            let storing = async {
+                let (stored, latest) = store_page(page.items, listing).await?;
                 driver.page_stored(latest);
-                Ok::<_, Error>(kept)
+                Ok::<_, Error>(stored)
             };
-            let (kept, asked) = tokio::try_join!(kept, async { Ok(next.await) })?;
-            ahead = asked;
-            news |= kept.news;
-            pager.page_stored(kept.is_fresh)?;
+            let (stored, fetched) = tokio::try_join!(storing, async { Ok(next.await) })?;
+            prefetched = fetched;
+            news |= stored.news;
+            pager.page_stored(stored.is_fresh)?;
             if !more {
                 let one_page = pager.pages() == 1;
                 return Ok(Some((Pass { listing, began, news, one_page, last }, pager.pages())));

@@ -1,8 +1,9 @@
-//! Those who look, and the listing they look at: it goes as far as somebody wants, and no further.
+//! Connects a running listing with its readers: it goes as far as they want, and no further.
 //!
-//! A reader wants the page that it takes and the one behind it, so that the next page is fetched while this one is
-//! taken. Whoever has to know all of a directory wants all pages. When nobody wants more the listing pauses and keeps
-//! its place; when nobody has wanted more for a long time it is given up, and begins again with the next look.
+//! A reader wants the page that it is reading and the one after it, so that the next page is
+//! requested while this one is read. A caller that needs the whole directory wants all pages. When
+//! nobody wants more, the listing pauses and keeps its position. After a long pause it is given up,
+//! and the next access starts it from the first page.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,64 +18,65 @@ use super::error::Error;
 use crate::media::{DirId, View};
 use crate::store;
 
-/// For how long a listing in which nobody reads on keeps its place: page tokens and base URLs grow old, and what
-/// changes meanwhile is missed.
+/// How long a listing may pause. Page tokens and base URLs expire, and a paused listing misses
+/// changes.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 
-/// How many listings may pause at a time; a further one is given up at once.
+/// How many listings may pause at the same time. Further ones are given up at once.
 const PAUSED_MAX: usize = 64;
 
 /// More pages than any listing has.
 const ALL: u64 = u64::MAX;
 
-/// What can be listed.
+/// The object of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListingTarget {
-    /// All albums, and so the directories.
+    /// All albums, which are the directories.
     Albums,
-    /// One album: its title, and how many items it has.
+    /// One album: its title, and its number of items.
     Album(DirId),
     /// The items of one album.
     Items(DirId),
-    /// What a view shows.
+    /// The items of a view.
     View(View),
-    /// What a view lacks of what is known here: nobody else is asked.
+    /// Known items that a view does not show yet. This takes no request.
     Known(View),
 }
 
-/// How far a listing is.
+/// The progress of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct ListingProgress {
     /// Pages that are in the store.
     pub pages: u64,
-    /// Who reads on behind such a cookie is given the latest page, or waits for the next.
+    /// A reader at one of these cookies is reading the latest page, or waits for the next one.
     pub latest: Range<i64>,
-    /// Set when the listing has ended.
+    /// How the listing has ended, if it has.
     pub ended: Option<ListingEnd>,
 }
 
 /// How a listing has ended.
 #[derive(Clone, Debug)]
 pub enum ListingEnd {
-    /// Everything is in the store.
+    /// All pages are in the store.
     Complete,
-    /// Nobody has read on for long: whoever does begins another.
+    /// It paused too long. The next reader starts another one.
     GivenUp,
     /// It has failed.
     Failed(Arc<Error>),
 }
 
-/// Follows a running listing.
+/// A reader's side of a running listing.
 #[derive(Clone, Debug)]
 pub struct ListingHandle {
     progress: watch::Receiver<ListingProgress>,
-    /// Pages that were in the store at the look that this handle comes from.
+    /// Pages that were in the store when this handle was given out.
     seen: u64,
     wanted: Arc<watch::Sender<u64>>,
 }
 
 impl ListingHandle {
-    /// Somebody has read up to `cookie` and is given what is kept behind it; `found` says whether that is anything.
+    /// Records that a reader has read up to `cookie`, and whether the store had entries after it
+    /// (`found`).
     pub fn read(&self, cookie: i64, found: bool) {
         if !found {
             return self.read_on();
@@ -85,18 +87,18 @@ impl ListingHandle {
         }
     }
 
-    /// Somebody has read everything, and waits for the next page; the one behind it is wanted, too. One that has come
-    /// since the look is the next.
+    /// Records that a reader has read all entries. It wants the next page and the one after it. A
+    /// page that has come since this handle was given out is the next one.
     pub fn read_on(&self) {
         want(&self.wanted, self.seen + 2);
     }
 
-    /// Waits until there is more than at the look that this handle comes from.
+    /// Waits until there are more pages than when this handle was given out.
     ///
     /// # Errors
     /// If the listing fails.
     pub async fn progressed(&mut self) -> Result<(), Error> {
-        // Without a sender it has ended: the next look tells how.
+        // If the sender is gone, the listing has ended, and the next access shows how.
         let _ = self.progress.changed().await;
         match &self.progress.borrow().ended {
             Some(ListingEnd::Failed(error)) => Err(Error::Shared(error.clone())),
@@ -104,7 +106,8 @@ impl ListingHandle {
         }
     }
 
-    /// Has everything listed, and waits until it is; `false` if the listing was given up just before.
+    /// Wants all pages, and waits for them. Returns `false` if the listing was given up just
+    /// before.
     ///
     /// # Errors
     /// If the listing fails.
@@ -120,12 +123,12 @@ impl ListingHandle {
         }
     }
 
-    /// Has everything listed, and waits for nothing.
+    /// Wants all pages, without waiting for them.
     pub(super) fn finish(&self) {
         want(&self.wanted, ALL);
     }
 
-    /// The same, as of now.
+    /// A handle of the same listing, given out now.
     fn fresh(&self) -> Self {
         let mut handle = self.clone();
         handle.seen = handle.progress.borrow_and_update().pages;
@@ -141,7 +144,7 @@ fn want(wanted: &watch::Sender<u64>, pages: u64) {
     });
 }
 
-/// Waits until one of the listings has got further than when it was looked at.
+/// Waits until one of the listings has more pages than when its handle was given out.
 ///
 /// # Errors
 /// If that listing fails.
@@ -156,9 +159,9 @@ pub async fn any_progress(listings: Vec<ListingHandle>) -> Result<(), Error> {
     }
 }
 
-/// The listings that are running or pausing now, one for each target.
+/// The listings that are running or paused, at most one for each target.
 pub(super) struct Listings {
-    // Held for a look-up or a change of it, and while a listing is given up.
+    // Held for one access, and while a listing is given up.
     running: Mutex<HashMap<ListingTarget, ListingHandle>>,
     pauses: Semaphore,
     pause_max: Duration,
@@ -170,10 +173,10 @@ impl Default for Listings {
     }
 }
 
-/// Until where a listing is to go for those who begin or join it.
+/// How far a caller that starts or joins a listing wants it to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// The first page; readers say themselves what more they want.
+    /// To the first page. Its readers extend it.
     FirstPage,
     /// To the end.
     All,
@@ -189,12 +192,12 @@ impl Listings {
         self.running.lock().get(&target).map(ListingHandle::fresh)
     }
 
-    /// All there are.
+    /// All of them.
     pub(super) fn all(&self) -> Vec<ListingHandle> {
         self.running.lock().values().map(ListingHandle::fresh).collect()
     }
 
-    /// Joins the listing of `target`; if there is none, its driver is returned for who is to run it.
+    /// Joins the listing of `target`. If there is none, begins one, and returns its driver too.
     pub(super) fn join(
         self: &Arc<Self>,
         target: ListingTarget,
@@ -216,21 +219,22 @@ impl Listings {
         (handle, Some(ListingDriver { listings: self.clone(), target, progress, wanted }))
     }
 
-    /// Another listing of `target` is to begin, since what this one has seen is older than what is asked for. One
-    /// that runs to its end is returned: it is to be waited for. Any other goes on only as long as somebody follows
-    /// it who has done so before.
+    /// Makes way for a new listing of `target`, since the running one may have missed changes.
+    ///
+    /// A listing that will run to its end is returned: the caller waits for it. Any other one goes
+    /// on only while the handles exist that were given out before.
     pub(super) fn supersede(&self, target: ListingTarget) -> Option<ListingHandle> {
         let mut running = self.running.lock();
         if running.get(&target).is_some_and(|it| *it.wanted.borrow() == ALL) {
             return running.get(&target).cloned();
         }
-        // With its last handle goes the sender of what is wanted.
+        // The last handle drops the sender of `wanted`, which ends the listing.
         running.remove(&target);
         None
     }
 }
 
-/// Held by whoever runs a listing: says when to go on, and tells the handles.
+/// The running side of a listing: it tells the readers of pages, and waits until they want more.
 pub(super) struct ListingDriver {
     listings: Arc<Listings>,
     target: ListingTarget,
@@ -239,7 +243,7 @@ pub(super) struct ListingDriver {
 }
 
 impl ListingDriver {
-    /// A page is in the store; see [`ListingProgress::latest`].
+    /// Records that a page is in the store, whose readers are at the cookies `latest`.
     pub(super) fn page_stored(&self, latest: Range<i64>) {
         self.progress.send_modify(|progress| {
             progress.pages += 1;
@@ -247,17 +251,17 @@ impl ListingDriver {
         });
     }
 
-    /// Everything is in the store, once: whoever waits can go on, though the listing does.
+    /// Records that all entries have been stored once. Readers need not wait for the second pass.
     pub(super) fn all_stored(&self) {
         self.page_stored(0..0);
     }
 
-    /// Whether the page behind the one that comes next is wanted already.
+    /// Whether a reader already wants the page after the next one.
     pub(super) fn is_page_after_next_wanted(&self) -> bool {
         *self.wanted.borrow() > self.progress.borrow().pages + 1
     }
 
-    /// Waits until somebody wants another page; `false` if the listing has been given up.
+    /// Waits until a reader wants another page. Returns `false` if the listing has been given up.
     pub(super) async fn more(&mut self) -> bool {
         let pages = self.progress.borrow().pages;
         if self.wanted.has_changed().is_err() {
@@ -272,12 +276,12 @@ impl ListingDriver {
                 tokio::time::timeout(self.listings.pause_max, wanted).await.map(|it| it.is_ok());
             match waited {
                 Ok(true) => return true,
-                // Nobody follows it any more: it is superseded.
+                // It was superseded, and its last handle is gone.
                 Ok(false) => return self.give_up(),
                 Err(_) => {}
             }
         }
-        // Nobody may join between the last look at what is wanted and the end.
+        // With the lock held, nobody can join between the last check of `wanted` and the end.
         let listings = self.listings.clone();
         let mut running = listings.running.lock();
         if *self.wanted.borrow() > pages {
@@ -287,7 +291,7 @@ impl ListingDriver {
         self.give_up()
     }
 
-    /// Takes the listing out of the list, unless another is there by now.
+    /// Removes the listing from the table, unless another has taken its place.
     fn leave(&self, running: &mut HashMap<ListingTarget, ListingHandle>) {
         let own = self.progress.subscribe();
         if running.get(&self.target).is_some_and(|it| it.progress.same_channel(&own)) {
@@ -300,7 +304,7 @@ impl ListingDriver {
         false
     }
 
-    /// The listing has ended otherwise than by being given up.
+    /// Ends the listing, complete or with an error.
     pub(super) fn ended(self, outcome: Result<(), Error>) {
         self.leave(&mut self.listings.running.lock());
         let ended = outcome
@@ -321,35 +325,35 @@ mod tests {
         (handle, driver.unwrap())
     }
 
-    /// Whether the listing goes on by itself.
+    /// Whether a reader wants another page.
     async fn goes_on(driver: &mut ListingDriver) -> bool {
         let soon = Duration::from_millis(1);
         tokio::time::timeout(soon, driver.more()).await.is_ok_and(|more| more)
     }
 
     #[tokio::test]
-    async fn a_listing_is_a_page_ahead_of_who_reads_furthest() {
+    async fn a_listing_is_a_page_ahead_of_its_furthest_reader() {
         let listings = Arc::new(Listings::new(1, LONG));
         let (handle, mut driver) = begun(&listings);
         assert!(!driver.is_page_after_next_wanted());
         handle.read(0, false);
         assert!(
             driver.is_page_after_next_wanted(),
-            "so that it is asked for while the first is kept"
+            "so that it is requested while the first is stored"
         );
         driver.page_stored(0..i64::MAX);
         assert!(!driver.is_page_after_next_wanted());
-        assert!(goes_on(&mut driver).await, "the page behind the one that is waited for");
+        assert!(goes_on(&mut driver).await, "the page after the awaited one");
         driver.page_stored(100..i64::MAX);
         handle.read(50, true);
-        assert!(!goes_on(&mut driver).await, "the first page has not been taken yet");
+        assert!(!goes_on(&mut driver).await, "nobody has read the first page yet");
         let (other, none) = listings.join(TRIP, Extent::FirstPage);
         assert!(none.is_none());
         other.read(100, true);
         assert!(goes_on(&mut driver).await);
         driver.page_stored(200..i64::MAX);
         handle.read(60, true);
-        assert!(!goes_on(&mut driver).await, "one behind the other changes nothing");
+        assert!(!goes_on(&mut driver).await, "a slower reader changes nothing");
         handle.finish();
         for _ in 0..10 {
             driver.page_stored(200..i64::MAX);
@@ -358,25 +362,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_that_comes_behind_a_look_is_the_one_that_was_waited_for() {
+    async fn a_page_stored_after_a_handle_was_given_out_is_the_next_page() {
         let listings = Arc::new(Listings::new(1, LONG));
         let (handle, mut driver) = begun(&listings);
         driver.page_stored(0..i64::MAX);
         handle.read(0, false);
-        assert!(goes_on(&mut driver).await, "the page behind it");
+        assert!(goes_on(&mut driver).await, "the page after it");
         driver.page_stored(100..i64::MAX);
         assert!(!goes_on(&mut driver).await);
     }
 
     #[tokio::test]
-    async fn who_waits_learns_of_pages_and_of_the_end() {
+    async fn waiting_readers_notice_pages_and_the_end() {
         let listings = Arc::new(Listings::new(1, LONG));
         let (mut handle, driver) = begun(&listings);
         driver.page_stored(0..i64::MAX);
         handle.progressed().await.unwrap();
         let mut late = listings.get(TRIP).unwrap();
         let soon = Duration::from_millis(1);
-        assert!(tokio::time::timeout(soon, late.progressed()).await.is_err(), "it has seen that");
+        assert!(
+            tokio::time::timeout(soon, late.progressed()).await.is_err(),
+            "it was given out after that page"
+        );
         driver.ended(Err(Error::PagesRepeat));
         late.progressed().await.unwrap_err();
         handle.complete().await.unwrap_err();
@@ -385,7 +392,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listing_that_nobody_reads_is_given_up_and_another_can_begin() {
-        // After its time, and at once if too many pause already.
+        // After its maximum, and at once if too many are paused.
         for (paused_max, pause_max) in [(1, Duration::ZERO), (0, LONG)] {
             let listings = Arc::new(Listings::new(paused_max, pause_max));
             let (mut handle, mut driver) = begun(&listings);

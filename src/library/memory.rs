@@ -1,4 +1,4 @@
-//! What is remembered of listings while the program runs: failures, and which albums to look at.
+//! State of listings that need not outlive the process: failures, and pending checks of albums.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -10,19 +10,19 @@ use parking_lot::Mutex;
 use super::listing_handle::ListingTarget;
 use crate::media::DirId;
 
-/// A listing that failed is not begun again before this time unless somebody needs it.
+/// After a failure, a listing that nobody waits for is not started again for this time.
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// How many failures are remembered.
 const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// What is remembered of listings while the program runs.
+/// See the module.
 pub(super) struct Memory {
-    // Each held for a look-up or an insert, and never two.
+    // Each is held for one access, and no two at the same time.
     failed: Mutex<LruCache<ListingTarget, Instant>>,
-    // Albums that were looked at while it is being asked whether they have changed.
-    looked_at: Mutex<HashSet<DirId>>,
-    // Since when which albums were asked for one by one.
+    // Albums that were accessed while a request asks whether they have changed.
+    to_check: Mutex<HashSet<DirId>>,
+    // The albums that were requested one by one, and since when.
     asked: Mutex<(Option<SystemTime>, HashSet<DirId>)>,
 }
 
@@ -30,20 +30,20 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             failed: Mutex::new(LruCache::new(FAILURES_MAX)),
-            looked_at: Mutex::default(),
+            to_check: Mutex::default(),
             asked: Mutex::default(),
         }
     }
 }
 
 impl Memory {
-    /// The items of an album are to be looked at once it is known whether they have changed.
+    /// Has an album's items listed if the running request finds that they have changed.
     pub(super) fn check_after(&self, dir: DirId) {
-        self.looked_at.lock().insert(dir);
+        self.to_check.lock().insert(dir);
     }
 
-    /// Whether an album may be asked for by itself: as many as the list of all has pages, in the time
-    /// for which an answer holds. Whoever looks at more albums than that gets the list.
+    /// Whether an album may be requested by itself. In each `period`, at most `max` albums may,
+    /// which is as many as the list of all albums has pages; for more of them the list is cheaper.
     pub(super) fn may_ask(&self, dir: DirId, max: u32, period: Duration, now: SystemTime) -> bool {
         let (since, asked) = &mut *self.asked.lock();
         if !since.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < period)) {
@@ -61,23 +61,23 @@ impl Memory {
         self.failed.lock().peek(&target).is_some_and(|at| at.elapsed() < PAUSE)
     }
 
-    /// A listing has failed.
+    /// Records that a listing has failed.
     pub(super) fn failed(&self, target: ListingTarget) {
         self.failed.lock().put(target, Instant::now());
     }
 
-    /// Takes the albums that were looked at while `target` was being listed.
-    pub(super) fn take_looked_at(&self, target: ListingTarget) -> Vec<DirId> {
+    /// Takes the albums that were accessed while `target` was being listed.
+    pub(super) fn take_to_check(&self, target: ListingTarget) -> Vec<DirId> {
         match target {
-            ListingTarget::Albums => self.looked_at.lock().drain().collect(),
+            ListingTarget::Albums => self.to_check.lock().drain().collect(),
             ListingTarget::View(_) | ListingTarget::Known(_) => Vec::new(),
             ListingTarget::Album(dir) | ListingTarget::Items(dir) => {
-                self.looked_at.lock().remove(&dir).then_some(dir).into_iter().collect()
+                self.to_check.lock().remove(&dir).then_some(dir).into_iter().collect()
             }
         }
     }
 
-    /// No failure counts any more.
+    /// Forgets all failures.
     pub(super) fn clear_failures(&self) {
         self.failed.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! Moving directories: noted here in one step, then told to Google title by title.
+//! Moves directories: in the database in one step, then at Google title by title.
 
 use super::error::Error;
 use super::state::Library;
@@ -6,20 +6,21 @@ use crate::api::{self, Advice};
 use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumRename, Child, Store};
 
-/// Most albums that are moved at once: each costs a request, and the caller waits for them.
+/// How many albums can be moved at once. Each costs a request, and the caller waits for all.
 const MOVED_MAX: u32 = 200;
 
-const TOLD_LATER: &str = "an album was moved here; Google is told its new title later";
+const RENAMED_LATER: &str = "an album was moved here; its new title will be sent to Google later";
 
 impl Library {
     /// Moves an album, or a directory of albums, with all albums in it.
     ///
-    /// If Google refuses the first new title, or cannot be reached, nothing has changed. Once it has taken one, the
-    /// move stands, and what is left of it is done in the background, also after a crash.
-    /// Goes on when the caller has stopped waiting.
+    /// If Google refuses the first new title, or cannot be reached, nothing changes. Once it has
+    /// accepted one, the move stands. The other titles are sent in the background, also after a
+    /// crash. Continues after the caller has stopped waiting.
     ///
     /// # Errors
-    /// The place is taken, the titles are not for Google, there are too many, or Google could not be asked.
+    /// If the new name is taken, Google does not accept a title, there are too many albums, or a
+    /// request fails.
     pub async fn move_dir(&self, dir: DirId, parent: DirId, name: EntryName) -> Result<(), Error> {
         let turn = self.making.clone().acquire_owned().await;
         let library = self.clone();
@@ -38,7 +39,7 @@ impl Library {
         name: EntryName,
     ) -> Result<(), Error> {
         self.complete(parent).await?;
-        // Whether an album in the new place is empty is for Google to say.
+        // Only Google knows whether an album of the new name is empty.
         let target = name.clone();
         let in_the_way = self.store.run(move |store| store.child(parent, &target)).await?;
         if let Some(Child::Dir(other)) = in_the_way {
@@ -63,7 +64,7 @@ impl Library {
             match self.client.rename_album(&first.album, &first.title).await {
                 Ok(_) => self.rename_sent(first.clone()).await?,
                 Err(error) if error.may_have_happened() => {
-                    tracing::warn!(title = first.title, %error, "{TOLD_LATER}");
+                    tracing::warn!(title = first.title, %error, "{RENAMED_LATER}");
                 }
                 Err(error) => {
                     self.store.run(move |store| store.move_undone(&moved, &old)).await?;
@@ -74,7 +75,7 @@ impl Library {
         Ok(self.send_album_renames(retitles.cloned().collect()).await?)
     }
 
-    /// Tells Google the titles that are still to be told, in the background.
+    /// Sends pending titles to Google, in the background.
     pub(super) fn send_album_renames_later(&self) {
         let Ok(turn) = self.making.clone().try_acquire_owned() else { return };
         let library = self.clone();
@@ -86,24 +87,24 @@ impl Library {
             };
             if let Err(error) = outcome {
                 let error = &error as &(dyn std::error::Error + 'static);
-                tracing::warn!(error, "{TOLD_LATER}");
+                tracing::warn!(error, "{RENAMED_LATER}");
             }
             drop(turn);
         });
     }
 
-    /// Tells Google titles; stops where it cannot be told now.
+    /// Sends titles to Google, until a request fails that may succeed later.
     async fn send_album_renames(&self, todo: Vec<AlbumRename>) -> Result<(), store::Error> {
-        for retitle in todo {
-            match self.client.rename_album(&retitle.album, &retitle.title).await {
-                Ok(_) => self.rename_sent(retitle).await?,
-                // One that is gone, say, must not hold up the others for ever.
+        for rename in todo {
+            match self.client.rename_album(&rename.album, &rename.title).await {
+                Ok(_) => self.rename_sent(rename).await?,
+                // Such a title, of a deleted album for example, must not block the others.
                 Err(error) if matches!(error.advice(), Advice::GiveUp) => {
-                    tracing::warn!(title = retitle.title, %error, "Google does not take the new title of an album");
-                    self.store.run(move |store| store.album_rename_refused(&retitle)).await?;
+                    tracing::warn!(title = rename.title, %error, "Google refuses the new title of an album");
+                    self.store.run(move |store| store.album_rename_refused(&rename)).await?;
                 }
                 Err(error) => {
-                    tracing::warn!(title = retitle.title, %error, "{TOLD_LATER}");
+                    tracing::warn!(title = rename.title, %error, "{RENAMED_LATER}");
                     return Ok(());
                 }
             }
@@ -116,7 +117,7 @@ impl Library {
     }
 }
 
-/// How many components the titles of albums directly in a directory's place have.
+/// The depth of a directory below the root, which is the number of components of its title.
 fn depth(store: &Store, mut dir: DirId) -> Result<usize, store::Error> {
     let mut depth = 0;
     while dir != DirId::ROOT {
@@ -126,7 +127,7 @@ fn depth(store: &Store, mut dir: DirId) -> Result<usize, store::Error> {
     Ok(depth)
 }
 
-/// The titles that albums get when the first `depth` components of theirs become `title`. Pure.
+/// The titles of albums after the first `depth` components of the `old` ones become `title`. Pure.
 fn new_titles(
     old: &[(DirId, String)],
     title: &str,
@@ -156,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_below_keeps_its_end() {
+    fn titles_below_keep_their_end() {
         let old = [(DirId(2), "A/B".into()), (DirId(3), "A/B/C/D".into())];
         let new = new_titles(&old, "X", 2).unwrap();
         assert_eq!(new, [(DirId(2), "X".into()), (DirId(3), "X/C/D".into())]);
     }
 
     #[test]
-    fn no_title_is_cut_and_no_move_is_endless() {
+    fn no_title_is_truncated_and_the_number_of_albums_is_limited() {
         let deep = [(DirId(2), "A".into()), (DirId(3), format!("A/{}", "b".repeat(498)))];
         assert!(matches!(new_titles(&deep, "CC", 1), Err(Error::BadTitle(_))));
         let many: Vec<_> = (0..201).map(|at| (DirId(at), format!("A/{at}"))).collect();

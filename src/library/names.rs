@@ -1,14 +1,14 @@
-//! From Google's titles and file names to names of directory entries: clean, fitting, distinct. Pure.
+//! Makes names of directory entries from Google's titles and file names. Pure.
 //!
-//! The rules are stable: they look at the item itself, never at the order of a listing.
+//! The result depends only on the item itself, never on the order of a listing.
 
 use crate::media::{AlbumId, EntryName, MediaId};
 
-/// The directory at the root that is ours; no album may have its name.
+/// The control directory at the mount's root. No album may have this name.
 pub const CONTROL_DIR: &str = ".gphotos";
 
-/// Whether file managers keep a trash in a directory of this name, at the root of a filesystem: freedesktop.org's Trash
-/// specification.
+/// Whether this is the name of a trash directory at the root of a filesystem, by freedesktop.org's
+/// Trash specification.
 pub fn is_trash(name: &EntryName) -> bool {
     let uid = match name.as_bytes().strip_prefix(b".Trash") {
         None => return false,
@@ -18,10 +18,10 @@ pub fn is_trash(name: &EntryName) -> bool {
     uid.is_some_and(|uid| !uid.is_empty() && uid.iter().all(u8::is_ascii_digit))
 }
 
-/// How much of an id makes a clashing name distinct.
+/// How much of an id is appended to a name that is taken.
 const ID_SUFFIX_CHARS: usize = 8;
 
-/// The names an item may get, best first: its own, its own with a part of the id, with all of it.
+/// The names that an item may get, best first: its own, then with a part of its id, then with all.
 pub fn for_item(filename: &str, mime: &str, id: &MediaId) -> Vec<EntryName> {
     let last = filename.rsplit('/').next().unwrap_or_default();
     let clean = clean(last);
@@ -35,7 +35,7 @@ pub fn for_item(filename: &str, mime: &str, id: &MediaId) -> Vec<EntryName> {
     distinct(&stem, &extension, &id)
 }
 
-/// The names for each component of an album's title; the last component gets alternatives.
+/// The names for each component of an album's title. The last component has alternatives.
 pub fn for_album(title: &str, id: &AlbumId) -> Vec<Vec<EntryName>> {
     let id = clean_id(id.as_str());
     let mut components: Vec<String> = title.split('/').map(clean).collect();
@@ -66,7 +66,7 @@ fn distinct(stem: &str, extension: &str, id: &str) -> Vec<EntryName> {
     suffixes.iter().filter_map(|suffix| fit(stem, suffix, extension)).collect()
 }
 
-/// Puts the parts together, cutting the stem so that the whole fits.
+/// Joins the parts, and truncates the stem so that the name fits.
 fn fit(stem: &str, suffix: &str, extension: &str) -> Option<EntryName> {
     let room = EntryName::MAX_BYTES.checked_sub(suffix.len() + extension.len())?;
     let mut end = room.min(stem.len());
@@ -76,12 +76,12 @@ fn fit(stem: &str, suffix: &str, extension: &str) -> Option<EntryName> {
     EntryName::new(format!("{}{suffix}{extension}", &stem[..end])).ok()
 }
 
-/// Replaces what cannot stand in a name or would confuse a terminal.
+/// Replaces characters that names cannot contain, or that would confuse a terminal.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == '/' { '_' } else { c }).collect()
 }
 
-/// Ids come from the network: keep only what an id is made of.
+/// Keeps only the characters of which ids consist: they come from the network.
 fn clean_id(id: &str) -> String {
     let clean: String = id
         .chars()
@@ -99,7 +99,7 @@ fn is_reserved(name: &str) -> bool {
     matches!(name, "" | "." | "..")
 }
 
-/// Splits off an extension, dot included, if it is short enough to be one.
+/// Splits off an extension with its dot, if it is short enough.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= 16 => name.split_at(at),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clash_is_told_apart_by_the_id() {
+    fn a_taken_name_gets_the_id_as_suffix() {
         let names = for_item("x.jpg", "", &MediaId::new("ABdUxB-id_0123456789"));
         let names: Vec<_> = names.iter().map(EntryName::to_string).collect();
         assert_eq!(names, ["x.jpg", "x 23456789.jpg", "x ABdUxB-id_0123456789.jpg"]);
@@ -189,7 +189,7 @@ mod tests {
         fn names_stay_in_their_directory(
             text in "(\\PC|[\\x00-\\x1f./]|\\.\\./|\u{1f3d6}){0,400}",
             mime in "image/(jpeg|png)|",
-            // An id that is no longer than its suffix has but one name to offer.
+            // For an id that is no longer than the suffix, both alternatives are equal.
             id in "[A-Za-z0-9_-]{9,200}",
         ) {
             let mut all = for_album(&text, &AlbumId::new(id.clone()));
@@ -202,21 +202,21 @@ mod tests {
                     prop_assert!(!bytes.iter().any(|byte| *byte == b'/' || *byte < 0x20));
                     prop_assert!(std::str::from_utf8(bytes).is_ok());
                 }
-                // Each is another: what clashes with one does not clash with the next.
+                // All differ, so a name that is taken has an alternative.
                 let different: std::collections::HashSet<_> = names.iter().collect();
                 prop_assert_eq!(different.len(), names.len());
             }
         }
 
         #[test]
-        fn an_entry_name_is_what_a_directory_can_hold(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn entry_names_are_those_that_a_directory_can_hold(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let fits = (1..=255).contains(&bytes.len())
                 && bytes != b"." && bytes != b".." && !bytes.contains(&b'/') && !bytes.contains(&0);
             prop_assert_eq!(EntryName::new(bytes).is_ok(), fits);
         }
 
         #[test]
-        fn whatever_the_network_says_there_are_names(filename in ".*", mime in ".*", id in ".*") {
+        fn any_input_has_names(filename in ".*", mime in ".*", id in ".*") {
             let names = for_item(&filename, &mime, &MediaId::new(id.clone()));
             prop_assert!(!names.is_empty());
             for names in for_album(&filename, &AlbumId::new(id)) {

@@ -1,43 +1,45 @@
-//! The way through the pages of one listing (reference §7.2). Pure.
+//! Follows the pages of one listing (reference §7.2). Pure.
 //!
-//! Only the absence of a token ends it. Pages may be short, empty, overlap or repeat; a token may be refused in the
-//! middle, and then the way begins again, once; and a way that leads in a circle ends with an error.
+//! Only a page without a token is the last. Pages may be short or empty, and they may overlap.
+//! Google may refuse a token in the middle; then the pager starts again, once. A circle of pages is
+//! an error.
 
 use super::error::Error;
 use crate::api;
 use crate::media::PageToken;
 
-/// So many pages in a row without anything new are a circle, too, that tokens do not show. Google has been seen to
-/// give eighty empty ones.
+/// So many consecutive pages without new items are an error too: a circle whose tokens differ.
+/// Google has been seen to send eighty empty pages.
 const EMPTY_PAGES_MAX: u32 = 200;
 
-/// Where a listing is.
+/// The position in a listing.
 #[derive(Debug, Default)]
 pub(super) struct Pager {
     token: Option<PageToken>,
     pages: u32,
     empty_pages: u32,
     has_restarted: bool,
-    /// Brent's way to notice a circle: one token is remembered, and from time to time a later one instead.
+    /// For Brent's algorithm, which detects circles: a token that is replaced at doubling
+    /// distances.
     remembered: Option<PageToken>,
     remember_at: u32,
 }
 
 impl Pager {
-    /// The token of the page to ask for; `None` for the first.
+    /// The token of the page to request; `None` for the first.
     pub(super) fn token(&self) -> Option<&PageToken> {
         self.token.as_ref()
     }
 
-    /// Pages since the beginning.
+    /// Pages received so far.
     pub(super) fn pages(&self) -> u32 {
         self.pages
     }
 
-    /// A page has come, with the token of the `next`. `false` if it was the last.
+    /// Records a received page and the token of the `next`. Returns `false` if it was the last.
     ///
     /// # Errors
-    /// If the pages lead in a circle.
+    /// If the pages form a circle.
     pub(super) fn advance(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
         self.pages += 1;
         if next.is_some() && (next == self.token || next == self.remembered) {
@@ -51,10 +53,11 @@ impl Pager {
         Ok(self.token.is_some())
     }
 
-    /// The page is known by now: `is_fresh` says whether it had what no page had before.
+    /// Records that the page is in the store. `is_fresh` says whether it had anything that no
+    /// earlier page had.
     ///
     /// # Errors
-    /// If the pages lead in a circle.
+    /// If the pages form a circle.
     pub(super) fn page_stored(&mut self, is_fresh: bool) -> Result<(), Error> {
         self.empty_pages = if is_fresh { 0 } else { self.empty_pages + 1 };
         if self.token.is_some() && self.empty_pages >= EMPTY_PAGES_MAX {
@@ -63,15 +66,15 @@ impl Pager {
         Ok(())
     }
 
-    /// A page was refused. If that can be for its token, which may be too old, the way begins again.
+    /// Records that Google refused a page. Starts again if an outdated token may be the reason.
     ///
     /// # Errors
-    /// The error, if beginning again would not help.
+    /// The error, if starting again would not help.
     pub(super) fn refused(&mut self, error: api::Error) -> Result<(), Error> {
         if self.token.is_none() || self.has_restarted || !error.is_invalid_request() {
             return Err(error.into());
         }
-        tracing::info!(%error, "a page token was refused: the listing begins again");
+        tracing::info!(%error, "Google refused a page token: listing from the start again");
         *self = Self { has_restarted: true, ..Self::default() };
         Ok(())
     }
@@ -98,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_absence_of_a_token_is_the_end() {
+    fn only_a_page_without_a_token_is_the_last() {
         let mut pager = Pager::default();
         for page in 0..300 {
             assert!(pager.advance(token(page.to_string())).unwrap());
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_of_any_length_are_noticed() {
+    fn circles_of_any_length_are_detected() {
         for (lead, length) in [(0, 1), (0, 2), (3, 1), (3, 7), (50, 64), (7, 200)] {
             let mut pager = Pager::default();
             let circle = (0..).map(|at| if at < lead { at } else { lead + (at - lead) % length });
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn many_empty_pages_are_no_circle_but_they_cannot_go_on_for_ever() {
+    fn many_empty_pages_are_no_error_but_their_number_is_limited() {
         let mut pager = Pager::default();
         let mut advance = |page: u32, is_fresh| {
             pager.advance(token(page.to_string()))?;
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_forgiven_once() {
+    fn a_refused_token_restarts_the_listing_once() {
         let mut pager = Pager::default();
         assert!(pager.refused(refusal(400)).is_err(), "there was no token to refuse");
         pager.advance(token("a")).unwrap();

@@ -1,4 +1,4 @@
-//! Lists again, now, and waits for the end.
+//! Lists directories now, whatever their age, and waits for the end.
 
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -8,11 +8,11 @@ use super::refreshes::Refreshing;
 use super::state::Library;
 use crate::media::DirId;
 
-/// How many albums are listed at a time when all below a directory are.
+/// How many albums of a directory are listed at the same time.
 const REFRESH_AT_A_TIME: usize = 8;
 
 impl Library {
-    /// Waits until everything that `refresh_if_due` would wait for is complete.
+    /// Waits until all entries of a directory are known.
     ///
     /// # Errors
     /// If a listing fails.
@@ -31,13 +31,15 @@ impl Library {
         }
     }
 
-    /// Lists a directory again, now: the albums, and the items of `dir` if it is an album, and of each album below
-    /// it of which something has been shown. That costs the pages of those albums, whatever their numbers of items
-    /// say: who asks for this by hand does not believe what is known, and a number does not tell that one item has
-    /// taken another's place. Albums that nobody has looked into cost nothing.
+    /// Lists the albums, and the items of all albums at or below `dir` that have been listed
+    /// before.
+    ///
+    /// This takes a request for each page of those albums, even where the number of items is
+    /// unchanged: the number does not show that one item has replaced another. Albums that nobody
+    /// has accessed cost nothing.
     ///
     /// # Errors
-    /// If a listing fails. What was not reached by then is listed again when it is next looked at.
+    /// If a listing fails. The remaining albums are listed at their next access.
     pub async fn refresh(&self, dir: DirId) -> Result<(), Error> {
         self.memory.clear_failures();
         self.relist_now(ListingTarget::Albums).await?;
@@ -54,12 +56,13 @@ impl Library {
             .await
     }
 
-    /// How far the refreshes are that are under way; `None` if there are none.
+    /// The progress of the running refreshes; `None` if there are none.
     pub fn refreshing(&self) -> Option<Refreshing> {
         self.refreshes.now()
     }
 
-    /// An album that has been deleted at Google stays while files in it are only here, and has nothing to list.
+    /// An album that was deleted at Google stays while it has files that are not uploaded. There is
+    /// nothing to list then.
     async fn relist_items_now(&self, dir: DirId) -> Result<(), Error> {
         match self.relist_now(ListingTarget::Items(dir)).await {
             Err(error) if error.is_not_found() => Ok(()),
@@ -67,10 +70,11 @@ impl Library {
         }
     }
 
-    /// A listing that is running may have begun before what the caller wants to see.
+    /// Begins a new listing: a running one may have begun before the changes that the caller
+    /// expects.
     pub(super) async fn relist_now(&self, target: ListingTarget) -> Result<(), Error> {
         if let Some(running) = self.listings.supersede(target) {
-            // Its outcome does not matter: the next one's does.
+            // Only the next one's outcome matters.
             let _ = running.complete().await;
         }
         self.start(target, Extent::All).complete().await?;

@@ -1,33 +1,33 @@
-//! How far the refreshes are that are under way, for those who wait for them.
+//! The progress of running refreshes, for `status.json`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// All refreshes that are under way, taken together.
+/// The sum of all running refreshes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refreshing {
-    /// Albums that they list again.
+    /// Albums to list again.
     pub albums: u64,
-    /// Of those, the ones that have been.
+    /// How many of them have been listed.
     pub listed: u64,
 }
 
-/// See the module.
+/// All running refreshes.
 #[derive(Default)]
 pub(super) struct Refreshes {
-    // Held to look or to count.
+    // Held for one access.
     sum: Mutex<Refreshing>,
 }
 
 impl Refreshes {
-    /// What there is to tell; `None` if no album is being listed again.
+    /// The sum; `None` if no album is being listed again.
     pub(super) fn now(&self) -> Option<Refreshing> {
         Some(*self.sum.lock()).filter(|sum| sum.albums > 0)
     }
 
-    /// A refresh goes on to the items of so many albums. It is under way until the value is dropped.
+    /// Begins a refresh of this many albums. It lasts until the value is dropped.
     pub(super) fn begin(self: &Arc<Self>, albums: usize) -> Refresh {
         let albums = albums as u64;
         self.sum.lock().albums += albums;
@@ -35,7 +35,7 @@ impl Refreshes {
     }
 }
 
-/// One of them.
+/// A running refresh.
 pub(super) struct Refresh {
     all: Arc<Refreshes>,
     albums: u64,
@@ -43,7 +43,7 @@ pub(super) struct Refresh {
 }
 
 impl Refresh {
-    /// One more album has been listed.
+    /// Counts an album that has been listed.
     pub(super) fn listed(&self) {
         self.listed.fetch_add(1, Ordering::Relaxed);
         self.all.sum.lock().listed += 1;

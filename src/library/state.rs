@@ -1,4 +1,4 @@
-//! The library: its parts, and what all of its operations share.
+//! The library: its parts, configuration and clock.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,16 +12,16 @@ use super::refreshes::Refreshes;
 use crate::api::{self, BaseUrls};
 use crate::store::Store;
 
-/// What the library needs to know.
+/// The configuration of the library.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The list of albums is looked at again after this time.
+    /// Directories are refreshed at an access after this time.
     pub refresh: Duration,
-    /// What the age of listings is measured with.
+    /// Measures the age of listings.
     pub clock: Clock,
 }
 
-/// Tells the time.
+/// A clock. Tests replace it.
 #[derive(Clone)]
 pub struct Clock(pub Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// What is there. Cheap to clone.
+/// The albums and items of an account. Cheap to clone.
 #[derive(Clone)]
 pub struct Library {
     pub(super) config: Config,
@@ -48,12 +48,12 @@ pub struct Library {
     pub(super) listings: Arc<Listings>,
     pub(super) memory: Arc<Memory>,
     pub(super) refreshes: Arc<Refreshes>,
-    /// The turn of whoever makes an album.
+    /// Held while an album is created or renamed.
     pub(super) making: Arc<Semaphore>,
 }
 
 impl Library {
-    /// Puts the parts together; asks nobody anything.
+    /// Connects the parts. Sends no request.
     pub fn new(
         config: Config,
         store: Store,
@@ -66,12 +66,12 @@ impl Library {
         Self { config, store, client, runtime, base_urls, listings, memory, refreshes, making }
     }
 
-    /// The listings that run or pause now.
+    /// The listings that are running or paused.
     pub fn running(&self) -> Vec<ListingHandle> {
         self.listings.all()
     }
 
-    /// The time by which ages are told.
+    /// The current time of the configured clock.
     pub(super) fn now(&self) -> SystemTime {
         (self.config.clock.0)()
     }

@@ -1,7 +1,8 @@
-//! The views by date: Google's list of all items, and its searches by date, page by page into the store.
+//! Lists the views by date: all items, and Google's searches by date, page by page into the store.
 //!
-//! Which periods there are is found by asking for the latest items, then for the latest of those before the period of
-//! the last one, and so on: a request for each period at most, and never more than the list of all items would take.
+//! To find the periods that have items, it requests the latest items, then the latest ones before
+//! the period of the oldest of those, and so on. This takes at most a request for each period, and
+//! never more than the list of all items.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,16 +19,17 @@ use crate::api::DateFilter;
 use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
 use crate::store::{self, NotViewed, PageKept, Pass, Store};
 
-/// Google knows the years 1 to 9999.
+/// Google accepts the years 1 to 9999.
 const FIRST_DAY: Date = Date::constant(1, 1, 1);
 const LAST_DAY: Date = Date::constant(9999, 12, 31);
 
-/// How many items that are known here are put into a view at a time.
+/// How many known items one transaction adds to a view.
 const CHUNK: u32 = 1000;
 
 impl Library {
-    /// Called when somebody looks at a view: as [`Library::refresh_if_due`]. A view is listed again at an age of as many times
-    /// `--refresh` as it takes requests, so that looking at it costs the same however large it is, or after a day.
+    /// As [`Library::refresh_if_due`], for a view. A view is due at an age of `--refresh` for each
+    /// request that its listing takes, and after a day at the latest. So its size does not matter
+    /// for the number of requests in an hour.
     ///
     /// # Errors
     /// If the database fails.
@@ -51,11 +53,11 @@ impl Library {
         Ok(awaited)
     }
 
-    /// Puts into a view what is known to belong there and has come since somebody looked into it.
+    /// Adds to a view the known items that have arrived since its last access.
     pub(super) async fn show_known(&self, view: View) -> Result<(), Error> {
         let show = move |store: &Store| {
             while store.show_arrived(view, names_of, CHUNK)? {}
-            // Arrivals are all there is to show, unless a listing was cut off behind its end.
+            // More is missing only if the process ended between a listing and its catch-up.
             if store.view(view)?.behind { catch_up(store, view) } else { Ok(()) }
         };
         Ok(self.store.run(show).await?)
@@ -70,8 +72,9 @@ impl Library {
         self.relist_now(ListingTarget::View(view)).await
     }
 
-    /// Lists a view; `false` if the listing was given up on the way. What a pass through several pages misses is gone
-    /// only if another one, made at once, misses it, too.
+    /// Lists a view. Returns `false` if the listing was given up before its end. An item that a
+    /// pass through several pages misses is removed only if a second pass, made at once, misses it
+    /// too.
     pub(super) async fn list_view(
         &self,
         view: View,
@@ -99,34 +102,34 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes the items of a view into the store. Returns as [`Library::pass`] does.
+    /// Writes the items of a view to the store. Returns as [`Library::pass`] does.
     async fn list_viewed(
         &self,
         view: View,
         last: bool,
         driver: &mut ListingDriver,
     ) -> Result<Option<(Pass, u32)>, Error> {
-        let ask = |token: Option<PageToken>| async move {
+        let fetch = |token: Option<PageToken>| async move {
             match view {
                 View::Of(period) => self.client.search_items(dates(period), token.as_ref()).await,
                 _ => self.client.list_items(token.as_ref()).await,
             }
         };
-        let keep = |items: Vec<MediaItem>, listing| {
+        let store_page = |items: Vec<MediaItem>, listing| {
             self.base_urls.learn(&items);
             async move {
-                let keep = move |store: &Store| {
+                let write = move |store: &Store| {
                     let latest = store.last_view_cookie(view)?..i64::MAX;
                     let is_fresh = store.view_listed(view, &listed_items(items), listing)?;
                     Ok((PageKept { is_fresh, news: false }, latest))
                 };
-                self.store.run(keep).await
+                self.store.run(write).await
             }
         };
-        self.pass(self.now(), last, driver, ask, keep).await
+        self.pass(self.now(), last, driver, fetch, store_page).await
     }
 
-    /// Makes items of all periods known. Returns as [`Library::pass`] does.
+    /// Writes an item of each period to the store. Returns as [`Library::pass`] does.
     async fn list_periods(
         &self,
         span: Span,
@@ -142,7 +145,7 @@ impl Library {
             self.base_urls.learn(&items);
             let oldest = items.iter().filter_map(|item| item.creation_time).min();
             self.store.run(move |store| store.items_seen(&items)).await?;
-            // Whoever reads on may be given some of these.
+            // Readers at any cookie may get some of these.
             driver.page_stored(0..i64::MAX);
             match oldest.and_then(|oldest| day_before(span, oldest, until)) {
                 Some(before) if !is_end => until = before,
@@ -158,8 +161,8 @@ impl Library {
         }
     }
 
-    /// The latest items taken until the end of a day, whether these are all, and how many requests that took: pages
-    /// may be empty and still not the last (reference §7.2).
+    /// The latest items created up to a day, whether there are no earlier ones, and the number of
+    /// requests: a page may be empty without being the last (reference §7.2).
     async fn latest_until(&self, last: Date) -> Result<(Vec<MediaItem>, bool, u32), Error> {
         let mut pager = Pager::default();
         loop {
@@ -178,8 +181,8 @@ impl Library {
     }
 }
 
-/// The day before the period in which an item was created, and in any case before `last`: Google may go by the
-/// local time of the item.
+/// The day before the period in which an item was created. It is always before `last`, because
+/// Google may use the local time of the item.
 fn day_before(span: Span, created: SystemTime, last: Date) -> Option<Date> {
     let first = Period::at(span, created)?.first_day();
     first.min(last).yesterday().ok().filter(|day| *day >= FIRST_DAY)
@@ -194,7 +197,7 @@ fn dates(period: Period) -> DateFilter {
     }
 }
 
-/// Puts into a view all that is known to belong there.
+/// Adds to a view all known items that belong there.
 fn catch_up(store: &Store, view: View) -> store::Result<()> {
     let mut last = None;
     loop {
