@@ -1,8 +1,13 @@
-//! What is going: takes files as they are closed and sees them become items, each exactly once.
+//! The upload pipeline: takes files when they are closed, and makes an item of each of them,
+//! exactly once.
 //!
-//! [`Pipeline`] is the half that the kernel's requests meet: it spools, seals and waits. It never touches
-//! the network. The other half is one task, [`worker`], which reads off the tables what there is to do. The
-//! database is the queue, so nothing here grows with it, and recovery is to look at the tables.
+//! It has two halves. [`Pipeline`] serves the kernel's requests: it spools, seals and waits, and
+//! never touches the network. The other half is one task, [`worker`], which reads from the tables
+//! what there is to do. The database is the queue, so nothing in memory grows with it, and recovery
+//! reads the tables as well.
+//!
+//! Between them stand the drafts (`draft.rs`, `drafts.rs`, `sealing.rs`): one for each file that is
+//! being written or uploaded, with all facts about it that end with the process.
 
 pub mod accept;
 mod batch;

@@ -1,5 +1,5 @@
-//! What is open: one [`OpenFile`] for each file however many descriptors it has, so that all of them
-//! see the same bytes and sealing one version cannot race with writing the next.
+//! What is open: one [`OpenFile`] for each file however many descriptors it has, so that all of
+//! them see the same bytes and sealing one version cannot race with writing the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub enum Bytes {
 pub struct Item {
     /// Reads it. `None` until the first read of an item that is not here.
     pub reader: Option<Reader>,
-    /// The size that the kernel was given for readers. Until the last close nothing of another size is read.
+    /// The size that the kernel was given for readers. Until the last close nothing of another size
+    /// is read.
     pub reported: Option<u64>,
 }
 
@@ -39,7 +40,8 @@ pub struct Item {
 pub struct OpenFile {
     /// Which.
     pub file: FileId,
-    /// Held for reading while bytes are read or written, for writing while a version is sealed or begun.
+    /// Held for reading while bytes are read or written, for writing while a version is sealed or
+    /// begun.
     pub bytes: RwLock<Bytes>,
 }
 
@@ -83,8 +85,8 @@ impl Handles {
         }
     }
 
-    /// Opens a file. `bytes` finds its bytes if nobody has it open yet; that may take the disk's time, and other
-    /// files do not wait for it.
+    /// Opens a file. `bytes` finds its bytes if nobody has it open yet; that may take the disk's
+    /// time, and other files do not wait for it.
     ///
     /// # Errors
     /// Those of `bytes`.

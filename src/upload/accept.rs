@@ -1,11 +1,11 @@
-//! What may go to Google: names that stand for half-written files, types, sizes.
+//! What Google takes: types and sizes; and which names mark a file as temporary.
 //!
 //! Pure. The types and limits are those of reference §8; content decides, and the extension only
 //! where content cannot.
 
 use crate::media::{EntryName, MediaKind};
 
-/// How much of a file's beginning [`sniff`] wants to see.
+/// [`sniff`] looks at this many bytes from the beginning.
 pub const HEAD_BYTES: usize = 4096;
 
 /// Google's limit for photos: 200 MB.
@@ -13,7 +13,7 @@ pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
 /// Google's limit for videos: 20 GB.
 const VIDEO_BYTES_MAX: u64 = 20_000_000_000;
 
-/// What tools append to a name while the file is not complete.
+/// Suffixes that tools give to the name of a file that is not complete.
 const TEMPORARY_SUFFIXES: [&str; 13] = [
     ".part",
     ".partial",
@@ -30,7 +30,8 @@ const TEMPORARY_SUFFIXES: [&str; 13] = [
     "_exiftool_tmp",
 ];
 
-/// Whether tools use such a name for a file that is not complete: it stays here until it is renamed.
+/// Whether a name marks a file as temporary, because tools use such names for files that are not
+/// complete. A temporary file stays here until it is renamed.
 ///
 /// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and `.DS_Store`.
 pub fn is_temporary_name(name: &EntryName) -> bool {
@@ -58,8 +59,8 @@ impl Accepted {
     }
 }
 
-/// The most bytes Google takes of whatever begins so, as far as that can be told: of what may be a video, the
-/// most it takes of any file.
+/// The most bytes Google takes of a file that begins so. For a beginning that may be a video's this
+/// is the limit for videos.
 pub fn bytes_max(head: &[u8]) -> u64 {
     match mime_of_content(head).map(MediaKind::of_mime) {
         Some(MediaKind::Photo) => PHOTO_BYTES_MAX,
@@ -67,7 +68,7 @@ pub fn bytes_max(head: &[u8]) -> u64 {
     }
 }
 
-/// Tells the type by the first [`HEAD_BYTES`] and, where they say nothing, by the name.
+/// Finds the type from the first [`HEAD_BYTES`], or from the name if they do not show it.
 ///
 /// # Errors
 /// Why Google would not take it, for the user.
@@ -105,7 +106,7 @@ fn mime_of_content(head: &[u8]) -> Option<&'static str> {
         {
             return Some("video/quicktime");
         }
-        // "BM" alone begins many a text: the reserved bytes must be zero as well.
+        // Texts may begin with "BM" as well, so the reserved bytes must be zero.
         [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => return Some("image/bmp"),
         [b'B', b'M', ..] => return None,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => return Some("image/gif"),
@@ -118,13 +119,14 @@ fn mime_of_content(head: &[u8]) -> Option<&'static str> {
         _ if head.starts_with(b"FOVb") => return Some("image/x-sigma-x3f"),
         _ if head.starts_with(b"\0MRM") => return Some("image/x-minolta-mrw"),
         _ if head.starts_with(b"II\x1a\0\0\0HEAPCCDR") => return Some("image/x-canon-crw"),
-        // Plain transport streams have packets of 188 bytes, those of camcorders a time stamp before each.
+        // Plain transport streams have packets of 188 bytes, those of camcorders a time stamp
+        // before each.
         _ if is_transport_stream(head, 0, 188) || is_transport_stream(head, 4, 192) => {
             return Some("video/mp2t");
         }
         _ => {}
     }
-    // The rest is left to the library, as far as Google takes what it finds.
+    // The library knows the other types; Google takes these of them.
     let found = infer::get(head)?.mime_type();
     [
         "image/jpeg",
@@ -141,7 +143,7 @@ fn mime_of_content(head: &[u8]) -> Option<&'static str> {
     .find(|accepted| *accepted == found)
 }
 
-/// The ISO base media family: the major brand says what it is, else the compatible ones.
+/// The ISO base media family: the major brand decides, or else the compatible ones.
 fn mime_of_brands(head: &[u8]) -> Option<&'static str> {
     let length =
         head.get(..4).and_then(|it| it.try_into().ok()).map_or(0, u32::from_be_bytes) as usize;
@@ -197,11 +199,11 @@ fn camcorder_mime(extension: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether the beginning reads as text: then no extension makes a photo of it.
+/// Whether the beginning is text. A text is no photo, whatever its extension.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // A character cut in two by the end of the head is no proof against it.
+        // The end of the head may cut a character in two.
         Err(err) if err.error_len().is_none() => {
             std::str::from_utf8(&head[..err.valid_up_to()]).unwrap_or_default()
         }
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_half_written_files_are_temporary() {
+    fn names_of_files_that_are_not_complete_are_temporary() {
         for temporary in [
             ".hidden.jpg",
             "a.jpg.part",
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_google_does_not_take_is_refused_with_a_reason() {
+    fn what_google_does_not_take_is_rejected_with_a_reason() {
         for (head, file) in [
             (&b"hello, world\n"[..], "notes.txt"),
             (b"just text", "fake.mts"),

@@ -20,13 +20,14 @@ pub(super) fn classify(stat: &SpoolStat, name: &EntryName) -> Result<Accepted, S
     Ok(accepted)
 }
 
-/// Whether a file of this name stays here: the name marks it as temporary, or the directory is only here.
+/// Whether a file of this name stays here: the name marks it as temporary, or the directory is only
+/// here.
 pub(super) fn stays_here(store: &Store, dir: DirId, name: &EntryName) -> store::Result<bool> {
     Ok(accept::is_temporary_name(name) || store.dir(dir)?.is_some_and(|it| it.local))
 }
 
-/// Whether a copy of a local file would be uploaded under this name, in these directories of an album. A file that
-/// is empty, or temporary by its name or theirs, stays here.
+/// Whether a copy of a local file would be uploaded under this name, in these directories of an
+/// album. A file that is empty, or temporary by its name or theirs, stays here.
 ///
 /// # Errors
 /// [`SealError::Unsupported`] and [`SealError::TooLarge`] if it would be rejected.

@@ -12,10 +12,11 @@ use super::trouble::{Trouble, TroubleKind};
 use crate::media::FileId;
 use crate::store::{self, UploadState};
 
-/// How long a close waits while Google cannot be reached, or does not answer to the point.
+/// A close gives up when Google has not been reached for this long, or has only answered with
+/// errors.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why a file could not be seen to arrive.
+/// Why a commit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// It is under `.gphotos/failed` now.
@@ -38,9 +39,9 @@ impl From<store::Error> for CommitError {
 }
 
 impl Pipeline {
-    /// The last writing descriptor, as far as can be told, is being closed, and its close shall return when
-    /// Google has made an item of the file. The upload begins at once: [`Pipeline::release`] comes later, or,
-    /// where there are copies of the descriptor, perhaps not for long. Returns early if a writer comes.
+    /// Waits until Google has made an item of the file. To be called when no writer is active any
+    /// more. The upload begins at once: [`Pipeline::release`] comes later, and much later if there
+    /// are copies of the descriptor. Returns early if a writer comes.
     ///
     /// # Errors
     /// See [`CommitError`]. May be dropped at any time; the upload goes on.
@@ -63,7 +64,7 @@ impl Pipeline {
             }
             let trouble = shared.trouble.lock().clone();
             let deadline = match &trouble {
-                // Google has said how long it takes.
+                // Google has announced how long this lasts.
                 Some(trouble) if trouble.kind == TroubleKind::Throttled => {
                     Instant::now() + PATIENCE
                 }
@@ -87,8 +88,8 @@ impl Pipeline {
     }
 }
 
-/// Whether it will not be over before somebody does something, or a day has gone, and is not being looked at
-/// again just now.
+/// Whether it lasts until somebody acts, or until the next day, and the worker is not trying again
+/// just now.
 fn is_long(trouble: &Trouble) -> bool {
     let such = trouble.waits_for_a_person() || trouble.kind == TroubleKind::Quota;
     such && trouble.until > SystemTime::now()
@@ -99,7 +100,8 @@ fn is_on_its_way(state: Option<UploadState>) -> bool {
 }
 
 impl Shared {
-    /// The upload need not wait until the writers have gone. That says nothing of a file that was rejected before.
+    /// The upload need not wait until the writers have gone. Does nothing for a file that was
+    /// rejected before.
     pub(super) fn begin_commit(&self, file: FileId) -> store::Result<()> {
         if is_on_its_way(self.store.upload_state(file)?)
             && let Some(draft) = self.drafts.find(file)

@@ -6,31 +6,32 @@ use std::time::Duration;
 
 use crate::media::{ContentHash, FileId};
 
-/// How long the end of the program lets calls that are under way answer.
+/// At the end of the program, calls under way have this long to answer.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Makes bytes, which have this hash, available to readers once Google has them for certain: link or copy them, or take
-/// them away. The spool file is deleted afterwards if it is still there. Blocking; the path may be missing after a crash.
+/// Moves the bytes of an item, which have this hash, from the spool file to the content cache. It
+/// may copy them instead: the caller deletes the spool file afterwards. Blocking; after a crash the
+/// path may be missing.
 pub type Keep = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
 
-/// What the pipeline needs to be told.
+/// The settings of the pipeline.
 #[derive(Clone)]
 pub struct Config {
-    /// Most files that are uploaded at the same time; at least 1. How many there are follows from whether the
-    /// batches are full and the line is.
+    /// Upper bound of files that are uploaded at the same time; at least 1. The concurrency limit
+    /// adapts below it.
     pub uploads: usize,
-    /// Where the bytes lie until Google has them.
+    /// The directory of the spool files.
     pub spool_dir: PathBuf,
-    /// How many bytes may lie there.
+    /// How many bytes the spool may use.
     pub spool_max: u64,
-    /// How long to wait for company before a batch that is not full is sent, counted from the last
-    /// file that joined it. Nothing is waited for while somebody waits for the batch.
+    /// The batch window: a batch that is not full waits this long for more files, counted from the
+    /// last file that joined it. A batch that somebody waits for does not wait.
     pub linger: Duration,
-    /// The first wait after a failure; doubles with each further one, with full jitter.
+    /// The first wait after a failure. It doubles with each further one, with full jitter.
     pub retry_base: Duration,
     /// The longest wait between two attempts.
     pub retry_max: Duration,
-    /// Given the bytes of files that have arrived.
+    /// Moves the bytes of files that have arrived to the content cache.
     pub keep: Keep,
 }
 
@@ -50,7 +51,7 @@ impl Config {
 }
 
 impl Config {
-    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    /// With every wait divided by `pace`, which is at least 1. Only for tests against an emulator.
     pub fn paced(self, pace: u32) -> Self {
         Self {
             linger: self.linger / pace,

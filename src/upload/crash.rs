@@ -1,8 +1,8 @@
-//! Named points between two durable steps where a test can have the process die.
+//! Named points between two durable steps, at which a test can kill the process.
 //!
-//! Without the feature `crash-points` they are nothing. With it, the environment variable
-//! `GPHOTOSFS_CRASH_AT` names the one at which the process aborts, as if killed; with `:N` behind the name,
-//! when it comes there for the N-th time.
+//! Without the feature `crash-points` they do nothing. With it, the environment variable
+//! `GPHOTOSFS_CRASH_AT` names the point at which the process aborts. `NAME:N` aborts when the
+//! process comes there for the N-th time.
 
 /// The bytes are on disk, the journal does not know.
 pub const SEAL_AFTER_SYNC: &str = "seal-after-sync";
@@ -20,11 +20,11 @@ pub const UPLOAD_AFTER_TOKEN: &str = "upload-after-token";
 pub const CREATE_BEFORE_CALL: &str = "create-before-call";
 /// Google has answered, the journal does not know.
 pub const CREATE_AFTER_CALL: &str = "create-after-call";
-/// The journal knows the items, they were not seen again.
+/// The journal knows the items, they are not confirmed.
 pub const CREATE_AFTER_SETTLE: &str = "create-after-settle";
-/// An item was seen again, the bytes lie in the spool still.
+/// An item is confirmed, the bytes still lie in the spool.
 pub const CONFIRM_AFTER_LOOK: &str = "confirm-after-look";
-/// The reader has the bytes, the journal still has the row.
+/// The cache has the bytes, the journal still has the row.
 pub const CONFIRM_AFTER_KEEP: &str = "confirm-after-keep";
 /// The row is gone, the spool file is not.
 pub const CONFIRM_AFTER_JOURNAL: &str = "confirm-after-journal";
@@ -33,7 +33,7 @@ pub const MEMBERS_BEFORE_CALL: &str = "members-before-call";
 /// Google has changed memberships, the journal does not know.
 pub const MEMBERS_AFTER_CALL: &str = "members-after-call";
 
-/// All of them, for tests that go through them one by one.
+/// All points, for tests that go through them one by one.
 pub const ALL: [&str; 14] = [
     SEAL_AFTER_SYNC,
     SEAL_AFTER_JOURNAL,
@@ -51,7 +51,7 @@ pub const ALL: [&str; 14] = [
     MEMBERS_AFTER_CALL,
 ];
 
-/// Dies here if the test has asked for it.
+/// Aborts the process if the test has named this point.
 #[cfg(feature = "crash-points")]
 #[allow(clippy::disallowed_methods)] // A switch for tests is no setting.
 pub(super) fn point(name: &str) {
@@ -64,6 +64,6 @@ pub(super) fn point(name: &str) {
     }
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(feature = "crash-points"))]
 pub(super) fn point(_name: &str) {}

@@ -1,8 +1,9 @@
 //! One file that is being written, or whose bytes are on their way to Google.
 //!
-//! OWNERSHIP. The journal row (`uploads.state`) is the durable truth about the bytes. A [`Draft`] owns the facts
-//! that end with the process: the writers, the phase, a write error, an upload under way. A transition changes
-//! the row first and the draft then, under [`Drafts::lock`](super::drafts::Drafts::lock).
+//! OWNERSHIP. The journal row (`uploads.state`) is the durable truth about the bytes. A [`Draft`]
+//! owns the facts that end with the process: the writers, the phase, a write error, an upload under
+//! way. A transition changes the row first and the draft then, under
+//! [`Drafts::lock`](super::drafts::Drafts::lock).
 //!
 //! ```text
 //!              seal                   begin_upload
@@ -13,8 +14,9 @@
 //!    └──────────── unseal ────────────────────┘
 //! ```
 //!
-//! The mutex of a draft is held for a look only. A transition that takes the disk's time sets `locked` and
-//! releases the mutex; other transitions wait for it, and no write is granted meanwhile.
+//! The mutex of a draft is held for a look only. A transition that takes the disk's time sets
+//! `locked` and releases the mutex; other transitions wait for it, and no write is granted
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +35,8 @@ pub enum Phase {
     /// Nothing is being written, and the row says how far the bytes are. A write must unseal first.
     #[default]
     Sealed,
-    /// Google does not take this version, or a write failed. It goes to the failed files with its last writer.
+    /// Google does not take this version, or a write failed. It goes to the failed files with its
+    /// last writer.
     Rejected(Rejection),
     /// The bytes are being uploaded.
     InFlight(InFlight),
@@ -72,7 +75,8 @@ impl InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct WriterId(pub(super) u64);
 
-/// Whether a writer has been closed since it last wrote. A copy of its descriptor may be open still.
+/// Whether a writer has been closed since it last wrote. A copy of its descriptor may be open
+/// still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
     Active,
@@ -90,13 +94,14 @@ pub(super) struct Draft {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// The error number of a write that failed. It belongs to the bytes: only emptying the file clears it.
+    /// The error number of a write that failed. It belongs to the bytes: only emptying the file
+    /// clears it.
     write_error: Option<i32>,
     writers: BTreeMap<WriterId, Activity>,
     /// How many writes wait for room in the spool.
     blocked: u32,
-    /// `--commit close`: as far as can be told nobody writes any more, so the upload need not wait for the
-    /// last writer to go.
+    /// `--commit close`: as far as can be told nobody writes any more, so the upload need not wait
+    /// for the last writer to go.
     closing: bool,
     /// The last writer has gone, but disk or database failed: the worker settles the file later.
     unsettled: bool,
@@ -161,7 +166,8 @@ impl Draft {
         state.open > 0 || !state.writers.is_empty()
     }
 
-    /// Whether closing it would make an upload: it has writers, and none of their writes waits for room.
+    /// Whether closing it would make an upload: it has writers, and none of their writes waits for
+    /// room.
     pub(super) fn may_be_closed(&self) -> bool {
         let state = self.state.lock();
         !state.writers.is_empty() && state.blocked == 0

@@ -1,7 +1,8 @@
-//! The table of drafts: one [`Draft`] for each file that is open, or whose bytes are being uploaded.
+//! The table of drafts: one [`Draft`] for each file that is open, or whose bytes are being
+//! uploaded.
 //!
-//! Lock order: the table, then a draft's mutex. Both are held for a look only. A [`LockedDraft`] is taken with
-//! neither held; the store and the spool are used while it is.
+//! Lock order: the table, then a draft's mutex. Both are held for a look only. A [`LockedDraft`] is
+//! taken with neither held; the store and the spool are used while it is.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,8 +100,8 @@ impl Drafts {
         upload
     }
 
-    /// An upload has ended. If it succeeded its bytes count as uploaded from now on, in one step. Returns whether the
-    /// version is current: `false` if a writer has superseded it.
+    /// An upload has ended. If it succeeded its bytes count as uploaded from now on, in one step.
+    /// Returns whether the version is current: `false` if a writer has superseded it.
     pub(super) fn end_upload(&self, file: FileId, succeeded: bool) -> bool {
         let mut table = self.table.lock();
         let sent = table.drafts.get(&file).and_then(|draft| draft.end_upload());
@@ -153,7 +154,8 @@ impl Drafts {
         self.files(Draft::is_unsettled)
     }
 
-    /// Whether closing some file would make an upload, which makes room in the spool when it has arrived.
+    /// Whether closing some file would make an upload, which makes room in the spool when it has
+    /// arrived.
     pub(super) fn any_may_be_closed(&self) -> bool {
         self.table.lock().drafts.values().any(|draft| draft.may_be_closed())
     }
@@ -180,8 +182,8 @@ impl Drafts {
     }
 }
 
-/// A draft whose transitions belong to the holder: nobody else seals, unseals or removes the file meanwhile, and no
-/// write is granted.
+/// A draft whose transitions belong to the holder: nobody else seals, unseals or removes the file
+/// meanwhile, and no write is granted.
 pub(super) struct LockedDraft {
     drafts: Drafts,
     draft: Arc<Draft>,
@@ -231,8 +233,8 @@ impl Writer {
         may == Some(true)
     }
 
-    /// It, or a copy of its descriptor, has been closed. Returns whether another writer of the file has not been closed
-    /// since it last wrote.
+    /// It, or a copy of its descriptor, has been closed. Returns whether another writer of the file
+    /// has not been closed since it last wrote.
     pub fn closed(&self) -> bool {
         let others = self.with(|draft, id| {
             draft.writer_closed(id);
@@ -247,7 +249,8 @@ impl Writer {
         matches!(phase, Some(Phase::Writing | Phase::Rejected(_)))
     }
 
-    /// A write failed, with this error number: what lies in the spool is not what the writer meant, and is not uploaded.
+    /// A write failed, with this error number: what lies in the spool is not what the writer meant,
+    /// and is not uploaded.
     pub fn write_failed(&self, errno: i32) {
         self.with(|draft, _| draft.write_failed(errno));
     }

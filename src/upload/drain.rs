@@ -35,12 +35,13 @@ fn were_rejected(count: u64) -> String {
 }
 
 impl Pipeline {
-    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time. It waits for an
-    /// outage and for the daily quota, because both end by themselves.
+    /// Waits until everything in `scope` that is closed has arrived. May be dropped at any time. It
+    /// waits for an outage and for the daily quota, because both end by themselves.
     ///
     /// # Errors
-    /// [`DrainError::Failed`] if a file in `scope` was rejected, now or earlier. [`DrainError::HeldUp`] if nothing
-    /// goes on before somebody logs in again or makes room at Google; the worker tries once more first.
+    /// [`DrainError::Failed`] if a file in `scope` was rejected, now or earlier.
+    /// [`DrainError::HeldUp`] if nothing goes on before somebody logs in again or makes room at
+    /// Google; the worker tries once more first.
     pub async fn drain(&self, scope: SyncScope) -> Result<(), DrainError> {
         let shared = &self.shared;
         let _waiter = Waiter::new(shared);
@@ -66,7 +67,8 @@ impl Pipeline {
             }
         }
         let rejected = shared.drafts.rejected();
-        // In this order: a file that goes from the first to the second meanwhile is counted twice, not never.
+        // In this order: a file that goes from the first to the second meanwhile is counted twice,
+        // not never.
         let failed = move |store: &Store| {
             Ok(store.open_count(scope, &rejected)? + store.failed_count(scope)?)
         };

@@ -10,7 +10,8 @@ pub enum SealError {
     /// Google would not take it. The bytes go to the failed files when the last writer has gone.
     #[error("{0}")]
     Unsupported(String),
-    /// It is larger than Google takes. The bytes go to the failed files when the last writer has gone.
+    /// It is larger than Google takes. The bytes go to the failed files when the last writer has
+    /// gone.
     #[error("the file has {size} bytes, Google Photos takes {max}")]
     TooLarge {
         /// In bytes.
@@ -21,8 +22,8 @@ pub enum SealError {
     /// The disk that holds spool and database is full.
     #[error("no space is left for the spool")]
     NoSpace(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A write failed, so this is not what the writer meant. The bytes go to the failed files when the last writer
-    /// has gone.
+    /// A write failed, so this is not what the writer meant. The bytes go to the failed files when
+    /// the last writer has gone.
     #[error("not all of it could be written: {0}")]
     Incomplete(io::Error),
     /// The spool file cannot be read or synced.

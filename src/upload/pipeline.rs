@@ -30,7 +30,8 @@ impl Pipeline {
         &self.shared.drafts
     }
 
-    /// Whether a file of this name stays here: the name marks it as temporary, or the directory is only here.
+    /// Whether a file of this name stays here: the name marks it as temporary, or the directory is
+    /// only here.
     ///
     /// # Errors
     /// If the database fails.
@@ -38,7 +39,8 @@ impl Pipeline {
         stays_here(&self.shared.store, dir, name)
     }
 
-    /// Removes a file that nobody names any more, unless somebody has it open: then the last close removes it.
+    /// Removes a file that nobody names any more, unless somebody has it open: then the last close
+    /// removes it.
     ///
     /// # Errors
     /// If the database fails.
@@ -56,7 +58,8 @@ impl Pipeline {
         self.shared.stir();
     }
 
-    /// Whether Google would refuse to put items into albums and to take them out, as far as is known.
+    /// Whether Google would refuse to put items into albums and to take them out, as far as is
+    /// known.
     pub fn lacks_edit(&self) -> bool {
         self.shared.lacks_edit()
     }

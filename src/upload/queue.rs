@@ -24,7 +24,8 @@ pub struct Queue {
     pub gone: Gone,
     /// How fast it goes.
     pub rate: Rate,
-    /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it up.
+    /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it
+    /// up.
     pub time_left: Option<Duration>,
     /// What keeps the whole queue from moving, if something does.
     pub trouble: Option<Trouble>,

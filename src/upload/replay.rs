@@ -1,10 +1,12 @@
-//! The start: the journal and the spool are put in order after whatever ended the last run.
+//! The replay at the start: it brings journal and spool into agreement, however the last run ended.
 //!
-//! Sealed, uploaded and creating files need nothing: the worker reads them off the tables like any
-//! others. What is left are files that were being written or renamed, and spool files that the journal does not know.
+//! Sealed, uploaded and creating files need nothing: the worker finds them in the tables. The
+//! replay handles files that were being written or renamed, and spool files that the journal does
+//! not know.
 //!
-//! The database may be an older copy that was put back. Then the spool may hold bytes that came later, under the number
-//! of a file that the database takes for something else; so none are let go that are not what it says.
+//! The database may be an older copy that somebody has put back. Then a spool file may hold bytes
+//! that the database takes for those of another version. So the replay compares bytes before it
+//! deletes them.
 
 use std::io;
 use std::path::Path;
@@ -13,13 +15,13 @@ use super::accept::is_temporary_name;
 use super::draft::Rejection;
 use super::errors::Error;
 use super::shared::Shared;
-use super::spool::Found;
+use super::spool::SpoolEntry;
 use crate::media::FileId;
 use crate::store::{Reopened, SealedFacts};
 
 /// Why a file that was being written is under `.gphotos/failed`.
 const INTERRUPTED: &str = "it was still being written when gphotosfs stopped";
-/// Why bytes that came after the database was copied are there.
+/// Why bytes that are newer than the database are there.
 const LATER: &str =
     "the database knows nothing of these bytes: an older copy of it seems to have been put back";
 
@@ -39,10 +41,11 @@ pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     sweep(shared)
 }
 
-/// A copy that was put aside belongs to the version that was split off, if it came to that.
+/// A copy that a write has put aside becomes the bytes of the old version, if the journal knows of
+/// the fork.
 fn settle_versions(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
-        let Found::Version(file) = found else { continue };
+        let SpoolEntry::Version(file) = found else { continue };
         let old = shared.store.replaced_by(file)?;
         let needed = match old {
             Some(old) => {
@@ -58,7 +61,7 @@ fn settle_versions(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that was being written: nothing was promised, but nothing is thrown away.
+/// A file that was being written. No close has promised anything, but its bytes are kept.
 fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     let draft = shared.drafts.lock(file);
     if shared.remove_if_orphan(&draft)? {
@@ -86,7 +89,7 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None })?)
 }
 
-/// A half-written file that had just got its real name, or come into an album, is on its way from then on.
+/// A temporary file that had just got a real name is sealed under it.
 fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
     if shared.store.names_in_albums(file)?.iter().all(is_temporary_name) {
         return Ok(());
@@ -98,37 +101,39 @@ fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Spool files that the journal does not know are let go if Google has them, else kept.
+/// Deletes spool files that the journal does not know if Google has their bytes, and keeps the
+/// others.
 fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
         match found {
-            Found::Version(_) => {}
-            Found::Other(path) => quarantine(shared, &path)?,
-            Found::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
-            Found::Bytes(file) if is_arrived(shared, file)? => shared.spool.discard(file),
-            Found::Bytes(file) => set_apart(shared, file)?,
+            SpoolEntry::Version(_) => {}
+            SpoolEntry::Other(path) => quarantine(shared, &path)?,
+            SpoolEntry::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
+            SpoolEntry::Bytes(file) if is_arrived(shared, file)? => shared.spool.discard(file),
+            SpoolEntry::Bytes(file) => set_apart(shared, file)?,
         }
     }
     Ok(())
 }
 
-/// Whether Google has the bytes in the spool for certain: then the reader was given them before.
+/// Whether Google has the bytes in the spool for certain. Then the cache was given them before.
 fn is_arrived(shared: &Shared, file: FileId) -> Result<bool, Error> {
     let Some(known) = shared.store.file(file)? else { return Ok(false) };
     if known.upload.is_some() || !known.confirmed {
         return Ok(false);
     }
-    // An edit was about to begin with no content.
+    // An edit was about to begin with an empty file.
     let empty = shared.spool.stat(file)?.size == 0;
     Ok(empty || known.known() == Some(shared.spool.hash(file)?))
 }
 
-/// Whether the spool holds the bytes of which the journal has the hash. To read all of them would keep the mount waiting
-/// for minutes; but what was changed since has a later time of change, which nobody can set.
+/// Whether the spool holds the bytes whose hash the journal has. Reading all of them would delay
+/// the mount for minutes. A file that was changed since has a later time of change, which no
+/// program can set.
 fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
     let Some(known) = shared.store.file(file)? else { return Ok(true) };
     let found = match shared.spool.stat(file) {
-        // The worker finds out what that means.
+        // The worker handles a missing spool file.
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(true),
         found => found?,
     };
@@ -138,8 +143,8 @@ fn is_as_journalled(shared: &Shared, file: FileId) -> Result<bool, Error> {
     Ok(untouched || known.sha256 == Some(shared.spool.hash(file)?))
 }
 
-/// Bytes that are not what the database takes them for become a version of their own, as by a write. Whether its writer
-/// had finished, nobody can tell.
+/// Bytes that differ from those of the journal become a version of their own, as if written now. It
+/// is rejected, because its writer may not have finished.
 fn set_apart(shared: &Shared, file: FileId) -> Result<(), Error> {
     if shared.store.names_in_albums(file)?.is_empty() {
         return quarantine(shared, &shared.spool.path(file));

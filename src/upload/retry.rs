@@ -19,8 +19,8 @@ pub enum RetryError {
 }
 
 impl Pipeline {
-    /// Moves a rejected file's name out of the failed ones, into an album: it is tried again. Returns what became of
-    /// the file that had the name.
+    /// Moves a rejected file's name out of the failed ones, into an album: it is tried again.
+    /// Returns what became of the file that had the name.
     ///
     /// # Errors
     /// [`RetryError::Seal`] if Google would reject it again; see there for others.

@@ -1,8 +1,8 @@
 //! How much the spool may hold.
 //!
-//! Two things limit it: the user's `--spool-size`, and the disk, of which a part stays free for our own
-//! tables and for everybody else. What the spool takes is counted as it changes, in allocated bytes, and
-//! from scratch at each start; the disk is looked at now and then.
+//! Two things limit it: the user's `--spool-size`, and the disk. A part of the disk stays free for
+//! the database and for other programs. The account counts allocated bytes with each change, and
+//! anew at each start. It asks the disk for its free space now and then.
 
 use std::fs::File;
 use std::io;
@@ -18,20 +18,21 @@ use rustix::fs::FallocateFlags;
 use super::accept::{self, HEAD_BYTES, PHOTO_BYTES_MAX};
 use super::errors::SealError;
 
-/// At most this much is written before the disk is looked at again: others fill it, too.
+/// At most this much is written before the free space is read again: other programs fill the disk,
+/// too.
 const LOOK_AFTER_BYTES: u64 = 4 << 20;
-/// What stays free of a disk of ordinary size: enough for other programs to go on.
+/// This much stays free of a disk of ordinary size, so that other programs can go on.
 const RESERVE_MAX: u64 = 1 << 30;
-/// What stays free of a small one: the database and its log must go on growing a little.
+/// This much stays free of a small disk, so that the database and its log can grow a little.
 const RESERVE_MIN: u64 = 16 << 20;
 
 /// The account of one spool directory.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(super) max: u64,
-    /// Bytes of disk that the spool takes. Below zero only before the first count.
+    /// Bytes of disk that the spool uses. Negative only before the first count.
     used: AtomicI64,
-    /// Bytes that may be written before the next look.
+    /// Bytes that may be written before the free space is read again.
     allowance: Mutex<u64>,
 }
 
@@ -52,17 +53,17 @@ impl Room {
         u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// How many bytes more the spool may take now.
+    /// How many more bytes the spool may use now.
     pub(crate) fn left(&self, dir: &Path) -> io::Result<u64> {
         self.room_with(dir, self.used())
     }
 
-    /// How many bytes it might take if all that is in it went away, and others left the disk as it is.
+    /// How many bytes an empty spool might use, if other programs left the disk as it is.
     pub(super) fn most(&self, dir: &Path) -> io::Result<u64> {
         self.room_with(dir, 0)
     }
 
-    /// How many bytes there would be room for if the spool took `used` bytes.
+    /// How many more bytes the spool might use if it used `used` bytes.
     fn room_with(&self, dir: &Path, used: u64) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(dir)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize) + self.used().saturating_sub(used);
@@ -70,7 +71,7 @@ impl Room {
         Ok(free.saturating_sub(reserve).min(self.max.saturating_sub(used)))
     }
 
-    /// Sets bytes aside for a writer, if there is room for them.
+    /// Reserves bytes for a writer, if there is room for them.
     pub(crate) fn take(&self, dir: &Path, bytes: u64) -> io::Result<bool> {
         let mut allowance = self.allowance.lock();
         if *allowance < bytes {
@@ -85,7 +86,8 @@ impl Room {
     }
 }
 
-/// What stays free of a disk of so many bytes: a twentieth, within bounds, and never the most of it.
+/// How much of a disk of so many bytes stays free: a twentieth, within bounds, and never more than
+/// a quarter.
 pub fn reserve(disk: u64) -> u64 {
     (disk / 20).clamp(RESERVE_MIN, RESERVE_MAX).min(disk / 4)
 }
@@ -94,16 +96,16 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Bytes of disk that a file takes: holes cost nothing.
+/// Bytes of disk that a file uses. Holes use none.
 pub(crate) fn allocated(meta: &std::fs::Metadata) -> u64 {
     meta.blocks().saturating_mul(512)
 }
 
-/// An open spool file. Whatever changes its size goes through here and is accounted for.
+/// An open spool file. All changes of its size go through here, so that the account follows them.
 #[derive(Debug)]
 pub struct SpoolFile {
     file: File,
-    /// What the account has of it.
+    /// Bytes that the account counts for it.
     counted: Mutex<u64>,
     room: Arc<Room>,
 }
@@ -119,10 +121,11 @@ impl SpoolFile {
         &self.file
     }
 
-    /// What writing `len` bytes up to `end` takes, at most: in place it takes nothing, in a hole all of it.
+    /// The room that writing `len` bytes up to `end` needs at most: none in place, all of it in a
+    /// hole.
     ///
     /// # Errors
-    /// If the disk cannot be looked at.
+    /// If the disk fails.
     pub fn need(&self, end: u64, len: u64) -> io::Result<Need> {
         let counted = *self.counted.lock();
         let size = self.file.metadata()?.len();
@@ -134,15 +137,16 @@ impl SpoolFile {
         Ok(Need { more, total: counted.saturating_add(more) })
     }
 
-    /// Whether a part of the range is not on the disk. The position this moves is used by nobody.
+    /// Whether a part of the range is a hole. Moves the position of the file, which nothing uses.
     fn has_hole(&self, start: u64, end: u64) -> bool {
         rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Hole(start)).map_or(true, |at| at < end)
     }
 
-    /// Whether it may become so long: what Google would not take is refused before it is written.
+    /// Whether the file may become so long. A write that makes it longer than Google takes fails
+    /// before it happens.
     ///
     /// # Errors
-    /// [`SealError::TooLarge`]; or the disk cannot be looked at.
+    /// [`SealError::TooLarge`]; or the disk fails.
     pub fn check_length(&self, end: u64) -> Result<(), SealError> {
         if end <= PHOTO_BYTES_MAX || end <= self.file.metadata()?.len() {
             return Ok(());
@@ -153,20 +157,20 @@ impl SpoolFile {
         if end > max { Err(SealError::TooLarge { size: end, max }) } else { Ok(()) }
     }
 
-    /// Writes all of it.
+    /// Writes all of `data`.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         let outcome = self.file.write_all_at(data, offset);
         self.count()?;
         outcome
     }
 
-    /// Cuts or extends it.
+    /// Cuts or extends the file.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)?;
         self.count()
@@ -175,7 +179,7 @@ impl SpoolFile {
     /// fallocate(2).
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn fallocate(&self, mode: FallocateFlags, offset: u64, len: u64) -> rustix::io::Result<()> {
         rustix::fs::fallocate(self.file.as_fd(), mode, offset, len)?;
         self.count()
@@ -191,12 +195,12 @@ impl SpoolFile {
     }
 }
 
-/// What a change of a spool file takes.
+/// The room that a change of a spool file needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
-    /// Bytes in addition to those it has.
+    /// Bytes in addition to those that the file uses.
     pub more: u64,
-    /// Bytes that it would have then; holes are not counted.
+    /// Bytes that the file would use then. Holes do not count.
     pub total: u64,
 }
 
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_filled_takes_no_room() {
+    fn a_copy_that_fails_takes_no_room() {
         let dir = tempfile::tempdir().unwrap();
         let spool = super::super::Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
         // Reading a directory fails after the spool file has been made.

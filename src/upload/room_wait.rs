@@ -13,12 +13,12 @@ use super::shared::Waiter;
 use crate::media::FileId;
 use crate::store::{self, PendingChanges, SyncScope};
 
-/// How long a writer waits while nothing moves at all.
+/// A writer gives up when nothing has moved for this long.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How often a writer that waits looks: nobody tells of space that others make.
+/// A waiting writer looks this often: nothing notifies it of space that other programs free.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why there is no room in the spool and waiting would not make any.
+/// Why there is no room in the spool, and why waiting would not help.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRoom {
     /// The file alone is too large.
@@ -27,13 +27,13 @@ pub enum NoRoom {
         /// In bytes.
         max: u64,
     },
-    /// What is in it would not make room by arriving.
+    /// Nothing in the spool would make room by arriving at Google.
     #[error(
         "the spool is full, and nothing on its way to Google would make room; see --spool-size, \
          'gphotosfs failed' and the free space on its disk"
     )]
     Stuck,
-    /// Everything waits for something.
+    /// The whole queue is held up.
     #[error("the spool is full, and uploads are held up: {0}")]
     HeldUp(String),
     /// Nothing has moved for a long time.
@@ -42,7 +42,7 @@ pub enum NoRoom {
     /// The program ends.
     #[error("the spool is full, and the program is shutting down")]
     ShuttingDown,
-    /// The disk cannot be looked at.
+    /// The spool's disk failed.
     #[error("the spool failed")]
     Io(#[from] io::Error),
     /// The database failed.
@@ -51,19 +51,19 @@ pub enum NoRoom {
 }
 
 impl Pipeline {
-    /// Sets `bytes` aside; says whether there was room.
+    /// Reserves `bytes` for a write. Returns whether there was room.
     ///
     /// # Errors
-    /// If the disk cannot be looked at.
+    /// If the spool's disk fails.
     pub fn take_room(&self, bytes: u64) -> io::Result<bool> {
         let spool = &self.shared.spool;
         Ok(bytes == 0 || spool.room().take(spool.dir(), bytes)?)
     }
 
-    /// Bytes that the spool takes, and bytes that it may take in addition.
+    /// Bytes that the spool uses, and bytes that it may use in addition.
     ///
     /// # Errors
-    /// If the disk cannot be looked at.
+    /// If the spool's disk fails.
     pub fn space(&self) -> io::Result<(u64, u64)> {
         let spool = &self.shared.spool;
         Ok((spool.room().used(), spool.room().left(spool.dir())?))
@@ -110,7 +110,7 @@ impl Pipeline {
             if now != moved.1 {
                 moved = (Instant::now(), now);
             } else if !may_move && still >= LOOK_EVERY {
-                // At one look it may be on its way from one writer to the next.
+                // A single look may fall between two writers.
                 return Err(NoRoom::Stuck);
             } else if still > PATIENCE {
                 return Err(NoRoom::Still);

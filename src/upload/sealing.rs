@@ -1,8 +1,9 @@
-//! The transitions of a [`Draft`](super::draft::Draft) that change the journal: a version is begun, sealed, unsealed,
-//! rejected, settled when its last writer goes, and removed.
+//! The transitions of a [`Draft`](super::draft::Draft) that change the journal: a version is begun,
+//! sealed, unsealed, rejected, settled when its last writer goes, and removed.
 //!
-//! To *seal* a version is to bring its bytes and its row to the disk when it is closed; a later write *unseals* it.
-//! Each of them locks the draft first, so they never overlap for one file. The row changes first, then the draft.
+//! To *seal* a version is to bring its bytes and its row to the disk when it is closed; a later
+//! write *unseals* it. Each of them locks the draft first, so they never overlap for one file. The
+//! row changes first, then the draft.
 
 use std::fs::File;
 use std::io;
@@ -52,8 +53,9 @@ impl Pipeline {
         self.shared.drafts.lock(file).set_writing();
     }
 
-    /// A file that Google has is about to be written: its old version becomes a file of its own, and the
-    /// file an upload that begins with `content` (`None`: empty). Does nothing if it is an upload already.
+    /// A file that Google has is about to be written: its old version becomes a file of its own,
+    /// and the file an upload that begins with `content` (`None`: empty). Does nothing if it is an
+    /// upload already.
     ///
     /// # Errors
     /// If spool or database fail; [`Error::Rejected`].
@@ -71,7 +73,8 @@ impl Pipeline {
                 shared.store.fork_version(file, None, 0)?;
             }
             Some(content) => {
-                // Aside until the journal knows of the edit: a copy that a crash leaves there belongs to nobody.
+                // Aside until the journal knows of the edit: a copy that a crash leaves there
+                // belongs to nobody.
                 let (hash, size) = shared.spool.fill(file, content)?;
                 shared.store.fork_version(file, Some(hash), size)?;
                 shared.spool.adopt_version(file, file)?;
@@ -81,7 +84,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Makes an earlier sealing void, because the file is about to be written. Cheap if it is being written.
+    /// Makes an earlier sealing void, because the file is about to be written. Cheap if it is being
+    /// written.
     ///
     /// # Errors
     /// If spool or database fail; [`Error::Rejected`].
@@ -108,7 +112,8 @@ impl Pipeline {
                 }
             }
             Reopened::InFlight => {
-                // Google may have the version before this write at any moment: it must keep its bytes.
+                // Google may have the version before this write at any moment: it must keep its
+                // bytes.
                 shared.spool.keep_version(file)?;
                 let size = std::fs::metadata(shared.spool.path(file))?.len();
                 let old = shared.store.fork_version(file, None, size)?;
@@ -128,8 +133,9 @@ impl Pipeline {
         let draft = shared.drafts.lock(file);
         let due = match (draft.phase(), cause) {
             (Phase::Writing, _) | (Phase::Rejected(_), SealCause::Sync) => true,
-            // A rejected file stays open until its last writer has gone, and is rejected again: an earlier close may
-            // have been that of a copied descriptor only, whose program did not look at the answer.
+            // A rejected file stays open until its last writer has gone, and is rejected again: an
+            // earlier close may have been that of a copied descriptor only, whose program did not
+            // look at the answer.
             (_, SealCause::Close) => shared.store.upload_state(file)? == Some(UploadState::Open),
             _ => false,
         };
@@ -158,8 +164,9 @@ impl Pipeline {
         if !writer.take(&draft) {
             return;
         }
-        // Pages written through a mapping may come after the last flush, and a rejection is final only now: an
-        // earlier flush may have been that of a copied descriptor in the middle of writing.
+        // Pages written through a mapping may come after the last flush, and a rejection is final
+        // only now: an earlier flush may have been that of a copied descriptor in the middle of
+        // writing.
         if let Err(err) = shared.settle(&draft) {
             shared.note_failure(file, &err);
         }
@@ -185,7 +192,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The file has got another name: a real one makes an upload of a temporary file, and the reverse.
+    /// The file has got another name: a real one makes an upload of a temporary file, and the
+    /// reverse.
     ///
     /// # Errors
     /// See [`SealError`]; then the name has moved to the failed ones.
@@ -287,8 +295,8 @@ impl Shared {
         outcome.map(|_| ())
     }
 
-    /// The last writer has gone: an unsealed file is sealed or rejected, a nameless one removed. If that fails,
-    /// the worker tries again.
+    /// The last writer has gone: an unsealed file is sealed or rejected, a nameless one removed. If
+    /// that fails, the worker tries again.
     fn settle(&self, draft: &LockedDraft) -> Result<(), SealError> {
         draft.set_unsettled(true);
         if self.store.upload_state(draft.file())? == Some(UploadState::Open) {
@@ -307,7 +315,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Settles files whose last writers have gone without it, as far as that can be done now. Blocking.
+    /// Settles files whose last writers have gone without it, as far as that can be done now.
+    /// Blocking.
     pub(super) fn settle_left_over(&self) {
         for file in self.drafts.unsettled() {
             let draft = self.drafts.lock(file);
@@ -321,8 +330,9 @@ impl Shared {
         }
     }
 
-    /// Removes a file that nobody names any more and that Google never had: row and bytes. This is the only place that
-    /// does so. A file that is open goes with its last close. Returns whether it was removed.
+    /// Removes a file that nobody names any more and that Google never had: row and bytes. This is
+    /// the only place that does so. A file that is open goes with its last close. Returns whether
+    /// it was removed.
     pub(super) fn remove_if_orphan(&self, draft: &LockedDraft) -> store::Result<bool> {
         if draft.is_open() || !self.store.forget_file(draft.file())? {
             return Ok(false);
@@ -367,8 +377,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts a failure that is the file's own, and logs it; one too many rejects the version, unless it is
-    /// `forgivable`. Blocking.
+    /// Counts a failure that is the file's own, and logs it; one too many rejects the version,
+    /// unless it is `forgivable`. Blocking.
     pub(super) fn attempt_failed(
         &self,
         (file, seq, attempts): (FileId, i64, u32),

@@ -18,7 +18,7 @@ use crate::api;
 use crate::media::FileId;
 use crate::store::{FileInfo, Store};
 
-/// How many of the last failures are kept for the status.
+/// The status shows this many of the last failures.
 const FAILURES_MAX: usize = 20;
 
 /// Something that went wrong with one file.
@@ -28,7 +28,7 @@ pub struct Failure {
     pub at: SystemTime,
     /// The file, as a path below the mount.
     pub path: String,
-    /// What, with its causes.
+    /// The error with its causes.
     pub text: String,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct Shared {
     pub(super) spool: Spool,
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
-    /// What has gone, but for bytes: [`Drafts`] counts those.
+    /// What has gone to Google. [`Drafts`] counts the bytes.
     gone: Mutex<Gone>,
     pub(super) pace: Mutex<Pace>,
     pub(super) trouble: Mutex<Option<Trouble>>,
-    /// The login turned out not to be allowed to change what is in albums.
+    /// Google has said that the login may not add items to albums or remove them.
     pub(super) edits_refused: AtomicBool,
     pub(super) failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
@@ -94,35 +94,36 @@ impl Shared {
         }
     }
 
-    /// Whether the login may not change what is in albums: Google has said so, or the login was given so little.
+    /// Whether the login may not add items to albums or remove them: Google has said so, or the
+    /// scope is missing.
     pub(super) fn lacks_edit(&self) -> bool {
         self.edits_refused.load(Ordering::Relaxed)
             || self.client.login().lacks(api::Scope::EditAppCreated)
     }
 
-    /// What has gone by now, with the uploads under way.
+    /// What has gone to Google by now, with the uploads under way.
     pub(super) fn gone(&self) -> Gone {
         let sent = self.drafts.sent();
         Gone { bytes: sent.uploaded + sent.under_way, ..*self.gone.lock() }
     }
 
-    /// So many files have arrived, or memberships been changed.
+    /// Counts files that have arrived, or memberships that have changed.
     pub(super) fn count_gone(&self, things: usize) {
         self.gone.lock().things += things as u64;
     }
 
-    /// So many bytes need not be sent, because Google has them.
+    /// Counts bytes that need not be sent, because Google has them.
     pub(super) fn count_spared(&self, bytes: u64) {
         self.gone.lock().spared += bytes;
     }
 
-    /// Has the worker go through the memberships: some may differ from what Google has.
+    /// Has the worker compare the memberships: desired and observed ones may differ.
     pub(super) fn stir(&self) {
         self.members_stirred.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
 
-    /// Lets callers that wait look again.
+    /// Wakes callers that wait for progress.
     pub(super) fn moved_on(&self) {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }

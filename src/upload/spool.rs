@@ -1,4 +1,5 @@
-//! The bytes on their way, durable on this disk: one file per upload, named by its number.
+//! The spool: one file on this disk for each upload, named by the file's number. It keeps bytes
+//! that Google does not have yet.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -23,7 +24,7 @@ pub struct Spool {
     room: Arc<Room>,
 }
 
-/// What a spool file looks like.
+/// Size, times and first bytes of a spool file.
 #[derive(Debug)]
 pub(crate) struct SpoolStat {
     pub(crate) size: u64,
@@ -32,22 +33,23 @@ pub(crate) struct SpoolStat {
     pub(crate) head: Vec<u8>,
 }
 
-/// What lies in the spool directory.
+/// An entry of the spool directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum SpoolEntry {
     /// The bytes of a file.
     Bytes(FileId),
-    /// A copy of a file's bytes, or what an edit of it is to begin with, made just before it was split in two versions.
+    /// A copy of a file's bytes, or the content that an edit begins with. It was made just before
+    /// the fork of a version.
     Version(FileId),
-    /// Nothing that we have put there.
+    /// A file that gphotosfs has not put there.
     Other(PathBuf),
 }
 
 impl Spool {
-    /// Uses `dir`, made if need be, for at most `max` bytes.
+    /// Uses the directory `dir` for at most `max` bytes, and creates it if it is missing.
     ///
     /// # Errors
-    /// If it can be neither found nor made.
+    /// If the directory cannot be created.
     pub fn new(dir: PathBuf, max: u64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         Ok(Self { dir, room: Arc::new(Room::new(max)) })
@@ -57,7 +59,7 @@ impl Spool {
         &self.room
     }
 
-    /// Sums up what is there.
+    /// Counts the bytes of disk that the spool uses.
     pub(crate) fn count(&self) -> io::Result<()> {
         let mut used = 0;
         for entry in fs::read_dir(&self.dir)? {
@@ -68,26 +70,26 @@ impl Spool {
         Ok(())
     }
 
-    /// The directory that the bytes lie in.
+    /// The directory of the spool files.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where the bytes of a file lie while it has not arrived at Google.
+    /// The spool file of a file, which exists until Google has the bytes.
     pub fn path(&self, file: FileId) -> PathBuf {
         self.dir.join(file.0.to_string())
     }
 
-    /// Makes an empty spool file for reading and writing.
+    /// Creates an empty spool file for reading and writing.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn create(&self, file: FileId) -> io::Result<SpoolFile> {
         self.create_path(&self.path(file))
     }
 
     fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
-        // Numbers are never reused, so whatever lies there is of an attempt that came to nothing.
+        // Numbers are never reused, so a file that exists here comes from an attempt that failed.
         let before = self.allocated(path);
         let made = OpenOptions::new()
             .read(true)
@@ -109,11 +111,12 @@ impl Spool {
         SpoolFile::new(opened, self.room.clone())
     }
 
-    /// Brings what is known of a file that is being written up to date: until it is sealed only the spool file knows
-    /// its size and times.
+    /// Updates the size and times of a file that is being written. Until it is sealed only the
+    /// spool file has them.
     ///
     /// # Errors
-    /// If the disk refuses. That the spool file is not there is none: the file may be sealed, or deleted, just now.
+    /// If the disk fails. A missing spool file is no error: the file may have been uploaded or
+    /// deleted just now.
     pub fn update(&self, info: &mut FileInfo) -> io::Result<()> {
         let meta = match fs::metadata(self.path(info.id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -134,11 +137,11 @@ impl Spool {
         File::open(self.path(file))
     }
 
-    /// Has `keep` take a spool file out of the spool, or copy it.
-    pub(crate) fn take(&self, file: FileId, keep: impl FnOnce(&Path)) {
+    /// Lets `take` move a spool file out of the spool, or copy it, and updates the account.
+    pub(crate) fn take(&self, file: FileId, take: impl FnOnce(&Path)) {
         let path = self.path(file);
         let before = self.allocated(&path);
-        keep(&path);
+        take(&path);
         self.room.changed(before, self.allocated(&path));
     }
 
@@ -156,31 +159,33 @@ impl Spool {
         Ok(())
     }
 
-    /// Sets a spool file's modification time, nanoseconds since 1970: sealing keeps it.
+    /// Sets a spool file's modification time, nanoseconds since 1970. Sealing takes the time from
+    /// there.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn set_mtime(&self, file: FileId, mtime_ns: i64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(file))?;
         file.set_modified(from_nanos(mtime_ns))
     }
 
-    /// Deletes a spool file. It need not be there; whoever has it open goes on reading it.
+    /// Deletes a spool file, if it exists. Descriptors that are open can still read it.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk fails.
     pub fn remove(&self, file: FileId) -> io::Result<()> {
         self.remove_path(&self.path(file))
     }
 
-    /// Deletes a spool file that nobody needs. If that fails the next start tries again.
+    /// Deletes a spool file that is not needed any more. If that fails, the next start tries again.
     pub(crate) fn discard(&self, file: FileId) {
         if let Err(error) = self.remove(file) {
             tracing::warn!(%error, file = file.0, "cannot delete a spool file");
         }
     }
 
-    /// Brings a spool file to the disk, so that it survives a power cut, and looks at it.
+    /// Syncs a spool file, so that it survives a power cut, and returns its size, times and first
+    /// bytes.
     pub(crate) fn sync(&self, file: FileId) -> io::Result<SpoolStat> {
         let bytes = self.read(file)?;
         bytes.sync_all()?;
@@ -188,7 +193,7 @@ impl Spool {
         SpoolStat::of(bytes)
     }
 
-    /// Looks at a spool file.
+    /// A spool file's size, times and first bytes.
     pub(crate) fn stat(&self, file: FileId) -> io::Result<SpoolStat> {
         SpoolStat::of(self.read(file)?)
     }
@@ -198,8 +203,8 @@ impl Spool {
         Ok(hash(self.read(file)?)?.0)
     }
 
-    /// Puts the content of `source`, whose position moves, aside for a version that is to begin with it, and tells its
-    /// hash and length in bytes.
+    /// Copies `source` to a place beside the spool file, for a version that begins with this
+    /// content. Moves the position of `source`. Returns hash and length of the content.
     pub(crate) fn fill(&self, file: FileId, mut source: &File) -> io::Result<(ContentHash, u64)> {
         source.seek(SeekFrom::Start(0))?;
         let target = self.create_path(&self.version_path(file))?;
@@ -217,7 +222,7 @@ impl Spool {
         Ok((hash(target.file())?.0, size))
     }
 
-    /// Puts a copy of a file's bytes aside, durable, before a writer changes them.
+    /// Makes a durable copy of a file's bytes beside the spool file, before a writer changes them.
     pub(crate) fn keep_version(&self, file: FileId) -> io::Result<()> {
         let aside = self.version_path(file);
         let copied = fs::copy(self.path(file), &aside);
@@ -230,19 +235,19 @@ impl Spool {
         self.sync_dir()
     }
 
-    /// Makes what was put aside for a file the bytes of `version`.
+    /// Makes the copy beside a spool file the bytes of `version`.
     pub(crate) fn adopt_version(&self, file: FileId, version: FileId) -> io::Result<()> {
         fs::rename(self.version_path(file), self.path(version))?;
         self.sync_dir()
     }
 
-    /// Deletes what was put aside.
+    /// Deletes the copy beside a spool file.
     pub(crate) fn drop_version(&self, file: FileId) -> io::Result<()> {
         self.remove_path(&self.version_path(file))
     }
 
-    /// Everything in the directory.
-    pub(crate) fn list(&self) -> io::Result<Vec<Found>> {
+    /// All entries of the directory.
+    pub(crate) fn list(&self) -> io::Result<Vec<SpoolEntry>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
@@ -252,15 +257,16 @@ impl Spool {
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
             found.push(match (number(name), name.strip_suffix(".old").and_then(number)) {
-                (Some(file), _) => Found::Bytes(file),
-                (_, Some(file)) => Found::Version(file),
-                _ => Found::Other(entry.path()),
+                (Some(file), _) => SpoolEntry::Bytes(file),
+                (_, Some(file)) => SpoolEntry::Version(file),
+                _ => SpoolEntry::Other(entry.path()),
             });
         }
         Ok(found)
     }
 
-    /// Moves something that nobody knows out of the way without deleting it, and tells where to.
+    /// Moves a file that the journal does not know out of the way, without deleting it. Returns the
+    /// new path.
     pub(crate) fn quarantine(&self, path: &Path) -> io::Result<PathBuf> {
         let dir = self.dir.join("orphans");
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
@@ -284,14 +290,15 @@ impl Spool {
     }
 }
 
-/// The file that a name stands for, written as we write it: `010` is nothing of ours.
+/// The number in a spool file's name. Only the form that gphotosfs writes counts, so `010` is no
+/// number.
 fn number(name: &str) -> Option<FileId> {
     let number: i64 = name.parse().ok()?;
     (number.to_string() == name).then_some(FileId(number))
 }
 
 impl SpoolStat {
-    /// What sealing has found out, `mime` included.
+    /// The facts that sealing writes to the journal, with the type `mime`.
     pub(crate) fn facts(&self, mime: Option<&'static str>) -> SealedFacts {
         let Self { size, mtime_ns, ctime_ns, .. } = *self;
         SealedFacts { size, mtime_ns, ctime_ns, mime }
@@ -306,13 +313,14 @@ impl SpoolStat {
     }
 }
 
-/// When bytes were last changed, or set to have been, and when bytes or times were; nanoseconds since 1970.
+/// Modification time and time of change, in nanoseconds since 1970.
 fn times(meta: &fs::Metadata) -> (i64, i64) {
     let nanos = |seconds: i64, nanos| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()))
 }
 
-/// SHA-256, by which we know content, and SHA-1, by which Google checks an upload, in one pass.
+/// SHA-256, which identifies content here, and SHA-1, with which Google checks an upload, in one
+/// pass.
 pub(crate) fn hash(mut bytes: impl Read) -> io::Result<(ContentHash, [u8; 20])> {
     let mut sha256 = Sha256::new();
     let mut sha1 = sha1::Sha1::new();
@@ -369,9 +377,9 @@ mod tests {
             fs::write(dir.path().join(name), "").unwrap();
         }
         let found = spool.list().unwrap();
-        let others = found.iter().filter(|it| matches!(it, Found::Other(_))).count();
-        assert!(found.contains(&Found::Bytes(FileId(7))), "{found:?}");
-        assert!(found.contains(&Found::Version(FileId(8))), "{found:?}");
+        let others = found.iter().filter(|it| matches!(it, SpoolEntry::Other(_))).count();
+        assert!(found.contains(&SpoolEntry::Bytes(FileId(7))), "{found:?}");
+        assert!(found.contains(&SpoolEntry::Version(FileId(8))), "{found:?}");
         assert_eq!((found.len(), others), (6, 4), "{found:?}");
     }
 

@@ -9,13 +9,13 @@ use crate::media::FileId;
 use crate::upload::SealCause;
 
 impl Fs {
-    /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s included, so it may
-    /// come several times and need not be the last. It seals the version, so that bytes and intent are on disk before
-    /// close returns; a later write unseals it. Nothing durable depends on [`Fs::release`], whose errors nobody
-    /// would see.
+    /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s
+    /// included, so it may come several times and need not be the last. It seals the version, so
+    /// that bytes and intent are on disk before close returns; a later write unseals it. Nothing
+    /// durable depends on [`Fs::release`], whose errors nobody would see.
     ///
-    /// With `--commit close`, the close that leaves no writer returns when Google has the file. If a copy of
-    /// the descriptor writes all the same, it begins a new version.
+    /// With `--commit close`, the close that leaves no writer returns when Google has the file. If
+    /// a copy of the descriptor writes all the same, it begins a new version.
     pub async fn flush(&self, fh: Fh) -> Result<()> {
         self.flush_now(fh)?;
         let Handle::File { open, writer: Some(writer) } = self.handle(fh)? else {
@@ -57,7 +57,8 @@ impl Fs {
         sealed
     }
 
-    /// fsync(2). When it returns, a file that is being written is on this disk; any other is at Google.
+    /// fsync(2). When it returns, a file that is being written is on this disk; any other is at
+    /// Google.
     pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
             Handle::File { open, writer: Some(writer) } => {

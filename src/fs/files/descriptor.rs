@@ -29,8 +29,8 @@ impl Fs {
     }
 }
 
-/// A descriptor that an operation has opened for itself. It is closed with the operation, also if the caller gives
-/// up waiting for it.
+/// A descriptor that an operation has opened for itself. It is closed with the operation, also if
+/// the caller gives up waiting for it.
 pub(super) struct Descriptor<'a> {
     pub(super) fs: &'a Fs,
     pub(super) fh: Fh,

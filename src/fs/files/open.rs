@@ -70,8 +70,8 @@ impl Fs {
         Ok(attr)
     }
 
-    /// Opens a file; `None` if the kernel may have another size cached than the descriptor will have, or if the size is
-    /// not known yet.
+    /// Opens a file; `None` if the kernel may have another size cached than the descriptor will
+    /// have, or if the size is not known yet.
     pub fn open_now(&self, ino: Ino, how: Open) -> Result<Option<Opened>> {
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
@@ -82,7 +82,8 @@ impl Fs {
         Ok(reported.then(|| descriptor.keep(opened)))
     }
 
-    /// Opens a file, and asks for its size first if need be. The answer brings the first bytes as well.
+    /// Opens a file, and asks for its size first if need be. The answer brings the first bytes as
+    /// well.
     pub async fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
@@ -136,8 +137,8 @@ impl Fs {
 
     /// Where the bytes are of a file that nobody has open.
     fn bytes(&self, file: FileId) -> Result<Bytes> {
-        // All descriptors read a local copy until the last close, also if the cache gives it up before. So its size is
-        // reported from now on.
+        // All descriptors read a local copy until the last close, also if the cache gives it up
+        // before. So its size is reported from now on.
         let item = |info: &FileInfo| {
             let reader = self.content.open_local(info);
             Bytes::Item(Item { reported: reader.as_ref().and_then(Reader::local_length), reader })

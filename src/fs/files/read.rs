@@ -66,7 +66,8 @@ impl Fs {
             libc::SEEK_HOLE => rustix::fs::SeekFrom::Hole(offset),
             _ => return Err(Error::plain(libc::EINVAL)),
         };
-        // This moves the position of the spool file. Nothing uses it: all reads and writes name theirs.
+        // This moves the position of the spool file. Nothing uses it: all reads and writes name
+        // theirs.
         let found = rustix::fs::seek(file.file(), from)
             .map_err(|errno| Error::plain(errno.raw_os_error()))?;
         i64::try_from(found).map_err(|_| Error::plain(libc::EOVERFLOW))

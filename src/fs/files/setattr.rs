@@ -56,7 +56,8 @@ impl Fs {
         if let Some(target) = fh.and_then(|fh| self.writable(fh).ok()) {
             return self.resize_open(&target, size).await;
         }
-        // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its close.
+        // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its
+        // close.
         let ino = Node::File(file).ino();
         let how = Open { write: true, ..Open::default() };
         let opened = self.open_as_it_is(ino, how)?;

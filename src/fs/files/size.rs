@@ -1,8 +1,8 @@
 //! The size that the kernel is given for an open item.
 //!
-//! Programs ask for the size when they have opened a file, and copy that much. The kernel cuts what it reads to that
-//! size, or fills it up with zeroes. So from the first `open` for reading to the last close an item has one size, and
-//! bytes of another size are an error.
+//! Programs ask for the size when they have opened a file, and copy that much. The kernel cuts what
+//! it reads to that size, or fills it up with zeroes. So from the first `open` for reading to the
+//! last close an item has one size, and bytes of another size are an error.
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ impl Fs {
         })
     }
 
-    /// Invalidates the size that the kernel has cached. A reader gets the size of the download, others the remembered
-    /// one.
+    /// Invalidates the size that the kernel has cached. A reader gets the size of the download,
+    /// others the remembered one.
     pub(super) async fn report_size(&self, open: &OpenFile, how: Open) -> Result<()> {
         let info = self.file(open.file)?;
         let bytes = open.bytes.read().clone();
@@ -83,7 +83,8 @@ impl Fs {
         }
     }
 
-    /// A reader for an item, and the item's size. If the size is not known, this asks for the bytes at `near`.
+    /// A reader for an item, and the item's size. If the size is not known, this asks for the bytes
+    /// at `near`.
     pub(super) async fn open_item(
         &self,
         open: &OpenFile,

@@ -20,7 +20,8 @@ pub enum Offset {
 }
 
 impl Fs {
-    /// Writes into a version that is being written; `None` if one must be begun first, or if the spool is full.
+    /// Writes into a version that is being written; `None` if one must be begun first, or if the
+    /// spool is full.
     pub fn write_now(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<Option<u32>> {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
@@ -32,8 +33,8 @@ impl Fs {
         put(&writer, file, offset, data).map(Some)
     }
 
-    /// Writes, and begins a new version if need be: its content may have to be downloaded first. Waits for room in
-    /// the spool.
+    /// Writes, and begins a new version if need be: its content may have to be downloaded first.
+    /// Waits for room in the spool.
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let target = self.writable(fh)?;
         let WritableFile { open, writer } = &target;
@@ -42,8 +43,8 @@ impl Fs {
             .await
     }
 
-    /// The room that a write needs. If the file would be longer than Google takes, the write fails: then the version
-    /// is not what its writer meant.
+    /// The room that a write needs. If the file would be longer than Google takes, the write fails:
+    /// then the version is not what its writer meant.
     fn need(
         &self,
         writer: &Writer,
@@ -87,8 +88,8 @@ impl Fs {
         self.change(&self.writable(fh)?, need, allocate, Failure::LosesNothing).await
     }
 
-    /// Changes the bytes of a version that is being written, and begins one if need be. Waits until the spool has the
-    /// room that `need` names (see [`SpoolFile::need`]).
+    /// Changes the bytes of a version that is being written, and begins one if need be. Waits until
+    /// the spool has the room that `need` names (see [`SpoolFile::need`]).
     pub(super) async fn change<T>(
         &self,
         target: &WritableFile,
@@ -194,7 +195,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Unseals a version; `false` if Google has the file by now, so that a new version must be begun instead.
+    /// Unseals a version; `false` if Google has the file by now, so that a new version must be
+    /// begun instead.
     fn unseal(&self, file: FileId) -> Result<bool> {
         match self.pipeline.unseal(file) {
             Ok(()) => Ok(true),
@@ -220,7 +222,8 @@ pub(super) enum Failure {
     LosesNothing,
 }
 
-/// A change that waits for room. If it fails, the version has a write error; also if the caller is killed.
+/// A change that waits for room. If it fails, the version has a write error; also if the caller is
+/// killed.
 struct WaitingWrite<'a> {
     writer: &'a Writer,
     /// Why it fails.
