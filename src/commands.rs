@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{self, Called, Cli, CliError, Command};
+use crate::error_chain::{append_chain, append_ends};
 use crate::profile::Profile;
 
 /// Runs the program.
@@ -201,11 +202,11 @@ impl CommandError {
 
     /// With all causes.
     fn in_full(&self) -> String {
-        with_causes(self.what.clone(), self.cause.as_deref().map(|it| it as _))
+        append_chain(self.what.clone(), self.source())
     }
 
     fn in_short(&self) -> String {
-        in_short(self.what.clone(), self.cause.as_deref().map(|it| it as _))
+        append_ends(self.what.clone(), self.source())
     }
 
     /// Whether the reader of our output has gone away (`gphotosfs diff A B | head`).
@@ -226,42 +227,6 @@ impl Error for CommandError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.as_deref().map(|it| it as _)
     }
-}
-
-/// The text of an error of the system without the number behind it.
-fn without_number(text: &str) -> &str {
-    match text.rsplit_once(" (os error ") {
-        Some((words, rest)) if rest.ends_with(')') => words,
-        _ => text,
-    }
-}
-
-/// An error's text with the cause, and what was at the bottom of it: whatever lies between explains the program,
-/// not the trouble.
-fn in_short(mut line: String, cause: Option<&(dyn Error + 'static)>) -> String {
-    let root = std::iter::successors(cause, |it| (*it).source()).last();
-    for it in [cause, root].into_iter().flatten() {
-        let text = it.to_string();
-        // Programs that we call end their words with a line's end.
-        let text = without_number(&text).trim_end();
-        if !line.ends_with(text) {
-            line = format!("{line}: {text}");
-        }
-    }
-    line
-}
-
-/// An error's text with those of its causes behind it.
-fn with_causes(mut line: String, mut next: Option<&dyn Error>) -> String {
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        // Some errors already end with their source's words.
-        if !line.ends_with(&text) {
-            line = format!("{line}: {text}");
-        }
-        next = cause.source();
-    }
-    line
 }
 
 /// Writes a command's result to stdout.

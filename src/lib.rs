@@ -17,5 +17,6 @@ pub mod upload;
 pub mod api;
 pub mod store;
 
+pub mod error_chain;
 pub mod media;
 pub mod profile;

@@ -18,6 +18,7 @@ use super::Client;
 use super::error::{Advice, Class, Error};
 use super::retry;
 use super::transport::{Answer, header};
+use crate::error_chain::causes;
 use crate::media::UploadToken;
 
 /// Files up to this size go up in one request; larger ones in a session that can be resumed. In bytes.
@@ -339,14 +340,8 @@ struct ReadFailed(#[source] std::io::Error);
 
 /// Tells trouble with our disk from trouble with the network.
 fn payload_error(error: Error) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(it) = cause {
-        if it.is::<ReadFailed>() {
-            return Error::Payload(error.into());
-        }
-        cause = it.source();
-    }
-    error
+    let ours = causes(&error as &(dyn std::error::Error + 'static)).any(|it| it.is::<ReadFailed>());
+    if ours { Error::Payload(error.into()) } else { error }
 }
 
 fn hash_header(payload: &Payload) -> String {

@@ -19,7 +19,8 @@ use walkdir::WalkDir;
 use super::engine::{no_database, no_directory};
 use super::name::{Name, shown};
 use super::running::{Mount, in_use};
-use super::{CommandError, in_short, print, without_number};
+use super::{CommandError, print};
+use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
@@ -250,7 +251,7 @@ fn retry_in_store(
             let at = (name.dir, &name.name);
             upload::retry(store, &spool, at, at, false)
                 .map(drop)
-                .map_err(|err| in_short(err.to_string(), err.source()))
+                .map_err(|err| append_ends(err.to_string(), err.source()))
         },
     ))
 }

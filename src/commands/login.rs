@@ -23,6 +23,7 @@ use super::{CommandError, print};
 use crate::api::{
     Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, LoginError, OAuth, Scope,
 };
+use crate::error_chain::causes;
 use crate::profile::Profile;
 use crate::store::Store;
 use redirect::{Arrival, Redirects};
@@ -353,15 +354,14 @@ fn clock_words(skew: &Option<SignedDuration>) -> String {
 
 /// A wrong clock makes every certificate look wrong.
 fn certificate_words(error: &LoginError) -> &'static str {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(it) = cause {
+    let out_of_date = causes(error as &(dyn std::error::Error + 'static)).any(|it| {
         let text = it.to_string().to_lowercase();
-        if text.contains("certificate")
+        text.contains("certificate")
             && ["expired", "not valid yet", "notvalidyet"].iter().any(|it| text.contains(it))
-        {
-            return " (the server's certificate looks out of date: check this machine's clock)";
-        }
-        cause = it.source();
+    });
+    if out_of_date {
+        " (the server's certificate looks out of date: check this machine's clock)"
+    } else {
+        ""
     }
-    ""
 }

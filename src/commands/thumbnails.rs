@@ -20,7 +20,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rayon::prelude::*;
 
 use super::name::Name;
-use super::{CommandError, diff, print, progress, running, without_number};
+use super::{CommandError, diff, print, progress, running};
+use crate::error_chain::without_number;
 use crate::profile::Profile;
 
 /// `gphotosfs thumbnails`.

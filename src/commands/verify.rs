@@ -20,8 +20,9 @@ use self::verdict::{Verdict, judge};
 use super::diff::{Comparison, Remark};
 use super::name::Name;
 use super::running::{self, Mount};
-use super::{CommandError, Exit, diff, print, progress, without_number};
+use super::{CommandError, Exit, diff, print, progress};
 use crate::content::{Fingerprint, Seen};
+use crate::error_chain::without_number;
 use crate::media::ContentHash;
 use crate::profile::Profile;
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use crate::error_chain::chain;
 use crate::{api, content, library, store, upload};
 
 /// Why an operation failed: the errno for the caller, the story for the log.
@@ -67,18 +68,10 @@ impl fmt::Display for Error {
         if !self.doing.is_empty() {
             write!(f, ": {}", self.doing)?;
         }
-        let mut cause = self.cause.as_deref().map(|cause| cause as &dyn StdError);
-        let mut said = String::new();
-        while let Some(error) = cause {
-            // Transparent wrappers repeat what they wrap.
-            let text = error.to_string();
-            if text != said {
-                write!(f, ": {text}")?;
-            }
-            said = text;
-            cause = error.source();
+        match &self.cause {
+            Some(cause) => write!(f, ": {}", chain(cause.as_ref())),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

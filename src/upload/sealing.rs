@@ -16,7 +16,8 @@ use super::draft::{Phase, Rejection};
 use super::drafts::{LockedDraft, Writer};
 use super::errors::{Error, SealError};
 use super::pipeline::Pipeline;
-use super::shared::{Shared, chain};
+use super::shared::Shared;
+use crate::error_chain::chain;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::{self, Reopened, UploadState};
 

@@ -15,6 +15,7 @@ use super::pace::{Gone, Pace};
 use super::spool::Spool;
 use super::trouble::Trouble;
 use crate::api;
+pub(super) use crate::error_chain::chain;
 use crate::media::FileId;
 use crate::store::{FileInfo, Store};
 
@@ -166,13 +167,4 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.waiters.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// An error with all its causes on one line.
-pub(super) fn chain(err: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(err), |err| err.source());
-    let mut parts: Vec<String> = causes.map(ToString::to_string).collect();
-    // A transparent wrapper says the same as its cause.
-    parts.dedup();
-    parts.join(": ")
 }

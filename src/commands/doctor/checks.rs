@@ -10,10 +10,10 @@ use crate::api::{
     Scope, next_reset,
 };
 use crate::commands::engine::OTHER_VERSION;
-use crate::commands::in_short;
 use crate::commands::mounts::permits_allow_other;
 use crate::commands::running::SOMEBODY;
 use crate::commands::status::time_words;
+use crate::error_chain::append_ends;
 use crate::media::local_time;
 use crate::profile::Holder;
 use crate::store;
@@ -473,7 +473,7 @@ fn queue(facts: &Facts, report: &mut Report) {
 }
 
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
-    in_short(error.to_string(), error.source())
+    append_ends(error.to_string(), error.source())
 }
 
 fn days(age: SignedDuration) -> String {
