@@ -15,8 +15,9 @@ esac
 
 need_command fusermount3 fuse3
 need_command cc build-essential
-# The programs of tests/mount/midnight.rs and tests/mount/tools.rs.
+# The programs that the tests run.
 need_command faketime faketime
+need_command getfattr attr
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs
