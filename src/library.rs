@@ -24,4 +24,4 @@ mod views;
 pub use error::Error;
 pub use listing_handle::{ListingHandle, any_progress};
 pub use refreshes::Refreshing;
-pub use state::{Clock, Config, Library};
+pub use state::{Config, Library};

@@ -1,11 +1,13 @@
 //! The plain values that several layers share. Imports nothing of ours and does no I/O, but for learning the time zone.
 
+mod clock;
 mod view;
 
 use std::fmt;
 
 use jiff::Timestamp;
 
+pub use clock::Clock;
 pub use view::{Period, Span, View};
 
 /// A time for people, in their own zone.

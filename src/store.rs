@@ -21,7 +21,10 @@ mod outgoing;
 mod places;
 #[cfg(test)]
 mod query_plans;
+mod time;
 mod tree;
+mod tx;
+mod values;
 mod versions;
 mod views;
 
@@ -36,20 +39,20 @@ pub use listing::*;
 pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
+pub(crate) use time::*;
 pub use tree::*;
 pub use views::*;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use crate::media::{DirId, EntryName};
+use self::tx::{Tx, TxClock};
+use crate::media::{Clock, DirId, EntryName};
 
 /// The tables of this version.
 const SCHEMA: &str = include_str!("store/schema.sql");
@@ -204,6 +207,7 @@ pub struct Store {
     readers: Readers,
     // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
     connection: Arc<Mutex<Connection>>,
+    clock: Arc<TxClock>,
     // Set if changes are to be told.
     signal: Arc<OnceLock<Arc<invalidations::Signal>>>,
 }
@@ -214,6 +218,11 @@ impl Store {
     /// # Errors
     /// If the file cannot be made, is damaged or comes from another version.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_with_clock(dir, Clock::default())
+    }
+
+    /// As [`Store::open`], with the clock that gives each transaction its time.
+    pub fn open_with_clock(dir: &Path, clock: Clock) -> Result<Self> {
         // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
         let path = dir.join(FILE_NAME);
@@ -221,7 +230,7 @@ impl Store {
         if died {
             check(&connection)?;
         }
-        let store = Self::prepare(connection)?;
+        let store = Self::prepare(connection, clock)?;
         Ok(Self { readers: Readers::open(&path)?, ..store })
     }
 
@@ -239,7 +248,8 @@ impl Store {
             return Ok(None);
         }
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-        Ok(Some(Self { readers: Readers::default(), connection, signal }))
+        let clock = Arc::new(TxClock::read_only());
+        Ok(Some(Self { readers: Readers::default(), connection, clock, signal }))
     }
 
     /// A database that lives as long as the value, for tests.
@@ -247,10 +257,11 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn in_memory() -> Result<Self> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, Clock::default())
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self> {
+    fn prepare(mut connection: Connection, clock: Clock) -> Result<Self> {
+        let clock = Arc::new(TxClock::register(clock, &connection)?);
         connection.busy_timeout(BUSY_DEADLINE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -263,7 +274,7 @@ impl Store {
         }
         tx.commit()?;
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-        Ok(Self { readers: Readers::default(), connection, signal })
+        Ok(Self { readers: Readers::default(), connection, clock, signal })
     }
 
     /// Runs a blocking call of this store from async code, off the async workers.
@@ -287,7 +298,7 @@ impl Store {
     }
 
     /// One transaction; survives the process at once, a power cut after the next durable one.
-    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.write_asked(&[], change)
     }
 
@@ -295,7 +306,7 @@ impl Store {
     fn write_asked<T>(
         &self,
         names: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut connection = self.connection.lock();
         let outcome = self.transact(&mut connection, names, change);
@@ -304,7 +315,7 @@ impl Store {
     }
 
     /// One transaction that is on disk, with all before it, when this returns.
-    fn write_durable<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    fn write_durable<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.write_durable_asked(&[], change)
     }
 
@@ -312,7 +323,7 @@ impl Store {
     fn write_durable_asked<T>(
         &self,
         names: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut connection = self.connection.lock();
         // In WAL mode a commit under FULL syncs the log, and with it every earlier commit.
@@ -328,9 +339,10 @@ impl Store {
         &self,
         connection: &mut Connection,
         known: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Transaction<'_>) -> Result<T>,
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
     ) -> Result<(T, Vec<usize>)> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.clock.begin(tx);
         let mark = self.signal.get().map(|_| invalidations::mark(&tx)).transpose()?;
         let value = change(&tx)?;
         let shards = match mark {
@@ -391,245 +403,5 @@ impl Store {
     }
 }
 
-/// Milliseconds since 1970, before or after, as the tables keep times.
-pub(crate) fn to_millis(time: SystemTime) -> i64 {
-    let clamp = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => clamp(since),
-        Err(before) => -clamp(before.duration()),
-    }
-}
-
-/// Nanoseconds since 1970, before or after, as the tables keep the times of files.
-pub(crate) fn to_nanos(time: SystemTime) -> i64 {
-    let clamp = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => clamp(since),
-        Err(before) => -clamp(before.duration()),
-    }
-}
-
-/// The inverse of [`to_nanos`].
-pub(crate) fn from_nanos(nanos: i64) -> SystemTime {
-    let age = Duration::from_nanos(nanos.unsigned_abs());
-    let time = if nanos < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) };
-    time.unwrap_or(UNIX_EPOCH)
-}
-
-/// `time` less `span`, as far as clocks go back.
-pub(crate) fn before(time: SystemTime, span: Duration) -> SystemTime {
-    time.checked_sub(span).unwrap_or(UNIX_EPOCH)
-}
-
-/// The inverse of [`to_millis`].
-pub(crate) fn from_millis(millis: i64) -> SystemTime {
-    let age = Duration::from_millis(millis.unsigned_abs());
-    let time = if millis < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) };
-    time.unwrap_or(UNIX_EPOCH)
-}
-
-/// Lets the row numbers and names be used as SQL values.
-mod values {
-    use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-
-    use crate::media::{
-        AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken, VideoStatus, View,
-    };
-
-    /// The value that a stored word stands for.
-    pub(super) fn word<T: Copy, const N: usize>(
-        value: ValueRef<'_>,
-        all: [T; N],
-        as_str: fn(T) -> &'static str,
-    ) -> FromSqlResult<T> {
-        let word = value.as_str()?;
-        all.into_iter().find(|it| as_str(*it) == word).ok_or(FromSqlError::InvalidType)
-    }
-
-    fn video_word(status: VideoStatus) -> &'static str {
-        match status {
-            VideoStatus::Unspecified => "unspecified",
-            VideoStatus::Processing => "processing",
-            VideoStatus::Ready => "ready",
-            VideoStatus::Failed => "failed",
-        }
-    }
-
-    impl ToSql for VideoStatus {
-        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-            Ok(video_word(*self).into())
-        }
-    }
-    impl FromSql for VideoStatus {
-        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-            use VideoStatus::{Failed, Processing, Ready, Unspecified};
-            word(value, [Unspecified, Processing, Ready, Failed], video_word)
-        }
-    }
-
-    macro_rules! row_number {
-        ($($name:ident),*) => {$(
-            impl ToSql for $name {
-                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                    Ok(self.0.into())
-                }
-            }
-            impl FromSql for $name {
-                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                    value.as_i64().map($name)
-                }
-            }
-        )*};
-    }
-    row_number!(DirId, FileId);
-
-    impl ToSql for View {
-        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-            Ok(self.number().into())
-        }
-    }
-
-    macro_rules! text {
-        ($($name:ident),*) => {$(
-            impl ToSql for $name {
-                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                    Ok(self.as_str().into())
-                }
-            }
-            impl FromSql for $name {
-                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                    value.as_str().map($name::new)
-                }
-            }
-        )*};
-    }
-    text!(AlbumId, MediaId, UploadToken);
-
-    impl ToSql for EntryName {
-        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-            Ok(self.as_bytes().into())
-        }
-    }
-    impl FromSql for EntryName {
-        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-            EntryName::new(value.as_blob()?).map_err(FromSqlError::other)
-        }
-    }
-
-    impl ToSql for ContentHash {
-        fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-            Ok(self.0.as_slice().into())
-        }
-    }
-    impl FromSql for ContentHash {
-        fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-            let bytes = value.as_blob()?;
-            bytes.try_into().map(ContentHash).map_err(|_| FromSqlError::InvalidType)
-        }
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::media::{Album, AlbumId, MediaId};
-
-    pub(crate) fn name(text: &str) -> EntryName {
-        EntryName::new(text).unwrap()
-    }
-
-    /// Makes the album `title` (nested where it has slashes) as if Google had listed it.
-    pub(crate) fn album(store: &Store, title: &str) -> DirId {
-        told(store, title, 0, SystemTime::now())
-    }
-
-    /// Google tells of the album, which has so many items.
-    pub(crate) fn told(store: &Store, title: &str, items_count: u64, now: SystemTime) -> DirId {
-        let path = title.split('/').map(|part| vec![name(part)]).collect();
-        let album = Album {
-            id: AlbumId::new(format!("id of {title}")),
-            title: title.to_owned(),
-            items_count,
-            product_url: String::new(),
-            is_writeable: true,
-        };
-        store.album_listed(&ListedAlbum { album, path }, 1, now).unwrap()
-    }
-
-    /// A complete listing in one page that has shown something new.
-    pub(crate) fn pass(listing: i64) -> Pass {
-        let began = SystemTime::now();
-        Pass { listing, began, news: true, one_page: true, last: false }
-    }
-
-    /// An item as a listing shows it.
-    pub(crate) fn item(id: &str) -> ListedItem {
-        let item = crate::media::MediaItem {
-            id: MediaId::new(id),
-            filename: format!("{id}.jpg"),
-            mime_type: "image/jpeg".into(),
-            description: String::new(),
-            product_url: String::new(),
-            base_url: None,
-            creation_time: None,
-            width: 0,
-            height: 0,
-            camera_make: String::new(),
-            camera_model: String::new(),
-            video: None,
-        };
-        ListedItem {
-            item,
-            names: vec![name(&format!("{id}.jpg")), name(&format!("{id} {id}.jpg"))],
-        }
-    }
-
-    pub(crate) fn names(store: &Store, dir: DirId) -> Vec<String> {
-        store.entries(dir, 0, 100).unwrap().iter().map(|entry| entry.name.to_string()).collect()
-    }
-
-    #[test]
-    fn a_database_of_another_version_is_refused() {
-        for other in [1, layout(SCHEMA) + 1] {
-            let dir = tempfile::tempdir().unwrap();
-            let store = Store::open(dir.path()).unwrap();
-            store.connection.lock().pragma_update(None, "user_version", other).unwrap();
-            drop(store);
-            assert!(matches!(Store::open(dir.path()), Err(Error::OtherVersion)));
-            assert!(matches!(Store::open_read_only(dir.path()), Err(Error::OtherVersion)));
-        }
-    }
-
-    #[test]
-    fn other_tables_have_another_number_and_other_words_about_them_have_not() {
-        let ours = "CREATE TABLE t ( -- things\n    id INTEGER\n) STRICT;\n";
-        assert_eq!(
-            layout(ours),
-            layout("-- Of things.\nCREATE TABLE t (\n  id INTEGER\n) STRICT;")
-        );
-        assert_ne!(layout(ours), layout(&ours.replace("INTEGER", "TEXT")));
-        assert!((1 << 30..1 << 31).contains(&layout(ours)));
-        assert!(!SCHEMA.contains("'--"), "a comment is taken to begin there");
-    }
-
-    #[test]
-    fn one_may_look_beside_a_writer_and_changes_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(Store::open_read_only(dir.path()).unwrap().is_none());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        let store = Store::open(dir.path()).unwrap();
-        store.set_meta("key", "value").unwrap();
-        let beside = Store::open_read_only(dir.path()).unwrap().unwrap();
-        assert_eq!(beside.meta("key").unwrap().as_deref(), Some("value"));
-        assert!(beside.set_meta("key", "other").is_err());
-        drop((store, beside));
-        assert!(Store::open_read_only(dir.path()).unwrap().unwrap().meta("key").unwrap().is_some());
-    }
-
-    #[test]
-    fn what_was_written_is_there_after_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        Store::open(dir.path()).unwrap().set_meta("key", "value").unwrap();
-        assert_eq!(Store::open(dir.path()).unwrap().meta("key").unwrap().as_deref(), Some("value"));
-    }
-}
+pub(crate) mod tests;

@@ -184,7 +184,7 @@ pub fn assemble(
         .track_invalidations()
         .map_err(|err| no_database("cannot use the database", err))?;
     let library = Library::new(
-        library::Config { refresh: settings.refresh, clock: library::Clock::default() },
+        library::Config { refresh: settings.refresh, clock: crate::media::Clock::default() },
         engine.store.clone(),
         engine.client.clone(),
         runtime.clone(),

@@ -10,6 +10,7 @@ use super::listing_handle::{ListingHandle, Listings};
 use super::memory::Memory;
 use super::refreshes::Refreshes;
 use crate::api::{self, BaseUrls};
+use crate::media::Clock;
 use crate::store::Store;
 
 /// The configuration of the library.
@@ -19,22 +20,6 @@ pub struct Config {
     pub refresh: Duration,
     /// Measures the age of listings.
     pub clock: Clock,
-}
-
-/// A clock. Tests replace it.
-#[derive(Clone)]
-pub struct Clock(pub Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self(Arc::new(SystemTime::now))
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Clock").finish_non_exhaustive()
-    }
 }
 
 /// The albums and items of an account. Cheap to clone.

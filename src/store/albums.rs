@@ -2,13 +2,14 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::moves::{is_former_title, keep_former_title};
 use super::places::{
     dir_named, has_shown_child, move_dir, new_dir, place_for, show_or_hide, vacate,
 };
 use super::tree::child;
+use super::tx::Tx;
 use super::{Child, GRACE, Pass, Result, Store, TreeError, before, to_millis};
 use crate::media::{Album, AlbumId, DirId, EntryName};
 
@@ -75,8 +76,8 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn albums_complete(&self, pass: &Pass) -> Result<bool> {
-        let trusted_since = to_millis(before(SystemTime::now(), GRACE));
         self.write(|tx| {
+            let trusted_since = to_millis(before(tx.now, GRACE));
             let missing: Vec<(DirId, bool)> = tx
                 .prepare_cached(
                     "SELECT dir, missed FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
@@ -201,7 +202,7 @@ impl Store {
                 "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, \
                  listed_at = ?4, described_at = ?4, made_at = ?4, seen = coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) \
                  WHERE dir = ?1",
-                params![dir, album.id, album.title, to_millis(SystemTime::now())],
+                params![dir, album.id, album.title, tx.now_millis()],
             )?;
             show_or_hide(tx, dir)
         })
@@ -263,29 +264,19 @@ impl Store {
 }
 
 /// An empty directory is not to be shown any more for itself. Its row stays: who has it open may ask for it.
-pub(super) fn put_away(tx: &Transaction<'_>, dir: DirId) -> Result<()> {
+pub(super) fn put_away(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
     tx.execute("UPDATE dirs SET local = 0 WHERE id = ?1", [dir])?;
     Ok(())
 }
 
-fn album_listed(
-    tx: &Transaction<'_>,
-    listed: &ListedAlbum,
-    listing: i64,
-    now: SystemTime,
-) -> Result<DirId> {
+fn album_listed(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime) -> Result<DirId> {
     let dir = album_known(tx, listed, listing, now)?;
     check_count(tx, dir, now)?;
     Ok(dir)
 }
 
-fn album_known(
-    tx: &Transaction<'_>,
-    listed: &ListedAlbum,
-    listing: i64,
-    now: SystemTime,
-) -> Result<DirId> {
+fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime) -> Result<DirId> {
     let album = &listed.album;
     let known: Option<Known> = tx
         .prepare_cached(&format!("{KNOWN} WHERE remote = ?1"))?
@@ -342,14 +333,14 @@ fn album_known(
 }
 
 /// How many albums this listing has shown so far.
-fn albums_in(tx: &Transaction<'_>, listing: i64) -> Result<u32> {
+fn albums_in(tx: &Tx<'_>, listing: i64) -> Result<u32> {
     Ok(tx
         .prepare_cached("SELECT count(*) FROM albums WHERE seen = ?1")?
         .query_row([listing], |row| row.get(0))?)
 }
 
 /// An album of that title that was hidden and whose place something else has had since.
-fn hidden_titled(tx: &Transaction<'_>, title: &str) -> Result<Option<DirId>> {
+fn hidden_titled(tx: &Tx<'_>, title: &str) -> Result<Option<DirId>> {
     Ok(tx
         .prepare_cached(
             "SELECT dir FROM albums WHERE hidden AND remote IS NOT NULL AND coalesce(desired_title, title) = ?1 \
@@ -382,7 +373,7 @@ fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
 
 /// Whether the number of items that Google tells can be explained: by what was listed, and by what has been
 /// added and removed from here since, which the number may show already or not yet.
-fn check_count(tx: &Transaction<'_>, dir: DirId, now: SystemTime) -> Result<()> {
+fn check_count(tx: &Tx<'_>, dir: DirId, now: SystemTime) -> Result<()> {
     let recent = to_millis(before(now, GRACE));
     // What comes from a listing bears no time: see `item_listed`.
     tx.prepare_cached(

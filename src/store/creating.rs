@@ -3,10 +3,11 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::journal::{next_number, was_asked_for};
 use super::memberships::set_observed;
+use super::tx::Tx;
 use super::versions::{fail, merge, retire_replaced};
 use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{
@@ -184,7 +185,7 @@ impl Store {
     pub fn begin_create(&self, dir: DirId, files: &[(FileId, i64)]) -> Result<CreateCall> {
         self.write_durable(|tx| {
             // Also the time, so that what a listing shows can be told to be older or younger than the call.
-            let call = next_number(tx, "call")?.max(to_millis(SystemTime::now()));
+            let call = next_number(tx, "call")?.max(tx.now_millis());
             tx.execute("UPDATE meta SET value = ?1 WHERE key = 'call'", [call.to_string()])?;
             for (file, seq) in files {
                 let wanted = tx
@@ -376,7 +377,7 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
 }
 
 fn settle_created(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     file: FileId,
     dir: DirId,
     asked: i64,
@@ -437,13 +438,13 @@ fn settle_created(
 }
 
 /// A call has not made the item: it is not there, unless an earlier one without an answer has made it.
-fn not_made(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+fn not_made(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     if was_asked_for(tx, file)? { Ok(()) } else { set_observed(tx, dir, file, Observed::Absent) }
 }
 
 /// A listing may show what a call has made before the call has answered. What it has put into the
 /// tree then is `file` itself, and gives way. Returns `false` if `listed` is something else.
-fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64) -> Result<bool> {
+fn absorb_listed(tx: &Tx<'_>, file: FileId, listed: FileId, asked: i64) -> Result<bool> {
     let known_before = tx
         .prepare_cached(
             "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.known IS NOT NULL \
@@ -472,7 +473,7 @@ fn absorb_listed(tx: &Transaction<'_>, file: FileId, listed: FileId, asked: i64)
 }
 
 /// Puts Google's facts on a file of ours, whose size and time of modification stay.
-fn keep_item(tx: &Transaction<'_>, file: FileId, item: &MediaItem, confirmed: bool) -> Result<()> {
+fn keep_item(tx: &Tx<'_>, file: FileId, item: &MediaItem, confirmed: bool) -> Result<()> {
     tx.prepare_cached(
         "UPDATE files SET media = ?2, confirmed = ?3, filename = ?4, mime = coalesce(nullif(?5, ''), mime), \
          description = ?6, product_url = ?7, created_at = ?8, width = ?9, height = ?10, make = ?11, model = ?12, \

@@ -2,15 +2,14 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::journal::{back_in_queue, reopen, upload_state};
 use super::tree::{
     Unlinked, add_entry, child, dir_path, in_cookie_order, is_album, is_orphan, remove_entry,
 };
-use super::{
-    Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis, to_millis,
-};
+use super::tx::Tx;
+use super::{Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis};
 use crate::media::{DirId, EntryName, FileId};
 
 /// The directories that have failed files in them or below them.
@@ -198,7 +197,7 @@ fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<
 }
 
 /// Gives up what was cut off under the names of a file: it was never closed, and here is more.
-pub(super) fn forget_unfinished(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+pub(super) fn forget_unfinished(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "DELETE FROM failed WHERE unfinished AND EXISTS \
          (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = failed.dir AND e.name = failed.name)",
@@ -209,7 +208,7 @@ pub(super) fn forget_unfinished(tx: &Transaction<'_>, file: FileId) -> Result<()
 
 /// Puts a name under the failed ones. Another file that failed under it stays there: its bytes are kept, too.
 pub(super) fn add_failed(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     name: &EntryName,
     file: FileId,
@@ -223,7 +222,7 @@ pub(super) fn add_failed(
         "INSERT INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (dir, name) DO UPDATE SET reason = excluded.reason, at = excluded.at",
     )?
-    .execute(params![dir, shown, file, reason, to_millis(SystemTime::now())])?;
+    .execute(params![dir, shown, file, reason, tx.now_millis()])?;
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 use std::time::SystemTime;
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::tree::{is_orphan, resolve_merged};
-use super::{Result, Store, UploadState, from_millis, to_nanos};
+use super::tx::Tx;
+use super::{Result, Store, UploadState, from_millis};
 use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
 
 /// What a local file has that is taken for an item.
@@ -449,9 +450,9 @@ impl Store {
 }
 
 /// Something other than the bytes has changed: names or attributes. Bytes bring their own time when they are sealed.
-pub(super) fn touched(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+pub(super) fn touched(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE files SET ctime_ns = ?2 WHERE id = ?1")?
-        .execute(params![file, to_nanos(SystemTime::now())])?;
+        .execute(params![file, tx.now_nanos()])?;
     Ok(())
 }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
+use super::tx::{Tx, TxClock};
 use super::values::word;
 use super::{Error, Result, Store, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, View};
@@ -122,6 +123,7 @@ pub struct InvalidationShard {
     shard: usize,
     connection: Weak<Mutex<Connection>>,
     signal: Arc<Signal>,
+    clock: Arc<TxClock>,
 }
 
 impl InvalidationShard {
@@ -136,7 +138,7 @@ impl InvalidationShard {
             let connection = self.connection.upgrade()?;
             let taken = {
                 let mut connection = connection.lock();
-                let taken = take(&mut connection, self.shard, SystemTime::now());
+                let taken = take(&mut connection, self.shard, self.clock.now());
                 // Under the connection's lock, as `Store::told` demands.
                 if taken.as_ref().is_ok_and(|(changes, _)| changes.is_empty()) {
                     shard.drained.send_modify(|drained| *drained += 1);
@@ -154,7 +156,7 @@ impl InvalidationShard {
                 }
             };
             let mut dirty = shard.dirty.lock();
-            match due.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default()) {
+            match due.map(|at| at.duration_since(self.clock.now()).unwrap_or_default()) {
                 _ if *dirty => {}
                 None => shard.wake.wait(&mut dirty),
                 Some(left) => {
@@ -177,6 +179,7 @@ impl Store {
             shard,
             connection: Arc::downgrade(&self.connection),
             signal: signal.clone(),
+            clock: self.clock.clone(),
         };
         Ok((0..SHARDS).map(changes).collect())
     }
@@ -199,7 +202,7 @@ impl Store {
         if self.signal.get().is_none() {
             return Ok(true);
         }
-        let note = move |tx: &Transaction<'_>| {
+        let note = move |tx: &Tx<'_>| {
             tx.prepare_cached(
                 "INSERT OR IGNORE INTO temp.invalidations (kind, number) VALUES (?1, ?2)",
             )?
@@ -238,7 +241,7 @@ impl Store {
     /// What is to be told now, for tests.
     #[cfg(test)]
     pub(crate) fn pending_invalidations(&self) -> Vec<Invalidation> {
-        let now = SystemTime::now();
+        let now = self.clock.now();
         (0..SHARDS)
             .flat_map(|shard| take(&mut self.connection.lock(), shard, now).unwrap().0)
             .collect()
@@ -248,7 +251,7 @@ impl Store {
 /// What a transaction has added to the changes so far.
 pub(super) struct Mark(i64);
 
-pub(super) fn mark(tx: &Transaction<'_>) -> Result<Mark> {
+pub(super) fn mark(tx: &Tx<'_>) -> Result<Mark> {
     Ok(Mark(
         tx.prepare_cached("SELECT coalesce(max(id), 0) FROM temp.invalidations")?
             .query_row([], |row| row.get(0))?,
@@ -256,11 +259,7 @@ pub(super) fn mark(tx: &Transaction<'_>) -> Result<Mark> {
 }
 
 /// The shards that have something to tell since `mark`. The names that are `known` need not be told.
-pub(super) fn since(
-    tx: &Transaction<'_>,
-    mark: &Mark,
-    known: &[(DirId, &EntryName)],
-) -> Result<Vec<usize>> {
+pub(super) fn since(tx: &Tx<'_>, mark: &Mark, known: &[(DirId, &EntryName)]) -> Result<Vec<usize>> {
     for (dir, name) in known {
         tx.prepare_cached(
             "DELETE FROM temp.invalidations WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",

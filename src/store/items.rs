@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::tree::{add_entry, child};
+use super::tx::Tx;
 use super::{AlbumState, GRACE, Observed, Pass, Result, Store, before, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
@@ -131,7 +132,7 @@ impl Store {
 
 /// Whether Google's number of items, told before the listing, is what it has shown, and could not have come about by
 /// changes from here that the one knows and the other does not.
-fn is_confirmed(tx: &Transaction<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
+fn is_confirmed(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
     Ok(tx
         .prepare_cached(
             "SELECT described_at BETWEEN 1 AND ?2 AND count_hint = ?3 + count_offset AND NOT EXISTS \
@@ -146,7 +147,7 @@ fn is_confirmed(tx: &Transaction<'_>, dir: DirId, shown: i64, began: SystemTime)
 /// The album's items are known as of `pass`. A count that led to it for nothing, or that another pass did not bear out,
 /// is taken as it is from now on, and so is one that is never told; any other is expected to agree, in its own time.
 fn listing_holds(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     shown: i64,
     pass: &Pass,
@@ -165,7 +166,7 @@ fn listing_holds(
 }
 
 /// The file that is this item at Google, made if it is new, brought up to date if not.
-pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileId> {
+pub(super) fn item_known(tx: &Tx<'_>, item: &MediaItem) -> Result<FileId> {
     let created = item.creation_time.map(to_millis);
     tx.prepare_cached(
         "INSERT INTO files (mtime_ns, media, confirmed, filename, mime, description, product_url, created_at, \
@@ -188,7 +189,7 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
         item.camera_make,
         item.camera_model,
         item.video,
-        to_millis(SystemTime::now()),
+        tx.now_millis(),
     ])?;
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
@@ -196,7 +197,7 @@ pub(super) fn item_known(tx: &Transaction<'_>, item: &MediaItem) -> Result<FileI
 }
 
 fn item_listed(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     file: FileId,
     names: &[EntryName],
@@ -217,8 +218,7 @@ fn item_listed(
         Some((true, ..)) => true,
         // We have just taken it out and the listing lags, or we are about to.
         Some((false, observed, since, _))
-            if observed != Observed::Absent
-                || since > to_millis(before(SystemTime::now(), GRACE)) =>
+            if observed != Observed::Absent || since > to_millis(before(tx.now, GRACE)) =>
         {
             tx.prepare_cached(
                 "UPDATE members SET seen = max(seen, ?3) WHERE dir = ?1 AND file = ?2",

@@ -6,8 +6,9 @@
 use std::time::SystemTime;
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::tx::Tx;
 use super::values::word;
 use super::{Result, Store, from_millis, to_millis};
 use crate::media::{ContentHash, EntryName, FileId, UploadToken};
@@ -434,7 +435,7 @@ pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<Uploa
 }
 
 /// Whatever there was of an upload is void.
-pub(super) fn reopen(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+pub(super) fn reopen(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
         .execute([file])?;
     tx.prepare_cached(
@@ -446,7 +447,7 @@ pub(super) fn reopen(tx: &Transaction<'_>, file: FileId) -> Result<()> {
 }
 
 /// A refused file is sealed again, as if nothing had been tried yet.
-pub(super) fn back_in_queue(tx: &Transaction<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
+pub(super) fn back_in_queue(tx: &Tx<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
     let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
     let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
     tx.prepare_cached("UPDATE files SET size = ?2, mime = coalesce(?3, mime) WHERE id = ?1")?
@@ -473,7 +474,7 @@ fn is_current(db: &Connection, file: FileId, seq: i64, state: UploadState) -> Re
 }
 
 /// Counts up a number that is kept in `meta`.
-pub(super) fn next_number(tx: &Transaction<'_>, key: &str) -> Result<i64> {
+pub(super) fn next_number(tx: &Tx<'_>, key: &str) -> Result<i64> {
     Ok(tx
         .prepare_cached(
             "INSERT INTO meta (key, value) VALUES (?1, '1') \

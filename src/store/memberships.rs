@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::failed::add_failed;
 use super::tree::resolve_merged;
+use super::tx::Tx;
 use super::versions::{forget_hash, merge, retire_replaced};
-use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis, to_millis};
+use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -92,7 +93,7 @@ impl Store {
                     "INSERT INTO members (dir, file, desired, observed, since) VALUES (?1, ?2, FALSE, 'unknown', ?3) \
                      ON CONFLICT (dir, file) DO UPDATE SET observed = 'unknown'",
                 )?
-                .execute(params![call.dir, item_of, to_millis(SystemTime::now())])?;
+                .execute(params![call.dir, item_of, tx.now_millis()])?;
             }
             Ok(())
         })
@@ -285,7 +286,7 @@ pub(super) fn has_pending_removals(db: &Connection, dir: DirId) -> Result<bool> 
 /// not count: those that come next may lack it. A row that neither wants nor has anything, and that no listing could
 /// contradict, goes.
 pub(super) fn set_observed(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     file: FileId,
     observed: Observed,
@@ -294,7 +295,7 @@ pub(super) fn set_observed(
         "UPDATE members SET observed = ?3, since = ?4, seen = CASE observed WHEN 'present' THEN seen ELSE 0 END \
          WHERE dir = ?1 AND file = ?2",
     )?
-    .execute(params![dir, file, observed, to_millis(SystemTime::now())])?;
+    .execute(params![dir, file, observed, tx.now_millis()])?;
     tx.prepare_cached(
         "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND NOT desired AND observed = 'absent' \
          AND (SELECT media FROM files WHERE id = ?2) IS NULL",
@@ -305,7 +306,7 @@ pub(super) fn set_observed(
 
 /// The file that has an item. While Google was asked about it, a writer may have come: then it is no longer
 /// the file that had it, but the version that was split off.
-fn file_of(tx: &Transaction<'_>, media: &MediaId) -> Result<Option<FileId>> {
+fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
         .query_row([media], |row| row.get(0))
@@ -314,7 +315,7 @@ fn file_of(tx: &Transaction<'_>, media: &MediaId) -> Result<Option<FileId>> {
 
 /// Makes a sealed file a name of the item with its bytes, unless it was written in the meantime.
 fn merge_if_current(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     file: FileId,
     seq: i64,
     into: FileId,

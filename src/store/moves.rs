@@ -3,12 +3,13 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::albums::put_away;
 use super::listing::ALBUMS_LISTED_AT;
 use super::places::{has_shown_child, move_dir, show_or_hide};
 use super::tree::child;
+use super::tx::Tx;
 use super::{Child, GRACE, Result, Store, TreeError, before, to_millis};
 use crate::media::{AlbumId, DirId, EntryName};
 
@@ -138,7 +139,7 @@ impl Store {
     /// If the database fails.
     pub fn album_renamed(&self, done: &AlbumRename) -> Result<()> {
         self.write_durable(|tx| {
-            keep_former_title(tx, done.dir, &done.title, SystemTime::now())?;
+            keep_former_title(tx, done.dir, &done.title, tx.now)?;
             tx.execute(
                 "UPDATE albums SET title = ?2, desired_title = nullif(desired_title, ?2) WHERE dir = ?1",
                 params![done.dir, done.title],
@@ -177,14 +178,14 @@ fn album_rename(row: &Row<'_>) -> rusqlite::Result<AlbumRename> {
     })
 }
 
-fn place(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
+fn place(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     tx.prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))
         .optional()?
         .ok_or(super::Error::Corrupt("a directory that is gone"))
 }
 
-fn set_desired_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<()> {
+fn set_desired_title(tx: &Tx<'_>, album: DirId, title: &str) -> Result<()> {
     tx.prepare_cached("UPDATE albums SET desired_title = nullif(?2, title) WHERE dir = ?1")?
         .execute(params![album, title])?;
     Ok(())
@@ -192,7 +193,7 @@ fn set_desired_title(tx: &Transaction<'_>, album: DirId, title: &str) -> Result<
 
 /// Google has `title` for an album now, as we wanted: for a while its lists may show the one from before.
 pub(super) fn keep_former_title(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     album: DirId,
     title: &str,
     now: SystemTime,
@@ -209,7 +210,7 @@ pub(super) fn keep_former_title(
 
 /// Whether a list that shows this title for the album may only lag behind a change of ours.
 pub(super) fn is_former_title(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     album: DirId,
     title: &str,
     now: SystemTime,

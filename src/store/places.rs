@@ -1,8 +1,9 @@
 //! Where albums stand: directories made, moved, shown and hidden as titles say.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tree::child;
+use super::tx::Tx;
 use super::{Child, Result};
 use crate::media::{AlbumId, DirId, EntryName};
 
@@ -10,7 +11,7 @@ use crate::media::{AlbumId, DirId, EntryName};
 /// first is taken that is free, or is this album's own, or a hidden one's, or is so far only a parent of albums. What
 /// is only here keeps its name.
 pub(super) fn place_for(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     path: &[Vec<EntryName>],
     album: &AlbumId,
     own: Option<DirId>,
@@ -46,7 +47,7 @@ pub(super) fn place_for(
 }
 
 /// The directory of that name, made if need be; [`show_or_hide`] shows it.
-pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
+pub(super) fn dir_named(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let found = tx
         .prepare_cached("SELECT id FROM subdirs WHERE parent = ?1 AND name = ?2")?
         .query_row(params![parent, name], |row| row.get(0))
@@ -60,7 +61,7 @@ pub(super) fn dir_named(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -
 }
 
 /// As [`dir_named`], for a directory that is new, and no mere parent: a hidden album in that place gives way.
-pub(super) fn new_dir(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
+pub(super) fn new_dir(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let in_the_way: Option<DirId> = tx
         .prepare_cached(
             "SELECT d.id FROM dirs d JOIN albums a ON a.dir = d.id WHERE d.parent = ?1 AND d.name = ?2",
@@ -85,7 +86,7 @@ pub(super) fn new_dir(tx: &Transaction<'_>, parent: DirId, name: &EntryName) -> 
 
 /// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
 /// Albums below it are called after the old place and stay there; what is only here goes with it.
-pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
+pub(super) fn vacate(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))?;
@@ -103,7 +104,7 @@ pub(super) fn vacate(tx: &Transaction<'_>, dir: DirId) -> Result<(DirId, EntryNa
 /// Puts a directory that has been taken out of its `old` place into a new one. A mere parent of albums there
 /// gives way, and so does a hidden album: the children that are shown move in.
 pub(super) fn move_dir(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     old: (DirId, EntryName),
     (parent, name): (DirId, &EntryName),
@@ -132,7 +133,7 @@ pub(super) fn move_dir(
 }
 
 /// The directories in `dir` for which a condition holds.
-fn children(tx: &Transaction<'_>, dir: DirId, which: &str) -> Result<Vec<(DirId, EntryName)>> {
+fn children(tx: &Tx<'_>, dir: DirId, which: &str) -> Result<Vec<(DirId, EntryName)>> {
     Ok(tx
         .prepare_cached(&format!(
             "SELECT id, name FROM dirs WHERE parent = ?1 AND id <> ?1 AND {which}"
@@ -142,7 +143,7 @@ fn children(tx: &Transaction<'_>, dir: DirId, which: &str) -> Result<Vec<(DirId,
 }
 
 /// Moves directories to `heir`.
-fn inherit(tx: &Transaction<'_>, children: Vec<(DirId, EntryName)>, heir: DirId) -> Result<()> {
+fn inherit(tx: &Tx<'_>, children: Vec<(DirId, EntryName)>, heir: DirId) -> Result<()> {
     for (child, name) in children {
         let taken = tx
             .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND name = ?2")?
@@ -176,7 +177,7 @@ pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
 }
 
 /// A directory is shown if it is an album that is not hidden, or is only here, or has such a one below it.
-pub(super) fn show_or_hide(tx: &Transaction<'_>, mut dir: DirId) -> Result<()> {
+pub(super) fn show_or_hide(tx: &Tx<'_>, mut dir: DirId) -> Result<()> {
     while dir != DirId::ROOT {
         let for_itself = tx
             .prepare_cached(

@@ -19,7 +19,7 @@ CREATE TABLE dirs (
     UNIQUE (parent, name)
 ) STRICT;
 INSERT INTO dirs (id, parent, name, names_changed_ns)
-    VALUES (1, 1, x'', CAST(unixepoch('subsec') * 1000000000 AS INTEGER));
+    VALUES (1, 1, x'', now_ns());
 
 CREATE TABLE albums (
     dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
@@ -91,7 +91,7 @@ CREATE INDEX entries_of_file ON entries (file, dir);
 -- Tools, and the kernel's cache of listings, take a directory whose time has not changed for unchanged.
 CREATE VIEW names_changed (dir) AS SELECT id FROM dirs;
 CREATE TRIGGER names_changed INSTEAD OF INSERT ON names_changed BEGIN
-    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, CAST(unixepoch('subsec') * 1000000000 AS INTEGER))
+    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, now_ns())
     WHERE id = new.dir;
 END;
 CREATE TRIGGER name_came AFTER INSERT ON entries BEGIN

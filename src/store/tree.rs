@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Error, Result, Store, from_millis, to_millis};
+use super::tx::Tx;
+use super::{Error, Result, Store, from_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
 use crate::store::UploadState;
 use crate::store::files::touched;
@@ -511,19 +512,14 @@ pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM orphan_files WHERE file = ?1")?.exists([file])?)
 }
 
-pub(super) fn add_entry(
-    tx: &Transaction<'_>,
-    dir: DirId,
-    name: &EntryName,
-    file: FileId,
-) -> Result<()> {
+pub(super) fn add_entry(tx: &Tx<'_>, dir: DirId, name: &EntryName, file: FileId) -> Result<()> {
     tx.prepare_cached("INSERT INTO entries (dir, name, file) VALUES (?1, ?2, ?3)")?
         .execute(params![dir, name, file])?;
     add_wish(tx, dir, file)
 }
 
 pub(super) fn remove_entry(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     dir: DirId,
     name: &EntryName,
     file: FileId,
@@ -536,18 +532,18 @@ pub(super) fn remove_entry(
 }
 
 /// The file has a name in the album: it shall be there. In a directory that is only here there is nothing to be.
-pub(super) fn add_wish(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn add_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO members (dir, file, desired, observed, since) \
          SELECT id, ?2, TRUE, 'absent', ?3 FROM dirs WHERE id = ?1 AND NOT local \
          ON CONFLICT (dir, file) DO UPDATE SET desired = TRUE, since = excluded.since WHERE NOT desired",
     )?
-    .execute(params![dir, file, to_millis(SystemTime::now())])?;
+    .execute(params![dir, file, tx.now_millis()])?;
     Ok(())
 }
 
 /// If the file's last name in the album is gone, so shall the item be, and the version it was to replace there.
-pub(super) fn drop_wish(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     let named = tx
         .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
         .exists(params![file, dir])?;
@@ -565,7 +561,7 @@ pub(super) fn drop_wish(tx: &Transaction<'_>, dir: DirId, file: FileId) -> Resul
         tx.prepare_cached(
             "UPDATE members SET desired = FALSE, since = ?3 WHERE dir = ?1 AND file = ?2",
         )?
-        .execute(params![dir, file, to_millis(SystemTime::now())])?;
+        .execute(params![dir, file, tx.now_millis()])?;
     }
     Ok(())
 }

@@ -4,11 +4,12 @@
 //! its own without names, still wanted in its albums, until the new version has taken its place.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::failed::{add_failed, forget_unfinished};
 use super::files::touched;
 use super::tree::{add_wish, drop_wish};
+use super::tx::Tx;
 use super::{Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 
@@ -143,7 +144,7 @@ impl Store {
     }
 }
 
-pub(super) fn forget_hash(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+pub(super) fn forget_hash(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.execute(
         "UPDATE files SET sha256 = NULL, sha1 = NULL, adopted = NULL WHERE id = ?1",
         [file],
@@ -165,7 +166,7 @@ pub(super) fn is_committed(db: &Connection, file: FileId) -> Result<bool> {
 }
 
 /// Moves what is Google's from one file to another. The column `media` is unique, hence two steps.
-fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
+fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
     let mut values: Vec<Value> = tx.query_row(
         &format!("SELECT id, {ITEM_COLUMNS} FROM files WHERE id = ?1"),
         [from],
@@ -187,11 +188,7 @@ fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
 
 /// Puts the old version back if the new one has the bytes that its writer began with, or those of the
 /// old version, and Google has that for certain.
-pub(super) fn revert_if_same(
-    tx: &Transaction<'_>,
-    file: FileId,
-    sha256: ContentHash,
-) -> Result<bool> {
+pub(super) fn revert_if_same(tx: &Tx<'_>, file: FileId, sha256: ContentHash) -> Result<bool> {
     let Some(old) = replaced_by(tx, file)? else { return Ok(false) };
     let same = tx
         .prepare_cached(
@@ -207,7 +204,7 @@ pub(super) fn revert_if_same(
 }
 
 /// The reverse of [`Store::fork_version`]. The file keeps its own time of modification.
-fn restore_version(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()> {
+fn restore_version(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<()> {
     move_item(tx, old, file)?;
     tx.execute(
         "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
@@ -231,7 +228,7 @@ fn restore_version(tx: &Transaction<'_>, file: FileId, old: FileId) -> Result<()
 }
 
 /// A new version has arrived, or nobody wants it any more: the old one shall leave its albums.
-pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> {
+pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
     let Some(old) = replaced_by(tx, file)? else { return Ok(()) };
     let dirs: Vec<DirId> = tx
         .prepare_cached("SELECT dir FROM members WHERE file = ?1 AND desired")?
@@ -244,7 +241,7 @@ pub(super) fn retire_replaced(tx: &Transaction<'_>, file: FileId) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<()> {
+pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     let old = replaced_by(tx, file)?;
     let names: Vec<(DirId, EntryName)> = tx
         .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
@@ -275,7 +272,7 @@ pub(super) fn fail(tx: &Transaction<'_>, file: FileId, reason: &str) -> Result<(
 
 /// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
 /// writer's time of modification is that of all names: then `rsync -t` finds what it has set.
-pub(super) fn merge(tx: &Transaction<'_>, file: FileId, into: FileId) -> Result<()> {
+pub(super) fn merge(tx: &Tx<'_>, file: FileId, into: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1")?
         .execute(params![file, into])?;
     // What Google has been told of the one is true of the other: they are one item.

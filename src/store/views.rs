@@ -4,9 +4,10 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::items::{item_known, last_resort};
+use super::tx::Tx;
 use super::{Child, DirEntry, Error, ListedItem, Pass, Result, Store, from_millis, to_millis};
 use crate::media::{EntryName, FileId, MediaId, MediaItem, Period, Span, View};
 
@@ -311,20 +312,14 @@ fn not_viewed(row: &Row<'_>) -> rusqlite::Result<NotViewed> {
 }
 
 /// Whether a view shows an item, or has shown it.
-fn is_in_view(tx: &Transaction<'_>, view: View, file: FileId) -> Result<bool> {
+fn is_in_view(tx: &Tx<'_>, view: View, file: FileId) -> Result<bool> {
     Ok(tx
         .prepare_cached("SELECT 1 FROM view_entries WHERE file = ?1 AND view = ?2")?
         .exists(params![file, view])?)
 }
 
 /// Gives an item a name in a view, the first of `names` that is free there.
-fn show(
-    tx: &Transaction<'_>,
-    view: View,
-    file: FileId,
-    names: &[EntryName],
-    listing: i64,
-) -> Result<()> {
+fn show(tx: &Tx<'_>, view: View, file: FileId, names: &[EntryName], listing: i64) -> Result<()> {
     tx.prepare_cached("INSERT OR IGNORE INTO views (view) VALUES (?1)")?.execute([view])?;
     let mut taken =
         tx.prepare_cached("SELECT 1 FROM view_entries WHERE view = ?1 AND name = ?2")?;
@@ -379,7 +374,7 @@ fn latest_shown(db: &Connection, span: Span, before: Option<Period>) -> Result<O
 }
 
 /// An item has become another file: its names in the views go with it.
-pub(super) fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Result<()> {
+pub(super) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
     for table in ["view_entries", "view_arrivals"] {
         tx.prepare_cached(&format!("UPDATE OR REPLACE {table} SET file = ?2 WHERE file = ?1"))?
             .execute(params![from, to])?;
@@ -388,7 +383,7 @@ pub(super) fn move_item(tx: &Transaction<'_>, from: FileId, to: FileId) -> Resul
 }
 
 /// An item has arrived: the views that were looked into before, and that its time of creation belongs to, lack it.
-pub(super) fn arrived(tx: &Transaction<'_>, file: FileId, item: &MediaItem) -> Result<()> {
+pub(super) fn arrived(tx: &Tx<'_>, file: FileId, item: &MediaItem) -> Result<()> {
     let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
     for view in periods.into_iter().flatten().chain([View::All]) {
         tx.prepare_cached(

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use gphotosfs::commands::engine::Engine;
-use gphotosfs::library::{self, Clock, Library};
+use gphotosfs::library::{self, Library};
+use gphotosfs::media::Clock;
 use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::store::Child;
 use gphotosfs_emulator::{Call, Edit, Emulator, Moment};

@@ -351,7 +351,7 @@ impl Life {
         let library = Library::new(
             library::Config {
                 refresh: Duration::from_secs(3600),
-                clock: library::Clock::default(),
+                clock: gphotosfs::media::Clock::default(),
             },
             store.clone(),
             client.clone(),
