@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gphotosfs_emulator::{
-    Call, Config, Edit, Emulator, Failure, Faults, FilenameFault, Injection, ItemFailure,
+    Call, Config, Edit, Emulator, Failure, Faults, FilenameFault, Injection, ItemFailure, Moment,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -1433,4 +1433,34 @@ async fn what_was_answered_survives_a_sudden_death() {
     let config = Config { state: Some(dir.path().to_owned()), ..Config::default() };
     let emulator = Emulator::start(config).await.unwrap();
     assert_eq!(emulator.dump().album("A").unwrap().items.len(), 100);
+}
+
+#[tokio::test]
+async fn a_barrier_holds_one_call_before_its_effect_or_before_its_answer() {
+    let api = Api::start().await;
+    let second = api.emulator.barrier(Call::AlbumsCreate, 2, Moment::Request);
+    let third = api.emulator.barrier(Call::AlbumsCreate, 3, Moment::Answer);
+    let titles = |api: &Api| -> Vec<String> {
+        api.emulator.dump().albums.into_iter().map(|album| album.title).collect()
+    };
+    api.album("one").await;
+
+    let (_, ()) = tokio::join!(api.album("two"), async {
+        second.arrived().await;
+        assert_eq!(titles(&api), ["one"], "the call has no effect yet");
+        second.release();
+    });
+    let (_, ()) = tokio::join!(api.album("three"), async {
+        third.arrived().await;
+        assert_eq!(titles(&api), ["one", "two", "three"], "only the answer is missing");
+        third.release();
+    });
+    api.album("four").await;
+}
+
+#[tokio::test]
+async fn a_barrier_that_is_dropped_before_its_call_comes_holds_nothing() {
+    let api = Api::start().await;
+    drop(api.emulator.barrier(Call::AlbumsCreate, 1, Moment::Request));
+    api.album("one").await;
 }

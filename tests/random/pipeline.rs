@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
-use gphotosfs_emulator::{Call, Edit, Failure, Injection, ItemFailure};
+use gphotosfs_emulator::{Barrier, Call, Edit, Failure, Injection, ItemFailure, Moment};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
@@ -41,6 +41,12 @@ enum Op {
     Exchange(Nth, Nth),
     Link(Nth, Spot),
     Pause(u8),
+    /// Holds a call: which one of its kind from now on, and where.
+    Hold(Call, u8, Moment),
+    /// Waits until the held call has arrived.
+    Arrived,
+    /// Lets the held call go on.
+    Release,
     Drain,
     Crash,
     Restart,
@@ -94,6 +100,8 @@ struct Run {
     renamed: u32,
     /// Nothing has gone wrong and no stranger has come.
     calm: bool,
+    /// The call that is held.
+    barrier: Option<Barrier>,
 }
 
 struct Handle {
@@ -116,6 +124,7 @@ impl Run {
             strange: Vec::new(),
             renamed: 0,
             calm: true,
+            barrier: None,
         }
     }
 
@@ -161,6 +170,15 @@ impl Run {
             Op::Exchange(a, b) => self.exchange(*a, *b),
             Op::Link(nth, spot) => self.link(*nth, *spot),
             Op::Pause(ms) => self.world.pause(Duration::from_millis((*ms).into())),
+            Op::Hold(call, nth, moment) => {
+                let barrier = self.world.emulator.barrier(*call, (*nth).into(), *moment);
+                self.barrier = Some(barrier);
+            }
+            Op::Arrived => {
+                let barrier = self.barrier.as_ref().expect("a call is held");
+                self.world.wait(barrier.arrived());
+            }
+            Op::Release => self.barrier = None,
             Op::Drain => {
                 // What need not end cannot be waited for.
                 if self.calm && self.handles.is_empty() {
@@ -561,6 +579,7 @@ impl Run {
 
     /// All becomes well again; then everything must be as the model says.
     fn finish(mut self) {
+        self.barrier = None;
         self.meet(None);
         self.world.end_faults();
         while !self.handles.is_empty() {
@@ -865,8 +884,10 @@ fn what_was_refused_is_kept_when_its_name_is_refused_again() {
         Op::Put(spot(0, 3), Photo(7)),
         Op::Drain,
         Op::StrangerDeletes(0),
+        Op::Hold(Call::AlbumsBatchAdd, 1, Moment::Answer),
         Op::Link(0, spot(1, 1)),
-        Op::Pause(53),
+        Op::Arrived,
+        Op::Release,
     ];
     run(0, &ops);
 }
@@ -874,13 +895,17 @@ fn what_was_refused_is_kept_when_its_name_is_refused_again() {
 /// A listing shows an item before the call that made it has answered: then it is that file, not another one.
 #[test]
 fn an_item_that_is_listed_before_its_answer_comes_has_one_name() {
-    for pause in [5, 10, 15, 20, 25, 30, 35, 40] {
+    let before_the_retry = (2, Moment::Request);
+    let before_the_answer = (1, Moment::Answer);
+    for (nth, moment) in [before_the_retry, before_the_answer] {
         let ops = [
+            Op::Hold(Call::MediaItemsBatchCreate, nth, moment),
             Op::Fault(Call::MediaItemsBatchCreate, Failure::Internal, true, 1),
             Op::Fault(Call::MediaItemsBatchCreate, Failure::Unavailable, false, 3),
             Op::Put(Spot { album: 0, name: 2 }, Content::Photo(8)),
-            Op::Pause(pause),
+            Op::Arrived,
             Op::Refresh(0),
+            Op::Release,
         ];
         run(3, &ops);
     }

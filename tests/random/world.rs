@@ -279,6 +279,12 @@ impl World {
         self.lookup(Node::Dir(DirId::ROOT).ino(), title)
     }
 
+    /// Waits for something in the service.
+    pub fn wait(&self, event: impl Future<Output = ()>) {
+        let within = async { tokio::time::timeout(PATIENCE, event).await };
+        self.service.block_on(within).expect("it happens in time");
+    }
+
     /// Lets things take their course.
     pub fn pause(&self, time: Duration) {
         self.life().wait(async { tokio::time::sleep(time).await });

@@ -38,7 +38,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use auth::tokens::Grant;
-pub use barriers::Moment;
+pub use barriers::{Barrier, Moment};
 pub use call::{Call, SCOPE_PREFIX, SCOPES};
 pub use control::dump::{Dump, DumpedAlbum, DumpedItem};
 pub use control::edit::{Edit, EditError};
@@ -179,17 +179,23 @@ impl Emulator {
         self.server.switches.change(change);
     }
 
-    /// Has calls of a kind wait, at that moment of each, until they are let go on.
+    /// Holds one call, the `nth` of its kind from now on, until the barrier is released: 1 is the
+    /// next call.
+    pub fn barrier(&self, call: Call, nth: usize, moment: Moment) -> Barrier {
+        self.server.barriers.set(call, nth, moment)
+    }
+
+    /// Holds every call of a kind at that moment of each.
     pub fn hold(&self, call: Call, moment: Moment) {
         self.server.barriers.hold(call, moment);
     }
 
-    /// Lets so many of the held calls go on, or of those still to come.
+    /// Lets so many of the held calls go on, or of later ones.
     pub fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
         self.server.barriers.let_pass(call, moment, calls);
     }
 
-    /// Barriers calls of that kind no more.
+    /// Stops holding calls of that kind.
     pub fn let_go(&self, call: Call, moment: Moment) {
         self.server.barriers.let_go(call, moment);
     }

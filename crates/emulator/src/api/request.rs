@@ -7,7 +7,7 @@ use super::mask::Schema;
 use crate::call::Call;
 use crate::faults::Faults;
 
-/// A JSON request that has passed the gate.
+/// A JSON request that the middleware has let in.
 pub(crate) struct ApiRequest {
     pub(crate) call: Call,
     pub(crate) user: String,
