@@ -1,5 +1,5 @@
-//! The filesystem's core without a mount, against the emulator: what operations cost in requests, and what
-//! they do when the service is slow, wrong or away.
+//! The filesystem without a mount, against the emulator: the requests that operations cost, and their results when the
+//! service is slow, wrong or unreachable.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -573,10 +573,11 @@ fn a_size_that_comes_late_is_not_taken_for_that_of_a_new_version() {
     world.seed("Trip", 1);
     let trip = world.dir("Trip");
     let file = world.list(trip)[0].ino;
+    world.emulator().reset_stats();
     world.emulator().faults(|faults| faults.on(Call::Download).latency_ms = 600);
     let fs = world.fs();
     let asking = world.runtime.spawn(async move { fs.getattr(file).await.unwrap() });
-    world.pause(200);
+    wait_for("the size to be asked for", || world.emulator().stats().requests(Call::Download) > 0);
     world.write(file, REWRITE, &photo(7));
     world.runtime.block_on(asking).unwrap();
     assert_eq!(world.size(file), photo(7).len() as u64);
@@ -626,11 +627,7 @@ fn a_download_that_fails_when_nobody_reads_any_more_leaves_nothing_behind() {
     let fs = world.fs();
     world.interrupted(fs.open(file, READ));
     let cache = Profile::under(world.dir.path()).cache_dir().unwrap().join("content");
-    let begun = Instant::now();
-    while std::fs::read_dir(&cache).unwrap().count() > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "an unfinished file stays");
-        world.pause(20);
-    }
+    wait_for("the unfinished file to go", || std::fs::read_dir(&cache).unwrap().count() == 0);
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! Ends and interruptions: what is queued survives them and goes on by itself.
+//! Stops and interruptions: the queue survives them, and the uploads continue without help.
 
 use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use gphotosfs_emulator::{Call, Failure, Faults, Injection, Moment};
+
 use crate::support::{World, login, wait_for};
-use gphotosfs_emulator::{Call, Failure, Injection, Moment};
 
 /// Puts `count` photos beside the mount.
 fn photos(world: &World, count: u32) {
@@ -128,6 +129,7 @@ fn a_mount_that_is_asked_to_end_does_so_within_seconds_and_loses_nothing() {
         world.sh(&format!("kill -{signal} {pid} && timeout 20 tail --pid={pid} -f /dev/null"));
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         assert_eq!(world.sh("ls mnt"), "", "unmounted");
+        world.emulator.faults(|faults| *faults = Faults::default());
         world.mount(&[]);
         world.sync();
         assert_eq!(world.remote("A").len(), 30, "{signal}");
@@ -137,9 +139,9 @@ fn a_mount_that_is_asked_to_end_does_so_within_seconds_and_loses_nothing() {
 
 #[test]
 fn umount_waits_for_the_uploads_and_says_how_far_they_are() {
-    // Long enough for a line of progress, one of which is said each ten seconds.
+    // Long enough for a line of progress: `umount` prints one every ten seconds.
     let world = World::new();
-    world.mount(&["--uploads", "4"]);
+    world.mount(&["--uploads", "7"]);
     photos(&world, 20);
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 4000);
     world.sh("mkdir mnt/A && cp photo/* mnt/A/");

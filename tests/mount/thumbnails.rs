@@ -1,11 +1,12 @@
-//! What file managers show of an album, and what it costs.
+//! The thumbnails that file managers show of an album, and the requests they cost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::World;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageReader, Rgb, RgbImage};
+
+use crate::support::World;
 
 /// A photo that is no thumbnail by itself.
 fn photo(world: &World, name: &str, shade: u8) -> PathBuf {
@@ -74,6 +75,7 @@ fn what_is_on_its_way_is_told_apart_and_an_edited_photo_gets_a_new_thumbnail() {
     let mut world = world();
     thumbnails(&world);
     let edited = photo(&world, "a.jpg", 200);
+    // A thumbnail tells versions apart by the second of their mtime.
     world.sh(&format!("sleep 1; cp '{}' mnt/A/a.jpg && sync mnt/A", edited.display()));
     let said = thumbnails(&world);
     assert!(said.starts_with("3 files = 1 thumbnails made + 2 there already"), "{said}");
