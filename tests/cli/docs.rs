@@ -1,4 +1,4 @@
-//! Holds the documents to the code.
+//! docs/CONFIGURATION.md and the examples in the documents agree with the code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::support::script::{Script, client_file, json, refusal};
 use axum::response::IntoResponse;
 use gphotosfs::api::{ClientSecret, Grant, Scope};
 use gphotosfs::commands::login::{Attempt, Error};
@@ -15,6 +14,8 @@ use serde_json::json as js;
 use sha2::Digest;
 use tokio::sync::mpsc;
 use url::Url;
+
+use crate::support::script::{Script, client_file, json, refusal};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -440,7 +441,7 @@ async fn wrong_clock_is_named() {
 }
 
 #[tokio::test]
-async fn refusals_in_the_envelope_of_the_api_are_trouble_of_the_server() {
+async fn refusals_in_the_envelope_of_the_api_are_server_errors() {
     let server = google().await;
     let body = axum::body::to_bytes(refusal(500, "x").into_body(), 1000).await.unwrap();
     *server.token_answer.lock() = Some((400, String::from_utf8(body.to_vec()).unwrap()));

@@ -1,4 +1,4 @@
-//! The built binary: help, messages, exit status.
+//! The built program: help, messages, exit status.
 
 use std::path::Path;
 use std::process::{Command, Output};

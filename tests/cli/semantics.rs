@@ -1,5 +1,4 @@
-//! docs/SEMANTICS.md and the tests of what it says belong together: each sentence in its lists names a test, and that
-//! test quotes the sentence.
+//! Each sentence in the lists of docs/SEMANTICS.md names a test, and that test quotes the sentence.
 
 use std::collections::BTreeMap;
 use std::fs;

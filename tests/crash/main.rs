@@ -1,4 +1,4 @@
-//! The process dies at every named point and at any other instant; whatever was closed arrives once.
+//! The process dies at each named point and at random instants; each closed file arrives once.
 //!
 //! Needs the feature `crash-points`: `cargo test --features crash-points --test crash`.
 
@@ -59,7 +59,7 @@ fn work(world: &World, ledger: &mut Ledger, round: u32) -> io::Result<()> {
     for at in 0..6 {
         ledger.write(mnt, &new("A", at), &photo(at))?;
     }
-    // Twins: in the same album, and in another one.
+    // Duplicates: in the same album, and in another one.
     ledger.write(mnt, &new("A", 6), &photo(1))?;
     ledger.write(mnt, &new("B", 2), &photo(2))?;
     if ledger.holds(&old(0)) {

@@ -1,10 +1,9 @@
-//! The API client against answers that no honest service gives. `api_emulated.rs` has the rest.
+//! The API client against answers that a correct service does not give. `api_emulated.rs` has the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::script::{Script, json, refusal};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
@@ -15,6 +14,8 @@ use gphotosfs::api::{
 use gphotosfs::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken};
 use gphotosfs::profile::Profile;
 use serde_json::json as js;
+
+use crate::support::script::{Script, json, refusal};
 
 fn album() -> AlbumId {
     AlbumId::new("A")
@@ -391,7 +392,7 @@ async fn dead_grant_is_asked_about_once_and_healed_by_a_new_login() {
 }
 
 #[tokio::test]
-async fn trouble_at_the_token_endpoint_passes() {
+async fn an_outage_of_the_token_endpoint_passes() {
     let server = Script::start(|_, _| async { json(200, js!({})) }).await;
     *server.token_answer.lock() = Some((503, "<html>".into()));
     let (client, _dir) = server.client();
@@ -778,7 +779,7 @@ fn commands(server: &Script) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn resumable_upload_without_trouble_takes_two_requests() {
+async fn resumable_upload_without_failures_takes_two_requests() {
     let session = session("active", |_| (usize::MAX, None)).await;
     let (client, _dir) = session.server.client();
     let payload = payload(&[7; 600_000]);

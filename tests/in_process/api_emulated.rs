@@ -1,4 +1,4 @@
-//! The API client against the emulator: the honest service, and its troubles.
+//! The API client against the emulator: correct answers, and each failure that Google documents.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -189,7 +189,7 @@ async fn listings_are_whole_however_the_pages_fall() {
 }
 
 #[tokio::test]
-async fn reads_get_through_every_passing_trouble() {
+async fn reads_get_through_every_transient_failure() {
     let world = World::new().await;
     for failure in [
         Failure::Drop,

@@ -1,11 +1,9 @@
-//! What is read, against servers of every kind: with ranges and without, slow, wrong, and changing their minds.
+//! Reading content from servers of each kind: with and without ranges, slow, wrong, and changing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crate::support::eventually;
-use crate::support::script::{Script, json};
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +16,9 @@ use gphotosfs::media::{FileId, MediaId};
 use gphotosfs::store::{FileInfo, Store};
 use serde_json::json as js;
 use tokio::runtime::Handle;
+
+use crate::support::eventually;
+use crate::support::script::{Script, json};
 
 const MIB: u64 = 1 << 20;
 

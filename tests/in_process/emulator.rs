@@ -1,4 +1,4 @@
-//! The emulator as a plain HTTP client sees it: what it refuses, what it keeps, and each fault.
+//! The emulator as a plain HTTP client sees it: refusals, state, and each fault.
 
 use std::time::Duration;
 

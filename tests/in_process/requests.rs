@@ -1,4 +1,4 @@
-//! What looking at things costs in requests, over a simulated day.
+//! The requests that listings cost over a simulated day.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! `gphotosfs adopt` on real mounts: nothing is sent twice after the state was lost, and nothing that should be sent
-//! is left out.
+//! `gphotosfs adopt` on real mounts: after the state was lost, it uploads no file twice and leaves none out.
 
 use std::fs;
 
-use crate::support::{World, camera};
 use gphotosfs_emulator::{Call, Edit};
 use serde_json::{Value, json};
+
+use crate::support::{World, camera};
 
 /// Exit status, stdout, stderr.
 fn run(world: &World, args: &[&str]) -> (i32, String, String) {

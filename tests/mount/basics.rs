@@ -1,10 +1,11 @@
-//! What programs see through the real kernel, and what of it arrives at Google.
+//! What programs see through the real kernel, and what arrives at Google.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Edit, Failure, Injection};
+
+use crate::support::{World, jpeg, wait_for};
 
 #[test]
 fn copied_photos_arrive_once_and_are_read_back_byte_for_byte() {
@@ -42,7 +43,7 @@ fn a_second_copy_uploads_nothing() {
 
 /// > Files with the same bytes in an album are names of one item, and so hard links, when Google has it.
 #[test]
-fn twins_are_hard_links_and_count_as_in_the_local_folder() {
+fn duplicates_are_hard_links_and_count_as_in_the_local_folder() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 5000);
     world.photo("photo/b.jpg", 1, 5000);
@@ -404,7 +405,7 @@ fn lines_for_the_journal_have_a_priority_and_no_time() {
 }
 
 #[test]
-fn who_waits_in_vain_is_told_in_words() {
+fn a_waiting_program_gets_the_reason_in_words() {
     let mut world = World::mounted();
     world.sh("mkdir mnt/A && echo text > mnt/A/x.jpg || true");
     let (done, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);

@@ -1,9 +1,10 @@
-//! `--commit close`: what close(2) waits for, and how it fails.
+//! `--commit close`: when close(2) returns, and how it fails.
 
 use std::time::{Duration, Instant};
 
-use crate::support::World;
 use gphotosfs_emulator::{Call, Failure, Faults};
+
+use crate::support::World;
 
 /// A mount whose closes wait for Google, with the album `A` and `count` photos to be copied.
 fn world(count: u32) -> World {

@@ -1,11 +1,11 @@
-//! Copying out with the programs that people use: a copy has all bytes of what is read, or the program says that it
-//! has not.
+//! Copying out with common programs: a copy has all bytes, or the program reports an error.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Edit};
+
+use crate::support::{World, jpeg, wait_for};
 
 /// Ways to copy the file `$1/$2` to `$3`. Some ask for the size when they have opened it, and copy that much.
 const WAYS: [(&str, &str); 6] = [

@@ -1,4 +1,4 @@
-//! `gphotosfs diff` on real mounts: what it names, what it costs, and what it says about mistakes.
+//! `gphotosfs diff` on real mounts: the files that it names, the requests that it costs, its answers to mistakes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,9 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{World, camera, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
+
+use crate::support::{World, camera, jpeg, wait_for};
 
 /// Exit status, stdout, stderr.
 fn run(world: &World, args: &[&str]) -> (i32, String, String) {
@@ -40,7 +41,7 @@ struct Folders {
 }
 
 impl Folders {
-    /// Makes them, with one twin and one file that Google refuses besides, and says what `diff` must say.
+    /// Makes them, with one duplicate and one file that Google refuses, and returns the answer that `diff` must give.
     #[track_caller]
     fn are_told_apart(&self, sums: [&str; 2]) {
         let world = World::mounted();
@@ -133,7 +134,7 @@ fn the_files_that_differ_are_named_among_5221_and_5230() {
 }
 
 #[test]
-fn twins_are_no_difference() {
+fn duplicates_are_no_difference() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     world.photo("photo/b.jpg", 1, 4000);

@@ -1,10 +1,11 @@
-//! `gphotosfs doctor` against an emulator: what it finds, on a machine whose own state does not matter.
+//! `gphotosfs doctor` against an emulator. The state of the machine does not matter.
 
 use std::time::Duration;
 
-use crate::support::World;
 use gphotosfs_emulator::{Call, Failure};
 use serde_json::Value;
+
+use crate::support::World;
 
 /// What a check says, as `result text -> remedy`.
 fn check(world: &World, name: &str) -> String {

@@ -1,4 +1,4 @@
-//! How the system around us starts and ends mounts, and what else a package installs.
+//! How the system starts and ends mounts, and the other files that a package installs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::World;
 use clap::CommandFactory;
 use gphotosfs::cli::Cli;
+
+use crate::support::World;
 
 /// The options of a directory's mount, as the kernel tells them.
 fn mount_options(dir: &Path) -> String {

@@ -1,4 +1,4 @@
-//! What Google refused: where it is, why, and how it is tried again.
+//! Files that Google rejected: where they are, the reason, and how to try them again.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

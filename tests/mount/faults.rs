@@ -1,13 +1,14 @@
-//! Google on its bad days, through a real mount: what was copied arrives, once each.
+//! A service with errors, through a real mount: each copied file arrives once.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::ledger::Ledger;
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs::api::next_reset;
 use gphotosfs_emulator::{Call, Failure, Faults, Injection, ItemFailure};
+
+use crate::support::ledger::Ledger;
+use crate::support::{World, jpeg, wait_for};
 
 /// Waits made for Google's sake are shorter by this.
 const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "20");
@@ -55,7 +56,7 @@ fn a_bad_day(files: u32) {
         let copy = scope.spawn(|| {
             for at in 0..files {
                 let dir = if at % 3 == 0 { "B" } else { "A" };
-                // Every tenth is the twin of an earlier one, in the same album or in the other.
+                // Each tenth has the same bytes as an earlier one, in the same album or in the other.
                 let seed = if at % 10 == 9 { at - at % 4 - 1 } else { at };
                 let bytes = jpeg(seed, 5000 + seed as usize % 7 * 4000);
                 ledger.write(&world.mnt, &format!("{dir}/{at:04}.jpg"), &bytes).unwrap();
@@ -117,12 +118,12 @@ fn no_album_is_made_twice_when_answers_are_lost() {
     }
     let titles: Vec<_> = world.emulator.dump().albums.into_iter().map(|it| it.title).collect();
     let once: BTreeSet<_> = titles.iter().cloned().collect();
-    assert_eq!(once.len(), titles.len(), "twins among {titles:?}");
+    assert_eq!(once.len(), titles.len(), "duplicates among {titles:?}");
     assert_eq!(once, (0..30).map(|at: u32| at.to_string()).collect());
     let stats = world.emulator.stats();
     let (asked, listed) = (stats.requests(Call::AlbumsCreate), stats.requests(Call::AlbumsList));
     assert!(listed > 2, "no answer was lost");
-    eprintln!("30 albums, {asked} albums.create, {listed} albums.list, twins 0");
+    eprintln!("30 albums, {asked} albums.create, {listed} albums.list, duplicates 0");
     assert_eq!(world.names("").len(), 30);
     world.umount();
 }

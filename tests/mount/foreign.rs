@@ -1,11 +1,12 @@
-//! What the user does in Google's own app, or another program in the same library, while it is mounted: seen within
-//! `--refresh`, or at once after `gphotosfs refresh`; and what is open stays open.
+//! Changes that the user makes in Google's app, or another program in the same library, during a mount. The mount shows
+//! them within `--refresh`, or at once after `gphotosfs refresh`. Open files stay open.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Edit};
+
+use crate::support::{World, jpeg, wait_for};
 
 /// A mount that takes what it knows for true for a second.
 fn watching() -> World {

@@ -1,11 +1,12 @@
-//! What the kernel answers by itself, and that it is told when that is no longer so.
+//! The answers that the kernel gives from its caches, and their invalidation.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::support::{World, wait_for};
 use gphotosfs_emulator::Edit;
+
+use crate::support::{World, wait_for};
 
 type Requests = BTreeMap<String, i64>;
 

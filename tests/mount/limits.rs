@@ -1,13 +1,14 @@
-//! Google's limits, told before anything is sent to it. A sentence of docs/SEMANTICS.md stands above the test that
-//! shows it.
+//! Google's limits: the mount refuses what exceeds them before it sends anything. Each test quotes a sentence of
+//! docs/SEMANTICS.md.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::Edit;
 use rustix::fs::{FallocateFlags, RenameFlags};
+
+use crate::support::{World, jpeg, wait_for};
 
 fn errno<T>(outcome: io::Result<T>) -> Option<i32> {
     outcome.err().and_then(|error| error.raw_os_error())

@@ -1,8 +1,8 @@
-//! Every operation on a file in every state of its life: what it answers, which names are there meanwhile, and what is
-//! there and at Google in the end, after another mount, too.
+//! Each operation on a file in each state of an upload: its result, the names meanwhile, and the final state here, at
+//! Google and in the next mount.
 //!
-//! In each test all operations are done, each to a photo of its own in the same album, while Google holds back the
-//! answer that would take the photos to their next state.
+//! A test does all operations, each to a photo of its own in the same album. Meanwhile Google holds back the answer that
+//! would take the photos to their next state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -11,10 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Moment};
 use rustix::fs::{CWD, RenameFlags};
-use sha2::{Digest, Sha256};
+
+use crate::support::{World, jpeg, sha256, wait_for};
 
 /// What is done to a file `A/x`. There are `A/y` and `B/y` as well, which Google has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ impl Lives {
                 .filter(|(name, bytes)| {
                     name.starts_with(&format!("{title}/")) && self.is_item(bytes)
                 })
-                .map(|(_, bytes)| format!("{:x}", Sha256::digest(bytes)))
+                .map(|(_, bytes)| sha256(bytes))
                 .collect();
             assert_eq!(there, wanted.into_iter().collect::<Vec<_>>(), "{title}");
         }
@@ -295,7 +295,7 @@ fn patched(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn scratch() {
+fn temporary() {
     let mut lives = Lives { suffix: ".part", ..Lives::new() };
     lives.put_all();
     lives.wait_for_all("scratch");

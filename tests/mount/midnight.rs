@@ -1,11 +1,12 @@
-//! A mount that lives on when Google's day ends: what had to wait for the reset goes on, and counting starts anew.
+//! A mount that runs when Google's day ends: waiting work continues after the reset, and counting starts anew.
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{World, wait_for};
 use gphotosfs_emulator::{Call, Failure};
+
+use crate::support::{World, wait_for};
 
 /// More than a day: midnight Pacific has passed, and the quarter of an hour behind it in which nothing is sure.
 const LATER: Duration = Duration::from_secs(25 * 3600);

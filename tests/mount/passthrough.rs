@@ -1,15 +1,16 @@
-//! Files are the same however the kernel gets at their bytes (`src/fuse/modes.rs`).
+//! Reads return the same bytes with and without passthrough (`src/fuse/modes.rs`).
 //!
 //! Passthrough needs Linux 6.9 and root. Without them the mount falls back, and these tests see the fallback;
-//! `tests/root/passthrough.rs` shows that the kernel reads by itself.
+//! `tests/root/passthrough.rs` shows that the kernel reads without the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::support::{World, jpeg, wait_for};
 use rustix::fs::{Mode, OFlags};
+
+use crate::support::{World, jpeg, sha256, wait_for};
 
 /// Mounts in which passthrough is used where it can be, and in which it is not.
 const READ_ONLY: [&[&str]; 2] = [&["--read-only"], &["--read-only", "--passthrough=off"]];
@@ -185,8 +186,7 @@ PYTHON
         wanted[at..at + 7].copy_from_slice(b"wrAPten");
     }
     same(&fs::read(&path).unwrap(), &wanted, "after mappings");
-    let hash = <sha2::Sha256 as sha2::Digest>::digest(&wanted);
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256(&wanted);
     let arrived = |hash: &str| {
         world.emulator.dump().items.iter().any(|item| item.sha256.as_deref() == Some(hash))
     };

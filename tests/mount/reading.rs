@@ -1,4 +1,4 @@
-//! Reading through a real mount: what it costs, what stops it, and what a crash leaves.
+//! Reading through a real mount: the requests it costs, how it is interrupted, and the cache after a crash.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{self, World, wait_for};
 use gphotosfs_emulator::{Call, Edit, Failure, Injection};
+
+use crate::support::{self, World, wait_for};
 
 const MIB: u64 = 1 << 20;
 
@@ -308,7 +309,7 @@ fn reading_a_view_asks_for_addresses_fifty_at_a_time() {
 }
 
 #[test]
-fn addresses_that_have_expired_cost_one_request_in_vain_for_a_whole_album() {
+fn addresses_that_have_expired_cost_one_useless_request_for_a_whole_album() {
     let world = World::new();
     // Not their usual hour, which is that of a login, too.
     world.emulator.faults(|faults| faults.base_url_life_s = 600);

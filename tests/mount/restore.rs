@@ -1,10 +1,11 @@
-//! What is read after the database was lost, was made by another version, or an older copy of it put back: the cache may have been filled by another
-//! one, in which the same numbers stood for other files.
+//! Reading after the database was lost, was written by another version, or was replaced by an older copy. The cache may
+//! belong to another database, in which the same numbers are other files.
 
 use std::fs;
 
-use crate::support::World;
 use gphotosfs_emulator::{Call, Edit};
+
+use crate::support::World;
 
 const STATE: &str = "state/gphotosfs/default";
 

@@ -1,13 +1,14 @@
-//! A spool that is full: who waits, who is refused, and what `df` says.
+//! A full spool: which writers wait, which are refused, and what `df` shows.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use crate::support::ledger::close;
-use crate::support::{World, jpeg, wait_for};
 use gphotosfs_emulator::Call;
 use rustix::fs::FallocateFlags;
+
+use crate::support::ledger::close;
+use crate::support::{World, jpeg, wait_for};
 
 /// A mount whose spool takes 4 MB, the album `A`, and `count` photos of 1 MB to be copied.
 fn world(count: u32) -> World {
@@ -60,7 +61,7 @@ fn a_file_larger_than_the_spool_is_refused_and_leaves_no_half_a_photo() {
 }
 
 #[test]
-fn waiting_for_room_ends_when_uploads_are_held_up_for_long() {
+fn waiting_for_room_ends_when_uploads_are_blocked_for_long() {
     let world = world(8);
     world.emulator.faults(|faults| faults.storage_bytes = Some(0));
     let begun = Instant::now();

@@ -1,18 +1,18 @@
-//! What docs/SEMANTICS.md says of files and their attributes, through a real mount. A sentence stands above the test
-//! that shows it.
+//! Files and their attributes through a real mount. Each test quotes a sentence of docs/SEMANTICS.md.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::support::ledger::close;
-use crate::support::{World, camera, wait_for};
 use gphotosfs_emulator::{Call, Edit};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, StatxFlags, XattrFlags,
 };
 use rustix::io::Errno;
+
+use crate::support::ledger::close;
+use crate::support::{World, camera, wait_for};
 
 /// An album with a photo that Google has, and one that is only here.
 fn world() -> World {

@@ -1,7 +1,8 @@
-//! What docs/SEMANTICS.md says of names, through a real mount. A sentence stands above the test that shows it.
+//! Names through a real mount. Each test quotes a sentence of docs/SEMANTICS.md.
+
+use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 
 use crate::support::{World, wait_for};
-use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 
 fn titles(world: &World) -> Vec<String> {
     let mut titles: Vec<_> = world.emulator.dump().albums.into_iter().map(|it| it.title).collect();

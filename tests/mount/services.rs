@@ -1,9 +1,10 @@
-//! A profile belongs to the service that it was first used with, and so does its login.
+//! A profile and its login belong to the service that the profile was first used with.
 
 use std::fs;
 
-use crate::support::World;
 use gphotosfs_emulator::{Config, Emulator};
+
+use crate::support::World;
 
 const GOOGLE: &str = "https://photoslibrary.googleapis.com/";
 const CLIENT: &str = "config/gphotosfs/default/client_secret.json";

@@ -1,12 +1,13 @@
-//! `gphotosfs status` and the files behind it, on the real program.
+//! `gphotosfs status` and its files, with the built program.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::support::{World, wait_for};
 use gphotosfs_emulator::{Call, Moment};
 use serde_json::Value;
+
+use crate::support::{World, wait_for};
 
 fn json(world: &World, args: &[&str]) -> Value {
     let outcome = world.run(&[&["status", "--json"], args].concat());

@@ -1,7 +1,8 @@
-//! What programs cost in requests, through a real mount.
+//! The requests that common programs cost, through a real mount.
+
+use gphotosfs_emulator::{Call, Edit};
 
 use crate::support::World;
-use gphotosfs_emulator::{Call, Edit};
 
 /// Requests of all kinds since the last call of this, but those for a login.
 fn spent(world: &World) -> Vec<(Call, u64)> {

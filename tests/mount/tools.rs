@@ -1,17 +1,16 @@
-//! The programs people use, run against a real mount: their exit status, what then stands in the album, and what
-//! arrived at Google.
+//! Common programs against a real mount: their exit status, the files in the album afterwards, and the items at Google.
 //!
 //! A row is a shell script. It runs in a directory of its own, with three photos in `photo/` and an empty album,
-//! whose path is in `$A`. When it has ended well, the album must hold exactly what the directory `want/` holds; a script
-//! that makes none wants `photo/`. The programs are installed by `scripts/test.sh`.
+//! whose path is in `$A`. Afterwards the album must hold the files of the directory `want/`; without it, those of `photo/`.
+//! `scripts/test.sh` installs the programs.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::support::World;
 use gphotosfs_emulator::{Call, Dump, Moment};
-use sha2::{Digest, Sha256};
+
+use crate::support::{World, sha256};
 
 /// A name for failures, and the script.
 type Row = (&'static str, &'static str);
@@ -318,9 +317,7 @@ fn sums(dir: &Path) -> BTreeMap<String, String> {
         .map(|entry| {
             let entry = entry.unwrap();
             let sum = match fs::read(entry.path()) {
-                Ok(bytes) => {
-                    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-                }
+                Ok(bytes) => sha256(&bytes),
                 Err(error) => error.to_string(),
             };
             (entry.file_name().into_string().unwrap(), sum)

@@ -1,12 +1,13 @@
-//! `gphotosfs verify` on real mounts: what Google gives back, and what is said about it.
+//! `gphotosfs verify` on real mounts: what Google gives back, and the report.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use crate::support::{World, camera, jpeg, wait_for};
 use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
+
+use crate::support::{World, camera, jpeg, wait_for};
 
 const TAKEN: &str = "2019:04:28 09:00:00";
 

@@ -1,15 +1,15 @@
-//! The views by date under `.gphotos/library`, through a real mount. A sentence of docs/SEMANTICS.md stands above the
-//! test that shows it.
+//! The views by date under `.gphotos/library`, through a real mount. Each test quotes a sentence of docs/SEMANTICS.md.
 
 use std::fs;
 use std::io::Cursor;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::support::{World, jpeg};
 use gphotosfs_emulator::{Call, Edit, Failure};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, XattrFlags};
 use rustix::io::Errno;
+
+use crate::support::{World, jpeg};
 
 const LIBRARY: &str = ".gphotos/library";
 

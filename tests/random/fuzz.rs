@@ -1,6 +1,5 @@
-//! Hostile and damaged input, at random: what Google may say of names, what a disk may have done to the spool, the
-//! database and the files of the login. Nothing panics, nothing escapes from its directory, and what is not damaged
-//! itself is neither lost nor held up.
+//! Random hostile and damaged input: names from Google, and damage to the spool, the database and the login files. Nothing
+//! panics and nothing escapes from its directory. Undamaged files are neither lost nor delayed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! Random sequences of what users, crashes, the network, Google and other programs do, held against a plain
-//! model of what must be in the tree and in the albums at the end.
+//! Random sequences of what users, crashes, the network, Google and other programs do. In the end, the tree and the albums
+//! must agree with a plain model.
 
 mod reference;
 

@@ -1,6 +1,6 @@
-//! Random sequences of what users and other clients do to the whole tree: albums in albums, moves of directories and
-//! files onto each other, links, edits, attributes, lives that end well or badly. Each step is held against a plain
-//! model, and in the end so are the albums at Google. What faults of the service do to files is `pipeline.rs`'s part.
+//! Random sequences of what users and other clients do to the whole tree: nested albums, moves of directories and files
+//! onto each other, links, edits, attributes, restarts and crashes. Each step, and the albums at Google in the end, must
+//! agree with a plain model. `pipeline.rs` adds faults of the service.
 
 mod reference;
 mod subject;

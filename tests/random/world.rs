@@ -1,5 +1,4 @@
-//! What is tested: the filesystem without its mount, against a local Google Photos, in lives that end
-//! well or badly.
+//! The filesystem without a mount, against an emulator, through restarts and crashes.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -131,7 +131,7 @@ fn cut_the_power(cuts: u32, seed: u64) {
         let mut work = || -> io::Result<()> {
             for at in 0..12 {
                 let dir = if at % 3 == 0 { "B" } else { "A" };
-                // Every fourth is the twin of an earlier one.
+                // Each fourth has the same bytes as an earlier one.
                 let seed = round * 100 + if at % 4 == 3 { at - 2 } else { at };
                 let bytes = jpeg(seed, 4000 + at as usize * 4000);
                 ledger.write(&world.mnt, &format!("{dir}/{round}-{at}.jpg"), &bytes)?;

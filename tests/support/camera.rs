@@ -1,4 +1,4 @@
-//! Photos and videos that say when they were taken, as cameras make them.
+//! Photos and videos with capture dates, as cameras make them.
 
 use little_exif::exif_tag::ExifTag;
 use little_exif::filetype::FileExtension;

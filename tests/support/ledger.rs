@@ -1,4 +1,4 @@
-//! What a test has put into albums through a mount, and the comparison with what Google has in the end.
+//! The files that a test has put into albums through a mount, compared with Google's in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,9 +7,7 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use super::World;
+use super::{World, sha256};
 
 /// SHA-256 in hexadecimal, as the emulator's dump has it.
 pub type Hash = String;
@@ -43,7 +41,7 @@ impl Ledger {
 
     /// Creates or overwrites a file and closes it.
     pub fn write(&mut self, mnt: &Path, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.attempt([(path, Some(hash(bytes)))], || {
+        self.attempt([(path, Some(sha256(bytes)))], || {
             let file = fs::File::create(mnt.join(path))?;
             file.write_all_at(bytes, 0)?;
             close(file)
@@ -55,7 +53,7 @@ impl Ledger {
         let mut bytes = fs::read(mnt.join(path))?;
         let patch = seed.to_be_bytes();
         bytes[50..54].copy_from_slice(&patch);
-        self.attempt([(path, Some(hash(&bytes)))], || {
+        self.attempt([(path, Some(sha256(&bytes)))], || {
             let file = fs::File::options().read(true).write(true).open(mnt.join(path))?;
             file.write_all_at(&patch, 50)?;
             close(file)
@@ -119,7 +117,7 @@ impl Ledger {
                 fs::remove_file(mnt.join(path))?;
                 bytes = None;
             }
-            found.insert(path.clone(), bytes.map(|it| hash(&it)));
+            found.insert(path.clone(), bytes.map(|it| sha256(&it)));
         }
         for dir in &self.dirs {
             let failed = mnt.join(".gphotos/failed").join(dir);
@@ -158,7 +156,7 @@ impl Ledger {
     /// If the mount dies.
     pub fn settle_refused(&mut self, mnt: &Path) -> io::Result<()> {
         for (path, after) in std::mem::take(&mut self.refused) {
-            let found = read(&mnt.join(&path))?.map(|it| hash(&it));
+            let found = read(&mnt.join(&path))?.map(|it| sha256(&it));
             let before = self.files.get(&path).cloned();
             let mut moved = false;
             if found == after {
@@ -199,7 +197,7 @@ impl Ledger {
             }
             for (path, wanted) in &here {
                 match fs::read(world.mnt.join(path)) {
-                    Ok(bytes) if hash(&bytes) == **wanted => {}
+                    Ok(bytes) if sha256(&bytes) == **wanted => {}
                     Ok(_) => wrong.push(format!("{path} has wrong bytes here")),
                     Err(error) => wrong.push(format!("{path} cannot be read: {error}")),
                 }
@@ -271,9 +269,4 @@ pub fn close(file: fs::File) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// As the emulator's dump has it.
-pub fn hash(bytes: &[u8]) -> Hash {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

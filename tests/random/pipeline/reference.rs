@@ -1,6 +1,6 @@
-//! What is right: a plain model of names and bytes, and what follows from them for Google.
+//! The plain model of names and bytes, and the state of Google that follows from them.
 //!
-//! Where more than one outcome is right, it says so: [`Reference::may`], `loose` and `earlier`.
+//! If more than one outcome is right, the model says so: [`Reference::may`], `loose` and `earlier`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

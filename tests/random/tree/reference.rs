@@ -1,4 +1,4 @@
-//! What is right: a plain model of directories, names and bytes, with the errno values of Linux.
+//! The plain model of directories, names and bytes, with the errno values of Linux.
 
 use std::collections::{BTreeMap, BTreeSet};
 

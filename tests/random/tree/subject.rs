@@ -1,4 +1,4 @@
-//! What is tested, by paths: the filesystem without its mount, and a real mount of it.
+//! The filesystem under test, by paths: without a mount, and as a real mount.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
