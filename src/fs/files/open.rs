@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::descriptor::Descriptor;
-use super::size::local_copy;
 use crate::content::Reader;
 use crate::fs::attr::Attr;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::{Fs, entry_name};
-use crate::fs::handles::{Bytes, Fh, Handle, Item};
+use crate::fs::handles::{Bytes, Fh, Handle, Item, OpenFile};
 use crate::fs::node::{Ino, Node};
 use crate::media::FileId;
 use crate::store::{FileInfo, to_nanos};
@@ -156,5 +155,13 @@ impl Fs {
             }
         }
         Ok(item(&self.file(file)?))
+    }
+}
+
+/// The local copy of an item that is open. `None` also while its content changes.
+pub(super) fn local_copy(open: &OpenFile) -> Option<Arc<File>> {
+    match &*open.bytes.try_read()? {
+        Bytes::Item(Item { reader: Some(Reader::Local(file)), .. }) => Some(file.clone()),
+        _ => None,
     }
 }

@@ -4,8 +4,6 @@
 //! it reads to that size, or fills it up with zeroes. So from the first `open` for reading to the
 //! last close an item has one size, and bytes of another size are an error.
 
-use std::sync::Arc;
-
 use super::open::Open;
 use crate::content::{self, Reader};
 use crate::fs::error::{Error, Result};
@@ -124,13 +122,5 @@ impl Fs {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// The local copy of an item that is open. `None` also while its content changes.
-pub(super) fn local_copy(open: &OpenFile) -> Option<Arc<std::fs::File>> {
-    match &*open.bytes.try_read()? {
-        Bytes::Item(Item { reader: Some(Reader::Local(file)), .. }) => Some(file.clone()),
-        _ => None,
     }
 }
