@@ -5,7 +5,11 @@
 //! ARCHITECTURE.md has the map, the invariants and the walks of close(2), `ls` and `cat`.
 
 pub mod cli;
+
 pub mod commands;
+
+pub mod app;
+
 pub mod fuse;
 
 pub mod fs;
@@ -20,3 +24,4 @@ pub mod store;
 pub mod error_chain;
 pub mod media;
 pub mod profile;
+pub mod settings;

@@ -1,5 +1,5 @@
 //! Parse, run, exit status. Everything else is in the library.
 
 fn main() -> std::process::ExitCode {
-    gphotosfs::commands::main()
+    gphotosfs::cli::main()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::MountOption;
+use super::mount::MountOption;
 
 /// What mount(8) gives to a helper.
 #[derive(Debug, Parser)]

@@ -10,52 +10,37 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
 use console::Style;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
+use super::diff;
 use super::diff::{Comparison, Evidence, Match, Remark, Sure, Twin, group};
-use super::name::Name;
-use super::{CommandError, Exit, diff, print, running};
+use crate::app::name::Name;
+use crate::app::{CommandError, Exit, print, running};
 use crate::profile::Profile;
 
-/// `gphotosfs adopt`.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct AdoptArgs {
-    /// A directory on this machine
-    local: PathBuf,
-
-    /// The album's directory on a mount
-    album: PathBuf,
-
-    /// How sure it must be that an item is the local file
-    #[arg(long, value_enum, value_name = "SURE", default_value_t = Min::AlmostCertain)]
-    min: Min,
-
-    /// Say what would be adopted, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Print what was done as JSON
-    #[arg(long)]
-    json: bool,
+/// What is to be adopted.
+#[derive(Debug)]
+pub struct Options {
+    /// A directory on this machine.
+    pub local: PathBuf,
+    /// The album's directory on a mount.
+    pub album: PathBuf,
+    /// How sure it must be that an item is the local file.
+    pub min: Min,
+    /// Say what would be adopted, and change nothing.
+    pub dry_run: bool,
+    /// Print what was done as JSON.
+    pub json: bool,
 }
 
-const AFTER_HELP: &str = "\
-From then on the album's files have the size, time and name of the local ones, and equal bytes are not sent \
-again: 'cp -n' and 'rsync -rt' of the same directory have nothing to do. What is only likely is not adopted \
-unless --min says so: were it another picture, yours would not be sent. 'gphotosfs diff' counts what was adopted, \
-'setfattr -x user.gphotos.adopted FILE' takes one back. Exit status: 0 the album's files are known for all of \
-yours, 1 some are left, 2 trouble.";
-
-/// The least of [`Sure`] that is adopted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Min {
-    /// Name or moment, capture time, dimensions and size agree
+/// The least sureness that is adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Min {
+    /// Name or moment, capture time, dimensions and size agree.
     AlmostCertain,
-    /// Some of them do, and nothing speaks against it; videos are never surer
+    /// Some of them do, and nothing speaks against it; videos are never surer.
     Likely,
 }
 
@@ -114,11 +99,11 @@ const VERSION: u32 = 1;
 ///
 /// # Errors
 /// If one side cannot be read, or the mount refuses.
-pub fn run(args: &AdoptArgs, profile: &Profile) -> Result<Exit, CommandError> {
-    let mount = diff::check(&args.local, &args.album, profile)?;
-    let found = diff::comparison(&mount, &args.local, &args.album, profile)?;
-    let outcome = adopt(args, &found)?;
-    if args.json {
+pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
+    let mount = diff::check(&options.local, &options.album, profile)?;
+    let found = diff::comparison(&mount, &options.local, &options.album, profile)?;
+    let outcome = adopt(options, &found)?;
+    if options.json {
         let text = serde_json::to_string_pretty(&outcome)
             .map_err(|err| CommandError::new("cannot write this as JSON").because(err))?;
         print(text + "\n")?;
@@ -132,13 +117,13 @@ pub fn run(args: &AdoptArgs, profile: &Profile) -> Result<Exit, CommandError> {
     })
 }
 
-fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> {
+fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError> {
     let here = |it: &&Remark| it.here;
     let name = |it: &Remark| it.name.clone();
     let unfinished = [&found.on_its_way, &found.failed, &found.scratch].into_iter().flatten();
     let mut outcome = Outcome {
         version: VERSION,
-        dry_run: args.dry_run,
+        dry_run: options.dry_run,
         files_here: found.files_here,
         different: found.different.clone(),
         unfinished: unfinished.filter(here).map(name).collect(),
@@ -149,9 +134,9 @@ fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> 
     for pair in &found.matches {
         if pair.evidence.sure >= Sure::Adopted {
             outcome.known += 1;
-        } else if pair.evidence.sure >= args.min.sure() {
-            if !args.dry_run {
-                hand_over(args, pair)?;
+        } else if pair.evidence.sure >= options.min.sure() {
+            if !options.dry_run {
+                hand_over(options, pair)?;
             }
             outcome.adopted.push(pair.into());
         } else {
@@ -166,8 +151,8 @@ fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> 
             outcome.unsure.push(twin);
             continue;
         }
-        if !args.dry_run {
-            link(&args.album, twin)?;
+        if !options.dry_run {
+            link(&options.album, twin)?;
         }
         outcome.twins.push(twin.clone());
     }
@@ -175,8 +160,8 @@ fn adopt(args: &AdoptArgs, found: &Comparison) -> Result<Outcome, CommandError> 
 }
 
 /// Tells the mount what the item is taken for, and gives it the local name.
-fn hand_over(args: &AdoptArgs, pair: &Match) -> Result<(), CommandError> {
-    let (local, item) = (args.local.join(&pair.here), args.album.join(&pair.album));
+fn hand_over(options: &Options, pair: &Match) -> Result<(), CommandError> {
+    let (local, item) = (options.local.join(&pair.here), options.album.join(&pair.album));
     let (Some(hash), Some(size)) = (pair.local.hash, pair.local.size) else { return Ok(()) };
     let meta = local.metadata().map_err(|err| {
         CommandError::new(format!("cannot read {}", local.display())).because(err)
@@ -193,7 +178,7 @@ fn hand_over(args: &AdoptArgs, pair: &Match) -> Result<(), CommandError> {
     if pair.here == pair.album {
         return Ok(());
     }
-    match renameat_with(CWD, &item, CWD, args.album.join(&pair.here), RenameFlags::NOREPLACE) {
+    match renameat_with(CWD, &item, CWD, options.album.join(&pair.here), RenameFlags::NOREPLACE) {
         // Somebody has just made a file of that name: it may stay.
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(err) => Err(running::cannot_use(&item, err.into())),

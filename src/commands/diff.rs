@@ -15,8 +15,6 @@ mod report;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
 pub(super) use self::album::{names, text};
 pub(super) use self::compare::{Comparison, Match, Remark, Twin};
 pub(super) use self::evidence::{Evidence, Sure};
@@ -24,59 +22,51 @@ pub(super) use self::report::{UNLISTED, group};
 
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;
-use super::running::Mount;
-use super::{CommandError, Exit, print};
+use crate::app::running::Mount;
+use crate::app::{CommandError, Exit, print};
 use crate::profile::Profile;
 
-/// `gphotosfs diff`.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct DiffArgs {
-    /// A directory on this machine
-    local: PathBuf,
-
-    /// The album's directory on a mount
-    album: PathBuf,
-
-    /// Print the comparison as JSON
-    #[arg(long)]
-    json: bool,
-
-    /// Print the shell commands that would copy what is only here into the album
-    #[arg(long, conflicts_with = "json")]
-    copy: bool,
-
-    /// With --copy: copy, and wait until Google has it all
-    #[arg(long, requires = "copy")]
-    apply: bool,
+/// What is to be compared, and what is to come of it.
+#[derive(Debug)]
+pub struct Options {
+    /// A directory on this machine.
+    pub local: PathBuf,
+    /// The album's directory on a mount.
+    pub album: PathBuf,
+    /// What is to come of it.
+    pub show: Show,
 }
 
-const AFTER_HELP: &str = "\
-Files that were uploaded from here are compared by SHA-256; others by name, then by capture time, \
-dimensions and size, and the answer says how sure it is. What was put into the album within ten minutes may be missing \
-from Google's list: it is named, and counts as there. Exit status: 0 no differences, 1 differences, \
-2 trouble, for example a local file that cannot be read.";
+/// What comes of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// A report for people.
+    Text,
+    /// A report for programs.
+    Json,
+    /// The shell commands that would copy what is only here into the album.
+    Script,
+    /// The copies themselves, which are waited for until Google has them.
+    Copying,
+}
 
 /// Compares, prints, and says whether there are differences.
 ///
 /// # Errors
 /// If one side cannot be read, or the album is not on a mount.
-pub fn run(args: &DiffArgs, profile: &Profile) -> Result<Exit, CommandError> {
-    let mount = check(&args.local, &args.album, profile)?;
-    let result = comparison(&mount, &args.local, &args.album, profile)?;
-    if args.copy {
-        return copy(args, &mount, &result);
-    }
-    if args.json {
-        print(report::json(&args.local, &args.album, &result)?)?;
-    } else {
-        print(report::text(&result))?;
+pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
+    let mount = check(&options.local, &options.album, profile)?;
+    let result = comparison(&mount, &options.local, &options.album, profile)?;
+    match options.show {
+        Show::Script | Show::Copying => return copy(options, &mount, &result),
+        Show::Json => print(report::json(&options.local, &options.album, &result)?)?,
+        Show::Text => print(report::text(&result))?,
     }
     Ok(exit(&result))
 }
 
-fn copy(args: &DiffArgs, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
-    let names = copy::worth_it(&args.local, result);
+fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
+    let names = copy::worth_it(&options.local, result);
     let parts = [
         (result.different.len(), "with other content"),
         (result.failed.len(), "refused"),
@@ -94,15 +84,15 @@ fn copy(args: &DiffArgs, mount: &Mount, result: &Comparison) -> Result<Exit, Com
             words.join(" + ")
         );
     }
-    if args.apply {
-        let all_taken = copy::apply(mount, &args.local, &args.album, &names)?;
+    if options.show == Show::Copying {
+        let all_taken = copy::apply(mount, &options.local, &options.album, &names)?;
         return Ok(match (result.unreadable.is_empty(), left == 0 && all_taken) {
             (false, _) => Exit::Usage,
             (true, false) => Exit::Differ,
             (true, true) => Exit::Done,
         });
     }
-    let script = copy::script(&args.local, &args.album, &names)?;
+    let script = copy::script(&options.local, &options.album, &names)?;
     let written = std::io::stdout().lock().write_all(&script);
     written.map_err(|err| CommandError::new("cannot write the output").because(err))?;
     Ok(exit(result))
@@ -146,7 +136,7 @@ pub(super) fn mount_of(album: &Path, profile: &Profile) -> Result<Mount, Command
 /// Adds what to do about an album's directory that is on no mount.
 fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> CommandError {
     // A mount that has died.
-    if error.hint.is_some() {
+    if error.next_step().is_some() {
         return error;
     }
     let mut above = album.ancestors().filter(|it| it.exists());

@@ -6,35 +6,33 @@
 mod checks;
 mod facts;
 
-use clap::Args;
 use console::Style;
 use serde::Serialize;
 use url::Url;
 
-use super::{CommandError, Exit, print};
+use crate::app::{CommandError, Exit, print};
 use crate::profile::Profile;
+use crate::settings::MountSettings;
 use facts::Facts;
 
 /// The layout of the JSON; fields may be added without a new number.
 const VERSION: u32 = 1;
 
-/// `gphotosfs doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Print a JSON object with version, ok and checks: name, result (ok, warn or fail), text and remedy
-    #[arg(long)]
-    json: bool,
-}
-
-/// Checks everything and prints what was found. [`Exit::Failed`] if something does not work.
+/// Checks everything and prints what was found. `settings` are those that environment and file give to
+/// a mount, or why it would refuse them. [`Exit::Failed`] if something does not work.
 ///
 /// # Errors
 /// If the result cannot be printed: what is wrong is no error of this command.
-pub async fn run(args: &DoctorArgs, profile: &Profile, api_url: Url) -> Result<Exit, CommandError> {
-    let facts = Facts::gather(profile, api_url).await;
+pub async fn run(
+    json: bool,
+    settings: Result<MountSettings, String>,
+    profile: &Profile,
+    api_url: Url,
+) -> Result<Exit, CommandError> {
+    let facts = Facts::gather(profile, api_url, settings).await;
     let mut report = Report::default();
     checks::ALL.iter().for_each(|check| check(&facts, &mut report));
-    print(if args.json { report.json()? } else { report.text() })?;
+    print(if json { report.json()? } else { report.text() })?;
     Ok(if report.count(Verdict::Fail) == 0 { Exit::Done } else { Exit::Failed })
 }
 

@@ -9,37 +9,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
-use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
 use walkdir::WalkDir;
 
-use super::engine::{no_database, no_directory};
-use super::name::{Name, shown};
-use super::running::{Mount, in_use};
-use super::{CommandError, print};
+use crate::app::engine::{no_database, no_directory};
+use crate::app::name::{Name, shown};
+use crate::app::running::{Mount, in_use};
+use crate::app::{CommandError, print};
 use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
 use crate::upload::{self, Spool};
-
-/// `gphotosfs failed`.
-#[derive(Debug, Args)]
-pub struct FailedArgs {
-    /// Print a JSON array of objects with path, reason, time and size
-    #[arg(long)]
-    json: bool,
-}
-
-/// `gphotosfs retry`.
-#[derive(Debug, Args)]
-pub struct RetryArgs {
-    /// Files or directories, as `failed` lists them or below .gphotos/failed; without any, all
-    paths: Vec<PathBuf>,
-}
 
 /// A file that was refused.
 #[derive(Debug, Serialize)]
@@ -61,13 +45,13 @@ fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 ///
 /// # Errors
 /// If neither a mount nor the database can be read.
-pub fn run(args: &FailedArgs, profile: &Profile) -> Result<(), CommandError> {
+pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     let mut rows = match Mount::of_profile(profile)? {
         Some(mount) => rows_of_mount(&mount)?,
         None => kept(profile)?,
     };
     rows.sort_by(|a, b| a.path.cmp(&b.path));
-    if args.json {
+    if json {
         let text = serde_json::to_string_pretty(&rows)
             .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
         return print(text + "\n");
@@ -84,16 +68,16 @@ pub fn run(args: &FailedArgs, profile: &Profile) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// If one could not be put back; the others were.
-pub fn retry(args: &RetryArgs, profile: &Profile) -> Result<(), CommandError> {
+pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
     let (tally, next) = match Holder::of(profile)? {
-        Holder::Mount(mount) => (retry_in_mount(&mount, &args.paths)?, ""),
+        Holder::Mount(mount) => (retry_in_mount(&mount, paths)?, ""),
         Holder::Us(_lock, store) => (
-            retry_in_store(profile, &store, &args.paths)?,
+            retry_in_store(profile, &store, paths)?,
             "; the next mount or 'gphotosfs sync' sends them",
         ),
     };
     match (tally.refused, tally.all) {
-        (0, 0) if !args.paths.is_empty() => Err(CommandError::new("no such file has failed")
+        (0, 0) if !paths.is_empty() => Err(CommandError::new("no such file has failed")
             .hint("'gphotosfs failed' lists those that have")),
         (0, 0) => print("Nothing has failed.\n"),
         (0, 1) => print(format!("1 file is in the queue again{next}.\n")),

@@ -10,19 +10,17 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::engine::check_service;
-use super::running::Mount;
-use super::{CommandError, print};
 use crate::api::{
     Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, LoginError, OAuth, Scope,
 };
+use crate::app::engine::check_service;
+use crate::app::running::Mount;
+use crate::app::{CommandError, print};
 use crate::error_chain::causes;
 use crate::profile::Profile;
 use crate::store::Store;
@@ -42,24 +40,6 @@ gphotosfs needs an OAuth client of your own. Once, in the Google Cloud console (
   3. publish it (\"In production\"), else Google ends every login after seven days;
   4. under \"Clients\" make one of the type \"Desktop app\" and download its JSON file.
 Then run: gphotosfs login --client-secret FILE";
-
-/// `gphotosfs login`.
-#[derive(Debug, Args)]
-pub struct LoginArgs {
-    /// The OAuth client file from the Google Cloud console; without it, the one used last
-    #[arg(long, value_name = "FILE", env = "GPHOTOSFS_CLIENT_SECRET")]
-    pub client_secret: Option<PathBuf>,
-
-    /// Print the link instead of opening a browser
-    #[arg(
-        long,
-        env = "GPHOTOSFS_NO_BROWSER",
-        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value = "false", value_parser = BoolishValueParser::new(),
-        hide_default_value = true, hide_possible_values = true
-    )]
-    pub no_browser: bool,
-}
 
 /// Why a login failed, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -136,12 +116,16 @@ pub enum Error {
 ///
 /// # Errors
 /// With the next step in the message.
-pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError> {
+pub async fn run(
+    client_secret: Option<&Path>,
+    no_browser: bool,
+    profile: &Profile,
+) -> Result<(), CommandError> {
     let failed = |err: Error| CommandError::new("cannot log in").because(err);
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
-    let client = find_client(args.client_secret.as_deref(), dir).map_err(failed)?;
+    let client = find_client(client_secret, dir).map_err(failed)?;
     // A database that cannot be read is told by those who need it.
     if let Some(store) =
         profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten())
@@ -150,8 +134,8 @@ pub async fn run(args: &LoginArgs, profile: &Profile) -> Result<(), CommandError
     }
     let attempt = Attempt::begin(client).await.map_err(failed)?;
 
-    let may_paste = args.no_browser || io::stdin().is_terminal();
-    let opened = !args.no_browser && open_browser(attempt.url()).await;
+    let may_paste = no_browser || io::stdin().is_terminal();
+    let opened = !no_browser && open_browser(attempt.url()).await;
     let invitation = if opened {
         "A browser should open. If it does not, use this link:"
     } else {

@@ -2,23 +2,17 @@
 
 use std::path::Path;
 
-use clap::Args;
-
-use super::running::Mount;
-use super::{CommandError, print};
 use crate::api::{ClientSecret, Grant, LoginError, OAuth};
+use crate::app::running::Mount;
+use crate::app::{CommandError, print};
 use crate::profile::Profile;
-
-/// `gphotosfs logout`.
-#[derive(Debug, Args)]
-pub struct LogoutArgs {}
 
 /// Ends the login at Google if that is possible, and forgets it in any case. The client file stays,
 /// so that the next `login` needs no argument. What Google did not do is told `in_full` or in short.
 ///
 /// # Errors
 /// If the login cannot be removed from this disk.
-pub async fn run(_args: &LogoutArgs, profile: &Profile, in_full: bool) -> Result<(), CommandError> {
+pub async fn run(profile: &Profile, in_full: bool) -> Result<(), CommandError> {
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;

@@ -14,15 +14,15 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
-use super::engine::{EndSignals, Engine, no_database, no_directory};
-use super::running::in_use;
-use super::{CommandError, Exit, log, mounts};
 use crate::api::Login;
-use crate::cli::{Commit, MountSettings, Passthrough, Sizes};
+use crate::app::engine::{EndSignals, Engine, no_database, no_directory};
+use crate::app::running::in_use;
+use crate::app::{CommandError, Exit, log, mounts};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running};
+use crate::settings::{Commit, MountSettings, Passthrough, Sizes};
 use crate::store;
 
 /// Where the kernel's side of every FUSE mount is.

@@ -7,16 +7,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::Args;
 use console::{Style, Term, measure_text_width, truncate_str};
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::Timestamp;
 use url::Url;
 
-use super::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
-use super::name::shown;
-use super::running::{Mount, SOMEBODY};
-use super::{CommandError, print};
 use crate::api::{Budget, ClientSecret, Grant};
+use crate::app::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
+use crate::app::name::shown;
+use crate::app::running::{Mount, SOMEBODY};
+use crate::app::{CommandError, print, time_words};
 use crate::fs::control::{Login, Progress, Queue, Status};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
@@ -25,27 +24,23 @@ use crate::store::Store;
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// `gphotosfs status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// The mount; without it, that of the profile
-    mountpoint: Option<PathBuf>,
-
-    /// Print JSON as in .gphotos/status.json; with --watch, an object on each line
-    #[arg(long)]
-    json: bool,
-
-    /// Look again every second, until interrupted or unmounted
-    #[arg(short, long)]
-    watch: bool,
+/// What is to be shown, and how.
+#[derive(Debug)]
+pub struct Options {
+    /// The mount; without it, that of the profile.
+    pub mountpoint: Option<PathBuf>,
+    /// As JSON; with `watch`, an object on each line.
+    pub json: bool,
+    /// Again every second, until interrupted or unmounted.
+    pub watch: bool,
 }
 
 /// Prints the status.
 ///
 /// # Errors
 /// If what is asked for is no running mount, or the profile's files cannot be read.
-pub fn run(args: &StatusArgs, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
-    let look = || match &args.mountpoint {
+pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
+    let look = || match &options.mountpoint {
         Some(path) => Mount::given(path)?.status(),
         None => match Mount::of_profile(profile)? {
             Some(mount) => mount.status(),
@@ -53,13 +48,13 @@ pub fn run(args: &StatusArgs, profile: &Profile, api_url: &Url) -> Result<(), Co
         },
     };
     let mut status = look()?;
-    if !args.watch {
-        return print(if args.json { json(&status, true)? } else { describe(&status) });
+    if !options.watch {
+        return print(if options.json { json(&status, true)? } else { describe(&status) });
     }
     let mut screen = Screen::new();
     let mounted = status.mountpoint.is_some();
     loop {
-        if args.json {
+        if options.json {
             print(json(&status, false)?)?;
         } else {
             screen.show(&status)?;
@@ -294,18 +289,6 @@ fn summary(status: &Status) -> String {
     line
 }
 
-/// `1h 20m`, to the two largest units.
-pub(super) fn time_words(seconds: u64) -> String {
-    let unit = match seconds {
-        0..3600 => Unit::Second,
-        3600..86_400 => Unit::Minute,
-        _ => Unit::Hour,
-    };
-    let exact = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let rounded = exact.round(unit).unwrap_or(exact);
-    if rounded.is_zero() { "0s".to_owned() } else { format!("{rounded:#}") }
-}
-
 fn ago(now: Timestamp, then: Timestamp) -> String {
     let seconds = u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0);
     match seconds {
@@ -320,6 +303,8 @@ fn ago(now: Timestamp, then: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::fs::control::Trouble;
 
@@ -378,17 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_to_two_units() {
-        for (seconds, words) in [
-            (0, "0s"),
-            (59, "59s"),
-            (125, "2m 5s"),
-            (3725, "1h 2m"),
-            (86_400, "24h"),
-            (200_000, "56h"),
-        ] {
-            assert_eq!(time_words(seconds), words);
-        }
+    fn how_long_ago_is_told_in_one_unit() {
         let then: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         let later = |seconds| ago(then + SignedDuration::from_secs(seconds), then);
         assert_eq!(later(5), "5s ago");

@@ -1,20 +1,18 @@
 //! `gphotosfs sync` waits for what goes up, or sends it; `gphotosfs refresh` asks again for what is there.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use tokio::runtime::Runtime;
-use url::Url;
 
-use super::CommandError;
-use super::engine::{EndSignals, Engine};
-use super::progress::{Outlook, Progress};
-use super::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
-use crate::cli::{UploadArgs, UploadSettings};
+use crate::app::CommandError;
+use crate::app::engine::{EndSignals, Engine};
+use crate::app::progress::{Outlook, Progress};
+use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
+use crate::settings::UploadSettings;
 use crate::store::Backlog;
 use crate::upload::{DrainError, Pipeline, SyncScope, TroubleKind};
 
@@ -24,37 +22,23 @@ const SHOW_EVERY: Duration = Duration::from_millis(200);
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// `gphotosfs sync`.
-#[derive(Debug, Args)]
-pub struct SyncArgs {
-    /// A directory or file on a mount; without it, all of the profile, be it mounted or not
-    path: Option<PathBuf>,
-
-    /// For when there is no mount that sends it.
-    #[command(flatten, next_help_heading = "Without a mount")]
-    upload: UploadArgs,
-}
-
-/// `gphotosfs refresh`.
-#[derive(Debug, Args)]
-pub struct RefreshArgs {
-    /// A directory on a mount, with the albums below it that have been looked into; without it, all of the profile's mount
-    path: Option<PathBuf>,
-}
-
 /// Waits until Google has everything under the path; of a profile that is not mounted, sends it.
 ///
 /// # Errors
 /// If something was refused for good, or the path is not on a mount.
-pub fn run(args: SyncArgs, profile: &Profile, api_url: Url) -> Result<(), CommandError> {
-    if args.path.is_none() {
+pub fn run(
+    path: Option<&Path>,
+    settings: &UploadSettings,
+    profile: &Profile,
+) -> Result<(), CommandError> {
+    if path.is_none() {
         match profile.lock() {
-            Ok(_lock) => return send(profile, &args.upload.settings(api_url)),
+            Ok(_lock) => return send(profile, settings),
             Err(LockError::Held(Some(_))) => {}
             Err(err) => return Err(in_use("cannot sync", err)),
         }
     }
-    let (mount, path) = place(args.path.as_ref(), profile)?;
+    let (mount, path) = place(path, profile)?;
     mount.wait_for_uploads(&path).map_err(|err| {
         let error = CommandError::new(format!("cannot sync {}", path.display()));
         match err.raw_os_error() {
@@ -129,17 +113,17 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
 ///
 /// # Errors
 /// If Google does not answer, or the path is not on a mount.
-pub fn refresh(args: &RefreshArgs, profile: &Profile) -> Result<(), CommandError> {
-    let (mount, path) = place(args.path.as_ref(), profile)?;
+pub fn refresh(path: Option<&Path>, profile: &Profile) -> Result<(), CommandError> {
+    let (mount, path) = place(path, profile)?;
     mount.refresh(&path).map_err(|err| {
         running::not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
     })
 }
 
 /// The mount and the place in it that a command is about.
-fn place(path: Option<&PathBuf>, profile: &Profile) -> Result<(Mount, PathBuf), CommandError> {
+fn place(path: Option<&Path>, profile: &Profile) -> Result<(Mount, PathBuf), CommandError> {
     Ok(match path {
-        Some(path) => (Mount::given(path)?, path.clone()),
+        Some(path) => (Mount::given(path)?, path.to_owned()),
         None => {
             let holder = profile
                 .holder()

@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use etcetera::BaseStrategy;
 use image::{DynamicImage, RgbaImage};
 use md5::{Digest, Md5};
@@ -19,22 +18,11 @@ use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rayon::prelude::*;
 
-use super::name::Name;
-use super::{CommandError, diff, print, progress, running};
+use super::diff;
+use crate::app::name::Name;
+use crate::app::{CommandError, print, progress, running};
 use crate::error_chain::without_number;
 use crate::profile::Profile;
-
-/// `gphotosfs thumbnails`.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct ThumbnailsArgs {
-    /// A directory on a mount
-    dir: PathBuf,
-}
-
-const AFTER_HELP: &str = "\
-The pictures go where GNOME, KDE, Xfce and other desktops look for them (~/.cache/thumbnails). Each costs one download \
-of some kilobytes; those that are there and up to date cost nothing.";
 
 /// How many pictures are asked for at a time.
 const AT_A_TIME: usize = 8;
@@ -115,9 +103,9 @@ impl Tally {
 ///
 /// # Errors
 /// If the directory is not on a mount or the cache cannot be written.
-pub fn run(args: &ThumbnailsArgs, profile: &Profile) -> Result<(), CommandError> {
-    diff::mount_of(&args.dir, profile)?;
-    let root = args.dir.canonicalize().map_err(|err| running::cannot_use(&args.dir, err))?;
+pub fn run(dir: &Path, profile: &Profile) -> Result<(), CommandError> {
+    diff::mount_of(dir, profile)?;
+    let root = dir.canonicalize().map_err(|err| running::cannot_use(dir, err))?;
     let cache = Cache::open()
         .map_err(|err| CommandError::new("cannot use the desktop's thumbnails").because(err))?;
     let names = diff::names(&root)?;

@@ -5,35 +5,23 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
-use super::running::{self, Mount};
-use super::{CommandError, mounts};
+use crate::app::running::{self, Mount};
+use crate::app::{CommandError, mounts};
 
 /// How long the mount's process may take to write down what it has in memory.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
-
-/// `gphotosfs umount`.
-#[derive(Debug, Args)]
-pub struct UmountArgs {
-    /// Where it is mounted
-    mountpoint: PathBuf,
-
-    /// Do not wait for uploads; the next mount goes on with them
-    #[arg(long)]
-    now: bool,
-}
 
 /// Unmounts.
 ///
 /// # Errors
 /// If the mount is in use, or not one of ours.
-pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
-    let root = absolute(&args.mountpoint).map_err(|err| {
-        CommandError::usage(format!("cannot use {}", args.mountpoint.display())).because(err)
+pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
+    let root = absolute(mountpoint).map_err(|err| {
+        CommandError::usage(format!("cannot use {}", mountpoint.display())).because(err)
     })?;
     let ours = mounts::ours()
         .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
@@ -50,7 +38,7 @@ pub fn run(args: &UmountArgs) -> Result<(), CommandError> {
         eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
         return detach(&mount.root);
     }
-    if !args.now {
+    if !now {
         drain(&mount)?;
     }
     // Taken before unmounting, so that it cannot be about a later process of the same number.

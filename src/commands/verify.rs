@@ -10,59 +10,38 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use clap::Args;
 use parking_lot::{Condvar, Mutex};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use self::report::{Report, Tested};
 use self::verdict::{Verdict, judge};
+use super::diff;
 use super::diff::{Comparison, Remark};
-use super::name::Name;
-use super::running::{self, Mount};
-use super::{CommandError, Exit, diff, print, progress};
+use crate::app::name::Name;
+use crate::app::running::{self, Mount};
+use crate::app::{CommandError, Exit, print, progress};
 use crate::content::{Fingerprint, Seen};
 use crate::error_chain::without_number;
 use crate::media::ContentHash;
 use crate::profile::Profile;
 
-/// `gphotosfs verify`.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct VerifyArgs {
-    /// The album's directory on a mount
-    album: PathBuf,
-
-    /// The directory with the originals: more can be said, and missing files are named
-    #[arg(long, value_name = "LOCAL_DIR")]
-    against: Option<PathBuf>,
-
-    /// How many items are read back, chosen at random
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    sample: usize,
-
-    /// Read all of them back
-    #[arg(long, conflicts_with = "sample")]
-    all: bool,
-
-    /// Another number chooses other items; the same one chooses the same
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-
-    /// How many requests it may cost; an item takes one, and one more for each 50
-    #[arg(long, value_name = "REQUESTS", default_value_t = 1000)]
-    budget: u64,
-
-    /// Print what was found as JSON
-    #[arg(long)]
-    json: bool,
+/// What is to be read back.
+#[derive(Debug)]
+pub struct Options {
+    /// The album's directory on a mount.
+    pub album: PathBuf,
+    /// The directory with the originals.
+    pub against: Option<PathBuf>,
+    /// How many items are read back, chosen at random; all of them without it.
+    pub sample: Option<usize>,
+    /// Another number chooses other items; the same one chooses the same.
+    pub seed: u64,
+    /// How many requests it may cost.
+    pub budget: u64,
+    /// Print what was found as JSON.
+    pub json: bool,
 }
-
-const AFTER_HELP: &str = "\
-Photos are downloaded and compared by SHA-256, then by the compressed picture without its metadata, as far as the \
-original is here: in the cache, or below --against. Of videos, which Google never gives back as they were, only \
-the length is asked for. Exit status: 0 all is there, as well as Google gives anything back (identical, \
-metadata_stripped, transcoded); 1 something is not; 2 trouble, or not all could be looked at.";
 
 /// How many items are asked for at a time.
 const AT_A_TIME: usize = 4;
@@ -78,15 +57,15 @@ const ANSWER_BYTES_MAX: usize = 4096;
 ///
 /// # Errors
 /// If the album is not on a mount, or one side cannot be listed.
-pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
+pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mut lacking = BTreeMap::new();
     let mut originals = BTreeMap::new();
     let mut unlisted = Vec::new();
-    let mount = match &args.against {
-        None => diff::mount_of(&args.album, profile)?,
+    let mount = match &options.against {
+        None => diff::mount_of(&options.album, profile)?,
         Some(local) => {
-            let mount = diff::check(local, &args.album, profile)?;
-            let found = diff::comparison(&mount, local, &args.album, profile)?;
+            let mount = diff::check(local, &options.album, profile)?;
+            let found = diff::comparison(&mount, local, &options.album, profile)?;
             lacking = lacks(&found);
             let pairs = found.matches.into_iter().map(|it| (it.album, local.join(it.here)));
             originals = pairs.collect();
@@ -94,12 +73,12 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
             mount
         }
     };
-    let Listing { mut items, mut unfinished } = list(&args.album)?;
+    let Listing { mut items, mut unfinished } = list(&options.album)?;
     // Each name once: what Google gives back under it is not the original anyway.
     items.retain(|it| !lacking.contains_key(&it.name));
     unfinished.retain(|it| !lacking.contains_key(it));
-    let chosen = choose(items, if args.all { usize::MAX } else { args.sample }, args.seed);
-    let purse = Purse::new(&mount, args.budget)?;
+    let chosen = choose(items, options.sample.unwrap_or(usize::MAX), options.seed);
+    let purse = Purse::new(&mount, options.budget)?;
     let bar = progress::bar(chosen.len(), "items read back");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
@@ -112,7 +91,7 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
         tested
     };
     let look = |name: &PathBuf| {
-        let path = args.album.join(name);
+        let path = options.album.join(name);
         let original = originals.get(name).map(PathBuf::as_path);
         let tested = match purse.pay(|| tested(&path, original)) {
             Err(why) => Tested::unchecked(name, why),
@@ -133,8 +112,8 @@ pub fn run(args: &VerifyArgs, profile: &Profile) -> Result<Exit, CommandError> {
     let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
     bar.finish_and_clear();
     items.extend(lacking.into_values());
-    let report = Report::new(args.seed, items, unfinished, unlisted, purse.spent());
-    print(if args.json { report.json(&args.album)? } else { report.text() })?;
+    let report = Report::new(options.seed, items, unfinished, unlisted, purse.spent());
+    print(if options.json { report.json(&options.album)? } else { report.text() })?;
     Ok(report.exit())
 }
 

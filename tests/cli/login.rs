@@ -204,8 +204,7 @@ async fn each_refusal_of_the_code_has_its_words() {
         let address = answer(attempt.url(), "code=c");
         let (login, _) = tokio::join!(finish(attempt), browse(address));
         let error = login.unwrap_err();
-        let text =
-            format!("{}", gphotosfs::commands::CommandError::new("cannot log in").because(error));
+        let text = format!("{}", gphotosfs::app::CommandError::new("cannot log in").because(error));
         assert!(text.contains(words), "{body}: {text}");
         assert!(!text.contains("GOCSPX"), "{text}");
     }

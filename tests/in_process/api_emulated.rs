@@ -345,9 +345,7 @@ async fn login_and_logout_as_with_a_browser() {
     login.access_token().await.unwrap();
     assert_eq!(emulator.stats().violations, [] as [String; 0]);
 
-    gphotosfs::commands::logout::run(&gphotosfs::commands::logout::LogoutArgs {}, &profile, false)
-        .await
-        .unwrap();
+    gphotosfs::commands::logout::run(&profile, false).await.unwrap();
     assert!(matches!(Login::load(&profile, &url), Err(LoginError::NotLoggedIn)));
     let oauth = gphotosfs::api::OAuth::open(client).unwrap();
     assert!(!oauth.revoke(&grant).await.unwrap(), "it was still good");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use gphotosfs::commands::engine::Engine;
+use gphotosfs::app::engine::Engine;
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::Clock;
 use gphotosfs::media::{DirId, EntryName, View};

@@ -1,10 +1,10 @@
 //! The depth of the program: all that a mount has but the kernel, assembled in this process.
 
 use clap::Parser;
-use gphotosfs::cli::MountSettings;
 use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::{Parts, assemble};
 use gphotosfs::profile::Profile;
+use gphotosfs::settings::MountSettings;
 use tokio::runtime::Handle;
 
 /// The settings of `gphotosfs mount` with these options.

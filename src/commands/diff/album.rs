@@ -11,10 +11,10 @@ use rayon::prelude::*;
 
 use super::compare::{Files, Stage, There};
 use super::evidence::{Facts, Taken};
-use crate::commands::CommandError;
-use crate::commands::name::Name;
-use crate::commands::progress;
-use crate::commands::running::{self, Mount};
+use crate::app::CommandError;
+use crate::app::name::Name;
+use crate::app::progress;
+use crate::app::running::{self, Mount};
 use crate::media::ContentHash;
 
 /// How often the sign that something is going on moves.

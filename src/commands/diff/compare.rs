@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::evidence::{Evidence, Facts, Sure, Taken, judge};
 use super::pairs::pairs;
-use crate::commands::name::Name;
+use crate::app::name::Name;
 use crate::media::ContentHash;
 
 /// What the files of one side are called, relative to the directory that is compared.

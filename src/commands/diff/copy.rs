@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::compare::Comparison;
-use crate::commands::CommandError;
-use crate::commands::name::Name;
-use crate::commands::running::{Mount, REFUSED, not_done};
+use crate::app::CommandError;
+use crate::app::name::Name;
+use crate::app::running::{Mount, REFUSED, not_done};
 use crate::media::EntryName;
 use crate::upload::{self, SealError};
 

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 use super::compare::Files;
 use super::evidence::Facts;
 use super::hashes::Hashes;
-use crate::commands::{CommandError, progress};
+use crate::app::{CommandError, progress};
 
 /// Local files: those that could be read, and why others could not.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::compare::{Comparison, Remark, Twin};
 use super::evidence::Sure;
-use crate::commands::CommandError;
-use crate::commands::name::Name;
+use crate::app::CommandError;
+use crate::app::name::Name;
 
 /// The layout of the JSON; fields may be added without a new number.
 const VERSION: u32 = 1;

@@ -9,10 +9,10 @@ use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, Foreign, Grant, LoginError, MEDIA_REQUESTS_PER_DAY,
     Scope, next_reset,
 };
-use crate::commands::engine::OTHER_VERSION;
-use crate::commands::mounts::permits_allow_other;
-use crate::commands::running::SOMEBODY;
-use crate::commands::status::time_words;
+use crate::app::engine::OTHER_VERSION;
+use crate::app::mounts::permits_allow_other;
+use crate::app::running::SOMEBODY;
+use crate::app::time_words;
 use crate::error_chain::append_ends;
 use crate::media::local_time;
 use crate::profile::Holder;

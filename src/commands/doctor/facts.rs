@@ -11,12 +11,12 @@ use rustix::process::geteuid;
 use url::Url;
 
 use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget, Service};
-use crate::cli::{self, MountSettings};
-use crate::commands::engine::{kept_budget, kept_service};
-use crate::commands::mounts;
-use crate::commands::running::Mount;
+use crate::app::engine::{kept_budget, kept_service};
+use crate::app::mounts;
+use crate::app::running::Mount;
 use crate::fs::control::Status;
 use crate::profile::{Holder, Profile};
+use crate::settings::MountSettings;
 use crate::store::{self, Backlog, Store};
 
 /// How long a file system may take to say how it is.
@@ -105,7 +105,11 @@ pub(super) enum Life {
 
 impl Facts {
     /// Costs at most one API request, which a running mount does not count.
-    pub(super) async fn gather(profile: &Profile, api_url: Url) -> Self {
+    pub(super) async fn gather(
+        profile: &Profile,
+        api_url: Url,
+        settings: Result<MountSettings, String>,
+    ) -> Self {
         let (client, grant) = match profile.config_dir() {
             Ok(dir) => (ClientSecret::stored(dir), Grant::stored(dir)),
             Err(err) => {
@@ -131,7 +135,7 @@ impl Facts {
             device: std::fs::File::options().read(true).write(true).open("/dev/fuse").map(drop),
             helper: find_helper(),
             fuse_conf: std::fs::read_to_string("/etc/fuse.conf"),
-            settings: cli::mount_settings(profile),
+            settings,
             client,
             grant,
             token_mode,

@@ -7,9 +7,9 @@ use console::Style;
 use serde::Serialize;
 
 use super::verdict::Verdict;
+use crate::app::name::Name;
+use crate::app::{CommandError, Exit};
 use crate::commands::diff::{UNLISTED, group};
-use crate::commands::name::Name;
-use crate::commands::{CommandError, Exit};
 
 /// The layout of the JSON; fields may be added without a new number.
 const VERSION: u32 = 1;

@@ -1,11 +1,11 @@
 use std::io;
-
-use clap::Parser;
+use std::time::Duration;
 
 use super::super::Verdict;
 use super::super::facts::Helper;
 use super::*;
-use crate::cli::{Cli, Command, MountSettings};
+
+use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
 use crate::store::Backlog;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -26,12 +26,27 @@ fn grant(days_old: i64, lives: Option<i64>) -> Grant {
     .unwrap()
 }
 
-fn settings(flags: &[&str]) -> MountSettings {
-    let words = ["gphotosfs", "mount", "/m"].iter().chain(flags);
-    let Cli { command: Command::Mount(args), api_url, .. } = Cli::parse_from(words) else {
-        unreachable!()
-    };
-    args.settings(api_url)
+fn settings(allow_other: bool) -> MountSettings {
+    MountSettings {
+        mountpoint: "/m".into(),
+        foreground: false,
+        detached: false,
+        commit: Commit::Background,
+        sizes: Sizes::Exact,
+        refresh: Duration::from_secs(300),
+        read_only: false,
+        nonempty: false,
+        allow_other,
+        no_exec: false,
+        spool_size: 50_000_000_000,
+        passthrough: Passthrough::Auto,
+        upload: UploadSettings {
+            cache_size: 10_000_000_000,
+            uploads: 32,
+            api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
+            unstable_pace: 1,
+        },
+    }
 }
 
 /// A machine, a profile and a service without fault.
@@ -44,7 +59,7 @@ fn well() -> Facts {
         device: Ok(()),
         helper: Some(Helper { path: "/usr/bin/fusermount3".into(), privileged: true }),
         fuse_conf: Ok("user_allow_other\n".into()),
-        settings: Ok(settings(&[])),
+        settings: Ok(settings(false)),
         client: Ok(Some(ClientSecret::parse(client).unwrap())),
         grant: Ok(Some(grant(1, None))),
         token_mode: Some(0o600),
@@ -108,7 +123,7 @@ fn the_machine_is_judged() {
     // Off is how most machines are.
     let off = || Facts { fuse_conf: Ok("#user_allow_other\n".into()), ..well() };
     assert_eq!(findings(&off()), []);
-    let wanted = || Facts { settings: Ok(settings(&["--allow-other"])), ..off() };
+    let wanted = || Facts { settings: Ok(settings(true)), ..off() };
     finds(wanted(), "user_allow_other", Verdict::Fail, &["a mount is refused", "/etc/fuse.conf"]);
     assert_eq!(findings(&Facts { root: true, ..wanted() }), []);
 }

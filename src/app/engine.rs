@@ -11,11 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::CommandError;
+use super::error::CommandError;
 use crate::api::{self, BaseUrls, Budget, Foreign, Grant, Login, LoginError, SavedBudget, Service};
-use crate::cli::UploadSettings;
 use crate::content::{self, Content};
 use crate::profile::Profile;
+use crate::settings::UploadSettings;
 use crate::store::{self, Store};
 use crate::upload::{self, Pipeline};
 
@@ -297,11 +297,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let missing = Store::open(&dir.path().join("missing")).err().unwrap();
         let error = no_database("cannot open the database", missing);
-        assert!(error.hint.unwrap().contains("gphotosfs doctor"));
+        assert!(error.next_step().unwrap().contains("gphotosfs doctor"));
         let error = no_database("cannot open the database", store::Error::OtherVersion);
-        assert!(error.hint.unwrap().contains("install"));
+        assert!(error.next_step().unwrap().contains("install"));
         let file =
             LoginError::File { path: "x".into(), source: Arc::new(std::io::Error::other("x")) };
-        assert!(no_login("cannot use the login", file).hint.unwrap().contains("gphotosfs login"));
+        assert!(
+            no_login("cannot use the login", file).next_step().unwrap().contains("gphotosfs login")
+        );
     }
 }

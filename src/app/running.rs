@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::CommandError;
+use super::error::CommandError;
 use super::progress::{self, Outlook, Progress};
 use crate::fs::control::Status;
 use crate::media::local_time;
@@ -71,7 +71,7 @@ impl Mount {
     /// # Errors
     /// As [`Mount::holding`], with what to do.
     pub fn given(path: &Path) -> Result<Self, CommandError> {
-        Self::holding(path).map_err(|err| match err.hint {
+        Self::holding(path).map_err(|err| match err.next_step() {
             Some(_) => err,
             None => err.hint("'gphotosfs status' says where the profile is mounted"),
         })

@@ -1,30 +1,13 @@
 //! `gphotosfs man` and `gphotosfs completions`: made from the same definitions that parse the command line.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use clap::CommandFactory;
 
-use super::{CommandError, print};
-use crate::cli::Cli;
+use super::arguments::{Cli, CompletionsArgs, ManArgs};
+use crate::app::{CommandError, print};
 
 const NAME: &str = "gphotosfs";
-
-/// `gphotosfs man`.
-#[derive(Debug, Args)]
-pub struct ManArgs {
-    /// Write the pages of all commands into this directory instead
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
-/// `gphotosfs completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// Which shell
-    shell: Shell,
-}
 
 /// Prints the manual page, or writes all of them.
 ///

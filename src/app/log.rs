@@ -29,7 +29,7 @@ static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 /// Begins to log to stderr. 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the
 /// libraries. A command that does one thing and ends (`serves` is false) says itself what is worrying about it.
 /// `to_stay` says that it will not be a file's turn later.
-pub(super) fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
+pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let filter = match verbose {
         0 if !serves => "error,fuser=off,nom_exif=off",
         // fuser calls an answer that nobody waits for any more an error, and nom_exif warns of what photos do not say.
@@ -63,7 +63,7 @@ fn is_journal() -> bool {
 }
 
 /// What an error line on stderr begins with: in the journal its priority, as sd-daemon(3) has it.
-pub(super) fn error_prefix() -> &'static str {
+pub fn error_prefix() -> &'static str {
     if is_journal() { "<3>" } else { "" }
 }
 
@@ -94,7 +94,7 @@ where
 }
 
 /// A file for what is logged from some moment on.
-pub(super) struct File {
+pub struct File {
     path: PathBuf,
     plain: fs::File,
 }
@@ -104,7 +104,7 @@ impl File {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+    pub fn open(path: PathBuf) -> io::Result<Self> {
         let plain = how().open(&path)?;
         Ok(Self { path, plain })
     }
@@ -113,7 +113,7 @@ impl File {
     ///
     /// # Errors
     /// Only those of a broken process.
-    pub(super) fn take_over(self) -> io::Result<()> {
+    pub fn take_over(self) -> io::Result<()> {
         rustix::stdio::dup2_stderr(&self.plain)?;
         rustix::stdio::dup2_stdout(&self.plain)?;
         let limit = ContentLimit::BytesSurpassed(FILE_BYTES_MAX);

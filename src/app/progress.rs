@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::status::time_words;
+use super::words::time_words;
 use crate::fs::control;
 
 /// A bar for so many things of which each is done by itself; `done` says what. Drawn on a terminal only.

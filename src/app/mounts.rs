@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If the table cannot be read.
-pub(super) fn ours() -> io::Result<Vec<PathBuf>> {
+pub fn ours() -> io::Result<Vec<PathBuf>> {
     Ok(ours_in(&std::fs::read("/proc/self/mountinfo")?))
 }
 
 /// Whether the process behind a mount has died. Asks about the filesystem as a whole, because the kernel keeps
 /// attributes and names, but never that; a process that lives and does not answer holds up the caller.
-pub(super) fn is_dead(mountpoint: &Path) -> bool {
+pub fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
 }
 
 /// Whether a text of `/etc/fuse.conf` lets ordinary users show their mounts to others (fusermount3(1)).
-pub(super) fn permits_allow_other(fuse_conf: &str) -> bool {
+pub fn permits_allow_other(fuse_conf: &str) -> bool {
     fuse_conf.lines().any(|line| line.trim() == "user_allow_other")
 }
 

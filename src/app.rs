@@ -1,0 +1,16 @@
+//! What the subcommands share: the parts of a running program, a running mount seen from outside,
+//! progress, the log, and how a command ends.
+
+pub mod engine;
+mod error;
+pub mod log;
+pub mod mounts;
+pub mod name;
+mod output;
+pub mod progress;
+pub mod running;
+mod words;
+
+pub use error::{CommandError, Exit};
+pub use output::print;
+pub use words::time_words;

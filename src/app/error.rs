@@ -1,0 +1,167 @@
+//! How a command ends: its exit status, and the one line that says why it failed.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::log;
+use crate::error_chain::{append_chain, append_ends};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for has been done; `diff`: no differences.
+    Done,
+    /// `diff` found differences, `adopt` left files, `verify` missed something.
+    Differ,
+    /// It could not be done; stderr says why.
+    Failed,
+    /// The arguments or the configuration file were refused; `diff` and its like: any trouble, as diff(1).
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Differ | Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+/// Why a command failed, and what the user can do.
+#[derive(Debug)]
+pub struct CommandError {
+    what: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    hint: Option<String>,
+    usage: bool,
+}
+
+impl CommandError {
+    /// Says what could not be done, without a full stop.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), cause: None, hint: None, usage: false }
+    }
+
+    /// As [`CommandError::new`], for arguments that make no sense: exit status 2.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { usage: true, ..Self::new(what) }
+    }
+
+    /// Adds the cause; its own chain of causes is shown too.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(self, next: impl Into<String>) -> Self {
+        Self { hint: Some(next.into()), ..self }
+    }
+
+    /// What to do next, if there is something.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Prints a line that says what happened and one that says what to do. All causes are shown only `in_full`.
+    pub fn say(&self, in_full: bool) {
+        let what = if in_full { self.in_full() } else { self.in_short() };
+        let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
+        // If even stderr is closed the exit status still tells.
+        let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
+    }
+
+    /// Says it, unless nobody listens any more, and gives the exit status.
+    pub fn report(&self, on_failure: Exit, in_full: bool) -> ExitCode {
+        if !self.reader_left() {
+            self.say(in_full);
+        }
+        if self.usage { Exit::Usage } else { on_failure }.into()
+    }
+
+    /// With all causes.
+    fn in_full(&self) -> String {
+        append_chain(self.what.clone(), self.source())
+    }
+
+    fn in_short(&self) -> String {
+        append_ends(self.what.clone(), self.source())
+    }
+
+    /// Whether the reader of our output has gone away (`gphotosfs diff A B | head`).
+    fn reader_left(&self) -> bool {
+        let cause = self.cause.as_deref().and_then(|it| it.downcast_ref::<io::Error>());
+        cause.is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_full())?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl Error for CommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|it| it as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_line_has_what_causes_and_next_step() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the token file is unreadable")]
+        struct Outer(#[source] io::Error);
+
+        let inner = io::Error::from_raw_os_error(libc::EACCES);
+        let error = CommandError::new("cannot mount /m")
+            .because(Outer(inner))
+            .hint("run 'gphotosfs login'");
+        assert_eq!(
+            error.to_string(),
+            "cannot mount /m: the token file is unreadable: Permission denied (os error 13); \
+             run 'gphotosfs login'"
+        );
+    }
+
+    #[test]
+    fn what_people_read_has_the_cause_and_the_root_and_no_numbers() {
+        #[derive(Debug, thiserror::Error)]
+        enum Deep {
+            #[error("no login service")]
+            Top(#[source] Box<Deep>),
+            #[error("error sending request")]
+            Middle(#[source] io::Error),
+        }
+
+        let root = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        let cause = Deep::Top(Box::new(Deep::Middle(root)));
+        let error = CommandError::new("cannot sync").because(cause);
+        assert_eq!(error.in_short(), "cannot sync: no login service: Connection refused");
+        assert!(
+            error.in_full().contains("error sending request: Connection refused (os error 111)")
+        );
+        let shallow = CommandError::new("cannot sync").because(io::Error::other("disk full"));
+        assert_eq!(shallow.in_short(), "cannot sync: disk full");
+        let of_a_program = io::Error::other("fusermount3: no such place\n");
+        let error = CommandError::new("cannot mount").because(of_a_program);
+        assert_eq!(error.in_short(), "cannot mount: fusermount3: no such place");
+    }
+
+    #[test]
+    fn words_of_a_cause_are_not_said_twice() {
+        let again = io::Error::other("disk full");
+        let error = CommandError::new("cannot write: disk full").because(again);
+        assert_eq!(error.to_string(), "cannot write: disk full");
+    }
+}

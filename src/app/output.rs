@@ -1,0 +1,15 @@
+//! What a command prints on stdout.
+
+use std::io::{self, Write};
+
+use super::error::CommandError;
+
+/// Writes a command's result to stdout.
+///
+/// # Errors
+/// If it cannot be written. When the reader has left, the program ends without a message.
+pub fn print(text: impl AsRef<str>) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_ref().as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|err| CommandError::new("cannot write the output").because(err))
+}

@@ -1,0 +1,165 @@
+//! Flags, environment and `config.toml` become one set of arguments.
+//!
+//! A setting is a clap argument with an environment variable. These are also the keys that
+//! `config.toml` in the profile's configuration directory may hold: its values become the
+//! arguments' defaults, so clap itself sees to it that flag beats environment beats file, and one
+//! parser per setting judges all three.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use toml::Spanned;
+
+use super::arguments::{Cli, Command};
+use crate::profile::Profile;
+use crate::settings::MountSettings;
+
+/// Why there are no settings to run with.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// There are no arguments at all.
+    #[error("no command is named")]
+    Nothing,
+    /// Help was asked for, or an argument or environment variable was refused.
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+    /// The profile's directories cannot be used.
+    #[error("cannot use the profile's directories")]
+    Profile(#[source] io::Error),
+    /// The configuration file cannot be read or was refused.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Which key, which value, which rule.
+        why: String,
+    },
+}
+
+impl Cli {
+    /// Reads arguments, this process's environment and the profile's `config.toml`.
+    ///
+    /// # Errors
+    /// If any of them is refused; also to show help or the version.
+    pub fn load(args: &[OsString]) -> Result<(Self, Profile), CliError> {
+        // clap would look at the environment as well before it says so.
+        if args.len() < 2 {
+            return Err(CliError::Nothing);
+        }
+        let cli = Self::try_parse_from(args).map_err(|err| without_environment(err, args))?;
+        let profile = Profile::locate(cli.profile_name().clone()).map_err(CliError::Profile)?;
+        let path = profile.config_dir().map_err(CliError::Profile)?.join("config.toml");
+        let over_file = match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse_over(&text, args),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((cli, profile)),
+            Err(err) => Err(err.to_string()),
+        };
+        match over_file {
+            Ok(over_file) => Ok((over_file, profile)),
+            // It looks at the file by itself, and at the rest as well.
+            Err(_) if matches!(cli.command, Command::Doctor(_)) => Ok((cli, profile)),
+            Err(why) => Err(CliError::File { path, why }),
+        }
+    }
+
+    /// Parses `args`, which have been found good by themselves, with the values of `file` as
+    /// defaults. An error is therefore about the file.
+    pub(super) fn parse_over(file: &str, args: &[OsString]) -> Result<Self, String> {
+        let at_line = |at: usize, why: String| {
+            format!("line {}: {why}", 1 + file.bytes().take(at).filter(|it| *it == b'\n').count())
+        };
+        let table: BTreeMap<Spanned<String>, toml::Value> =
+            toml::from_str(file).map_err(|err| {
+                at_line(err.span().map_or(0, |span| span.start), err.message().to_owned())
+            })?;
+        let mut command = Self::command();
+        let parse = |command: clap::Command| {
+            let parsed = command.try_get_matches_from(args);
+            parsed.and_then(|it| Self::from_arg_matches(&it)).map_err(|err| what_is_wrong(&err))
+        };
+        for (key, value) in table {
+            let refused = |why| at_line(key.span().start, why);
+            let key = key.get_ref();
+            let value = match value {
+                toml::Value::String(it) => it,
+                toml::Value::Integer(it) => it.to_string(),
+                toml::Value::Boolean(it) => it.to_string(),
+                other => {
+                    return Err(refused(format!(
+                        "{key}: use a string, a number or true/false, not {}",
+                        other.type_str()
+                    )));
+                }
+            };
+            let known;
+            (command, known) = set_default(command, key, &value);
+            if !known {
+                return Err(refused(format!("{key}: no setting has this name")));
+            }
+            // One after another, so that it is known which is refused.
+            parse(command.clone()).map_err(refused)?;
+        }
+        parse(command)
+    }
+}
+
+/// What clap says of `args` when nothing is set by the environment, if that is an error, too. Otherwise its line on
+/// usage shows what the environment has set as if it had to be given.
+fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
+    fn plain(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(plain)
+    }
+    // Help shows the environment.
+    if !err.use_stderr() {
+        return err;
+    }
+    plain(Cli::command()).try_get_matches_from(args).err().unwrap_or(err)
+}
+
+/// The first paragraph of a refusal: what follows is about the command line.
+fn what_is_wrong(err: &clap::Error) -> String {
+    let text = err.to_string();
+    let first = text.split("\n\n").next().unwrap_or(&text);
+    first.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+/// What environment and `config.toml` say to a mount of the profile that is given no flags.
+///
+/// # Errors
+/// Why the mount would refuse that, in one line.
+pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
+    let name = profile.name().to_string();
+    let args = ["gphotosfs", "--profile", &name, "mount", "/"].map(OsString::from);
+    let (cli, _) = Cli::load(&args).map_err(|err| match err {
+        CliError::Arguments(err) => what_is_wrong(&err),
+        err => err.to_string(),
+    })?;
+    match cli.command {
+        Command::Mount(mount) => Ok(mount.settings(cli.api_url)),
+        other => Err(format!("this was taken for another command: {other:?}")),
+    }
+}
+
+/// Gives the setting `key` a default wherever it occurs; tells whether it does.
+fn set_default(command: clap::Command, key: &str, value: &str) -> (clap::Command, bool) {
+    let mut known = false;
+    let command = command.mut_args(|arg| {
+        // The profile chooses the file; it cannot also be in it.
+        if arg.get_id() == key && arg.get_env().is_some() && key != "profile" {
+            known = true;
+            arg.default_value(value.to_owned())
+        } else {
+            arg
+        }
+    });
+    let command = command.mut_subcommands(|sub| {
+        let (sub, here) = set_default(sub, key, value);
+        known |= here;
+        sub
+    });
+    (command, known)
+}

@@ -1,0 +1,254 @@
+//! The arguments of `gphotosfs mount`, its `-o` options, and the settings that they make.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use url::Url;
+
+use super::values::http_url;
+use crate::profile::ProfileName;
+use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
+
+/// `gphotosfs mount`.
+#[derive(Debug, Args)]
+pub struct MountArgs {
+    /// An empty directory, or any with -o nonempty
+    pub mountpoint: PathBuf,
+
+    /// Stay in the foreground and log to stderr
+    #[arg(
+        short,
+        long,
+        env = "GPHOTOSFS_FOREGROUND",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub foreground: bool,
+
+    /// The child of a mount that detaches: answers its parent through stdout
+    #[arg(long, hide = true)]
+    pub detached: bool,
+
+    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings below as
+    /// commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=, api_url=. An option beats the flag of that name
+    #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
+    pub options: Vec<MountOption>,
+
+    /// When close(2) of a written file returns: once it is safe on this disk, or once Google has it
+    #[arg(long, value_enum, default_value_t = Commit::Background, env = "GPHOTOSFS_COMMIT")]
+    pub commit: Commit,
+
+    /// How file sizes are learnt: asked for when a directory is listed, or at the first open
+    #[arg(long, value_enum, default_value_t = Sizes::Exact, env = "GPHOTOSFS_SIZES")]
+    pub sizes: Sizes,
+
+    /// How old the list of albums may become before it is asked for again
+    #[arg(
+        long,
+        value_name = "DUR",
+        default_value = "5m",
+        value_parser = humantime::parse_duration,
+        env = "GPHOTOSFS_REFRESH"
+    )]
+    pub refresh: Duration,
+
+    /// How much disk files on their way to Google may take; when it is full, writers wait
+    #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
+    pub spool_size: ByteSize,
+
+    /// Whether the kernel reads cached files by itself, in a read-only mount and in .gphotos/library: where it can and may, or never
+    #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
+    pub passthrough: Passthrough,
+
+    /// What uploading needs.
+    #[command(flatten)]
+    pub upload: UploadArgs,
+
+    /// Refuse every change
+    #[arg(
+        long,
+        env = "GPHOTOSFS_READ_ONLY",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub read_only: bool,
+
+    /// Let other users of this machine in (needs user_allow_other in /etc/fuse.conf unless root)
+    #[arg(
+        long,
+        env = "GPHOTOSFS_ALLOW_OTHER",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub allow_other: bool,
+}
+
+/// The settings of all commands that upload.
+#[derive(Clone, Debug, Args)]
+pub struct UploadArgs {
+    /// How much disk the cache of downloaded and uploaded content may take
+    #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
+    pub cache_size: ByteSize,
+
+    /// How many files are sent at the same time at the most, 1 to 32; within that, as many as help
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "32",
+        value_parser = clap::value_parser!(u8).range(1..=32),
+        env = "GPHOTOSFS_UPLOADS"
+    )]
+    pub uploads: u8,
+
+    /// For tests: every wait that is made for Google's sake is divided by this. May go at any time
+    #[arg(
+        long,
+        hide = true,
+        default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=1000),
+        env = "GPHOTOSFS_UNSTABLE_PACE"
+    )]
+    pub unstable_pace: u32,
+}
+
+impl UploadArgs {
+    /// With the API that the global flag names.
+    pub fn settings(self, api_url: Url) -> UploadSettings {
+        UploadSettings {
+            cache_size: self.cache_size.as_u64(),
+            uploads: self.uploads,
+            api_url,
+            unstable_pace: self.unstable_pace,
+        }
+    }
+}
+
+impl MountArgs {
+    /// Merges `-o` over the flags; the later of two options wins, as in mount(8).
+    pub fn settings(self, api_url: Url) -> MountSettings {
+        let mut settings = MountSettings {
+            mountpoint: self.mountpoint,
+            foreground: self.foreground,
+            detached: self.detached,
+            commit: self.commit,
+            sizes: self.sizes,
+            refresh: self.refresh,
+            read_only: self.read_only,
+            nonempty: false,
+            allow_other: self.allow_other,
+            no_exec: false,
+            spool_size: self.spool_size.as_u64(),
+            passthrough: self.passthrough,
+            upload: self.upload.settings(api_url),
+        };
+        for option in self.options {
+            match option {
+                MountOption::Profile(_) | MountOption::Ignored => {}
+                MountOption::ReadOnly(it) => settings.read_only = it,
+                MountOption::NonEmpty => settings.nonempty = true,
+                MountOption::AllowOther => settings.allow_other = true,
+                MountOption::NoExec(it) => settings.no_exec = it,
+                MountOption::Commit(it) => settings.commit = it,
+                MountOption::Sizes(it) => settings.sizes = it,
+                MountOption::Refresh(it) => settings.refresh = it,
+                MountOption::Passthrough(it) => settings.passthrough = it,
+                MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
+                MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
+                MountOption::Uploads(it) => settings.upload.uploads = it,
+                MountOption::ApiUrl(it) => settings.upload.api_url = it,
+            }
+        }
+        settings
+    }
+}
+
+/// One word of `-o`, in the style of fstab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountOption {
+    /// `profile=NAME`.
+    Profile(ProfileName),
+    /// `ro` or `rw`.
+    ReadOnly(bool),
+    /// `nonempty`.
+    NonEmpty,
+    /// `allow_other`.
+    AllowOther,
+    /// `noexec` or `exec`.
+    NoExec(bool),
+    /// `commit=background|close`.
+    Commit(Commit),
+    /// `sizes=exact|lazy`.
+    Sizes(Sizes),
+    /// `refresh=DUR`.
+    Refresh(Duration),
+    /// `cache_size=SIZE`.
+    CacheSize(ByteSize),
+    /// `spool_size=SIZE`.
+    SpoolSize(ByteSize),
+    /// `passthrough=auto|off`.
+    Passthrough(Passthrough),
+    /// `uploads=N`.
+    Uploads(u8),
+    /// `api_url=URL`.
+    ApiUrl(Url),
+    /// Meant for mount(8), systemd or the kernel; nothing for us to do.
+    Ignored,
+}
+
+impl FromStr for MountOption {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let refused = |why: String| format!("option {word:?}: {why}");
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        Ok(match (key, value) {
+            ("ro", "") => Self::ReadOnly(true),
+            ("rw", "") => Self::ReadOnly(false),
+            ("nonempty", "") => Self::NonEmpty,
+            ("allow_other", "") => Self::AllowOther,
+            ("noexec", "") => Self::NoExec(true),
+            ("exec", "") => Self::NoExec(false),
+            (
+                "auto" | "noauto" | "users" | "nouser" | "owner" | "noowner" | "group" | "nogroup"
+                | "defaults" | "nofail" | "_netdev" | "suid" | "nosuid" | "dev" | "nodev" | "async"
+                | "atime" | "noatime" | "diratime" | "nodiratime" | "relatime" | "norelatime"
+                | "strictatime" | "nostrictatime" | "lazytime" | "nolazytime" | "",
+                "",
+            )
+            | ("user" | "uhelper" | "comment", _) => Self::Ignored,
+            (key, _) if key.starts_with("x-") || key.starts_with("X-") => Self::Ignored,
+            ("profile", name) => Self::Profile(name.parse().map_err(refused)?),
+            ("commit", it) => Self::Commit(Commit::from_str(it, false).map_err(refused)?),
+            ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
+            ("refresh", it) => Self::Refresh(
+                humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
+            ),
+            ("passthrough", it) => {
+                Self::Passthrough(Passthrough::from_str(it, false).map_err(refused)?)
+            }
+            ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
+            ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
+            ("uploads", it) => Self::Uploads(
+                it.parse()
+                    .ok()
+                    .filter(|n| (1..=32).contains(n))
+                    .ok_or_else(|| refused("use a number from 1 to 32".into()))?,
+            ),
+            ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
+            _ => {
+                return Err(refused(
+                    "not known here; known are ro, rw, noexec, allow_other, nonempty, profile=, commit=, sizes=, \
+                     refresh=, cache_size=, spool_size=, passthrough=, uploads= and api_url="
+                        .into(),
+                ));
+            }
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! The values of arguments: words that clap offers for plain enums, and parsers.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use url::Url;
+
+use crate::commands::adopt::Min;
+#[cfg(feature = "emulator")]
+use crate::commands::emulator::Speed;
+use crate::settings::{Commit, Passthrough, Sizes};
+
+/// Gives the variants of a plain enum their words and help on the command line.
+macro_rules! words {
+    ($kind:ty { $($variant:ident = $word:literal, $help:literal;)+ }) => {
+        impl ValueEnum for $kind {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(Self::$variant),+]
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(match self {
+                    $(Self::$variant => PossibleValue::new($word).help($help),)+
+                })
+            }
+        }
+    };
+}
+
+words!(Commit {
+    Background = "background", "Once the file is safe on this disk; it is uploaded behind it";
+    Close = "close",
+        "Once Google has made an item of it, or with the errno of what went wrong";
+});
+
+words!(Sizes {
+    Exact = "exact", "Ask for each once, when its directory is listed";
+    Lazy = "lazy", "Report 0 until the first open, which saves requests";
+});
+
+words!(Passthrough {
+    Auto = "auto",
+        "The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root";
+    Off = "off", "This program, whenever the kernel asks";
+});
+
+words!(Min {
+    AlmostCertain = "almost-certain", "Name or moment, capture time, dimensions and size agree";
+    Likely = "likely",
+        "Some of them do, and nothing speaks against it; videos are never surer";
+});
+
+#[cfg(feature = "emulator")]
+words!(Speed {
+    Instant = "instant", "As fast as this machine";
+    Realistic = "realistic",
+        "Roughly as Google: 150 ms a call, 400 ms and more a batch, uploads at 20 MB/s";
+});
+
+/// An address that the API can be at.
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|err| err.to_string())?;
+    match url.scheme() {
+        "http" | "https" if url.host().is_some() => Ok(url),
+        _ => Err("use a URL that starts with https:// or http://".into()),
+    }
+}
+
+/// Any JSON.
+#[cfg(feature = "emulator")]
+pub(super) fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
+}

@@ -1,0 +1,77 @@
+//! The settings of a mount and of commands that upload: plain values, wherever they came from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+/// What uploading needs to be told, wherever it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadSettings {
+    /// Limit of the content cache, in bytes.
+    pub cache_size: u64,
+    /// Most byte uploads at the same time, 1 to 32.
+    pub uploads: u8,
+    /// Base URL of the API.
+    pub api_url: Url,
+    /// Divides every wait that is made for Google's sake.
+    pub unstable_pace: u32,
+}
+
+/// When close(2) of a written file returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Once the file is safe on this disk; it is uploaded behind it
+    Background,
+    /// Once Google has made an item of it, or with the errno of what went wrong
+    Close,
+}
+
+/// How the sizes of files that were not uploaded from here are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// Ask for each once, when its directory is listed
+    Exact,
+    /// Report 0 until the first open, which saves requests
+    Lazy,
+}
+
+/// Who reads files whose bytes are on this disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passthrough {
+    /// The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root
+    Auto,
+    /// This program, whenever the kernel asks
+    Off,
+}
+
+/// What the mount is to do, merged from flags, `-o`, environment and file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountSettings {
+    /// Where to mount, as given.
+    pub mountpoint: PathBuf,
+    /// Do not detach.
+    pub foreground: bool,
+    /// This process is the child of a mount that detaches.
+    pub detached: bool,
+    /// When close(2) returns.
+    pub commit: Commit,
+    /// How sizes are learnt.
+    pub sizes: Sizes,
+    /// How old the album list may become.
+    pub refresh: Duration,
+    /// Refuse every change.
+    pub read_only: bool,
+    /// Mount over what is in the directory.
+    pub nonempty: bool,
+    /// Let other users of this machine in.
+    pub allow_other: bool,
+    /// Nothing there may be run as a program.
+    pub no_exec: bool,
+    /// Limit of the spool, in bytes.
+    pub spool_size: u64,
+    /// Who reads what is on this disk.
+    pub passthrough: Passthrough,
+    /// What uploading needs.
+    pub upload: UploadSettings,
+}
