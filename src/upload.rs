@@ -10,7 +10,7 @@
 //! being written or uploaded, with all facts about it that end with the process.
 
 pub mod accept;
-mod batch;
+mod blockers;
 mod classify;
 mod commit;
 mod config;
@@ -22,6 +22,7 @@ mod errors;
 mod level;
 mod pace;
 mod pipeline;
+mod planner;
 mod queue;
 mod replay;
 mod retry;

@@ -67,10 +67,10 @@ impl Uploaded {
 }
 
 impl Creating {
-    /// A call that was made before, and whose outcome is not known. To be made again: equal bytes give the
-    /// same item (reference §7.6).
-    pub(super) async fn unsettled(store: &Store, now: SystemTime) -> Result<Option<Self>> {
-        Ok(store.run(move |store| store.unanswered_create(now)).await?.map(Self))
+    /// A call whose answer was lost. It may be repeated: equal bytes give the same item
+    /// (reference §7.6).
+    pub(super) fn repeated(call: CreateCall) -> Self {
+        Self(call)
     }
 
     pub(super) fn call(&self) -> &CreateCall {
@@ -115,7 +115,7 @@ impl Creating {
     /// The batch in two, as it was before it was asked for.
     pub(super) fn halves(&self) -> [Uploaded; 2] {
         let files = self.0.items.iter().map(|item| (item.file, item.seq)).collect();
-        let (first, second) = super::batch::halves(files);
+        let (first, second) = super::planner::halves(files);
         [first, second].map(|files| Uploaded { dir: self.0.dir, files })
     }
 }

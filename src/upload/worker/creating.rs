@@ -1,20 +1,17 @@
 //! `batchCreate`: what is asked for, and what its answers mean (reference §7.6).
 
-use std::time::{Instant, SystemTime};
+use tokio::time::Instant;
 
-use super::{Change, Earliest, HOLD_UP_MAX, TOKENS_MAX, Worker};
+use super::{Changed, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
 use crate::media::MediaItem;
-use crate::store::{self, CreateCall, CreateItem, CreateOutcome, MergedFiles};
-use crate::upload::batch::{self, Next, Rules};
+use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
 use crate::upload::sealing::ATTEMPTS_MAX;
 use crate::upload::shared::chain;
-use crate::upload::state::{Creating, Uploaded};
+use crate::upload::state::Creating;
 
-/// So many files that are still coming are looked at: those under way and the next ones.
-const COMING_MAX: usize = 200;
 /// A call that failed so often without a usable answer is split: one of its files may be poison to Google.
 const UNANSWERED_MAX: u32 = 3;
 
@@ -25,66 +22,21 @@ pub(super) struct Answer {
 }
 
 impl Worker {
-    /// Makes the next `batchCreate`, if one is due. Says whether it did.
-    pub(super) async fn start_create(
-        &mut self,
-        now: SystemTime,
-        next: &mut Earliest,
-    ) -> store::Result<bool> {
-        let store = self.shared.store.clone();
-        let creating = match Creating::unsettled(&store, now).await? {
-            Some(creating) => creating,
-            None => {
-                let Some(batch) = self.next_batch(now, next).await? else { return Ok(false) };
-                let Some(creating) = batch.creating(&store).await? else { return Ok(false) };
-                creating
-            }
-        };
+    /// Sends a `batchCreate`, unless its album is gone. Returns whether it did.
+    pub(super) async fn start_creating(&mut self, creating: Creating) -> bool {
         let Some(album) = creating.call().album.clone() else {
             self.settle_all(creating, |_| CreateOutcome::Refused(ALBUM_GONE.to_owned())).await;
-            return Ok(false);
+            return false;
         };
         let client = self.shared.client.clone();
+        self.change_since = Instant::now();
         self.change.spawn(async move {
             crash::point(crash::CREATE_BEFORE_CALL);
             let outcome = client.create_items(Some(&album), &creating.items()).await;
             crash::point(crash::CREATE_AFTER_CALL);
-            Change::Created(Answer { creating, outcome })
+            Changed::Created(Answer { creating, outcome })
         });
-        Ok(true)
-    }
-
-    async fn next_batch(
-        &mut self,
-        now: SystemTime,
-        next: &mut Earliest,
-    ) -> store::Result<Option<Uploaded>> {
-        if let Some(part) = self.split.pop_front() {
-            return Ok(Some(part));
-        }
-        let (ready, mut coming) =
-            self.shared.store.run(move |store| store.ready(now, TOKENS_MAX, COMING_MAX)).await?;
-        coming.retain(|file| match self.in_flight.get(&file.file) {
-            Some(transfer) => transfer.since.elapsed() < HOLD_UP_MAX,
-            None => !self.shared.drafts.is_being_written(file.file),
-        });
-        let rules = Rules {
-            max: BATCH_MAX,
-            linger: self.shared.config.linger,
-            impatient: self.is_impatient(),
-            now,
-        };
-        Ok(match batch::next(&ready, &coming, &rules) {
-            Next::Now { dir, files } => {
-                self.level.batch_begins(ready.len(), self.in_flight.len(), Instant::now());
-                Some(Uploaded::new(dir, &files))
-            }
-            Next::At(at) => {
-                next.consider(at);
-                None
-            }
-            Next::Nothing => None,
-        })
+        true
     }
 
     pub(super) async fn create_ended(&mut self, answer: Answer) {
@@ -183,7 +135,9 @@ impl Worker {
 
     /// Nothing is known about this batch: it stays asked for, and is asked for again.
     async fn create_unanswered(&mut self, creating: Creating, error: &api::Error) {
-        let Some(trouble) = self.read_trouble(error, self.write_trouble.as_ref()) else { return };
+        let Some(trouble) = self.read_trouble(error, self.blockers.changes.as_ref()) else {
+            return;
+        };
         let own = error.refusal().is_some_and(|refusal| refusal.status >= 500);
         self.call_failures = if own { self.call_failures + 1 } else { 0 };
         if self.call_failures >= UNANSWERED_MAX {
@@ -222,7 +176,7 @@ impl Worker {
         })
         .await;
         for half in halves.into_iter().rev() {
-            self.split.push_front(half);
+            self.create_parts.push_front(half);
         }
     }
 

@@ -94,7 +94,7 @@ fn due(files: &[Ready], coming: &[Coming], dir: DirId, rules: &Rules) -> Option<
 }
 
 /// Splits what failed as a whole in two, to find the culprit.
-pub(super) fn halves<T>(mut files: Vec<T>) -> (Vec<T>, Vec<T>) {
+pub(in crate::upload) fn halves<T>(mut files: Vec<T>) -> (Vec<T>, Vec<T>) {
     let second = files.split_off(files.len() / 2);
     (files, second)
 }

@@ -1,0 +1,63 @@
+//! Additions to albums and removals from them.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Change, Edit, Rows, State, Wake};
+use crate::api::BATCH_MAX;
+use crate::store::MemberCall;
+
+/// `rm *` is one call for fifty names, if the names come one soon after the other; so is a second
+/// copy of photos that are in the library already.
+const WINDOW: Duration = Duration::from_millis(500);
+/// The same while a caller waits for the outcome.
+const WINDOW_IMPATIENT: Duration = Duration::from_millis(100);
+/// Nothing waits for more members longer than this many windows.
+const WINDOWS_MAX: u32 = 10;
+
+/// The next call of this kind, if one is due.
+pub(super) fn next(edit: Edit, state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Change> {
+    if !state.may_edit() {
+        return None;
+    }
+    if state.edit_parts.contains(&edit) {
+        return Some(Change::EditPart(edit));
+    }
+    let additions = rows.additions.as_ref().filter(|call| state.full != Some(call.dir));
+    let call = match edit {
+        Edit::Add => additions?.clone(),
+        Edit::Remove => without(rows.removals.as_ref()?, additions)?,
+    };
+    let due = due(edit, &call, state);
+    if due > state.now {
+        wake.at(due);
+        return None;
+    }
+    Some(Change::Edit(edit, call))
+}
+
+/// These removals, but for items that are to be added to the same album: a file with the same bytes
+/// keeps those there.
+fn without(removals: &MemberCall, additions: Option<&MemberCall>) -> Option<MemberCall> {
+    let mut call = removals.clone();
+    if let Some(additions) = additions.filter(|it| it.dir == call.dir) {
+        call.members.retain(|member| additions.members.iter().all(|it| it.media != member.media));
+    }
+    Some(call).filter(|call| !call.members.is_empty())
+}
+
+/// When a call is to be sent that further members may still join.
+fn due(edit: Edit, call: &MemberCall, state: &State<'_>) -> SystemTime {
+    let times = || call.members.iter().map(|member| member.since);
+    let (Some(oldest), Some(newest)) = (times().min(), times().max()) else { return state.now };
+    if call.members.len() >= BATCH_MAX {
+        return state.now;
+    }
+    let window = if state.impatient { WINDOW_IMPATIENT } else { WINDOW };
+    let window = window.min(state.batch_window);
+    let at_last = oldest + window * WINDOWS_MAX;
+    match edit {
+        // Any file that is being hashed may turn out to be an item already.
+        Edit::Add if !state.uploads.is_empty() => at_last,
+        _ => at_last.min(newest + window),
+    }
+}

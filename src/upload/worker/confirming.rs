@@ -1,0 +1,155 @@
+//! Confirms items: new ones, before their bytes are released, and old ones, before a file with the
+//! same bytes becomes a name of them.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::api::{self, ItemStatus};
+use crate::media::{MediaId, MediaItem};
+use crate::store;
+use crate::upload::crash;
+use crate::upload::draft::Rejection;
+use crate::upload::planner::{Claim, Confirmation};
+use crate::upload::shared::{Shared, chain};
+use crate::upload::state::Confirming;
+
+/// How often an item that Google says it made is looked for before it counts as lost.
+const LOOKS_MAX: u32 = 6;
+/// What was asked for, and the answer.
+pub(super) struct Answer {
+    asked: Vec<Confirmation>,
+    found: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
+}
+
+impl Worker {
+    /// Asks for items.
+    pub(super) fn start_confirming(&mut self, asked: Vec<Confirmation>) {
+        let client = self.shared.client.clone();
+        self.confirm_since = Instant::now();
+        self.confirm.spawn(async move {
+            let ids: Vec<MediaId> = asked.iter().map(|it| it.media.clone()).collect();
+            let found = client.get_items(&ids).await;
+            Answer { asked, found }
+        });
+    }
+
+    pub(super) async fn confirm_ended(&mut self, answer: Answer) {
+        self.stir();
+        let found = match answer.found {
+            Ok(found) => found,
+            Err(error) => {
+                // A refusal of the call is nobody's fault in particular; it is repeated with growing waits.
+                match self.read_trouble(&error, self.blockers.everything.as_ref()) {
+                    Some(trouble) => self.set_trouble(trouble),
+                    None => self.confirm_failed(answer.asked, &chain(&error)).await,
+                }
+                return;
+            }
+        };
+        self.reached();
+        let mut missing = Vec::new();
+        for (Confirmation { media, claims }, found) in answer.asked.into_iter().zip(found) {
+            match found {
+                Err(status) => missing.push((status, claims)),
+                Ok(item) => {
+                    for claim in claims {
+                        self.item_seen(&media, &item, claim).await;
+                    }
+                }
+            }
+        }
+        for (status, claims) in missing {
+            for claim in claims {
+                self.item_missing(claim, &status.to_string()).await;
+            }
+        }
+    }
+
+    async fn confirm_failed(&mut self, asked: Vec<Confirmation>, text: &str) {
+        for claim in asked.into_iter().flat_map(|it| it.claims) {
+            self.item_missing(claim, text).await;
+        }
+    }
+
+    async fn item_seen(&mut self, media: &MediaId, item: &MediaItem, claim: Claim) {
+        match claim {
+            Claim::Duplicate(duplicate) => {
+                let merged = self.store(move |store| store.is_duplicate(&duplicate)).await;
+                if let Some(settled) = merged {
+                    self.shared.count_gone(settled.merged.len());
+                    self.apply(settled).await;
+                }
+            }
+            Claim::New(new) => {
+                let confirming = Confirming(new);
+                let (shared, media, item) = (self.shared.clone(), media.clone(), item.clone());
+                self.store(move |_| let_go(&shared, confirming, &media, &item)).await;
+            }
+        }
+    }
+
+    async fn item_missing(&mut self, claim: Claim, text: &str) {
+        let store = self.shared.store.clone();
+        let confirming = match claim {
+            // Bytes that Google does not have any more are uploaded again.
+            Claim::Duplicate(duplicate) => {
+                self.store(move |store| store.forget_hash(duplicate.item_of)).await;
+                return;
+            }
+            Claim::New(new) => Confirming(new),
+        };
+        let (file, looks) = (confirming.0.file, confirming.0.attempts + 1);
+        let path = self.shared.path_of(file);
+        let outcome = if looks < LOOKS_MAX {
+            let retry_at = self.retry_at(looks);
+            confirming.not_seen(&store, text.to_owned(), retry_at).await
+        } else if confirming.0.foreign {
+            tracing::warn!(
+                %path,
+                "Google had these bytes before and does not show us the item; the local copy is kept"
+            );
+            self.shared.count_gone(1);
+            confirming.unseen(&store).await
+        } else if confirming.0.lost == 0 {
+            let text = format!("the item that Google made of it is not there ({text})");
+            tracing::warn!(%path, "will be uploaded again: {text}");
+            self.shared.remember(path, text.clone());
+            confirming.lost(&store, text).await
+        } else {
+            let reason = format!("Google has made items of it twice, but shows none ({text})");
+            let version = (file, confirming.0.seq);
+            return self.reject(version, Rejection::Other, reason).await;
+        };
+        if let Err(error) = outcome {
+            self.database_failed(&error);
+        }
+    }
+}
+
+/// Gives the bytes of an item that has been seen to the readers. Blocking.
+fn let_go(
+    shared: &Arc<Shared>,
+    confirming: Confirming,
+    media: &MediaId,
+    item: &MediaItem,
+) -> store::Result<()> {
+    let file = confirming.0.file;
+    // Without the lock a writer might make a new version of just these bytes.
+    let draft = shared.drafts.lock(file);
+    if !shared.store.is_unconfirmed(file, media)? {
+        return Ok(());
+    }
+    crash::point(crash::CONFIRM_AFTER_LOOK);
+    if let Some(item) = shared.store.file(file)? {
+        shared.move_to_cache(file, &item);
+    }
+    crash::point(crash::CONFIRM_AFTER_KEEP);
+    confirming.seen(&shared.store, item)?;
+    shared.count_gone(1);
+    crash::point(crash::CONFIRM_AFTER_JOURNAL);
+    shared.spool.discard(file);
+    draft.set_committed();
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Reads the rows that the worker may act on.
+
+use std::time::{Duration, SystemTime};
+
+use super::Worker;
+use crate::api::BATCH_MAX;
+use crate::media::FileId;
+use crate::store::{self, Store};
+use crate::upload::drafts::Drafts;
+use crate::upload::planner::{Room, Rows, TOKENS_MAX};
+
+/// Tokens older than this are not relied on (reference §13): 24 hours less a margin.
+const TOKEN_LIFE: Duration = Duration::from_secs(20 * 3600);
+/// So many files that are still coming are read: those in flight and the next ones.
+const COMING_MAX: usize = 200;
+
+/// What to read, by what the planner permits.
+struct Wanted {
+    now: SystemTime,
+    uploads: Room,
+    in_flight: Vec<FileId>,
+    /// No change is in flight: one might be about to use a token that expires.
+    expire_tokens: bool,
+    changes: bool,
+    batches: bool,
+    memberships: bool,
+    free_duplicates: bool,
+    confirmations: bool,
+    duplicates: bool,
+}
+
+impl Worker {
+    /// Reads a bounded part of the queue. Rows that cannot have changed are not read again.
+    pub(super) async fn read_rows(&mut self, now: SystemTime) -> store::Result<Rows> {
+        let state = self.state(now);
+        let wanted = Wanted {
+            now,
+            uploads: state.upload_room(),
+            in_flight: self.uploads.keys().copied().collect(),
+            expire_tokens: state.changing.is_none(),
+            changes: state.may_change(),
+            batches: !state.create_parts,
+            memberships: state.may_edit() && self.members_dirty,
+            free_duplicates: state.may_change() && self.members_dirty && self.shared.lacks_edit(),
+            confirmations: state.may_confirm(),
+            duplicates: state.may_confirm() && self.duplicates_dirty,
+        };
+        let (memberships, confirmations) = (wanted.memberships, wanted.confirmations);
+        let drafts = self.shared.drafts.clone();
+        let rows = self.shared.store.run(move |store| read(store, &drafts, wanted)).await?;
+        if confirmations {
+            self.duplicates_dirty = !rows.duplicates.is_empty();
+        }
+        if memberships {
+            self.members_dirty = rows.additions.is_some() || rows.removals.is_some();
+            if rows.removals.is_none() {
+                self.full = None;
+            }
+            if !self.members_dirty {
+                self.may_edit();
+            }
+        }
+        Ok(rows)
+    }
+}
+
+fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
+    let Wanted { now, in_flight, mut uploads, .. } = wanted;
+    let mut rows = Rows::default();
+    if wanted.expire_tokens {
+        store.expire_tokens(now - TOKEN_LIFE)?;
+    }
+    if wanted.free_duplicates {
+        // Creating an item that is there puts it into the album as well, and needs no such permission.
+        store.upload_duplicates_separately()?;
+    }
+    if uploads.all > 0 {
+        rows.uploaded = store.uploaded_count()?;
+    }
+    if uploads.all > 0 && rows.uploaded < TOKENS_MAX {
+        rows.sealed = store.startable(now, uploads.all, |file, size| {
+            !in_flight.contains(&file) && !drafts.is_being_written(file) && uploads.take(size)
+        })?;
+    }
+    if wanted.changes {
+        rows.unanswered = store.unanswered_create(now)?;
+    }
+    if wanted.changes && wanted.batches && rows.unanswered.is_none() {
+        (rows.ready, rows.coming) = store.ready(now, TOKENS_MAX, COMING_MAX)?;
+        // A file that somebody goes on writing does not come soon.
+        rows.coming.retain(|it| in_flight.contains(&it.file) || !drafts.is_being_written(it.file));
+    }
+    if wanted.memberships {
+        rows.additions = store.additions(BATCH_MAX)?;
+        rows.removals = store.removals(BATCH_MAX)?;
+    }
+    if wanted.duplicates {
+        rows.duplicates = store.duplicates(BATCH_MAX)?;
+    }
+    if wanted.confirmations {
+        rows.unconfirmed = store.unconfirmed(now, BATCH_MAX)?;
+    }
+    rows.next_retry = store.next_retry(now)?;
+    Ok(rows)
+}

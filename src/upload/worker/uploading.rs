@@ -1,0 +1,105 @@
+//! Uploads of bytes: starts them, and records what came of each.
+
+use std::time::Instant as StdInstant;
+
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::media::FileId;
+use crate::store::Startable;
+use crate::upload::draft::Rejection;
+use crate::upload::planner::is_large;
+use crate::upload::shared::chain;
+use crate::upload::state::Sealed;
+use crate::upload::transfer::{self, Outcome};
+use crate::upload::trouble::TroubleKind;
+
+/// Files failing in a row with 5xx after which it is taken for an outage at Google.
+const SERVER_ERRORS_MAX: u32 = 3;
+
+/// An upload in flight.
+pub(super) struct Transfer {
+    seq: i64,
+    size: u64,
+    attempts: u32,
+    pub(super) large: bool,
+    pub(super) since: Instant,
+}
+
+impl Worker {
+    pub(super) fn start_uploads(&mut self, files: Vec<Startable>) {
+        if self.uploads.is_empty() && !files.is_empty() {
+            let gone = self.shared.gone();
+            self.shared.pace.lock().begin(StdInstant::now(), gone);
+        }
+        for file in files {
+            // A writer may have come meanwhile.
+            let Some(upload) = self.shared.drafts.begin_upload(file.file) else { continue };
+            let id = file.file;
+            let transfer = Transfer {
+                seq: file.seq,
+                size: file.size,
+                attempts: file.attempts,
+                large: is_large(file.size),
+                since: Instant::now(),
+            };
+            self.uploads.insert(id, transfer);
+            let work = transfer::transfer(self.shared.clone(), Sealed(file), upload);
+            self.transfers.spawn(async move { (id, work.await) });
+        }
+    }
+
+    pub(super) async fn upload_ended(&mut self, ended: Result<(FileId, Outcome), JoinError>) {
+        let Ok((file, outcome)) = ended else {
+            // A panic: without knowing whose upload it was, the worker reads the rows of all again.
+            self.uploads.clear();
+            self.shared.drafts.end_uploads();
+            return;
+        };
+        self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Succeeded));
+        let Some(transfer) = self.uploads.remove(&file) else { return };
+        let (text, forgivable) = match outcome {
+            Outcome::Succeeded => {
+                self.level.arrived(transfer.size);
+                return self.reached();
+            }
+            // The worker plans the file again when its writer has gone.
+            Outcome::Superseded => return,
+            Outcome::Duplicate => {
+                self.shared.count_spared(transfer.size);
+                return self.stir();
+            }
+            Outcome::Store(error) => return self.database_failed(&error),
+            Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
+            Outcome::Disk(error) => (chain(&error), false),
+            Outcome::Damaged(reason) => {
+                return self.reject((file, transfer.seq), Rejection::Other, reason).await;
+            }
+            Outcome::Refused(error) if error.is_too_large() => {
+                let reason = "Google says that the file is too large".to_owned();
+                return self.reject((file, transfer.seq), Rejection::TooLarge, reason).await;
+            }
+            Outcome::Refused(error) => {
+                match self.read_trouble(&error, self.blockers.everything.as_ref()) {
+                    None => (chain(&error), false),
+                    Some(trouble) if trouble.kind == TroubleKind::Unwell => {
+                        self.server_errors_in_a_row += 1;
+                        if self.server_errors_in_a_row >= SERVER_ERRORS_MAX {
+                            self.set_trouble(trouble);
+                        }
+                        (chain(&error), true)
+                    }
+                    Some(trouble) => return self.set_trouble(trouble),
+                }
+            }
+        };
+        let retry_at = self.retry_at(transfer.attempts + 1);
+        let shared = self.shared.clone();
+        let Transfer { seq, attempts, .. } = transfer;
+        self.store(move |_| {
+            shared.attempt_failed((file, seq, attempts), &text, forgivable, retry_at)
+        })
+        .await;
+    }
+}
