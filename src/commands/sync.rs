@@ -14,7 +14,7 @@ use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::store::Backlog;
-use crate::upload::{DrainError, Pipeline, SyncScope, TroubleKind};
+use crate::upload::{BlockedReason, DrainError, Pipeline, SyncScope};
 
 /// How often a person is shown something new.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
@@ -51,10 +51,10 @@ pub fn run(
 fn hint(error: &DrainError) -> Option<&'static str> {
     match error {
         DrainError::Failed { .. } => Some(REFUSED),
-        DrainError::HeldUp(trouble) => match trouble.kind {
-            TroubleKind::Login => Some(NO_LOGIN),
-            TroubleKind::StorageFull => Some(GOOGLE_FULL),
-            TroubleKind::Permission => Some(NO_PERMISSION),
+        DrainError::Blocked(blocked) => match blocked.reason {
+            BlockedReason::Login => Some(NO_LOGIN),
+            BlockedReason::StorageFull => Some(GOOGLE_FULL),
+            BlockedReason::Permission => Some(NO_PERMISSION),
             _ => None,
         },
         DrainError::ShuttingDown | DrainError::Store(_) => None,
@@ -103,7 +103,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
             progress.show(&Outlook {
                 progress: control::Progress::of(&queue),
                 queue: control::Queue::of(&queue),
-                hindrance: queue.trouble.map(|it| it.text),
+                hindrance: queue.blocked.map(|it| it.text),
             });
         }
     }

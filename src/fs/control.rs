@@ -233,7 +233,7 @@ impl Fs {
             }),
             login: Login::of(self.client.login()),
             progress: Some(Progress::of(&queue)),
-            trouble: queue.trouble.as_ref().map(Trouble::of),
+            trouble: queue.blocked.as_ref().map(Trouble::of),
             refresh: self
                 .library
                 .refreshing()
@@ -460,22 +460,22 @@ impl Progress {
     /// As the pipeline has it.
     pub fn of(queue: &upload::Queue) -> Self {
         Self {
-            files_done: queue.gone.things,
-            bytes_sent: queue.gone.bytes,
+            files_done: queue.sent.operations,
+            bytes_sent: queue.sent.bytes,
             bytes_per_second: queue.rate.bytes_per_s as u64,
-            files_per_minute: (queue.rate.things_per_s * 600.0).round() / 10.0,
+            files_per_minute: (queue.rate.operations_per_s * 600.0).round() / 10.0,
             seconds_left: queue.time_left.map(|it| it.as_secs()),
         }
     }
 }
 
 impl Trouble {
-    fn of(trouble: &upload::Trouble) -> Self {
+    fn of(blocked: &upload::Blocked) -> Self {
         Self {
-            kind: trouble.kind.as_str().to_owned(),
-            text: trouble.text.clone(),
-            since: timestamp(trouble.since),
-            until: timestamp(trouble.until),
+            kind: blocked.reason.as_str().to_owned(),
+            text: blocked.text.clone(),
+            since: timestamp(blocked.since),
+            until: timestamp(blocked.until),
         }
     }
 }

@@ -247,16 +247,16 @@ impl From<upload::NoRoom> for Error {
 
 impl From<upload::DrainError> for Error {
     fn from(error: upload::DrainError) -> Self {
-        use upload::{DrainError as E, TroubleKind};
+        use upload::{BlockedReason, DrainError as E};
         let errno = match &error {
-            E::HeldUp(trouble) => match trouble.kind {
-                TroubleKind::Offline => libc::EHOSTUNREACH,
-                TroubleKind::Unwell => libc::ETIMEDOUT,
-                TroubleKind::Throttled => libc::ETIMEDOUT,
-                TroubleKind::Quota => libc::EDQUOT,
-                TroubleKind::Login => libc::EACCES,
-                TroubleKind::StorageFull => libc::ENOSPC,
-                TroubleKind::Permission => libc::EPERM,
+            E::Blocked(blocked) => match blocked.reason {
+                BlockedReason::Offline => libc::EHOSTUNREACH,
+                BlockedReason::ServerError => libc::ETIMEDOUT,
+                BlockedReason::Throttled => libc::ETIMEDOUT,
+                BlockedReason::Quota => libc::EDQUOT,
+                BlockedReason::Login => libc::EACCES,
+                BlockedReason::StorageFull => libc::ENOSPC,
+                BlockedReason::Permission => libc::EPERM,
             },
             E::Failed { .. } | E::ShuttingDown | E::Store(_) => libc::EIO,
         };

@@ -2,22 +2,22 @@
 
 use std::time::SystemTime;
 
-use super::trouble::{Trouble, TroubleKind};
+use super::blocked::{Blocked, BlockedReason};
 
 /// What keeps the worker from acting.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blockers {
     /// Blocks everything.
-    pub(super) everything: Option<Trouble>,
+    pub(super) everything: Option<Blocked>,
     /// Blocks changes of the library. A full account blocks uploads as well.
-    pub(super) changes: Option<Trouble>,
+    pub(super) changes: Option<Blocked>,
     /// Blocks additions and removals only.
-    pub(super) memberships: Option<Trouble>,
+    pub(super) memberships: Option<Blocked>,
 }
 
 impl Blockers {
     /// All of them, the one that blocks most first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Trouble> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Blocked> {
         [&self.everything, &self.changes, &self.memberships].into_iter().flatten()
     }
 
@@ -37,43 +37,49 @@ impl Blockers {
         end(&mut self.memberships);
     }
 
-    /// An upload or a question has met this.
-    pub(super) fn block(&mut self, trouble: Trouble) {
-        begin(&mut self.everything, trouble);
+    /// An upload or a question has failed for this.
+    pub(super) fn block(&mut self, blocked: Blocked) {
+        begin(&mut self.everything, blocked);
     }
 
-    /// A change of the library has met this. A reason that concerns every request blocks everything.
-    pub(super) fn block_changes(&mut self, trouble: Trouble) {
-        let blocked = match trouble.kind {
-            TroubleKind::Offline | TroubleKind::Quota | TroubleKind::Login => &mut self.everything,
-            TroubleKind::Permission => &mut self.memberships,
-            TroubleKind::Unwell | TroubleKind::Throttled | TroubleKind::StorageFull => {
+    /// A change of the library has failed for this. A reason that concerns every request blocks
+    /// everything.
+    pub(super) fn block_changes(&mut self, blocked: Blocked) {
+        let slot = match blocked.reason {
+            BlockedReason::Offline | BlockedReason::Quota | BlockedReason::Login => {
+                &mut self.everything
+            }
+            BlockedReason::Permission => &mut self.memberships,
+            BlockedReason::ServerError | BlockedReason::Throttled | BlockedReason::StorageFull => {
                 &mut self.changes
             }
         };
-        begin(blocked, trouble);
+        begin(slot, blocked);
     }
 
     /// A person may have helped: blockers that wait for one may be probed at once. Returns whether
     /// there were any.
     pub(super) fn retry_now(&mut self, now: SystemTime) -> bool {
         let all = [&mut self.everything, &mut self.changes, &mut self.memberships];
-        let waiting = all.into_iter().flatten().filter(|it| it.waits_for_a_person());
-        waiting.map(|trouble| trouble.until = now).count() > 0
+        let waiting = all.into_iter().flatten().filter(|it| it.needs_a_person());
+        waiting.map(|blocked| blocked.until = now).count() > 0
     }
 }
 
 /// Logs the beginning of an outage, not each failed attempt.
-fn begin(blocked: &mut Option<Trouble>, trouble: Trouble) {
-    if blocked.as_ref().is_none_or(|before| before.kind != trouble.kind) {
-        let what = if trouble.kind == TroubleKind::Permission { "held up" } else { "uploads wait" };
-        tracing::warn!(trouble = trouble.kind.as_str(), "{what}: {}", trouble.text);
+fn begin(slot: &mut Option<Blocked>, blocked: Blocked) {
+    if slot.as_ref().is_none_or(|before| before.reason != blocked.reason) {
+        let what = match blocked.reason {
+            BlockedReason::Permission => "albums are not changed",
+            _ => "uploads wait",
+        };
+        tracing::warn!(reason = blocked.reason.as_str(), "{what}: {}", blocked.text);
     }
-    *blocked = Some(trouble);
+    *slot = Some(blocked);
 }
 
-fn end(blocked: &mut Option<Trouble>) {
-    if let Some(trouble) = blocked.take() {
-        tracing::info!(trouble = trouble.kind.as_str(), "uploads go on");
+fn end(slot: &mut Option<Blocked>) {
+    if let Some(blocked) = slot.take() {
+        tracing::info!(reason = blocked.reason.as_str(), "uploads go on");
     }
 }

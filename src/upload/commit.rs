@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::blocked::{Blocked, BlockedReason};
 use super::draft::Rejection;
 use super::drain::DrainError;
 use super::pipeline::Pipeline;
 use super::shared::{Shared, Waiter};
-use super::trouble::{Trouble, TroubleKind};
 use crate::media::FileId;
 use crate::store::{self, UploadState};
 
@@ -62,10 +62,10 @@ impl Pipeline {
             if shared.drafts.is_being_written(file) {
                 return Ok(());
             }
-            let trouble = shared.trouble.lock().clone();
-            let deadline = match &trouble {
+            let blocked = shared.blocked.lock().clone();
+            let deadline = match &blocked {
                 // Google has announced how long this lasts.
-                Some(trouble) if trouble.kind == TroubleKind::Throttled => {
+                Some(blocked) if blocked.reason == BlockedReason::Throttled => {
                     Instant::now() + PATIENCE
                 }
                 Some(_) => *hindered_since.get_or_insert_with(Instant::now) + PATIENCE,
@@ -74,10 +74,10 @@ impl Pipeline {
                     Instant::now() + PATIENCE
                 }
             };
-            if let Some(trouble) = trouble
-                && (is_long(&trouble) || Instant::now() >= deadline)
+            if let Some(blocked) = blocked
+                && (is_long(&blocked) || Instant::now() >= deadline)
             {
-                return Err(DrainError::HeldUp(trouble).into());
+                return Err(DrainError::Blocked(blocked).into());
             }
             tokio::select! {
                 _ = progress.changed() => {}
@@ -90,9 +90,9 @@ impl Pipeline {
 
 /// Whether it lasts until somebody acts, or until the next day, and the worker is not trying again
 /// just now.
-fn is_long(trouble: &Trouble) -> bool {
-    let such = trouble.waits_for_a_person() || trouble.kind == TroubleKind::Quota;
-    such && trouble.until > SystemTime::now()
+fn is_long(blocked: &Blocked) -> bool {
+    let such = blocked.needs_a_person() || blocked.reason == BlockedReason::Quota;
+    such && blocked.until > SystemTime::now()
 }
 
 fn is_on_its_way(state: Option<UploadState>) -> bool {

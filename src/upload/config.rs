@@ -26,7 +26,7 @@ pub struct Config {
     pub spool_max: u64,
     /// The batch window: a batch that is not full waits this long for more files, counted from the
     /// last file that joined it. A batch that somebody waits for does not wait.
-    pub linger: Duration,
+    pub batch_window: Duration,
     /// The first wait after a failure. It doubles with each further one, with full jitter.
     pub retry_base: Duration,
     /// The longest wait between two attempts.
@@ -42,7 +42,7 @@ impl Config {
             uploads: 32,
             spool_dir,
             spool_max: u64::MAX,
-            linger: Duration::from_secs(2),
+            batch_window: Duration::from_secs(2),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             keep,
@@ -54,7 +54,7 @@ impl Config {
     /// With every wait divided by `pace`, which is at least 1. Only for tests against an emulator.
     pub fn paced(self, pace: u32) -> Self {
         Self {
-            linger: self.linger / pace,
+            batch_window: self.batch_window / pace,
             retry_base: self.retry_base / pace,
             retry_max: self.retry_max / pace,
             ..self

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
+use super::blocked::Blocked;
 use super::pipeline::Pipeline;
 use super::shared::Waiter;
-use super::trouble::Trouble;
 use crate::store::{self, PendingChanges, Store, SyncScope};
 
 /// Why waiting came to nothing.
@@ -17,8 +17,8 @@ pub enum DrainError {
         count: u64,
     },
     /// The queue is held up: what is left stays in it, and goes on by itself when that is over.
-    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.kind.as_str(), .0.text)]
-    HeldUp(Trouble),
+    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.reason.as_str(), .0.text)]
+    Blocked(Blocked),
     /// The pipeline stops: what is left goes on with the next mount.
     #[error("the program is shutting down")]
     ShuttingDown,
@@ -40,7 +40,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`DrainError::Failed`] if a file in `scope` was rejected, now or earlier.
-    /// [`DrainError::HeldUp`] if nothing goes on before somebody logs in again or makes room at
+    /// [`DrainError::Blocked`] if nothing goes on before somebody logs in again or makes room at
     /// Google; the worker tries once more first.
     pub async fn drain(&self, scope: SyncScope) -> Result<(), DrainError> {
         let shared = &self.shared;
@@ -54,12 +54,12 @@ impl Pipeline {
             if pending == PendingChanges::Nothing {
                 break;
             }
-            let trouble = shared.trouble.lock().clone();
-            if let Some(trouble) = trouble
-                && trouble.leaves_to_a_person(pending)
-                && trouble.met >= asked
+            let blocked = shared.blocked.lock().clone();
+            if let Some(blocked) = blocked
+                && blocked.stops_until_a_person_acts(pending)
+                && blocked.last_seen >= asked
             {
-                return Err(DrainError::HeldUp(trouble));
+                return Err(DrainError::Blocked(blocked));
             }
             tokio::select! {
                 _ = progress.changed() => {}

@@ -55,7 +55,7 @@ impl Pipeline {
 
     /// Names were added or taken away: there may be something to do.
     pub fn wake(&self) {
-        self.shared.stir();
+        self.shared.mark_dirty();
     }
 
     /// Whether Google would refuse to put items into albums and to take them out, as far as is

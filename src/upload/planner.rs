@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 pub(super) use batch::halves;
 pub(super) use confirm::{Claim, Confirmation};
 
+use super::blocked::{Blocked, BlockedReason};
 use super::blockers::Blockers;
-use super::trouble::{Trouble, TroubleKind};
 use crate::api::{BATCH_MAX, RAW_UPLOAD_MAX};
 use crate::media::{DirId, FileId};
 use crate::store::{Coming, CreateCall, Duplicate, MemberCall, Ready, Startable, Unconfirmed};
@@ -226,19 +226,19 @@ impl State<'_> {
         self.confirming.is_none() && self.gate(self.blockers.everything.as_ref()) != Gate::Shut
     }
 
-    fn blocked_by_full_account(&self) -> Option<&Trouble> {
-        self.blockers.changes.as_ref().filter(|it| it.kind == TroubleKind::StorageFull)
+    fn blocked_by_full_account(&self) -> Option<&Blocked> {
+        self.blockers.changes.as_ref().filter(|it| it.reason == BlockedReason::StorageFull)
     }
 
-    fn is_over(&self, blocked: Option<&Trouble>) -> bool {
+    fn is_over(&self, blocked: Option<&Blocked>) -> bool {
         blocked.is_none_or(|blocked| blocked.until <= self.now)
     }
 
-    fn gate(&self, blocked: Option<&Trouble>) -> Gate {
+    fn gate(&self, blocked: Option<&Blocked>) -> Gate {
         let Some(blocked) = blocked else { return Gate::Open };
         let uploads = self.uploads.iter().map(|upload| upload.age);
         let mut ages = uploads.chain(self.changing).chain(self.confirming);
-        let is_probe = |age: Duration| age < PROBE_MAX && self.now - age >= blocked.met;
+        let is_probe = |age: Duration| age < PROBE_MAX && self.now - age >= blocked.last_seen;
         if !self.is_over(Some(blocked)) || ages.any(is_probe) { Gate::Shut } else { Gate::Probe }
     }
 
@@ -305,7 +305,7 @@ fn next_creation(state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Chan
     let coming: Vec<Coming> = rows.coming.iter().filter(is_waited_for).copied().collect();
     let rules = batch::Rules {
         max: BATCH_MAX,
-        linger: state.batch_window,
+        batch_window: state.batch_window,
         impatient: state.impatient,
         now: state.now,
     };

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::blocked::Blocked;
 use super::errors::Error;
-use super::pace::{self, Gone, Rate};
 use super::pipeline::Pipeline;
+use super::rate::{self, Rate, SentTotals};
 use super::shared::Failure;
-use super::trouble::Trouble;
 use crate::store::Backlog;
 
 /// What is on its way, for people.
@@ -21,14 +21,14 @@ pub struct Queue {
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
     /// What has gone since the program began.
-    pub gone: Gone,
+    pub sent: SentTotals,
     /// How fast it goes.
     pub rate: Rate,
     /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it
     /// up.
     pub time_left: Option<Duration>,
     /// What keeps the whole queue from moving, if something does.
-    pub trouble: Option<Trouble>,
+    pub blocked: Option<Blocked>,
     /// The last failures, oldest first.
     pub failures: Vec<Failure>,
 }
@@ -41,24 +41,24 @@ impl Pipeline {
     pub fn queue(&self) -> Result<Queue, Error> {
         let shared = &self.shared;
         let backlog = shared.store.backlog()?;
-        let sent = shared.drafts.sent();
-        let bytes_left = backlog.sealed_bytes.saturating_sub(sent.under_way);
+        let uploads = shared.drafts.sent();
+        let bytes_left = backlog.sealed_bytes.saturating_sub(uploads.under_way);
         let (held, held_bytes) = shared.store.sealed_among(&shared.drafts.written())?;
-        let trouble = shared.trouble.lock().clone();
-        let gone = shared.gone();
-        let rate = shared.pace.lock().look(Instant::now(), gone);
+        let blocked = shared.blocked.lock().clone();
+        let sent = shared.sent();
+        let rate = shared.rate.lock().sample(Instant::now(), sent);
         // A file that waits for its writer will go, but nobody knows when.
         let going = (bytes_left.saturating_sub(held_bytes), backlog.left().saturating_sub(held));
-        let time_left = pace::time_left(going.0, going.1, rate);
+        let time_left = rate::time_left(going.0, going.1, rate);
         Ok(Queue {
             backlog,
             held,
-            uploading: sent.uploads,
+            uploading: uploads.uploads,
             bytes_left,
-            gone,
+            sent,
             rate,
-            time_left: time_left.filter(|_| trouble.is_none()),
-            trouble,
+            time_left: time_left.filter(|_| blocked.is_none()),
+            blocked,
             failures: shared.failures.lock().iter().cloned().collect(),
         })
     }

@@ -35,7 +35,7 @@ pub enum NoRoom {
     Stuck,
     /// The whole queue is held up.
     #[error("the spool is full, and uploads are held up: {0}")]
-    HeldUp(String),
+    Blocked(String),
     /// Nothing has moved for a long time.
     #[error("the spool is full, and nothing has moved for ten minutes")]
     Still,
@@ -94,10 +94,11 @@ impl Pipeline {
             if has_room()? {
                 return Ok(());
             }
-            let trouble = shared.trouble.lock().clone();
-            if let Some(trouble) = trouble.filter(|it| it.leaves_to_a_person(PendingChanges::Files))
+            let blocked = shared.blocked.lock().clone();
+            if let Some(blocked) =
+                blocked.filter(|it| it.stops_until_a_person_acts(PendingChanges::Files))
             {
-                return Err(NoRoom::HeldUp(trouble.text));
+                return Err(NoRoom::Blocked(blocked.text));
             }
             if more > spool.room().most(spool.dir())? {
                 return Err(NoRoom::Stuck);

@@ -341,7 +341,7 @@ impl Shared {
         draft.set_unsettled(false);
         self.spool.discard(draft.file());
         // A version that it was to replace leaves its albums now.
-        self.stir();
+        self.mark_dirty();
         self.moved_on();
         Ok(true)
     }
@@ -359,7 +359,7 @@ impl Shared {
         tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
         self.remember(path, reason.to_owned());
         // The names may stand for an older version now, in albums that it was not in.
-        self.stir();
+        self.mark_dirty();
         self.moved_on();
         Ok(())
     }

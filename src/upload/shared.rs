@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::blocked::Blocked;
 use super::config::Config;
 use super::drafts::Drafts;
 use super::errors::Error;
-use super::pace::{Gone, Pace};
+use super::rate::{SentTotals, UploadRate};
 use super::spool::Spool;
-use super::trouble::Trouble;
 use crate::api;
 pub(super) use crate::error_chain::chain;
 use crate::media::FileId;
@@ -42,19 +42,19 @@ pub(super) struct Shared {
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
     /// What has gone to Google. [`Drafts`] counts the bytes.
-    gone: Mutex<Gone>,
-    pub(super) pace: Mutex<Pace>,
-    pub(super) trouble: Mutex<Option<Trouble>>,
+    sent: Mutex<SentTotals>,
+    pub(super) rate: Mutex<UploadRate>,
+    pub(super) blocked: Mutex<Option<Blocked>>,
     /// Google has said that the login may not add items to albums or remove them.
     pub(super) edits_refused: AtomicBool,
     pub(super) failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
     pub(super) wake: Notify,
     /// Names were added or taken away.
-    pub(super) members_stirred: AtomicBool,
+    pub(super) members_dirty: AtomicBool,
     /// Counted up whenever something has arrived, failed or changed its place.
     pub(super) progress: watch::Sender<u64>,
-    /// Somebody has logged in, or begun to wait: a [`Trouble`] that waits for a person may be over.
+    /// Somebody has logged in, or begun to wait: a [`Blocked`] that waits for a person may be over.
     pub(super) try_now: AtomicBool,
     /// How many callers wait for the queue.
     pub(super) waiters: AtomicUsize,
@@ -71,13 +71,13 @@ impl Shared {
             client,
             spool,
             drafts: Drafts::default(),
-            gone: Mutex::default(),
-            pace: Mutex::default(),
-            trouble: Mutex::default(),
+            sent: Mutex::default(),
+            rate: Mutex::default(),
+            blocked: Mutex::default(),
             edits_refused: AtomicBool::new(false),
             failures: Mutex::default(),
             wake: Notify::new(),
-            members_stirred: AtomicBool::new(true),
+            members_dirty: AtomicBool::new(true),
             progress: watch::Sender::new(0),
             try_now: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
@@ -103,24 +103,24 @@ impl Shared {
     }
 
     /// What has gone to Google by now, with the uploads under way.
-    pub(super) fn gone(&self) -> Gone {
+    pub(super) fn sent(&self) -> SentTotals {
         let sent = self.drafts.sent();
-        Gone { bytes: sent.uploaded + sent.under_way, ..*self.gone.lock() }
+        SentTotals { bytes: sent.uploaded + sent.under_way, ..*self.sent.lock() }
     }
 
     /// Counts files that have arrived, or memberships that have changed.
-    pub(super) fn count_gone(&self, things: usize) {
-        self.gone.lock().things += things as u64;
+    pub(super) fn count_operations(&self, operations: usize) {
+        self.sent.lock().operations += operations as u64;
     }
 
     /// Counts bytes that need not be sent, because Google has them.
-    pub(super) fn count_spared(&self, bytes: u64) {
-        self.gone.lock().spared += bytes;
+    pub(super) fn count_deduplicated(&self, bytes: u64) {
+        self.sent.lock().deduplicated += bytes;
     }
 
     /// Has the worker compare the memberships: desired and observed ones may differ.
-    pub(super) fn stir(&self) {
-        self.members_stirred.store(true, Ordering::Relaxed);
+    pub(super) fn mark_dirty(&self) {
+        self.members_dirty.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
 

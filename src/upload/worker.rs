@@ -18,15 +18,15 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::blocked::{Backoff, Blocked};
 use super::blockers::Blockers;
+use super::concurrency::ConcurrencyLimit;
 use super::config::SHUTDOWN_TIMEOUT;
 use super::draft::Rejection;
-use super::level::Level;
 use super::planner::{self, Change, ChangeKind, Edit, State, Upload};
 use super::shared::{Shared, chain};
 use super::state::{Creating, Uploaded};
 use super::transfer::Outcome;
-use super::trouble::{Backoff, Trouble};
 use crate::api;
 use crate::media::{DirId, FileId};
 use crate::store::{self, MemberCall};
@@ -60,7 +60,7 @@ struct Worker {
     shared: Arc<Shared>,
     transfers: JoinSet<(FileId, Outcome)>,
     uploads: HashMap<FileId, Transfer>,
-    level: Level,
+    limit: ConcurrencyLimit,
     /// At most one.
     change: JoinSet<Changed>,
     change_since: Instant,
@@ -87,13 +87,13 @@ struct Worker {
     blockers: Blockers,
     server_errors_in_a_row: u32,
     /// The database has failed.
-    held_up_until: Option<Instant>,
+    database_retry_at: Option<Instant>,
 }
 
 impl Worker {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
-            level: Level::new(shared.config.uploads),
+            limit: ConcurrencyLimit::new(shared.config.uploads),
             shared,
             transfers: JoinSet::new(),
             uploads: HashMap::new(),
@@ -111,26 +111,26 @@ impl Worker {
             confirmations_wait_since: None,
             blockers: Blockers::default(),
             server_errors_in_a_row: 0,
-            held_up_until: None,
+            database_retry_at: None,
         }
     }
 
     /// Starts what may be started; says how long there will be nothing more to start.
     async fn start_work(&mut self) -> store::Result<Duration> {
         if let Some(left) =
-            self.held_up_until.map(|at| at.saturating_duration_since(Instant::now()))
+            self.database_retry_at.map(|at| at.saturating_duration_since(Instant::now()))
         {
             if !left.is_zero() {
                 return Ok(left);
             }
-            self.held_up_until = None;
+            self.database_retry_at = None;
         }
         let now = SystemTime::now();
         if self.shared.try_now.swap(false, Ordering::Relaxed) && self.blockers.retry_now(now) {
             self.shared.store.run(|store| store.retry_now()).await?;
         }
-        if self.shared.members_stirred.swap(false, Ordering::Relaxed) {
-            self.stir();
+        if self.shared.members_dirty.swap(false, Ordering::Relaxed) {
+            self.mark_dirty();
         }
         let unsettled = !self.shared.drafts.unsettled().is_empty();
         if unsettled {
@@ -144,7 +144,7 @@ impl Worker {
             && !self.start_change(change, rows.ready.len()).await?
         {
             self.shared.moved_on();
-            wake_at = wake_at.min(now + self.shared.config.linger);
+            wake_at = wake_at.min(now + self.shared.config.batch_window);
         }
         self.confirmations_wait_since = plan.confirm_since;
         if let Some(wanted) = plan.confirm {
@@ -169,8 +169,8 @@ impl Worker {
             uploads: self.uploads.iter().map(upload).collect(),
             changing: (!self.change.is_empty()).then(|| self.change_since.elapsed()),
             confirming: (!self.confirm.is_empty()).then(|| self.confirm_since.elapsed()),
-            limit: self.level.now(),
-            batch_window: self.shared.config.linger,
+            limit: self.limit.current(),
+            batch_window: self.shared.config.batch_window,
             impatient: self.shared.waiters.load(Ordering::Relaxed) > 0,
             last_change: self.last_change,
             create_parts: !self.create_parts.is_empty(),
@@ -197,7 +197,7 @@ impl Worker {
             Change::CreatePart => self.create_parts.pop_front(),
             Change::Create { dir, files } => {
                 let now = std::time::Instant::now();
-                self.level.batch_begins(ready, self.uploads.len(), now);
+                self.limit.batch_begins(ready, self.uploads.len(), now);
                 Some(Uploaded::new(dir, &files))
             }
             Change::EditPart(edit) => {
@@ -226,18 +226,18 @@ impl Worker {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(nap) => return,
         }
-        shared.pace.lock().look(Instant::now().into_std(), shared.gone());
+        shared.rate.lock().sample(Instant::now().into_std(), shared.sent());
         shared.moved_on();
     }
 
     /// Memberships may differ from what they were when they were last gone through.
-    fn stir(&mut self) {
+    fn mark_dirty(&mut self) {
         self.members_dirty = true;
         self.duplicates_dirty = true;
     }
 
     async fn change_ended(&mut self, change: Changed) {
-        self.stir();
+        self.mark_dirty();
         match change {
             Changed::Created(answer) => self.create_ended(answer).await,
             Changed::Members(answer) => self.members_ended(answer).await,
@@ -264,10 +264,10 @@ impl Worker {
     }
 
     /// Google has answered: an outage is over.
-    fn reached(&mut self) {
+    fn answered(&mut self) {
         self.server_errors_in_a_row = 0;
         self.blockers.answered();
-        self.show_blockers();
+        self.publish_blockers();
     }
 
     /// Google has answered a change of the library.
@@ -275,37 +275,37 @@ impl Worker {
         self.call_failures = 0;
         self.server_errors_in_a_row = 0;
         self.blockers.changed();
-        self.show_blockers();
+        self.publish_blockers();
     }
 
     /// Items were added or removed, or there are none to be.
     fn may_edit(&mut self) {
         if self.blockers.memberships.is_some() {
             self.blockers.edited();
-            self.show_blockers();
+            self.publish_blockers();
         }
     }
 
-    fn read_trouble(&self, error: &api::Error, before: Option<&Trouble>) -> Option<Trouble> {
+    fn read_blocked(&self, error: &api::Error, before: Option<&Blocked>) -> Option<Blocked> {
         let pause = self.shared.client.write_pause_left();
         let (now, jitter) = (SystemTime::now(), rand::random());
-        Trouble::read(error, chain(error), before, self.backoff(), pause, now, jitter)
+        Blocked::read(error, chain(error), before, self.backoff(), pause, now, jitter)
     }
 
-    fn set_trouble(&mut self, trouble: Trouble) {
-        self.blockers.block(trouble);
-        self.show_blockers();
+    fn block(&mut self, blocked: Blocked) {
+        self.blockers.block(blocked);
+        self.publish_blockers();
     }
 
-    fn set_write_trouble(&mut self, trouble: Trouble) {
-        self.blockers.block_changes(trouble);
-        self.show_blockers();
+    fn block_changes(&mut self, blocked: Blocked) {
+        self.blockers.block_changes(blocked);
+        self.publish_blockers();
     }
 
-    fn show_blockers(&self) {
+    fn publish_blockers(&self) {
         let edits_refused = self.blockers.memberships.is_some();
         self.shared.edits_refused.store(edits_refused, Ordering::Relaxed);
-        *self.shared.trouble.lock() = self.blockers.iter().next().cloned();
+        *self.shared.blocked.lock() = self.blockers.iter().next().cloned();
         self.shared.moved_on();
     }
 
@@ -315,7 +315,7 @@ impl Worker {
         let text = chain(error);
         tracing::error!("the upload queue is held up: {text}");
         self.shared.remember("(database)".to_owned(), text);
-        self.held_up_until = Some(Instant::now() + self.shared.config.retry_max);
+        self.database_retry_at = Some(Instant::now() + self.shared.config.retry_max);
     }
 
     fn backoff(&self) -> Backoff {

@@ -9,7 +9,7 @@ use gphotosfs::api::{self, Client, Deadlines};
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::store::{Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
 use gphotosfs::upload::{
-    self, DrainError, Pipeline, SealCause, SealError, SealOutcome, TroubleKind, Writer,
+    self, BlockedReason, DrainError, Pipeline, SealCause, SealError, SealOutcome, Writer,
 };
 use gphotosfs_emulator::{
     Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure,
@@ -351,9 +351,9 @@ async fn what_need_not_be_sent_is_not_left_to_be_sent() {
         faults.on(Call::MediaItemsBatchGet).failures.push(always);
     });
     world.write(two, "a.jpg", &photo(1));
-    world.until(|world| world.pipeline.queue().unwrap().gone.spared == 3000).await;
+    world.until(|world| world.pipeline.queue().unwrap().sent.deduplicated == 3000).await;
     let queue = world.pipeline.queue().unwrap();
-    assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.gone.bytes), (1, 0, 3000));
+    assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.sent.bytes), (1, 0, 3000));
 
     let open = world.open(two, "b.jpg", &photo(2));
     world.pipeline.seal(open, SealCause::Close).unwrap();
@@ -835,7 +835,7 @@ async fn limits_and_outages_only_delay() {
         there.sort_unstable();
         all.sort_unstable();
         assert_eq!(there, all, "{failure:?}");
-        assert!(world.pipeline.queue().unwrap().trouble.is_none());
+        assert!(world.pipeline.queue().unwrap().blocked.is_none());
         world.assert_clean();
     }
 }
@@ -856,20 +856,20 @@ async fn an_upload_that_a_write_supersedes_does_not_end_an_outage() {
     for seed in 0..3 {
         world.write(dir, &format!("{seed}.jpg"), &photo(seed));
     }
-    world.until(|world| world.pipeline.queue().unwrap().trouble.is_some()).await;
-    let outage = world.pipeline.queue().unwrap().trouble.unwrap();
-    assert_eq!(outage.kind, TroubleKind::Unwell);
+    world.until(|world| world.pipeline.queue().unwrap().blocked.is_some()).await;
+    let outage = world.pipeline.queue().unwrap().blocked.unwrap();
+    assert_eq!(outage.reason, BlockedReason::ServerError);
 
     let attempts = world.emulator.stats().requests(Call::UploadRaw);
     world.rewrite(big, &photo(9));
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) >= attempts + 4).await;
-    let still = world.pipeline.queue().unwrap().trouble.expect("Google has not answered");
+    let still = world.pipeline.queue().unwrap().blocked.expect("Google has not answered");
     assert_eq!(still.since, outage.since);
 
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
     world.close(big).unwrap();
     world.drain().await.unwrap();
-    assert!(world.pipeline.queue().unwrap().trouble.is_none());
+    assert!(world.pipeline.queue().unwrap().blocked.is_none());
     assert_eq!(world.emulator.dump().items.len(), 4);
     world.assert_clean();
 }
@@ -903,14 +903,14 @@ async fn a_full_account_stops_the_queue_until_there_is_room() {
     // Whoever waits is told at once: only a person can make room.
     let held_up = world.drain().await;
     assert!(
-        matches!(&held_up, Err(DrainError::HeldUp(it)) if it.kind == TroubleKind::StorageFull),
+        matches!(&held_up, Err(DrainError::Blocked(it)) if it.reason == BlockedReason::StorageFull),
         "{held_up:?}"
     );
-    assert!(world.pipeline.queue().unwrap().trouble.is_some());
+    assert!(world.pipeline.queue().unwrap().blocked.is_some());
     world.emulator.faults(|faults| faults.storage_bytes = None);
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos(0..3));
-    assert!(world.pipeline.queue().unwrap().trouble.is_none());
+    assert!(world.pipeline.queue().unwrap().blocked.is_none());
     world.assert_clean();
 }
 
@@ -929,21 +929,21 @@ async fn without_the_right_to_edit_only_removals_and_additions_wait() {
     world.drain().await.unwrap();
     world.remove(dir, "a.jpg");
     let held_up = world.drain().await;
-    let permission = |it: &upload::Trouble| {
-        it.kind == TroubleKind::Permission && it.text.contains("gphotosfs login")
+    let permission = |it: &upload::Blocked| {
+        it.reason == BlockedReason::Permission && it.text.contains("gphotosfs login")
     };
-    assert!(matches!(&held_up, Err(DrainError::HeldUp(it)) if permission(it)), "{held_up:?}");
+    assert!(matches!(&held_up, Err(DrainError::Blocked(it)) if permission(it)), "{held_up:?}");
     // What can be done is done, and whoever waits for that is not held up.
     let file = world.write(dir, "b.jpg", &photo(2));
     world.pipeline.drain(SyncScope::File(file)).await.unwrap();
     assert_eq!(world.remote("one"), photos([1, 2]));
-    assert!(world.pipeline.queue().unwrap().trouble.is_some_and(|it| permission(&it)));
+    assert!(world.pipeline.queue().unwrap().blocked.is_some_and(|it| permission(&it)));
     // Nothing is known to have been changed, so the name may come back.
     let again = world.write(dir, "a.jpg", &photo(1));
     world.pipeline.drain(SyncScope::File(again)).await.unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.names(dir), ["b.jpg", "a.jpg"]);
-    world.until(|world| world.pipeline.queue().unwrap().trouble.is_none()).await;
+    world.until(|world| world.pipeline.queue().unwrap().blocked.is_none()).await;
     world.assert_clean();
 }
 
@@ -1025,8 +1025,8 @@ async fn an_outage_of_the_whole_service_is_waited_out() {
         world.write(dir, &format!("{seed}.jpg"), &photo(seed));
     }
     let offline = |world: &World| {
-        let trouble = world.pipeline.queue().unwrap().trouble;
-        trouble.is_some_and(|trouble| trouble.kind == TroubleKind::Offline)
+        let blocked = world.pipeline.queue().unwrap().blocked;
+        blocked.is_some_and(|it| it.reason == BlockedReason::Offline)
     };
     world.until(offline).await;
     let back = Config { listen: address, ..config };
@@ -1100,14 +1100,14 @@ async fn a_restart_in_any_state_loses_and_doubles_nothing() {
         for seed in 0..10 {
             world.write(dir, &format!("{seed}.jpg"), &photo(seed));
         }
-        // Somebody waits, so nothing lingers.
+        // Somebody waits, so no call waits for more.
         let draining = tokio::spawn({
             let pipeline = world.pipeline.clone();
             async move { pipeline.drain(SyncScope::All).await }
         });
         let stuck = world.in_state(state);
         world
-            .until(|world| stuck(world) && world.pipeline.queue().unwrap().trouble.is_some())
+            .until(|world| stuck(world) && world.pipeline.queue().unwrap().blocked.is_some())
             .await;
         world.restart().await;
         assert!(matches!(draining.await.unwrap(), Err(DrainError::ShuttingDown)));
@@ -1191,7 +1191,7 @@ async fn what_an_older_database_takes_for_another_version_is_not_let_go_with_it(
         let file = world.write(dir, "a.jpg", &photo(1));
         let stuck = world.in_state(state);
         world
-            .until(|world| stuck(world) && world.pipeline.queue().unwrap().trouble.is_some())
+            .until(|world| stuck(world) && world.pipeline.queue().unwrap().blocked.is_some())
             .await;
         let aside = world.save_database().await;
         world.emulator.faults(|faults| faults.on(call).failures.clear());

@@ -374,7 +374,7 @@ impl Life {
         let keep = content.clone();
         let config = upload::Config {
             uploads: 3,
-            linger: Duration::from_millis(5),
+            batch_window: Duration::from_millis(5),
             retry_base: Duration::from_millis(2),
             retry_max: Duration::from_millis(20),
             ..upload::Config::new(

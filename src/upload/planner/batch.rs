@@ -1,4 +1,4 @@
-//! What to create together, and how to split what failed. Pure.
+//! Which files are created together, and how a failed batch is split.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -6,23 +6,23 @@ use std::time::{Duration, SystemTime};
 use crate::media::DirId;
 use crate::store::{Coming, FAILURES_WITH_PLACE, Ready};
 
-/// A batch that others are still joining is sent at the latest this many lingers after its first file
+/// A batch that other files still join is sent at the latest this many windows after its first file
 /// was ready.
-const FILL_LINGERS: u32 = 10;
+const FILL_WINDOWS: u32 = 10;
 
 /// How batches are made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// Most files in one call.
     pub(super) max: usize,
-    /// How long to wait for company, from the last file that joined.
-    pub(super) linger: Duration,
-    /// Somebody waits: send as soon as nothing is about to join.
+    /// How long a batch waits for more files, from the last one that joined.
+    pub(super) batch_window: Duration,
+    /// A caller waits: a batch is due as soon as no file is about to join.
     pub(super) impatient: bool,
     pub(super) now: SystemTime,
 }
 
-/// What to do about creating.
+/// The next batch.
 #[derive(Clone, Debug)]
 pub(super) enum Next {
     /// Create these, in order.
@@ -38,8 +38,8 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// Chooses the next batch: the files of one album in the order of closing, up to the first that is still
-/// coming. Equal bytes never share a call, nor does anybody with a file that is to be isolate.
+/// Chooses the next batch: the files of one album in the order of closing, up to the first that is
+/// still coming. Equal bytes never share a call, and an isolated file has a call of its own.
 ///
 /// `ready` and `coming` are in the order of closing.
 pub(super) fn next(ready: &[Ready], coming: &[Coming], rules: &Rules) -> Next {
@@ -58,7 +58,7 @@ pub(super) fn next(ready: &[Ready], coming: &[Coming], rules: &Rules) -> Next {
 
 fn together(ready: &[Ready], coming: &[Coming], dir: DirId, max: usize) -> Vec<Ready> {
     let first_coming = coming.iter().find(|file| file.dir == dir).map_or(i64::MAX, |file| file.seq);
-    // A file that has failed again has lost its place: it neither waits nor is waited for.
+    // A file that has failed twice has lost its place: it does not wait, and no file waits for it.
     let mut candidates = ready
         .iter()
         .filter(|file| {
@@ -80,20 +80,20 @@ fn together(ready: &[Ready], coming: &[Coming], dir: DirId, max: usize) -> Vec<R
 fn due(files: &[Ready], coming: &[Coming], dir: DirId, rules: &Rules) -> Option<SystemTime> {
     let newest = files.iter().map(|file| file.since).max()?;
     let oldest = files.iter().map(|file| file.since).min()?;
-    let company = coming.iter().filter(|file| file.dir == dir).count();
-    if files.len() >= rules.max || files[0].isolate || (rules.impatient && company == 0) {
+    let joining = coming.iter().filter(|file| file.dir == dir).count();
+    if files.len() >= rules.max || files[0].isolate || (rules.impatient && joining == 0) {
         return Some(rules.now);
     }
-    let full_at = oldest + rules.linger * FILL_LINGERS;
-    // If enough are coming to fill it, waiting costs no time: sending follows uploading anyway.
-    Some(if files.len() + company >= rules.max {
+    let full_at = oldest + rules.batch_window * FILL_WINDOWS;
+    // If enough are coming to fill it, waiting costs no time: calls follow uploads anyway.
+    Some(if files.len() + joining >= rules.max {
         full_at
     } else {
-        full_at.min(newest + rules.linger)
+        full_at.min(newest + rules.batch_window)
     })
 }
 
-/// Splits what failed as a whole in two, to find the culprit.
+/// Splits a call that failed as a whole in two, to find the item at fault.
 pub(in crate::upload) fn halves<T>(mut files: Vec<T>) -> (Vec<T>, Vec<T>) {
     let second = files.split_off(files.len() / 2);
     (files, second)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn rules(impatient: bool, now: u64) -> Rules {
-        Rules { max: 50, linger: Duration::from_secs(2), impatient, now: at(now) }
+        Rules { max: 50, batch_window: Duration::from_secs(2), impatient, now: at(now) }
     }
 
     fn ready(seq: i64, dir: i64) -> Ready {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_overtakes_a_file_of_the_same_album_that_is_still_coming() {
+    fn no_file_overtakes_one_of_the_same_album_that_is_still_coming() {
         let ready = [ready(1, 1), ready(3, 1), ready(4, 2)];
         let next = next(&ready, &[coming(2, 1)], &rules(false, 1000));
         assert_eq!(seqs(&next), [1]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_file_waits_for_company_unless_somebody_waits_for_it() {
+    fn a_lone_file_waits_for_more_unless_a_caller_waits() {
         let files = [ready(1, 1)];
         assert!(matches!(next(&files, &[], &rules(false, 101)), Next::At(then) if then == at(102)));
         assert_eq!(seqs(&next(&files, &[], &rules(false, 102))), [1]);

@@ -6,7 +6,7 @@ use super::*;
 use crate::api::Error;
 use crate::media::{AlbumId, ContentHash, MediaId};
 use crate::store::Membership;
-use crate::upload::trouble::Backoff;
+use crate::upload::blocked::Backoff;
 
 const NOW: u64 = 1_000_000;
 
@@ -14,12 +14,12 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn outage(kind: TroubleKind, met: u64, until: u64) -> Trouble {
+fn outage(reason: BlockedReason, last_seen: u64, until: u64) -> Blocked {
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
     let error = Error::TimedOut { call: "upload" };
-    let read = Trouble::read(&error, String::new(), None, backoff, None, at(met), 1.0);
+    let read = Blocked::read(&error, String::new(), None, backoff, None, at(last_seen), 1.0);
     let mut outage = read.expect("a timeout is an outage");
-    (outage.kind, outage.until) = (kind, at(until));
+    (outage.reason, outage.until) = (reason, at(until));
     outage
 }
 
@@ -135,13 +135,13 @@ fn creations_additions_and_removals_take_turns() {
 fn an_outage_is_probed_by_one_action_at_a_time() {
     let rows = full_rows();
     let waiting = Blockers {
-        everything: Some(outage(TroubleKind::Offline, NOW - 10, NOW + 5)),
+        everything: Some(outage(BlockedReason::Offline, NOW - 10, NOW + 5)),
         ..Blockers::default()
     };
     let shut = plan(&state(&waiting), &rows);
     assert_eq!((actions(&shut), shut.wake_at), (0, at(NOW + 5)));
     let due = Blockers {
-        everything: Some(outage(TroubleKind::Offline, NOW - 10, NOW)),
+        everything: Some(outage(BlockedReason::Offline, NOW - 10, NOW)),
         ..Blockers::default()
     };
     let probe = plan(&state(&due), &rows);
@@ -164,7 +164,7 @@ fn an_outage_is_probed_by_one_action_at_a_time() {
 fn a_full_account_is_probed_by_one_change_or_upload_and_confirms_meanwhile() {
     let rows = full_rows();
     let full = |until| Blockers {
-        changes: Some(outage(TroubleKind::StorageFull, NOW - 10, until)),
+        changes: Some(outage(BlockedReason::StorageFull, NOW - 10, until)),
         ..Blockers::default()
     };
     let waiting = full(NOW + 5);
@@ -180,7 +180,7 @@ fn a_full_account_is_probed_by_one_change_or_upload_and_confirms_meanwhile() {
 #[test]
 fn a_missing_permission_leaves_files_alone() {
     let blockers = Blockers {
-        memberships: Some(outage(TroubleKind::Permission, NOW - 10, NOW + 5)),
+        memberships: Some(outage(BlockedReason::Permission, NOW - 10, NOW + 5)),
         ..Blockers::default()
     };
     let state = State { last_change: Some(ChangeKind::Create), ..state(&blockers) };
@@ -269,13 +269,13 @@ fn an_item_is_asked_for_once_for_all_that_depend_on_it() {
     assert_eq!(claims, [(media(1), 2), (media(2), 1)]);
 }
 
-fn any_outage() -> impl Strategy<Value = Option<Trouble>> {
+fn any_outage() -> impl Strategy<Value = Option<Blocked>> {
     let kinds = prop::sample::select(vec![
-        TroubleKind::Offline,
-        TroubleKind::Unwell,
-        TroubleKind::Throttled,
-        TroubleKind::StorageFull,
-        TroubleKind::Permission,
+        BlockedReason::Offline,
+        BlockedReason::ServerError,
+        BlockedReason::Throttled,
+        BlockedReason::StorageFull,
+        BlockedReason::Permission,
     ]);
     let some = (kinds, 1..100u64, -50..50i64)
         .prop_map(|(kind, ago, until)| outage(kind, NOW - ago, NOW.saturating_add_signed(until)));
@@ -336,7 +336,8 @@ fn any_uploads() -> impl Strategy<Value = Vec<Upload>> {
 fn check_probe(state: &State<'_>, plan: &Plan) -> Result<(), TestCaseError> {
     let Some(blocked) = &state.blockers.everything else { return Ok(()) };
     let ages = state.uploads.iter().map(|it| it.age).chain(state.changing).chain(state.confirming);
-    let probing = ages.filter(|age| *age < PROBE_MAX && at(NOW) - *age >= blocked.met).count();
+    let probing =
+        ages.filter(|age| *age < PROBE_MAX && at(NOW) - *age >= blocked.last_seen).count();
     let most = usize::from(blocked.until <= state.now && probing == 0);
     prop_assert!(actions(plan) <= most);
     Ok(())
@@ -391,13 +392,13 @@ proptest! {
             ..state(&blockers)
         };
         let plan = plan(&state, &rows);
-        let is_shut = |blocked: &Option<Trouble>| blocked.as_ref().is_some_and(|it| it.until > state.now);
+        let is_shut = |blocked: &Option<Blocked>| blocked.as_ref().is_some_and(|it| it.until > state.now);
         check_probe(&state, &plan)?;
         // Uploads.
         prop_assert!(plan.uploads.is_empty() || plan.uploads.len() + state.uploads.len() <= limit
             || (plan.uploads.len() == 1 && blockers.iter().next().is_some()));
         prop_assert!(plan.uploads.is_sorted_by_key(|file| file.seq));
-        if blockers.changes.as_ref().is_some_and(|it| it.kind == TroubleKind::StorageFull) {
+        if blockers.changes.as_ref().is_some_and(|it| it.reason == BlockedReason::StorageFull) {
             prop_assert!(plan.uploads.len() + usize::from(plan.change.is_some()) <= 1);
             prop_assert!(plan.uploads.is_empty() || !is_shut(&blockers.changes));
         }

@@ -16,7 +16,7 @@ use crate::upload::shared::{Shared, chain};
 use crate::upload::state::Confirming;
 
 /// How often an item that Google says it made is looked for before it counts as lost.
-const LOOKS_MAX: u32 = 6;
+const CONFIRM_ATTEMPTS_MAX: u32 = 6;
 /// What was asked for, and the answer.
 pub(super) struct Answer {
     asked: Vec<Confirmation>,
@@ -36,19 +36,19 @@ impl Worker {
     }
 
     pub(super) async fn confirm_ended(&mut self, answer: Answer) {
-        self.stir();
+        self.mark_dirty();
         let found = match answer.found {
             Ok(found) => found,
             Err(error) => {
                 // A refusal of the call is nobody's fault in particular; it is repeated with growing waits.
-                match self.read_trouble(&error, self.blockers.everything.as_ref()) {
-                    Some(trouble) => self.set_trouble(trouble),
+                match self.read_blocked(&error, self.blockers.everything.as_ref()) {
+                    Some(blocked) => self.block(blocked),
                     None => self.confirm_failed(answer.asked, &chain(&error)).await,
                 }
                 return;
             }
         };
-        self.reached();
+        self.answered();
         let mut missing = Vec::new();
         for (Confirmation { media, claims }, found) in answer.asked.into_iter().zip(found) {
             match found {
@@ -78,14 +78,14 @@ impl Worker {
             Claim::Duplicate(duplicate) => {
                 let merged = self.store(move |store| store.is_duplicate(&duplicate)).await;
                 if let Some(settled) = merged {
-                    self.shared.count_gone(settled.merged.len());
+                    self.shared.count_operations(settled.merged.len());
                     self.apply(settled).await;
                 }
             }
             Claim::New(new) => {
                 let confirming = Confirming(new);
                 let (shared, media, item) = (self.shared.clone(), media.clone(), item.clone());
-                self.store(move |_| let_go(&shared, confirming, &media, &item)).await;
+                self.store(move |_| release_bytes(&shared, confirming, &media, &item)).await;
             }
         }
     }
@@ -100,17 +100,17 @@ impl Worker {
             }
             Claim::New(new) => Confirming(new),
         };
-        let (file, looks) = (confirming.0.file, confirming.0.attempts + 1);
+        let (file, attempts) = (confirming.0.file, confirming.0.attempts + 1);
         let path = self.shared.path_of(file);
-        let outcome = if looks < LOOKS_MAX {
-            let retry_at = self.retry_at(looks);
+        let outcome = if attempts < CONFIRM_ATTEMPTS_MAX {
+            let retry_at = self.retry_at(attempts);
             confirming.not_seen(&store, text.to_owned(), retry_at).await
         } else if confirming.0.foreign {
             tracing::warn!(
                 %path,
                 "Google had these bytes before and does not show us the item; the local copy is kept"
             );
-            self.shared.count_gone(1);
+            self.shared.count_operations(1);
             confirming.unseen(&store).await
         } else if confirming.0.lost == 0 {
             let text = format!("the item that Google made of it is not there ({text})");
@@ -129,7 +129,7 @@ impl Worker {
 }
 
 /// Gives the bytes of an item that has been seen to the readers. Blocking.
-fn let_go(
+fn release_bytes(
     shared: &Arc<Shared>,
     confirming: Confirming,
     media: &MediaId,
@@ -147,7 +147,7 @@ fn let_go(
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;
-    shared.count_gone(1);
+    shared.count_operations(1);
     crash::point(crash::CONFIRM_AFTER_JOURNAL);
     shared.spool.discard(file);
     draft.set_committed();

@@ -130,12 +130,12 @@ impl Worker {
             maybe_made: false,
         })
         .await;
-        self.stir();
+        self.mark_dirty();
     }
 
     /// Nothing is known about this batch: it stays asked for, and is asked for again.
     async fn create_unanswered(&mut self, creating: Creating, error: &api::Error) {
-        let Some(trouble) = self.read_trouble(error, self.blockers.changes.as_ref()) else {
+        let Some(blocked) = self.read_blocked(error, self.blockers.changes.as_ref()) else {
             return;
         };
         let own = error.refusal().is_some_and(|refusal| refusal.status >= 500);
@@ -158,8 +158,8 @@ impl Worker {
             }
             return;
         }
-        let until = trouble.until;
-        self.set_write_trouble(trouble);
+        let until = blocked.until;
+        self.block_changes(blocked);
         let store = self.shared.store.clone();
         if let Err(error) = creating.unanswered(&store, until).await {
             self.database_failed(&error);

@@ -48,7 +48,7 @@ impl Worker {
             Ok(()) => {
                 self.changed();
                 self.may_edit();
-                self.shared.count_gone(call.members.len());
+                self.shared.count_operations(call.members.len());
                 return self.members_changed(edit, call).await;
             }
             Err(error) => error,
@@ -56,12 +56,12 @@ impl Worker {
         if !matches!(error.advice(), Advice::GiveUp) {
             let forbidden = error.is_scope_missing();
             if forbidden {
-                // Whatever else was the trouble, it is over.
+                // Whatever else was the outage, it is over.
                 self.changed();
             }
             let before =
                 if forbidden { &self.blockers.memberships } else { &self.blockers.changes };
-            let Some(trouble) = self.read_trouble(&error, before.as_ref()) else { return };
+            let Some(blocked) = self.read_blocked(&error, before.as_ref()) else { return };
             if forbidden {
                 // What was not done need not be undone if it is no longer wanted.
                 self.store(move |store| match edit {
@@ -69,10 +69,10 @@ impl Worker {
                     Edit::Remove => store.not_removed(&call),
                 })
                 .await;
-                self.set_write_trouble(trouble.of_permission());
+                self.block_changes(blocked.of_permission());
             } else {
-                // The rows say that the outcome is unknown: they are asked for again when the trouble is over.
-                self.set_write_trouble(trouble);
+                // The rows say that the outcome is unknown: they are asked for again when the outage is over.
+                self.block_changes(blocked);
             }
             return;
         }

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::Worker;
 use crate::media::FileId;
 use crate::store::Startable;
+use crate::upload::blocked::BlockedReason;
 use crate::upload::draft::Rejection;
 use crate::upload::planner::is_large;
 use crate::upload::shared::chain;
 use crate::upload::state::Sealed;
 use crate::upload::transfer::{self, Outcome};
-use crate::upload::trouble::TroubleKind;
 
 /// Files failing in a row with 5xx after which it is taken for an outage at Google.
 const SERVER_ERRORS_MAX: u32 = 3;
@@ -30,8 +30,8 @@ pub(super) struct Transfer {
 impl Worker {
     pub(super) fn start_uploads(&mut self, files: Vec<Startable>) {
         if self.uploads.is_empty() && !files.is_empty() {
-            let gone = self.shared.gone();
-            self.shared.pace.lock().begin(StdInstant::now(), gone);
+            let sent = self.shared.sent();
+            self.shared.rate.lock().begin(StdInstant::now(), sent);
         }
         for file in files {
             // A writer may have come meanwhile.
@@ -61,14 +61,14 @@ impl Worker {
         let Some(transfer) = self.uploads.remove(&file) else { return };
         let (text, forgivable) = match outcome {
             Outcome::Succeeded => {
-                self.level.arrived(transfer.size);
-                return self.reached();
+                self.limit.arrived(transfer.size);
+                return self.answered();
             }
             // The worker plans the file again when its writer has gone.
             Outcome::Superseded => return,
             Outcome::Duplicate => {
-                self.shared.count_spared(transfer.size);
-                return self.stir();
+                self.shared.count_deduplicated(transfer.size);
+                return self.mark_dirty();
             }
             Outcome::Store(error) => return self.database_failed(&error),
             Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
@@ -81,16 +81,16 @@ impl Worker {
                 return self.reject((file, transfer.seq), Rejection::TooLarge, reason).await;
             }
             Outcome::Refused(error) => {
-                match self.read_trouble(&error, self.blockers.everything.as_ref()) {
+                match self.read_blocked(&error, self.blockers.everything.as_ref()) {
                     None => (chain(&error), false),
-                    Some(trouble) if trouble.kind == TroubleKind::Unwell => {
+                    Some(blocked) if blocked.reason == BlockedReason::ServerError => {
                         self.server_errors_in_a_row += 1;
                         if self.server_errors_in_a_row >= SERVER_ERRORS_MAX {
-                            self.set_trouble(trouble);
+                            self.block(blocked);
                         }
                         (chain(&error), true)
                     }
-                    Some(trouble) => return self.set_trouble(trouble),
+                    Some(blocked) => return self.block(blocked),
                 }
             }
         };

@@ -1,21 +1,21 @@
-//! What keeps the whole queue from moving, and when it is worth another try. Pure.
+//! Why the queue is blocked, and when the worker tries again. Pure.
 
 use std::time::{Duration, SystemTime};
 
 use crate::api::{Advice, Error, Scope};
 use crate::store::PendingChanges;
 
-/// How long to wait before a full account or a missing login is looked at again, at least. In seconds they
-/// are not over, and each look costs a request.
-const PATIENT_FACTOR: u32 = 30;
+/// The worker waits this much longer before it tries a full account or a missing login again: neither
+/// is over in seconds, and each attempt costs a request.
+const PERSON_FACTOR: u32 = 30;
 
-/// The kind of a [`Trouble`].
+/// The kind of a [`Blocked`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TroubleKind {
+pub enum BlockedReason {
     /// Google cannot be reached.
     Offline,
-    /// Google answers, but not to the point: 5xx, 409, garbage.
-    Unwell,
+    /// Google answers, but not with a result: 5xx, 409, garbage.
+    ServerError,
     /// A short-term limit was hit.
     Throttled,
     /// The day's requests are used up.
@@ -28,12 +28,12 @@ pub enum TroubleKind {
     Permission,
 }
 
-impl TroubleKind {
+impl BlockedReason {
     /// The word for the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Offline => "offline",
-            Self::Unwell => "google-unwell",
+            Self::ServerError => "google-unwell",
             Self::Throttled => "throttled",
             Self::Quota => "quota",
             Self::Login => "login",
@@ -43,27 +43,27 @@ impl TroubleKind {
     }
 }
 
-/// Something that is nobody's file's fault and holds up all of them, or all changes of a kind.
+/// A failure that is no file's own and that blocks all files, or all changes of a kind.
 #[derive(Clone, Debug)]
-pub struct Trouble {
-    /// What.
-    pub kind: TroubleKind,
+pub struct Blocked {
+    /// Why.
+    pub reason: BlockedReason,
     /// In words, with causes.
     pub text: String,
     /// Since when.
     pub since: SystemTime,
-    /// When it was last met.
-    pub met: SystemTime,
-    /// When it is tried again.
+    /// When a request last failed for this reason.
+    pub last_seen: SystemTime,
+    /// When the worker tries again.
     pub until: SystemTime,
     /// Failures in a row.
     attempts: u32,
 }
 
-impl Trouble {
-    /// Reads an error; `None` if it is about the thing at hand, which would fail again by itself. `before` is
-    /// the trouble there was already, `pause` how long the client still holds its writers back, `jitter`
-    /// lies in 0..1.
+impl Blocked {
+    /// Classifies an error; `None` if it is about the request at hand, which would fail again by
+    /// itself. `before` is the outage that there was already, `pause` the time for which the client
+    /// still holds changes back; `jitter` lies in 0..1.
     pub(super) fn read(
         error: &Error,
         text: String,
@@ -73,59 +73,59 @@ impl Trouble {
         now: SystemTime,
         jitter: f64,
     ) -> Option<Self> {
-        // What fails before the next attempt was under way when the trouble began.
+        // A request that fails before the next attempt was in flight when the outage began.
         let attempts = before
             .map_or(1, |before| before.attempts.saturating_add(u32::from(before.until <= now)));
         let wait = backoff.wait(attempts, jitter);
-        let (kind, until) = match error.advice() {
+        let (reason, until) = match error.advice() {
             Advice::Retry { .. } if error.is_offline() || error.is_timeout() => {
-                (TroubleKind::Offline, now + wait)
+                (BlockedReason::Offline, now + wait)
             }
             Advice::Retry { after } => {
-                (TroubleKind::Unwell, now + wait.max(after.unwrap_or_default()))
+                (BlockedReason::ServerError, now + wait.max(after.unwrap_or_default()))
             }
             // The client knows best: it has counted how often this came before.
-            Advice::PauseWrites { .. } => (TroubleKind::Throttled, now + pause.unwrap_or(wait)),
+            Advice::PauseWrites { .. } => (BlockedReason::Throttled, now + pause.unwrap_or(wait)),
             Advice::WaitForQuota { until } => {
                 let millis = u64::try_from(until.as_millisecond()).unwrap_or(0);
-                (TroubleKind::Quota, SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+                (BlockedReason::Quota, SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
             }
             Advice::Reauthorise => {
-                (TroubleKind::Login, now + backoff.patiently().wait(attempts, jitter))
+                (BlockedReason::Login, now + backoff.for_a_person().wait(attempts, jitter))
             }
             Advice::StorageFull => {
-                (TroubleKind::StorageFull, now + backoff.patiently().wait(attempts, jitter))
+                (BlockedReason::StorageFull, now + backoff.for_a_person().wait(attempts, jitter))
             }
             Advice::GiveUp => return None,
         };
         let since = before.map_or(now, |before| before.since);
-        Some(Self { kind, text, since, met: now, until, attempts })
+        Some(Self { reason, text, since, last_seen: now, until, attempts })
     }
 
-    /// The same, of a login that works but may not change what is in albums.
+    /// The same, for a login that works but does not permit changes of albums.
     pub(super) fn of_permission(self) -> Self {
         let text = format!(
             "additions to albums and removals from them, because {}",
             Scope::EditAppCreated.is_missing()
         );
-        Self { kind: TroubleKind::Permission, text, ..self }
+        Self { reason: BlockedReason::Permission, text, ..self }
     }
 
-    /// Whether it will not be over before somebody does something: logs in, or makes room at Google.
-    pub(super) fn waits_for_a_person(&self) -> bool {
-        match self.kind {
-            TroubleKind::Login | TroubleKind::StorageFull | TroubleKind::Permission => true,
-            TroubleKind::Offline
-            | TroubleKind::Unwell
-            | TroubleKind::Throttled
-            | TroubleKind::Quota => false,
+    /// Whether it lasts until a person logs in again, or makes room at Google.
+    pub(super) fn needs_a_person(&self) -> bool {
+        match self.reason {
+            BlockedReason::Login | BlockedReason::StorageFull | BlockedReason::Permission => true,
+            BlockedReason::Offline
+            | BlockedReason::ServerError
+            | BlockedReason::Throttled
+            | BlockedReason::Quota => false,
         }
     }
 
-    /// Whether nothing of what is pending goes on before somebody does something.
-    pub(super) fn leaves_to_a_person(&self, pending: PendingChanges) -> bool {
-        self.waits_for_a_person()
-            && (self.kind != TroubleKind::Permission || pending == PendingChanges::Memberships)
+    /// Whether none of the pending changes goes on before a person acts.
+    pub(super) fn stops_until_a_person_acts(&self, pending: PendingChanges) -> bool {
+        self.needs_a_person()
+            && (self.reason != BlockedReason::Permission || pending == PendingChanges::Memberships)
     }
 }
 
@@ -144,8 +144,8 @@ impl Backoff {
         ceiling.mul_f64(jitter.clamp(0.0, 1.0)).max(ceiling / 10)
     }
 
-    fn patiently(self) -> Self {
-        Self { base: self.base.saturating_mul(PATIENT_FACTOR).min(self.max), max: self.max }
+    fn for_a_person(self) -> Self {
+        Self { base: self.base.saturating_mul(PERSON_FACTOR).min(self.max), max: self.max }
     }
 }
 
@@ -157,12 +157,12 @@ mod tests {
     fn what_fails_together_counts_once() {
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
         let error = Error::TimedOut { call: "upload" };
-        let met = |before: Option<&Trouble>, now| {
-            Trouble::read(&error, String::new(), before, backoff, None, now, 1.0).unwrap()
+        let met = |before: Option<&Blocked>, now| {
+            Blocked::read(&error, String::new(), before, backoff, None, now, 1.0).unwrap()
         };
         let now = SystemTime::UNIX_EPOCH;
         let first =
-            (0..32).fold(None, |before: Option<Trouble>, _| Some(met(before.as_ref(), now)));
+            (0..32).fold(None, |before: Option<Blocked>, _| Some(met(before.as_ref(), now)));
         let first = first.unwrap();
         assert_eq!(first.until, now + Duration::from_secs(1));
         let second = met(Some(&first), first.until);
