@@ -113,3 +113,52 @@ fn messages_that_are_explained_are_said() {
     }
     assert!(explained >= 10, "{explained} messages explained");
 }
+
+/// The pages about commands follow one pattern, and name only options that their commands have.
+#[test]
+fn the_pages_of_commands_follow_one_pattern() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands");
+    let program = Cli::command();
+    let mut pages = 0;
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let headings: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(headings, ["Example", "Output", "Exit status", "JSON"], "{path:?}");
+        let title = text.lines().next().unwrap().trim_start_matches("# ");
+        let commands: Vec<_> = title
+            .split(", ")
+            .map(|name| {
+                let name = name.strip_prefix("gphotosfs ").unwrap();
+                program.find_subcommand(name).unwrap_or_else(|| panic!("{path:?}: {name}"))
+            })
+            .collect();
+        for row in text.lines().filter(|line| line.starts_with("| `")) {
+            let flags = row.split('|').nth(1).unwrap().split([' ', '`']);
+            for flag in flags.filter_map(|word| word.strip_prefix("--")) {
+                let known = commands
+                    .iter()
+                    .any(|command| command.get_arguments().any(|arg| arg.get_long() == Some(flag)));
+                assert!(known, "{path:?}: --{flag}");
+            }
+        }
+        pages += 1;
+    }
+    assert!(pages >= 7, "{pages} pages");
+}
+
+/// Links between the documents lead somewhere.
+#[test]
+fn links_lead_to_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = walkdir::WalkDir::new(root.join("docs")).into_iter().map(Result::unwrap);
+    let documents = documents.map(walkdir::DirEntry::into_path).chain([root.join("README.md")]);
+    for document in documents.filter(|path| path.extension().is_some_and(|it| it == "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            let target = document.parent().unwrap().join(file);
+            assert!(link.contains("://") || target.exists(), "{document:?}: {link}");
+        }
+    }
+}
