@@ -1,12 +1,13 @@
-//! What each operation means. Knows nothing of the kernel's protocol: `fuse.rs` translates.
+//! Implements each filesystem operation. The kernel's protocol belongs to `fuse`.
 //!
-//! A function is `async` exactly when it may wait for the network. Operations that can mostly be answered
-//! from what is kept come in two steps: `…_now` answers or says `None`, and then the async twin of the
-//! same name does what waiting it takes. Functions that are neither may touch the disk.
+//! A function is `async` if and only if it may wait for the network. Operations that the database
+//! or the disk can mostly answer have two functions. The one named `…_now` answers at once, or
+//! returns `None`; then the async function of the same name waits for the answer. All other
+//! functions may access the disk.
 //!
-//! LOCK ORDER: an [`OpenFile`]'s `bytes`, then a draft's transition (`upload/drafts.rs`), then the store. The
-//! tables of handles and drafts are locked for a look only, and nothing that waits is taken under them. No lock is
-//! held across an await.
+//! LOCK ORDER: an [`OpenFile`]'s `bytes`, then a draft's transition (`upload/drafts.rs`), then the
+//! store. The tables of handles and drafts are locked for a look only, and nothing that waits is
+//! taken under them. No lock is held across an await.
 
 mod attr;
 mod checks;

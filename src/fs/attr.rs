@@ -11,31 +11,33 @@ use crate::store::{FileInfo, Stat, UploadState, from_nanos};
 /// Attributes of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attr {
-    /// Stable across mounts.
+    /// The inode number, which is stable across mounts.
     pub ino: Ino,
     /// Directory or regular file.
     pub is_dir: bool,
     /// Permission bits.
     pub mode: u16,
-    /// Names, or for a directory 2 and its subdirectories.
+    /// The number of names, or for a directory 2 plus its subdirectories.
     pub links: u32,
     /// Bytes.
     pub size: u64,
-    /// What somebody has set, else `mtime`: reading does not change it.
+    /// The time that a program has set, else `mtime`. Reads do not change it.
     pub atime: SystemTime,
-    /// Last change of the content, or what somebody has set instead.
+    /// Last change of the content, or the time that a program has set.
     pub mtime: SystemTime,
     /// Last change of content, attributes or names.
     pub ctime: SystemTime,
-    /// For how long the kernel may answer by itself. Of changes before that it is told.
+    /// The TTL in the kernel's cache. Earlier changes invalidate it.
     pub valid: Duration,
 }
 
-/// The kernel is told of every change: this bounds what a fault could do.
+/// The longest TTL. Every change invalidates the kernel's cache, so this only bounds the effect of
+/// a bug.
 pub(super) const VALID_MAX: Duration = Duration::from_secs(3600);
 
 impl Fs {
-    /// Attributes from what is kept; `None` if Google must be asked for the size, or the content is about to change.
+    /// Attributes from the database. `None` if the size takes a request, or the content is
+    /// changing.
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
         let dir = |links, mode, mtime| Attr {
             ino,
@@ -55,10 +57,10 @@ impl Fs {
                 dir(2 + self.store.subdir_count(id)?, dir_mode, from_nanos(known.names_changed_ns))
             }
             Node::Control => dir(4, 0o555, self.began),
-            // 1 says that subdirectories are not counted.
+            // A link count of 1 means that subdirectories are not counted.
             Node::Failed(_) | Node::View(View::By(_)) => dir(1, dir_mode, self.began),
-            // As on a filesystem that is mounted read-only, modes do not tell that nothing can be changed: what
-            // is copied from here can be changed there.
+            // The mode bits do not show that nothing can be changed, as on a filesystem that is
+            // mounted read-only. Otherwise a copy would be read-only too.
             Node::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
             Node::View(_) => dir(2, dir_mode, self.began),
             Node::Status | Node::Metrics => {
@@ -68,7 +70,8 @@ impl Fs {
                     is_dir: false,
                     mode: 0o444,
                     links: 1,
-                    // Made when it is opened, and then read to its end whatever this says.
+                    // An open generates the content; programs read it to its end whatever this size
+                    // is.
                     size: 0,
                     atime: now,
                     mtime: now,
@@ -82,19 +85,19 @@ impl Fs {
                 match reported.known(&info) {
                     Some(size) => self.file_attr(ino, &info.stat(), size),
                     None if self.config.exact_sizes => return Ok(None),
-                    // When it is learnt, the kernel is told.
+                    // When the size becomes known, the kernel's attributes are invalidated.
                     None => self.file_attr(ino, &info.stat(), 0),
                 }
             }
         }))
     }
 
-    /// Attributes, asking Google for the size if need be.
+    /// Attributes. Requests the size if it is not known.
     pub async fn getattr(&self, ino: Ino) -> Result<Attr> {
         self.getattr_in(None, ino).await
     }
 
-    /// As [`Fs::getattr`], for who has looked it up in a directory.
+    /// As [`Fs::getattr`], for a look-up in the directory `parent`.
     pub(super) async fn getattr_in(&self, parent: Option<Node>, ino: Ino) -> Result<Attr> {
         if let Some(attr) = self.getattr_now(ino)? {
             return Ok(attr);
@@ -107,15 +110,15 @@ impl Fs {
                 self.content.looked_up(scope, info.id)?;
             }
             if let Err(error) = self.content.fetch_size(&info).await {
-                // A listing must not fail because one size is not to be had.
+                // A listing must not fail because one size cannot be fetched.
                 let error = &error as &(dyn std::error::Error + 'static);
                 tracing::debug!(file = file.0, error, "size not known: shown as 0");
             }
         } else if let Some(open) = self.handles.opened(info.id) {
-            // Until its content has changed.
+            // Waits until the running change of the content is complete.
             drop(open.bytes.read());
         }
-        // It took its time: whatever was known before may be different now.
+        // After the wait, all of the facts may have changed.
         match self.getattr_now(ino)? {
             Some(attr) => Ok(attr),
             None => {
@@ -127,20 +130,21 @@ impl Fs {
     }
 
     pub(super) fn file_attr(&self, ino: Ino, stat: &Stat, size: u64) -> Attr {
-        // What a writer changes only the spool file knows; and of what becomes of a file that has been merged into
-        // another the kernel is told under the other's number.
+        // Only the spool file has the current size of an open draft. A file that was merged into
+        // another is invalidated under the other's inode number.
         let told = stat.upload != Some(UploadState::Open)
             && Node::File(stat.id).ino() == ino
-            // Whoever has it open is shown another size, as long as it is open.
+            // While a file is open, its size may differ from the database.
             && stat.size.is_none_or(|kept| kept == size);
         let mode = if self.config.read_only { 0o444 } else { 0o644 };
-        // tar does not open what is empty and can be read by all, and would put it away as empty. Nobody else gets in here.
+        // tar does not open a file of size 0 that everybody may read; it would store it as empty.
+        // Only the owner can access this mount, so removing the bit has no other effect.
         let hidden = if stat.size.is_none() && !self.config.shared { 0o004 } else { 0 };
         Attr {
             ino,
             is_dir: false,
             mode: mode & !hidden,
-            // A name among the failed ones is not counted as one in an album.
+            // A name in `failed` does not count as a link.
             links: stat.links.max(u32::from(stat.failed)),
             size,
             atime: from_nanos(stat.atime_ns),
@@ -150,27 +154,27 @@ impl Fs {
         }
     }
 
-    /// Attributes of something that was found by its name. The name is good until somebody must look whether it still
-    /// is at Google: then the kernel has to ask, so that somebody does.
+    /// Attributes of a node that was found by its name. The name's TTL ends when its directory is
+    /// due for refresh: then the kernel looks the name up again, and the refresh starts.
     pub(super) fn named(&self, parent: Ino, node: Node, attr: Attr) -> Result<Attr> {
         let valid = match (self.node(parent)?, node) {
             (Node::Dir(dir), Node::Dir(_) | Node::File(_)) => self.library.names_ttl(dir)?,
             (Node::Dir(_), Node::Control) | (Node::Control, _) => VALID_MAX,
-            // Elsewhere names come and go without notice.
+            // Names in other directories change without an invalidation.
             _ => Duration::ZERO,
         };
         Ok(Attr { valid: attr.valid.min(valid), ..attr })
     }
 
-    /// What is known of a file where it is shown. In a view an item is shown, while the file it was may be getting
-    /// another content: then the view has the item under another number.
+    /// A file as `node` shows it. A view shows items. A file that is being edited has no item any
+    /// more; the view shows the old item under another inode number.
     pub(super) fn shown(&self, node: Node, file: FileId) -> Result<FileInfo> {
         let mut info = self.file(file)?;
         if matches!(node, Node::ReadOnlyFile(_)) {
             if info.media.is_none() {
                 return Err(Error::plain(libc::ESTALE));
             }
-            // Also of what is in no album: the kernel makes no links to what has none.
+            // This includes items in no album: the kernel refuses to link a file that has no link.
             info.links = 1;
         }
         Ok(info)

@@ -1,4 +1,4 @@
-//! Refusals before a change: albums that are full, and a login that may not edit albums.
+//! Checks before a change: for albums that are full, and for a login that may not edit albums.
 
 use super::error::{Error, Result};
 use super::filesystem::Fs;
@@ -7,14 +7,14 @@ use crate::media::{DirId, EntryName, FileId};
 use crate::store::TreeError;
 
 impl Fs {
-    /// Refuses a name in an album in which there is no room for another item.
+    /// Refuses a new name in an album that is full.
     pub(super) fn check_room(
         &self,
         dir: DirId,
         file: Option<FileId>,
         name: &EntryName,
     ) -> Result<()> {
-        // A half-written file may be about to take another's place.
+        // A temporary file may be renamed over another one, which frees a slot.
         if self.pipeline.stays_here(dir, name)?
             || !self.store.is_full(dir, file, name, ALBUM_ITEMS_MAX)?
         {
@@ -24,7 +24,8 @@ impl Fs {
         Err(Error::from(TreeError::Full).doing(|| format!("another item in {path}")))
     }
 
-    /// Refuses to take a name away if Google would have to be told, and would not listen.
+    /// Refuses to remove a name if its item would have to leave the album and the login forbids
+    /// that.
     pub(super) fn check_leaving(&self, dir: DirId, name: &EntryName) -> Result<()> {
         match self.pipeline.lacks_edit() && self.store.causes_removal(dir, name)? {
             true => Err(lacks_edit()),
@@ -32,7 +33,7 @@ impl Fs {
         }
     }
 
-    /// Refuses a name likewise, in an album that a file is not in yet.
+    /// Refuses a new name if its item would have to join the album and the login forbids that.
     pub(super) fn check_joining(
         &self,
         file: FileId,
@@ -45,7 +46,7 @@ impl Fs {
         }
     }
 
-    /// Refuses to move a file's name likewise.
+    /// Refuses to move a name if its item would have to change albums and the login forbids that.
     pub(super) fn check_moving(
         &self,
         file: FileId,
@@ -59,7 +60,8 @@ impl Fs {
         self.check_joining(file, to.0, Some(from))
     }
 
-    /// Refuses an edit likewise: another item would have to take the place of the one in its albums.
+    /// Refuses an edit if a new item would have to replace the old one in its albums and the login
+    /// forbids that.
     pub(super) fn check_edit(&self, file: FileId) -> Result<()> {
         match self.pipeline.lacks_edit() && self.store.is_in_albums(file)? {
             true => Err(lacks_edit()),

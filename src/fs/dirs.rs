@@ -1,4 +1,4 @@
-//! Changing directories: making, linking and removing names.
+//! Changes of directories: creates, links and removes names.
 
 use super::attr::Attr;
 use super::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::media::{DirId, EntryName};
 use crate::store::{Child, Unlinked};
 
 impl Fs {
-    /// Makes an album, at Google and here; for half-written files a directory that is only here.
+    /// Creates an album, or a local directory if the name marks it as one for temporary files.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;
         if dir == DirId::ROOT && is_trash(&name) {
@@ -17,7 +17,7 @@ impl Fs {
             return Err(Error::because(libc::EPERM, why));
         }
         let made = if self.pipeline.stays_here(dir, &name)? {
-            // Whether the name is taken is for Google to say.
+            // Only Google knows whether the name is taken.
             self.library.complete(dir).await?;
             self.store.make_local_dir(dir, &name)??
         } else {
@@ -29,17 +29,17 @@ impl Fs {
         self.named(parent, node, self.getattr(node.ino()).await?)
     }
 
-    /// Hides an empty album: Google cannot delete albums, so it stays there. What is only here is deleted.
+    /// Hides an empty album, because Google cannot delete albums. Deletes a local directory.
     pub async fn rmdir(&self, parent: Ino, name: &[u8]) -> Result<()> {
         let (parent, name) = self.changeable(parent, name, libc::EPERM)?;
         if let Some(Child::Dir(dir)) = self.store.child(parent, &name)? {
-            // Whether it is empty is for Google to say.
+            // Only Google knows whether it is empty.
             self.library.complete(dir).await?;
         }
         Ok(self.store.remove_dir(parent, &name)??)
     }
 
-    /// Takes a name away; with an album's last name for an item, the item leaves the album.
+    /// Removes a name. With its last name in an album, an item leaves the album.
     pub fn unlink(&self, parent: Ino, name: &[u8]) -> Result<()> {
         self.check_writable()?;
         let name = entry_name(name)?;
@@ -63,8 +63,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Gives a file another name; in another album this puts the item there, too. Returns the number under
-    /// which the name shows it, which is another one if it was named in a view.
+    /// Adds a name to a file. A name in another album adds the item to that album. Returns the
+    /// inode number under the new name, which differs from `ino` if that was in a view.
     pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Ino> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
@@ -86,13 +86,13 @@ impl Fs {
         Ok(())
     }
 
-    /// Refuses what is neither a directory nor a regular file: Google has no such things.
+    /// Refuses special files, because Google stores only photos and videos.
     pub fn refuse_special(&self, parent: Ino) -> Result<Attr> {
         let errno = if self.node(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
         Err(Error::plain(errno))
     }
 
-    /// A name that may change; `ours` is the errno for the one that may not.
+    /// Checks that a name may change. `ours` is the errno for the control directory.
     pub(super) fn changeable(
         &self,
         dir: Ino,
@@ -106,7 +106,7 @@ impl Fs {
         Ok((dir, name))
     }
 
-    /// A directory in which names may change.
+    /// Checks that names in a directory may change.
     pub(super) fn changeable_dir(&self, ino: Ino) -> Result<DirId> {
         self.check_writable()?;
         match self.node(ino)? {

@@ -1,4 +1,4 @@
-//! The filesystem: its parts, and what all operations share.
+//! The filesystem: its parts, and the helpers that all operations share.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,16 +15,17 @@ use crate::media::{BadName, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
 use crate::upload::{Pipeline, SyncScope};
 
-/// What the user chose.
+/// The user's choices.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Refuse every change.
     pub read_only: bool,
-    /// Ask Google for the sizes of items that were not uploaded here; otherwise they show as 0 until opened.
+    /// Request the sizes of items that were not uploaded from here. Otherwise such files show a
+    /// size of 0 until they are opened.
     pub exact_sizes: bool,
-    /// Other users of this machine are let in.
+    /// Other users of this machine may access the mount.
     pub shared: bool,
-    /// A close returns when Google has the file, rather than when it is safe here.
+    /// close(2) returns when the file is uploaded, instead of when it is durable on this disk.
     pub commit_at_close: bool,
     /// For `status.json`.
     pub profile: String,
@@ -34,17 +35,17 @@ pub struct Config {
     pub api_url: String,
 }
 
-/// What is shown as a block: sizes of files are exact anyway.
+/// The block size for statfs(2). Sizes of files are exact.
 const BLOCK_BYTES: u32 = 4096;
 
-/// Space, as far as it limits what can be written here: in the spool, which empties as files arrive.
+/// The space in the spool, which limits writing. It becomes free as files are uploaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Space {
     /// Bytes in a block.
     pub block_bytes: u32,
-    /// All blocks that the spool may have.
+    /// The limit of the spool, in blocks.
     pub blocks: u64,
-    /// Those that may be written now.
+    /// Free blocks.
     pub free: u64,
 }
 
@@ -62,7 +63,7 @@ pub struct Fs {
 }
 
 impl Fs {
-    /// Puts the parts together.
+    /// Connects the parts.
     pub fn new(
         config: Config,
         store: Store,
@@ -84,21 +85,22 @@ impl Fs {
         })
     }
 
-    /// How often the kernel has asked for what.
+    /// The counts of the kernel's requests.
     pub fn requests(&self) -> &Requests {
         &self.requests
     }
 
-    /// What limits writing: the room in the spool.
+    /// The space in the spool.
     pub fn statfs(&self) -> Result<Space> {
         let (used, left) = self.pipeline.space()?;
         let block = u64::from(BLOCK_BYTES);
         Ok(Space { block_bytes: BLOCK_BYTES, blocks: (used + left) / block, free: left / block })
     }
 
-    /// Waits until all that was closed under `ino` has arrived at Google; changes of names are on this disk then.
+    /// Waits until all closed files at or below `ino` are uploaded. Changes of names are durable
+    /// then.
     pub async fn sync(&self, ino: Ino) -> Result<()> {
-        // Names that were taken away, also if waiting for the rest should fail.
+        // Removed names become durable even if the wait for uploads fails.
         self.store.make_durable()?;
         let scope = match self.node(ino)? {
             Node::Dir(DirId::ROOT)
@@ -108,7 +110,7 @@ impl Fs {
             | Node::Metrics => SyncScope::All,
             Node::Dir(dir) => SyncScope::Dir(dir),
             Node::File(file) => SyncScope::File(file),
-            // Nothing is on its way there.
+            // Nothing is uploaded from there.
             Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => return Ok(()),
         };
         Ok(self.pipeline.drain(scope).await?)
@@ -118,7 +120,7 @@ impl Fs {
         Node::of(ino).ok_or_else(|| Error::plain(libc::ESTALE))
     }
 
-    /// What is known of a file, as a reader would find it now.
+    /// A file as a reader sees it now.
     pub(super) fn file(&self, file: FileId) -> Result<FileInfo> {
         let mut info = self.store.file(file)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
         if info.upload == Some(UploadState::Open) {
@@ -132,7 +134,7 @@ impl Fs {
     }
 }
 
-/// The name of an entry, as the kernel gives it.
+/// Parses a name from the kernel.
 pub(super) fn entry_name(name: &[u8]) -> Result<EntryName> {
     EntryName::new(name).map_err(|error| {
         Error::plain(match error {

@@ -1,4 +1,4 @@
-//! Listing directories.
+//! Lists directories.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::library::{ListingHandle, any_progress};
 use crate::media::{DirId, View};
 use crate::store::{Child, DirEntry, Stat, UploadState};
 
-/// How many entries are taken from the store at a time: about what a kernel buffer holds.
-const CHUNK: u32 = 512;
+/// How many entries one query reads: about as many as the kernel's buffer holds.
+const ENTRIES_PER_QUERY: u32 = 512;
 
-/// The same with attributes, of which a buffer of 32 KiB, as `ls` has it, holds about so many.
-const CHUNK_WITH_ATTRS: u32 = 200;
+/// The same with attributes. The buffer of `ls`, of 32 KiB, holds about as many.
+const ENTRIES_WITH_ATTRS_PER_QUERY: u32 = 200;
 
 /// Offsets 1 and 2 belong to `.` and `..`.
 pub(super) const OFFSET_OF_FIRST: u64 = 2;
@@ -22,19 +22,20 @@ pub(super) const OFFSET_OF_FIRST: u64 = 2;
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The thing.
+    /// Its inode number.
     pub ino: Ino,
     /// Directory or regular file.
     pub is_dir: bool,
     /// Its name.
     pub name: Vec<u8>,
-    /// Where the listing goes on after this entry.
+    /// The offset of the next entry.
     pub next: u64,
 }
 
 impl Fs {
-    /// Somebody is about to look at a directory: listings that are due begin. Says whether the kernel may keep what it
-    /// reads: all names are there, and it is told of changes.
+    /// Opens a directory: starts the listings that are due. Returns whether the kernel may cache
+    /// the entries, which requires that all of them are known and that changes invalidate the
+    /// cache.
     pub fn opendir(&self, ino: Ino) -> Result<bool> {
         let node = self.node(ino)?;
         if let Some(scope) = node.listing_scope() {
@@ -58,30 +59,30 @@ impl Fs {
         }
     }
 
-    /// The entries behind `offset` that are kept; empty at the end, `None` if the end is not known yet.
+    /// The known entries after `offset`. Empty at the end; `None` if the end is not known yet.
     pub fn readdir_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<Listed>>> {
-        self.listed_now(ino, offset, CHUNK)
+        self.listed_now(ino, offset, ENTRIES_PER_QUERY)
     }
 
-    /// As [`Fs::readdir_now`], with what a look-up of each name would tell.
+    /// As [`Fs::readdir_now`], with the attributes that a look-up of each name would return.
     pub fn readdirplus_now(&self, ino: Ino, offset: u64) -> Result<Option<Vec<(Listed, Attr)>>> {
-        let listed = self.listed_now(ino, offset, CHUNK_WITH_ATTRS)?;
+        let listed = self.listed_now(ino, offset, ENTRIES_WITH_ATTRS_PER_QUERY)?;
         listed.map(|listed| self.with_attrs(ino, listed)).transpose()
     }
 
     fn listed_now(&self, ino: Ino, offset: u64, limit: u32) -> Result<Option<Vec<Listed>>> {
-        let (listed, more) = self.kept(ino, offset, limit)?;
+        let (listed, more) = self.stored(ino, offset, limit)?;
         Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
     }
 
-    /// The entries behind `offset`, waiting for the next page if need be.
+    /// The entries after `offset`. Waits for the next page if there are none yet.
     pub async fn readdir(&self, ino: Ino, offset: u64) -> Result<Vec<Listed>> {
-        self.listed(ino, offset, CHUNK).await
+        self.listed(ino, offset, ENTRIES_PER_QUERY).await
     }
 
-    /// As [`Fs::readdir`], with what a look-up of each name would tell.
+    /// As [`Fs::readdir`], with the attributes that a look-up of each name would return.
     pub async fn readdirplus(&self, ino: Ino, offset: u64) -> Result<Vec<(Listed, Attr)>> {
-        self.with_attrs(ino, self.listed(ino, offset, CHUNK_WITH_ATTRS).await?)
+        self.with_attrs(ino, self.listed(ino, offset, ENTRIES_WITH_ATTRS_PER_QUERY).await?)
     }
 
     fn with_attrs(&self, ino: Ino, listed: Vec<Listed>) -> Result<Vec<(Listed, Attr)>> {
@@ -89,8 +90,8 @@ impl Fs {
         Ok(listed.into_iter().zip(attrs).filter_map(|(it, attr)| Some((it, attr?))).collect())
     }
 
-    /// Attributes of what a listing has told, as far as they are kept: what would take asking is good for no time, so
-    /// that the kernel asks. `None` for what has gone meanwhile.
+    /// Attributes of listed entries, from the database. If an attribute needs a network request,
+    /// its TTL is 0, so the kernel calls getattr. `None` for an entry that was removed meanwhile.
     fn attrs(&self, parent: Ino, listed: &[Listed]) -> Result<Vec<Option<Attr>>> {
         let parent = self.node(parent)?;
         let name_valid = match parent {
@@ -118,7 +119,7 @@ impl Fs {
     }
 
     fn attr_of_listed(&self, node: Node, stat: Stat) -> Result<Option<Attr>> {
-        // Of what is open the row does not tell all.
+        // The row of an open file may be outdated.
         let open = stat.upload == Some(UploadState::Open) || self.handles.opened(stat.id).is_some();
         if open && let Some(attr) = self.getattr_now(node.ino())? {
             return Ok(Some(attr));
@@ -131,8 +132,8 @@ impl Fs {
 
     async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {
         loop {
-            // The listings are asked for first: a page that comes after the store was read is noticed.
-            let (listed, listings) = self.kept(ino, offset, limit)?;
+            // This takes the handles before it reads the entries, so no page is missed in between.
+            let (listed, listings) = self.stored(ino, offset, limit)?;
             if !listed.is_empty() || listings.is_empty() {
                 return Ok(listed);
             }
@@ -140,7 +141,12 @@ impl Fs {
         }
     }
 
-    fn kept(&self, ino: Ino, offset: u64, limit: u32) -> Result<(Vec<Listed>, Vec<ListingHandle>)> {
+    fn stored(
+        &self,
+        ino: Ino,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<Listed>, Vec<ListingHandle>)> {
         let node = self.node(ino)?;
         let listings = match node {
             Node::Dir(dir) => self.library.refresh_if_due(dir)?,
@@ -193,7 +199,7 @@ impl Fs {
                     (1..).zip(View::FIXED).map(|(at, it)| own(Node::View(it), &it.name(), at));
                 listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
             }
-            Node::View(view) => listed.extend(self.viewed(view, cookie, limit)?),
+            Node::View(view) => listed.extend(self.view_entries(view, cookie, limit)?),
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }

@@ -1,4 +1,4 @@
-//! Finding a name in a directory.
+//! Looks names up.
 
 use super::attr::Attr;
 use super::error::{Error, Result};
@@ -9,16 +9,16 @@ use crate::library::{ListingHandle, any_progress};
 use crate::media::{DirId, EntryName, View};
 use crate::store::Child;
 
-/// Outcome of looking a name up in the database.
+/// The outcome of a look-up in the database.
 pub(super) enum Lookup {
     Node(Node),
-    /// The directory has not been listed completely: only Google knows.
+    /// The directory has not been listed completely. These listings may bring the name.
     Unknown(Vec<ListingHandle>),
     NotFound,
 }
 
 impl Fs {
-    /// Looks a name up in what is kept; `None` if Google must be asked whether it exists.
+    /// Looks a name up in the database. `None` if only Google knows whether it exists.
     pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
         let name = entry_name(name)?;
         match self.find(parent, &name)? {
@@ -31,7 +31,7 @@ impl Fs {
         }
     }
 
-    /// Looks a name up, asking Google if need be.
+    /// Looks a name up. Waits for listings if the database does not have it.
     pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let name = entry_name(name)?;
         loop {
@@ -56,7 +56,7 @@ impl Fs {
                 Some(child) => Node::from(child),
                 None => {
                     let listings = self.library.refresh_if_due(dir)?;
-                    // A listing that has just ended may have brought it.
+                    // A listing that has just ended may have added it.
                     match self.store.child(dir, name)? {
                         Some(child) => Node::from(child),
                         None if listings.is_empty() => return Ok(Lookup::NotFound),

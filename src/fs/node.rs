@@ -1,21 +1,21 @@
-//! Which things there are in the tree, and their inode numbers. Pure.
+//! The nodes of the tree, and their inode numbers. Pure.
 //!
-//! An inode number is a row number of the store with a tag for its kind in the upper bits, so it
-//! stays the same for the life of the thing, across mounts, and no table of inodes is kept.
+//! An inode number is a row number of the database, with a tag for the kind of node in the upper
+//! bits. So it never changes, also across mounts, and no table of inodes is needed.
 
 use crate::media::{DirId, FileId, View};
 use crate::store::{Child, ListingScope};
 
-/// An inode number as the kernel knows it. 1 is the root.
+/// An inode number. The root has 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ino(pub u64);
 
-/// What an inode number stands for.
+/// A file or directory of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
-    /// A directory of the tree: an album or a parent of albums.
+    /// An album, or a parent of albums.
     Dir(DirId),
-    /// A file, wherever it has names.
+    /// A file, under any of its names.
     File(FileId),
     /// `/.gphotos`.
     Control,
@@ -27,9 +27,9 @@ pub enum Node {
     Failed(DirId),
     /// `/.gphotos/library`.
     Library,
-    /// A directory in it.
+    /// A directory in `/.gphotos/library`.
     View(View),
-    /// A file as the views show it: the same bytes and facts, but nothing of it can be changed there.
+    /// A file in a view: the same bytes and attributes, but it cannot be changed there.
     ReadOnlyFile(FileId),
 }
 
@@ -37,7 +37,7 @@ const TAG_SHIFT: u32 = 48;
 const NUMBER_MASK: u64 = (1 << TAG_SHIFT) - 1;
 
 impl Node {
-    /// The number the kernel is told.
+    /// Its inode number.
     pub fn ino(self) -> Ino {
         let (tag, number) = match self {
             Self::Dir(dir) => (0, dir.0),
@@ -50,11 +50,11 @@ impl Node {
             Self::View(view) => (4, view.number()),
             Self::ReadOnlyFile(file) => (5, file.0),
         };
-        // SQLite counts up from 1 and cannot reach 2^48 in any lifetime.
+        // Row numbers count up from 1 and stay far below 2^48.
         Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
     }
 
-    /// The file that it is, wherever it is shown.
+    /// The file, if it is one.
     pub fn file(self) -> Option<FileId> {
         match self {
             Self::File(file) | Self::ReadOnlyFile(file) => Some(file),
@@ -62,12 +62,12 @@ impl Node {
         }
     }
 
-    /// Whether it is one of the views, or in one, where nothing changes.
+    /// Whether it is in `/.gphotos/library`, where nothing can be changed.
     pub fn is_in_views(self) -> bool {
         matches!(self, Self::Library | Self::View(_) | Self::ReadOnlyFile(_))
     }
 
-    /// The directory of items that it is.
+    /// The scope of a listing, if it is a directory of items.
     pub fn listing_scope(self) -> Option<ListingScope> {
         match self {
             Self::Dir(dir) => Some(ListingScope::Dir(dir)),
@@ -76,12 +76,12 @@ impl Node {
         }
     }
 
-    /// Whether it is one of the user's directories or files.
+    /// Whether it is an album, a parent of albums, or a file in one.
     pub fn is_in_tree(self) -> bool {
         matches!(self, Self::Dir(_) | Self::File(_))
     }
 
-    /// The inverse of [`Node::ino`]; `None` for a number that was never given out.
+    /// The inverse of [`Node::ino`]. `None` for a number that no node has.
     pub fn of(ino: Ino) -> Option<Self> {
         let number = (ino.0 & NUMBER_MASK) as i64;
         match (ino.0 >> TAG_SHIFT, number) {

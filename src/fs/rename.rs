@@ -1,4 +1,4 @@
-//! Moving names: files move here alone, an album's new name becomes its title at Google.
+//! Renames files and directories. An album's new name becomes its title at Google.
 
 use super::error::{Error, Result};
 use super::filesystem::{Fs, entry_name};
@@ -6,19 +6,19 @@ use super::node::{Ino, Node};
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::Child;
 
-/// What `rename` does about a name that is taken: renameat2(2).
+/// What to do if the new name is taken, as in renameat2(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rename {
-    /// It goes.
+    /// Replace it.
     Replace,
-    /// The rename is refused.
+    /// Refuse the rename.
     NoReplace,
-    /// The two swap.
+    /// Exchange both.
     Exchange,
 }
 
 impl Fs {
-    /// Moves a name. Files move here alone; an album's new name is told to Google.
+    /// Renames a file or directory. Only an album's new title takes a request.
     pub async fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), how: Rename) -> Result<()> {
         let to = self.changeable(to.0, to.1, libc::EPERM)?;
         if let Node::Failed(dir) = self.node(from.0)? {
@@ -45,7 +45,7 @@ impl Fs {
         }
         let (from, to) = ((from.0, &from.1), (to.0, &to.1));
         let other = self.store.child(to.0, to.1)?;
-        // Of two names of one file nothing happens.
+        // If both are names of one file, rename(2) does nothing.
         if other != Some(Child::File(file)) {
             self.check_moving(file, from, to)?;
             match (other, how) {
@@ -75,7 +75,7 @@ impl Fs {
         Ok(())
     }
 
-    /// Out of `failed`, into an album: Google is asked once more.
+    /// Moves a file from `failed` into an album, so that it is uploaded again.
     fn retry(&self, from: (DirId, EntryName), to: &(DirId, EntryName), how: Rename) -> Result<()> {
         if how == Rename::Exchange {
             return Err(Error::plain(libc::EPERM));
@@ -105,9 +105,9 @@ impl Fs {
             (None, _) => {}
             (Some(_), Rename::NoReplace) => return Err(Error::plain(libc::EEXIST)),
             (Some(Child::File(_)), _) => return Err(Error::plain(libc::ENOTDIR)),
-            // Google can neither delete an album nor swap two titles in one step.
+            // Google cannot exchange two titles in one step.
             (Some(Child::Dir(_)), Rename::Exchange) => return Err(Error::plain(libc::EOPNOTSUPP)),
-            // Hidden as by rmdir, if it is empty.
+            // It is hidden as by rmdir, if it is empty.
             (Some(Child::Dir(_)), Rename::Replace) => {}
         }
         let mut above = to.0;
@@ -120,7 +120,8 @@ impl Fs {
         let is_local = |dir| Ok::<_, Error>(self.store.dir(dir)?.is_some_and(|it| it.local));
         if is_local(dir)? {
             if !self.pipeline.stays_here(to.0, &to.1)? {
-                // It would have to become an album. mv(1) then copies, and so makes one.
+                // It would have to become an album. After this errno, mv(1) copies, which creates
+                // one.
                 return Err(Error::plain(libc::EXDEV));
             }
         } else if is_local(to.0)? {

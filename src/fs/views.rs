@@ -1,4 +1,4 @@
-//! `/.gphotos/library`: the items by date, where nothing can be changed.
+//! `/.gphotos/library`: all items by date, read-only.
 
 use super::error::Result;
 use super::filesystem::Fs;
@@ -8,13 +8,13 @@ use super::node::Node;
 use crate::media::{EntryName, Period, View};
 use crate::store::Child;
 
-/// Periods stand in their directory in the reverse order of their numbers: Google lists the latest first.
+/// Cookies of periods descend with their numbers from here: Google lists the latest period first.
 const COOKIE_OF_NONE: i64 = 1 << 27;
 
 impl Fs {
     pub(super) fn find_in_view(&self, view: View, name: &EntryName) -> Result<Lookup> {
         if let View::By(span) = view {
-            // Every date has its directory, whether there is something in it or not.
+            // Every valid date has a directory, even an empty one.
             let period = Period::called(span, name.as_bytes());
             return Ok(period.map_or(Lookup::NotFound, |it| Lookup::Node(Node::View(View::Of(it)))));
         }
@@ -26,7 +26,7 @@ impl Fs {
             return Ok(found);
         }
         let listings = self.library.refresh_view_if_due(view)?;
-        // A listing that has just ended may have brought it.
+        // A listing that has just ended may have added it.
         Ok(match find()? {
             Some(found) => found,
             None if listings.is_empty() => Lookup::NotFound,
@@ -34,8 +34,8 @@ impl Fs {
         })
     }
 
-    /// Up to `limit` of what a view shows behind a cookie.
-    pub(super) fn viewed(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<Listed>> {
+    /// Up to `limit` entries of a view after a cookie.
+    pub(super) fn view_entries(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<Listed>> {
         let View::By(span) = view else {
             let entries = self.store.view_entries(view, cookie, limit)?;
             let node = |child| match child {

@@ -1,4 +1,4 @@
-//! Extended attributes: what Google and the journal know about a file; a description that can be set.
+//! Extended attributes: facts from Google and the journal, and a description that can be set.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,31 +11,32 @@ use crate::store::{Adoption, FileInfo};
 
 const PREFIX: &str = "user.gphotos.";
 
-/// Whatever stands outside it (`security.`, `system.`, ...) this filesystem does not have.
+/// The only supported namespace. There is no `security.`, `system.` or the like.
 const NAMESPACE: &[u8] = b"user.";
 
-/// The local file that an item is taken for: its hash, and when it is written its size and mtime too.
+/// The local file that a user has matched to an item: its hash. A write also gives its size and
+/// mtime.
 const ADOPTED: &str = "adopted";
 
-/// In which directories Google has not shown the file yet, and since when it should be there: not listed, as it says
-/// nothing of the file itself.
+/// The directories in which Google has not listed the file yet, each with the time since when it
+/// should be there. It is hidden from listxattr, as it is no property of the file itself.
 const UNLISTED: &str = "unlisted";
 
-/// Attributes that are not listed and that wait when they are read.
+/// Hidden attributes whose reads wait for something.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
 const LOGIN: &str = "login";
 const VERIFY: &str = "verify";
 const THUMBNAIL: &str = "thumbnail";
 
-/// The kernel takes no larger value of an attribute: `XATTR_SIZE_MAX` in linux/limits.h.
+/// The kernel's limit of a value: `XATTR_SIZE_MAX` in linux/limits.h.
 const VALUE_BYTES_MAX: usize = 65536;
 
-/// How long a new listing, or an open, waits for the kernel to take note of what is new.
+/// How long an operation waits until the kernel's caches are invalidated.
 pub(super) const INVALIDATION_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Fs {
-    /// The names of a thing's attributes, for listxattr(2).
+    /// The names of a node's attributes, for listxattr(2).
     pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
         let Some(file) = self.node(ino)?.file() else { return Ok(Vec::new()) };
         Ok(self
@@ -45,14 +46,15 @@ impl Fs {
             .collect())
     }
 
-    /// The value of one attribute; `None` if reading it means to wait.
+    /// The value of an attribute. `None` if its read must wait.
     pub fn getxattr_now(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
         let absent = || Error::plain(libc::ENODATA);
-        // Absent would be true, too, but then `ls -l` asks of each file again whether it has an access control list.
+        // ENODATA would be true too, but then `ls -l` asks for the access control list of each file
+        // again.
         if !name.starts_with(NAMESPACE) {
             return Err(Error::plain(libc::EOPNOTSUPP));
         }
-        let name = own(name);
+        let name = without_prefix(name);
         let node = self.node(ino)?;
         match (name, node) {
             (Some(SYNCED | LISTED | LOGIN), _) if node.is_in_tree() => return Ok(None),
@@ -76,12 +78,19 @@ impl Fs {
         found.map(|(_, value)| Some(value.into_bytes())).ok_or_else(absent)
     }
 
-    /// Reads an attribute that waits for something, on behalf of the other subcommands: `synced` as fsync(2)
-    /// does, `listed` for a new listing of the directory, of which the kernel knows by then, `login` for what Google says to
-    /// the login that is stored now, `verify` for what Google gives back of an item, `thumbnail` for a small picture of it. The kernel locks a directory for the time of an
-    /// fsync or a setxattr, and nobody could list it meanwhile; for a getxattr it does not.
+    /// Reads an attribute that waits for something. These are the requests of the other
+    /// subcommands:
+    /// * `synced` waits as fsync(2) does.
+    /// * `listed` waits for a new listing of the directory, and until the kernel's caches are
+    ///   invalidated.
+    /// * `login` has Google check the stored login.
+    /// * `verify` describes the bytes that Google returns for an item.
+    /// * `thumbnail` is a small picture of an item.
+    ///
+    /// The kernel locks a directory during an fsync or a setxattr, so nobody could list it
+    /// meanwhile. It does not lock it during a getxattr.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
-        match (own(name), self.node(ino)?) {
+        match (without_prefix(name), self.node(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
             (Some(LOGIN), _) => {
                 let login = self.client.login();
@@ -117,17 +126,17 @@ impl Fs {
         Ok(b"1".to_vec())
     }
 
-    /// Waits until the kernel's caches hold nothing that is no longer so, within reason.
+    /// Waits until the kernel's caches are invalidated, up to a deadline.
     async fn wait_for_invalidations(&self) -> Result<()> {
         if !self.store.wait_invalidated(INVALIDATION_DEADLINE).await? {
             tracing::warn!(
-                "somebody waits in a directory, so the kernel may show for a while what is no longer so"
+                "a program waits in a directory, so the kernel may show outdated names for a while"
             );
         }
         Ok(())
     }
 
-    /// Sets a description at Google, or takes a local file for an item.
+    /// Sets the description at Google, or matches a local file to an item.
     pub async fn setxattr(
         &self,
         ino: Ino,
@@ -135,19 +144,19 @@ impl Fs {
         value: &[u8],
         mode: SetXattrMode,
     ) -> Result<()> {
-        match (own(name), self.node(ino)?) {
+        match (without_prefix(name), self.node(ino)?) {
             (_, node) if node.is_in_views() => Err(Error::plain(libc::EROFS)),
             (Some("description"), Node::File(file)) => self.describe(file, value, mode).await,
             (Some(ADOPTED), Node::File(file)) => self.adopt(file, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
-            // There is nowhere to keep attributes of the user's own.
+            // Attributes of the user's own cannot be stored.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
         }
     }
 
-    /// Removes an attribute: only an adoption can be taken back.
+    /// Removes an attribute. It is the match of a local file: no other one is removable.
     pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
-        let file = match (own(name), self.node(ino)?) {
+        let file = match (without_prefix(name), self.node(ino)?) {
             (_, node) if node.is_in_views() => return Err(Error::plain(libc::EROFS)),
             (Some(ADOPTED), Node::File(file)) => file,
             _ => return Err(Error::plain(libc::EPERM)),
@@ -159,15 +168,15 @@ impl Fs {
         }
     }
 
-    /// Takes a local file for an item that was not sent from here, until a better word comes: see
-    /// docs/SEMANTICS.md. `gphotosfs adopt` writes this.
+    /// Matches a local file to an item that was not uploaded from here; see docs/SEMANTICS.md.
+    /// `gphotosfs adopt` writes this attribute.
     fn adopt(&self, file: FileId, value: &[u8]) -> Result<()> {
         self.check_writable()?;
         let adoption = adoption(value).ok_or_else(|| Error::plain(libc::EINVAL))?;
         let info = self.file(file)?;
         match (info.sha256, self.store.adopt(info.id, &adoption)?) {
             (_, true) => Ok(()),
-            // What was sent from here is known better.
+            // The hash of an uploaded file is known for certain.
             (Some(_), false) if info.upload.is_none() => Err(Error::plain(libc::EEXIST)),
             (_, false) => Err(Error::plain(libc::EBUSY)),
         }
@@ -186,8 +195,8 @@ impl Fs {
             SetXattrMode::Replace if !there => return Err(Error::plain(libc::ENODATA)),
             _ => {}
         }
-        // Only what is at Google has a description; until then it would be lost. The kernel makes EOPNOTSUPP of
-        // EAGAIN, which would say never instead of not yet.
+        // The description belongs to the item; without one it would be lost. The kernel turns
+        // EAGAIN into EOPNOTSUPP, which would mean "never" instead of "not yet".
         let media = info.media.ok_or_else(|| Error::plain(libc::EBUSY))?;
         self.client.describe_item(&media, text).await?;
         Ok(self.store.set_description(info.id, text)?)
@@ -200,23 +209,23 @@ impl Fs {
     }
 }
 
-/// What setxattr(2) demands of the attribute before.
+/// The flags of setxattr(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetXattrMode {
-    /// It may be there or not.
+    /// Create it or replace it.
     Any,
-    /// It is new: `XATTR_CREATE`.
+    /// Fail if it exists: `XATTR_CREATE`.
     Create,
-    /// It is replaced: `XATTR_REPLACE`.
+    /// Fail if it does not exist: `XATTR_REPLACE`.
     Replace,
 }
 
-/// The part of an attribute's name that is ours.
-fn own(name: &[u8]) -> Option<&str> {
+/// An attribute's name without our prefix.
+fn without_prefix(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)
 }
 
-/// `SHA256 SIZE MTIME_NS`, as `gphotosfs adopt` writes it.
+/// Parses `SHA256 SIZE MTIME_NS`.
 fn adoption(value: &[u8]) -> Option<Adoption> {
     let words: Vec<_> = std::str::from_utf8(value).ok()?.split(' ').collect();
     let [sha256, size, mtime_ns] = words[..] else { return None };
@@ -227,12 +236,12 @@ fn adoption(value: &[u8]) -> Option<Adoption> {
     })
 }
 
-/// All that is known, by name, in a fixed order.
+/// All visible attributes, in a fixed order.
 fn attributes(info: &FileInfo, original: bool) -> Vec<(&'static str, String)> {
     let state = match info.upload {
         Some(state) => state.as_str(),
         None if original => "committed",
-        // Google has it as well, but not here: it is read as Google gives it out.
+        // Uploaded or not, only Google has it now, and reads return Google's rendition.
         None => "rendition",
     };
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
