@@ -12,6 +12,9 @@ mod budget;
 mod bytes;
 mod download;
 mod error;
+mod failure;
+mod messages;
+mod refusal;
 mod request;
 mod retry;
 mod service;
@@ -43,7 +46,9 @@ pub use budget::{
 };
 pub use bytes::{FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
 pub use download::Download;
-pub use error::{Advice, Class, Error, ItemStatus, ItemVerdict, Refusal};
+pub use error::Error;
+pub use failure::{Advice, FailureKind, ItemStatus, ItemVerdict};
+pub use refusal::{Class, Refusal};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
     FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,
@@ -233,7 +238,7 @@ impl Client {
     /// Appends 1 to [`BATCH_MAX`] different items to an album, in order; all or none.
     ///
     /// # Errors
-    /// [`Error::is_invalid_item`], [`Error::is_album_full`], [`Error::is_album_missing`] and others.
+    /// [`FailureKind::InvalidItem`], [`FailureKind::AlbumFull`], [`FailureKind::AlbumMissing`] and others.
     pub async fn add_to_album(&self, album: &AlbumId, items: &[MediaId]) -> Result<(), Error> {
         self.change_members("albums.batchAddMediaItems", "batchAddMediaItems", album, items).await
     }
@@ -242,7 +247,7 @@ impl Client {
     /// Not safe to repeat blindly: an item that is out already may fail the whole call (reference §10.3).
     ///
     /// # Errors
-    /// [`Error::is_invalid_item`], [`Error::is_album_missing`] and others.
+    /// [`FailureKind::InvalidItem`], [`FailureKind::AlbumMissing`] and others.
     pub async fn remove_from_album(&self, album: &AlbumId, items: &[MediaId]) -> Result<(), Error> {
         self.change_members("albums.batchRemoveMediaItems", "batchRemoveMediaItems", album, items)
             .await
@@ -415,7 +420,8 @@ impl Client {
     /// the call does no harm.
     ///
     /// # Errors
-    /// What fails the whole call: [`Error::is_invalid_token`], [`Error::is_album_missing`], storage full and others.
+    /// What fails the whole call: [`FailureKind::InvalidToken`], [`FailureKind::AlbumMissing`],
+    /// [`FailureKind::StorageFull`] and others.
     pub async fn create_items(
         &self,
         album: Option<&AlbumId>,

@@ -28,7 +28,7 @@ use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::api::{self, Advice, BaseUrls, Source, SourceError};
+use crate::api::{self, BaseUrls, Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{self, FileInfo, Store};
 
@@ -272,12 +272,7 @@ impl Error {
     /// Whether another item would fare no better: there is no network, no login, or nothing left of the day's or the
     /// minute's requests. When that is over, it is over for all. A failure of the server's may be about one item.
     fn is_of_service(&self) -> bool {
-        self.of_api().is_some_and(|error| {
-            error.is_offline()
-                || matches!(error, api::Error::Login(_))
-                || error.refusal().is_some_and(|refusal| refusal.status == 429)
-                || matches!(error.advice(), Advice::Reauthorise | Advice::WaitForQuota { .. })
-        })
+        self.of_api().is_some_and(|error| error.kind().is_of_service())
     }
 }
 

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::Client;
-use super::error::{Advice, Class, Error};
+use super::error::Error;
+use super::failure::{Advice, FailureKind};
+use super::refusal::Class;
 use super::retry;
 use super::transport::{Answer, header};
 use crate::error_chain::causes;
@@ -177,9 +179,13 @@ impl Client {
                     after
                 }
                 // The bytes were spoilt on the way: what the server has is not worth going on with.
-                Advice::GiveUp if error.is_checksum_mismatch() => return Err(error.into()),
+                Advice::GiveUp if error.kind() == FailureKind::Checksum => return Err(error.into()),
                 // A wrong offset or a lost session: the query tells which.
-                Advice::GiveUp if error.refusal().is_some_and(|it| it.status != 413) => None,
+                Advice::GiveUp
+                    if error.refusal().is_some() && error.kind() != FailureKind::TooLarge =>
+                {
+                    None
+                }
                 _ => return Err(error.into()),
             };
             tracing::debug!(%error, offset, "the upload broke off");

@@ -12,7 +12,8 @@ use url::Url;
 
 use super::Client;
 use super::budget::Kind;
-use super::error::{Class, Error};
+use super::error::Error;
+use super::refusal::Class;
 use super::transport::{classify, header, whole_body};
 use crate::media::MediaKind;
 

@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use super::error::{Advice, Error};
+use super::error::Error;
+use super::failure::{Advice, FailureKind};
 
 /// No single wait of ours is longer.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -44,9 +45,8 @@ pub(super) fn wait(
     jitter: f64,
 ) -> Option<Duration> {
     let Advice::Retry { after } = error.advice() else { return None };
-    let hopeless = error.is_offline()
-        || matches!(error, Error::Garbled { .. })
-        || error.refusal().is_some_and(|it| it.status == 500);
+    let hopeless =
+        matches!(error.kind(), FailureKind::Offline | FailureKind::Garbled | FailureKind::Internal);
     if hopeless && attempts >= HOPELESS_ATTEMPTS_MAX {
         return None;
     }
@@ -93,7 +93,7 @@ pub(super) fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Dur
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::{Class, Refusal};
+    use super::super::refusal::{Class, Refusal};
     use super::*;
 
     const PATIENCE: Patience = Patience {

@@ -20,7 +20,9 @@ use url::Url;
 use super::Config;
 use super::auth::Login;
 use super::budget::{Budget, Kind};
-use super::error::{Class, Error, Refusal};
+use super::error::Error;
+use super::failure::FailureKind;
+use super::refusal::{Class, Refusal};
 use super::retry::{self, Patience};
 use super::service::is_loopback;
 
@@ -227,7 +229,9 @@ impl Transport {
                 }
                 // A login in another terminal may have granted what this call needs.
                 Err(error)
-                    if error.is_scope_missing() && !renewed && self.login.replaced().await => {}
+                    if error.kind() == FailureKind::ScopeMissing
+                        && !renewed
+                        && self.login.replaced().await => {}
                 answer => return answer,
             }
             renewed = true;

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::ItemStatus;
+use super::failure::ItemStatus;
 use crate::media;
 use crate::media::{AlbumId, MediaId, PageToken, UploadToken, VideoStatus};
 

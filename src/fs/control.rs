@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, Result};
 use super::filesystem::Fs;
 use crate::api::{
-    self, API_REQUESTS_PER_DAY, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget, Scope, next_reset,
+    self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget,
+    Scope, next_reset,
 };
 use crate::store::Backlog;
 use crate::upload;
@@ -410,13 +411,10 @@ fn short_names(scopes: &[Scope]) -> Vec<String> {
 }
 
 fn state_of(error: &LoginError) -> &'static str {
-    match error {
-        LoginError::NotLoggedIn
-        | LoginError::NoClient
-        | LoginError::Foreign(_)
-        | LoginError::File { .. } => "missing",
-        LoginError::Ended(_) | LoginError::Refused { .. } => "dead",
-        LoginError::Offline(_) | LoginError::Unavailable(_) => "offline",
+    match error.kind() {
+        FailureKind::Offline | FailureKind::LoginBusy => "offline",
+        FailureKind::LoginRefused => "dead",
+        _ => "missing",
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use crate::api::FailureKind;
 use crate::error_chain::chain;
 use crate::{api, content, library, store, upload};
 
@@ -109,23 +110,34 @@ impl From<io::Error> for Error {
 }
 
 fn api_errno(error: &api::Error) -> i32 {
-    if error.is_offline() {
-        return libc::EHOSTUNREACH;
-    }
-    // As far as anybody can tell, the rest of the answer did not come in time.
-    if error.is_timeout() || error.is_broken() {
-        return libc::ETIMEDOUT;
-    }
-    if error.is_not_found() {
-        return libc::ENOENT;
-    }
-    match error.advice() {
-        api::Advice::Reauthorise => libc::EACCES,
-        api::Advice::WaitForQuota { .. } => libc::EDQUOT,
-        api::Advice::StorageFull => libc::ENOSPC,
-        api::Advice::PauseWrites { .. } => libc::ETIMEDOUT,
-        _ if error.is_throttled() => libc::ETIMEDOUT,
-        api::Advice::Retry { .. } | api::Advice::GiveUp => libc::EIO,
+    failure_errno(error.kind())
+}
+
+/// The table from kinds of failure to errno values.
+fn failure_errno(kind: FailureKind) -> i32 {
+    use FailureKind as K;
+    match kind {
+        K::Offline => libc::EHOSTUNREACH,
+        // A broken connection: as far as a caller can tell, the rest of the answer did not come in time.
+        K::TimedOut | K::Broken | K::Throttled | K::WritesThrottled => libc::ETIMEDOUT,
+        K::DailyQuota => libc::EDQUOT,
+        K::LoginMissing | K::LoginRefused | K::ScopeMissing | K::ApiDisabled => libc::EACCES,
+        K::StorageFull => libc::ENOSPC,
+        K::NotFound | K::AlbumMissing => libc::ENOENT,
+        K::Garbled
+        | K::Internal
+        | K::Busy
+        | K::Aborted
+        | K::LoginBusy
+        | K::AlbumReadOnly
+        | K::AlbumFull
+        | K::InvalidItem
+        | K::InvalidToken
+        | K::StaleUrl
+        | K::Checksum
+        | K::TooLarge
+        | K::Unreadable
+        | K::Request => libc::EIO,
     }
 }
 
@@ -266,10 +278,12 @@ impl From<upload::DrainError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     use super::*;
-    use crate::api::{Class, Error as Api, LoginError, QuotaKind, Refusal};
+    use crate::api::{Advice, Class, Error as Api, LoginError, QuotaKind, Refusal};
 
     fn refused(status: u16, message: &str) -> Api {
         Api::Refused(Box::new(Refusal {
@@ -308,6 +322,51 @@ mod tests {
         ] {
             let said = error.to_string();
             assert_eq!(Error::from(error).errno(), Errno(errno), "{said}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_advice_errno_and_blocked_reason() {
+        use FailureKind as K;
+        use upload::BlockedReason as Blocked;
+        let until = Timestamp::UNIX_EPOCH;
+        let again = Advice::Retry { after: None };
+        let quota = Advice::WaitForQuota { until };
+        let pause = Advice::PauseWrites { at_least: Duration::from_secs(30) };
+        let (login, never) = (Advice::Reauthorise, Advice::GiveUp);
+        let table = [
+            (K::Offline, again, libc::EHOSTUNREACH, Some(Blocked::Offline)),
+            (K::TimedOut, again, libc::ETIMEDOUT, Some(Blocked::Offline)),
+            (K::Broken, again, libc::ETIMEDOUT, Some(Blocked::ServerError)),
+            (K::Garbled, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::Internal, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::Busy, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::Aborted, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::LoginBusy, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::Throttled, again, libc::ETIMEDOUT, Some(Blocked::ServerError)),
+            (K::WritesThrottled, pause, libc::ETIMEDOUT, Some(Blocked::Throttled)),
+            (K::DailyQuota, quota, libc::EDQUOT, Some(Blocked::Quota)),
+            (K::LoginMissing, login, libc::EACCES, Some(Blocked::Login)),
+            (K::LoginRefused, login, libc::EACCES, Some(Blocked::Login)),
+            (K::ScopeMissing, login, libc::EACCES, Some(Blocked::Login)),
+            (K::ApiDisabled, login, libc::EACCES, Some(Blocked::Login)),
+            (K::StorageFull, Advice::StorageFull, libc::ENOSPC, Some(Blocked::StorageFull)),
+            (K::NotFound, never, libc::ENOENT, None),
+            (K::AlbumMissing, never, libc::ENOENT, None),
+            (K::AlbumReadOnly, never, libc::EIO, None),
+            (K::AlbumFull, never, libc::EIO, None),
+            (K::InvalidItem, never, libc::EIO, None),
+            (K::InvalidToken, never, libc::EIO, None),
+            (K::StaleUrl, never, libc::EIO, None),
+            (K::Checksum, never, libc::EIO, None),
+            (K::TooLarge, never, libc::EIO, None),
+            (K::Unreadable, never, libc::EIO, None),
+            (K::Request, never, libc::EIO, None),
+        ];
+        for (kind, advice, errno, blocked) in table {
+            assert_eq!(kind.advice(None, until), advice, "{kind:?}");
+            assert_eq!(failure_errno(kind), errno, "{kind:?}");
+            assert_eq!(Blocked::of(kind), blocked, "{kind:?}");
         }
     }
 }

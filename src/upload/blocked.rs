@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::api::{Advice, Error, Scope};
+use crate::api::{Advice, Error, FailureKind, Scope};
 use crate::store::PendingChanges;
 
 /// The worker waits this much longer before it tries a full account or a missing login again: neither
@@ -29,6 +29,37 @@ pub enum BlockedReason {
 }
 
 impl BlockedReason {
+    /// The table from kinds of failure to what holds up the queue. `None` if the failure is about one file or
+    /// one call.
+    pub fn of(kind: FailureKind) -> Option<Self> {
+        use FailureKind as K;
+        Some(match kind {
+            K::Offline | K::TimedOut => Self::Offline,
+            K::Broken
+            | K::Garbled
+            | K::Internal
+            | K::Busy
+            | K::Aborted
+            | K::LoginBusy
+            | K::Throttled => Self::ServerError,
+            K::WritesThrottled => Self::Throttled,
+            K::DailyQuota => Self::Quota,
+            K::LoginMissing | K::LoginRefused | K::ScopeMissing | K::ApiDisabled => Self::Login,
+            K::StorageFull => Self::StorageFull,
+            K::NotFound
+            | K::AlbumMissing
+            | K::AlbumReadOnly
+            | K::AlbumFull
+            | K::InvalidItem
+            | K::InvalidToken
+            | K::StaleUrl
+            | K::Checksum
+            | K::TooLarge
+            | K::Unreadable
+            | K::Request => return None,
+        })
+    }
+
     /// The word for the status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,28 +104,21 @@ impl Blocked {
         now: SystemTime,
         jitter: f64,
     ) -> Option<Self> {
+        let reason = BlockedReason::of(error.kind())?;
         // A request that fails before the next attempt was in flight when the outage began.
         let attempts = before
             .map_or(1, |before| before.attempts.saturating_add(u32::from(before.until <= now)));
         let wait = backoff.wait(attempts, jitter);
-        let (reason, until) = match error.advice() {
-            Advice::Retry { .. } if error.is_offline() || error.is_timeout() => {
-                (BlockedReason::Offline, now + wait)
-            }
-            Advice::Retry { after } => {
-                (BlockedReason::ServerError, now + wait.max(after.unwrap_or_default()))
-            }
+        let until = match error.advice() {
+            Advice::Retry { after } => now + wait.max(after.unwrap_or_default()),
             // The client knows best: it has counted how often this came before.
-            Advice::PauseWrites { .. } => (BlockedReason::Throttled, now + pause.unwrap_or(wait)),
+            Advice::PauseWrites { .. } => now + pause.unwrap_or(wait),
             Advice::WaitForQuota { until } => {
                 let millis = u64::try_from(until.as_millisecond()).unwrap_or(0);
-                (BlockedReason::Quota, SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+                SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
             }
-            Advice::Reauthorise => {
-                (BlockedReason::Login, now + backoff.for_a_person().wait(attempts, jitter))
-            }
-            Advice::StorageFull => {
-                (BlockedReason::StorageFull, now + backoff.for_a_person().wait(attempts, jitter))
+            Advice::Reauthorise | Advice::StorageFull => {
+                now + backoff.for_a_person().wait(attempts, jitter)
             }
             Advice::GiveUp => return None,
         };

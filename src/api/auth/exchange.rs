@@ -21,7 +21,8 @@ use url::Url;
 use super::LoginError;
 use super::client_file::ClientSecret;
 use super::grant::{Grant, Scope};
-use crate::api::error::{Error, quote};
+use crate::api::error::Error;
+use crate::api::refusal::quote;
 use crate::api::transport::{classify, clock_skew, whole_body};
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);

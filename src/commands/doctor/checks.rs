@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::facts::{Disk, Facts, Kind, Life};
 use super::{Report, some};
 use crate::api::{
-    API_REQUESTS_PER_DAY, ClientSecret, Error, Foreign, Grant, LoginError, MEDIA_REQUESTS_PER_DAY,
-    Scope, next_reset,
+    API_REQUESTS_PER_DAY, ClientSecret, Error, FailureKind, Foreign, Grant, LoginError,
+    MEDIA_REQUESTS_PER_DAY, Scope, next_reset,
 };
 use crate::app::engine::OTHER_VERSION;
 use crate::app::mounts::permits_allow_other;
@@ -246,18 +246,27 @@ fn api(facts: &Facts, report: &mut Report) {
     match answer {
         Ok(()) => report.ok(NAME, format!("{url} answers")),
         // It has let us in; the scopes are told one by one.
-        Err(error) if error.is_scope_missing() => report.ok(NAME, format!("{url} answers")),
+        Err(error) if error.kind() == FailureKind::ScopeMissing => {
+            report.ok(NAME, format!("{url} answers"))
+        }
         Err(Error::QuotaExhausted { .. }) => report.ok(NAME, format!("{url} is not asked today")),
-        Err(error) if error.is_service_disabled() => report.fail(
+        Err(error) if error.kind() == FailureKind::ApiDisabled => report.fail(
             NAME,
             "the Photos Library API is not enabled in the Google Cloud project",
             format!("enable it at {}, and wait a few minutes", enable_at(facts)),
         ),
-        Err(error) if error.is_offline() || error.is_timeout() || error.is_broken() => report.fail(
-            NAME,
-            format!("{url} cannot be reached: {}", words(error)),
-            "check the network and the proxy; uploads go on by themselves when it is back",
-        ),
+        Err(error)
+            if matches!(
+                error.kind(),
+                FailureKind::Offline | FailureKind::TimedOut | FailureKind::Broken
+            ) =>
+        {
+            report.fail(
+                NAME,
+                format!("{url} cannot be reached: {}", words(error)),
+                "check the network and the proxy; uploads go on by themselves when it is back",
+            )
+        }
         Err(error) if error.refusal().is_some_and(|it| it.status >= 500) => report.warn(
             NAME,
             format!("Google has trouble of its own: {error}"),

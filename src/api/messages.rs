@@ -1,0 +1,87 @@
+//! Google's English error texts: the only file that reads them.
+//!
+//! The service tells many refusals apart by nothing but a sentence (reference §10.2).
+
+/// What one of Google's texts is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// A daily allowance, as opposed to one for a minute.
+    DailyQuota,
+    /// The account's storage is full.
+    StorageFull,
+    /// The login lacks a scope.
+    ScopeMissing,
+    /// The API is not enabled in the client's Google Cloud project.
+    ApiDisabled,
+    /// The album does not exist.
+    AlbumMissing,
+    /// The album is not one that this program may change.
+    AlbumReadOnly,
+    /// The album has no room. The literal text is unknown (reference §6.5).
+    AlbumFull,
+    /// An id names no item of ours.
+    InvalidItem,
+    /// An upload token is unknown or too old.
+    InvalidToken,
+    /// The bytes arrived changed.
+    Checksum,
+}
+
+impl Text {
+    /// Whether this message says so.
+    pub(super) fn is_in(self, message: &str) -> bool {
+        let message = message.to_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|it| message.contains(it));
+        match self {
+            Self::DailyQuota => says(&["per day", "perday"]),
+            Self::StorageFull => says(&["remaining storage"]),
+            Self::ScopeMissing => says(&["insufficient authentication scopes"]),
+            Self::ApiDisabled => says(&["has not been used in project"]),
+            Self::AlbumMissing => says(&["does not match any albums", "invalid album id"]),
+            Self::AlbumReadOnly => says(&["no permission to add media items"]),
+            Self::AlbumFull => {
+                says(&["album"])
+                    && says(&[
+                        "20000",
+                        "20,000",
+                        "limit",
+                        "maximum",
+                        "more than",
+                        "too many",
+                        "is full",
+                    ])
+            }
+            Self::InvalidItem => says(&["invalid media item id"]),
+            Self::InvalidToken => says(&["valid upload token"]),
+            Self::Checksum => says(&["checksum"]),
+        }
+    }
+}
+
+/// Whether the message of a per-item refusal gives no reason: Google says the same of odd duplicates and
+/// of broken files (reference §7.6).
+pub(super) fn gives_no_reason(message: &str) -> bool {
+    message.starts_with("Failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_recognised_in_any_case() {
+        let minute = "Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute per user'";
+        for (text, message, expected) in [
+            (Text::DailyQuota, "limit 'All requests per day' of service", true),
+            (Text::DailyQuota, minute, false),
+            (Text::AlbumMissing, "Invalid album ID.", true),
+            (Text::AlbumMissing, "The provided ID does not match any albums.", true),
+            (Text::AlbumFull, "The album has too many items", true),
+            (Text::AlbumFull, minute, false),
+            (Text::InvalidItem, "Request contains an invalid media item id.", true),
+            (Text::InvalidToken, "Request must contain a valid upload token.", true),
+        ] {
+            assert_eq!(text.is_in(message), expected, "{text:?} {message}");
+        }
+    }
+}
