@@ -7,6 +7,7 @@
 //! caller how to go on. Cancelling a call that changes something does not stop it once it was sent.
 
 mod auth;
+mod backoff;
 mod base_urls;
 mod budget;
 mod bytes;
@@ -18,6 +19,7 @@ mod refusal;
 mod request;
 mod retry;
 mod service;
+mod throttle;
 mod transport;
 mod wire;
 
@@ -39,6 +41,7 @@ pub use auth::{
     AccessToken, Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, Login,
     LoginError, OAuth, Scope,
 };
+pub use backoff::Backoff;
 pub use base_urls::{BaseUrls, Source, SourceError};
 pub use budget::{
     API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY, Saved as SavedBudget,
@@ -54,6 +57,7 @@ pub use request::{
     FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,
 };
 pub use service::{Foreign, Service};
+pub use throttle::Throttle;
 
 /// Largest page of albums.list (reference §6.1).
 const ALBUMS_PER_PAGE: usize = 50;
@@ -171,7 +175,7 @@ impl Client {
 
     /// How long library-changing calls are still held back after a short-term 429.
     pub fn write_pause_left(&self) -> Option<Duration> {
-        self.transport.pause_left()
+        self.transport.throttle.left()
     }
 
     /// One page of the albums that this client created, in no promised order.
@@ -481,7 +485,7 @@ impl Client {
         let begun = Instant::now();
         loop {
             let answer = self.change(call.clone()).await;
-            let wait = self.transport.pause_left().unwrap_or_default();
+            let wait = self.transport.throttle.left().unwrap_or_default();
             let in_time = begun.elapsed() + wait <= self.transport.config.deadlines.throttled;
             match answer {
                 Err(error) if error.is_throttled() && in_time => {}

@@ -28,7 +28,7 @@ use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::api::{self, BaseUrls, Source, SourceError};
+use crate::api::{self, BaseUrls, Source, SourceError, Throttle};
 use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{self, FileInfo, Store};
 
@@ -36,7 +36,6 @@ use cache::Cache;
 use fetch::Fetch;
 pub use fetch::Reading;
 use key::Key;
-use limit::Limit;
 pub use stream::Waits;
 use vain::{Pauses, Vain};
 pub use verify::{Fingerprint, Returned, Seen};
@@ -120,7 +119,7 @@ pub struct Content {
     cache: Arc<Cache>,
     sizes: Arc<sizes::Sizes>,
     vain: Arc<Vain>,
-    limit: Arc<Limit>,
+    throttle: Arc<Throttle>,
     waits: Waits,
     stream_turns: Arc<Semaphore>,
 }
@@ -145,7 +144,7 @@ impl Content {
             runtime,
             sizes: Arc::default(),
             vain: Arc::new(Vain::new(PAUSES, Error::is_of_service)),
-            limit: Arc::new(Limit::new(config.waits.limited)),
+            throttle: Arc::new(Throttle::of_downloads(config.waits.limited)),
             waits: config.waits,
             stream_turns: Arc::new(Semaphore::new(stream::STREAMS_IN_ALL_MAX)),
         })

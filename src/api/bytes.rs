@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::Client;
+use super::backoff::Backoff;
 use super::error::Error;
 use super::failure::{Advice, FailureKind};
 use super::refusal::Class;
-use super::retry;
 use super::transport::{Answer, header};
 use crate::error_chain::causes;
 use crate::media::UploadToken;
@@ -189,12 +189,12 @@ impl Client {
                 _ => return Err(error.into()),
             };
             tracing::debug!(%error, offset, "the upload broke off");
-            let wait = retry::backoff(
-                self.transport.config.retry_base,
-                fruitless + 1,
-                self.transport.config.deadlines.retries,
-            );
-            tokio::time::sleep(after.unwrap_or_default() + wait.mul_f64(rand::random())).await;
+            let backoff = Backoff {
+                base: self.transport.config.retry_base,
+                max: self.transport.config.deadlines.retries,
+            };
+            let wait = backoff.limit(fruitless + 1).mul_f64(rand::random());
+            tokio::time::sleep(after.unwrap_or_default() + wait).await;
             let confirmed = self.confirmed(session).await?;
             fruitless = if confirmed > offset { 0 } else { fruitless + 1 };
             if fruitless >= FRUITLESS_BREAKS_MAX {
@@ -256,7 +256,7 @@ impl Client {
             let request = self.upload_request(url).timeout(self.transport.config.deadlines.read);
             more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))
         });
-        answer.await.inspect_err(|error| self.transport.note_throttling(error))
+        answer.await.inspect_err(|error| self.transport.throttle.failed(error))
     }
 
     /// Sends the payload from `offset` on. Gives up when nothing moves for too long.
@@ -285,7 +285,7 @@ impl Client {
             answer = sending => answer,
             () = stalled => Err(Error::TimedOut { call: UPLOAD }),
         };
-        answer.map_err(payload_error).inspect_err(|error| self.transport.note_throttling(error))
+        answer.map_err(payload_error).inspect_err(|error| self.transport.throttle.failed(error))
     }
 
     fn upload_request(&self, url: &Url) -> RequestBuilder {

@@ -8,13 +8,12 @@
 
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::error::Error;
 use super::failure::{Advice, FailureKind};
 
 /// No single wait of ours is longer.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// No pause of the writers is longer, unless the service asks for it.
-const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// A `Retry-After` above this is taken for this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// A network that is away rarely returns within a filesystem call, and a 500 can be permanent
@@ -55,27 +54,9 @@ pub(super) fn wait(
     } else {
         (after.unwrap_or_default(), patience.give_up_after)
     };
-    let wait = least + backoff(patience.base, attempts, BACKOFF_MAX).mul_f64(jitter);
+    let wait =
+        least + Backoff { base: patience.base, max: BACKOFF_MAX }.limit(attempts).mul_f64(jitter);
     (elapsed + wait <= give_up_after).then_some(wait)
-}
-
-/// The upper limit of the wait after `attempts` failures.
-pub(super) fn backoff(base: Duration, attempts: u32, max: Duration) -> Duration {
-    base.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(max)
-}
-
-/// How long no writer may send after the `nth` short-term 429 in a row (reference §10.2).
-pub(super) fn pause(
-    base: Duration,
-    nth: u32,
-    retry_after: Option<Duration>,
-    jitter: f64,
-) -> Duration {
-    let own = backoff(base, nth, PAUSE_MAX.max(base));
-    match retry_after {
-        Some(asked) => asked,
-        None => own + own.mul_f64(jitter / 4.0),
-    }
 }
 
 /// Reads a `Retry-After` header: seconds, or a date.
@@ -156,15 +137,6 @@ mod tests {
         }
         assert!(wait(&refused(500, None), 2, Duration::ZERO, PATIENCE, 0.0).is_some());
         assert_eq!(wait(&refused(500, None), 3, Duration::ZERO, PATIENCE, 0.0), None);
-    }
-
-    #[test]
-    fn pauses_grow_unless_the_service_says_how_long() {
-        let base = Duration::from_secs(30);
-        assert_eq!(pause(base, 1, None, 0.0), base);
-        assert_eq!(pause(base, 3, None, 0.0), base * 4);
-        assert_eq!(pause(base, 30, None, 0.0), PAUSE_MAX);
-        assert_eq!(pause(base, 30, Some(Duration::from_secs(5)), 0.5), Duration::from_secs(5));
     }
 
     #[test]

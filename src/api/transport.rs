@@ -25,6 +25,7 @@ use super::failure::FailureKind;
 use super::refusal::{Class, Refusal};
 use super::retry::{self, Patience};
 use super::service::is_loopback;
+use super::throttle::Throttle;
 
 /// The largest JSON answer we take: a page of 100 items is some 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -64,17 +65,10 @@ pub(super) struct Transport {
     pub(super) login: Arc<Login>,
     /// Held while a library-changing call waits out a pause and is under way.
     writer: Arc<tokio::sync::Mutex<()>>,
-    throttle: Mutex<Throttle>,
+    /// Holds back library-changing calls after a short-term 429.
+    pub(super) throttle: Throttle,
     /// The service's time minus ours, as the last answer told.
     skew: Mutex<Option<SignedDuration>>,
-}
-
-/// The writers' pause after a short-term 429.
-#[derive(Default)]
-struct Throttle {
-    /// How many such answers came in a row.
-    in_a_row: u32,
-    until: Option<Instant>,
 }
 
 impl Transport {
@@ -92,7 +86,8 @@ impl Transport {
             tracing::warn!(url = %api, "the API URL is not https: the login travels unprotected");
         }
         let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
-        let (writer, throttle, skew) = (Arc::default(), Mutex::default(), Mutex::default());
+        let throttle = Throttle::of_changes(config.write_pause);
+        let (writer, skew) = (Arc::default(), Mutex::default());
         Ok(Self { http, config, budget, login, writer, throttle, skew })
     }
 
@@ -136,13 +131,13 @@ impl Transport {
     pub(super) async fn write(self: &Arc<Self>, call: Call) -> Result<Answer, Error> {
         let name = call.name;
         let turn = self.writer.clone().lock_owned().await;
-        self.pause_over().await;
+        self.throttle.over_by(None).await;
         let this = self.clone();
         let sending = tokio::spawn(async move {
             let answer = this.once(&call, this.config.deadlines.write).await;
             match &answer {
-                Ok(_) => this.throttle.lock().in_a_row = 0,
-                Err(error) => this.note_throttling(error),
+                Ok(_) => this.throttle.succeeded(),
+                Err(error) => this.throttle.failed(error),
             }
             drop(turn);
             answer
@@ -154,33 +149,6 @@ impl Transport {
     /// How far this machine's clock is behind the service's, as far as an answer has told.
     pub(super) fn clock_skew(&self) -> Option<SignedDuration> {
         *self.skew.lock()
-    }
-
-    /// How long library-changing calls are still held back after a short-term 429.
-    pub(super) fn pause_left(&self) -> Option<Duration> {
-        let left = self.throttle.lock().until?.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
-    }
-
-    async fn pause_over(&self) {
-        while let Some(left) = self.pause_left() {
-            tokio::time::sleep(left).await;
-        }
-    }
-
-    /// Begins a pause of the writers if the error is a short-term 429.
-    pub(super) fn note_throttling(&self, error: &Error) {
-        let Some(refusal) = error.refusal().filter(|it| it.status == 429) else { return };
-        let mut throttle = self.throttle.lock();
-        throttle.in_a_row += 1;
-        let pause = retry::pause(
-            self.config.write_pause,
-            throttle.in_a_row,
-            refusal.retry_after,
-            rand::random(),
-        );
-        tracing::info!(?pause, "Google limits changes for now: {}", refusal.message);
-        throttle.until = throttle.until.max(Some(Instant::now() + pause));
     }
 
     async fn once(&self, call: &Call, deadline: Duration) -> Result<Answer, Error> {

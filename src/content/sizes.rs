@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::ahead::Walks;
 use super::vain::{Pauses, Vain};
-use super::{Content, Error};
+use super::{Content, Error, limit};
 use crate::api::{Advice, SourceError};
 use crate::media::{FileId, MediaId};
 use crate::store::{self, FileInfo, ListingScope};
@@ -131,7 +131,7 @@ impl Content {
     ) -> Result<Option<u64>, Error> {
         let source = self.source(file, media).await?;
         let ask = || self.client.download_size(&source.base_url, source.kind);
-        self.limit.keep(deadline.into(), ask).await
+        limit::keep(&self.throttle, deadline.into(), ask).await
     }
 
     /// A file whose size is not known is looked up in a directory. If that is likely to go on, the sizes of those behind

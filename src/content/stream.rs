@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::cache::is_full;
 use super::fetch::Fetch;
 use super::plan::{Flow, Number, WHOLE_MAX};
-use super::{Content, Error};
+use super::{Content, Error, limit};
 use crate::api::Download;
 use crate::store;
 
@@ -139,7 +139,7 @@ impl Content {
             }
             match outcome {
                 Ok(()) => return Ok(()),
-                Err(Error::Download(error)) if error.is_throttled() => self.limit.reached(&error),
+                Err(Error::Download(error)) if error.is_throttled() => self.throttle.failed(&error),
                 Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
                     self.urls.forget(&fetch.media);
                     renewed = true;
@@ -162,10 +162,10 @@ impl Content {
     /// Waits until a request may be made: streams that wait for Google leave their turns to others.
     async fn turn(&self, limit_passes: Instant) -> Result<SemaphorePermit<'_>, Error> {
         loop {
-            self.limit.over(limit_passes).await?;
+            limit::over(&self.throttle, limit_passes).await?;
             let turn = timeout(self.waits.patience, self.stream_turns.acquire()).await;
             let turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
-            if self.limit.until().is_none() {
+            if self.throttle.until().is_none() {
                 return Ok(turn);
             }
         }
@@ -182,7 +182,7 @@ impl Content {
         let patience = progress.heard + self.waits.patience;
         let connected = timeout_at(patience, self.connect(fetch, from)).await;
         let download = connected.map_err(|_| Error::Stalled)??;
-        self.limit.kept();
+        self.throttle.succeeded();
         if let Some(total) = fetch.answered(number, &download)? {
             self.learn_total(fetch, total).await?;
         }

@@ -1,6 +1,6 @@
 //! Small pictures of items, made by Google: for file managers, which would otherwise read the originals.
 
-use super::{Content, Error};
+use super::{Content, Error, limit};
 use crate::media::MediaId;
 use crate::store::FileInfo;
 
@@ -27,6 +27,6 @@ impl Content {
     async fn picture_of(&self, info: &FileInfo, media: &MediaId) -> Result<Vec<u8>, Error> {
         let source = self.source(info.id, media).await?;
         let ask = || self.client.thumbnail(&source.base_url, PIXELS);
-        Ok(self.limit.keep(self.waits.limit_passes(), ask).await?.to_vec())
+        Ok(limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?.to_vec())
     }
 }

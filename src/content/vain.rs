@@ -8,6 +8,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::Error;
+use crate::api::Backoff;
 use crate::media::FileId;
 
 /// How many items are remembered.
@@ -81,8 +82,8 @@ impl Vain {
             return;
         }
         let in_a_row = failures.items.peek(&file).map_or(0, |failure| failure.in_a_row) + 1;
-        let pause = self.pauses.item.saturating_mul(1 << (in_a_row - 1).min(20));
-        let until = Instant::now() + pause.min(self.pauses.item_max);
+        let backoff = Backoff { base: self.pauses.item, max: self.pauses.item_max };
+        let until = Instant::now() + backoff.limit(in_a_row);
         failures.items.put(file, Failure { error: error.clone(), until, in_a_row });
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::key::Key;
-use super::{Content, Error};
+use super::{Content, Error, limit};
 use crate::api::{Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, MediaKind};
 use crate::store::{self, FileInfo};
@@ -136,7 +136,7 @@ impl Content {
             MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
             MediaKind::Video => {
                 let ask = || self.client.download_size(&source.base_url, source.kind);
-                let size = self.limit.keep(self.waits.limit_passes(), ask).await?;
+                let size = limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?;
                 size.map(Returned::Video).ok_or(Error::NoSize)
             }
         }
@@ -144,7 +144,7 @@ impl Content {
 
     async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
         let ask = || self.client.download(&source.base_url, source.kind, 0);
-        let mut download = self.limit.keep(self.waits.limit_passes(), ask).await?;
+        let mut download = limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?;
         // Deleted when it is dropped.
         let into = Arc::new(self.cache.begin(file)?);
         let mut size = 0;

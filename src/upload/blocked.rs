@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+pub(super) use crate::api::Backoff;
 use crate::api::{Advice, Error, FailureKind, Scope};
 use crate::store::PendingChanges;
 
@@ -118,7 +119,7 @@ impl Blocked {
                 SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
             }
             Advice::Reauthorise | Advice::StorageFull => {
-                now + backoff.for_a_person().wait(attempts, jitter)
+                now + for_a_person(backoff).wait(attempts, jitter)
             }
             Advice::GiveUp => return None,
         };
@@ -153,24 +154,9 @@ impl Blocked {
     }
 }
 
-/// Growing waits with full jitter, as Google advises (reference §10.3).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Backoff {
-    pub(super) base: Duration,
-    pub(super) max: Duration,
-}
-
-impl Backoff {
-    /// The wait after the `attempts`-th failure in a row, counted from 1. Never so short as to be a busy loop.
-    pub(super) fn wait(self, attempts: u32, jitter: f64) -> Duration {
-        let doubled = self.base.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-        let ceiling = doubled.min(self.max);
-        ceiling.mul_f64(jitter.clamp(0.0, 1.0)).max(ceiling / 10)
-    }
-
-    fn for_a_person(self) -> Self {
-        Self { base: self.base.saturating_mul(PERSON_FACTOR).min(self.max), max: self.max }
-    }
+/// Longer waits, for failures that are not over in seconds.
+fn for_a_person(backoff: Backoff) -> Backoff {
+    Backoff { base: backoff.base.saturating_mul(PERSON_FACTOR).min(backoff.max), ..backoff }
 }
 
 #[cfg(test)]
@@ -191,15 +177,5 @@ mod tests {
         assert_eq!(first.until, now + Duration::from_secs(1));
         let second = met(Some(&first), first.until);
         assert_eq!(second.until, first.until + Duration::from_secs(2));
-    }
-
-    #[test]
-    fn waits_grow_to_a_limit_and_are_never_nothing() {
-        let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
-        assert_eq!(backoff.wait(1, 1.0), Duration::from_secs(1));
-        assert_eq!(backoff.wait(4, 1.0), Duration::from_secs(8));
-        assert_eq!(backoff.wait(4, 0.5), Duration::from_secs(4));
-        assert_eq!(backoff.wait(u32::MAX, 1.0), Duration::from_secs(60));
-        assert_eq!(backoff.wait(1, 0.0), Duration::from_millis(100));
     }
 }

@@ -1,0 +1,176 @@
+//! A pause that all calls of a kind keep after a short-term 429 (reference §10.2). A call during the pause
+//! would be refused as well, and prolong it.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+use super::backoff::Backoff;
+use super::error::Error;
+
+/// The least pause of downloads, whatever Google says.
+const DOWNLOADS_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// No pause is longer, unless the service asks for it.
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+
+/// The pause of one kind of call.
+#[derive(Debug)]
+pub struct Throttle {
+    calls: Calls,
+    /// The first pause, unless Google says how long.
+    first: Duration,
+    // Held for a look or a change.
+    pause: Mutex<Pause>,
+}
+
+/// The calls that pause together.
+#[derive(Clone, Copy, Debug)]
+enum Calls {
+    /// Those that change the library.
+    Changes,
+    Downloads,
+}
+
+#[derive(Debug, Default)]
+struct Pause {
+    until: Option<Instant>,
+    in_a_row: u32,
+}
+
+impl Throttle {
+    /// For calls that change the library.
+    pub(super) fn of_changes(first: Duration) -> Self {
+        Self { calls: Calls::Changes, first, pause: Mutex::default() }
+    }
+
+    /// For downloads.
+    pub fn of_downloads(first: Duration) -> Self {
+        Self { calls: Calls::Downloads, first, pause: Mutex::default() }
+    }
+
+    /// A call failed. Begins a pause if there were too many.
+    pub fn failed(&self, error: &Error) {
+        if !error.is_throttled() {
+            return;
+        }
+        let asked = error.refusal().and_then(|refusal| refusal.retry_after);
+        let now = Instant::now();
+        let mut pause = self.pause.lock();
+        if pause.until.is_some_and(|until| now < until) {
+            // The call was under way when the pause began.
+            pause.until = pause.until.max(asked.map(|asked| now + asked));
+            return;
+        }
+        pause.in_a_row += 1;
+        let length = self.calls.pause(self.first, pause.in_a_row, asked, rand::random());
+        pause.until = Some(now + length);
+        tracing::info!(pause = ?length, %error, "Google limits {} for now: all of them wait", self.calls.name());
+    }
+
+    /// A call succeeded, so the next pause begins small again.
+    pub fn succeeded(&self) {
+        let mut pause = self.pause.lock();
+        // Otherwise the call was under way when the pause began.
+        if pause.until.is_none_or(|until| until <= Instant::now()) {
+            *pause = Pause::default();
+        }
+    }
+
+    /// When the pause ends, if there is one.
+    pub fn until(&self) -> Option<Instant> {
+        self.pause.lock().until.filter(|until| Instant::now() < *until)
+    }
+
+    /// How long the pause still lasts, if there is one.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.until().map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits for the end of the pause. False, at once, if that is after `deadline`.
+    pub async fn over_by(&self, deadline: Option<Instant>) -> bool {
+        while let Some(until) = self.until() {
+            if deadline.is_some_and(|deadline| until > deadline) {
+                return false;
+            }
+            sleep_until(until).await;
+        }
+        true
+    }
+}
+
+impl Calls {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Downloads => "downloads",
+        }
+    }
+
+    /// How long the `nth` pause in a row is, if the service `asked` for one of its own.
+    fn pause(self, first: Duration, nth: u32, asked: Option<Duration>, jitter: f64) -> Duration {
+        let doubled = |base: Duration| Backoff { base, max: PAUSE_MAX.max(base) }.limit(nth);
+        match (self, asked) {
+            (Self::Changes, Some(asked)) => asked,
+            (Self::Changes, None) => doubled(first).mul_f64(1.0 + jitter / 4.0),
+            // A Retry-After that turns out to be too short doubles as well.
+            (Self::Downloads, asked) => {
+                doubled(asked.unwrap_or(first).max(DOWNLOADS_PAUSE_MIN.min(first)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::refusal::{Class, Refusal};
+    use super::*;
+
+    fn too_many() -> Error {
+        Error::Refused(Box::new(Refusal::read("x", Class::Write, 429, false, b"", None)))
+    }
+
+    #[test]
+    fn pauses_grow_unless_the_service_says_how_long() {
+        let base = Duration::from_secs(30);
+        let pause = |nth, asked| Calls::Changes.pause(base, nth, asked, 0.0);
+        assert_eq!(pause(1, None), base);
+        assert_eq!(pause(3, None), base * 4);
+        assert_eq!(pause(30, None), PAUSE_MAX);
+        assert_eq!(
+            Calls::Changes.pause(base, 30, Some(Duration::from_secs(5)), 0.5),
+            Duration::from_secs(5)
+        );
+    }
+
+    #[test]
+    fn pauses_of_downloads_grow_even_if_the_service_says_how_long() {
+        let pause = |nth, asked: Option<u64>| {
+            let asked = asked.map(Duration::from_secs);
+            Calls::Downloads.pause(Duration::from_secs(10), nth, asked, 0.5).as_secs()
+        };
+        assert_eq!([pause(1, None), pause(2, None), pause(30, None)], [10, 20, 600]);
+        assert_eq!([pause(1, Some(0)), pause(2, Some(3)), pause(9, Some(900))], [1, 6, 900]);
+    }
+
+    #[tokio::test]
+    async fn calls_that_fail_together_begin_one_pause() {
+        let throttle = Throttle::of_changes(Duration::from_secs(30));
+        for _ in 0..8 {
+            throttle.failed(&too_many());
+        }
+        let left = throttle.left().unwrap();
+        assert!(left <= Duration::from_secs(38), "{left:?}");
+        throttle.succeeded();
+        assert!(throttle.until().is_some(), "a call from before the pause does not end it");
+        assert!(!throttle.over_by(Some(Instant::now())).await);
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends() {
+        let throttle = Throttle::of_changes(Duration::from_millis(1));
+        throttle.failed(&too_many());
+        assert!(throttle.over_by(None).await);
+        assert!(throttle.until().is_none());
+    }
+}
