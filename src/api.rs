@@ -17,6 +17,7 @@ mod failure;
 mod messages;
 mod refusal;
 mod request;
+mod request_log;
 mod retry;
 mod service;
 mod throttle;

@@ -92,7 +92,7 @@ impl Client {
     /// Sends a whole file in one request, once. For files up to [`RAW_UPLOAD_MAX`].
     ///
     /// # Errors
-    /// [`Error::is_checksum_mismatch`], [`Error::is_too_large`] and others.
+    /// [`FailureKind::Checksum`], [`FailureKind::TooLarge`] and others.
     pub async fn upload_raw(&self, payload: &Payload) -> Result<UploadToken, Error> {
         let url = self.uploads_url();
         let request = |body| {
@@ -104,7 +104,7 @@ impl Client {
                 .header(CONTENT_LENGTH, payload.len)
                 .body(body)
         };
-        let answer = self.send_bytes(payload, 0, request).await?;
+        let answer = self.send_bytes(payload, 0, 1, request).await?;
         token(&answer)
             .ok_or(Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() })
     }
@@ -116,7 +116,7 @@ impl Client {
     pub async fn start_upload(&self, payload: &Payload) -> Result<UploadSession, Error> {
         let url = self.uploads_url();
         let answer = self
-            .command(&url, "start", |request| {
+            .command(&url, "start", 1, |request| {
                 request
                     .header("X-Goog-Upload-Protocol", "resumable")
                     .header("X-Goog-Upload-Content-Type", &payload.mime)
@@ -164,7 +164,7 @@ impl Client {
                 };
                 request.body(body)
             };
-            let error = match self.send_bytes(payload, offset, request).await {
+            let error = match self.send_bytes(payload, offset, fruitless + 1, request).await {
                 Ok(answer) => match token(&answer) {
                     Some(token) => return Ok(token),
                     None => Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() },
@@ -206,7 +206,7 @@ impl Client {
 
     /// How much of a session's bytes the server has.
     async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
-        let progress = self.transport.repeat(|| self.query(session)).await?;
+        let progress = self.transport.repeat(|attempt| self.query(session, attempt)).await?;
         match progress {
             Progress::Active { received } => Ok(received),
             // All is there, but a query gives no token, and nothing else will (reference §8.2).
@@ -214,8 +214,8 @@ impl Client {
         }
     }
 
-    async fn query(&self, session: &UploadSession) -> Result<Progress, Error> {
-        let answer = match self.command(&session.url, "query", |request| request).await {
+    async fn query(&self, session: &UploadSession, attempt: u32) -> Result<Progress, Error> {
+        let answer = match self.command(&session.url, "query", attempt, |request| request).await {
             Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 404 | 410) => {
                 return Ok(Progress::Gone);
             }
@@ -250,9 +250,10 @@ impl Client {
         &self,
         url: &Url,
         command: &'static str,
+        attempt: u32,
         more: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Error> {
-        let answer = self.transport.send(UPLOAD, Class::Upload, || {
+        let answer = self.transport.send(UPLOAD, Class::Upload, attempt, || {
             let request = self.upload_request(url).timeout(self.transport.config.deadlines.read);
             more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))
         });
@@ -264,6 +265,7 @@ impl Client {
         &self,
         payload: &Payload,
         offset: u64,
+        attempt: u32,
         request: impl Fn(Body) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let deadlines = &self.transport.config.deadlines;
@@ -271,7 +273,7 @@ impl Client {
         let moved = Arc::new(moved);
         let sending = self
             .transport
-            .send(UPLOAD, Class::Upload, || request(payload.body(offset, moved.clone())));
+            .send(UPLOAD, Class::Upload, attempt, || request(payload.body(offset, moved.clone())));
         let stalled = async {
             loop {
                 let all_handed_over = *watcher.borrow_and_update() >= payload.len;
@@ -375,6 +377,7 @@ mod tests {
             let headers =
                 status.map(|it| ("x-goog-upload-status".parse().unwrap(), it.parse().unwrap()));
             token(&Answer {
+                status: reqwest::StatusCode::OK,
                 headers: HeaderMap::from_iter(headers),
                 body: Bytes::from_static(body.as_bytes()),
             })

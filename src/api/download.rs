@@ -14,6 +14,7 @@ use super::Client;
 use super::budget::Kind;
 use super::error::Error;
 use super::refusal::Class;
+use super::request_log::RequestLog;
 use super::transport::{classify, header, whole_body};
 use crate::media::MediaKind;
 
@@ -129,11 +130,9 @@ impl Client {
     /// Makes a request for media, again and again while that can help. One that was too many for the minute is not
     /// repeated: all who fetch media have to wait.
     async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
-        let attempt = || async {
-            match self.fetch_once(method.clone(), url, from).await {
-                Err(error) if error.is_throttled() => Ok(Err(error)),
-                outcome => outcome.map(Ok),
-            }
+        let attempt = async |nth| match self.fetch_once(method.clone(), url, from, nth).await {
+            Err(error) if error.is_throttled() => Ok(Err(error)),
+            outcome => outcome.map(Ok),
         };
         self.transport.repeat(attempt).await?
     }
@@ -145,6 +144,7 @@ impl Client {
         method: Method,
         url: &Url,
         from: Option<u64>,
+        attempt: u32,
     ) -> Result<Response, Error> {
         let transport = &self.transport;
         let mut url = url.clone();
@@ -164,11 +164,14 @@ impl Client {
             if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
+            let log = RequestLog::begin(DOWNLOAD, attempt);
             let answer =
                 tokio::time::timeout(transport.config.deadlines.read, request.send()).await;
             let response = answer
-                .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
-                .map_err(|err| classify(DOWNLOAD, err))?;
+                .map_err(|_| Error::TimedOut { call: DOWNLOAD })
+                .and_then(|it| it.map_err(|err| classify(DOWNLOAD, err)));
+            log.end(response.as_ref().map(|it| (it.status(), it.content_length())));
+            let response = response?;
             let status = response.status();
             let nothing_there = status == StatusCode::RANGE_NOT_SATISFIABLE && from.is_some();
             if status.is_success() || nothing_there {

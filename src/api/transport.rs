@@ -23,6 +23,7 @@ use super::budget::{Budget, Kind};
 use super::error::Error;
 use super::failure::FailureKind;
 use super::refusal::{Class, Refusal};
+use super::request_log::RequestLog;
 use super::retry::{self, Patience};
 use super::service::is_loopback;
 use super::throttle::Throttle;
@@ -45,6 +46,7 @@ pub(super) struct Call {
 
 /// A whole answer with a status that says yes.
 pub(super) struct Answer {
+    pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -93,14 +95,16 @@ impl Transport {
 
     /// Sends a call that only looks, again and again while that can help and time is left.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
-        let look = || async { self.once(call, self.config.deadlines.read).await?.json(call.name) };
+        let look = async |attempt| {
+            self.once(call, self.config.deadlines.read, attempt).await?.json(call.name)
+        };
         self.repeat(look).await
     }
 
     /// Makes attempts until one succeeds or `retry` says that it is enough.
     pub(super) async fn repeat<T, A: Future<Output = Result<T, Error>>>(
         &self,
-        attempt: impl Fn() -> A,
+        attempt: impl Fn(u32) -> A,
     ) -> Result<T, Error> {
         let patience = Patience {
             base: self.config.retry_base,
@@ -111,11 +115,11 @@ impl Transport {
         let begun = Instant::now();
         let mut attempts = 0;
         loop {
-            let error = match attempt().await {
+            attempts += 1;
+            let error = match attempt(attempts).await {
                 Err(error) => error,
                 done => return done,
             };
-            attempts += 1;
             let elapsed = begun.elapsed();
             match retry::wait(&error, attempts, elapsed, patience, rand::random()) {
                 Some(wait) => {
@@ -134,7 +138,7 @@ impl Transport {
         self.throttle.over_by(None).await;
         let this = self.clone();
         let sending = tokio::spawn(async move {
-            let answer = this.once(&call, this.config.deadlines.write).await;
+            let answer = this.once(&call, this.config.deadlines.write, 1).await;
             match &answer {
                 Ok(_) => this.throttle.succeeded(),
                 Err(error) => this.throttle.failed(error),
@@ -151,12 +155,12 @@ impl Transport {
         *self.skew.lock()
     }
 
-    async fn once(&self, call: &Call, deadline: Duration) -> Result<Answer, Error> {
+    async fn once(&self, call: &Call, deadline: Duration, attempt: u32) -> Result<Answer, Error> {
         let mut url = self.login.api_url().clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&call.path);
         }
-        self.send(call.name, call.class, || {
+        self.send(call.name, call.class, attempt, || {
             let mut request = self.http.request(call.method.clone(), url.clone()).timeout(deadline);
             if !call.query.is_empty() {
                 request = request.query(&call.query);
@@ -175,22 +179,19 @@ impl Transport {
         &self,
         call: &'static str,
         class: Class,
+        attempt: u32,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let mut renewed = false;
         loop {
             let token = self.login.access_token().await?;
             self.charge(Kind::Api)?;
-            let begun = Instant::now();
+            let log = RequestLog::begin(call, attempt);
             let answer = match request().bearer_auth(token.secret()).send().await {
                 Ok(response) => self.answer(call, class, response).await,
                 Err(err) => Err(classify(call, err)),
             };
-            let took = begun.elapsed();
-            match &answer {
-                Ok(_) => tracing::debug!(call, ?took, "ok"),
-                Err(error) => tracing::debug!(call, ?took, %error, "failed"),
-            }
+            log.end(answer.as_ref().map(|it| (it.status, Some(it.body.len() as u64))));
             match answer {
                 Err(Error::Refused(refusal)) if refusal.status == 401 && !renewed => {
                     self.login.invalidate(&token)
@@ -219,7 +220,7 @@ impl Transport {
         }
         let body = whole_body(call, response).await?;
         if status.is_success() {
-            return Ok(Answer { headers, body });
+            return Ok(Answer { status, headers, body });
         }
         Err(self.refusal(call, class, Kind::Api, status, &headers, &body))
     }

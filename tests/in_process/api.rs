@@ -894,3 +894,56 @@ async fn upload_that_nobody_takes_in_is_given_up() {
     let error = client.upload_raw(&payload(&vec![0; 32 << 20])).await.unwrap_err();
     assert!(error.kind() == FailureKind::TimedOut, "{error}");
 }
+
+/// A writer of log lines into memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_has_one_debug_line_without_secrets() {
+    let server = Script::start(|nth, seen| async move {
+        match nth {
+            0 => refusal(503, "Try again."),
+            _ if seen.path.starts_with("/secret") => "12345".into_response(),
+            _ => json(200, js!({})),
+        }
+    })
+    .await;
+    let (client, _dir) = server.client();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    client.list_albums(None).await.unwrap();
+    let url = format!("{}/secret", server.url);
+    client.download(&url, MediaKind::Photo, 0).await.unwrap();
+    drop(logging);
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+    let ours: Vec<_> = text.lines().filter(|it| it.contains("api::request_log: ")).collect();
+    for (line, parts) in ours.iter().zip([
+        ["call=\"albums.list\"", "status=503", "attempt=1", "took="],
+        ["call=\"albums.list\" status=200", "bytes=2", "attempt=2", "took="],
+        ["call=\"download\" status=200", "bytes=5", "attempt=1", "took="],
+    ]) {
+        assert!(parts.iter().all(|it| line.contains(it)), "{line}");
+    }
+    assert_eq!(ours.len(), 3, "{text}");
+    for secret in ["token-1", "refresh-1", "GOCSPX", "/secret"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
