@@ -14,6 +14,7 @@ mod bytes;
 mod download;
 mod error;
 mod failure;
+mod http;
 mod messages;
 mod refusal;
 mod request;

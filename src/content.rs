@@ -9,6 +9,7 @@ mod cache;
 mod fetch;
 mod key;
 mod limit;
+mod part;
 mod plan;
 mod sizes;
 mod stream;

@@ -5,8 +5,11 @@
 //! mount whose grant had died. Access tokens live in memory only.
 
 mod client_file;
+pub(super) mod error;
 mod exchange;
 mod grant;
+mod private_file;
+mod token_answer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +19,13 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use url::Url;
 
-use super::service::Foreign;
-
 pub use client_file::{ClientFileError, ClientKind, ClientSecret};
+pub use error::LoginError;
 pub use exchange::{Authorisation, OAuth};
 pub use grant::{Grant, Scope};
 pub use oauth2::AccessToken;
 
+use error::file_error;
 use grant::{Stamp, Stored};
 
 /// A token is renewed this long before it ends, or at half its life if that is shorter.
@@ -31,71 +34,6 @@ const RENEW_AHEAD: Duration = Duration::from_secs(300);
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Grants that end within this are worth a warning.
 const ENDS_SOON: Duration = Duration::from_secs(2 * 24 * 3600);
-
-/// Why there is no access token. Cheap to clone: everybody who waited for one renewal gets its error.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LoginError {
-    /// Nobody has logged in, or they have logged out.
-    #[error("not logged in; run `gphotosfs login`")]
-    NotLoggedIn,
-    /// There is a grant, but not the client that it was given to.
-    #[error("the OAuth client file is missing; run `gphotosfs login --client-secret FILE`")]
-    NoClient,
-    /// A file of the login cannot be read or written.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Arc<dyn std::error::Error + Send + Sync>,
-    },
-    /// Google says that the grant is no longer good. Final until somebody logs in again.
-    #[error(
-        "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the \
-             consent screen is in \"Testing\": publish it (\"In production\")"
-    )]
-    Ended(String),
-    /// Google refuses the client or the account rather than the grant.
-    #[error("Google refuses the login: {error}{}{}", describe(.description), describe(exchange::remedy(.error).unwrap_or("")))]
-    Refused {
-        /// OAuth's error word.
-        error: String,
-        /// Google's explanation, may be empty.
-        description: String,
-    },
-    /// The token endpoint could not be reached.
-    #[error("cannot reach Google's login service")]
-    Offline(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The token endpoint has trouble of its own.
-    #[error("Google's login service has trouble: {0}")]
-    Unavailable(String),
-    /// It is another service's.
-    #[error("the login {0}; {remedy}", remedy = Foreign::REMEDY)]
-    Foreign(Foreign),
-}
-
-impl From<Foreign> for LoginError {
-    fn from(foreign: Foreign) -> Self {
-        Self::Foreign(foreign)
-    }
-}
-
-impl LoginError {
-    /// Whether it may work later without anybody doing anything.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Offline(_) | Self::Unavailable(_))
-    }
-
-    /// The next step for one of OAuth's error words.
-    pub fn remedy(error: &str) -> Option<&'static str> {
-        exchange::remedy(error)
-    }
-}
-
-fn describe(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
-}
 
 /// A stored login at one service, and its current access token.
 #[derive(Debug)]
@@ -140,7 +78,7 @@ impl Login {
             .map_err(|err| file_error(Path::new("the profile directory"), err))?;
         let stored = Stored::load(dir, api_url)?;
         stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
-        let http = super::transport::http_client(exchange::CONNECT_DEADLINE)
+        let http = super::http::http_client(exchange::CONNECT_DEADLINE)
             .map_err(|err| LoginError::Offline(Arc::new(err)))?;
         let state = State {
             stored: Arc::new(stored),
@@ -361,8 +299,4 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(err) => Err(LoginError::Unavailable(err.to_string())), // the runtime is shutting down
     }
-}
-
-fn file_error(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> LoginError {
-    LoginError::File { path: path.to_owned(), source: Arc::new(source) }
 }

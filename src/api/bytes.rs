@@ -18,8 +18,9 @@ use super::Client;
 use super::backoff::Backoff;
 use super::error::Error;
 use super::failure::{Advice, FailureKind};
+use super::http::header;
 use super::refusal::Class;
-use super::transport::{Answer, header};
+use super::transport::Answer;
 use crate::error_chain::causes;
 use crate::media::UploadToken;
 

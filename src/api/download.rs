@@ -13,9 +13,9 @@ use url::Url;
 use super::Client;
 use super::budget::Kind;
 use super::error::Error;
+use super::http::{classify, header, whole_body};
 use super::refusal::Class;
 use super::request_log::RequestLog;
-use super::transport::{classify, header, whole_body};
 use crate::media::MediaKind;
 
 /// Hops from a base URL to the bytes.

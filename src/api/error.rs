@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::auth::LoginError;
+use super::auth::error::LoginError;
 use super::refusal::Refusal;
 use crate::media::local_time;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::auth::LoginError;
+use super::auth::error::LoginError;
 use super::error::Error;
 use super::messages::{self, Text};
 use super::refusal::{Class, Refusal, quote};

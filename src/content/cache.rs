@@ -8,20 +8,18 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use lru::LruCache;
 use parking_lot::Mutex;
-use rustix::fs::{FallocateFlags, MemfdFlags};
-use tempfile::TempPath;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rustix::fs::MemfdFlags;
+use tokio::sync::Semaphore;
 
 use super::fetch::Fetch;
 use super::key::Key;
+use super::part::{Part, Place};
 use crate::media::FileId;
 
 const UNFINISHED: &str = "part";
@@ -47,42 +45,6 @@ struct Index {
     /// With the bytes that are counted for each.
     parts: LruCache<FileId, (Arc<Fetch>, u64)>,
     total: u64,
-}
-
-/// A file that is being filled.
-pub(super) struct Part {
-    file: File,
-    place: Place,
-}
-
-enum Place {
-    /// Deleted when it is dropped before it got its name.
-    Disk(TempPath),
-    /// For want of room on the disk.
-    Memory { _turn: OwnedSemaphorePermit },
-}
-
-impl Part {
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.place, Place::Disk(_))
-    }
-
-    pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
-    }
-
-    /// Gives the room of some bytes back. Nobody may read them any more.
-    pub(super) fn punch(&self, range: &Range<u64>) {
-        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let punched = rustix::fs::fallocate(&self.file, how, range.start, range.end - range.start);
-        if let Err(error) = punched {
-            tracing::debug!(%error, "the disk does not take room back");
-        }
-    }
 }
 
 impl Cache {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::cache::Part;
+use super::part::Part;
 use super::plan::{Flow, Number, Plan, Step};
 use super::{Content, Error, read_at};
 use crate::api::Download;

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 use url::Url;
 
+use super::error::{LoginError, file_error};
+use super::private_file::write_private;
 use crate::api::service::Service;
 
 /// Its name in the profile.
@@ -161,20 +163,20 @@ impl ClientSecret {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn save(&self, dir: &Path) -> Result<(), super::LoginError> {
-        super::grant::write_private(&dir.join(CLIENT_FILE), self.text.as_bytes())
+    pub fn save(&self, dir: &Path) -> Result<(), LoginError> {
+        write_private(&dir.join(CLIENT_FILE), self.text.as_bytes())
     }
 
     /// The client that the profile used last, if any.
     ///
     /// # Errors
     /// If there is one that cannot be used.
-    pub fn stored(dir: &Path) -> Result<Option<Self>, super::LoginError> {
+    pub fn stored(dir: &Path) -> Result<Option<Self>, LoginError> {
         let path = dir.join(CLIENT_FILE);
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map(Some).map_err(|err| super::file_error(&path, err)),
+            Ok(text) => Self::parse(&text).map(Some).map_err(|err| file_error(&path, err)),
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(err) => Err(super::file_error(&path, err)),
+            Err(err) => Err(file_error(&path, err)),
         }
     }
 }

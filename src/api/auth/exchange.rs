@@ -7,29 +7,25 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, StandardRevocableToken, TokenUrl,
 };
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::LoginError;
 use super::client_file::ClientSecret;
+use super::error::LoginError;
 use super::grant::{Grant, Scope};
+use super::token_answer::TokenAnswer;
 use crate::api::error::Error;
+use crate::api::http::{classify, clock_skew, http_client, whole_body};
 use crate::api::refusal::quote;
-use crate::api::transport::{classify, clock_skew, whole_body};
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Google's access tokens live an hour; so does one that does not say.
-const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
 type Client = oauth2::Client<
     BasicErrorResponse,
@@ -70,8 +66,8 @@ impl OAuth {
     /// # Errors
     /// If the HTTP client cannot be made.
     pub fn open(client: ClientSecret) -> Result<Self, LoginError> {
-        let http = crate::api::transport::http_client(CONNECT_DEADLINE)
-            .map_err(|err| LoginError::Offline(Arc::new(err)))?;
+        let http =
+            http_client(CONNECT_DEADLINE).map_err(|err| LoginError::Offline(Arc::new(err)))?;
         Ok(Self::new(client, http))
     }
 
@@ -232,145 +228,5 @@ fn understand(error: RequestTokenError<LoginError, BasicErrorResponse>) -> Login
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
             LoginError::Unavailable("its answer cannot be understood".into())
         }
-    }
-}
-
-/// The next step for an OAuth error word, in the words of the console (reference §3.2 to §3.6).
-pub(super) fn remedy(error: &str) -> Option<&'static str> {
-    Some(match error {
-        "access_denied" => {
-            "you or Google said no; while the consent screen is in \"Testing\", only its test users may log in"
-        }
-        "invalid_client" => {
-            "the client id or secret is wrong or was replaced; download the client file again and log in with it"
-        }
-        "deleted_client" => {
-            "the OAuth client was deleted in the console; restore it there within 30 days or make a new one"
-        }
-        "unauthorized_client" => {
-            "this kind of client may not do this; make one of the type \"Desktop app\""
-        }
-        "admin_policy_enforced" | "access_not_configured" => {
-            "the administrator of this Google account forbids it; ask them, or use another account"
-        }
-        "org_internal" => {
-            "this client is for members of its organisation only; make the consent screen \"External\""
-        }
-        "redirect_uri_mismatch" => {
-            "the client does not know our address; make an OAuth client of the type \"Desktop app\""
-        }
-        "invalid_scope" => "add the three Photos scopes to the consent screen (\"Data access\")",
-        "invalid_request" => "start again with a fresh link",
-        _ => return None,
-    })
-}
-
-/// A token response, read leniently: numbers may be strings, and the token type need not be told.
-#[derive(Serialize, Deserialize)]
-pub(super) struct TokenAnswer {
-    access_token: AccessToken,
-    #[serde(default = "bearer")]
-    token_type: BasicTokenType,
-    #[serde(default)]
-    expires_in: Option<Seconds>,
-    #[serde(default)]
-    refresh_token: Option<RefreshToken>,
-    #[serde(default)]
-    refresh_token_expires_in: Option<Seconds>,
-    #[serde(default)]
-    pub scope: Option<String>,
-}
-
-#[derive(Serialize, Deserialize, Clone)]
-#[serde(untagged)]
-enum Seconds {
-    Number(f64),
-    Text(String),
-}
-
-impl Seconds {
-    /// Bounded to a century, so that it can be added to any time of day.
-    fn get(&self) -> Option<Duration> {
-        let seconds = match self {
-            Self::Number(number) => *number,
-            Self::Text(text) => text.trim().parse().ok()?,
-        };
-        Duration::try_from_secs_f64(seconds.min(3.2e9)).ok().filter(|it| !it.is_zero())
-    }
-}
-
-fn bearer() -> BasicTokenType {
-    BasicTokenType::Bearer
-}
-
-impl TokenAnswer {
-    pub(super) fn life(&self) -> Duration {
-        self.expires_in.as_ref().and_then(Seconds::get).unwrap_or(USUAL_LIFE)
-    }
-
-    pub(super) fn into_token(self) -> AccessToken {
-        self.access_token
-    }
-
-    pub(super) fn refresh_secret(&self) -> Option<&str> {
-        self.refresh_token.as_ref().map(|it| it.secret().as_str()).filter(|it| !it.is_empty())
-    }
-
-    pub(super) fn grant_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
-        now.checked_add(self.refresh_token_expires_in.as_ref()?.get()?).ok()
-    }
-}
-
-impl std::fmt::Debug for TokenAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
-    }
-}
-
-impl oauth2::TokenResponse for TokenAnswer {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.token_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        self.expires_in.as_ref().and_then(Seconds::get)
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        self.refresh_token.as_ref()
-    }
-
-    /// Not used: `scope` is kept as it came.
-    fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn token_answers_are_read_leniently() {
-        let read = |text: &str| serde_json::from_str::<TokenAnswer>(text).unwrap();
-        assert_eq!(
-            read(r#"{"access_token":"a","expires_in":"3599","token_type":"bearer"}"#)
-                .life()
-                .as_secs(),
-            3599
-        );
-        assert_eq!(read(r#"{"access_token":"a","expires_in":60,"more":{}}"#).life().as_secs(), 60);
-        assert_eq!(read(r#"{"access_token":"a"}"#).life(), USUAL_LIFE);
-        assert_eq!(
-            read(r#"{"access_token":"a","expires_in":-5,"refresh_token":""}"#).life(),
-            USUAL_LIFE
-        );
-        assert!(read(r#"{"access_token":"a","refresh_token":""}"#).refresh_secret().is_none());
     }
 }

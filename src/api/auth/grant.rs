@@ -1,6 +1,6 @@
 //! What the user granted, and how it is kept on disk.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::client_file::ClientSecret;
-use super::exchange::TokenAnswer;
-use super::{LoginError, file_error};
+use super::error::{LoginError, file_error};
+use super::private_file::write_private;
+use super::token_answer::TokenAnswer;
 
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
@@ -224,19 +225,6 @@ impl Stamp {
             len: metadata.len(),
         })
     }
-}
-
-/// Replaces a file as a whole, with mode 0600: after a crash it is the old one or the new one.
-pub(super) fn write_private(path: &Path, text: &[u8]) -> Result<(), LoginError> {
-    let write = || {
-        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?; // tempfile makes it 0600
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|err| err.error)?;
-        std::fs::File::open(dir)?.sync_all()
-    };
-    write().map_err(|err| file_error(path, err))
 }
 
 #[cfg(test)]

@@ -1,0 +1,109 @@
+//! Why there is no access token, and what to do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::api::service::Foreign;
+
+/// Why there is no access token. Cheap to clone: everybody who waited for one renewal gets its error.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoginError {
+    /// Nobody has logged in, or they have logged out.
+    #[error("not logged in; run `gphotosfs login`")]
+    NotLoggedIn,
+    /// There is a grant, but not the client that it was given to.
+    #[error("the OAuth client file is missing; run `gphotosfs login --client-secret FILE`")]
+    NoClient,
+    /// A file of the login cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Google says that the grant is no longer good. Final until somebody logs in again.
+    #[error(
+        "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the \
+             consent screen is in \"Testing\": publish it (\"In production\")"
+    )]
+    Ended(String),
+    /// Google refuses the client or the account rather than the grant.
+    #[error("Google refuses the login: {error}{}{}", describe(.description), describe(remedy(.error).unwrap_or("")))]
+    Refused {
+        /// OAuth's error word.
+        error: String,
+        /// Google's explanation, may be empty.
+        description: String,
+    },
+    /// The token endpoint could not be reached.
+    #[error("cannot reach Google's login service")]
+    Offline(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The token endpoint has trouble of its own.
+    #[error("Google's login service has trouble: {0}")]
+    Unavailable(String),
+    /// It is another service's.
+    #[error("the login {0}; {remedy}", remedy = Foreign::REMEDY)]
+    Foreign(Foreign),
+}
+
+impl From<Foreign> for LoginError {
+    fn from(foreign: Foreign) -> Self {
+        Self::Foreign(foreign)
+    }
+}
+
+impl LoginError {
+    /// Whether it may work later without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Offline(_) | Self::Unavailable(_))
+    }
+
+    /// The next step for one of OAuth's error words.
+    pub fn remedy(error: &str) -> Option<&'static str> {
+        remedy(error)
+    }
+}
+
+fn describe(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// The next step for an OAuth error word, in the words of the console (reference §3.2 to §3.6).
+fn remedy(error: &str) -> Option<&'static str> {
+    Some(match error {
+        "access_denied" => {
+            "you or Google said no; while the consent screen is in \"Testing\", only its test users may log in"
+        }
+        "invalid_client" => {
+            "the client id or secret is wrong or was replaced; download the client file again and log in with it"
+        }
+        "deleted_client" => {
+            "the OAuth client was deleted in the console; restore it there within 30 days or make a new one"
+        }
+        "unauthorized_client" => {
+            "this kind of client may not do this; make one of the type \"Desktop app\""
+        }
+        "admin_policy_enforced" | "access_not_configured" => {
+            "the administrator of this Google account forbids it; ask them, or use another account"
+        }
+        "org_internal" => {
+            "this client is for members of its organisation only; make the consent screen \"External\""
+        }
+        "redirect_uri_mismatch" => {
+            "the client does not know our address; make an OAuth client of the type \"Desktop app\""
+        }
+        "invalid_scope" => "add the three Photos scopes to the consent screen (\"Data access\")",
+        "invalid_request" => "start again with a fresh link",
+        _ => return None,
+    })
+}
+
+/// A file of the login failed.
+pub(super) fn file_error(
+    path: &Path,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> LoginError {
+    LoginError::File { path: path.to_owned(), source: Arc::new(source) }
+}

@@ -1,0 +1,67 @@
+//! What all HTTP requests share: the client, whole bodies, headers, and failures below HTTP.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Response;
+use reqwest::header::{DATE, HeaderMap};
+
+use super::error::Error;
+
+/// The largest JSON answer we take: a page of 100 items is some 200 kB.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// The only way an HTTP client is made here. It follows no redirects: the token must not travel.
+pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client> {
+    // Fails only if a provider is installed already, and then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(connect)
+        .tcp_keepalive(Duration::from_secs(30))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(20))
+        .build()
+}
+
+/// Reads a body to its end, within bounds.
+pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Result<Bytes, Error> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|err| classify(call, err))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Error::Garbled {
+                call,
+                why: format!("it is longer than {ANSWER_BYTES_MAX} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// What a failure below HTTP means. URLs are taken out: some are capabilities.
+pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
+    let err = err.without_url();
+    if err.is_connect() {
+        Error::Offline { call, source: err.into() }
+    } else if err.is_timeout() {
+        Error::TimedOut { call }
+    } else if err.is_builder() {
+        Error::Unfit { call, why: err.to_string() }
+    } else {
+        Error::Broken { call, source: err.into() }
+    }
+}
+
+/// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or two.
+pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
+    let date = jiff::fmt::rfc2822::parse(header(headers, DATE.as_str())?).ok()?;
+    Some(date.timestamp().duration_since(Timestamp::now()))
+}
+
+/// A header's text.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}

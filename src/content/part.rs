@@ -1,0 +1,47 @@
+//! A file of the cache that is being filled.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::FallocateFlags;
+use tempfile::TempPath;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A file that is being filled.
+pub(super) struct Part {
+    pub(super) file: File,
+    pub(super) place: Place,
+}
+
+/// Where the bytes of a part are.
+pub(super) enum Place {
+    /// Deleted when it is dropped before it got its name.
+    Disk(TempPath),
+    /// For want of room on the disk.
+    Memory { _turn: OwnedSemaphorePermit },
+}
+
+impl Part {
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(self.place, Place::Disk(_))
+    }
+
+    pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
+    }
+
+    /// Gives the room of some bytes back. Nobody may read them any more.
+    pub(super) fn punch(&self, range: &Range<u64>) {
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let punched = rustix::fs::fallocate(&self.file, how, range.start, range.end - range.start);
+        if let Err(error) = punched {
+            tracing::debug!(%error, "the disk does not take room back");
+        }
+    }
+}
