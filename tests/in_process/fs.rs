@@ -774,9 +774,10 @@ fn odd_pages_give_each_item_once() {
     assert_eq!((listed, names.len()), (250, 250));
 }
 
-/// > With a login that lacks the permission to edit (`edit.appcreateddata`), what would change which of its items an album
-/// > has at Google is `EACCES`, and the log says what to do: `rm`, `ln`, `mv` and edits. What is not there yet can be removed
-/// > and moved, and names within an album can be changed.
+/// > If the login lacks the permission to edit (`edit.appcreateddata`), operations that add items
+/// > to an album or remove them fail with `EACCES`, and the log says what to do: `rm`, `ln`, `mv`
+/// > and edits. Files that are not at Google yet can be removed and moved, and names within an
+/// > album can be changed.
 #[test]
 fn without_the_right_to_edit_albums_keep_what_they_have() {
     let world = World::granted(&["appendonly", "readonly.appcreateddata"], &[]);
@@ -831,8 +832,9 @@ fn a_mount_that_is_told_so_knows_that_there_is_no_login_any_more() {
     assert_eq!(world.mkdir("Two").unwrap_err(), errno(libc::EACCES));
 }
 
-/// > What was being written when the mount was killed is in `.gphotos/failed` afterwards, unless it was empty, and a sync tells
-/// > of it, until a file is closed under that name, or it is removed.
+/// > If the mount is killed, files that were being written are in `.gphotos/failed` afterwards,
+/// > unless they were empty. A sync reports them until a file is closed under the same name, or
+/// > they are removed.
 #[test]
 fn what_was_cut_off_is_kept_until_the_copy_is_made_again() {
     let mut world = World::new();

@@ -41,7 +41,8 @@ fn a_second_copy_uploads_nothing() {
     assert_eq!(world.remote("A").len(), 5);
 }
 
-/// > Files with the same bytes in an album are names of one item, and so hard links, when Google has it.
+/// > Files with the same bytes in an album are names of one item, and so hard links, once Google
+/// > has it.
 #[test]
 fn duplicates_are_hard_links_and_count_as_in_the_local_folder() {
     let world = World::mounted();
@@ -57,8 +58,8 @@ fn duplicates_are_hard_links_and_count_as_in_the_local_folder() {
     });
 }
 
-/// > What is neither a photo nor a video that Google takes is `EMEDIUMTYPE` at its close, and its bytes are kept in
-/// > `.gphotos/failed`.
+/// > A file that is neither a photo nor a video that Google supports is `EMEDIUMTYPE` at its close,
+/// > and its bytes are kept in `.gphotos/failed`.
 #[test]
 fn a_text_file_is_refused_at_close_and_kept_in_failed() {
     let world = World::mounted();
@@ -113,8 +114,8 @@ fn names_survive_whatever_they_are_made_of() {
     assert!(String::from_utf8_lossy(&too_long.stderr).contains("File name too long"));
 }
 
-/// > `mkdir` makes an album at once. `rmdir` of an empty one hides it here, for it stays at Google, and `mkdir`
-/// > brings it back.
+/// > `mkdir` makes an album at once. `rmdir` of an empty album hides it here, because it stays at
+/// > Google, and `mkdir` brings it back.
 #[test]
 fn albums_are_made_nested_renamed_hidden_and_shown_again() {
     let world = World::mounted();
@@ -132,7 +133,8 @@ fn albums_are_made_nested_renamed_hidden_and_shown_again() {
     assert_eq!(world.names(""), ["2019", "New"]);
 }
 
-/// > `rm` of an item's last name in an album takes it out of the album; it stays in the library.
+/// > `rm` of an item's last name in an album takes the item out of the album; it stays in the
+/// > library.
 #[test]
 fn removed_names_leave_the_album_but_not_the_library() {
     let world = World::mounted();

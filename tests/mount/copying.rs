@@ -46,9 +46,9 @@ fn add_items(world: &World) -> Vec<Vec<u8>> {
     items
 }
 
-/// > With `--sizes lazy`, the size of an item that was not uploaded from here is 0 until it is first opened; whoever has
-/// > opened it is told the true one. Until then its mode lacks the right of others to read it, so that tar opens it,
-/// > unless others are let in (`--allow-other`).
+/// > With `--sizes lazy`, the size of an item that was not uploaded from here is 0 until its first
+/// > open; the program that has opened it sees the true size. Until then its mode lacks read
+/// > permission for others, so that tar opens it, unless others are let in (`--allow-other`).
 #[test]
 fn lazy_sizes_are_learnt_by_opening() {
     let world = World::new();
@@ -69,7 +69,7 @@ fn lazy_sizes_are_learnt_by_opening() {
     world.umount();
 }
 
-/// > Without a network, opening an item whose size is not known is `EHOSTUNREACH`.
+/// > Without a network, opening an item of unknown size is `EHOSTUNREACH`.
 #[test]
 fn what_has_no_size_yet_cannot_be_copied_without_a_network() {
     let mut world = World::new();
@@ -88,7 +88,8 @@ fn what_has_no_size_yet_cannot_be_copied_without_a_network() {
     world.umount();
 }
 
-/// > Whoever opens a file to read it is told how long it is by the download, whatever was known of that before.
+/// > A program that opens a file for reading gets its length from the download, whatever was
+/// > reported before.
 #[test]
 fn what_is_read_is_as_long_as_the_download_whatever_was_told_before() {
     for told in [200_013, 199_987, 0] {
@@ -130,7 +131,8 @@ fn what_google_has_encoded_anew_is_copied_whole() {
     world.umount();
 }
 
-/// > When Google gives out something of another length while a file is open, reading it is `EIO` until its last close.
+/// > If the length of Google's rendition changes while a file is open, reading it is `EIO` until
+/// > its last close.
 #[test]
 fn what_changes_while_it_is_open_is_neither_cut_nor_filled_up() {
     const LARGE: u64 = 40 << 20;
@@ -187,8 +189,9 @@ fn evicted() -> (World, Vec<Vec<u8>>) {
     (world, videos)
 }
 
-/// > What was copied in has the size it had, also when it is not here any more as it was; but for whoever has it open
-/// > then, it is as long as what is read. So copies are whole, and `rsync -rt` of the folder has nothing to do.
+/// > An uploaded file keeps its original size after the cache has evicted it. While it is open, it
+/// > is as long as the bytes that are read. So copies are whole, and `rsync -rt` of the folder has
+/// > nothing to do.
 #[test]
 fn what_is_read_as_google_gives_it_out_is_copied_whole_and_keeps_its_size() {
     let (world, videos) = evicted();
@@ -219,7 +222,8 @@ fn what_is_read_as_google_gives_it_out_is_copied_whole_and_keeps_its_size() {
     world.umount();
 }
 
-/// > Writing to what is not here as it was begins with what Google gives out of it, and that is also how long it is then.
+/// > Writing to an evicted file begins with Google's rendition, and the file then has the
+/// > rendition's length.
 #[test]
 fn an_edit_begins_with_what_google_gives_out() {
     let (world, videos) = evicted();

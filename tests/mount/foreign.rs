@@ -41,8 +41,8 @@ fn refresh(world: &World, path: &str) {
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
 }
 
-/// > What is put into an album, or taken out of it, in Google's own app is seen by whoever looks when `--refresh` has
-/// > passed.
+/// > A reader of an album sees items that were added or removed in Google's own app once
+/// > `--refresh` has passed.
 #[test]
 fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
     let world = watching();
@@ -57,7 +57,7 @@ fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
     assert_eq!(fs::metadata(world.mnt.join("Trip/new.jpg")).unwrap().len(), 5000);
 }
 
-/// > So are albums that are made, renamed and deleted there.
+/// > The same holds for albums that are made, renamed and deleted there.
 #[test]
 fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time() {
     let world = watching();
@@ -74,7 +74,7 @@ fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time(
     assert!(!world.mnt.join("Other").exists());
 }
 
-/// > An album that was deleted there stays while a file in it is on its way or only here.
+/// > An album that was deleted there stays here while a file in it is on its way or only here.
 #[test]
 fn an_album_deleted_outside_stays_for_what_is_only_here() {
     let world = believing();
@@ -111,8 +111,9 @@ fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
     assert_eq!((world.names("A").len(), world.names("B").len()), (2, 1));
 }
 
-/// > `gphotosfs refresh` of a directory shows at once what has changed in it, and in every album below it that somebody has
-/// > looked into. It costs the list of albums and each page of those albums, a page for a hundred items.
+/// > `gphotosfs refresh` of a directory shows at once the changes in it, and in every album below
+/// > it that has been read before. It costs the list of albums and each page of those albums, a
+/// > page for a hundred items.
 #[test]
 fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
     let world = believing();

@@ -14,8 +14,9 @@ fn errno<T>(outcome: io::Result<T>) -> Option<i32> {
     outcome.err().and_then(|error| error.raw_os_error())
 }
 
-/// > A write, `truncate` or `fallocate` by which a file would be longer than 20 GB, or what begins as a photo longer
-/// > than 200 MB, is `EFBIG` at once; what lacks such a write goes to `.gphotos/failed` at its close.
+/// > If a write, `truncate` or `fallocate` would make a file longer than 20 GB, or a file that
+/// > begins as a photo longer than 200 MB, it is `EFBIG` at once. A file that lacks such a write
+/// > goes to `.gphotos/failed` at its close.
 #[test]
 fn too_long_is_told_at_once() {
     let world = World::mounted();
@@ -61,8 +62,8 @@ fn close(file: File) -> Option<i32> {
     }
 }
 
-/// > In an album that holds 20,000 items a further one is `EMLINK`, at `open`, `ln` and `mv`; what takes the place of
-/// > another is not, however it is written.
+/// > In an album that holds 20,000 items, `open`, `ln` and `mv` of a further one fail with
+/// > `EMLINK`. A file that replaces another one is accepted, however it is written.
 #[test]
 fn full_albums_are_told_at_once() {
     let world = World::new();

@@ -354,8 +354,8 @@ fn creating() {
     being_created(Moment::Request);
 }
 
-/// > A file may be moved, also onto another, exchanged, linked, removed and written to whatever Google is doing with
-/// > it, and the same comes of it. `RENAME_NOREPLACE` onto a name is `EEXIST`.
+/// > A file may be moved, also onto another, exchanged, linked, removed and written to at any stage
+/// > of its upload, with the same result. `RENAME_NOREPLACE` onto an existing name is `EEXIST`.
 #[test]
 fn created_and_not_told() {
     being_created(Moment::Answer);

@@ -141,8 +141,8 @@ fn descriptors_of_all_kinds_agree() {
     same(&fs::read(&path).unwrap(), &wanted, "in the end");
 }
 
-/// > What is written can be read at once through every other descriptor and mapping of the file, also one that was
-/// > opened while Google had an earlier version.
+/// > Written bytes can be read at once through every other descriptor and mapping of the file, also
+/// > one that was opened while Google had an earlier version.
 #[test]
 fn readers_see_what_is_written() {
     let (world, path) = world();

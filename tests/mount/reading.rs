@@ -70,7 +70,7 @@ fn stall_downloads(world: &World) {
     });
 }
 
-/// > A file that many programs read at the same time is downloaded once.
+/// > If many programs read a file at the same time, it is downloaded once.
 #[test]
 fn many_readers_of_a_photo_cost_one_request() {
     let world = mounted(1, 5_000_000);
@@ -85,8 +85,9 @@ fn many_readers_of_a_photo_cost_one_request() {
     world.umount();
 }
 
-/// > A read far from what is here asks Google for that part alone, if Google gives parts; otherwise it waits for all that
-/// > comes before. Files of up to 16 MiB are downloaded whole: requests are what Google counts.
+/// > A read far from the downloaded bytes asks Google for that part alone, if Google gives parts;
+/// > otherwise it waits for everything before it. Files of up to 16 MiB are downloaded whole,
+/// > because Google counts requests.
 #[test]
 fn seeking_costs_a_request_each_and_little_more_than_what_is_read() {
     let world = mounted(1, LARGE);
@@ -127,8 +128,9 @@ fn a_download_that_stalls_is_ended_by_ctrl_c() {
     world.umount();
 }
 
-/// > A download may take its time while bytes come. When none have come for a minute, the read is `ETIMEDOUT`, and so is
-/// > the next at once, for longer the more often that happens; `gphotosfs refresh` forgets it.
+/// > A download may take its time while bytes come. After a minute without bytes, the read is
+/// > `ETIMEDOUT`. The next read then fails at once, for longer the more often that happens;
+/// > `gphotosfs refresh` clears it.
 #[test]
 fn a_download_that_stalls_ends_with_an_error_in_time() {
     let world = World::new();
@@ -149,8 +151,8 @@ fn a_download_that_stalls_ends_with_an_error_in_time() {
     world.umount();
 }
 
-/// > When Google takes no more downloads for a while, all reads wait together, each for five minutes at most; one that
-/// > would have to wait longer is `ETIMEDOUT`.
+/// > If Google limits downloads for a while, all reads wait together, each for at most five
+/// > minutes. A read that would have to wait longer is `ETIMEDOUT`.
 #[test]
 fn googles_limit_of_a_minute_is_waited_for() {
     let world = World::new();
@@ -192,7 +194,8 @@ fn a_video_that_google_is_processing_is_busy() {
     world.umount();
 }
 
-/// > Without a network, reading what is not here is `EHOSTUNREACH`: after a few attempts, and then at once.
+/// > Without a network, reading a file that is not in the cache is `EHOSTUNREACH`: after a few
+/// > attempts at first, and then at once.
 #[test]
 fn without_a_network_what_is_not_here_fails_at_once_and_again_at_once() {
     let mut world = mounted(30, 5000);
@@ -210,7 +213,7 @@ fn without_a_network_what_is_not_here_fails_at_once_and_again_at_once() {
     world.umount();
 }
 
-/// > What was downloaded in part is downloaded again after a restart; what was downloaded whole is not.
+/// > After a restart, a partly downloaded file is downloaded again; a whole one is not.
 #[test]
 fn a_mount_that_is_killed_while_it_downloads_leaves_nothing_but_whole_files() {
     // Just larger than what is fetched whole.
@@ -247,7 +250,8 @@ fn a_mount_that_is_killed_while_it_downloads_leaves_nothing_but_whole_files() {
     served.ended();
 }
 
-/// > The cache gives up what was used least recently; whoever has it open reads on.
+/// > Eviction takes the least recently used file from the cache; a program that has it open reads
+/// > on.
 #[test]
 fn what_is_evicted_under_its_readers_is_read_on() {
     let world = World::new();
@@ -325,9 +329,9 @@ fn addresses_that_have_expired_cost_one_useless_request_for_a_whole_album() {
     world.umount();
 }
 
-/// > `user.gphotos.state` of what Google has is `committed` while the file is here as it was copied in, and is read back
-/// > byte for byte; otherwise it is `rendition`: reading gives what Google makes of it, without the GPS position, and of a
-/// > video another encoding.
+/// > `user.gphotos.state` of an item is `committed` while the file is in the cache as it was
+/// > written, and it reads back byte for byte. Otherwise it is `rendition`: reading gives Google's
+/// > rendition, without the GPS position, and of a video another encoding.
 #[test]
 fn the_state_tells_what_will_be_read() {
     let world = World::new();

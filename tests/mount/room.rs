@@ -98,8 +98,8 @@ fn a_writer_that_waits_can_be_interrupted_and_goes_on_when_the_network_is_back()
     assert_eq!(world.remote("A").len(), 8);
 }
 
-/// > A writer that is killed while it waits for room in the spool leaves what it had written in `.gphotos/failed`, not half a
-/// > photo in the album.
+/// > If a writer is killed while it waits for room in the spool, the bytes it has written are left
+/// > in `.gphotos/failed`, not half a photo in the album.
 #[test]
 fn a_writer_that_is_killed_while_it_waits_leaves_no_half_a_photo() {
     let mut world = world(0);

@@ -22,8 +22,8 @@ fn world() -> World {
     world
 }
 
-/// > Inode numbers and link counts are the same before, during and after the upload, after the kernel has forgotten
-/// > the file, and in the next mount.
+/// > Inode numbers and link counts are the same before, during and after the upload, after the
+/// > kernel has forgotten the file, and in the next mount.
 #[test]
 fn inode_numbers_last() {
     let world = World::mounted();
@@ -41,8 +41,9 @@ fn inode_numbers_last() {
     assert_eq!(fs::metadata(world.mnt.join("A")).unwrap().ino(), dir);
 }
 
-/// > `user.gphotos.description` of an item can be written, up to 999 characters; of a file that is still on its way it
-/// > is `EBUSY`, without a network the error of the network, and then it is unchanged.
+/// > `user.gphotos.description` of an item can be written, up to 999 characters. Of a file that is
+/// > still on its way it is `EBUSY`. Without a network the write fails with the network's error,
+/// > and changes nothing.
 #[test]
 fn descriptions_are_written_to_google() {
     let mut world = world();
@@ -66,9 +67,10 @@ fn descriptions_are_written_to_google() {
     world.start_emulator();
 }
 
-/// > `user.gphotos.adopted` of an item whose bytes were not written here takes `SHA256 SIZE MTIME_NS` of the local file
-/// > that the item is taken for; size and time are then those, as if it had been copied in, and equal bytes are not sent
-/// > again. Of what was written here it is `EEXIST`, of what is on its way `EBUSY`. It can be removed, alone of all.
+/// > `user.gphotos.adopted` of an item whose bytes were not written here takes `SHA256 SIZE
+/// > MTIME_NS` of the local file that the item stands for. The item then has this size and time, as
+/// > if it had been copied in, and equal bytes are not sent again. Of a file that was written here
+/// > it is `EEXIST`, of one that is on its way `EBUSY`. It is the only removable attribute.
 #[test]
 fn adopted_files_are_taken_for_the_local_ones() {
     const NAME: &str = "user.gphotos.adopted";
@@ -124,8 +126,9 @@ fn adopted_files_are_taken_for_the_local_ones() {
     wait_for("the file to be closed", || size() == 100);
 }
 
-/// > Reading `user.gphotos.verify` of an item asks Google for it anew, past all that is kept here, and tells as JSON what
-/// > came: `gphotosfs verify` does. It is not listed; a file that Google does not have lacks it (`ENODATA`).
+/// > Reading `user.gphotos.verify` of an item asks Google for it anew, past every cache, and gives
+/// > the findings as JSON, for `gphotosfs verify`. It is not listed; a file that is not at Google
+/// > lacks it (`ENODATA`).
 #[test]
 fn items_can_be_asked_for_anew() {
     const NAME: &str = "user.gphotos.verify";
@@ -149,8 +152,9 @@ fn items_can_be_asked_for_anew() {
     assert!(read(&path).unwrap()["google"]["missing"].is_string());
 }
 
-/// > Other attributes of ours are `EPERM`, everybody else's `EOPNOTSUPP`; `XATTR_CREATE` on one that is there is
-/// > `EEXIST`, `XATTR_REPLACE` on one that is not `ENODATA`.
+/// > Setting or removing another `user.gphotos.` attribute is `EPERM`, any other attribute
+/// > `EOPNOTSUPP`. `XATTR_CREATE` of an existing one is `EEXIST`, `XATTR_REPLACE` of a missing one
+/// > `ENODATA`.
 #[test]
 fn other_attributes_are_refused() {
     let world = world();
@@ -165,9 +169,9 @@ fn other_attributes_are_refused() {
     set(description, XattrFlags::REPLACE).unwrap();
 }
 
-/// > Reading `user.gphotos.unlisted` of a file tells the directories in which Google has not shown it yet: a line for each,
-/// > with its inode number and since when the file should be there; `ENODATA` if there are none. It is not listed;
-/// > `gphotosfs diff` asks for it.
+/// > Reading `user.gphotos.unlisted` of a file gives the directories in which Google has not shown
+/// > it yet, for `gphotosfs diff`: a line for each, with its inode number and since when the file
+/// > should be there; `ENODATA` if there are none. It is not listed.
 #[test]
 fn what_google_has_not_shown_yet_is_told() {
     let world = world();
@@ -190,7 +194,8 @@ fn what_google_has_not_shown_yet_is_told() {
     assert!(xattr::list(&path).unwrap().all(|it| it != "user.gphotos.unlisted"));
 }
 
-/// > `listxattr` and `getxattr` tell the size when asked with no room, and `ERANGE` when there is too little.
+/// > `listxattr` and `getxattr` with an empty buffer return the size needed, and `ERANGE` if the
+/// > buffer is too small.
 #[test]
 fn attribute_sizes_are_told() {
     let world = world();
@@ -204,7 +209,8 @@ fn attribute_sizes_are_told() {
     assert_eq!(rustix::fs::getxattr(&path, state, &mut [0u8; 3][..]), Err(Errno::RANGE));
 }
 
-/// > Attributes outside `user.` are not supported: reading one is `EOPNOTSUPP`, so `ls -l` asks once, not for each file.
+/// > Attributes outside `user.` are not supported: reading one is `EOPNOTSUPP`, so `ls -l` asks
+/// > once, not for each file.
 #[test]
 fn attributes_of_the_system_are_not_supported() {
     let world = world();
@@ -218,8 +224,8 @@ fn attributes_of_the_system_are_not_supported() {
     assert_eq!(get(&file, "user.mine"), Err(Errno::NODATA));
 }
 
-/// > `O_EXCL`, `O_APPEND`, `O_TRUNC` and `O_DIRECT` are what they are elsewhere; `O_TMPFILE` is `EOPNOTSUPP`, and
-/// > programs then make a file with a name.
+/// > `O_EXCL`, `O_APPEND`, `O_TRUNC` and `O_DIRECT` work as elsewhere. `O_TMPFILE` is `EOPNOTSUPP`,
+/// > and programs then make a file with a name.
 #[test]
 fn open_flags() {
     let world = world();
@@ -262,8 +268,8 @@ fn locks_hold() {
     assert!(String::from_utf8_lossy(&other.stderr).contains("BlockingIOError"), "{other:?}");
 }
 
-/// > `fallocate` makes room and, without `FALLOC_FL_KEEP_SIZE`, length; `SEEK_HOLE`, `SEEK_DATA` and `copy_file_range`
-/// > work on files being written and on items.
+/// > `fallocate` makes room and, without `FALLOC_FL_KEEP_SIZE`, length. `SEEK_HOLE`, `SEEK_DATA`
+/// > and `copy_file_range` work on files being written and on items.
 #[test]
 fn ranges() {
     let world = world();
@@ -289,7 +295,7 @@ fn ranges() {
     assert!(got == fs::read(world.dir.path().join("photo/1.jpg")).unwrap());
 }
 
-/// > Modes and owners are accepted and ignored; everything is shown as the mounting user's.
+/// > Modes and owners are accepted and ignored; every file belongs to the mounting user.
 #[test]
 fn modes_are_ignored() {
     let world = world();
@@ -316,8 +322,9 @@ fn times(path: &Path) -> [(i64, u32); 3] {
     [now.stx_atime, now.stx_mtime, now.stx_ctime].map(|it| (it.tv_sec, it.tv_nsec))
 }
 
-/// > A write changes mtime and ctime at once, a change of names, mode, times or description only ctime; atime is what
-/// > somebody has set, for reading does not change it. Closing changes nothing, nor does the upload or the next mount.
+/// > A write changes mtime and ctime at once. A change of names, mode, times or description changes
+/// > only ctime. Atime changes only when a program sets it, because reading does not change it.
+/// > Closing changes nothing, nor does the upload or the next mount.
 #[test]
 fn times_tell_what_has_changed() {
     let world = world();
@@ -363,7 +370,8 @@ fn times_tell_what_has_changed() {
     assert_eq!((times(&path), times(&new)), (after, empty), "mounting again");
 }
 
-/// > `df` shows the room for files that have not arrived at Google yet; there is no limit to the number of files.
+/// > `df` shows the room for files that have not arrived at Google yet. The number of files has no
+/// > limit.
 #[test]
 fn df_shows_the_room_for_writing() {
     let world = world();
@@ -404,7 +412,8 @@ fn regular_nodes() {
     assert_eq!(fs::read(&node).unwrap(), b"half a photo");
 }
 
-/// > `fsync` of a file that does not look like a photo yet makes it durable and refuses nothing: that is for close.
+/// > `fsync` of a file that does not look like a photo yet makes it durable and refuses nothing:
+/// > close does that.
 #[test]
 fn a_part_may_be_synced() {
     let world = World::mounted();
@@ -420,7 +429,7 @@ fn a_part_may_be_synced() {
     assert_eq!(world.remote("A"), ["1.jpg"]);
 }
 
-/// > So does a file whose name is one for half-written files (`.x`, `x.part`, `x~` and others) until it has another.
+/// > A file with a temporary name stays here until it has another name.
 #[test]
 fn half_written_files_stay_here() {
     let world = World::mounted();
@@ -435,8 +444,8 @@ fn half_written_files_stay_here() {
     }
 }
 
-/// > A file that was opened and written, and is the same in the end, costs nothing. One that has changed is sent as
-/// > another item, which takes the place of the old one in the album.
+/// > A file that was opened and written, and has the same bytes in the end, costs nothing. A
+/// > changed file is sent as a new item, which takes the old one's place in the album.
 #[test]
 fn edits_that_change_nothing_cost_nothing() {
     let world = world();
@@ -450,8 +459,8 @@ fn edits_that_change_nothing_cost_nothing() {
     assert_eq!((world.remote("A").len(), world.emulator.dump().items.len()), (1, 2));
 }
 
-/// > A file that is refused is refused at every close of a descriptor that may write, copies included, until it is written
-/// > to again.
+/// > A refused file is refused at every close of a descriptor that may write, copies of descriptors
+/// > included, until it is written to again.
 #[test]
 fn every_close_tells_of_a_refusal() {
     let world = World::mounted();
@@ -474,7 +483,8 @@ fn every_close_tells_of_a_refusal() {
     assert_eq!(world.remote("A"), ["1.jpg"]);
 }
 
-/// > A file that was removed while it is open can be read and written until its last close, and has no links.
+/// > A file that was removed while it is open can be read and written until its last close, and has
+/// > no links.
 #[test]
 fn removed_files_stay_open() {
     let world = world();

@@ -18,8 +18,9 @@ fn fail(world: &World, call: Call, skip: u32, next: u32, failure: Failure) {
     });
 }
 
-/// > `ln` and `mv` of a file within an album are told to nobody; in another album they put the item there, and `mv`
-/// > takes it out of the old one, without an upload. That and `rm` take 50 items to a request.
+/// > `ln` and `mv` of a file within an album change nothing at Google. Into another album, they put
+/// > the item there, and `mv` takes it out of the old one, without an upload. These changes and
+/// > `rm` take 50 items to a request.
 #[test]
 fn files_move_and_are_linked_without_an_upload() {
     let world = World::mounted();
@@ -82,7 +83,8 @@ fn mere_parents_move() {
     assert_eq!(world.names("Old"), ["Summer"], "a parent of nothing is not shown");
 }
 
-/// > If Google refuses the first new title or cannot be reached, `mv` fails and nothing has changed.
+/// > If Google refuses the first new title or cannot be reached, `mv` fails and nothing has
+/// > changed.
 #[test]
 fn a_move_that_is_refused_at_first_changes_nothing() {
     let world = World::mounted();
@@ -94,8 +96,8 @@ fn a_move_that_is_refused_at_first_changes_nothing() {
     world.sh("test -d mnt/A/B && rmdir mnt/Empty && mv mnt/A mnt/Empty && test -d mnt/Empty/B");
 }
 
-/// > Once Google has taken the first title the move stands, here and on this disk; titles that could not be told are told
-/// > with a later listing of the albums, also after a crash.
+/// > Once Google has accepted the first title, the move stands, here and on this disk. Titles that
+/// > could not be sent are sent with a later listing of the albums, also after a crash.
 #[test]
 fn an_interrupted_move_is_completed() {
     let world = World::mounted();
@@ -114,7 +116,7 @@ fn an_interrupted_move_is_completed() {
     assert_eq!(world.names("Z"), ["B", "C"]);
 }
 
-/// > A title that somebody changes at Google meanwhile counts for more than ours.
+/// > If somebody changes a title at Google meanwhile, that title wins over ours.
 #[test]
 fn the_last_word_is_googles() {
     let world = World::mounted();
@@ -127,7 +129,8 @@ fn the_last_word_is_googles() {
     assert_eq!(world.names(""), ["Mine", "Z"]);
 }
 
-/// > `mv -T` of an album onto an empty one hides the empty one, as `rmdir` does; one that is not empty is `ENOTEMPTY`.
+/// > `mv -T` of an album onto an empty one hides the empty one, as `rmdir` does. Onto one that is
+/// > not empty, it is `ENOTEMPTY`.
 #[test]
 fn an_album_takes_the_place_of_an_empty_one() {
     let world = World::mounted();
@@ -142,7 +145,8 @@ fn an_album_takes_the_place_of_an_empty_one() {
     assert_eq!(world.names("Empty"), ["1.jpg"]);
 }
 
-/// > `RENAME_EXCHANGE` swaps files; of directories it is refused with `EOPNOTSUPP`, because Google cannot swap two titles.
+/// > `RENAME_EXCHANGE` swaps files. For directories it is `EOPNOTSUPP`, because Google cannot swap
+/// > two titles.
 #[test]
 fn directories_are_not_exchanged() {
     let world = World::mounted();
@@ -162,7 +166,8 @@ fn directories_are_not_exchanged() {
     assert_eq!(world.remote("B"), ["1.jpg"]);
 }
 
-/// > A file in the root, or in a directory that is only the parent of albums, is `EPERM`, and the log says why.
+/// > A file in the root, or in a directory that is only the parent of albums, is `EPERM`, and the
+/// > log says why.
 #[test]
 fn files_live_in_albums() {
     let world = World::mounted();
@@ -176,8 +181,8 @@ fn files_live_in_albums() {
     assert!(world.log().contains("files live in albums"), "{}", world.log());
 }
 
-/// > `mkdir` of `.Trash` or `.Trash-UID` in the root is `EPERM`: file managers would make a trash of it, and emptying that
-/// > would delete nothing at Google.
+/// > `mkdir` of `.Trash` or `.Trash-UID` in the root is `EPERM`: file managers would use it as a
+/// > trash, and emptying that would delete nothing at Google.
 #[test]
 fn there_is_no_trash() {
     let world = World::mounted();
@@ -197,10 +202,10 @@ fn there_is_no_trash() {
     world.sh("mkdir mnt/.Trashes mnt/.Trash-bin mnt/A/.Trash-1000");
 }
 
-/// > `mkdir` of a name for half-written files (`.x`, `x.part`, `x~` and others), or in such a directory, makes one that is
-/// > only here: Google is told nothing of it, and what is in it stays here, whatever it is called, until it is moved or
-/// > linked into an album. `rmdir` deletes it. So `rsync --delay-updates`, `--partial-dir` and `--temp-dir` leave no
-/// > albums behind.
+/// > `mkdir` of a temporary name, or in such a directory, makes a directory that is only here:
+/// > Google does not learn of it, and files in it stay here, whatever their names, until they are
+/// > moved or linked into an album. `rmdir` deletes it. So `rsync --delay-updates`, `--partial-dir`
+/// > and `--temp-dir` leave no albums behind.
 #[test]
 fn directories_for_half_written_files_are_only_here() {
     let world = World::mounted();
@@ -243,8 +248,8 @@ fn directories_for_half_written_files_are_only_here() {
     assert_eq!(titles(&world), ["A"]);
 }
 
-/// > Moving such a directory to where `mkdir` would make an album is `EXDEV`, upon which `mv` copies it into one. Moving an
-/// > album into it is `EPERM`.
+/// > Moving such a directory to a place where `mkdir` would make an album is `EXDEV`, and `mv` then
+/// > copies it into one. Moving an album into it is `EPERM`.
 #[test]
 fn directories_for_half_written_files_do_not_become_albums() {
     let world = World::mounted();
@@ -270,7 +275,8 @@ fn directories_for_half_written_files_do_not_become_albums() {
     assert_eq!(world.remote("Trip/sub"), ["1.jpg"]);
 }
 
-/// > It goes with its album when that is moved, here or at Google, and stays when that is deleted there.
+/// > Such a directory moves with its album, here or at Google, and stays if the album is deleted
+/// > there.
 #[test]
 fn directories_for_half_written_files_go_with_their_album() {
     let world = World::mounted();
@@ -295,8 +301,8 @@ fn directories_for_half_written_files_go_with_their_album() {
     assert_eq!(world.remote("B/Day"), ["1.jpg"]);
 }
 
-/// > An album that is called so at Google, or gets such a title by `mv`, is an album all the same, and one that is hidden stays so
-/// > when `mkdir` makes such a directory.
+/// > An album that has a temporary name at Google, or gets one by `mv`, is still an album. A hidden
+/// > album of that name stays hidden when `mkdir` makes such a directory.
 #[test]
 fn an_album_may_be_called_as_half_written_files_are() {
     let world = World::mounted();
@@ -320,8 +326,8 @@ fn an_album_may_be_called_as_half_written_files_are() {
     assert_eq!((world.names(".A"), world.remote(".A/.old")), (vec![".old".into()], vec![]));
 }
 
-/// > Symbolic links, devices and pipes are `EPERM`; a name of more than 255 bytes is `ENAMETOOLONG`, a title of more than
-/// > 500 characters `EINVAL`.
+/// > Symbolic links, devices and pipes are `EPERM`. A name of more than 255 bytes is
+/// > `ENAMETOOLONG`, a title of more than 500 characters `EINVAL`.
 #[test]
 fn what_google_does_not_have() {
     let world = World::mounted();
@@ -341,7 +347,8 @@ fn what_google_does_not_have() {
     assert_eq!(titles(&world), ["A".to_owned(), format!("A/{half}")]);
 }
 
-/// > `mkdir` of the title of a hidden album brings that one back, also when another has stood in its place meanwhile.
+/// > `mkdir` of the title of a hidden album brings that album back, also if another one has stood
+/// > in its place meanwhile.
 #[test]
 fn hidden_albums_are_found_by_their_titles() {
     let world = World::mounted();
@@ -365,7 +372,8 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// > An album that somebody makes at Google with the title of a hidden one gets its name.
+/// > If somebody makes an album at Google with the title of a hidden one, the new album gets the
+/// > name.
 #[test]
 fn hidden_albums_are_in_nobodys_way() {
     let world = World::mounted();
@@ -385,7 +393,8 @@ fn hidden_albums_are_in_nobodys_way() {
     assert_eq!(titles(&world), ["A", "A", "A/B", "Trip", "Trip"]);
 }
 
-/// > `rm -r` of an album takes its items out of it and hides it; `mkdir` of the same name brings it back, empty.
+/// > `rm -r` of an album takes its items out of it and hides it; `mkdir` of the same name brings it
+/// > back, empty.
 #[test]
 fn a_removed_album_comes_back_empty() {
     let world = World::mounted();

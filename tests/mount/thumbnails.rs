@@ -97,8 +97,9 @@ fn without_a_network_one_line_says_so() {
     assert!(!done && said.starts_with(expected) && said.lines().count() == 2, "{said}");
 }
 
-/// > Reading `user.gphotos.thumbnail` of an item gives a picture of at most 256 pixels made by Google: `gphotosfs thumbnails`
-/// > does. It is not listed; a file that Google does not have lacks it (`ENODATA`).
+/// > Reading `user.gphotos.thumbnail` of an item gives a picture of at most 256 pixels made by
+/// > Google, for `gphotosfs thumbnails`. It is not listed; a file that is not at Google lacks it
+/// > (`ENODATA`).
 #[test]
 fn items_have_small_pictures() {
     let world = world();

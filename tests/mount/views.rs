@@ -61,8 +61,9 @@ fn today() -> String {
     jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()
 }
 
-/// > `all` shows every item, as `mediaItems.list` does; the others what a search by date finds, and what is known here to
-/// > have been created then, in UTC: searches lag behind, and do not find what has no capture date.
+/// > `all` shows every item, as `mediaItems.list` does. The others show the items that a search by
+/// > date finds, and the items that are known here to have been created then, in UTC: searches lag
+/// > behind, and do not find items without a capture date.
 #[test]
 fn views_show_what_google_finds_and_what_is_known_here() {
     let world = world();
@@ -83,7 +84,8 @@ fn views_show_what_google_finds_and_what_is_known_here() {
     assert_eq!(view(&world, "by-month/2019-12"), ["c.jpg"]);
 }
 
-/// > Google does not tell in which time zone it searches: what was taken near midnight may be in the views of two days.
+/// > Google does not tell in which time zone it searches: an item taken near midnight may be in the
+/// > views of two days.
 #[test]
 fn views_may_show_an_item_under_two_dates() {
     let world = world();
@@ -94,7 +96,8 @@ fn views_may_show_an_item_under_two_dates() {
     assert!(view(&world, "by-year").contains(&"2020".to_owned()));
 }
 
-/// > Every date has its directory, and one that does not exist is `ENOENT`; `ls` shows those in which there are items.
+/// > Every date has its directory, and a date that does not exist is `ENOENT`; `ls` shows the dates
+/// > that have items.
 #[test]
 fn views_of_all_dates() {
     let world = world();
@@ -187,7 +190,7 @@ fn xattr_of(path: &PathBuf, name: &str) -> Errno {
     rustix::fs::setxattr(path, name, b"text", XattrFlags::empty()).unwrap_err()
 }
 
-/// > Its files can be read, and have the sizes, times and attributes that they have elsewhere.
+/// > Files in them can be read, and have the same sizes, times and attributes as in the albums.
 #[test]
 fn views_can_be_read() {
     let world = world();
@@ -242,8 +245,9 @@ fn views_lend_items_to_albums() {
     assert_eq!(fs::read(world.mnt.join("B/mine.jpg")).unwrap(), taken(9, "2019:04:28 11:00:00"));
 }
 
-/// > What is on its way to Google is not in the views; what has left its album is, and what was replaced by an edit; what
-/// > was deleted at Google goes when it is missing from the view, or from `all`, when that is listed again.
+/// > A view does not show files on their way to Google. It shows items that have left their album,
+/// > and versions that an edit has replaced. An item that was deleted at Google goes when it is
+/// > missing from a new listing of the view, or of `all`.
 #[test]
 fn views_hold_what_google_holds() {
     let world = world();

@@ -207,8 +207,8 @@ fn what_has_returned_survives_a_power_cut() {
     ]);
 }
 
-/// > `rm` is when the directory is synced, or with the next of the others: a sync for each name would make `rm *` of an
-/// > album take minutes.
+/// > `rm` is on the disk when the directory is synced, or with the next of these operations: a sync
+/// > for each name would make `rm *` of an album take minutes.
 #[test]
 fn removals_survive_a_power_cut_after_a_sync() {
     cut_after_each(&[
