@@ -4,17 +4,17 @@
 //! them share one download and the first bytes come before the last. What was copied in through the mount
 //! is put into the cache as it was and read back byte for byte.
 
-mod ahead;
 mod cache;
 mod fetch;
 mod key;
 mod limit;
+mod negative_cache;
 mod part;
 mod plan;
+mod prefetch;
 mod sizes;
 mod stream;
 mod thumbnail;
-mod vain;
 mod verify;
 
 use std::fs::File;
@@ -37,8 +37,8 @@ use cache::Cache;
 use fetch::Fetch;
 pub use fetch::Reading;
 use key::Key;
+use negative_cache::{NegativeCache, Pauses};
 pub use stream::Waits;
-use vain::{Pauses, Vain};
 pub use verify::{Fingerprint, Returned, Seen};
 
 /// After a download has failed, the same item is not asked for at once again, nor anything while the service has none
@@ -119,7 +119,7 @@ pub struct Content {
     runtime: Handle,
     cache: Arc<Cache>,
     sizes: Arc<sizes::Sizes>,
-    vain: Arc<Vain>,
+    failures: Arc<NegativeCache>,
     throttle: Arc<Throttle>,
     waits: Waits,
     stream_turns: Arc<Semaphore>,
@@ -144,7 +144,7 @@ impl Content {
             urls,
             runtime,
             sizes: Arc::default(),
-            vain: Arc::new(Vain::new(PAUSES, Error::is_of_service)),
+            failures: Arc::new(NegativeCache::new(PAUSES, Error::is_of_service)),
             throttle: Arc::new(Throttle::of_downloads(config.waits.limited)),
             waits: config.waits,
             stream_turns: Arc::new(Semaphore::new(stream::STREAMS_IN_ALL_MAX)),
@@ -247,9 +247,9 @@ impl Content {
         }
     }
 
-    /// Whatever was in vain may be tried again at once.
+    /// Forgets all failures, so that the next readers make requests again.
     pub fn forget_failures(&self) {
-        self.vain.forget();
+        self.failures.forget();
         self.sizes.forget_failures();
     }
 

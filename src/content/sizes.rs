@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
-use super::ahead::Walks;
-use super::vain::{Pauses, Vain};
+use super::negative_cache::{NegativeCache, Pauses};
+use super::prefetch::Walks;
 use super::{Content, Error, limit};
 use crate::api::{Advice, SourceError};
 use crate::media::{FileId, MediaId};
@@ -37,15 +37,15 @@ const PAUSES: Pauses = Pauses {
     item_max: Duration::from_secs(3600),
 };
 
-/// Who asks now, and what was in vain.
+/// The requests for sizes that are in flight, and the last failures.
 pub(super) struct Sizes {
     turns: Semaphore,
     items: [tokio::sync::Mutex<()>; ITEM_TURNS],
-    /// The turn of whoever asks ahead of somebody who goes through a directory.
-    ahead: tokio::sync::Mutex<()>,
+    /// Held by the one task that prefetches sizes.
+    prefetching: tokio::sync::Mutex<()>,
     // Held for a look or a change.
     walks: parking_lot::Mutex<Walks>,
-    vain: Vain,
+    failures: NegativeCache,
 }
 
 impl Default for Sizes {
@@ -53,16 +53,16 @@ impl Default for Sizes {
         Self {
             turns: Semaphore::new(AT_A_TIME),
             items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
-            ahead: tokio::sync::Mutex::default(),
+            prefetching: tokio::sync::Mutex::default(),
             walks: parking_lot::Mutex::default(),
-            vain: Vain::new(PAUSES, is_of_service),
+            failures: NegativeCache::new(PAUSES, is_of_service),
         }
     }
 }
 
 impl Sizes {
     pub(super) fn forget_failures(&self) {
-        self.vain.forget();
+        self.failures.forget();
     }
 }
 
@@ -85,16 +85,16 @@ impl Content {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
         let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
-        self.sizes.vain.ask(info.id)?;
+        self.sizes.failures.ask(info.id)?;
         let asked = tokio::time::timeout(PATIENCE, self.ask_size(info)).await;
         match asked.unwrap_or(Err(Error::TooSlow)) {
             Ok(size) => {
-                self.sizes.vain.worked(info.id);
+                self.sizes.failures.worked(info.id);
                 Ok(size)
             }
             Err(error) => {
                 let error = Arc::new(error);
-                self.sizes.vain.remember(info.id, &error);
+                self.sizes.failures.remember(info.id, &error);
                 Err(Error::Shared(error))
             }
         }
@@ -140,7 +140,7 @@ impl Content {
     /// # Errors
     /// If the database fails.
     pub fn looked_up(&self, scope: ListingScope, file: FileId) -> store::Result<()> {
-        if self.sizes.vain.why_not(file).is_some() {
+        if self.sizes.failures.why_not(file).is_some() {
             return Ok(());
         }
         let last = self.sizes.walks.lock().last(scope);
@@ -169,7 +169,7 @@ impl Content {
         let content = self.clone();
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
-            let Ok(_alone) = content.sizes.ahead.try_lock() else { return };
+            let Ok(_alone) = content.sizes.prefetching.try_lock() else { return };
             let unknown =
                 content.store.run(move |store| store.unsized_after(scope, file, ahead)).await;
             // In their order, so that those whose addresses come together are asked for together. What stops one stops

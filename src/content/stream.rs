@@ -100,7 +100,7 @@ struct Progress {
 impl Content {
     /// Starts a stream that the plan wants.
     pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
-        if let Err(error) = self.vain.ask(fetch.file) {
+        if let Err(error) = self.failures.ask(fetch.file) {
             return fetch.over(number, Err(Arc::new(error)));
         }
         let lost = Arc::new(store::Error::ShuttingDown.into());
@@ -115,7 +115,7 @@ impl Content {
             running.outcome = outcome.map_err(Arc::new);
             match &running.outcome {
                 Ok(()) if fetch.is_whole() => content.settle(&fetch).await,
-                Err(error) if is_of_google(error) => content.vain.remember(fetch.file, error),
+                Err(error) if is_of_google(error) => content.failures.remember(fetch.file, error),
                 _ => {}
             }
         });
@@ -135,7 +135,7 @@ impl Content {
             if std::mem::take(&mut progress.gained) {
                 (attempts, renewed) = (0, false);
                 limit_passes = self.waits.limit_passes();
-                self.vain.worked(fetch.file);
+                self.failures.worked(fetch.file);
             }
             match outcome {
                 Ok(()) => return Ok(()),

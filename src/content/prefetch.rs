@@ -1,5 +1,5 @@
-//! Whose sizes are learnt ahead: those of a directory that somebody goes through, as `ls -l` and `find` do, who looks
-//! up one name after the other and opens none. Pure.
+//! Size prefetch: detects a program that walks a directory, as `ls -l` and `find` do, and says how many
+//! sizes to fetch with the next one. Such a program looks up one name after the other and opens none. Pure.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::store::ListingScope;
 /// Directories that are remembered.
 const WALKS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// How many sizes are learnt ahead at first, and at the most: this doubles with each look-up that follows.
+/// How many sizes are prefetched at first, and at most. The number doubles with each look-up in order.
 const AHEAD_MIN: u32 = 8;
 const AHEAD_MAX: u32 = 256;
 
@@ -22,7 +22,7 @@ const ALONE: u32 = 3;
 /// How long a listing makes it likely that its names are looked up.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// The walks that are going on.
 pub(super) struct Walks(LruCache<ListingScope, Walk>);
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Default for Walks {
 }
 
 impl Walks {
-    /// Somebody is about to list a directory.
+    /// A program is about to list a directory.
     pub(super) fn listed(&mut self, scope: ListingScope, now: Instant) {
         self.0.get_or_insert_mut(scope, Walk::default).listed = Some(now);
     }

@@ -1,4 +1,5 @@
-//! What was asked for in vain: for a while it is not asked for again, and whoever wants it is told at once.
+//! A negative cache: after a failed download the next readers get its error at once, for a while.
+//! Otherwise each of them would wait, and make requests that fail as well.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use crate::media::FileId;
 /// How many items are remembered.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Whoever asks first after a pause may take so long; others are still told at once.
+/// The first reader after a pause may take so long. The others still get the error at once.
 const PROBE: Duration = Duration::from_secs(10);
 
-/// How long nothing is asked.
+/// How long no request is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pauses {
     /// After the service has failed.
@@ -28,8 +29,8 @@ pub(super) struct Pauses {
     pub(super) item_max: Duration,
 }
 
-/// See the module.
-pub(super) struct Vain {
+/// The last failures of the service and of each item.
+pub(super) struct NegativeCache {
     pauses: Pauses,
     /// Whether another item would fare no better.
     is_of_service: fn(&Error) -> bool,
@@ -48,13 +49,13 @@ struct Failure {
     in_a_row: u32,
 }
 
-impl Vain {
+impl NegativeCache {
     pub(super) fn new(pauses: Pauses, is_of_service: fn(&Error) -> bool) -> Self {
         let failures = Failures { service: None, items: LruCache::new(REMEMBERED_MAX) };
         Self { pauses, is_of_service, failures: Mutex::new(failures) }
     }
 
-    /// Why there is no use in asking now, if there is none.
+    /// The error of the last attempt, while no other is made.
     pub(super) fn why_not(&self, file: FileId) -> Option<Error> {
         let now = Instant::now();
         let failures = self.failures.lock();
@@ -62,7 +63,8 @@ impl Vain {
         failed.into_iter().find(|it| now < it.until).map(|it| Error::Shared(it.error.clone()))
     }
 
-    /// As [`Vain::why_not`], for who is going to ask now: after a pause of the service one asks for all.
+    /// As [`NegativeCache::why_not`], for a caller that makes a request now. After a pause of the service
+    /// one caller tries for all.
     pub(super) fn ask(&self, file: FileId) -> Result<(), Error> {
         if let Some(error) = self.why_not(file) {
             return Err(error);
@@ -73,7 +75,7 @@ impl Vain {
         Ok(())
     }
 
-    /// Something has failed.
+    /// A request for this item failed.
     pub(super) fn remember(&self, file: FileId, error: &Arc<Error>) {
         let mut failures = self.failures.lock();
         if (self.is_of_service)(error) {
@@ -87,14 +89,14 @@ impl Vain {
         failures.items.put(file, Failure { error: error.clone(), until, in_a_row });
     }
 
-    /// Something has worked.
+    /// A request for this item succeeded.
     pub(super) fn worked(&self, file: FileId) {
         let mut failures = self.failures.lock();
         failures.service = None;
         failures.items.pop(&file);
     }
 
-    /// Everything may be asked again.
+    /// Forgets all failures.
     pub(super) fn forget(&self) {
         let mut failures = self.failures.lock();
         failures.service = None;
@@ -106,39 +108,39 @@ impl Vain {
 mod tests {
     use super::*;
 
-    fn vain(service: Duration, item: Duration) -> Vain {
+    fn cache(service: Duration, item: Duration) -> NegativeCache {
         let pauses = Pauses { service, item, item_max: item * 4 };
-        Vain::new(pauses, |error| matches!(error, Error::Stalled))
+        NegativeCache::new(pauses, |error| matches!(error, Error::Stalled))
     }
 
     #[test]
-    fn an_item_in_vain_says_nothing_about_another() {
-        let vain = vain(Duration::from_secs(600), Duration::from_secs(600));
-        vain.remember(FileId(1), &Arc::new(Error::NoSize));
-        assert!(vain.ask(FileId(1)).is_err() && vain.ask(FileId(2)).is_ok());
-        vain.worked(FileId(1));
-        assert!(vain.ask(FileId(1)).is_ok());
-        vain.remember(FileId(1), &Arc::new(Error::NoSize));
-        vain.forget();
-        assert!(vain.ask(FileId(1)).is_ok());
+    fn a_failed_item_says_nothing_about_another() {
+        let cache = cache(Duration::from_secs(600), Duration::from_secs(600));
+        cache.remember(FileId(1), &Arc::new(Error::NoSize));
+        assert!(cache.ask(FileId(1)).is_err() && cache.ask(FileId(2)).is_ok());
+        cache.worked(FileId(1));
+        assert!(cache.ask(FileId(1)).is_ok());
+        cache.remember(FileId(1), &Arc::new(Error::NoSize));
+        cache.forget();
+        assert!(cache.ask(FileId(1)).is_ok());
     }
 
     #[test]
     fn after_a_pause_one_asks_for_all() {
-        let vain = vain(Duration::ZERO, Duration::ZERO);
-        vain.remember(FileId(1), &Arc::new(Error::Stalled));
-        assert!(vain.why_not(FileId(1)).is_none() && vain.ask(FileId(1)).is_ok());
-        assert!(vain.ask(FileId(1)).is_err() && vain.ask(FileId(2)).is_err());
-        vain.worked(FileId(1));
-        assert!(vain.ask(FileId(2)).is_ok());
+        let cache = cache(Duration::ZERO, Duration::ZERO);
+        cache.remember(FileId(1), &Arc::new(Error::Stalled));
+        assert!(cache.why_not(FileId(1)).is_none() && cache.ask(FileId(1)).is_ok());
+        assert!(cache.ask(FileId(1)).is_err() && cache.ask(FileId(2)).is_err());
+        cache.worked(FileId(1));
+        assert!(cache.ask(FileId(2)).is_ok());
     }
 
     #[test]
     fn pauses_of_an_item_double() {
-        let vain = vain(Duration::ZERO, Duration::from_secs(100));
+        let cache = cache(Duration::ZERO, Duration::from_secs(100));
         let pause = || {
-            vain.remember(FileId(1), &Arc::new(Error::NoSize));
-            let failures = vain.failures.lock();
+            cache.remember(FileId(1), &Arc::new(Error::NoSize));
+            let failures = cache.failures.lock();
             (failures.items.peek(&FileId(1)).unwrap().until - Instant::now()).as_secs_f64().round()
         };
         assert_eq!([pause(), pause(), pause(), pause()], [100.0, 200.0, 400.0, 400.0]);
