@@ -9,399 +9,52 @@
 
 mod albums;
 mod creating;
+mod database;
+mod error;
 mod failed;
 mod files;
+mod invalidation_queue;
 mod invalidations;
 mod items;
 mod journal;
 mod listing;
+mod lookups;
 mod memberships;
 mod moves;
+mod naming;
 mod outgoing;
 mod places;
 #[cfg(test)]
 mod query_plans;
+mod states;
+mod tables;
 mod time;
 mod tree;
 mod tx;
+mod types;
 mod values;
 mod versions;
 mod views;
 
 pub use albums::*;
 pub use creating::*;
+pub use database::Store;
+pub use error::{Error, Result};
 pub use failed::FailedName;
 pub use files::*;
-pub use invalidations::{Invalidation, InvalidationShard};
+pub use invalidation_queue::Invalidation;
+pub use invalidations::InvalidationShard;
 pub use items::*;
 pub use journal::*;
 pub use listing::*;
 pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
-pub(crate) use time::*;
+pub use states::UploadState;
+pub use time::*;
 pub use tree::*;
+pub use types::*;
 pub use views::*;
-
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use sha2::{Digest, Sha256};
-
-use self::tx::{Tx, TxClock};
-use crate::media::{Clock, DirId, EntryName};
-
-/// The tables of this version.
-const SCHEMA: &str = include_str!("store/schema.sql");
-
-/// The database in the profile's state directory.
-const FILE_NAME: &str = "gphotosfs.db";
-
-/// How long another process may keep the database to itself.
-const BUSY_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Connections that read: one for each thread that takes requests from the kernel.
-const READERS: usize = 4;
-
-/// What each of them keeps of the database; the kernel keeps the rest.
-const READER_CACHE_KIB: i64 = 1024;
-
-/// Statements that a connection keeps prepared.
-const STATEMENTS_MAX: usize = 128;
-
-/// A failure of the database itself: disk full, damaged, or not ours.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// SQLite said no.
-    #[error("the database failed")]
-    Sqlite(#[source] rusqlite::Error),
-    /// The file is not what SQLite has written.
-    #[error(
-        "the database is damaged: unmount, move gphotosfs.db and its companions out of the profile's state directory, \
-         and mount again; albums are then listed anew, and what had not arrived lies in spool/orphans there"
-    )]
-    Damaged(#[source] rusqlite::Error),
-    /// Its tables are not those of this version of the program.
-    #[error("the database was made by another version of gphotosfs, with other tables")]
-    OtherVersion,
-    /// A row holds what this program never writes.
-    #[error("the database holds an impossible value: {0}")]
-    Corrupt(&'static str),
-    /// A background task of ours ended early.
-    #[error("the program is shutting down")]
-    ShuttingDown,
-}
-
-impl Error {
-    /// Whether the disk below the database is full.
-    pub fn is_disk_full(&self) -> bool {
-        self.is(rusqlite::ErrorCode::DiskFull)
-    }
-
-    /// Whether the database or its directory cannot be written, which even reading takes.
-    pub fn is_read_only(&self) -> bool {
-        self.is(rusqlite::ErrorCode::ReadOnly)
-    }
-
-    fn is(&self, code: rusqlite::ErrorCode) -> bool {
-        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(err, _)) if err.code == code)
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error),
-            _ => Self::Sqlite(error),
-        }
-    }
-}
-
-/// Tells tables from others, for `user_version`: a number that follows from them cannot be forgotten to be raised.
-fn layout(schema: &str) -> i64 {
-    let lines = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(words.join(" ")).into();
-    // SQLite has 32 bits for it, with a sign; an empty database has 0, and the first versions had 1.
-    i64::from(u32::from_be_bytes([a, b, c, d]) >> 2 | 1 << 30)
-}
-
-/// Looks for damage: reads all there is once, which takes a second for a million files.
-fn check(connection: &Connection) -> Result<()> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" {
-        return Ok(());
-    }
-    let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
-}
-
-/// Whether the tables are there; if they are, they are ours.
-fn is_made(connection: &Connection) -> Result<bool> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match found {
-        0 => Ok(false),
-        found if found == layout(SCHEMA) => Ok(true),
-        _ => Err(Error::OtherVersion),
-    }
-}
-
-/// Shorthand for this module's results.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Connections that only read: who looks does not wait until what others write is on the disk.
-#[derive(Clone, Default)]
-struct Readers(Arc<[Mutex<Connection>]>);
-
-impl Readers {
-    fn open(path: &Path) -> Result<Self> {
-        let open = |_| {
-            let connection = open_to_read(path)?;
-            connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-            Ok(Mutex::new(connection))
-        };
-        Ok(Self((0..READERS).map(open).collect::<Result<_>>()?))
-    }
-
-    /// The next that is free; `None` if there are none at all.
-    fn turn(&self) -> Option<MutexGuard<'_, Connection>> {
-        // Whoever finds all taken waits for one of them, and the others need not wait behind it.
-        self.0.iter().find_map(Mutex::try_lock).or_else(|| self.0.last().map(Mutex::lock))
-    }
-}
-
-/// A transaction that reads. Begun and ended by statements that are kept prepared, which those of rusqlite's are not:
-/// most reads are no longer than these.
-struct Snapshot<'a>(&'a Connection);
-
-impl<'a> Snapshot<'a> {
-    fn of(connection: &'a Connection) -> Result<Self> {
-        connection.prepare_cached("BEGIN")?.execute([])?;
-        Ok(Self(connection))
-    }
-}
-
-impl Drop for Snapshot<'_> {
-    fn drop(&mut self) {
-        // There is nothing to lose; a failure shows at the next BEGIN.
-        let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
-    }
-}
-
-fn open_to_read(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_DEADLINE)?;
-    Ok(connection)
-}
-
-/// The database of one profile. Cheap to clone.
-#[derive(Clone)]
-pub struct Store {
-    // Before the one that writes, which tidies up when it is the last to be closed.
-    readers: Readers,
-    // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
-    connection: Arc<Mutex<Connection>>,
-    clock: Arc<TxClock>,
-    // Set if changes are to be told.
-    signal: Arc<OnceLock<Arc<invalidations::Signal>>>,
-}
-
-impl Store {
-    /// Opens, and if need be makes, the database in `dir`.
-    ///
-    /// # Errors
-    /// If the file cannot be made, is damaged or comes from another version.
-    pub fn open(dir: &Path) -> Result<Self> {
-        Self::open_with_clock(dir, Clock::default())
-    }
-
-    /// As [`Store::open`], with the clock that gives each transaction its time.
-    pub fn open_with_clock(dir: &Path, clock: Clock) -> Result<Self> {
-        // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
-        let died = dir.join(format!("{FILE_NAME}-wal")).exists();
-        let path = dir.join(FILE_NAME);
-        let connection = Connection::open(&path)?;
-        if died {
-            check(&connection)?;
-        }
-        let store = Self::prepare(connection, clock)?;
-        Ok(Self { readers: Readers::open(&path)?, ..store })
-    }
-
-    /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn open_read_only(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE_NAME);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let connection = open_to_read(&path)?;
-        if !is_made(&connection)? {
-            return Ok(None);
-        }
-        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-        let clock = Arc::new(TxClock::read_only());
-        Ok(Some(Self { readers: Readers::default(), connection, clock, signal }))
-    }
-
-    /// A database that lives as long as the value, for tests.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn in_memory() -> Result<Self> {
-        Self::prepare(Connection::open_in_memory()?, Clock::default())
-    }
-
-    fn prepare(mut connection: Connection, clock: Clock) -> Result<Self> {
-        let clock = Arc::new(TxClock::register(clock, &connection)?);
-        connection.busy_timeout(BUSY_DEADLINE)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !is_made(&tx)? {
-            tx.execute_batch(SCHEMA)?;
-            tx.pragma_update(None, "user_version", layout(SCHEMA))?;
-        }
-        tx.commit()?;
-        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-        Ok(Self { readers: Readers::default(), connection, clock, signal })
-    }
-
-    /// Runs a blocking call of this store from async code, off the async workers.
-    ///
-    /// # Errors
-    /// Those of `call`, and [`Error::ShuttingDown`].
-    pub async fn run<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&Store) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || call(&store)).await.map_err(|_| Error::ShuttingDown)?
-    }
-
-    /// Sees all that was committed before, and of what is committed meanwhile nothing.
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        match self.readers.turn() {
-            Some(reader) => query(Snapshot::of(&reader)?.0),
-            None => query(&self.connection.lock()),
-        }
-    }
-
-    /// One transaction; survives the process at once, a power cut after the next durable one.
-    fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        self.write_asked(&[], change)
-    }
-
-    /// As [`Store::write`], asked for by the kernel, which knows by itself what becomes of these `names`.
-    fn write_asked<T>(
-        &self,
-        names: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let mut connection = self.connection.lock();
-        let outcome = self.transact(&mut connection, names, change);
-        drop(connection);
-        self.tell(outcome)
-    }
-
-    /// One transaction that is on disk, with all before it, when this returns.
-    fn write_durable<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        self.write_durable_asked(&[], change)
-    }
-
-    /// As [`Store::write_durable`], asked for by the kernel, which knows by itself what becomes of these `names`.
-    fn write_durable_asked<T>(
-        &self,
-        names: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let mut connection = self.connection.lock();
-        // In WAL mode a commit under FULL syncs the log, and with it every earlier commit.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let outcome = self.transact(&mut connection, names, change);
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        drop(connection);
-        self.tell(outcome)
-    }
-
-    /// Returns what the transaction did, and who has something to tell about it.
-    fn transact<T>(
-        &self,
-        connection: &mut Connection,
-        known: &[(DirId, &EntryName)],
-        change: impl FnOnce(&Tx<'_>) -> Result<T>,
-    ) -> Result<(T, Vec<usize>)> {
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let tx = self.clock.begin(tx);
-        let mark = self.signal.get().map(|_| invalidations::mark(&tx)).transpose()?;
-        let value = change(&tx)?;
-        let shards = match mark {
-            Some(mark) => invalidations::since(&tx, &mark, known)?,
-            None => Vec::new(),
-        };
-        tx.commit()?;
-        Ok((value, shards))
-    }
-
-    fn tell<T>(&self, outcome: Result<(T, Vec<usize>)>) -> Result<T> {
-        let (value, shards) = outcome?;
-        if let Some(signal) = self.signal.get() {
-            signal.wake(&shards);
-        }
-        Ok(value)
-    }
-
-    /// Brings all changes made so far to the disk: some, as taking a name away, are not there when they return.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn make_durable(&self) -> Result<()> {
-        // A transaction that changes nothing would not be synced.
-        self.write_durable(|tx| {
-            tx.prepare_cached(
-                "INSERT INTO meta (key, value) VALUES ('durable', '') \
-                 ON CONFLICT DO UPDATE SET value = excluded.value",
-            )?
-            .execute([])?;
-            Ok(())
-        })
-    }
-
-    /// A single kept value.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn meta(&self, key: &str) -> Result<Option<String>> {
-        self.read(|db| {
-            Ok(db
-                .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()?)
-        })
-    }
-
-    /// Keeps a single value.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn set_meta(&self, key: &str, value: &str) -> Result<()> {
-        self.write(|tx| {
-            tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
-                .execute(params![key, value])?;
-            Ok(())
-        })
-    }
-}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,13 +4,18 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::moves::{is_former_title, keep_former_title};
+use super::database::Store;
+use super::error::Result;
+use super::listing::Pass;
+use super::lookups::child;
 use super::places::{
     dir_named, has_shown_child, move_dir, new_dir, place_for, show_or_hide, vacate,
 };
-use super::tree::child;
+use super::tables::{albums, dirs, entries, members};
+use super::time::GRACE;
+use super::time::{before, to_millis};
 use super::tx::Tx;
-use super::{Child, GRACE, Pass, Result, Store, TreeError, before, to_millis};
+use super::types::{Child, TreeError};
 use crate::media::{Album, AlbumId, DirId, EntryName};
 
 /// An album from a listing, with the names that its place in the tree may get.
@@ -92,12 +97,12 @@ impl Store {
             for (dir, missed) in missing {
                 if !pass.one_page && !missed {
                     needs_confirmation = true;
-                    tx.execute("UPDATE albums SET missed = 1 WHERE dir = ?1", [dir])?;
+                    albums::set_missed(tx, dir)?;
                     continue;
                 }
-                tx.execute("DELETE FROM entries WHERE dir = ?1", [dir])?;
-                tx.execute("DELETE FROM members WHERE dir = ?1", [dir])?;
-                tx.execute("DELETE FROM albums WHERE dir = ?1", [dir])?;
+                entries::remove_all_of_dir(tx, dir)?;
+                members::delete_of_dir(tx, dir)?;
+                albums::delete(tx, dir)?;
                 show_or_hide(tx, dir)?;
             }
             Ok(needs_confirmation)
@@ -135,7 +140,7 @@ impl Store {
             if is_first_choice(path, &name) {
                 let old = vacate(tx, dir)?;
                 move_dir(tx, dir, old, (parent, &name))?;
-                tx.execute("UPDATE albums SET conflict_name = 0 WHERE dir = ?1", [dir])?;
+                albums::clear_conflict_name(tx, dir)?;
             }
             Ok(())
         })
@@ -164,27 +169,21 @@ impl Store {
                 .optional()?;
             Ok(Ok(match known {
                 Some((dir, true)) => {
-                    tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [dir])?;
+                    albums::unhide(tx, dir)?;
                     show_or_hide(tx, dir)?;
                     AlbumIntent::Unhidden(dir)
                 }
                 Some((dir, false)) => AlbumIntent::OutcomeUnknown(dir),
                 None => match hidden_titled(tx, title)? {
                     Some(dir) => {
-                        tx.execute(
-                            "UPDATE albums SET hidden = 0, conflict_name = 0 WHERE dir = ?1",
-                            [dir],
-                        )?;
+                        albums::unhide_without_conflict(tx, dir)?;
                         let old = vacate(tx, dir)?;
                         move_dir(tx, dir, old, (parent, name))?;
                         AlbumIntent::Unhidden(dir)
                     }
                     None => {
                         let dir = dir_named(tx, parent, name)?;
-                        tx.execute(
-                            "INSERT INTO albums (dir, title) VALUES (?1, ?2)",
-                            params![dir, title],
-                        )?;
+                        albums::insert(tx, dir, title)?;
                         AlbumIntent::Fresh(dir)
                     }
                 },
@@ -198,12 +197,7 @@ impl Store {
     /// If the database fails.
     pub fn album_created(&self, dir: DirId, album: &Album) -> Result<()> {
         self.write_durable(|tx| {
-            tx.execute(
-                "UPDATE albums SET remote = ?2, title = ?3, hidden = 0, count_hint = 0, \
-                 listed_at = ?4, described_at = ?4, made_at = ?4, seen = coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) \
-                 WHERE dir = ?1",
-                params![dir, album.id, album.title, tx.now_millis()],
-            )?;
+            albums::set_created(tx, dir, &album.id, &album.title, tx.now_millis())?;
             show_or_hide(tx, dir)
         })
     }
@@ -214,7 +208,7 @@ impl Store {
     /// If the database fails.
     pub fn album_not_created(&self, dir: DirId) -> Result<()> {
         self.write(|tx| {
-            tx.execute("DELETE FROM albums WHERE dir = ?1 AND remote IS NULL", [dir])?;
+            albums::delete_not_created(tx, dir)?;
             Ok(())
         })
     }
@@ -233,7 +227,7 @@ impl Store {
                 return Ok(Err(TreeError::Exists));
             }
             let dir = new_dir(tx, parent, name)?;
-            tx.execute("UPDATE dirs SET local = 1 WHERE id = ?1", [dir])?;
+            dirs::set_local(tx, dir)?;
             show_or_hide(tx, dir)?;
             Ok(Ok(dir))
         })
@@ -265,8 +259,8 @@ impl Store {
 
 /// An empty directory is not to be shown any more for itself. Its row stays: who has it open may ask for it.
 pub(super) fn put_away(tx: &Tx<'_>, dir: DirId) -> Result<()> {
-    tx.execute("UPDATE albums SET hidden = 1 WHERE dir = ?1", [dir])?;
-    tx.execute("UPDATE dirs SET local = 0 WHERE id = ?1", [dir])?;
+    albums::hide(tx, dir)?;
+    dirs::clear_local(tx, dir)?;
     Ok(())
 }
 
@@ -294,18 +288,16 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
     let dir = match known {
         // Google's lists may not show yet what we have called it.
         Some(known)
-            if known.title != album.title && is_former_title(tx, known.dir, &album.title, now)? =>
+            if known.title != album.title
+                && albums::is_former_title(tx, known.dir, &album.title, now)? =>
         {
-            tx.prepare_cached(
-                "UPDATE albums SET count_hint = ?2, seen = max(seen, ?3), missed = 0 WHERE dir = ?1",
-            )?
-            .execute(params![known.dir, album.items_count, listing])?;
+            albums::set_seen(tx, known.dir, album.items_count, listing)?;
             return Ok(known.dir);
         }
         Some(known) => {
             // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
             if known.desired_title.as_ref() == Some(&album.title) {
-                keep_former_title(tx, known.dir, &album.title, now)?;
+                albums::keep_former_title(tx, known.dir, &album.title, now)?;
             } else if known.title != album.title {
                 let old = vacate(tx, known.dir)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(known.dir))?;
@@ -317,17 +309,20 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
         None => {
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
             let dir = new_dir(tx, parent, &name)?;
-            tx.prepare_cached("INSERT INTO albums (dir, title) VALUES (?1, ?2)")?
-                .execute(params![dir, album.title])?;
+            albums::insert(tx, dir, &album.title)?;
             conflict_name = Some(!is_first_choice(&listed.path, &name));
             dir
         }
     };
-    tx.prepare_cached(
-        "UPDATE albums SET remote = ?2, desired_title = CASE WHEN title = ?3 THEN desired_title END, title = ?3, \
-         count_hint = ?4, seen = max(seen, ?5), missed = 0, conflict_name = coalesce(?6, conflict_name) WHERE dir = ?1",
-    )?
-    .execute(params![dir, album.id, album.title, album.items_count, listing, conflict_name])?;
+    albums::set_listed(
+        tx,
+        dir,
+        &album.id,
+        &album.title,
+        album.items_count,
+        listing,
+        conflict_name,
+    )?;
     show_or_hide(tx, dir)?;
     Ok(dir)
 }
@@ -376,13 +371,7 @@ fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
 fn check_count(tx: &Tx<'_>, dir: DirId, now: SystemTime) -> Result<()> {
     let recent = to_millis(before(now, GRACE));
     // What comes from a listing bears no time: see `item_listed`.
-    tx.prepare_cached(
-        "UPDATE albums SET described_at = ?2, count_mismatch = listed_at IS NOT NULL AND NOT (SELECT \
-             count_hint BETWEEN coalesce(sum(observed = 'present' AND since <= ?3), 0) + count_offset \
-             AND coalesce(sum(observed <> 'absent' OR (NOT desired AND since > ?3)), 0) + count_offset \
-             FROM members m WHERE m.dir = albums.dir) WHERE dir = ?1",
-    )?
-    .execute(params![dir, to_millis(now), recent])?;
+    albums::check_count(tx, dir, to_millis(now), recent)?;
     Ok(())
 }
 

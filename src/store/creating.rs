@@ -5,11 +5,16 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::journal::{next_number, was_asked_for};
-use super::memberships::set_observed;
+use super::database::Store;
+use super::error::Result;
+use super::lookups::was_asked_for;
+use super::naming::set_observed;
+use super::outgoing::MergedFiles;
+use super::states::{Observed, UploadState};
+use super::tables::{entries, files, members, meta, uploads, views};
+use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::versions::{fail, merge, retire_replaced};
-use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis, to_millis};
 use crate::media::{
     AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
 };
@@ -185,17 +190,12 @@ impl Store {
     pub fn begin_create(&self, dir: DirId, files: &[(FileId, i64)]) -> Result<CreateCall> {
         self.write_durable(|tx| {
             // Also the time, so that what a listing shows can be told to be older or younger than the call.
-            let call = next_number(tx, "call")?.max(tx.now_millis());
-            tx.execute("UPDATE meta SET value = ?1 WHERE key = 'call'", [call.to_string()])?;
+            let call = meta::next_number(tx, "call")?.max(tx.now_millis());
+            meta::set(tx, "call", &call.to_string())?;
             for (file, seq) in files {
-                let wanted = tx
-                    .prepare_cached("UPDATE members SET observed = 'unknown' WHERE dir = ?1 AND file = ?2 \
-                         AND (observed = 'unknown' OR pending = 'addition') \
-                         AND EXISTS (SELECT 1 FROM uploads WHERE file = ?2 AND seq = ?3 AND state = ?4)")?
-                    .execute(params![dir, file, seq, UploadState::Uploaded])?;
+                let wanted = members::set_asked(tx, dir, *file, *seq)?;
                 if wanted == 1 {
-                    tx.prepare_cached("UPDATE uploads SET state = ?2, dir = ?3, call = ?4 WHERE file = ?1")?
-                        .execute(params![file, UploadState::Creating, dir, call])?;
+                    uploads::set_creating(tx, *file, dir, call)?;
                 }
             }
             create_call(tx, call, dir)
@@ -215,7 +215,7 @@ impl Store {
                 .query_row(params![UploadState::Creating, to_millis(now)], |row| Ok((row.get("call")?, row.get("dir")?)))
                 .optional()?;
             let Some((call, dir)) = found else { return Ok(None) };
-            tx.execute("UPDATE uploads SET first_call = coalesce(first_call, call) WHERE call = ?1", [call])?;
+            uploads::keep_first_call(tx, call)?;
             create_call(tx, call, dir).map(Some)
         })
     }
@@ -226,10 +226,7 @@ impl Store {
     /// If the database fails.
     pub fn create_unanswered(&self, call: i64, retry_at: SystemTime) -> Result<()> {
         self.write(|tx| {
-            tx.execute(
-                "UPDATE uploads SET retry_at = ?2 WHERE call = ?1 AND state = ?3",
-                params![call, to_millis(retry_at), UploadState::Creating],
-            )?;
+            uploads::retry_call(tx, call, to_millis(retry_at))?;
             Ok(())
         })
     }
@@ -307,9 +304,9 @@ impl Store {
     pub fn confirmed(&self, file: FileId, item: &MediaItem) -> Result<()> {
         self.write(|tx| {
             retire_replaced(tx, file)?;
-            keep_item(tx, file, item, true)?;
-            tx.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file])?;
-            super::views::arrived(tx, file, item)
+            files::set_item(tx, file, item, true)?;
+            uploads::delete(tx, file)?;
+            views::arrived(tx, file, item)
         })
     }
 
@@ -320,10 +317,7 @@ impl Store {
     pub fn unseen(&self, file: FileId) -> Result<()> {
         self.write_durable(|tx| {
             retire_replaced(tx, file)?;
-            tx.execute(
-                "UPDATE uploads SET state = ?2, seq = NULL WHERE file = ?1",
-                params![file, UploadState::Unseen],
-            )?;
+            uploads::set_unseen(tx, file)?;
             Ok(())
         })
     }
@@ -334,14 +328,10 @@ impl Store {
     /// If the database fails.
     pub fn item_lost(&self, file: FileId, error: &str) -> Result<()> {
         self.write_durable(|tx| {
-            tx.execute("UPDATE files SET media = NULL, confirmed = 0, filename = NULL WHERE id = ?1", [file])?;
-            tx.execute("UPDATE members SET observed = 'absent' WHERE file = ?1", [file])?;
-            tx.execute("DELETE FROM members WHERE file = ?1 AND NOT desired", [file])?;
-            tx.execute(
-                "UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
-                 first_call = NULL, retry_at = NULL, error = ?3 WHERE file = ?1",
-                params![file, UploadState::Sealed, error],
-            )?;
+            files::clear_item(tx, file)?;
+            members::set_all_absent(tx, file)?;
+            members::delete_undesired(tx, file)?;
+            uploads::set_lost(tx, file, error)?;
             Ok(())
         })
     }
@@ -400,34 +390,19 @@ fn settle_created(
                 settled.merged.push((file, other));
                 return Ok(());
             }
-            keep_item(tx, file, item, false)?;
-            tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, first_call = NULL, attempts = 0, \
-                 isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1",
-            )?
-            .execute(params![file, UploadState::Confirming])?;
+            files::set_item(tx, file, item, false)?;
+            uploads::set_confirming(tx, file)?;
         }
         CreateOutcome::Retry { isolate, error, retry_at, maybe_made } => {
             if *maybe_made {
-                tx.execute(
-                    "UPDATE uploads SET first_call = coalesce(first_call, call) WHERE file = ?1",
-                    [file],
-                )?;
+                uploads::keep_first_call_of(tx, file)?;
             }
             not_made(tx, dir, file)?;
-            tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, isolate = max(isolate, ?3), \
-                 attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1",
-            )?
-            .execute(params![file, UploadState::Uploaded, isolate, error, retry_at.map(to_millis)])?;
+            uploads::retry_create(tx, file, *isolate, error.as_deref(), retry_at.map(to_millis))?;
         }
         CreateOutcome::TokenLost(error) => {
             not_made(tx, dir, file)?;
-            tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
-                 attempts = attempts + 1, error = ?3, retry_at = NULL WHERE file = ?1",
-            )?
-            .execute(params![file, UploadState::Sealed, error])?;
+            uploads::clear_token(tx, file, error)?;
         }
         CreateOutcome::Refused(reason) => {
             set_observed(tx, dir, file, Observed::Absent)?;
@@ -457,42 +432,10 @@ fn absorb_listed(tx: &Tx<'_>, file: FileId, listed: FileId, asked: i64) -> Resul
     if known_before {
         return Ok(false);
     }
-    tx.execute("DELETE FROM entries WHERE file = ?1", [listed])?;
-    tx.execute(
-        "UPDATE members SET seen = max(seen, coalesce((SELECT seen FROM members n WHERE n.file = ?2 AND n.dir = members.dir), 0)) \
-         WHERE file = ?1",
-        params![file, listed],
-    )?;
-    tx.execute("DELETE FROM members WHERE file = ?1", [listed])?;
-    super::views::move_item(tx, listed, file)?;
-    tx.execute(
-        "UPDATE files SET media = NULL, merged_into = ?2 WHERE id = ?1",
-        params![listed, file],
-    )?;
+    entries::remove_all_of_file(tx, listed)?;
+    members::take_seen(tx, file, listed)?;
+    members::delete_of_file(tx, listed)?;
+    views::move_item(tx, listed, file)?;
+    files::merge_listed(tx, listed, file)?;
     Ok(true)
-}
-
-/// Puts Google's facts on a file of ours, whose size and time of modification stay.
-fn keep_item(tx: &Tx<'_>, file: FileId, item: &MediaItem, confirmed: bool) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE files SET media = ?2, confirmed = ?3, filename = ?4, mime = coalesce(nullif(?5, ''), mime), \
-         description = ?6, product_url = ?7, created_at = ?8, width = ?9, height = ?10, make = ?11, model = ?12, \
-         video = ?13 WHERE id = ?1",
-    )?
-    .execute(params![
-        file,
-        item.id,
-        confirmed,
-        item.filename,
-        item.mime_type,
-        item.description,
-        item.product_url,
-        item.creation_time.map(to_millis),
-        item.width,
-        item.height,
-        item.camera_make,
-        item.camera_model,
-        item.video,
-    ])?;
-    Ok(())
 }

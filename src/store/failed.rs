@@ -4,12 +4,16 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::journal::{back_in_queue, reopen, upload_state};
-use super::tree::{
-    Unlinked, add_entry, child, dir_path, in_cookie_order, is_album, is_orphan, remove_entry,
-};
-use super::tx::Tx;
-use super::{Child, DirEntry, Result, SealedFacts, Store, TreeError, UploadState, from_millis};
+use super::database::Store;
+use super::error::Result;
+use super::journal::{SealedFacts, back_in_queue, reopen};
+use super::lookups::{child, dir_path, is_album, is_orphan, upload_state};
+use super::naming::{add_entry, remove_entry};
+use super::states::UploadState;
+use super::tables::failed;
+use super::time::from_millis;
+use super::tree::in_cookie_order;
+use super::types::{Child, DirEntry, TreeError, Unlinked};
 use crate::media::{DirId, EntryName, FileId};
 
 /// The directories that have failed files in them or below them.
@@ -102,7 +106,7 @@ impl Store {
             None => Ok(Err(TreeError::Missing)),
             Some(Child::Dir(_)) => Ok(Err(TreeError::IsDir)),
             Some(Child::File(file)) => {
-                tx.execute("DELETE FROM failed WHERE dir = ?1 AND name = ?2", params![dir, name])?;
+                failed::delete(tx, dir, name)?;
                 Ok(Ok(Unlinked { file, orphan: is_orphan(tx, file)? }))
             }
         })
@@ -138,7 +142,7 @@ impl Store {
                 Some(Child::File(same)) if same == file => None,
                 Some(Child::File(other)) => Some(remove_entry(tx, to.0, to.1, other)?),
             };
-            tx.execute("DELETE FROM failed WHERE dir = ?1 AND name = ?2", params![from.0, from.1])?;
+            failed::delete(tx, from.0, from.1)?;
             if taken != Some(Child::File(file)) {
                 add_entry(tx, to.0, to.1, file)?;
             }
@@ -164,10 +168,7 @@ impl Store {
             let mut back = false;
             for (dir, name) in names {
                 if is_album(tx, dir)? && child(tx, dir, &name)?.is_none() {
-                    tx.execute(
-                        "DELETE FROM failed WHERE dir = ?1 AND name = ?2",
-                        params![dir, name],
-                    )?;
+                    failed::delete(tx, dir, &name)?;
                     add_entry(tx, dir, &name, file)?;
                     back = true;
                 }
@@ -194,46 +195,4 @@ fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<
         ))?
         .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
         .optional()?)
-}
-
-/// Gives up what was cut off under the names of a file: it was never closed, and here is more.
-pub(super) fn forget_unfinished(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached(
-        "DELETE FROM failed WHERE unfinished AND EXISTS \
-         (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = failed.dir AND e.name = failed.name)",
-    )?
-    .execute([file])?;
-    Ok(())
-}
-
-/// Puts a name under the failed ones. Another file that failed under it stays there: its bytes are kept, too.
-pub(super) fn add_failed(
-    tx: &Tx<'_>,
-    dir: DirId,
-    name: &EntryName,
-    file: FileId,
-    reason: &str,
-) -> Result<()> {
-    let taken = tx
-        .prepare_cached("SELECT 1 FROM failed WHERE dir = ?1 AND name = ?2 AND file <> ?3")?
-        .exists(params![dir, name, file])?;
-    let shown = if taken { distinct(name, file) } else { name.clone() };
-    tx.prepare_cached(
-        "INSERT INTO failed (dir, name, file, reason, at) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (dir, name) DO UPDATE SET reason = excluded.reason, at = excluded.at",
-    )?
-    .execute(params![dir, shown, file, reason, tx.now_millis()])?;
-    Ok(())
-}
-
-/// A name that no other failed file has: row numbers are never reused.
-fn distinct(name: &EntryName, file: FileId) -> EntryName {
-    let text = name.to_text();
-    let (stem, extension) = match text.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
-        _ => (&*text, String::new()),
-    };
-    EntryName::new(format!("{stem} ({}){extension}", file.0))
-        .or_else(|_| EntryName::new(file.0.to_string()))
-        .unwrap_or_else(|_| name.clone())
 }

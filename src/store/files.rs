@@ -3,11 +3,17 @@
 use std::time::SystemTime;
 
 use rusqlite::types::ToSqlOutput;
+
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::tree::{is_orphan, resolve_merged};
-use super::tx::Tx;
-use super::{Result, Store, UploadState, from_millis};
+use super::database::Store;
+use super::error::Result;
+use super::lookups::{is_orphan, resolve_merged};
+use super::naming::touched;
+use super::states::UploadState;
+use super::tables::{files, uploads};
+use super::time::from_millis;
+use super::versions::retire_replaced;
 use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
 
 /// What a local file has that is taken for an item.
@@ -342,10 +348,10 @@ impl Store {
             if !is_orphan(tx, file)? {
                 return Ok(false);
             }
-            super::versions::retire_replaced(tx, file)?;
-            tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
-            tx.execute("UPDATE uploads SET replaces = NULL WHERE replaces = ?1", [file])?;
-            tx.execute("DELETE FROM files WHERE id = ?1", [file])?;
+            retire_replaced(tx, file)?;
+            uploads::delete(tx, file)?;
+            uploads::clear_replaces(tx, file)?;
+            files::delete(tx, file)?;
             Ok(true)
         })
     }
@@ -363,11 +369,7 @@ impl Store {
     ) -> Result<()> {
         self.write(|tx| {
             let file = resolve_merged(tx, file)?;
-            tx.prepare_cached(
-                "UPDATE files SET atime_ns = coalesce(?2, atime_ns, mtime_ns), \
-                 mtime_ns = coalesce(?3, mtime_ns) WHERE id = ?1",
-            )?
-            .execute(params![file, atime_ns, mtime_ns])?;
+            files::set_times(tx, file, atime_ns, mtime_ns)?;
             touched(tx, file)
         })
     }
@@ -379,10 +381,7 @@ impl Store {
     /// If the database fails.
     pub fn set_rendition_size(&self, media: &MediaId, size: u64) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached(
-                "UPDATE files SET rendition = ?2 WHERE media = ?1 AND rendition IS NOT ?2",
-            )?
-            .execute(params![media, size])?;
+            files::set_rendition_size(tx, media, size)?;
             Ok(())
         })
     }
@@ -394,13 +393,7 @@ impl Store {
     /// If the database fails.
     pub fn adopt(&self, file: FileId, local: &Adoption) -> Result<bool> {
         self.write(|tx| {
-            let done = tx
-                .prepare_cached(
-                    "UPDATE files SET adopted = ?2, size = ?3, mtime_ns = ?4 WHERE id = ?1 \
-                     AND media IS NOT NULL AND sha256 IS NULL \
-                     AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = files.id)",
-                )?
-                .execute(params![file, local.sha256, local.size, local.mtime_ns])?;
+            let done = files::adopt(tx, file, local.sha256, local.size, local.mtime_ns)?;
             touched(tx, file)?;
             Ok(done > 0)
         })
@@ -412,11 +405,7 @@ impl Store {
     /// If the database fails.
     pub fn disown(&self, file: FileId) -> Result<bool> {
         self.write(|tx| {
-            let done = tx
-                .prepare_cached(
-                    "UPDATE files SET adopted = NULL, size = NULL WHERE id = ?1 AND adopted IS NOT NULL",
-                )?
-                .execute([file])?;
+            let done = files::disown(tx, file)?;
             touched(tx, file)?;
             Ok(done > 0)
         })
@@ -428,8 +417,7 @@ impl Store {
     /// If the database fails.
     pub fn set_size(&self, file: FileId, size: u64) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached("UPDATE files SET size = ?2 WHERE id = ?1")?
-                .execute(params![file, size])?;
+            files::set_size(tx, file, size)?;
             Ok(())
         })
     }
@@ -440,20 +428,10 @@ impl Store {
     /// If the database fails.
     pub fn set_description(&self, file: FileId, description: &str) -> Result<()> {
         self.write(|tx| {
-            tx.execute(
-                "UPDATE files SET description = ?2 WHERE id = ?1",
-                params![file, description],
-            )?;
+            files::set_description(tx, file, description)?;
             touched(tx, file)
         })
     }
-}
-
-/// Something other than the bytes has changed: names or attributes. Bytes bring their own time when they are sealed.
-pub(super) fn touched(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET ctime_ns = ?2 WHERE id = ?1")?
-        .execute(params![file, tx.now_nanos()])?;
-    Ok(())
 }
 
 #[cfg(test)]

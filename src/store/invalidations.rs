@@ -5,118 +5,24 @@
 //! however many there are, and nothing of it is kept in memory.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use parking_lot::Mutex;
+
 use rusqlite::{Connection, params};
-use tokio::sync::watch;
 
+use super::database::Store;
+use super::error::Result;
+use super::invalidation_queue;
+use super::invalidation_queue::{Invalidation, Kind, SHARDS, Signal};
 use super::tx::{Tx, TxClock};
-use super::values::word;
-use super::{Error, Result, Store, from_millis, to_millis};
-use crate::media::{DirId, EntryName, FileId, View};
-
-/// Something visible that is not what it was: the kernel's caches must be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Invalidation {
-    /// Names in a directory came or went, so its listing and its times are others.
-    Dir(DirId),
-    /// A file's attributes.
-    Attributes(FileId),
-    /// A name went, or means another file now.
-    Entry(DirId, EntryName),
-    /// A file's bytes, and with them its attributes.
-    Bytes(FileId),
-    /// A name in a view went, or means another file now.
-    ViewEntry(View, EntryName),
-}
-
-/// What can be told at once, and four for what may have to wait until the kernel's locks are free: a directory that
-/// somebody waits in holds up few others.
-const SHARDS: usize = 5;
+use crate::media::FileId;
 
 /// The one for what can be told at once: attributes and times.
 const AT_ONCE: [usize; 1] = [0];
 
-/// How many changes are taken at a time.
-const BATCH: u32 = 256;
-
-/// An answer that is on its way may bring the kernel attributes from before a change, about a file that it did not know
-/// when it was told of it. So it is told once more after this time, which no answer takes to arrive.
-const REPEAT_AFTER: Duration = Duration::from_secs(1);
-
 /// After a failure of the database nothing is tried before this time.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// What a row of the queue invalidates; the triggers in `invalidations.sql` write the same words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Dir,
-    Attributes,
-    AttributesAgain,
-    Entry,
-    Bytes,
-    ViewEntry,
-}
-
-impl Kind {
-    const ALL: [Self; 6] = [
-        Self::Dir,
-        Self::Attributes,
-        Self::AttributesAgain,
-        Self::Entry,
-        Self::Bytes,
-        Self::ViewEntry,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Dir => "dir",
-            Self::Attributes => "attributes",
-            Self::AttributesAgain => "attributes_again",
-            Self::Entry => "entry",
-            Self::Bytes => "bytes",
-            Self::ViewEntry => "view_entry",
-        }
-    }
-}
-
-impl ToSql for Kind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for Kind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::as_str)
-    }
-}
-
-/// Wakes those who tell.
-#[derive(Default)]
-pub(super) struct Signal {
-    shards: [Shard; SHARDS],
-}
-
-#[derive(Default)]
-struct Shard {
-    // Held to look or to set.
-    dirty: Mutex<bool>,
-    wake: Condvar,
-    // Counts how often there was nothing left to tell.
-    drained: watch::Sender<u64>,
-}
-
-impl Signal {
-    pub(super) fn wake(&self, shards: &[usize]) {
-        for shard in shards.iter().filter_map(|&shard| self.shards.get(shard)) {
-            *shard.dirty.lock() = true;
-            shard.wake.notify_one();
-        }
-    }
-}
 
 /// The changes of one shard, to be told by a thread of its own.
 pub struct InvalidationShard {
@@ -138,7 +44,7 @@ impl InvalidationShard {
             let connection = self.connection.upgrade()?;
             let taken = {
                 let mut connection = connection.lock();
-                let taken = take(&mut connection, self.shard, self.clock.now());
+                let taken = invalidation_queue::take(&mut connection, self.shard, self.clock.now());
                 // Under the connection's lock, as `Store::told` demands.
                 if taken.as_ref().is_ok_and(|(changes, _)| changes.is_empty()) {
                     shard.drained.send_modify(|drained| *drained += 1);
@@ -243,92 +149,24 @@ impl Store {
     pub(crate) fn pending_invalidations(&self) -> Vec<Invalidation> {
         let now = self.clock.now();
         (0..SHARDS)
-            .flat_map(|shard| take(&mut self.connection.lock(), shard, now).unwrap().0)
+            .flat_map(|shard| {
+                invalidation_queue::take(&mut self.connection.lock(), shard, now).unwrap().0
+            })
             .collect()
     }
-}
-
-/// What a transaction has added to the changes so far.
-pub(super) struct Mark(i64);
-
-pub(super) fn mark(tx: &Tx<'_>) -> Result<Mark> {
-    Ok(Mark(
-        tx.prepare_cached("SELECT coalesce(max(id), 0) FROM temp.invalidations")?
-            .query_row([], |row| row.get(0))?,
-    ))
-}
-
-/// The shards that have something to tell since `mark`. The names that are `known` need not be told.
-pub(super) fn since(tx: &Tx<'_>, mark: &Mark, known: &[(DirId, &EntryName)]) -> Result<Vec<usize>> {
-    for (dir, name) in known {
-        tx.prepare_cached(
-            "DELETE FROM temp.invalidations WHERE kind = ?2 AND number = ?3 AND name = ?4 AND id > ?1",
-        )?
-        .execute(params![mark.0, Kind::Entry, dir, name])?;
-    }
-    Ok(tx
-        .prepare_cached("SELECT DISTINCT shard FROM temp.invalidations WHERE id > ?1")?
-        .query_map([mark.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?)
-}
-
-/// Takes some changes that are due at `now`; if there are none, says when the next one is.
-fn take(
-    connection: &mut Connection,
-    shard: usize,
-    now: SystemTime,
-) -> Result<(Vec<Invalidation>, Option<SystemTime>)> {
-    let tx = connection.transaction()?;
-    let rows: Vec<(i64, Kind, i64, Vec<u8>)> = tx
-        .prepare_cached(
-            "SELECT id, kind, number, name FROM temp.invalidations WHERE shard = ?1 AND due <= ?2 \
-             ORDER BY due, id LIMIT ?3",
-        )?
-        .query_map(params![shard, to_millis(now), BATCH], |row| {
-            Ok((row.get("id")?, row.get("kind")?, row.get("number")?, row.get("name")?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut changes = Vec::with_capacity(rows.len());
-    for (id, kind, number, name) in rows {
-        tx.prepare_cached("DELETE FROM temp.invalidations WHERE id = ?1")?.execute([id])?;
-        if kind == Kind::Attributes {
-            tx.prepare_cached(
-                "INSERT INTO temp.invalidations (kind, number, due) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT DO UPDATE SET due = excluded.due",
-            )?
-            .execute(params![
-                Kind::AttributesAgain,
-                number,
-                to_millis(now + REPEAT_AFTER)
-            ])?;
-        }
-        changes.push(match kind {
-            Kind::Dir => Invalidation::Dir(DirId(number)),
-            Kind::Attributes | Kind::AttributesAgain => Invalidation::Attributes(FileId(number)),
-            Kind::Entry => {
-                let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
-                Invalidation::Entry(DirId(number), name)
-            }
-            Kind::Bytes => Invalidation::Bytes(FileId(number)),
-            Kind::ViewEntry => {
-                let view = View::of_number(number).ok_or(Error::Corrupt("view"))?;
-                let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;
-                Invalidation::ViewEntry(view, name)
-            }
-        });
-    }
-    let due: Option<i64> = tx
-        .prepare_cached("SELECT min(due) FROM temp.invalidations WHERE shard = ?1")?
-        .query_row([shard], |row| row.get(0))?;
-    tx.commit()?;
-    Ok((changes, due.map(from_millis)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::DirId;
+    use crate::media::View;
     use crate::store::Child;
+    use crate::store::Error;
+    use crate::store::invalidation_queue::BATCH;
+    use crate::store::invalidation_queue::take;
     use crate::store::tests::{album, item, name, pass};
+    use std::time::SystemTime;
 
     fn watched() -> (Store, DirId) {
         let store = Store::in_memory().unwrap();

@@ -4,9 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{OptionalExtension, params};
 
-use super::tree::{add_entry, child};
+use super::database::Store;
+use super::error::{Error, Result};
+use super::listing::Pass;
+use super::lookups::child;
+use super::naming::add_entry;
+use super::states::Observed;
+use super::tables::{albums, entries, files, members};
+use super::time::GRACE;
+use super::time::{before, from_millis, to_millis};
+use super::tree::AlbumState;
 use super::tx::Tx;
-use super::{AlbumState, GRACE, Observed, Pass, Result, Store, before, from_millis, to_millis};
 use crate::media::{DirId, EntryName, FileId, MediaItem};
 
 /// An item from a listing, with the names it may get, best first.
@@ -36,7 +44,7 @@ impl Store {
         self.write(|tx| {
             let mut kept = PageKept::default();
             for listed in page {
-                let file = item_known(tx, &listed.item)?;
+                let file = files::upsert_item(tx, &listed.item)?;
                 let item = item_listed(tx, dir, file, &listed.names, listing)?;
                 kept.news |= item.news;
                 kept.is_fresh |= item.is_fresh;
@@ -72,22 +80,14 @@ impl Store {
             for (file, missed) in missing {
                 if !sure && !missed {
                     needs_confirmation = true;
-                    tx.prepare_cached(
-                        "UPDATE members SET missed = 1 WHERE dir = ?1 AND file = ?2",
-                    )?
-                    .execute(params![dir, file])?;
+                    members::set_missed(tx, dir, file)?;
                     continue;
                 }
                 gone = true;
-                tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2")?
-                    .execute(params![dir, file])?;
-                tx.prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2")?
-                    .execute(params![dir, file])?;
+                entries::remove_of_file_in_dir(tx, dir, file)?;
+                members::delete(tx, dir, file)?;
             }
-            tx.prepare_cached(
-                "DELETE FROM members WHERE dir = ?1 AND NOT desired AND observed = 'absent' AND since < ?2",
-            )?
-            .execute(params![dir, trusted_since])?;
+            members::delete_gone(tx, dir, trusted_since)?;
             // What slips when something goes is made up for, in the number, by what had been shown and went. Only
             // a number from before tells that the first listing is not whole.
             let is_first: bool = tx
@@ -96,7 +96,7 @@ impl Store {
             needs_confirmation |= is_first && !sure;
             if needs_confirmation && !pass.last {
                 // Complete, but due again.
-                tx.prepare_cached("UPDATE albums SET listed_at = 0 WHERE dir = ?1")?.execute([dir])?;
+                albums::set_due(tx, dir)?;
             } else {
                 listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
             }
@@ -126,7 +126,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn items_seen(&self, items: &[MediaItem]) -> Result<Vec<FileId>> {
-        self.write(|tx| items.iter().map(|item| item_known(tx, item)).collect())
+        self.write(|tx| items.iter().map(|item| files::upsert_item(tx, item)).collect())
     }
 }
 
@@ -153,47 +153,15 @@ fn listing_holds(
     pass: &Pass,
     useless_relists: bool,
 ) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE albums SET \
-             count_offset = CASE WHEN count_hint = ?3 THEN 0 \
-                 WHEN ((count_mismatch OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
-                 ELSE count_offset END, \
-             useless_relists = CASE WHEN count_mismatch AND ?4 THEN useless_relists + 1 ELSE 0 END, \
-             count_mismatch = 0, listed_at = ?2 WHERE dir = ?1",
-    )?
-    .execute(params![dir, to_millis(pass.began), shown, useless_relists, pass.last])?;
+    albums::set_listing_complete(
+        tx,
+        dir,
+        to_millis(pass.began),
+        shown,
+        useless_relists,
+        pass.last,
+    )?;
     Ok(())
-}
-
-/// The file that is this item at Google, made if it is new, brought up to date if not.
-pub(super) fn item_known(tx: &Tx<'_>, item: &MediaItem) -> Result<FileId> {
-    let created = item.creation_time.map(to_millis);
-    tx.prepare_cached(
-        "INSERT INTO files (mtime_ns, media, confirmed, filename, mime, description, product_url, created_at, \
-         width, height, make, model, video, listed_at) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-         ON CONFLICT (media) DO UPDATE SET confirmed = 1, filename = excluded.filename, mime = excluded.mime, \
-         description = excluded.description, product_url = excluded.product_url, \
-         created_at = excluded.created_at, width = excluded.width, height = excluded.height, \
-         make = excluded.make, model = excluded.model, video = excluded.video",
-    )?
-    .execute(params![
-        created.unwrap_or(0).saturating_mul(1_000_000),
-        item.id,
-        item.filename,
-        item.mime_type,
-        item.description,
-        item.product_url,
-        created,
-        item.width,
-        item.height,
-        item.camera_make,
-        item.camera_model,
-        item.video,
-        tx.now_millis(),
-    ])?;
-    Ok(tx
-        .prepare_cached("SELECT id FROM files WHERE media = ?1")?
-        .query_row([&item.id], |row| row.get(0))?)
 }
 
 fn item_listed(
@@ -220,21 +188,14 @@ fn item_listed(
         Some((false, observed, since, _))
             if observed != Observed::Absent || since > to_millis(before(tx.now, GRACE)) =>
         {
-            tx.prepare_cached(
-                "UPDATE members SET seen = max(seen, ?3) WHERE dir = ?1 AND file = ?2",
-            )?
-            .execute(params![dir, file, listing])?;
+            members::set_seen(tx, dir, file, listing)?;
             return kept(false);
         }
         // Somebody has put it back.
         Some((false, ..)) => false,
     };
     // No time: it is not a change of ours that Google's lists and counts might lag behind.
-    tx.prepare_cached(
-        "INSERT INTO members (dir, file, desired, observed, since, seen) VALUES (?1, ?2, TRUE, 'present', 0, ?3) \
-         ON CONFLICT (dir, file) DO UPDATE SET desired = TRUE, observed = 'present', seen = max(seen, excluded.seen), missed = 0",
-    )?
-    .execute(params![dir, file, listing])?;
+    members::set_listed(tx, dir, file, listing)?;
     if wanted {
         return kept(false);
     }
@@ -254,7 +215,7 @@ fn item_listed(
 
 /// The name of an item when all others are taken, which takes files named after its id.
 pub(super) fn last_resort(file: FileId) -> Result<EntryName> {
-    EntryName::new(format!("item {}", file.0)).map_err(|_| super::Error::Corrupt("file number"))
+    EntryName::new(format!("item {}", file.0)).map_err(|_| Error::Corrupt("file number"))
 }
 
 impl AlbumState {

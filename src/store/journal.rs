@@ -5,109 +5,17 @@
 
 use std::time::SystemTime;
 
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::params;
 
+use super::database::Store;
+use super::error::Result;
+use super::lookups::{is_current, upload_state, was_asked_for};
+use super::states::UploadState;
+use super::tables::{failed, files, meta, uploads};
+use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::values::word;
-use super::{Result, Store, from_millis, to_millis};
+use super::versions::revert_if_same;
 use crate::media::{ContentHash, EntryName, FileId, UploadToken};
-
-/// The durable part of a file's life. `upload::state` has the transitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UploadState {
-    /// Being written: not promised to anybody yet.
-    Open,
-    /// Closed, but empty or under a name that tools use for half-written files: stays here.
-    Temporary,
-    /// Closed and durable here; Google has nothing, or a part of the bytes.
-    Sealed,
-    /// Google has the bytes, for a day; there is no item yet.
-    Uploaded,
-    /// An item was asked for; the answer may be lost.
-    Creating,
-    /// Google said it made the item; a later read has not resolved its id yet.
-    Confirming,
-    /// Refused for good; the bytes are kept.
-    Failed,
-    /// An item, but one that we are not shown, because Google had the bytes before us (reference §11.2c):
-    /// nothing is left to do, but the bytes stay.
-    Unseen,
-}
-
-impl UploadState {
-    const ALL: [Self; 8] = [
-        Self::Open,
-        Self::Temporary,
-        Self::Sealed,
-        Self::Uploaded,
-        Self::Creating,
-        Self::Confirming,
-        Self::Failed,
-        Self::Unseen,
-    ];
-
-    /// The word shown to users.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Temporary => "scratch",
-            Self::Sealed => "sealed",
-            Self::Uploaded => "uploaded",
-            Self::Creating => "creating",
-            Self::Confirming => "confirming",
-            Self::Failed => "failed",
-            Self::Unseen => "unseen",
-        }
-    }
-}
-
-impl ToSql for UploadState {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for UploadState {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::as_str)
-    }
-}
-
-/// What Google's listings and answers say about a membership.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Observed {
-    /// The item is not in the album.
-    Absent,
-    /// The item is in the album.
-    Present,
-    /// Google was asked to add or remove it, and the answer is not known yet.
-    Unknown,
-}
-
-impl Observed {
-    const ALL: [Self; 3] = [Self::Absent, Self::Present, Self::Unknown];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Present => "present",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl ToSql for Observed {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for Observed {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::as_str)
-    }
-}
 
 /// What became of the wish to write to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,8 +104,7 @@ impl Store {
     /// If the database fails.
     pub fn set_write_error(&self, file: FileId, error: &str) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached("UPDATE uploads SET error = ?2 WHERE file = ?1")?
-                .execute(params![file, error])?;
+            uploads::set_error(tx, file, error)?;
             Ok(())
         })
     }
@@ -247,20 +154,13 @@ impl Store {
     /// If the database fails.
     pub fn seal(&self, file: FileId, facts: &SealedFacts) -> Result<()> {
         self.write_durable(|tx| {
-            let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
-            let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
-            tx.prepare_cached(
-                "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
-                 ctime_ns = max(coalesce(ctime_ns, ?5), ?5) WHERE id = ?1",
-            )?
-            .execute(params![file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns])?;
-            tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
-                 WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
-            )?
-            .execute(params![file, state, seq])?;
+            let state =
+                if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
+            let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
+            files::set_sealed(tx, file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns)?;
+            uploads::set_sealed(tx, file, state, seq)?;
             if state == UploadState::Sealed {
-                super::failed::forget_unfinished(tx, file)?;
+                failed::delete_unfinished(tx, file)?;
             }
             Ok(())
         })
@@ -281,9 +181,8 @@ impl Store {
             if !is_current(tx, file, seq, UploadState::Sealed)? {
                 return Ok(Hashed::Outdated);
             }
-            tx.prepare_cached("UPDATE files SET sha256 = ?2, sha1 = ?3 WHERE id = ?1")?
-                .execute(params![file, sha256, sha1])?;
-            if super::versions::revert_if_same(tx, file, sha256)? {
+            files::set_hashes(tx, file, sha256, sha1)?;
+            if revert_if_same(tx, file, sha256)? {
                 return Ok(Hashed::Unchanged);
             }
             let duplicate = tx
@@ -335,8 +234,7 @@ impl Store {
     /// If the database fails.
     pub fn set_session(&self, file: FileId, seq: i64, session: Option<&str>) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached("UPDATE uploads SET session = ?3 WHERE file = ?1 AND seq = ?2")?
-                .execute(params![file, seq, session])?;
+            uploads::set_session(tx, file, seq, session)?;
             Ok(())
         })
     }
@@ -356,11 +254,7 @@ impl Store {
             if !is_current(tx, file, seq, UploadState::Sealed)? {
                 return Ok(false);
             }
-            tx.prepare_cached(
-                "UPDATE uploads SET state = ?2, token = ?3, token_at = ?4, session = NULL, \
-                 retry_at = NULL WHERE file = ?1",
-            )?
-            .execute(params![file, UploadState::Uploaded, token, to_millis(at)])?;
+            uploads::set_uploaded(tx, file, token, to_millis(at))?;
             Ok(true)
         })
     }
@@ -368,7 +262,7 @@ impl Store {
     /// Whatever waits for another attempt need not wait any longer.
     pub fn retry_now(&self) -> Result<()> {
         self.write(|tx| {
-            tx.execute("UPDATE uploads SET retry_at = NULL WHERE retry_at IS NOT NULL", [])?;
+            uploads::retry_all_now(tx)?;
             Ok(())
         })
     }
@@ -385,10 +279,7 @@ impl Store {
         retry_at: SystemTime,
     ) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached(
-                "UPDATE uploads SET attempts = attempts + 1, error = ?3, retry_at = ?4 WHERE file = ?1 AND seq = ?2",
-            )?
-            .execute(params![file, seq, error, to_millis(retry_at)])?;
+            uploads::count_failure(tx, file, seq, error, to_millis(retry_at))?;
             Ok(())
         })
     }
@@ -398,17 +289,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn expire_tokens(&self, before: SystemTime) -> Result<usize> {
-        self.write(|tx| {
-            Ok(tx
-                .prepare_cached(
-                    "UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, first_call = coalesce(first_call, call), dir = NULL, call = NULL \
-                     WHERE state IN ('uploaded', 'creating') AND token_at < ?2",
-                )?
-                .execute(params![
-                    UploadState::Sealed,
-                    to_millis(before)
-                ])?)
-        })
+        self.write(|tx| uploads::expire_tokens(tx, to_millis(before)))
     }
 
     /// When the next waiting file may be tried again, or token runs out.
@@ -427,59 +308,18 @@ impl Store {
     }
 }
 
-pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<UploadState>> {
-    Ok(db
-        .prepare_cached("SELECT state FROM uploads WHERE file = ?1")?
-        .query_row([file], |row| row.get(0))
-        .optional()?)
-}
-
 /// Whatever there was of an upload is void.
 pub(super) fn reopen(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
-        .execute([file])?;
-    tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
-         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
-    )?
-    .execute(params![file, UploadState::Open])?;
+    files::clear_hashes(tx, file)?;
+    uploads::set_open(tx, file)?;
     Ok(())
 }
 
 /// A refused file is sealed again, as if nothing had been tried yet.
 pub(super) fn back_in_queue(tx: &Tx<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
     let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
-    let seq = facts.mime.map(|_| next_number(tx, "seq")).transpose()?;
-    tx.prepare_cached("UPDATE files SET size = ?2, mime = coalesce(?3, mime) WHERE id = ?1")?
-        .execute(params![file, facts.size, facts.mime])?;
-    tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, isolate = 0, lost = 0, error = NULL \
-         WHERE file = ?1",
-    )?
-    .execute(params![file, state, seq])?;
+    let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
+    files::set_size_and_mime(tx, file, facts.size, facts.mime)?;
+    uploads::requeue(tx, file, state, seq)?;
     Ok(())
-}
-
-/// Whether an item may have been made of a file by a call without an answer.
-pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db
-        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND first_call IS NOT NULL")?
-        .exists([file])?)
-}
-
-fn is_current(db: &Connection, file: FileId, seq: i64, state: UploadState) -> Result<bool> {
-    Ok(db
-        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
-        .exists(params![file, seq, state])?)
-}
-
-/// Counts up a number that is kept in `meta`.
-pub(super) fn next_number(tx: &Tx<'_>, key: &str) -> Result<i64> {
-    Ok(tx
-        .prepare_cached(
-            "INSERT INTO meta (key, value) VALUES (?1, '1') \
-             ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 \
-             RETURNING CAST(value AS INTEGER)",
-        )?
-        .query_row([key], |row| row.get(0))?)
 }

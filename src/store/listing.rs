@@ -4,13 +4,13 @@
 //! before a listing is ([`GRACE`]). There is no snapshot either: what one pass through many pages did not show is gone
 //! only if the next pass does not show it, or if the number of items that Google told agrees.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::{Result, Store, from_millis, to_millis};
+use super::database::Store;
+use super::error::Result;
+use super::tables::{albums, meta, views};
+use super::time::{from_millis, to_millis};
 use crate::media::DirId;
-
-/// How long a change of ours is believed although a listing does not show it (reference §11.7).
-pub const GRACE: Duration = Duration::from_secs(600);
 
 /// A complete pass through the pages of a listing.
 #[derive(Clone, Copy, Debug)]
@@ -37,16 +37,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn next_listing(&self) -> Result<i64> {
-        self.write(|tx| {
-            tx.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('listing', '0')", [])?;
-            tx.execute(
-                "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'listing'",
-                [],
-            )?;
-            let text: String =
-                tx.query_row("SELECT value FROM meta WHERE key = 'listing'", [], |row| row.get(0))?;
-            text.parse().map_err(|_| super::Error::Corrupt("listing number"))
-        })
+        self.write(|tx| meta::next_number(tx, "listing"))
     }
 
     /// When the albums were last listed completely; `None` if never.
@@ -81,7 +72,7 @@ impl Store {
     /// If the database fails.
     pub fn invalidate_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
         self.write(|tx| {
-            let albums: Vec<DirId> = tx
+            let found: Vec<DirId> = tx
                 .prepare_cached(
                     "WITH RECURSIVE below (dir) AS (SELECT ?1 UNION \
                          SELECT d.id FROM below JOIN dirs d ON d.parent = below.dir) \
@@ -92,16 +83,13 @@ impl Store {
                 )?
                 .query_map([dir], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut distrust = tx.prepare_cached(
-                "UPDATE albums SET listed_at = 0 WHERE dir = ?1 AND listed_at IS NOT NULL",
-            )?;
-            for album in &albums {
-                distrust.execute([album])?;
+            for album in &found {
+                albums::invalidate_listing(tx, *album)?;
             }
             if dir == DirId::ROOT {
-                tx.execute("UPDATE views SET listed_at = 0 WHERE listed_at IS NOT NULL", [])?;
+                views::set_all_due(tx)?;
             }
-            Ok(albums)
+            Ok(found)
         })
     }
 }

@@ -4,11 +4,16 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::failed::add_failed;
-use super::tree::resolve_merged;
+use super::database::Store;
+use super::error::Result;
+use super::lookups::{has_pending_removals, resolve_merged};
+use super::naming::{add_failed, set_observed};
+use super::outgoing::MergedFiles;
+use super::states::{Observed, UploadState};
+use super::tables::{entries, files, members};
+use super::time::from_millis;
 use super::tx::Tx;
 use super::versions::{forget_hash, merge, retire_replaced};
-use super::{MergedFiles, Observed, Result, Store, UploadState, from_millis};
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -89,11 +94,7 @@ impl Store {
                 let Some(item_of) = file_of(tx, &member.media)? else { continue };
                 // For an item added on behalf of a file with the same bytes this row may be new: wanted by no
                 // name yet, so that after a crash the item is either named or taken out again.
-                tx.prepare_cached(
-                    "INSERT INTO members (dir, file, desired, observed, since) VALUES (?1, ?2, FALSE, 'unknown', ?3) \
-                     ON CONFLICT (dir, file) DO UPDATE SET observed = 'unknown'",
-                )?
-                .execute(params![call.dir, item_of, tx.now_millis()])?;
+                members::begin_change(tx, call.dir, item_of, tx.now_millis())?;
             }
             Ok(())
         })
@@ -152,9 +153,7 @@ impl Store {
     pub fn upload_duplicates_separately(&self) -> Result<usize> {
         self.write(|tx| {
             // What is known of them when they have become the same item is known of that.
-            let sql = "UPDATE files SET sha256 = NULL \
-                 WHERE id IN (SELECT file FROM pending_additions WHERE state = ?1)";
-            Ok(tx.prepare_cached(sql)?.execute([UploadState::Sealed])?)
+            files::forget_pending_duplicates(tx)
         })
     }
 
@@ -226,14 +225,8 @@ impl Store {
                 forget_hash(tx, item_of)?;
                 return Ok(());
             }
-            let names: Vec<EntryName> = tx
-                .prepare_cached("DELETE FROM entries WHERE dir = ?1 AND file = ?2 RETURNING name")?
-                .query_map(params![dir, member.file], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            tx.execute(
-                "DELETE FROM members WHERE dir = ?1 AND file = ?2",
-                params![dir, member.file],
-            )?;
+            let names = entries::take_of_file_in_dir(tx, dir, member.file)?;
+            members::delete(tx, dir, member.file)?;
             for name in &names {
                 add_failed(tx, dir, name, member.file, reason)?;
             }
@@ -274,34 +267,6 @@ impl Store {
             Ok(settled)
         })
     }
-}
-
-pub(super) fn has_pending_removals(db: &Connection, dir: DirId) -> Result<bool> {
-    Ok(db
-        .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND pending = 'removal'")?
-        .exists([dir])?)
-}
-
-/// Whether the item is in the album is known now. What listings had shown before it was put there (back, that is) does
-/// not count: those that come next may lack it. A row that neither wants nor has anything, and that no listing could
-/// contradict, goes.
-pub(super) fn set_observed(
-    tx: &Tx<'_>,
-    dir: DirId,
-    file: FileId,
-    observed: Observed,
-) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE members SET observed = ?3, since = ?4, seen = CASE observed WHEN 'present' THEN seen ELSE 0 END \
-         WHERE dir = ?1 AND file = ?2",
-    )?
-    .execute(params![dir, file, observed, tx.now_millis()])?;
-    tx.prepare_cached(
-        "DELETE FROM members WHERE dir = ?1 AND file = ?2 AND NOT desired AND observed = 'absent' \
-         AND (SELECT media FROM files WHERE id = ?2) IS NULL",
-    )?
-    .execute(params![dir, file])?;
-    Ok(())
 }
 
 /// The file that has an item. While Google was asked about it, a writer may have come: then it is no longer

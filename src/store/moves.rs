@@ -1,16 +1,17 @@
 //! Directories moved by the user, with all albums in them. Google knows only titles, one album at a time: what
 //! each shall be called is noted with the move, in one transaction, and told to Google afterwards.
 
-use std::time::SystemTime;
-
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row};
 
 use super::albums::put_away;
+use super::database::Store;
+use super::error::{Error, Result};
 use super::listing::ALBUMS_LISTED_AT;
+use super::lookups::child;
 use super::places::{has_shown_child, move_dir, show_or_hide};
-use super::tree::child;
+use super::tables::{albums, dirs, meta};
 use super::tx::Tx;
-use super::{Child, GRACE, Result, Store, TreeError, before, to_millis};
+use super::types::{Child, TreeError};
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// An album whose title at Google is not yet the one that its place here stands for.
@@ -107,13 +108,9 @@ impl Store {
                 set_desired_title(tx, *album, title)?;
             }
             if let Some((other, (parent, name))) = &moved.replaced {
-                tx.execute("UPDATE albums SET hidden = 0 WHERE dir = ?1", [other])?;
+                albums::unhide(tx, *other)?;
                 // What was shown although it was empty, and is no album, was only here.
-                tx.execute(
-                    "UPDATE dirs SET parent = ?2, name = ?3, \
-                     local = NOT EXISTS (SELECT 1 FROM albums WHERE dir = ?1) WHERE id = ?1",
-                    params![other, parent, name],
-                )?;
+                dirs::restore(tx, *other, *parent, name)?;
                 show_or_hide(tx, *other)?;
             }
             Ok(())
@@ -139,11 +136,8 @@ impl Store {
     /// If the database fails.
     pub fn album_renamed(&self, done: &AlbumRename) -> Result<()> {
         self.write_durable(|tx| {
-            keep_former_title(tx, done.dir, &done.title, tx.now)?;
-            tx.execute(
-                "UPDATE albums SET title = ?2, desired_title = nullif(desired_title, ?2) WHERE dir = ?1",
-                params![done.dir, done.title],
-            )?;
+            albums::keep_former_title(tx, done.dir, &done.title, tx.now)?;
+            albums::set_title(tx, done.dir, &done.title)?;
             Ok(())
         })
     }
@@ -155,13 +149,10 @@ impl Store {
     pub fn album_rename_refused(&self, refused: &AlbumRename) -> Result<()> {
         self.write(|tx| {
             // What is kept is not Google's title, so the next listing brings a change of it.
-            let changed = tx.execute(
-                "UPDATE albums SET desired_title = NULL, title = '' WHERE dir = ?1 AND desired_title = ?2",
-                params![refused.dir, refused.title],
-            )?;
+            let changed = albums::refuse_title(tx, refused.dir, &refused.title)?;
             if changed > 0 {
-                tx.execute("DELETE FROM former_titles WHERE dir = ?1", [refused.dir])?;
-                tx.execute("DELETE FROM meta WHERE key = ?1", [ALBUMS_LISTED_AT])?;
+                albums::forget_former_titles(tx, refused.dir)?;
+                meta::delete(tx, ALBUMS_LISTED_AT)?;
             }
             Ok(())
         })
@@ -182,52 +173,22 @@ fn place(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     tx.prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))
         .optional()?
-        .ok_or(super::Error::Corrupt("a directory that is gone"))
+        .ok_or(Error::Corrupt("a directory that is gone"))
 }
 
 fn set_desired_title(tx: &Tx<'_>, album: DirId, title: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE albums SET desired_title = nullif(?2, title) WHERE dir = ?1")?
-        .execute(params![album, title])?;
+    albums::set_desired_title(tx, album, title)?;
     Ok(())
-}
-
-/// Google has `title` for an album now, as we wanted: for a while its lists may show the one from before.
-pub(super) fn keep_former_title(
-    tx: &Tx<'_>,
-    album: DirId,
-    title: &str,
-    now: SystemTime,
-) -> Result<()> {
-    tx.prepare_cached("DELETE FROM former_titles WHERE left_at <= ?1")?
-        .execute([to_millis(before(now, GRACE))])?;
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO former_titles (dir, title, left_at) \
-         SELECT dir, title, ?3 FROM albums WHERE dir = ?1 AND title <> ?2",
-    )?
-    .execute(params![album, title, to_millis(now)])?;
-    Ok(())
-}
-
-/// Whether a list that shows this title for the album may only lag behind a change of ours.
-pub(super) fn is_former_title(
-    tx: &Tx<'_>,
-    album: DirId,
-    title: &str,
-    now: SystemTime,
-) -> Result<bool> {
-    Ok(tx
-        .prepare_cached(
-            "SELECT 1 FROM former_titles WHERE dir = ?1 AND title = ?2 AND left_at > ?3",
-        )?
-        .exists(params![album, title, to_millis(before(now, GRACE))])?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::Album;
+    use crate::store::GRACE;
     use crate::store::ListedAlbum;
     use crate::store::tests::{album, name, names, pass};
+    use std::time::SystemTime;
 
     fn listed(id: &str, title: &str) -> ListedAlbum {
         let (id, title) = (AlbumId::new(id), title.to_owned());

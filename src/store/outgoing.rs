@@ -5,7 +5,9 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Result, Store, UploadState};
+use super::database::Store;
+use super::error::Result;
+use super::states::UploadState;
 use crate::media::{DirId, FileId};
 
 /// What has changed by settling a call.

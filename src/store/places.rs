@@ -2,9 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::tree::child;
+use super::error::{Error, Result};
+use super::lookups::child;
+use super::tables::dirs;
 use super::tx::Tx;
-use super::{Child, Result};
+use super::types::Child;
 use crate::media::{AlbumId, DirId, EntryName};
 
 /// Chooses where an album stands: its parents are made, and of the names for its last component the
@@ -17,12 +19,12 @@ pub(super) fn place_for(
     own: Option<DirId>,
 ) -> Result<(DirId, EntryName)> {
     let Some((names, parents)) = path.split_last() else {
-        return Err(super::Error::Corrupt("an album without a name"));
+        return Err(Error::Corrupt("an album without a name"));
     };
     let mut parent = DirId::ROOT;
     for names in parents {
         let Some(name) = names.first() else {
-            return Err(super::Error::Corrupt("an album without a name"));
+            return Err(Error::Corrupt("an album without a name"));
         };
         parent = dir_named(tx, parent, name)?;
     }
@@ -42,7 +44,7 @@ pub(super) fn place_for(
     // The last name holds the album's whole id: only a file or directory of that very name can be in the way.
     let text = format!("{} {album}", names.first().map(EntryName::to_text).unwrap_or_default());
     let cut: String = text.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-    let name = EntryName::new(cut).map_err(|_| super::Error::Corrupt("an album's id"))?;
+    let name = EntryName::new(cut).map_err(|_| Error::Corrupt("an album's id"))?;
     Ok((parent, name))
 }
 
@@ -55,8 +57,7 @@ pub(super) fn dir_named(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<
     if let Some(dir) = found {
         return Ok(dir);
     }
-    tx.prepare_cached("INSERT INTO dirs (parent, name, shown) VALUES (?1, ?2, 0)")?
-        .execute(params![parent, name])?;
+    dirs::insert_hidden(tx, parent, name)?;
     Ok(DirId(tx.last_insert_rowid()))
 }
 
@@ -69,10 +70,7 @@ pub(super) fn new_dir(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<Di
         .query_row(params![parent, name], |row| row.get(0))
         .optional()?;
     if let Some(other) = in_the_way {
-        tx.execute(
-            "UPDATE dirs SET name = ?2 WHERE id = ?1",
-            params![other, spare_name(name, other)?],
-        )?;
+        dirs::rename(tx, other, &spare_name(name, other)?)?;
     }
     let dir = dir_named(tx, parent, name)?;
     if let Some(other) = in_the_way {
@@ -91,7 +89,7 @@ pub(super) fn vacate(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))?;
     // In itself, and without a name, it is in nobody's way, until `move_dir` puts it where it belongs.
-    tx.execute("UPDATE dirs SET parent = id, name = x'' WHERE id = ?1", [dir])?;
+    dirs::vacate(tx, dir)?;
     let called_after_it = children(tx, dir, "NOT local")?;
     if !called_after_it.is_empty() {
         let heir = dir_named(tx, parent, &name)?;
@@ -120,14 +118,11 @@ pub(super) fn move_dir(
         if !is_album || has_shown_child(tx, other)? {
             inherit(tx, children(tx, other, "TRUE")?, dir)?;
         }
-        tx.execute(
-            "UPDATE dirs SET name = ?2 WHERE id = ?1",
-            params![other, spare_name(name, other)?],
-        )?;
+        dirs::rename(tx, other, &spare_name(name, other)?)?;
         show_or_hide(tx, other)?;
     }
     let name = free_name(tx, parent, name, dir)?;
-    tx.execute("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1", params![dir, parent, name])?;
+    dirs::place(tx, dir, parent, &name)?;
     show_or_hide(tx, dir)?;
     show_or_hide(tx, old.0)
 }
@@ -149,10 +144,7 @@ fn inherit(tx: &Tx<'_>, children: Vec<(DirId, EntryName)>, heir: DirId) -> Resul
             .prepare_cached("SELECT 1 FROM dirs WHERE parent = ?1 AND name = ?2")?
             .exists(params![heir, name])?;
         let new_name = if taken { spare_name(&name, child)? } else { name.clone() };
-        tx.execute(
-            "UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1",
-            params![child, heir, new_name],
-        )?;
+        dirs::place(tx, child, heir, &new_name)?;
     }
     Ok(())
 }
@@ -169,7 +161,7 @@ fn free_name(db: &Connection, parent: DirId, name: &EntryName, dir: DirId) -> Re
 fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
     EntryName::new(format!("{name} {}", dir.0))
         .or_else(|_| EntryName::new(format!("{}", dir.0)))
-        .map_err(|_| super::Error::Corrupt("directory name"))
+        .map_err(|_| Error::Corrupt("directory name"))
 }
 
 pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
@@ -193,8 +185,7 @@ pub(super) fn show_or_hide(tx: &Tx<'_>, mut dir: DirId) -> Result<()> {
             })?;
         if was != shown {
             let name = if shown { free_name(tx, parent, &name, dir)? } else { name };
-            tx.prepare_cached("UPDATE dirs SET shown = ?2, name = ?3 WHERE id = ?1")?
-                .execute(params![dir, shown, name])?;
+            dirs::set_shown(tx, dir, shown, &name)?;
         }
         dir = parent;
     }

@@ -4,6 +4,7 @@ use super::creating::{COMING, READY};
 use super::journal::STARTABLE;
 use super::views::{LATEST_KNOWN, NOT_VIEWED};
 use super::*;
+use rusqlite::Connection;
 
 /// The steps of SQLite's plan for a query.
 fn plan(store: &Store, sql: &str) -> Vec<String> {

@@ -3,7 +3,14 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::media::Clock;
+use crate::media::DirId;
+use crate::media::EntryName;
 use crate::media::{Album, AlbumId, MediaId};
+use crate::store::database::SCHEMA;
+use crate::store::database::layout;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) fn name(text: &str) -> EntryName {
     EntryName::new(text).unwrap()

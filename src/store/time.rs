@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// How long a change of ours is believed although a listing does not show it (reference §11.7).
+pub const GRACE: Duration = Duration::from_secs(600);
+
 /// Milliseconds since 1970, before or after, as the tables keep times.
 pub(crate) fn to_millis(time: SystemTime) -> i64 {
     let clamp = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);

@@ -5,11 +5,17 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::tx::Tx;
-use super::{Error, Result, Store, from_millis};
+use super::database::Store;
+use super::error::{Error, Result};
+use super::lookups::{
+    check_album, check_free, child, dir_path, has_entry, is_committed, resolve_merged,
+};
+use super::naming::{add_entry, add_wish, drop_wish, remove_entry, touched};
+use super::states::UploadState;
+use super::tables::{entries, files, uploads};
+use super::time::from_millis;
+use super::types::{Child, DirEntry, TreeError, Unlinked};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
-use crate::store::UploadState;
-use crate::store::files::touched;
 
 /// Cookies of files stand behind those of all directories, so that a listing shows directories first.
 const FIRST_FILE_COOKIE: i64 = 1 << 40;
@@ -48,64 +54,6 @@ pub struct AlbumState {
     pub useless_relists: u32,
     /// When that listing was complete; `None` if there has been none.
     pub listed_at: Option<SystemTime>,
-}
-
-/// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Child {
-    /// A directory.
-    Dir(DirId),
-    /// A file.
-    File(FileId),
-}
-
-/// One row of a directory listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DirEntry {
-    /// Where the listing goes on after this entry: stable for the life of the entry, across mounts.
-    pub cookie: i64,
-    /// The name.
-    pub name: EntryName,
-    /// What it stands for.
-    pub child: Child,
-}
-
-/// Why a name could not be given, taken or moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TreeError {
-    /// There is such a name already.
-    #[error("the name exists already")]
-    Exists,
-    /// There is no such name.
-    #[error("there is no such name")]
-    Missing,
-    /// It has names in it.
-    #[error("the directory is not empty")]
-    NotEmpty,
-    /// It is a directory.
-    #[error("it is a directory")]
-    IsDir,
-    /// It is not a directory.
-    #[error("it is not a directory")]
-    NotDir,
-    /// It is not an album, so it cannot hold files.
-    #[error("files live in albums, and the directory is not one: make an album in it with mkdir")]
-    NotAlbum,
-    /// There is no room in the album.
-    #[error(
-        "the album holds as many items as Google allows: take some out of it, or make another one"
-    )]
-    Full,
-}
-
-/// What became of a name that was removed or replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlinked {
-    /// The file that had it.
-    pub file: FileId,
-    /// Nothing refers to the file any more and Google never had it: when its last
-    /// handle is closed, [`Store::forget_file`] may delete it.
-    pub orphan: bool,
 }
 
 impl Store {
@@ -242,13 +190,9 @@ impl Store {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
-            tx.prepare_cached(
-                "INSERT INTO files (size, mtime_ns, ctime_ns, atime_ns) VALUES (0, ?1, ?1, ?1)",
-            )?
-            .execute([mtime_ns])?;
+            files::insert(tx, mtime_ns)?;
             let file = FileId(tx.last_insert_rowid());
-            tx.prepare_cached("INSERT INTO uploads (file, state) VALUES (?1, ?2)")?
-                .execute(params![file, UploadState::Open])?;
+            uploads::insert(tx, file)?;
             add_entry(tx, dir, name, file)?;
             Ok(Ok(file))
         })
@@ -300,7 +244,7 @@ impl Store {
                 return Ok(Err(refusal));
             }
             // An item that is in no album may be put into one.
-            if !has_entry(tx, file)? && !super::versions::is_committed(tx, file)? {
+            if !has_entry(tx, file)? && !is_committed(tx, file)? {
                 return Ok(Err(TreeError::Missing));
             }
             add_entry(tx, dir, name, file)?;
@@ -350,10 +294,7 @@ impl Store {
                 Some(Child::File(same)) if same == file => return Ok(Ok(None)),
                 Some(Child::File(other)) => Some(remove_entry(tx, to.0, to.1, other)?),
             };
-            tx.prepare_cached(
-                "UPDATE entries SET dir = ?3, name = ?4 WHERE dir = ?1 AND name = ?2",
-            )?
-            .execute(params![from.0, from.1, to.0, to.1])?;
+            entries::rename(tx, from.0, from.1, to.0, to.1)?;
             touched(tx, file)?;
             if from.0 != to.0 {
                 add_wish(tx, to.0, file)?;
@@ -382,8 +323,7 @@ impl Store {
                 }
             }
             for ((dir, name), file) in [a, b].into_iter().zip([found[1], found[0]]) {
-                tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
-                    .execute(params![dir, name, file])?;
+                entries::set_file(tx, dir, name, file)?;
                 touched(tx, file)?;
             }
             if a.0 != b.0 {
@@ -430,140 +370,6 @@ pub(super) fn in_cookie_order(
         .collect::<rusqlite::Result<Vec<_>>>()?;
     found.extend(files);
     Ok(found)
-}
-
-pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
-    let subdir = db
-        .prepare_cached("SELECT id FROM shown_dirs WHERE parent = ?1 AND name = ?2")?
-        .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
-        .optional()?;
-    if subdir.is_some() {
-        return Ok(subdir);
-    }
-    Ok(db
-        .prepare_cached("SELECT file FROM entries WHERE dir = ?1 AND name = ?2")?
-        .query_row(params![dir, name], |row| row.get(0).map(Child::File))
-        .optional()?)
-}
-
-pub(super) fn dir_path(db: &Connection, dir: DirId) -> Result<String> {
-    let mut parts = Vec::new();
-    let mut at = dir;
-    while at != DirId::ROOT {
-        let (parent, name): (DirId, EntryName) = db
-            .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
-            .query_row([at], |row| Ok((row.get("parent")?, row.get("name")?)))?;
-        parts.push(name.to_text().into_owned());
-        at = parent;
-    }
-    parts.reverse();
-    Ok(parts.join("/"))
-}
-
-/// Follows `merged_into` to the file that has the names now.
-pub(super) fn resolve_merged(db: &Connection, mut file: FileId) -> Result<FileId> {
-    loop {
-        let next: Option<FileId> = db
-            .prepare_cached("SELECT merged_into FROM files WHERE id = ?1")?
-            .query_row([file], |row| row.get(0))
-            .optional()?
-            .flatten();
-        match next {
-            Some(other) => file = other,
-            None => return Ok(file),
-        }
-    }
-}
-
-pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
-    Ok(check_album(db, dir)?.is_ok())
-}
-
-/// Whether there can be files in `dir`: in an album, and in what is only here, unless it is gone.
-fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
-    let found: Option<(bool, bool)> = db
-        .prepare_cached(
-            "SELECT d.shown, d.local OR (a.dir IS NOT NULL AND NOT a.hidden) AS holds_files FROM dirs d \
-             LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
-        )?
-        .query_row([dir], |row| Ok((row.get("shown")?, row.get("holds_files")?)))
-        .optional()?;
-    Ok(match found {
-        Some((true, true)) => Ok(()),
-        Some((true, false)) => Err(TreeError::NotAlbum),
-        _ => Err(TreeError::Missing),
-    })
-}
-
-fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT 1 FROM entries WHERE file = ?1")?.exists([file])?)
-}
-
-/// Whether `name` may be given to a file in `dir`.
-fn check_free(db: &Connection, dir: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
-    if let Err(refusal) = check_album(db, dir)? {
-        return Ok(Err(refusal));
-    }
-    Ok(if child(db, dir, name)?.is_some() { Err(TreeError::Exists) } else { Ok(()) })
-}
-
-/// Whether nothing refers to a file that Google never had (and may not be getting just now).
-pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT 1 FROM orphan_files WHERE file = ?1")?.exists([file])?)
-}
-
-pub(super) fn add_entry(tx: &Tx<'_>, dir: DirId, name: &EntryName, file: FileId) -> Result<()> {
-    tx.prepare_cached("INSERT INTO entries (dir, name, file) VALUES (?1, ?2, ?3)")?
-        .execute(params![dir, name, file])?;
-    add_wish(tx, dir, file)
-}
-
-pub(super) fn remove_entry(
-    tx: &Tx<'_>,
-    dir: DirId,
-    name: &EntryName,
-    file: FileId,
-) -> Result<Unlinked> {
-    tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
-        .execute(params![dir, name])?;
-    touched(tx, file)?;
-    drop_wish(tx, dir, file)?;
-    Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
-}
-
-/// The file has a name in the album: it shall be there. In a directory that is only here there is nothing to be.
-pub(super) fn add_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
-    tx.prepare_cached(
-        "INSERT INTO members (dir, file, desired, observed, since) \
-         SELECT id, ?2, TRUE, 'absent', ?3 FROM dirs WHERE id = ?1 AND NOT local \
-         ON CONFLICT (dir, file) DO UPDATE SET desired = TRUE, since = excluded.since WHERE NOT desired",
-    )?
-    .execute(params![dir, file, tx.now_millis()])?;
-    Ok(())
-}
-
-/// If the file's last name in the album is gone, so shall the item be, and the version it was to replace there.
-pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
-    let named = tx
-        .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
-        .exists(params![file, dir])?;
-    if named {
-        return Ok(());
-    }
-    if let Some(old) = super::versions::replaced_by(tx, file)? {
-        drop_wish(tx, dir, old)?;
-    }
-    // Google was never asked to put it there: nothing to undo.
-    let never = tx
-        .prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2 AND observed = 'absent'")?
-        .execute(params![dir, file])?;
-    if never == 0 {
-        tx.prepare_cached(
-            "UPDATE members SET desired = FALSE, since = ?3 WHERE dir = ?1 AND file = ?2",
-        )?
-        .execute(params![dir, file, tx.now_millis()])?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,21 +3,15 @@
 //! An edited file keeps its number, and with it inode and names. What it was before becomes a file of
 //! its own without names, still wanted in its albums, until the new version has taken its place.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::params;
 
-use super::failed::{add_failed, forget_unfinished};
-use super::files::touched;
-use super::tree::{add_wish, drop_wish};
+use super::database::Store;
+use super::error::Result;
+use super::lookups::{has_pending_removals, is_committed, replaced_by};
+use super::naming::{add_failed, add_wish, drop_wish, touched};
+use super::tables::{entries, failed, files, members, uploads, views};
 use super::tx::Tx;
-use super::{Result, Store, UploadState};
 use crate::media::{ContentHash, DirId, EntryName, FileId};
-
-/// The columns of a file that belong to Google's item.
-const ITEM_COLUMNS: &str = "sha256, sha1, media, confirmed, filename, mime, description, product_url, created_at, \
-     width, height, make, model, video, adopted, rendition";
-/// Where `confirmed` stands behind `id` and [`ITEM_COLUMNS`]: it cannot be null.
-const CONFIRMED: usize = 4;
 
 impl Store {
     /// Splits a file that Google has, or is being asked to make, in two: it stays open for writing under
@@ -34,37 +28,19 @@ impl Store {
         size: u64,
     ) -> Result<FileId> {
         self.write_durable(|tx| {
-            tx.execute(
-                "INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1",
-                [file],
-            )?;
+            files::insert_version(tx, file)?;
             let old = FileId(tx.last_insert_rowid());
-            move_item(tx, file, old)?;
-            tx.execute(
-                "UPDATE files SET size = ?2, mime = (SELECT mime FROM files WHERE id = ?3), \
-                 description = (SELECT description FROM files WHERE id = ?3) WHERE id = ?1",
-                params![file, size, old],
-            )?;
+            files::move_item(tx, file, old)?;
+            views::move_item(tx, file, old)?;
+            files::set_edit(tx, file, size, old)?;
             // What is or may be at Google stays with the item; what is only wanted, with the names.
-            tx.execute(
-                "INSERT INTO members (dir, file, desired, observed, since, seen) \
-                 SELECT dir, ?2, desired, observed, since, seen FROM members \
-                 WHERE file = ?1 AND (observed <> 'absent' OR NOT desired)",
-                params![file, old],
-            )?;
-            tx.execute(
-                "DELETE FROM members WHERE file = ?1 AND NOT EXISTS \
-                 (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir)",
-                [file],
-            )?;
-            tx.execute("UPDATE members SET observed = 'absent', seen = 0 WHERE file = ?1", [file])?;
-            tx.execute("UPDATE uploads SET file = ?2 WHERE file = ?1", params![file, old])?;
+            members::copy_observed(tx, file, old)?;
+            members::delete_unnamed(tx, file)?;
+            members::forget_observed(tx, file)?;
+            uploads::move_to(tx, file, old)?;
             // Another file's old version, whose names this one has got by having the same bytes.
-            tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, old])?;
-            tx.execute(
-                "INSERT INTO uploads (file, state, base, replaces) VALUES (?1, ?2, ?3, ?4)",
-                params![file, UploadState::Open, base, old],
-            )?;
+            uploads::replace_instead(tx, file, old)?;
+            uploads::insert_edit(tx, file, base, old)?;
             Ok(old)
         })
     }
@@ -108,7 +84,7 @@ impl Store {
                      WHERE u.replaces IS NOT NULL AND m.dir = ?1 AND m.observed <> 'absent'",
                 )?
                 .exists([dir])?;
-            Ok(is_edited || super::memberships::has_pending_removals(tx, dir)?)
+            Ok(is_edited || has_pending_removals(tx, dir)?)
         })
     }
 
@@ -127,10 +103,10 @@ impl Store {
     /// If the database fails.
     pub fn fail_unfinished(&self, file: FileId, size: u64, reason: &str) -> Result<()> {
         self.write_durable(|tx| {
-            forget_unfinished(tx, file)?;
-            tx.execute("UPDATE files SET size = ?2 WHERE id = ?1", params![file, size])?;
+            failed::delete_unfinished(tx, file)?;
+            files::set_size(tx, file, size)?;
             fail(tx, file, reason)?;
-            tx.execute("UPDATE failed SET unfinished = 1 WHERE file = ?1", [file])?;
+            failed::set_unfinished(tx, file)?;
             Ok(())
         })
     }
@@ -145,45 +121,8 @@ impl Store {
 }
 
 pub(super) fn forget_hash(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.execute(
-        "UPDATE files SET sha256 = NULL, sha1 = NULL, adopted = NULL WHERE id = ?1",
-        [file],
-    )?;
+    files::forget_bytes(tx, file)?;
     Ok(())
-}
-
-pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
-    Ok(db
-        .prepare_cached("SELECT replaces FROM uploads WHERE file = ?1")?
-        .query_row([file], |row| row.get(0))
-        .optional()?
-        .flatten())
-}
-
-/// Whether Google has a file and nothing is under way for it.
-pub(super) fn is_committed(db: &Connection, file: FileId) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT 1 FROM committed_files WHERE id = ?1")?.exists([file])?)
-}
-
-/// Moves what is Google's from one file to another. The column `media` is unique, hence two steps.
-fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
-    let mut values: Vec<Value> = tx.query_row(
-        &format!("SELECT id, {ITEM_COLUMNS} FROM files WHERE id = ?1"),
-        [from],
-        |row| (0..row.as_ref().column_count()).map(|at| row.get(at)).collect(),
-    )?;
-    let update = format!(
-        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) WHERE id = ?1"
-    );
-    let nothing = values.iter().enumerate().map(|(at, value)| match at {
-        0 => value.clone(),
-        CONFIRMED => Value::Integer(0),
-        _ => Value::Null,
-    });
-    tx.execute(&update, params_from_iter(nothing.collect::<Vec<_>>()))?;
-    values[0] = Value::Integer(to.0);
-    tx.execute(&update, params_from_iter(values))?;
-    super::views::move_item(tx, from, to)
 }
 
 /// Puts the old version back if the new one has the bytes that its writer began with, or those of the
@@ -205,25 +144,17 @@ pub(super) fn revert_if_same(tx: &Tx<'_>, file: FileId, sha256: ContentHash) -> 
 
 /// The reverse of [`Store::fork_version`]. The file keeps its own time of modification.
 fn restore_version(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<()> {
-    move_item(tx, old, file)?;
-    tx.execute(
-        "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
-        params![file, old],
-    )?;
+    files::move_item(tx, old, file)?;
+    views::move_item(tx, old, file)?;
+    files::copy_size(tx, file, old)?;
     // Files with the same bytes may have given their names to the old version.
-    tx.execute("UPDATE entries SET file = ?1 WHERE file = ?2", params![file, old])?;
+    entries::give_all(tx, file, old)?;
     // Where the file has a name the item is wanted, elsewhere no longer.
-    tx.execute(
-        "INSERT INTO members (dir, file, desired, observed, since, seen) SELECT dir, ?1, \
-             EXISTS (SELECT 1 FROM entries e WHERE e.file = ?1 AND e.dir = members.dir), observed, since, seen \
-         FROM members WHERE file = ?2 \
-         ON CONFLICT (dir, file) DO UPDATE SET observed = excluded.observed, seen = excluded.seen",
-        params![file, old],
-    )?;
-    tx.execute("DELETE FROM members WHERE file = ?1", [old])?;
-    tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
-    tx.execute("UPDATE uploads SET replaces = ?1 WHERE replaces = ?2", params![file, old])?;
-    tx.execute("UPDATE files SET merged_into = ?2 WHERE id = ?1", params![old, file])?;
+    members::restore(tx, file, old)?;
+    members::delete_of_file(tx, old)?;
+    uploads::delete(tx, file)?;
+    uploads::replace_instead(tx, old, file)?;
+    files::set_merged(tx, old, file)?;
     Ok(())
 }
 
@@ -237,7 +168,7 @@ pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
     for dir in dirs {
         drop_wish(tx, dir, old)?;
     }
-    tx.prepare_cached("UPDATE uploads SET replaces = NULL WHERE file = ?1")?.execute([file])?;
+    uploads::clear_replaced(tx, file)?;
     Ok(())
 }
 
@@ -251,63 +182,34 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
         add_failed(tx, dir, &name, file, reason)?;
         match old {
             Some(old) => {
-                tx.prepare_cached("UPDATE entries SET file = ?3 WHERE dir = ?1 AND name = ?2")?
-                    .execute(params![dir, name, old])?;
+                entries::set_file(tx, dir, &name, old)?;
                 add_wish(tx, dir, old)?;
             }
             None => {
-                tx.prepare_cached("DELETE FROM entries WHERE dir = ?1 AND name = ?2")?
-                    .execute(params![dir, name])?;
+                entries::delete(tx, dir, &name)?;
             }
         }
     }
-    tx.prepare_cached("DELETE FROM members WHERE file = ?1")?.execute([file])?;
-    tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1",
-    )?
-    .execute(params![file, UploadState::Failed, reason])?;
+    members::delete_of_file(tx, file)?;
+    uploads::set_failed(tx, file, reason)?;
     Ok(())
 }
 
 /// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
 /// writer's time of modification is that of all names: then `rsync -t` finds what it has set.
 pub(super) fn merge(tx: &Tx<'_>, file: FileId, into: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE entries SET file = ?2 WHERE file = ?1")?
-        .execute(params![file, into])?;
+    entries::give_all(tx, into, file)?;
     // What Google has been told of the one is true of the other: they are one item.
-    tx.execute(
-        "INSERT INTO members (dir, file, desired, observed, since, seen) \
-         SELECT dir, ?2, desired, observed, since, seen FROM members WHERE file = ?1 \
-         ON CONFLICT (dir, file) DO UPDATE SET desired = max(desired, excluded.desired), \
-         observed = CASE WHEN 'present' IN (observed, excluded.observed) THEN 'present' \
-             WHEN 'unknown' IN (observed, excluded.observed) THEN 'unknown' ELSE 'absent' END",
-        params![file, into],
-    )?;
-    tx.execute("DELETE FROM members WHERE file = ?1", [file])?;
-    tx.execute("DELETE FROM uploads WHERE file = ?1", [file])?;
-    tx.execute("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1", params![file, into])?;
+    members::merge(tx, file, into)?;
+    members::delete_of_file(tx, file)?;
+    uploads::delete(tx, file)?;
+    uploads::replace_instead(tx, file, into)?;
     // Bytes that were taken for those of the item are not proven to be by meeting themselves; but whoever comes
     // with others has been told by Google that they are.
-    tx.execute(
-        "UPDATE files SET adopted = NULL WHERE id = ?2 \
-         AND adopted <> (SELECT sha256 FROM files WHERE id = ?1)",
-        params![file, into],
-    )?;
-    tx.execute(
-        "UPDATE files SET sha256 = CASE WHEN adopted IS NULL \
-         THEN coalesce((SELECT sha256 FROM files WHERE id = ?1), sha256) END, \
-         sha1 = coalesce((SELECT sha1 FROM files WHERE id = ?1), sha1), \
-         size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
-         mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1), \
-         atime_ns = (SELECT atime_ns FROM files WHERE id = ?1) WHERE id = ?2",
-        params![file, into],
-    )?;
+    files::refute_adoption(tx, file, into)?;
+    files::take_bytes(tx, file, into)?;
     touched(tx, into)?;
-    tx.execute(
-        "UPDATE files SET merged_into = ?2, sha256 = NULL WHERE id = ?1",
-        params![file, into],
-    )?;
+    files::set_merged_duplicate(tx, file, into)?;
     Ok(())
 }
 

@@ -6,10 +6,15 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::items::{item_known, last_resort};
+use super::database::Store;
+use super::error::{Error, Result};
+use super::items::{ListedItem, last_resort};
+use super::listing::Pass;
+use super::tables::{files, views};
+use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::{Child, DirEntry, Error, ListedItem, Pass, Result, Store, from_millis, to_millis};
-use crate::media::{EntryName, FileId, MediaId, MediaItem, Period, Span, View};
+use super::types::{Child, DirEntry};
+use crate::media::{EntryName, FileId, MediaId, Period, Span, View};
 
 /// How a view has been listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,7 +140,7 @@ impl Store {
         self.write(|tx| {
             let mut is_fresh = false;
             for listed in page {
-                let file = item_known(tx, &listed.item)?;
+                let file = files::upsert_item(tx, &listed.item)?;
                 let seen: Option<i64> = tx
                     .prepare_cached(
                         "SELECT seen FROM shown_view_entries WHERE view = ?1 AND file = ?2",
@@ -146,10 +151,7 @@ impl Store {
                 match seen {
                     None => show(tx, view, file, &listed.names, listing)?,
                     Some(_) => {
-                        tx.prepare_cached(
-                            "UPDATE view_entries SET seen = max(seen, ?3) WHERE view = ?1 AND file = ?2",
-                        )?
-                        .execute(params![view, file, listing])?;
+                        views::set_seen(tx, view, file, listing)?;
                     }
                 }
             }
@@ -171,11 +173,7 @@ impl Store {
                 .query_row([view], |row| row.get(0))
                 .optional()?;
             let certain = if pass.one_page { listing } else { before.unwrap_or(0) };
-            tx.prepare_cached(
-                "UPDATE view_entries SET name = NULL \
-                 WHERE view = ?1 AND seen > 0 AND seen < ?2 AND name IS NOT NULL",
-            )?
-            .execute(params![view, certain])?;
+            views::hide_missing(tx, view, certain)?;
             let needs_confirmation = tx
                 .prepare_cached(
                     "SELECT 1 FROM shown_view_entries WHERE view = ?1 AND seen > 0 AND seen < ?2",
@@ -184,25 +182,13 @@ impl Store {
             if view == View::All {
                 // The list of all items does not lag: it counts for the other views, too, and what it
                 // does not show now although it should, it has to show the next time.
-                tx.execute(
-                    "DELETE FROM view_entries WHERE seen = 0 AND view <> ?1 AND file IN \
-                     (SELECT file FROM view_entries WHERE view = ?1 AND name IS NULL)",
-                    [view],
-                )?;
-                tx.execute(
-                    "UPDATE view_entries SET seen = ?2 WHERE view = ?1 AND seen = 0",
-                    params![view, listing],
-                )?;
+                views::delete_lost(tx, view)?;
+                views::expect_known(tx, view, listing)?;
             }
             // Complete, but due again.
             let due = needs_confirmation && !pass.last;
             let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
-            tx.prepare_cached(
-                "INSERT INTO views (view, listed_at, listing, requests, behind) VALUES (?1, ?2, ?3, ?4, 1) \
-                 ON CONFLICT (view) DO UPDATE SET listed_at = excluded.listed_at, \
-                 listing = excluded.listing, requests = excluded.requests, behind = 1",
-            )?
-            .execute(params![view, to_millis(at), listing, requests])?;
+            views::set_listed(tx, view, to_millis(at), listing, requests)?;
             Ok(needs_confirmation)
         })
     }
@@ -254,7 +240,7 @@ impl Store {
     /// If the database fails.
     pub fn view_caught_up(&self, view: View) -> Result<()> {
         self.write(|tx| {
-            tx.prepare_cached("UPDATE views SET behind = 0 WHERE view = ?1")?.execute([view])?;
+            views::set_caught_up(tx, view)?;
             Ok(())
         })
     }
@@ -287,8 +273,7 @@ impl Store {
                 {
                     show(tx, view, *file, &names(&item), 0)?;
                 }
-                tx.prepare_cached("DELETE FROM view_arrivals WHERE view = ?1 AND file = ?2")?
-                    .execute(params![view, file])?;
+                views::delete_arrival(tx, view, *file)?;
             }
             Ok(arrived.len() == limit as usize)
         })
@@ -320,7 +305,7 @@ fn is_in_view(tx: &Tx<'_>, view: View, file: FileId) -> Result<bool> {
 
 /// Gives an item a name in a view, the first of `names` that is free there.
 fn show(tx: &Tx<'_>, view: View, file: FileId, names: &[EntryName], listing: i64) -> Result<()> {
-    tx.prepare_cached("INSERT OR IGNORE INTO views (view) VALUES (?1)")?.execute([view])?;
+    views::insert(tx, view)?;
     let mut taken =
         tx.prepare_cached("SELECT 1 FROM view_entries WHERE view = ?1 AND name = ?2")?;
     let mut free = None;
@@ -331,11 +316,7 @@ fn show(tx: &Tx<'_>, view: View, file: FileId, names: &[EntryName], listing: i64
         }
     }
     let name = free.map_or_else(|| last_resort(file), Ok)?;
-    tx.prepare_cached(
-        "INSERT INTO view_entries (view, file, name, seen) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (file, view) DO UPDATE SET name = excluded.name, seen = max(seen, excluded.seen)",
-    )?
-    .execute(params![view, file, name, listing])?;
+    views::show(tx, view, file, &name, listing)?;
     Ok(())
 }
 
@@ -373,30 +354,10 @@ fn latest_shown(db: &Connection, span: Span, before: Option<Period>) -> Result<O
     }
 }
 
-/// An item has become another file: its names in the views go with it.
-pub(super) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
-    for table in ["view_entries", "view_arrivals"] {
-        tx.prepare_cached(&format!("UPDATE OR REPLACE {table} SET file = ?2 WHERE file = ?1"))?
-            .execute(params![from, to])?;
-    }
-    Ok(())
-}
-
-/// An item has arrived: the views that were looked into before, and that its time of creation belongs to, lack it.
-pub(super) fn arrived(tx: &Tx<'_>, file: FileId, item: &MediaItem) -> Result<()> {
-    let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
-    for view in periods.into_iter().flatten().chain([View::All]) {
-        tx.prepare_cached(
-            "INSERT OR IGNORE INTO view_arrivals (view, file) SELECT view, ?2 FROM views WHERE view = ?1",
-        )?
-        .execute(params![view, file])?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tables::views::arrived;
     use crate::store::tests::{item, name, pass};
 
     fn names(store: &Store, view: View) -> Vec<String> {

@@ -1,0 +1,301 @@
+//! The connections and transactions of the database.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Result};
+use super::invalidation_queue;
+use super::tables::meta;
+use super::tx::{Tx, TxClock};
+use crate::media::{Clock, DirId, EntryName};
+
+/// The tables of this version.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+
+/// The database in the profile's state directory.
+const FILE_NAME: &str = "gphotosfs.db";
+
+/// How long another process may keep the database to itself.
+const BUSY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Connections that read: one for each thread that takes requests from the kernel.
+const READERS: usize = 4;
+
+/// What each of them keeps of the database; the kernel keeps the rest.
+const READER_CACHE_KIB: i64 = 1024;
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS_MAX: usize = 128;
+
+/// Tells tables from others, for `user_version`: a number that follows from them cannot be forgotten to be raised.
+pub(super) fn layout(schema: &str) -> i64 {
+    let lines = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(words.join(" ")).into();
+    // SQLite has 32 bits for it, with a sign; an empty database has 0, and the first versions had 1.
+    i64::from(u32::from_be_bytes([a, b, c, d]) >> 2 | 1 << 30)
+}
+
+/// Looks for damage: reads all there is once, which takes a second for a million files.
+fn check(connection: &Connection) -> Result<()> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
+}
+
+/// Whether the tables are there; if they are, they are ours.
+fn is_made(connection: &Connection) -> Result<bool> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => Ok(false),
+        found if found == layout(SCHEMA) => Ok(true),
+        _ => Err(Error::OtherVersion),
+    }
+}
+
+/// Connections that only read: who looks does not wait until what others write is on the disk.
+#[derive(Clone, Default)]
+struct Readers(Arc<[Mutex<Connection>]>);
+
+impl Readers {
+    fn open(path: &Path) -> Result<Self> {
+        let open = |_| {
+            let connection = open_to_read(path)?;
+            connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+            Ok(Mutex::new(connection))
+        };
+        Ok(Self((0..READERS).map(open).collect::<Result<_>>()?))
+    }
+
+    /// The next that is free; `None` if there are none at all.
+    fn turn(&self) -> Option<MutexGuard<'_, Connection>> {
+        // Whoever finds all taken waits for one of them, and the others need not wait behind it.
+        self.0.iter().find_map(Mutex::try_lock).or_else(|| self.0.last().map(Mutex::lock))
+    }
+}
+
+/// A transaction that reads. Begun and ended by statements that are kept prepared, which those of rusqlite's are not:
+/// most reads are no longer than these.
+struct Snapshot<'a>(&'a Connection);
+
+impl<'a> Snapshot<'a> {
+    fn of(connection: &'a Connection) -> Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // There is nothing to lose; a failure shows at the next BEGIN.
+        let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+    }
+}
+
+fn open_to_read(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_DEADLINE)?;
+    Ok(connection)
+}
+
+/// The database of one profile. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    // Before the one that writes, which tidies up when it is the last to be closed.
+    readers: Readers,
+    // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
+    pub(super) connection: Arc<Mutex<Connection>>,
+    pub(super) clock: Arc<TxClock>,
+    // Set if changes are to be told.
+    pub(super) signal: Arc<OnceLock<Arc<invalidation_queue::Signal>>>,
+}
+
+impl Store {
+    /// Opens, and if need be makes, the database in `dir`.
+    ///
+    /// # Errors
+    /// If the file cannot be made, is damaged or comes from another version.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_with_clock(dir, Clock::default())
+    }
+
+    /// As [`Store::open`], with the clock that gives each transaction its time.
+    pub fn open_with_clock(dir: &Path, clock: Clock) -> Result<Self> {
+        // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
+        let died = dir.join(format!("{FILE_NAME}-wal")).exists();
+        let path = dir.join(FILE_NAME);
+        let connection = Connection::open(&path)?;
+        if died {
+            check(&connection)?;
+        }
+        let store = Self::prepare(connection, clock)?;
+        Ok(Self { readers: Readers::open(&path)?, ..store })
+    }
+
+    /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_read_only(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE_NAME);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let connection = open_to_read(&path)?;
+        if !is_made(&connection)? {
+            return Ok(None);
+        }
+        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
+        let clock = Arc::new(TxClock::read_only());
+        Ok(Some(Self { readers: Readers::default(), connection, clock, signal }))
+    }
+
+    /// A database that lives as long as the value, for tests.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn in_memory() -> Result<Self> {
+        Self::prepare(Connection::open_in_memory()?, Clock::default())
+    }
+
+    fn prepare(mut connection: Connection, clock: Clock) -> Result<Self> {
+        let clock = Arc::new(TxClock::register(clock, &connection)?);
+        connection.busy_timeout(BUSY_DEADLINE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !is_made(&tx)? {
+            tx.execute_batch(SCHEMA)?;
+            tx.pragma_update(None, "user_version", layout(SCHEMA))?;
+        }
+        tx.commit()?;
+        let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
+        Ok(Self { readers: Readers::default(), connection, clock, signal })
+    }
+
+    /// Runs a blocking call of this store from async code, off the async workers.
+    ///
+    /// # Errors
+    /// Those of `call`, and [`Error::ShuttingDown`].
+    pub async fn run<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || call(&store)).await.map_err(|_| Error::ShuttingDown)?
+    }
+
+    /// Sees all that was committed before, and of what is committed meanwhile nothing.
+    pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match self.readers.turn() {
+            Some(reader) => query(Snapshot::of(&reader)?.0),
+            None => query(&self.connection.lock()),
+        }
+    }
+
+    /// One transaction; survives the process at once, a power cut after the next durable one.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.write_asked(&[], change)
+    }
+
+    /// As [`Store::write`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    pub(super) fn write_asked<T>(
+        &self,
+        names: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut connection = self.connection.lock();
+        let outcome = self.transact(&mut connection, names, change);
+        drop(connection);
+        self.tell(outcome)
+    }
+
+    /// One transaction that is on disk, with all before it, when this returns.
+    pub(super) fn write_durable<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.write_durable_asked(&[], change)
+    }
+
+    /// As [`Store::write_durable`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    pub(super) fn write_durable_asked<T>(
+        &self,
+        names: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut connection = self.connection.lock();
+        // In WAL mode a commit under FULL syncs the log, and with it every earlier commit.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let outcome = self.transact(&mut connection, names, change);
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        drop(connection);
+        self.tell(outcome)
+    }
+
+    /// Returns what the transaction did, and who has something to tell about it.
+    fn transact<T>(
+        &self,
+        connection: &mut Connection,
+        known: &[(DirId, &EntryName)],
+        change: impl FnOnce(&Tx<'_>) -> Result<T>,
+    ) -> Result<(T, Vec<usize>)> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.clock.begin(tx);
+        let mark = self.signal.get().map(|_| invalidation_queue::mark(&tx)).transpose()?;
+        let value = change(&tx)?;
+        let shards = match mark {
+            Some(mark) => invalidation_queue::since(&tx, &mark, known)?,
+            None => Vec::new(),
+        };
+        tx.commit()?;
+        Ok((value, shards))
+    }
+
+    fn tell<T>(&self, outcome: Result<(T, Vec<usize>)>) -> Result<T> {
+        let (value, shards) = outcome?;
+        if let Some(signal) = self.signal.get() {
+            signal.wake(&shards);
+        }
+        Ok(value)
+    }
+
+    /// Brings all changes made so far to the disk: some, as taking a name away, are not there when they return.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn make_durable(&self) -> Result<()> {
+        // A transaction that changes nothing would not be synced.
+        self.write_durable(|tx| meta::set(tx, "durable", ""))
+    }
+
+    /// A single kept value.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+                .query_row([key], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Keeps a single value.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn set_meta(&self, key: &str, value: &str) -> Result<()> {
+        self.write(|tx| meta::set(tx, key, value))
+    }
+}

@@ -1,0 +1,136 @@
+//! Questions that several operations ask of the tables.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Result;
+use super::states::UploadState;
+use super::types::{Child, TreeError};
+use crate::media::{DirId, EntryName, FileId};
+
+pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
+    let subdir = db
+        .prepare_cached("SELECT id FROM shown_dirs WHERE parent = ?1 AND name = ?2")?
+        .query_row(params![dir, name], |row| row.get(0).map(Child::Dir))
+        .optional()?;
+    if subdir.is_some() {
+        return Ok(subdir);
+    }
+    Ok(db
+        .prepare_cached("SELECT file FROM entries WHERE dir = ?1 AND name = ?2")?
+        .query_row(params![dir, name], |row| row.get(0).map(Child::File))
+        .optional()?)
+}
+
+pub(super) fn dir_path(db: &Connection, dir: DirId) -> Result<String> {
+    let mut parts = Vec::new();
+    let mut at = dir;
+    while at != DirId::ROOT {
+        let (parent, name): (DirId, EntryName) = db
+            .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
+            .query_row([at], |row| Ok((row.get("parent")?, row.get("name")?)))?;
+        parts.push(name.to_text().into_owned());
+        at = parent;
+    }
+    parts.reverse();
+    Ok(parts.join("/"))
+}
+
+/// Follows `merged_into` to the file that has the names now.
+pub(super) fn resolve_merged(db: &Connection, mut file: FileId) -> Result<FileId> {
+    loop {
+        let next: Option<FileId> = db
+            .prepare_cached("SELECT merged_into FROM files WHERE id = ?1")?
+            .query_row([file], |row| row.get(0))
+            .optional()?
+            .flatten();
+        match next {
+            Some(other) => file = other,
+            None => return Ok(file),
+        }
+    }
+}
+
+pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
+    Ok(check_album(db, dir)?.is_ok())
+}
+
+/// Whether there can be files in `dir`: in an album, and in what is only here, unless it is gone.
+pub(super) fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
+    let found: Option<(bool, bool)> = db
+        .prepare_cached(
+            "SELECT d.shown, d.local OR (a.dir IS NOT NULL AND NOT a.hidden) AS holds_files FROM dirs d \
+             LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
+        )?
+        .query_row([dir], |row| Ok((row.get("shown")?, row.get("holds_files")?)))
+        .optional()?;
+    Ok(match found {
+        Some((true, true)) => Ok(()),
+        Some((true, false)) => Err(TreeError::NotAlbum),
+        _ => Err(TreeError::Missing),
+    })
+}
+
+pub(super) fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM entries WHERE file = ?1")?.exists([file])?)
+}
+
+/// Whether `name` may be given to a file in `dir`.
+pub(super) fn check_free(
+    db: &Connection,
+    dir: DirId,
+    name: &EntryName,
+) -> Result<Result<(), TreeError>> {
+    if let Err(refusal) = check_album(db, dir)? {
+        return Ok(Err(refusal));
+    }
+    Ok(if child(db, dir, name)?.is_some() { Err(TreeError::Exists) } else { Ok(()) })
+}
+
+/// Whether nothing refers to a file that Google never had (and may not be getting just now).
+pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM orphan_files WHERE file = ?1")?.exists([file])?)
+}
+
+pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<UploadState>> {
+    Ok(db
+        .prepare_cached("SELECT state FROM uploads WHERE file = ?1")?
+        .query_row([file], |row| row.get(0))
+        .optional()?)
+}
+
+/// Whether an item may have been made of a file by a call without an answer.
+pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND first_call IS NOT NULL")?
+        .exists([file])?)
+}
+
+pub(super) fn is_current(
+    db: &Connection,
+    file: FileId,
+    seq: i64,
+    state: UploadState,
+) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
+        .exists(params![file, seq, state])?)
+}
+
+pub(super) fn replaced_by(db: &Connection, file: FileId) -> Result<Option<FileId>> {
+    Ok(db
+        .prepare_cached("SELECT replaces FROM uploads WHERE file = ?1")?
+        .query_row([file], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
+/// Whether Google has a file and nothing is under way for it.
+pub(super) fn is_committed(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM committed_files WHERE id = ?1")?.exists([file])?)
+}
+
+pub(super) fn has_pending_removals(db: &Connection, dir: DirId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM members WHERE dir = ?1 AND pending = 'removal'")?
+        .exists([dir])?)
+}

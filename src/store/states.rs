@@ -1,0 +1,101 @@
+//! States as the tables store them: words, each in one place.
+
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use super::values::word;
+
+/// The durable part of a file's life. `upload::state` has the transitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UploadState {
+    /// Being written: not promised to anybody yet.
+    Open,
+    /// Closed, but empty or under a name that tools use for half-written files: stays here.
+    Temporary,
+    /// Closed and durable here; Google has nothing, or a part of the bytes.
+    Sealed,
+    /// Google has the bytes, for a day; there is no item yet.
+    Uploaded,
+    /// An item was asked for; the answer may be lost.
+    Creating,
+    /// Google said it made the item; a later read has not resolved its id yet.
+    Confirming,
+    /// Refused for good; the bytes are kept.
+    Failed,
+    /// An item, but one that we are not shown, because Google had the bytes before us (reference §11.2c):
+    /// nothing is left to do, but the bytes stay.
+    Unseen,
+}
+
+impl UploadState {
+    const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Temporary,
+        Self::Sealed,
+        Self::Uploaded,
+        Self::Creating,
+        Self::Confirming,
+        Self::Failed,
+        Self::Unseen,
+    ];
+
+    /// The word shown to users.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Temporary => "scratch",
+            Self::Sealed => "sealed",
+            Self::Uploaded => "uploaded",
+            Self::Creating => "creating",
+            Self::Confirming => "confirming",
+            Self::Failed => "failed",
+            Self::Unseen => "unseen",
+        }
+    }
+}
+
+impl ToSql for UploadState {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for UploadState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Self::ALL, Self::as_str)
+    }
+}
+
+/// What Google's listings and answers say about a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Observed {
+    /// The item is not in the album.
+    Absent,
+    /// The item is in the album.
+    Present,
+    /// Google was asked to add or remove it, and the answer is not known yet.
+    Unknown,
+}
+
+impl Observed {
+    const ALL: [Self; 3] = [Self::Absent, Self::Present, Self::Unknown];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Present => "present",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl ToSql for Observed {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for Observed {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Self::ALL, Self::as_str)
+    }
+}

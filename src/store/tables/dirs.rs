@@ -1,0 +1,77 @@
+//! Writes the table of directories.
+
+use rusqlite::params;
+
+use crate::media::{DirId, EntryName};
+use crate::store::error::Result;
+use crate::store::tx::Tx;
+
+/// Marks a directory that has no album.
+pub(in crate::store) fn set_local(tx: &Tx<'_>, dir: DirId) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET local = 1 WHERE id = ?1")?.execute([dir])?;
+    Ok(())
+}
+
+/// A directory without an album is no longer shown for itself.
+pub(in crate::store) fn clear_local(tx: &Tx<'_>, dir: DirId) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET local = 0 WHERE id = ?1")?.execute([dir])?;
+    Ok(())
+}
+
+/// Puts a directory back that was shown although it was empty. Without an album it is a local one.
+pub(in crate::store) fn restore(
+    tx: &Tx<'_>,
+    dir: DirId,
+    parent: DirId,
+    name: &EntryName,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE dirs SET parent = ?2, name = ?3, \
+         local = NOT EXISTS (SELECT 1 FROM albums WHERE dir = ?1) WHERE id = ?1",
+    )?
+    .execute(params![dir, parent, name])?;
+    Ok(())
+}
+
+/// Adds a directory that is not shown yet.
+pub(in crate::store) fn insert_hidden(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<()> {
+    tx.prepare_cached("INSERT INTO dirs (parent, name, shown) VALUES (?1, ?2, 0)")?
+        .execute(params![parent, name])?;
+    Ok(())
+}
+
+/// Renames a directory in its place.
+pub(in crate::store) fn rename(tx: &Tx<'_>, dir: DirId, name: &EntryName) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET name = ?2 WHERE id = ?1")?.execute(params![dir, name])?;
+    Ok(())
+}
+
+/// Takes a directory out of its place: in itself and without a name it is in nobody's way.
+pub(in crate::store) fn vacate(tx: &Tx<'_>, dir: DirId) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET parent = id, name = x'' WHERE id = ?1")?.execute([dir])?;
+    Ok(())
+}
+
+/// Puts a directory into a place.
+pub(in crate::store) fn place(
+    tx: &Tx<'_>,
+    dir: DirId,
+    parent: DirId,
+    name: &EntryName,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET parent = ?2, name = ?3 WHERE id = ?1")?
+        .execute(params![dir, parent, name])?;
+    Ok(())
+}
+
+/// Shows or hides a directory, under a name that is free.
+pub(in crate::store) fn set_shown(
+    tx: &Tx<'_>,
+    dir: DirId,
+    shown: bool,
+    name: &EntryName,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET shown = ?2, name = ?3 WHERE id = ?1")?
+        .execute(params![dir, shown, name])?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Writes the journal of uploads.
+
+use rusqlite::params;
+
+use crate::media::{ContentHash, DirId, FileId, UploadToken};
+use crate::store::error::Result;
+use crate::store::states::UploadState;
+use crate::store::tx::Tx;
+
+/// The file belongs to a `batchCreate` that is about to be sent.
+pub(in crate::store) fn set_creating(
+    tx: &Tx<'_>,
+    file: FileId,
+    dir: DirId,
+    call: i64,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, dir = ?3, call = ?4 WHERE file = ?1")?
+        .execute(params![file, UploadState::Creating, dir, call])?;
+    Ok(())
+}
+
+/// The answer to this call is lost: it may have made items.
+pub(in crate::store) fn keep_first_call(tx: &Tx<'_>, call: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET first_call = coalesce(first_call, call) WHERE call = ?1",
+    )?
+    .execute([call])?;
+    Ok(())
+}
+
+/// The call is made again at `retry_at`.
+pub(in crate::store) fn retry_call(tx: &Tx<'_>, call: i64, retry_at: i64) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET retry_at = ?2 WHERE call = ?1 AND state = ?3")?
+        .execute(params![call, retry_at, UploadState::Creating])?;
+    Ok(())
+}
+
+/// The file has left the journal.
+pub(in crate::store) fn delete(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file])?;
+    Ok(())
+}
+
+/// The item exists, but Google does not show it to us.
+pub(in crate::store) fn set_unseen(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL WHERE file = ?1")?
+        .execute(params![file, UploadState::Unseen])?;
+    Ok(())
+}
+
+/// The item is lost: the bytes are uploaded again.
+pub(in crate::store) fn set_lost(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
+         first_call = NULL, retry_at = NULL, error = ?3 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, error])?;
+    Ok(())
+}
+
+/// Google has made the item; a read must confirm it.
+pub(in crate::store) fn set_confirming(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, first_call = NULL, attempts = 0, \
+         isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming])?;
+    Ok(())
+}
+
+/// The answer to the file's call is lost: it may have made an item.
+pub(in crate::store) fn keep_first_call_of(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET first_call = coalesce(first_call, call) WHERE file = ?1",
+    )?
+    .execute([file])?;
+    Ok(())
+}
+
+/// The file waits for another `batchCreate` with the same token.
+pub(in crate::store) fn retry_create(
+    tx: &Tx<'_>,
+    file: FileId,
+    isolate: bool,
+    error: Option<&str>,
+    retry_at: Option<i64>,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, dir = NULL, call = NULL, isolate = max(isolate, ?3), \
+         attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1")?.execute(params![file, UploadState::Uploaded, isolate, error, retry_at])?;
+    Ok(())
+}
+
+/// The upload token is void: the bytes are uploaded again.
+pub(in crate::store) fn clear_token(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
+         attempts = attempts + 1, error = ?3, retry_at = NULL WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Sealed, error])?;
+    Ok(())
+}
+
+/// No upload replaces this version any more.
+pub(in crate::store) fn clear_replaces(tx: &Tx<'_>, old: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET replaces = NULL WHERE replaces = ?1")?.execute([old])?;
+    Ok(())
+}
+
+/// Keeps the last failure.
+pub(in crate::store) fn set_error(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET error = ?2 WHERE file = ?1")?
+        .execute(params![file, error])?;
+    Ok(())
+}
+
+/// The file is sealed, or temporary.
+pub(in crate::store) fn set_sealed(
+    tx: &Tx<'_>,
+    file: FileId,
+    state: UploadState,
+    seq: Option<i64>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
+         WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
+    )?
+    .execute(params![file, state, seq])?;
+    Ok(())
+}
+
+/// Keeps or forgets the resumable session of a version.
+pub(in crate::store) fn set_session(
+    tx: &Tx<'_>,
+    file: FileId,
+    seq: i64,
+    session: Option<&str>,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET session = ?3 WHERE file = ?1 AND seq = ?2")?
+        .execute(params![file, seq, session])?;
+    Ok(())
+}
+
+/// Google has the bytes.
+pub(in crate::store) fn set_uploaded(
+    tx: &Tx<'_>,
+    file: FileId,
+    token: &UploadToken,
+    at: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, token = ?3, token_at = ?4, session = NULL, \
+         retry_at = NULL WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Uploaded, token, at])?;
+    Ok(())
+}
+
+/// No upload waits for its time any more.
+pub(in crate::store) fn retry_all_now(tx: &Tx<'_>) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET retry_at = NULL WHERE retry_at IS NOT NULL")?
+        .execute([])?;
+    Ok(())
+}
+
+/// Counts a failure of this version.
+pub(in crate::store) fn count_failure(
+    tx: &Tx<'_>,
+    file: FileId,
+    seq: i64,
+    error: &str,
+    retry_at: i64,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET attempts = attempts + 1, error = ?3, retry_at = ?4 WHERE file = ?1 AND seq = ?2")?.execute(params![file, seq, error, retry_at])?;
+    Ok(())
+}
+
+/// Tokens from before a time are void: their bytes are uploaded again. Returns how many there were.
+pub(in crate::store) fn expire_tokens(tx: &Tx<'_>, before: i64) -> Result<usize> {
+    Ok(tx.prepare_cached("UPDATE uploads SET state = ?1, token = NULL, token_at = NULL, first_call = coalesce(first_call, call), dir = NULL, call = NULL \
+         WHERE state IN ('uploaded', 'creating') AND token_at < ?2")?.execute(params![UploadState::Sealed, before])?)
+}
+
+/// The file is open for writing: its upload is void.
+pub(in crate::store) fn set_open(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
+         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Open])?;
+    Ok(())
+}
+
+/// A refused file is sealed again, as if nothing had been tried.
+pub(in crate::store) fn requeue(
+    tx: &Tx<'_>,
+    file: FileId,
+    state: UploadState,
+    seq: Option<i64>,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, isolate = 0, lost = 0, error = NULL \
+         WHERE file = ?1")?.execute(params![file, state, seq])?;
+    Ok(())
+}
+
+/// Adds a file that is open for writing.
+pub(in crate::store) fn insert(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("INSERT INTO uploads (file, state) VALUES (?1, ?2)")?
+        .execute(params![file, UploadState::Open])?;
+    Ok(())
+}
+
+/// The row in the journal belongs to another file.
+pub(in crate::store) fn move_to(tx: &Tx<'_>, file: FileId, to: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET file = ?2 WHERE file = ?1")?
+        .execute(params![file, to])?;
+    Ok(())
+}
+
+/// Uploads that replaced one version replace another instead.
+pub(in crate::store) fn replace_instead(tx: &Tx<'_>, old: FileId, instead: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET replaces = ?2 WHERE replaces = ?1")?
+        .execute(params![old, instead])?;
+    Ok(())
+}
+
+/// Adds a file that is open for writing and replaces its old version.
+pub(in crate::store) fn insert_edit(
+    tx: &Tx<'_>,
+    file: FileId,
+    base: Option<ContentHash>,
+    old: FileId,
+) -> Result<()> {
+    tx.prepare_cached("INSERT INTO uploads (file, state, base, replaces) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![file, UploadState::Open, base, old])?;
+    Ok(())
+}
+
+/// The file replaces no version any more.
+pub(in crate::store) fn clear_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET replaces = NULL WHERE file = ?1")?.execute([file])?;
+    Ok(())
+}
+
+/// Google has refused the file for good.
+pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
+         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
+    Ok(())
+}
