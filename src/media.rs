@@ -1,4 +1,4 @@
-//! The plain values that several layers share. Imports nothing of ours and does no I/O, but for learning the time zone.
+//! Plain values that several layers share. No I/O, except that [`local_time`] reads the time zone.
 
 mod clock;
 mod view;
@@ -10,12 +10,12 @@ use jiff::Timestamp;
 pub use clock::Clock;
 pub use view::{Period, Span, View};
 
-/// A time for people, in their own zone.
+/// Formats a time for people, in their own zone.
 pub fn local_time(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Defines a newtype around a string that Google gave us and that we never look into.
+/// Defines a newtype around an opaque string of Google.
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -24,12 +24,12 @@ macro_rules! opaque_id {
         pub struct $name(String);
 
         impl $name {
-            /// Wraps the string as it came from the service.
+            /// Wraps a string from the service.
             pub fn new(id: impl Into<String>) -> Self {
                 Self(id.into())
             }
 
-            /// The string as the service wants it back.
+            /// The string, unchanged.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -66,7 +66,7 @@ opaque_id! {
     PageToken
 }
 
-/// Defines a newtype around a row number of our database: never reused, so it names one thing for ever.
+/// Defines a newtype around a row number of our database: never reused.
 macro_rules! row_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -76,11 +76,11 @@ macro_rules! row_id {
 }
 
 row_id! {
-    /// A directory of the tree: an album, or only the parent of albums.
+    /// A directory of the tree: an album, or a parent of albums.
     DirId
 }
 row_id! {
-    /// A file: something with bytes and a life of its own, under any number of names. Its inode number
+    /// A file: bytes under any number of names. Its inode number
     /// follows from it. It is the same before, during and after its upload.
     FileId
 }
@@ -103,7 +103,7 @@ impl EntryName {
     /// Takes a name as the kernel gives it.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is no file name.
     pub fn new(name: impl Into<Vec<u8>>) -> Result<Self, BadName> {
         let name = name.into();
         match name.as_slice() {
@@ -156,7 +156,7 @@ pub enum BadName {
 pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {
-    /// Reads it as it is printed: 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits, the printed form.
     pub fn from_hex(hex: &str) -> Option<Self> {
         let digits = hex.as_bytes();
         let mut bytes = [0; 32];
@@ -221,7 +221,7 @@ pub enum VideoStatus {
     Ready,
     /// Will never be downloadable.
     Failed,
-    /// Not told, or a value made up after this was written.
+    /// Not given, or a value that this version does not know.
     Unspecified,
 }
 
@@ -232,7 +232,7 @@ pub struct Album {
     pub id: AlbumId,
     /// At most 500 characters, need not be unique, may hold anything; empty if untitled.
     pub title: String,
-    /// Number of items, 0 if not told. A hint that may lag; never the truth.
+    /// Number of items, 0 if not given. A hint that may lag; never the truth.
     pub items_count: u64,
     /// Where a signed-in person sees it.
     pub product_url: String,
@@ -247,7 +247,7 @@ pub struct MediaItem {
     pub id: MediaId,
     /// The name given at creation; may be empty, hold `/` or control characters.
     pub filename: String,
-    /// E.g. `image/jpeg`, `video/mp4`; empty if not told.
+    /// E.g. `image/jpeg`, `video/mp4`; empty if not given.
     pub mime_type: String,
     /// The user's text, empty if none.
     pub description: String,
@@ -257,13 +257,13 @@ pub struct MediaItem {
     pub base_url: Option<String>,
     /// When the picture was taken, else when it was uploaded. Absent if missing or malformed.
     pub creation_time: Option<std::time::SystemTime>,
-    /// In pixels, 0 if not told.
+    /// In pixels, 0 if not given.
     pub width: u32,
-    /// In pixels, 0 if not told.
+    /// In pixels, 0 if not given.
     pub height: u32,
-    /// Empty if not told.
+    /// Empty if not given.
     pub camera_make: String,
-    /// Empty if not told.
+    /// Empty if not given.
     pub camera_model: String,
     /// Set exactly for videos.
     pub video: Option<VideoStatus>,

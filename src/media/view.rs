@@ -1,4 +1,4 @@
-//! The views of the library under `/.gphotos/library`: which there are, and what they are called.
+//! The views of the library under `/.gphotos/library`, and their names.
 
 use std::time::SystemTime;
 
@@ -16,12 +16,12 @@ pub enum View {
     Of(Period),
 }
 
-/// How long a period is.
+/// The length of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// January to December.
     Year,
-    /// The first to the last.
+    /// The first day to the last.
     Month,
     /// Midnight to midnight.
     Day,
@@ -35,16 +35,17 @@ pub struct Period {
 }
 
 impl Span {
-    /// All there are.
+    /// All spans.
     pub const ALL: [Self; 3] = [Self::Year, Self::Month, Self::Day];
 }
 
 impl View {
-    /// What has a fixed place and name.
+    /// The views that always exist.
     pub const FIXED: [Self; 4] =
         [Self::All, Self::By(Span::Year), Self::By(Span::Month), Self::By(Span::Day)];
 
-    /// A number of its own below 2^27: a period's is its date, `yyyymmdd`, with zeros for what it leaves open.
+    /// A unique number below 2^27. For a period it is the date as `yyyymmdd`, where zeros stand for
+    /// the month and day that it leaves open.
     pub fn number(self) -> i64 {
         match self {
             Self::All => 0,
@@ -68,7 +69,7 @@ impl View {
         Self::FIXED.into_iter().find(|view| view.name().as_bytes() == name)
     }
 
-    /// What it is called in the directory it stands in.
+    /// Its name in its parent directory.
     pub fn name(self) -> String {
         match self {
             Self::All => "all".into(),
@@ -81,7 +82,7 @@ impl View {
 }
 
 impl Period {
-    /// The period of that length in which a day lies; `None` before the year 1.
+    /// The period of that length that contains a day. `None` before the year 1.
     pub fn of(span: Span, day: Date) -> Option<Self> {
         let first = match span {
             Span::Year => day.first_of_year(),
@@ -91,13 +92,14 @@ impl Period {
         (first.year() >= 1).then_some(Self { span, first })
     }
 
-    /// The period of that length in which a time lies, in UTC.
+    /// The period of that length that contains a time, in UTC.
     pub fn at(span: Span, time: SystemTime) -> Option<Self> {
         let time = jiff::Timestamp::try_from(time).ok()?;
         Self::of(span, time.to_zoned_datetime(TimeZone::UTC).date())
     }
 
-    /// The period that is called so: `2019`, `2019-04` or `2019-04-28`; `None` if there is no such date.
+    /// Parses the name of a period: `2019`, `2019-04` or `2019-04-28`. `None` if there is no such
+    /// date.
     pub fn called(span: Span, name: &[u8]) -> Option<Self> {
         let digits: Vec<u8> = name.iter().copied().filter(u8::is_ascii_digit).collect();
         let number: i64 = std::str::from_utf8(&digits).ok()?.parse().ok()?;
@@ -109,7 +111,7 @@ impl Period {
         Self::of_number(number).filter(|it| it.span == span && it.name().as_bytes() == name)
     }
 
-    /// How long it is.
+    /// Its length.
     pub fn span(self) -> Span {
         self.span
     }
@@ -119,14 +121,14 @@ impl Period {
         self.first
     }
 
-    /// The milliseconds since 1970 at which it begins, and those at which it has ended, in UTC.
+    /// Its begin and its end in UTC, in milliseconds since 1970.
     pub fn millis(self) -> (i64, i64) {
         let last = match self.span {
             Span::Year => self.first.last_of_year(),
             Span::Month => self.first.last_of_month(),
             Span::Day => self.first,
         };
-        // Times end shortly before the calendar does.
+        // The range of timestamps ends shortly before that of dates.
         let begins = |day: Date| {
             day.to_zoned_datetime(TimeZone::UTC)
                 .map_or(i64::MAX, |it| it.timestamp().as_millisecond())
