@@ -36,11 +36,12 @@ fn settings() -> BTreeMap<String, Setting> {
 fn configuration() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
-         Made from the program's own definitions by `UPDATE_DOCS=1 cargo test --test cli docs`.\n\n\
-         Each setting is a flag, an environment variable and a key in `config.toml` in the profile's configuration directory,\n\
-         `~/.config/gphotosfs/PROFILE/`. A flag beats the environment, the environment beats the file. A `-o` option of `mount` beats all three.\n\
-         A value in the file is a string, a number, or `true` or `false`:\n\n    \
-         cache_size = \"20G\"\n    uploads = 8\n    allow_other = true\n",
+         Set a value by a flag, by an environment variable, or by a key in `config.toml` in the profile's\n\
+         configuration directory, `~/.config/gphotosfs/PROFILE/`. A flag beats the environment, and the\n\
+         environment beats the file. A `-o` option of `mount` beats all three. In the file, a value is a\n\
+         string, a number, or `true` or `false`:\n\n    \
+         cache_size = \"20G\"\n    uploads = 8\n    allow_other = true\n\n\
+         This page is made from the program's own definitions, by `UPDATE_DOCS=1 cargo test --test cli docs`.\n",
     );
     for (key, Setting { arg, commands }) in settings() {
         let flag = arg.get_long().unwrap();
