@@ -245,7 +245,7 @@ fn mount(status: &Status) -> String {
 fn queue(queue: &Queue) -> String {
     let parts = [
         ("being written", queue.open + queue.held),
-        ("kept here only (scratch names)", queue.scratch),
+        ("kept here only (temporary names)", queue.scratch),
         ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),
@@ -330,7 +330,7 @@ mod tests {
             "process 7",
             "dead: run 'gphotosfs login'",
             "edit was not granted",
-            "5 to go, 4.8 MiB left: 1 kept here only (scratch names), 2 waiting, 3 uploading, \
+            "5 to go, 4.8 MiB left: 1 kept here only (temporary names), 2 waiting, 3 uploading, \
              1 failed",
             "1.9 MiB/s, 30.5 files a minute; about 2m 5s left",
             "12 of 10000 API requests",
