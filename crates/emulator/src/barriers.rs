@@ -43,7 +43,7 @@ impl Barrier {
 struct Expected {
     call: Call,
     moment: Moment,
-    /// So many calls of the kind pass first.
+    /// Calls of the kind that pass first.
     skip: usize,
     arrived: CancellationToken,
     released: CancellationToken,
@@ -52,7 +52,7 @@ struct Expected {
 /// All barriers.
 #[derive(Default)]
 pub(crate) struct Barriers {
-    /// Kinds of which every call is held, each with a permit for a call that may pass.
+    /// Kinds whose calls are all held, each with permits for the calls that may pass.
     closed: Mutex<HashMap<(Call, Moment), Arc<Semaphore>>>,
     /// Single calls.
     expected: Mutex<Vec<Expected>>,
@@ -64,7 +64,7 @@ impl Barriers {
         self.closed.lock().entry((call, moment)).or_insert_with(|| Arc::new(Semaphore::new(0)));
     }
 
-    /// Lets so many calls pass.
+    /// Lets that many calls pass.
     pub(crate) fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
         if let Some(permits) = self.closed.lock().get(&(call, moment)) {
             permits.add_permits(calls);

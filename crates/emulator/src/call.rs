@@ -1,5 +1,4 @@
-//! What can be asked of the service: each request is one [`Call`], which statistics, fault switches
-//! and scope checks are keyed by.
+//! Kinds of requests. Statistics, fault switches, barriers and scope checks are keyed by [`Call`].
 
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +100,7 @@ impl Call {
         name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    /// Scopes of which the token must hold one (reference §4).
+    /// The token must hold one of these scopes (reference §4).
     pub(crate) fn scopes(self) -> &'static [&'static str] {
         match self {
             Call::AlbumsList

@@ -1,5 +1,5 @@
-//! What the real service does is not known everywhere (reference §12 and §14). Every such gap is
-//! closed here, once, so that it can be corrected in one place when somebody finds out.
+//! The reference has gaps about the real service (§12 and §14). Each gap is closed here, once, so
+//! that one place has to change when somebody finds out.
 //!
 //! Choices that are behaviour rather than a constant:
 //! - an album item that is added again stays where it is, and the call succeeds;

@@ -64,7 +64,7 @@ impl axum::serve::Listener for Listener {
 pub(crate) struct Connection(CancellationToken);
 
 impl Connection {
-    /// Ends the connection; what was not written yet never arrives.
+    /// Ends the connection; unwritten bytes never arrive.
     pub(crate) fn cut(&self) {
         self.0.cancel();
     }
@@ -89,7 +89,7 @@ pub(crate) struct CuttableStream {
 }
 
 impl Drop for CuttableStream {
-    /// Tells handlers that still hold the [`Connection`] that nobody waits for them.
+    /// Tells handlers that still hold the [`Connection`] that the client has gone.
     fn drop(&mut self) {
         self.connection.cut();
     }

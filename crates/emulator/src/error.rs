@@ -162,7 +162,7 @@ impl ApiError {
         )
     }
 
-    /// What went wrong, for the list of violations.
+    /// The cause, for the list of violations.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

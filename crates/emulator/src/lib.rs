@@ -6,8 +6,8 @@
 //! in-process; `gphotosfs emulator` runs the same thing on its own, steered through `/emulator/…`.
 //!
 //! A request comes in by `router`, which hands it to `api`, `auth`, `media`, `pages` or `control`.
-//! `state` holds what the service knows, `faults` what goes wrong. Gaps in the knowledge about the
-//! real service are closed in `choices`.
+//! `state` holds the albums, items and grants, `faults` the injected failures. `choices` closes the
+//! gaps in the knowledge about the real service.
 
 mod api;
 mod auth;
@@ -190,7 +190,7 @@ impl Emulator {
         self.server.barriers.hold(call, moment);
     }
 
-    /// Lets so many of the held calls go on, or of later ones.
+    /// Lets that many of the held calls go on, or of later ones.
     pub fn let_pass(&self, call: Call, moment: Moment, calls: usize) {
         self.server.barriers.let_pass(call, moment, calls);
     }
@@ -200,7 +200,7 @@ impl Emulator {
         self.server.barriers.let_go(call, moment);
     }
 
-    /// What has been counted since the start or the last reset.
+    /// The counts since the start or the last reset.
     pub fn stats(&self) -> Stats {
         self.server.meter.get()
     }

@@ -1,4 +1,4 @@
-//! Bytes of photos and videos: what uploads are looked at for, and what downloads consist of.
+//! Bytes of photos and videos: recognising uploads, and composing downloads.
 
 pub(crate) mod downloads;
 mod gps;

@@ -1,4 +1,4 @@
-//! Pages for people: what has arrived, album by album. `productUrl` leads here.
+//! Pages for people: the items that have arrived, album by album. `productUrl` leads here.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What all request handlers share.
+//! The state that all request handlers share.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::stats::Meter;
 /// The account that consents unless the request's `login_hint` names another.
 pub(crate) const DEFAULT_USER: &str = "user@example.com";
 
-/// One running service. With `world` locked the other locks may be taken, but never the reverse, and
-/// none is held across an await.
+/// One running service. The lock of `world` comes before the other locks. None is held across an
+/// await.
 pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,

@@ -1,5 +1,5 @@
-//! Opaque signed strings: access tokens, upload tokens, page tokens and base URLs carry what the
-//! server needs to know about them, so none of them takes up memory or has to be persisted.
+//! Signed tokens: access tokens, upload tokens, page tokens and base URLs are opaque strings that
+//! carry their own content. So the server need not remember or persist any of them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,5 +1,5 @@
-//! What the service knows: for each user a library of albums and items, the consents, and what is
-//! in progress. Data types stand below the types that change them.
+//! The state of the service: a library of albums and items for each user, the consents, and the
+//! logins and uploads in progress. Data types stand below the types that change them.
 
 mod album;
 mod change;

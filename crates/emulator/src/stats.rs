@@ -1,4 +1,4 @@
-//! Counting: requests by kind, how many ran at once, bytes, and what clients did against the protocol.
+//! Counters: requests by kind, their concurrency, bytes, and violations of the protocol.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::call::Call;
 /// Violations kept; further ones are only counted.
 const VIOLATIONS_MAX: usize = 1000;
 
-/// What has been counted since the start or the last reset.
+/// The counts since the start or the last reset.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Stats {
     /// Requests per kind, refused ones included.

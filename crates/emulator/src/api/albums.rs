@@ -68,7 +68,7 @@ pub(crate) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Api
 struct AlbumMessage {
     title: Option<String>,
     cover_photo_media_item_id: String,
-    // Output only; a client may send back what it got.
+    // Output only; a client may send it back.
     #[serde(rename = "id")]
     _id: Value,
     #[serde(rename = "productUrl")]

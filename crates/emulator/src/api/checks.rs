@@ -61,7 +61,7 @@ pub(crate) fn own_items(library: &Library, ids: &[String]) -> Result<Vec<ItemSeq
     let own = |id: &String| {
         let item = library.item_by_id(id).filter(|item| !item.foreign && !item.lost);
         item.map(|item| item.seq).ok_or_else(|| {
-            // An id nobody has ever been given is the client's mistake, a deleted item is not.
+            // A malformed id is the client's mistake, a deleted item is not.
             ApiError::invalid(choices::INVALID_ITEM).blame(!well_formed_item(id))
         })
     };

@@ -49,7 +49,7 @@ struct SimpleItem {
     file_name: String,
 }
 
-/// What is known of an entry of the call before the library is looked at.
+/// An entry of the call, checked without the library.
 struct Candidate {
     upload: UploadToken,
     wanted: NewItem,
@@ -57,7 +57,7 @@ struct Candidate {
     facts: Result<Facts, (i32, &'static str)>,
 }
 
-/// What became of an entry of the call.
+/// The outcome of an entry of the call.
 enum Outcome {
     Created(ItemSeq),
     Failed(i32, &'static str),

@@ -164,7 +164,7 @@ pub(crate) fn batch_get(server: &Server, request: ApiRequest) -> Result<ApiAnswe
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ItemMessage {
     description: String,
-    // Output only; a client may send back what it got.
+    // Output only; a client may send it back.
     #[serde(rename = "id")]
     _id: Value,
     #[serde(rename = "productUrl")]

@@ -20,7 +20,7 @@ pub(crate) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     })
 }
 
-/// Reads a message from query parameters, of which those in `lists` may be repeated.
+/// Reads a message from query parameters. The parameters in `lists` may be repeated.
 pub(crate) fn parse_query<T: DeserializeOwned>(
     pairs: Vec<(String, String)>,
     lists: &[&str],

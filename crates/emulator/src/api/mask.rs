@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::json::camel;
 use crate::error::ApiError;
 
-/// A message type, as far as masks need to know it: field names and the messages in them.
+/// A message type: its field names, and the types of the messages in them.
 pub(crate) struct Schema(pub(crate) &'static [(&'static str, Option<&'static Schema>)]);
 
 /// A parsed `fields` parameter: either everything, or the named fields.
@@ -14,7 +14,7 @@ enum Mask {
     Fields(Vec<(String, Mask)>),
 }
 
-/// Keeps of `answer`, a message of type `schema`, what the `fields` parameter names.
+/// Keeps the fields of `answer`, a message of type `schema`, that the `fields` parameter names.
 pub(crate) fn apply_mask(answer: Value, fields: &str, schema: &Schema) -> Result<Value, ApiError> {
     let mut rest = fields;
     let mask = parse_mask(&mut rest)

@@ -1,7 +1,7 @@
 //! Pages and page tokens (reference §7.2), with the faults that make listings awkward.
 //!
 //! A token holds a cursor into an index, so a page costs the same wherever it lies. There is no
-//! snapshot: what changes between two pages may be missed or repeated, as on the real service.
+//! snapshot: a change between two pages may be missed or repeated, as on the real service.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! What every method takes: the standard query parameters (reference §2.1) and a JSON body.
+//! The parameters that every method takes: the standard query parameters (reference §2.1) and a JSON body.
 
 use axum::body::Body;
 use axum::http::{Method, header, request};
@@ -9,7 +9,7 @@ use crate::error::ApiError;
 /// Largest JSON body in bytes.
 const BODY_BYTES_MAX: usize = 10 << 20;
 
-/// The parameters every method has (reference §2.1), as far as they matter here.
+/// The standard query parameters (reference §2.1) that matter here.
 pub(crate) struct Standard {
     pub(crate) fields: Option<String>,
     pub(crate) pretty: bool,

@@ -19,7 +19,7 @@ pub(crate) struct ApiRequest {
     pub(crate) faults: Faults,
 }
 
-/// A method's answer and what it is made of.
+/// A method's answer and its message type.
 pub(crate) struct ApiAnswer {
     pub(crate) http: StatusCode,
     pub(crate) value: Value,

@@ -67,7 +67,7 @@ pub(crate) static ENRICHMENT_ANSWER: Schema = Schema(&[("enrichmentItem", Some(&
 /// The answer of calls that answer nothing.
 pub(crate) static EMPTY: Schema = Schema(&[]);
 
-/// Leaves out what is at its default, as proto3 JSON does; empty messages stay.
+/// Leaves out fields at their default, as proto3 JSON does; empty messages stay.
 pub(crate) fn omit_defaults(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields

@@ -240,7 +240,7 @@ pub(crate) async fn token_info(
     json_response(StatusCode::OK, &answer, true)
 }
 
-/// Who consented.
+/// The user who consented.
 pub(crate) async fn user_info(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,

@@ -37,7 +37,7 @@ pub(crate) struct AuthRequest {
 }
 
 impl AuthRequest {
-    /// What is wrong with it, as the title of Google's error page and a sentence.
+    /// Where to redirect to, or the title and the sentence of Google's error page.
     pub(crate) fn check(&self) -> Result<Url, (StatusCode, &'static str, &'static str)> {
         let bad = |error, text| Err((StatusCode::BAD_REQUEST, error, text));
         if self.client_id != CLIENT_ID {

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::server::Server;
 use crate::state::{Change, Consent};
 
-/// What a program has after a user's consent.
+/// The tokens of a program after a user's consent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Grant {
     /// For `Authorization: Bearer`.
@@ -32,7 +32,7 @@ pub(super) struct AccessToken {
 
 const ACCESS_PREFIX: &str = "ya29.";
 
-/// What an access token that is still good stands for.
+/// The consent behind a valid access token.
 pub(crate) fn consent_of_access_token(server: &Server, token: &str) -> Option<Consent> {
     let (token, consent) = open_access_token(server, token)?;
     let now_ms = server.now_ms();

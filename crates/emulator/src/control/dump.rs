@@ -1,4 +1,4 @@
-//! What has arrived, for tests to compare.
+//! The albums and items that have arrived, for tests to compare.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! Changes that do not come through the API: what the user does in the app, what another application
-//! uploads, and large made-up libraries.
+//! Changes that do not come through the API: edits by the user in the app, uploads by another
+//! application, and large made-up libraries.
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to the calls of one kind.
+/// The faults of one kind of call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallFaults {
@@ -22,12 +22,12 @@ pub struct CallFaults {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Injection {
-    /// What the client sees.
+    /// The symptom for the client.
     pub failure: Failure,
-    /// So many calls pass first.
+    /// Calls that pass before it strikes.
     #[serde(default)]
     pub skip: u32,
-    /// It strikes the next so many calls, counts down, and is forgotten at zero.
+    /// Calls that it strikes then. It counts down, and is removed at zero.
     #[serde(default)]
     pub next: u32,
     /// It strikes this share of all calls, 0 to 1.
@@ -36,7 +36,7 @@ pub struct Injection {
     /// The call does its work all the same.
     #[serde(default)]
     pub after_effect: bool,
-    /// For [`Failure::Drop`] and [`Failure::Stall`] of an upload or a download: after so many bytes.
+    /// The byte of an upload or a download at which [`Failure::Drop`] or [`Failure::Stall`] strikes.
     #[serde(default)]
     pub at_byte: Option<u64>,
     /// Seconds for a `Retry-After` header.
@@ -64,7 +64,7 @@ impl Injection {
     }
 }
 
-/// What a client sees of a failure.
+/// The symptom of a failure for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
@@ -108,10 +108,10 @@ pub enum Failure {
 pub struct ItemFailure {
     /// gRPC code, 13 or 3 for instance.
     pub code: i32,
-    /// So many items pass first.
+    /// Items that pass before it strikes.
     #[serde(default)]
     pub skip: u32,
-    /// The next so many items.
+    /// Items that it strikes then.
     #[serde(default)]
     pub next: u32,
     /// A share of all items, 0 to 1.
@@ -151,7 +151,7 @@ impl FilenameFault {
     }
 }
 
-/// What is to happen to one request.
+/// The decision about one request.
 pub(crate) struct Plan {
     pub(crate) latency_ms: u64,
     pub(crate) item_latency_ms: u64,

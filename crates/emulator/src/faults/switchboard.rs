@@ -33,14 +33,14 @@ impl Switchboard {
         }
     }
 
-    /// Changes what `patch` names; see [`Faults::patched`].
+    /// Changes the switches that `patch` names; see [`Faults::patched`].
     pub(crate) fn patch(&self, patch: &Value) -> Result<Faults, serde_json::Error> {
         let faults = self.get().patched(patch)?;
         self.change(|now| *now = faults.clone());
         Ok(faults)
     }
 
-    /// Decides what happens to a request, counting down what strikes.
+    /// Decides about a request, and counts down the failure that strikes.
     pub(crate) fn plan(&self, call: Call) -> Plan {
         let (faults, rng) = &mut *self.state.lock();
         let switches = faults.calls.get_mut(&call).unwrap_or(&mut faults.every_call);

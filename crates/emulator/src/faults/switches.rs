@@ -19,7 +19,7 @@ pub struct Faults {
     /// Per kind of call.
     pub calls: BTreeMap<Call, CallFaults>,
 
-    /// Each page holds half of what was asked for.
+    /// Each page holds half of the requested number.
     pub short_pages: bool,
     /// Each page is preceded by an empty one with a token.
     pub empty_pages: bool,
@@ -53,7 +53,7 @@ pub struct Faults {
     /// Processing ends in `FAILED` rather than `READY`.
     pub videos_fail: bool,
 
-    /// So many of the next items are created, reported as a success and never seen again.
+    /// Items that are created next, reported as a success, and never seen again.
     pub lost_items: u32,
     /// A lost item can at least be got by its id.
     pub lost_items_resolve: bool,
@@ -83,7 +83,7 @@ pub struct Faults {
     pub photo_ranges: bool,
     /// Answer `Range` on `=dv` with 206.
     pub video_ranges: bool,
-    /// What every `HEAD` of a download tells as its length; `None` is the truth.
+    /// The length in the answer to every `HEAD` of a download; `None` is the true one.
     pub head_bytes: Option<u64>,
     /// Give out photos and videos as encoded anew, which are longer.
     pub encoded_anew: bool,

@@ -29,7 +29,7 @@ pub(crate) struct Outlet {
     server: Arc<Server>,
     connection: Connection,
     bytes_per_s: Option<u64>,
-    /// The connection drops or stalls after so many bytes.
+    /// The fault that drops or stalls the connection in the middle of the body.
     in_body: Option<Injection>,
     /// Segments still to be sent, last first.
     segments: Vec<Segment>,
@@ -96,7 +96,7 @@ impl Outlet {
             if injection.failure == Failure::Stall {
                 self.connection.ended().await;
             }
-            // The server sends what it has while it waits for a body, and drops it on error.
+            // The server sends its buffer while it waits for a body, and drops it on error.
             tokio::task::yield_now().await;
             return Err(io::ErrorKind::ConnectionReset.into());
         }

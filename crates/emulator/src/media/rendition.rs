@@ -1,5 +1,5 @@
-//! What a download consists of. The service never gives back quite the bytes it was sent
-//! (reference §9): photos lose their location, videos are transcoded.
+//! The bytes of a download. The service never gives back quite the uploaded bytes (reference §9):
+//! photos lose their location, videos are transcoded.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,7 +22,7 @@ pub(crate) const PLACEHOLDER: &[u8] = &[
 /// Behind each video: a `free` box, which players skip. Makes a transcoded video's bytes differ.
 const TRANSCODED_TAIL: &[u8] = b"\0\0\0\x1afreetranscoded by emul.";
 
-/// Behind what is given out as encoded anew.
+/// Stands behind the bytes of an item that is given out as encoded anew.
 pub(crate) const ENCODED_ANEW_TAIL: &[u8] = b"encoded anew!";
 
 /// Behind the start marker of a photo whose location was removed: a comment segment.
@@ -31,8 +31,8 @@ const STRIPPED_COMMENT: &[u8] = b"\xff\xfe\x00\x11software:Google";
 /// Bytes at the start of a JPEG in which EXIF is looked for: a segment has at most 64 KiB.
 const JPEG_HEAD_BYTES: u64 = 256 * 1024;
 
-/// A photo made small enough for a box of pixels, without its metadata (reference §9); `None` if it cannot be decoded here. 0 is
-/// no bound.
+/// A photo made small enough for a box of pixels, without its metadata (reference §9). 0 is no
+/// bound. `None` if it cannot be decoded here.
 pub(crate) fn scaled(path: &Path, width: u32, height: u32) -> Option<Vec<u8>> {
     let bound = |pixels| if pixels == 0 { u32::MAX } else { pixels };
     let photo = image::ImageReader::open(path).ok()?.with_guessed_format().ok()?.decode().ok()?;

@@ -1,5 +1,5 @@
-//! What kind of picture or video some bytes are: type, size in pixels, EXIF. The service looks at
-//! this only in batchCreate (reference §7.6, §8).
+//! Recognises pictures and videos by their bytes: type, size in pixels, EXIF. The service does so
+//! only in batchCreate (reference §7.6, §8).
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

@@ -1,4 +1,4 @@
-//! What a base URL leads to (reference §9).
+//! The target of a base URL (reference §9).
 
 use std::io;
 
@@ -13,14 +13,14 @@ use crate::http::html_error;
 use crate::server::{MediaUrl, Server};
 use crate::state::{Content, Item};
 
-/// What the options of a base URL ask for.
+/// The rendition that the options of a base URL ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// `d`
     Photo,
     /// `dv`
     Video,
-    /// `w` and `h`: fits into a box of so many pixels, 0 for any number.
+    /// `w` and `h`: fits into a box of that many pixels; 0 is no bound.
     Thumbnail { width: u32, height: u32 },
 }
 
@@ -76,7 +76,7 @@ fn page(http: StatusCode, text: &str) -> Page {
     Box::new(html_error(http, text))
 }
 
-/// What a base URL with options leads to, or the page in its place.
+/// The target of a base URL with options, or the error page.
 pub(crate) fn find(server: &Server, faults: &Faults, path: &str) -> Result<Target, Page> {
     let denied = || {
         let text = format!(

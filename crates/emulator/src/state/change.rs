@@ -1,4 +1,4 @@
-//! One change of what the service knows.
+//! One change of the state.
 
 use serde::{Deserialize, Serialize};
 

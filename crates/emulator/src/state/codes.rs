@@ -16,7 +16,7 @@ pub(crate) struct Codes {
     waiting: Mutex<HashMap<String, (Code, i64)>>,
 }
 
-/// What an authorisation code stands for.
+/// The consent behind an authorisation code, and the data to check its exchange.
 pub(crate) struct Code {
     pub(crate) user: String,
     pub(crate) scopes: Vec<String>,

@@ -22,7 +22,7 @@ pub(crate) struct StateDir {
     path: PathBuf,
     /// Held for as long as the emulator runs.
     _lock: File,
-    /// Removed at the end if nobody asked for persistence.
+    /// Removed at the end, without a configured directory.
     _temporary: Option<tempfile::TempDir>,
 }
 

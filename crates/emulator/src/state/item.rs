@@ -41,7 +41,7 @@ pub(crate) enum Content {
     Synthetic(u64),
 }
 
-/// What can be read from an item's bytes.
+/// The facts in an item's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Facts {
     pub(crate) mime: String,

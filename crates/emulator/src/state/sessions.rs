@@ -1,4 +1,4 @@
-//! Resumable uploads in progress: where each stands, and who writes to it. The bytes lie in the state
+//! Resumable uploads in progress: their progress, and their writers. The bytes lie in the state
 //! directory, so an upload can go on after a restart.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ impl Status {
     }
 }
 
-/// What is in memory of a session: where it stands, and the hash of what has come.
+/// The part of a session in memory: its progress, and the hash of the received bytes.
 pub(crate) struct Progress {
     pub(crate) session: Session,
     pub(crate) received: u64,
@@ -150,7 +150,7 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Why nobody may write to a session.
+/// Why a session takes no writer.
 pub(crate) enum Unavailable {
     Gone,
     NotActive,

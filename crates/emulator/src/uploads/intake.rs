@@ -1,4 +1,4 @@
-//! Bytes on their way to disk: limits, speed, faults, and the token for what has arrived.
+//! Bytes on their way to disk: limits, speed, faults, and the token for received bytes.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) struct Intake<'a> {
     server: &'a Server,
     body: BodyDataStream,
     bytes_per_s: Option<u64>,
-    /// The fault that the connection drops or stalls after so many bytes.
+    /// The byte at which a fault drops or stalls the connection.
     breaks_at: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Largest upload of a declared type; what is not called a photo may be a video.
+/// Largest upload of a declared type; any other type may be a video.
 pub(crate) fn size_max(server: &Server, content_type: &str) -> u64 {
     let faults = server.switches.get();
     if content_type.starts_with("image/") { faults.photo_bytes_max } else { faults.video_bytes_max }

@@ -166,7 +166,8 @@ fn unavailable(server: &Server, reason: Unavailable) -> Response<Body> {
     }
 }
 
-/// Checks that a chunk continues the upload and, unless it is the last, has a whole number of grains.
+/// Checks that a chunk continues the upload. Unless it is the last, its length must be a multiple
+/// of the granularity.
 fn check_chunk(
     headers: &HeaderMap,
     length: Option<u64>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::Server;
 
-/// What an upload token stands for.
+/// The content of an upload token.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct UploadToken {
     pub(crate) sha256: String,
