@@ -6,8 +6,8 @@ pub(super) use crate::api::Backoff;
 use crate::api::{Advice, Error, FailureKind, Scope};
 use crate::store::PendingChanges;
 
-/// The worker waits this much longer before it tries a full account or a missing login again: neither
-/// is over in seconds, and each attempt costs a request.
+/// The worker waits this much longer before it tries a full account or a missing login again:
+/// neither is over in seconds, and each attempt costs a request.
 const PERSON_FACTOR: u32 = 30;
 
 /// The kind of a [`Blocked`].
@@ -25,7 +25,7 @@ pub enum BlockedReason {
     Login,
     /// The account's storage is full.
     StorageFull,
-    /// The login may not change what is in albums. Files go on.
+    /// The login does not permit changes of albums. Uploads go on.
     Permission,
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_together_counts_once() {
+    fn failures_at_the_same_time_count_once() {
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
         let error = Error::TimedOut { call: "upload" };
         let met = |before: Option<&Blocked>, now| {

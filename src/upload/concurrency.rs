@@ -7,11 +7,11 @@ use crate::api::BATCH_MAX;
 /// The first limit. Google creates some 36 items a second, in batches one after the other. At a
 /// quarter of a second for each small file, 10 uploads keep up with that.
 const FIRST: usize = 16;
-/// Fewer never keep up.
+/// Fewer uploads never keep up with the batches.
 const FEWEST: usize = 4;
 /// With fewer files ready than this when a batch begins, a later one may not be full.
 const SCARCE: usize = 2 * BATCH_MAX;
-/// With so many, the uploads are well ahead.
+/// With so many files ready, the uploads are well ahead.
 const PLENTY: usize = 4 * BATCH_MAX;
 /// A raise has to bring so much more, or the network is the limit.
 const WORTH_IT: f64 = 1.1;
@@ -53,7 +53,7 @@ impl ConcurrencyLimit {
         self.bytes += bytes;
     }
 
-    /// A batch begins, for which `ready` files were waiting while `under_way` were being sent.
+    /// A batch begins. `ready` files were waiting for it, and `under_way` are being uploaded.
     pub(super) fn batch_begins(&mut self, ready: usize, under_way: usize, at: Instant) {
         let elapsed = self.since.replace(at).map(|since| at.duration_since(since).as_secs_f64());
         let bytes = std::mem::take(&mut self.bytes) as f64;

@@ -1,4 +1,4 @@
-//! A file's life on its way, as types.
+//! The states of an upload, as types.
 //!
 //! ```text
 //! Sealed ──uploaded──► Uploaded ──creating──► Creating ──made──► Confirming ──seen──► an item
@@ -6,8 +6,8 @@
 //!   └──── token too old ──┴──── token refused ───┴──── item lost ────┘      refused for good: failed
 //! ```
 //!
-//! Each value stands for rows of the journal in that state, and is used up by the one transaction that
-//! moves them on. Nobody can ask for items of files that are not journalled as asked for.
+//! Each value stands for journal rows in that state. The one transaction that moves the rows on
+//! consumes the value, so no call can be sent that is not journalled.
 
 use std::time::SystemTime;
 
@@ -17,24 +17,24 @@ use crate::store::{
     CreateCall, CreateOutcome, Hashed, MergedFiles, Ready, Result, Startable, Store, Unconfirmed,
 };
 
-/// Durable here; Google has nothing, or a part of the bytes.
+/// The bytes are durable here. Google has none or a part of them.
 pub(super) struct Sealed(pub(super) Startable);
 
-/// Google has the bytes of these, for a day; they are to be created together.
+/// Google keeps the bytes of these files for a day. One call creates them.
 pub(super) struct Uploaded {
     pub(super) dir: crate::media::DirId,
     pub(super) files: Vec<(FileId, i64)>,
 }
 
-/// Asked for, or about to be: from here on the answer may be lost.
+/// The call is journalled: from here on its answer may be lost.
 pub(super) struct Creating(CreateCall);
 
-/// An item, says Google, but it has not been seen since.
+/// Google says that it has made the item, but has not listed it since.
 #[derive(Clone)]
 pub(super) struct Confirming(pub(super) Unconfirmed);
 
 impl Sealed {
-    /// The content is known now; it may not have to be uploaded.
+    /// Records the hashes. A duplicate does not have to be uploaded.
     pub(super) async fn hashed(
         self,
         store: &Store,
@@ -46,7 +46,7 @@ impl Sealed {
         Ok((next, Self(Startable { sha1: Some(sha1), ..self.0 })))
     }
 
-    /// Google has the bytes. What was written in the meantime stays as it is.
+    /// Records the upload token. A version that was written meanwhile stays as it is.
     pub(super) async fn uploaded(self, store: &Store, token: UploadToken) -> Result<()> {
         let (file, seq, now) = (self.0.file, self.0.seq, SystemTime::now());
         store.run(move |store| store.uploaded(file, seq, &token, now)).await?;
@@ -59,7 +59,7 @@ impl Uploaded {
         Self { dir, files: files.iter().map(|file| (file.file, file.seq)).collect() }
     }
 
-    /// Journals the intent. `None` if nobody wants any of them there any more.
+    /// Journals the call. `None` if none of the files is to be in the album any more.
     pub(super) async fn creating(self, store: &Store) -> Result<Option<Creating>> {
         let call = store.run(move |store| store.begin_create(self.dir, &self.files)).await?;
         Ok(Some(Creating(call)).filter(|creating| !creating.0.items.is_empty()))
@@ -77,7 +77,7 @@ impl Creating {
         &self.0
     }
 
-    /// What goes over the wire.
+    /// The items of the request.
     pub(super) fn items(&self) -> Vec<api::NewItem> {
         let short = |text: &str, max| text.chars().take(max).collect();
         self.0
@@ -95,7 +95,7 @@ impl Creating {
             .collect()
     }
 
-    /// The answer is known, for each file in order.
+    /// Records the answer, for each file in order.
     pub(super) async fn settled(
         self,
         store: &Store,
@@ -107,12 +107,12 @@ impl Creating {
         store.run(move |store| store.record_create_outcomes(call, &outcomes)).await
     }
 
-    /// The answer is lost: the files stay asked for.
+    /// Records that the answer is lost: the call is to be repeated.
     pub(super) async fn unanswered(self, store: &Store, retry_at: SystemTime) -> Result<()> {
         store.run(move |store| store.create_unanswered(self.0.call, retry_at)).await
     }
 
-    /// The batch in two, as it was before it was asked for.
+    /// The batch in two halves, as before the call.
     pub(super) fn halves(&self) -> [Uploaded; 2] {
         let files = self.0.items.iter().map(|item| (item.file, item.seq)).collect();
         let (first, second) = super::planner::halves(files);
@@ -121,12 +121,12 @@ impl Creating {
 }
 
 impl Confirming {
-    /// It is there: the bytes may be let go. Blocking, with the file's lock held.
+    /// Google has the item: its bytes may be released. Blocking, with the draft locked.
     pub(super) fn seen(self, store: &Store, item: &MediaItem) -> Result<()> {
         store.confirmed(self.0.file, item)
     }
 
-    /// It was not there: it is looked for again later.
+    /// Google did not return the item: the worker asks again later.
     pub(super) async fn not_seen(
         self,
         store: &Store,
@@ -137,12 +137,13 @@ impl Confirming {
         store.run(move |store| store.attempt_failed(file, seq, &error, retry_at)).await
     }
 
-    /// Google will never show it to us, because it had the bytes before us. They stay here.
+    /// Google will never return the item, because another client uploaded the bytes first. They
+    /// stay here.
     pub(super) async fn unseen(self, store: &Store) -> Result<()> {
         store.run(move |store| store.unseen(self.0.file)).await
     }
 
-    /// There is no such item: the bytes are uploaded again.
+    /// There is no such item: the worker uploads the bytes again.
     pub(super) async fn lost(self, store: &Store, error: String) -> Result<()> {
         store.run(move |store| store.item_lost(self.0.file, &error)).await
     }

@@ -1,4 +1,4 @@
-//! One file's bytes to Google: hashed, compared with what is known, sent.
+//! Uploads one file: hashes its bytes, compares them with known items, and sends them.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,17 +18,17 @@ pub(super) enum Outcome {
     Succeeded,
     /// A later write has made the version void. Google has said nothing, so this ends no outage.
     Superseded,
-    /// Its bytes are those of another file: nothing to upload, but perhaps to add.
+    /// Another file has the same bytes: nothing is uploaded, but an album may lack the item.
     Duplicate,
-    /// The resumable session is no more: the next attempt begins a new one.
+    /// The resumable session has expired: the next attempt begins a new one.
     SessionGone,
-    /// Google, or the way to it.
+    /// Google refused the upload, or could not be reached.
     Refused(api::Error),
-    /// Our own disk.
+    /// The local disk failed.
     Disk(std::io::Error),
-    /// The spool does not hold what was closed: why it cannot be sent.
+    /// The spool does not hold the bytes that were closed, for this reason.
     Damaged(String),
-    /// The database.
+    /// The database failed.
     Store(store::Error),
 }
 
@@ -50,7 +50,7 @@ impl From<api::Error> for Outcome {
     }
 }
 
-/// Brings a sealed file's bytes to Google. Ends early when `upload` is cancelled: the version is void then.
+/// Uploads a sealed file. Ends early if `upload` is cancelled, because the version is void then.
 pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, upload: InFlight) -> Outcome {
     let cancel = upload.cancel.clone();
     tokio::select! {
@@ -70,7 +70,7 @@ async fn attempt(
     }
     let bytes = Arc::new(blocking(shared, move |shared| shared.spool.read(file)).await?);
     if bytes.metadata()?.len() != sealed.0.size {
-        // It has just been opened for writing.
+        // A writer has just opened it.
         return Ok(Outcome::Superseded);
     }
     let sealed = match sealed.0.sha1 {
@@ -85,7 +85,7 @@ async fn attempt(
                 Hashed::Unchanged => {
                     blocking(shared, move |shared| {
                         let _draft = shared.drafts.lock(file);
-                        // A writer may have begun the next edit already: then these bytes are its own.
+                        // A writer may have begun the next edit: then these bytes are its own.
                         if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
                             let keep = |path: &Path| (shared.config.keep)(file, sha256, path);
                             shared.spool.take(file, keep);
@@ -118,10 +118,10 @@ async fn attempt(
     Ok(Outcome::Succeeded)
 }
 
-/// Why a sealed file cannot be sent, if the disk or somebody has lost or changed its bytes since it was closed. Part of
-/// a photo must not pass for all of it.
+/// Why a sealed file cannot be sent, if its bytes were lost or changed since it was closed. A part
+/// of a photo must not pass for all of it.
 fn damage(shared: &Shared, file: FileId) -> std::io::Result<Option<String>> {
-    // Nobody begins a new version meanwhile.
+    // No writer begins a new version meanwhile.
     let _draft = shared.drafts.lock(file);
     let info = shared.store.file(file).map_err(std::io::Error::other)?;
     let sealed = info.filter(|info| info.upload == Some(UploadState::Sealed));
@@ -139,7 +139,7 @@ fn damage(shared: &Shared, file: FileId) -> std::io::Result<Option<String>> {
     }
 }
 
-/// Goes on with the session that the journal knows, or begins one and has the journal know it first.
+/// Resumes the session in the journal, or begins one and journals it before it sends bytes.
 async fn resumable(
     shared: &Shared,
     sealed: &Sealed,
@@ -165,7 +165,7 @@ async fn resumable(
             Err(Outcome::SessionGone)
         }
         Err(FinishError::Api(error)) => {
-            // What arrived is not what was sent, or the session is refused: nothing to go on with.
+            // Google has received other bytes, or refuses the session: it cannot be resumed.
             if matches!(error.advice(), api::Advice::GiveUp) {
                 shared.store.run(move |store| store.set_session(file, seq, None)).await?;
             }

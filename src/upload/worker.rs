@@ -34,18 +34,18 @@ use uploading::Transfer;
 
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
-    // Even if this task dies of a bug of ours, nobody waits for it in vain.
+    // If this task panics, its waiters are released all the same.
     let _ended = (shared.stop.clone().drop_guard(), shared.stopped.clone().drop_guard());
     let mut worker = Worker::new(shared);
     while !worker.shared.stop.is_cancelled() {
-        let nap = match worker.start_work().await {
-            Ok(nap) => nap,
+        let sleep = match worker.start_work().await {
+            Ok(sleep) => sleep,
             Err(error) => {
                 worker.database_failed(&error);
                 Duration::ZERO
             }
         };
-        worker.wait(nap).await;
+        worker.wait(sleep).await;
     }
     worker.stop().await;
 }
@@ -67,7 +67,7 @@ struct Worker {
     /// At most one.
     confirm: JoinSet<confirming::Answer>,
     confirm_since: Instant,
-    /// Parts of creations that failed as a whole, on the way to finding out by which file.
+    /// Parts of batches that failed as a whole: splitting finds the file at fault.
     create_parts: VecDeque<Uploaded>,
     /// Likewise, for memberships.
     member_parts: VecDeque<(Edit, MemberCall)>,
@@ -77,8 +77,8 @@ struct Worker {
     call_failures: u32,
     /// See [`State::last_change`].
     last_change: Option<ChangeKind>,
-    /// Items may have to be added or removed. Only then is it worth reading the memberships, which
-    /// are as many as the files that wait.
+    /// Items may have to be added or removed. Otherwise the worker does not read the memberships,
+    /// which are as many as the files that wait.
     members_dirty: bool,
     /// Files may have the bytes of items that are there. As above.
     duplicates_dirty: bool,
@@ -86,7 +86,7 @@ struct Worker {
     confirmations_wait_since: Option<SystemTime>,
     blockers: Blockers,
     server_errors_in_a_row: u32,
-    /// The database has failed.
+    /// The database has failed, and is tried again then.
     database_retry_at: Option<Instant>,
 }
 
@@ -115,7 +115,7 @@ impl Worker {
         }
     }
 
-    /// Starts what may be started; says how long there will be nothing more to start.
+    /// Starts the next actions. Returns for how long there will be nothing more to start.
     async fn start_work(&mut self) -> store::Result<Duration> {
         if let Some(left) =
             self.database_retry_at.map(|at| at.saturating_duration_since(Instant::now()))
@@ -156,7 +156,7 @@ impl Worker {
         Ok(wake_at.duration_since(now).unwrap_or_default())
     }
 
-    /// What the planner is to know besides the rows.
+    /// Describes the worker to the planner.
     fn state(&self, now: SystemTime) -> State<'_> {
         let upload = |(file, transfer): (&FileId, &Transfer)| Upload {
             file: *file,
@@ -214,23 +214,23 @@ impl Worker {
         }
     }
 
-    /// Sleeps until there may be something to start, having taken note of what has ended.
-    async fn wait(&mut self, nap: Duration) {
+    /// Sleeps until there may be something to start. Records the outcome of an action that has ended.
+    async fn wait(&mut self, sleep: Duration) {
         let shared = self.shared.clone();
         tokio::select! {
             Some(ended) = self.transfers.join_next() => self.upload_ended(ended).await,
             Some(Ok(change)) = self.change.join_next() => self.change_ended(change).await,
             Some(Ok(answer)) = self.confirm.join_next() => self.confirm_ended(answer).await,
-            // What somebody waits for may have been removed.
+            // The file that a caller waits for may have been removed.
             () = shared.wake.notified() => {}
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(nap) => return,
+            () = tokio::time::sleep(sleep) => return,
         }
         shared.rate.lock().sample(Instant::now().into_std(), shared.sent());
         shared.moved_on();
     }
 
-    /// Memberships may differ from what they were when they were last gone through.
+    /// The memberships may have changed since they were last read.
     fn mark_dirty(&mut self) {
         self.members_dirty = true;
         self.duplicates_dirty = true;
@@ -244,7 +244,7 @@ impl Worker {
         }
     }
 
-    /// A blocking piece of work with the database, whose failure holds everything up.
+    /// Works with the database. A failure makes the whole queue wait.
     async fn store<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&store::Store) -> store::Result<T> + Send + 'static,
@@ -309,11 +309,10 @@ impl Worker {
         self.shared.moved_on();
     }
 
-    /// Without its tables the queue can do nothing but try again later: what Google was asked meanwhile
-    /// could not be kept.
+    /// Without the database the worker can only wait: it could not record what it asks of Google.
     fn database_failed(&mut self, error: &store::Error) {
         let text = chain(error);
-        tracing::error!("the upload queue is held up: {text}");
+        tracing::error!("uploads wait, because the database failed: {text}");
         self.shared.remember("(database)".to_owned(), text);
         self.database_retry_at = Some(Instant::now() + self.shared.config.retry_max);
     }
@@ -326,7 +325,7 @@ impl Worker {
         SystemTime::now() + self.backoff().wait(attempts, rand::random())
     }
 
-    /// Lets a change that is under way answer, within limits; everything else can be cut off at any time.
+    /// Lets a change in flight answer, within limits. All other requests may be cut off at any time.
     async fn stop(mut self) {
         self.transfers.abort_all();
         self.confirm.abort_all();

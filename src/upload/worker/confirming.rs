@@ -15,9 +15,10 @@ use crate::upload::planner::{Claim, Confirmation};
 use crate::upload::shared::{Shared, chain};
 use crate::upload::state::Confirming;
 
-/// How often an item that Google says it made is looked for before it counts as lost.
+/// After so many attempts to confirm it, an item that Google says it made counts as lost.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
-/// What was asked for, and the answer.
+
+/// The items asked for, and the answer.
 pub(super) struct Answer {
     asked: Vec<Confirmation>,
     found: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
@@ -40,7 +41,7 @@ impl Worker {
         let found = match answer.found {
             Ok(found) => found,
             Err(error) => {
-                // A refusal of the call is nobody's fault in particular; it is repeated with growing waits.
+                // No single item is at fault if Google refuses the call: it is repeated with backoff.
                 match self.read_blocked(&error, self.blockers.everything.as_ref()) {
                     Some(blocked) => self.block(blocked),
                     None => self.confirm_failed(answer.asked, &chain(&error)).await,
@@ -93,7 +94,7 @@ impl Worker {
     async fn item_missing(&mut self, claim: Claim, text: &str) {
         let store = self.shared.store.clone();
         let confirming = match claim {
-            // Bytes that Google does not have any more are uploaded again.
+            // Google has lost the item: the duplicate's bytes are uploaded after all.
             Claim::Duplicate(duplicate) => {
                 self.store(move |store| store.forget_hash(duplicate.item_of)).await;
                 return;
@@ -108,7 +109,7 @@ impl Worker {
         } else if confirming.0.foreign {
             tracing::warn!(
                 %path,
-                "Google had these bytes before and does not show us the item; the local copy is kept"
+                "Google had these bytes before and does not show the item; the local copy stays"
             );
             self.shared.count_operations(1);
             confirming.unseen(&store).await
@@ -128,7 +129,7 @@ impl Worker {
     }
 }
 
-/// Gives the bytes of an item that has been seen to the readers. Blocking.
+/// Moves the bytes of a confirmed item from the spool to the cache. Blocking.
 fn release_bytes(
     shared: &Arc<Shared>,
     confirming: Confirming,
@@ -136,7 +137,7 @@ fn release_bytes(
     item: &MediaItem,
 ) -> store::Result<()> {
     let file = confirming.0.file;
-    // Without the lock a writer might make a new version of just these bytes.
+    // Without the lock a writer could begin a new version of these bytes meanwhile.
     let draft = shared.drafts.lock(file);
     if !shared.store.is_unconfirmed(file, media)? {
         return Ok(());

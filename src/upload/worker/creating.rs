@@ -1,4 +1,4 @@
-//! `batchCreate`: what is asked for, and what its answers mean (reference §7.6).
+//! `batchCreate`: sends the calls, and records their answers (reference §7.6).
 
 use tokio::time::Instant;
 
@@ -12,7 +12,8 @@ use crate::upload::sealing::ATTEMPTS_MAX;
 use crate::upload::shared::chain;
 use crate::upload::state::Creating;
 
-/// A call that failed so often without a usable answer is split: one of its files may be poison to Google.
+/// A call that failed so often without a usable answer is split: one of its files may make Google
+/// fail.
 const UNANSWERED_MAX: u32 = 3;
 
 /// A call and its answer.
@@ -76,13 +77,13 @@ impl Worker {
         match status.verdict() {
             ItemVerdict::Transient => again(false),
             ItemVerdict::Duplicate if item.attempts + 1 < ATTEMPTS_MAX => again(true),
-            // Google says the same of broken files and of odd duplicates: the second time it is believed.
+            // Google gives broken files and some duplicates the same status. The second one is final.
             ItemVerdict::Doubtful if item.attempts == 0 => again(true),
             _ => CreateOutcome::Refused(status.to_string()),
         }
     }
 
-    /// Google will not make this batch: it is split until the culprit is alone.
+    /// Google refuses the batch: the worker splits it until the file at fault is alone.
     async fn create_refused(&mut self, creating: Creating, error: &api::Error) {
         if error.is_album_missing() || error.is_album_not_writeable() {
             let reason =
@@ -91,7 +92,7 @@ impl Worker {
         } else if creating.call().items.len() > 1 {
             self.split(creating, false).await;
         } else {
-            if error.is_album_full() && self.is_way_made(creating.call()).await {
+            if error.is_album_full() && self.reserve_slot(creating.call()).await {
                 return self.wait_for_room(creating).await;
             }
             let text = chain(error);
@@ -112,15 +113,15 @@ impl Worker {
         }
     }
 
-    /// Whether there will be room for this file in its album when what is about to leave it has left.
-    async fn is_way_made(&mut self, call: &CreateCall) -> bool {
+    /// Whether pending removals will free a slot of the album for this file.
+    async fn reserve_slot(&mut self, call: &CreateCall) -> bool {
         let (dir, file) = (call.dir, call.items.first().map(|item| item.file));
-        let made =
+        let reserved =
             self.store(move |store| file.map_or(Ok(false), |it| store.reserve_slot(dir, it)));
-        made.await.unwrap_or(false)
+        reserved.await.unwrap_or(false)
     }
 
-    /// The album is full until removals have been made: they come next.
+    /// The album is full until its pending removals are made: they come next.
     async fn wait_for_room(&mut self, creating: Creating) {
         let retry_at = Some(self.retry_at(1));
         self.settle_all(creating, |_| CreateOutcome::Retry {
@@ -133,7 +134,7 @@ impl Worker {
         self.mark_dirty();
     }
 
-    /// Nothing is known about this batch: it stays asked for, and is asked for again.
+    /// The answer is lost: the worker repeats the call later, or splits it.
     async fn create_unanswered(&mut self, creating: Creating, error: &api::Error) {
         let Some(blocked) = self.read_blocked(error, self.blockers.changes.as_ref()) else {
             return;
@@ -203,7 +204,7 @@ impl Worker {
                     tracing::warn!(
                         path = path(),
                         reason,
-                        "a file was refused; its bytes are under .gphotos/failed"
+                        "Google refused a file; its bytes are under .gphotos/failed"
                     );
                     shared.remember(path(), reason.clone());
                 }
@@ -221,7 +222,7 @@ impl Worker {
         crash::point(crash::CREATE_AFTER_SETTLE);
     }
 
-    /// Lets go of files that have lost all their names while they were asked for, if nothing came of it.
+    /// Removes files that have lost all their names during the call, if Google has not made them.
     async fn forget_orphans(&mut self) {
         let shared = self.shared.clone();
         self.store(move |store| {
@@ -233,7 +234,7 @@ impl Worker {
         .await;
     }
 
-    /// Passes on what has changed, and lets go of bytes that nobody needs any more.
+    /// Moves the bytes of merged files to the cache, and removes them from the spool.
     pub(super) async fn apply(&mut self, settled: MergedFiles) {
         let shared = self.shared.clone();
         self.store(move |store| {

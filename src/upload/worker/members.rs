@@ -1,4 +1,5 @@
-//! Items into further albums, and out of albums (reference §6.5, §6.6).
+//! Additions to albums and removals from them: sends the calls, and records their answers
+//! (reference §6.5, §6.6).
 
 use tokio::time::Instant;
 
@@ -56,14 +57,14 @@ impl Worker {
         if !matches!(error.advice(), Advice::GiveUp) {
             let forbidden = error.is_scope_missing();
             if forbidden {
-                // Whatever else was the outage, it is over.
+                // Google has answered, so any other outage is over.
                 self.changed();
             }
             let before =
                 if forbidden { &self.blockers.memberships } else { &self.blockers.changes };
             let Some(blocked) = self.read_blocked(&error, before.as_ref()) else { return };
             if forbidden {
-                // What was not done need not be undone if it is no longer wanted.
+                // Google has changed nothing, so nothing has to be undone later.
                 self.store(move |store| match edit {
                     Edit::Add => store.removed(&call),
                     Edit::Remove => store.not_removed(&call),
@@ -71,7 +72,7 @@ impl Worker {
                 .await;
                 self.block_changes(blocked.of_permission());
             } else {
-                // The rows say that the outcome is unknown: they are asked for again when the outage is over.
+                // The rows say that the outcome is unknown: after the outage the worker asks again.
                 self.block_changes(blocked);
             }
             return;
@@ -87,20 +88,21 @@ impl Worker {
             return;
         }
         match edit {
-            // The rows say that it was asked for: it is asked for again.
+            // The row says that the outcome is unknown: the worker asks again after the removals.
             Edit::Add if error.is_album_full() && self.has_pending_removals(call.dir).await => {
                 self.full = Some(call.dir);
             }
             Edit::Add => self.additions_refused(call, &error).await,
             Edit::Remove => {
-                // It is out of the album already, or the album is gone, or it was never ours to remove.
-                tracing::info!("nothing to take out of an album: {}", chain(&error));
+                // The item is out of the album already, or the album is gone, or another client has
+                // added the item.
+                tracing::info!("nothing to remove from an album: {}", chain(&error));
                 self.members_changed(edit, call).await;
             }
         }
     }
 
-    /// Whether items are about to leave an album.
+    /// Whether removals from an album are pending.
     async fn has_pending_removals(&mut self, dir: DirId) -> bool {
         self.store(move |store| store.has_pending_removals(dir)).await.unwrap_or(false)
     }
@@ -125,7 +127,11 @@ impl Worker {
                 let path = shared.path_of(member.file);
                 store.addition_refused(call.dir, member, &reason)?;
                 if member.file == member.item_of {
-                    tracing::warn!(%path, reason, "an item was refused by an album; it is under .gphotos/failed");
+                    tracing::warn!(
+                        %path,
+                        reason,
+                        "an album refused an item; it is under .gphotos/failed"
+                    );
                     shared.remember(path, reason.clone());
                 }
             }

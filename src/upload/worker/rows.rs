@@ -9,7 +9,7 @@ use crate::store::{self, Store};
 use crate::upload::drafts::Drafts;
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
 
-/// Tokens older than this are not relied on (reference §13): 24 hours less a margin.
+/// Older tokens are not used (reference §13): Google keeps them for 24 hours, less a margin.
 const TOKEN_LIFE: Duration = Duration::from_secs(20 * 3600);
 /// So many files that are still coming are read: those in flight and the next ones.
 const COMING_MAX: usize = 200;
@@ -71,7 +71,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         store.expire_tokens(now - TOKEN_LIFE)?;
     }
     if wanted.free_duplicates {
-        // Creating an item that is there puts it into the album as well, and needs no such permission.
+        // Creating an item that exists adds it to the album as well, without that permission.
         store.upload_duplicates_separately()?;
     }
     if uploads.all > 0 {
@@ -87,7 +87,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
     }
     if wanted.changes && wanted.batches && rows.unanswered.is_none() {
         (rows.ready, rows.coming) = store.ready(now, TOKENS_MAX, COMING_MAX)?;
-        // A file that somebody goes on writing does not come soon.
+        // A file that is being written does not come soon.
         rows.coming.retain(|it| in_flight.contains(&it.file) || !drafts.is_being_written(it.file));
     }
     if wanted.memberships {

@@ -15,7 +15,7 @@ use crate::upload::shared::chain;
 use crate::upload::state::Sealed;
 use crate::upload::transfer::{self, Outcome};
 
-/// Files failing in a row with 5xx after which it is taken for an outage at Google.
+/// After so many uploads in a row have failed with 5xx, the worker takes it for an outage.
 const SERVER_ERRORS_MAX: u32 = 3;
 
 /// An upload in flight.
