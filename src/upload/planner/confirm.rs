@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use super::{Rows, State, Wake};
+use super::input::{Rows, State, Wake};
 use crate::api::BATCH_MAX;
 use crate::media::MediaId;
 use crate::store::{Duplicate, Unconfirmed};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Change, Edit, Rows, State, Wake};
+use super::input::{Change, Edit, Rows, State, Wake};
 use crate::api::BATCH_MAX;
 use crate::store::MemberCall;
 

@@ -2,11 +2,13 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use super::input::PROBE_MAX;
 use super::*;
-use crate::api::Error;
-use crate::media::{AlbumId, ContentHash, MediaId};
-use crate::store::Membership;
-use crate::upload::blocked::Backoff;
+use crate::api::{Error, RAW_UPLOAD_MAX};
+use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId};
+use crate::store::{Duplicate, MemberCall, Membership, Ready, Unconfirmed};
+use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
+use crate::upload::blockers::Blockers;
 
 const NOW: u64 = 1_000_000;
 

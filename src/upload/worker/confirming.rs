@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Worker;
-use crate::api::{self, ItemStatus};
+use super::context::{ConfirmAnswer, Worker};
 use crate::media::{MediaId, MediaItem};
 use crate::store;
 use crate::upload::crash;
@@ -18,12 +17,6 @@ use crate::upload::state::Confirming;
 /// After so many attempts to confirm it, an item that Google says it made counts as lost.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
 
-/// The items asked for, and the answer.
-pub(super) struct Answer {
-    asked: Vec<Confirmation>,
-    found: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
-}
-
 impl Worker {
     /// Asks for items.
     pub(super) fn start_confirming(&mut self, asked: Vec<Confirmation>) {
@@ -32,11 +25,11 @@ impl Worker {
         self.confirm.spawn(async move {
             let ids: Vec<MediaId> = asked.iter().map(|it| it.media.clone()).collect();
             let found = client.get_items(&ids).await;
-            Answer { asked, found }
+            ConfirmAnswer { asked, found }
         });
     }
 
-    pub(super) async fn confirm_ended(&mut self, answer: Answer) {
+    pub(super) async fn confirm_ended(&mut self, answer: ConfirmAnswer) {
         self.mark_dirty();
         let found = match answer.found {
             Ok(found) => found,

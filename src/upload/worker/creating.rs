@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Changed, Worker};
+use super::context::{Changed, CreateAnswer, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
 use crate::media::MediaItem;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
@@ -15,12 +15,6 @@ use crate::upload::state::Creating;
 /// A call that failed so often without a usable answer is split: one of its files may make Google
 /// fail.
 const UNANSWERED_MAX: u32 = 3;
-
-/// A call and its answer.
-pub(super) struct Answer {
-    creating: Creating,
-    outcome: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
-}
 
 impl Worker {
     /// Sends a `batchCreate`, unless its album is gone. Returns whether it did.
@@ -35,13 +29,13 @@ impl Worker {
             crash::point(crash::CREATE_BEFORE_CALL);
             let outcome = client.create_items(Some(&album), &creating.items()).await;
             crash::point(crash::CREATE_AFTER_CALL);
-            Changed::Created(Answer { creating, outcome })
+            Changed::Created(CreateAnswer { creating, outcome })
         });
         true
     }
 
-    pub(super) async fn create_ended(&mut self, answer: Answer) {
-        let Answer { creating, outcome } = answer;
+    pub(super) async fn create_ended(&mut self, answer: CreateAnswer) {
+        let CreateAnswer { creating, outcome } = answer;
         match outcome {
             Ok(results) => {
                 self.changed();

@@ -3,20 +3,13 @@
 
 use tokio::time::Instant;
 
-use super::{Changed, Worker};
+use super::context::{Changed, MembersAnswer, Worker};
 use crate::api::{self, Advice};
 use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall};
 use crate::upload::crash;
 use crate::upload::planner::{self, Edit};
 use crate::upload::shared::chain;
-
-/// A call and its answer.
-pub(super) struct Answer {
-    edit: Edit,
-    call: MemberCall,
-    outcome: Result<(), api::Error>,
-}
 
 impl Worker {
     /// Journals and sends a call that adds items or removes them. Returns whether there was one.
@@ -38,13 +31,13 @@ impl Worker {
                 Edit::Remove => client.remove_from_album(&call.album, &items).await,
             };
             crash::point(crash::MEMBERS_AFTER_CALL);
-            Changed::Members(Answer { edit, call, outcome })
+            Changed::Members(MembersAnswer { edit, call, outcome })
         });
         Ok(true)
     }
 
-    pub(super) async fn members_ended(&mut self, answer: Answer) {
-        let Answer { edit, call, outcome } = answer;
+    pub(super) async fn members_ended(&mut self, answer: MembersAnswer) {
+        let MembersAnswer { edit, call, outcome } = answer;
         let error = match outcome {
             Ok(()) => {
                 self.changed();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Worker;
+use super::context::Worker;
 use crate::api::BATCH_MAX;
 use crate::media::FileId;
 use crate::store::{self, Store};

@@ -5,7 +5,7 @@ use std::time::Instant as StdInstant;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::Worker;
+use super::context::{Transfer, Worker};
 use crate::media::FileId;
 use crate::store::Startable;
 use crate::upload::blocked::BlockedReason;
@@ -17,15 +17,6 @@ use crate::upload::transfer::{self, Outcome};
 
 /// After so many uploads in a row have failed with 5xx, the worker takes it for an outage.
 const SERVER_ERRORS_MAX: u32 = 3;
-
-/// An upload in flight.
-pub(super) struct Transfer {
-    seq: i64,
-    size: u64,
-    attempts: u32,
-    pub(super) large: bool,
-    pub(super) since: Instant,
-}
 
 impl Worker {
     pub(super) fn start_uploads(&mut self, files: Vec<Startable>) {

@@ -1,0 +1,235 @@
+//! The worker itself: its state, and what all its parts use.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::api::{self, ItemStatus};
+use crate::media::{DirId, FileId, MediaItem};
+use crate::store::{self, MemberCall};
+use crate::upload::blocked::{Backoff, Blocked};
+use crate::upload::blockers::Blockers;
+use crate::upload::concurrency::ConcurrencyLimit;
+use crate::upload::draft::Rejection;
+use crate::upload::planner::{ChangeKind, Confirmation, Edit, State, Upload};
+use crate::upload::shared::{Shared, chain};
+use crate::upload::state::{Creating, Uploaded};
+use crate::upload::transfer::Outcome;
+
+/// A call and its answer.
+pub(super) struct CreateAnswer {
+    pub(super) creating: Creating,
+    pub(super) outcome: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
+}
+
+/// A call and its answer.
+pub(super) struct MembersAnswer {
+    pub(super) edit: Edit,
+    pub(super) call: MemberCall,
+    pub(super) outcome: Result<(), api::Error>,
+}
+
+/// The items asked for, and the answer.
+pub(super) struct ConfirmAnswer {
+    pub(super) asked: Vec<Confirmation>,
+    pub(super) found: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
+}
+
+/// An upload in flight.
+pub(super) struct Transfer {
+    pub(super) seq: i64,
+    pub(super) size: u64,
+    pub(super) attempts: u32,
+    pub(super) large: bool,
+    pub(super) since: Instant,
+}
+
+/// The answer to a call that changes the library.
+pub(super) enum Changed {
+    Created(CreateAnswer),
+    Members(MembersAnswer),
+}
+
+pub(super) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) transfers: JoinSet<(FileId, Outcome)>,
+    pub(super) uploads: HashMap<FileId, Transfer>,
+    pub(super) limit: ConcurrencyLimit,
+    /// At most one.
+    pub(super) change: JoinSet<Changed>,
+    pub(super) change_since: Instant,
+    /// At most one.
+    pub(super) confirm: JoinSet<ConfirmAnswer>,
+    pub(super) confirm_since: Instant,
+    /// Parts of batches that failed as a whole: splitting finds the file at fault.
+    pub(super) create_parts: VecDeque<Uploaded>,
+    /// Likewise, for memberships.
+    pub(super) member_parts: VecDeque<(Edit, MemberCall)>,
+    /// See [`State::full`].
+    pub(super) full: Option<DirId>,
+    /// How often the same call has failed in a row.
+    pub(super) call_failures: u32,
+    /// See [`State::last_change`].
+    pub(super) last_change: Option<ChangeKind>,
+    /// Items may have to be added or removed. Otherwise the worker does not read the memberships,
+    /// which are as many as the files that wait.
+    pub(super) members_dirty: bool,
+    /// Files may have the bytes of items that are there. As above.
+    pub(super) duplicates_dirty: bool,
+    /// See [`State::confirm_since`].
+    pub(super) confirmations_wait_since: Option<SystemTime>,
+    pub(super) blockers: Blockers,
+    pub(super) server_errors_in_a_row: u32,
+    /// The database has failed, and is tried again then.
+    pub(super) database_retry_at: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            limit: ConcurrencyLimit::new(shared.config.uploads),
+            shared,
+            transfers: JoinSet::new(),
+            uploads: HashMap::new(),
+            change: JoinSet::new(),
+            change_since: Instant::now(),
+            confirm: JoinSet::new(),
+            confirm_since: Instant::now(),
+            create_parts: VecDeque::new(),
+            member_parts: VecDeque::new(),
+            full: None,
+            call_failures: 0,
+            last_change: None,
+            members_dirty: true,
+            duplicates_dirty: true,
+            confirmations_wait_since: None,
+            blockers: Blockers::default(),
+            server_errors_in_a_row: 0,
+            database_retry_at: None,
+        }
+    }
+
+    /// Describes the worker to the planner.
+    pub(super) fn state(&self, now: SystemTime) -> State<'_> {
+        let upload = |(file, transfer): (&FileId, &Transfer)| Upload {
+            file: *file,
+            large: transfer.large,
+            age: transfer.since.elapsed(),
+        };
+        State {
+            now,
+            blockers: &self.blockers,
+            uploads: self.uploads.iter().map(upload).collect(),
+            changing: (!self.change.is_empty()).then(|| self.change_since.elapsed()),
+            confirming: (!self.confirm.is_empty()).then(|| self.confirm_since.elapsed()),
+            limit: self.limit.current(),
+            batch_window: self.shared.config.batch_window,
+            impatient: self.shared.waiters.load(Ordering::Relaxed) > 0,
+            last_change: self.last_change,
+            create_parts: !self.create_parts.is_empty(),
+            edit_parts: self.member_parts.iter().map(|(edit, _)| *edit).collect(),
+            full: self.full,
+            confirm_since: self.confirmations_wait_since,
+        }
+    }
+
+    /// The memberships may have changed since they were last read.
+    pub(super) fn mark_dirty(&mut self) {
+        self.members_dirty = true;
+        self.duplicates_dirty = true;
+    }
+
+    /// Works with the database. A failure makes the whole queue wait.
+    pub(super) async fn store<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&store::Store) -> store::Result<T> + Send + 'static,
+    ) -> Option<T> {
+        match self.shared.store.run(work).await {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.database_failed(&error);
+                None
+            }
+        }
+    }
+
+    pub(super) async fn reject(
+        &mut self,
+        version: (FileId, i64),
+        rejection: Rejection,
+        reason: String,
+    ) {
+        let shared = self.shared.clone();
+        self.store(move |_| shared.reject_version(version, rejection, &reason)).await;
+    }
+
+    /// Google has answered: an outage is over.
+    pub(super) fn answered(&mut self) {
+        self.server_errors_in_a_row = 0;
+        self.blockers.answered();
+        self.publish_blockers();
+    }
+
+    /// Google has answered a change of the library.
+    pub(super) fn changed(&mut self) {
+        self.call_failures = 0;
+        self.server_errors_in_a_row = 0;
+        self.blockers.changed();
+        self.publish_blockers();
+    }
+
+    /// Items were added or removed, or there are none to be.
+    pub(super) fn may_edit(&mut self) {
+        if self.blockers.memberships.is_some() {
+            self.blockers.edited();
+            self.publish_blockers();
+        }
+    }
+
+    pub(super) fn read_blocked(
+        &self,
+        error: &api::Error,
+        before: Option<&Blocked>,
+    ) -> Option<Blocked> {
+        let pause = self.shared.client.write_pause_left();
+        let (now, jitter) = (SystemTime::now(), rand::random());
+        Blocked::read(error, chain(error), before, self.backoff(), pause, now, jitter)
+    }
+
+    pub(super) fn block(&mut self, blocked: Blocked) {
+        self.blockers.block(blocked);
+        self.publish_blockers();
+    }
+
+    pub(super) fn block_changes(&mut self, blocked: Blocked) {
+        self.blockers.block_changes(blocked);
+        self.publish_blockers();
+    }
+
+    pub(super) fn publish_blockers(&self) {
+        let edits_refused = self.blockers.memberships.is_some();
+        self.shared.edits_refused.store(edits_refused, Ordering::Relaxed);
+        *self.shared.blocked.lock() = self.blockers.iter().next().cloned();
+        self.shared.moved_on();
+    }
+
+    /// Without the database the worker can only wait: it could not record what it asks of Google.
+    pub(super) fn database_failed(&mut self, error: &store::Error) {
+        let text = chain(error);
+        tracing::error!("uploads wait, because the database failed: {text}");
+        self.shared.remember("(database)".to_owned(), text);
+        self.database_retry_at = Some(Instant::now() + self.shared.config.retry_max);
+    }
+
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff { base: self.shared.config.retry_base, max: self.shared.config.retry_max }
+    }
+
+    pub(super) fn retry_at(&self, attempts: u32) -> SystemTime {
+        SystemTime::now() + self.backoff().wait(attempts, rand::random())
+    }
+}
