@@ -11,7 +11,7 @@
 
 mod attr;
 mod checks;
-pub mod control;
+mod control;
 mod dirs;
 pub mod error;
 mod files;

@@ -25,3 +25,4 @@ pub mod error_chain;
 pub mod media;
 pub mod profile;
 pub mod settings;
+pub mod status;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// What uploading needs to be told, wherever it happens.
@@ -19,7 +20,8 @@ pub struct UploadSettings {
 }
 
 /// When close(2) of a written file returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Commit {
     /// Once the file is safe on this disk; it is uploaded behind it
     Background,
@@ -27,13 +29,34 @@ pub enum Commit {
     Close,
 }
 
+impl Commit {
+    /// The word in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "background",
+            Self::Close => "close",
+        }
+    }
+}
+
 /// How the sizes of files that were not uploaded from here are learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sizes {
     /// Ask for each once, when its directory is listed
     Exact,
     /// Report 0 until the first open, which saves requests
     Lazy,
+}
+
+impl Sizes {
+    /// The word in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Lazy => "lazy",
+        }
+    }
 }
 
 /// Who reads files whose bytes are on this disk.

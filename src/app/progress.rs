@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::words::time_words;
-use crate::fs::control;
+use crate::status::{self, Status};
 
 /// A bar for so many things of which each is done by itself; `done` says what. Drawn on a terminal only.
 pub fn bar(count: usize, done: &str) -> ProgressBar {
@@ -20,11 +20,21 @@ pub fn bar(count: usize, done: &str) -> ProgressBar {
 #[derive(Clone, Debug, Default)]
 pub struct Outlook {
     /// What is on its way.
-    pub queue: control::Queue,
+    pub queue: status::Queue,
     /// What has gone, and how fast.
-    pub progress: control::Progress,
+    pub progress: status::Progress,
     /// Why nothing moves, if so.
     pub hindrance: Option<String>,
+}
+
+impl From<&Status> for Outlook {
+    fn from(status: &Status) -> Self {
+        Self {
+            queue: status.queue.clone(),
+            progress: status.progress.clone().unwrap_or_default(),
+            hindrance: status.hindrance(),
+        }
+    }
 }
 
 /// The bar is that long; it stands for files and bytes alike, because one large file takes as long as many calls.
@@ -152,8 +162,8 @@ mod tests {
         failed: u64,
     ) -> Outlook {
         Outlook {
-            queue: control::Queue { sealed, bytes_left, failed, ..Default::default() },
-            progress: control::Progress { files_done, bytes_sent, ..Default::default() },
+            queue: status::Queue { sealed, bytes_left, failed, ..Default::default() },
+            progress: status::Progress { files_done, bytes_sent, ..Default::default() },
             hindrance: None,
         }
     }

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use super::error::CommandError;
 use super::progress::{self, Outlook, Progress};
-use crate::fs::control::Status;
-use crate::media::local_time;
 use crate::profile::{LockError, Profile};
+use crate::status::Status;
 
 /// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
 const SYNCED_XATTR: &CStr = c"user.gphotos.synced";
@@ -123,7 +122,7 @@ impl Mount {
     /// `EIO` if something under `path` was refused for good; others if the mount is gone.
     pub fn wait_for_uploads(&self, path: &Path) -> io::Result<()> {
         let mut progress = Progress::start();
-        self.wait(path, SYNCED_XATTR, |status| progress.show(&status.outlook()))
+        self.wait(path, SYNCED_XATTR, |status| progress.show(&Outlook::from(&status)))
     }
 
     /// Has a directory listed again, showing on a terminal how far the mount is.
@@ -240,31 +239,4 @@ pub fn cannot_use(path: &Path, err: io::Error) -> CommandError {
     let dead = err.raw_os_error() == Some(libc::ENOTCONN);
     let error = CommandError::new(format!("cannot use {}", path.display())).because(err);
     if dead { error.hint("the mount has died: run 'gphotosfs umount' on it") } else { error }
-}
-
-impl Status {
-    /// For a progress bar.
-    pub fn outlook(&self) -> Outlook {
-        Outlook {
-            queue: self.queue.clone(),
-            progress: self.progress.clone().unwrap_or_default(),
-            hindrance: self.hindrance(),
-        }
-    }
-
-    /// Why nothing moves, if so.
-    pub fn hindrance(&self) -> Option<String> {
-        if self.login.state != "ok" {
-            let message = &self.login.message;
-            return Some(if message.is_empty() {
-                format!("login is {}", self.login.state)
-            } else {
-                message.clone()
-            });
-        }
-        if let Some(until) = self.quota.blocked_until {
-            return Some(format!("Google's quota is used up until {}", local_time(until)));
-        }
-        self.trouble.as_ref().map(|it| it.text.clone())
-    }
 }

@@ -11,15 +11,15 @@ use console::{Style, Term, measure_text_width, truncate_str};
 use jiff::Timestamp;
 use url::Url;
 
-use crate::api::{Budget, ClientSecret, Grant};
+use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::name::shown;
 use crate::app::running::{Mount, SOMEBODY};
 use crate::app::{CommandError, print, time_words};
-use crate::fs::control::{Login, Progress, Queue, Status};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::store::Store;
+use crate::status::{self, Login, LoginState, Progress, Queue, Status};
+use crate::store::{Backlog, Store};
 
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -91,9 +91,48 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     Ok(Status {
         // Somebody who cannot be seen is told by the next command that needs the lock.
         busy: matches!(profile.holder(), Ok(Holder::Other)),
-        login: Login::kept(client.as_ref(), grant.as_ref(), refused),
-        ..Status::unmounted(name, api_url.to_string(), &backlog, &spent)
+        login: kept_login(client.as_ref(), grant.as_ref(), refused),
+        ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
+}
+
+/// Of a profile that is not mounted: what its files and tables say.
+fn unmounted(profile: String, api_url: String, backlog: &Backlog, spent: &SavedBudget) -> Status {
+    Status {
+        version: status::VERSION,
+        profile,
+        api_url,
+        queue: backlog.into(),
+        quota: spent.into(),
+        ..Status::default()
+    }
+}
+
+/// As the profile's files have it, and with what Google last said if it has `refused` this grant; it was not asked
+/// now.
+fn kept_login(
+    client: Option<&ClientSecret>,
+    grant: Option<&Grant>,
+    refused: Option<String>,
+) -> Login {
+    let (state, message) = match (client, grant, refused) {
+        (Some(_), Some(_), None) => (LoginState::Ok, String::new()),
+        (Some(_), Some(_), Some(said)) => (LoginState::Dead, said),
+        (None, Some(_), _) => (LoginState::Missing, LoginError::NoClient.to_string()),
+        (_, None, _) => (LoginState::Missing, LoginError::NotLoggedIn.to_string()),
+    };
+    Login {
+        state,
+        message,
+        client_id: client.map(|it| it.client_id.clone()),
+        granted_at: grant.map(|it| it.granted_at),
+        ends_at: grant.and_then(|it| it.ends_at),
+        missing_scopes: grant.map_or_else(Vec::new, |it| short_names(&it.missing_scopes())),
+    }
+}
+
+fn short_names(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(|it| it.short_name().to_owned()).collect()
 }
 
 fn json(status: &Status, pretty: bool) -> Result<String, CommandError> {
@@ -215,7 +254,7 @@ fn login(login: &Login, now: Timestamp) -> String {
         (state, "") => state.to_owned(),
         (state, message) => format!("{state}: {message}"),
     };
-    let granted_at = login.granted_at.filter(|_| login.state != "missing");
+    let granted_at = login.granted_at.filter(|_| login.state != LoginState::Missing);
     let age = granted_at.map(|at| format!(", logged in {}", ago(now, at)));
     let end = login.ends_at.map(|at| format!(", ends at {}", local_time(at)));
     format!("{state}{}{}", age.unwrap_or_default(), end.unwrap_or_default())
@@ -236,7 +275,10 @@ fn mount(status: &Status) -> String {
         let _ = write!(
             text,
             "; {} open, commit={}, sizes={}{read_only}, Linux {}",
-            facts.open_files, facts.commit, facts.sizes, facts.kernel
+            facts.open_files,
+            facts.commit.as_str(),
+            facts.sizes.as_str(),
+            facts.kernel
         );
     }
     text
@@ -306,7 +348,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::fs::control::Trouble;
+    use crate::status::{BlockedBy, Trouble};
 
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
@@ -376,14 +418,14 @@ mod tests {
     fn hindrance_is_the_login_the_quota_or_what_the_uploads_met() {
         let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
         assert_eq!(status.hindrance().unwrap(), "run 'gphotosfs login'");
-        status.login.state = "ok".into();
+        status.login.state = LoginState::Ok;
         assert_eq!(status.hindrance(), None);
         status.quota.blocked_until = Some(status.quota.resets_at);
         assert!(status.hindrance().unwrap().starts_with("Google's quota is used up until 2026"));
         status.quota.blocked_until = None;
         let at = status.quota.resets_at;
         let trouble =
-            Trouble { kind: "offline".into(), text: "no network".into(), since: at, until: at };
+            Trouble { kind: BlockedBy::Offline, text: "no network".into(), since: at, until: at };
         status.trouble = Some(trouble);
         assert_eq!(status.hindrance().unwrap(), "no network");
     }

@@ -10,7 +10,6 @@ use crate::app::CommandError;
 use crate::app::engine::{EndSignals, Engine};
 use crate::app::progress::{Outlook, Progress};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
-use crate::fs::control;
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::store::Backlog;
@@ -101,8 +100,8 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
         // What is wrong with the database, draining tells.
         if let Ok(queue) = pipeline.queue() {
             progress.show(&Outlook {
-                progress: control::Progress::of(&queue),
-                queue: control::Queue::of(&queue),
+                progress: (&queue).into(),
+                queue: (&queue).into(),
                 hindrance: queue.blocked.map(|it| it.text),
             });
         }

@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "media",
             "profile",
             "settings",
+            "status",
         ],
     ),
     (
@@ -31,7 +32,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["fs", "upload", "content", "api", "store", "error_chain", "media", "profile", "settings"],
     ),
     ("fuse", &["fs", "store", "media", "profile"]),
-    ("fs", &["library", "upload", "content", "api", "store", "error_chain", "media", "profile"]),
+    (
+        "fs",
+        &[
+            "library",
+            "upload",
+            "content",
+            "api",
+            "store",
+            "error_chain",
+            "media",
+            "profile",
+            "settings",
+            "status",
+        ],
+    ),
     ("library", &["api", "store", "media", "profile"]),
     ("upload", &["api", "store", "error_chain", "media", "profile"]),
     ("content", &["api", "store", "media", "profile"]),
@@ -41,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("profile", &[]),
     ("settings", &[]),
+    ("status", &["media", "settings"]),
 ];
 
 /// Which modules may name a library that belongs to one layer.

@@ -14,9 +14,9 @@ use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget, Serv
 use crate::app::engine::{kept_budget, kept_service};
 use crate::app::mounts;
 use crate::app::running::Mount;
-use crate::fs::control::Status;
 use crate::profile::{Holder, Profile};
 use crate::settings::MountSettings;
+use crate::status::Status;
 use crate::store::{self, Backlog, Store};
 
 /// How long a file system may take to say how it is.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::descriptor::Descriptor;
 use crate::content::Reader;
 use crate::fs::attr::Attr;
+use crate::fs::control;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::{Fs, entry_name};
 use crate::fs::handles::{Bytes, Fh, Handle, Item, OpenFile};
@@ -110,7 +111,7 @@ impl Fs {
                 let status = self.status()?;
                 let text = match node {
                     Node::Metrics => status.metrics(),
-                    _ => status.json()?,
+                    _ => control::json(&status)?,
                 };
                 let fh = self.handles.open_snapshot(text);
                 return Ok(Opened { fh, direct: true, local: None });
