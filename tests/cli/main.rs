@@ -6,6 +6,7 @@
 mod support;
 
 mod docs;
+mod imports;
 mod layers;
 mod login;
 mod program;

@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Disk, Facts, Kind, Life};
-use super::{Report, some};
+use super::report::{Report, some};
 use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, FailureKind, Foreign, Grant, LoginError,
     MEDIA_REQUESTS_PER_DAY, Scope, next_reset,

@@ -1,8 +1,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::super::Verdict;
 use super::super::facts::Helper;
+use super::super::report::Verdict;
 use super::*;
 
 use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
