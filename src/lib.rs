@@ -4,6 +4,8 @@
 //! The modules stand in the order in which they may call each other: downwards only.
 //! ARCHITECTURE.md has the map, the invariants and the walks of close(2), `ls` and `cat`.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 
 pub mod commands;

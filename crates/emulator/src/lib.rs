@@ -9,6 +9,8 @@
 //! `state` holds the albums, items and grants, `faults` the injected failures. `choices` closes the
 //! gaps in the knowledge about the real service.
 
+#![forbid(unsafe_code)]
+
 mod api;
 mod auth;
 mod barriers;
