@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says why there are no settings to run with.
+/// Prints why the command line cannot be used.
 fn refuse(err: CliError) -> ExitCode {
     match err {
         CliError::Arguments(err) => answer(&err),
@@ -84,7 +84,7 @@ fn refuse(err: CliError) -> ExitCode {
     }
 }
 
-/// Help and version go to stdout, refusals to stderr; a closed pipe is nobody's loss.
+/// Prints help and version on stdout, errors on stderr. A closed pipe is no error.
 fn answer(err: &clap::Error) -> ExitCode {
     let _ = err.print();
     if err.use_stderr() { Exit::Usage } else { Exit::Done }.into()
@@ -129,7 +129,7 @@ fn dispatch(
     }
 }
 
-/// Runs a command that talks to Google. What it left running ends with the program.
+/// Runs a command that talks to Google. Its background tasks end with the program.
 fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =

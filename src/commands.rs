@@ -1,5 +1,5 @@
-//! The subcommands, a file for each. They take plain values: how these are spelled on the command
-//! line is told in `cli`.
+//! The subcommands, a file for each. They take plain values; `cli` has their spelling on the command
+//! line.
 
 pub mod adopt;
 pub mod diff;

@@ -1,7 +1,7 @@
-//! Where one account's files live, who may use them, and which mount is using them now.
+//! The directories of one account, and the lock on them.
 //!
 //! A profile is one account. Its three directories follow the XDG base directory rules and are
-//! made with mode 0700. At most one process mounts a profile: the lock says which one.
+//! made with mode 0700. At most one process mounts a profile; the lock file names it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -84,7 +84,7 @@ impl Profile {
         private_dir(&self.config)
     }
 
-    /// Database and spool: what must survive. Made on first use.
+    /// Database and spool, which must survive. Made on first use.
     ///
     /// # Errors
     /// If it is not there and cannot be made.
@@ -92,7 +92,7 @@ impl Profile {
         private_dir(&self.state)
     }
 
-    /// Content cache: what may be deleted at any time. Made on first use.
+    /// Content cache, which may be deleted at any time. Made on first use.
     ///
     /// # Errors
     /// If it is not there and cannot be made.
@@ -115,7 +115,7 @@ impl Profile {
             .open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                // What the one before has said is no longer true.
+                // The previous holder's announcement is no longer true.
                 file.set_len(0)?;
                 Ok(ProfileLock { file })
             }
@@ -135,7 +135,7 @@ impl Profile {
         })
     }
 
-    /// Who has the lock now. Any number may ask at a time.
+    /// The present holder of the lock. Any number of processes may ask at a time.
     ///
     /// # Errors
     /// If the lock file cannot be read.
@@ -155,7 +155,7 @@ impl Profile {
     }
 }
 
-/// Who holds a profile, if anybody does.
+/// The holder of a profile, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// It is free.
@@ -197,7 +197,7 @@ impl ProfileLock {
 /// Why a profile could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it; who, if it has said so already.
+    /// Another process has it: the mount, if it has announced itself.
     #[error("this profile is in use by another gphotosfs process{}", describe(.0))]
     Held(Option<Running>),
     /// The lock file could not be used.
@@ -205,7 +205,7 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
-/// What the holder of the lock has said about itself; nothing if it is no mount, or none yet.
+/// The mount that the holder of the lock has announced; none if it is no mount, or none yet.
 fn announced(file: &mut File) -> io::Result<Option<Running>> {
     let mut text = String::new();
     file.read_to_string(&mut text)?;

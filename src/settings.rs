@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What uploading needs to be told, wherever it happens.
+/// The settings of every command that uploads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadSettings {
     /// Limit of the content cache, in bytes.
@@ -15,7 +15,7 @@ pub struct UploadSettings {
     pub uploads: u8,
     /// Base URL of the API.
     pub api_url: Url,
-    /// Divides every wait that is made for Google's sake.
+    /// Divides every wait for Google, for tests.
     pub unstable_pace: u32,
 }
 
@@ -59,7 +59,7 @@ impl Sizes {
     }
 }
 
-/// Who reads files whose bytes are on this disk.
+/// Whether the kernel itself reads files whose bytes are on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passthrough {
     /// The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root
@@ -68,7 +68,7 @@ pub enum Passthrough {
     Off,
 }
 
-/// What the mount is to do, merged from flags, `-o`, environment and file.
+/// The settings of a mount, merged from flags, `-o`, environment and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountSettings {
     /// Where to mount, as given.
@@ -89,12 +89,12 @@ pub struct MountSettings {
     pub nonempty: bool,
     /// Let other users of this machine in.
     pub allow_other: bool,
-    /// Nothing there may be run as a program.
+    /// Forbid running programs from the mount.
     pub no_exec: bool,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
-    /// Who reads what is on this disk.
+    /// Whether the kernel itself reads cached files.
     pub passthrough: Passthrough,
-    /// What uploading needs.
+    /// The settings of uploads.
     pub upload: UploadSettings,
 }

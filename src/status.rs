@@ -15,7 +15,7 @@ use crate::settings::{Commit, Sizes};
 /// The layout of `status.json`.
 pub const VERSION: u32 = 1;
 
-/// Everything there is to say about a profile at one moment. What is `None` is known to a running mount only.
+/// The state of a profile at one moment. Only a running mount knows the fields that may be `None`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
     /// Of this layout.
@@ -35,13 +35,13 @@ pub struct Status {
     pub api_url: String,
     /// How it is mounted.
     pub mount: Option<MountFacts>,
-    /// Whether Google lets us in.
+    /// Whether Google accepts the login.
     pub login: Login,
     /// Files on their way, by state.
     pub queue: Queue,
     /// How fast they go.
     pub progress: Option<Progress>,
-    /// What holds up the uploads now.
+    /// The reason why no upload can go on, if there is one.
     pub trouble: Option<Trouble>,
     /// How far `gphotosfs refresh` is, if albums are listed again just now.
     pub refresh: Option<Refresh>,
@@ -51,10 +51,10 @@ pub struct Status {
     pub spool: Option<Spool>,
     /// The content cache.
     pub cache: Option<Cache>,
-    /// How often the kernel has asked for what.
+    /// How often the kernel has sent each kind of request.
     #[serde(default)]
     pub fuse: BTreeMap<String, u64>,
-    /// The last few things that went wrong, oldest first.
+    /// The last few errors, oldest first.
     #[serde(default)]
     pub errors: Vec<Problem>,
 }
@@ -74,12 +74,12 @@ pub struct MountFacts {
     pub kernel: String,
 }
 
-/// Whether Google lets us in.
+/// Whether Google accepts the login.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Login {
     /// Whether it works.
     pub state: LoginState,
-    /// What to do about it; empty if all is well.
+    /// The next step; empty if all is well.
     #[serde(default)]
     pub message: String,
     /// The OAuth client. The API tells no name of the account.
@@ -163,7 +163,7 @@ pub struct Progress {
     pub seconds_left: Option<u64>,
 }
 
-/// What holds up the uploads.
+/// The reason why no upload can go on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trouble {
     /// Which kind of reason.
@@ -201,7 +201,7 @@ pub enum BlockedBy {
     Unknown,
 }
 
-/// Albums that are listed again because somebody has asked for it.
+/// Progress of `gphotosfs refresh`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refresh {
     /// How many.
@@ -234,7 +234,7 @@ pub struct Quota {
 /// The bytes of files on their way.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Spool {
-    /// What they take on the disk.
+    /// Their size on the disk.
     pub bytes: u64,
     /// How many more there may be before writers wait.
     pub room: u64,
@@ -248,7 +248,7 @@ pub struct Cache {
     pub limit: u64,
 }
 
-/// Something that went wrong.
+/// An error of one file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Problem {
@@ -258,7 +258,7 @@ pub struct Problem {
 }
 
 impl Status {
-    /// Why nothing moves, if so.
+    /// The reason if no upload can go on.
     pub fn hindrance(&self) -> Option<String> {
         if self.login.state != LoginState::Ok {
             let message = &self.login.message;
@@ -276,7 +276,7 @@ impl Status {
 }
 
 impl Queue {
-    /// How many things Google has still to be told.
+    /// The number of operations that are still to be sent to Google.
     pub fn left(&self) -> u64 {
         self.sealed
             + self.uploaded

@@ -1,5 +1,5 @@
-//! What lies below the filesystem: the client, the tables, the contents and the upload pipeline. A mount has
-//! it, and so has every command that works on a profile's queue while there is no mount.
+//! The parts below the filesystem: API client, store, content cache and upload pipeline. A mount
+//! starts them, and so does a command that works on a profile's queue without a mount.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,39 +19,39 @@ use crate::settings::UploadSettings;
 use crate::store::{self, Store};
 use crate::upload::{self, Pipeline};
 
-/// How often the request budget is kept, if it has changed.
+/// How often a changed request budget is stored.
 const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
 
-/// Where the request budget is kept.
+/// The store's key for the request budget.
 const BUDGET: &str = "budget";
 
-/// Where it is kept which service the profile is used with.
+/// The store's key for the service that the profile is used with.
 const SERVICE: &str = "service";
 
-/// Where it is kept that Google has refused the login.
+/// The store's key for a login that Google has refused.
 const REFUSED: &str = "login_refused";
 
 /// See the module. The profile's lock must be held.
 pub struct Engine {
-    /// All state.
+    /// The database.
     pub store: Store,
-    /// Google.
+    /// The API client.
     pub client: api::Client,
-    /// Where bytes are downloaded from.
+    /// The addresses that bytes are downloaded from.
     pub base_urls: Arc<BaseUrls>,
-    /// What is read.
+    /// The content cache and its downloads.
     pub content: Content,
-    /// What is going.
+    /// The uploads.
     pub pipeline: Pipeline,
     keeping_budget: JoinHandle<()>,
 }
 
 impl Engine {
-    /// Puts the parts together and goes on with the uploads. The spool grows to `spool_max` bytes at most.
+    /// Puts the parts together and resumes the uploads. The spool grows to `spool_max` bytes at most.
     ///
     /// # Errors
-    /// If the login is missing, the profile is another service's, or a directory cannot be used. Nobody on the network is
-    /// asked.
+    /// If the login is missing, the profile belongs to another service, or a directory cannot be
+    /// used. Sends no request.
     pub fn start(
         profile: &Profile,
         settings: &UploadSettings,
@@ -104,7 +104,7 @@ impl Engine {
         Ok(Self { store, client, base_urls, content, pipeline, keeping_budget })
     }
 
-    /// Ends within seconds; whatever is left goes on with the next start.
+    /// Ends within seconds; the next start resumes the rest of the queue.
     pub async fn stop(&self) {
         self.pipeline.shutdown().await;
         self.keeping_budget.abort();
@@ -113,7 +113,7 @@ impl Engine {
     }
 }
 
-/// The signals that ask this process to end. From the moment it is made they no longer end it by themselves.
+/// The signals that ask this process to end. Once this exists, they no longer end it by themselves.
 pub struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -135,7 +135,7 @@ impl EndSignals {
         })
     }
 
-    /// Completes when one has come, also if that was before the call.
+    /// Completes when a signal has arrived, also if that was before the call.
     pub async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -144,20 +144,20 @@ impl EndSignals {
     }
 }
 
-/// What to say when a directory of the profile cannot be used.
+/// The error for a directory of the profile that cannot be used.
 pub fn no_directory(err: std::io::Error) -> CommandError {
     CommandError::new("cannot use the profile's directories").because(err).hint(LOOK)
 }
 
-/// What to do when a file or directory of the profile cannot be used.
+/// The next step when a file or directory of the profile cannot be used.
 const LOOK: &str =
     "'gphotosfs doctor' looks at the profile's directories, and at the disk they are on";
 
-/// What to say when the login cannot be had from the profile's files.
+/// The error for a login that cannot be read from the profile's files.
 pub fn no_login(what: &str, err: LoginError) -> CommandError {
     let is_file = matches!(err, LoginError::File { .. });
     let error = CommandError::new(what).because(err);
-    // The others say themselves what to do.
+    // The other errors name the next step themselves.
     if is_file {
         error.hint(
             "'gphotosfs doctor' says which file it is; 'gphotosfs login' writes the login anew",
@@ -167,15 +167,15 @@ pub fn no_login(what: &str, err: LoginError) -> CommandError {
     }
 }
 
-/// What to do with a database of another version.
+/// The next step with a database of another version.
 pub const OTHER_VERSION: &str = "install that version again; to go on with this one, first let that one send what is \
     queued ('gphotosfs sync'), then move gphotosfs.db and its companions out of the profile's state directory: albums \
     are listed anew, and what was still queued lies in spool/orphans there";
 
-/// What to say when the database cannot be used.
+/// The error for a database that cannot be used.
 pub fn no_database(what: &str, err: store::Error) -> CommandError {
     let hint = match &err {
-        // It says so itself.
+        // This error names the next step itself.
         store::Error::Damaged(_) => None,
         store::Error::OtherVersion => Some(OTHER_VERSION),
         err if err.is_read_only() => {
@@ -190,7 +190,7 @@ pub fn no_database(what: &str, err: store::Error) -> CommandError {
     }
 }
 
-/// The request budget as it was last written down.
+/// The request budget as it was last stored.
 ///
 /// # Errors
 /// If the database fails.
@@ -200,10 +200,10 @@ pub fn kept_budget(store: &Store) -> store::Result<Budget> {
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
 }
 
-/// Refuses a profile that is used with another service than that at this address, of the API or of its logins.
+/// Refuses a profile that is used with a service at another address.
 ///
 /// # Errors
-/// If it is, with whose it is.
+/// If the profile belongs to another service, with its name.
 pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<(), CommandError> {
     let kept = kept_service(store).map_err(|err| no_database("cannot read the database", err))?;
     let checked = kept.map_or(Ok(()), |it| it.check(asked));
@@ -212,14 +212,14 @@ pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<()
     })
 }
 
-/// As [`check_service`]; a profile that was used with none yet is from now on used with this one.
+/// As [`check_service`]; a new profile is from now on used with this service.
 fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
     check_service(profile, store, api_url)?;
     keep(store, SERVICE, &Service::at(api_url), "the service could not be kept");
     Ok(())
 }
 
-/// The service that a profile is used with; `None` if it was never used, or by an earlier version.
+/// The service that a profile is used with; `None` if only an earlier version has used it, or nobody.
 ///
 /// # Errors
 /// If the database fails.
@@ -230,12 +230,12 @@ pub fn kept_service(store: &Store) -> store::Result<Option<Service>> {
 /// That Google has refused a login for good.
 #[derive(Serialize, Deserialize)]
 struct Refused {
-    /// Tells the login from a later one.
+    /// Distinguishes the login from a later one.
     granted_at: Timestamp,
     said: String,
 }
 
-/// What was said when Google refused this grant, if it has.
+/// Google's message when it refused this grant, if it has.
 ///
 /// # Errors
 /// If the database fails.
@@ -247,10 +247,10 @@ pub fn kept_refusal(store: &Store, grant: Option<&Grant>) -> store::Result<Optio
     Ok(refused.filter(|it| Some(it.granted_at) == granted_at).map(|it| it.said))
 }
 
-/// Keeps it for those who look later and do not ask Google.
+/// Stores Google's answer about the login, for commands that do not ask Google.
 fn keep_verdict(store: &Store, login: &Login) {
     let refused = match login.verdict() {
-        // What was kept before stays true as far as is known.
+        // Google was not asked: the stored answer stays.
         None => return,
         Some(Ok(())) => None,
         Some(Err(error)) => {

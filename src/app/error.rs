@@ -11,13 +11,14 @@ use crate::error_chain::{append_chain, append_ends};
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for has been done; `diff`: no differences.
+    /// The command succeeded; `diff`: no differences.
     Done,
     /// `diff` found differences, `adopt` left files, `verify` missed something.
     Differ,
-    /// It could not be done; stderr says why.
+    /// The command failed; stderr says why.
     Failed,
-    /// The arguments or the configuration file were refused; `diff` and its like: any trouble, as diff(1).
+    /// The arguments or the configuration file were refused; `diff`, `adopt` and `verify`: any failure,
+    /// as diff(1).
     Usage,
 }
 
@@ -31,7 +32,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed, and what the user can do.
+/// Why a command failed, and the user's next step.
 #[derive(Debug)]
 pub struct CommandError {
     what: String,
@@ -41,7 +42,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    /// Says what could not be done, without a full stop.
+    /// `what` names the operation that failed, without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), cause: None, hint: None, usage: false }
     }
@@ -57,18 +58,18 @@ impl CommandError {
         Self { cause: Some(cause.into()), ..self }
     }
 
-    /// Adds what to do next.
+    /// Adds the next step.
     #[must_use]
     pub fn hint(self, next: impl Into<String>) -> Self {
         Self { hint: Some(next.into()), ..self }
     }
 
-    /// What to do next, if there is something.
+    /// The next step, if there is one.
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// Prints a line that says what happened and one that says what to do. All causes are shown only `in_full`.
+    /// Prints a line with the failure and one with the next step. `in_full` shows all causes.
     pub fn say(&self, in_full: bool) {
         let what = if in_full { self.in_full() } else { self.in_short() };
         let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
@@ -76,7 +77,7 @@ impl CommandError {
         let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
     }
 
-    /// Says it, unless nobody listens any more, and gives the exit status.
+    /// Prints the error, unless the reader of stdout has gone, and returns the exit status.
     pub fn report(&self, on_failure: Exit, in_full: bool) -> ExitCode {
         if !self.reader_left() {
             self.say(in_full);

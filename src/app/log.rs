@@ -1,4 +1,5 @@
-//! Where log lines go: to stderr, in the form that suits a person or systemd's journal, and of a mount that has detached to a file of bounded size.
+//! Log lines go to stderr, in a form for people or for systemd's journal. A detached mount writes
+//! them to a file of bounded size.
 
 use std::fmt;
 use std::fs;
@@ -16,23 +17,23 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, format};
 use tracing_subscriber::registry::LookupSpan;
 
-/// When the file is larger, it becomes `log.1`, and that one `log.2`, beyond which nothing is kept: an outage in
-/// which a thousand programs try to read leaves a line for each of their errors.
+/// A larger file becomes `log.1`, and `log.1` becomes `log.2`; older lines are dropped. The limit
+/// matters in an outage, when each failed read of each program leaves a line.
 const FILE_BYTES_MAX: usize = 8 << 20;
 
-/// Files besides the one being written.
+/// The number of older files.
 const OLD_FILES: usize = 2;
 
-/// The file, once there is one. Held while a line is written.
+/// The file, once a mount has detached. Locked while a line is written.
 static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 
-/// Begins to log to stderr. 0 says what is worrying, 1 what is going on, 2 how, 3 everything including the
-/// libraries. A command that does one thing and ends (`serves` is false) says itself what is worrying about it.
-/// `to_stay` says that it will not be a file's turn later.
+/// Begins to log to stderr: 0 logs warnings, 1 events, 2 details, 3 everything including the
+/// libraries. A command that does one thing and ends (`serves` is false) reports its problems itself.
+/// `to_stay` is false if the lines go to a file later.
 pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let filter = match verbose {
         0 if !serves => "error,fuser=off,nom_exif=off",
-        // fuser calls an answer that nobody waits for any more an error, and nom_exif warns of what photos do not say.
+        // fuser logs an error for a reply to an interrupted request, nom_exif a warning for missing metadata.
         0 => "warn,fuser=off,nom_exif=off",
         1 => "warn,fuser=off,nom_exif=off,gphotosfs=info",
         2 => "info,nom_exif=off,gphotosfs=debug",
@@ -41,8 +42,8 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(|| Line)
-        // Its complaint about a line that cannot be written goes to stderr as well, and panics there: a full
-        // disk may cost lines, not operations.
+        // Otherwise a line that cannot be written would be reported on stderr, and panic there. A full
+        // disk may cost lines, but no operation.
         .log_internal_errors(false)
         .with_target(verbose > 1);
     if to_stay && is_journal() {
@@ -53,8 +54,8 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     }
 }
 
-/// Whether stderr is read by systemd's journal, which has its own clock and wants to know how bad each line is
-/// (systemd.exec(5), `$JOURNAL_STREAM`). A file or pipe that was put in its place does not count.
+/// Whether systemd's journal reads stderr (systemd.exec(5), `$JOURNAL_STREAM`). It has its own clock
+/// and takes a priority for each line. A file or pipe in its place does not count.
 fn is_journal() -> bool {
     #[expect(clippy::disallowed_methods, reason = "no setting: systemd says where stderr goes")]
     let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
@@ -62,7 +63,7 @@ fn is_journal() -> bool {
     stream.to_str() == Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }
 
-/// What an error line on stderr begins with: in the journal its priority, as sd-daemon(3) has it.
+/// The prefix of an error line on stderr: in the journal its priority (sd-daemon(3)).
 pub fn error_prefix() -> &'static str {
     if is_journal() { "<3>" } else { "" }
 }
@@ -93,14 +94,14 @@ where
     }
 }
 
-/// A file for what is logged from some moment on.
+/// The log file of a mount that is about to detach.
 pub struct File {
     path: PathBuf,
     plain: fs::File,
 }
 
 impl File {
-    /// Makes the file, or goes on in the one that is there. Only its owner can read it.
+    /// Creates the file, or appends to the existing one. Only its owner can read it.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -109,7 +110,7 @@ impl File {
         Ok(Self { path, plain })
     }
 
-    /// From now on lines go there; what anything else says on stdout and stderr, too.
+    /// From now on log lines go there, and all other output on stdout and stderr.
     ///
     /// # Errors
     /// Only those of a broken process.
@@ -129,7 +130,7 @@ fn how() -> fs::OpenOptions {
     how
 }
 
-/// Goes where lines go at the moment.
+/// Writes to the file if there is one, else to stderr.
 struct Line;
 
 impl Write for Line {

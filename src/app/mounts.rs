@@ -1,4 +1,4 @@
-//! Which of this machine's mounts are ours, and whether somebody is behind them.
+//! This machine's mounts of gphotosfs, and whether their processes live.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Where something of ours is mounted and not hidden by a later mount, by `/proc/self/mountinfo` (proc(5)).
+/// The mount points of gphotosfs that no later mount hides, from `/proc/self/mountinfo` (proc(5)).
 ///
 /// # Errors
 /// If the table cannot be read.
@@ -14,13 +14,13 @@ pub fn ours() -> io::Result<Vec<PathBuf>> {
     Ok(ours_in(&std::fs::read("/proc/self/mountinfo")?))
 }
 
-/// Whether the process behind a mount has died. Asks about the filesystem as a whole, because the kernel keeps
-/// attributes and names, but never that; a process that lives and does not answer holds up the caller.
+/// Whether the process behind a mount has died. Uses statvfs, because the kernel caches attributes
+/// and names, but never its result. A process that lives and does not answer blocks the caller.
 pub fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
 }
 
-/// Whether a text of `/etc/fuse.conf` lets ordinary users show their mounts to others (fusermount3(1)).
+/// Whether `/etc/fuse.conf` lets ordinary users share their mounts (fusermount3(1)).
 pub fn permits_allow_other(fuse_conf: &str) -> bool {
     fuse_conf.lines().any(|line| line.trim() == "user_allow_other")
 }
@@ -33,7 +33,7 @@ fn ours_in(table: &[u8]) -> Vec<PathBuf> {
         let mut words = words.skip_while(|word| *word != b"-").skip(1);
         let (Some(kind), Some(source)) = (words.next(), words.next()) else { continue };
         let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
-        // The last mount on a place is the one that is seen.
+        // A later mount hides an earlier one on the same directory.
         by_place.insert(PathBuf::from(OsString::from_vec(place)), ours);
     }
     by_place.into_iter().filter_map(|(place, ours)| ours.then_some(place)).collect()

@@ -1,4 +1,4 @@
-//! A file's name as it is printed: it may be any bytes, and a terminal obeys some of them.
+//! File names in output: they may be any bytes, and a terminal obeys some of them.
 
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -21,7 +21,7 @@ impl Name {
     }
 }
 
-/// With control characters escaped.
+/// Escapes control characters.
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What a command prints on stdout.
+//! Output of a command on stdout.
 
 use std::io::{self, Write};
 

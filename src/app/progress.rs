@@ -1,4 +1,4 @@
-//! How far the uploads are, and other things that take long, for people who wait for them.
+//! Progress of uploads and of other long operations, for people who wait.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::words::time_words;
 use crate::status::{self, Status};
 
-/// A bar for so many things of which each is done by itself; `done` says what. Drawn on a terminal only.
+/// A bar for `count` steps; `done` describes them. Drawn on a terminal only.
 pub fn bar(count: usize, done: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {done}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -19,11 +19,11 @@ pub fn bar(count: usize, done: &str) -> ProgressBar {
 /// What there is to show.
 #[derive(Clone, Debug, Default)]
 pub struct Outlook {
-    /// What is on its way.
+    /// Files on their way.
     pub queue: status::Queue,
-    /// What has gone, and how fast.
+    /// Files sent so far, and the rate.
     pub progress: status::Progress,
-    /// Why nothing moves, if so.
+    /// The reason if no upload can go on.
     pub hindrance: Option<String>,
 }
 
@@ -37,14 +37,14 @@ impl From<&Status> for Outlook {
     }
 }
 
-/// The bar is that long; it stands for files and bytes alike, because one large file takes as long as many calls.
+/// Length of the bar. It counts files and bytes alike: one large file takes as long as many calls.
 const BAR_LEN: u64 = 1000;
 
-/// Shows how far the uploads are: a bar on a terminal, else a line now and then on stderr. Dropping it takes
-/// the bar away.
+/// Shows the progress of uploads: a bar on a terminal, else a line now and then on stderr. Dropping
+/// it removes the bar.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// When the wait began: what had gone before does not count.
+    /// The state when the wait began: earlier uploads do not count.
     first: Option<Outlook>,
     next_line: Instant,
     hindrance: Option<String>,
@@ -61,11 +61,11 @@ impl Progress {
         Self { bar, first: None, next_line: Instant::now() + Self::LINE_EVERY, hindrance: None }
     }
 
-    /// Brings it up to date.
+    /// Shows the current state.
     pub fn show(&mut self, now: &Outlook) {
         let first = self.first.get_or_insert_with(|| now.clone());
         let sum = Sum::since(first, now);
-        // Said once when it begins, however the progress is shown: the wait may be long.
+        // Printed once when it begins, also beside a bar: the wait may be long.
         if now.hindrance != self.hindrance {
             if let Some(why) = &now.hindrance {
                 self.line(&format!("waiting: {why}"));
@@ -98,8 +98,8 @@ impl Drop for Progress {
     }
 }
 
-/// What has gone since the wait began, of what there was then and has come since: files that come meanwhile make
-/// the whole larger, and those that go do not make it smaller.
+/// Files and bytes sent since the wait began, and the total. Files that arrive meanwhile make the
+/// total larger; files that have been sent do not make it smaller.
 #[derive(Debug, PartialEq, Eq)]
 struct Sum {
     files: u64,

@@ -1,7 +1,7 @@
 //! A running mount, seen from outside: finding it, reading what it says, waiting for it.
 //!
-//! The mount is talked to through its own filesystem, so there is no other socket to secure:
-//! `.gphotos/status.json` tells, and there are xattrs that wait when they are read.
+//! Commands talk to a mount through its own filesystem, so there is no socket to secure. They read
+//! `.gphotos/status.json`, and xattrs that wait until something has happened.
 
 use std::ffi::CStr;
 use std::io;
@@ -15,14 +15,14 @@ use super::progress::{self, Outlook, Progress};
 use crate::profile::{LockError, Profile};
 use crate::status::Status;
 
-/// Reading this xattr waits until Google has everything below, like fsync(2), but locks nobody out.
+/// Reading this xattr waits until Google has everything below, like fsync(2), but blocks no writer.
 const SYNCED_XATTR: &CStr = c"user.gphotos.synced";
 /// Reading this xattr of a directory lists it again from Google before the call returns.
 const LISTED_XATTR: &CStr = c"user.gphotos.listed";
-/// Reading this xattr has the mount use the login that is stored now, and waits until Google has accepted it.
+/// Reading this xattr makes the mount use the stored login, and waits until Google has accepted it.
 const LOGIN_XATTR: &CStr = c"user.gphotos.login";
 
-/// How long a mount may take to say how it is: it asks only its tables.
+/// How long a mount may take to write its status, for which it reads only its database.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The root of a running mount.
@@ -58,7 +58,7 @@ impl Mount {
         let mount = Self { root: root.to_owned() };
         match mount.status_file().metadata() {
             Ok(it) if it.is_file() && mount.root.is_dir() => return Ok(mount),
-            // Of a mount that has died the kernel may still know some things.
+            // The kernel may still have cached attributes of a mount that has died.
             Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => return Err(trouble(err)),
             _ => {}
         }
@@ -92,7 +92,7 @@ impl Mount {
     pub fn status(&self) -> Result<Status, CommandError> {
         let (done, waiting) = mpsc::channel();
         let file = self.status_file();
-        // A process that is stopped or stuck would keep us waiting for ever.
+        // A process that is stopped or stuck would block this one for ever.
         std::thread::spawn(move || done.send(std::fs::read_to_string(file)));
         let text = match waiting.recv_timeout(ANSWER_DEADLINE) {
             Ok(text) => text.map_err(|err| cannot_use(&self.root, err))?,
@@ -108,7 +108,7 @@ impl Mount {
         })
     }
 
-    /// Has the mount look at the login that is stored now. Says whether it uses it; if not, it looks again by itself.
+    /// Makes the mount use the stored login, and returns whether it does. If not, it tries again later.
     pub fn looks_at_login(&self) -> bool {
         let (done, waiting) = mpsc::channel();
         let root = self.root.clone();
@@ -125,7 +125,7 @@ impl Mount {
         self.wait(path, SYNCED_XATTR, |status| progress.show(&Outlook::from(&status)))
     }
 
-    /// Has a directory listed again, showing on a terminal how far the mount is.
+    /// Makes the mount list a directory again, and shows its progress on a terminal.
     ///
     /// # Errors
     /// Those of the mount, for example that Google cannot be reached.
@@ -154,14 +154,14 @@ impl Mount {
         loop {
             match waiting.recv_timeout(Duration::from_millis(200)) {
                 Ok(outcome) => return outcome,
-                // A mount that cannot be read right now will be noticed by the thread that waits.
+                // If the mount cannot be read right now, the waiting thread gets the error.
                 Err(_) => self.status().map_or((), &mut show),
             }
         }
     }
 }
 
-/// Has the mount list a directory again, and shows nothing.
+/// Makes the mount list a directory again, and shows nothing.
 ///
 /// # Errors
 /// Those of the mount, for example that Google cannot be reached.
@@ -169,24 +169,24 @@ pub fn list_again(dir: &Path) -> io::Result<()> {
     read_waiting(dir, LISTED_XATTR)
 }
 
-/// Asks for the value's size alone: a value would be asked for twice, and so waited for twice.
+/// Asks for the value's size only: reading the value takes two requests, and each would wait.
 fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
     rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
     Ok(())
 }
 
-/// What to do when there is no login that works.
+/// The next step without a login that works.
 pub const NO_LOGIN: &str =
     "run 'gphotosfs login'; what is queued is safe, and goes on by itself then";
-/// What to do when the Google account is full.
+/// The next step when the Google account is full.
 pub const GOOGLE_FULL: &str =
     "make room in the Google account; what is queued is safe, and goes on by itself then";
 
-/// What to do when the login may not change what is in albums.
+/// The next step when the login may not edit albums.
 pub const NO_PERMISSION: &str = "run 'gphotosfs login' again and tick all boxes; what is queued is safe, and goes on by itself then";
 
-/// What a mount's answer to somebody who waited means: in words, and what to do. `None` for what is no answer but
-/// trouble with the path itself.
+/// The meaning of the errno that a waiting read returned, and the next step. `None` if the error is
+/// about the path itself.
 pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
     Some(match err.raw_os_error()? {
         libc::EACCES => ("Google does not accept the login", NO_LOGIN),
@@ -206,10 +206,10 @@ pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What to do when Google has refused files.
+/// The next step when Google has refused files.
 pub const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
 
-/// Adds a mount's answer to somebody who waited, in words.
+/// Adds the meaning of the errno that a waiting read returned.
 pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
     match meaning(&err) {
         Some((words, hint)) => error.because(words).hint(hint),
@@ -217,11 +217,11 @@ pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
     }
 }
 
-/// Who has a profile that is neither free nor mounted.
+/// The possible holders of a profile that is neither free nor mounted.
 pub const SOMEBODY: &str =
     "'gphotosfs sync' is at it, or a mount of it is just beginning or ending";
 
-/// What to say when something cannot be done because a profile cannot be locked.
+/// The error for an operation that needs the profile's lock and cannot have it.
 pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
     let hint = match &err {
         LockError::Held(Some(running)) => format!(
@@ -234,7 +234,7 @@ pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
     CommandError::new(what).because(err).hint(hint)
 }
 
-/// What to say about a path on a mount that cannot be used.
+/// The error for a path on a mount that cannot be used.
 pub fn cannot_use(path: &Path, err: io::Error) -> CommandError {
     let dead = err.raw_os_error() == Some(libc::ENOTCONN);
     let error = CommandError::new(format!("cannot use {}", path.display())).because(err);

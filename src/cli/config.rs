@@ -18,10 +18,10 @@ use super::arguments::{Cli, Command};
 use crate::profile::Profile;
 use crate::settings::MountSettings;
 
-/// Why there are no settings to run with.
+/// Why the command line cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// There are no arguments at all.
+    /// There are no arguments.
     #[error("no command is named")]
     Nothing,
     /// Help was asked for, or an argument or environment variable was refused.
@@ -60,7 +60,7 @@ impl Cli {
         };
         match over_file {
             Ok(over_file) => Ok((over_file, profile)),
-            // It looks at the file by itself, and at the rest as well.
+            // doctor reports the file's faults itself, beside all others.
             Err(_) if matches!(cli.command, Command::Doctor(_)) => Ok((cli, profile)),
             Err(why) => Err(CliError::File { path, why }),
         }
@@ -100,15 +100,15 @@ impl Cli {
             if !known {
                 return Err(refused(format!("{key}: no setting has this name")));
             }
-            // One after another, so that it is known which is refused.
+            // One after another, so that an error names the key.
             parse(command.clone()).map_err(refused)?;
         }
         parse(command)
     }
 }
 
-/// What clap says of `args` when nothing is set by the environment, if that is an error, too. Otherwise its line on
-/// usage shows what the environment has set as if it had to be given.
+/// clap's error for `args` without the environment, if that is an error, too. Otherwise its usage
+/// line would show each variable that is set as if it were a required argument.
 fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
     fn plain(command: clap::Command) -> clap::Command {
         command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(plain)
@@ -120,14 +120,14 @@ fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
     plain(Cli::command()).try_get_matches_from(args).err().unwrap_or(err)
 }
 
-/// The first paragraph of a refusal: what follows is about the command line.
+/// The first paragraph of clap's error: the rest is about the command line.
 fn what_is_wrong(err: &clap::Error) -> String {
     let text = err.to_string();
     let first = text.split("\n\n").next().unwrap_or(&text);
     first.trim_start_matches("error: ").trim_end().to_owned()
 }
 
-/// What environment and `config.toml` say to a mount of the profile that is given no flags.
+/// The settings that environment and `config.toml` give to a mount without flags.
 ///
 /// # Errors
 /// Why the mount would refuse that, in one line.
@@ -144,7 +144,7 @@ pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
     }
 }
 
-/// Gives the setting `key` a default wherever it occurs; tells whether it does.
+/// Gives the setting `key` a default in each command; returns whether any has it.
 fn set_default(command: clap::Command, key: &str, value: &str) -> (clap::Command, bool) {
     let mut known = false;
     let command = command.mut_args(|arg| {

@@ -27,7 +27,7 @@ pub fn man(args: &ManArgs) -> Result<(), CommandError> {
         .map_err(|err| CommandError::new(format!("cannot write to {}", dir.display())).because(err))
 }
 
-/// Prints what completes our commands, flags and values in a shell.
+/// Prints a script that completes commands, flags and values in a shell.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -56,7 +56,7 @@ fn without(script: &str, flag: &str) -> String {
     let (word, of_fish) = (format!("--{flag}"), format!(" -l {flag} "));
     let lines = script.lines().filter_map(|line| match line.trim_start() {
         plain if plain.starts_with("opts=\"") => Some(line.replace(&format!(" {word}"), "")),
-        // What follows the flag in bash, which is of no harm.
+        // The values after the flag in bash do no harm.
         plain if plain.starts_with(&word) => Some(line.to_owned()),
         _ if line.contains(&word) || line.contains(&of_fish) => None,
         _ => Some(line.to_owned()),

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::mount::MountOption;
 
-/// What mount(8) gives to a helper.
+/// The arguments that mount(8) gives to a helper.
 #[derive(Debug, Parser)]
 #[command(about = "Mount Google Photos; called by mount(8)", disable_version_flag = true)]
 struct Helper {
@@ -43,21 +43,21 @@ struct Helper {
     _kind: Option<String>,
 }
 
-/// What the program is to do instead of what its arguments say.
+/// The arguments to go on with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Called {
     /// Go on with these arguments.
     As(Vec<OsString>),
     /// Run by root on behalf of a user (`-o setuid=NAME`): become that user, and then go on with these.
     AsUser(String, Vec<OsString>),
-    /// Nothing more: it was only to be seen whether the options are good.
+    /// End here: mount(8) only checks the options.
     ForNothing,
 }
 
 /// Translates the arguments if the program was called as a mount helper; leaves them alone if not.
 ///
 /// # Errors
-/// clap's, for what mount(8) never says.
+/// clap's, for arguments that mount(8) never gives.
 pub fn called(args: Vec<OsString>) -> Result<Called, clap::Error> {
     let name = args.first().map(Path::new).and_then(Path::file_name);
     if !name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"mount.")) {

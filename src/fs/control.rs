@@ -1,5 +1,4 @@
-//! What the mount says of itself in `/.gphotos/status.json` and `/.gphotos/metrics`: fills in the
-//! [`Status`] from the parts below.
+//! Fills in the [`Status`] for `/.gphotos/status.json` and `/.gphotos/metrics` from the parts below.
 
 use std::time::SystemTime;
 
