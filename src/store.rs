@@ -1,11 +1,14 @@
 //! All state that outlives the process: one SQLite database per profile.
 //!
-//! What must change together is one method here and one transaction. Methods block for the time of
-//! a small transaction: call them from a kernel-request thread, or through [`Store::run`] from async
-//! code. Nothing else names SQLite.
+//! Facts that change together change in one method and one transaction. Methods block for the time
+//! of a small transaction: call them from a kernel-request thread, or through [`Store::run`] from
+//! async code. Each method fails with [`Error`] if the database fails. No other module uses SQLite.
 //!
-//! Durability: an ordinary transaction survives the death of the process at once and a power
-//! cut after the next durable one; a durable transaction ([`Store::write_durable`]) is on disk when it returns.
+//! `schema.sql` has the tables and the views that name the concepts. `tables` has one module for
+//! each table, which alone writes it. The operations compose these functions in one transaction.
+//!
+//! An ordinary transaction survives the death of the process at once, and a power cut after the
+//! next durable one. A durable transaction is on disk when it returns.
 
 mod albums;
 mod creating;

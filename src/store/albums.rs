@@ -1,4 +1,4 @@
-//! Albums, as Google lists them and as they are made, renamed and hidden here.
+//! Albums: listed by Google, and created, renamed and hidden here.
 
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use crate::media::{Album, AlbumId, DirId, EntryName};
 /// An album from a listing, with the names that its place in the tree may get.
 #[derive(Clone, Debug)]
 pub struct ListedAlbum {
-    /// As Google describes it.
+    /// Google's description.
     pub album: Album,
     /// One list for each component of the title, best name first; every list but the last has one.
     pub path: Vec<Vec<EntryName>>,
@@ -30,20 +30,17 @@ pub struct ListedAlbum {
 /// What `mkdir` finds in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlbumIntent {
-    /// To be created at Google now; nobody has asked for it before.
+    /// The album must be created at Google. No request for it was sent before.
     Fresh(DirId),
     /// An earlier creation may have taken effect: list before creating.
     OutcomeUnknown(DirId),
-    /// It was hidden by `rmdir` and is shown again: nothing to ask Google for.
+    /// `rmdir` had hidden the album. It is shown again, without a request to Google.
     Unhidden(DirId),
 }
 
 impl Store {
-    /// Puts an album that was asked for alone into the tree, or updates the one that is there, as Google describes it
+    /// Adds an album that was requested alone to the tree, or updates it. Google has described it
     /// at `now`. Returns its directory.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn album_listed(
         &self,
         listed: &ListedAlbum,
@@ -53,10 +50,8 @@ impl Store {
         self.write(|tx| album_listed(tx, listed, listing, now))
     }
 
-    /// As [`Store::album_listed`], for one page of a listing. Says whether it had what no page had before.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// As [`Store::album_listed`], for one page of a listing. Returns whether the page had an album
+    /// that no page had before.
     pub fn albums_listed(
         &self,
         page: &[ListedAlbum],
@@ -72,14 +67,11 @@ impl Store {
         })
     }
 
-    /// Hides the albums which a complete pass through all albums did not have, as soon as that is certain. Says
-    /// whether it was not: another pass is to confirm what this one did not show.
+    /// Removes the albums that a complete pass did not show, if that is certain. Returns whether
+    /// another pass must confirm some.
     ///
-    /// Albums with files still on their way are left alone, and so are those that were made from here too
-    /// recently for Google's list to be trusted about them.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Albums with unfinished uploads stay. So do albums that were created here so recently that
+    /// Google's list may lag.
     pub fn albums_complete(&self, pass: &Pass) -> Result<bool> {
         self.write(|tx| {
             let trusted_since = to_millis(before(tx.now, GRACE));
@@ -109,10 +101,7 @@ impl Store {
         })
     }
 
-    /// Albums that do not stand where their titles say, with these: something else was there.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Albums with a conflict name: another entry had the name of their title.
     pub fn conflict_named_albums(&self) -> Result<Vec<(DirId, AlbumId, String)>> {
         self.read(|db| {
             Ok(db
@@ -125,10 +114,8 @@ impl Store {
         })
     }
 
-    /// Puts such an album where its title says, if nothing else is there any more. `path` as in [`ListedAlbum`].
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Gives such an album the name of its title, if that is free now. `path` is as in
+    /// [`ListedAlbum`].
     pub fn restore_album_name(
         &self,
         dir: DirId,
@@ -146,10 +133,10 @@ impl Store {
         })
     }
 
-    /// Notes that an album of this title is to be made, before Google is asked.
+    /// Journals that an album of this title will be created, before Google is asked.
     ///
     /// # Errors
-    /// [`TreeError::Exists`]; or the database fails.
+    /// [`TreeError::Exists`].
     pub fn album_intended(
         &self,
         parent: DirId,
@@ -191,10 +178,7 @@ impl Store {
         })
     }
 
-    /// Google has made the album: it is shown, and known to be empty.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has created the album. It is shown, and known to be empty.
     pub fn album_created(&self, dir: DirId, album: &Album) -> Result<()> {
         self.write_durable(|tx| {
             albums::set_created(tx, dir, &album.id, &album.title, tx.now_millis())?;
@@ -202,10 +186,7 @@ impl Store {
         })
     }
 
-    /// The album was certainly not made: nobody needs to look for it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has certainly not created the album.
     pub fn album_not_created(&self, dir: DirId) -> Result<()> {
         self.write(|tx| {
             albums::delete_not_created(tx, dir)?;
@@ -213,10 +194,10 @@ impl Store {
         })
     }
 
-    /// Makes a directory that is only here, for half-written files.
+    /// Creates a local directory for temporary files. Google has no album for it.
     ///
     /// # Errors
-    /// [`TreeError::Exists`]; or the database fails.
+    /// [`TreeError::Exists`].
     pub fn make_local_dir(
         &self,
         parent: DirId,
@@ -233,10 +214,10 @@ impl Store {
         })
     }
 
-    /// Takes an empty directory away: an album is hidden, what is only here is gone.
+    /// Removes an empty directory. An album is hidden, a local directory goes.
     ///
     /// # Errors
-    /// [`TreeError`]; or the database fails.
+    /// [`TreeError`].
     pub fn remove_dir(&self, parent: DirId, name: &EntryName) -> Result<Result<(), TreeError>> {
         self.write_durable_asked(&[(parent, name)], |tx| {
             let dir = match child(tx, parent, name)? {
@@ -257,7 +238,7 @@ impl Store {
     }
 }
 
-/// An empty directory is not to be shown any more for itself. Its row stays: who has it open may ask for it.
+/// Stops showing an empty directory for itself. Its row stays for processes that have it open.
 pub(super) fn put_away(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     albums::hide(tx, dir)?;
     dirs::clear_local(tx, dir)?;
@@ -276,7 +257,7 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
         .prepare_cached(&format!("{KNOWN} WHERE remote = ?1"))?
         .query_row([&album.id], known_album)
         .optional()?;
-    // A creation whose answer was lost is this one, unless the album had been known before.
+    // An unknown album with this title is the result of a creation whose answer was lost.
     let known = match known {
         Some(known) => Some(known),
         None => tx
@@ -286,7 +267,7 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
     };
     let mut conflict_name = None;
     let dir = match known {
-        // Google's lists may not show yet what we have called it.
+        // Google's lists may still show the former title after a rename made here.
         Some(known)
             if known.title != album.title
                 && albums::is_former_title(tx, known.dir, &album.title, now)? =>
@@ -295,7 +276,8 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
             return Ok(known.dir);
         }
         Some(known) => {
-            // As we wanted it, it stands where it belongs; else the user's word at Google is the last.
+            // If Google has our title, the directory is in its place. Otherwise the title given at
+            // Google wins.
             if known.desired_title.as_ref() == Some(&album.title) {
                 albums::keep_former_title(tx, known.dir, &album.title, now)?;
             } else if known.title != album.title {
@@ -334,7 +316,7 @@ fn albums_in(tx: &Tx<'_>, listing: i64) -> Result<u32> {
         .query_row([listing], |row| row.get(0))?)
 }
 
-/// An album of that title that was hidden and whose place something else has had since.
+/// A hidden album of that title whose place another entry has taken.
 fn hidden_titled(tx: &Tx<'_>, title: &str) -> Result<Option<DirId>> {
     Ok(tx
         .prepare_cached(
@@ -345,7 +327,7 @@ fn hidden_titled(tx: &Tx<'_>, title: &str) -> Result<Option<DirId>> {
         .optional()?)
 }
 
-/// What an album is called, and what it shall be called.
+/// The present and the desired title of an album.
 struct Known {
     dir: DirId,
     title: String,
@@ -366,11 +348,11 @@ fn is_first_choice(path: &[Vec<EntryName>], name: &EntryName) -> bool {
     path.last().and_then(|names| names.first()) == Some(name)
 }
 
-/// Whether the number of items that Google tells can be explained: by what was listed, and by what has been
-/// added and removed from here since, which the number may show already or not yet.
+/// Notes whether Google's count of the items can be explained by listings and by our own changes.
+/// The count may include a recent change or not.
 fn check_count(tx: &Tx<'_>, dir: DirId, now: SystemTime) -> Result<()> {
     let recent = to_millis(before(now, GRACE));
-    // What comes from a listing bears no time: see `item_listed`.
+    // Members that came from a listing have no time: see `item_listed`.
     albums::check_count(tx, dir, to_millis(now), recent)?;
     Ok(())
 }

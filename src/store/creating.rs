@@ -1,5 +1,5 @@
-//! Making items: what waits for its `batchCreate`, what was asked for, what came of it, and whether
-//! it was seen since.
+//! Creating items: files that wait for a `batchCreate`, calls and their outcomes, and the read that
+//! confirms each item.
 
 use std::time::SystemTime;
 
@@ -24,41 +24,41 @@ use crate::media::{
 pub struct Ready {
     /// The file.
     pub file: FileId,
-    /// Its version, and its place in the order of closing.
+    /// Its version, which is its place in the order of closing, too.
     pub seq: i64,
-    /// The album it is to be created in.
+    /// The album to create it in.
     pub dir: DirId,
-    /// Of its bytes: equal ones must not share a call.
+    /// The hash of its bytes. Equal bytes must not share a call.
     pub sha256: Option<ContentHash>,
     /// Failures of its own so far.
     pub attempts: u32,
-    /// It is to have a call of its own.
+    /// The file needs a call of its own.
     pub isolate: bool,
-    /// When the bytes had arrived.
+    /// When Google got the bytes.
     pub since: SystemTime,
 }
 
-/// A file that will be [`Ready`] soon if all goes well: a later one of the same album waits for it.
+/// A file that will be [`Ready`] soon. A later file of the same album waits for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Coming {
     /// The file.
     pub file: FileId,
     /// Its place in the order of closing.
     pub seq: i64,
-    /// The album it is to be created in.
+    /// The album to create it in.
     pub dir: DirId,
 }
 
-/// One `batchCreate`, as the journal has it.
+/// One `batchCreate` of the journal.
 #[derive(Clone, Debug)]
 pub struct CreateCall {
-    /// Its number; never given again.
+    /// Its number, which is never reused.
     pub call: i64,
-    /// Where.
+    /// The directory of the album.
     pub dir: DirId,
-    /// Google's id for that; `None` if the album is not there (any more).
+    /// Google's id of the album. `None` if there is no album.
     pub album: Option<AlbumId>,
-    /// What, in order.
+    /// The files, in the order of closing.
     pub items: Vec<CreateItem>,
 }
 
@@ -69,39 +69,39 @@ pub struct CreateItem {
     pub file: FileId,
     /// Its version.
     pub seq: i64,
-    /// Names it in the answer.
+    /// The upload token. It identifies the file in the answer.
     pub token: UploadToken,
     /// A name of the file in that album.
     pub name: EntryName,
-    /// Kept from the version before.
+    /// The description, taken over from the version before.
     pub description: Option<String>,
     /// Failures of its own so far.
     pub attempts: u32,
 }
 
-/// What came of one file of a [`CreateCall`].
+/// The outcome for one file of a [`CreateCall`].
 #[derive(Clone, Debug)]
 pub enum CreateOutcome {
-    /// It is an item, in the album.
+    /// Google has made the item in the album.
     Made(MediaItem),
-    /// To be asked for again with the same token.
+    /// The file needs another call with the same token.
     Retry {
-        /// In a call of its own.
+        /// That call must have no other file.
         isolate: bool,
-        /// It was the file's own failure, to be counted and told.
+        /// The file's own failure, which counts.
         error: Option<String>,
-        /// Not before.
+        /// The call must not begin before this time.
         retry_at: Option<SystemTime>,
-        /// The answer was lost: something may have been made after all.
+        /// The answer was lost: Google may have made the item.
         maybe_made: bool,
     },
-    /// Nothing was made, and the token is no good: the bytes must be uploaded again.
+    /// Google has made nothing and the token is void. The bytes must be uploaded again.
     TokenLost(String),
-    /// Refused for good.
+    /// Google has refused the file for good.
     Refused(String),
 }
 
-/// An item that Google says it made and that has to be seen once more.
+/// An item that Google says it made. A read must confirm it.
 #[derive(Clone, Debug)]
 pub struct Unconfirmed {
     /// The file.
@@ -110,11 +110,11 @@ pub struct Unconfirmed {
     pub seq: i64,
     /// The item.
     pub media: MediaId,
-    /// How often it was looked for.
+    /// How often a read has tried to confirm it.
     pub attempts: u32,
-    /// How often such an item was lost before.
+    /// How often Google lost such an item before.
     pub lost: u32,
-    /// Google's name for it differs from ours: it had the bytes before us (reference §11.2).
+    /// Google's filename differs from ours: Google had the bytes before us (reference §11.2).
     pub foreign: bool,
 }
 
@@ -126,15 +126,14 @@ pub(super) const READY: &str = "SELECT file, seq, target, sha256, attempts, isol
 pub(super) const COMING: &str = "SELECT file, seq, target FROM upload_queue \
      WHERE state = ?1 AND attempts <= ?3 AND NOT is_duplicate AND target IS NOT NULL ORDER BY seq LIMIT ?2";
 
-/// After so many failures a file still has its place in the order of closing: one is what an outage costs whatever was
-/// on its way, and those behind it wait for one more try. Two are its own.
+/// A file keeps its place in the order of closing after so many failures. An outage costs each file
+/// one failure, so the files behind it wait for one more attempt. A second failure is the file's
+/// own.
 pub const FAILURES_WITH_PLACE: u32 = 1;
 
 impl Store {
-    /// Up to `limit` files ready to be created, and up to `coming` that are about to be, in the order of closing.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Up to `limit` files that may be created now and up to `coming` that will be ready soon, in
+    /// the order of closing.
     pub fn ready(
         &self,
         now: SystemTime,
@@ -171,9 +170,6 @@ impl Store {
     }
 
     /// How many files wait for their `batchCreate`.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn uploaded_count(&self) -> Result<usize> {
         self.read(|db| {
             Ok(db
@@ -182,14 +178,11 @@ impl Store {
         })
     }
 
-    /// Notes, before Google is asked, that these files are to be created in an album. What has been
-    /// written, moved or removed in the meantime is left out.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Journals a `batchCreate` before it is sent. Files that were written, moved or removed
+    /// meanwhile are left out.
     pub fn begin_create(&self, dir: DirId, files: &[(FileId, i64)]) -> Result<CreateCall> {
         self.write_durable(|tx| {
-            // Also the time, so that what a listing shows can be told to be older or younger than the call.
+            // The number is a time, too, so that it can be compared with the time of a listing.
             let call = meta::next_number(tx, "call")?.max(tx.now_millis());
             meta::set(tx, "call", &call.to_string())?;
             for (file, seq) in files {
@@ -202,10 +195,7 @@ impl Store {
         })
     }
 
-    /// A call whose outcome is not known, to be made again.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// A call without an answer that is due to be repeated.
     pub fn unanswered_create(&self, now: SystemTime) -> Result<Option<CreateCall>> {
         self.write(|tx| {
             let found: Option<(i64, DirId)> = tx
@@ -220,10 +210,7 @@ impl Store {
         })
     }
 
-    /// The outcome of a call is unknown: it is to be made again at `retry_at`.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps that a call has no answer. It is repeated at `retry_at`.
     pub fn create_unanswered(&self, call: i64, retry_at: SystemTime) -> Result<()> {
         self.write(|tx| {
             uploads::retry_call(tx, call, to_millis(retry_at))?;
@@ -231,10 +218,7 @@ impl Store {
         })
     }
 
-    /// Keeps what Google answered to a `batchCreate`, for each upload token of it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps Google's answer to a `batchCreate`, for each upload token.
     pub fn record_create_outcomes(
         &self,
         call: i64,
@@ -243,7 +227,7 @@ impl Store {
         self.write_durable(|tx| {
             let mut settled = MergedFiles::default();
             for (token, outcome) in outcomes {
-                // A file that was written meanwhile has left its row to the version that was sent.
+                // If the file was written meanwhile, the row belongs to the version that was sent.
                 let found: Option<(FileId, DirId, i64)> = tx
                     .prepare_cached("SELECT file, dir, coalesce(first_call, call) AS first_call FROM uploads WHERE call = ?1 AND token = ?2 AND state = ?3")?
                     .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get("file")?, row.get("dir")?, row.get("first_call")?)))
@@ -256,10 +240,7 @@ impl Store {
         })
     }
 
-    /// Items that have to be seen once more.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Items that a read must confirm.
     pub fn unconfirmed(&self, now: SystemTime, limit: usize) -> Result<Vec<Unconfirmed>> {
         self.read(|db| {
             Ok(db
@@ -283,10 +264,7 @@ impl Store {
         })
     }
 
-    /// Whether the file is still waiting for this item to be seen.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Whether a read must still confirm this item of the file.
     pub fn is_unconfirmed(&self, file: FileId, media: &MediaId) -> Result<bool> {
         self.read(|db| {
             Ok(db
@@ -297,10 +275,7 @@ impl Store {
         })
     }
 
-    /// The item has been seen: the file has arrived, and takes the place of the version before it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// A read has confirmed the item. The file has arrived and replaces the version before it.
     pub fn confirmed(&self, file: FileId, item: &MediaItem) -> Result<()> {
         self.write(|tx| {
             retire_replaced(tx, file)?;
@@ -310,10 +285,7 @@ impl Store {
         })
     }
 
-    /// The item cannot be seen by us, and will not be: the file counts as arrived, but its bytes stay.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google will never show us the item. The file counts as arrived, but its bytes stay here.
     pub fn unseen(&self, file: FileId) -> Result<()> {
         self.write_durable(|tx| {
             retire_replaced(tx, file)?;
@@ -322,10 +294,7 @@ impl Store {
         })
     }
 
-    /// The item that Google said it made is not there: the bytes are to be uploaded again.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The item that Google said it made does not exist. The bytes are uploaded again.
     pub fn item_lost(&self, file: FileId, error: &str) -> Result<()> {
         self.write_durable(|tx| {
             files::clear_item(tx, file)?;
@@ -343,7 +312,7 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
         .query_row([dir], |row| row.get(0))
         .optional()?
         .flatten();
-    // A file that has lost its names in the meantime keeps whatever was its own: the call is under way.
+    // A file that has lost its names meanwhile stays in the call, which is under way.
     let items = db
         .prepare_cached(
             "SELECT file, seq, token, description, attempts, coalesce( \
@@ -384,7 +353,7 @@ fn settle_created(
             if let Some(other) = other
                 && !absorb_listed(tx, file, other, asked)?
             {
-                // Google had these bytes: both are one item.
+                // Google had these bytes: both files are one item.
                 retire_replaced(tx, file)?;
                 merge(tx, file, other)?;
                 settled.merged.push((file, other));
@@ -412,13 +381,14 @@ fn settle_created(
     Ok(())
 }
 
-/// A call has not made the item: it is not there, unless an earlier one without an answer has made it.
+/// The call has not made the item. It is absent, unless an earlier call without an answer has made
+/// it.
 fn not_made(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     if was_asked_for(tx, file)? { Ok(()) } else { set_observed(tx, dir, file, Observed::Absent) }
 }
 
-/// A listing may show what a call has made before the call has answered. What it has put into the
-/// tree then is `file` itself, and gives way. Returns `false` if `listed` is something else.
+/// Merges `listed` into `file` if both are one item. A listing may show an item before the call
+/// that made it has answered. Returns `false` if `listed` is another item.
 fn absorb_listed(tx: &Tx<'_>, file: FileId, listed: FileId, asked: i64) -> Result<bool> {
     let known_before = tx
         .prepare_cached(

@@ -20,28 +20,29 @@ pub(super) const SCHEMA: &str = include_str!("schema.sql");
 /// The database in the profile's state directory.
 const FILE_NAME: &str = "gphotosfs.db";
 
-/// How long another process may keep the database to itself.
+/// How long to wait for another process that locks the database.
 const BUSY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Connections that read: one for each thread that takes requests from the kernel.
+/// Connections for reads: one for each thread that takes requests from the kernel.
 const READERS: usize = 4;
 
-/// What each of them keeps of the database; the kernel keeps the rest.
+/// The page cache of each of them. The kernel caches the rest.
 const READER_CACHE_KIB: i64 = 1024;
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS_MAX: usize = 128;
 
-/// Tells tables from others, for `user_version`: a number that follows from them cannot be forgotten to be raised.
+/// The `user_version` of these tables. It is a hash, so that no change of the tables can forget to
+/// raise it.
 pub(super) fn layout(schema: &str) -> i64 {
     let lines = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
     let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
     let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(words.join(" ")).into();
-    // SQLite has 32 bits for it, with a sign; an empty database has 0, and the first versions had 1.
+    // SQLite has 32 bits with a sign for it. An empty database has 0, and the first versions had 1.
     i64::from(u32::from_be_bytes([a, b, c, d]) >> 2 | 1 << 30)
 }
 
-/// Looks for damage: reads all there is once, which takes a second for a million files.
+/// Checks for damage. This reads the whole database, which takes a second for a million files.
 fn check(connection: &Connection) -> Result<()> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
@@ -51,7 +52,7 @@ fn check(connection: &Connection) -> Result<()> {
     Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
 }
 
-/// Whether the tables are there; if they are, they are ours.
+/// Whether the tables exist.
 fn is_made(connection: &Connection) -> Result<bool> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match found {
@@ -61,7 +62,7 @@ fn is_made(connection: &Connection) -> Result<bool> {
     }
 }
 
-/// Connections that only read: who looks does not wait until what others write is on the disk.
+/// Connections that only read, so that reads do not wait for the disk writes of others.
 #[derive(Clone, Default)]
 struct Readers(Arc<[Mutex<Connection>]>);
 
@@ -76,15 +77,15 @@ impl Readers {
         Ok(Self((0..READERS).map(open).collect::<Result<_>>()?))
     }
 
-    /// The next that is free; `None` if there are none at all.
+    /// The next free connection. `None` if there are none at all.
     fn turn(&self) -> Option<MutexGuard<'_, Connection>> {
-        // Whoever finds all taken waits for one of them, and the others need not wait behind it.
+        // If all are taken, the thread waits for the last one. The others stay available.
         self.0.iter().find_map(Mutex::try_lock).or_else(|| self.0.last().map(Mutex::lock))
     }
 }
 
-/// A transaction that reads. Begun and ended by statements that are kept prepared, which those of rusqlite's are not:
-/// most reads are no longer than these.
+/// A transaction that reads. Unlike rusqlite's, it begins and ends by prepared statements: most
+/// reads take no longer than these.
 struct Snapshot<'a>(&'a Connection);
 
 impl<'a> Snapshot<'a> {
@@ -96,7 +97,7 @@ impl<'a> Snapshot<'a> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // There is nothing to lose; a failure shows at the next BEGIN.
+        // Nothing can be lost, and a failure shows at the next BEGIN.
         let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
     }
 }
@@ -111,17 +112,18 @@ fn open_to_read(path: &Path) -> Result<Connection> {
 /// The database of one profile. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    // Before the one that writes, which tidies up when it is the last to be closed.
+    // Closed before the connection that writes, which checkpoints the log as the last one.
     readers: Readers,
-    // Held for one transaction, never across an await. It writes; it reads, too, if there are no others.
+    // Locked for one transaction, never across an await. It writes, and reads if there are no
+    // readers.
     pub(super) connection: Arc<Mutex<Connection>>,
     pub(super) clock: Arc<TxClock>,
-    // Set if changes are to be told.
+    // Set if invalidations are tracked.
     pub(super) signal: Arc<OnceLock<Arc<invalidation_queue::Signal>>>,
 }
 
 impl Store {
-    /// Opens, and if need be makes, the database in `dir`.
+    /// Opens the database in `dir`, and creates it if necessary.
     ///
     /// # Errors
     /// If the file cannot be made, is damaged or comes from another version.
@@ -131,7 +133,7 @@ impl Store {
 
     /// As [`Store::open`], with the clock that gives each transaction its time.
     pub fn open_with_clock(dir: &Path, clock: Clock) -> Result<Self> {
-        // SQLite leaves its log behind if the process or the machine has died: time to look whether all is well.
+        // If the process or the machine has died, SQLite leaves its log behind: check for damage.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
         let path = dir.join(FILE_NAME);
         let connection = Connection::open(&path)?;
@@ -142,7 +144,8 @@ impl Store {
         Ok(Self { readers: Readers::open(&path)?, ..store })
     }
 
-    /// Opens the database in `dir` for reading only, beside whoever writes it; `None` if there is none yet.
+    /// Opens the database in `dir` for reading, beside a process that may write it. `None` if there
+    /// is none yet.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -197,7 +200,7 @@ impl Store {
         tokio::task::spawn_blocking(move || call(&store)).await.map_err(|_| Error::ShuttingDown)?
     }
 
-    /// Sees all that was committed before, and of what is committed meanwhile nothing.
+    /// Runs a read, which sees one committed state of the database.
     pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match self.readers.turn() {
             Some(reader) => query(Snapshot::of(&reader)?.0),
@@ -205,12 +208,14 @@ impl Store {
         }
     }
 
-    /// One transaction; survives the process at once, a power cut after the next durable one.
+    /// Runs one transaction. It survives the death of the process at once, and a power cut after
+    /// the next durable one.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.write_asked(&[], change)
     }
 
-    /// As [`Store::write`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    /// As [`Store::write`], for a request of the kernel, which needs no invalidation of these
+    /// `names`.
     pub(super) fn write_asked<T>(
         &self,
         names: &[(DirId, &EntryName)],
@@ -222,12 +227,13 @@ impl Store {
         self.tell(outcome)
     }
 
-    /// One transaction that is on disk, with all before it, when this returns.
+    /// Runs one transaction. When this returns, it is on disk with all transactions before it.
     pub(super) fn write_durable<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.write_durable_asked(&[], change)
     }
 
-    /// As [`Store::write_durable`], asked for by the kernel, which knows by itself what becomes of these `names`.
+    /// As [`Store::write_durable`], for a request of the kernel, which needs no invalidation of
+    /// these `names`.
     pub(super) fn write_durable_asked<T>(
         &self,
         names: &[(DirId, &EntryName)],
@@ -242,7 +248,7 @@ impl Store {
         self.tell(outcome)
     }
 
-    /// Returns what the transaction did, and who has something to tell about it.
+    /// Returns the result of the transaction, and the shards that got invalidations.
     fn transact<T>(
         &self,
         connection: &mut Connection,
@@ -269,19 +275,14 @@ impl Store {
         Ok(value)
     }
 
-    /// Brings all changes made so far to the disk: some, as taking a name away, are not there when they return.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Writes all changes made so far to the disk. Some methods, such as `unlink`, return before
+    /// their change is there.
     pub fn make_durable(&self) -> Result<()> {
         // A transaction that changes nothing would not be synced.
         self.write_durable(|tx| meta::set(tx, "durable", ""))
     }
 
-    /// A single kept value.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// A value of the table of single values.
     pub fn meta(&self, key: &str) -> Result<Option<String>> {
         self.read(|db| {
             Ok(db
@@ -291,10 +292,7 @@ impl Store {
         })
     }
 
-    /// Keeps a single value.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Sets a value of the table of single values.
     pub fn set_meta(&self, key: &str, value: &str) -> Result<()> {
         self.write(|tx| meta::set(tx, key, value))
     }

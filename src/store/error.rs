@@ -1,21 +1,21 @@
-//! Why the store could not answer.
+//! Errors of the store.
 
 /// A failure of the database itself: disk full, damaged, or not ours.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// SQLite said no.
+    /// SQLite has failed.
     #[error("the database failed")]
     Sqlite(#[source] rusqlite::Error),
-    /// The file is not what SQLite has written.
+    /// The file is damaged.
     #[error(
         "the database is damaged: unmount, move gphotosfs.db and its companions out of the profile's state directory, \
          and mount again; albums are then listed anew, and what had not arrived lies in spool/orphans there"
     )]
     Damaged(#[source] rusqlite::Error),
-    /// Its tables are not those of this version of the program.
+    /// The tables are those of another version of the program.
     #[error("the database was made by another version of gphotosfs, with other tables")]
     OtherVersion,
-    /// A row holds what this program never writes.
+    /// A row has a value that this program never writes.
     #[error("the database holds an impossible value: {0}")]
     Corrupt(&'static str),
     /// A background task of ours ended early.
@@ -29,7 +29,7 @@ impl Error {
         self.is(rusqlite::ErrorCode::DiskFull)
     }
 
-    /// Whether the database or its directory cannot be written, which even reading takes.
+    /// Whether the database or its directory cannot be written. SQLite writes there even for reads.
     pub fn is_read_only(&self) -> bool {
         self.is(rusqlite::ErrorCode::ReadOnly)
     }

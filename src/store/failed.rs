@@ -23,7 +23,7 @@ const WITH_FAILURES: &str = "WITH RECURSIVE above (id) AS (SELECT dir FROM faile
 /// A name that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedName {
-    /// The directory it had.
+    /// The directory where it was.
     pub dir: DirId,
     /// That directory's path from the root.
     pub dir_path: String,
@@ -41,9 +41,6 @@ pub struct FailedName {
 
 impl Store {
     /// All names that were refused, oldest first.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
         self.read(|db| {
             let rows = db
@@ -69,18 +66,12 @@ impl Store {
         })
     }
 
-    /// What `name` stands for in the mirror of `dir` below `failed`.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The entry `name` in the mirror of `dir` below `failed`.
     pub fn failed_child(&self, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
         self.read(|db| failed_child(db, dir, name))
     }
 
     /// Up to `limit` entries of the mirror of `dir` behind `cookie`.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn failed_entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
             let dirs = format!(
@@ -93,10 +84,10 @@ impl Store {
         })
     }
 
-    /// The user has no more use for a failed file.
+    /// Removes a failed name.
     ///
     /// # Errors
-    /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
+    /// [`TreeError::Missing`], [`TreeError::IsDir`].
     pub fn unlink_failed(
         &self,
         dir: DirId,
@@ -112,12 +103,12 @@ impl Store {
         })
     }
 
-    /// Gives a failed file a name in an album again and puts it back in the queue, as what `facts` say.
+    /// Gives a failed file a name in an album again and queues it with these `facts`.
     ///
-    /// Returns what became of the file that had the name, if there was one.
+    /// Returns the file that had the name, if there was one.
     ///
     /// # Errors
-    /// [`TreeError`]; or the database fails.
+    /// [`TreeError`].
     pub fn retry_failed(
         &self,
         from: (DirId, &EntryName),
@@ -146,7 +137,7 @@ impl Store {
             if taken != Some(Child::File(file)) {
                 add_entry(tx, to.0, to.1, file)?;
             }
-            // An item that was merely refused by an album has nothing to upload.
+            // If only an album has refused the item, there is nothing to upload.
             if upload_state(tx, file)? == Some(UploadState::Failed) {
                 back_in_queue(tx, file, facts)?;
             }
@@ -154,11 +145,8 @@ impl Store {
         })
     }
 
-    /// Takes a refusal back, because what was refused was not all that its writer had to say: the file is
-    /// open again, under its names as far as they are free. Returns `false` if it stays refused.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Takes a refusal back, because the file's writer had more to write. The file is open again,
+    /// under those of its names that are free. Returns `false` if it stays refused.
     pub fn reopen_failed(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             let names: Vec<(DirId, EntryName)> = tx

@@ -1,4 +1,4 @@
-//! What is known of each file.
+//! The facts about each file.
 
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ use super::time::from_millis;
 use super::versions::retire_replaced;
 use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
 
-/// What a local file has that is taken for an item.
+/// A local file that counts as the original of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adoption {
     /// Of its bytes.
@@ -37,7 +37,7 @@ pub enum ListingScope {
 }
 
 impl ListingScope {
-    /// The table of its names, and the column that says in which directory they are.
+    /// The table of its names, and the column of the directory.
     fn entries(self) -> (&'static str, &'static str) {
         match self {
             Self::Dir(_) => ("entries", "dir"),
@@ -55,25 +55,25 @@ impl ToSql for ListingScope {
     }
 }
 
-/// What is known of a file.
+/// The facts about a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileInfo {
     /// Itself.
     pub id: FileId,
-    /// Bytes of what was written here, or is taken for it, and otherwise of what Google gives out; `None` if never
-    /// learnt.
+    /// Size of the bytes written or adopted here, otherwise of Google's rendition. `None` if not
+    /// known yet.
     pub size: Option<u64>,
-    /// Bytes of what Google gives out of the item; `None` if never learnt.
+    /// Size of the rendition that Google serves. `None` if not known yet.
     pub rendition: Option<u64>,
-    /// Last change of the bytes, or what somebody has set instead; nanoseconds since 1970.
+    /// Last change of the bytes, or the time set by a user; nanoseconds since 1970.
     pub mtime_ns: i64,
     /// Last change of bytes, times or names; nanoseconds since 1970.
     pub ctime_ns: i64,
-    /// What somebody has set, else `mtime_ns`; nanoseconds since 1970. Reading does not change it.
+    /// The time set by a user, else `mtime_ns`; nanoseconds since 1970. Reads do not change it.
     pub atime_ns: i64,
-    /// Of the bytes that were written here.
+    /// Hash of the bytes that were written here.
     pub sha256: Option<ContentHash>,
-    /// Of a local file that is taken for this item, where the bytes were not written here. Likely, not proven.
+    /// Hash of the adopted local file, if the bytes were not written here. Likely, not proven.
     pub adopted: Option<ContentHash>,
     /// Google's id.
     pub media: Option<MediaId>,
@@ -81,7 +81,7 @@ pub struct FileInfo {
     pub confirmed: bool,
     /// Google's name for it.
     pub filename: Option<String>,
-    /// The MIME type, sniffed here or told by Google.
+    /// The MIME type, sniffed here or reported by Google.
     pub mime: Option<String>,
     /// The user's text.
     pub description: Option<String>,
@@ -99,7 +99,7 @@ pub struct FileInfo {
     pub model: Option<String>,
     /// Set for videos.
     pub video: Option<VideoStatus>,
-    /// Where it is on its way to Google; `None` when it has arrived or came from there.
+    /// The state of its upload. `None` if it has arrived or came from Google.
     pub upload: Option<UploadState>,
     /// Why it was refused, else the last failure of its upload.
     pub error: Option<String>,
@@ -109,7 +109,7 @@ pub struct FileInfo {
     pub failed_at: Option<SystemTime>,
 }
 
-/// What stat(2) tells of a file.
+/// The attributes that stat(2) reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Itself.
@@ -131,7 +131,7 @@ pub struct Stat {
 }
 
 impl FileInfo {
-    /// The part of it that stat(2) tells.
+    /// The attributes that stat(2) reports.
     pub fn stat(&self) -> Stat {
         Stat {
             id: self.id,
@@ -145,7 +145,7 @@ impl FileInfo {
         }
     }
 
-    /// The hash of its bytes: of those written here, or of the local file that is taken for it.
+    /// The hash of the bytes written here, or of the adopted local file.
     pub fn known(&self) -> Option<ContentHash> {
         self.sha256.or(self.adopted)
     }
@@ -160,7 +160,7 @@ const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition) AS size, f.rendi
      (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
      (SELECT at FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1) AS failed_at";
 
-/// What comes after an entry, and what comes before it.
+/// The items after an entry, and the items before it.
 const NEAR_IN_ALBUM: [&str; 2] = [
     "SELECT f.media FROM entries e JOIN files f ON f.id = e.file \
      WHERE e.dir = ?1 AND e.id > ?2 AND f.media IS NOT NULL ORDER BY e.id LIMIT ?3",
@@ -204,10 +204,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
 }
 
 impl Store {
-    /// What is known of a file, or of the one that has taken over its names.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The facts about a file, or about the file it was merged into.
     pub fn file(&self, id: FileId) -> Result<Option<FileInfo>> {
         self.read(|db| {
             let id = resolve_merged(db, id)?;
@@ -220,10 +217,7 @@ impl Store {
         })
     }
 
-    /// What stat(2) tells of files that have names now, in their order; `None` for one that is not there.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The attributes of several files, in their order. `None` for a file that does not exist.
     pub fn stats(&self, files: &[FileId]) -> Result<Vec<Option<Stat>>> {
         self.read(|db| {
             let mut query = db.prepare_cached(
@@ -254,9 +248,6 @@ impl Store {
     }
 
     /// Up to `limit` items whose size is not known and that come after `file` in a directory.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn unsized_after(
         &self,
         scope: ListingScope,
@@ -278,9 +269,6 @@ impl Store {
     }
 
     /// How many items of unknown size, up to `limit`, stand between two files of a directory.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn unsized_between(
         &self,
         scope: ListingScope,
@@ -302,18 +290,15 @@ impl Store {
         })
     }
 
-    /// Google's ids of the items next to `file` where it has a name, in an album or else in the view that shows the most:
-    /// up to `limit` that come after it, and then as many before it, the nearest first.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google's ids of the items next to `file`, in one of its albums or else in the largest view.
+    /// Up to `limit` items follow it, and as many precede it, the nearest first.
     pub fn items_near(&self, file: FileId, limit: u32) -> Result<Vec<MediaId>> {
         self.read(|db| {
             let place = |sql: &str| -> Result<Option<(i64, i64)>> {
                 let found = |row: &Row<'_>| Ok((row.get("scope")?, row.get("id")?));
                 Ok(db.prepare_cached(sql)?.query_row([file], found).optional()?)
             };
-            // One of them: to sort what comes after in several would take all of it.
+            // One directory only: sorting the items of several would read all of them.
             let album = "SELECT dir AS scope, id FROM entries WHERE file = ?1 LIMIT 1";
             let view =
                 "SELECT view AS scope, id FROM view_entries WHERE file = ?1 ORDER BY view LIMIT 1";
@@ -336,10 +321,7 @@ impl Store {
 
     /// Deletes a file that nothing refers to and Google never had.
     ///
-    /// Returns whether it did: then its spool file is to be deleted, too.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Returns whether it did. The caller must then delete the spool file, too.
     pub fn forget_file(&self, file: FileId) -> Result<bool> {
         if !self.read(|db| is_orphan(db, file))? {
             return Ok(false);
@@ -356,11 +338,8 @@ impl Store {
         })
     }
 
-    /// Sets the times that are given, as `touch`, `cp -p` and `rsync -t` do. That is a change of the file, too: with
-    /// none, as by `chmod`, it is noted all the same.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Sets the given times, as `touch`, `cp -p` and `rsync -t` do. This changes ctime, too, even
+    /// if no time is given, as by `chmod`.
     pub fn set_times(
         &self,
         file: FileId,
@@ -374,11 +353,8 @@ impl Store {
         })
     }
 
-    /// Keeps how long what Google gives out of an item is: it tells that with a download. It goes by the item, because
-    /// a file may have got another content meanwhile.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps the size of an item's rendition, which a download reports. The key is the item,
+    /// because the file may have other content by now.
     pub fn set_rendition_size(&self, media: &MediaId, size: u64) -> Result<()> {
         self.write(|tx| {
             files::set_rendition_size(tx, media, size)?;
@@ -386,11 +362,9 @@ impl Store {
         })
     }
 
-    /// Takes a local file for an item whose bytes nobody here knows: from now on equal bytes are not sent again.
-    /// Says whether it did; `false` if the bytes are known, or Google does not have them for certain.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Adopts a local file as the original of an item, so that equal bytes are not uploaded again.
+    /// Returns `false` if the bytes are known already, or if Google does not certainly have the
+    /// item.
     pub fn adopt(&self, file: FileId, local: &Adoption) -> Result<bool> {
         self.write(|tx| {
             let done = files::adopt(tx, file, local.sha256, local.size, local.mtime_ns)?;
@@ -399,10 +373,7 @@ impl Store {
         })
     }
 
-    /// Takes an adoption back, and the size that came with it. Says whether there was one.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Takes an adoption back, with its size. Returns whether there was one.
     pub fn disown(&self, file: FileId) -> Result<bool> {
         self.write(|tx| {
             let done = files::disown(tx, file)?;
@@ -412,9 +383,6 @@ impl Store {
     }
 
     /// Keeps the size of a file whose bytes lie in the spool.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn set_size(&self, file: FileId, size: u64) -> Result<()> {
         self.write(|tx| {
             files::set_size(tx, file, size)?;
@@ -423,9 +391,6 @@ impl Store {
     }
 
     /// Keeps a description that Google has accepted.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn set_description(&self, file: FileId, description: &str) -> Result<()> {
         self.write(|tx| {
             files::set_description(tx, file, description)?;

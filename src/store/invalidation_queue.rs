@@ -13,30 +13,30 @@ use super::tx::Tx;
 use super::values::word;
 use crate::media::{DirId, EntryName, FileId, View};
 
-/// Something visible that is not what it was: the kernel's caches must be told.
+/// A change that makes a cache of the kernel stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalidation {
-    /// Names in a directory came or went, so its listing and its times are others.
+    /// A directory's listing and times: names came or went.
     Dir(DirId),
     /// A file's attributes.
     Attributes(FileId),
-    /// A name went, or means another file now.
+    /// A name that is gone, or names another file now.
     Entry(DirId, EntryName),
     /// A file's bytes, and with them its attributes.
     Bytes(FileId),
-    /// A name in a view went, or means another file now.
+    /// A name in a view that is gone, or names another file now.
     ViewEntry(View, EntryName),
 }
 
-/// What can be told at once, and four for what may have to wait until the kernel's locks are free: a directory that
-/// somebody waits in holds up few others.
+/// One shard for invalidations that never wait, and four for those that may wait for a lock of the
+/// kernel. So a locked directory delays few others.
 pub(super) const SHARDS: usize = 5;
 
-/// How many changes are taken at a time.
+/// How many invalidations are taken at a time.
 pub(super) const BATCH: u32 = 256;
 
-/// An answer that is on its way may bring the kernel attributes from before a change, about a file that it did not know
-/// when it was told of it. So it is told once more after this time, which no answer takes to arrive.
+/// Attributes are invalidated again after this time. An answer on its way may bring the kernel old
+/// attributes of a file that it did not know at the first invalidation. No answer takes that long.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
 
 /// What a row of the queue invalidates; the triggers in `invalidations.sql` write the same words.
@@ -84,7 +84,7 @@ impl FromSql for Kind {
     }
 }
 
-/// Wakes those who tell.
+/// Wakes the threads that send invalidations.
 #[derive(Default)]
 pub(super) struct Signal {
     pub(super) shards: [Shard; SHARDS],
@@ -92,10 +92,10 @@ pub(super) struct Signal {
 
 #[derive(Default)]
 pub(super) struct Shard {
-    // Held to look or to set.
+    // Set if the queue of this shard has changed.
     pub(super) dirty: Mutex<bool>,
     pub(super) wake: Condvar,
-    // Counts how often there was nothing left to tell.
+    // Counts how often the queue of this shard was empty.
     pub(super) drained: watch::Sender<u64>,
 }
 
@@ -108,7 +108,7 @@ impl Signal {
     }
 }
 
-/// What a transaction has added to the changes so far.
+/// The end of the queue when a transaction began.
 pub(super) struct Mark(i64);
 
 pub(super) fn mark(tx: &Tx<'_>) -> Result<Mark> {
@@ -118,7 +118,8 @@ pub(super) fn mark(tx: &Tx<'_>) -> Result<Mark> {
     ))
 }
 
-/// The shards that have something to tell since `mark`. The names that are `known` need not be told.
+/// The shards that got invalidations since `mark`. Those of the `known` names are dropped: the
+/// kernel asked for the change.
 pub(super) fn since(tx: &Tx<'_>, mark: &Mark, known: &[(DirId, &EntryName)]) -> Result<Vec<usize>> {
     for (dir, name) in known {
         tx.prepare_cached(
@@ -132,7 +133,7 @@ pub(super) fn since(tx: &Tx<'_>, mark: &Mark, known: &[(DirId, &EntryName)]) -> 
         .collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes some changes that are due at `now`; if there are none, says when the next one is.
+/// Takes some invalidations that are due at `now`, and returns when the next one is due.
 pub(super) fn take(
     connection: &mut Connection,
     shard: usize,

@@ -1,8 +1,8 @@
-//! What the kernel may have cached and what is no longer so, kept until it has been told.
+//! Invalidations of the kernel's caches, kept until the kernel has got them.
 //!
-//! Triggers (`invalidations.sql`) collect this in the transaction that changes a table, so no method here can forget to tell.
-//! A table of the connection's own is the queue: the same change is in it once, however often it comes, none is lost
-//! however many there are, and nothing of it is kept in memory.
+//! Triggers (`invalidations.sql`) queue them in the transaction that changes a table, so no method
+//! can forget one. The queue is a temporary table of the connection. It holds an invalidation once,
+//! loses none, and takes no memory of the program.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use super::invalidation_queue::{Invalidation, Kind, SHARDS, Signal};
 use super::tx::{Tx, TxClock};
 use crate::media::FileId;
 
-/// The one for what can be told at once: attributes and times.
+/// The shard of invalidations that never wait: attributes and times.
 const AT_ONCE: [usize; 1] = [0];
 
-/// After a failure of the database nothing is tried before this time.
+/// The pause after a failure of the database.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The changes of one shard, to be told by a thread of its own.
+/// The invalidations of one shard. A thread of its own sends them to the kernel.
 pub struct InvalidationShard {
     shard: usize,
     connection: Weak<Mutex<Connection>>,
@@ -33,7 +33,7 @@ pub struct InvalidationShard {
 }
 
 impl InvalidationShard {
-    /// The next changes, waiting until there are some. `None` when the store is closed.
+    /// Waits for the next invalidations. `None` when the store is closed.
     ///
     /// # Errors
     /// If the database fails, a little later; what was to be told is still there, then.
@@ -45,7 +45,7 @@ impl InvalidationShard {
             let taken = {
                 let mut connection = connection.lock();
                 let taken = invalidation_queue::take(&mut connection, self.shard, self.clock.now());
-                // Under the connection's lock, as `Store::told` demands.
+                // Under the connection's lock, as `Store::wait_drained` demands.
                 if taken.as_ref().is_ok_and(|(changes, _)| changes.is_empty()) {
                     shard.drained.send_modify(|drained| *drained += 1);
                 }
@@ -74,10 +74,7 @@ impl InvalidationShard {
 }
 
 impl Store {
-    /// From now on changes are kept to be told, by whoever takes them from here: one thread for each part.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Begins to queue invalidations. The caller runs one thread for each shard.
     pub fn track_invalidations(&self) -> Result<Vec<InvalidationShard>> {
         self.connection.lock().execute_batch(include_str!("invalidations.sql"))?;
         let signal = self.signal.get_or_init(Arc::default);
@@ -90,8 +87,8 @@ impl Store {
         Ok((0..SHARDS).map(changes).collect())
     }
 
-    /// Waits until all that has changed by now has been told, if somebody is told at all; returns whether that was so
-    /// in time. A directory that somebody waits in may take minutes.
+    /// Waits until the kernel has got all invalidations queued so far. Returns whether that was so
+    /// in time. A directory whose lock the kernel holds may take minutes.
     ///
     /// # Errors
     /// If the program is ending.
@@ -99,8 +96,8 @@ impl Store {
         self.wait_drained(std::array::from_fn::<_, SHARDS, _>(|shard| shard), within).await
     }
 
-    /// Has a file's attributes told, because they are others than its row says, or others than it has said until now,
-    /// and waits until that is done; returns whether it was in time.
+    /// Invalidates a file's attributes, because they differ from those of its row, and waits until
+    /// the kernel has got that. Returns whether that was so in time.
     ///
     /// # Errors
     /// If the database fails, or the program is ending.
@@ -128,7 +125,8 @@ impl Store {
         let subscribed = signal.clone();
         let drained: Vec<_> = self
             .run(move |store| {
-                // A rest that is counted after this lock was ours began after what was committed before.
+                // A shard that drains after this lock was ours has sent all that was committed
+                // before.
                 let _lock = store.connection.lock();
                 let shards = shards.iter().filter_map(|&shard| subscribed.shards.get(shard));
                 Ok(shards.map(|shard| shard.drained.subscribe()).collect())
@@ -137,14 +135,14 @@ impl Store {
         signal.wake(&shards);
         let all = async {
             for mut rest in drained {
-                // It cannot be closed while we have `signal`.
+                // The channel cannot close while we hold `signal`.
                 let _ = rest.changed().await;
             }
         };
         Ok(tokio::time::timeout(within, all).await.is_ok())
     }
 
-    /// What is to be told now, for tests.
+    /// The invalidations that are due now, for tests.
     #[cfg(test)]
     pub(crate) fn pending_invalidations(&self) -> Vec<Invalidation> {
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! Items, as Google lists them, put beside what is known and wanted here.
+//! Items that Google lists, reconciled with those known and desired here.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,26 +20,23 @@ use crate::media::{DirId, EntryName, FileId, MediaItem};
 /// An item from a listing, with the names it may get, best first.
 #[derive(Clone, Debug)]
 pub struct ListedItem {
-    /// As Google describes it.
+    /// Google's description.
     pub item: MediaItem,
     /// Safe names; the last one cannot clash.
     pub names: Vec<EntryName>,
 }
 
-/// What one page of a listing has led to.
+/// The result of one page of a listing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageKept {
-    /// It has shown something new.
+    /// The listing has shown something new.
     pub news: bool,
-    /// It had something that no page of the same listing had before.
+    /// The page had an item that no page of the same listing had before.
     pub is_fresh: bool,
 }
 
 impl Store {
-    /// Puts one page of an album's listing beside what is known.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Reconciles one page of an album's listing.
     pub fn items_listed(&self, dir: DirId, page: &[ListedItem], listing: i64) -> Result<PageKept> {
         self.write(|tx| {
             let mut kept = PageKept::default();
@@ -53,11 +50,8 @@ impl Store {
         })
     }
 
-    /// Ends a complete pass through an album's items: what it did not have has been taken out of the album, as soon
-    /// as that is certain. Says whether it was not: another pass is to confirm what this one did not show.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Ends a complete pass through an album's items. Items that it did not show leave the album,
+    /// if that is certain. Returns whether another pass must confirm some.
     pub fn items_complete(&self, dir: DirId, pass: &Pass) -> Result<bool> {
         let listing = pass.listing;
         let trusted_since = to_millis(before(pass.began, GRACE));
@@ -66,8 +60,8 @@ impl Store {
                 .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen >= ?2")?
                 .query_row(params![dir, listing], |row| row.get(0))?;
             let sure = pass.one_page || is_confirmed(tx, dir, shown, pass.began)?;
-            // Only what a listing has shown before can be missed now; what we added ourselves may not
-            // show yet, and what Google had before us may never show (reference §11.2c).
+            // Only an item that a listing has shown can be missing. Items added here may not show
+            // yet, and items that Google had before us may never show (reference §11.2c).
             let missing: Vec<(FileId, bool)> = tx
                 .prepare_cached(
                     "SELECT m.file, m.missed FROM members m JOIN files f ON f.id = m.file \
@@ -88,14 +82,14 @@ impl Store {
                 members::delete(tx, dir, file)?;
             }
             members::delete_gone(tx, dir, trusted_since)?;
-            // What slips when something goes is made up for, in the number, by what had been shown and went. Only
-            // a number from before tells that the first listing is not whole.
+            // If one item goes and another slips, the count agrees nevertheless. Only a count from
+            // before shows that a first listing is incomplete.
             let is_first: bool = tx
                 .prepare_cached("SELECT listed_at IS NULL AND described_at > 0 AND count_hint > 0 FROM albums WHERE dir = ?1")?
                 .query_row([dir], |row| row.get(0))?;
             needs_confirmation |= is_first && !sure;
             if needs_confirmation && !pass.last {
-                // Complete, but due again.
+                // The listing is complete, but due again.
                 albums::set_due(tx, dir)?;
             } else {
                 listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
@@ -104,11 +98,8 @@ impl Store {
         })
     }
 
-    /// The albums in which the file has a name and Google has not shown it: in no listing, or not in the last complete
-    /// one, which another is to confirm. With the time since when it is wanted or said to be there.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The albums in which the file has a name but which no listing has shown it in, or the last
+    /// complete listing has not. With the time since when it is desired or observed there.
     pub fn unlisted(&self, file: FileId) -> Result<Vec<(DirId, SystemTime)>> {
         self.read(|db| {
             Ok(db
@@ -121,17 +112,14 @@ impl Store {
         })
     }
 
-    /// Keeps what Google says about items, wherever they came up.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps Google's facts about items.
     pub fn items_seen(&self, items: &[MediaItem]) -> Result<Vec<FileId>> {
         self.write(|tx| items.iter().map(|item| files::upsert_item(tx, item)).collect())
     }
 }
 
-/// Whether Google's number of items, told before the listing, is what it has shown, and could not have come about by
-/// changes from here that the one knows and the other does not.
+/// Whether Google's count from before the listing agrees with it, and no change made here can
+/// account for that.
 fn is_confirmed(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
     Ok(tx
         .prepare_cached(
@@ -144,8 +132,9 @@ fn is_confirmed(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Resul
         .unwrap_or(false))
 }
 
-/// The album's items are known as of `pass`. A count that led to it for nothing, or that another pass did not bear out,
-/// is taken as it is from now on, and so is one that is never told; any other is expected to agree, in its own time.
+/// Keeps that the album's items are known as of `pass`. If the count caused this listing in vain,
+/// or another pass did not bear it out, its offset is accepted from now on. Any other count must
+/// agree later.
 fn listing_holds(
     tx: &Tx<'_>,
     dir: DirId,
@@ -184,17 +173,17 @@ fn item_listed(
     let wanted = match known {
         None => false,
         Some((true, ..)) => true,
-        // We have just taken it out and the listing lags, or we are about to.
+        // The item was just removed and the listing lags, or its removal is pending.
         Some((false, observed, since, _))
             if observed != Observed::Absent || since > to_millis(before(tx.now, GRACE)) =>
         {
             members::set_seen(tx, dir, file, listing)?;
             return kept(false);
         }
-        // Somebody has put it back.
+        // Somebody has added it again.
         Some((false, ..)) => false,
     };
-    // No time: it is not a change of ours that Google's lists and counts might lag behind.
+    // No time: it is no change of ours that Google's lists and counts may lag behind.
     members::set_listed(tx, dir, file, listing)?;
     if wanted {
         return kept(false);
@@ -213,14 +202,14 @@ fn item_listed(
     kept(free)
 }
 
-/// The name of an item when all others are taken, which takes files named after its id.
+/// The name of an item if all others are taken.
 pub(super) fn last_resort(file: FileId) -> Result<EntryName> {
     EntryName::new(format!("item {}", file.0)).map_err(|_| Error::Corrupt("file number"))
 }
 
 impl AlbumState {
-    /// Whether the last complete listing still holds: it is younger than `age`, and Google has told no number of
-    /// items since that cannot be explained. A number that misled us before is followed more and more rarely.
+    /// Whether the last complete listing still holds: it is younger than `age`, and Google's count
+    /// can be explained. After useless relists, a count mismatch is followed more and more rarely.
     pub fn is_fresh(&self, age: Duration, refresh: Duration, now: SystemTime) -> bool {
         let patience = if self.count_mismatch && self.useless_relists == 0 {
             Duration::ZERO

@@ -1,7 +1,7 @@
 //! The journal of uploads: where each file is on its way to Google.
 //!
-//! A sealing gets a number (`seq`) that is never given again. It orders the files and names the
-//! version: whatever comes back for an earlier version finds another number and changes nothing.
+//! Each sealing gets a number (`seq`) that is never reused. It orders the files and names the
+//! version. An answer about an earlier version finds another number and changes nothing.
 
 use std::time::SystemTime;
 
@@ -17,18 +17,19 @@ use super::tx::Tx;
 use super::versions::revert_if_same;
 use crate::media::{ContentHash, EntryName, FileId, UploadToken};
 
-/// What became of the wish to write to a file.
+/// Whether a file may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reopened {
-    /// It may be written now; whatever was under way for it is void.
+    /// The file may be written now. Its upload is void.
     Open,
-    /// An item was asked for, or is there: this version must be split off first, see [`Store::fork_version`].
+    /// Google has the item, or was asked to make it. [`Store::fork_version`] must fork this version
+    /// first.
     InFlight,
-    /// It is not on its way: an item of Google's, or refused for good.
+    /// The file is not being uploaded: it is an item, or Google has refused it for good.
     NotStaged,
 }
 
-/// What sealing finds out about a file.
+/// Facts that sealing finds out about a file.
 #[derive(Clone, Debug)]
 pub struct SealedFacts {
     /// In bytes.
@@ -37,18 +38,19 @@ pub struct SealedFacts {
     pub mtime_ns: i64,
     /// When bytes or times were last changed; nanoseconds since 1970.
     pub ctime_ns: i64,
-    /// The type that content and name tell; `None` keeps the file here as scratch.
+    /// The type by content and name. `None` keeps the file here as a temporary file.
     pub mime: Option<&'static str>,
 }
 
-/// What is to be done with a sealed file once its content is known.
+/// The next step for a sealed file once its content is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hashed {
     /// Its bytes are to be uploaded.
     Upload,
-    /// The same bytes are on their way already, or have arrived: there is nothing to upload for now.
+    /// Another file with the same bytes is being uploaded or has arrived. Nothing is to be uploaded
+    /// for now.
     Duplicate,
-    /// It is what it was before it was opened for writing: the old version is back in its place.
+    /// The content did not change. The old version is back in its place.
     Unchanged,
     /// It has been written since.
     Outdated,
@@ -67,7 +69,7 @@ pub struct Startable {
     pub mime: String,
     /// Of this version, if it was read before.
     pub sha1: Option<[u8; 20]>,
-    /// A resumable session, as it was kept.
+    /// A resumable session, if the store has one.
     pub session: Option<String>,
     /// Failures of its own so far.
     pub attempts: u32,
@@ -78,18 +80,12 @@ pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session,
      WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND NOT is_duplicate AND is_wanted ORDER BY seq";
 
 impl Store {
-    /// Where a file is on its way; `None` if it has arrived or came from Google.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The state of a file's upload. `None` if it has arrived or came from Google.
     pub fn upload_state(&self, file: FileId) -> Result<Option<UploadState>> {
         self.read(|db| upload_state(db, file))
     }
 
     /// Whether this version of a file is the current one.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn is_current_version(&self, file: FileId, seq: i64) -> Result<bool> {
         self.read(|db| {
             Ok(db
@@ -98,10 +94,7 @@ impl Store {
         })
     }
 
-    /// Notes why a file that stays here is not complete.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps the reason why a file that stays here is not complete.
     pub fn set_write_error(&self, file: FileId, error: &str) -> Result<()> {
         self.write(|tx| {
             uploads::set_error(tx, file, error)?;
@@ -110,9 +103,6 @@ impl Store {
     }
 
     /// All names of a file in albums.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn names_in_albums(&self, file: FileId) -> Result<Vec<EntryName>> {
         self.read(|db| {
             Ok(db
@@ -125,10 +115,7 @@ impl Store {
         })
     }
 
-    /// Voids what was sealed, because the file is about to be written.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Voids the sealed version, because the file is about to be written.
     pub fn reopen(&self, file: FileId) -> Result<Reopened> {
         self.write(|tx| {
             Ok(match upload_state(tx, file)? {
@@ -148,10 +135,8 @@ impl Store {
         })
     }
 
-    /// The bytes are on disk: so is, when this returns, the intent to upload them.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Seals a file whose bytes are on disk. When this returns, the intent to upload them is on
+    /// disk, too.
     pub fn seal(&self, file: FileId, facts: &SealedFacts) -> Result<()> {
         self.write_durable(|tx| {
             let state =
@@ -166,10 +151,7 @@ impl Store {
         })
     }
 
-    /// Keeps the hashes of a version and tells what follows from them.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps the hashes of a version and returns the next step.
     pub fn hashed(
         &self,
         file: FileId,
@@ -192,11 +174,8 @@ impl Store {
         })
     }
 
-    /// Sealed files in the order of closing that are neither waiting for a time, nor for the same bytes
-    /// of another file, and that `choose` takes, given their size in bytes.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Sealed files that may be uploaded now, in the order of closing. `choose` selects among them
+    /// by file and size in bytes.
     pub fn startable(
         &self,
         now: SystemTime,
@@ -229,9 +208,6 @@ impl Store {
     }
 
     /// Keeps (or forgets) the resumable session of a version.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn set_session(&self, file: FileId, seq: i64, session: Option<&str>) -> Result<()> {
         self.write(|tx| {
             uploads::set_session(tx, file, seq, session)?;
@@ -240,9 +216,6 @@ impl Store {
     }
 
     /// Google has the bytes of this version. Returns `false` if it is no longer the current one.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn uploaded(
         &self,
         file: FileId,
@@ -259,7 +232,7 @@ impl Store {
         })
     }
 
-    /// Whatever waits for another attempt need not wait any longer.
+    /// Ends all waits for another attempt.
     pub fn retry_now(&self) -> Result<()> {
         self.write(|tx| {
             uploads::retry_all_now(tx)?;
@@ -267,10 +240,8 @@ impl Store {
         })
     }
 
-    /// Counts a failure of this version's own and keeps the reason; it is tried again at `retry_at`.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Counts a failure of this version and keeps the reason. The next attempt begins at
+    /// `retry_at`.
     pub fn attempt_failed(
         &self,
         file: FileId,
@@ -284,18 +255,13 @@ impl Store {
         })
     }
 
-    /// Sends tokens given before `before` back to be uploaded again. Returns how many there were.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Voids tokens older than `before`, so that their bytes are uploaded again. Returns how many
+    /// there were.
     pub fn expire_tokens(&self, before: SystemTime) -> Result<usize> {
         self.write(|tx| uploads::expire_tokens(tx, to_millis(before)))
     }
 
-    /// When the next waiting file may be tried again, or token runs out.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// When the next waiting file may be tried again.
     pub fn next_retry(&self, now: SystemTime) -> Result<Option<SystemTime>> {
         self.read(|db| {
             let at: Option<i64> = db
@@ -308,14 +274,14 @@ impl Store {
     }
 }
 
-/// Whatever there was of an upload is void.
+/// Opens a file for writing. Its upload is void.
 pub(super) fn reopen(tx: &Tx<'_>, file: FileId) -> Result<()> {
     files::clear_hashes(tx, file)?;
     uploads::set_open(tx, file)?;
     Ok(())
 }
 
-/// A refused file is sealed again, as if nothing had been tried yet.
+/// Seals a refused file again, as if nothing had been tried yet.
 pub(super) fn back_in_queue(tx: &Tx<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
     let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
     let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;

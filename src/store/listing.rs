@@ -1,8 +1,11 @@
-//! Listings have a number, counted up: whatever a complete listing did not see is gone. A late page of an earlier one
-//! takes nothing back: by which listing something was seen only grows. Google's
-//! listings lag behind changes, ours included, so recent changes of our own are believed
-//! before a listing is ([`GRACE`]). There is no snapshot either: what one pass through many pages did not show is gone
-//! only if the next pass does not show it, or if the number of items that Google told agrees.
+//! Listings. Each has a number, and `seen` keeps the last listing that has shown an item or album.
+//! An entry that a complete listing did not show is gone. A late page of an earlier listing changes
+//! nothing, because `seen` only grows.
+//!
+//! Google's listings lag behind changes. For the time of [`GRACE`], a change made here counts for
+//! more than a listing. A listing is no snapshot either: items may slip from page to page. If a
+//! pass has several pages, a missing item is gone only if the next pass misses it, too, or if
+//! Google's count agrees.
 
 use std::time::SystemTime;
 
@@ -19,12 +22,12 @@ pub struct Pass {
     pub listing: i64,
     /// When it began.
     pub began: SystemTime,
-    /// It has shown something new.
+    /// The listing has shown something new.
     pub news: bool,
-    /// It came in one page. Otherwise something may have slipped from one page to another between two requests,
-    /// because something before it went or came.
+    /// The pass had one page. Otherwise an item may have slipped from one page to another between
+    /// two requests.
     pub one_page: bool,
-    /// No other pass follows at once to make sure.
+    /// No other pass follows at once to confirm this one.
     pub last: bool,
 }
 
@@ -33,43 +36,29 @@ const ALBUMS_PAGES: &str = "albums_pages";
 
 impl Store {
     /// The next number for a listing of albums, or of one album's items.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn next_listing(&self) -> Result<i64> {
         self.write(|tx| meta::next_number(tx, "listing"))
     }
 
     /// When the albums were last listed completely; `None` if never.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn albums_listed_at(&self) -> Result<Option<SystemTime>> {
         Ok(self.meta(ALBUMS_LISTED_AT)?.and_then(|text| text.parse().ok()).map(from_millis))
     }
 
-    /// Keeps when the albums were last listed completely, and how many pages that took.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps the time of the last complete list of albums, and the number of its pages.
     pub fn set_albums_listed(&self, at: SystemTime, pages: u32) -> Result<()> {
         self.set_meta(ALBUMS_PAGES, &pages.to_string())?;
         self.set_meta(ALBUMS_LISTED_AT, &to_millis(at).to_string())
     }
 
     /// How many pages the last complete list of albums had.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn albums_pages(&self) -> Result<u32> {
         Ok(self.meta(ALBUMS_PAGES)?.and_then(|text| text.parse().ok()).unwrap_or(1))
     }
 
-    /// Has the items of a directory, if it is an album, and of each album below it of which something has been shown,
-    /// listed again when it is next looked at, and returns those albums; with the root the views, too.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Invalidates the listings of `dir`, if it is an album, and of the albums below it that a
+    /// listing has shown. The next access lists them again. Returns these albums. For the root, the
+    /// views are invalidated, too.
     pub fn invalidate_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
         self.write(|tx| {
             let found: Vec<DirId> = tx

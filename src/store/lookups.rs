@@ -54,7 +54,7 @@ pub(super) fn is_album(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(check_album(db, dir)?.is_ok())
 }
 
-/// Whether there can be files in `dir`: in an album, and in what is only here, unless it is gone.
+/// Whether `dir` can hold files: it is an album or a local directory, and not hidden.
 pub(super) fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), TreeError>> {
     let found: Option<(bool, bool)> = db
         .prepare_cached(
@@ -86,7 +86,7 @@ pub(super) fn check_free(
     Ok(if child(db, dir, name)?.is_some() { Err(TreeError::Exists) } else { Ok(()) })
 }
 
-/// Whether nothing refers to a file that Google never had (and may not be getting just now).
+/// Whether no name refers to a file that Google never had and is not being asked to make.
 pub(super) fn is_orphan(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM orphan_files WHERE file = ?1")?.exists([file])?)
 }
@@ -98,7 +98,7 @@ pub(super) fn upload_state(db: &Connection, file: FileId) -> Result<Option<Uploa
         .optional()?)
 }
 
-/// Whether an item may have been made of a file by a call without an answer.
+/// Whether a call without an answer may have made an item of the file.
 pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND first_call IS NOT NULL")?

@@ -1,4 +1,5 @@
-//! Items into further albums and out of albums: memberships whose `want` and `present` differ.
+//! Pending additions to albums and removals from them: memberships whose desired and observed state
+//! differ.
 
 use std::time::SystemTime;
 
@@ -19,15 +20,15 @@ use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 /// A membership to be added or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Whose name asks for it. For a removal the same as `item_of`.
+    /// The file whose name asks for it. For a removal the same as `item_of`.
     pub file: FileId,
-    /// The version that asks, if that is on its way itself.
+    /// The version of that file, if it is being uploaded itself.
     pub seq: Option<i64>,
-    /// Whose item it is about: the file's own, or that of one with the same bytes.
+    /// The file that has the item: the same file, or another one with the same bytes.
     pub item_of: FileId,
     /// The item.
     pub media: MediaId,
-    /// Since when it has been wanted.
+    /// When the membership became pending.
     pub since: SystemTime,
 }
 
@@ -38,11 +39,11 @@ pub struct MemberCall {
     pub dir: DirId,
     /// Google's id for it.
     pub album: AlbumId,
-    /// At most as many as were asked for, no item twice.
+    /// The memberships, each item once.
     pub members: Vec<Membership>,
 }
 
-/// A sealed file whose bytes are those of an item that is in all the albums where it is wanted.
+/// A sealed file whose bytes are those of an item that is in all the albums where the file belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
     /// The file.
@@ -60,50 +61,35 @@ const ADDITIONS: &str = "pending_additions";
 const REMOVALS: &str = "pending_removals";
 
 impl Store {
-    /// The album that has waited longest for items that Google has, and up to `limit` of these.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The album with the oldest pending addition, and up to `limit` of its additions.
     pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
         self.read(|db| members_of_one_album(db, ADDITIONS, limit))
     }
 
-    /// The album that has waited longest for items to be taken out, and up to `limit` of these.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The album with the oldest pending removal, and up to `limit` of its removals.
     pub fn removals(&self, limit: usize) -> Result<Option<MemberCall>> {
         self.read(|db| members_of_one_album(db, REMOVALS, limit))
     }
 
-    /// Whether items are about to be taken out of an album.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Whether removals from an album are pending.
     pub fn has_pending_removals(&self, dir: DirId) -> Result<bool> {
         self.read(|db| has_pending_removals(db, dir))
     }
 
-    /// Notes, before Google is asked, that these memberships are about to change.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Journals, before Google is asked, that these memberships are about to change.
     pub fn begin_members(&self, call: &MemberCall) -> Result<()> {
         self.write_durable(|tx| {
             for member in &call.members {
                 let Some(item_of) = file_of(tx, &member.media)? else { continue };
-                // For an item added on behalf of a file with the same bytes this row may be new: wanted by no
-                // name yet, so that after a crash the item is either named or taken out again.
+                // If the item is added for a duplicate, this row may be new. No name asks for it
+                // yet, so that after a crash the item either gets a name or is removed again.
                 members::begin_change(tx, call.dir, item_of, tx.now_millis())?;
             }
             Ok(())
         })
     }
 
-    /// The items are in the album. Files with the same bytes become names of them.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has added the items. Duplicates become names of them.
     pub fn added(&self, call: &MemberCall) -> Result<MergedFiles> {
         self.write_durable(|tx| {
             let mut settled = MergedFiles::default();
@@ -118,18 +104,12 @@ impl Store {
         })
     }
 
-    /// The items are in none of the albums' listings to come.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has removed the items.
     pub fn removed(&self, call: &MemberCall) -> Result<()> {
         self.set_all_observed(call, Observed::Absent)
     }
 
-    /// The items are still in the album.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has not removed the items.
     pub fn not_removed(&self, call: &MemberCall) -> Result<()> {
         self.set_all_observed(call, Observed::Present)
     }
@@ -145,23 +125,17 @@ impl Store {
         })
     }
 
-    /// Items cannot be put into further albums: files that were to be such are sent, as if nothing were known of their
-    /// bytes. Returns how many there were.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Uploads duplicates that cannot be added to further albums, as if their bytes were not known.
+    /// Returns how many there were.
     pub fn upload_duplicates_separately(&self) -> Result<usize> {
         self.write(|tx| {
-            // What is known of them when they have become the same item is known of that.
+            // Once they have become the same item, its row has their facts.
             files::forget_pending_duplicates(tx)
         })
     }
 
-    /// Whether taking this name away would take an item out of its album at Google: it is the last one there of what is, or
-    /// may be, in it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Whether removing this name would cause a removal at Google: it is the last name there of an
+    /// item that is or may be in the album.
     pub fn causes_removal(&self, dir: DirId, name: &EntryName) -> Result<bool> {
         self.read(|db| {
             Ok(db
@@ -175,11 +149,8 @@ impl Store {
         })
     }
 
-    /// Whether giving a file a name in this directory, for `instead` if that is one of its names, would have an item put into
-    /// a further album.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Whether giving a file a name in this directory would cause an addition at Google. `instead`
+    /// is a name that the file loses.
     pub fn causes_addition(
         &self,
         file: FileId,
@@ -201,9 +172,6 @@ impl Store {
     }
 
     /// Whether an item is, or may be, in albums.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn is_in_albums(&self, file: FileId) -> Result<bool> {
         self.read(|db| {
             Ok(db
@@ -212,11 +180,8 @@ impl Store {
         })
     }
 
-    /// Google refuses to have this item in the album. If it was to stand for another file with the same bytes,
-    /// that one is uploaded in its own right; else the names there are refused.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google refuses to add this item to the album. If a duplicate asked for it, that file is
+    /// uploaded itself. Otherwise its names there fail.
     pub fn addition_refused(&self, dir: DirId, member: &Membership, reason: &str) -> Result<()> {
         self.write_durable(|tx| {
             let Some(item_of) = file_of(tx, &member.media)? else { return Ok(()) };
@@ -234,10 +199,7 @@ impl Store {
         })
     }
 
-    /// Files with the bytes of items that are already wherever they are wanted.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Duplicates of items that are in all the albums where they belong.
     pub fn duplicates(&self, limit: usize) -> Result<Vec<Duplicate>> {
         self.read(|db| {
             Ok(db
@@ -254,10 +216,7 @@ impl Store {
         })
     }
 
-    /// The item is there indeed: the file becomes a name of it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// A read has confirmed the item. The file becomes a name of it.
     pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<MergedFiles> {
         self.write_durable(|tx| {
             let mut settled = MergedFiles::default();
@@ -269,8 +228,8 @@ impl Store {
     }
 }
 
-/// The file that has an item. While Google was asked about it, a writer may have come: then it is no longer
-/// the file that had it, but the version that was split off.
+/// The file that has an item. If it was opened for writing since the request, that is the forked
+/// version.
 fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
@@ -278,7 +237,7 @@ fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
         .optional()?)
 }
 
-/// Makes a sealed file a name of the item with its bytes, unless it was written in the meantime.
+/// Makes a sealed file a name of the item with its bytes, unless it was written meanwhile.
 fn merge_if_current(
     tx: &Tx<'_>,
     file: FileId,

@@ -1,5 +1,6 @@
-//! Directories moved by the user, with all albums in them. Google knows only titles, one album at a time: what
-//! each shall be called is noted with the move, in one transaction, and told to Google afterwards.
+//! Directories moved by the user, with all albums in them. Google has only titles, one album at a
+//! time. One transaction keeps the move and the desired titles, which are sent to Google
+//! afterwards.
 
 use rusqlite::{OptionalExtension, Row};
 
@@ -14,32 +15,29 @@ use super::tx::Tx;
 use super::types::{Child, TreeError};
 use crate::media::{AlbumId, DirId, EntryName};
 
-/// An album whose title at Google is not yet the one that its place here stands for.
+/// A pending rename of an album at Google.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlbumRename {
     /// Its directory.
     pub dir: DirId,
     /// Google's id.
     pub album: AlbumId,
-    /// What it shall be called.
+    /// The desired title.
     pub title: String,
 }
 
-/// A directory that was moved: what it takes to undo that, and what the kernel must be told.
+/// A directory that was moved, with the facts to undo that.
 #[derive(Clone, Debug)]
 pub struct Moved {
     dir: DirId,
     from: (DirId, EntryName),
     replaced: Option<(DirId, (DirId, EntryName))>,
-    /// What Google is to be told.
+    /// The renames to send to Google.
     pub renames: Vec<AlbumRename>,
 }
 
 impl Store {
-    /// The albums in `dir`, itself included, with their titles: as Google has them, or is about to.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The albums in `dir`, itself included, with their desired titles.
     pub fn titles_in(&self, dir: DirId) -> Result<Vec<(DirId, String)>> {
         self.read(|db| {
             Ok(db
@@ -54,11 +52,11 @@ impl Store {
         })
     }
 
-    /// Moves a directory with all that is in it, and notes the `titles` its albums are to get. An empty directory in
-    /// its new place goes, as by `rmdir`.
+    /// Moves a directory with its content, and keeps the desired `titles` of its albums. An empty
+    /// directory in its new place goes, as by `rmdir`.
     ///
     /// # Errors
-    /// [`TreeError`]; or the database fails.
+    /// [`TreeError`].
     pub fn move_intended(
         &self,
         dir: DirId,
@@ -96,10 +94,8 @@ impl Store {
         })
     }
 
-    /// Puts everything back: Google has refused the first new title. `titles` are those from before.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Undoes a move, because Google has refused the first new title. `titles` are those from
+    /// before.
     pub fn move_undone(&self, moved: &Moved, titles: &[(DirId, String)]) -> Result<()> {
         self.write_durable(|tx| {
             let new = place(tx, moved.dir)?;
@@ -109,7 +105,7 @@ impl Store {
             }
             if let Some((other, (parent, name))) = &moved.replaced {
                 albums::unhide(tx, *other)?;
-                // What was shown although it was empty, and is no album, was only here.
+                // A directory that was shown although it was empty and is no album was a local one.
                 dirs::restore(tx, *other, *parent, name)?;
                 show_or_hide(tx, *other)?;
             }
@@ -118,9 +114,6 @@ impl Store {
     }
 
     /// Up to `limit` albums that are to get another title.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn pending_album_renames(&self, limit: u32) -> Result<Vec<AlbumRename>> {
         self.read(|db| {
             Ok(db
@@ -130,10 +123,8 @@ impl Store {
         })
     }
 
-    /// Google has taken the new title. Its lists may show the old one for a while ([`super::GRACE`]).
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google has taken the new title. Its lists may show the old one for a while
+    /// ([`super::GRACE`]).
     pub fn album_renamed(&self, done: &AlbumRename) -> Result<()> {
         self.write_durable(|tx| {
             albums::keep_former_title(tx, done.dir, &done.title, tx.now)?;
@@ -142,13 +133,11 @@ impl Store {
         })
     }
 
-    /// Google will never take the title: the album goes where its own title says, with the next listing.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Google will never take the title. The next listing puts the album back where its own title
+    /// says.
     pub fn album_rename_refused(&self, refused: &AlbumRename) -> Result<()> {
         self.write(|tx| {
-            // What is kept is not Google's title, so the next listing brings a change of it.
+            // The kept title is void, so that the next listing brings a change of it.
             let changed = albums::refuse_title(tx, refused.dir, &refused.title)?;
             if changed > 0 {
                 albums::forget_former_titles(tx, refused.dir)?;

@@ -1,4 +1,4 @@
-//! Names and what follows from them: each name asks for a membership.
+//! Names and their consequences: each name asks for a membership.
 
 use rusqlite::params;
 
@@ -27,13 +27,15 @@ pub(super) fn remove_entry(
     Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
 }
 
-/// The file has a name in the album: it shall be there. In a directory that is only here there is nothing to be.
+/// Adds the wish for a membership, because the file has a name in the album. A local directory has
+/// no members.
 pub(super) fn add_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     members::set_desired(tx, dir, file, tx.now_millis())?;
     Ok(())
 }
 
-/// If the file's last name in the album is gone, so shall the item be, and the version it was to replace there.
+/// Drops the wish for a membership, if the file's last name in the album is gone. The old version
+/// that the file replaces leaves the album, too.
 pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     let named = tx
         .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
@@ -44,7 +46,7 @@ pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     if let Some(old) = replaced_by(tx, file)? {
         drop_wish(tx, dir, old)?;
     }
-    // Google was never asked to put it there: nothing to undo.
+    // Google was never asked to add it, so there is nothing to undo.
     let never = members::delete_absent(tx, dir, file)?;
     if never == 0 {
         members::set_undesired(tx, dir, file, tx.now_millis())?;
@@ -52,13 +54,14 @@ pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     Ok(())
 }
 
-/// Something other than the bytes has changed: names or attributes. Bytes bring their own time when they are sealed.
+/// Sets the ctime, because names or attributes have changed. For bytes, sealing sets it.
 pub(super) fn touched(tx: &Tx<'_>, file: FileId) -> Result<()> {
     files::set_ctime(tx, file, tx.now_nanos())?;
     Ok(())
 }
 
-/// Puts a name under the failed ones. Another file that failed under it stays there: its bytes are kept, too.
+/// Adds a failed name. Another file that failed under the same name keeps it, so this one gets a
+/// distinct name.
 pub(super) fn add_failed(
     tx: &Tx<'_>,
     dir: DirId,
@@ -74,7 +77,7 @@ pub(super) fn add_failed(
     Ok(())
 }
 
-/// A name that no other failed file has: row numbers are never reused.
+/// A name that no other failed file has: row numbers are unique.
 pub(super) fn distinct(name: &EntryName, file: FileId) -> EntryName {
     let text = name.to_text();
     let (stem, extension) = match text.rsplit_once('.') {
@@ -85,9 +88,9 @@ pub(super) fn distinct(name: &EntryName, file: FileId) -> EntryName {
         .or_else(|_| EntryName::new(file.0.to_string()))
         .unwrap_or_else(|_| name.clone())
 }
-/// Whether the item is in the album is known now. What listings had shown before it was put there (back, that is) does
-/// not count: those that come next may lack it. A row that neither wants nor has anything, and that no listing could
-/// contradict, goes.
+/// Keeps what Google has said about a membership. Listings from before an addition do not count,
+/// because the next ones may lag. A row that is neither desired nor observed, and that no listing
+/// could contradict, goes.
 pub(super) fn set_observed(
     tx: &Tx<'_>,
     dir: DirId,

@@ -1,7 +1,7 @@
-//! The queue: what is to be changed at Google, read off the tables, and what came of it.
+//! The queue of changes to make at Google. It is read off the tables.
 //!
-//! Nothing is queued anywhere else. An upload's row says how far the file is, a membership whose
-//! `want` and `present` differ says what the album lacks or has too much.
+//! There is no other queue. The row of an upload has the file's state. A membership whose desired
+//! and observed state differ is a pending addition or removal.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -10,10 +10,10 @@ use super::error::Result;
 use super::states::UploadState;
 use crate::media::{DirId, FileId};
 
-/// What has changed by settling a call.
+/// Merges that followed from the outcome of a call.
 #[derive(Debug, Default)]
 pub struct MergedFiles {
-    /// Files that turned out to be the same as another, which has their names now.
+    /// Each file that proved to be a duplicate, and the file that has its names now.
     pub merged: Vec<(FileId, FileId)>,
 }
 
@@ -26,24 +26,24 @@ pub struct Backlog {
     pub temporary: u64,
     /// Files to be uploaded.
     pub sealed: u64,
-    /// Bytes of those, but for files whose bytes are known to be sent already, or to be on their way.
+    /// Bytes of those, without duplicates.
     pub sealed_bytes: u64,
-    /// Files waiting to be made items.
+    /// Files that wait for their `batchCreate`.
     pub uploaded: u64,
-    /// Files that Google was asked to make items.
+    /// Files whose `batchCreate` has no answer yet.
     pub creating: u64,
-    /// Items to be seen once more.
+    /// Items that a read must confirm.
     pub confirming: u64,
     /// Names that were refused.
     pub failed: u64,
-    /// Items to be put into further albums.
+    /// Items to add to albums.
     pub additions: u64,
-    /// Items to be taken out of albums.
+    /// Items to remove from albums.
     pub removals: u64,
 }
 
 impl Backlog {
-    /// How many things Google has still to be told.
+    /// How many operations are left.
     pub fn left(&self) -> u64 {
         self.sealed
             + self.uploaded
@@ -54,14 +54,14 @@ impl Backlog {
     }
 }
 
-/// What of a part of the tree Google has still to be told.
+/// The kind of changes that are left in a part of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PendingChanges {
     /// Nothing.
     Nothing,
-    /// Only that items it has are to be in further albums, or in fewer.
+    /// Only additions to albums and removals from them.
     Memberships,
-    /// Files that it does not have for certain, too.
+    /// Files that Google does not certainly have, too.
     Files,
 }
 
@@ -78,9 +78,6 @@ pub enum SyncScope {
 
 impl Store {
     /// How much there is to do.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn backlog(&self) -> Result<Backlog> {
         self.read(|db| {
             let mut backlog = Backlog::default();
@@ -117,10 +114,7 @@ impl Store {
         })
     }
 
-    /// Of these files, how many are sealed, and the bytes of those that are to be uploaded.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// How many of these files are sealed, and how many bytes of them must be uploaded.
     pub fn sealed_among(&self, files: &[FileId]) -> Result<(u64, u64)> {
         self.read(|db| {
             let mut bytes_of = db.prepare_cached(
@@ -140,10 +134,7 @@ impl Store {
         })
     }
 
-    /// What in this part of the tree is still on its way, or on its way out.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The kind of changes that are left in this part of the tree.
     pub fn pending_changes(&self, scope: SyncScope) -> Result<PendingChanges> {
         self.read(|db| {
             let (with, of_upload, of_member) = within(scope);
@@ -165,9 +156,6 @@ impl Store {
     }
 
     /// How many names in this part of the tree were refused.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn failed_count(&self, scope: SyncScope) -> Result<u64> {
         self.read(|db| {
             let (with, _, of_member) = within(scope);
@@ -178,9 +166,6 @@ impl Store {
     }
 
     /// How many of these files are still open and have names in this part of the tree.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn open_count(&self, scope: SyncScope, files: &[FileId]) -> Result<u64> {
         self.read(|db| {
             let (with, of_upload, _) = within(scope);
@@ -199,10 +184,7 @@ impl Store {
         })
     }
 
-    /// Files that nothing refers to and Google never had, left behind by what came of their uploads.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Up to `limit` files without a name that Google never had.
     pub fn orphans(&self, limit: usize) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
@@ -212,10 +194,7 @@ impl Store {
         })
     }
 
-    /// Files on their way whose bytes have been hashed.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Files whose bytes have been hashed and which have not arrived.
     pub fn hashed_uploads(&self) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
@@ -229,10 +208,7 @@ impl Store {
         })
     }
 
-    /// Files that stay here although there is something in them.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Temporary files that are not empty.
     pub fn temporary_files(&self) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
@@ -245,9 +221,6 @@ impl Store {
     }
 
     /// Files that were being written.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn open_files(&self) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
@@ -258,7 +231,8 @@ impl Store {
     }
 }
 
-/// SQL for a scope: a preamble, a condition on an upload `u`, a condition on a row `m` with `dir` and `file`.
+/// SQL for a scope: a preamble, a condition on an upload `u`, a condition on a row `m` with `dir`
+/// and `file`.
 fn within(scope: SyncScope) -> (&'static str, &'static str, &'static str) {
     match scope {
         SyncScope::All => ("", "?1 IS NOT NULL", "?1 IS NOT NULL"),

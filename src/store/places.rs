@@ -1,4 +1,4 @@
-//! Where albums stand: directories made, moved, shown and hidden as titles say.
+//! Places of albums: directories are created, moved, shown and hidden as titles say.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -9,9 +9,9 @@ use super::tx::Tx;
 use super::types::Child;
 use crate::media::{AlbumId, DirId, EntryName};
 
-/// Chooses where an album stands: its parents are made, and of the names for its last component the
-/// first is taken that is free, or is this album's own, or a hidden one's, or is so far only a parent of albums. What
-/// is only here keeps its name.
+/// Chooses the place of an album and creates its parents. The album gets the first of its names
+/// that is free, is its own, belongs to a hidden album, or is a mere parent of albums. A local
+/// directory keeps its name.
 pub(super) fn place_for(
     tx: &Tx<'_>,
     path: &[Vec<EntryName>],
@@ -41,14 +41,14 @@ pub(super) fn place_for(
             return Ok((parent, name.clone()));
         }
     }
-    // The last name holds the album's whole id: only a file or directory of that very name can be in the way.
+    // The last name holds the album's whole id. Only an entry of that very name can be in the way.
     let text = format!("{} {album}", names.first().map(EntryName::to_text).unwrap_or_default());
     let cut: String = text.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
     let name = EntryName::new(cut).map_err(|_| Error::Corrupt("an album's id"))?;
     Ok((parent, name))
 }
 
-/// The directory of that name, made if need be; [`show_or_hide`] shows it.
+/// The directory of that name, created if necessary. [`show_or_hide`] shows it.
 pub(super) fn dir_named(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let found = tx
         .prepare_cached("SELECT id FROM subdirs WHERE parent = ?1 AND name = ?2")?
@@ -61,7 +61,8 @@ pub(super) fn dir_named(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<
     Ok(DirId(tx.last_insert_rowid()))
 }
 
-/// As [`dir_named`], for a directory that is new, and no mere parent: a hidden album in that place gives way.
+/// As [`dir_named`], for a new directory that is no mere parent. A hidden album in that place gives
+/// way.
 pub(super) fn new_dir(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<DirId> {
     let in_the_way: Option<DirId> = tx
         .prepare_cached(
@@ -82,13 +83,14 @@ pub(super) fn new_dir(tx: &Tx<'_>, parent: DirId, name: &EntryName) -> Result<Di
     Ok(dir)
 }
 
-/// Takes a directory out of its place, which is returned, so that its new one may lie below the old one.
-/// Albums below it are called after the old place and stay there; what is only here goes with it.
+/// Takes a directory out of its place, so that its new place may be below the old one. Returns the
+/// old place. Albums below it have titles with the old place and stay there. Local directories go
+/// with it.
 pub(super) fn vacate(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     let (parent, name): (DirId, EntryName) = tx
         .prepare_cached("SELECT parent, name FROM dirs WHERE id = ?1")?
         .query_row([dir], |row| Ok((row.get("parent")?, row.get("name")?)))?;
-    // In itself, and without a name, it is in nobody's way, until `move_dir` puts it where it belongs.
+    // In itself and without a name it is in nobody's way, until `move_dir` places it.
     dirs::vacate(tx, dir)?;
     let called_after_it = children(tx, dir, "NOT local")?;
     if !called_after_it.is_empty() {
@@ -99,8 +101,8 @@ pub(super) fn vacate(tx: &Tx<'_>, dir: DirId) -> Result<(DirId, EntryName)> {
     Ok((parent, name))
 }
 
-/// Puts a directory that has been taken out of its `old` place into a new one. A mere parent of albums there
-/// gives way, and so does a hidden album: the children that are shown move in.
+/// Places a directory that was taken out of its `old` place. A mere parent of albums in the new
+/// place gives way, and so does a hidden album. Their shown children move in.
 pub(super) fn move_dir(
     tx: &Tx<'_>,
     dir: DirId,
@@ -149,7 +151,7 @@ fn inherit(tx: &Tx<'_>, children: Vec<(DirId, EntryName)>, heir: DirId) -> Resul
     Ok(())
 }
 
-/// The name under which a directory can be shown: while it was not, a file may have got it.
+/// The name under which a directory can be shown. A file may have got its name while it was hidden.
 fn free_name(db: &Connection, parent: DirId, name: &EntryName, dir: DirId) -> Result<EntryName> {
     let taken = db
         .prepare_cached("SELECT 1 FROM entries WHERE dir = ?1 AND name = ?2")?
@@ -157,7 +159,7 @@ fn free_name(db: &Connection, parent: DirId, name: &EntryName, dir: DirId) -> Re
     if taken { spare_name(name, dir) } else { Ok(name.clone()) }
 }
 
-/// A name that nothing else has: row numbers are never reused.
+/// A unique name: row numbers are never reused.
 fn spare_name(name: &EntryName, dir: DirId) -> Result<EntryName> {
     EntryName::new(format!("{name} {}", dir.0))
         .or_else(|_| EntryName::new(format!("{}", dir.0)))
@@ -168,7 +170,8 @@ pub(super) fn has_shown_child(db: &Connection, dir: DirId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM shown_dirs WHERE parent = ?1")?.exists([dir])?)
 }
 
-/// A directory is shown if it is an album that is not hidden, or is only here, or has such a one below it.
+/// Shows a directory if it is a local one or an album that is not hidden, or has such a one below
+/// it. Hides any other.
 pub(super) fn show_or_hide(tx: &Tx<'_>, mut dir: DirId) -> Result<()> {
     while dir != DirId::ROOT {
         let for_itself = tx

@@ -12,10 +12,10 @@
 CREATE TABLE dirs (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     parent  INTEGER NOT NULL REFERENCES dirs(id),
-    name    BLOB NOT NULL,              -- as shown: safe and unique in its parent
-    shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent of nothing else
-    local   INTEGER NOT NULL DEFAULT 0, -- 1: made for half-written files: no album, and what is in it is only here
-    names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it came or went, nanoseconds since 1970; grows always
+    name    BLOB NOT NULL,              -- safe, and unique in its parent
+    shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent without shown children
+    local   INTEGER NOT NULL DEFAULT 0, -- 1: a local directory for temporary files: no album, its files stay here
+    names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it last came or went, nanoseconds since 1970; only grows
     UNIQUE (parent, name)
 ) STRICT;
 INSERT INTO dirs (id, parent, name, names_changed_ns)
@@ -23,45 +23,45 @@ INSERT INTO dirs (id, parent, name, names_changed_ns)
 
 CREATE TABLE albums (
     dir             INTEGER PRIMARY KEY REFERENCES dirs(id),
-    remote          TEXT UNIQUE,        -- NULL: creation was asked for, the answer is not known
-    title           TEXT NOT NULL,      -- as Google has it
+    remote          TEXT UNIQUE,        -- NULL: the creation has no answer yet
+    title           TEXT NOT NULL,      -- at Google
     desired_title   TEXT,               -- the title to give it there; NULL: the one it has
-    conflict_name       INTEGER NOT NULL DEFAULT 0,  -- 1: something else has the place that its title stands for
+    conflict_name       INTEGER NOT NULL DEFAULT 0,  -- 1: another entry has the name of its title
     hidden          INTEGER NOT NULL DEFAULT 0,  -- 1: rmdir was asked for; Google cannot delete albums
-    count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount when last told
+    count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount as last reported
     described_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
-    count_offset          INTEGER NOT NULL DEFAULT 0,  -- what the count has beyond what listings show
-    count_mismatch         INTEGER NOT NULL DEFAULT 0,  -- 1: the count cannot be explained by what is known
-    useless_relists       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count led to for nothing
-    made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was made from here; 0: it was not
-    listed_at       INTEGER,            -- when that listing was complete; NULL: never
+    count_offset          INTEGER NOT NULL DEFAULT 0,  -- items that the count includes and listings never show
+    count_mismatch         INTEGER NOT NULL DEFAULT 0,  -- 1: known items do not explain the count
+    useless_relists       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count caused in vain
+    made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was created here; 0: it was not
+    listed_at       INTEGER,            -- when the last complete listing began; NULL: never
     seen            INTEGER NOT NULL DEFAULT 0,  -- the last listing of albums that had it
     missed          INTEGER NOT NULL DEFAULT 0   -- 1: the last complete one did not
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
 CREATE INDEX albums_to_rename ON albums (dir) WHERE desired_title IS NOT NULL;
 
--- Titles that Google's lists may go on showing for a while, because albums were renamed from here.
+-- Titles that Google's lists may show for a while after a rename made here.
 CREATE TABLE former_titles (
     dir     INTEGER NOT NULL REFERENCES albums(dir) ON DELETE CASCADE,
     title   TEXT NOT NULL,
-    left_at INTEGER NOT NULL,           -- when Google took another one
+    left_at INTEGER NOT NULL,           -- when Google took its successor
     PRIMARY KEY (dir, title)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE files (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    size        INTEGER,                -- bytes of what was written here, or is taken for it; NULL: of no such thing
-    rendition   INTEGER,                -- bytes of what Google gives out of the item; NULL: not known yet
+    size        INTEGER,                -- of the bytes written or adopted here; NULL: there are none
+    rendition   INTEGER,                -- size of the rendition that Google serves; NULL: not known yet
     mtime_ns    INTEGER NOT NULL,       -- nanoseconds since 1970
     ctime_ns    INTEGER,                -- last change of bytes, times or names here; NULL: mtime_ns
-    atime_ns    INTEGER,                -- as somebody has set it; NULL: mtime_ns
+    atime_ns    INTEGER,                -- set by a user; NULL: mtime_ns
     sha256      BLOB,                   -- of the bytes written here; NULL: not known
-    sha1        BLOB,                   -- likewise; what Google checks an upload against
-    adopted     BLOB,                   -- sha256 of a local file that is taken for the item: likely, not proven
-    known       BLOB AS (coalesce(sha256, adopted)),  -- bytes that are not to be sent again
+    sha1        BLOB,                   -- likewise; Google checks an upload against it
+    adopted     BLOB,                   -- sha256 of a local file that counts as the original: likely, not proven
+    known       BLOB AS (coalesce(sha256, adopted)),  -- bytes that need not be uploaded again
     media       TEXT UNIQUE,            -- Google's id once there is one
-    confirmed   INTEGER NOT NULL DEFAULT 0,  -- 1: a later read has resolved that id
+    confirmed   INTEGER NOT NULL DEFAULT 0,  -- 1: a later read has confirmed that id
     filename    TEXT,                   -- Google's, fixed at creation
     mime        TEXT,
     description TEXT,
@@ -72,8 +72,8 @@ CREATE TABLE files (
     make        TEXT,
     model       TEXT,
     video       TEXT CHECK (video IN ('unspecified', 'processing', 'ready', 'failed')),  -- NULL: a photo
-    listed_at   INTEGER,                -- when a listing first showed it; NULL: it was made here
-    merged_into INTEGER                 -- same bytes as that file, which has taken over its names
+    listed_at   INTEGER,                -- when a listing first showed it; NULL: it was created here
+    merged_into INTEGER                 -- the duplicate that has taken over its names
 ) STRICT;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
 CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
@@ -88,7 +88,7 @@ CREATE TABLE entries (
 CREATE INDEX entries_in_order ON entries (dir, id);
 CREATE INDEX entries_of_file ON entries (file, dir);
 
--- Tools, and the kernel's cache of listings, take a directory whose time has not changed for unchanged.
+-- Tools and the kernel's directory cache compare the time: each change of names must give a later one.
 CREATE VIEW names_changed (dir) AS SELECT id FROM dirs;
 CREATE TRIGGER names_changed INSTEAD OF INSERT ON names_changed BEGIN
     UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, now_ns())
@@ -106,7 +106,7 @@ END;
 CREATE TRIGGER dir_came AFTER INSERT ON dirs BEGIN
     INSERT INTO names_changed SELECT new.id UNION SELECT new.parent WHERE new.shown;
 END;
--- Of a directory that moves, `..` changes.
+-- A directory that moves gets another `..`.
 CREATE TRIGGER dir_moved AFTER UPDATE OF parent, name, shown ON dirs BEGIN
     INSERT INTO names_changed SELECT old.parent WHERE old.shown UNION SELECT new.parent WHERE new.shown
         UNION SELECT new.id WHERE old.parent <> new.parent;
@@ -142,18 +142,18 @@ CREATE TABLE uploads (
     first_call  INTEGER,                -- the first call for it without an answer: Google may have made the item
     attempts    INTEGER NOT NULL DEFAULT 0,
     isolate     INTEGER NOT NULL DEFAULT 0,  -- 1: needs a call of its own
-    lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google made an item that then was not there
+    lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google lost the item
     retry_at    INTEGER,                -- not before
-    error       TEXT,                   -- the last failure; for state failed the reason
+    error       TEXT,                   -- the last failure, or the reason of the refusal
     base        BLOB,                   -- sha256 of the content that an edit began with
-    replaces    INTEGER REFERENCES files(id)  -- the version whose place it takes when committed
+    replaces    INTEGER REFERENCES files(id)  -- the old version that it replaces when it has arrived
 ) STRICT;
 CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
 CREATE INDEX uploads_by_state ON uploads (state, seq);
 CREATE INDEX uploads_waiting ON uploads (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX uploads_replacing ON uploads (replaces) WHERE replaces IS NOT NULL;
 
--- Names of files that Google refused for good; shown under .gphotos/failed.
+-- Names of files that Google has refused for good, shown under .gphotos/failed.
 CREATE TABLE failed (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     dir     INTEGER NOT NULL REFERENCES dirs(id),
@@ -161,35 +161,35 @@ CREATE TABLE failed (
     file    INTEGER NOT NULL REFERENCES files(id),
     reason  TEXT NOT NULL,
     at      INTEGER NOT NULL,
-    unfinished INTEGER NOT NULL DEFAULT 0,  -- 1: its writer never came to close it; a file that is closed under the name ends it
+    unfinished INTEGER NOT NULL DEFAULT 0,  -- 1: its writer never closed it; the next file closed under the name removes the row
     UNIQUE (dir, name)
 ) STRICT;
 CREATE INDEX failed_of_file ON failed (file);
 
--- The directories under .gphotos/library that somebody has looked into, by View::number.
+-- The directories under .gphotos/library that were read, by View::number.
 CREATE TABLE views (
     view        INTEGER PRIMARY KEY,    -- 0 all items; 1 to 3 the lists of years, months, days; else yyyymmdd, 00 for an open part
     span        TEXT GENERATED ALWAYS AS (CASE WHEN view < 10000 THEN NULL
         WHEN view % 10000 = 0 THEN 'year' WHEN view % 100 = 0 THEN 'month' ELSE 'day' END) VIRTUAL,
-    listed_at   INTEGER,                -- when that listing was complete; NULL: never
+    listed_at   INTEGER,                -- when the last complete listing began; NULL: never
     listing     INTEGER NOT NULL DEFAULT 0,  -- its number
-    requests    INTEGER NOT NULL DEFAULT 0,  -- that it took
-    behind      INTEGER NOT NULL DEFAULT 0   -- 1: what is known here has not been gone through since
+    requests    INTEGER NOT NULL DEFAULT 0,  -- requests it took
+    behind      INTEGER NOT NULL DEFAULT 0   -- 1: known items have not been gone through since
 ) STRICT;
 
--- Names in those directories: of what Google showed there, and of what is known to be of that date.
+-- Names in those directories: of items that Google showed there, and of known items of that date.
 CREATE TABLE view_entries (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     view    INTEGER NOT NULL REFERENCES views(view),
     file    INTEGER NOT NULL REFERENCES files(id),
-    name    BLOB,                       -- NULL: Google showed it there once, and does not any more
+    name    BLOB,                       -- NULL: Google does not show it there any more
     seen    INTEGER NOT NULL,           -- the last listing of the view that had it; 0: none
     UNIQUE (view, name),
     UNIQUE (file, view)
 ) STRICT;
 CREATE INDEX view_entries_in_order ON view_entries (view, id);
 
--- Items that have arrived in a view's period since it was looked into, and that it does not show yet.
+-- Items that have arrived in a view's period since it was read and that it does not show yet.
 CREATE TABLE view_arrivals (
     view    INTEGER NOT NULL REFERENCES views(view),
     file    INTEGER NOT NULL REFERENCES files(id),

@@ -4,25 +4,26 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use super::values::word;
 
-/// The durable part of a file's life. `upload::state` has the transitions.
+/// The state of a file's upload. `upload::state` has the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UploadState {
-    /// Being written: not promised to anybody yet.
+    /// The file is being written. Nothing is promised yet.
     Open,
-    /// Closed, but empty or under a name that tools use for half-written files: stays here.
+    /// A temporary file: closed, but empty or under a name that tools use for unfinished files. It
+    /// stays here. Users see the word `scratch`.
     Temporary,
-    /// Closed and durable here; Google has nothing, or a part of the bytes.
+    /// The file is closed and durable here. Google has nothing, or a part of the bytes.
     Sealed,
-    /// Google has the bytes, for a day; there is no item yet.
+    /// Google has the bytes, for a day. There is no item yet.
     Uploaded,
-    /// An item was asked for; the answer may be lost.
+    /// Google was asked to make the item. The answer may be lost.
     Creating,
-    /// Google said it made the item; a later read has not resolved its id yet.
+    /// Google said it made the item. No read has confirmed it yet.
     Confirming,
-    /// Refused for good; the bytes are kept.
+    /// Google has refused the file for good. The bytes stay here.
     Failed,
-    /// An item, but one that we are not shown, because Google had the bytes before us (reference §11.2c):
-    /// nothing is left to do, but the bytes stay.
+    /// The item exists, but Google does not show it to us, because it had the bytes before us
+    /// (reference §11.2c). Nothing is left to do, but the bytes stay here.
     Unseen,
 }
 
@@ -38,7 +39,7 @@ impl UploadState {
         Self::Unseen,
     ];
 
-    /// The word shown to users.
+    /// The word in the database and for users.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",

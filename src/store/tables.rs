@@ -1,4 +1,5 @@
-//! The tables, each with one module that writes it. An operation composes their functions in one transaction.
+//! The tables, each with one module that writes it. An operation composes their functions in one
+//! transaction.
 
 pub(super) mod albums;
 pub(super) mod dirs;

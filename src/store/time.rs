@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a change of ours is believed although a listing does not show it (reference §11.7).
+/// For this time, a change made here counts for more than a listing that does not show it
+/// (reference §11.7).
 pub const GRACE: Duration = Duration::from_secs(600);
 
 /// Milliseconds since 1970, before or after, as the tables keep times.

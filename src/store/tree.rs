@@ -17,7 +17,7 @@ use super::time::from_millis;
 use super::types::{Child, DirEntry, TreeError, Unlinked};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
 
-/// Cookies of files stand behind those of all directories, so that a listing shows directories first.
+/// Cookies of files follow those of all directories, so that a listing shows directories first.
 const FIRST_FILE_COOKIE: i64 = 1 << 40;
 
 /// A directory of the tree.
@@ -25,42 +25,40 @@ const FIRST_FILE_COOKIE: i64 = 1 << 40;
 pub struct Dir {
     /// Itself.
     pub id: DirId,
-    /// The directory it stands in; the root stands in itself.
+    /// Its parent. The root is its own parent.
     pub parent: DirId,
     /// Its name there.
     pub name: EntryName,
-    /// When a name in it came or went, in nanoseconds since 1970: each change has a later time.
+    /// When a name in it last came or went, in nanoseconds since 1970. Each change has a later
+    /// time.
     pub names_changed_ns: i64,
-    /// What it is at Google; `None` for the root, for mere parents of albums and for what is only here.
+    /// Its album at Google. `None` for the root, mere parents of albums and local directories.
     pub album: Option<AlbumState>,
-    /// It was made for half-written files: Google knows nothing of it, and the files in it stay here.
+    /// A local directory for temporary files. It has no album, and its files stay here.
     pub local: bool,
 }
 
-/// What is known of an album.
+/// The facts about an album.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlbumState {
-    /// Google's id; `None` while it is unknown whether a creation took effect.
+    /// Google's id. `None` while it is unknown whether a creation took effect.
     pub remote: Option<AlbumId>,
-    /// As Google has it or is about to, slashes and all.
+    /// The desired title, slashes included.
     pub title: String,
-    /// How many items Google said it has, when it last said so: a hint.
+    /// The count of items that Google last reported: a hint.
     pub count_hint: u64,
     /// When Google last described the album.
     pub described_at: SystemTime,
-    /// That hint cannot be explained by what was listed and by what has been changed here since.
+    /// Listings and changes made here do not explain that count.
     pub count_mismatch: bool,
-    /// Listings in a row that the hint has led to and that brought nothing new.
+    /// Listings in a row that the count caused and that brought nothing new.
     pub useless_relists: u32,
-    /// When that listing was complete; `None` if there has been none.
+    /// When the last complete listing began. `None` if there has been none.
     pub listed_at: Option<SystemTime>,
 }
 
 impl Store {
     /// The directory with this number.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn dir(&self, id: DirId) -> Result<Option<Dir>> {
         self.read(|db| {
             let row = db
@@ -83,7 +81,7 @@ impl Store {
                             useless_relists: row.get("useless_relists")?,
                         }),
                     };
-                    // The root has no name; its row stands in itself.
+                    // The root has no name.
                     let name: Vec<u8> = row.get("name")?;
                     Ok((row.get("parent")?, name, row.get("names_changed_ns")?, album, row.get("local")?))
                 })
@@ -95,18 +93,12 @@ impl Store {
         })
     }
 
-    /// What `name` stands for in `dir`.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The entry `name` of `dir`.
     pub fn child(&self, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
         self.read(|db| child(db, dir, name))
     }
 
     /// Up to `limit` entries of `dir` behind `cookie` (0: from the beginning), in cookie order.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn entries(&self, dir: DirId, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
             let dirs = "SELECT id, name FROM shown_dirs WHERE parent = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
@@ -116,10 +108,7 @@ impl Store {
         })
     }
 
-    /// Behind such cookies stand directories that are yet to be made.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The range of cookies after which new directories will follow.
     pub fn dir_cookies_to_come(&self) -> Result<Range<i64>> {
         self.read(|db| {
             let last = db
@@ -129,10 +118,7 @@ impl Store {
         })
     }
 
-    /// Behind such cookies stand names of files that `dir` is yet to get.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The range of cookies after which new names of files in `dir` will follow.
     pub fn file_cookies_to_come(&self, dir: DirId) -> Result<Range<i64>> {
         self.read(|db| {
             let last: Option<i64> = db
@@ -142,10 +128,7 @@ impl Store {
         })
     }
 
-    /// The directories shown in `dir`: what its link count is made of.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The number of directories shown in `dir`, for its link count.
     pub fn subdir_count(&self, dir: DirId) -> Result<u32> {
         self.read(|db| {
             Ok(db
@@ -155,17 +138,11 @@ impl Store {
     }
 
     /// The path of a directory from the root, for messages: `2019/Trip`.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn dir_path(&self, dir: DirId) -> Result<String> {
         self.read(|db| dir_path(db, dir))
     }
 
     /// Some path of a file, for messages; `None` if it has no name.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn file_path(&self, file: FileId) -> Result<Option<String>> {
         self.read(|db| {
             let found: Option<(DirId, EntryName)> = db
@@ -176,10 +153,10 @@ impl Store {
         })
     }
 
-    /// Makes a new, empty, open file under a free name of an album.
+    /// Creates an empty file that is open for writing, under a free name of an album.
     ///
     /// # Errors
-    /// [`TreeError::Exists`], [`TreeError::NotAlbum`]; or the database fails.
+    /// [`TreeError::Exists`], [`TreeError::NotAlbum`].
     pub fn create_file(
         &self,
         dir: DirId,
@@ -198,11 +175,8 @@ impl Store {
         })
     }
 
-    /// Whether an album holds `max` items, not counting `file` and what `name` stands for there: these take no
-    /// more room. Neither do files that are kept here under a name for half-written ones.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Whether an album has `max` items. `file` and the file called `name` there do not count,
+    /// because they need no further room. Temporary files do not count either.
     pub fn is_full(
         &self,
         dir: DirId,
@@ -230,8 +204,7 @@ impl Store {
     /// Gives a file another name.
     ///
     /// # Errors
-    /// [`TreeError::Exists`], [`TreeError::NotAlbum`], [`TreeError::Missing`] if the file is gone;
-    /// or the database fails.
+    /// [`TreeError::Exists`], [`TreeError::NotAlbum`], [`TreeError::Missing`] if the file is gone.
     pub fn link(
         &self,
         file: FileId,
@@ -243,7 +216,7 @@ impl Store {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
-            // An item that is in no album may be put into one.
+            // A committed item without a name may get one.
             if !has_entry(tx, file)? && !is_committed(tx, file)? {
                 return Ok(Err(TreeError::Missing));
             }
@@ -253,10 +226,10 @@ impl Store {
         })
     }
 
-    /// Takes a name away. Taking the item out of the album at Google is then queued.
+    /// Removes a name. The removal of the item from the album is then pending.
     ///
     /// # Errors
-    /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
+    /// [`TreeError::Missing`], [`TreeError::IsDir`].
     pub fn unlink(&self, dir: DirId, name: &EntryName) -> Result<Result<Unlinked, TreeError>> {
         self.write_asked(&[(dir, name)], |tx| match child(tx, dir, name)? {
             None => Ok(Err(TreeError::Missing)),
@@ -267,10 +240,10 @@ impl Store {
 
     /// Moves a file's name to another place, replacing a file that has that name.
     ///
-    /// Returns what became of the replaced file, if there was one.
+    /// Returns the replaced file, if there was one.
     ///
     /// # Errors
-    /// [`TreeError`]; or the database fails.
+    /// [`TreeError`].
     pub fn rename_file(
         &self,
         from: (DirId, &EntryName),
@@ -290,7 +263,7 @@ impl Store {
                 None => None,
                 Some(Child::Dir(_)) => return Ok(Err(TreeError::IsDir)),
                 Some(Child::File(_)) if !replace => return Ok(Err(TreeError::Exists)),
-                // POSIX: two names of one file, nothing happens.
+                // POSIX: with two names of one file nothing happens.
                 Some(Child::File(same)) if same == file => return Ok(Ok(None)),
                 Some(Child::File(other)) => Some(remove_entry(tx, to.0, to.1, other)?),
             };
@@ -304,10 +277,10 @@ impl Store {
         })
     }
 
-    /// Swaps what two names stand for.
+    /// Swaps the files of two names.
     ///
     /// # Errors
-    /// [`TreeError::Missing`], [`TreeError::IsDir`]; or the database fails.
+    /// [`TreeError::Missing`], [`TreeError::IsDir`].
     pub fn exchange_files(
         &self,
         a: (DirId, &EntryName),
@@ -337,8 +310,8 @@ impl Store {
     }
 }
 
-/// Lists with two queries, for directories and for files, that take a directory, the row number to
-/// go on behind, and a limit.
+/// Lists by two queries, for directories and for files. Their parameters are the directory, the row
+/// number to continue after, and a limit.
 pub(super) fn in_cookie_order(
     db: &Connection,
     (dirs, files): (&str, &str),

@@ -42,7 +42,8 @@ impl Deref for Tx<'_> {
     }
 }
 
-/// Gives each transaction of a connection its time, and the triggers the same through the function `now_ns()`.
+/// Gives each transaction of a connection its time, and the triggers the same through the function
+/// `now_ns()`.
 pub(super) struct TxClock {
     clock: Clock,
     // Written only with the connection's lock held.

@@ -2,7 +2,7 @@
 
 use crate::media::{DirId, EntryName, FileId};
 
-/// What a name stands for.
+/// The target of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Child {
     /// A directory.
@@ -14,11 +14,12 @@ pub enum Child {
 /// One row of a directory listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
-    /// Where the listing goes on after this entry: stable for the life of the entry, across mounts.
+    /// The position to continue the listing after this entry. It is stable for the life of the
+    /// entry, across mounts.
     pub cookie: i64,
     /// The name.
     pub name: EntryName,
-    /// What it stands for.
+    /// Its target.
     pub child: Child,
 }
 
@@ -50,12 +51,12 @@ pub enum TreeError {
     Full,
 }
 
-/// What became of a name that was removed or replaced.
+/// The file of a name that was removed or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unlinked {
     /// The file that had it.
     pub file: FileId,
-    /// Nothing refers to the file any more and Google never had it: when its last
-    /// handle is closed, [`Store::forget_file`] may delete it.
+    /// No name refers to the file any more and Google never had it. When its last handle is closed,
+    /// [`super::Store::forget_file`] may delete it.
     pub orphan: bool,
 }

@@ -1,7 +1,7 @@
-//! One file becoming two and two becoming one: versions of an edited file, equal bytes, refusals.
+//! Versions of an edited file, merges of duplicates, and refusals.
 //!
-//! An edited file keeps its number, and with it inode and names. What it was before becomes a file of
-//! its own without names, still wanted in its albums, until the new version has taken its place.
+//! An edited file keeps its number, and so its inode and names. The old version becomes a file of
+//! its own without names. It stays in its albums until the new version has replaced it.
 
 use rusqlite::params;
 
@@ -14,13 +14,10 @@ use super::tx::Tx;
 use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 impl Store {
-    /// Splits a file that Google has, or is being asked to make, in two: it stays open for writing under
-    /// its number; what it was becomes a new file, which is returned.
+    /// Forks a file that Google has or is being asked to make. The file is open for writing under
+    /// its number. The old version becomes a new file, which is returned.
     ///
-    /// `base` is the hash of the content that the writer starts from, `size` its length.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// `base` is the hash of the content that the writer starts from, `size` its size.
     pub fn fork_version(
         &self,
         file: FileId,
@@ -33,30 +30,26 @@ impl Store {
             files::move_item(tx, file, old)?;
             views::move_item(tx, file, old)?;
             files::set_edit(tx, file, size, old)?;
-            // What is or may be at Google stays with the item; what is only wanted, with the names.
+            // Memberships that are or may be at Google stay with the item, desired ones with the
+            // names.
             members::copy_observed(tx, file, old)?;
             members::delete_unnamed(tx, file)?;
             members::forget_observed(tx, file)?;
             uploads::move_to(tx, file, old)?;
-            // Another file's old version, whose names this one has got by having the same bytes.
+            // The file may be the old version of another one, if it has got its names as a
+            // duplicate.
             uploads::replace_instead(tx, file, old)?;
             uploads::insert_edit(tx, file, base, old)?;
             Ok(old)
         })
     }
 
-    /// The version whose place a file will take.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The old version that a file will replace.
     pub fn replaced_by(&self, file: FileId) -> Result<Option<FileId>> {
         self.read(|db| replaced_by(db, file))
     }
 
-    /// Puts the old version of a file back in its place, if it has been an edit that came to nothing.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Reverts an edit to the old version, if that is committed. Returns whether it did.
     pub fn revert_edit(&self, file: FileId) -> Result<bool> {
         self.write_durable(|tx| match replaced_by(tx, file)? {
             Some(old) if is_committed(tx, old)? => {
@@ -67,12 +60,9 @@ impl Store {
         })
     }
 
-    /// Google has no room in an album for a file: whether there will be, since items are about to leave it, if only when
-    /// their successors have arrived. The version whose place the file takes is one of them now, although its successor
-    /// is not there yet.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Reserves a slot for a file in a full album. Returns whether pending removals or edits will
+    /// free one. The old version that the file replaces is removed first, although its successor
+    /// has not arrived.
     pub fn reserve_slot(&self, dir: DirId, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             if let Some(old) = replaced_by(tx, file)? {
@@ -88,19 +78,14 @@ impl Store {
         })
     }
 
-    /// Refuses a file for good: its names move to the failed ones, and to its old version if it had one.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Refuses a file for good. Its names become failed ones. If it had an old version, that one
+    /// gets the names back.
     pub fn fail(&self, file: FileId, reason: &str) -> Result<()> {
         self.write_durable(|tx| fail(tx, file, reason))
     }
 
-    /// Puts what was being written by a writer that is gone under the failed names, until a file is closed under the name,
-    /// or another is cut off there.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Puts the file of a dead writer under the failed names. It stays there until a file is closed
+    /// or cut off under the same name.
     pub fn fail_unfinished(&self, file: FileId, size: u64, reason: &str) -> Result<()> {
         self.write_durable(|tx| {
             failed::delete_unfinished(tx, file)?;
@@ -111,10 +96,8 @@ impl Store {
         })
     }
 
-    /// Forgets the bytes of an item that Google does not have any more: equal ones are uploaded again.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Forgets the bytes of an item that Google does not have any more. Equal bytes are then
+    /// uploaded again.
     pub fn forget_hash(&self, file: FileId) -> Result<()> {
         self.write(|tx| forget_hash(tx, file))
     }
@@ -125,8 +108,8 @@ pub(super) fn forget_hash(tx: &Tx<'_>, file: FileId) -> Result<()> {
     Ok(())
 }
 
-/// Puts the old version back if the new one has the bytes that its writer began with, or those of the
-/// old version, and Google has that for certain.
+/// Reverts an edit if its bytes are those its writer began with or those of the old version, and
+/// the old version is committed.
 pub(super) fn revert_if_same(tx: &Tx<'_>, file: FileId, sha256: ContentHash) -> Result<bool> {
     let Some(old) = replaced_by(tx, file)? else { return Ok(false) };
     let same = tx
@@ -149,7 +132,7 @@ fn restore_version(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<()> {
     files::copy_size(tx, file, old)?;
     // Files with the same bytes may have given their names to the old version.
     entries::give_all(tx, file, old)?;
-    // Where the file has a name the item is wanted, elsewhere no longer.
+    // The item belongs where the file has a name, and nowhere else.
     members::restore(tx, file, old)?;
     members::delete_of_file(tx, old)?;
     uploads::delete(tx, file)?;
@@ -158,7 +141,7 @@ fn restore_version(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<()> {
     Ok(())
 }
 
-/// A new version has arrived, or nobody wants it any more: the old one shall leave its albums.
+/// Removes the old version from its albums, because the new one has arrived or has lost its names.
 pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
     let Some(old) = replaced_by(tx, file)? else { return Ok(()) };
     let dirs: Vec<DirId> = tx
@@ -195,17 +178,17 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives all names of `file` to `into`, which is wanted where `file` was. As with hard links, the last
-/// writer's time of modification is that of all names: then `rsync -t` finds what it has set.
+/// Gives all names and memberships of `file` to `into`. As with hard links, the last writer's time
+/// of modification is that of all names, so that `rsync -t` finds the time that it has set.
 pub(super) fn merge(tx: &Tx<'_>, file: FileId, into: FileId) -> Result<()> {
     entries::give_all(tx, into, file)?;
-    // What Google has been told of the one is true of the other: they are one item.
+    // The memberships of one are those of the other: they are one item.
     members::merge(tx, file, into)?;
     members::delete_of_file(tx, file)?;
     uploads::delete(tx, file)?;
     uploads::replace_instead(tx, file, into)?;
-    // Bytes that were taken for those of the item are not proven to be by meeting themselves; but whoever comes
-    // with others has been told by Google that they are.
+    // Adopted bytes do not prove themselves. But if the file's bytes differ from them, Google has
+    // said that these are the item's.
     files::refute_adoption(tx, file, into)?;
     files::take_bytes(tx, file, into)?;
     touched(tx, into)?;
@@ -223,7 +206,8 @@ mod tests {
         ContentHash([of; 32])
     }
 
-    /// An item for which a local file was taken, after a file of ours has turned out to be the same item.
+    /// An item for which a local file was taken, after a file of ours has turned out to be the same
+    /// item.
     fn merged(adopted: u8, arrived: u8) -> FileInfo {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");

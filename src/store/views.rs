@@ -1,6 +1,6 @@
-//! What the directories under `.gphotos/library` show: the items that a list or a search of Google's has shown there,
-//! and those that are known here to be of that date, because searches by date lag behind (reference §7.3) and leave
-//! out what has no date of its own. Nothing here says which album an item is in.
+//! Views by date: the directories under `.gphotos/library`. A view shows the items of Google's list
+//! or search, and the known items of that date, because searches by date lag (reference §7.3) and
+//! leave out items without a date. A view says nothing about albums.
 
 use std::time::SystemTime;
 
@@ -23,7 +23,8 @@ pub struct ViewState {
     pub listed_at: Option<SystemTime>,
     /// Requests that it took.
     pub requests: u32,
-    /// Items may be known that belong there and are not shown, see [`Store::not_viewed`] and [`Store::show_arrived`].
+    /// Known items may be missing in the view, see [`Store::not_viewed`] and
+    /// [`Store::show_arrived`].
     pub behind: bool,
 }
 
@@ -36,16 +37,13 @@ pub struct NotViewed {
     pub media: MediaId,
     /// Google's name for it.
     pub filename: String,
-    /// Empty if not told.
+    /// The type. Empty if Google has not reported it.
     pub mime: String,
     created: i64,
 }
 
 impl Store {
     /// How a view has been listed.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn view(&self, view: View) -> Result<ViewState> {
         self.read(|db| {
             let state = db
@@ -65,10 +63,7 @@ impl Store {
         })
     }
 
-    /// What `name` stands for in a view.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The file called `name` in a view.
     pub fn view_child(&self, view: View, name: &EntryName) -> Result<Option<FileId>> {
         self.read(|db| {
             Ok(db
@@ -79,9 +74,6 @@ impl Store {
     }
 
     /// Up to `limit` items of a view behind `cookie` (0: from the beginning), in cookie order.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn view_entries(&self, view: View, cookie: i64, limit: u32) -> Result<Vec<DirEntry>> {
         self.read(|db| {
             Ok(db
@@ -101,9 +93,6 @@ impl Store {
     }
 
     /// Up to `limit` periods in which there are items, before `before`, the latest first.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn periods(&self, span: Span, before: Option<Period>, limit: usize) -> Result<Vec<Period>> {
         self.read(|db| {
             let mut found = Vec::new();
@@ -120,10 +109,7 @@ impl Store {
         })
     }
 
-    /// The cookie behind which a view's next names will stand.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// The cookie after which a view's new names will follow.
     pub fn last_view_cookie(&self, view: View) -> Result<i64> {
         self.read(|db| {
             Ok(db
@@ -132,10 +118,8 @@ impl Store {
         })
     }
 
-    /// Puts one page of a view's listing beside what is known. Says whether it had what no page had before.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Reconciles one page of a view's listing. Returns whether it had an item that no page had
+    /// before.
     pub fn view_listed(&self, view: View, page: &[ListedItem], listing: i64) -> Result<bool> {
         self.write(|tx| {
             let mut is_fresh = false;
@@ -159,12 +143,9 @@ impl Store {
         })
     }
 
-    /// Ends a complete pass through a view, which took so many requests: what was shown before and is not now is gone,
-    /// or if there were several pages, between which an item may slip, what the pass before did not show either. Says
-    /// whether something is missing that this does not yet make certain: another pass is to confirm it.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Ends a complete pass through a view, which took so many requests. Items that it did not show
+    /// are gone. If it had several pages, an item is gone only if the pass before did not show it
+    /// either. Returns whether another pass must confirm that items are missing.
     pub fn view_complete(&self, view: View, pass: &Pass, requests: u32) -> Result<bool> {
         let listing = pass.listing;
         self.write(|tx| {
@@ -180,12 +161,12 @@ impl Store {
                 )?
                 .exists(params![view, listing])?;
             if view == View::All {
-                // The list of all items does not lag: it counts for the other views, too, and what it
-                // does not show now although it should, it has to show the next time.
+                // The list of all items does not lag, so it counts for the other views, too. The
+                // next pass must show the items that are only known here.
                 views::delete_lost(tx, view)?;
                 views::expect_known(tx, view, listing)?;
             }
-            // Complete, but due again.
+            // The listing is complete, but due again.
             let due = needs_confirmation && !pass.last;
             let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
             views::set_listed(tx, view, to_millis(at), listing, requests)?;
@@ -193,11 +174,8 @@ impl Store {
         })
     }
 
-    /// Up to `limit` known items whose creation time lies in a view's period (in UTC), and which it does not have, behind
-    /// the one called `after`, in an order of their own.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Up to `limit` known items whose creation time lies in a view's period (in UTC) and which the
+    /// view does not have. The search continues after the item `after`.
     pub fn not_viewed(
         &self,
         view: View,
@@ -219,13 +197,10 @@ impl Store {
     }
 
     /// Shows known items in a view.
-    ///
-    /// # Errors
-    /// If the database fails.
     pub fn show_in_view(&self, view: View, items: &[(FileId, Vec<EntryName>)]) -> Result<()> {
         self.write(|tx| {
             for (file, names) in items {
-                // Somebody else may have shown it meanwhile.
+                // Another thread may have shown it meanwhile.
                 if !is_in_view(tx, view, *file)? {
                     show(tx, view, *file, names, 0)?;
                 }
@@ -234,10 +209,7 @@ impl Store {
         })
     }
 
-    /// All that is known has been gone through since the last complete listing.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Keeps that all known items have been gone through since the last complete listing.
     pub fn view_caught_up(&self, view: View) -> Result<()> {
         self.write(|tx| {
             views::set_caught_up(tx, view)?;
@@ -245,10 +217,8 @@ impl Store {
         })
     }
 
-    /// Shows up to `limit` items that have arrived since a view was looked into. Says whether there may be more.
-    ///
-    /// # Errors
-    /// If the database fails.
+    /// Shows up to `limit` items that have arrived since the view was first read. Returns whether
+    /// there may be more.
     pub fn show_arrived(
         &self,
         view: View,
@@ -263,7 +233,7 @@ impl Store {
                 .query_map(params![view, limit], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             for file in &arrived {
-                // It may be gone again, or have been merged into another.
+                // The item may be gone again, or merged into another.
                 let item = tx
                     .prepare_cached("SELECT id, media, filename, mime, created_at FROM library_items WHERE id = ?1")?
                     .query_row([file], not_viewed)

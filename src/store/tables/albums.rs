@@ -98,7 +98,8 @@ pub(in crate::store) fn set_listed(
     Ok(())
 }
 
-/// Notes whether Google's count of the items can be explained by listings and by changes of ours since `recent`.
+/// Notes whether Google's count of the items can be explained by listings and by changes of ours
+/// since `recent`.
 pub(in crate::store) fn check_count(tx: &Tx<'_>, dir: DirId, now: i64, recent: i64) -> Result<()> {
     tx.prepare_cached("UPDATE albums SET described_at = ?2, count_mismatch = listed_at IS NOT NULL AND NOT (SELECT \
          count_hint BETWEEN coalesce(sum(observed = 'present' AND since <= ?3), 0) + count_offset \
@@ -140,7 +141,8 @@ pub(in crate::store) fn set_title(tx: &Tx<'_>, dir: DirId, title: &str) -> Resul
     Ok(())
 }
 
-/// Google will not take the title. The kept one is void, so that the next listing brings a change of it.
+/// Google will not take the title. The kept one is void, so that the next listing brings a change
+/// of it.
 pub(in crate::store) fn refuse_title(tx: &Tx<'_>, dir: DirId, title: &str) -> Result<usize> {
     Ok(tx.prepare_cached("UPDATE albums SET desired_title = NULL, title = '' WHERE dir = ?1 AND desired_title = ?2")?.execute(params![dir, title])?)
 }
@@ -186,7 +188,8 @@ pub(in crate::store) fn invalidate_listing(tx: &Tx<'_>, dir: DirId) -> Result<()
     Ok(())
 }
 
-/// Google has `title` for an album now, as we wanted: for a while its lists may show the one from before.
+/// Google has `title` for an album now, as we wanted: for a while its lists may show the one from
+/// before.
 pub(in crate::store) fn keep_former_title(
     tx: &Tx<'_>,
     album: DirId,

@@ -322,7 +322,8 @@ pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Resu
     Ok(())
 }
 
-/// Forgets the bytes of sealed files that wait to be added as duplicates: they are uploaded themselves.
+/// Forgets the bytes of sealed files that wait to be added as duplicates: they are uploaded
+/// themselves.
 pub(in crate::store) fn forget_pending_duplicates(tx: &Tx<'_>) -> Result<usize> {
     let sql = "UPDATE files SET sha256 = NULL \
          WHERE id IN (SELECT file FROM pending_additions WHERE state = ?1)";

@@ -13,7 +13,8 @@ pub(in crate::store) fn delete_of_dir(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     Ok(())
 }
 
-/// Google is about to be asked to create the item in the album, if this version of the file still belongs there. Returns how many rows that is true for.
+/// Google is about to be asked to create the item in the album, if this version of the file still
+/// belongs there. Returns how many rows that is true for.
 pub(in crate::store) fn set_asked(
     tx: &Tx<'_>,
     dir: DirId,
@@ -89,7 +90,8 @@ pub(in crate::store) fn set_seen(
     Ok(())
 }
 
-/// A listing has shown the item, which belongs there from now on. It is no change of ours that listings may lag behind: it has no time.
+/// A listing has shown the item, which belongs there from now on. It is no change of ours that
+/// listings may lag behind: it has no time.
 pub(in crate::store) fn set_listed(
     tx: &Tx<'_>,
     dir: DirId,
@@ -108,7 +110,8 @@ pub(in crate::store) fn begin_change(tx: &Tx<'_>, dir: DirId, file: FileId, at: 
     Ok(())
 }
 
-/// Keeps what Google says of a membership. Earlier listings of an item that was not there do not count.
+/// Keeps what Google says of a membership. Earlier listings of an item that was not there do not
+/// count.
 pub(in crate::store) fn set_observed(
     tx: &Tx<'_>,
     dir: DirId,

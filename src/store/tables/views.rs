@@ -30,7 +30,8 @@ pub(in crate::store) fn hide_missing(tx: &Tx<'_>, view: View, certain: i64) -> R
     Ok(())
 }
 
-/// Items that the list of all items has lost go from the other views, unless a listing has shown them there.
+/// Items that the list of all items has lost go from the other views, unless a listing has shown
+/// them there.
 pub(in crate::store) fn delete_lost(tx: &Tx<'_>, all: View) -> Result<()> {
     tx.prepare_cached(
         "DELETE FROM view_entries WHERE seen = 0 AND view <> ?1 AND file IN \
@@ -111,7 +112,8 @@ pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Resu
     Ok(())
 }
 
-/// An item has arrived: the views that were looked into before, and that its time of creation belongs to, lack it.
+/// An item has arrived: the views that were looked into before, and that its time of creation
+/// belongs to, lack it.
 pub(in crate::store) fn arrived(tx: &Tx<'_>, file: FileId, item: &MediaItem) -> Result<()> {
     let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
     for view in periods.into_iter().flatten().chain([View::All]) {
