@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use gphotosfs_emulator::Edit;
 use rustix::fs::{FallocateFlags, RenameFlags};
 
-use crate::support::{World, jpeg, wait_for};
+use crate::support::{World, jpeg, ledger, wait_for};
 
 fn errno<T>(outcome: io::Result<T>) -> Option<i32> {
     outcome.err().and_then(|error| error.raw_os_error())
@@ -54,12 +54,7 @@ fn too_long_is_told_at_once() {
 
 /// What close(2) answers.
 fn close(file: File) -> Option<i32> {
-    use std::os::fd::IntoRawFd;
-    // SAFETY: the descriptor is ours, and nobody uses it any more.
-    match unsafe { libc::close(file.into_raw_fd()) } {
-        0 => None,
-        _ => io::Error::last_os_error().raw_os_error(),
-    }
+    ledger::close(file).err().and_then(|error| error.raw_os_error())
 }
 
 /// > In an album that holds 20,000 items, `open`, `ln` and `mv` of a further one fail with

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::fd::IntoRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -264,9 +263,5 @@ fn names(dir: &Path) -> io::Result<Vec<String>> {
 
 /// close(2) with its answer, which dropping a file throws away.
 pub fn close(file: fs::File) -> io::Result<()> {
-    // SAFETY: the descriptor is ours alone and is not used afterwards.
-    match unsafe { libc::close(file.into_raw_fd()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(nix::unistd::close(file)?)
 }
