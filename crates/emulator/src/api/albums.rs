@@ -12,8 +12,9 @@ use super::request::{ApiAnswer, ApiRequest};
 use super::wire;
 use crate::choices;
 use crate::error::ApiError;
+use crate::faults::Faults;
 use crate::server::Server;
-use crate::state::{Change, Entry};
+use crate::state::{Album, Change, Entry, World};
 
 /// Characters in a title, at most.
 const TITLE_CHARS_MAX: usize = 500;
@@ -96,11 +97,22 @@ pub(crate) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, 
     let user = request.user;
     let mut world = server.world.lock();
     let album = world.library(&user).new_album(title);
+    put(server, &request.faults, &user, &mut world, album)
+}
+
+/// Records an album and answers with it.
+fn put(
+    server: &Server,
+    faults: &Faults,
+    user: &str,
+    world: &mut World,
+    album: Album,
+) -> Result<ApiAnswer, ApiError> {
     let seq = album.seq;
-    server.record(&mut world, Change::Album { user: user.clone(), album: Box::new(album) })?;
-    let library = world.library(&user);
+    server.record(world, Change::Album { user: user.to_owned(), album: Box::new(album) })?;
+    let library = world.library(user);
     let album = library.album(seq).ok_or_else(ApiError::internal)?;
-    let answer = wire::album(server, &request.faults, &user, library, album);
+    let answer = wire::album(server, faults, user, library, album);
     Ok(ApiAnswer::ok(answer, &wire::ALBUM))
 }
 
@@ -132,12 +144,7 @@ pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, A
                 .seq,
         );
     }
-    let seq = album.seq;
-    server.record(&mut world, Change::Album { user: user.clone(), album: Box::new(album) })?;
-    let library = world.library(&user);
-    let album = library.album(seq).ok_or_else(ApiError::internal)?;
-    let answer = wire::album(server, &request.faults, &user, library, album);
-    Ok(ApiAnswer::ok(answer, &wire::ALBUM))
+    put(server, &request.faults, &user, &mut world, album)
 }
 
 #[derive(Deserialize, Default)]
