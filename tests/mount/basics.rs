@@ -443,7 +443,9 @@ fn each_request_of_the_kernel_is_a_line_in_the_log_of_a_verbose_mount() {
     assert!(served.is_ready(), "{}", world.log());
     world.photo("photo/a.jpg", 1, 5000);
     let fake = r"$'b\n2000-01-01 lookup.jpg'";
-    world.sh(&format!("mkdir mnt/Trip && cp photo/a.jpg mnt/Trip/a.jpg && sync mnt/Trip && ls mnt/Trip && cat mnt/Trip/a.jpg >/dev/null; ! cat mnt/Trip/missing; ! cat mnt/Trip/{fake}; ! ln -s a mnt/Trip/b"));
+    world.sh("mkdir mnt/Trip && cp photo/a.jpg mnt/Trip/a.jpg && sync mnt/Trip");
+    world.sh("ls mnt/Trip && cat mnt/Trip/a.jpg > /dev/null");
+    world.sh(&format!("! cat mnt/Trip/missing; ! cat mnt/Trip/{fake}; ! ln -s a mnt/Trip/b"));
     rustix::fs::removexattr(world.mnt.join("Trip/a.jpg"), "user.gphotos.id").unwrap_err();
     // The line follows the answer.
     wait_for("the last request's line", || world.log().contains("removexattr ino="));
@@ -474,6 +476,10 @@ fn each_request_of_the_kernel_is_a_line_in_the_log_of_a_verbose_mount() {
         );
     }
     assert!(log.contains(r#"name="b\n2000-01-01 lookup.jpg""#), "names are escaped:\n{log}");
+    for call in ["albums.create", "uploads", "mediaItems.batchCreate"] {
+        let call = format!("request call=\"{call}\" status=200 ");
+        assert!(log.lines().any(|line| line.contains(&call)), "no {call}… in:\n{log}");
+    }
     let text = fs::read_to_string(world.mnt.join(".gphotos/status.json")).unwrap();
     let status: serde_json::Value = serde_json::from_str(&text).unwrap();
     for operation in ["symlink", "removexattr"] {
