@@ -28,12 +28,12 @@ pub struct Attr {
     /// Last change of content, attributes or names.
     pub ctime: SystemTime,
     /// The TTL in the kernel's cache. Earlier changes invalidate it.
-    pub valid: Duration,
+    pub ttl: Duration,
 }
 
 /// The longest TTL. Every change invalidates the kernel's cache, so this only bounds the effect of
 /// a bug.
-pub(super) const VALID_MAX: Duration = Duration::from_secs(3600);
+pub(super) const TTL_MAX: Duration = Duration::from_secs(3600);
 
 impl Fs {
     /// Attributes from the database. `None` if the size takes a request, or the content is
@@ -48,7 +48,7 @@ impl Fs {
             atime: mtime,
             mtime,
             ctime: mtime,
-            valid: VALID_MAX,
+            ttl: TTL_MAX,
         };
         let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
         Ok(Some(match self.node(ino)? {
@@ -76,7 +76,7 @@ impl Fs {
                     atime: now,
                     mtime: now,
                     ctime: now,
-                    valid: Duration::ZERO,
+                    ttl: Duration::ZERO,
                 }
             }
             Node::File(file) | Node::ReadOnlyFile(file) => {
@@ -124,7 +124,7 @@ impl Fs {
             None => {
                 let info = self.shown(node, file)?;
                 let attr = self.file_attr(ino, &info.stat(), info.size.unwrap_or(0));
-                Ok(Attr { valid: Duration::ZERO, ..attr })
+                Ok(Attr { ttl: Duration::ZERO, ..attr })
             }
         }
     }
@@ -132,10 +132,10 @@ impl Fs {
     pub(super) fn file_attr(&self, ino: Ino, stat: &Stat, size: u64) -> Attr {
         // Only the spool file has the current size of an open draft. A file that was merged into
         // another is invalidated under the other's inode number.
-        let told = stat.upload != Some(UploadState::Open)
+        let is_invalidated = stat.upload != Some(UploadState::Open)
             && Node::File(stat.id).ino() == ino
             // While a file is open, its size may differ from the database.
-            && stat.size.is_none_or(|kept| kept == size);
+            && stat.size.is_none_or(|stored| stored == size);
         let mode = if self.config.read_only { 0o444 } else { 0o644 };
         // tar does not open a file of size 0 that everybody may read; it would store it as empty.
         // Only the owner can access this mount, so removing the bit has no other effect.
@@ -150,20 +150,20 @@ impl Fs {
             atime: from_nanos(stat.atime_ns),
             mtime: from_nanos(stat.mtime_ns),
             ctime: from_nanos(stat.ctime_ns),
-            valid: if told { VALID_MAX } else { Duration::ZERO },
+            ttl: if is_invalidated { TTL_MAX } else { Duration::ZERO },
         }
     }
 
     /// Attributes of a node that was found by its name. The name's TTL ends when its directory is
     /// due for refresh: then the kernel looks the name up again, and the refresh starts.
     pub(super) fn named(&self, parent: Ino, node: Node, attr: Attr) -> Result<Attr> {
-        let valid = match (self.node(parent)?, node) {
+        let ttl = match (self.node(parent)?, node) {
             (Node::Dir(dir), Node::Dir(_) | Node::File(_)) => self.library.names_ttl(dir)?,
-            (Node::Dir(_), Node::Control) | (Node::Control, _) => VALID_MAX,
+            (Node::Dir(_), Node::Control) | (Node::Control, _) => TTL_MAX,
             // Names in other directories change without an invalidation.
             _ => Duration::ZERO,
         };
-        Ok(Attr { valid: attr.valid.min(valid), ..attr })
+        Ok(Attr { ttl: attr.ttl.min(ttl), ..attr })
     }
 
     /// A file as `node` shows it. A view shows items. A file that is being edited has no item any

@@ -94,7 +94,7 @@ impl Fs {
     /// its TTL is 0, so the kernel calls getattr. `None` for an entry that was removed meanwhile.
     fn attrs(&self, parent: Ino, listed: &[Listed]) -> Result<Vec<Option<Attr>>> {
         let parent = self.node(parent)?;
-        let name_valid = match parent {
+        let name_ttl = match parent {
             Node::Dir(dir) => self.library.names_ttl(dir)?,
             _ => Duration::ZERO,
         };
@@ -110,7 +110,7 @@ impl Fs {
                 _ => self.getattr_now(it.ino),
             };
             match found {
-                Ok(attr) => Ok(attr.map(|it| Attr { valid: it.valid.min(name_valid), ..it })),
+                Ok(attr) => Ok(attr.map(|it| Attr { ttl: it.ttl.min(name_ttl), ..it })),
                 Err(error) if error.errno() == Errno(libc::ESTALE) => Ok(None),
                 Err(error) => Err(error),
             }
@@ -127,7 +127,7 @@ impl Fs {
         let links = if node.is_in_views() { 1 } else { stat.links };
         let attr = self.file_attr(node.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
         let unknown = open || (stat.size.is_none() && self.config.exact_sizes);
-        Ok(Some(Attr { valid: if unknown { Duration::ZERO } else { attr.valid }, ..attr }))
+        Ok(Some(Attr { ttl: if unknown { Duration::ZERO } else { attr.ttl }, ..attr }))
     }
 
     async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {

@@ -166,7 +166,7 @@ impl Owner {
 impl Reply<Attr> for (ReplyEntry, Owner) {
     fn value(self, attr: Attr) -> Answer {
         let (reply, owner) = self;
-        reply.entry(&attr.valid, &owner.attr(&attr), GENERATION);
+        reply.entry(&attr.ttl, &owner.attr(&attr), GENERATION);
         Answer::Node(attr.ino.0)
     }
 }
@@ -174,7 +174,7 @@ impl Reply<Attr> for (ReplyEntry, Owner) {
 impl Reply<Attr> for (ReplyAttr, Owner) {
     fn value(self, attr: Attr) -> Answer {
         let (reply, owner) = self;
-        reply.attr(&attr.valid, &owner.attr(&attr));
+        reply.attr(&attr.ttl, &owner.attr(&attr));
         Answer::Size(attr.size)
     }
 }
@@ -200,7 +200,7 @@ impl Reply<Vec<(Listed, Attr)>> for (ReplyDirectoryPlus, Owner) {
         let mut count = 0;
         for (entry, attr) in listed {
             let (node, name) = (inode(attr.ino), OsStr::from_bytes(&entry.name));
-            if reply.add(node, entry.next, name, &attr.valid, &owner.attr(&attr), GENERATION) {
+            if reply.add(node, entry.next, name, &attr.ttl, &owner.attr(&attr), GENERATION) {
                 break;
             }
             count += 1;
@@ -241,7 +241,7 @@ impl Reply<(Attr, Opened)> for (ReplyCreate, CreateContext) {
     fn value(self, (attr, opened): (Attr, Opened)) -> Answer {
         let (reply, CreateContext { modes, flags, owner }) = self;
         let (node, fh) = (inode(attr.ino), FileHandle(opened.fh.0));
-        let (ttl, shown) = (attr.valid, owner.attr(&attr));
+        let (ttl, shown) = (attr.ttl, owner.attr(&attr));
         let mode = modes.open(node, &opened, flags, |file: &File| reply.open_backing(file));
         match mode.backing {
             Some(id) => {

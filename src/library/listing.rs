@@ -87,8 +87,8 @@ impl Library {
     }
 
     /// Lists the albums again that were accessed meanwhile and whose counts do not match.
-    async fn follow_counts(&self, told: ListingTarget) -> Result<(), Error> {
-        let to_check = self.memory.take_to_check(told);
+    async fn follow_counts(&self, listed: ListingTarget) -> Result<(), Error> {
+        let to_check = self.memory.take_to_check(listed);
         let (refresh, now) = (self.config.refresh, self.now());
         let stale = self
             .store

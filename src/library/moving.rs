@@ -59,8 +59,8 @@ impl Library {
                 Ok(moved.map(|moved| (old, moved)).map_err(Error::Tree))
             })
             .await??;
-        let mut retitles = moved.renames.iter();
-        if let Some(first) = retitles.next() {
+        let mut renames = moved.renames.iter();
+        if let Some(first) = renames.next() {
             match self.client.rename_album(&first.album, &first.title).await {
                 Ok(_) => self.rename_sent(first.clone()).await?,
                 Err(error) if error.may_have_happened() => {
@@ -72,7 +72,7 @@ impl Library {
                 }
             }
         }
-        Ok(self.send_album_renames(retitles.cloned().collect()).await?)
+        Ok(self.send_album_renames(renames.cloned().collect()).await?)
     }
 
     /// Sends pending titles to Google, in the background.
