@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -43,6 +43,9 @@ pub struct OpenFile {
     /// Held for reading while bytes are read or written, for writing while a version is sealed or
     /// begun.
     pub bytes: RwLock<Bytes>,
+    /// Whether the first `open` has found the bytes. Apart from their lock: a later `open` must not
+    /// wait while a version is sealed or begun.
+    found: AtomicBool,
 }
 
 /// One open descriptor.
@@ -110,8 +113,8 @@ impl Handles {
         let mut files = self.files.lock();
         let shared = files.entry(file).or_insert_with(|| {
             self.drafts.file_opened(file);
-            let bytes = RwLock::new(Bytes::Opening);
-            Shared { open: Arc::new(OpenFile { file, bytes }), descriptors: 0 }
+            let (bytes, found) = (RwLock::new(Bytes::Opening), AtomicBool::new(false));
+            Shared { open: Arc::new(OpenFile { file, bytes, found }), descriptors: 0 }
         });
         shared.descriptors += 1;
         shared.open.clone()
@@ -165,13 +168,13 @@ impl Handles {
     }
 }
 
-/// Has the first descriptor of a file find its bytes. The others wait for it.
+/// Has the first descriptor of a file find its bytes. Others wait only while it looks for them.
 fn find_bytes<E>(open: &OpenFile, bytes: impl FnOnce() -> Result<Bytes, E>) -> Result<(), E> {
-    let is_opening = |bytes: &Bytes| matches!(bytes, Bytes::Opening);
-    if is_opening(&open.bytes.read()) {
-        let mut found = open.bytes.write();
-        if is_opening(&found) {
-            *found = bytes()?;
+    if !open.found.load(Ordering::Acquire) {
+        let mut place = open.bytes.write();
+        if !open.found.load(Ordering::Acquire) {
+            *place = bytes()?;
+            open.found.store(true, Ordering::Release);
         }
     }
     Ok(())
@@ -243,6 +246,21 @@ mod tests {
         });
         assert_eq!(timely, Ok(true));
         assert_eq!(handles.open_files(), 1);
+    }
+
+    #[test]
+    fn a_file_whose_version_is_being_sealed_can_be_opened_again() {
+        let handles = Handles::new(Drafts::default());
+        let (_, open) = handles.open(FileId(1), true, item).unwrap();
+        let (answers, answered) = std::sync::mpsc::channel();
+        let timely = std::thread::scope(|scope| {
+            let sealing = open.bytes.write();
+            scope.spawn(|| answers.send(handles.open(FileId(1), false, item).is_ok()).unwrap());
+            let timely = answered.recv_timeout(Duration::from_secs(10));
+            drop(sealing);
+            timely
+        });
+        assert_eq!(timely, Ok(true));
     }
 
     #[test]
