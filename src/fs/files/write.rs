@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::descriptor::WritableFile;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
-use crate::fs::handles::{Bytes, Fh};
+use crate::fs::handles::{Bytes, Fh, Item};
 use crate::media::FileId;
 use crate::upload::{self, Need, SpoolFile, Writer};
 
@@ -166,10 +166,19 @@ impl Fs {
                 (Some(_), _) if self.unseal(info.id)? => {}
                 (Some(_), _) => continue,
             }
-            let spool = self.pipeline.spool().open(info.id)?;
-            *bytes = Bytes::Spool(Arc::new(spool));
+            self.open_spool(&mut bytes, info.id)?;
             return Ok(());
         }
+    }
+
+    /// Opens the spool file of a version that has begun.
+    fn open_spool(&self, bytes: &mut Bytes, file: FileId) -> Result<Arc<SpoolFile>> {
+        // The spool file of the version before may be in the cache now. If this fails, no write may
+        // go into it: the next one comes here again.
+        *bytes = Bytes::Item(Item::default());
+        let spool = Arc::new(self.pipeline.spool().open(file)?);
+        *bytes = Bytes::Spool(spool.clone());
+        Ok(spool)
     }
 
     /// Empties a file: the old content is not needed.
@@ -188,10 +197,8 @@ impl Fs {
                 break info;
             }
         };
-        let spool = self.pipeline.spool().open(info.id)?;
-        spool.set_len(0)?;
+        self.open_spool(&mut bytes, info.id)?.set_len(0)?;
         writer.emptied();
-        *bytes = Bytes::Spool(Arc::new(spool));
         Ok(())
     }
 
