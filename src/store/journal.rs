@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::database::Store;
 use super::error::Result;
@@ -99,6 +99,20 @@ impl Store {
         self.write(|tx| {
             uploads::set_error(tx, file, error)?;
             Ok(())
+        })
+    }
+
+    /// Why a file that stays here is not complete, or why its upload has failed.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn upload_error(&self, file: FileId) -> Result<Option<String>> {
+        self.read(|db| {
+            let error = db
+                .prepare_cached("SELECT error FROM uploads WHERE file = ?1")?
+                .query_row([file], |row| row.get(0))
+                .optional()?;
+            Ok(error.flatten())
         })
     }
 

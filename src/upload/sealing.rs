@@ -99,7 +99,7 @@ impl Pipeline {
         }
         // The row forgets a write error when it is opened, the bytes do not.
         if shared.store.upload_state(file)? == Some(UploadState::Temporary)
-            && shared.check_complete(file).is_err()
+            && shared.store.upload_error(file)?.is_some()
         {
             draft.write_failed(libc::EIO);
         }
@@ -279,7 +279,7 @@ impl Shared {
 
     /// An error if a write of a temporary file has failed.
     fn check_complete(&self, file: FileId) -> Result<(), SealError> {
-        match self.store.file(file)?.and_then(|known| known.error) {
+        match self.store.upload_error(file)? {
             Some(error) => Err(SealError::Incomplete(io::Error::other(error))),
             None => Ok(()),
         }

@@ -251,6 +251,26 @@ fn a_temporary_file_with_a_write_error_cannot_be_made_a_photo_by_renaming_it() {
     assert_eq!(world.state(), Some(UploadState::Sealed));
 }
 
+/// One of its names is under the failed ones still; only a failed write may keep it from the other.
+#[test]
+fn a_temporary_file_that_was_rejected_before_may_be_made_a_photo_by_renaming_it() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.release();
+    let (file, album) = (world.file, world.album);
+    world.store().link(file, album, &name("b.jpg")).unwrap().unwrap();
+    world.store().fail(file, "Google does not take it").unwrap();
+    let facts = world.pipeline.spool().stat(file).unwrap().facts(None);
+    let (from, to) = (name("b.jpg"), name(TEMPORARY));
+    world.store().retry_failed((album, &from), (album, &to), false, &facts).unwrap().unwrap();
+    assert_eq!(world.state(), Some(UploadState::Temporary));
+    world.open();
+    world.write(&photo(2));
+    world.release();
+    world.rename(REAL).unwrap();
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
 #[test]
 fn a_rejected_version_fails_only_with_its_last_writer() {
     let mut world = World::new();
