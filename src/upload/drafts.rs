@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::draft::{Draft, InFlight, Phase, Rejection, WriterId};
+use super::draft::{Draft, InFlight, Phase, WriterId};
 use crate::media::FileId;
 
 /// All drafts. Cheap to clone. Bounded by the files that are open and the uploads under way.
@@ -130,13 +130,6 @@ impl Drafts {
             sent.uploads += 1;
         }
         sent
-    }
-
-    /// Notes why Google does not take a file, for its writers.
-    pub(super) fn note_rejection(&self, file: FileId, rejection: Rejection) {
-        if let Some(draft) = self.find(file) {
-            draft.set_rejected(rejection);
-        }
     }
 
     /// Files that somebody may go on writing.

@@ -378,6 +378,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Notes why Google does not take a version, for its writers, unless one of them has superseded
+    /// it. Blocking.
+    pub(super) fn note_rejection(
+        &self,
+        (file, seq): (FileId, i64),
+        rejection: Rejection,
+    ) -> store::Result<()> {
+        let draft = self.drafts.lock(file);
+        if self.store.is_current_version(file, seq)? {
+            draft.set_rejected(rejection);
+        }
+        Ok(())
+    }
+
     /// Counts a failure that is the file's own, and logs it; one too many rejects the version,
     /// unless it is `forgivable`. Blocking.
     pub(super) fn attempt_failed(

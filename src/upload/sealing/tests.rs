@@ -215,6 +215,26 @@ fn a_write_to_a_version_that_google_may_have_forks_it() {
 }
 
 #[test]
+fn a_full_album_rejects_no_version_but_the_one_that_it_was_asked_for() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.release();
+    let upload = world.begin_upload().unwrap();
+    let (token, version) = (UploadToken::new("token"), (world.file, upload.seq));
+    world.store().uploaded(world.file, upload.seq, &token, SystemTime::now()).unwrap();
+    world.pipeline.drafts().end_upload(world.file, true);
+    world.store().begin_create(world.album, &[version]).unwrap();
+    world.open();
+    let shared = &world.pipeline.shared;
+    shared.note_rejection(version, Rejection::AlbumFull).unwrap();
+    assert_eq!(shared.drafts.rejected(), [world.file]);
+    world.write(&photo(2));
+    shared.note_rejection(version, Rejection::AlbumFull).unwrap();
+    assert!(shared.drafts.rejected().is_empty());
+    assert!(matches!(shared.drafts.phase(world.file), Some(Phase::Writing)));
+}
+
+#[test]
 fn a_write_error_rejects_the_version_until_the_file_is_emptied() {
     let mut world = World::new();
     world.write_fails();

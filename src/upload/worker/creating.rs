@@ -92,9 +92,7 @@ impl Worker {
             let text = chain(error);
             let token = error.is_invalid_token();
             if error.is_album_full() {
-                let files = &creating.call().items;
-                let full = Rejection::AlbumFull;
-                files.iter().for_each(|it| self.shared.drafts.note_rejection(it.file, full));
+                self.note_album_full(creating.call()).await;
             }
             self.settle_all(creating, |item| {
                 if token && item.attempts + 1 < ATTEMPTS_MAX {
@@ -113,6 +111,17 @@ impl Worker {
         let reserved =
             self.store(move |store| file.map_or(Ok(false), |it| store.reserve_slot(dir, it)));
         reserved.await.unwrap_or(false)
+    }
+
+    /// Writers of these files are told that the album is full.
+    async fn note_album_full(&mut self, call: &CreateCall) {
+        let versions: Vec<_> = call.items.iter().map(|item| (item.file, item.seq)).collect();
+        let shared = self.shared.clone();
+        self.store(move |_| {
+            let mut versions = versions.into_iter();
+            versions.try_for_each(|it| shared.note_rejection(it, Rejection::AlbumFull))
+        })
+        .await;
     }
 
     /// The album is full until its pending removals are made: they come next.
