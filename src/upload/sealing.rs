@@ -296,10 +296,14 @@ impl Shared {
         outcome.map(|_| ())
     }
 
-    /// The last writer has gone: an unsealed file is sealed or rejected, a nameless one removed. If
+    /// The last writer has gone: a nameless file is removed, an unsealed one sealed or rejected. If
     /// that fails, the worker tries again.
     fn settle(&self, draft: &LockedDraft) -> Result<(), SealError> {
         draft.set_unsettled(true);
+        // Before its bytes are synced: a file without a name goes even if the disk fails.
+        if self.remove_if_orphan(draft)? {
+            return Ok(());
+        }
         if self.store.upload_state(draft.file())? == Some(UploadState::Open) {
             match self.seal(draft) {
                 Ok(_) => {}

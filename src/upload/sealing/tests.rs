@@ -351,6 +351,17 @@ fn a_file_that_cannot_be_settled_is_settled_later() {
     assert_eq!(world.state(), Some(UploadState::Sealed));
 }
 
+#[test]
+fn a_file_without_a_name_is_removed_though_its_bytes_cannot_be_synced() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.store().unlink(world.album, &name(REAL)).unwrap().unwrap();
+    std::fs::remove_file(world.pipeline.spool().path(world.file)).unwrap();
+    world.release();
+    assert_eq!(world.state(), None);
+    assert!(world.pipeline.drafts().unsettled().is_empty());
+}
+
 /// What happens to the file.
 #[derive(Clone, Copy, Debug)]
 enum Step {
