@@ -1,5 +1,6 @@
 //! `--commit close`: a close that waits until Google has made an item of the file.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use super::drain::DrainError;
 use super::pipeline::Pipeline;
 use super::shared::{Shared, Waiter};
 use crate::media::FileId;
-use crate::store::{self, UploadState};
+use crate::store::{self, Store, UploadState};
 
 /// A close gives up when Google has not been reached for this long, or has only answered with
 /// errors.
@@ -111,9 +112,14 @@ impl Shared {
         Ok(())
     }
 
-    async fn rejection(&self, file: FileId) -> Result<CommitError, store::Error> {
-        let rejection = self.drafts.find(file).and_then(|it| it.rejection()).unwrap_or_default();
-        let known = self.store.run(move |store| store.file(file)).await?;
+    async fn rejection(self: &Arc<Self>, file: FileId) -> Result<CommitError, store::Error> {
+        let shared = self.clone();
+        let read = move |store: &Store| {
+            // A rejection changes the row first and the draft then, while the draft is locked.
+            let rejection = shared.drafts.lock(file).rejection().unwrap_or_default();
+            Ok((rejection, store.file(file)?))
+        };
+        let (rejection, known) = self.store.run(read).await?;
         let reason = known.and_then(|it| it.error).unwrap_or_default();
         Ok(CommitError::Rejected { rejection, reason })
     }

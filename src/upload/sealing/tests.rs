@@ -13,6 +13,7 @@ use crate::media::UploadToken;
 use crate::profile::Profile;
 use crate::store::tests::{album, name};
 use crate::store::{Child, Store};
+use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
 
 const REAL: &str = "a.jpg";
@@ -360,6 +361,34 @@ fn a_file_without_a_name_is_removed_though_its_bytes_cannot_be_synced() {
     world.release();
     assert_eq!(world.state(), None);
     assert!(world.pipeline.drafts().unsettled().is_empty());
+}
+
+/// A rejection changes the row first and the draft then.
+#[test]
+fn a_commit_learns_why_a_file_is_rejected() {
+    let mut world = World::new();
+    world.open();
+    world.write(&photo(1));
+    let (file, shared) = (world.file, &world.pipeline.shared);
+    let draft = shared.drafts.lock(file);
+    shared.store.fail(file, "too large").unwrap();
+    let (answers, answered) = std::sync::mpsc::channel();
+    let pipeline = &world.pipeline;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            answers.send(runtime.block_on(pipeline.commit(file))).unwrap();
+        });
+        let early = answered.recv_timeout(Duration::from_millis(300));
+        draft.set_rejected(Rejection::TooLarge);
+        drop(draft);
+        let outcome = early.or_else(|_| answered.recv()).unwrap();
+        assert!(
+            matches!(outcome, Err(CommitError::Rejected { rejection: Rejection::TooLarge, .. })),
+            "{outcome:?}"
+        );
+    });
 }
 
 /// What happens to the file.
