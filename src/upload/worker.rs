@@ -67,11 +67,14 @@ impl Worker {
         let rows = self.read_rows(now).await?;
         let plan = planner::plan(&self.state(now), &rows);
         let mut wake_at = plan.wake_at;
-        self.start_uploads(plan.uploads);
+        let mut started_all = self.start_uploads(plan.uploads);
         if let Some(change) = plan.change
             && !self.start_change(change, rows.ready.len()).await?
         {
             self.shared.moved_on();
+            started_all = false;
+        }
+        if !started_all {
             wake_at = wake_at.min(now + self.shared.config.batch_window);
         }
         self.confirmations_wait_since = plan.confirm_since;

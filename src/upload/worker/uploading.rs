@@ -19,14 +19,20 @@ use crate::upload::transfer::{self, Outcome};
 const SERVER_ERRORS_MAX: u32 = 3;
 
 impl Worker {
-    pub(super) fn start_uploads(&mut self, files: Vec<Startable>) {
+    /// Returns whether all were started. If not, another may have to be chosen: during an outage
+    /// only one is started at a time, to find out whether Google answers.
+    pub(super) fn start_uploads(&mut self, files: Vec<Startable>) -> bool {
         if self.uploads.is_empty() && !files.is_empty() {
             let sent = self.shared.sent();
             self.shared.rate.lock().begin(StdInstant::now(), sent);
         }
+        let mut started_all = true;
         for file in files {
             // A writer may have come meanwhile.
-            let Some(upload) = self.shared.drafts.begin_upload(file.file) else { continue };
+            let Some(upload) = self.shared.drafts.begin_upload(file.file) else {
+                started_all = false;
+                continue;
+            };
             let id = file.file;
             let transfer = Transfer {
                 seq: file.seq,
@@ -39,6 +45,7 @@ impl Worker {
             let work = transfer::transfer(self.shared.clone(), Sealed(file), upload);
             self.transfers.spawn(async move { (id, work.await) });
         }
+        started_all
     }
 
     pub(super) async fn upload_ended(&mut self, ended: Result<(FileId, Outcome), JoinError>) {
