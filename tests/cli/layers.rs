@@ -84,14 +84,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "content/sizes.rs",
         "content/stream.rs",
     ],
-    &["upload/planner.rs", "upload/planner/confirm.rs", "upload/planner/members.rs"],
-    &[
-        "upload/worker.rs",
-        "upload/worker/confirming.rs",
-        "upload/worker/creating.rs",
-        "upload/worker/members.rs",
-        "upload/worker/uploading.rs",
-    ],
 ];
 
 /// Which modules may name a library that belongs to one layer.
