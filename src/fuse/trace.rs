@@ -1,8 +1,10 @@
 //! What `-vv` shows of the kernel's requests: a span around each, and a line with its result and
 //! duration.
 //!
-//!     lookup ino=1 name="20190428" → ino 5 (0.12 ms)
-//!     read fh=3 off=0 len=131072 → 131072 bytes (1.2 ms)
+//! ```text
+//! lookup ino=1 name="20190428" → ino 5 (0.12 ms)
+//! read fh=3 off=0 len=131072 → 131072 bytes (1.2 ms)
+//! ```
 //!
 //! Below that level a request costs one look at the level: nothing is formatted, and no clock read.
 

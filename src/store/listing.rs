@@ -2,7 +2,7 @@
 //! An entry that a complete listing did not show is gone. A late page of an earlier listing changes
 //! nothing, because `seen` only grows.
 //!
-//! Google's listings lag behind changes. For the time of [`GRACE`], a change made here counts for
+//! Google's listings lag behind changes. For the time of `GRACE`, a change made here counts for
 //! more than a listing. A listing is no snapshot either: items may slip from page to page. If a
 //! pass has several pages, a missing item is gone only if the next pass misses it, too, or if
 //! Google's count agrees.

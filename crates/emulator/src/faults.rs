@@ -2,7 +2,7 @@
 //!
 //! [`Faults`] is plain data, changed by [`crate::Emulator::faults`] or `PATCH /emulator/faults`. It
 //! holds a table of [`CallFaults`] by kind of call. A handler asks [`Switchboard::plan`] once per
-//! request what happens to it, and answers an injected failure by [`inject`]. The other switches
+//! request what happens to it, and answers an injected failure by [`inject()`]. The other switches
 //! are read from a copy where they apply.
 
 mod inject;

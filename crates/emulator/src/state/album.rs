@@ -22,7 +22,7 @@ pub(crate) struct Album {
     pub(crate) cover: Option<ItemSeq>,
     /// Enrichment ids with the item each one follows.
     pub(crate) enrichments: Vec<(String, Option<ItemSeq>)>,
-    /// In album order. Changed only by [`Change::Entries`] and its kin.
+    /// In album order. Changed only by `Change::Entries` and its kin.
     #[serde(skip)]
     pub(crate) entries: Vec<Entry>,
     #[serde(skip)]
