@@ -1,7 +1,7 @@
 //! The depth of a mount: an emulator, an account that is logged in, and mounts of it by the built program.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -83,17 +83,24 @@ impl World {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(login.stdout.take().unwrap()).lines().map_while(Result::ok);
+        // Both are read all the time: a pipe may have room for a single write when the machine has many of them.
+        let mut errors = login.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || io::read_to_string(&mut errors).unwrap());
+        let stdout = BufReader::new(login.stdout.take().unwrap());
+        let (sender, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         let url = said
+            .iter()
             .find_map(|line| {
                 line.split_whitespace().find(|it| it.starts_with("http")).map(str::to_owned)
             })
             .expect("login prints the address to open");
         let page = self.runtime.block_on(async { http().get(url).send().await?.text().await });
-        let rest: Vec<_> = said.collect();
-        let outcome = login.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&outcome.stderr);
-        assert!(outcome.status.success(), "{stderr}\n{rest:?}\n{page:?}");
+        let rest: Vec<_> = said.iter().collect();
+        let (status, stderr) = (login.wait().unwrap(), errors.join().unwrap());
+        assert!(status.success(), "{stderr}\n{rest:?}\n{page:?}");
     }
 
     /// Mounts and returns when the mount can be used.
