@@ -61,7 +61,7 @@ const CREATE: Call = Call::MediaItemsBatchCreate;
 const DESCRIPTION: &str = "user.gphotos.description";
 const TAIL: &[u8] = b"a tail";
 const PATCH: &[u8] = b"PATCH";
-/// ListingScope a comment of the picture.
+/// Within a comment of the picture.
 const PATCH_AT: u64 = 100;
 
 fn y(op: Op) -> Vec<u8> {
