@@ -15,7 +15,7 @@ use super::errors::Error;
 use super::rate::{SentTotals, UploadRate};
 use super::spool::Spool;
 use crate::api;
-pub(super) use crate::error_chain::chain;
+use crate::error_chain::chain;
 use crate::media::FileId;
 use crate::store::{FileInfo, Store};
 

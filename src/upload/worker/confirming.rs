@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::context::{ConfirmAnswer, Worker};
+use crate::error_chain::chain;
 use crate::media::{MediaId, MediaItem};
 use crate::store;
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
 use crate::upload::planner::{Claim, Confirmation};
-use crate::upload::shared::{Shared, chain};
+use crate::upload::shared::Shared;
 use crate::upload::state::Confirming;
 
 /// After so many attempts to confirm it, an item that Google says it made counts as lost.

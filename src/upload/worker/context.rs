@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::{self, ItemStatus};
+use crate::error_chain::chain;
 use crate::media::{DirId, FileId, MediaItem};
 use crate::store::{self, MemberCall};
 use crate::upload::blocked::{Backoff, Blocked};
@@ -16,7 +17,7 @@ use crate::upload::blockers::Blockers;
 use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
 use crate::upload::planner::{ChangeKind, Confirmation, Edit, State, Upload};
-use crate::upload::shared::{Shared, chain};
+use crate::upload::shared::Shared;
 use crate::upload::state::{Creating, Uploaded};
 use crate::upload::transfer::Outcome;
 

@@ -4,12 +4,12 @@ use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
 use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
+use crate::error_chain::chain;
 use crate::media::MediaItem;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
 use crate::upload::sealing::ATTEMPTS_MAX;
-use crate::upload::shared::chain;
 use crate::upload::state::Creating;
 
 /// A call that failed so often without a usable answer is split: one of its files may make Google

@@ -5,11 +5,11 @@ use tokio::time::Instant;
 
 use super::context::{Changed, MembersAnswer, Worker};
 use crate::api::{self, Advice};
+use crate::error_chain::chain;
 use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall};
 use crate::upload::crash;
 use crate::upload::planner::{self, Edit};
-use crate::upload::shared::chain;
 
 impl Worker {
     /// Journals and sends a call that adds items or removes them. Returns whether there was one.

@@ -6,12 +6,12 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::context::{Transfer, Worker};
+use crate::error_chain::chain;
 use crate::media::FileId;
 use crate::store::Startable;
 use crate::upload::blocked::BlockedReason;
 use crate::upload::draft::Rejection;
 use crate::upload::planner::is_large;
-use crate::upload::shared::chain;
 use crate::upload::state::Sealed;
 use crate::upload::transfer::{self, Outcome};
 
