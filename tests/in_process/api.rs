@@ -15,24 +15,11 @@ use gphotosfs::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken};
 use gphotosfs::profile::Profile;
 use serde_json::json as js;
 
+use crate::support::payload;
 use crate::support::script::{Script, json, refusal};
 
 fn album() -> AlbumId {
     AlbumId::new("A")
-}
-
-fn payload(bytes: &[u8]) -> Payload {
-    use sha1::Digest;
-    use std::io::Write;
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    Payload {
-        file: Arc::new(file),
-        len: bytes.len() as u64,
-        mime: "image/jpeg".into(),
-        sha1: sha1::Sha1::digest(bytes).into(),
-        sent: Arc::default(),
-    }
 }
 
 /// Sent requests are spawned by everybody; this does not compile unless they may be.

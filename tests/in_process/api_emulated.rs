@@ -1,8 +1,6 @@
 //! The API client against the emulator: correct answers, and each failure that Google documents.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -17,9 +15,8 @@ use gphotosfs::media::{
 };
 use gphotosfs::profile::Profile;
 use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Grant, Injection, ItemFailure};
-use sha1::Digest;
 
-use crate::support::{self, Account, login, sha256};
+use crate::support::{self, Account, login, payload, sha256};
 
 /// An emulator, and a client that is logged in.
 struct World {
@@ -81,18 +78,6 @@ fn content(seed: u64, size: u64) -> Vec<u8> {
 
 fn photo(seed: u64, size: u64) -> Payload {
     payload(&content(seed, size))
-}
-
-fn payload(bytes: &[u8]) -> Payload {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    Payload {
-        file: Arc::new(file),
-        len: bytes.len() as u64,
-        mime: "image/jpeg".into(),
-        sha1: sha1::Sha1::digest(bytes).into(),
-        sent: Arc::default(),
-    }
 }
 
 fn next(failure: Failure) -> Injection {

@@ -4,40 +4,16 @@
 //! `tests/root/passthrough.rs` shows that the kernel reads without the process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::support::{World, jpeg, sha256, wait_for};
+use crate::support::passthrough::{all_of, read_write, same, world};
+use crate::support::{jpeg, sha256, wait_for};
 
 /// Mounts in which passthrough is used where it can be, and in which it is not.
 const READ_ONLY: [&[&str]; 2] = [&["--read-only"], &["--read-only", "--passthrough=off"]];
-
-/// An album with a photo that Google has and of which the bytes are here.
-fn world() -> (World, PathBuf) {
-    let world = World::mounted();
-    world.photo("1.jpg", 1, 300_000);
-    world.sh("mkdir mnt/A && cp 1.jpg mnt/A/ && sync mnt/A");
-    let path = world.mnt.join("A/1.jpg");
-    (world, path)
-}
-
-fn read_write(path: &Path) -> File {
-    OpenOptions::new().read(true).write(true).open(path).unwrap()
-}
-
-fn all_of(mut file: &File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
-}
-
-fn same(actual: &[u8], wanted: &[u8], what: &str) {
-    assert!(actual == wanted, "{what}: {} bytes, wanted {}", actual.len(), wanted.len());
-}
 
 #[test]
 fn a_read_only_mount_reads_the_same_either_way() {

@@ -2,39 +2,15 @@
 //!
 //! Needs Linux 6.9.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek};
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::passthrough::{all_of, read_write, same, world};
 use crate::support::{World, jpeg, wait_for};
-
-/// An album with a photo that Google has and of which the bytes are here.
-fn world() -> (World, PathBuf) {
-    let world = World::mounted();
-    world.photo("1.jpg", 1, 300_000);
-    world.sh("mkdir mnt/A && cp 1.jpg mnt/A/ && sync mnt/A");
-    let path = world.mnt.join("A/1.jpg");
-    (world, path)
-}
-
-fn read_write(path: &Path) -> File {
-    OpenOptions::new().read(true).write(true).open(path).unwrap()
-}
-
-fn all_of(mut file: &File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
-}
-
-fn same(actual: &[u8], wanted: &[u8], what: &str) {
-    assert!(actual == wanted, "{what}: {} bytes, wanted {}", actual.len(), wanted.len());
-}
 
 /// Stops the mount's process for as long as this lives.
 struct Stopped(Pid);

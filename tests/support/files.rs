@@ -1,5 +1,9 @@
 //! Bytes of photos, and their hashes.
 
+use std::io::Write;
+use std::sync::Arc;
+
+use gphotosfs::api::Payload;
 use gphotosfs_emulator::synthetic_content;
 use sha2::{Digest, Sha256};
 
@@ -12,6 +16,19 @@ pub fn photo(seed: u64, len: u64) -> Vec<u8> {
 /// A hash as the emulator writes it.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes as the API client uploads them.
+pub fn payload(bytes: &[u8]) -> Payload {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    Payload {
+        file: Arc::new(file),
+        len: bytes.len() as u64,
+        mime: "image/jpeg".into(),
+        sha1: sha1::Sha1::digest(bytes).into(),
+        sent: Arc::default(),
+    }
 }
 
 /// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.

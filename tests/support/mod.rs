@@ -14,11 +14,12 @@ pub mod files;
 pub mod ledger;
 pub mod login;
 pub mod mount;
+pub mod passthrough;
 pub mod program;
 pub mod script;
 pub mod wait;
 
 pub use account::Account;
-pub use files::{jpeg, photo, sha256};
+pub use files::{jpeg, payload, photo, sha256};
 pub use mount::{Served, World, http};
 pub use wait::{eventually, wait_for};
