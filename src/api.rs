@@ -196,7 +196,7 @@ impl Client {
     /// One album.
     ///
     /// # Errors
-    /// [`Error::is_album_missing`] if it is not there or not ours.
+    /// [`FailureKind::AlbumMissing`] if it is not there or not ours.
     pub async fn get_album(&self, id: &AlbumId) -> Result<Album, Error> {
         let call = get("albums.get", ["albums", id.as_str()]);
         album(call.name, self.look(&call).await?)
@@ -306,7 +306,7 @@ impl Client {
     /// One page of an album's items, in album order.
     ///
     /// # Errors
-    /// [`Error::is_album_missing`] and others.
+    /// [`FailureKind::AlbumMissing`] and others.
     pub async fn list_album_items(
         &self,
         album: &AlbumId,

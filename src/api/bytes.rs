@@ -113,7 +113,7 @@ impl Client {
     /// Begins an upload that can be resumed.
     ///
     /// # Errors
-    /// [`Error::is_too_large`] and others.
+    /// [`FailureKind::TooLarge`] and others.
     pub async fn start_upload(&self, payload: &Payload) -> Result<UploadSession, Error> {
         let url = self.uploads_url();
         let answer = self

@@ -54,7 +54,7 @@ impl Client {
     /// token.
     ///
     /// # Errors
-    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others. A break later on is an
+    /// [`FailureKind::StaleUrl`](super::FailureKind::StaleUrl) if the base URL has expired; see [`Error`] for others. A break later on is an
     /// error in the stream.
     pub async fn download(
         &self,
@@ -100,7 +100,7 @@ impl Client {
     /// The length of an item's bytes without fetching them, if the server tells. In bytes.
     ///
     /// # Errors
-    /// [`Error::is_stale_url`] if the base URL has expired; see [`Error`] for others.
+    /// [`FailureKind::StaleUrl`](super::FailureKind::StaleUrl) if the base URL has expired; see [`Error`] for others.
     pub async fn download_size(
         &self,
         base_url: &str,

@@ -200,41 +200,6 @@ impl Error {
         matches!(self.kind(), FailureKind::NotFound | FailureKind::AlbumMissing)
     }
 
-    /// Whether the album does not exist (any more), or never did.
-    pub fn is_album_missing(&self) -> bool {
-        self.kind() == FailureKind::AlbumMissing
-    }
-
-    /// Whether this program may not put items into the album.
-    pub fn is_album_not_writeable(&self) -> bool {
-        self.kind() == FailureKind::AlbumReadOnly
-    }
-
-    /// Whether an upload token in the call is unknown or too old.
-    pub fn is_invalid_token(&self) -> bool {
-        self.kind() == FailureKind::InvalidToken
-    }
-
-    /// Whether the file is larger than Google takes.
-    pub fn is_too_large(&self) -> bool {
-        self.kind() == FailureKind::TooLarge
-    }
-
-    /// Whether the login lacks a scope that the call needs.
-    pub fn is_scope_missing(&self) -> bool {
-        self.kind() == FailureKind::ScopeMissing
-    }
-
-    /// Whether the album would pass its 20,000 items.
-    pub fn is_album_full(&self) -> bool {
-        self.kind() == FailureKind::AlbumFull
-    }
-
-    /// Whether a base URL has expired: fetch the item anew and try once more (reference §9).
-    pub fn is_stale_url(&self) -> bool {
-        self.kind() == FailureKind::StaleUrl
-    }
-
     /// Whether the service found fault with the request, with a page token that is too old for example.
     pub fn is_invalid_request(&self) -> bool {
         self.refusal().is_some_and(|it| it.status == 400)

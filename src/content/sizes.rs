@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::negative_cache::{NegativeCache, Pauses};
 use super::prefetch::Walks;
 use super::{Content, Error, limit};
-use crate::api::{Advice, SourceError};
+use crate::api::{Advice, FailureKind, SourceError};
 use crate::media::{FileId, MediaId};
 use crate::store::{self, FileInfo, ListingScope};
 
@@ -112,7 +112,7 @@ impl Content {
         // Whoever lists a directory does not wait for a limit to pass.
         let deadline = Instant::now();
         let asked = match self.ask_length(file, &media, deadline).await {
-            Err(Error::Download(error)) if error.is_stale_url() => {
+            Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
                 self.ask_length(file, &media, deadline).await
             }

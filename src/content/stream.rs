@@ -13,7 +13,7 @@ use super::cache::is_full;
 use super::fetch::Fetch;
 use super::plan::{Flow, Number, WHOLE_MAX};
 use super::{Content, Error, limit};
-use crate::api::Download;
+use crate::api::{Download, FailureKind};
 use crate::store;
 
 /// Streams of all files that are under way at the same time; further ones wait for their turn.
@@ -140,7 +140,9 @@ impl Content {
             match outcome {
                 Ok(()) => return Ok(()),
                 Err(Error::Download(error)) if error.is_throttled() => self.throttle.failed(&error),
-                Err(Error::Download(error)) if error.is_stale_url() && !renewed => {
+                Err(Error::Download(error))
+                    if error.kind() == FailureKind::StaleUrl && !renewed =>
+                {
                     self.urls.forget(&fetch.media);
                     renewed = true;
                 }

@@ -1,6 +1,7 @@
 //! Small pictures of items, made by Google: for file managers, which would otherwise read the originals.
 
 use super::{Content, Error, limit};
+use crate::api::FailureKind;
 use crate::media::MediaId;
 use crate::store::FileInfo;
 
@@ -16,7 +17,7 @@ impl Content {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         match self.picture_of(info, &media).await {
             // The address may have been too old.
-            Err(Error::Download(error)) if error.is_stale_url() => {
+            Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
                 self.picture_of(info, &media).await
             }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::key::Key;
 use super::{Content, Error, limit};
-use crate::api::{Source, SourceError};
+use crate::api::{FailureKind, Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, MediaKind};
 use crate::store::{self, FileInfo};
 
@@ -112,7 +112,7 @@ impl Content {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         let google = match self.returned(info.id, &media).await {
             // The address may have been too old.
-            Err(Error::Download(error)) if error.is_stale_url() => {
+            Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
                 self.returned(info.id, &media).await
             }

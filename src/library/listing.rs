@@ -11,7 +11,7 @@ use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget}
 use super::names;
 use super::pager::Pager;
 use super::state::Library;
-use crate::api::{self, Page};
+use crate::api::{self, FailureKind, Page};
 use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
@@ -120,7 +120,7 @@ impl Library {
         let album = match self.client.get_album(&remote.ok_or(Error::NotAnAlbum)?).await {
             Ok(album) => album,
             // The list shows whether the album was deleted.
-            Err(error) if error.is_album_missing() => {
+            Err(error) if error.kind() == FailureKind::AlbumMissing => {
                 self.start(ListingTarget::Albums, Extent::All);
                 return Ok(());
             }

@@ -406,7 +406,10 @@ async fn scope_granted_in_another_terminal_is_used_at_once() {
     .await;
     let (client, dir) = server.client();
     let error = client.create_album("x").await.unwrap_err();
-    assert!(error.is_scope_missing() && error.advice() == Advice::Reauthorise, "{error}");
+    assert!(
+        error.kind() == FailureKind::ScopeMissing && error.advice() == Advice::Reauthorise,
+        "{error}"
+    );
     crate::support::script::write_login(&Profile::under(dir.path()), &server.url, "refresh-2");
     client.create_album("x").await.unwrap();
 }
@@ -655,7 +658,10 @@ async fn expired_base_url_is_told_from_a_lost_login() {
         .await;
         let (client, _dir) = server.client();
         let error = bytes(&client, &server, 0).await.unwrap_err();
-        assert!(error.is_stale_url() && error.advice() == Advice::GiveUp, "{error}");
+        assert!(
+            error.kind() == FailureKind::StaleUrl && error.advice() == Advice::GiveUp,
+            "{error}"
+        );
         assert_eq!(server.seen().len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
-use crate::api::{self, Advice, BATCH_MAX, ItemStatus, ItemVerdict};
+use crate::api::{self, Advice, BATCH_MAX, FailureKind, ItemStatus, ItemVerdict};
 use crate::error_chain::chain;
 use crate::media::MediaItem;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
@@ -79,19 +79,20 @@ impl Worker {
 
     /// Google refuses the batch: the worker splits it until the file at fault is alone.
     async fn create_refused(&mut self, creating: Creating, error: &api::Error) {
-        if error.is_album_missing() || error.is_album_not_writeable() {
-            let reason =
-                if error.is_album_missing() { ALBUM_GONE.to_owned() } else { chain(error) };
+        let kind = error.kind();
+        if matches!(kind, FailureKind::AlbumMissing | FailureKind::AlbumReadOnly) {
+            let gone = kind == FailureKind::AlbumMissing;
+            let reason = if gone { ALBUM_GONE.to_owned() } else { chain(error) };
             self.settle_all(creating, |_| CreateOutcome::Refused(reason.clone())).await;
         } else if creating.call().items.len() > 1 {
             self.split(creating, false).await;
         } else {
-            if error.is_album_full() && self.reserve_slot(creating.call()).await {
+            if kind == FailureKind::AlbumFull && self.reserve_slot(creating.call()).await {
                 return self.wait_for_room(creating).await;
             }
             let text = chain(error);
-            let token = error.is_invalid_token();
-            if error.is_album_full() {
+            let token = kind == FailureKind::InvalidToken;
+            if kind == FailureKind::AlbumFull {
                 self.note_album_full(creating.call()).await;
             }
             self.settle_all(creating, |item| {

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::context::{Changed, MembersAnswer, Worker};
-use crate::api::{self, Advice};
+use crate::api::{self, Advice, FailureKind};
 use crate::error_chain::chain;
 use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall};
@@ -48,7 +48,7 @@ impl Worker {
             Err(error) => error,
         };
         if !matches!(error.advice(), Advice::GiveUp) {
-            let forbidden = error.is_scope_missing();
+            let forbidden = error.kind() == FailureKind::ScopeMissing;
             if forbidden {
                 // Google has answered, so any other outage is over.
                 self.changed();
@@ -71,7 +71,7 @@ impl Worker {
             return;
         }
         self.changed();
-        if call.members.len() > 1 && !error.is_album_missing() {
+        if call.members.len() > 1 && error.kind() != FailureKind::AlbumMissing {
             let MemberCall { dir, album, members } = call;
             let (first, second) = planner::halves(members);
             for members in [second, first] {
@@ -82,7 +82,10 @@ impl Worker {
         }
         match edit {
             // The row says that the outcome is unknown: the worker asks again after the removals.
-            Edit::Add if error.is_album_full() && self.has_pending_removals(call.dir).await => {
+            Edit::Add
+                if error.kind() == FailureKind::AlbumFull
+                    && self.has_pending_removals(call.dir).await =>
+            {
                 self.full = Some(call.dir);
             }
             Edit::Add => self.additions_refused(call, &error).await,

@@ -6,6 +6,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::context::{Transfer, Worker};
+use crate::api::FailureKind;
 use crate::error_chain::chain;
 use crate::media::FileId;
 use crate::store::Startable;
@@ -74,7 +75,7 @@ impl Worker {
             Outcome::Damaged(reason) => {
                 return self.reject((file, transfer.seq), Rejection::Other, reason).await;
             }
-            Outcome::Refused(error) if error.is_too_large() => {
+            Outcome::Refused(error) if error.kind() == FailureKind::TooLarge => {
                 let reason = "Google says that the file is too large".to_owned();
                 return self.reject((file, transfer.seq), Rejection::TooLarge, reason).await;
             }
