@@ -12,14 +12,15 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
-use super::Config;
 use super::auth::Login;
 use super::budget::{Budget, Kind};
+use super::call::Call;
+use super::config::Config;
 use super::error::Error;
 use super::failure::FailureKind;
 use super::http::{classify, clock_skew, header, http_client, whole_body};
@@ -28,19 +29,6 @@ use super::request_log::RequestLog;
 use super::retry::{self, Patience};
 use super::service::is_loopback;
 use super::throttle::Throttle;
-
-/// A request that can be sent any number of times.
-#[derive(Clone)]
-pub(super) struct Call {
-    /// As the reference names it.
-    pub name: &'static str,
-    pub class: Class,
-    pub method: Method,
-    /// Below the API's base URL; ids are escaped.
-    pub path: Vec<String>,
-    pub query: Vec<(&'static str, String)>,
-    pub body: Option<serde_json::Value>,
-}
 
 /// A whole answer with a status that says yes.
 pub(super) struct Answer {

@@ -1,0 +1,68 @@
+//! What Google says about one item of a batch. Pure.
+
+use super::messages;
+use super::refusal::quote;
+
+/// A per-item refusal inside an answer that is a success as a whole: a bare `google.rpc.Status`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} (code {code})")]
+pub struct ItemStatus {
+    /// The gRPC number, not the HTTP one.
+    pub code: i32,
+    /// The service's words, cut.
+    pub message: String,
+}
+
+/// What a per-item refusal means (reference §7.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemVerdict {
+    /// The same bytes twice in one call: exists, id unknown. Ask again in a call of its own.
+    Duplicate,
+    /// Try this item again later.
+    Transient,
+    /// May be an odd duplicate or a broken file: try once more alone, then give up.
+    Doubtful,
+    /// Will never work; the message says why.
+    Refused,
+    /// No such item (batchGet).
+    NotFound,
+}
+
+impl ItemStatus {
+    pub(super) fn new(code: i32, message: &str) -> Self {
+        Self { code, message: quote(message) }
+    }
+
+    /// What it means for the item.
+    pub fn verdict(&self) -> ItemVerdict {
+        match self.code {
+            6 => ItemVerdict::Duplicate,
+            // 0 and 2: neither item nor reason was given, so nothing is known against the file.
+            0 | 1 | 2 | 4 | 8 | 10 | 13 | 14 => ItemVerdict::Transient,
+            3 if messages::gives_no_reason(&self.message) => ItemVerdict::Doubtful,
+            5 => ItemVerdict::NotFound,
+            _ => ItemVerdict::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn per_item_codes_have_their_verdicts() {
+        use ItemVerdict::*;
+        for (code, text, verdict) in [
+            (3, "NOT_IMAGE: There was an error while trying to create this media item.", Refused),
+            (3, "BAD_IMAGE: There was an error", Refused),
+            (3, "Failed: There was an error while trying to create this media item.", Doubtful),
+            (6, "EXISTS: There was", Duplicate),
+            (13, "Internal error", Transient),
+            (5, "", NotFound),
+            (7, "", Refused),
+        ] {
+            assert_eq!(ItemStatus::new(code, text).verdict(), verdict, "{code} {text}");
+        }
+    }
+}
