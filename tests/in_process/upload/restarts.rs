@@ -1,0 +1,208 @@
+//! Ends of the process at every stage of an upload, and the state directory that the next start finds.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_cut_off_is_kept_until_it_is_made_again() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    for cut_off in [1000, 2000] {
+        let file = world.open(dir, "a.jpg", &photo(1)[..cut_off]);
+        world.restart().await;
+        assert_eq!(world.failed(dir), [("a.jpg".into(), file)]);
+        assert_eq!(world.store.file(file).unwrap().unwrap().size, Some(cut_off as u64));
+        assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    }
+    world.write(dir, "b.jpg", &photo(2));
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    world.write(dir, "a.jpg", &photo(1));
+    world.drain().await.unwrap();
+    assert_eq!(world.failed(dir), []);
+    assert_eq!(world.remote("one"), photos([2, 1]));
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_cut_off_before_its_first_byte_leaves_nothing_refused() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    world.open(dir, "a.jpg", &[]);
+    world.restart().await;
+    world.drain().await.unwrap();
+    assert_eq!(world.failed(dir), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_in_any_state_loses_and_doubles_nothing() {
+    for (state, call, after_effect) in [
+        (UploadState::Sealed, Call::UploadRaw, false),
+        (UploadState::Sealed, Call::UploadRaw, true),
+        (UploadState::Creating, Call::MediaItemsBatchCreate, false),
+        (UploadState::Creating, Call::MediaItemsBatchCreate, true),
+        (UploadState::Confirming, Call::MediaItemsBatchGet, false),
+    ] {
+        let mut world = World::new().await;
+        let dir = world.album("one").await;
+        world.emulator.faults(|faults| {
+            let always =
+                Injection { rate: 1.0, after_effect, ..Injection::new(Failure::Unavailable) };
+            faults.on(call).failures.push(always);
+        });
+        for seed in 0..10 {
+            world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        }
+        // Somebody waits, so no call waits for more.
+        let draining = tokio::spawn({
+            let pipeline = world.pipeline.clone();
+            async move { pipeline.drain(SyncScope::All).await }
+        });
+        let stuck = world.in_state(state);
+        world
+            .until(|world| stuck(world) && world.pipeline.queue().unwrap().blocked.is_some())
+            .await;
+        world.restart().await;
+        assert!(matches!(draining.await.unwrap(), Err(DrainError::ShuttingDown)));
+        world.emulator.faults(|faults| faults.on(call).failures.clear());
+        world.drain().await.unwrap();
+        let (mut there, mut all) = (world.remote("one"), photos(0..10));
+        there.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(there, all, "{state:?}");
+        assert_eq!(world.emulator.dump().items.len(), 10);
+        assert_eq!(world.names(dir).len(), 10);
+        world.assert_clean();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_being_written_is_kept_with_the_reason() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    let file = world.open(dir, "half.jpg", &photo(1)[..1000]);
+    let edited = world.write(dir, "edited.jpg", &photo(2));
+    world.drain().await.unwrap();
+    world.rewrite(edited, &photo(3)[..1000]);
+    world.restart().await;
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 2 })));
+    assert_eq!(world.names(dir), ["edited.jpg"], "the old version is back");
+    assert_eq!(world.failed(dir), [("half.jpg".into(), file), ("edited.jpg".into(), edited)]);
+    let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
+    assert!(reason.contains("being written"), "{reason}");
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(1)[..1000]);
+    assert_eq!(world.remote("one"), photos([2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spool_files_that_nobody_knows_are_kept_apart() {
+    let mut world = World::new().await;
+    let spool = world.dir.path().join("spool");
+    std::fs::write(spool.join("4711"), b"whose?").unwrap();
+    world.restart().await;
+    assert_eq!(std::fs::read(spool.join("orphans/4711")).unwrap(), b"whose?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_spool_for_a_file_that_has_arrived_is_let_go_only_if_it_is_that_file() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    let [same, begun, nameless] =
+        [1, 2, 3].map(|n| world.write(dir, &format!("{n}.jpg"), &photo(n)));
+    world.drain().await.unwrap();
+    world.remove(dir, "3.jpg");
+    world.drain().await.unwrap();
+    let spool = world.dir.path().join("spool");
+    // The process has died before it deleted them, before an edit began with them, and after a later one had begun.
+    std::fs::write(spool.join(same.0.to_string()), photo(1)).unwrap();
+    std::fs::write(spool.join(format!("{}.old", begun.0)), &photo(2)[..1000]).unwrap();
+    std::fs::write(spool.join(nameless.0.to_string()), photo(4)).unwrap();
+    world.restart().await;
+    world.drain().await.unwrap();
+    assert_eq!(world.names(dir), ["1.jpg", "2.jpg"]);
+    let orphans = spool.join("orphans");
+    assert_eq!(files_in(&spool), std::slice::from_ref(&orphans));
+    assert_eq!(std::fs::read(orphans.join(nameless.0.to_string())).unwrap(), photo(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_database_takes_for_another_version_is_not_let_go_with_it() {
+    for (state, call) in [
+        (UploadState::Sealed, Call::UploadRaw),
+        (UploadState::Creating, Call::MediaItemsBatchCreate),
+        (UploadState::Confirming, Call::MediaItemsBatchGet),
+    ] {
+        let mut world = World::new().await;
+        let dir = world.album("one").await;
+        let fail = |world: &World, call| {
+            world.emulator.faults(|faults| {
+                let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+                faults.on(call).failures.push(always);
+            });
+        };
+        fail(&world, call);
+        let file = world.write(dir, "a.jpg", &photo(1));
+        let stuck = world.in_state(state);
+        world
+            .until(|world| stuck(world) && world.pipeline.queue().unwrap().blocked.is_some())
+            .await;
+        let aside = world.save_database().await;
+        world.emulator.faults(|faults| faults.on(call).failures.clear());
+        world.restart().await;
+        world.drain().await.unwrap();
+        fail(&world, Call::UploadRaw);
+        world.rewrite(file, &photo(2));
+        world.close(file).unwrap();
+        world = world.put_back(&aside).await;
+        world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
+        assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })), "{state:?}");
+        assert_eq!(world.failed(dir), [("a.jpg".into(), file)], "{state:?}");
+        assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(2));
+        let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
+        assert!(reason.contains("older copy"), "{reason}");
+        assert_eq!(world.remote("one"), photos([1]), "{state:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_and_a_spool_that_are_put_back_together_go_on() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    world.emulator.faults(|faults| {
+        let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
+        faults.on(Call::MediaItemsBatchGet).failures.push(always);
+    });
+    let file = world.write(dir, "a.jpg", &photo(1));
+    world.until(world.in_state(UploadState::Confirming)).await;
+    let aside = world.save_database().await;
+    // A copy has another time of change, at least.
+    let path = world.pipeline.spool().path(file);
+    let copy = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, copy).unwrap();
+    world = world.put_back(&aside).await;
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchGet).failures.clear());
+    world.drain().await.unwrap();
+    assert_eq!(world.remote("one"), photos([1]));
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutting_down_in_the_middle_of_everything_is_quick() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    world.emulator.faults(|faults| {
+        faults
+            .on(Call::UploadRaw)
+            .failures
+            .push(Injection { rate: 0.5, ..Injection::new(Failure::Stall) });
+    });
+    for seed in 0..10 {
+        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+    }
+    let began = SystemTime::now();
+    world.restart().await;
+    assert!(began.elapsed().unwrap() < Duration::from_secs(5));
+    world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
+    world.drain().await.unwrap();
+    assert_eq!(world.remote("one").len(), 10);
+    world.assert_clean();
+}

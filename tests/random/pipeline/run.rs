@@ -1,0 +1,573 @@
+//! The filesystem and the model, step by step.
+
+use super::*;
+
+/// The filesystem, the model, and what connects them.
+pub(super) struct Run {
+    world: World,
+    reference: Reference,
+    albums: [Ino; ALBUMS],
+    titles: [String; ALBUMS],
+    handles: Vec<Handle>,
+    /// Bytes that strangers have added.
+    strange: Vec<Vec<u8>>,
+    /// How often a stranger has renamed an album.
+    renamed: u32,
+    /// Nothing has gone wrong and no stranger has come.
+    calm: bool,
+    /// The call that is held.
+    barrier: Option<Barrier>,
+}
+
+struct Handle {
+    fh: Fh,
+    ino: Ino,
+    node: Node,
+}
+
+impl Run {
+    pub(super) fn new(latency_ms: u64) -> Self {
+        let world = World::new(latency_ms);
+        let titles = ["one".to_owned(), "two".to_owned()];
+        let albums = [world.mkdir(&titles[0]), world.mkdir(&titles[1])];
+        Self {
+            world,
+            reference: Reference::default(),
+            albums,
+            titles,
+            handles: Vec::new(),
+            strange: Vec::new(),
+            renamed: 0,
+            calm: true,
+            barrier: None,
+        }
+    }
+
+    pub(super) fn apply(&mut self, op: &Op) {
+        self.meet(None);
+        match op {
+            Op::Put(spot, content) => self.put(*spot, *content),
+            Op::Open(spot) => drop(self.open(*spot, false)),
+            Op::Write(nth, content) => {
+                let Some(at) = self.handle(*nth) else { return };
+                self.write(at, self.bytes(*content));
+            }
+            Op::Append(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
+                let Handle { fh, node, .. } = self.handles[at];
+                let mut bytes = self.reference.nodes[node].bytes.clone();
+                let outcome = self.world.write(fh, bytes.len(), TAIL);
+                bytes.extend_from_slice(TAIL);
+                self.edited(node, bytes, outcome);
+            }
+            Op::Cut(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
+                let Handle { fh, ino, node } = self.handles[at];
+                let mut bytes = self.reference.nodes[node].bytes.clone();
+                bytes.truncate(PHOTO_BYTES as usize);
+                let outcome = self.world.resize(ino, fh, bytes.len());
+                self.edited(node, bytes, outcome);
+            }
+            Op::Flush(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
+                self.flush(at);
+            }
+            Op::Close(nth) => {
+                let Some(at) = self.handle(*nth) else { return };
+                self.close(at);
+            }
+            Op::Remove(nth) => {
+                let Some((name, _)) = self.name(*nth) else { return };
+                self.world.unlink(self.albums[name.0], &name.1).unwrap();
+                self.reference.names.remove(&name);
+            }
+            Op::Rename(nth, spot) => self.rename(*nth, *spot),
+            Op::Exchange(a, b) => self.exchange(*a, *b),
+            Op::Link(nth, spot) => self.link(*nth, *spot),
+            Op::Pause(ms) => self.world.pause(Duration::from_millis((*ms).into())),
+            Op::Hold(call, nth, moment) => {
+                let barrier = self.world.emulator.barrier(*call, (*nth).into(), *moment);
+                self.barrier = Some(barrier);
+            }
+            Op::Arrived => {
+                let barrier = self.barrier.as_ref().expect("a call is held");
+                self.world.wait(barrier.arrived());
+            }
+            Op::Release => self.barrier = None,
+            Op::Drain => {
+                // What need not end cannot be waited for.
+                if self.calm && self.handles.is_empty() {
+                    self.world.drain();
+                    self.reference.drained();
+                }
+            }
+            Op::Crash => self.crash(),
+            Op::Restart => self.restart(),
+            Op::Outage(begins) => {
+                self.calm = false;
+                self.world.outage(*begins);
+            }
+            Op::Fault(call, failure, after_effect, next) => {
+                self.fault(*call, *failure, *after_effect, *next)
+            }
+            Op::ItemsFail(next) => {
+                self.calm = false;
+                let failure = ItemFailure { code: 13, skip: 0, next: (*next).into(), rate: 0.0 };
+                self.world.emulator.faults(|faults| faults.item_failures.push(failure));
+            }
+            Op::AccessTokensExpire => self.world.emulator.expire_access_tokens(),
+            Op::DayPasses => {
+                self.calm = false;
+                self.world.emulator.advance_clock(Duration::from_secs(25 * 3600));
+            }
+            Op::Refresh(album) => {
+                let listed = self.world.refresh(self.albums[*album]);
+                assert!(listed.is_ok() || !self.calm, "{listed:?}");
+                if listed.is_ok() {
+                    self.adopt(*album, false);
+                }
+            }
+            Op::StrangerAdds(album) => self.stranger_adds(*album),
+            Op::StrangerRemoves(nth) => {
+                let Some((album, id, hash)) = self.item_at_google(*nth) else { return };
+                self.calm = false;
+                let album_id = self.titles[album].clone();
+                self.world.edit(Edit::RemoveFromAlbum { album: album_id, item: id });
+                self.reference.loose.insert((album, hash));
+            }
+            Op::StrangerDeletes(nth) => {
+                let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
+                self.calm = false;
+                self.world.edit(Edit::DeleteItem { item: id });
+                self.reference.loose.extend((0..ALBUMS).map(|album| (album, hash.clone())));
+            }
+            Op::StrangerRenames(album) => {
+                self.renamed += 1;
+                let title = format!("renamed {}", self.renamed);
+                let before = std::mem::replace(&mut self.titles[*album], title.clone());
+                self.world.edit(Edit::RenameAlbum { album: before, title });
+            }
+        }
+    }
+
+    fn put(&mut self, spot: Spot, content: Content) {
+        let bytes = self.bytes(content);
+        let Some((at, new)) = self.open(spot, true) else { return };
+        let node = self.handles[at].node;
+        self.write(at, bytes);
+        let alone =
+            !self.handles.iter().enumerate().any(|(n, handle)| n != at && handle.node == node);
+        self.close(at);
+        if new && alone && self.reference.nodes[node].offered {
+            self.reference.took_turn(node);
+        }
+    }
+
+    /// Returns which handle it is, and whether the file is new.
+    fn open(&mut self, spot: Spot, truncate: bool) -> Option<(usize, bool)> {
+        let name = (spot.album, NAMES[spot.name].to_owned());
+        let known = self.reference.names.get(&name).copied();
+        let (ino, fh, node) = match known {
+            None => match self.world.create(self.albums[name.0], &name.1) {
+                Ok((ino, fh)) => (ino, fh, self.reference.created(name)),
+                Err(error) => {
+                    let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
+                    assert!(
+                        error == Errno(libc::EEXIST)
+                            && (self.is_passing(ino) || self.is_strange(name.0, ino)),
+                        "{name:?}: {error:?}"
+                    );
+                    return None;
+                }
+            },
+            Some(node) => {
+                let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
+                match self.world.open(ino, Open { read: false, write: true, truncate }) {
+                    Ok(fh) => (ino, fh, node),
+                    // How long the old content is may have to be asked for first.
+                    Err(error) => {
+                        assert!(!self.calm && !truncate, "{error:?}");
+                        return None;
+                    }
+                }
+            }
+        };
+        self.handles.push(Handle { fh, ino, node });
+        if truncate && known.is_some() {
+            self.edited(node, Vec::new(), Ok(()));
+        }
+        Some((self.handles.len() - 1, known.is_none()))
+    }
+
+    /// Whether this is an item of ours that a listing has shown before the answer to its making came:
+    /// a file of its own until then.
+    fn is_passing(&self, file: Ino) -> bool {
+        self.world.identity(file).is_some_and(|hash| self.reference.was_written(&hash))
+    }
+
+    /// Whether this is an item of a stranger's that shows although its album was not refreshed: any look at an
+    /// album has it listed when the number of its items has changed.
+    fn is_strange(&self, album: usize, file: Ino) -> bool {
+        let hash = self.world.identity(file);
+        hash.is_some_and(|hash| self.reference.strange.contains(&(album, hash)))
+    }
+
+    fn write(&mut self, at: usize, bytes: Vec<u8>) {
+        let Handle { fh, ino, node } = self.handles[at];
+        if !self.reference.nodes[node].bytes.is_empty() {
+            self.world.resize(ino, fh, 0).unwrap();
+            self.edited(node, Vec::new(), Ok(()));
+        }
+        if !bytes.is_empty() {
+            let outcome = self.world.write(fh, 0, &bytes);
+            self.edited(self.handles[at].node, bytes, outcome);
+        }
+    }
+
+    /// A file has been changed, or not: the old content may have to be had first.
+    fn edited(&mut self, node: Node, bytes: Vec<u8>, outcome: Result<(), Errno>) {
+        match outcome {
+            Ok(()) => {
+                let before = self.reference.nodes[node].bytes.clone();
+                self.reference.written(node, bytes);
+                self.meet(Some((node, before)));
+            }
+            Err(error) => assert!(!self.calm, "{error:?}"),
+        }
+    }
+
+    fn flush(&mut self, at: usize) {
+        let Handle { fh, node, .. } = self.handles[at];
+        let file = &self.reference.nodes[node];
+        let names = self.reference.names_of(node);
+        let refused = file.unsealed
+            && names.iter().any(|(_, name)| is_real(name))
+            && !file.bytes.is_empty()
+            && !is_photo(&file.bytes);
+        match self.world.flush(fh) {
+            Ok(()) if !refused => self.reference.sealed(node),
+            // It has been told so at the flush before.
+            Ok(()) => {}
+            Err(Errno(libc::EMEDIUMTYPE)) if refused => {}
+            Err(error) => panic!("{names:?}: {error:?}"),
+        }
+    }
+
+    fn close(&mut self, at: usize) {
+        self.flush(at);
+        let Handle { fh, node, .. } = self.handles.swap_remove(at);
+        self.world.release(fh);
+        let last = !self.handles.iter().any(|handle| handle.node == node);
+        if last && self.reference.nodes[node].unsealed && !self.reference.names_of(node).is_empty()
+        {
+            self.came_to_nothing(node);
+        }
+    }
+
+    fn came_to_nothing(&mut self, node: Node) {
+        let Self { world, reference, albums, .. } = self;
+        reference.came_to_nothing(node, |(album, name)| {
+            let ino = world.lookup(albums[*album], name)?;
+            Some(world.identity(ino).unwrap_or_default())
+        });
+    }
+
+    fn rename(&mut self, nth: Nth, spot: Spot) {
+        let Some((from, node)) = self.name(nth) else { return };
+        let to = (spot.album, NAMES[spot.name].to_owned());
+        let places = (self.albums[from.0], &*from.1);
+        match self.world.rename(places, (self.albums[to.0], &to.1), Rename::Replace) {
+            Ok(()) => {
+                // Two names of one file: nothing happens.
+                if self.reference.names.get(&to) != Some(&node) {
+                    self.reference.names.remove(&from);
+                    self.reference.names.insert(to, node);
+                }
+                self.reference.named(node);
+            }
+            Err(error) => self.assert_refused(error, node, &to),
+        }
+    }
+
+    fn link(&mut self, nth: Nth, spot: Spot) {
+        let Some((from, node)) = self.name(nth) else { return };
+        let to = (spot.album, NAMES[spot.name].to_owned());
+        let ino = self.world.lookup(self.albums[from.0], &from.1).unwrap();
+        match self.world.link(ino, self.albums[to.0], &to.1) {
+            Ok(()) => {
+                assert!(self.reference.names.insert(to, node).is_none());
+                self.reference.named(node);
+            }
+            Err(Errno(libc::EEXIST)) => {
+                let taken = self.world.lookup(self.albums[to.0], &to.1).unwrap();
+                assert!(self.reference.names.contains_key(&to) || self.is_passing(taken));
+            }
+            Err(error) => self.assert_refused(error, node, &to),
+        }
+    }
+
+    fn exchange(&mut self, a: Nth, b: Nth) {
+        let (Some((a, one)), Some((b, two))) = (self.name(a), self.name(b)) else { return };
+        // Whether the other one may have its new name is seen only afterwards.
+        let photo = |node: Node| is_photo(&self.reference.nodes[node].bytes);
+        if one == two || !photo(one) || !photo(two) {
+            return;
+        }
+        let places = ((self.albums[a.0], &*a.1), (self.albums[b.0], &*b.1));
+        self.world.rename(places.0, places.1, Rename::Exchange).unwrap();
+        self.reference.names.insert(a, two);
+        self.reference.names.insert(b, one);
+        self.reference.named(one);
+        self.reference.named(two);
+    }
+
+    /// A half-written file that is no photo does not get the name of one.
+    fn assert_refused(&self, error: Errno, node: Node, to: &Name) {
+        let file = &self.reference.nodes[node];
+        assert_eq!(error, Errno(libc::EMEDIUMTYPE), "{to:?}");
+        assert!(is_real(&to.1) && !is_photo(&file.bytes), "{to:?}");
+    }
+
+    fn crash(&mut self) {
+        self.handles.clear();
+        self.world.crash();
+        for node in 0..self.reference.nodes.len() {
+            if self.reference.nodes[node].unsealed {
+                self.came_to_nothing(node);
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        while !self.handles.is_empty() {
+            self.close(0);
+        }
+        self.world.restart();
+    }
+
+    fn fault(&mut self, call: Call, failure: Failure, after_effect: bool, next: u8) {
+        self.calm = false;
+        let injection = Injection { next: next.into(), after_effect, ..Injection::new(failure) };
+        self.world.emulator.faults(|faults| faults.on(call).failures.push(injection));
+    }
+
+    fn stranger_adds(&mut self, album: usize) {
+        self.calm = false;
+        let content = small_photo(100 + self.strange.len() as u64);
+        self.world.edit(Edit::AddItem {
+            album: Some(self.titles[album].clone()),
+            filename: NAMES[self.strange.len() % 4].to_owned(),
+            content: content.clone(),
+            foreign: false,
+        });
+        self.reference.strange.insert((album, sha256(&content)));
+        self.strange.push(content);
+    }
+
+    /// An album has been listed: what others have done to it shows. Nothing is on its way if `at_rest`.
+    fn adopt(&mut self, album: usize, at_rest: bool) {
+        let names: BTreeSet<Name> =
+            self.world.names(self.albums[album]).into_iter().map(|name| (album, name)).collect();
+        let known = self.reference.names.iter().filter(|(name, _)| name.0 == album);
+        let gone =
+            known.filter(|(name, node)| !names.contains(name) || self.has_passed(name, **node));
+        for (gone, node) in gone.map(|(name, node)| (name.clone(), *node)).collect::<Vec<_>>() {
+            self.assert_loose(&gone, node);
+            self.reference.names.remove(&gone);
+        }
+        for name in names
+            .into_iter()
+            .filter(|name| !self.reference.names.contains_key(name))
+            .collect::<Vec<_>>()
+        {
+            let found = self.world.lookup(self.albums[album], &name.1);
+            let Some((ino, hash)) = found.and_then(|ino| Some((ino, self.world.identity(ino)?)))
+            else {
+                assert!(!at_rest, "{name:?} has come and gone");
+                continue;
+            };
+            let strange = self.reference.strange.contains(&(album, hash.clone()))
+                || self.reference.loose.contains(&(album, hash.clone()));
+            assert!(strange || (!at_rest && self.is_passing(ino)), "{name:?} came from nowhere");
+            let bytes = self.strange.iter().find(|bytes| sha256(bytes) == hash);
+            let ours = (0..PHOTOS)
+                .map(|seed| small_photo(seed.into()))
+                .find(|bytes| sha256(bytes) == hash);
+            let Some(bytes) = bytes.cloned().or(ours).filter(|_| strange) else { continue };
+            self.reference.listed(name, bytes);
+        }
+        // The listing has shown whatever was there: from now on it is there under a name, or was removed here.
+        self.reference.strange.retain(|(dir, _)| *dir != album);
+        self.meet(None);
+    }
+
+    /// Finds out which names have become names of one file: equal bytes unite when Google has them.
+    ///
+    /// `edited` is a file that has just been written, and what it was before: what has united with it before
+    /// the write has been written with it.
+    fn meet(&mut self, edited: Option<(Node, Vec<u8>)>) {
+        let mut inodes: BTreeMap<u64, Node> = BTreeMap::new();
+        let mut pairs: Vec<(u64, Node)> = Vec::new();
+        for (name, node) in self.reference.names.clone() {
+            match self.world.lookup(self.albums[name.0], &name.1) {
+                Some(ino) => pairs.push((ino.0, node)),
+                None => {
+                    self.assert_loose(&name, node);
+                    self.reference.names.remove(&name);
+                }
+            }
+        }
+        pairs.extend(
+            self.handles.iter().map(|handle| (self.world.survivor(handle.ino).0, handle.node)),
+        );
+        if let Some((node, _)) = &edited {
+            // The edited one comes first, so that others unite with it.
+            pairs.sort_by_key(|pair| pair.1 != *node);
+        }
+        for (ino, node) in pairs {
+            let first = *inodes.entry(ino).or_insert(node);
+            if first == node || self.reference.nodes[node].earlier.is_empty() {
+                continue;
+            }
+            let expected = match &edited {
+                Some((written, before)) if *written == first => before,
+                _ => &self.reference.nodes[first].bytes,
+            };
+            let names = (self.reference.names_of(first), self.reference.names_of(node));
+            assert_eq!(
+                sha256(expected),
+                sha256(&self.reference.nodes[node].bytes),
+                "{names:?} have become one"
+            );
+            self.reference.unite(node, first);
+            for handle in self.handles.iter_mut().filter(|handle| handle.node == node) {
+                handle.node = first;
+            }
+        }
+    }
+
+    /// Whether a name has gone with its item and then come to one that a stranger has added, in one listing.
+    fn has_passed(&self, name: &Name, node: Node) -> bool {
+        let before = (name.0, sha256(&self.reference.nodes[node].bytes));
+        let ino = self.world.lookup(self.albums[name.0], &name.1);
+        let now = ino.and_then(|ino| self.world.identity(ino)).map(|hash| (name.0, hash));
+        now.is_some_and(|now| now != before && self.reference.strange.contains(&now))
+            && self.reference.loose.contains(&before)
+    }
+
+    /// A name may go by itself only if somebody has taken its item away.
+    fn assert_loose(&self, name: &Name, node: Node) {
+        let hash = sha256(&self.reference.nodes[node].bytes);
+        let loose = self.reference.loose.contains(&(name.0, hash));
+        assert!(loose, "{name:?} is gone; refused: {:?}", self.world.refusals());
+    }
+
+    fn bytes(&self, content: Content) -> Vec<u8> {
+        match content {
+            Content::Photo(seed) => small_photo(seed.into()),
+            Content::Strange(n) if self.strange.is_empty() => small_photo((n % PHOTOS).into()),
+            Content::Strange(n) => self.strange[usize::from(n) % self.strange.len()].clone(),
+            Content::Text => b"only some words\n".to_vec(),
+            Content::Empty => Vec::new(),
+        }
+    }
+
+    fn handle(&self, nth: Nth) -> Option<usize> {
+        usize::from(nth).checked_rem(self.handles.len())
+    }
+
+    fn name(&self, nth: Nth) -> Option<(Name, Node)> {
+        let names = &self.reference.names;
+        let at = usize::from(nth).checked_rem(names.len())?;
+        names.iter().nth(at).map(|(name, node)| (name.clone(), *node))
+    }
+
+    fn item_at_google(&self, nth: Nth) -> Option<(usize, String, String)> {
+        let dump = self.world.emulator.dump();
+        let albums =
+            self.titles.iter().enumerate().map(|(at, title)| (at, dump.album(title).unwrap()));
+        let items: Vec<_> =
+            albums.flat_map(|(at, album)| album.items.iter().map(move |id| (at, id))).collect();
+        let (album, id) = *items.get(usize::from(nth).checked_rem(items.len())?)?;
+        Some((album, id.clone(), dump.item(id)?.sha256.clone()?))
+    }
+
+    /// All becomes well again; then everything must be as the model says.
+    pub(super) fn finish(mut self) {
+        self.barrier = None;
+        self.meet(None);
+        self.world.end_faults();
+        while !self.handles.is_empty() {
+            self.close(0);
+            self.meet(None);
+        }
+        self.world.drain();
+        for album in 0..ALBUMS {
+            self.world.refresh(self.albums[album]).unwrap();
+            self.adopt(album, true);
+        }
+        self.world.drain();
+        self.meet(None);
+        for album in 0..ALBUMS {
+            assert_eq!(self.world.album(&self.titles[album]), Some(self.albums[album]));
+            self.check_tree(album);
+            self.check_google(album);
+        }
+        let items = self.world.emulator.dump().items;
+        let hashes: BTreeSet<_> = items.iter().map(|item| item.sha256.clone()).collect();
+        assert_eq!(hashes.len(), items.len(), "the same bytes are several items");
+        let mut failed = self.world.failed();
+        for bytes in &self.reference.kept {
+            let found = failed.iter().position(|it| it == bytes);
+            failed.swap_remove(found.expect("what was refused is kept"));
+        }
+        // The bytes of the last file go just after the queue has moved on.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.world.stray_spool_files().is_empty() && Instant::now() < deadline {
+            self.world.pause(Duration::from_millis(2));
+        }
+        assert_eq!(self.world.stray_spool_files(), [] as [String; 0]);
+        assert_eq!(self.world.emulator.stats().violations, [] as [String; 0]);
+    }
+
+    fn check_tree(&self, album: usize) {
+        let names: BTreeSet<Name> =
+            self.world.names(self.albums[album]).into_iter().map(|name| (album, name)).collect();
+        let known: BTreeSet<Name> =
+            self.reference.names.keys().filter(|name| name.0 == album).cloned().collect();
+        assert_eq!(names, known);
+        for name in &known {
+            let bytes = &self.reference.nodes[self.reference.names[name]].bytes;
+            let hash = sha256(bytes);
+            let ino = self.world.lookup(self.albums[album], &name.1).unwrap();
+            match self.world.read(ino) {
+                Ok(read) => assert_eq!(sha256(&read), hash, "{name:?}"),
+                Err(error) => {
+                    let loose = self.reference.loose.iter().any(|it| it.1 == hash);
+                    assert!(loose, "{name:?}: {error:?}");
+                }
+            }
+        }
+    }
+
+    fn check_google(&self, album: usize) {
+        let dump = self.world.emulator.dump();
+        let there = &dump.album(&self.titles[album]).unwrap().items;
+        let hashes: Vec<_> =
+            there.iter().map(|id| dump.item(id).unwrap().sha256.clone().unwrap()).collect();
+        let set: BTreeSet<_> = hashes.iter().cloned().collect();
+        assert_eq!(set.len(), hashes.len(), "an album holds something twice");
+        let (must, may) = (self.reference.must(album), self.reference.may(album));
+        let missing: Vec<_> = must.difference(&set).collect();
+        let too_many: Vec<_> =
+            set.iter().filter(|hash| !must.contains(*hash) && !may.contains(*hash)).collect();
+        let names: Vec<_> = self.reference.names.iter().filter(|it| it.0.0 == album).collect();
+        assert!(missing.is_empty(), "album {album} lacks {missing:?}; names: {names:?}");
+        assert!(too_many.is_empty(), "album {album} has still {too_many:?}; names: {names:?}");
+        if self.calm {
+            let right = self.reference.in_order(album);
+            let order: Vec<_> = hashes.into_iter().filter(|hash| right.contains(hash)).collect();
+            assert_eq!(order, right, "not in the order of closing");
+        }
+    }
+}
