@@ -191,7 +191,8 @@ impl Content {
         Ok(file)
     }
 
-    /// Takes over a file that has been uploaded, whose bytes have the hash `sha256`. Blocking.
+    /// Adds a file that has been uploaded to the cache; its bytes have the hash `sha256`. The spool file stays, and may
+    /// be a hard link to the file in the cache: nobody may write to it any more. Blocking.
     pub fn keep(&self, file: FileId, sha256: ContentHash, spool: &Path) {
         if let Err(error) = self.try_keep(file, sha256, spool) {
             tracing::warn!(

@@ -206,19 +206,19 @@ impl Cache {
         Ok(())
     }
 
-    /// Moves a file in from elsewhere: it is what `key` says, of what `file` is here. Blocking: copies if the directories
-    /// are on different disks.
+    /// Adds the bytes that `from` holds: they are the content `key` of the file `file`. `from` stays, and may be a hard
+    /// link to the file in the cache: nobody may write to it any more. Blocking: copies if the directories are on
+    /// different disks.
     pub(super) fn adopt(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         if fs::metadata(from)?.len() > self.limit {
-            return fs::remove_file(from);
+            return Ok(());
         }
-        if fs::rename(from, self.path(key)).is_err() {
+        if self.link(file, key, from).is_err() {
             while let Err(error) = self.copy(file, key, from) {
                 if !is_full(&error) || !self.make_room() {
                     return Err(error);
                 }
             }
-            fs::remove_file(from)?;
         }
         let adopted = File::open(self.path(key))?;
         // See the module: until now this was the picture's own time.
@@ -228,6 +228,16 @@ impl Cache {
         self.drop_part(&mut index, file);
         self.insert(&mut index, key, size);
         Ok(())
+    }
+
+    /// Readers find the file under its name before, or this one, at any moment.
+    fn link(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
+        let aside = self.dir.join(format!("{}.link.{UNFINISHED}", file.0));
+        remove_if_there(&aside)?;
+        fs::hard_link(from, &aside)?;
+        fs::rename(&aside, self.path(key))?;
+        // If both were names of one file, rename(2) has left both.
+        remove_if_there(&aside)
     }
 
     fn copy(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
@@ -321,6 +331,13 @@ impl Index {
     fn idle_parts(&self) -> impl Iterator<Item = FileId> {
         let idle = self.parts.iter().rev().filter(|(_, (fetch, _))| !fetch.is_read());
         idle.map(|(file, _)| *file)
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
     }
 }
 

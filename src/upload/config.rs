@@ -9,9 +9,9 @@ use crate::media::{ContentHash, FileId};
 /// At the end of the program, calls under way have this long to answer.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Moves the bytes of an item, which have this hash, from the spool file to the content cache. It
-/// may copy them instead: the caller deletes the spool file afterwards. Blocking; after a crash the
-/// path may be missing.
+/// Adds the bytes of an item, which have this hash, to the content cache. The spool file stays: the
+/// caller deletes it when the database knows that the item has arrived. Until then both may be names
+/// of one file on the disk ([`Spool::unshare`](super::spool::Spool::unshare)). Blocking.
 pub type Keep = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
 
 /// The settings of the pipeline.
@@ -31,7 +31,7 @@ pub struct Config {
     pub retry_base: Duration,
     /// The longest wait between two attempts.
     pub retry_max: Duration,
-    /// Moves the bytes of files that have arrived to the content cache.
+    /// Adds the bytes of files that have arrived to the content cache.
     pub keep: Keep,
 }
 

@@ -24,7 +24,7 @@ pub const CREATE_AFTER_CALL: &str = "create-after-call";
 pub const CREATE_AFTER_SETTLE: &str = "create-after-settle";
 /// An item is confirmed, the bytes still lie in the spool.
 pub const CONFIRM_AFTER_LOOK: &str = "confirm-after-look";
-/// The cache has the bytes, the journal still has the row.
+/// The cache and the spool have the bytes, the journal still has the row.
 pub const CONFIRM_AFTER_KEEP: &str = "confirm-after-keep";
 /// The row is gone, the spool file is not.
 pub const CONFIRM_AFTER_JOURNAL: &str = "confirm-after-journal";

@@ -109,22 +109,28 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
             SpoolEntry::Version(_) => {}
             SpoolEntry::Other(path) => quarantine(shared, &path)?,
             SpoolEntry::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
-            SpoolEntry::Bytes(file) if is_arrived(shared, file)? => shared.spool.discard(file),
-            SpoolEntry::Bytes(file) => set_apart(shared, file)?,
+            SpoolEntry::Bytes(file) => sweep_bytes(shared, file)?,
         }
     }
     Ok(())
 }
 
-/// Whether Google has the bytes in the spool for certain. Then the cache was given them before.
-fn is_arrived(shared: &Shared, file: FileId) -> Result<bool, Error> {
-    let Some(known) = shared.store.file(file)? else { return Ok(false) };
-    if known.upload.is_some() || !known.confirmed {
-        return Ok(false);
+/// A spool file that the journal does not know. If Google has its bytes for certain, they go to the
+/// cache: the process may have died before they did.
+fn sweep_bytes(shared: &Shared, file: FileId) -> Result<(), Error> {
+    let known = shared.store.file(file)?;
+    let Some(item) = known.filter(|known| known.upload.is_none() && known.confirmed) else {
+        return set_apart(shared, file);
+    };
+    // If it is empty, an edit was about to begin with an empty file.
+    if shared.spool.stat(file)?.size > 0 {
+        if item.known() != Some(shared.spool.hash(file)?) {
+            return set_apart(shared, file);
+        }
+        shared.add_to_cache(file, &item);
     }
-    // An edit was about to begin with an empty file.
-    let empty = shared.spool.stat(file)?.size == 0;
-    Ok(empty || known.known() == Some(shared.spool.hash(file)?))
+    shared.spool.discard(file);
+    Ok(())
 }
 
 /// Whether the spool holds the bytes whose hash the journal has. Reading all of them would delay

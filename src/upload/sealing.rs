@@ -97,6 +97,7 @@ impl Pipeline {
         if matches!(draft.phase(), Phase::Writing) {
             return Ok(());
         }
+        shared.spool.unshare(file)?;
         // The row forgets a write error when it is opened, the bytes do not.
         if shared.store.upload_state(file)? == Some(UploadState::Temporary)
             && shared.store.upload_error(file)?.is_some()

@@ -86,12 +86,13 @@ impl Shared {
         })
     }
 
-    /// Moves the bytes of a spool file that is this item to the content cache. Blocking.
-    pub(super) fn move_to_cache(&self, file: FileId, item: &FileInfo) {
+    /// Adds the bytes of a spool file that is this item to the content cache. Blocking.
+    pub(super) fn add_to_cache(&self, file: FileId, item: &FileInfo) {
+        let spool = self.spool.path(file);
         if let Some(hash) = item.known()
-            && self.spool.path(file).exists()
+            && spool.exists()
         {
-            self.spool.take(file, |path| (self.config.keep)(item.id, hash, path));
+            (self.config.keep)(item.id, hash, &spool);
         }
     }
 

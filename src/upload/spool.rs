@@ -89,16 +89,11 @@ impl Spool {
     }
 
     fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
-        // Numbers are never reused, so a file that exists here comes from an attempt that failed.
-        let before = self.allocated(path);
-        let made = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        self.room.changed(before, 0);
+        // Numbers are never reused, so a file that exists here comes from an attempt that failed. It
+        // may be a hard link to a file in the cache, so it is not truncated.
+        self.remove_path(path)?;
+        let made =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         SpoolFile::new(made, self.room.clone())
     }
 
@@ -135,14 +130,6 @@ impl Spool {
     /// If it is not there or cannot be opened.
     pub(crate) fn read(&self, file: FileId) -> io::Result<File> {
         File::open(self.path(file))
-    }
-
-    /// Lets `take` move a spool file out of the spool, or copy it, and updates the account.
-    pub(crate) fn take(&self, file: FileId, take: impl FnOnce(&Path)) {
-        let path = self.path(file);
-        let before = self.allocated(&path);
-        take(&path);
-        self.room.changed(before, self.allocated(&path));
     }
 
     fn allocated(&self, path: &Path) -> u64 {
@@ -237,8 +224,26 @@ impl Spool {
 
     /// Makes the copy beside a spool file the bytes of `version`.
     pub(crate) fn adopt_version(&self, file: FileId, version: FileId) -> io::Result<()> {
-        fs::rename(self.version_path(file), self.path(version))?;
+        let path = self.path(version);
+        let before = self.allocated(&path);
+        fs::rename(self.version_path(file), path)?;
+        self.room.changed(before, 0);
         self.sync_dir()
+    }
+
+    /// Sees to it that a spool file is no hard link to a file in the cache, before a writer changes
+    /// it. That takes a copy, but it is rare: the cache has the bytes only if the database failed
+    /// just when Google had confirmed the item, or the process died there.
+    pub(crate) fn unshare(&self, file: FileId) -> io::Result<()> {
+        match fs::metadata(self.path(file)) {
+            Ok(meta) if meta.nlink() == 1 => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.keep_version(file)?;
+                self.adopt_version(file, file)
+            }
+        }
     }
 
     /// Deletes the copy beside a spool file.

@@ -1,7 +1,6 @@
 //! Uploads one file: hashes its bytes, compares them with known items, and sends them.
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::InFlight;
@@ -87,8 +86,7 @@ async fn attempt(
                         let _draft = shared.drafts.lock(file);
                         // A writer may have begun the next edit: then these bytes are its own.
                         if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
-                            let keep = |path: &Path| (shared.config.keep)(file, sha256, path);
-                            shared.spool.take(file, keep);
+                            (shared.config.keep)(file, sha256, &shared.spool.path(file));
                             shared.spool.discard(file);
                         }
                         Ok(())

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gphotosfs::upload::crash;
-use gphotosfs_emulator::{Call, Faults};
+use gphotosfs_emulator::{Call, Faults, Moment};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::ledger::Ledger;
@@ -118,6 +118,44 @@ fn nothing_is_lost_or_doubled_at_any_crash_point() {
         // Closing comes there often: the first time there would be little to lose.
         dies_at(point, if point.starts_with("seal") { 9 } else { 1 });
     }
+}
+
+/// The cache has the bytes of the item, but the journal does not know that it was confirmed. A full
+/// disk under the database leaves the same behind.
+#[test]
+fn a_file_whose_confirmation_was_cut_off_can_be_written() {
+    let world = World::new();
+    let mut served = world.serve(&[PACE, ("GPHOTOSFS_CRASH_AT", crash::CONFIRM_AFTER_KEEP)]);
+    assert!(served.is_ready(), "{}", world.log());
+    let mut ledger = Ledger::default();
+    world.sh("mkdir mnt/A");
+    for at in 0..2 {
+        ledger.write(&world.mnt, &format!("A/{at}.jpg"), &jpeg(at, 5000)).unwrap();
+    }
+    served.ended();
+    world.emulator.hold(Call::MediaItemsBatchGet, Moment::Request);
+    let mut served = world.serve(&[PACE]);
+    assert!(served.is_ready(), "{}", world.log());
+    for path in ledger.paths() {
+        ledger.edit(&world.mnt, &path, 7).unwrap();
+    }
+    // What the cache has is the item, and not what was written since.
+    world.emulator.let_go(Call::MediaItemsBatchGet, Moment::Request);
+    ledger.audit(&world);
+    let mut originals = 0;
+    for entry in
+        std::fs::read_dir(world.dir.path().join("cache/gphotosfs/default/content")).unwrap()
+    {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if !name.contains('.') {
+            assert_eq!(name, support::sha256(&std::fs::read(entry.path()).unwrap()));
+            originals += 1;
+        }
+    }
+    assert!(originals >= 2, "{originals}");
+    world.sh("umount mnt");
+    served.ended();
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl Worker {
     }
 }
 
-/// Moves the bytes of a confirmed item from the spool to the cache. Blocking.
+/// Adds the bytes of a confirmed item to the cache, records that it has arrived, and removes them
+/// from the spool. If the database fails, they are in the spool still, where a writer looks for
+/// them. Blocking.
 fn release_bytes(
     shared: &Arc<Shared>,
     confirming: Confirming,
@@ -138,7 +140,7 @@ fn release_bytes(
     }
     crash::point(crash::CONFIRM_AFTER_LOOK);
     if let Some(item) = shared.store.file(file)? {
-        shared.move_to_cache(file, &item);
+        shared.add_to_cache(file, &item);
     }
     crash::point(crash::CONFIRM_AFTER_KEEP);
     confirming.seen(&shared.store, item)?;

@@ -238,14 +238,15 @@ impl Worker {
         .await;
     }
 
-    /// Moves the bytes of merged files to the cache, and removes them from the spool.
+    /// Adds the bytes of merged files to the cache, and removes them from the spool. The database
+    /// knows of the merges: if the process dies before this, the next start does it.
     pub(super) async fn apply(&mut self, settled: MergedFiles) {
         let shared = self.shared.clone();
         self.store(move |store| {
             for (file, into) in settled.merged {
                 let draft = shared.drafts.lock(file);
                 if let Some(item) = store.file(into)?.filter(|item| item.upload.is_none()) {
-                    shared.move_to_cache(file, &item);
+                    shared.add_to_cache(file, &item);
                 }
                 shared.spool.discard(file);
                 draft.set_committed();
