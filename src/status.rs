@@ -1,6 +1,7 @@
 //! The JSON of `.gphotos/status.json` and `gphotosfs status --json`. A mount writes it, and the other
 //! subcommands read it. Fields may be added without a new version.
 
+mod draft;
 mod metrics;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::local_time;
 use crate::settings::{Commit, Sizes};
+
+pub use draft::{Draft, Phase};
 
 /// The layout of `status.json`.
 pub const VERSION: u32 = 1;
@@ -43,6 +46,12 @@ pub struct Status {
     pub progress: Option<Progress>,
     /// The reason why no upload can go on, if there is one.
     pub trouble: Option<Trouble>,
+    /// All reasons why an upload or another change cannot go on, the one that blocks most first.
+    #[serde(default)]
+    pub outages: Vec<Trouble>,
+    /// Files that are being written or uploaded, with the facts that end with the mount.
+    #[serde(default)]
+    pub drafts: Vec<Draft>,
     /// How far `gphotosfs refresh` is, if albums are listed again just now.
     pub refresh: Option<Refresh>,
     /// The day's allowance.

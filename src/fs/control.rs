@@ -12,11 +12,11 @@ use crate::api::{
 };
 use crate::settings::{Commit, Sizes};
 use crate::status::{
-    BlockedBy, Cache, Login, LoginState, MountFacts, Problem, Progress, Queue, Quota, Refresh,
-    Spool, Status, Trouble, VERSION,
+    BlockedBy, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem, Progress, Queue, Quota,
+    Refresh, Spool, Status, Trouble, VERSION,
 };
 use crate::store::Backlog;
-use crate::upload::{self, BlockedReason};
+use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
     /// How everything is now.
@@ -48,6 +48,8 @@ impl Fs {
             login: Login::from(self.client.login()),
             progress: Some(Progress::from(&queue)),
             trouble: queue.blocked.as_ref().map(Trouble::from),
+            outages: queue.outages.iter().map(Trouble::from).collect(),
+            drafts: queue.drafts.iter().map(Draft::from).collect(),
             refresh: self
                 .library
                 .refreshing()
@@ -159,6 +161,26 @@ impl From<BlockedReason> for BlockedBy {
             BlockedReason::Login => Self::Login,
             BlockedReason::StorageFull => Self::StorageFull,
             BlockedReason::Permission => Self::Permission,
+        }
+    }
+}
+
+impl From<&DraftFacts> for Draft {
+    fn from(facts: &DraftFacts) -> Self {
+        Self {
+            file: facts.file.0,
+            phase: match facts.phase {
+                upload::Phase::Writing => Phase::Writing,
+                upload::Phase::Sealed => Phase::Sealed,
+                upload::Phase::Rejected(_) => Phase::Rejected,
+                upload::Phase::InFlight(_) => Phase::InFlight,
+                upload::Phase::Committed => Phase::Committed,
+            },
+            writers: facts.writers,
+            blocked_writes: facts.blocked_writes,
+            write_error: facts.write_error,
+            bytes_sent: facts.bytes_sent,
+            unsettled: facts.is_unsettled,
         }
     }
 }

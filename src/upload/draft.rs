@@ -71,6 +71,25 @@ impl InFlight {
     }
 }
 
+/// The facts of a draft at one moment, for people.
+#[derive(Clone, Debug)]
+pub struct DraftFacts {
+    /// The file.
+    pub file: FileId,
+    /// How far it is.
+    pub phase: Phase,
+    /// Descriptors that may write.
+    pub writers: usize,
+    /// Writes that wait for room in the spool.
+    pub blocked_writes: u32,
+    /// The error number of a write that failed.
+    pub write_error: Option<i32>,
+    /// Bytes of an upload under way that were handed to the network.
+    pub bytes_sent: Option<u64>,
+    /// The last writer has gone, but disk or database failed.
+    pub is_unsettled: bool,
+}
+
 /// A descriptor that may write, among those of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct WriterId(pub(super) u64);
@@ -194,6 +213,27 @@ impl Draft {
             Phase::InFlight(upload) => Some(upload.bytes_sent()),
             _ => None,
         }
+    }
+
+    /// `None` if the draft says no more than the file's row, as that of a file that is only read.
+    pub(super) fn facts(&self) -> Option<DraftFacts> {
+        let state = self.state.lock();
+        let is_settled = matches!(state.phase, Phase::Sealed | Phase::Committed)
+            && state.writers.is_empty()
+            && state.write_error.is_none()
+            && !state.unsettled;
+        (!is_settled).then(|| DraftFacts {
+            file: self.file,
+            phase: state.phase.clone(),
+            writers: state.writers.len(),
+            blocked_writes: state.blocked,
+            write_error: state.write_error,
+            bytes_sent: match &state.phase {
+                Phase::InFlight(upload) => Some(upload.bytes_sent()),
+                _ => None,
+            },
+            is_unsettled: state.unsettled,
+        })
     }
 
     /// Whether nothing would be lost with the draft.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::draft::{Draft, InFlight, Phase, WriterId};
+use super::draft::{Draft, DraftFacts, InFlight, Phase, WriterId};
 use crate::media::FileId;
 
 /// All drafts. Cheap to clone. Bounded by the files that are open and the uploads under way.
@@ -130,6 +130,15 @@ impl Drafts {
             sent.uploads += 1;
         }
         sent
+    }
+
+    /// The drafts that say more than the rows of their files, in the order of these.
+    pub(super) fn facts(&self) -> Vec<DraftFacts> {
+        let table = self.table.lock();
+        let mut facts: Vec<_> = table.drafts.values().filter_map(|draft| draft.facts()).collect();
+        drop(table);
+        facts.sort_unstable_by_key(|it| it.file);
+        facts
     }
 
     /// Files that somebody may go on writing.

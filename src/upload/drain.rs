@@ -54,7 +54,7 @@ impl Pipeline {
             if pending == PendingChanges::Nothing {
                 break;
             }
-            let blocked = shared.blocked.lock().clone();
+            let blocked = shared.blocked();
             if let Some(blocked) = blocked
                 && blocked.stops_until_a_person_acts(pending)
                 && blocked.last_seen >= asked

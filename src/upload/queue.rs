@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::blocked::Blocked;
+use super::draft::DraftFacts;
 use super::errors::Error;
 use super::pipeline::Pipeline;
 use super::rate::{self, Rate, SentTotals};
@@ -27,8 +28,12 @@ pub struct Queue {
     /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it
     /// up.
     pub time_left: Option<Duration>,
-    /// What keeps the whole queue from moving, if something does.
+    /// What keeps the whole queue from moving, if something does: the first of the outages.
     pub blocked: Option<Blocked>,
+    /// All outages, the one that blocks most first.
+    pub outages: Vec<Blocked>,
+    /// Files that are being written or uploaded, as far as their rows do not say it.
+    pub drafts: Vec<DraftFacts>,
     /// The last failures, oldest first.
     pub failures: Vec<Failure>,
 }
@@ -44,7 +49,7 @@ impl Pipeline {
         let uploads = shared.drafts.sent();
         let bytes_left = backlog.sealed_bytes.saturating_sub(uploads.under_way);
         let (held, held_bytes) = shared.store.sealed_among(&shared.drafts.written())?;
-        let blocked = shared.blocked.lock().clone();
+        let outages = shared.outages.lock().clone();
         let sent = shared.sent();
         let rate = shared.rate.lock().sample(Instant::now(), sent);
         // A file that waits for its writer will go, but nobody knows when.
@@ -57,8 +62,10 @@ impl Pipeline {
             bytes_left,
             sent,
             rate,
-            time_left: time_left.filter(|_| blocked.is_none()),
-            blocked,
+            time_left: time_left.filter(|_| outages.is_empty()),
+            blocked: outages.first().cloned(),
+            outages,
+            drafts: shared.drafts.facts(),
             failures: shared.failures.lock().iter().cloned().collect(),
         })
     }

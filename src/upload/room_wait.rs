@@ -94,7 +94,7 @@ impl Pipeline {
             if has_room()? {
                 return Ok(());
             }
-            let blocked = shared.blocked.lock().clone();
+            let blocked = shared.blocked();
             if let Some(blocked) =
                 blocked.filter(|it| it.stops_until_a_person_acts(PendingChanges::Files))
             {

@@ -44,7 +44,8 @@ pub(super) struct Shared {
     /// What has gone to Google. [`Drafts`] counts the bytes.
     sent: Mutex<SentTotals>,
     pub(super) rate: Mutex<UploadRate>,
-    pub(super) blocked: Mutex<Option<Blocked>>,
+    /// All outages, the one that blocks most first.
+    pub(super) outages: Mutex<Vec<Blocked>>,
     /// Google has said that the login may not add items to albums or remove them.
     pub(super) edits_refused: AtomicBool,
     pub(super) failures: Mutex<VecDeque<Failure>>,
@@ -73,7 +74,7 @@ impl Shared {
             drafts: Drafts::default(),
             sent: Mutex::default(),
             rate: Mutex::default(),
-            blocked: Mutex::default(),
+            outages: Mutex::default(),
             edits_refused: AtomicBool::new(false),
             failures: Mutex::default(),
             wake: Notify::new(),
@@ -101,6 +102,11 @@ impl Shared {
     pub(super) fn lacks_edit(&self) -> bool {
         self.edits_refused.load(Ordering::Relaxed)
             || self.client.login().lacks(api::Scope::EditAppCreated)
+    }
+
+    /// The outage that blocks most, if there is one.
+    pub(super) fn blocked(&self) -> Option<Blocked> {
+        self.outages.lock().first().cloned()
     }
 
     /// What has gone to Google by now, with the uploads under way.

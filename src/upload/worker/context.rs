@@ -214,7 +214,7 @@ impl Worker {
     pub(super) fn publish_blockers(&self) {
         let edits_refused = self.blockers.memberships.is_some();
         self.shared.edits_refused.store(edits_refused, Ordering::Relaxed);
-        *self.shared.blocked.lock() = self.blockers.iter().next().cloned();
+        *self.shared.outages.lock() = self.blockers.iter().cloned().collect();
         self.shared.moved_on();
     }
 
