@@ -96,7 +96,8 @@ fn dispatch(
     words: &[OsString],
     in_full: bool,
 ) -> Result<Exit, CommandError> {
-    use commands::{doctor, failed, login, logout, status, sync, thumbnails, umount};
+    use arguments::DebugCommand;
+    use commands::{debug, doctor, failed, login, logout, status, sync, thumbnails, umount};
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(it) => {
@@ -118,6 +119,11 @@ fn dispatch(
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
         Command::Thumbnails(it) => thumbnails::run(&it.dir, &profile).map(done),
+        Command::Debug(it) => match it.about {
+            DebugCommand::File { path } => debug::file(&path, it.json, &profile),
+            DebugCommand::Queue => debug::queue(it.json, &profile),
+        }
+        .map(done),
         Command::Doctor(it) => {
             let settings = config::mount_settings(&profile);
             block_on(doctor::run(it.json, settings, &profile, cli.api_url))

@@ -2,6 +2,7 @@
 //! line.
 
 pub mod adopt;
+pub mod debug;
 pub mod diff;
 pub mod doctor;
 #[cfg(feature = "emulator")]

@@ -1,6 +1,7 @@
 //! The parts below the filesystem: API client, store, content cache and upload pipeline. A mount
 //! starts them, and so does a command that works on a profile's queue without a mount.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Engine {
         let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
         let content = Content::new(
             content::Config {
-                dir: profile.cache_dir().map_err(no_directory)?.join("content"),
+                dir: content_dir(profile)?,
                 limit: settings.cache_size,
                 waits: content::Waits::default().paced(settings.unstable_pace),
             },
@@ -142,6 +143,14 @@ impl EndSignals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// The directory of the content cache.
+///
+/// # Errors
+/// If the profile's directory cannot be used.
+pub fn content_dir(profile: &Profile) -> Result<PathBuf, CommandError> {
+    Ok(profile.cache_dir().map_err(no_directory)?.join("content"))
 }
 
 /// The error for a directory of the profile that cannot be used.

@@ -95,6 +95,8 @@ pub enum Command {
     Failed(FailedArgs),
     /// Put what Google refused back in the queue
     Retry(RetryArgs),
+    /// Show all that is known about a file or the queue, for a bug report
+    Debug(DebugArgs),
     /// Check everything a mount depends on, and say what to do about what is wrong
     Doctor(DoctorArgs),
     /// Run a local Google Photos to try everything against
@@ -341,6 +343,35 @@ pub struct RetryArgs {
     /// Files or directories, as `failed` lists them or below .gphotos/failed; without any, all
     pub paths: Vec<PathBuf>,
 }
+
+/// `gphotosfs debug`.
+#[derive(Debug, Args)]
+#[command(after_help = DEBUG_HELP)]
+pub struct DebugArgs {
+    /// Print a JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// About what.
+    #[command(subcommand)]
+    pub about: DebugCommand,
+}
+
+/// The subcommands of `gphotosfs debug`.
+#[derive(Debug, Subcommand)]
+pub enum DebugCommand {
+    /// Show what database, spool, cache and mount know about a file
+    File {
+        /// A file on the mount, or its path from the root of the library
+        path: PathBuf,
+    },
+    /// Show the journal of uploads, row by row
+    Queue,
+}
+
+const DEBUG_HELP: &str = "\
+Works with or without a mount, and sends no request to Google. The output contains no secrets, but names of files \
+and albums.";
 
 /// `gphotosfs doctor`.
 #[derive(Debug, Args)]

@@ -22,7 +22,8 @@ use super::key::Key;
 use super::part::{Part, Place};
 use crate::media::FileId;
 
-const UNFINISHED: &str = "part";
+/// The end of the name of a part on disk.
+const PART_SUFFIX: &str = ".part";
 
 /// Files in memory for want of room on the disk.
 const IN_MEMORY_MAX: usize = 4;
@@ -172,8 +173,8 @@ impl Cache {
     /// A new file to be filled. Each has its own name: an abandoned one is in nobody's way.
     pub(super) fn begin(&self, file: FileId) -> io::Result<Part> {
         let (file, path) = tempfile::Builder::new()
-            .prefix(&format!("{}.", file.0))
-            .suffix(&format!(".{UNFINISHED}"))
+            .prefix(&part_prefix(file))
+            .suffix(PART_SUFFIX)
             .tempfile_in(&self.dir)?
             .into_parts();
         Ok(Part { file, place: Place::Disk(path) })
@@ -232,7 +233,7 @@ impl Cache {
 
     /// Readers find the file under its name before, or this one, at any moment.
     fn link(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
-        let aside = self.dir.join(format!("{}.link.{UNFINISHED}", file.0));
+        let aside = self.dir.join(format!("{}link{PART_SUFFIX}", part_prefix(file)));
         remove_if_there(&aside)?;
         fs::hard_link(from, &aside)?;
         fs::rename(&aside, self.path(key))?;
@@ -339,6 +340,16 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
     }
+}
+
+/// The beginning of the name of a part on disk.
+fn part_prefix(file: FileId) -> String {
+    format!("{}.", file.0)
+}
+
+/// Whether this is the name of a part of `file` on disk.
+pub(super) fn is_part_of(name: &str, file: FileId) -> bool {
+    name.starts_with(&part_prefix(file)) && name.ends_with(PART_SUFFIX)
 }
 
 /// Whether there is no room on the disk.

@@ -42,28 +42,7 @@ pub struct FailedName {
 impl Store {
     /// All names that were refused, oldest first.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
-        self.read(|db| {
-            let rows = db
-                .prepare_cached(
-                    "SELECT t.dir, t.name, t.file, t.reason, t.at, f.size \
-                     FROM failed t JOIN files f ON f.id = t.file ORDER BY t.id",
-                )?
-                .query_map([], |row| {
-                    Ok(FailedName {
-                        dir: row.get("dir")?,
-                        dir_path: String::new(),
-                        name: row.get("name")?,
-                        file: row.get("file")?,
-                        reason: row.get("reason")?,
-                        at: from_millis(row.get("at")?),
-                        size: row.get("size")?,
-                    })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            rows.into_iter()
-                .map(|name| Ok(FailedName { dir_path: dir_path(db, name.dir)?, ..name }))
-                .collect()
-        })
+        self.read(failed_names)
     }
 
     /// The entry `name` in the mirror of `dir` below `failed`.
@@ -167,6 +146,29 @@ impl Store {
             Ok(back)
         })
     }
+}
+
+pub(super) fn failed_names(db: &Connection) -> Result<Vec<FailedName>> {
+    let rows = db
+        .prepare_cached(
+            "SELECT t.dir, t.name, t.file, t.reason, t.at, f.size \
+             FROM failed t JOIN files f ON f.id = t.file ORDER BY t.id",
+        )?
+        .query_map([], |row| {
+            Ok(FailedName {
+                dir: row.get("dir")?,
+                dir_path: String::new(),
+                name: row.get("name")?,
+                file: row.get("file")?,
+                reason: row.get("reason")?,
+                at: from_millis(row.get("at")?),
+                size: row.get("size")?,
+            })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    rows.into_iter()
+        .map(|name| Ok(FailedName { dir_path: dir_path(db, name.dir)?, ..name }))
+        .collect()
 }
 
 fn failed_child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {

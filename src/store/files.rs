@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::types::ToSqlOutput;
 
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::database::Store;
 use super::error::Result;
@@ -203,18 +203,20 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
     })
 }
 
+/// The facts about a file itself.
+pub(super) fn info(db: &Connection, id: FileId) -> Result<Option<FileInfo>> {
+    Ok(db
+        .prepare_cached(&format!(
+            "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1"
+        ))?
+        .query_row([id], file_info)
+        .optional()?)
+}
+
 impl Store {
     /// The facts about a file, or about the file it was merged into.
     pub fn file(&self, id: FileId) -> Result<Option<FileInfo>> {
-        self.read(|db| {
-            let id = resolve_merged(db, id)?;
-            Ok(db
-                .prepare_cached(&format!(
-                    "SELECT {FILE_COLUMNS} FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1"
-                ))?
-                .query_row([id], file_info)
-                .optional()?)
-        })
+        self.read(|db| info(db, resolve_merged(db, id)?))
     }
 
     /// The attributes of several files, in their order. `None` for a file that does not exist.

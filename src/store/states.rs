@@ -68,7 +68,7 @@ impl FromSql for UploadState {
 
 /// What Google's listings and answers say about a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Observed {
+pub enum Observed {
     /// The item is not in the album.
     Absent,
     /// The item is in the album.
@@ -80,7 +80,8 @@ pub(super) enum Observed {
 impl Observed {
     const ALL: [Self; 3] = [Self::Absent, Self::Present, Self::Unknown];
 
-    fn as_str(self) -> &'static str {
+    /// The word in the database and for users.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "absent",
             Self::Present => "present",

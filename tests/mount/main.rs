@@ -9,6 +9,7 @@ mod adopt;
 mod basics;
 mod commit_close;
 mod copying;
+mod debug;
 mod diff;
 mod doctor;
 mod drain;
