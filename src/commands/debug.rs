@@ -100,7 +100,7 @@ fn spool(profile: &Profile) -> Result<Spool, CommandError> {
     profile
         .state_dir()
         .and_then(|dir| Spool::new(dir.join("spool"), u64::MAX))
-        .map_err(|err| CommandError::new("cannot use the spool").because(err))
+        .map_err(no_directory)
 }
 
 /// The length of a file's spool file, if there is one.

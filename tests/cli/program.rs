@@ -166,6 +166,18 @@ fn commands_without_a_mount_say_how_to_get_one() {
 }
 
 #[test]
+fn debug_of_a_profile_that_was_never_used_says_that_nothing_is_known() {
+    let user = User::new();
+    let queue = user.run(&["debug", "queue"]);
+    queue.exits(0);
+    assert_eq!(queue.stdout(), "Mount    not mounted\nJournal  empty\n");
+    let file = user.run(&["debug", "file", "A/x.jpg"]);
+    file.exits(1).says("A/x.jpg: the database has no such file\n  -> ");
+    let file = user.run(&["debug", "file", "/A/x.jpg"]);
+    file.exits(1).says("/A/x.jpg: the profile is not mounted\n  -> without a mount, name");
+}
+
+#[test]
 fn a_login_that_cannot_be_read_has_its_next_step() {
     let user = User::new();
     user.config_file("default", "");

@@ -11,7 +11,7 @@ use super::{
     Lines, Live, VERSION, draft_facts, json, mount_line, open, shown_time, spool, spooled,
     timestamp,
 };
-use crate::app::engine::{content_dir, no_database};
+use crate::app::engine::{content_dir, no_database, no_directory};
 use crate::app::name::{Name, shown};
 use crate::app::{CommandError, print};
 use crate::content::LocalCopy;
@@ -141,8 +141,7 @@ impl From<&MemberRow> for Album {
 impl Report {
     fn new(facts: &FileFacts, live: &Live, profile: &Profile) -> Result<Self, CommandError> {
         let info = &facts.info;
-        let copy = LocalCopy::of(info, &content_dir(profile)?)
-            .map_err(|err| CommandError::new("cannot read the content cache").because(err))?;
+        let copy = LocalCopy::of(info, &content_dir(profile)?).map_err(no_directory)?;
         let number = |file: &FileId| file.0;
         let name = |name: &PathName| Name::from(path_of(name).as_path());
         Ok(Self {
