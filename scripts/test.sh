@@ -46,11 +46,12 @@ step() {
 build=(--locked --workspace --features crash-points)
 not_run=()
 tests=()
-# `tests/root` mounts disks. An ordinary user leaves it out, and the summary says so.
+# `tests/root` makes and mounts disks. An ordinary user leaves it out, and the summary says so.
 if [ "$(id -u)" != 0 ]; then
     not_run+=('tests/root, which only root can run')
     tests=(--lib --bins --examples --test cli --test crash --test in_process --test mount --test random)
 else
+    need_command mkfs.ext4 e2fsprogs
     tests=(--all-targets)
 fi
 
@@ -61,6 +62,7 @@ if cargo nextest --version >/dev/null 2>&1; then
     step cargo nextest run "${build[@]}" "${tests[@]}" --profile "$profile" \
         --test-threads $((2 * $(nproc))) ${ignored:+--run-ignored all}
 else
+    echo 'Tests run faster with cargo nextest: cargo install --locked cargo-nextest'
     step cargo test "${build[@]}" "${tests[@]}" -- "${ignored[@]}"
 fi
 step cargo test "${build[@]}" --doc

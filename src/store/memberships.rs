@@ -288,9 +288,8 @@ fn oldest_album(view: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::MediaItem;
-    use crate::store::tests::{album, name};
-    use crate::store::{Child, ListedItem};
+    use crate::store::Child;
+    use crate::store::tests::{album, item, name};
 
     #[test]
     fn what_albums_lack_is_found_without_going_through_the_library() {
@@ -310,24 +309,6 @@ mod tests {
                 "the index of pending memberships leads to all rows: {plan:#?}"
             );
         }
-    }
-
-    fn item(id: &str) -> ListedItem {
-        let item = MediaItem {
-            id: MediaId::new(id),
-            filename: format!("{id}.jpg"),
-            mime_type: "image/jpeg".into(),
-            description: String::new(),
-            product_url: String::new(),
-            base_url: None,
-            creation_time: None,
-            width: 0,
-            height: 0,
-            camera_make: String::new(),
-            camera_model: String::new(),
-            video: None,
-        };
-        ListedItem { item, names: vec![name(&format!("{id}.jpg"))] }
     }
 
     #[test]

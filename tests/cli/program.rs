@@ -121,7 +121,7 @@ fn bad_usage_exits_2_and_names_flag_value_and_rule() {
 }
 
 #[test]
-fn what_the_environment_sets_is_not_asked_for() {
+fn settings_from_the_environment_are_not_demanded() {
     let user = User::new();
     let env = [("GPHOTOSFS_API_URL", "http://127.0.0.1:1")];
     let bare = user.run_with(&[], &env);

@@ -94,7 +94,7 @@ fn recover(world: &World, ledger: &mut Ledger) {
     assert!(served.is_ready(), "{}", world.log());
     ledger.settle(&world.mnt).unwrap();
     ledger.audit(world);
-    // What other tests start has our files open for an instant.
+    // Processes that other tests start have our files open for an instant.
     wait_for("the mount to be let go", || {
         Command::new("umount").arg(&world.mnt).status().unwrap().success()
     });
@@ -113,7 +113,7 @@ fn dies_at(point: &str, nth: u32) {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_at_any_crash_point() {
+fn nothing_is_lost_or_duplicated_at_any_crash_point() {
     for point in crash::ALL {
         // Closing comes there often: the first time there would be little to lose.
         dies_at(point, if point.starts_with("seal") { 9 } else { 1 });
@@ -159,7 +159,7 @@ fn a_file_whose_confirmation_was_cut_off_can_be_written() {
 }
 
 #[test]
-fn what_has_just_got_its_name_when_the_process_dies_arrives() {
+fn a_file_renamed_just_before_a_crash_arrives() {
     let give_name = |from: &str, how: fn(&std::path::Path, &std::path::Path) -> io::Result<()>| {
         let world = World::new();
         // It is sealed when it is closed, and again under its name.
@@ -184,7 +184,7 @@ fn what_has_just_got_its_name_when_the_process_dies_arrives() {
 
 #[test]
 #[ignore = "takes minutes"]
-fn nothing_is_lost_or_doubled_at_any_crash_point_again_and_again() {
+fn nothing_is_lost_or_duplicated_at_any_crash_point_repeatedly() {
     for point in crash::ALL {
         // Large files, batches and changes of albums are few.
         let times: &[u32] = match point {
@@ -206,14 +206,9 @@ fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
     let begun = Instant::now();
     for round in 1..=kills {
         let mut served = world.serve(&[PACE, ("GPHOTOSFS_COMMIT", commit)]);
-        let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
         // From before the mount is there until after everything has arrived.
         let instant = Duration::from_millis(rng.random_range(50..2000));
-        let killer = std::thread::spawn(move || {
-            #[expect(clippy::disallowed_methods, reason = "the instant is the point")]
-            std::thread::sleep(instant);
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        });
+        let killer = served.kill_after(instant);
         let mut session = || -> io::Result<()> {
             if served.is_ready() {
                 ledger.settle(&world.mnt)?;
@@ -239,18 +234,18 @@ fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_by_ten_random_kills() {
+fn nothing_is_lost_or_duplicated_by_ten_random_kills() {
     dies_at_random_instants(10, "background", rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn nothing_is_lost_or_doubled_by_two_hundred_random_kills() {
+fn nothing_is_lost_or_duplicated_by_two_hundred_random_kills() {
     dies_at_random_instants(200, "background", rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn nothing_is_lost_or_doubled_by_fifty_random_kills_while_closes_wait_for_google() {
+fn nothing_is_lost_or_duplicated_by_fifty_random_kills_while_closes_wait_for_google() {
     dies_at_random_instants(50, "close", rand::random());
 }

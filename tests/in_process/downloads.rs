@@ -39,7 +39,7 @@ struct World {
     _login: tempfile::TempDir,
 }
 
-/// What stays of a request for media: how many came before it, and where it wants to begin.
+/// A request for media: how many came before it, and its first byte.
 #[derive(Clone, Copy)]
 struct Asked {
     nth: usize,
@@ -213,7 +213,7 @@ async fn a_read_at_the_end_asks_for_the_end_alone() {
     assert_eq!(read(&reader, 0).await, expected(0, READ));
     assert_eq!(world.requests(), [tail, 0]);
     read_all(&reader).await;
-    // What is here already is not asked for again.
+    // Bytes that are here already are not requested again.
     assert_eq!(world.requests(), [tail, 0]);
     world.kept().await;
 }
@@ -272,7 +272,7 @@ async fn an_answer_that_always_breaks_off_at_one_place_ends_with_an_error() {
     assert_eq!(read(&reader, MIB).await, expected(MIB, READ));
     assert_eq!(errno(reader.read(6 * MIB, READ).await), Errno(libc::ETIMEDOUT));
     assert!(world.requests().len() <= 4, "{:?}", world.requests());
-    // What has come can be read.
+    // Bytes that have come can be read.
     assert_eq!(read(&reader, MIB).await, expected(MIB, READ));
 }
 
@@ -306,6 +306,7 @@ async fn a_download_may_take_long_while_bytes_come() {
             (0..20).map(move |at| bytes.slice(at * 10_000..(at + 1) * 10_000)),
         )
         .then(|bytes| async move {
+            // The server is slow: its pace is the subject.
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok::<_, std::io::Error>(bytes)
         });
@@ -440,7 +441,7 @@ async fn a_video_that_is_being_processed_is_busy_and_costs_nothing_more_for_a_wh
 }
 
 #[tokio::test]
-async fn what_has_no_bytes_is_no_picture() {
+async fn an_empty_download_is_an_error() {
     for kind in 0..3 {
         let world = World::new(move |_| match kind {
             0 => ().into_response(),
@@ -463,7 +464,7 @@ fn too_many() -> Response {
 
 #[tokio::test]
 async fn a_limit_is_waited_for_by_all_as_long_as_google_says() {
-    // Half a minute is 0.6 s here, what Google says is as it is.
+    // Half a minute is 0.6 s here, but the times that Google names are not scaled.
     for (told, pause) in [(None, 600), (Some("2"), 2000)] {
         let times = Arc::new(parking_lot::Mutex::new(Vec::new()));
         let asked_at = times.clone();
@@ -480,7 +481,7 @@ async fn a_limit_is_waited_for_by_all_as_long_as_google_says() {
         let other = world.content.open(&info).unwrap();
         let late = async {
             eventually("a request", || !world.requests().is_empty()).await;
-            // Whoever lists a directory does not wait so long.
+            // A reader of a directory does not wait so long.
             assert_eq!(errno(world.content.fetch_size(&info).await), Errno(libc::ETIMEDOUT));
             read(&other, 0).await
         };

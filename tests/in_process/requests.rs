@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use gphotosfs::app::engine::Engine;
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::Clock;
 use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::store::Child;
-use gphotosfs_emulator::{Call, Edit, Emulator, Moment};
+use gphotosfs_emulator::{Call, Config, Edit, Failure, Injection, Moment, SCOPES};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
 
 use crate::support::account::requests;
-use crate::support::{Account, program};
+use crate::support::{Google, core, small_photo, wait_for};
 
 const REFRESH: Duration = Duration::from_secs(300);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A library whose clock is turned by hand.
 struct World {
     runtime: Runtime,
-    emulator: Emulator,
+    emulator: Google,
     engine: Engine,
     library: Library,
     elapsed: Arc<AtomicU64>,
@@ -35,8 +35,9 @@ impl World {
     /// `albums` albums, and one of `items` items.
     fn new(albums: u32, items: u64) -> Self {
         let runtime = Runtime::new().unwrap();
-        let Account { emulator, profile, dir } = runtime.block_on(Account::new());
-        let settings = program::settings(&emulator.url(), &[]);
+        let (emulator, dir) = (Google::start(Config::default()), tempfile::tempdir().unwrap());
+        let profile = emulator.profile(dir.path(), &SCOPES);
+        let settings = core::settings(&emulator.url(), &[]);
         let engine =
             Engine::start(&profile, &settings.upload, settings.spool_size, runtime.handle())
                 .unwrap();
@@ -56,17 +57,15 @@ impl World {
         for at in 1..albums {
             world.edit(Edit::CreateAlbum { title: format!("Other {at}") });
         }
-        world.edit(Edit::CreateAlbum { title: "Big".into() });
-        let (album, prefix) = (Some("Big".to_owned()), "IMG_".to_owned());
-        world.edit(Edit::Seed { album, count: items, size: 5000, prefix });
+        world.emulator.seed("Big", items);
         world
     }
 
     fn edit(&self, edit: Edit) {
-        self.runtime.block_on(self.emulator.edit(edit)).unwrap();
+        self.emulator.edit(edit);
     }
 
-    /// Looks at a directory, and lets what that has led to come to its end.
+    /// Refreshes a directory if it is due, and waits for the end of the listings.
     fn look(&self, dir: DirId) {
         self.library.refresh_if_due(dir).unwrap();
         self.settle();
@@ -103,7 +102,7 @@ impl World {
         requests(&self.emulator).map(|(_, count)| count).sum()
     }
 
-    /// What a day costs in which somebody looks at an album every so often; everything is new at first.
+    /// The requests of a day in which a program reads an album every so often. Everything is new at first.
     fn day(&self, every: Duration) -> u64 {
         self.emulator.reset_stats();
         let dir = self.album("Big");
@@ -131,29 +130,22 @@ fn the_next_page_is_asked_for_while_this_one_is_kept() {
     let dir = world.album("Big");
     world.emulator.reset_stats();
     let pages = || world.emulator.stats().requests.get(&Call::MediaItemsSearch).copied();
-    let wait_for = |count| {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while pages() < Some(count) {
-            assert!(Instant::now() < deadline, "{:?} pages were asked for", pages());
-            std::thread::yield_now();
-        }
-    };
     world.emulator.hold(Call::MediaItemsSearch, Moment::Answer);
     for listing in world.library.refresh_if_due(dir).unwrap() {
         world.runtime.spawn(listing.complete());
     }
-    wait_for(1);
+    wait_for("the first page to be asked for", || pages() >= Some(1));
     let mut database = Connection::open(&world.database).unwrap();
     let busy = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     world.emulator.let_go(Call::MediaItemsSearch, Moment::Answer);
-    wait_for(2);
+    wait_for("the second page to be asked for", || pages() >= Some(2));
     busy.rollback().unwrap();
     world.settle();
     assert_eq!((world.count(dir), pages()), (300, Some(3)));
 }
 
 #[test]
-fn who_looks_while_a_listing_ends_does_not_begin_another() {
+fn a_refresh_at_the_end_of_a_listing_begins_no_other() {
     const ALBUMS: u32 = 200;
     let world = World::new(ALBUMS, 1);
     world.look(DirId::ROOT);
@@ -161,7 +153,7 @@ fn who_looks_while_a_listing_ends_does_not_begin_another() {
     world.emulator.reset_stats();
     for entry in albums {
         let Child::Dir(dir) = entry.child else { panic!("{entry:?}") };
-        // As whoever reads a directory does, but without a pause.
+        // As a reader of the directory does, but without a pause.
         while !world.library.refresh_if_due(dir).unwrap().is_empty() {}
     }
     assert_eq!(world.requests(), u64::from(ALBUMS));
@@ -177,7 +169,7 @@ fn a_day_of_looking_every_five_minutes() {
 }
 
 #[test]
-fn where_the_items_of_a_large_album_can_be_had_is_known_from_its_listing() {
+fn a_listing_of_a_large_album_yields_the_base_urls_of_its_items() {
     let world = World::new(1, 5000);
     let dir = world.album("Big");
     world.look(dir);
@@ -206,6 +198,28 @@ fn a_day_of_a_file_manager_that_looks_every_second() {
 }
 
 #[test]
+fn a_failed_album_list_is_not_requested_at_each_refresh() {
+    let world = World::new(1, 1);
+    let dir = world.album("Big");
+    world.look(dir);
+    world.emulator.faults(|faults| {
+        let failure = Injection::new(Failure::PermissionDenied);
+        faults.on(Call::AlbumsList).failures.push(Injection { rate: 1.0, ..failure });
+    });
+    world.pass(REFRESH);
+    world.emulator.reset_stats();
+    for _ in 0..20 {
+        world.library.refresh_if_due(dir).unwrap();
+        // Each look sees how the one before has ended.
+        for listing in world.library.running() {
+            let _ = world.runtime.block_on(listing.complete());
+        }
+    }
+    let asked = world.requests();
+    assert!((1..=2).contains(&asked), "{asked} requests");
+}
+
+#[test]
 fn a_day_of_looking_at_a_view() {
     // 33 pages at first, and again after 33 times five minutes: as many as if there were one page.
     let world = World::new(1, 3282);
@@ -220,7 +234,7 @@ fn a_day_of_looking_at_a_view() {
 }
 
 #[test]
-fn looking_at_all_albums_costs_the_list_and_not_each_of_them() {
+fn a_refresh_of_all_albums_costs_the_list_and_not_each_album() {
     let world = World::new(120, 10);
     let dirs: Vec<DirId> = (1..120).map(|at| world.album(&format!("Other {at}"))).collect();
     dirs.iter().for_each(|dir| world.look(*dir));
@@ -232,7 +246,7 @@ fn looking_at_all_albums_costs_the_list_and_not_each_of_them() {
 }
 
 #[test]
-fn what_the_user_changes_is_seen_by_the_look_that_finds_it_due() {
+fn changes_at_google_show_at_the_first_due_refresh() {
     for albums in [1, 60] {
         let world = World::new(albums, 250);
         let dir = world.album("Big");
@@ -255,7 +269,7 @@ fn a_change_that_leaves_the_count_alone_is_seen_when_the_listing_is_a_day_old() 
     let dir = world.album("Big");
     world.look(dir);
     world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
-    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let content = small_photo(7000);
     let (album, filename) = (Some("Big".to_owned()), "new.jpg".to_owned());
     world.edit(Edit::AddItem { album, filename, content, foreign: false });
     let new = EntryName::new("new.jpg").unwrap();
@@ -268,8 +282,7 @@ fn a_change_that_leaves_the_count_alone_is_seen_when_the_listing_is_a_day_old() 
 }
 
 #[test]
-fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_that_was_looked_into()
-{
+fn a_refresh_costs_the_list_and_the_items_of_each_known_album_below() {
     let world = World::new(3, 150);
     for title in ["A/One", "A/Two"] {
         world.edit(Edit::CreateAlbum { title: title.into() });
@@ -285,7 +298,7 @@ fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_tha
     // One of them has the same number of items as before.
     world.edit(Edit::RemoveFromAlbum { album: "Big".into(), item: "IMG_000007.jpg".into() });
     world.edit(Edit::RemoveFromAlbum { album: "A/One".into(), item: "One000003.jpg".into() });
-    let content = b"\xff\xd8\xff\xe0 a photo".to_vec();
+    let content = small_photo(7000);
     let (album, filename) = (Some("A/One".to_owned()), "new.jpg".to_owned());
     world.edit(Edit::AddItem { album, filename, content, foreign: false });
     let new = EntryName::new("new.jpg").unwrap();
@@ -303,7 +316,7 @@ fn a_refresh_of_a_directory_costs_the_list_and_the_items_of_each_album_below_tha
 }
 
 #[test]
-fn one_refresh_of_a_view_of_many_pages_shows_what_has_come_and_gone() {
+fn one_refresh_of_a_large_view_shows_additions_and_removals() {
     let world = World::new(1, 250);
     world.library.refresh_view_if_due(View::All).unwrap();
     world.settle();
@@ -313,7 +326,7 @@ fn one_refresh_of_a_view_of_many_pages_shows_what_has_come_and_gone() {
     world.emulator.reset_stats();
     world.runtime.block_on(world.library.refresh_view(View::All)).unwrap();
     assert_eq!(seen(), 249);
-    // What the first pass misses may only have slipped from one page to another: a second one follows.
+    // An item that the first pass misses may only have moved to another page: a second pass follows.
     assert_eq!(world.requests(), 3 + 3);
     world.emulator.reset_stats();
     world.runtime.block_on(world.library.refresh_view(View::All)).unwrap();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gphotosfs::api::{self, Client, Deadlines};
+use gphotosfs::api::Client;
 use gphotosfs::media::{DirId, EntryName, FileId};
 use gphotosfs::store::{Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
 use gphotosfs::upload::{
@@ -23,10 +23,8 @@ use gphotosfs_emulator::{
 };
 use parking_lot::Mutex;
 
-use crate::support::{self, Account, sha256};
-
-/// No test needs longer, or it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::account::brisk;
+use crate::support::{self, Account, DEADLINE, eventually, sha256, small_photo as photo};
 
 /// Bytes that the pipeline has let go of.
 type Kept = Arc<Mutex<HashMap<FileId, Vec<u8>>>>;
@@ -55,7 +53,7 @@ impl World {
 
     fn granted(emulator: Emulator, grant: &Grant) -> Self {
         let account = Account::granted(emulator, grant);
-        let client = account.client(api());
+        let client = account.client(brisk());
         let Account { emulator, dir, .. } = account;
         let store = Store::open(dir.path()).unwrap();
         let kept = Kept::default();
@@ -63,7 +61,7 @@ impl World {
         Self { emulator, client, store, pipeline, writers: Mutex::default(), kept, dir }
     }
 
-    /// Stops the pipeline, as at the end of the process, and starts it again on what is on the disk.
+    /// Stops the pipeline, as at the end of the process, and starts it again from the disk.
     async fn restart(&mut self) {
         self.pipeline.shutdown().await;
         self.store = Store::open(self.dir.path()).unwrap();
@@ -82,7 +80,7 @@ impl World {
     async fn put_back(self, aside: &tempfile::TempDir) -> Self {
         let Self { emulator, client, store, pipeline, kept, dir, .. } = self;
         pipeline.shutdown().await;
-        // Whoever closes a database last tidies up, whatever lies there by then.
+        // The last connection tidies up when it closes, also if the files are others by then.
         drop((store, pipeline));
         for file in files_in(dir.path()).iter().filter(|file| is_database(file)) {
             std::fs::remove_file(file).unwrap();
@@ -99,7 +97,7 @@ impl World {
         self.store.album_listed(&listed, 1, std::time::SystemTime::now()).unwrap()
     }
 
-    /// What `cp` does up to the close.
+    /// Creates a file and writes to it, like `cp` before its close.
     fn open(&self, dir: DirId, file_name: &str, bytes: &[u8]) -> FileId {
         let file = self.store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
         let spool = self.pipeline.spool().create(file).unwrap();
@@ -144,18 +142,14 @@ impl World {
     }
 
     async fn drain(&self) -> Result<(), DrainError> {
-        tokio::time::timeout(PATIENCE, self.pipeline.drain(SyncScope::All))
+        tokio::time::timeout(DEADLINE, self.pipeline.drain(SyncScope::All))
             .await
             .unwrap_or_else(|_| panic!("still pending: {:#?}", self.pipeline.queue()))
     }
 
-    /// Looks again and again: for states in between, which nobody announces.
+    /// Waits for a state in between, which nobody announces.
     async fn until(&self, reached: impl Fn(&Self) -> bool) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while !reached(self) {
-            assert!(tokio::time::Instant::now() < deadline, "{:#?}", self.pipeline.queue());
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        eventually("a state of the queue", || reached(self)).await;
     }
 
     fn in_state(&self, state: UploadState) -> impl Fn(&Self) -> bool + use<> {
@@ -200,22 +194,6 @@ impl World {
     }
 }
 
-/// Settings with which failures come soon.
-fn api() -> api::Config {
-    api::Config {
-        deadlines: Deadlines {
-            connect: Duration::from_secs(2),
-            read: Duration::from_secs(10),
-            write: Duration::from_secs(10),
-            stall: Duration::from_secs(10),
-            retries: Duration::from_millis(100),
-            throttled: Duration::from_millis(100),
-        },
-        retry_base: Duration::from_millis(2),
-        write_pause: Duration::from_millis(1),
-    }
-}
-
 fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipeline {
     let kept = kept.clone();
     let keep = Arc::new(move |file, _, path: &Path| {
@@ -233,10 +211,6 @@ fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipel
 
 fn name(text: &str) -> EntryName {
     EntryName::new(text).unwrap()
-}
-
-fn photo(seed: u64) -> Vec<u8> {
-    support::photo(seed, 3000)
 }
 
 fn photos(seeds: impl IntoIterator<Item = u64>) -> Vec<String> {

@@ -25,7 +25,7 @@ fn write(world: &World, name: &str, content: &[u8]) {
     fs::write(path, content).unwrap();
 }
 
-/// What the emulator has been sent.
+/// The bytes and calls that the emulator has received.
 fn sent(world: &World) -> u64 {
     let stats = world.emulator.stats();
     stats.requests(Call::UploadRaw) + stats.requests(Call::MediaItemsBatchCreate)
@@ -109,7 +109,7 @@ fn edited() -> World {
 }
 
 #[test]
-fn what_may_have_been_edited_is_not_adopted_and_is_sent() {
+fn photos_that_may_have_been_edited_are_uploaded_and_not_adopted() {
     let world = edited();
     let (code, said) = run_json(&world, &["adopt", "--json", "photo", "mnt/A"]);
     assert_eq!((code, &said["adopted"]), (1, &json!([])));
@@ -136,7 +136,7 @@ fn a_wrong_adoption_can_be_taken_back() {
 }
 
 #[test]
-fn what_is_only_here_or_other_is_said() {
+fn local_and_different_files_are_reported() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     world.sh("mkdir mnt/A && cp -p photo/a.jpg mnt/A/ && sync mnt/A");

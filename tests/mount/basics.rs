@@ -1,4 +1,4 @@
-//! What programs see through the real kernel, and what arrives at Google.
+//! The results that programs get through the real kernel, and the items that arrive at Google.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -51,7 +51,7 @@ fn duplicates_are_hard_links_and_count_as_in_the_local_folder() {
     world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
     assert_eq!(world.names("A"), ["a.jpg", "b.jpg"]);
     assert_eq!(world.remote("A").len(), 1);
-    // The kernel is told behind the answer to sync, which it may be holding locks for.
+    // The invalidation follows the answer to sync, because the kernel may hold locks until that.
     wait_for("both names to be one file with two links", || {
         let [a, b] = ["A/a.jpg", "A/b.jpg"].map(|path| fs::metadata(world.mnt.join(path)).unwrap());
         (a.ino(), a.nlink()) == (b.ino(), 2)
@@ -68,7 +68,7 @@ fn a_text_file_is_refused_at_close_and_kept_in_failed() {
     assert!(!outcome.status.success());
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("Wrong medium type"), "{said}");
-    // The kernel tells of the last descriptor after close has returned.
+    // The kernel releases the last descriptor after close has returned.
     wait_for("the file to leave the album", || world.names("A").is_empty());
     assert_eq!(world.sh("cat mnt/.gphotos/failed/A/notes.txt"), "not a photo\n");
     assert!(!world.sh_outcome("sync mnt/A").status.success(), "sync tells of the failure");
@@ -148,7 +148,7 @@ fn removed_names_leave_the_album_but_not_the_library() {
 }
 
 #[test]
-fn what_is_not_allowed_fails_with_a_clear_errno() {
+fn forbidden_operations_fail_with_a_clear_errno() {
     let world = World::mounted();
     world.photo("a.jpg", 1, 4000);
     world.sh("mkdir mnt/A");
@@ -262,7 +262,7 @@ fn waiting_for_uploads_locks_nobody_out_and_ends_with_ctrl_c() {
     let world = World::mounted();
     world.photo("a.jpg", 1, 20_000);
     world.sh("mkdir mnt/A");
-    // Longer than any wait below: what ends in time has not waited for it.
+    // Longer than any wait below: an operation that ends in time has not waited for it.
     world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 60_000);
     world.sh("cp a.jpg mnt/A/");
     let mut sync = world.program().arg("sync").arg(world.mnt.join("A")).spawn().unwrap();
@@ -277,16 +277,11 @@ fn waiting_for_uploads_locks_nobody_out_and_ends_with_ctrl_c() {
 }
 
 /// An album of items that were made elsewhere.
-fn seed(world: &World, album: &str, count: u64) {
-    world.edit(Edit::CreateAlbum { title: album.into() });
-    world.edit(Edit::Seed { album: Some(album.into()), count, size: 5000, prefix: "IMG_".into() });
-}
-
 #[test]
 fn appending_to_an_item_of_unknown_size_keeps_what_is_in_it() {
     let world = World::new();
     world.mount(&["--sizes", "lazy"]);
-    seed(&world, "Trip", 1);
+    world.seed("Trip", 1);
     world.sh("ls mnt/Trip && printf more >> mnt/Trip/IMG_000000.jpg");
     world.sh("test $(wc -c < mnt/Trip/IMG_000000.jpg) = 5004");
     world.sh("tail -c 4 mnt/Trip/IMG_000000.jpg | grep -qx more");
@@ -295,7 +290,7 @@ fn appending_to_an_item_of_unknown_size_keeps_what_is_in_it() {
 #[test]
 fn more_operations_may_wait_than_there_are_threads() {
     let world = World::mounted();
-    seed(&world, "Trip", 700);
+    world.seed("Trip", 700);
     let names = world.names("Trip");
     world.emulator.faults(|faults| faults.on(Call::Download).latency_ms = 100);
     std::thread::scope(|scope| {
@@ -309,7 +304,7 @@ fn more_operations_may_wait_than_there_are_threads() {
 #[test]
 fn downloads_that_stall_keep_nobody_from_reading_what_is_here() {
     let world = World::mounted();
-    seed(&world, "Trip", 40);
+    world.seed("Trip", 40);
     world.photo("photo/here.jpg", 1, 50_000);
     world.sh("mkdir mnt/A && cp photo/here.jpg mnt/A/ && sync mnt/A && ls -l mnt/Trip");
     world.emulator.faults(|faults| {
@@ -333,7 +328,7 @@ fn downloads_that_stall_keep_nobody_from_reading_what_is_here() {
 }
 
 #[test]
-fn what_cannot_be_mounted_on_is_refused_with_the_reason() {
+fn an_unusable_mountpoint_is_refused_with_the_reason() {
     let world = World::new();
     let mount =
         |options: &[&str], place: &str| world.told(&[&["mount"], options, &[place]].concat());
@@ -376,7 +371,7 @@ fn commands_on_a_mount_that_has_died_say_how_to_go_on() {
 }
 
 #[test]
-fn what_is_cleaned_up_is_said_at_the_terminal_as_everything_else() {
+fn the_cleanup_of_a_dead_mount_is_reported_at_the_terminal() {
     let world = World::mounted();
     world.kill();
     let (done, said) = world.told(&["mount", world.mnt.to_str().unwrap()]);

@@ -17,7 +17,7 @@ fn world(count: u32) -> World {
     world
 }
 
-/// What `cp` of the one photo says when its close fails; how long that takes is bounded.
+/// The message of `cp` for the one photo when its close fails, which takes a bounded time.
 fn refused(world: &World) -> String {
     let begun = Instant::now();
     let outcome = world.sh_outcome("cp photo/0.jpg mnt/A/");

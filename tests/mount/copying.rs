@@ -71,7 +71,7 @@ fn lazy_sizes_are_learnt_by_opening() {
 
 /// > Without a network, opening an item of unknown size is `EHOSTUNREACH`.
 #[test]
-fn what_has_no_size_yet_cannot_be_copied_without_a_network() {
+fn items_of_unknown_size_cannot_be_copied_without_a_network() {
     let mut world = World::new();
     add_items(&world);
     world.mount(&[]);
@@ -91,7 +91,7 @@ fn what_has_no_size_yet_cannot_be_copied_without_a_network() {
 /// > A program that opens a file for reading gets its length from the download, whatever was
 /// > reported before.
 #[test]
-fn what_is_read_is_as_long_as_the_download_whatever_was_told_before() {
+fn a_read_is_as_long_as_the_download_whatever_size_was_reported() {
     for told in [200_013, 199_987, 0] {
         let world = World::new();
         let items = add_items(&world);
@@ -111,7 +111,7 @@ fn what_is_read_is_as_long_as_the_download_whatever_was_told_before() {
 }
 
 #[test]
-fn what_google_has_encoded_anew_is_copied_whole() {
+fn a_video_that_google_encodes_again_is_copied_whole() {
     let (world, videos) = evicted();
     let anew = |video: &[u8]| [&transcoded(video)[..], b"encoded anew!"].concat();
     for encoded_anew in [true, false] {
@@ -134,7 +134,7 @@ fn what_google_has_encoded_anew_is_copied_whole() {
 /// > If the length of Google's rendition changes while a file is open, reading it is `EIO` until
 /// > its last close.
 #[test]
-fn what_changes_while_it_is_open_is_neither_cut_nor_filled_up() {
+fn a_file_that_changes_while_open_is_neither_truncated_nor_padded() {
     const LARGE: u64 = 40 << 20;
     let world = World::new();
     world.edit(Edit::CreateAlbum { title: "Web".into() });
@@ -163,7 +163,7 @@ fn what_changes_while_it_is_open_is_neither_cut_nor_filled_up() {
     world.umount();
 }
 
-/// What the emulator makes of a video.
+/// The emulator's rendition of a video.
 fn transcoded(original: &[u8]) -> Vec<u8> {
     [original, b"\0\0\0\x1afreetranscoded by emul."].concat()
 }
@@ -193,7 +193,7 @@ fn evicted() -> (World, Vec<Vec<u8>>) {
 /// > is as long as the bytes that are read. So copies are whole, and `rsync -rt` of the folder has
 /// > nothing to do.
 #[test]
-fn what_is_read_as_google_gives_it_out_is_copied_whole_and_keeps_its_size() {
+fn a_rendition_is_copied_whole_and_keeps_the_original_size() {
     let (world, videos) = evicted();
     for round in 0..2 {
         for (at, (name, way)) in WAYS.iter().enumerate() {

@@ -23,7 +23,7 @@ fn diff_json(world: &World) -> (i32, Value) {
     (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))
 }
 
-/// Uploads what is in `photo` into the album `A`.
+/// Uploads the files in `photo` into the album `A`.
 fn copy_all(world: &World) {
     world.sh("mkdir mnt/A && cp -p photo/* mnt/A/ && sync mnt/A");
 }
@@ -50,7 +50,7 @@ impl Folders {
         (0..all).for_each(|at| drop(world.photo(&format!("photo/{}", name(at)), at, 2500)));
         world.photo("photo/DSC_0003 (1).JPG", 3, 2500);
         world.sh_within(900, "mkdir mnt/A && cp -p photo/* mnt/A/ && sync mnt/A");
-        // What no listing has shown yet is not missed: it may only be late.
+        // An item that no listing has shown yet is not missing: it may only be late.
         assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).0, 0);
         let (lost, renamed) = (all - self.lost..all, self.shared..self.shared + self.renamed);
         for at in lost.clone() {
@@ -199,7 +199,7 @@ fn listings(world: &World) -> [u64; 2] {
 }
 
 #[test]
-fn what_google_has_not_listed_is_named_and_no_difference() {
+fn items_missing_from_googles_listing_are_named_and_no_difference() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     world.photo("photo/b.jpg", 2, 4000);
@@ -292,7 +292,7 @@ fn directories_in_nested_albums_are_compared() {
     world.sh("mv mnt/A/sub/b.jpg mnt/A/b.jpg && sync mnt/A");
     let (code, said) = diff_json(&world);
     assert_eq!(code, 1);
-    // An album is one directory: what moved into another one is not where it was.
+    // An album is one directory: a file that moved into another one is missing here.
     assert_eq!(said["only_here"], json!(["sub/b.jpg", "sub/deep/c.jpg"]));
     assert_eq!(said["only_in_album"], json!(["b.jpg"]));
 }
@@ -327,7 +327,7 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     assert_eq!(said["different"], json!(["other.mp4"]));
     let renamed = json!([{"here": "0001.mov", "album": "renamed.mov", "sure": "likely"}]);
     assert_eq!(said["renamed"], renamed);
-    // What a photo does not say is nothing to warn of.
+    // Fields that a photo lacks are nothing to warn of.
     assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).2, "");
 }
 
@@ -388,7 +388,7 @@ fn mistakes_are_explained() {
 }
 
 #[test]
-fn what_google_says_is_told_with_the_next_step() {
+fn errors_from_google_are_reported_with_the_next_step() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     copy_all(&world);
@@ -426,7 +426,7 @@ fn what_google_says_is_told_with_the_next_step() {
 }
 
 #[test]
-fn what_cannot_get_there_is_left_alone() {
+fn files_that_are_never_uploaded_are_no_difference() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     copy_all(&world);
@@ -444,7 +444,7 @@ fn what_cannot_get_there_is_left_alone() {
     assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
     assert!(world.names(".gphotos/failed").is_empty());
     assert_eq!(world.names("A"), ["a.jpg", "new.jpg"]);
-    // What cannot be read is trouble, as without --copy.
+    // An unreadable file is an error, as without --copy.
     world.sh("ln -s nowhere photo/link.jpg");
     let (code, _, said) = run(&world, &apply);
     assert!(code == 2 && said.contains("1 unreadable here"), "{code} {said}");
@@ -466,7 +466,7 @@ fn one_file_that_cannot_be_copied_keeps_no_other_back() {
 }
 
 #[test]
-fn what_google_refuses_of_a_copy_is_said() {
+fn refusals_of_a_copy_are_reported() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
     copy_all(&world);
@@ -482,7 +482,7 @@ fn what_google_refuses_of_a_copy_is_said() {
 }
 
 #[test]
-fn evidence_that_there_is_not_is_not_told() {
+fn missing_evidence_is_not_printed() {
     let world = World::mounted();
     // Without EXIF; the time at Google is that of the upload.
     world.photo("photo/a.jpg", 1, 4000);

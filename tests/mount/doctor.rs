@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::World;
 
-/// What a check says, as `result text -> remedy`.
+/// The output of a check, as `result text -> remedy`.
 fn check(world: &World, name: &str) -> String {
     let outcome = world.run(&["doctor", "--json"]);
     let report: Value = serde_json::from_slice(&outcome.stdout).unwrap();
@@ -48,7 +48,7 @@ fn a_login_that_works_is_found_to_work_at_the_cost_of_one_request() {
 }
 
 #[test]
-fn what_google_refuses_has_its_remedy() {
+fn each_refusal_of_google_has_its_remedy() {
     let world = World::new();
     world.emulator.faults(|it| it.fail_next(Call::AlbumsList, 1, Failure::ServiceDisabled));
     says(&world, "api", &["fail the Photos Library API is not enabled", "console.cloud.google"]);
@@ -86,14 +86,14 @@ fn a_network_that_is_gone_is_not_taken_for_a_bad_login() {
 }
 
 #[test]
-fn an_address_that_is_not_the_api_is_told() {
+fn an_address_that_is_not_the_api_is_reported() {
     let mut world = World::new();
     world.api_url += "/elsewhere";
     says(&world, "api", &["fail", "404", "GPHOTOSFS_API_URL"]);
 }
 
 #[test]
-fn a_mount_is_looked_at_while_it_runs_and_when_it_has_died() {
+fn a_running_mount_and_a_dead_one_are_checked() {
     let world = World::mounted();
     world.sh("mkdir mnt/A");
     world.photo("x.jpg", 1, 10_000);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gphotosfs_emulator::{Call, Failure, Faults, Injection, Moment};
 
+use crate::support::wait::let_pass;
 use crate::support::{World, login, wait_for};
 
 /// Puts `count` photos beside the mount.
@@ -58,7 +59,7 @@ fn sync_without_a_mount_sends_what_a_mount_has_left() {
 }
 
 #[test]
-fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile() {
+fn sync_without_a_mount_reports_rejected_files_and_keeps_mounts_away() {
     let world = World::mounted();
     photos(&world, 1);
     world.sh("mkdir mnt/A");
@@ -73,7 +74,7 @@ fn sync_without_a_mount_tells_of_refused_files_and_keeps_mounts_away_meanwhile()
     let outcome = world.program().arg("mount").arg(&world.mnt).output().unwrap();
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("in use by another gphotosfs process"), "{said}");
-    // Nobody is told to do what is being done.
+    // The message does not suggest a sync, because one is running.
     for command in ["sync", "refresh", "retry"] {
         let (done, said) = world.told(&[command]);
         assert!(!done && said.contains("in use by another gphotosfs process"), "{said}");
@@ -163,8 +164,7 @@ fn a_mount_without_a_network_takes_files_and_sends_them_when_there_is_one() {
     world.sh("cmp photo/0.jpg mnt/A/0.jpg && cp photo/* mnt/A/");
     let (pid, lines) = (pid(&world), world.log().lines().count());
     let before = processor_time(pid);
-    #[expect(clippy::disallowed_methods, reason = "it is about what happens while nothing does")]
-    std::thread::sleep(Duration::from_secs(8));
+    let_pass(Duration::from_secs(8));
     let used = processor_time(pid) - before;
     assert!(used < 0.4, "{used} seconds of work while waiting");
     let said = world.log();
@@ -214,7 +214,7 @@ fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     assert!(full.contains("make room in the Google account"), "{full}");
     let full = said(world.run(&["umount", world.mnt.to_str().unwrap()]));
     assert!(full.contains("umount --now"), "{full}");
-    // What was in the way is looked at again, because somebody waits.
+    // A waiting program has the blocked uploads retried.
     world.emulator.faults(|faults| faults.storage_bytes = None);
     world.sh("sync mnt/A");
     assert_eq!(world.remote("A").len(), 2);

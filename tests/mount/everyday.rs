@@ -12,7 +12,7 @@ use gphotosfs::cli::Cli;
 
 use crate::support::World;
 
-/// The options of a directory's mount, as the kernel tells them.
+/// The options of a directory's mount, from the kernel.
 fn mount_options(dir: &Path) -> String {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let dir = dir.to_str().unwrap();
@@ -53,7 +53,7 @@ fn a_mountpoint_behind_two_dashes_is_mounted() {
 }
 
 #[test]
-fn systemd_is_told_when_the_mount_can_be_used_and_when_it_ends() {
+fn systemd_is_notified_when_the_mount_is_ready_and_when_it_ends() {
     let world = World::new();
     let path = world.dir.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -73,11 +73,11 @@ fn systemd_is_told_when_the_mount_can_be_used_and_when_it_ends() {
 }
 
 #[test]
-fn a_mount_that_is_asked_to_end_before_it_has_told_that_it_is_ready_is_unmounted() {
+fn a_signal_before_the_mount_has_reported_ready_unmounts_it() {
     let world = World::new();
     let path = world.dir.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    // While nobody listens, whoever has something to say to the manager waits.
+    // While nobody listens, a sender to the manager waits.
     let other = UnixDatagram::unbound().unwrap();
     other.set_nonblocking(true).unwrap();
     while other.send_to(b"full", &path).is_ok() {}

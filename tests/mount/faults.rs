@@ -8,6 +8,7 @@ use gphotosfs::api::next_reset;
 use gphotosfs_emulator::{Call, Failure, Faults, Injection, ItemFailure};
 
 use crate::support::ledger::Ledger;
+use crate::support::wait::let_pass;
 use crate::support::{World, jpeg, wait_for};
 
 /// Waits made for Google's sake are shorter by this.
@@ -17,18 +18,13 @@ fn sometimes(failure: Failure, rate: f64) -> Injection {
     Injection { rate, ..Injection::new(failure) }
 }
 
-/// What a week of Google does, all at the same time.
+/// The failures of a week at Google, all at the same time.
 fn unwell() -> Vec<Injection> {
     vec![
         sometimes(Failure::Unavailable, 0.05),
         Injection { after_effect: true, ..sometimes(Failure::Drop, 0.02) },
         Injection { after_effect: true, ..sometimes(Failure::Garbage, 0.01) },
     ]
-}
-
-fn last(length: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "trouble has to last for some time")]
-    std::thread::sleep(length);
 }
 
 /// Waits for the uploads however long it takes, within reason.
@@ -60,27 +56,27 @@ fn a_bad_day(files: u32) {
                 let seed = if at % 10 == 9 { at - at % 4 - 1 } else { at };
                 let bytes = jpeg(seed, 5000 + seed as usize % 7 * 4000);
                 ledger.write(&world.mnt, &format!("{dir}/{at:04}.jpg"), &bytes).unwrap();
-                // Slow enough for the trouble to come in the middle.
-                last(Duration::from_millis(6000 / u64::from(files)));
+                // Slow enough for the faults to come in the middle.
+                let_pass(Duration::from_millis(6000 / u64::from(files)));
             }
         });
         let faults = |change: fn(&mut Faults)| world.emulator.faults(change);
-        last(Duration::from_secs(1));
+        let_pass(Duration::from_secs(1));
         faults(|faults| faults.upload_tokens_refused = true);
-        last(Duration::from_secs(1));
+        let_pass(Duration::from_secs(1));
         faults(|faults| faults.upload_tokens_refused = false);
-        last(Duration::from_secs(1));
+        let_pass(Duration::from_secs(1));
         // Whatever was uploaded before is too old now: one such file spoils its whole batch.
         world.emulator.advance_clock(Duration::from_secs(25 * 3600));
-        last(Duration::from_secs(1));
+        let_pass(Duration::from_secs(1));
         faults(|faults| faults.every_call.failures = vec![sometimes(Failure::Drop, 1.0)]);
-        last(Duration::from_secs(10));
+        let_pass(Duration::from_secs(10));
         faults(|faults| faults.every_call.failures = unwell());
         copy.join().unwrap();
     });
     drain(&world);
     let (took, stats) = (begun.elapsed(), world.emulator.stats());
-    // What is listed in pieces and with failures is what is there.
+    // Listings in pieces and with failures are complete.
     let refreshed = || world.run(&["refresh", world.mnt.join("A").to_str().unwrap()]).status;
     assert!((0..5).any(|_| refreshed().success()), "{}", world.log());
     world.emulator.faults(|faults| *faults = Faults::default());
@@ -129,7 +125,7 @@ fn no_album_is_made_twice_when_answers_are_lost() {
 }
 
 #[test]
-fn what_does_not_fit_into_an_album_is_kept_and_the_rest_arrives() {
+fn files_beyond_the_limit_of_an_album_are_kept_and_the_rest_arrives() {
     let world = World::new();
     world.emulator.faults(|faults| faults.album_items_max = 10);
     world.mount_with(&[PACE], &[]);
@@ -172,7 +168,7 @@ fn a_used_up_quota_stops_the_queue_until_the_reset() {
     let requests = || world.emulator.stats().requests.values().sum::<u64>();
     let before = requests();
     (40..60).for_each(&mut write);
-    last(Duration::from_secs(1));
+    let_pass(Duration::from_secs(1));
     assert_eq!(requests(), before);
     assert_eq!(status()["queue"]["failed"], 0);
 

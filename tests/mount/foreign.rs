@@ -8,24 +8,18 @@ use gphotosfs_emulator::{Call, Edit};
 
 use crate::support::{World, jpeg, wait_for};
 
-/// A mount that takes what it knows for true for a second.
+/// A mount that refreshes each second.
 fn watching() -> World {
     let world = World::new();
     world.mount(&["--refresh", "1s"]);
     world
 }
 
-/// A mount that believes what it knows until it is told otherwise.
+/// A mount that refreshes on demand only.
 fn believing() -> World {
     let world = World::new();
     world.mount(&["--refresh", "1day"]);
     world
-}
-
-fn seed(world: &World, album: &str, count: u64) {
-    world.edit(Edit::CreateAlbum { title: album.into() });
-    let (album, prefix) = (Some(album.to_owned()), "IMG_".to_owned());
-    world.edit(Edit::Seed { album, count, size: 5000, prefix });
 }
 
 fn remove(world: &World, album: &str, item: &str) {
@@ -44,9 +38,9 @@ fn refresh(world: &World, path: &str) {
 /// > A reader of an album sees items that were added or removed in Google's own app once
 /// > `--refresh` has passed.
 #[test]
-fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
+fn changes_of_an_album_at_google_show_within_the_refresh_time() {
     let world = watching();
-    seed(&world, "Trip", 3);
+    world.seed("Trip", 3);
     assert_eq!(world.names("Trip").len(), 3);
     remove(&world, "Trip", "IMG_000001.jpg");
     wait_for("the item to go", || world.names("Trip") == ["IMG_000000.jpg", "IMG_000002.jpg"]);
@@ -61,9 +55,9 @@ fn what_the_user_does_to_an_album_is_seen_within_the_refresh_time() {
 #[test]
 fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time() {
     let world = watching();
-    seed(&world, "Trip", 1);
+    world.seed("Trip", 1);
     assert_eq!(world.names(""), ["Trip"]);
-    seed(&world, "Other", 1);
+    world.seed("Other", 1);
     wait_for("the new album", || world.names("") == ["Other", "Trip"]);
     retitle(&world, "Trip", "2019/Trip");
     wait_for("the new title", || world.names("") == ["2019", "Other"]);
@@ -91,10 +85,10 @@ fn an_album_deleted_outside_stays_for_what_is_only_here() {
 #[test]
 fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
     let world = believing();
-    seed(&world, "Trip", 150);
-    seed(&world, "Old", 1);
-    seed(&world, "A", 1);
-    seed(&world, "B", 2);
+    world.seed("Trip", 150);
+    world.seed("Old", 1);
+    world.seed("A", 1);
+    world.seed("B", 2);
     assert_eq!(world.names("Trip").len(), 150);
     assert_eq!((world.names("A").len(), world.names("B").len()), (1, 2));
     remove(&world, "Trip", "IMG_000007.jpg");
@@ -117,8 +111,8 @@ fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
 #[test]
 fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
     let world = believing();
-    seed(&world, "Web", 5);
-    seed(&world, "2019/Trip", 150);
+    world.seed("Web", 5);
+    world.seed("2019/Trip", 150);
     assert_eq!((world.names("Web").len(), world.names("2019/Trip").len()), (5, 150));
     let first = |album: &str| world.names(album)[0].clone();
     for album in ["Web", "2019/Trip"] {
@@ -135,11 +129,11 @@ fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
 }
 
 #[test]
-fn albums_of_one_title_are_told_apart_and_the_name_is_taken_over_by_the_last() {
+fn albums_of_one_title_have_distinct_names_and_the_last_one_takes_over_the_name() {
     let world = believing();
-    seed(&world, "Trip", 1);
+    world.seed("Trip", 1);
     assert_eq!(world.names(""), ["Trip"]);
-    seed(&world, "Trip", 0);
+    world.seed("Trip", 0);
     refresh(&world, "");
     let names = world.names("");
     assert_eq!(names.len(), 2);
@@ -155,7 +149,7 @@ fn albums_of_one_title_are_told_apart_and_the_name_is_taken_over_by_the_last() {
 #[test]
 fn a_directory_in_which_somebody_stands_stays_valid_when_its_album_is_renamed_or_deleted() {
     let world = believing();
-    seed(&world, "Trip", 2);
+    world.seed("Trip", 2);
     let dir = world.mnt.join("Trip");
     let ino = fs::metadata(&dir).unwrap().ino();
     let stands = File::open(&dir).unwrap();
@@ -181,7 +175,7 @@ fn a_directory_in_which_somebody_stands_stays_valid_when_its_album_is_renamed_or
 #[test]
 fn an_open_file_can_be_read_when_its_item_has_left_the_album() {
     let world = believing();
-    seed(&world, "Trip", 2);
+    world.seed("Trip", 2);
     let path = world.mnt.join("Trip/IMG_000000.jpg");
     let open = File::open(&path).unwrap();
     remove(&world, "Trip", "IMG_000000.jpg");
@@ -195,7 +189,7 @@ fn an_open_file_can_be_read_when_its_item_has_left_the_album() {
 #[test]
 fn an_item_that_slips_to_a_page_that_was_fetched_keeps_its_name() {
     let world = believing();
-    seed(&world, "Big", 450);
+    world.seed("Big", 450);
     assert_eq!(world.names("Big").len(), 450);
     world.emulator.reset_stats();
     world.emulator.faults(|faults| faults.on(Call::MediaItemsSearch).latency_ms = 300);
@@ -235,7 +229,7 @@ fn odd_pages_show_every_item_and_album_once() {
         for at in 0..60 {
             world.edit(Edit::CreateAlbum { title: format!("album {at}") });
         }
-        seed(&world, "Trip", 250);
+        world.seed("Trip", 250);
         world
             .emulator
             .faults(|faults| *faults = faults.patched(&serde_json::json!({switch: true})).unwrap());

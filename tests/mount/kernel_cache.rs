@@ -10,14 +10,14 @@ use crate::support::{World, wait_for};
 
 type Requests = BTreeMap<String, i64>;
 
-/// What the kernel has asked for so far.
+/// The kernel's requests so far.
 fn so_far(world: &World) -> Requests {
     let text = fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
     let status: serde_json::Value = serde_json::from_slice(&text).unwrap();
     serde_json::from_value(status["fuse"].clone()).unwrap()
 }
 
-/// What the kernel asks for while `work` is done.
+/// The kernel's requests during `work`.
 fn cost(world: &World, work: impl FnOnce()) -> Requests {
     let before = so_far(world);
     let looked = so_far(world);
@@ -31,12 +31,12 @@ fn cost(world: &World, work: impl FnOnce()) -> Requests {
             let looking = at(&looked, name) - at(&before, name);
             (name.clone(), count - at(&looked, name) - looking)
         })
-        // What is closed is counted a little later.
+        // A close is counted a little later.
         .filter(|(_, count)| *count > 0)
         .collect()
 }
 
-/// Does it until the kernel has been told all there was to tell, and then asks for no more than `named`.
+/// Repeats it until all invalidations have reached the kernel, which then asks for no more than `named`.
 fn settles(world: &World, script: &str, named: &[&str]) {
     wait_for(&format!("`{script}` to cost nothing but {named:?}"), || {
         let cost = cost(world, || drop(world.sh(script)));
@@ -90,7 +90,7 @@ fn attributes_come_with_the_names() {
 }
 
 #[test]
-fn what_others_add_and_remove_is_seen_although_everything_is_cached() {
+fn additions_and_removals_at_google_show_although_everything_is_cached() {
     let world = seeded(120);
     world.mount(&[]);
     settles(&world, "ls -l mnt/Web", LISTING);
@@ -131,7 +131,7 @@ fn an_album_that_others_rename_is_found_at_its_new_place() {
 }
 
 #[test]
-fn a_name_that_is_only_looked_at_is_asked_about_at_google_all_the_same() {
+fn a_directory_that_only_serves_lookups_is_refreshed() {
     let world = seeded(3);
     world.mount(&["--refresh", "2s"]);
     settles(&world, "stat mnt/Web/w000001.jpg", &[]);
@@ -141,7 +141,7 @@ fn a_name_that_is_only_looked_at_is_asked_about_at_google_all_the_same() {
 }
 
 #[test]
-fn what_is_written_here_is_seen_at_once_and_then_kept() {
+fn local_writes_show_at_once_and_then_stay_cached() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 5000);
     world.photo("photo/b.jpg", 1, 5000);

@@ -18,7 +18,7 @@ fn errno<T>(outcome: io::Result<T>) -> Option<i32> {
 /// > begins as a photo longer than 200 MB, it is `EFBIG` at once. A file that lacks such a write
 /// > goes to `.gphotos/failed` at its close.
 #[test]
-fn too_long_is_told_at_once() {
+fn files_that_are_too_long_fail_at_once() {
     let world = World::mounted();
     world.sh("mkdir mnt/A");
     for (name, head, max) in [
@@ -44,7 +44,7 @@ fn too_long_is_told_at_once() {
         assert!(String::from_utf8_lossy(&reason).contains("too large"), "{reason:?}");
         fs::remove_file(failed).unwrap();
     }
-    // Only its end tells that this is a photo: then it is for close to say so.
+    // Only the end of the file makes this a photo, so close has to fail.
     let file = File::create(world.mnt.join("A/late.jpg")).unwrap();
     file.set_len(200_000_001).unwrap();
     file.write_all_at(&jpeg(1, 5000), 0).unwrap();
@@ -52,7 +52,7 @@ fn too_long_is_told_at_once() {
     assert_eq!(close(copied.into()), Some(libc::EFBIG));
 }
 
-/// What close(2) answers.
+/// The errno of close(2).
 fn close(file: File) -> Option<i32> {
     ledger::close(file).err().and_then(|error| error.raw_os_error())
 }
@@ -60,7 +60,7 @@ fn close(file: File) -> Option<i32> {
 /// > In an album that holds 20,000 items, `open`, `ln` and `mv` of a further one fail with
 /// > `EMLINK`. A file that replaces another one is accepted, however it is written.
 #[test]
-fn full_albums_are_told_at_once() {
+fn full_albums_fail_at_once() {
     let world = World::new();
     world.edit(Edit::CreateAlbum { title: "Full".into() });
     let (album, prefix) = (Some("Full".to_owned()), "IMG_".to_owned());

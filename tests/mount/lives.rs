@@ -16,7 +16,7 @@ use rustix::fs::{CWD, RenameFlags};
 
 use crate::support::{World, jpeg, sha256, wait_for};
 
-/// What is done to a file `A/x`. There are `A/y` and `B/y` as well, which Google has.
+/// An operation on a file `A/x`. There are `A/y` and `B/y` as well, which Google has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
     Read,
@@ -76,12 +76,12 @@ fn time() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890)
 }
 
-/// A world with the files that operations are done to, and what has to be where.
+/// A world with the files for the operations, and the bytes that each name must have.
 struct Lives {
     world: World,
     /// Contents by path.
     files: BTreeMap<String, Vec<u8>>,
-    /// What `x` is called.
+    /// The name of `x`.
     suffix: &'static str,
     /// Whether a description can be written.
     describable: bool,
@@ -130,7 +130,7 @@ impl Lives {
         wait_for(state, || self.queue(state) == OPS.len() as u64);
     }
 
-    /// Does an operation and notes what should come of it.
+    /// Does an operation and notes its expected result.
     fn apply(&mut self, op: Op) {
         let x = self.x(op);
         let [y, z] = ["y", "z"].map(|name| format!("A/{name}-{op:?}.jpg"));
@@ -357,7 +357,7 @@ fn creating() {
 /// > A file may be moved, also onto another, exchanged, linked, removed and written to at any stage
 /// > of its upload, with the same result. `RENAME_NOREPLACE` onto an existing name is `EEXIST`.
 #[test]
-fn created_and_not_told() {
+fn created_without_an_answer() {
     being_created(Moment::Answer);
 }
 

@@ -49,7 +49,7 @@ PYTHON");
 }
 
 #[test]
-fn what_the_cache_has_given_up_is_read_to_its_end() {
+fn an_open_file_is_read_to_its_end_after_its_eviction() {
     let (world, path) = world();
     world.photo("2.jpg", 2, 350_000);
     world.sh("cp 2.jpg mnt/A/ && sync mnt/A");

@@ -13,20 +13,14 @@ use crate::support::{self, World, wait_for};
 
 const MIB: u64 = 1 << 20;
 
-/// Larger than what is fetched whole.
+/// More than the program fetches whole.
 const LARGE: u64 = 40 * MIB;
 
 /// `count` made-up photos.
-fn seed(world: &World, count: u64, size: u64) {
-    world.edit(Edit::CreateAlbum { title: "Trip".into() });
-    let (album, prefix) = (Some("Trip".to_owned()), "IMG_".to_owned());
-    world.edit(Edit::Seed { album, count, size, prefix });
-}
-
 /// A world with photos, which are listed.
 fn mounted(count: u64, size: u64) -> World {
     let world = World::new();
-    seed(&world, count, size);
+    world.emulator.seed_sized("Trip", count, size);
     world.mount(&[]);
     world.sh("ls -l mnt/Trip");
     world.emulator.reset_stats();
@@ -41,7 +35,7 @@ fn cache(world: &World) -> PathBuf {
     world.dir.path().join("cache/gphotosfs/default/content")
 }
 
-/// What Google gives out of an item, asked for behind everybody's back.
+/// The bytes that Google returns for an item, without a request.
 fn original(world: &World, number: u32) -> Vec<u8> {
     let dump = world.emulator.dump();
     let name = format!("IMG_{number:06}.jpg");
@@ -54,7 +48,7 @@ fn cat(path: PathBuf) -> Child {
     Command::new("cat").arg(path).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What a failed read ended with.
+/// The error of a failed read.
 fn read_error(world: &World, number: u32) -> Option<i32> {
     fs::read(photo(world, number)).map(|bytes| bytes.len()).unwrap_err().raw_os_error()
 }
@@ -99,9 +93,9 @@ fn seeking_costs_a_request_each_and_little_more_than_what_is_read() {
     }
     let stats = world.emulator.stats();
     assert_eq!(stats.media_requests_today, 3);
-    // What is on its way in the buffers of sockets counts as well.
+    // Bytes in the buffers of sockets count as well.
     assert!(stats.download_bytes < LARGE * 2 / 3, "{}", stats.download_bytes);
-    // A second program finds what the first has read.
+    // A second program finds the bytes that the first has read.
     fs::File::open(photo(&world, 0)).unwrap().read_exact_at(&mut bytes, LARGE / 2).unwrap();
     assert_eq!(world.emulator.stats().media_requests_today, 3);
     drop(file);
@@ -134,7 +128,7 @@ fn a_download_that_stalls_is_ended_by_ctrl_c() {
 #[test]
 fn a_download_that_stalls_ends_with_an_error_in_time() {
     let world = World::new();
-    seed(&world, 1, LARGE);
+    world.emulator.seed_sized("Trip", 1, LARGE);
     world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &[]);
     world.sh("ls -l mnt/Trip");
     stall_downloads(&world);
@@ -156,7 +150,7 @@ fn a_download_that_stalls_ends_with_an_error_in_time() {
 #[test]
 fn googles_limit_of_a_minute_is_waited_for() {
     let world = World::new();
-    seed(&world, 3, 5000);
+    world.emulator.seed_sized("Trip", 3, 5000);
     world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &[]);
     world.sh("ls -l mnt/Trip");
     world.emulator.reset_stats();
@@ -216,10 +210,10 @@ fn without_a_network_what_is_not_here_fails_at_once_and_again_at_once() {
 /// > After a restart, a partly downloaded file is downloaded again; a whole one is not.
 #[test]
 fn a_mount_that_is_killed_while_it_downloads_leaves_nothing_but_whole_files() {
-    // Just larger than what is fetched whole.
+    // Just more than the program fetches whole.
     const SIZE: u64 = 20 * MIB;
     let world = World::new();
-    seed(&world, 3, SIZE);
+    world.emulator.seed_sized("Trip", 3, SIZE);
     let mut served = world.serve(&[]);
     assert!(served.is_ready());
     world.sh("ls -l mnt/Trip");
@@ -253,9 +247,9 @@ fn a_mount_that_is_killed_while_it_downloads_leaves_nothing_but_whole_files() {
 /// > Eviction takes the least recently used file from the cache; a program that has it open reads
 /// > on.
 #[test]
-fn what_is_evicted_under_its_readers_is_read_on() {
+fn an_open_file_can_be_read_after_its_eviction() {
     let world = World::new();
-    seed(&world, 6, 3_000_000);
+    world.emulator.seed_sized("Trip", 6, 3_000_000);
     world.mount(&["--cache-size", "5M"]);
     world.sh("ls -l mnt/Trip");
     let files: Vec<File> =
@@ -282,7 +276,7 @@ fn what_is_evicted_under_its_readers_is_read_on() {
 #[test]
 fn reading_an_album_asks_for_addresses_fifty_at_a_time() {
     let world = World::new();
-    seed(&world, 120, 5000);
+    world.emulator.seed_sized("Trip", 120, 5000);
     world.mount(&[]);
     world.sh("ls -l mnt/Trip >/dev/null");
     world.umount();
@@ -317,7 +311,7 @@ fn addresses_that_have_expired_cost_one_useless_request_for_a_whole_album() {
     let world = World::new();
     // Not their usual hour, which is that of a login, too.
     world.emulator.faults(|faults| faults.base_url_life_s = 600);
-    seed(&world, 60, 5000);
+    world.emulator.seed_sized("Trip", 60, 5000);
     world.mount(&[]);
     world.sh("ls -l mnt/Trip");
     world.emulator.reset_stats();
@@ -333,9 +327,9 @@ fn addresses_that_have_expired_cost_one_useless_request_for_a_whole_album() {
 /// > written, and it reads back byte for byte. Otherwise it is `rendition`: reading gives Google's
 /// > rendition, without the GPS position, and of a video another encoding.
 #[test]
-fn the_state_tells_what_will_be_read() {
+fn the_state_says_which_bytes_a_read_returns() {
     let world = World::new();
-    seed(&world, 1, 5000);
+    world.emulator.seed_sized("Trip", 1, 5000);
     world.mount(&["--cache-size", "1M"]);
     world.photo("a.jpg", 1, 600_000);
     world.photo("b.jpg", 2, 600_000);

@@ -18,7 +18,7 @@ fn seed(world: &World, title: &str, seeds: std::ops::Range<u32>) {
     }
 }
 
-/// What reading an album gives, after it was listed.
+/// The names and bytes of an album, read after a listing.
 fn contents(world: &World, album: &str) -> Vec<(String, Vec<u8>)> {
     let read = |name: String| {
         let bytes = fs::read(world.mnt.join(album).join(&name)).unwrap();
@@ -35,7 +35,7 @@ fn state(world: &World, path: &str) -> String {
 }
 
 #[test]
-fn what_was_downloaded_is_found_again_by_a_new_database_and_by_no_other_item() {
+fn a_new_database_finds_downloaded_files_again_for_the_right_items() {
     let world = World::new();
     seed(&world, "Trip", 0..3);
     seed(&world, "Web", 3..6);
@@ -87,7 +87,7 @@ fn an_older_database_that_is_put_back_finds_nothing_of_files_that_it_does_not_kn
         assert_eq!(item.len(), 5000);
         assert_eq!(state(&world, &name), "rendition");
     }
-    // An edit begins with the right bytes, and what is known by both is still there.
+    // An edit begins with the right bytes, and the other attributes are still there.
     world.sh("printf x >> mnt/Web/3.jpg && sync mnt/Web");
     assert!(fs::read(world.mnt.join("Trip/0.jpg")).unwrap() == trip[0].1);
 }

@@ -1,4 +1,4 @@
-//! A full spool: which writers wait, which are refused, and what `df` shows.
+//! A full spool: the writers that wait, the writers that fail, and the room that `df` shows.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,6 +8,7 @@ use gphotosfs_emulator::Call;
 use rustix::fs::FallocateFlags;
 
 use crate::support::ledger::close;
+use crate::support::wait::let_pass;
 use crate::support::{World, jpeg, wait_for};
 
 /// A mount whose spool takes 4 MB, the album `A`, and `count` photos of 1 MB to be copied.
@@ -155,7 +156,7 @@ fn df_shows_the_room_in_the_spool_also_after_a_restart() {
 }
 
 #[test]
-fn what_cannot_be_set_aside_spoils_no_photo() {
+fn a_failed_fallocate_spoils_no_photo() {
     let world = world(0);
     let photo = File::create(world.mnt.join("A/x.jpg")).unwrap();
     let refused = rustix::fs::fallocate(&photo, FallocateFlags::empty(), 0, 6_000_000);
@@ -224,7 +225,7 @@ fn many_writers_that_wait_hold_up_nobody_else() {
 }
 
 #[test]
-fn writers_that_wait_for_each_other_are_told() {
+fn writers_that_wait_for_each_other_fail() {
     let world = world(0);
     let halves: Vec<_> = (0..2)
         .map(|at| {
@@ -254,8 +255,7 @@ fn a_writer_waits_for_one_that_has_not_closed_yet() {
     let waiting =
         std::thread::spawn(move || std::fs::write(mnt.join("A/late.jpg"), jpeg(8, 1_000_000)));
     wait_for("the writer to come", || world.names("A").contains(&"late.jpg".to_owned()));
-    #[expect(clippy::disallowed_methods, reason = "it has to wait for some time")]
-    std::thread::sleep(Duration::from_secs(3));
+    let_pass(Duration::from_secs(3));
     assert!(!waiting.is_finished());
     close(large).unwrap();
     waiting.join().unwrap().unwrap();

@@ -115,7 +115,7 @@ fn adopted_files_are_taken_for_the_local_ones() {
     assert_eq!(remove(NAME), Err(libc::ENODATA));
     assert_eq!(remove("user.gphotos.id"), Err(libc::EPERM));
 
-    // What is read is the whole rendition.
+    // A read returns the whole rendition.
     add("other.jpg", &camera::photo(8, "2019:04:28 09:00:00", true));
     let path = world.mnt.join("A/other.jpg");
     let size = || fs::metadata(&path).unwrap().len();
@@ -173,7 +173,7 @@ fn other_attributes_are_refused() {
 /// > it yet, for `gphotosfs diff`: a line for each, with its inode number and since when the file
 /// > should be there; `ENODATA` if there are none. It is not listed.
 #[test]
-fn what_google_has_not_shown_yet_is_told() {
+fn directories_that_google_has_not_listed_yet_are_returned() {
     let world = world();
     world.sh("mkdir mnt/B && ln mnt/A/1.jpg mnt/B/ && sync mnt/B");
     let path = world.mnt.join("A/1.jpg");
@@ -197,7 +197,7 @@ fn what_google_has_not_shown_yet_is_told() {
 /// > `listxattr` and `getxattr` with an empty buffer return the size needed, and `ERANGE` if the
 /// > buffer is too small.
 #[test]
-fn attribute_sizes_are_told() {
+fn attribute_sizes_are_returned() {
     let world = world();
     let path = world.mnt.join("A/1.jpg");
     let needed = rustix::fs::listxattr_query(&path).unwrap();
@@ -326,7 +326,7 @@ fn times(path: &Path) -> [(i64, u32); 3] {
 /// > only ctime. Atime changes only when a program sets it, because reading does not change it.
 /// > Closing changes nothing, nor does the upload or the next mount.
 #[test]
-fn times_tell_what_has_changed() {
+fn times_show_each_kind_of_change() {
     let world = world();
     let path = world.mnt.join("A/1.jpg");
     let before = times(&path);
@@ -387,7 +387,7 @@ fn df_shows_the_room_for_writing() {
     let (more, size) = (taken.f_blocks - taken.f_bfree, 32 << 20 >> 12);
     assert!(more >= size && more < size + 100, "{more} blocks are used by {size}");
     fs::remove_file(world.mnt.join("A/.part")).unwrap();
-    // The kernel tells of the last descriptor after close has returned.
+    // The kernel releases the last descriptor after close has returned.
     wait_for("the room to be free again", || {
         let after = space();
         after.f_blocks - after.f_bfree < 100
@@ -462,7 +462,7 @@ fn edits_that_change_nothing_cost_nothing() {
 /// > A refused file is refused at every close of a descriptor that may write, copies of descriptors
 /// > included, until it is written to again.
 #[test]
-fn every_close_tells_of_a_refusal() {
+fn every_close_of_a_rejected_file_fails() {
     let world = World::mounted();
     world.photo("1.jpg", 1, 9000);
     world.sh("mkdir mnt/A");

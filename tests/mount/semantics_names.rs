@@ -282,7 +282,7 @@ fn directories_for_half_written_files_go_with_their_album() {
     let world = World::mounted();
     world.photo("photo/1.jpg", 1, 5000);
     let refresh = || drop(world.run(&["refresh", world.mnt.to_str().unwrap()]));
-    // What was made from here is believed for a while, whatever Google says.
+    // A new album of our own stays for a while, whatever Google lists.
     for title in ["A", "A/Day"] {
         world.edit(Edit::CreateAlbum { title: title.into() });
     }
@@ -329,7 +329,7 @@ fn an_album_may_be_called_as_half_written_files_are() {
 /// > Symbolic links, devices and pipes are `EPERM`. A name of more than 255 bytes is
 /// > `ENAMETOOLONG`, a title of more than 500 characters `EINVAL`.
 #[test]
-fn what_google_does_not_have() {
+fn unsupported_names_and_kinds_of_files_are_refused() {
     let world = World::mounted();
     let (long, half) = ("n".repeat(256), "n".repeat(251));
     world.sh(&format!("mkdir -p mnt/A/{half}"));

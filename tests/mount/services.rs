@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use gphotosfs_emulator::{Config, Emulator};
+use gphotosfs_emulator::Config;
 
-use crate::support::World;
+use crate::support::{Google, World};
 
 const GOOGLE: &str = "https://photoslibrary.googleapis.com/";
 const CLIENT: &str = "config/gphotosfs/default/client_secret.json";
@@ -59,7 +59,7 @@ fn the_emulator_may_have_another_port() {
     world.umount();
     world.stop_emulator();
     let config = Config { state: Some(world.dir.path().join("google")), ..Config::default() };
-    world.emulator = world.runtime.block_on(Emulator::start(config)).unwrap();
+    world.emulator = Google::start(config);
     world.api_url = world.emulator.url().replace("127.0.0.1", "localhost");
     world.login();
     world.mount(&[]);

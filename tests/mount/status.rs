@@ -20,7 +20,7 @@ fn text(world: &World) -> String {
 }
 
 #[test]
-fn what_goes_is_counted_and_timed() {
+fn progress_is_counted_and_timed() {
     let world = World::mounted();
     world.photo("x.jpg", 1, 3_000_000);
     world.sh("mkdir mnt/A && cp x.jpg mnt/A/");
@@ -51,7 +51,7 @@ fn what_goes_is_counted_and_timed() {
 }
 
 #[test]
-fn without_a_mount_the_tables_tell_what_is_queued() {
+fn without_a_mount_status_shows_the_queue() {
     let mut world = World::mounted();
     world.sh("mkdir mnt/A");
     world.photo("x.jpg", 1, 10_000);
@@ -115,7 +115,7 @@ fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
 }
 
 #[test]
-fn a_refresh_tells_how_far_it_is() {
+fn a_refresh_reports_its_progress() {
     let world = World::mounted();
     world.sh("mkdir mnt/A mnt/B mnt/C");
     assert_eq!(json(&world, &[])["refresh"], Value::Null);

@@ -1,26 +1,21 @@
 //! The requests that common programs cost, through a real mount.
 
-use gphotosfs_emulator::{Call, Edit};
+use gphotosfs_emulator::Call;
 
 use crate::support::World;
+use crate::support::account::requests;
 
 /// Requests of all kinds since the last call of this, but those for a login.
 fn spent(world: &World) -> Vec<(Call, u64)> {
-    let requests = world.emulator.stats().requests;
+    let spent = requests(&world.emulator).collect();
     world.emulator.reset_stats();
-    requests.into_iter().filter(|(call, _)| *call != Call::OauthToken).collect()
-}
-
-fn seed(world: &World, album: &str, count: u64) {
-    world.edit(Edit::CreateAlbum { title: album.into() });
-    let (album, prefix) = (Some(album.to_owned()), "IMG_".to_owned());
-    world.edit(Edit::Seed { album, count, size: 5000, prefix });
+    spent
 }
 
 #[test]
 fn each_command_costs_what_it_must_and_no_more() {
     let world = World::new();
-    seed(&world, "Trip", 150);
+    world.seed("Trip", 150);
     world.photo("a.jpg", 1, 5000);
     world.mount(&["--refresh", "1day"]);
     world.emulator.reset_stats();
@@ -64,7 +59,7 @@ fn each_command_costs_what_it_must_and_no_more() {
     world.umount();
     world.mount(&["--refresh", "1day"]);
     world.sh("ls -l mnt mnt/Trip && cat mnt/Trip/IMG_000011.jpg mnt/Trip/b.jpg >/dev/null");
-    // Names, sizes and what was read are known; where the other photo can be had, one has to ask again.
+    // Names, sizes and the bytes of one photo are known. The base URL of the other one has to be fetched again.
     assert_eq!(spent(&world), [(Call::MediaItemsBatchGet, 1), (Call::Download, 1)]);
     assert!(world.run(&["refresh", world.mnt.join("Trip").to_str().unwrap()]).status.success());
     assert_eq!(spent(&world), [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 2)]);

@@ -71,12 +71,14 @@ fn desktops_find_thumbnails_for_which_no_original_was_read() {
 }
 
 #[test]
-fn what_is_on_its_way_is_told_apart_and_an_edited_photo_gets_a_new_thumbnail() {
+fn pending_uploads_are_counted_apart_and_an_edited_photo_gets_a_new_thumbnail() {
     let mut world = world();
     thumbnails(&world);
     let edited = photo(&world, "a.jpg", 200);
-    // A thumbnail tells versions apart by the second of their mtime.
-    world.sh(&format!("sleep 1; cp '{}' mnt/A/a.jpg && sync mnt/A", edited.display()));
+    // A thumbnail distinguishes versions by the second of their mtime.
+    let edited = edited.display();
+    world.sh(&format!("touch -d 'now + 2 seconds' '{edited}'"));
+    world.sh(&format!("cp --preserve=timestamps '{edited}' mnt/A/a.jpg && sync mnt/A"));
     let said = thumbnails(&world);
     assert!(said.starts_with("3 files = 1 thumbnails made + 2 there already"), "{said}");
     world.stop_emulator();

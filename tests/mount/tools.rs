@@ -102,7 +102,7 @@ const COPYING: &[Row] = &[
     ("tee", "for n in 1 2 3; do tee $A/$n.jpg < photo/$n.jpg >/dev/null; done"),
     ("head-then-rest", "for n in 1 2 3; do { head -c 1000; } < photo/$n.jpg > $A/$n.jpg
         tail -c +1001 photo/$n.jpg >> $A/$n.jpg; done"),
-    // GIO writes beside what it replaces (.goutputstream-*), then renames.
+    // GIO writes beside the file that it replaces (.goutputstream-*), then renames.
     (
         "gio",
         "gio copy photo/1.jpg photo/2.jpg $A/ && gio copy photo/3.jpg $A/3.jpg
@@ -225,7 +225,7 @@ E
          cmp photo/1.jpg /dev/fd/3 && exec 3>&- && cp photo/1.jpg $A/1.jpg && cp photo/[23].jpg $A/"),
 ];
 
-/// Runs the rows on one mount, one after the other, and tells of all that failed.
+/// Runs the rows on one mount, one after the other, and reports all that failed.
 fn check(rows: &[Row]) {
     let world = World::mounted();
     let mut failures = Vec::new();
@@ -249,7 +249,7 @@ fn check(rows: &[Row]) {
         if shown != want {
             failures.push(format!("{name}: shown {shown:#?}, wanted {want:#?}"));
         }
-        // What tools keep for themselves stays here.
+        // The tools' own files stay local.
         let mut want: Vec<_> =
             want.into_iter().filter(|(name, _)| !name.ends_with('~')).map(|(_, sum)| sum).collect();
         want.sort();
@@ -301,7 +301,7 @@ fn rsync_has_nothing_to_do_in_the_next_mount_with_a_network_or_without() {
     assert_eq!((arrived(&dump, "A").len(), arrived(&dump, "A/day 2").len()), (6, 7));
     assert_eq!(dump.items.len(), 12);
 
-    // Arrived, and what was copied is not here any more.
+    // The file has arrived, and its bytes are not here any more.
     world.umount();
     world.stop_emulator();
     world.sh("rm -r cache");

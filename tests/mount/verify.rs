@@ -1,4 +1,4 @@
-//! `gphotosfs verify` on real mounts: what Google gives back, and the report.
+//! `gphotosfs verify` on real mounts: the bytes that Google returns, and the report.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -34,7 +34,7 @@ fn write(world: &World, name: &str, content: &[u8]) {
     fs::write(world.dir.path().join("photo").join(name), content).unwrap();
 }
 
-/// An album with a plain photo, one that tells where it was taken, and a video, all sent from here.
+/// An album with a plain photo, a photo with a position, and a video, all uploaded from here.
 fn world() -> World {
     let world = World::mounted();
     write(&world, "plain.jpg", &camera::photo(1, TAKEN, false));
@@ -45,7 +45,7 @@ fn world() -> World {
 }
 
 #[test]
-fn what_google_makes_of_each_kind_is_told() {
+fn the_rendition_of_each_kind_is_reported() {
     let world = world();
     let before = world.emulator.stats();
     let (code, said, _) = run(&world, &["verify", "mnt/A"]);
@@ -76,7 +76,7 @@ fn what_google_makes_of_each_kind_is_told() {
 }
 
 #[test]
-fn what_google_has_not_listed_is_named_beside_what_it_gives_back() {
+fn items_missing_from_googles_listing_are_named_and_verified() {
     let world = world();
     world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "plain.jpg".into() });
     let (code, said) = run_json(&world, &["verify", "--json", "--against", "photo", "mnt/A"]);
@@ -106,9 +106,9 @@ fn without_the_cache_the_originals_say_more() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn each_problem_is_named() {
     let world = world();
-    // Only what a listing has shown can be missed by the next one.
+    // Only an item of one listing can be missing from the next one.
     assert_eq!(run(&world, &["refresh", "mnt/A"]).0, 0);
     // Deleted in the app; put there by another program; one for which another picture was taken; never sent.
     world.edit(Edit::DeleteItem { item: "plain.jpg".into() });
@@ -201,7 +201,7 @@ fn an_interrupt_ends_it_at_once() {
 }
 
 #[test]
-fn what_the_album_lacks_of_the_originals_is_told() {
+fn originals_that_the_album_lacks_are_reported() {
     let world = world();
     // Edited since; refused; and half-written by its name.
     write(&world, "plain.jpg", &camera::photo(5, TAKEN, false));
@@ -242,7 +242,7 @@ fn answers_that_fail_do_not_cost_more_than_allowed() {
 }
 
 #[test]
-fn what_stops_one_item_stops_all_and_is_said_once() {
+fn an_outage_stops_all_items_and_is_reported_once() {
     let mut world = seeded(30);
     world.stop_emulator();
     let (code, text, stderr) = run(&world, &["verify", "mnt/A"]);

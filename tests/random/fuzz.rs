@@ -9,125 +9,51 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gphotosfs::api::{ClientSecret, Login};
-use gphotosfs::commands::mount::Parts;
-use gphotosfs::fs::{Ino, Offset};
+use gphotosfs::fs::Ino;
 use gphotosfs::profile::Profile;
-use gphotosfs_emulator::{Call, Config, Edit, Emulator, Failure, Injection};
+use gphotosfs_emulator::{Call, Config, Edit, Failure, Injection, SCOPES};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngSeed, TestRunner};
-use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{login, photo, program, sha256};
+use crate::support::core::{Core, Outcome, ROOT};
+use crate::support::{Google, photo, sha256};
 
-const ROOT: Ino = Ino(1);
-/// Nothing takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A drain takes longer only if a damaged database holds it up.
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// Everything below a directory, by path: its number, and whether it is a directory itself.
 type Tree = BTreeMap<Vec<Vec<u8>>, (Ino, bool)>;
 
-/// An account at an emulator.
-struct World {
-    service: Runtime,
-    emulator: Emulator,
+/// Starts the program on the profile in a directory. Fails with its message.
+fn start(google: &Google, dir: &Path) -> Result<Core, String> {
+    let options = ["--unstable-pace", "1000", "--sizes", "lazy"];
+    Core::start(&Profile::under(dir), &google.url, &options)
 }
 
-/// One run of the program on the profile in a directory.
-struct Life {
-    runtime: Runtime,
-    parts: Parts,
-}
-
-impl World {
-    fn new() -> Self {
-        let service = runtime();
-        let emulator = service.block_on(Emulator::start(Config::default())).unwrap();
-        Self { service, emulator }
-    }
-
-    fn edit(&self, edit: Edit) -> String {
-        self.service.block_on(self.emulator.edit(edit)).unwrap()
-    }
-
-    fn log_in(&self, dir: &Path) {
-        let profile = Profile::under(dir);
-        login::write_grant(profile.config_dir().unwrap(), &self.emulator, &self.emulator.grant());
-    }
-
-    /// Starts the program, or says what it says.
-    fn start(&self, dir: &Path) -> Result<Life, String> {
-        let runtime = runtime();
-        let options = ["--unstable-pace", "1000", "--sizes", "lazy"];
-        let (profile, url) = (Profile::under(dir), self.emulator.url());
-        let parts = program::start(&profile, &url, &options, runtime.handle())?;
-        Ok(Life { parts, runtime })
-    }
-}
-
-impl Life {
-    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.unwrap() })
-    }
-
-    fn create(&self, album: Ino, name: &str, bytes: &[u8]) {
-        let fs = &self.parts.fs;
-        let (_, opened) = fs.create(album, name.as_bytes()).unwrap();
-        self.wait(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
-        // What is no photo is refused, and kept.
-        let _ = self.wait(fs.flush(opened.fh));
-        let _ = fs.release(opened.fh);
-    }
-
-    /// All that is in a directory, by name, once it has been listed.
-    fn list(&self, dir: Ino) -> Result<BTreeMap<Vec<u8>, (Ino, bool)>, String> {
-        let fs = &self.parts.fs;
-        let mut all = BTreeMap::new();
-        let mut offset = 0;
-        fs.opendir(dir).map_err(|error| error.to_string())?;
-        loop {
-            let page = self.wait(fs.readdir(dir, offset)).map_err(|error| error.to_string())?;
-            let Some(last) = page.last() else { return Ok(all) };
-            offset = last.next;
-            for entry in page.into_iter().filter(|it| it.name != b"." && it.name != b"..") {
-                let before = all.insert(entry.name.clone(), (entry.ino, entry.is_dir));
-                assert_eq!(before, None, "{:?} is listed twice", entry.name.escape_ascii());
+/// Everything below the root, by path.
+fn walk(core: &Core) -> Outcome<Tree> {
+    let mut all = BTreeMap::new();
+    let mut todo = vec![(Vec::new(), ROOT)];
+    while let Some((path, dir)) = todo.pop() {
+        for entry in core.list(dir)? {
+            let path = [&path[..], &[entry.name]].concat();
+            if entry.is_dir {
+                todo.push((path.clone(), entry.ino));
             }
+            let before = all.insert(path.clone(), (entry.ino, entry.is_dir));
+            assert_eq!(before, None, "{path:?} is listed twice");
         }
     }
-
-    /// Everything below a directory, by path.
-    fn walk(&self) -> Result<Tree, String> {
-        let mut all = BTreeMap::new();
-        let mut todo = vec![(Vec::new(), ROOT)];
-        while let Some((path, dir)) = todo.pop() {
-            for (name, (ino, is_dir)) in self.list(dir)? {
-                let path = [&path[..], &[name]].concat();
-                if is_dir {
-                    todo.push((path.clone(), ino));
-                }
-                all.insert(path, (ino, is_dir));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Waits for the uploads; says why if they cannot all arrive. What a damaged database holds up is held up long.
-    fn drain(&self) -> Result<(), String> {
-        let patience = PATIENCE / 10;
-        let drained = async { tokio::time::timeout(patience, self.parts.fs.sync(ROOT)).await };
-        match self.runtime.block_on(drained) {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(_) => Err("it takes too long".to_owned()),
-        }
-    }
-
-    fn end(self) {
-        self.wait(self.parts.engine.stop());
-    }
+    Ok(all)
 }
 
-fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+/// Waits for the uploads; says why if they cannot all arrive.
+fn drain(core: &Core) -> Result<(), String> {
+    let drained = async { tokio::time::timeout(DRAIN, core.fs.sync(ROOT)).await };
+    match core.runtime.block_on(drained) {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(_) => Err("it takes too long".to_owned()),
+    }
 }
 
 /// Runs a property; the same cases every time in the short form.
@@ -181,32 +107,32 @@ fn hostile() -> impl Strategy<Value = String> {
 fn names_are_safe(cases: u32) {
     let names = || prop::collection::vec(hostile(), 0..8);
     check(cases, (names(), names()), |(titles, filenames)| {
-        let (world, dir) = (World::new(), tempfile::tempdir().unwrap());
-        world.log_in(dir.path());
+        let (google, dir) = (Google::start(Config::default()), tempfile::tempdir().unwrap());
+        google.profile(dir.path(), &SCOPES);
         let mut content = 0;
         for title in &titles {
-            world.edit(Edit::CreateAlbum { title: title.clone() });
+            google.edit(Edit::CreateAlbum { title: title.clone() });
         }
-        let first = world.edit(Edit::CreateAlbum { title: "a".into() });
+        let first = google.edit(Edit::CreateAlbum { title: "a".into() });
         for filename in &filenames {
             content += 1;
-            let item = world.edit(Edit::AddItem {
+            let item = google.edit(Edit::AddItem {
                 album: Some(first.clone()),
                 filename: "x.jpg".into(),
                 content: photo(content, 400),
                 foreign: false,
             });
-            world.edit(Edit::SetFilename { item, filename: filename.clone() });
+            google.edit(Edit::SetFilename { item, filename: filename.clone() });
         }
-        let life = world.start(dir.path()).unwrap();
-        let all = life.walk().unwrap();
+        let core = start(&google, dir.path()).unwrap();
+        let all = walk(&core).unwrap();
         for (path, (ino, _)) in &all {
             let mut at = ROOT;
             for name in path {
                 assert!((1..=255).contains(&name.len()), "{name:?}");
                 assert!(!name.contains(&b'/') && !name.iter().any(u8::is_ascii_control));
                 assert!(name != b"." && name != b".." && std::str::from_utf8(name).is_ok());
-                at = life.wait(life.parts.fs.lookup(at, name)).unwrap().ino;
+                at = core.wait(core.fs.lookup(at, name)).unwrap().ino;
             }
             assert_eq!(at, *ino, "{path:?} leads elsewhere");
         }
@@ -215,14 +141,14 @@ fn names_are_safe(cases: u32) {
         assert_eq!(files, filenames.len(), "each item has one name: {all:?}");
         let dirs = all.values().filter(|(_, is_dir)| *is_dir).count();
         assert!(dirs > titles.len(), "each album has its directory: {all:?}");
-        life.end();
-        let life = world.start(dir.path()).unwrap();
-        assert_eq!(life.walk().unwrap(), all, "after a restart");
-        life.end();
+        core.stop();
+        let core = start(&google, dir.path()).unwrap();
+        assert_eq!(walk(&core).unwrap(), all, "after a restart");
+        core.stop();
     });
 }
 
-/// What a disk, or somebody with good intentions, does to the spool.
+/// Damage to the spool, by a disk or by a person with good intentions.
 #[derive(Clone, Debug)]
 enum SpoolDamage {
     Remove(u8),
@@ -233,7 +159,7 @@ enum SpoolDamage {
     StrayDir,
 }
 
-/// What they do to the database.
+/// Damage to the database.
 #[derive(Clone, Debug)]
 enum DbDamage {
     /// So many bytes from there, in parts of 65536, are this.
@@ -253,7 +179,7 @@ enum DbDamage {
     Value(usize, i64),
 }
 
-/// What a row damaged by hand may have in it.
+/// The columns that get a damaged value.
 const COLUMNS: [(&str, &str); 14] = [
     ("uploads", "state"),
     ("uploads", "seq"),
@@ -273,33 +199,34 @@ const COLUMNS: [(&str, &str); 14] = [
 
 /// A profile whose process has died: with photos that have arrived, and others that are on their way.
 struct Died {
-    world: World,
+    google: Google,
     dir: tempfile::TempDir,
-    /// What must not be lost, by the number of its spool file.
+    /// The hashes that must not be lost, by the number of the spool file.
     pending: BTreeMap<u64, String>,
 }
 
 fn died() -> Died {
-    let (world, dir) = (World::new(), tempfile::tempdir().unwrap());
+    let (google, dir) = (Google::start(Config::default()), tempfile::tempdir().unwrap());
     let live = tempfile::tempdir().unwrap();
-    world.log_in(live.path());
-    let life = world.start(live.path()).unwrap();
-    let album = life.wait(life.parts.fs.mkdir(ROOT, b"A")).unwrap().ino;
+    google.profile(live.path(), &SCOPES);
+    let core = start(&google, live.path()).unwrap();
+    let album = core.mkdir(ROOT, "A").unwrap();
     let photo = |seed| photo(seed, 3000);
     for at in 0..3 {
-        life.create(album, &format!("old {at}.jpg"), &photo(at));
+        core.copy_in(album, &format!("old {at}.jpg"), &photo(at)).unwrap();
     }
-    life.drain().unwrap();
+    drain(&core).unwrap();
     let fault = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
-    world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.push(fault));
+    google.faults(|faults| faults.on(Call::UploadRaw).failures.push(fault));
     for at in 0..4 {
-        life.create(album, &format!("new {at}.jpg"), &photo(100 + at));
+        core.copy_in(album, &format!("new {at}.jpg"), &photo(100 + at)).unwrap();
     }
-    life.create(album, ".half.jpg.part", &photo(200));
-    life.create(album, "text.jpg", b"only some words\n");
+    core.copy_in(album, ".half.jpg.part", &photo(200)).unwrap();
+    // A file that is no photo is rejected and kept.
+    core.copy_in(album, "text.jpg", b"only some words\n").unwrap_err();
     copy(live.path(), dir.path());
-    drop(life);
-    world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
+    drop(core);
+    google.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
     let spool = dir.path().join("state/spool");
     let pending = files(&spool).into_iter().map(|path| {
         let number = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
@@ -307,7 +234,7 @@ fn died() -> Died {
     });
     let pending: BTreeMap<u64, String> = pending.collect();
     assert_eq!(pending.len(), 6);
-    Died { world, pending, dir }
+    Died { google, pending, dir }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -326,12 +253,12 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 impl Died {
     /// The hashes of all that is at Google in the album.
     fn arrived(&self) -> BTreeSet<String> {
-        let dump = self.world.emulator.dump();
+        let dump = self.google.dump();
         let album = dump.album("A").unwrap();
         album.items.iter().map(|id| dump.item(id).unwrap().sha256.clone().unwrap()).collect()
     }
 
-    /// What was pending must be at Google or still on this disk; `but` for what was damaged itself.
+    /// Each pending file must be at Google or still on this disk, except the damaged ones in `but`.
     fn assert_nothing_lost(&self, dir: &Path, but: &BTreeSet<u64>) {
         let here = files(dir).into_iter().map(|path| sha256(&fs::read(path).unwrap()));
         let somewhere: BTreeSet<String> = here.chain(self.arrived()).collect();
@@ -386,16 +313,16 @@ fn a_damaged_spool_harms_nothing_else(cases: u32) {
                 SpoolDamage::StrayDir => fs::create_dir_all(spool.join("777")).unwrap(),
             }
         }
-        let life = died.world.start(dir.path()).unwrap();
-        // What is damaged is refused, and that is told.
-        let told = life.drain();
+        let core = start(&died.google, dir.path()).unwrap();
+        // Damaged files are rejected, and the drain reports them.
+        let told = drain(&core);
         assert_ne!(told, Err("it takes too long".to_owned()));
-        life.walk().unwrap();
+        walk(&core).unwrap();
         let arrived = died.arrived();
-        let failed = life.parts.engine.store.failed_names().unwrap();
+        let failed = core.store.failed_names().unwrap();
         let failed: BTreeMap<u64, String> =
             failed.into_iter().map(|it| (it.file.0 as u64, it.reason)).collect();
-        let (dump, known) = (died.world.emulator.dump(), &died.pending);
+        let (dump, known) = (died.google.dump(), &died.pending);
         for item in &dump.items {
             let hash = item.sha256.as_ref().unwrap();
             let right = item.size == 3000 || known.values().any(|it| it == hash);
@@ -410,7 +337,7 @@ fn a_damaged_spool_harms_nothing_else(cases: u32) {
                 assert!(arrived.contains(hash), "{number} is held up: {failed:?}");
             }
         }
-        life.end();
+        core.stop();
         died.assert_nothing_lost(dir.path(), &damaged);
     });
 }
@@ -467,23 +394,23 @@ fn a_damaged_database_loses_no_bytes(cases: u32) {
             }
         }
         let mut told = String::new();
-        match died.world.start(dir.path()) {
-            Ok(life) => {
-                let _ = life.walk();
-                let _ = life.drain();
-                life.end();
+        match start(&died.google, dir.path()) {
+            Ok(core) => {
+                let _ = walk(&core);
+                let _ = drain(&core);
+                core.stop();
             }
             Err(said) => {
                 assert!(said.contains("database"), "{said}");
                 died.assert_nothing_lost(dir.path(), &BTreeSet::new());
                 told = said;
-                // The remedy that is told for damage.
+                // The remedy that the message names.
                 for file in ["gphotosfs.db", "gphotosfs.db-wal", "gphotosfs.db-shm"] {
                     let _ = fs::remove_file(dir.path().join("state").join(file));
                 }
-                let life = died.world.start(dir.path()).unwrap();
-                assert!(life.walk().unwrap().contains_key(&vec![b"A".to_vec()]));
-                life.end();
+                let core = start(&died.google, dir.path()).unwrap();
+                assert!(walk(&core).unwrap().contains_key(&vec![b"A".to_vec()]));
+                core.stop();
             }
         }
         let garbage = matches!(damages.last(), Some(DbDamage::Garbage));
@@ -493,10 +420,9 @@ fn a_damaged_database_loses_no_bytes(cases: u32) {
 }
 
 fn login_files_are_read_or_refused(cases: u32) {
-    let (world, dir) = (World::new(), tempfile::tempdir().unwrap());
-    world.log_in(dir.path());
-    let profile = Profile::under(dir.path());
-    let url = world.emulator.url().parse().unwrap();
+    let (google, dir) = (Google::start(Config::default()), tempfile::tempdir().unwrap());
+    let profile = google.profile(dir.path(), &SCOPES);
+    let url = google.url().parse().unwrap();
     let config = profile.config_dir().unwrap().to_owned();
     let good: Vec<_> = ["client_secret.json", "token.json"]
         .map(|name| (config.join(name), fs::read(config.join(name)).unwrap()))
@@ -517,7 +443,7 @@ fn login_files_are_read_or_refused(cases: u32) {
         }
         if let Err(error) = Login::load(&profile, &url) {
             let said = error.to_string();
-            assert!(!said.is_empty() && !said.contains(&world.emulator.grant().refresh_token));
+            assert!(!said.is_empty() && !said.contains(&google.grant().refresh_token));
         }
     });
 }

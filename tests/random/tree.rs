@@ -1,4 +1,4 @@
-//! Random sequences of what users and other clients do to the whole tree: nested albums, moves of directories and files
+//! Random sequences of changes by users and other clients to the whole tree: nested albums, moves of directories and files
 //! onto each other, links, edits, attributes, restarts and crashes. Each step, and the albums at Google in the end, must
 //! agree with a plain model. `pipeline.rs` adds faults of the service.
 
@@ -6,14 +6,13 @@ mod reference;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use gphotosfs::fs::Rename;
 use gphotosfs_emulator::Edit;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
-use crate::support::{photo, sha256};
+use crate::support::{photo, sha256, wait_within};
 use crate::world::World;
 use reference::{Album, Kind, Node, Reference, join, split};
 use subject::{Found, Mounted, Outcome, Subject, Writing};
@@ -23,13 +22,13 @@ const NAMES: [&str; 5] = ["a.jpg", "b.jpg", "c.jpg", "D", "E"];
 const PHOTO_BYTES: u64 = 400;
 const TAIL: &[u8] = b"and more";
 
-/// One step. An [`Nth`] stands for one of what there is at the time; if there is nothing, nothing is done.
+/// One step. An [`Nth`] picks one of the files, names or albums of the time. If there is none, the step does nothing.
 #[derive(Clone, Debug)]
 enum Op {
     Mkdir(Spot),
     Rmdir(Nth),
     Remove(Nth),
-    /// What `cp` does, with bytes that were never there before.
+    /// Copies a file in, with bytes that were never there before.
     Put(Spot),
     /// An empty file.
     Make(Spot),
@@ -55,14 +54,14 @@ enum Op {
     StrangerReorders(Nth),
 }
 
-/// Which one, counted round and round.
+/// An index, taken modulo the count.
 type Nth = u8;
 
 /// A place for a name: in which directory, and which name.
 #[derive(Clone, Copy, Debug)]
 struct Spot(Nth, usize);
 
-/// What somebody else has done that was not seen here yet.
+/// A change by another client that has not shown here yet.
 enum Pending {
     Made(Album, String),
     Renamed(Album, String),
@@ -151,7 +150,7 @@ impl<S: Subject> Run<S> {
             Op::Cut(nth) => {
                 let Some((path, node)) = self.photo_name(*nth) else { return };
                 let mut bytes = self.reference.files[node].bytes.clone();
-                // Never back to what it was before, which may be somebody else's item by now.
+                // Never back to the old bytes, which may be another client's item by now.
                 if bytes.len() <= PHOTO_BYTES as usize + 1 {
                     return;
                 }
@@ -191,7 +190,7 @@ impl<S: Subject> Run<S> {
                 let Some(from) = self.dir(*nth).filter(|dir| !dir.is_empty()) else { return };
                 let to = self.spot(*spot);
                 self.be_certain_of(&to);
-                // What is there now may be another directory.
+                // Another directory may be there by now.
                 if self.reference.kind(&from).is_some() {
                     self.rename(&from, &to, *replace);
                 }
@@ -231,7 +230,7 @@ impl<S: Subject> Run<S> {
                 }
                 self.subject.drain();
                 self.adopt();
-                // What is only here would be lost with its name: such an album stays.
+                // A file that is only local would be lost with its name: such an album stays.
                 let path = self.reference.path_of(album).unwrap();
                 let is_only_here = |name: &String| {
                     self.reference.files[self.reference.names[name]].bytes.is_empty()
@@ -354,7 +353,7 @@ impl<S: Subject> Run<S> {
         }
     }
 
-    /// All is listed again: what others have done shows.
+    /// Lists everything again, so that changes by others show.
     fn adopt(&mut self) {
         // An item that is listed before the answer to its making has come is a file of its own until then.
         self.subject.drain();
@@ -406,14 +405,7 @@ impl<S: Subject> Run<S> {
 
     /// Tries again for as long as a change by others may take to show.
     fn settled<T>(&self, look: impl Fn(&Self) -> Result<T, String>) -> T {
-        let deadline = Instant::now() + self.subject.patience();
-        loop {
-            match look(self) {
-                Ok(found) => return found,
-                Err(why) => assert!(Instant::now() < deadline, "{why}"),
-            }
-            std::thread::yield_now();
-        }
+        wait_within(self.subject.patience(), || look(self))
     }
 
     /// The path of a directory that is called so; there is but one.
@@ -457,7 +449,7 @@ impl<S: Subject> Run<S> {
         self.settled(|run| run.compare());
     }
 
-    /// Compares the tree with the model. What others have done may show or not, until it is looked for.
+    /// Compares the tree with the model. Changes by others may show or not until they are refreshed.
     fn compare(&self) -> Result<(), String> {
         let (dirs, mut names) = self.walk();
         if !self.pending.is_empty() {

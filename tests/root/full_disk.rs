@@ -11,12 +11,8 @@ use rand::{RngExt, SeedableRng};
 
 use crate::disk::{Disk, PACE, slow};
 use crate::support::ledger::{Ledger, close};
+use crate::support::wait::let_pass;
 use crate::support::{World, jpeg, wait_for};
-
-fn pause(millis: u64) {
-    #[expect(clippy::disallowed_methods, reason = "trouble has to last for some time")]
-    std::thread::sleep(Duration::from_millis(millis));
-}
 
 /// What has failed must have failed for lack of space; cp would leave such a file, and so does this.
 fn out_of_space(world: &World, error: &io::Error) {
@@ -65,7 +61,7 @@ fn fill_the_state(rounds: u32, seed: u64) {
             ledger.refused();
         }
         // Let the uploads run into it as well.
-        pause(rng.random_range(0..300));
+        let_pass(Duration::from_millis(rng.random_range(0..300)));
         assert!(fs::metadata(mnt.join(".gphotos/status.json")).is_ok(), "{}", world.log());
         disk.free();
         ledger.settle_refused(mnt).unwrap();
@@ -83,13 +79,13 @@ fn fill_the_state(rounds: u32, seed: u64) {
 }
 
 #[test]
-fn a_full_disk_is_told_to_the_writer_and_loses_nothing() {
+fn a_full_disk_fails_the_write_and_loses_nothing() {
     fill_the_state(12, rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn a_disk_that_is_full_again_and_again_loses_nothing() {
+fn a_disk_that_fills_up_repeatedly_loses_nothing() {
     fill_the_state(150, rand::random());
 }
 
@@ -138,7 +134,7 @@ fn photos_that_could_not_be_closed_go_on_when_there_is_room_again() {
         }
     }
     assert!(!refused.is_empty(), "the database had room in what it had set aside");
-    // Not before the kernel has told of the last descriptor, and that has failed, too.
+    // Not before the kernel has released the last descriptor, which fails as well.
     wait_for("what is left over", || refused.iter().any(|path| status().contains(path)));
     disk.free();
     wait_for("all photos to arrive", || world.remote("A").len() == names.len());
@@ -157,7 +153,8 @@ fn a_photo_cut_short_by_a_full_disk_is_refused_and_kept() {
     let outcome = world.sh_outcome("mkdir mnt/A && cp long.jpg mnt/A/");
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(!outcome.status.success() && said.contains("No space left"), "{said}");
-    world.sh("until test -f mnt/.gphotos/failed/A/long.jpg; do sleep 0.02; done");
+    let failed = world.mnt.join(".gphotos/failed/A/long.jpg");
+    wait_for("the photo to be kept among the failed", || failed.is_file());
     let why =
         world.sh("getfattr --only-values -n user.gphotos.error mnt/.gphotos/failed/A/long.jpg");
     assert!(why.contains("not all of it could be written"), "{why}");
@@ -206,7 +203,7 @@ fn a_full_cache_disk_holds_up_no_upload_and_no_reader() {
 }
 
 #[test]
-fn what_a_full_disk_does_not_take_is_read_all_the_same() {
+fn reads_succeed_although_the_full_disk_cannot_cache_them() {
     const LARGE: u64 = 40_000_000;
     let world = World::new();
     let disk = Disk::tmpfs(world.dir.path().join("cache/gphotosfs"), "size=10m");

@@ -1,4 +1,4 @@
-//! Power cuts: what has returned is on the disk.
+//! Power cuts: the effect of an operation that has returned is on the disk.
 //!
 //! A power cut is simulated by a copy of the disk's image, in which unsynced writes are missing.
 
@@ -16,7 +16,7 @@ use crate::disk::{Disk, PACE, run, slow};
 use crate::support::ledger::Ledger;
 use crate::support::{World, jpeg};
 
-/// The disk of the state directory: an image whose copy is what is left after a power cut.
+/// The disk of the state directory: an image. Its copy holds the bytes that are left after a power cut.
 struct Image {
     path: PathBuf,
     disk: Disk,
@@ -38,7 +38,7 @@ impl Image {
         stat.split_whitespace().nth(4).unwrap().to_owned()
     }
 
-    /// What the disk holds at this instant. What lies in the kernel's cache for it is not there.
+    /// The bytes on the disk at this instant, without those in the kernel's cache.
     fn copy(&self, to: &Path) {
         loop {
             let before = self.writes();
@@ -56,7 +56,7 @@ struct Power {
     dir: PathBuf,
     disk: Option<Image>,
     cuts: u32,
-    /// How often what was not synced was gone.
+    /// How often unsynced bytes were gone.
     gone: u32,
 }
 
@@ -89,12 +89,12 @@ impl Power {
         self.at("disk").join(format!("unsynced-{}", self.cuts))
     }
 
-    /// Writes what a power cut is to take away.
+    /// Writes bytes that a power cut must take away.
     fn write_unsynced(&self) {
         fs::write(self.unsynced(), jpeg(self.cuts, 20_000)).unwrap();
     }
 
-    /// The program is dead: this leaves what is on the disk.
+    /// Cuts the power after the program's death: only the bytes on the disk are left.
     fn cut(&mut self) {
         let (old, new) = (self.image(self.cuts), self.image(self.cuts + 1));
         let disk = self.disk.take().unwrap();
@@ -121,13 +121,8 @@ fn cut_the_power(cuts: u32, seed: u64) {
         ledger.settle(&world.mnt).unwrap();
         world.sh("mkdir -p mnt/A mnt/B");
         power.write_unsynced();
-        let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
         let instant = Duration::from_millis(rng.random_range(0..800));
-        let killer = std::thread::spawn(move || {
-            #[expect(clippy::disallowed_methods, reason = "the instant is the point")]
-            std::thread::sleep(instant);
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        });
+        let killer = served.kill_after(instant);
         let mut work = || -> io::Result<()> {
             for at in 0..12 {
                 let dir = if at % 3 == 0 { "B" } else { "A" };
@@ -166,7 +161,7 @@ fn cut_the_power(cuts: u32, seed: u64) {
     served.ended();
 }
 
-/// Does one step after the other; after each the power fails, and then what is said of it must be so.
+/// Runs one step after the other. After each, the power fails, and then its condition must hold.
 fn cut_after_each(steps: &[(&str, &str)]) {
     let world = World::new();
     let mut power = Power::on(&world);
@@ -193,7 +188,7 @@ fn cut_after_each(steps: &[(&str, &str)]) {
 
 /// > Closed files, `ln`, `mkdir`, `rmdir` and `mv` are on the disk when they return.
 #[test]
-fn what_has_returned_survives_a_power_cut() {
+fn completed_operations_survive_a_power_cut() {
     cut_after_each(&[
         ("mkdir mnt/A mnt/B mnt/Empty", "test -d mnt/A -a -d mnt/B -a -d mnt/Empty"),
         ("cp photo/0.jpg mnt/A/", "cmp photo/0.jpg mnt/A/0.jpg"),
@@ -218,12 +213,12 @@ fn removals_survive_a_power_cut_after_a_sync() {
 }
 
 #[test]
-fn nothing_that_was_closed_is_lost_when_the_power_fails() {
+fn no_closed_file_is_lost_when_the_power_fails() {
     cut_the_power(6, rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn nothing_that_was_closed_is_lost_when_the_power_fails_again_and_again() {
+fn no_closed_file_is_lost_when_the_power_fails_repeatedly() {
     cut_the_power(60, rand::random());
 }

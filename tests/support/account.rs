@@ -2,8 +2,9 @@
 //! a client, a store, a pipeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gphotosfs::api::{self, Budget, Client, Login};
+use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
 use gphotosfs::profile::Profile;
 use gphotosfs_emulator::{Call, Config, Edit, Emulator, Grant};
 
@@ -53,6 +54,22 @@ impl Account {
     /// Does at Google what the user does in the app, or what another client has done before.
     pub async fn edit(&self, edit: Edit) -> String {
         self.emulator.edit(edit).await.unwrap()
+    }
+}
+
+/// Settings of the API client with which it gives up soon.
+pub fn brisk() -> api::Config {
+    api::Config {
+        deadlines: Deadlines {
+            connect: Duration::from_secs(2),
+            read: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            stall: Duration::from_secs(10),
+            retries: Duration::from_millis(100),
+            throttled: Duration::from_millis(100),
+        },
+        retry_base: Duration::from_millis(2),
+        write_pause: Duration::from_millis(1),
     }
 }
 

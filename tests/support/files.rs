@@ -13,6 +13,14 @@ pub fn photo(seed: u64, len: u64) -> Vec<u8> {
     synthetic_content(seed, len, 0..len)
 }
 
+/// The size of [`small_photo`] in bytes, and of the photos that a test seeds.
+pub const SMALL: u64 = 5000;
+
+/// As [`photo`], if the size does not matter.
+pub fn small_photo(seed: u64) -> Vec<u8> {
+    photo(seed, SMALL)
+}
+
 /// A hash as the emulator writes it.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

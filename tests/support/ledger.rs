@@ -11,13 +11,13 @@ use super::{World, sha256};
 /// SHA-256 in hexadecimal, as the emulator's dump has it.
 pub type Hash = String;
 
-/// Paths below the mount with what must be there.
+/// Paths below the mount with the hashes of the bytes that must be there.
 #[derive(Debug, Default)]
 pub struct Ledger {
     files: BTreeMap<String, Hash>,
-    /// What would be under these names had the last operation succeeded; it has not answered.
+    /// The bytes under these names if the last operation succeeds. It has not answered yet.
     doubt: BTreeMap<String, Option<Hash>>,
-    /// What would be under these names had an operation succeeded that was refused.
+    /// The bytes under these names if a refused operation has taken effect all the same.
     refused: BTreeMap<String, Option<Hash>>,
     /// All bytes that anybody has ever written and closed, or tried to.
     ever: BTreeSet<Hash>,
@@ -143,7 +143,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The last operation was refused, as the mount has told.
+    /// Notes that the last operation failed.
     pub fn refused(&mut self) {
         self.refused.append(&mut self.doubt);
     }
@@ -235,7 +235,7 @@ impl Ledger {
             }
         }
         let mut violations = world.emulator.stats().violations;
-        // Google may still be at what a process that has died had asked for when the next one goes on.
+        // Google may still be handling a call of a dead process when the next process begins.
         violations
             .retain(|it| !it.starts_with("uploads: ") && !it.contains("concurrent write request"));
         assert!(wrong.is_empty(), "{wrong:#?}\n{}", world.log());

@@ -1,25 +1,30 @@
-//! What the tests share. A test begins at the least depth that shows what it is about:
+//! The parts that the tests share. A test begins at the least depth that shows its subject:
 //!
 //! | depth | has | module |
 //! |---|---|---|
 //! | store | an account at an emulator, to which a test adds a client, a store, a pipeline | [`account`] |
-//! | program | all that a mount has but the kernel, in this process | [`program`] |
+//! | core | all that a mount has but the kernel, in this process | [`core`] |
 //! | mount | the built program, and mounts by the kernel | [`mount`] |
+//!
+//! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], logins in
+//! [`login`], and all that waits without an event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
 
 pub mod account;
 pub mod camera;
+pub mod core;
 pub mod files;
+pub mod google;
 pub mod ledger;
 pub mod login;
 pub mod mount;
 pub mod passthrough;
-pub mod program;
 pub mod script;
 pub mod wait;
 
 pub use account::Account;
-pub use files::{jpeg, payload, photo, sha256};
+pub use files::{jpeg, payload, photo, sha256, small_photo};
+pub use google::Google;
 pub use mount::{Served, World, http};
-pub use wait::{eventually, wait_for};
+pub use wait::{DEADLINE, eventually, wait_for, wait_within};

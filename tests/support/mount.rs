@@ -4,16 +4,18 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use gphotosfs_emulator::{Config, Edit, Emulator};
-use tokio::runtime::Runtime;
+use gphotosfs_emulator::{Config, Edit};
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::{jpeg, wait_for};
+use super::wait::let_pass;
+use super::{Google, jpeg, wait_for};
 
 /// Everything a test needs; unmounts and stops when it is dropped, however the test ends.
 pub struct World {
-    pub runtime: Runtime,
-    pub emulator: Emulator,
+    pub emulator: Google,
     pub dir: tempfile::TempDir,
     pub mnt: PathBuf,
     /// Of the emulator, also while it is stopped.
@@ -27,14 +29,13 @@ impl World {
             Path::new("/dev/fuse").exists(),
             "mount tests need /dev/fuse: load the fuse module, and run with the right to use it"
         );
-        let runtime = Runtime::new().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let config = Config { state: Some(dir.path().join("google")), ..Config::default() };
-        let emulator = runtime.block_on(Emulator::start(config)).unwrap();
+        let emulator = Google::start(config);
         let mnt = dir.path().join("mnt");
         fs::create_dir(&mnt).unwrap();
         let api_url = emulator.url();
-        let world = Self { runtime, emulator, dir, mnt, api_url };
+        let world = Self { emulator, dir, mnt, api_url };
         world.login();
         world
     }
@@ -66,7 +67,7 @@ impl World {
         self.program().args(args).output().unwrap()
     }
 
-    /// Runs the program; whether it succeeded, and what it said on stderr.
+    /// Runs the program. Returns whether it succeeded, and its stderr.
     pub fn told(&self, args: &[&str]) -> (bool, String) {
         let outcome = self.run(args);
         (outcome.status.success(), String::from_utf8(outcome.stderr).unwrap())
@@ -97,7 +98,7 @@ impl World {
                 line.split_whitespace().find(|it| it.starts_with("http")).map(str::to_owned)
             })
             .expect("login prints the address to open");
-        let page = self.runtime.block_on(async { http().get(url).send().await?.text().await });
+        let page = self.emulator.wait(async { http().get(url).send().await?.text().await });
         let rest: Vec<_> = said.iter().collect();
         let (status, stderr) = (login.wait().unwrap(), errors.join().unwrap());
         assert!(status.success(), "{stderr}\n{rest:?}\n{page:?}");
@@ -159,29 +160,13 @@ impl World {
         );
     }
 
-    /// Takes Google off the network: connections to it are refused until [`World::start_emulator`].
-    pub fn stop_emulator(&mut self) {
-        // Another one stands in for it, which nobody asks.
-        let other = self.runtime.block_on(Emulator::start(Config::default())).unwrap();
-        let emulator = std::mem::replace(&mut self.emulator, other);
-        self.runtime.block_on(emulator.stop());
-    }
-
-    /// Brings Google back, with all that it knew.
-    pub fn start_emulator(&mut self) {
-        let listen = self.api_url.trim_start_matches("http://").parse().unwrap();
-        let state = Some(self.dir.path().join("google"));
-        let config = Config { listen, state, ..Config::default() };
-        self.emulator = self.runtime.block_on(Emulator::start(config)).unwrap();
-    }
-
     /// Ends the mount's process without any notice; the dead mount stays.
     pub fn kill(&self) {
         let status: serde_json::Value =
             serde_json::from_slice(&fs::read(self.mnt.join(".gphotos/status.json")).unwrap())
                 .unwrap();
-        let pid = rustix::process::Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let pid = Pid::from_raw(status["pid"].as_i64().unwrap() as i32).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
         // It holds the lock of its profile until it has ended, also when the kernel has let go of the mount.
         let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
         wait_for("the mount's process to end", || {
@@ -193,7 +178,7 @@ impl World {
         wait_for("the mount to die", || fs::read_dir(&self.mnt).is_err());
     }
 
-    /// What the mounts have logged.
+    /// The log of all mounts so far.
     pub fn log(&self) -> String {
         let read = |path| fs::read_to_string(self.dir.path().join(path)).unwrap_or_default();
         read("state/gphotosfs/default/log") + &read("served.log")
@@ -254,9 +239,24 @@ impl World {
         albums[0].items.iter().map(name).collect()
     }
 
+    /// Takes Google off the network: connections to it are refused until [`World::start_emulator`].
+    pub fn stop_emulator(&mut self) {
+        self.emulator.go_away();
+    }
+
+    /// Brings Google back, with all that it knew.
+    pub fn start_emulator(&mut self) {
+        self.emulator.come_back();
+    }
+
+    /// Makes an album of `count` photos of 5000 bytes each at Google, `IMG_000000.jpg` and so on.
+    pub fn seed(&self, album: &str, count: u64) {
+        self.emulator.seed(album, count);
+    }
+
     /// Does at Google what the user does in the app, or what another client has done before.
-    pub fn edit(&self, edit: Edit) {
-        self.runtime.block_on(self.emulator.edit(edit)).unwrap();
+    pub fn edit(&self, edit: Edit) -> String {
+        self.emulator.edit(edit)
     }
 
     /// Names in a directory of the mount, sorted.
@@ -306,6 +306,15 @@ impl Served {
     /// Waits for its end.
     pub fn ended(mut self) {
         wait_for("the mount's process to end", || self.child.try_wait().unwrap().is_some());
+    }
+
+    /// Ends it without any notice once that time has passed, wherever it stands then.
+    pub fn kill_after(&self, time: Duration) -> JoinHandle<()> {
+        let pid = Pid::from_raw(self.pid() as i32).unwrap();
+        std::thread::spawn(move || {
+            let_pass(time);
+            kill_process(pid, Signal::KILL).unwrap();
+        })
     }
 
     /// Ends it without any notice.

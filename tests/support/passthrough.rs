@@ -1,4 +1,4 @@
-//! What the tests of passthrough share, whether the kernel uses it or falls back.
+//! The parts that the tests of passthrough share, with and without support by the kernel.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek};

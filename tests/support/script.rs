@@ -35,7 +35,7 @@ impl Seen {
     }
 }
 
-/// The server, and what has reached it. Token requests are answered on its own and kept apart,
+/// The server, and the requests that have reached it. It answers token requests by itself and keeps them apart,
 /// unless the script answers them.
 #[derive(Clone)]
 pub struct Script {
@@ -104,7 +104,7 @@ impl Script {
         axum::Json(serde_json::json!({"access_token": token, "expires_in": 3599})).into_response()
     }
 
-    /// What has arrived so far, without token requests.
+    /// The requests that have arrived so far, without those for tokens.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().clone()
     }

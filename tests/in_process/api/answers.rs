@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn any_success_will_do() {
+async fn any_2xx_status_is_a_success() {
     for status in [200, 201, 202, 203, 207] {
         let body = js!({"albums": [{"id": "A", "mediaItemsCount": 3, "new": {}}, {"title": "no id"}], "nextPageToken": null});
         let server = Script::start(move |_, _| {
@@ -21,7 +21,7 @@ async fn any_success_will_do() {
 }
 
 #[tokio::test]
-async fn nothing_at_all_is_enough_where_nothing_is_told() {
+async fn an_empty_answer_suffices_where_no_field_is_needed() {
     let server = Script::start(|_, _| async { StatusCode::NO_CONTENT.into_response() }).await;
     let (client, _dir) = server.client();
     client.add_to_album(&album(), &[MediaId::new("i")]).await.unwrap();
@@ -45,7 +45,7 @@ async fn garbage_is_asked_for_again_when_reading_and_reported_when_writing() {
 }
 
 #[tokio::test]
-async fn answers_without_end_are_cut() {
+async fn endless_answers_are_cut_off() {
     let server = Script::start(|_, _| async {
         let chunk = || Ok::<_, std::io::Error>(vec![b' '; 1 << 20]);
         Response::new(axum::body::Body::from_stream(futures_util::stream::repeat_with(chunk)))
@@ -57,7 +57,7 @@ async fn answers_without_end_are_cut() {
 }
 
 #[tokio::test]
-async fn page_that_follows_itself_is_an_error() {
+async fn a_page_token_that_repeats_is_an_error() {
     let server = Script::start(|_, _| async { json(200, js!({"nextPageToken": "p"})) }).await;
     let (client, _dir) = server.client();
     let first = client.list_items(None).await.unwrap();
@@ -149,7 +149,7 @@ async fn silence_is_a_timeout_and_a_closed_port_is_offline() {
 }
 
 #[tokio::test]
-async fn poisoned_batch_get_is_taken_apart() {
+async fn a_failing_batch_get_is_split_into_single_gets() {
     let server = Script::start(|_, seen| async move {
         match seen.path.as_str() {
             "/v1/mediaItems:batchGet" => refusal(500, "Internal error encountered."),
@@ -166,7 +166,7 @@ async fn poisoned_batch_get_is_taken_apart() {
 }
 
 #[tokio::test]
-async fn got_items_are_told_apart_by_their_ids() {
+async fn items_of_a_batch_get_are_matched_by_their_ids() {
     let server = Script::start(|_, seen| async move {
         match seen.path.as_str() {
             "/v1/mediaItems:batchGet" => {

@@ -24,7 +24,7 @@ async fn bytes_from_an_offset_come_right_whatever_the_server_does_about_ranges()
 }
 
 #[tokio::test]
-async fn part_that_begins_too_late_or_does_not_say_where_is_refused() {
+async fn a_part_with_a_late_or_missing_start_is_an_error() {
     for range in ["bytes 4-9/10", "bytes", "x"] {
         let server = Script::start(move |_, _| async move {
             (StatusCode::PARTIAL_CONTENT, [("content-range", range)], "456789").into_response()
@@ -36,7 +36,7 @@ async fn part_that_begins_too_late_or_does_not_say_where_is_refused() {
 }
 
 #[tokio::test]
-async fn expired_base_url_is_told_from_a_lost_login() {
+async fn an_expired_base_url_is_distinguished_from_an_ended_login() {
     for status in [403, 404, 410] {
         let server = Script::start(move |_, _| async move {
             (

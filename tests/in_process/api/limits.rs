@@ -11,6 +11,7 @@ async fn twenty_writers_go_one_at_a_time() {
         let (running, peak) = (r.clone(), p.clone());
         async move {
             peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // The server takes its time, so that calls could meet.
             tokio::time::sleep(Duration::from_millis(5)).await;
             running.fetch_sub(1, Ordering::SeqCst);
             json(200, js!({"id": "A"}))
@@ -59,7 +60,7 @@ async fn one_429_holds_all_writers_back_but_no_reader() {
 }
 
 #[tokio::test]
-async fn next_writer_waits_for_a_write_whose_caller_has_left() {
+async fn the_next_write_waits_for_a_write_whose_caller_was_cancelled() {
     let arrived = Arc::new(tokio::sync::Notify::new());
     let let_go = Arc::new(tokio::sync::Notify::new());
     let (a, l) = (arrived.clone(), let_go.clone());
@@ -87,7 +88,7 @@ async fn next_writer_waits_for_a_write_whose_caller_has_left() {
 }
 
 #[tokio::test]
-async fn a_short_term_429_is_waited_out_by_who_cannot_come_back() {
+async fn calls_that_nobody_repeats_wait_out_a_short_term_429() {
     let server = Script::start(|nth, _| async move {
         if nth % 2 == 0 { refusal(429, "Quota exceeded.") } else { json(200, js!({"id": "a"})) }
     })

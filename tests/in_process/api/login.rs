@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn one_renewal_serves_all_who_got_a_401() {
+async fn one_token_renewal_serves_all_calls_with_a_401() {
     let server = Script::start(|_, seen| async move {
         if seen.header("authorization") == "Bearer token-1" {
             return refusal(401, "Request had invalid authentication credentials.");
@@ -26,7 +26,7 @@ async fn a_401_after_renewal_is_final() {
 }
 
 #[tokio::test]
-async fn dead_grant_is_asked_about_once_and_healed_by_a_new_login() {
+async fn an_ended_grant_is_tried_once_and_a_new_login_replaces_it() {
     let server = Script::start(|_, _| async { json(200, js!({})) }).await;
     let dead =
         r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#;
@@ -131,7 +131,7 @@ async fn downloads_carry_no_token_not_even_through_redirects() {
 }
 
 #[tokio::test]
-async fn plain_http_is_fetched_from_nowhere_but_here() {
+async fn plain_http_is_fetched_from_loopback_only() {
     let server = Script::start(|_, _| async { "".into_response() }).await;
     let (client, _dir) = server.client();
     for url in ["http://lh3.googleusercontent.com/lr/x", "file:///etc/passwd", "no url"] {

@@ -99,7 +99,7 @@ async fn resumable_upload_without_failures_takes_two_requests() {
 }
 
 #[tokio::test]
-async fn resumable_upload_goes_on_where_the_server_says() {
+async fn a_resumable_upload_resumes_at_the_servers_offset() {
     let bytes: Vec<u8> = (0..600_000u32).map(|it| it as u8).collect();
     let session = session("active", |nth| match nth {
         0 => (300_001, Some(refusal(503, ""))),
@@ -131,7 +131,7 @@ async fn session_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn session_that_gives_no_token_any_more_is_gone() {
+async fn a_session_that_yields_no_token_is_gone() {
     for status in ["final", "cancelled", "canceled", "404"] {
         let session = session(status, |_| (usize::MAX, Some(refusal(503, "")))).await;
         let (client, _dir) = session.server.client();
@@ -143,7 +143,7 @@ async fn session_that_gives_no_token_any_more_is_gone() {
 }
 
 #[tokio::test]
-async fn upload_without_progress_is_given_back_to_the_caller() {
+async fn an_upload_without_progress_returns_to_the_caller() {
     let session = session("active", |_| (0, Some(refusal(503, "")))).await;
     let (client, _dir) = session.server.client();
     let payload = payload(b"0123456789");
@@ -156,7 +156,7 @@ async fn upload_without_progress_is_given_back_to_the_caller() {
 }
 
 #[tokio::test]
-async fn spoilt_bytes_are_not_gone_on_with() {
+async fn an_upload_with_a_wrong_checksum_is_not_resumed() {
     let text = "User-provided checksum does not match received payload content.";
     let session = session("active", move |_| (3, Some(refusal(400, text)))).await;
     let (client, _dir) = session.server.client();
@@ -171,7 +171,7 @@ async fn spoilt_bytes_are_not_gone_on_with() {
 }
 
 #[tokio::test]
-async fn upload_that_nobody_takes_in_is_given_up() {
+async fn an_upload_to_a_server_that_does_not_read_times_out() {
     // Accepts connections and reads nothing.
     let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Script::start(|_, _| async { json(200, js!({})) }).await;

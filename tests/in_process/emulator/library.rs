@@ -47,7 +47,7 @@ async fn equal_bytes_are_one_item_and_the_first_name_stays() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_fails_alone_and_the_status_says_so() {
+async fn an_upload_that_is_no_picture_fails_alone_with_a_status() {
     let api = Api::start().await;
     let good = api.upload(jpeg(1)).await;
     let note = api.upload("just text").await;
@@ -84,7 +84,7 @@ async fn albums_keep_their_order_and_change_all_or_nothing() {
     let add = format!("/v1/albums/{album}:batchAddMediaItems");
     let remove = format!("/v1/albums/{album}:batchRemoveMediaItems");
     api.ok(&add, json!({"mediaItemIds": [ids[2], ids[0]]})).await;
-    // What is there already stays where it is.
+    // Items that are there already keep their places.
     api.ok(&add, json!({"mediaItemIds": [ids[1], ids[2]]})).await;
     assert_eq!(api.album_items(&album, 2).await, [&*ids[2], &ids[0], &ids[1]]);
 

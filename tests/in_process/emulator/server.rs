@@ -100,7 +100,7 @@ impl Drop for Killed {
 }
 
 #[tokio::test]
-async fn what_was_answered_survives_a_sudden_death() {
+async fn answered_changes_survive_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Killed(
         std::process::Command::new(env!("CARGO_BIN_EXE_gphotosfs"))

@@ -61,7 +61,7 @@ pub(super) fn large_jpeg() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn resumable_uploads_go_on_where_they_broke_off() {
+async fn resumable_uploads_resume_where_they_were_interrupted() {
     let api = Api::start().await;
     let bytes = large_jpeg();
     let session = Session::start(&api, bytes.len()).await;

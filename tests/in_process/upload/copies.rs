@@ -1,6 +1,7 @@
 //! Files that are copied in: each arrives once, in order, with few requests.
 
 use super::*;
+use crate::support::files::SMALL;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_arrives_once_in_order_with_few_requests() {
@@ -44,7 +45,7 @@ async fn a_copy_arrives_once_in_order_with_few_requests() {
 async fn equal_bytes_are_one_item_with_two_names() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    // Files that are hashed at the very same moment are all uploaded; what follows one on its way waits.
+    // Files that are hashed at the very same moment are all uploaded. A file that comes later waits for the first.
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 300);
     world.write(one, "a.jpg", &photo(1));
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) > 0).await;
@@ -85,7 +86,7 @@ async fn the_same_copy_twice_costs_no_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_need_not_be_sent_is_not_left_to_be_sent() {
+async fn deduplicated_bytes_are_not_counted_as_left() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
     world.write(one, "a.jpg", &photo(1));
@@ -96,14 +97,14 @@ async fn what_need_not_be_sent_is_not_left_to_be_sent() {
         faults.on(Call::MediaItemsBatchGet).failures.push(always);
     });
     world.write(two, "a.jpg", &photo(1));
-    world.until(|world| world.pipeline.queue().unwrap().sent.deduplicated == 3000).await;
+    world.until(|world| world.pipeline.queue().unwrap().sent.deduplicated == SMALL).await;
     let queue = world.pipeline.queue().unwrap();
-    assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.sent.bytes), (1, 0, 3000));
+    assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.sent.bytes), (1, 0, SMALL));
 
     let open = world.open(two, "b.jpg", &photo(2));
     world.pipeline.seal(open, SealCause::Close).unwrap();
     let queue = world.pipeline.queue().unwrap();
-    assert_eq!((queue.backlog.sealed, queue.held, queue.bytes_left), (2, 1, 3000));
+    assert_eq!((queue.backlog.sealed, queue.held, queue.bytes_left), (2, 1, SMALL));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +136,7 @@ async fn a_link_into_another_album_adds_the_item_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_files_go_on_where_they_broke_off() {
+async fn large_files_resume_where_they_were_interrupted() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     let size = 9 << 20;
@@ -155,7 +156,7 @@ async fn large_files_go_on_where_they_broke_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_written_and_empty_files_stay_here_until_they_are_whole() {
+async fn temporary_and_empty_files_stay_local_until_they_are_complete() {
     let world = World::new().await;
     let dir = world.album("one").await;
     let temp = world.open(dir, ".a.jpg.Xy12Zw", &photo(1));
@@ -179,7 +180,7 @@ async fn half_written_and_empty_files_stay_here_until_they_are_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_photo_is_refused_at_close_and_kept() {
+async fn a_file_that_is_no_photo_is_rejected_at_close_and_kept() {
     let world = World::new().await;
     let dir = world.album("one").await;
     let file = world.open(dir, "notes.txt", b"some words\n");

@@ -16,7 +16,7 @@ async fn files_for_an_album_that_was_deleted_are_kept_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_picture_does_not_hold_up_the_others() {
+async fn a_broken_picture_does_not_block_the_others() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.write(dir, "1.jpg", &photo(1));
@@ -48,7 +48,7 @@ async fn items_that_fail_for_now_are_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_makes_nothing_twice() {
+async fn a_lost_answer_duplicates_nothing() {
     for failure in [Failure::Drop, Failure::Garbage, Failure::Unavailable, Failure::Html] {
         let world = World::new().await;
         let dir = world.album("one").await;
@@ -66,7 +66,7 @@ async fn a_lost_answer_makes_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_and_outages_only_delay() {
+async fn limits_and_outages_only_delay_uploads() {
     for failure in [
         Failure::ConcurrentWrite,
         Failure::WritesPerMinute,
@@ -158,7 +158,7 @@ async fn a_full_account_stops_the_queue_until_there_is_room() {
     for seed in 0..3 {
         world.write(dir, &format!("{seed}.jpg"), &photo(seed));
     }
-    // Whoever waits is told at once: only a person can make room.
+    // The drain fails at once: only a person can make room.
     let held_up = world.drain().await;
     assert!(
         matches!(&held_up, Err(DrainError::Blocked(it)) if it.reason == BlockedReason::StorageFull),
@@ -184,7 +184,7 @@ async fn a_lost_item_is_uploaded_again_and_then_kept_as_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_of_the_whole_service_is_waited_out() {
+async fn uploads_resume_after_an_outage_of_the_whole_service() {
     let state = tempfile::tempdir().unwrap();
     let config = Config { state: Some(state.path().into()), ..Config::default() };
     let mut world = World::with(Emulator::start(config.clone()).await.unwrap());
@@ -209,7 +209,7 @@ async fn an_outage_of_the_whole_service_is_waited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_line_and_a_bad_day_at_google_lose_and_double_nothing() {
+async fn a_bad_connection_and_a_failing_service_lose_and_duplicate_nothing() {
     for seed in 1..=2 {
         let mut world = World::new().await;
         let (one, two) = (world.album("one").await, world.album("two").await);

@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// A world whose login may upload and read, but not change what is in albums.
-async fn without_the_right_to_edit() -> World {
+/// A world whose login may upload and read, but not change the contents of albums.
+async fn without_the_permission_to_edit() -> World {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let grant = emulator.grant_scopes(&["appendonly", "readonly.appcreateddata"]);
     World::granted(emulator, &grant)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_edit_only_removals_and_additions_wait() {
-    let world = without_the_right_to_edit().await;
+async fn without_the_permission_to_edit_only_removals_and_additions_wait() {
+    let world = without_the_permission_to_edit().await;
     let dir = world.album("one").await;
     world.write(dir, "a.jpg", &photo(1));
     world.drain().await.unwrap();
@@ -21,7 +21,7 @@ async fn without_the_right_to_edit_only_removals_and_additions_wait() {
         it.reason == BlockedReason::Permission && it.text.contains("gphotosfs login")
     };
     assert!(matches!(&held_up, Err(DrainError::Blocked(it)) if permission(it)), "{held_up:?}");
-    // What can be done is done, and whoever waits for that is not held up.
+    // The other uploads go on, and a drain of them ends.
     let file = world.write(dir, "b.jpg", &photo(2));
     world.pipeline.drain(SyncScope::File(file)).await.unwrap();
     assert_eq!(world.remote("one"), photos([1, 2]));
@@ -36,8 +36,8 @@ async fn without_the_right_to_edit_only_removals_and_additions_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_edit_known_bytes_are_sent_again() {
-    let world = without_the_right_to_edit().await;
+async fn without_the_permission_to_edit_known_bytes_are_uploaded_again() {
+    let world = without_the_permission_to_edit().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
     world.write(one, "a.jpg", &photo(1));
     world.drain().await.unwrap();

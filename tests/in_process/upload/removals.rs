@@ -39,7 +39,7 @@ async fn a_file_removed_during_its_creation_leaves_the_album() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_ends_when_what_was_waited_for_is_removed() {
+async fn a_drain_ends_when_its_last_file_is_removed() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| {
@@ -56,7 +56,7 @@ async fn waiting_ends_when_what_was_waited_for_is_removed() {
     assert!(world.store.forget_file(file).unwrap());
     world.pipeline.spool().remove(file).unwrap();
     world.pipeline.wake();
-    tokio::time::timeout(PATIENCE, draining).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(DEADLINE, draining).await.unwrap().unwrap().unwrap();
     world.assert_clean();
 }
 
@@ -79,7 +79,7 @@ async fn a_lost_answer_to_a_removal_is_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_google_may_have_made_leaves_the_album_when_it_is_removed_or_rewritten() {
+async fn an_item_of_unknown_outcome_leaves_the_album_with_its_file_or_old_version() {
     for rewrite in [false, true] {
         let world = World::new().await;
         let dir = world.album("one").await;
@@ -110,7 +110,7 @@ async fn what_google_may_have_made_leaves_the_album_when_it_is_removed_or_rewrit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_none_settles_no_membership() {
+async fn a_garbled_answer_confirms_no_membership() {
     for call in [Call::AlbumsBatchRemove, Call::AlbumsBatchAdd] {
         let world = World::new().await;
         let (one, two) = (world.album("one").await, world.album("two").await);

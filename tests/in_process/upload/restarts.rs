@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_was_cut_off_is_kept_until_it_is_made_again() {
+async fn a_copy_that_was_cut_off_is_kept_until_it_is_repeated() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     for cut_off in [1000, 2000] {
@@ -23,7 +23,7 @@ async fn a_copy_that_was_cut_off_is_kept_until_it_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_was_cut_off_before_its_first_byte_leaves_nothing_refused() {
+async fn a_copy_that_was_cut_off_before_its_first_byte_leaves_no_failed_file() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     world.open(dir, "a.jpg", &[]);
@@ -33,7 +33,7 @@ async fn a_copy_that_was_cut_off_before_its_first_byte_leaves_nothing_refused() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_any_state_loses_and_doubles_nothing() {
+async fn a_restart_in_any_state_loses_and_duplicates_nothing() {
     for (state, call, after_effect) in [
         (UploadState::Sealed, Call::UploadRaw, false),
         (UploadState::Sealed, Call::UploadRaw, true),
@@ -93,7 +93,7 @@ async fn a_file_that_was_being_written_is_kept_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spool_files_that_nobody_knows_are_kept_apart() {
+async fn unknown_spool_files_are_quarantined() {
     let mut world = World::new().await;
     let spool = world.dir.path().join("spool");
     std::fs::write(spool.join("4711"), b"whose?").unwrap();
@@ -102,7 +102,7 @@ async fn spool_files_that_nobody_knows_are_kept_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_lies_in_the_spool_for_a_file_that_has_arrived_is_let_go_only_if_it_is_that_file() {
+async fn a_spool_file_of_an_arrived_file_is_released_only_if_its_bytes_match() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     let [same, begun, nameless] =
@@ -124,7 +124,7 @@ async fn what_lies_in_the_spool_for_a_file_that_has_arrived_is_let_go_only_if_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_older_database_takes_for_another_version_is_not_let_go_with_it() {
+async fn an_older_database_does_not_release_a_newer_version() {
     for (state, call) in [
         (UploadState::Sealed, Call::UploadRaw),
         (UploadState::Creating, Call::MediaItemsBatchCreate),
@@ -163,7 +163,7 @@ async fn what_an_older_database_takes_for_another_version_is_not_let_go_with_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_and_a_spool_that_are_put_back_together_go_on() {
+async fn uploads_resume_from_a_restored_database_and_spool() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| {

@@ -8,7 +8,7 @@ use crate::support::sha256;
 
 /// A file of the model, by its place in [`Reference::nodes`].
 pub type Node = usize;
-/// A name: which album, and what it is called there.
+/// A name: the album, and the name within it.
 pub type Name = (usize, String);
 
 /// Bytes with a life.
@@ -19,7 +19,7 @@ pub struct File {
     pub unsealed: bool,
     /// Closed with these bytes and a name that is uploaded.
     pub offered: bool,
-    /// What it was when it was closed, oldest first, and whether it was offered as that: some of these come
+    /// Its bytes at each close, oldest first, and whether they were offered for upload: some of these come
     /// back when a writer's version comes to nothing.
     pub earlier: Vec<(Vec<u8>, bool)>,
     /// The oldest of them is at Google, so one of them does come back.
@@ -132,7 +132,7 @@ impl Reference {
         let file = &mut self.nodes[node];
         file.turn = None;
         if !file.unsealed {
-            // Only what Google has unites.
+            // Only files that Google has unite.
             (file.earlier, file.certain) = (vec![(file.bytes.clone(), true)], true);
             file.offered |= other.offered;
         }
@@ -205,7 +205,7 @@ impl Reference {
         may
     }
 
-    /// Of an album, what was made in one go from bytes used but once: in the order of closing.
+    /// The files of an album that were made in one go from bytes used only once, in the order of closing.
     pub fn in_order(&self, album: usize) -> Vec<String> {
         let names = self.names.iter().filter(|((dir, _), _)| *dir == album);
         let mut turns: Vec<_> = names

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The filesystem, the model, and what connects them.
+/// The filesystem, the model, and their connection.
 pub(super) struct Run {
     world: World,
     reference: Reference,
@@ -29,7 +29,7 @@ impl Run {
     pub(super) fn new(latency_ms: u64) -> Self {
         let world = World::new(latency_ms);
         let titles = ["one".to_owned(), "two".to_owned()];
-        let albums = [world.mkdir(&titles[0]), world.mkdir(&titles[1])];
+        let albums = titles.each_ref().map(|title| world.mkdir(ROOT, title).unwrap());
         Self {
             world,
             reference: Reference::default(),
@@ -56,7 +56,7 @@ impl Run {
                 let Some(at) = self.handle(*nth) else { return };
                 let Handle { fh, node, .. } = self.handles[at];
                 let mut bytes = self.reference.nodes[node].bytes.clone();
-                let outcome = self.world.write(fh, bytes.len(), TAIL);
+                let outcome = self.world.write(fh, bytes.len() as u64, TAIL);
                 bytes.extend_from_slice(TAIL);
                 self.edited(node, bytes, outcome);
             }
@@ -91,11 +91,11 @@ impl Run {
             }
             Op::Arrived => {
                 let barrier = self.barrier.as_ref().expect("a call is held");
-                self.world.wait(barrier.arrived());
+                self.world.emulator.wait(barrier.arrived());
             }
             Op::Release => self.barrier = None,
             Op::Drain => {
-                // What need not end cannot be waited for.
+                // Otherwise the drain need not end.
                 if self.calm && self.handles.is_empty() {
                     self.world.drain();
                     self.reference.drained();
@@ -171,7 +171,7 @@ impl Run {
             None => match self.world.create(self.albums[name.0], &name.1) {
                 Ok((ino, fh)) => (ino, fh, self.reference.created(name)),
                 Err(error) => {
-                    let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
+                    let ino = self.world.lookup_now(self.albums[name.0], &name.1).unwrap();
                     assert!(
                         error == Errno(libc::EEXIST)
                             && (self.is_passing(ino) || self.is_strange(name.0, ino)),
@@ -181,7 +181,7 @@ impl Run {
                 }
             },
             Some(node) => {
-                let ino = self.world.lookup(self.albums[name.0], &name.1).unwrap();
+                let ino = self.world.lookup_now(self.albums[name.0], &name.1).unwrap();
                 match self.world.open(ino, Open { read: false, write: true, truncate }) {
                     Ok(fh) => (ino, fh, node),
                     // How long the old content is may have to be asked for first.
@@ -246,7 +246,7 @@ impl Run {
             && !is_photo(&file.bytes);
         match self.world.flush(fh) {
             Ok(()) if !refused => self.reference.sealed(node),
-            // It has been told so at the flush before.
+            // The flush before has failed already.
             Ok(()) => {}
             Err(Errno(libc::EMEDIUMTYPE)) if refused => {}
             Err(error) => panic!("{names:?}: {error:?}"),
@@ -256,7 +256,8 @@ impl Run {
     fn close(&mut self, at: usize) {
         self.flush(at);
         let Handle { fh, node, .. } = self.handles.swap_remove(at);
-        self.world.release(fh);
+        // Its error is seen by nobody.
+        let _ = self.world.release(fh);
         let last = !self.handles.iter().any(|handle| handle.node == node);
         if last && self.reference.nodes[node].unsealed && !self.reference.names_of(node).is_empty()
         {
@@ -267,7 +268,7 @@ impl Run {
     fn came_to_nothing(&mut self, node: Node) {
         let Self { world, reference, albums, .. } = self;
         reference.came_to_nothing(node, |(album, name)| {
-            let ino = world.lookup(albums[*album], name)?;
+            let ino = world.lookup_now(albums[*album], name)?;
             Some(world.identity(ino).unwrap_or_default())
         });
     }
@@ -292,14 +293,14 @@ impl Run {
     fn link(&mut self, nth: Nth, spot: Spot) {
         let Some((from, node)) = self.name(nth) else { return };
         let to = (spot.album, NAMES[spot.name].to_owned());
-        let ino = self.world.lookup(self.albums[from.0], &from.1).unwrap();
+        let ino = self.world.lookup_now(self.albums[from.0], &from.1).unwrap();
         match self.world.link(ino, self.albums[to.0], &to.1) {
             Ok(()) => {
                 assert!(self.reference.names.insert(to, node).is_none());
                 self.reference.named(node);
             }
             Err(Errno(libc::EEXIST)) => {
-                let taken = self.world.lookup(self.albums[to.0], &to.1).unwrap();
+                let taken = self.world.lookup_now(self.albums[to.0], &to.1).unwrap();
                 assert!(self.reference.names.contains_key(&to) || self.is_passing(taken));
             }
             Err(error) => self.assert_refused(error, node, &to),
@@ -364,10 +365,14 @@ impl Run {
         self.strange.push(content);
     }
 
-    /// An album has been listed: what others have done to it shows. Nothing is on its way if `at_rest`.
+    /// Takes over the changes by others that a listing of the album shows. Nothing is on its way if `at_rest`.
     fn adopt(&mut self, album: usize, at_rest: bool) {
-        let names: BTreeSet<Name> =
-            self.world.names(self.albums[album]).into_iter().map(|name| (album, name)).collect();
+        let names: BTreeSet<Name> = self
+            .world
+            .names_now(self.albums[album])
+            .into_iter()
+            .map(|name| (album, name))
+            .collect();
         let known = self.reference.names.iter().filter(|(name, _)| name.0 == album);
         let gone =
             known.filter(|(name, node)| !names.contains(name) || self.has_passed(name, **node));
@@ -380,7 +385,7 @@ impl Run {
             .filter(|name| !self.reference.names.contains_key(name))
             .collect::<Vec<_>>()
         {
-            let found = self.world.lookup(self.albums[album], &name.1);
+            let found = self.world.lookup_now(self.albums[album], &name.1);
             let Some((ino, hash)) = found.and_then(|ino| Some((ino, self.world.identity(ino)?)))
             else {
                 assert!(!at_rest, "{name:?} has come and gone");
@@ -409,7 +414,7 @@ impl Run {
         let mut inodes: BTreeMap<u64, Node> = BTreeMap::new();
         let mut pairs: Vec<(u64, Node)> = Vec::new();
         for (name, node) in self.reference.names.clone() {
-            match self.world.lookup(self.albums[name.0], &name.1) {
+            match self.world.lookup_now(self.albums[name.0], &name.1) {
                 Some(ino) => pairs.push((ino.0, node)),
                 None => {
                     self.assert_loose(&name, node);
@@ -449,7 +454,7 @@ impl Run {
     /// Whether a name has gone with its item and then come to one that a stranger has added, in one listing.
     fn has_passed(&self, name: &Name, node: Node) -> bool {
         let before = (name.0, sha256(&self.reference.nodes[node].bytes));
-        let ino = self.world.lookup(self.albums[name.0], &name.1);
+        let ino = self.world.lookup_now(self.albums[name.0], &name.1);
         let now = ino.and_then(|ino| self.world.identity(ino)).map(|hash| (name.0, hash));
         now.is_some_and(|now| now != before && self.reference.strange.contains(&now))
             && self.reference.loose.contains(&before)
@@ -522,24 +527,27 @@ impl Run {
             failed.swap_remove(found.expect("what was refused is kept"));
         }
         // The bytes of the last file go just after the queue has moved on.
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !self.world.stray_spool_files().is_empty() && Instant::now() < deadline {
-            self.world.pause(Duration::from_millis(2));
-        }
-        assert_eq!(self.world.stray_spool_files(), [] as [String; 0]);
+        wait_within(Duration::from_secs(5), || match self.world.stray_spool_files() {
+            stray if stray.is_empty() => Ok(()),
+            stray => Err(format!("left in the spool: {stray:?}")),
+        });
         assert_eq!(self.world.emulator.stats().violations, [] as [String; 0]);
     }
 
     fn check_tree(&self, album: usize) {
-        let names: BTreeSet<Name> =
-            self.world.names(self.albums[album]).into_iter().map(|name| (album, name)).collect();
+        let names: BTreeSet<Name> = self
+            .world
+            .names_now(self.albums[album])
+            .into_iter()
+            .map(|name| (album, name))
+            .collect();
         let known: BTreeSet<Name> =
             self.reference.names.keys().filter(|name| name.0 == album).cloned().collect();
         assert_eq!(names, known);
         for name in &known {
             let bytes = &self.reference.nodes[self.reference.names[name]].bytes;
             let hash = sha256(bytes);
-            let ino = self.world.lookup(self.albums[album], &name.1).unwrap();
+            let ino = self.world.lookup_now(self.albums[album], &name.1).unwrap();
             match self.world.read(ino) {
                 Ok(read) => assert_eq!(sha256(&read), hash, "{name:?}"),
                 Err(error) => {

@@ -97,7 +97,7 @@ fn stranger() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Sequences of what happens, and how long calls take.
+/// Sequences of operations, and the latency of calls.
 pub(super) fn sequences() -> impl Strategy<Value = (u64, Vec<Op>)> {
     let calm = prop::collection::vec(user(), 1..40);
     let rough = prop::collection::vec(prop_oneof![6 => user(), 1 => service()], 1..40);

@@ -7,7 +7,7 @@ pub type Album = usize;
 /// A file of the model, by its place in [`Reference::files`].
 pub type Node = usize;
 
-/// Bytes and what else is known of them.
+/// The bytes and the attributes of a file.
 #[derive(Clone, Debug, Default)]
 pub struct File {
     pub bytes: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct File {
     pub description: String,
 }
 
-/// What a path stands for.
+/// The kind of node at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Dir,
@@ -135,7 +135,7 @@ impl Reference {
         Ok(())
     }
 
-    /// Opens for writing what is there, or a new file.
+    /// Opens the file there for writing, or a new one.
     pub fn open(&mut self, path: &str) -> Result<Node, i32> {
         self.parent(path)?;
         match self.kind(path) {

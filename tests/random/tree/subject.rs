@@ -8,18 +8,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use gphotosfs::fs::{Ino, Node, Open, Rename};
-use gphotosfs::media::DirId;
+use gphotosfs::fs::error::Errno;
+use gphotosfs::fs::{Ino, Open, Rename};
 use gphotosfs_emulator::{Dump, Edit};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::reference::split;
+use crate::support::core;
 use crate::world::World;
 
-/// What an operation answers: the errno if not well.
+/// The result of an operation: its errno if it fails.
 pub type Outcome<T = ()> = Result<T, i32>;
 
-/// What is there under a name.
+/// The entry under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub ino: u64,
@@ -34,7 +35,7 @@ pub struct Found {
 pub enum Writing<'a> {
     /// Made if need be, emptied and written.
     All(&'a [u8]),
-    /// What is there stays, and this comes behind it.
+    /// Appended to the old bytes.
     Behind(&'a [u8]),
     /// It gets this size.
     Cut(usize),
@@ -70,80 +71,81 @@ const DESCRIPTION: &str = "user.gphotos.description";
 impl Subject for World {
     fn mkdir(&self, path: &str) -> Outcome {
         let (dir, name) = split(path);
-        self.try_mkdir(self.at(dir)?, name).map(drop).map_err(|errno| errno.0)
+        self.core().mkdir(self.node(dir)?, name).map(drop).map_err(number)
     }
 
     fn rmdir(&self, path: &str) -> Outcome {
         let (dir, name) = split(path);
-        self.rmdir(self.at(dir)?, name).map_err(|errno| errno.0)
+        self.core().rmdir(self.node(dir)?, name).map_err(number)
     }
 
     fn unlink(&self, path: &str) -> Outcome {
         let (dir, name) = split(path);
-        let dir = self.at(dir)?;
+        let dir = self.node(dir)?;
         // The kernel looks a name up before it has it removed.
-        self.find(dir, name).map_err(|errno| errno.0)?;
-        self.unlink(dir, name).map_err(|errno| errno.0)
+        self.lookup(dir, name).map_err(number)?;
+        self.core().unlink(dir, name).map_err(number)
     }
 
     fn link(&self, from: &str, to: &str) -> Outcome {
         let (dir, name) = split(to);
-        self.link(self.at(from)?, self.at(dir)?, name).map_err(|errno| errno.0)
+        self.core().link(self.node(from)?, self.node(dir)?, name).map_err(number)
     }
 
     fn rename(&self, from: &str, to: &str, how: Rename) -> Outcome {
         let ((from, old), (to, new)) = (split(from), split(to));
-        self.rename((self.at(from)?, old), (self.at(to)?, new), how).map_err(|errno| errno.0)
+        self.core().rename((self.node(from)?, old), (self.node(to)?, new), how).map_err(number)
     }
 
     fn write(&self, path: &str, how: Writing<'_>) -> Outcome {
         let (dir, name) = split(path);
-        let dir = self.at(dir)?;
-        let (ino, fh) = match (self.find(dir, name), &how) {
+        let dir = self.node(dir)?;
+        let (ino, fh) = match (self.lookup(dir, name), &how) {
             (Ok(ino), how) => {
                 let truncate = matches!(how, Writing::All(_));
-                let fh = self
-                    .open(ino, Open { read: false, write: true, truncate })
-                    .map_err(|it| it.0)?;
+                let fh =
+                    self.open(ino, Open { read: false, write: true, truncate }).map_err(number)?;
                 (ino, fh)
             }
             (Err(errno), Writing::All(_)) if errno.0 == libc::ENOENT => {
-                self.create(dir, name).map_err(|errno| errno.0)?
+                self.create(dir, name).map_err(number)?
             }
             (Err(errno), _) => return Err(errno.0),
         };
         let changed = match how {
             Writing::All([]) => Ok(()),
-            Writing::All(bytes) => self.write(fh, 0, bytes),
-            Writing::Behind(bytes) => self.write(fh, self.attr(ino).unwrap().size as usize, bytes),
+            Writing::All(bytes) => self.core().write(fh, 0, bytes),
+            Writing::Behind(bytes) => self.core().write(fh, self.attr(ino).unwrap().size, bytes),
             Writing::Cut(size) => self.resize(ino, fh, size),
         };
         let closed = self.flush(fh);
-        self.release(fh);
-        changed.and(closed).map_err(|errno| errno.0)
+        // Its error is seen by nobody.
+        let _ = self.release(fh);
+        changed.and(closed).map_err(number)
     }
 
     fn touch(&self, path: &str, seconds: i64) -> Outcome {
         let at = UNIX_EPOCH + Duration::from_secs(seconds as u64);
-        self.set_mtime(self.at(path)?, at).map_err(|errno| errno.0)
+        self.set_mtime(self.node(path)?, at).map_err(number)
     }
 
     fn describe(&self, path: &str, text: &str) -> Outcome {
-        self.set_xattr(self.at(path)?, DESCRIPTION, text).map_err(|errno| errno.0)
+        self.set_xattr(self.node(path)?, DESCRIPTION, text).map_err(number)
     }
 
     fn description(&self, path: &str) -> String {
-        let value = self.at(path).and_then(|it| self.xattr(it, DESCRIPTION).map_err(|it| it.0));
+        let value = self.at(path).and_then(|it| self.xattr(it, DESCRIPTION));
         String::from_utf8(value.unwrap_or_default()).unwrap()
     }
 
     fn read(&self, path: &str) -> Outcome<Vec<u8>> {
-        self.read(self.at(path)?).map_err(|errno| errno.0)
+        self.core().read(self.node(path)?).map_err(number)
     }
 
     fn list(&self, dir: &str) -> Outcome<BTreeMap<String, Found>> {
-        let listed = self.list(self.at(dir)?).map_err(|errno| errno.0)?;
-        let found = listed.into_iter().map(|(name, ino)| {
+        let listed = self.core().list(self.node(dir)?).map_err(number)?;
+        let found = listed.into_iter().map(|entry| {
+            let (name, ino) = (String::from_utf8(entry.name).unwrap(), entry.ino);
             let attr = self.attr(ino).unwrap();
             let mtime = attr.mtime.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
             let (is_dir, links, size) = (attr.is_dir, attr.links.into(), attr.size);
@@ -160,7 +162,7 @@ impl Subject for World {
         for dir in dirs {
             // It may have gone with the one before.
             if let Ok(dir) = self.at(dir) {
-                self.refresh(dir).unwrap();
+                self.core().refresh(dir).unwrap();
             }
         }
     }
@@ -170,11 +172,12 @@ impl Subject for World {
     }
 
     fn restart(&mut self, well: bool) {
-        if well { self.restart() } else { self.crash() }
+        let world: &mut core::World = self;
+        if well { world.restart() } else { world.crash() }
     }
 
     fn edit(&self, edit: Edit) -> String {
-        self.edit(edit)
+        self.emulator.edit(edit)
     }
 
     fn dump(&self) -> Dump {
@@ -187,12 +190,14 @@ impl Subject for World {
 }
 
 impl World {
-    /// What a path leads to.
-    fn at(&self, path: &str) -> Outcome<Ino> {
-        let root = Node::Dir(DirId::ROOT).ino();
-        let mut parts = path.split('/').filter(|part| !part.is_empty());
-        parts.try_fold(root, |dir, name| self.find(dir, name)).map_err(|errno| errno.0)
+    /// The node at a path.
+    fn node(&self, path: &str) -> Outcome<Ino> {
+        self.at(path).map_err(number)
     }
+}
+
+fn number(errno: Errno) -> i32 {
+    errno.0
 }
 
 /// A mount of the real program.
@@ -310,7 +315,7 @@ impl Subject for Mounted {
     }
 
     fn edit(&self, edit: Edit) -> String {
-        self.0.runtime.block_on(self.0.emulator.edit(edit)).unwrap()
+        self.0.edit(edit)
     }
 
     fn dump(&self) -> Dump {
