@@ -17,7 +17,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{eventually, photo};
+use crate::support::{eventually, photo, small_photo};
 
 /// A client with a token for one emulator.
 struct Api {
@@ -155,11 +155,6 @@ async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
 #[track_caller]
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
-}
-
-/// A different little JPEG for each `n`: two by two pixels as far as its headers go.
-fn jpeg(n: u64) -> Vec<u8> {
-    photo(n, 5_000)
 }
 
 fn mp4(n: u8) -> Vec<u8> {

@@ -24,7 +24,7 @@ use gphotosfs_emulator::{
 use parking_lot::Mutex;
 
 use crate::support::account::brisk;
-use crate::support::{self, Account, DEADLINE, eventually, sha256, small_photo as photo};
+use crate::support::{self, Account, DEADLINE, eventually, sha256, small_photo};
 
 /// Bytes that the pipeline has let go of.
 type Kept = Arc<Mutex<HashMap<FileId, Vec<u8>>>>;
@@ -214,7 +214,7 @@ fn name(text: &str) -> EntryName {
 }
 
 fn photos(seeds: impl IntoIterator<Item = u64>) -> Vec<String> {
-    seeds.into_iter().map(|seed| sha256(&photo(seed))).collect()
+    seeds.into_iter().map(|seed| sha256(&small_photo(seed))).collect()
 }
 
 fn hashes(dump: &Dump, title: &str) -> Vec<String> {

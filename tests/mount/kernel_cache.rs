@@ -56,9 +56,7 @@ const LISTING: &[&str] = &["opendir", "releasedir", "getxattr"];
 /// An album of items that were not uploaded from here.
 fn seeded(count: u64) -> World {
     let world = World::new();
-    world.edit(Edit::CreateAlbum { title: "Web".into() });
-    let (album, prefix) = (Some("Web".to_owned()), "w".to_owned());
-    world.edit(Edit::Seed { album, count, size: 5000, prefix });
+    world.seed("Web", count);
     world
 }
 
@@ -72,7 +70,7 @@ fn a_second_ls_of_an_album_does_not_reach_us() {
     assert_eq!(world.sh("ls -l mnt/Web"), listed);
     settles(&world, "ls -la mnt/Web mnt", LISTING);
     settles(&world, "find mnt -type f -size +1k", &[LISTING, &["statfs"]].concat());
-    settles(&world, "stat mnt/Web mnt/Web/w000001.jpg", &[]);
+    settles(&world, "stat mnt/Web mnt/Web/IMG_000001.jpg", &[]);
 }
 
 #[test]
@@ -96,7 +94,7 @@ fn additions_and_removals_at_google_show_although_everything_is_cached() {
     settles(&world, "ls -l mnt/Web", LISTING);
     let before = fs::metadata(world.mnt.join("Web")).unwrap();
     for at in 0..60 {
-        let item = format!("w{at:06}.jpg");
+        let item = format!("IMG_{at:06}.jpg");
         world.edit(Edit::RemoveFromAlbum { album: "Web".into(), item });
     }
     let (album, filename) = (Some("Web".to_owned()), "new.jpg".to_owned());
@@ -106,7 +104,7 @@ fn additions_and_removals_at_google_show_although_everything_is_cached() {
     let outcome = world.run(&["refresh", world.mnt.join("Web").to_str().unwrap()]);
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
     wait_for("the kernel to be told", || world.names("Web").len() == 61);
-    let there = |at: u32| world.mnt.join(format!("Web/w{at:06}.jpg")).exists();
+    let there = |at: u32| world.mnt.join(format!("Web/IMG_{at:06}.jpg")).exists();
     wait_for("the names that went", || (0..60).all(|at| !there(at)));
     assert!((60..120).all(there));
     let now = fs::metadata(world.mnt.join("Web")).unwrap();
@@ -134,10 +132,10 @@ fn an_album_that_others_rename_is_found_at_its_new_place() {
 fn a_directory_that_only_serves_lookups_is_refreshed() {
     let world = seeded(3);
     world.mount(&["--refresh", "2s"]);
-    settles(&world, "stat mnt/Web/w000001.jpg", &[]);
-    world.edit(Edit::RemoveFromAlbum { album: "Web".into(), item: "w000001.jpg".into() });
+    settles(&world, "stat mnt/Web/IMG_000001.jpg", &[]);
+    world.edit(Edit::RemoveFromAlbum { album: "Web".into(), item: "IMG_000001.jpg".into() });
     // Nobody lists the directory.
-    wait_for("the name to go", || !world.mnt.join("Web/w000001.jpg").exists());
+    wait_for("the name to go", || !world.mnt.join("Web/IMG_000001.jpg").exists());
 }
 
 #[test]

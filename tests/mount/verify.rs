@@ -139,9 +139,7 @@ fn each_problem_is_named() {
 /// An album of `count` photos that somebody else has put there, seen once.
 fn seeded(count: u64) -> World {
     let world = World::new();
-    world.edit(Edit::CreateAlbum { title: "A".into() });
-    let album = Some("A".to_owned());
-    world.edit(Edit::Seed { album, count, size: 5000, prefix: "S".into() });
+    world.seed("A", count);
     world.mount(&[]);
     assert_eq!(world.names("A").len() as u64, count);
     world.sh("ls -l mnt/A");

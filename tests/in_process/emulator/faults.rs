@@ -134,19 +134,19 @@ async fn items_fail_are_lost_or_get_odd_names_on_demand() {
     api.emulator.faults(|f| {
         f.item_failures.push(ItemFailure { code: 13, skip: 0, next: 1, rate: 0.0 });
     });
-    let (a, b) = (api.upload(jpeg(1)).await, api.upload(jpeg(2)).await);
+    let (a, b) = (api.upload(small_photo(1)).await, api.upload(small_photo(2)).await);
     let (status, body) = api.create(Some(&album), &[(&a, "a.jpg"), (&b, "b.jpg")]).await;
     assert_eq!(status, StatusCode::MULTI_STATUS);
     assert_eq!(body["newMediaItemResults"][0]["status"]["code"], 13);
     assert_eq!(api.album_items(&album, 10).await.len(), 1);
 
     api.emulator.faults(|f| f.lost_items = 1);
-    let lost = api.add(Some(&album), jpeg(3), "c.jpg").await;
+    let lost = api.add(Some(&album), small_photo(3), "c.jpg").await;
     assert_eq!(api.album_items(&album, 10).await.len(), 1);
     assert_eq!(api.get(&format!("/v1/mediaItems/{lost}")).await.0, StatusCode::NOT_FOUND);
     api.emulator.faults(|f| f.lost_items_resolve = true);
     assert_eq!(api.get(&format!("/v1/mediaItems/{lost}")).await.0, StatusCode::OK);
-    assert_ne!(api.add(Some(&album), jpeg(3), "c.jpg").await, lost);
+    assert_ne!(api.add(Some(&album), small_photo(3), "c.jpg").await, lost);
 
     for (n, (odd, expected)) in [
         (FilenameFault::Missing, None),
@@ -159,7 +159,7 @@ async fn items_fail_are_lost_or_get_odd_names_on_demand() {
     .enumerate()
     {
         api.emulator.faults(|f| f.filename_fault = Some(odd));
-        let item = api.add(None, jpeg(100 + n as u64), "x.jpg").await;
+        let item = api.add(None, small_photo(100 + n as u64), "x.jpg").await;
         let (_, item) = api.get(&format!("/v1/mediaItems/{item}")).await;
         assert_eq!(item.get("filename").map(text), expected);
     }
@@ -168,7 +168,7 @@ async fn items_fail_are_lost_or_get_odd_names_on_demand() {
 #[tokio::test]
 async fn a_full_account_and_refused_tokens_create_nothing() {
     let api = Api::start().await;
-    let token = api.upload(jpeg(1)).await;
+    let token = api.upload(small_photo(1)).await;
     api.emulator.faults(|f| f.storage_bytes = Some(0));
     let (status, body) = api.create(None, &[(&token, "a.jpg")]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);

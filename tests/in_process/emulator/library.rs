@@ -6,7 +6,7 @@ use super::*;
 async fn an_uploaded_photo_is_listed_found_and_downloaded() {
     let api = Api::start().await;
     let album = api.album("Trip").await;
-    let item = api.add(Some(&album), jpeg(1), "a.jpg").await;
+    let item = api.add(Some(&album), small_photo(1), "a.jpg").await;
     assert_eq!((album.len(), item.len()), (76, 98));
 
     let (_, albums) = api.get("/v1/albums").await;
@@ -19,10 +19,10 @@ async fn an_uploaded_photo_is_listed_found_and_downloaded() {
 
     let response = api.download(&item, "=d").await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.bytes().await.unwrap(), jpeg(1));
+    assert_eq!(response.bytes().await.unwrap(), small_photo(1));
     let dump = api.emulator.dump();
     assert_eq!(dump.album("Trip").unwrap().items, [item.as_str()]);
-    let sha256 = format!("{:x}", Sha256::digest(jpeg(1)));
+    let sha256 = format!("{:x}", Sha256::digest(small_photo(1)));
     assert_eq!(dump.item(&item).unwrap().sha256, Some(sha256));
     api.assert_no_violations();
 }
@@ -30,13 +30,13 @@ async fn an_uploaded_photo_is_listed_found_and_downloaded() {
 #[tokio::test]
 async fn equal_bytes_are_one_item_and_the_first_name_stays() {
     let api = Api::start().await;
-    let first = api.add(None, jpeg(1), "first.jpg").await;
-    let again = api.add(None, jpeg(1), "again.jpg").await;
+    let first = api.add(None, small_photo(1), "first.jpg").await;
+    let again = api.add(None, small_photo(1), "again.jpg").await;
     assert_eq!(first, again);
     assert_eq!(api.get(&format!("/v1/mediaItems/{first}")).await.1["filename"], "first.jpg");
     api.assert_no_violations();
 
-    let (a, b) = (api.upload(jpeg(2)).await, api.upload(jpeg(2)).await);
+    let (a, b) = (api.upload(small_photo(2)).await, api.upload(small_photo(2)).await);
     let (status, body) = api.create(None, &[(&a, "a.jpg"), (&b, "b.jpg")]).await;
     assert_eq!(status, StatusCode::MULTI_STATUS);
     let results = &body["newMediaItemResults"];
@@ -49,9 +49,9 @@ async fn equal_bytes_are_one_item_and_the_first_name_stays() {
 #[tokio::test]
 async fn an_upload_that_is_no_picture_fails_alone_with_a_status() {
     let api = Api::start().await;
-    let good = api.upload(jpeg(1)).await;
+    let good = api.upload(small_photo(1)).await;
     let note = api.upload("just text").await;
-    let torn = api.upload(jpeg(2)[..4000].to_vec()).await;
+    let torn = api.upload(small_photo(2)[..4000].to_vec()).await;
     let magic = api.upload(vec![0xff, 0xd8, 0xff]).await;
     let items = [(&*good, "a.jpg"), (&*note, "notes.txt"), (&*torn, "b.jpg"), (&*magic, "c.jpg")];
     let (status, body) = api.create(None, &items).await;
@@ -79,7 +79,7 @@ async fn albums_keep_their_order_and_change_all_or_nothing() {
     let album = api.album("A").await;
     let mut ids = Vec::new();
     for n in 0..4 {
-        ids.push(api.add(None, jpeg(n), &format!("{n}.jpg")).await);
+        ids.push(api.add(None, small_photo(n), &format!("{n}.jpg")).await);
     }
     let add = format!("/v1/albums/{album}:batchAddMediaItems");
     let remove = format!("/v1/albums/{album}:batchRemoveMediaItems");
@@ -99,7 +99,7 @@ async fn albums_keep_their_order_and_change_all_or_nothing() {
     api.ok(&remove, json!({"mediaItemIds": [ids[0]]})).await;
     assert_eq!(api.album_items(&album, 100).await, [&*ids[2], &ids[1]]);
 
-    let token = api.upload(jpeg(9)).await;
+    let token = api.upload(small_photo(9)).await;
     let body = json!({
         "albumId": album,
         "albumPosition": {"position": "AFTER_MEDIA_ITEM", "relativeMediaItemId": ids[2]},
@@ -131,7 +131,7 @@ async fn page_tokens_go_with_their_parameters() {
     let api = Api::start().await;
     let (a, b) = (api.album("A").await, api.album("B").await);
     for n in 0..3 {
-        api.add(Some(&a), jpeg(n), "x.jpg").await;
+        api.add(Some(&a), small_photo(n), "x.jpg").await;
     }
     let page = api.ok("/v1/mediaItems:search", json!({"albumId": a, "pageSize": 2})).await;
     let token = text(&page["nextPageToken"]);
@@ -196,7 +196,7 @@ async fn filters_follow_the_reference() {
     let api = Api::start().await;
     let edit = Edit::Seed { album: None, count: 3, size: 100, prefix: "s".into() };
     api.emulator.edit(edit).await.unwrap();
-    let undated = api.add(None, jpeg(1), "undated.jpg").await;
+    let undated = api.add(None, small_photo(1), "undated.jpg").await;
     let video = api.add(None, mp4(1), "clip.mp4").await;
     let found = async |filters: Value| api.search_all(json!({"filters": filters})).await.concat();
     let seeded = json!({"dateFilter": {"ranges": [
@@ -226,8 +226,8 @@ async fn filters_follow_the_reference() {
 #[tokio::test]
 async fn batch_get_keeps_the_order_and_reports_each_item() {
     let api = Api::start().await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
-    let gone = api.add(None, jpeg(2), "b.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
+    let gone = api.add(None, small_photo(2), "b.jpg").await;
     api.emulator.edit(Edit::DeleteItem { item: gone.clone() }).await.unwrap();
     let path =
         format!("/v1/mediaItems:batchGet?mediaItemIds=bad&mediaItemIds={item}&mediaItemIds={gone}");
@@ -241,7 +241,7 @@ async fn batch_get_keeps_the_order_and_reports_each_item() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(body["error"]["message"], "Requested entity was not found.");
     // Deleted bytes come back as another item.
-    assert_ne!(api.add(None, jpeg(2), "b.jpg").await, gone);
+    assert_ne!(api.add(None, small_photo(2), "b.jpg").await, gone);
 }
 
 #[tokio::test]
@@ -251,12 +251,12 @@ async fn bytes_of_another_application_enter_albums_only_when_created() {
     let foreign = Edit::AddItem {
         album: None,
         filename: "PHONE.JPG".into(),
-        content: jpeg(1),
+        content: small_photo(1),
         foreign: true,
     };
     let phone = api.emulator.edit(foreign).await.unwrap();
     assert_eq!(api.get(&format!("/v1/mediaItems/{phone}")).await.0, StatusCode::NOT_FOUND);
-    let ours = api.add(Some(&album), jpeg(1), "ours.jpg").await;
+    let ours = api.add(Some(&album), small_photo(1), "ours.jpg").await;
     assert_eq!(ours, phone);
     assert_eq!(api.emulator.dump().album("A").unwrap().items, [&*phone]);
     for verb in ["batchAddMediaItems", "batchRemoveMediaItems"] {
@@ -279,7 +279,7 @@ async fn listings_and_counts_may_lag_behind() {
         f.album_delay_ms = 60_000;
         f.count_delay_ms = 120_000;
     });
-    api.add(Some(&album), jpeg(1), "a.jpg").await;
+    api.add(Some(&album), small_photo(1), "a.jpg").await;
     let count = async || {
         let (_, album) = api.get(&format!("/v1/albums/{album}")).await;
         album["mediaItemsCount"].clone()
@@ -296,8 +296,8 @@ async fn listings_and_counts_may_lag_behind() {
 async fn the_user_changes_things_in_the_app() {
     let api = Api::start().await;
     let album = api.album("A").await;
-    let a = api.add(Some(&album), jpeg(1), "a.jpg").await;
-    let b = api.add(Some(&album), jpeg(2), "b.jpg").await;
+    let a = api.add(Some(&album), small_photo(1), "a.jpg").await;
+    let b = api.add(Some(&album), small_photo(2), "b.jpg").await;
     let edit = async |edit: Edit| api.emulator.edit(edit).await.unwrap();
     edit(Edit::ReorderAlbum { album: "A".into(), items: vec!["b.jpg".into(), "a.jpg".into()] })
         .await;
@@ -311,7 +311,7 @@ async fn the_user_changes_things_in_the_app() {
     assert_eq!(api.get(&format!("/v1/albums/{album}")).await.1["title"], "Ä");
     assert_eq!(api.get(&format!("/v1/mediaItems/{a}")).await.1.get("filename"), None);
     edit(Edit::DeleteAlbum { album: "Ä".into() }).await;
-    let token = api.upload(jpeg(3)).await;
+    let token = api.upload(small_photo(3)).await;
     let (status, body) = api.create(Some(&album), &[(&token, "c.jpg")]).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(body["error"]["message"], "The provided ID does not match any albums.");

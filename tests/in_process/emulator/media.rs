@@ -27,7 +27,7 @@ async fn videos_are_processed_and_come_back_transcoded() {
 #[tokio::test]
 async fn base_urls_are_new_each_time_and_end_after_an_hour() {
     let api = Api::start().await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
     let url = api.base_url(&item).await + "=d";
     assert_ne!(api.base_url(&item).await + "=d", url);
     let head = api.http.head(&url).send().await.unwrap();
@@ -44,13 +44,13 @@ async fn base_urls_are_new_each_time_and_end_after_an_hour() {
 #[tokio::test]
 async fn ranges_are_a_switch() {
     let api = Api::start().await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
     let url = api.base_url(&item).await + "=d";
     let part = async |range: &str| {
         let response = api.http.get(&url).header("Range", range).send().await.unwrap();
         (response.status(), response.bytes().await.unwrap())
     };
-    let whole = jpeg(1);
+    let whole = small_photo(1);
     assert_eq!(
         part("bytes=10-19").await,
         (StatusCode::PARTIAL_CONTENT, whole[10..20].to_vec().into())
@@ -91,7 +91,7 @@ fn jpeg_with_exif(gps: bool) -> Vec<u8> {
     let mut tiff = std::io::Cursor::new(Vec::new());
     writer.write(&mut tiff, false).unwrap();
     let tiff = tiff.into_inner();
-    let plain = jpeg(77);
+    let plain = small_photo(77);
     let mut out = plain[..2].to_vec();
     out.extend([0xff, 0xe1]);
     out.extend((tiff.len() as u16 + 8).to_be_bytes());
@@ -131,7 +131,7 @@ async fn downloads_of_photos_keep_their_exif_but_for_the_location() {
 #[tokio::test]
 async fn downloads_break_off_and_run_out_of_quota() {
     let api = Api::start().await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
     api.emulator.faults(|f| {
         let cut = Injection { next: 1, at_byte: Some(100), ..Injection::new(Failure::Drop) };
         f.on(Call::Download).failures.push(cut);

@@ -19,7 +19,7 @@ async fn unknown_names_are_refused_and_counted() {
 async fn limits_of_the_reference_are_enforced() {
     let api = Api::start().await;
     let album = api.album("A").await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
     let add = format!("/v1/albums/{album}:batchAddMediaItems");
     let many = |n: usize| vec![json!({"simpleMediaItem": {"uploadToken": "x"}}); n];
     let long_name = json!({"simpleMediaItem": {"uploadToken": "x", "fileName": "n".repeat(256)}});
@@ -87,7 +87,7 @@ async fn defaults_are_left_out_and_answers_are_indented_unless_told() {
 #[tokio::test]
 async fn a_field_mask_thins_out_the_answer_and_may_not_name_what_is_not_there() {
     let api = Api::start().await;
-    api.add(None, jpeg(1), "a.jpg").await;
+    api.add(None, small_photo(1), "a.jpg").await;
     let fields = "fields=nextPageToken,mediaItems(filename,mediaMetadata/width)";
     let (_, body) = api.get(&format!("/v1/mediaItems?{fields}")).await;
     let expected = json!({"mediaItems": [{"filename": "a.jpg", "mediaMetadata": {"width": "2"}}]});
@@ -99,7 +99,7 @@ async fn a_field_mask_thins_out_the_answer_and_may_not_name_what_is_not_there() 
 #[tokio::test]
 async fn wrong_content_types_and_misplaced_tokens_are_violations() {
     let api = Api::start().await;
-    let item = api.add(None, jpeg(1), "a.jpg").await;
+    let item = api.add(None, small_photo(1), "a.jpg").await;
     let plain = api
         .request(Method::POST, "/v1/albums")
         .header("Content-Type", "text/plain")

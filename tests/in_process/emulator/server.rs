@@ -38,7 +38,7 @@ async fn switches_and_edits_work_over_http_too() {
 async fn pages_show_what_arrived_and_escape_it() {
     let api = Api::start().await;
     let album = api.album("<b>Trip</b>").await;
-    let item = api.add(Some(&album), jpeg(1), "\"a\".jpg").await;
+    let item = api.add(Some(&album), small_photo(1), "\"a\".jpg").await;
     let (_, body) = api.get(&format!("/v1/albums/{album}")).await;
     let page = async |url: String| api.http.get(url).send().await.unwrap().text().await.unwrap();
     let home = page(api.emulator.url()).await;
@@ -64,10 +64,10 @@ async fn state_survives_a_restart() {
     assert!(taken.to_string().contains("another emulator"), "{taken}");
 
     let album = api.album("A").await;
-    let a = api.add(Some(&album), jpeg(1), "a.jpg").await;
-    let gone = api.add(Some(&album), jpeg(2), "b.jpg").await;
+    let a = api.add(Some(&album), small_photo(1), "a.jpg").await;
+    let gone = api.add(Some(&album), small_photo(2), "b.jpg").await;
     api.emulator.edit(Edit::DeleteItem { item: gone.clone() }).await.unwrap();
-    let unused = api.upload(jpeg(3)).await;
+    let unused = api.upload(small_photo(3)).await;
     let bytes = large_jpeg();
     let session = Session::start(&api, bytes.len()).await;
     session.send("upload", 0, &bytes[..GRANULE]).await.unwrap();
@@ -77,7 +77,7 @@ async fn state_survives_a_restart() {
 
     let api = Api { token, ..Api::with(config()).await };
     assert_eq!(api.album_items(&album, 10).await, [&*a]);
-    assert_eq!(api.download(&a, "=d").await.bytes().await.unwrap(), jpeg(1));
+    assert_eq!(api.download(&a, "=d").await.bytes().await.unwrap(), small_photo(1));
     let (_, created) = api.create(None, &[(&unused, "c.jpg")]).await;
     let new = text(&created["newMediaItemResults"][0]["mediaItem"]["id"]);
     assert_ne!(new, gone, "ids are never given twice");

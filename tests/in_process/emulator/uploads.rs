@@ -118,26 +118,26 @@ async fn uploads_are_checked_for_hash_size_and_header() {
         let digest = <sha1::Sha1 as sha1::Digest>::digest(bytes);
         format!("sha1={}", base64::engine::general_purpose::STANDARD.encode(digest))
     };
-    let good = api.raw_upload(jpeg(1)).header("X-Goog-Hash", hash(&jpeg(1)));
+    let good = api.raw_upload(small_photo(1)).header("X-Goog-Hash", hash(&small_photo(1)));
     assert_eq!(answer(good).await.0, StatusCode::OK);
-    let bad = answer(api.raw_upload(jpeg(1)).header("X-Goog-Hash", hash(b"other"))).await;
+    let bad = answer(api.raw_upload(small_photo(1)).header("X-Goog-Hash", hash(b"other"))).await;
     assert_eq!(bad.0, StatusCode::BAD_REQUEST);
     assert!(text(&bad.1["error"]["message"]).starts_with("Checksum from header"));
 
-    let name = api.raw_upload(jpeg(1)).header("X-Goog-Upload-File-Name", "é.jpg");
+    let name = api.raw_upload(small_photo(1)).header("X-Goog-Upload-File-Name", "é.jpg");
     let (status, body) = answer(name).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(text(&body).starts_with("<!DOCTYPE html>"));
 
     api.emulator.faults(|f| f.photo_bytes_max = 4999);
-    let large = answer(api.raw_upload(jpeg(1))).await;
+    let large = answer(api.raw_upload(small_photo(1))).await;
     assert_eq!(large.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
 async fn upload_tokens_last_a_day_and_may_be_used_again() {
     let api = Api::start().await;
-    let token = api.upload(jpeg(1)).await;
+    let token = api.upload(small_photo(1)).await;
     assert!(token.starts_with("CAIS") && token.len() > 1000);
     let (_, first) = api.create(None, &[(&token, "a.jpg")]).await;
     let (_, again) = api.create(None, &[(&token, "a.jpg")]).await;
@@ -149,7 +149,7 @@ async fn upload_tokens_last_a_day_and_may_be_used_again() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(body["error"]["message"], "Request must contain a valid upload token.");
     // Without any name the day of the upload is the name.
-    let token = api.upload(jpeg(2)).await;
+    let token = api.upload(small_photo(2)).await;
     let (_, body) = api.create(None, &[(&token, "")]).await;
     let name = text(&body["newMediaItemResults"][0]["mediaItem"]["filename"]);
     assert!(name.len() == "2023-10-23.jpg".len() && name.ends_with(".jpg"), "{name}");

@@ -15,7 +15,7 @@ async fn a_copy_arrives_once_in_order_with_few_requests() {
     let mut files = Vec::new();
     for seed in 0..120 {
         let (dir, file_name) = (dirs[seed as usize / 40], format!("img {seed}.jpg"));
-        files.push(world.write(dir, &file_name, &photo(seed)));
+        files.push(world.write(dir, &file_name, &small_photo(seed)));
     }
     world.pipeline.drain(SyncScope::File(files[0])).await.unwrap();
     assert_eq!(world.store.upload_state(files[0]).unwrap(), None);
@@ -33,7 +33,7 @@ async fn a_copy_arrives_once_in_order_with_few_requests() {
     assert!(stats.api_requests_today * 100 <= 120 * 105, "{:?}", stats.requests);
     assert!(stats.peak(Call::UploadRaw) > 1, "uploads run in parallel");
     for (seed, file) in files.iter().enumerate() {
-        assert_eq!(world.kept.lock().get(file), Some(&photo(seed as u64)));
+        assert_eq!(world.kept.lock().get(file), Some(&small_photo(seed as u64)));
         let info = world.store.file(*file).unwrap().unwrap();
         assert!(info.confirmed && info.upload.is_none());
         assert_eq!(info.filename.unwrap(), format!("img {seed}.jpg"));
@@ -47,10 +47,10 @@ async fn equal_bytes_are_one_item_with_two_names() {
     let (one, two) = (world.album("one").await, world.album("two").await);
     // Files that are hashed at the very same moment are all uploaded. A file that comes later waits for the first.
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 300);
-    world.write(one, "a.jpg", &photo(1));
+    world.write(one, "a.jpg", &small_photo(1));
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) > 0).await;
-    world.write(one, "b.jpg", &photo(1));
-    world.write(two, "c.jpg", &photo(1));
+    world.write(one, "b.jpg", &small_photo(1));
+    world.write(two, "c.jpg", &small_photo(1));
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([1]));
     assert_eq!(world.remote("two"), photos([1]));
@@ -66,19 +66,20 @@ async fn equal_bytes_are_one_item_with_two_names() {
 async fn the_same_copy_twice_costs_no_upload() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    let files: Vec<_> = (0..5).map(|n| world.write(dir, &format!("{n}.jpg"), &photo(n))).collect();
+    let files: Vec<_> =
+        (0..5).map(|n| world.write(dir, &format!("{n}.jpg"), &small_photo(n))).collect();
     world.drain().await.unwrap();
     world.emulator.reset_stats();
     world.kept.lock().clear();
     for (seed, file) in files.iter().enumerate() {
-        world.rewrite(*file, &photo(seed as u64));
+        world.rewrite(*file, &small_photo(seed as u64));
         world.close(*file).unwrap();
     }
     world.drain().await.unwrap();
     let kept = |world: &World| world.kept.lock().len() == files.len();
     world.until(kept).await;
     for (seed, file) in files.iter().enumerate() {
-        assert_eq!(world.kept.lock().get(file), Some(&photo(seed as u64)));
+        assert_eq!(world.kept.lock().get(file), Some(&small_photo(seed as u64)));
     }
     assert_eq!(world.emulator.stats().api_requests_today, 0);
     assert_eq!(world.remote("one"), photos(0..5));
@@ -89,19 +90,19 @@ async fn the_same_copy_twice_costs_no_upload() {
 async fn deduplicated_bytes_are_not_counted_as_left() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    world.write(one, "a.jpg", &photo(1));
+    world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     // Whether the item is still there is asked first, and this is not answered.
     world.emulator.faults(|faults| {
         let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
         faults.on(Call::MediaItemsBatchGet).failures.push(always);
     });
-    world.write(two, "a.jpg", &photo(1));
+    world.write(two, "a.jpg", &small_photo(1));
     world.until(|world| world.pipeline.queue().unwrap().sent.deduplicated == SMALL).await;
     let queue = world.pipeline.queue().unwrap();
     assert_eq!((queue.backlog.sealed, queue.bytes_left, queue.sent.bytes), (1, 0, SMALL));
 
-    let open = world.open(two, "b.jpg", &photo(2));
+    let open = world.open(two, "b.jpg", &small_photo(2));
     world.pipeline.seal(open, SealCause::Close).unwrap();
     let queue = world.pipeline.queue().unwrap();
     assert_eq!((queue.backlog.sealed, queue.held, queue.bytes_left), (2, 1, SMALL));
@@ -111,10 +112,10 @@ async fn deduplicated_bytes_are_not_counted_as_left() {
 async fn bytes_that_the_user_has_deleted_at_google_are_uploaded_again() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    world.write(dir, "a.jpg", &photo(1));
+    world.write(dir, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     world.emulator.edit(Edit::DeleteItem { item: "a.jpg".into() }).await.unwrap();
-    world.write(dir, "b.jpg", &photo(1));
+    world.write(dir, "b.jpg", &small_photo(1));
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([1]));
     assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 2);
@@ -125,7 +126,7 @@ async fn bytes_that_the_user_has_deleted_at_google_are_uploaded_again() {
 async fn a_link_into_another_album_adds_the_item_there() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let file = world.write(one, "a.jpg", &photo(1));
+    let file = world.write(one, "a.jpg", &small_photo(1));
     world.store.link(file, two, &name("b.jpg")).unwrap().unwrap();
     world.pipeline.renamed(file).unwrap();
     world.drain().await.unwrap();
@@ -159,7 +160,7 @@ async fn large_files_resume_where_they_were_interrupted() {
 async fn temporary_and_empty_files_stay_local_until_they_are_complete() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    let temp = world.open(dir, ".a.jpg.Xy12Zw", &photo(1));
+    let temp = world.open(dir, ".a.jpg.Xy12Zw", &small_photo(1));
     assert_eq!(world.close(temp).unwrap(), SealOutcome::Temporary);
     let empty = world.open(dir, "b.jpg", b"");
     assert_eq!(world.close(empty).unwrap(), SealOutcome::Temporary);
@@ -172,7 +173,7 @@ async fn temporary_and_empty_files_stay_local_until_they_are_complete() {
         .unwrap()
         .unwrap();
     world.pipeline.renamed(temp).unwrap();
-    world.rewrite(empty, &photo(2));
+    world.rewrite(empty, &small_photo(2));
     world.close(empty).unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([1, 2]));
@@ -201,12 +202,12 @@ async fn bytes_that_google_had_before_us_do_not_block_the_queue() {
         let edit = Edit::AddItem {
             album: None,
             filename: "phone.jpg".into(),
-            content: photo(1),
+            content: small_photo(1),
             foreign: true,
         };
         world.emulator.edit(edit).await.unwrap();
-        let file = world.write(dir, "a.jpg", &photo(1));
-        world.write(dir, "b.jpg", &photo(2));
+        let file = world.write(dir, "a.jpg", &small_photo(1));
+        world.write(dir, "b.jpg", &small_photo(2));
         world.drain().await.unwrap();
         assert_eq!(world.remote("one"), photos([1, 2]));
         let state = world.store.upload_state(file).unwrap();
@@ -215,7 +216,7 @@ async fn bytes_that_google_had_before_us_do_not_block_the_queue() {
             world.assert_clean();
         } else {
             assert_eq!(state, Some(UploadState::Unseen));
-            assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(1));
+            assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
         }
     }
 }

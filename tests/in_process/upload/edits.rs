@@ -6,12 +6,12 @@ use super::*;
 async fn an_edit_while_the_item_is_added_for_a_copy_leaves_the_copy_alone() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let original = world.write(one, "a.jpg", &photo(1));
+    let original = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     world.emulator.faults(|faults| faults.on(Call::AlbumsBatchAdd).latency_ms = 200);
-    world.write(two, "b.jpg", &photo(1));
+    world.write(two, "b.jpg", &small_photo(1));
     world.until(|world| world.emulator.stats().requests(Call::AlbumsBatchAdd) == 1).await;
-    world.rewrite(original, &photo(2));
+    world.rewrite(original, &small_photo(2));
     world.close(original).unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
@@ -24,12 +24,12 @@ async fn an_edit_while_the_item_is_added_for_a_copy_leaves_the_copy_alone() {
 async fn an_edit_taken_back_leaves_copies_that_were_made_meanwhile_in_their_albums() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let edited = world.write(one, "a.jpg", &photo(1));
+    let edited = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    world.rewrite(edited, &photo(2));
-    world.write(two, "b.jpg", &photo(1));
+    world.rewrite(edited, &small_photo(2));
+    world.write(two, "b.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    std::fs::write(world.pipeline.spool().path(edited), photo(1)).unwrap();
+    std::fs::write(world.pipeline.spool().path(edited), small_photo(1)).unwrap();
     world.close(edited).unwrap();
     world.drain().await.unwrap();
     assert_eq!((world.remote("one"), world.remote("two")), (photos([1]), photos([1])));
@@ -45,15 +45,15 @@ async fn an_edit_taken_back_leaves_copies_that_were_made_meanwhile_in_their_albu
 async fn an_edit_that_is_cut_off_does_not_take_on_an_edit_of_a_copy() {
     let mut world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let edited = world.write(one, "a.jpg", &photo(1));
+    let edited = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    world.rewrite(edited, &photo(2));
-    world.write(two, "b.jpg", &photo(1));
+    world.rewrite(edited, &small_photo(2));
+    world.write(two, "b.jpg", &small_photo(1));
     world.drain().await.unwrap();
     let Some(Child::File(copy)) = world.store.child(two, &name("b.jpg")).unwrap() else {
         panic!("no copy")
     };
-    world.rewrite(copy, &photo(3));
+    world.rewrite(copy, &small_photo(3));
     world.close(copy).unwrap();
     world.restart().await;
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
@@ -65,7 +65,7 @@ async fn an_edit_that_is_cut_off_does_not_take_on_an_edit_of_a_copy() {
 async fn a_half_edited_file_that_is_moved_away_leaves_nothing_in_the_album() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let file = world.write(one, "a.jpg", &photo(1));
+    let file = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     world.rewrite(file, b"");
     assert_eq!(world.close(file).unwrap(), SealOutcome::Temporary);
@@ -80,7 +80,7 @@ async fn a_half_edited_file_that_is_moved_away_leaves_nothing_in_the_album() {
 async fn a_refused_edit_that_was_moved_gives_its_new_album_the_old_version() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    let file = world.write(one, "a.jpg", &photo(1));
+    let file = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     world.rewrite(file, b"only some words\n");
     let (from, to) = ((one, &name("a.jpg")), (two, &name("a.jpg")));
@@ -96,9 +96,9 @@ async fn a_refused_edit_that_was_moved_gives_its_new_album_the_old_version() {
 async fn an_edit_replaces_the_item_in_its_album() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    world.rewrite(file, &photo(2));
+    world.rewrite(file, &small_photo(2));
     world.close(file).unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
@@ -112,9 +112,9 @@ async fn a_write_during_the_upload_makes_only_the_new_version() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 200);
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) == 1).await;
-    world.rewrite(file, &photo(2));
+    world.rewrite(file, &small_photo(2));
     world.close(file).unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
@@ -127,18 +127,18 @@ async fn a_write_during_the_creation_ends_with_the_new_version_alone() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 200);
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
         async move { pipeline.drain(SyncScope::All).await }
     });
     world.until(|world| world.emulator.stats().requests(Call::MediaItemsBatchCreate) == 1).await;
-    world.rewrite(file, &photo(2));
+    world.rewrite(file, &small_photo(2));
     world.close(file).unwrap();
     draining.await.unwrap().unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
     assert_eq!(world.names(dir), ["a.jpg"]);
-    assert_eq!(world.kept.lock().get(&file), Some(&photo(2)));
+    assert_eq!(world.kept.lock().get(&file), Some(&small_photo(2)));
     world.assert_clean();
 }

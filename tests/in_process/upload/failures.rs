@@ -7,21 +7,21 @@ async fn files_for_an_album_that_was_deleted_are_kept_with_the_reason() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.edit(Edit::DeleteAlbum { album: "one".into() }).await.unwrap();
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
     assert_eq!(world.failed(dir), [("a.jpg".into(), file)]);
     let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
     assert!(reason.contains("does not exist"), "{reason}");
-    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(1));
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_picture_does_not_block_the_others() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    world.write(dir, "1.jpg", &photo(1));
+    world.write(dir, "1.jpg", &small_photo(1));
     let broken = world.write(dir, "2.jpg", b"\xff\xd8\xff\xe0 but nothing behind it");
-    world.write(dir, "3.jpg", &photo(3));
+    world.write(dir, "3.jpg", &small_photo(3));
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
     assert_eq!(world.remote("one"), photos([1, 3]));
     assert_eq!(world.failed(dir), [("2.jpg".into(), broken)]);
@@ -37,7 +37,7 @@ async fn items_that_fail_for_now_are_tried_again() {
         faults.item_failures.push(ItemFailure { code: 3, skip: 12, next: 1, rate: 0.0 });
     });
     for seed in 0..20 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     world.drain().await.unwrap();
     let (mut there, mut all) = (world.remote("one"), photos(0..20));
@@ -56,7 +56,7 @@ async fn a_lost_answer_duplicates_nothing() {
             faults.fail_next_after_effect(Call::MediaItemsBatchCreate, 2, failure);
         });
         for seed in 0..10 {
-            world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+            world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
         }
         world.drain().await.unwrap();
         assert_eq!(world.remote("one"), photos(0..10), "{failure:?}");
@@ -86,7 +86,7 @@ async fn limits_and_outages_only_delay_uploads() {
             }
         });
         for seed in 0..10 {
-            world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+            world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
         }
         world.drain().await.unwrap();
         let (mut there, mut all) = (world.remote("one"), photos(0..10));
@@ -112,14 +112,14 @@ async fn an_upload_that_a_write_supersedes_does_not_end_an_outage() {
     let big = world.write(dir, "big.jpg", &support::photo(7, size));
     world.until(|world| world.emulator.stats().upload_bytes >= 5 << 20).await;
     for seed in 0..3 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     world.until(|world| world.pipeline.queue().unwrap().blocked.is_some()).await;
     let outage = world.pipeline.queue().unwrap().blocked.unwrap();
     assert_eq!(outage.reason, BlockedReason::ServerError);
 
     let attempts = world.emulator.stats().requests(Call::UploadRaw);
-    world.rewrite(big, &photo(9));
+    world.rewrite(big, &small_photo(9));
     world.until(|world| world.emulator.stats().requests(Call::UploadRaw) >= attempts + 4).await;
     let still = world.pipeline.queue().unwrap().blocked.expect("Google has not answered");
     assert_eq!(still.since, outage.since);
@@ -138,7 +138,7 @@ async fn refused_upload_tokens_are_replaced() {
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.upload_tokens_refused = true);
     for seed in 0..3 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
@@ -156,7 +156,7 @@ async fn a_full_account_stops_the_queue_until_there_is_room() {
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.storage_bytes = Some(0));
     for seed in 0..3 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     // The drain fails at once: only a person can make room.
     let held_up = world.drain().await;
@@ -177,10 +177,10 @@ async fn a_lost_item_is_uploaded_again_and_then_kept_as_failed() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.lost_items = 1000);
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
     assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 2);
-    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(1));
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +194,7 @@ async fn uploads_resume_after_an_outage_of_the_whole_service() {
     let spare = Emulator::start(Config::default()).await.unwrap();
     std::mem::replace(&mut world.emulator, spare).stop().await;
     for seed in 0..5 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     let offline = |world: &World| {
         let blocked = world.pipeline.queue().unwrap().blocked;
@@ -225,8 +225,8 @@ async fn a_bad_connection_and_a_failing_service_lose_and_duplicate_nothing() {
         });
         for n in 0..150 {
             // Some bytes come twice, in the same album and in the other one.
-            world.write(one, &format!("{n}.jpg"), &photo(n % 140));
-            world.write(two, &format!("{n}.jpg"), &photo(n + 100));
+            world.write(one, &format!("{n}.jpg"), &small_photo(n % 140));
+            world.write(two, &format!("{n}.jpg"), &small_photo(n + 100));
             if n == 75 {
                 world.restart().await;
             }

@@ -13,7 +13,7 @@ async fn without_the_permission_to_edit() -> World {
 async fn without_the_permission_to_edit_only_removals_and_additions_wait() {
     let world = without_the_permission_to_edit().await;
     let dir = world.album("one").await;
-    world.write(dir, "a.jpg", &photo(1));
+    world.write(dir, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     world.remove(dir, "a.jpg");
     let held_up = world.drain().await;
@@ -22,12 +22,12 @@ async fn without_the_permission_to_edit_only_removals_and_additions_wait() {
     };
     assert!(matches!(&held_up, Err(DrainError::Blocked(it)) if permission(it)), "{held_up:?}");
     // The other uploads go on, and a drain of them ends.
-    let file = world.write(dir, "b.jpg", &photo(2));
+    let file = world.write(dir, "b.jpg", &small_photo(2));
     world.pipeline.drain(SyncScope::File(file)).await.unwrap();
     assert_eq!(world.remote("one"), photos([1, 2]));
     assert!(world.pipeline.queue().unwrap().blocked.is_some_and(|it| permission(&it)));
     // Nothing is known to have been changed, so the name may come back.
-    let again = world.write(dir, "a.jpg", &photo(1));
+    let again = world.write(dir, "a.jpg", &small_photo(1));
     world.pipeline.drain(SyncScope::File(again)).await.unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.names(dir), ["b.jpg", "a.jpg"]);
@@ -39,12 +39,12 @@ async fn without_the_permission_to_edit_only_removals_and_additions_wait() {
 async fn without_the_permission_to_edit_known_bytes_are_uploaded_again() {
     let world = without_the_permission_to_edit().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
-    world.write(one, "a.jpg", &photo(1));
+    world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    world.write(two, "b.jpg", &photo(1));
+    world.write(two, "b.jpg", &small_photo(1));
     world.drain().await.unwrap();
     // In the album that it is in already nothing need be sent.
-    world.write(two, "c.jpg", &photo(1));
+    world.write(two, "c.jpg", &small_photo(1));
     world.drain().await.unwrap();
     let stats = world.emulator.stats();
     assert_eq!(stats.requests(Call::AlbumsBatchAdd), 0);

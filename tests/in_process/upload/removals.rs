@@ -7,7 +7,7 @@ async fn removals_share_calls() {
     let world = World::new().await;
     let dir = world.album("one").await;
     for seed in 0..60 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     world.drain().await.unwrap();
     for seed in 0..60 {
@@ -25,7 +25,7 @@ async fn a_file_removed_during_its_creation_leaves_the_album() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 200);
-    world.write(dir, "a.jpg", &photo(1));
+    world.write(dir, "a.jpg", &small_photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
         async move { pipeline.drain(SyncScope::All).await }
@@ -46,7 +46,7 @@ async fn a_drain_ends_when_its_last_file_is_removed() {
         let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
         faults.on(Call::UploadRaw).failures.push(always);
     });
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
         async move { pipeline.drain(SyncScope::All).await }
@@ -65,7 +65,7 @@ async fn a_lost_answer_to_a_removal_is_settled() {
     let world = World::new().await;
     let dir = world.album("one").await;
     for seed in 0..4 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     world.drain().await.unwrap();
     world.emulator.faults(|faults| {
@@ -88,7 +88,7 @@ async fn an_item_of_unknown_outcome_leaves_the_album_with_its_file_or_old_versio
                 Injection { rate: 1.0, after_effect: true, ..Injection::new(Failure::Unavailable) };
             faults.on(Call::MediaItemsBatchCreate).failures.push(lost);
         });
-        let file = world.write(dir, "a.jpg", &photo(1));
+        let file = world.write(dir, "a.jpg", &small_photo(1));
         let set_aside = |world: &World| world.store.file(file).unwrap().unwrap().error.is_some();
         let draining = tokio::spawn({
             let pipeline = world.pipeline.clone();
@@ -96,7 +96,7 @@ async fn an_item_of_unknown_outcome_leaves_the_album_with_its_file_or_old_versio
         });
         world.until(set_aside).await;
         if rewrite {
-            world.rewrite(file, &photo(2));
+            world.rewrite(file, &small_photo(2));
             world.close(file).unwrap();
         } else {
             world.remove(dir, "a.jpg");
@@ -114,7 +114,7 @@ async fn a_garbled_answer_confirms_no_membership() {
     for call in [Call::AlbumsBatchRemove, Call::AlbumsBatchAdd] {
         let world = World::new().await;
         let (one, two) = (world.album("one").await, world.album("two").await);
-        let file = world.write(one, "a.jpg", &photo(1));
+        let file = world.write(one, "a.jpg", &small_photo(1));
         world.drain().await.unwrap();
         world.emulator.faults(|faults| faults.fail_next(call, 1, Failure::Garbage));
         world.store.link(file, two, &name("b.jpg")).unwrap().unwrap();

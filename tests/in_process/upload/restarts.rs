@@ -7,15 +7,15 @@ async fn a_copy_that_was_cut_off_is_kept_until_it_is_repeated() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     for cut_off in [1000, 2000] {
-        let file = world.open(dir, "a.jpg", &photo(1)[..cut_off]);
+        let file = world.open(dir, "a.jpg", &small_photo(1)[..cut_off]);
         world.restart().await;
         assert_eq!(world.failed(dir), [("a.jpg".into(), file)]);
         assert_eq!(world.store.file(file).unwrap().unwrap().size, Some(cut_off as u64));
         assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
     }
-    world.write(dir, "b.jpg", &photo(2));
+    world.write(dir, "b.jpg", &small_photo(2));
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
-    world.write(dir, "a.jpg", &photo(1));
+    world.write(dir, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
     assert_eq!(world.failed(dir), []);
     assert_eq!(world.remote("one"), photos([2, 1]));
@@ -49,7 +49,7 @@ async fn a_restart_in_any_state_loses_and_duplicates_nothing() {
             faults.on(call).failures.push(always);
         });
         for seed in 0..10 {
-            world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+            world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
         }
         // Somebody waits, so no call waits for more.
         let draining = tokio::spawn({
@@ -78,17 +78,17 @@ async fn a_restart_in_any_state_loses_and_duplicates_nothing() {
 async fn a_file_that_was_being_written_is_kept_with_the_reason() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
-    let file = world.open(dir, "half.jpg", &photo(1)[..1000]);
-    let edited = world.write(dir, "edited.jpg", &photo(2));
+    let file = world.open(dir, "half.jpg", &small_photo(1)[..1000]);
+    let edited = world.write(dir, "edited.jpg", &small_photo(2));
     world.drain().await.unwrap();
-    world.rewrite(edited, &photo(3)[..1000]);
+    world.rewrite(edited, &small_photo(3)[..1000]);
     world.restart().await;
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 2 })));
     assert_eq!(world.names(dir), ["edited.jpg"], "the old version is back");
     assert_eq!(world.failed(dir), [("half.jpg".into(), file), ("edited.jpg".into(), edited)]);
     let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
     assert!(reason.contains("being written"), "{reason}");
-    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(1)[..1000]);
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1)[..1000]);
     assert_eq!(world.remote("one"), photos([2]));
 }
 
@@ -106,21 +106,21 @@ async fn a_spool_file_of_an_arrived_file_is_released_only_if_its_bytes_match() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
     let [same, begun, nameless] =
-        [1, 2, 3].map(|n| world.write(dir, &format!("{n}.jpg"), &photo(n)));
+        [1, 2, 3].map(|n| world.write(dir, &format!("{n}.jpg"), &small_photo(n)));
     world.drain().await.unwrap();
     world.remove(dir, "3.jpg");
     world.drain().await.unwrap();
     let spool = world.dir.path().join("spool");
     // The process has died before it deleted them, before an edit began with them, and after a later one had begun.
-    std::fs::write(spool.join(same.0.to_string()), photo(1)).unwrap();
-    std::fs::write(spool.join(format!("{}.old", begun.0)), &photo(2)[..1000]).unwrap();
-    std::fs::write(spool.join(nameless.0.to_string()), photo(4)).unwrap();
+    std::fs::write(spool.join(same.0.to_string()), small_photo(1)).unwrap();
+    std::fs::write(spool.join(format!("{}.old", begun.0)), &small_photo(2)[..1000]).unwrap();
+    std::fs::write(spool.join(nameless.0.to_string()), small_photo(4)).unwrap();
     world.restart().await;
     world.drain().await.unwrap();
     assert_eq!(world.names(dir), ["1.jpg", "2.jpg"]);
     let orphans = spool.join("orphans");
     assert_eq!(files_in(&spool), std::slice::from_ref(&orphans));
-    assert_eq!(std::fs::read(orphans.join(nameless.0.to_string())).unwrap(), photo(4));
+    assert_eq!(std::fs::read(orphans.join(nameless.0.to_string())).unwrap(), small_photo(4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn an_older_database_does_not_release_a_newer_version() {
             });
         };
         fail(&world, call);
-        let file = world.write(dir, "a.jpg", &photo(1));
+        let file = world.write(dir, "a.jpg", &small_photo(1));
         let stuck = world.in_state(state);
         world
             .until(|world| stuck(world) && world.pipeline.queue().unwrap().blocked.is_some())
@@ -149,13 +149,13 @@ async fn an_older_database_does_not_release_a_newer_version() {
         world.restart().await;
         world.drain().await.unwrap();
         fail(&world, Call::UploadRaw);
-        world.rewrite(file, &photo(2));
+        world.rewrite(file, &small_photo(2));
         world.close(file).unwrap();
         world = world.put_back(&aside).await;
         world.emulator.faults(|faults| faults.on(Call::UploadRaw).failures.clear());
         assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })), "{state:?}");
         assert_eq!(world.failed(dir), [("a.jpg".into(), file)], "{state:?}");
-        assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), photo(2));
+        assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(2));
         let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
         assert!(reason.contains("older copy"), "{reason}");
         assert_eq!(world.remote("one"), photos([1]), "{state:?}");
@@ -170,7 +170,7 @@ async fn uploads_resume_from_a_restored_database_and_spool() {
         let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
         faults.on(Call::MediaItemsBatchGet).failures.push(always);
     });
-    let file = world.write(dir, "a.jpg", &photo(1));
+    let file = world.write(dir, "a.jpg", &small_photo(1));
     world.until(world.in_state(UploadState::Confirming)).await;
     let aside = world.save_database().await;
     // A copy has another time of change, at least.
@@ -196,7 +196,7 @@ async fn shutting_down_in_the_middle_of_everything_is_quick() {
             .push(Injection { rate: 0.5, ..Injection::new(Failure::Stall) });
     });
     for seed in 0..10 {
-        world.write(dir, &format!("{seed}.jpg"), &photo(seed));
+        world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
     }
     let began = SystemTime::now();
     world.restart().await;
