@@ -181,6 +181,6 @@ fn a_directory_that_is_read_by_parts_is_kept_only_as_a_whole() {
     let mut names = world.names("Web");
     names.dedup();
     assert_eq!(names.len(), 250);
-    world.sh("rm mnt/Web/w000000.jpg mnt/Web/w000249.jpg");
+    world.sh("rm mnt/Web/IMG_000000.jpg mnt/Web/IMG_000249.jpg");
     assert_eq!(world.names("Web").len(), 248);
 }
