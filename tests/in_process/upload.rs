@@ -19,11 +19,12 @@ use gphotosfs::upload::{
     self, BlockedReason, DrainError, Pipeline, SealCause, SealError, SealOutcome, Writer,
 };
 use gphotosfs_emulator::{
-    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure,
+    Call, Config, Dump, Edit, Emulator, Failure, Grant, Injection, ItemFailure, Moment,
 };
 use parking_lot::Mutex;
 
 use crate::support::account::brisk;
+use crate::support::wait::arrived;
 use crate::support::{self, Account, DEADLINE, eventually, sha256, small_photo};
 
 /// Bytes that the pipeline has let go of.

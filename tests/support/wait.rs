@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use gphotosfs_emulator::Barrier;
+
 /// Nothing takes longer, or it hangs.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 const PERIOD: Duration = Duration::from_millis(10);
@@ -36,6 +38,11 @@ pub async fn eventually_asking(what: &str, mut done: impl AsyncFnMut() -> bool) 
         assert!(Instant::now() < deadline, "waiting for {what}");
         tokio::time::sleep(PERIOD).await;
     }
+}
+
+/// Waits until a call has come to a barrier of the emulator.
+pub async fn arrived(barrier: &Barrier) {
+    tokio::time::timeout(DEADLINE, barrier.arrived()).await.expect("the call comes in time");
 }
 
 /// Lets a condition last for some time: only for tests of the absence of an event, and of

@@ -46,11 +46,12 @@ async fn equal_bytes_are_one_item_with_two_names() {
     let world = World::new().await;
     let (one, two) = (world.album("one").await, world.album("two").await);
     // Files that are hashed at the very same moment are all uploaded. A file that comes later waits for the first.
-    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 300);
+    let upload = world.emulator.barrier(Call::UploadRaw, 1, Moment::Request);
     world.write(one, "a.jpg", &small_photo(1));
-    world.until(|world| world.emulator.stats().requests(Call::UploadRaw) > 0).await;
+    arrived(&upload).await;
     world.write(one, "b.jpg", &small_photo(1));
     world.write(two, "c.jpg", &small_photo(1));
+    upload.release();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([1]));
     assert_eq!(world.remote("two"), photos([1]));

@@ -8,11 +8,12 @@ async fn an_edit_while_the_item_is_added_for_a_copy_leaves_the_copy_alone() {
     let (one, two) = (world.album("one").await, world.album("two").await);
     let original = world.write(one, "a.jpg", &small_photo(1));
     world.drain().await.unwrap();
-    world.emulator.faults(|faults| faults.on(Call::AlbumsBatchAdd).latency_ms = 200);
+    let addition = world.emulator.barrier(Call::AlbumsBatchAdd, 1, Moment::Request);
     world.write(two, "b.jpg", &small_photo(1));
-    world.until(|world| world.emulator.stats().requests(Call::AlbumsBatchAdd) == 1).await;
+    arrived(&addition).await;
     world.rewrite(original, &small_photo(2));
     world.close(original).unwrap();
+    addition.release();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
     assert_eq!(world.remote("two"), photos([1]));
@@ -111,11 +112,12 @@ async fn an_edit_replaces_the_item_in_its_album() {
 async fn a_write_during_the_upload_makes_only_the_new_version() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    world.emulator.faults(|faults| faults.on(Call::UploadRaw).latency_ms = 200);
+    let upload = world.emulator.barrier(Call::UploadRaw, 1, Moment::Request);
     let file = world.write(dir, "a.jpg", &small_photo(1));
-    world.until(|world| world.emulator.stats().requests(Call::UploadRaw) == 1).await;
+    arrived(&upload).await;
     world.rewrite(file, &small_photo(2));
     world.close(file).unwrap();
+    upload.release();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));
     assert_eq!(world.emulator.dump().items.len(), 1);
@@ -126,15 +128,16 @@ async fn a_write_during_the_upload_makes_only_the_new_version() {
 async fn a_write_during_the_creation_ends_with_the_new_version_alone() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 200);
+    let creation = world.emulator.barrier(Call::MediaItemsBatchCreate, 1, Moment::Request);
     let file = world.write(dir, "a.jpg", &small_photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
         async move { pipeline.drain(SyncScope::All).await }
     });
-    world.until(|world| world.emulator.stats().requests(Call::MediaItemsBatchCreate) == 1).await;
+    arrived(&creation).await;
     world.rewrite(file, &small_photo(2));
     world.close(file).unwrap();
+    creation.release();
     draining.await.unwrap().unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([2]));

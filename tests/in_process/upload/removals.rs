@@ -24,14 +24,15 @@ async fn removals_share_calls() {
 async fn a_file_removed_during_its_creation_leaves_the_album() {
     let world = World::new().await;
     let dir = world.album("one").await;
-    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchCreate).latency_ms = 200);
+    let creation = world.emulator.barrier(Call::MediaItemsBatchCreate, 1, Moment::Request);
     world.write(dir, "a.jpg", &small_photo(1));
     let draining = tokio::spawn({
         let pipeline = world.pipeline.clone();
         async move { pipeline.drain(SyncScope::All).await }
     });
-    world.until(|world| world.emulator.stats().requests(Call::MediaItemsBatchCreate) == 1).await;
+    arrived(&creation).await;
     world.remove(dir, "a.jpg");
+    creation.release();
     draining.await.unwrap().unwrap();
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), [] as [String; 0]);
