@@ -8,11 +8,12 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::part::Part;
+use super::error::Error;
+use super::part::{Part, read_at};
 use super::plan::{Flow, Number, Plan, Step};
-use super::{Content, Error, read_at};
 use crate::api::Download;
 use crate::media::{FileId, MediaId};
+use crate::store;
 
 /// How long streams go on after the last reader has closed the file: it is often opened again at once.
 const LINGER: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub(super) struct Fetch {
     filling: RwLock<()>,
 }
 
-struct State {
+pub(super) struct State {
     plan: Plan,
     into: Arc<Part>,
     /// Counts the times that pieces were given up: what was read across such a time may be a hole.
@@ -96,7 +97,7 @@ impl Fetch {
     }
 
     /// Reads what is here; `None` if some of it must be waited for.
-    fn read_here(&self, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
+    pub(super) fn read_here(&self, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
         let look = || {
             let state = self.state.borrow();
             let good = !matches!(state.ended, Some(Err(_)));
@@ -107,6 +108,90 @@ impl Fetch {
         let len = usize::try_from(clipped.end - clipped.start).unwrap_or(usize::MAX);
         let bytes = read_at(into.file(), clipped.start, len);
         (self.state.borrow().epoch == epoch).then_some(bytes)
+    }
+
+    /// Somebody begins to read.
+    pub(super) fn add_reader(&self) {
+        self.state.send_modify(|state| state.readers += 1);
+    }
+
+    /// Somebody has stopped reading.
+    pub(super) fn remove_reader(&self) {
+        self.state.send_modify(|state| state.readers -= 1);
+    }
+
+    /// Somebody has read a range that is here, so streams may go on.
+    pub(super) fn read_on(&self, range: &Range<u64>) {
+        self.state.send_if_modified(|state| state.plan.read_on(range));
+    }
+
+    /// Sees every change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Waits until the length is known.
+    pub(super) async fn total_known(&self) {
+        // What is waited for comes with a lock, which must not outlast the waiting.
+        drop(self.changes().wait_for(|state| state.plan.total().is_some()).await);
+    }
+
+    /// Waits until nothing will change any more, and says where the whole file is. `None` if it is
+    /// not whole any more.
+    pub(super) async fn ended(&self) -> Result<Option<Arc<Part>>, Error> {
+        let mut changes = self.changes();
+        let ended = changes.wait_for(|it| it.ended.is_some() || !it.plan.is_whole()).await;
+        let state = ended.map_err(|_| store::Error::ShuttingDown)?;
+        match &state.ended {
+            Some(Ok(())) => Ok(Some(state.into.clone())),
+            Some(Err(error)) => Err(Error::Shared(error.clone())),
+            None => Ok(None),
+        }
+    }
+
+    /// Somebody waits for a range, until [`Fetch::cancel`].
+    pub(super) fn want(&self, range: Range<u64>) -> Number {
+        let mut number = 0;
+        self.state.send_if_modified(|state| {
+            number = state.plan.want(range);
+            false
+        });
+        number
+    }
+
+    pub(super) fn cancel(&self, want: Number) {
+        self.state.send_if_modified(|state| {
+            state.plan.cancel(want);
+            state.failed.retain(|(failed, _)| *failed != want);
+            false
+        });
+    }
+
+    pub(super) fn is_here(&self, range: &Range<u64>) -> bool {
+        self.state.borrow().plan.is_here(range)
+    }
+
+    /// Says which stream is to be begun for a want, if one is.
+    pub(super) fn step(&self, want: Number) -> Result<Option<Number>, Error> {
+        let mut outcome = Ok(None);
+        self.state.send_if_modified(|state| {
+            let of_this = |(failed, _): &&(Number, Arc<Error>)| *failed == want;
+            if let Some(Err(error)) = &state.ended {
+                outcome = Err(Error::Shared(error.clone()));
+            } else if let Some((_, error)) = state.failed.iter().find(of_this) {
+                outcome = Err(Error::Shared(error.clone()));
+            } else {
+                match state.plan.step(want) {
+                    // Another one may have to end for it.
+                    Step::Begin(stream) => outcome = Ok(Some(stream)),
+                    Step::Wait { resumes } => return resumes,
+                    Step::There => return false,
+                }
+                return true;
+            }
+            false
+        });
+        outcome
     }
 
     /// Where a stream is to go on; `None` if it is not needed any more.
@@ -248,159 +333,6 @@ impl Fetch {
             state.plan.came(stream, len);
             state.plan.over(stream);
             state.plan.cancel(want);
-        });
-    }
-}
-
-/// Somebody's interest in a file that is not whole here. When the last one is dropped, streams end.
-pub struct Reading {
-    content: Content,
-    fetch: Arc<Fetch>,
-}
-
-impl Reading {
-    pub(super) fn new(content: Content, fetch: Arc<Fetch>) -> Self {
-        fetch.state.send_modify(|state| state.readers += 1);
-        Self { content, fetch }
-    }
-
-    /// Reads what is here; `None` if some of it must be waited for.
-    pub(super) fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
-        let range = offset..offset.saturating_add(len as u64);
-        let bytes = self.fetch.read_here(range.clone())?;
-        self.fetch.state.send_if_modified(|state| state.plan.read_on(&range));
-        Some(bytes)
-    }
-
-    pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
-        let range = offset..offset.saturating_add(len as u64);
-        loop {
-            self.reach(range.clone()).await?;
-            let (fetch, range) = (self.fetch.clone(), range.clone());
-            let read = tokio::task::spawn_blocking(move || fetch.read_here(range));
-            // None: it has been given up since, for want of room.
-            if let Some(bytes) = read.await.map_err(|_| crate::store::Error::ShuttingDown)? {
-                return Ok(bytes?);
-            }
-        }
-    }
-
-    pub(super) async fn learn_length(&self, near: u64) -> Result<u64, Error> {
-        // The answer that brings the byte tells it before, or else the end of the file does.
-        for wanted in [near..near.saturating_add(1), 0..u64::MAX] {
-            let mut follower = self.fetch.state.subscribe();
-            // What is waited for comes with a lock, which must not outlast the waiting.
-            let told = async {
-                drop(follower.wait_for(|state| state.plan.total().is_some()).await);
-            };
-            tokio::select! {
-                () = told => break,
-                outcome = self.reach(wanted) => outcome?,
-            }
-        }
-        let total = self.fetch.total().ok_or(Error::NoSize)?;
-        self.content.learn_total(&self.fetch, total).await?;
-        Ok(total)
-    }
-
-    /// Waits until the file is whole, and says where.
-    pub(super) async fn complete(&self) -> Result<Arc<Part>, Error> {
-        let mut follower = self.fetch.state.subscribe();
-        loop {
-            // Memory has no room for a whole file.
-            if !self.fetch.part().is_on_disk() {
-                return Err(io::Error::from(io::ErrorKind::StorageFull).into());
-            }
-            self.reach(0..u64::MAX).await?;
-            let ended = follower.wait_for(|it| it.ended.is_some() || !it.plan.is_whole()).await;
-            let state = ended.map_err(|_| crate::store::Error::ShuttingDown)?;
-            match &state.ended {
-                Some(Ok(())) => return Ok(state.into.clone()),
-                Some(Err(error)) => return Err(Error::Shared(error.clone())),
-                None => {}
-            }
-        }
-    }
-
-    /// Waits until a range is here, as far as the file has it, and sees to it that it comes.
-    async fn reach(&self, range: Range<u64>) -> Result<(), Error> {
-        let mut follower = self.fetch.state.subscribe();
-        let want = Want::new(&self.fetch, range);
-        loop {
-            if let Some(stream) = want.step()? {
-                self.content.begin_stream(&self.fetch, stream);
-            } else if want.is_here() {
-                return Ok(());
-            }
-            follower.changed().await.map_err(|_| crate::store::Error::ShuttingDown)?;
-        }
-    }
-}
-
-impl Clone for Reading {
-    fn clone(&self) -> Self {
-        Self::new(self.content.clone(), self.fetch.clone())
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.fetch.state.send_modify(|state| state.readers -= 1);
-        self.content.tidy(&self.fetch);
-    }
-}
-
-/// A range that is waited for; cancelled when dropped.
-struct Want<'a> {
-    fetch: &'a Fetch,
-    number: Number,
-    range: Range<u64>,
-}
-
-impl<'a> Want<'a> {
-    fn new(fetch: &'a Fetch, range: Range<u64>) -> Self {
-        let mut number = 0;
-        fetch.state.send_if_modified(|state| {
-            number = state.plan.want(range.clone());
-            false
-        });
-        Self { fetch, number, range }
-    }
-
-    fn is_here(&self) -> bool {
-        self.fetch.state.borrow().plan.is_here(&self.range)
-    }
-
-    /// Says which stream is to be begun, if one is.
-    fn step(&self) -> Result<Option<Number>, Error> {
-        let mut outcome = Ok(None);
-        self.fetch.state.send_if_modified(|state| {
-            let of_this = |(want, _): &&(Number, Arc<Error>)| *want == self.number;
-            if let Some(Err(error)) = &state.ended {
-                outcome = Err(Error::Shared(error.clone()));
-            } else if let Some((_, error)) = state.failed.iter().find(of_this) {
-                outcome = Err(Error::Shared(error.clone()));
-            } else {
-                match state.plan.step(self.number) {
-                    // Another one may have to end for it.
-                    Step::Begin(stream) => outcome = Ok(Some(stream)),
-                    Step::Wait { resumes } => return resumes,
-                    Step::There => return false,
-                }
-                return true;
-            }
-            false
-        });
-        outcome
-    }
-}
-
-impl Drop for Want<'_> {
-    fn drop(&mut self) {
-        self.fetch.state.send_if_modified(|state| {
-            state.plan.cancel(self.number);
-            state.failed.retain(|(want, _)| *want != self.number);
-            false
         });
     }
 }

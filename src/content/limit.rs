@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::Error;
+use super::error::Error;
 use crate::api::{self, Throttle};
 
 /// Waits until downloads may go on.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::Error;
+use super::error::Error;
 use crate::api::Backoff;
 use crate::media::FileId;
 

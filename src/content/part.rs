@@ -5,7 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use tempfile::TempPath;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -44,4 +46,21 @@ impl Part {
             tracing::debug!(%error, "the disk does not take room back");
         }
     }
+}
+
+/// Reads until `len` bytes or the end of the file. Streaming from the cache is mostly copying, so there is no pass over
+/// the buffer for zeroes.
+pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(err) => return Err(err.into()),
+        }
+    }
+    // The spare capacity may be more than was asked for.
+    bytes.truncate(len);
+    Ok(bytes)
 }

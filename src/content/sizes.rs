@@ -8,20 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use tokio::sync::Semaphore;
 
-use super::negative_cache::{NegativeCache, Pauses};
-use super::prefetch::Walks;
-use super::{Content, Error, limit};
-use crate::api::{Advice, FailureKind, SourceError};
+use super::error::Error;
+use super::size_requests::{AT_A_TIME, ITEM_TURNS};
+use super::{Content, limit};
+use crate::api::FailureKind;
 use crate::media::{FileId, MediaId};
 use crate::store::{self, FileInfo, ListingScope};
-
-/// How many sizes are asked for at a time.
-const AT_A_TIME: usize = 16;
-
-/// Items share this many turns: whoever asks for the same one waits, and then finds it known.
-const ITEM_TURNS: usize = 64;
 
 /// Two look-ups follow each other if fewer sizes than this are not known between them: some go through a directory with
 /// several threads.
@@ -29,52 +22,6 @@ const NEAR: u32 = 8;
 
 /// Nobody waits longer for one size.
 const PATIENCE: Duration = Duration::from_secs(8);
-
-/// The service may be down, and an item have no size to tell, such as a video that is being processed.
-const PAUSES: Pauses = Pauses {
-    service: Duration::from_secs(30),
-    item: Duration::from_secs(300),
-    item_max: Duration::from_secs(3600),
-};
-
-/// The requests for sizes that are in flight, and the last failures.
-pub(super) struct Sizes {
-    turns: Semaphore,
-    items: [tokio::sync::Mutex<()>; ITEM_TURNS],
-    /// Held by the one task that prefetches sizes.
-    prefetching: tokio::sync::Mutex<()>,
-    // Held for a look or a change.
-    walks: parking_lot::Mutex<Walks>,
-    failures: NegativeCache,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            turns: Semaphore::new(AT_A_TIME),
-            items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
-            prefetching: tokio::sync::Mutex::default(),
-            walks: parking_lot::Mutex::default(),
-            failures: NegativeCache::new(PAUSES, is_of_service),
-        }
-    }
-}
-
-impl Sizes {
-    pub(super) fn forget_failures(&self) {
-        self.failures.forget();
-    }
-}
-
-/// Whether the next item would fare no better.
-fn is_of_service(error: &Error) -> bool {
-    match error {
-        Error::TooSlow | Error::Limited => true,
-        Error::Download(error) => !matches!(error.advice(), Advice::GiveUp),
-        Error::Source(SourceError::Api(error)) => !matches!(error.advice(), Advice::GiveUp),
-        _ => false,
-    }
-}
 
 impl Content {
     /// Asks for an item's size and keeps it. Waits some seconds at most, not counting those who ask before.

@@ -10,14 +10,12 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cache::is_full;
+use super::error::Error;
 use super::fetch::Fetch;
 use super::plan::{Flow, Number, WHOLE_MAX};
-use super::{Content, Error, limit};
+use super::{Content, limit};
 use crate::api::{Download, FailureKind};
 use crate::store;
-
-/// Streams of all files that are under way at the same time; further ones wait for their turn.
-pub(super) const STREAMS_IN_ALL_MAX: usize = 64;
 
 /// How often a stream that brings nothing new is begun again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -25,54 +23,8 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Between two attempts, if the first has brought nothing new; it grows.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A connection on which nothing has come for so long is given up, and another one tried.
-const STALL: Duration = Duration::from_secs(20);
-
-/// When nothing has come for so long, readers are told so. However long a download takes in all, they wait while
-/// bytes come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The first pause when a request was one too many for the minute, unless Google says how long (reference §10.3).
-const LIMITED: Duration = Duration::from_secs(30);
-
-/// Nobody waits longer for Google to take requests again.
-const LIMITED_MAX: Duration = Duration::from_secs(300);
-
 /// Chunks, as the network brings them, that are written at a time.
 const CHUNKS_MAX: usize = 32;
-
-/// Waits that a test may shorten.
-#[derive(Clone, Copy, Debug)]
-pub struct Waits {
-    stall: Duration,
-    patience: Duration,
-    pub(super) limited: Duration,
-    limited_max: Duration,
-}
-
-impl Default for Waits {
-    fn default() -> Self {
-        let (stall, patience) = (STALL, PATIENCE);
-        Self { stall, patience, limited: LIMITED, limited_max: LIMITED_MAX }
-    }
-}
-
-impl Waits {
-    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
-    pub fn paced(self, pace: u32) -> Self {
-        Self {
-            stall: self.stall / pace,
-            patience: self.patience / pace,
-            limited: self.limited / pace,
-            limited_max: self.limited_max / pace,
-        }
-    }
-
-    /// Until when whoever asks for media now waits for Google to take requests again.
-    pub(super) fn limit_passes(self) -> Instant {
-        Instant::now() + self.limited_max
-    }
-}
 
 /// A stream that runs; whatever becomes of it, whoever waits for it is told.
 struct Running {

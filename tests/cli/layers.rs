@@ -72,17 +72,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("status", &["media", "settings"]),
 ];
 
-/// Groups of files that still import each other in a circle. The list only gets shorter.
-const KNOWN_CIRCLES: &[&[&str]] = &[&[
-    "content.rs",
-    "content/cache.rs",
-    "content/fetch.rs",
-    "content/limit.rs",
-    "content/negative_cache.rs",
-    "content/sizes.rs",
-    "content/stream.rs",
-]];
-
 /// Which modules may name a library that belongs to one layer.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
@@ -122,22 +111,15 @@ fn files_do_not_import_in_a_circle() {
     for member in fs::read_dir(root.join("crates")).unwrap() {
         sources.push(member.unwrap().path().join("src"));
     }
-    let mut known: BTreeSet<Vec<String>> = KNOWN_CIRCLES
-        .iter()
-        .map(|group| group.iter().map(|it| (*it).to_owned()).collect())
-        .collect();
     let mut wrong = Vec::new();
     for src in sources {
         let graph = graph(&src);
         for group in circles(&graph) {
-            if !known.remove(&group) {
-                let way = shortest(&graph, &group);
-                wrong.push(format!("in {}: {way}\n    all of them: {group:?}", src.display()));
-            }
+            let way = shortest(&graph, &group);
+            wrong.push(format!("in {}: {way}\n    all of them: {group:?}", src.display()));
         }
     }
     assert!(wrong.is_empty(), "files import each other in a circle:\n{}", wrong.join("\n"));
-    assert!(known.is_empty(), "these are gone: take them out of KNOWN_CIRCLES:\n{known:?}");
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! Readers of a file's bytes.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use super::Content;
+use super::error::Error;
+use super::fetch::Fetch;
+use super::key::Key;
+use super::part::read_at;
+use super::reading::Reading;
+use crate::store::{self, FileInfo};
+
+/// An item's bytes, there or on their way. Cheap to clone.
+#[derive(Clone)]
+pub enum Reader {
+    /// All of them are on this disk.
+    Local(Arc<File>),
+    /// They are being downloaded, as far as they are read.
+    Fetching(Reading),
+}
+
+impl Reader {
+    /// Reads from a local file at once; `None` if a download must be waited for.
+    pub fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
+        match self {
+            Self::Local(file) => Some(read_at(file, offset, len)),
+            Self::Fetching(reading) => reading.read_now(offset, len),
+        }
+    }
+
+    /// How long the file is, if all of it is here.
+    pub fn local_length(&self) -> Option<u64> {
+        match self {
+            Self::Local(file) => file.metadata().ok().map(|it| it.len()),
+            Self::Fetching(_) => None,
+        }
+    }
+
+    /// How long the file is in bytes, which what is downloaded at `near`, for whoever reads there, tells. It is kept.
+    ///
+    /// # Errors
+    /// If the download fails before.
+    pub async fn learn_length(&self, near: u64) -> Result<u64, Error> {
+        match self {
+            Self::Local(file) => Ok(file.metadata()?.len()),
+            Self::Fetching(reading) => reading.learn_length(near).await,
+        }
+    }
+
+    /// Reads, waiting for the download if need be. Short only at the end of the file.
+    ///
+    /// # Errors
+    /// If the download fails before those bytes have come.
+    pub async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Local(file) => {
+                let file = file.clone();
+                let read = tokio::task::spawn_blocking(move || read_at(&file, offset, len));
+                Ok(read.await.map_err(|_| store::Error::ShuttingDown)??)
+            }
+            Self::Fetching(reading) => reading.read(offset, len).await,
+        }
+    }
+}
+
+impl Content {
+    /// The local copy of a file, if there is one. Does not touch the network.
+    pub fn open_local(&self, info: &FileInfo) -> Option<Reader> {
+        let file = Key::all_of(info).find_map(|key| self.cache.get(key))?;
+        Some(Reader::Local(Arc::new(file)))
+    }
+
+    /// Something to read a file's bytes from; a download is begun or joined if need be.
+    ///
+    /// # Errors
+    /// If the item has no bytes to offer now.
+    pub fn open(&self, info: &FileInfo) -> Result<Reader, Error> {
+        if let Some(local) = self.open_local(info) {
+            return Ok(local);
+        }
+        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        let reading = self.cache.part(
+            info.id,
+            |part| Fetch::new(info.id, media, info.rendition, part),
+            |fetch| Reading::new(self.clone(), fetch),
+        )?;
+        Ok(Reader::Fetching(reading))
+    }
+
+    /// Waits until the whole file is here, and opens it anew.
+    ///
+    /// # Errors
+    /// If the item has no bytes to offer now, or there is no room for them all.
+    pub async fn whole(&self, info: &FileInfo) -> Result<File, Error> {
+        let file = match self.open(info)? {
+            Reader::Local(file) => reopen(&file)?,
+            Reader::Fetching(reading) => reopen(reading.complete().await?.file())?,
+        };
+        Ok(file)
+    }
+}
+
+/// Opens a file once more, with a position of its own, also if it has no name any more.
+fn reopen(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}

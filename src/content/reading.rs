@@ -1,0 +1,129 @@
+//! Whoever reads a file that is not whole here.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Content;
+use super::error::Error;
+use super::fetch::Fetch;
+use super::part::Part;
+use super::plan::Number;
+use crate::store;
+
+/// Somebody's interest in a file that is not whole here. When the last one is dropped, streams end.
+pub struct Reading {
+    content: Content,
+    fetch: Arc<Fetch>,
+}
+
+impl Reading {
+    pub(super) fn new(content: Content, fetch: Arc<Fetch>) -> Self {
+        fetch.add_reader();
+        Self { content, fetch }
+    }
+
+    /// Reads what is here; `None` if some of it must be waited for.
+    pub(super) fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
+        let range = offset..offset.saturating_add(len as u64);
+        let bytes = self.fetch.read_here(range.clone())?;
+        self.fetch.read_on(&range);
+        Some(bytes)
+    }
+
+    pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let range = offset..offset.saturating_add(len as u64);
+        loop {
+            self.reach(range.clone()).await?;
+            let (fetch, range) = (self.fetch.clone(), range.clone());
+            let read = tokio::task::spawn_blocking(move || fetch.read_here(range));
+            // None: it has been given up since, for want of room.
+            if let Some(bytes) = read.await.map_err(|_| store::Error::ShuttingDown)? {
+                return Ok(bytes?);
+            }
+        }
+    }
+
+    pub(super) async fn learn_length(&self, near: u64) -> Result<u64, Error> {
+        // The answer that brings the byte tells it before, or else the end of the file does.
+        for wanted in [near..near.saturating_add(1), 0..u64::MAX] {
+            tokio::select! {
+                () = self.fetch.total_known() => break,
+                outcome = self.reach(wanted) => outcome?,
+            }
+        }
+        let total = self.fetch.total().ok_or(Error::NoSize)?;
+        self.content.learn_total(&self.fetch, total).await?;
+        Ok(total)
+    }
+
+    /// Waits until the file is whole, and says where.
+    pub(super) async fn complete(&self) -> Result<Arc<Part>, Error> {
+        loop {
+            // Memory has no room for a whole file.
+            if !self.fetch.part().is_on_disk() {
+                return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+            }
+            self.reach(0..u64::MAX).await?;
+            if let Some(part) = self.fetch.ended().await? {
+                return Ok(part);
+            }
+        }
+    }
+
+    /// Waits until a range is here, as far as the file has it, and sees to it that it comes.
+    async fn reach(&self, range: Range<u64>) -> Result<(), Error> {
+        let mut changes = self.fetch.changes();
+        let want = Want::new(&self.fetch, range);
+        loop {
+            if let Some(stream) = want.step()? {
+                self.content.begin_stream(&self.fetch, stream);
+            } else if want.is_here() {
+                return Ok(());
+            }
+            changes.changed().await.map_err(|_| store::Error::ShuttingDown)?;
+        }
+    }
+}
+
+impl Clone for Reading {
+    fn clone(&self) -> Self {
+        Self::new(self.content.clone(), self.fetch.clone())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.fetch.remove_reader();
+        self.content.tidy(&self.fetch);
+    }
+}
+
+/// A range that is waited for; cancelled when dropped.
+struct Want<'a> {
+    fetch: &'a Fetch,
+    number: Number,
+    range: Range<u64>,
+}
+
+impl<'a> Want<'a> {
+    fn new(fetch: &'a Fetch, range: Range<u64>) -> Self {
+        let number = fetch.want(range.clone());
+        Self { fetch, number, range }
+    }
+
+    fn is_here(&self) -> bool {
+        self.fetch.is_here(&self.range)
+    }
+
+    /// Says which stream is to be begun, if one is.
+    fn step(&self) -> Result<Option<Number>, Error> {
+        self.fetch.step(self.number)
+    }
+}
+
+impl Drop for Want<'_> {
+    fn drop(&mut self) {
+        self.fetch.cancel(self.number);
+    }
+}

@@ -1,0 +1,62 @@
+//! The requests for sizes that are in flight, and the last failures.
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::error::Error;
+use super::negative_cache::{NegativeCache, Pauses};
+use super::prefetch::Walks;
+use crate::api::{Advice, SourceError};
+
+/// How many sizes are asked for at a time.
+pub(super) const AT_A_TIME: usize = 16;
+
+/// Items share this many turns: whoever asks for the same one waits, and then finds it known.
+pub(super) const ITEM_TURNS: usize = 64;
+
+/// The service may be down, and an item have no size to tell, such as a video that is being processed.
+const PAUSES: Pauses = Pauses {
+    service: Duration::from_secs(30),
+    item: Duration::from_secs(300),
+    item_max: Duration::from_secs(3600),
+};
+
+/// The requests for sizes that are in flight, and the last failures.
+pub(super) struct SizeRequests {
+    pub(super) turns: Semaphore,
+    pub(super) items: [tokio::sync::Mutex<()>; ITEM_TURNS],
+    /// Held by the one task that prefetches sizes.
+    pub(super) prefetching: tokio::sync::Mutex<()>,
+    // Held for a look or a change.
+    pub(super) walks: parking_lot::Mutex<Walks>,
+    pub(super) failures: NegativeCache,
+}
+
+impl Default for SizeRequests {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(AT_A_TIME),
+            items: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            prefetching: tokio::sync::Mutex::default(),
+            walks: parking_lot::Mutex::default(),
+            failures: NegativeCache::new(PAUSES, is_of_service),
+        }
+    }
+}
+
+impl SizeRequests {
+    pub(super) fn forget_failures(&self) {
+        self.failures.forget();
+    }
+}
+
+/// Whether the next item would fare no better.
+fn is_of_service(error: &Error) -> bool {
+    match error {
+        Error::TooSlow | Error::Limited => true,
+        Error::Download(error) => !matches!(error.advice(), Advice::GiveUp),
+        Error::Source(SourceError::Api(error)) => !matches!(error.advice(), Advice::GiveUp),
+        _ => false,
+    }
+}
