@@ -109,20 +109,20 @@ impl Client {
         self.transport.throttle.left()
     }
 
-    async fn look<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+    async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         self.transport.read(call).await
     }
 
-    async fn change<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+    async fn write<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let name = call.name;
         self.transport.write(call).await?.json(name)
     }
 
-    /// As [`Client::change`], sent again after a short-term 429: there is no queue to try it again.
-    async fn change_for_caller<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+    /// As [`Client::write`], sent again after a short-term 429: there is no queue to try it again.
+    async fn write_and_retry<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let begun = Instant::now();
         loop {
-            let answer = self.change(call.clone()).await;
+            let answer = self.write(call.clone()).await;
             let wait = self.transport.throttle.left().unwrap_or_default();
             let in_time = begun.elapsed() + wait <= self.transport.config.deadlines.throttled;
             match answer {

@@ -48,7 +48,7 @@ pub use error::Error;
 pub(crate) use part::read_at;
 pub use reader::Reader;
 pub use reading::Reading;
-pub use verify::{Fingerprint, Returned, Seen};
+pub use verify::{Copies, Fingerprint, Returned};
 
 /// After a download has failed, the same item is not asked for at once again, nor anything while the service has none
 /// for anybody.
@@ -106,8 +106,8 @@ impl Content {
 
     /// Adds a file that has been uploaded to the cache; its bytes have the hash `sha256`. The spool file stays, and may
     /// be a hard link to the file in the cache: nobody may write to it any more. Blocking.
-    pub fn keep(&self, file: FileId, sha256: ContentHash, spool: &Path) {
-        if let Err(error) = self.try_keep(file, sha256, spool) {
+    pub fn add_to_cache(&self, file: FileId, sha256: ContentHash, spool: &Path) {
+        if let Err(error) = self.try_add_to_cache(file, sha256, spool) {
             tracing::warn!(
                 error = &error as &(dyn std::error::Error + 'static),
                 "an uploaded file could not be put into the cache: it will be downloaded when it is read"
@@ -115,7 +115,12 @@ impl Content {
         }
     }
 
-    fn try_keep(&self, file: FileId, sha256: ContentHash, spool: &Path) -> Result<(), Error> {
+    fn try_add_to_cache(
+        &self,
+        file: FileId,
+        sha256: ContentHash,
+        spool: &Path,
+    ) -> Result<(), Error> {
         let Some(info) = self.store.file(file)? else { return Ok(()) };
         let rendition = info.media.as_ref().map(Key::of_item);
         let key = match info.known() {
@@ -149,8 +154,8 @@ impl Content {
     async fn source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
         let mut beside = Vec::new();
         if !self.urls.knows(media) {
-            let ahead = api::BATCH_MAX as u32;
-            beside = self.store.run(move |store| store.items_near(file, ahead)).await?;
+            let count = api::BATCH_MAX as u32;
+            beside = self.store.run(move |store| store.items_near(file, count)).await?;
         }
         let source = self.urls.get(media, beside).await?;
         match source.video {
@@ -162,9 +167,9 @@ impl Content {
     }
 
     /// Forgets all failures, so that the next readers make requests again.
-    pub fn forget_failures(&self) {
-        self.failures.forget();
-        self.sizes.forget_failures();
+    pub fn clear_failures(&self) {
+        self.failures.clear();
+        self.sizes.clear_failures();
     }
 
     fn tidy(&self, fetch: &Arc<Fetch>) {

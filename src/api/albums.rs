@@ -22,7 +22,7 @@ impl Client {
         let mut query = vec![("pageSize", ALBUMS_PER_PAGE.to_string())];
         query.extend(page.map(|it| ("pageToken", it.as_str().to_owned())));
         let call = Call { query, ..get("albums.list", ["albums"]) };
-        let answer: wire::AlbumsPage = self.look(&call).await?;
+        let answer: wire::AlbumsPage = self.read(&call).await?;
         let items = answer.albums.into_iter().filter_map(wire::Album::into_album).collect();
         Ok(Page { items, next: next_page(call.name, page, answer.next_page_token)? })
     }
@@ -33,7 +33,7 @@ impl Client {
     /// [`FailureKind::AlbumMissing`] if it is not there or not ours.
     pub async fn get_album(&self, id: &AlbumId) -> Result<Album, Error> {
         let call = get("albums.get", ["albums", id.as_str()]);
-        album(call.name, self.look(&call).await?)
+        album(call.name, self.read(&call).await?)
     }
 
     /// Creates an album. Titles need not be unique: after an error that [`Error::may_have_happened`], look for
@@ -45,7 +45,7 @@ impl Client {
         const NAME: &str = "albums.create";
         limit_chars(NAME, "title", title, TITLE_CHARS_MAX)?;
         let call = post(NAME, ["albums"], json!({"album": {"title": title}}));
-        album(NAME, self.change_for_caller(call).await?)
+        album(NAME, self.write_and_retry(call).await?)
     }
 
     /// Gives an album another title.
@@ -72,7 +72,7 @@ impl Client {
         value: &str,
     ) -> Result<Album, Error> {
         let call = patch("albums.patch", ["albums", id.as_str()], field, value);
-        album(call.name, self.change_for_caller(call).await?)
+        album(call.name, self.write_and_retry(call).await?)
     }
 
     /// Appends 1 to [`BATCH_MAX`] different items to an album, in order; all or none.

@@ -177,7 +177,7 @@ impl Login {
     }
 
     /// What is wrong with this login as far as is known; `None` while it works.
-    pub fn trouble(&self) -> Option<LoginError> {
+    pub fn failure(&self) -> Option<LoginError> {
         let state = self.state.lock();
         state.dead.clone().or_else(|| state.last_failure.clone())
     }
@@ -241,7 +241,7 @@ impl Login {
         let now = Timestamp::now();
         let life = answer.life();
         if let Some(grant) = stored.grant.renewed(&answer, now) {
-            self.keep(&stored, grant).await;
+            self.persist(&stored, grant).await;
         }
         Ok(Access {
             token: answer.into_token(),
@@ -271,7 +271,7 @@ impl Login {
     }
 
     /// Keeps a grant that changed by renewal, unless somebody has logged in meanwhile.
-    async fn keep(&self, before: &Stored, grant: Grant) {
+    async fn persist(&self, before: &Stored, grant: Grant) {
         let (dir, stamp, client) = (self.dir.clone(), before.stamp, before.client.clone());
         let saved = blocking(move || {
             if Stamp::of(&dir) != Some(stamp) {

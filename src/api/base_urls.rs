@@ -50,7 +50,7 @@ pub enum SourceError {
     ShuttingDown,
 }
 
-struct Ask {
+struct Request {
     id: MediaId,
     /// Those that are likely to be asked for next.
     beside: Vec<MediaId>,
@@ -80,7 +80,7 @@ impl Known {
 pub struct BaseUrls {
     // Held for one look-up or insert.
     known: Arc<Mutex<Known>>,
-    asks: mpsc::Sender<Ask>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl BaseUrls {
@@ -88,13 +88,13 @@ impl BaseUrls {
     pub fn start(client: Client, runtime: &Handle) -> Self {
         let known = Known { sources: LruCache::new(KEPT_MAX), refused: None };
         let known = Arc::new(Mutex::new(known));
-        let (asks, waiting) = mpsc::channel(WAITING_MAX);
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
         runtime.spawn(renew(client, known.clone(), waiting));
-        Self { known, asks }
+        Self { known, requests }
     }
 
     /// Keeps the URLs that came with a listing.
-    pub fn learn(&self, items: &[MediaItem]) {
+    pub fn remember(&self, items: &[MediaItem]) {
         let now = Instant::now();
         let mut known = self.known.lock();
         for item in items {
@@ -119,8 +119,8 @@ impl BaseUrls {
             return Ok(source.clone());
         }
         let (answer, answered) = oneshot::channel();
-        let ask = Ask { id: id.clone(), beside, answer };
-        self.asks.send(ask).await.map_err(|_| SourceError::ShuttingDown)?;
+        let request = Request { id: id.clone(), beside, answer };
+        self.requests.send(request).await.map_err(|_| SourceError::ShuttingDown)?;
         answered.await.unwrap_or(Err(SourceError::ShuttingDown))
     }
 
@@ -134,14 +134,14 @@ impl BaseUrls {
 }
 
 /// Whoever asks while a request is under way goes into the next one, unless that one brings what is asked for.
-async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Ask>) {
-    let mut asks = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut asks, BATCH_MAX).await > 0 {
-        asks = unanswered(asks, &known);
-        if asks.is_empty() {
+async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Request>) {
+    let mut requests = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut requests, BATCH_MAX).await > 0 {
+        requests = unanswered(requests, &known);
+        if requests.is_empty() {
             continue;
         }
-        let ids = batch(&asks, &known);
+        let ids = batch(&requests, &known);
         let began = Instant::now();
         let outcome = client.get_items(&ids).await.map_err(Arc::new);
         if let Ok(results) = &outcome {
@@ -150,44 +150,44 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
                 known.sources.put(source.0.clone(), (source.1, began));
             }
         }
-        for ask in asks.drain(..) {
+        for request in requests.drain(..) {
             let result = match &outcome {
                 Err(error) => Err(SourceError::Api(error.clone())),
-                Ok(results) => match ids.iter().zip(results).find(|(id, _)| **id == ask.id) {
+                Ok(results) => match ids.iter().zip(results).find(|(id, _)| **id == request.id) {
                     Some((_, Ok(item))) => source(item).ok_or(SourceError::Missing),
                     Some((_, Err(status))) => Err(SourceError::Item(status.clone())),
                     None => Err(SourceError::Missing),
                 },
             };
             // Whoever asked may have been interrupted.
-            let _ = ask.answer.send(result);
+            let _ = request.answer.send(result);
         }
     }
 }
 
 /// Answers whoever asks for what has come since; those that are left have to be asked for.
-fn unanswered(asks: Vec<Ask>, known: &Mutex<Known>) -> Vec<Ask> {
+fn unanswered(requests: Vec<Request>, known: &Mutex<Known>) -> Vec<Request> {
     let mut known = known.lock();
     let mut left = Vec::with_capacity(BATCH_MAX);
-    for ask in asks {
-        match known.fresh(&ask.id).cloned() {
+    for request in requests {
+        match known.fresh(&request.id).cloned() {
             Some(source) => {
                 // Whoever asked may have been interrupted.
-                let _ = ask.answer.send(Ok(source));
+                let _ = request.answer.send(Ok(source));
             }
-            None => left.push(ask),
+            None => left.push(request),
         }
     }
     left
 }
 
 /// What is asked for, and then of what stands beside it what there is room for.
-fn batch(asks: &[Ask], known: &Mutex<Known>) -> Vec<MediaId> {
-    let mut ids: Vec<MediaId> = asks.iter().map(|ask| ask.id.clone()).collect();
+fn batch(requests: &[Request], known: &Mutex<Known>) -> Vec<MediaId> {
+    let mut ids: Vec<MediaId> = requests.iter().map(|request| request.id.clone()).collect();
     ids.sort();
     ids.dedup();
     let mut known = known.lock();
-    for beside in asks.iter().flat_map(|ask| &ask.beside) {
+    for beside in requests.iter().flat_map(|request| &request.beside) {
         if ids.len() == BATCH_MAX {
             break;
         }

@@ -76,7 +76,7 @@ impl Budget {
     /// The counts of the day that `now` falls on.
     pub fn snapshot(&self, now: Timestamp) -> Saved {
         let mut saved = self.saved.lock();
-        saved.turn(now);
+        saved.roll_over(now);
         saved.clone()
     }
 
@@ -86,7 +86,7 @@ impl Budget {
     /// When the allowance is known to be used up: the time of its renewal. Nothing is charged then.
     pub fn spend(&self, kind: Kind, now: Timestamp) -> Result<(), Timestamp> {
         let mut saved = self.saved.lock();
-        saved.turn(now);
+        saved.roll_over(now);
         let (count, blocked_until) = saved.of(kind);
         match *blocked_until {
             Some(until) => Err(until),
@@ -101,7 +101,7 @@ impl Budget {
     /// the time from which the next one may be sent.
     pub fn exhausted(&self, kind: Kind, now: Timestamp) -> Timestamp {
         let mut saved = self.saved.lock();
-        saved.turn(now);
+        saved.roll_over(now);
         let blur = Span::new().minutes(MIDNIGHT_BLUR_MIN);
         let until = match now.checked_sub(blur) {
             Ok(earlier) if pacific_day(earlier) < pacific_day(now) => {
@@ -116,7 +116,7 @@ impl Budget {
 
 impl Saved {
     /// Starts a new day if one has begun.
-    fn turn(&mut self, now: Timestamp) {
+    fn roll_over(&mut self, now: Timestamp) {
         let today = pacific_day(now);
         if today != self.day {
             (self.day, self.api, self.media) = (today, 0, 0);

@@ -31,7 +31,7 @@ pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 /// many uploads, takes one well before an upload counts as stalled.
 const CHUNK_BYTES: u64 = 64 << 10;
 /// Breaks in a row without a byte of progress after which an upload is left to the caller.
-const FRUITLESS_BREAKS_MAX: u32 = 5;
+const BREAKS_IN_A_ROW_MAX: u32 = 5;
 
 const UPLOAD: &str = "uploads";
 
@@ -83,7 +83,7 @@ pub enum FinishError {
 }
 
 /// What the server says about a session.
-enum Progress {
+enum SessionStatus {
     Active { received: u64 },
     Final,
     Gone,
@@ -150,7 +150,7 @@ impl Client {
         self.check_origin(session)?;
         let sent_into = session.sent_into.swap(true, Ordering::Relaxed);
         let mut offset = if sent_into { self.confirmed(session).await? } else { 0 };
-        let mut fruitless = 0;
+        let mut breaks_in_a_row = 0;
         loop {
             let request = |body| {
                 let request = self
@@ -165,7 +165,7 @@ impl Client {
                 };
                 request.body(body)
             };
-            let error = match self.send_bytes(payload, offset, fruitless + 1, request).await {
+            let error = match self.send_bytes(payload, offset, breaks_in_a_row + 1, request).await {
                 Ok(answer) => match token(&answer) {
                     Some(token) => return Ok(token),
                     None => Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() },
@@ -194,11 +194,11 @@ impl Client {
                 base: self.transport.config.retry_base,
                 max: self.transport.config.deadlines.retries,
             };
-            let wait = backoff.limit(fruitless + 1).mul_f64(rand::random());
+            let wait = backoff.limit(breaks_in_a_row + 1).mul_f64(rand::random());
             tokio::time::sleep(after.unwrap_or_default() + wait).await;
             let confirmed = self.confirmed(session).await?;
-            fruitless = if confirmed > offset { 0 } else { fruitless + 1 };
-            if fruitless >= FRUITLESS_BREAKS_MAX {
+            breaks_in_a_row = if confirmed > offset { 0 } else { breaks_in_a_row + 1 };
+            if breaks_in_a_row >= BREAKS_IN_A_ROW_MAX {
                 return Err(error.into());
             }
             offset = confirmed;
@@ -207,18 +207,18 @@ impl Client {
 
     /// How much of a session's bytes the server has.
     async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
-        let progress = self.transport.repeat(|attempt| self.query(session, attempt)).await?;
-        match progress {
-            Progress::Active { received } => Ok(received),
+        let status = self.transport.repeat(|attempt| self.query(session, attempt)).await?;
+        match status {
+            SessionStatus::Active { received } => Ok(received),
             // All is there, but a query gives no token, and nothing else will (reference §8.2).
-            Progress::Final | Progress::Gone => Err(FinishError::Gone),
+            SessionStatus::Final | SessionStatus::Gone => Err(FinishError::Gone),
         }
     }
 
-    async fn query(&self, session: &UploadSession, attempt: u32) -> Result<Progress, Error> {
+    async fn query(&self, session: &UploadSession, attempt: u32) -> Result<SessionStatus, Error> {
         let answer = match self.command(&session.url, "query", attempt, |request| request).await {
             Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 404 | 410) => {
-                return Ok(Progress::Gone);
+                return Ok(SessionStatus::Gone);
             }
             answer => answer?,
         };
@@ -230,15 +230,15 @@ impl Client {
             "active" => {
                 let received = header(&answer.headers, "x-goog-upload-size-received")
                     .and_then(|it| it.parse().ok());
-                received.map(|received| Progress::Active { received }).ok_or_else(|| {
+                received.map(|received| SessionStatus::Active { received }).ok_or_else(|| {
                     Error::Garbled {
                         call: UPLOAD,
                         why: "it does not say how much has arrived".into(),
                     }
                 })
             }
-            "final" => Ok(Progress::Final),
-            "cancelled" | "canceled" => Ok(Progress::Gone),
+            "final" => Ok(SessionStatus::Final),
+            "cancelled" | "canceled" => Ok(SessionStatus::Gone),
             other => Err(Error::Garbled {
                 call: UPLOAD,
                 why: format!("unknown session status {other:?}"),
@@ -278,8 +278,8 @@ impl Client {
         let stalled = async {
             loop {
                 let all_handed_over = *watcher.borrow_and_update() >= payload.len;
-                let patience = if all_handed_over { deadlines.write } else { deadlines.stall };
-                if !matches!(tokio::time::timeout(patience, watcher.changed()).await, Ok(Ok(()))) {
+                let timeout = if all_handed_over { deadlines.write } else { deadlines.stall };
+                if !matches!(tokio::time::timeout(timeout, watcher.changed()).await, Ok(Ok(()))) {
                     return;
                 }
             }

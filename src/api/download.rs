@@ -109,9 +109,9 @@ impl Client {
         let url = media_url(base_url, kind)?;
         let response = self.fetch(Method::HEAD, &url, None).await?;
         // Not Response::content_length: that is about the body, and a HEAD has none.
-        let told = header(response.headers(), CONTENT_LENGTH.as_str());
+        let reported = header(response.headers(), CONTENT_LENGTH.as_str());
         // No item has no bytes: some servers say so when they do not know.
-        Ok(told.and_then(|it| it.parse().ok()).filter(|len| *len > 0))
+        Ok(reported.and_then(|it| it.parse().ok()).filter(|len| *len > 0))
     }
 
     /// A picture of a photo or video that fits into a square of `pixels`, made by Google, usually a JPEG.

@@ -245,7 +245,7 @@ impl Refusal {
     fn kind_of_forbidden(&self) -> FailureKind {
         if self.status == 403 && self.says(Text::AlbumReadOnly) {
             FailureKind::AlbumReadOnly
-        } else if self.status == 403 && !self.own {
+        } else if self.status == 403 && !self.is_from_service {
             // It is about the way to the service, not about the login.
             FailureKind::Aborted
         } else if self.reason_is("ACCESS_TOKEN_SCOPE_INSUFFICIENT") || self.says(Text::ScopeMissing)

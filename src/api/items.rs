@@ -71,7 +71,7 @@ impl Client {
     }
 
     async fn items(&self, call: Call, page: Option<&PageToken>) -> Result<Page<MediaItem>, Error> {
-        let answer: wire::ItemsPage = self.look(&call).await?;
+        let answer: wire::ItemsPage = self.read(&call).await?;
         let items = answer.media_items.into_iter().filter_map(wire::MediaItem::into_item).collect();
         Ok(Page { items, next: next_page(call.name, page, answer.next_page_token)? })
     }
@@ -82,7 +82,7 @@ impl Client {
     /// [`Error::is_not_found`] if it is not there (any more) or not ours.
     pub async fn get_item(&self, id: &MediaId) -> Result<MediaItem, Error> {
         let call = get("mediaItems.get", ["mediaItems", id.as_str()]);
-        item(call.name, self.look(&call).await?)
+        item(call.name, self.read(&call).await?)
     }
 
     /// Up to [`BATCH_MAX`] different items with fresh base URLs, in the order asked for. If one poisons the
@@ -98,7 +98,7 @@ impl Client {
         limit_batch(NAME, ids)?;
         let query = ids.iter().map(|it| ("mediaItemIds", it.as_str().to_owned())).collect();
         let call = Call { query, ..get(NAME, ["mediaItems:batchGet"]) };
-        let answer: wire::GetResults = match self.look(&call).await {
+        let answer: wire::GetResults = match self.read(&call).await {
             Err(error) if error.refusal().is_some_and(|it| it.status == 500) && ids.len() > 1 => {
                 return self.complete_items(ids, HashMap::new()).await;
             }
@@ -185,7 +185,7 @@ impl Client {
         let body = serde_json::to_value(wire::BatchCreate { album_id: album, new_media_items })
             .map_err(|err| Error::Unfit { call: NAME, why: err.to_string() })?;
         let answer: wire::CreateResults =
-            self.change(post(NAME, ["mediaItems:batchCreate"], body)).await?;
+            self.write(post(NAME, ["mediaItems:batchCreate"], body)).await?;
         Ok(wire::by_token(&tokens, answer.new_media_item_results))
     }
 
@@ -197,7 +197,7 @@ impl Client {
         const NAME: &str = "mediaItems.patch";
         limit_chars(NAME, "description", description, DESCRIPTION_CHARS_MAX)?;
         let call = patch(NAME, ["mediaItems", id.as_str()], "description", description);
-        item(NAME, self.change_for_caller(call).await?)
+        item(NAME, self.write_and_retry(call).await?)
     }
 }
 

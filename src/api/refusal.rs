@@ -24,7 +24,7 @@ pub struct Refusal {
     /// The service's own words, cut; for answers that are not JSON a remark about them.
     pub message: String,
     /// Whether the service itself has answered, as far as the form tells; a proxy has its own pages.
-    pub own: bool,
+    pub is_from_service: bool,
     /// From the `Retry-After` header.
     pub retry_after: Option<Duration>,
 }
@@ -55,18 +55,26 @@ impl Refusal {
     ) -> Self {
         let envelope: Option<Envelope> =
             if is_json { serde_json::from_slice(body).ok() } else { None };
-        let own = envelope.is_some();
+        let is_from_service = envelope.is_some();
         let (reason, message) = match envelope {
-            Some(Envelope { error: Complaint::Full { message, status, details, errors } }) => {
+            Some(Envelope { error: ErrorBody::Full { message, status, details, errors } }) => {
                 let reason = details.into_iter().chain(errors).find_map(|it| it.reason).or(status);
                 (reason, message.unwrap_or_default())
             }
-            Some(Envelope { error: Complaint::Short(word) }) => (Some(word), String::new()),
+            Some(Envelope { error: ErrorBody::Short(word) }) => (Some(word), String::new()),
             None => (None, unstructured(body)),
         };
         let message =
             if message.is_empty() { "(no explanation)".to_owned() } else { quote(&message) };
-        Self { call, class, status, reason: reason.map(|it| quote(&it)), message, own, retry_after }
+        Self {
+            call,
+            class,
+            status,
+            reason: reason.map(|it| quote(&it)),
+            message,
+            is_from_service,
+            retry_after,
+        }
     }
 
     /// Whether this 429 is about the whole day rather than a short while (texts in reference §10.2).
@@ -87,13 +95,13 @@ impl Refusal {
 
 #[derive(Deserialize)]
 struct Envelope {
-    error: Complaint,
+    error: ErrorBody,
 }
 
 /// The service says `{"error":{...}}`, its OAuth neighbours `{"error":"word"}`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Complaint {
+enum ErrorBody {
     Short(String),
     Full {
         #[serde(default)]

@@ -22,7 +22,7 @@ const HOPELESS_ATTEMPTS_MAX: u32 = 3;
 
 /// How patient a read is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct RetryLimits {
     /// The first wait's upper limit.
     pub base: Duration,
     /// No attempt begins later than this after the first.
@@ -40,7 +40,7 @@ pub(super) fn wait(
     error: &Error,
     attempts: u32,
     elapsed: Duration,
-    patience: Patience,
+    limits: RetryLimits,
     jitter: f64,
 ) -> Option<Duration> {
     let Advice::Retry { after } = error.advice() else { return None };
@@ -50,12 +50,12 @@ pub(super) fn wait(
         return None;
     }
     let (least, give_up_after) = if error.is_throttled() {
-        (after.unwrap_or(patience.pause), patience.throttled)
+        (after.unwrap_or(limits.pause), limits.throttled)
     } else {
-        (after.unwrap_or_default(), patience.give_up_after)
+        (after.unwrap_or_default(), limits.give_up_after)
     };
     let wait =
-        least + Backoff { base: patience.base, max: BACKOFF_MAX }.limit(attempts).mul_f64(jitter);
+        least + Backoff { base: limits.base, max: BACKOFF_MAX }.limit(attempts).mul_f64(jitter);
     (elapsed + wait <= give_up_after).then_some(wait)
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::super::refusal::{Class, Refusal};
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const LIMITS: RetryLimits = RetryLimits {
         base: Duration::from_secs(1),
         give_up_after: Duration::from_secs(30),
         pause: Duration::from_secs(30),
@@ -103,40 +103,40 @@ mod tests {
     #[test]
     fn waits_double_and_never_pass_the_deadline() {
         let error = refused(503, None);
-        assert_eq!(secs(wait(&error, 1, Duration::ZERO, PATIENCE, 1.0)), Some(1));
-        assert_eq!(secs(wait(&error, 4, Duration::ZERO, PATIENCE, 1.0)), Some(8));
-        assert_eq!(secs(wait(&error, 4, Duration::ZERO, PATIENCE, 0.0)), Some(0));
-        assert_eq!(wait(&error, 4, Duration::from_secs(23), PATIENCE, 1.0), None);
-        assert_eq!(wait(&error, 500, Duration::ZERO, PATIENCE, 1.0), None);
+        assert_eq!(secs(wait(&error, 1, Duration::ZERO, LIMITS, 1.0)), Some(1));
+        assert_eq!(secs(wait(&error, 4, Duration::ZERO, LIMITS, 1.0)), Some(8));
+        assert_eq!(secs(wait(&error, 4, Duration::ZERO, LIMITS, 0.0)), Some(0));
+        assert_eq!(wait(&error, 4, Duration::from_secs(23), LIMITS, 1.0), None);
+        assert_eq!(wait(&error, 500, Duration::ZERO, LIMITS, 1.0), None);
     }
 
     #[test]
     fn retry_after_is_a_lower_bound() {
-        assert_eq!(secs(wait(&refused(503, Some(7)), 1, Duration::ZERO, PATIENCE, 0.0)), Some(7));
-        assert_eq!(wait(&refused(503, Some(31)), 1, Duration::ZERO, PATIENCE, 0.0), None);
+        assert_eq!(secs(wait(&refused(503, Some(7)), 1, Duration::ZERO, LIMITS, 0.0)), Some(7));
+        assert_eq!(wait(&refused(503, Some(31)), 1, Duration::ZERO, LIMITS, 0.0), None);
     }
 
     #[test]
     fn a_short_term_429_is_waited_out() {
         let error = refused(429, None);
-        assert_eq!(secs(wait(&error, 1, Duration::ZERO, PATIENCE, 0.0)), Some(30));
-        assert_eq!(secs(wait(&error, 3, Duration::from_secs(90), PATIENCE, 0.0)), Some(30));
-        assert_eq!(wait(&error, 4, Duration::from_secs(91), PATIENCE, 0.0), None);
-        assert_eq!(secs(wait(&refused(429, Some(3)), 1, Duration::ZERO, PATIENCE, 0.0)), Some(3));
-        assert_eq!(wait(&refused(429, Some(600)), 1, Duration::ZERO, PATIENCE, 0.0), None);
+        assert_eq!(secs(wait(&error, 1, Duration::ZERO, LIMITS, 0.0)), Some(30));
+        assert_eq!(secs(wait(&error, 3, Duration::from_secs(90), LIMITS, 0.0)), Some(30));
+        assert_eq!(wait(&error, 4, Duration::from_secs(91), LIMITS, 0.0), None);
+        assert_eq!(secs(wait(&refused(429, Some(3)), 1, Duration::ZERO, LIMITS, 0.0)), Some(3));
+        assert_eq!(wait(&refused(429, Some(600)), 1, Duration::ZERO, LIMITS, 0.0), None);
     }
 
     #[test]
     fn what_cannot_get_better_is_not_tried_again() {
         for status in [400, 401, 403, 404, 501] {
             assert_eq!(
-                wait(&refused(status, None), 1, Duration::ZERO, PATIENCE, 0.0),
+                wait(&refused(status, None), 1, Duration::ZERO, LIMITS, 0.0),
                 None,
                 "{status}"
             );
         }
-        assert!(wait(&refused(500, None), 2, Duration::ZERO, PATIENCE, 0.0).is_some());
-        assert_eq!(wait(&refused(500, None), 3, Duration::ZERO, PATIENCE, 0.0), None);
+        assert!(wait(&refused(500, None), 2, Duration::ZERO, LIMITS, 0.0).is_some());
+        assert_eq!(wait(&refused(500, None), 3, Duration::ZERO, LIMITS, 0.0), None);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Throttle {
     }
 
     /// Waits for the end of the pause. False, at once, if that is after `deadline`.
-    pub async fn over_by(&self, deadline: Option<Instant>) -> bool {
+    pub async fn wait_until_over(&self, deadline: Option<Instant>) -> bool {
         while let Some(until) = self.until() {
             if deadline.is_some_and(|deadline| until > deadline) {
                 return false;
@@ -163,14 +163,14 @@ mod tests {
         assert!(left <= Duration::from_secs(38), "{left:?}");
         throttle.succeeded();
         assert!(throttle.until().is_some(), "a call from before the pause does not end it");
-        assert!(!throttle.over_by(Some(Instant::now())).await);
+        assert!(!throttle.wait_until_over(Some(Instant::now())).await);
     }
 
     #[tokio::test]
     async fn a_pause_ends() {
         let throttle = Throttle::of_changes(Duration::from_millis(1));
         throttle.failed(&too_many());
-        assert!(throttle.over_by(None).await);
+        assert!(throttle.wait_until_over(None).await);
         assert!(throttle.until().is_none());
     }
 }

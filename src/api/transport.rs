@@ -26,7 +26,7 @@ use super::failure::FailureKind;
 use super::http::{classify, clock_skew, header, http_client, whole_body};
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
-use super::retry::{self, Patience};
+use super::retry::{self, RetryLimits};
 use super::service::is_loopback;
 use super::throttle::Throttle;
 
@@ -81,10 +81,10 @@ impl Transport {
 
     /// Sends a call that only looks, again and again while that can help and time is left.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
-        let look = async |attempt| {
+        let attempt = async |attempt| {
             self.once(call, self.config.deadlines.read, attempt).await?.json(call.name)
         };
-        self.repeat(look).await
+        self.repeat(attempt).await
     }
 
     /// Makes attempts until one succeeds or `retry` says that it is enough.
@@ -92,7 +92,7 @@ impl Transport {
         &self,
         attempt: impl Fn(u32) -> A,
     ) -> Result<T, Error> {
-        let patience = Patience {
+        let limits = RetryLimits {
             base: self.config.retry_base,
             give_up_after: self.config.deadlines.retries,
             pause: self.config.write_pause,
@@ -107,7 +107,7 @@ impl Transport {
                 done => return done,
             };
             let elapsed = begun.elapsed();
-            match retry::wait(&error, attempts, elapsed, patience, rand::random()) {
+            match retry::wait(&error, attempts, elapsed, limits, rand::random()) {
                 Some(wait) => {
                     tracing::debug!(%error, ?wait, attempts, "will ask again");
                     tokio::time::sleep(wait).await;
@@ -121,7 +121,7 @@ impl Transport {
     pub(super) async fn write(self: &Arc<Self>, call: Call) -> Result<Answer, Error> {
         let name = call.name;
         let turn = self.writer.clone().lock_owned().await;
-        self.throttle.over_by(None).await;
+        self.throttle.wait_until_over(None).await;
         let this = self.clone();
         let sending = tokio::spawn(async move {
             let answer = this.once(&call, this.config.deadlines.write, 1).await;

@@ -92,7 +92,7 @@ impl Engine {
                 spool_max,
                 ..upload::Config::new(
                     state_dir.join("spool"),
-                    Arc::new(move |file, hash, path| keep.keep(file, hash, path)),
+                    Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),
                 )
                 .paced(settings.unstable_pace)
             },

@@ -21,7 +21,7 @@ use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, Exit, print, progress};
-use crate::content::{Fingerprint, Seen};
+use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
 use crate::media::ContentHash;
 use crate::profile::Profile;
@@ -192,7 +192,7 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
     };
     let mut answer = vec![0; ANSWER_BYTES_MAX];
     let len = rustix::fs::getxattr(path, "user.gphotos.verify", &mut answer)?;
-    let seen: Seen = serde_json::from_slice(&answer[..len])?;
+    let seen: Copies = serde_json::from_slice(&answer[..len])?;
     let original = match original.map(|it| File::open(it).and_then(|it| Fingerprint::of(&it))) {
         None => seen.kept,
         Some(Ok(original)) => Some(original),

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::fetch::Fetch;
 use super::key::Key;
-use super::part::{Part, Place};
+use super::part::{Backing, Part};
 use crate::media::FileId;
 
 /// The end of the name of a part on disk.
@@ -55,7 +55,7 @@ impl Cache {
         let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            match entry.file_name().to_str().and_then(Key::called) {
+            match entry.file_name().to_str().and_then(Key::parse) {
                 Some(key) => {
                     let meta = entry.metadata()?;
                     found.push((meta.modified()?, key, meta.len()));
@@ -177,7 +177,7 @@ impl Cache {
             .suffix(PART_SUFFIX)
             .tempfile_in(&self.dir)?
             .into_parts();
-        Ok(Part { file, place: Place::Disk(path) })
+        Ok(Part { file, backing: Backing::Disk(path) })
     }
 
     /// A file for what a full disk does not take.
@@ -185,13 +185,13 @@ impl Cache {
         let turn = self.memory_turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
         let file = rustix::fs::memfd_create("gphotosfs", MemfdFlags::CLOEXEC)?.into();
-        Ok(Part { file, place: Place::Memory { _turn: turn } })
+        Ok(Part { file, backing: Backing::Memory { _turn: turn } })
     }
 
     /// Pieces that have become whole get their name, unless the file has got another content since. Blocking.
     pub(super) fn finish(&self, fetch: &Arc<Fetch>) -> io::Result<()> {
         let part = fetch.part();
-        let Place::Disk(path) = &part.place else { return Ok(()) };
+        let Backing::Disk(path) = &part.backing else { return Ok(()) };
         part.file.sync_data()?;
         let mut index = self.index.lock();
         if !index.holds(fetch) {
@@ -245,9 +245,9 @@ impl Cache {
         let mut copy = self.begin(file)?;
         io::copy(&mut File::open(from)?, &mut copy.file)?;
         copy.file.sync_data()?;
-        match &copy.place {
-            Place::Disk(path) => fs::rename(path, self.path(key)),
-            Place::Memory { .. } => Ok(()),
+        match &copy.backing {
+            Backing::Disk(path) => fs::rename(path, self.path(key)),
+            Backing::Memory { .. } => Ok(()),
         }
     }
 
@@ -306,7 +306,7 @@ impl Cache {
     fn drop_part(&self, index: &mut Index, file: FileId) {
         if let Some((fetch, counted)) = index.parts.pop(&file) {
             index.total -= counted;
-            if let Place::Disk(path) = &fetch.part().place {
+            if let Backing::Disk(path) = &fetch.part().backing {
                 let _ = fs::remove_file(path);
             }
         }

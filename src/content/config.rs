@@ -13,7 +13,7 @@ const STALL: Duration = Duration::from_secs(20);
 
 /// When nothing has come for so long, readers are told so. However long a download takes in all, they wait while
 /// bytes come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The first pause when a request was one too many for the minute, unless Google says how long (reference §10.3).
 const LIMITED: Duration = Duration::from_secs(30);
@@ -36,15 +36,15 @@ pub struct Config {
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
     pub(super) stall: Duration,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     pub(super) limited: Duration,
     limited_max: Duration,
 }
 
 impl Default for Waits {
     fn default() -> Self {
-        let (stall, patience) = (STALL, PATIENCE);
-        Self { stall, patience, limited: LIMITED, limited_max: LIMITED_MAX }
+        let (stall, timeout) = (STALL, TIMEOUT);
+        Self { stall, timeout, limited: LIMITED, limited_max: LIMITED_MAX }
     }
 }
 
@@ -53,7 +53,7 @@ impl Waits {
     pub fn paced(self, pace: u32) -> Self {
         Self {
             stall: self.stall / pace,
-            patience: self.patience / pace,
+            timeout: self.timeout / pace,
             limited: self.limited / pace,
             limited_max: self.limited_max / pace,
         }

@@ -16,7 +16,7 @@ use crate::media::{FileId, MediaId};
 use crate::store;
 
 /// How long streams go on after the last reader has closed the file: it is often opened again at once.
-const LINGER: Duration = Duration::from_secs(2);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stream that is far enough ahead keeps its connection.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -150,19 +150,19 @@ impl Fetch {
     }
 
     /// Somebody waits for a range, until [`Fetch::cancel`].
-    pub(super) fn want(&self, range: Range<u64>) -> Number {
+    pub(super) fn add_waiter(&self, range: Range<u64>) -> Number {
         let mut number = 0;
         self.state.send_if_modified(|state| {
-            number = state.plan.want(range);
+            number = state.plan.add_waiter(range);
             false
         });
         number
     }
 
-    pub(super) fn cancel(&self, want: Number) {
+    pub(super) fn cancel(&self, waiter: Number) {
         self.state.send_if_modified(|state| {
-            state.plan.cancel(want);
-            state.failed.retain(|(failed, _)| *failed != want);
+            state.plan.cancel(waiter);
+            state.failed.retain(|(failed, _)| *failed != waiter);
             false
         });
     }
@@ -172,16 +172,16 @@ impl Fetch {
     }
 
     /// Says which stream is to be begun for a want, if one is.
-    pub(super) fn step(&self, want: Number) -> Result<Option<Number>, Error> {
+    pub(super) fn step(&self, waiter: Number) -> Result<Option<Number>, Error> {
         let mut outcome = Ok(None);
         self.state.send_if_modified(|state| {
-            let of_this = |(failed, _): &&(Number, Arc<Error>)| *failed == want;
+            let of_this = |(failed, _): &&(Number, Arc<Error>)| *failed == waiter;
             if let Some(Err(error)) = &state.ended {
                 outcome = Err(Error::Shared(error.clone()));
             } else if let Some((_, error)) = state.failed.iter().find(of_this) {
                 outcome = Err(Error::Shared(error.clone()));
             } else {
-                match state.plan.step(want) {
+                match state.plan.step(waiter) {
                     // Another one may have to end for it.
                     Step::Begin(stream) => outcome = Ok(Some(stream)),
                     Step::Wait { resumes } => return resumes,
@@ -237,7 +237,7 @@ impl Fetch {
         let mut new = None;
         self.state.send_if_modified(|state| {
             if Arc::ptr_eq(&state.into, &into) {
-                new = Some(state.plan.came(stream, bytes.len() as u64));
+                new = Some(state.plan.received(stream, bytes.len() as u64));
             }
             new.is_some()
         });
@@ -245,8 +245,8 @@ impl Fetch {
     }
 
     /// The server has sent all there is.
-    pub(super) fn ends_here(&self, stream: Number) {
-        self.state.send_modify(|state| state.plan.ends_here(stream));
+    pub(super) fn reached_end(&self, stream: Number) {
+        self.state.send_modify(|state| state.plan.reached_end(stream));
     }
 
     pub(super) fn flow(&self, stream: Number) -> Flow {
@@ -255,23 +255,23 @@ impl Fetch {
 
     /// Waits until a stream has to go on. Says whether it should.
     pub(super) async fn resumed(&self, stream: Number) -> bool {
-        let mut follower = self.state.subscribe();
-        let resumed = follower.wait_for(|state| state.plan.flow(stream) != Flow::Pause);
+        let mut changes = self.state.subscribe();
+        let resumed = changes.wait_for(|state| state.plan.flow(stream) != Flow::Pause);
         matches!(tokio::time::timeout(PAUSE_MAX, resumed).await, Ok(Ok(_)))
     }
 
     /// Waits until a stream is of no use to anybody.
     pub(super) async fn unwanted(&self, stream: Number) {
-        let mut follower = self.state.subscribe();
+        let mut changes = self.state.subscribe();
         let needless =
             |state: &State| state.plan.at(stream).is_none() || matches!(state.ended, Some(Err(_)));
         loop {
-            let alone = follower.wait_for(|state| needless(state) || state.readers == 0);
+            let alone = changes.wait_for(|state| needless(state) || state.readers == 0);
             if alone.await.is_err() {
                 return;
             }
-            let again = follower.wait_for(|state| needless(state) || state.readers > 0);
-            match tokio::time::timeout(LINGER, again).await {
+            let again = changes.wait_for(|state| needless(state) || state.readers > 0);
+            match tokio::time::timeout(IDLE_TIMEOUT, again).await {
                 Ok(Ok(state)) if !needless(&state) => {}
                 _ => return,
             }
@@ -279,11 +279,11 @@ impl Fetch {
     }
 
     /// A stream has ended.
-    pub(super) fn over(&self, stream: Number, outcome: Result<(), Arc<Error>>) {
+    pub(super) fn stream_ended(&self, stream: Number, outcome: Result<(), Arc<Error>>) {
         self.state.send_modify(|state| {
-            let served = state.plan.over(stream);
+            let served = state.plan.stream_ended(stream);
             if let Err(error) = outcome {
-                state.failed.extend(served.into_iter().map(|want| (want, error.clone())));
+                state.failed.extend(served.into_iter().map(|waiter| (waiter, error.clone())));
                 if matches!(*error, Error::Changed) && state.ended.is_none() {
                     state.ended = Some(Err(error));
                 }
@@ -292,7 +292,7 @@ impl Fetch {
     }
 
     /// Nothing will change any more.
-    pub(super) fn end(&self, outcome: Result<(), Arc<Error>>) {
+    pub(super) fn finish(&self, outcome: Result<(), Arc<Error>>) {
         self.state.send_modify(|state| state.ended = Some(outcome));
     }
 
@@ -328,11 +328,11 @@ impl Fetch {
     /// Has bytes come from the front on.
     pub(super) fn receive(&self, len: u64) {
         self.state.send_modify(|state| {
-            let want = state.plan.want(0..len);
-            let Step::Begin(stream) = state.plan.step(want) else { panic!("not begun") };
-            state.plan.came(stream, len);
-            state.plan.over(stream);
-            state.plan.cancel(want);
+            let waiter = state.plan.add_waiter(0..len);
+            let Step::Begin(stream) = state.plan.step(waiter) else { panic!("not begun") };
+            state.plan.received(stream, len);
+            state.plan.stream_ended(stream);
+            state.plan.cancel(waiter);
         });
     }
 }

@@ -39,7 +39,7 @@ impl Key {
     }
 
     /// What a name on disk stands for; `None` if we did not make it.
-    pub(super) fn called(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let key = match name.strip_suffix(RENDITION) {
             Some(hash) => Self::Rendition(ContentHash::from_hex(hash)?),
             None => Self::Original(ContentHash::from_hex(name)?),
@@ -55,11 +55,11 @@ mod tests {
     #[test]
     fn names_are_read_back_and_others_are_not_taken_for_them() {
         for key in [Key::Original(ContentHash([0xab; 32])), Key::of_item(&MediaId::new("a/b"))] {
-            assert_eq!(Key::called(&key.name()), Some(key));
-            assert_eq!(Key::called(&key.name().to_uppercase()), None);
+            assert_eq!(Key::parse(&key.name()), Some(key));
+            assert_eq!(Key::parse(&key.name().to_uppercase()), None);
         }
         for other in ["", "1201", "1152.google", "1201.x1y2.part", ".google"] {
-            assert_eq!(Key::called(other), None, "{other}");
+            assert_eq!(Key::parse(other), None, "{other}");
         }
     }
 }

@@ -9,21 +9,21 @@ use crate::api::{self, Throttle};
 ///
 /// # Errors
 /// [`Error::Limited`], at once, if that is after `deadline`.
-pub(super) async fn over(throttle: &Throttle, deadline: Instant) -> Result<(), Error> {
-    if throttle.over_by(Some(deadline)).await { Ok(()) } else { Err(Error::Limited) }
+pub(super) async fn wait(throttle: &Throttle, deadline: Instant) -> Result<(), Error> {
+    if throttle.wait_until_over(Some(deadline)).await { Ok(()) } else { Err(Error::Limited) }
 }
 
 /// Makes a request when it may be made, and again when it was one too many.
 ///
 /// # Errors
 /// [`Error::Limited`] if it cannot be made before `deadline`; those of the request.
-pub(super) async fn keep<T, A: Future<Output = Result<T, api::Error>>>(
+pub(super) async fn send<T, A: Future<Output = Result<T, api::Error>>>(
     throttle: &Throttle,
     deadline: Instant,
     request: impl Fn() -> A,
 ) -> Result<T, Error> {
     loop {
-        over(throttle, deadline).await?;
+        wait(throttle, deadline).await?;
         match request().await {
             Err(error) if error.is_throttled() => throttle.failed(&error),
             outcome => {

@@ -56,17 +56,17 @@ impl NegativeCache {
     }
 
     /// The error of the last attempt, while no other is made.
-    pub(super) fn why_not(&self, file: FileId) -> Option<Error> {
+    pub(super) fn cached_error(&self, file: FileId) -> Option<Error> {
         let now = Instant::now();
         let failures = self.failures.lock();
         let failed = failures.service.iter().chain(failures.items.peek(&file));
         failed.into_iter().find(|it| now < it.until).map(|it| Error::Shared(it.error.clone()))
     }
 
-    /// As [`NegativeCache::why_not`], for a caller that makes a request now. After a pause of the service
+    /// As [`NegativeCache::cached_error`], for a caller that makes a request now. After a pause of the service
     /// one caller tries for all.
-    pub(super) fn ask(&self, file: FileId) -> Result<(), Error> {
-        if let Some(error) = self.why_not(file) {
+    pub(super) fn check(&self, file: FileId) -> Result<(), Error> {
+        if let Some(error) = self.cached_error(file) {
             return Err(error);
         }
         if let Some(service) = &mut self.failures.lock().service {
@@ -76,7 +76,7 @@ impl NegativeCache {
     }
 
     /// A request for this item failed.
-    pub(super) fn remember(&self, file: FileId, error: &Arc<Error>) {
+    pub(super) fn failed(&self, file: FileId, error: &Arc<Error>) {
         let mut failures = self.failures.lock();
         if (self.is_of_service)(error) {
             let until = Instant::now() + self.pauses.service;
@@ -90,14 +90,14 @@ impl NegativeCache {
     }
 
     /// A request for this item succeeded.
-    pub(super) fn worked(&self, file: FileId) {
+    pub(super) fn succeeded(&self, file: FileId) {
         let mut failures = self.failures.lock();
         failures.service = None;
         failures.items.pop(&file);
     }
 
     /// Forgets all failures.
-    pub(super) fn forget(&self) {
+    pub(super) fn clear(&self) {
         let mut failures = self.failures.lock();
         failures.service = None;
         failures.items.clear();
@@ -116,30 +116,30 @@ mod tests {
     #[test]
     fn a_failed_item_says_nothing_about_another() {
         let cache = cache(Duration::from_secs(600), Duration::from_secs(600));
-        cache.remember(FileId(1), &Arc::new(Error::NoSize));
-        assert!(cache.ask(FileId(1)).is_err() && cache.ask(FileId(2)).is_ok());
-        cache.worked(FileId(1));
-        assert!(cache.ask(FileId(1)).is_ok());
-        cache.remember(FileId(1), &Arc::new(Error::NoSize));
-        cache.forget();
-        assert!(cache.ask(FileId(1)).is_ok());
+        cache.failed(FileId(1), &Arc::new(Error::NoSize));
+        assert!(cache.check(FileId(1)).is_err() && cache.check(FileId(2)).is_ok());
+        cache.succeeded(FileId(1));
+        assert!(cache.check(FileId(1)).is_ok());
+        cache.failed(FileId(1), &Arc::new(Error::NoSize));
+        cache.clear();
+        assert!(cache.check(FileId(1)).is_ok());
     }
 
     #[test]
     fn after_a_pause_one_asks_for_all() {
         let cache = cache(Duration::ZERO, Duration::ZERO);
-        cache.remember(FileId(1), &Arc::new(Error::Stalled));
-        assert!(cache.why_not(FileId(1)).is_none() && cache.ask(FileId(1)).is_ok());
-        assert!(cache.ask(FileId(1)).is_err() && cache.ask(FileId(2)).is_err());
-        cache.worked(FileId(1));
-        assert!(cache.ask(FileId(2)).is_ok());
+        cache.failed(FileId(1), &Arc::new(Error::Stalled));
+        assert!(cache.cached_error(FileId(1)).is_none() && cache.check(FileId(1)).is_ok());
+        assert!(cache.check(FileId(1)).is_err() && cache.check(FileId(2)).is_err());
+        cache.succeeded(FileId(1));
+        assert!(cache.check(FileId(2)).is_ok());
     }
 
     #[test]
     fn pauses_of_an_item_double() {
         let cache = cache(Duration::ZERO, Duration::from_secs(100));
         let pause = || {
-            cache.remember(FileId(1), &Arc::new(Error::NoSize));
+            cache.failed(FileId(1), &Arc::new(Error::NoSize));
             let failures = cache.failures.lock();
             (failures.items.peek(&FileId(1)).unwrap().until - Instant::now()).as_secs_f64().round()
         };

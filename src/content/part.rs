@@ -14,11 +14,11 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A file that is being filled.
 pub(super) struct Part {
     pub(super) file: File,
-    pub(super) place: Place,
+    pub(super) backing: Backing,
 }
 
 /// Where the bytes of a part are.
-pub(super) enum Place {
+pub(super) enum Backing {
     /// Deleted when it is dropped before it got its name.
     Disk(TempPath),
     /// For want of room on the disk.
@@ -31,7 +31,7 @@ impl Part {
     }
 
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.place, Place::Disk(_))
+        matches!(self.backing, Backing::Disk(_))
     }
 
     pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {

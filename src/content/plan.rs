@@ -14,10 +14,10 @@ const STREAMS_MAX: usize = 4;
 pub(super) const WHOLE_MAX: u64 = 16 << 20;
 
 /// How far a new stream runs ahead of its reader, in bytes; this doubles whenever half of it has been read.
-const AHEAD_MIN: u64 = 512 << 10;
+const READ_AHEAD_MIN: u64 = 512 << 10;
 
 /// How far it runs ahead at the most: most of a second on a fast line.
-const AHEAD_MAX: u64 = 16 << 20;
+const READ_AHEAD_MAX: u64 = 16 << 20;
 
 /// A stream that has at most so many bytes to go is waited for: another request would hardly be sooner.
 const NEAR: u64 = 4 << 20;
@@ -39,7 +39,7 @@ pub(super) struct Plan {
     /// Whether the server does ranges, once it has shown it.
     ranged: Option<bool>,
     streams: Vec<Stream>,
-    wants: Vec<(Number, Range<u64>)>,
+    waiters: Vec<(Number, Range<u64>)>,
     numbers: Number,
 }
 
@@ -51,7 +51,7 @@ struct Stream {
     /// The furthest that was read of what it has brought, or is waited for.
     read: u64,
     /// How far it runs ahead of that.
-    ahead: u64,
+    read_ahead: u64,
     /// Where it pauses.
     goal: u64,
 }
@@ -122,14 +122,14 @@ impl Plan {
     }
 
     /// Somebody waits for these bytes, until [`Plan::cancel`].
-    pub(super) fn want(&mut self, range: Range<u64>) -> Number {
+    pub(super) fn add_waiter(&mut self, range: Range<u64>) -> Number {
         let number = self.number();
-        self.wants.push((number, range));
+        self.waiters.push((number, range));
         number
     }
 
-    pub(super) fn cancel(&mut self, want: Number) {
-        self.wants.retain(|(number, _)| *number != want);
+    pub(super) fn cancel(&mut self, waiter: Number) {
+        self.waiters.retain(|(number, _)| *number != waiter);
     }
 
     fn number(&mut self) -> Number {
@@ -138,8 +138,8 @@ impl Plan {
     }
 
     /// What is to be done for a want. To be asked again after each change.
-    pub(super) fn step(&mut self, want: Number) -> Step {
-        let Some(range) = self.wants.iter().find(|(number, _)| *number == want) else {
+    pub(super) fn step(&mut self, waiter: Number) -> Step {
+        let Some(range) = self.waiters.iter().find(|(number, _)| *number == waiter) else {
             return Step::There;
         };
         let range = range.1.clone();
@@ -157,7 +157,7 @@ impl Plan {
         }
         let number = self.number();
         let at = if self.is_small() { self.piece_before(missing) } else { missing };
-        let mut stream = Stream { number, at, read: 0, ahead: AHEAD_MIN / 2, goal: at };
+        let mut stream = Stream { number, at, read: 0, read_ahead: READ_AHEAD_MIN / 2, goal: at };
         stream.wanted(range.end);
         if self.is_small() {
             stream.goal = u64::MAX;
@@ -170,7 +170,7 @@ impl Plan {
     /// a stream that has paused goes on.
     pub(super) fn read_on(&mut self, range: &Range<u64>) -> bool {
         let ahead = |stream: &&mut Stream| {
-            stream.at >= range.end && stream.at - range.end <= stream.ahead.max(AHEAD_MIN)
+            stream.at >= range.end && stream.at - range.end <= stream.read_ahead.max(READ_AHEAD_MIN)
         };
         let Some(stream) = self.streams.iter_mut().filter(ahead).min_by_key(|stream| stream.at)
         else {
@@ -194,9 +194,9 @@ impl Plan {
     }
 
     fn served_by(&self, stream: Number) -> impl Iterator<Item = Number> {
-        self.wants.iter().filter_map(move |(want, range)| {
+        self.waiters.iter().filter_map(move |(waiter, range)| {
             let serving = self.serving(self.first_missing(range)?)?;
-            (self.streams[serving].number == stream).then_some(*want)
+            (self.streams[serving].number == stream).then_some(*waiter)
         })
     }
 
@@ -245,7 +245,7 @@ impl Plan {
     }
 
     /// A stream has brought bytes, and they are in the file. Says how many of them are new.
-    pub(super) fn came(&mut self, stream: Number, len: u64) -> u64 {
+    pub(super) fn received(&mut self, stream: Number, len: u64) -> u64 {
         let Some(stream) = self.streams.iter_mut().find(|it| it.number == stream) else { return 0 };
         let came = stream.at..stream.at + len;
         stream.at = came.end;
@@ -259,7 +259,7 @@ impl Plan {
     }
 
     /// A stream whose server had not told the length has come to the end.
-    pub(super) fn ends_here(&mut self, stream: Number) {
+    pub(super) fn reached_end(&mut self, stream: Number) {
         self.total = self.total.or(self.at(stream));
     }
 
@@ -279,7 +279,7 @@ impl Plan {
     }
 
     /// A stream has ended. Says which wants it was to serve.
-    pub(super) fn over(&mut self, stream: Number) -> Vec<Number> {
+    pub(super) fn stream_ended(&mut self, stream: Number) -> Vec<Number> {
         let served = self.served_by(stream).collect();
         self.streams.retain(|it| it.number != stream);
         served
@@ -291,7 +291,7 @@ impl Plan {
             return Vec::new();
         }
         let read = self.streams.iter().map(|it| it.read.saturating_sub(BEHIND)..it.at);
-        let wanted = self.wants.iter().map(|(_, range)| range.clone());
+        let wanted = self.waiters.iter().map(|(_, range)| range.clone());
         let mut gone = self.pieces.clone();
         for keep in read.chain(wanted).filter(|range| !range.is_empty()) {
             gone.remove(keep);
@@ -316,9 +316,9 @@ impl Stream {
     fn wanted(&mut self, end: u64) -> bool {
         let paused = self.at >= self.goal;
         self.read = self.read.max(end);
-        if end.saturating_add(self.ahead / 2) >= self.goal {
-            self.ahead = (self.ahead * 2).min(AHEAD_MAX);
-            self.goal = self.goal.max(end.saturating_add(self.ahead));
+        if end.saturating_add(self.read_ahead / 2) >= self.goal {
+            self.read_ahead = (self.read_ahead * 2).min(READ_AHEAD_MAX);
+            self.goal = self.goal.max(end.saturating_add(self.read_ahead));
         }
         paused && self.at < self.goal
     }

@@ -13,14 +13,14 @@ use crate::store::ListingScope;
 const WALKS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// How many sizes are prefetched at first, and at most. The number doubles with each look-up in order.
-const AHEAD_MIN: u32 = 8;
-const AHEAD_MAX: u32 = 256;
+const PREFETCH_MIN: u32 = 8;
+const PREFETCH_MAX: u32 = 256;
 
 /// Look-ups that may be for these files alone, where nobody has listed the directory.
-const ALONE: u32 = 3;
+const SINGLE_LOOKUPS_MAX: u32 = 3;
 
 /// How long a listing makes it likely that its names are looked up.
-const LATELY: Duration = Duration::from_secs(60);
+const LISTED_RECENTLY: Duration = Duration::from_secs(60);
 
 /// The walks that are going on.
 pub(super) struct Walks(LruCache<ListingScope, Walk>);
@@ -63,10 +63,10 @@ impl Walks {
         let walk = self.0.get_or_insert_mut(scope, Walk::default);
         walk.in_a_row = if follows { walk.in_a_row.saturating_add(1) } else { 1 };
         walk.last = Some(file);
-        let listed = walk.listed.is_some_and(|at| now.duration_since(at) < LATELY);
-        match walk.in_a_row.saturating_sub(if listed { 0 } else { ALONE }) {
+        let listed = walk.listed.is_some_and(|at| now.duration_since(at) < LISTED_RECENTLY);
+        match walk.in_a_row.saturating_sub(if listed { 0 } else { SINGLE_LOOKUPS_MAX }) {
             0 => 0,
-            counted => AHEAD_MIN.saturating_mul(1 << (counted - 1).min(16)).min(AHEAD_MAX),
+            counted => PREFETCH_MIN.saturating_mul(1 << (counted - 1).min(16)).min(PREFETCH_MAX),
         }
     }
 
@@ -92,24 +92,24 @@ mod tests {
     }
 
     #[test]
-    fn the_further_somebody_goes_the_more_is_learnt_ahead() {
+    fn prefetch_grows_with_consecutive_lookups() {
         let (mut walks, now) = (Walks::default(), Instant::now());
         assert_eq!(walk(&mut walks, 9, now), [0, 0, 0, 8, 16, 32, 64, 128, 256]);
         assert_eq!(walk(&mut walks, 40, now).last(), Some(&256));
     }
 
     #[test]
-    fn a_listing_makes_the_first_look_up_one_of_many_for_a_while() {
+    fn a_recent_listing_starts_the_prefetch_at_once() {
         let (mut walks, now) = (Walks::default(), Instant::now());
         walks.listed(DIR, now);
         assert_eq!(walk(&mut walks, 3, now), [8, 16, 32]);
         walks.listed(DIR, now);
         assert_eq!(walks.looked_up(DIR, FileId(90), false, now), 8);
-        assert_eq!(walks.looked_up(DIR, FileId(50), false, now + LATELY), 0);
+        assert_eq!(walks.looked_up(DIR, FileId(50), false, now + LISTED_RECENTLY), 0);
     }
 
     #[test]
-    fn who_reads_what_was_looked_up_goes_through_nothing() {
+    fn a_program_that_opens_its_files_gets_no_prefetch() {
         let (mut walks, now) = (Walks::default(), Instant::now());
         walks.listed(DIR, now);
         assert_eq!(walks.looked_up(DIR, FileId(1), false, now), 8);

@@ -43,10 +43,10 @@ impl Reader {
     ///
     /// # Errors
     /// If the download fails before.
-    pub async fn learn_length(&self, near: u64) -> Result<u64, Error> {
+    pub async fn fetch_length(&self, near: u64) -> Result<u64, Error> {
         match self {
             Self::Local(file) => Ok(file.metadata()?.len()),
-            Self::Fetching(reading) => reading.learn_length(near).await,
+            Self::Fetching(reading) => reading.fetch_length(near).await,
         }
     }
 

@@ -44,7 +44,7 @@ impl Reading {
         }
     }
 
-    pub(super) async fn learn_length(&self, near: u64) -> Result<u64, Error> {
+    pub(super) async fn fetch_length(&self, near: u64) -> Result<u64, Error> {
         // The answer that brings the byte tells it before, or else the end of the file does.
         for wanted in [near..near.saturating_add(1), 0..u64::MAX] {
             tokio::select! {
@@ -53,7 +53,7 @@ impl Reading {
             }
         }
         let total = self.fetch.total().ok_or(Error::NoSize)?;
-        self.content.learn_total(&self.fetch, total).await?;
+        self.content.store_length(&self.fetch, total).await?;
         Ok(total)
     }
 
@@ -74,11 +74,11 @@ impl Reading {
     /// Waits until a range is here, as far as the file has it, and sees to it that it comes.
     async fn reach(&self, range: Range<u64>) -> Result<(), Error> {
         let mut changes = self.fetch.changes();
-        let want = Want::new(&self.fetch, range);
+        let waiter = Waiter::new(&self.fetch, range);
         loop {
-            if let Some(stream) = want.step()? {
+            if let Some(stream) = waiter.step()? {
                 self.content.begin_stream(&self.fetch, stream);
-            } else if want.is_here() {
+            } else if waiter.is_here() {
                 return Ok(());
             }
             changes.changed().await.map_err(|_| store::Error::ShuttingDown)?;
@@ -100,15 +100,15 @@ impl Drop for Reading {
 }
 
 /// A range that is waited for; cancelled when dropped.
-struct Want<'a> {
+struct Waiter<'a> {
     fetch: &'a Fetch,
     number: Number,
     range: Range<u64>,
 }
 
-impl<'a> Want<'a> {
+impl<'a> Waiter<'a> {
     fn new(fetch: &'a Fetch, range: Range<u64>) -> Self {
-        let number = fetch.want(range.clone());
+        let number = fetch.add_waiter(range.clone());
         Self { fetch, number, range }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Want<'a> {
     }
 }
 
-impl Drop for Want<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.fetch.cancel(self.number);
     }

@@ -46,8 +46,8 @@ impl Default for SizeRequests {
 }
 
 impl SizeRequests {
-    pub(super) fn forget_failures(&self) {
-        self.failures.forget();
+    pub(super) fn clear_failures(&self) {
+        self.failures.clear();
     }
 }
 

@@ -21,7 +21,7 @@ use crate::store::{self, FileInfo, ListingScope};
 const NEAR: u32 = 8;
 
 /// Nobody waits longer for one size.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Content {
     /// Asks for an item's size and keeps it. Waits some seconds at most, not counting those who ask before.
@@ -32,22 +32,22 @@ impl Content {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
         let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
-        self.sizes.failures.ask(info.id)?;
-        let asked = tokio::time::timeout(PATIENCE, self.ask_size(info)).await;
-        match asked.unwrap_or(Err(Error::TooSlow)) {
+        self.sizes.failures.check(info.id)?;
+        let requested = tokio::time::timeout(TIMEOUT, self.request_size(info)).await;
+        match requested.unwrap_or(Err(Error::TooSlow)) {
             Ok(size) => {
-                self.sizes.failures.worked(info.id);
+                self.sizes.failures.succeeded(info.id);
                 Ok(size)
             }
             Err(error) => {
                 let error = Arc::new(error);
-                self.sizes.failures.remember(info.id, &error);
+                self.sizes.failures.failed(info.id, &error);
                 Err(Error::Shared(error))
             }
         }
     }
 
-    async fn ask_size(&self, info: &FileInfo) -> Result<u64, Error> {
+    async fn request_size(&self, info: &FileInfo) -> Result<u64, Error> {
         let file = info.id;
         // Somebody else may have learnt it while this one waited for its turn.
         if let Some(size) =
@@ -58,27 +58,27 @@ impl Content {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         // Whoever lists a directory does not wait for a limit to pass.
         let deadline = Instant::now();
-        let asked = match self.ask_length(file, &media, deadline).await {
+        let requested = match self.request_length(file, &media, deadline).await {
             Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
-                self.ask_length(file, &media, deadline).await
+                self.request_length(file, &media, deadline).await
             }
             other => other,
         };
-        let size = asked?.ok_or(Error::NoSize)?;
+        let size = requested?.ok_or(Error::NoSize)?;
         self.store.run(move |store| store.set_rendition_size(&media, size)).await?;
         Ok(size)
     }
 
-    async fn ask_length(
+    async fn request_length(
         &self,
         file: FileId,
         media: &MediaId,
         deadline: Instant,
     ) -> Result<Option<u64>, Error> {
         let source = self.source(file, media).await?;
-        let ask = || self.client.download_size(&source.base_url, source.kind);
-        limit::keep(&self.throttle, deadline.into(), ask).await
+        let request = || self.client.download_size(&source.base_url, source.kind);
+        limit::send(&self.throttle, deadline.into(), request).await
     }
 
     /// A file whose size is not known is looked up in a directory. If that is likely to go on, the sizes of those behind
@@ -87,7 +87,7 @@ impl Content {
     /// # Errors
     /// If the database fails.
     pub fn looked_up(&self, scope: ListingScope, file: FileId) -> store::Result<()> {
-        if self.sizes.failures.why_not(file).is_some() {
+        if self.sizes.failures.cached_error(file).is_some() {
             return Ok(());
         }
         let last = self.sizes.walks.lock().last(scope);
@@ -95,9 +95,9 @@ impl Content {
             Some(last) => self.store.unsized_between(scope, last, file, NEAR)? < NEAR,
             None => false,
         };
-        let ahead = self.sizes.walks.lock().looked_up(scope, file, follows, Instant::now());
-        if ahead > 0 {
-            self.prefetch_sizes_after(scope, file, ahead);
+        let count = self.sizes.walks.lock().looked_up(scope, file, follows, Instant::now());
+        if count > 0 {
+            self.prefetch_sizes_after(scope, file, count);
         }
         Ok(())
     }
@@ -112,18 +112,18 @@ impl Content {
         self.sizes.walks.lock().opened(file);
     }
 
-    fn prefetch_sizes_after(&self, scope: ListingScope, file: FileId, ahead: u32) {
+    fn prefetch_sizes_after(&self, scope: ListingScope, file: FileId, count: u32) {
         let content = self.clone();
         self.runtime.spawn(async move {
             // One at a time: it is asked again for every item until the sizes are known.
             let Ok(_alone) = content.sizes.prefetching.try_lock() else { return };
             let unknown =
-                content.store.run(move |store| store.unsized_after(scope, file, ahead)).await;
+                content.store.run(move |store| store.unsized_after(scope, file, count)).await;
             // In their order, so that those whose addresses come together are asked for together. What stops one stops
             // all: those behind it do not ask.
-            let learn = async |info| drop(content.fetch_size(&info).await);
+            let fetch = async |info| drop(content.fetch_size(&info).await);
             stream::iter(unknown.unwrap_or_default())
-                .map(learn)
+                .map(fetch)
                 .buffer_unordered(AT_A_TIME)
                 .collect::<()>()
                 .await;

@@ -36,24 +36,24 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.fetch.over(self.number, self.outcome.clone());
+        self.fetch.stream_ended(self.number, self.outcome.clone());
         self.content.tidy(&self.fetch);
     }
 }
 
 /// What has come of a stream so far.
-struct Progress {
+struct StreamProgress {
     /// When bytes came last.
-    heard: Instant,
+    last_received: Instant,
     /// Whether some of them were new since the last request.
-    gained: bool,
+    has_new_bytes: bool,
 }
 
 impl Content {
     /// Starts a stream that the plan wants.
     pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
-        if let Err(error) = self.failures.ask(fetch.file) {
-            return fetch.over(number, Err(Arc::new(error)));
+        if let Err(error) = self.failures.check(fetch.file) {
+            return fetch.stream_ended(number, Err(Arc::new(error)));
         }
         let lost = Arc::new(store::Error::ShuttingDown.into());
         let (content, fetch) = (self.clone(), fetch.clone());
@@ -66,28 +66,28 @@ impl Content {
             };
             running.outcome = outcome.map_err(Arc::new);
             match &running.outcome {
-                Ok(()) if fetch.is_whole() => content.settle(&fetch).await,
-                Err(error) if is_of_google(error) => content.failures.remember(fetch.file, error),
+                Ok(()) if fetch.is_whole() => content.finish(&fetch).await,
+                Err(error) if is_of_google(error) => content.failures.failed(fetch.file, error),
                 _ => {}
             }
         });
     }
 
     async fn stream(&self, fetch: &Arc<Fetch>, number: Number) -> Result<(), Error> {
-        let mut progress = Progress { heard: Instant::now(), gained: false };
+        let mut progress = StreamProgress { last_received: Instant::now(), has_new_bytes: false };
         let (mut attempts, mut renewed) = (0, false);
         let mut limit_passes = self.waits.limit_passes();
         loop {
             let begun = Instant::now();
             let turn = self.turn(limit_passes).await?;
             // Nothing can be heard before something was asked.
-            progress.heard += begun.elapsed();
-            let outcome = self.pour(fetch, number, &mut progress).await;
+            progress.last_received += begun.elapsed();
+            let outcome = self.receive(fetch, number, &mut progress).await;
             drop(turn);
-            if std::mem::take(&mut progress.gained) {
+            if std::mem::take(&mut progress.has_new_bytes) {
                 (attempts, renewed) = (0, false);
                 limit_passes = self.waits.limit_passes();
-                self.failures.worked(fetch.file);
+                self.failures.succeeded(fetch.file);
             }
             match outcome {
                 Ok(()) => return Ok(()),
@@ -102,7 +102,7 @@ impl Content {
                     attempts += 1;
                     let passing =
                         matches!(error, Error::Interrupted(_) | Error::Short | Error::Stalled);
-                    let late = progress.heard.elapsed() >= self.waits.patience;
+                    let late = progress.last_received.elapsed() >= self.waits.timeout;
                     if !passing || late || attempts >= ATTEMPTS_MAX {
                         return Err(error);
                     }
@@ -116,8 +116,8 @@ impl Content {
     /// Waits until a request may be made: streams that wait for Google leave their turns to others.
     async fn turn(&self, limit_passes: Instant) -> Result<SemaphorePermit<'_>, Error> {
         loop {
-            limit::over(&self.throttle, limit_passes).await?;
-            let turn = timeout(self.waits.patience, self.stream_turns.acquire()).await;
+            limit::wait(&self.throttle, limit_passes).await?;
+            let turn = timeout(self.waits.timeout, self.stream_turns.acquire()).await;
             let turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
             if self.throttle.until().is_none() {
                 return Ok(turn);
@@ -126,19 +126,19 @@ impl Content {
     }
 
     /// Makes a request, and takes in what it brings until it ends or nobody needs it any more.
-    async fn pour(
+    async fn receive(
         &self,
         fetch: &Arc<Fetch>,
         number: Number,
-        progress: &mut Progress,
+        progress: &mut StreamProgress,
     ) -> Result<(), Error> {
         let Some(from) = fetch.at(number) else { return Ok(()) };
-        let patience = progress.heard + self.waits.patience;
-        let connected = timeout_at(patience, self.connect(fetch, from)).await;
+        let deadline = progress.last_received + self.waits.timeout;
+        let connected = timeout_at(deadline, self.connect(fetch, from)).await;
         let download = connected.map_err(|_| Error::Stalled)??;
         self.throttle.succeeded();
         if let Some(total) = fetch.answered(number, &download)? {
-            self.learn_total(fetch, total).await?;
+            self.store_length(fetch, total).await?;
         }
         let mut chunks = download.stream.ready_chunks(CHUNKS_MAX);
         let mut quiet_since = Instant::now();
@@ -147,7 +147,7 @@ impl Content {
                 Flow::Go => {}
                 Flow::Stop => return Ok(()),
                 Flow::Pause if fetch.resumed(number).await => {
-                    (progress.heard, quiet_since) = (Instant::now(), Instant::now());
+                    (progress.last_received, quiet_since) = (Instant::now(), Instant::now());
                     continue;
                 }
                 Flow::Pause => return Ok(()),
@@ -156,9 +156,10 @@ impl Content {
             let came = timeout_at(stalled, chunks.next()).await.map_err(|_| Error::Stalled)?;
             let Some(came) = came else { break };
             for chunk in came {
-                let new = self.take_in(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
-                progress.gained |= new > 0;
-                (progress.heard, quiet_since) = (Instant::now(), Instant::now());
+                let new =
+                    self.write_chunk(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
+                progress.has_new_bytes |= new > 0;
+                (progress.last_received, quiet_since) = (Instant::now(), Instant::now());
             }
         }
         match fetch.total() {
@@ -166,9 +167,9 @@ impl Content {
             // Of a part that was shorter than what was asked for the rest is asked for next.
             Some(_) => Err(Error::Short),
             None => {
-                fetch.ends_here(number);
+                fetch.reached_end(number);
                 match fetch.total() {
-                    Some(total) => self.learn_total(fetch, total).await,
+                    Some(total) => self.store_length(fetch, total).await,
                     None => Ok(()),
                 }
             }
@@ -181,7 +182,7 @@ impl Content {
     }
 
     /// Writes a chunk where it belongs. Says how many of its bytes are new.
-    async fn take_in(
+    async fn write_chunk(
         &self,
         fetch: &Arc<Fetch>,
         number: Number,
@@ -225,16 +226,16 @@ impl Content {
         Ok(())
     }
 
-    pub(super) async fn learn_total(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
+    pub(super) async fn store_length(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
         let media = fetch.media.clone();
         Ok(self.store.run(move |store| store.set_rendition_size(&media, total)).await?)
     }
 
     /// All of a file has come.
-    async fn settle(&self, fetch: &Arc<Fetch>) {
+    async fn finish(&self, fetch: &Arc<Fetch>) {
         let (content, finished) = (self.clone(), fetch.clone());
-        let settled = tokio::task::spawn_blocking(move || content.cache.finish(&finished)).await;
-        fetch.end(match settled {
+        let outcome = tokio::task::spawn_blocking(move || content.cache.finish(&finished)).await;
+        fetch.finish(match outcome {
             Ok(outcome) => outcome.map_err(|error| Arc::new(error.into())),
             Err(_) => Err(Arc::new(store::Error::ShuttingDown.into())),
         });

@@ -27,7 +27,7 @@ impl Content {
 
     async fn picture_of(&self, info: &FileInfo, media: &MediaId) -> Result<Vec<u8>, Error> {
         let source = self.source(info.id, media).await?;
-        let ask = || self.client.thumbnail(&source.base_url, PIXELS);
-        Ok(limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?.to_vec())
+        let request = || self.client.thumbnail(&source.base_url, PIXELS);
+        Ok(limit::send(&self.throttle, self.waits.limit_passes(), request).await?.to_vec())
     }
 }

@@ -47,7 +47,7 @@ pub enum Returned {
 
 /// What there is to compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Copies {
     /// By Google.
     pub google: Returned,
     /// The bytes that were sent, if they are still in the cache here.
@@ -108,7 +108,7 @@ impl Content {
     ///
     /// # Errors
     /// If Google cannot be asked, or has not finished with the item.
-    pub async fn look_again(&self, info: &FileInfo) -> Result<Seen, Error> {
+    pub async fn fetch_copies(&self, info: &FileInfo) -> Result<Copies, Error> {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         let google = match self.returned(info.id, &media).await {
             // The address may have been too old.
@@ -123,11 +123,11 @@ impl Content {
             other => other?,
         };
         let Some(local) = Key::all_of(info).find_map(|key| self.cache.get(key)) else {
-            return Ok(Seen { google, kept: None });
+            return Ok(Copies { google, kept: None });
         };
         let kept = blocking(move || Fingerprint::of(&local)).await?;
         // It may have been downloaded itself.
-        Ok(Seen { google, kept: Some(kept).filter(|it| Some(it.sha256) == info.known()) })
+        Ok(Copies { google, kept: Some(kept).filter(|it| Some(it.sha256) == info.known()) })
     }
 
     async fn returned(&self, file: FileId, media: &MediaId) -> Result<Returned, Error> {
@@ -135,16 +135,16 @@ impl Content {
         match source.kind {
             MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
             MediaKind::Video => {
-                let ask = || self.client.download_size(&source.base_url, source.kind);
-                let size = limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?;
+                let request = || self.client.download_size(&source.base_url, source.kind);
+                let size = limit::send(&self.throttle, self.waits.limit_passes(), request).await?;
                 size.map(Returned::Video).ok_or(Error::NoSize)
             }
         }
     }
 
     async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
-        let ask = || self.client.download(&source.base_url, source.kind, 0);
-        let mut download = limit::keep(&self.throttle, self.waits.limit_passes(), ask).await?;
+        let request = || self.client.download(&source.base_url, source.kind, 0);
+        let mut download = limit::send(&self.throttle, self.waits.limit_passes(), request).await?;
         // Deleted when it is dropped.
         let into = Arc::new(self.cache.begin(file)?);
         let mut size = 0;

@@ -74,7 +74,7 @@ pub(super) fn json(status: &Status) -> Result<Vec<u8>> {
 
 impl From<&api::Login> for Login {
     fn from(login: &api::Login) -> Self {
-        let (state, message) = match login.trouble() {
+        let (state, message) = match login.failure() {
             None => (LoginState::Ok, String::new()),
             Some(error) => (state_of(&error), error.to_string()),
         };

@@ -292,7 +292,7 @@ mod tests {
             status,
             reason: None,
             message: message.to_owned(),
-            own: true,
+            is_from_service: true,
             retry_after: None,
         }))
     }

@@ -96,22 +96,22 @@ impl Fs {
                 let login = self.client.login();
                 login.replaced().await;
                 login.access_token().await.map_err(api::Error::from)?;
-                self.content.forget_failures();
+                self.content.clear_failures();
                 self.pipeline.try_now();
             }
             (Some(LISTED), Node::Dir(dir)) => {
-                self.content.forget_failures();
+                self.content.clear_failures();
                 self.library.refresh(dir).await?;
                 self.wait_for_invalidations().await?;
             }
             (Some(LISTED), Node::View(view)) => {
-                self.content.forget_failures();
+                self.content.clear_failures();
                 self.library.refresh_view(view).await?;
                 self.wait_for_invalidations().await?;
             }
             (Some(VERIFY), Node::File(file)) => {
-                let seen = self.content.look_again(&self.file(file)?).await?;
-                return serde_json::to_vec(&seen)
+                let copies = self.content.fetch_copies(&self.file(file)?).await?;
+                return serde_json::to_vec(&copies)
                     .map_err(|error| Error::because(libc::EIO, error.to_string()));
             }
             (Some(THUMBNAIL), Node::File(file)) => {

@@ -183,7 +183,7 @@ impl Library {
                 async move { self.client.list_album_items(album, token.as_ref()).await }
             };
             let store_page = |items: Vec<MediaItem>, listing| {
-                self.base_urls.learn(&items);
+                self.base_urls.remember(&items);
                 async move {
                     let write = move |store: &Store| {
                         let latest = store.file_cookies_to_come(dir)?;

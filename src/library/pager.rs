@@ -95,7 +95,7 @@ mod tests {
             status,
             reason: Some("INVALID_ARGUMENT".into()),
             message: "Invalid page token.".into(),
-            own: true,
+            is_from_service: true,
             retry_after: None,
         }))
     }

@@ -116,7 +116,7 @@ impl Library {
             }
         };
         let store_page = |items: Vec<MediaItem>, listing| {
-            self.base_urls.learn(&items);
+            self.base_urls.remember(&items);
             async move {
                 let write = move |store: &Store| {
                     let latest = store.last_view_cookie(view)?..i64::MAX;
@@ -142,7 +142,7 @@ impl Library {
         loop {
             let (items, is_end, asked) = self.latest_until(until).await?;
             requests += asked;
-            self.base_urls.learn(&items);
+            self.base_urls.remember(&items);
             let oldest = items.iter().filter_map(|item| item.creation_time).min();
             self.store.run(move |store| store.items_seen(&items)).await?;
             // Readers at any cookie may get some of these.

@@ -292,7 +292,7 @@ async fn a_stalled_download_ends_in_time_and_is_not_tried_again_at_once() {
     assert_eq!(errno(world.open().read(0, READ).await), Errno(libc::ETIMEDOUT));
     assert_eq!(world.requests().len(), before);
     // Asked for by hand it is.
-    world.content.forget_failures();
+    world.content.clear_failures();
     reader.read(0, READ).await.unwrap_err();
     assert!(world.requests().len() > before);
 }
@@ -452,8 +452,8 @@ async fn an_empty_download_is_an_error() {
         })
         .await;
         assert_eq!(errno(world.open().read(0, READ).await), Errno(libc::EIO), "{kind}");
-        world.content.forget_failures();
-        assert_eq!(errno(world.open().learn_length(0).await), Errno(libc::EIO), "{kind}");
+        world.content.clear_failures();
+        assert_eq!(errno(world.open().fetch_length(0).await), Errno(libc::EIO), "{kind}");
         assert!(world.content.open_local(&info("m", SIZE)).is_none(), "{kind}");
     }
 }

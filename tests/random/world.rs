@@ -215,7 +215,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
         retry_max: Duration::from_millis(20),
         ..upload::Config::new(
             state_dir.join("spool"),
-            Arc::new(move |file, hash, path| keep.keep(file, hash, path)),
+            Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),
         )
     };
     let pipeline = Pipeline::start(config, store.clone(), client.clone(), &handle).unwrap();

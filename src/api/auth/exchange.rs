@@ -116,7 +116,7 @@ impl OAuth {
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .set_pkce_verifier(authorisation.verifier);
-        let answer = request.request_async(self).await.map_err(understand)?;
+        let answer = request.request_async(self).await.map_err(token_error)?;
         Ok(Grant::new(&answer, Timestamp::now()))
     }
 
@@ -124,7 +124,7 @@ impl OAuth {
     pub(super) async fn renew(&self, refresh_token: &str) -> Result<TokenAnswer, LoginError> {
         let client = self.client(None)?;
         let token = RefreshToken::new(refresh_token.to_owned());
-        client.exchange_refresh_token(&token).request_async(self).await.map_err(understand)
+        client.exchange_refresh_token(&token).request_async(self).await.map_err(token_error)
     }
 
     /// Ends a grant at Google, for all programs of the same project; false if it had ended before.
@@ -135,9 +135,9 @@ impl OAuth {
         // Not by the oauth2 crate: it insists on https, and so could not talk to an emulator.
         let request = self.http.post(self.client.revoke_uri.clone()).timeout(DEADLINE);
         let response = request.form(&[("token", grant.refresh_token())]).send().await;
-        let response = response.map_err(|err| unreached(classify("revoke", err)))?;
+        let response = response.map_err(|err| http_error(classify("revoke", err)))?;
         let status = response.status();
-        let body = whole_body("revoke", response).await.map_err(unreached)?;
+        let body = whole_body("revoke", response).await.map_err(http_error)?;
         match status.as_u16() {
             200..300 => Ok(true),
             400..500 if body.windows(13).any(|it| it == b"invalid_token") => Ok(false),
@@ -170,12 +170,12 @@ impl OAuth {
             .map_err(|err| LoginError::Unavailable(err.without_url().to_string()))?;
         *request.timeout_mut() = Some(DEADLINE);
         let response =
-            self.http.execute(request).await.map_err(|err| unreached(classify(CALL, err)))?;
+            self.http.execute(request).await.map_err(|err| http_error(classify(CALL, err)))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(skew) = clock_skew(&headers) {
             *self.skew.lock() = Some(skew);
         }
-        let body = whole_body(CALL, response).await.map_err(unreached)?;
+        let body = whole_body(CALL, response).await.map_err(http_error)?;
         let is_object = body.trim_ascii_start().starts_with(b"{");
         let reply = match status.as_u16() {
             200..300 => HttpResponse::new(body.to_vec()),
@@ -199,7 +199,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for OAuth {
     }
 }
 
-fn unreached(error: Error) -> LoginError {
+fn http_error(error: Error) -> LoginError {
     match error {
         Error::Offline { .. } | Error::TimedOut { .. } | Error::Broken { .. } => {
             LoginError::Offline(Arc::new(error))
@@ -209,7 +209,7 @@ fn unreached(error: Error) -> LoginError {
 }
 
 /// What a failed token request says about the login. Bodies are not quoted: they may hold tokens.
-fn understand(error: RequestTokenError<LoginError, BasicErrorResponse>) -> LoginError {
+fn token_error(error: RequestTokenError<LoginError, BasicErrorResponse>) -> LoginError {
     match error {
         RequestTokenError::Request(error) => error,
         RequestTokenError::ServerResponse(answer) => {

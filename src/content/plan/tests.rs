@@ -30,24 +30,24 @@ impl World {
 
     fn deliver(&mut self, stream: Number, len: u64) {
         let at = self.plan.at(stream).unwrap();
-        self.plan.came(stream, len.min(self.total - at));
+        self.plan.received(stream, len.min(self.total - at));
         if self.plan.flow(stream) == Flow::Stop {
-            self.plan.over(stream);
+            self.plan.stream_ended(stream);
         }
     }
 
     /// Reads as a program does, taking in no more than the streams would.
     fn read(&mut self, range: Range<u64>) {
-        let want = self.plan.want(range.clone());
+        let waiter = self.plan.add_waiter(range.clone());
         loop {
-            match self.plan.step(want) {
+            match self.plan.step(waiter) {
                 Step::There => break,
                 Step::Begin(stream) => self.begin(stream),
                 Step::Wait { .. } => {}
             }
             self.flow();
         }
-        self.plan.cancel(want);
+        self.plan.cancel(waiter);
         self.plan.read_on(&range);
         // The network is faster than the reader.
         while self.flow() {}
@@ -98,11 +98,11 @@ fn a_far_read_of_a_large_file_costs_one_request_and_little_more_than_it_reads() 
     world.read(GIB - READ..GIB);
     world.read(GIB / 2..GIB / 2 + READ);
     assert_eq!(world.requests, 3);
-    assert!(world.plan.bytes() <= 3 * (READ + AHEAD_MIN + 64 * KIB), "{}", world.plan.bytes());
+    assert!(world.plan.bytes() <= 3 * (READ + READ_AHEAD_MIN + 64 * KIB), "{}", world.plan.bytes());
     world.read_all(GIB / 2 + READ..GIB / 2 + 50 * MIB);
     assert_eq!(world.requests, 3);
     let beyond = world.plan.bytes() - 50 * MIB;
-    assert!((AHEAD_MAX / 2..2 * AHEAD_MAX).contains(&beyond), "{beyond}");
+    assert!((READ_AHEAD_MAX / 2..2 * READ_AHEAD_MAX).contains(&beyond), "{beyond}");
 }
 
 #[test]
@@ -117,9 +117,9 @@ fn without_ranges_a_far_read_waits_for_what_comes_before() {
 #[test]
 fn before_the_first_answer_nothing_else_is_asked_for() {
     let mut plan = Plan::new(Some(GIB));
-    let first = plan.want(0..READ);
+    let first = plan.add_waiter(0..READ);
     let Step::Begin(stream) = plan.step(first) else { panic!("not begun") };
-    let second = plan.want(GIB / 2..GIB / 2 + READ);
+    let second = plan.add_waiter(GIB / 2..GIB / 2 + READ);
     assert_eq!(plan.step(second), Step::Wait { resumes: false });
     assert!(plan.answered(stream, 0, true, Some(GIB)));
     assert!(matches!(plan.step(second), Step::Begin(_)));
@@ -128,15 +128,15 @@ fn before_the_first_answer_nothing_else_is_asked_for() {
 #[test]
 fn readers_beyond_the_limit_wait_and_a_stream_that_nobody_needs_makes_room() {
     let mut world = World::new(GIB, true);
-    let wants: Vec<Number> =
-        (0..5).map(|at| world.plan.want(at * 100 * MIB..at * 100 * MIB + READ)).collect();
-    for want in &wants[..4] {
-        let Step::Begin(stream) = world.plan.step(*want) else { panic!("not begun") };
+    let waiters: Vec<Number> =
+        (0..5).map(|at| world.plan.add_waiter(at * 100 * MIB..at * 100 * MIB + READ)).collect();
+    for waiter in &waiters[..4] {
+        let Step::Begin(stream) = world.plan.step(*waiter) else { panic!("not begun") };
         world.begin(stream);
     }
-    assert_eq!(world.plan.step(wants[4]), Step::Wait { resumes: false });
-    world.plan.cancel(wants[2]);
-    assert!(matches!(world.plan.step(wants[4]), Step::Begin(_)));
+    assert_eq!(world.plan.step(waiters[4]), Step::Wait { resumes: false });
+    world.plan.cancel(waiters[2]);
+    assert!(matches!(world.plan.step(waiters[4]), Step::Begin(_)));
     assert_eq!(world.plan.streams.len(), STREAMS_MAX);
 }
 
@@ -144,8 +144,8 @@ fn readers_beyond_the_limit_wait_and_a_stream_that_nobody_needs_makes_room() {
 fn another_length_is_another_file() {
     let mut world = World::new(GIB, true);
     world.read(0..READ);
-    let want = world.plan.want(GIB / 2..GIB / 2 + 1);
-    let Step::Begin(stream) = world.plan.step(want) else { panic!("not begun") };
+    let waiter = world.plan.add_waiter(GIB / 2..GIB / 2 + 1);
+    let Step::Begin(stream) = world.plan.step(waiter) else { panic!("not begun") };
     assert!(!world.plan.answered(stream, GIB / 2, true, Some(GIB - 1)));
 }
 
@@ -155,7 +155,7 @@ fn want_of_room_takes_what_nobody_reads() {
     world.read_all(0..100 * MIB);
     let gone: u64 = world.plan.shrink().iter().map(|it| it.end - it.start).sum();
     assert!(gone >= 90 * MIB, "{gone}");
-    assert!(world.plan.bytes() <= BEHIND + AHEAD_MAX + READ);
+    assert!(world.plan.bytes() <= BEHIND + READ_AHEAD_MAX + READ);
     world.read_all(100 * MIB..110 * MIB);
     assert_eq!(world.requests, 1);
     // Going back is another request.
@@ -165,7 +165,7 @@ fn want_of_room_takes_what_nobody_reads() {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Want(u64, u64),
+    Wait(u64, u64),
     Cancel(usize),
     Deliver(usize, u64),
     Fail(usize),
@@ -176,7 +176,7 @@ const BLOCK: u64 = 256 * KIB;
 
 fn op(blocks: u64) -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0..blocks, 1..9u64).prop_map(|(at, len)| Op::Want(at, len)),
+        4 => (0..blocks, 1..9u64).prop_map(|(at, len)| Op::Wait(at, len)),
         1 => any::<usize>().prop_map(Op::Cancel),
         8 => (any::<usize>(), 1..9u64).prop_map(|(stream, len)| Op::Deliver(stream, len)),
         1 => any::<usize>().prop_map(Op::Fail),
@@ -194,16 +194,16 @@ proptest! {
         let total = blocks * BLOCK;
         let mut world = World::new(total, ranged);
         let mut here = vec![false; blocks as usize];
-        let mut wants: Vec<Number> = Vec::new();
+        let mut waiters: Vec<Number> = Vec::new();
         for op in ops {
             let pick = |index: usize, len: usize| (len > 0).then(|| index % len);
             match op {
-                Op::Want(at, len) => {
+                Op::Wait(at, len) => {
                     let start = at % blocks * BLOCK;
-                    wants.push(world.plan.want(start..start + len * BLOCK));
+                    waiters.push(world.plan.add_waiter(start..start + len * BLOCK));
                 }
-                Op::Cancel(index) => if let Some(index) = pick(index, wants.len()) {
-                    world.plan.cancel(wants.swap_remove(index));
+                Op::Cancel(index) => if let Some(index) = pick(index, waiters.len()) {
+                    world.plan.cancel(waiters.swap_remove(index));
                 },
                 Op::Deliver(index, len) => if let Some(index) = pick(index, world.plan.streams.len()) {
                     let stream = world.plan.streams[index].number;
@@ -216,16 +216,16 @@ proptest! {
                 },
                 Op::Fail(index) => if let Some(index) = pick(index, world.plan.streams.len()) {
                     let stream = world.plan.streams[index].number;
-                    let served = world.plan.over(stream);
-                    wants.retain(|want| !served.contains(want));
-                    served.into_iter().for_each(|want| world.plan.cancel(want));
+                    let served = world.plan.stream_ended(stream);
+                    waiters.retain(|waiter| !served.contains(waiter));
+                    served.into_iter().for_each(|waiter| world.plan.cancel(waiter));
                 },
                 Op::Shrink => for gone in world.plan.shrink() {
                     here[(gone.start / BLOCK) as usize..(gone.end / BLOCK) as usize].fill(false);
                 },
             }
-            for want in &wants {
-                if let Step::Begin(stream) = world.plan.step(*want) {
+            for waiter in &waiters {
+                if let Step::Begin(stream) = world.plan.step(*waiter) {
                     world.begin(stream);
                 }
             }
@@ -239,12 +239,12 @@ proptest! {
         }
         // Whoever waits is served, in time.
         let mut rounds = 0;
-        while !wants.is_empty() {
+        while !waiters.is_empty() {
             rounds += 1;
             prop_assert!(rounds < 10_000, "{:?}", world.plan);
-            wants.retain(|want| match world.plan.step(*want) {
+            waiters.retain(|waiter| match world.plan.step(*waiter) {
                 Step::There => {
-                    world.plan.cancel(*want);
+                    world.plan.cancel(*waiter);
                     false
                 }
                 Step::Begin(stream) => {

@@ -95,7 +95,7 @@ impl Fs {
                 Some(reader) => reader,
                 None => self.content.open(info)?,
             };
-            let size = reader.learn_length(near).await?;
+            let size = reader.fetch_length(near).await?;
             Ok((reader, size))
         };
         opened.await.map_err(|error: content::Error| self.not_read(open, error.into()))

@@ -131,7 +131,7 @@ fn a_mount_notices_that_its_login_was_removed() {
     let world = World::new(&[]);
     world.mkdir(ROOT, "One").unwrap();
     let fs = world.fs.clone();
-    let trouble = || world.engine().client.login().trouble();
+    let trouble = || world.engine().client.login().failure();
     assert!(trouble().is_none());
     std::fs::remove_file(world.dir.path().join("config/token.json")).unwrap();
     let told = world.wait(fs.getxattr(ROOT, b"user.gphotos.login"));
