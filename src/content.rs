@@ -129,7 +129,7 @@ impl Content {
             _ => rendition,
         };
         if let Some(key) = key {
-            self.cache.adopt(info.id, key, spool)?;
+            self.cache.add(info.id, key, spool)?;
         }
         if let (Some(Key::Original(_)), Some(rendition)) = (key, rendition) {
             self.cache.remove(rendition);

@@ -324,19 +324,19 @@ impl Payload {
         Body::wrap_stream(unfold(offset, move |at| {
             let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
             async move {
-                let wanted = CHUNK_BYTES.min(len.saturating_sub(at));
-                if wanted == 0 {
+                let count = CHUNK_BYTES.min(len.saturating_sub(at));
+                if count == 0 {
                     return None;
                 }
                 let read = tokio::task::spawn_blocking(move || {
-                    let mut chunk = vec![0; wanted as usize];
+                    let mut chunk = vec![0; count as usize];
                     file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
                 });
                 let chunk = read.await.map_err(std::io::Error::other).flatten().map_err(ReadFailed);
                 // Noted now: with the length known beforehand, nobody asks for more after the last chunk.
-                sent.store(at + wanted, Ordering::Relaxed);
-                moved.send_replace(at + wanted);
-                Some((chunk, at + wanted))
+                sent.store(at + count, Ordering::Relaxed);
+                moved.send_replace(at + count);
+                Some((chunk, at + count))
             }
         }))
     }

@@ -226,11 +226,11 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 /// The body as it comes; silence for `stall` is an error, and so is a body without bytes.
 fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
-    try_unfold((response, false), move |(mut response, came)| async move {
+    try_unfold((response, false), move |(mut response, has_bytes)| async move {
         match tokio::time::timeout(stall, response.chunk()).await {
             Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
             Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
-            Ok(Ok(None)) if !came => Err(empty_body()),
+            Ok(Ok(None)) if !has_bytes => Err(empty_body()),
             Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, (response, true)))),
         }
     })

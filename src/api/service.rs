@@ -35,11 +35,11 @@ impl Service {
     ///
     /// # Errors
     /// If it is one.
-    pub fn check(self, asked: &Url) -> Result<(), Foreign> {
-        if self == Self::at(asked) {
+    pub fn check(self, address: &Url) -> Result<(), Foreign> {
+        if self == Self::at(address) {
             return Ok(());
         }
-        Err(Foreign { service: self, asked: asked.origin().ascii_serialization() })
+        Err(Foreign { service: self, address: address.origin().ascii_serialization() })
     }
 }
 
@@ -54,10 +54,10 @@ impl fmt::Display for Service {
 
 /// What belongs to one service was to be used with another.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("belongs to {service}; {asked} is asked for")]
+#[error("belongs to {service}; {address} is address for")]
 pub struct Foreign {
     service: Service,
-    asked: String,
+    address: String,
 }
 
 impl Foreign {

@@ -54,16 +54,16 @@ impl Throttle {
         if !error.is_throttled() {
             return;
         }
-        let asked = error.refusal().and_then(|refusal| refusal.retry_after);
+        let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
         let now = Instant::now();
         let mut pause = self.pause.lock();
         if pause.until.is_some_and(|until| now < until) {
             // The call was under way when the pause began.
-            pause.until = pause.until.max(asked.map(|asked| now + asked));
+            pause.until = pause.until.max(retry_after.map(|retry_after| now + retry_after));
             return;
         }
         pause.in_a_row += 1;
-        let length = self.calls.pause(self.first, pause.in_a_row, asked, rand::random());
+        let length = self.calls.pause(self.first, pause.in_a_row, retry_after, rand::random());
         pause.until = Some(now + length);
         tracing::info!(pause = ?length, %error, "Google limits {} for now: all of them wait", self.calls.name());
     }
@@ -107,15 +107,21 @@ impl Calls {
         }
     }
 
-    /// How long the `nth` pause in a row is, if the service `asked` for one of its own.
-    fn pause(self, first: Duration, nth: u32, asked: Option<Duration>, jitter: f64) -> Duration {
+    /// How long the `nth` pause in a row is, if the service `retry_after` for one of its own.
+    fn pause(
+        self,
+        first: Duration,
+        nth: u32,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) -> Duration {
         let doubled = |base: Duration| Backoff { base, max: PAUSE_MAX.max(base) }.limit(nth);
-        match (self, asked) {
-            (Self::Changes, Some(asked)) => asked,
+        match (self, retry_after) {
+            (Self::Changes, Some(retry_after)) => retry_after,
             (Self::Changes, None) => doubled(first).mul_f64(1.0 + jitter / 4.0),
             // A Retry-After that turns out to be too short doubles as well.
-            (Self::Downloads, asked) => {
-                doubled(asked.unwrap_or(first).max(DOWNLOADS_PAUSE_MIN.min(first)))
+            (Self::Downloads, retry_after) => {
+                doubled(retry_after.unwrap_or(first).max(DOWNLOADS_PAUSE_MIN.min(first)))
             }
         }
     }
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn pauses_grow_unless_the_service_says_how_long() {
         let base = Duration::from_secs(30);
-        let pause = |nth, asked| Calls::Changes.pause(base, nth, asked, 0.0);
+        let pause = |nth, retry_after| Calls::Changes.pause(base, nth, retry_after, 0.0);
         assert_eq!(pause(1, None), base);
         assert_eq!(pause(3, None), base * 4);
         assert_eq!(pause(30, None), PAUSE_MAX);
@@ -145,9 +151,9 @@ mod tests {
 
     #[test]
     fn pauses_of_downloads_grow_even_if_the_service_says_how_long() {
-        let pause = |nth, asked: Option<u64>| {
-            let asked = asked.map(Duration::from_secs);
-            Calls::Downloads.pause(Duration::from_secs(10), nth, asked, 0.5).as_secs()
+        let pause = |nth, retry_after: Option<u64>| {
+            let retry_after = retry_after.map(Duration::from_secs);
+            Calls::Downloads.pause(Duration::from_secs(10), nth, retry_after, 0.5).as_secs()
         };
         assert_eq!([pause(1, None), pause(2, None), pause(30, None)], [10, 20, 600]);
         assert_eq!([pause(1, Some(0)), pause(2, Some(3)), pause(9, Some(900))], [1, 6, 900]);

@@ -210,7 +210,7 @@ impl Cache {
     /// Adds the bytes that `from` holds: they are the content `key` of the file `file`. `from` stays, and may be a hard
     /// link to the file in the cache: nobody may write to it any more. Blocking: copies if the directories are on
     /// different disks.
-    pub(super) fn adopt(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
+    pub(super) fn add(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         if fs::metadata(from)?.len() > self.limit {
             return Ok(());
         }
@@ -221,10 +221,10 @@ impl Cache {
                 }
             }
         }
-        let adopted = File::open(self.path(key))?;
+        let added = File::open(self.path(key))?;
         // See the module: until now this was the picture's own time.
-        adopted.set_modified(SystemTime::now())?;
-        let size = adopted.metadata()?.len();
+        added.set_modified(SystemTime::now())?;
+        let size = added.metadata()?.len();
         let mut index = self.index.lock();
         self.drop_part(&mut index, file);
         self.insert(&mut index, key, size);

@@ -98,13 +98,13 @@ impl Fetch {
 
     /// Reads what is here; `None` if some of it must be waited for.
     pub(super) fn read_here(&self, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
-        let look = || {
+        let snapshot = || {
             let state = self.state.borrow();
             let good = !matches!(state.ended, Some(Err(_)));
             let here = good && state.plan.is_here(&range);
             here.then(|| (state.into.clone(), state.plan.clip(&range), state.epoch))
         };
-        let (into, clipped, epoch) = look()?;
+        let (into, clipped, epoch) = snapshot()?;
         let len = usize::try_from(clipped.end - clipped.start).unwrap_or(usize::MAX);
         let bytes = read_at(into.file(), clipped.start, len);
         (self.state.borrow().epoch == epoch).then_some(bytes)
@@ -266,8 +266,8 @@ impl Fetch {
         let needless =
             |state: &State| state.plan.at(stream).is_none() || matches!(state.ended, Some(Err(_)));
         loop {
-            let alone = changes.wait_for(|state| needless(state) || state.readers == 0);
-            if alone.await.is_err() {
+            let unread = changes.wait_for(|state| needless(state) || state.readers == 0);
+            if unread.await.is_err() {
                 return;
             }
             let again = changes.wait_for(|state| needless(state) || state.readers > 0);
@@ -299,18 +299,18 @@ impl Fetch {
     /// Gives up what is not near to anybody who reads. Says whether there was anything. Blocking.
     pub(super) fn shrink(&self) -> bool {
         let _filling = self.filling.write();
-        let mut gone = Vec::new();
+        let mut dropped = Vec::new();
         let mut into = None;
         self.state.send_if_modified(|state| {
-            gone = state.plan.shrink();
+            dropped = state.plan.shrink();
             into = Some(state.into.clone());
-            state.epoch += u64::from(!gone.is_empty());
-            !gone.is_empty()
+            state.epoch += u64::from(!dropped.is_empty());
+            !dropped.is_empty()
         });
         if let Some(into) = into {
-            gone.iter().for_each(|range| into.punch(range));
+            dropped.iter().for_each(|range| into.punch(range));
         }
-        !gone.is_empty()
+        !dropped.is_empty()
     }
 
     /// Goes on in another file, without what is here.

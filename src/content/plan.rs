@@ -145,7 +145,7 @@ impl Plan {
         let range = range.1.clone();
         let Some(missing) = self.first_missing(&range) else { return Step::There };
         if let Some(serving) = self.serving(missing) {
-            return Step::Wait { resumes: self.streams[serving].wanted(range.end) };
+            return Step::Wait { resumes: self.streams[serving].reader_at(range.end) };
         }
         // Before the first answer nobody knows whether a second request is of use.
         let streams_max = if self.ranged == Some(true) { STREAMS_MAX } else { 1 };
@@ -158,7 +158,7 @@ impl Plan {
         let number = self.number();
         let at = if self.is_small() { self.piece_before(missing) } else { missing };
         let mut stream = Stream { number, at, read: 0, read_ahead: READ_AHEAD_MIN / 2, goal: at };
-        stream.wanted(range.end);
+        stream.reader_at(range.end);
         if self.is_small() {
             stream.goal = u64::MAX;
         }
@@ -169,14 +169,14 @@ impl Plan {
     /// Somebody reads bytes that are here: whatever runs ahead of them may have to run further. Says whether
     /// a stream that has paused goes on.
     pub(super) fn read_on(&mut self, range: &Range<u64>) -> bool {
-        let ahead = |stream: &&mut Stream| {
+        let is_ahead = |stream: &&mut Stream| {
             stream.at >= range.end && stream.at - range.end <= stream.read_ahead.max(READ_AHEAD_MIN)
         };
-        let Some(stream) = self.streams.iter_mut().filter(ahead).min_by_key(|stream| stream.at)
+        let Some(stream) = self.streams.iter_mut().filter(is_ahead).min_by_key(|stream| stream.at)
         else {
             return false;
         };
-        stream.wanted(range.end)
+        stream.reader_at(range.end)
     }
 
     /// The stream that brings a byte soon enough.
@@ -247,13 +247,13 @@ impl Plan {
     /// A stream has brought bytes, and they are in the file. Says how many of them are new.
     pub(super) fn received(&mut self, stream: Number, len: u64) -> u64 {
         let Some(stream) = self.streams.iter_mut().find(|it| it.number == stream) else { return 0 };
-        let came = stream.at..stream.at + len;
-        stream.at = came.end;
-        if came.is_empty() {
+        let received = stream.at..stream.at + len;
+        stream.at = received.end;
+        if received.is_empty() {
             return 0;
         }
-        let new = self.pieces.gaps(&came).map(|gap| gap.end - gap.start).sum();
-        self.pieces.insert(came);
+        let new = self.pieces.gaps(&received).map(|gap| gap.end - gap.start).sum();
+        self.pieces.insert(received);
         self.bytes += new;
         new
     }
@@ -292,16 +292,16 @@ impl Plan {
         }
         let read = self.streams.iter().map(|it| it.read.saturating_sub(BEHIND)..it.at);
         let wanted = self.waiters.iter().map(|(_, range)| range.clone());
-        let mut gone = self.pieces.clone();
+        let mut dropped = self.pieces.clone();
         for keep in read.chain(wanted).filter(|range| !range.is_empty()) {
-            gone.remove(keep);
+            dropped.remove(keep);
         }
-        let gone: Vec<_> = gone.into_iter().collect();
-        for range in &gone {
+        let dropped: Vec<_> = dropped.into_iter().collect();
+        for range in &dropped {
             self.bytes -= range.end - range.start;
             self.pieces.remove(range.clone());
         }
-        gone
+        dropped
     }
 
     /// Gives up everything.
@@ -313,7 +313,7 @@ impl Plan {
 
 impl Stream {
     /// Whoever reads is at `end` now. Says whether the stream had paused and goes on.
-    fn wanted(&mut self, end: u64) -> bool {
+    fn reader_at(&mut self, end: u64) -> bool {
         let paused = self.at >= self.goal;
         self.read = self.read.max(end);
         if end.saturating_add(self.read_ahead / 2) >= self.goal {

@@ -153,9 +153,9 @@ impl Content {
                 Flow::Pause => return Ok(()),
             }
             let stalled = quiet_since + self.waits.stall;
-            let came = timeout_at(stalled, chunks.next()).await.map_err(|_| Error::Stalled)?;
-            let Some(came) = came else { break };
-            for chunk in came {
+            let received = timeout_at(stalled, chunks.next()).await.map_err(|_| Error::Stalled)?;
+            let Some(received) = received else { break };
+            for chunk in received {
                 let new =
                     self.write_chunk(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
                 progress.has_new_bytes |= new > 0;

@@ -56,8 +56,8 @@ fn empty_page_is_an_empty_object() {
 
 #[test]
 fn an_odd_entry_does_not_empty_a_page() {
-    let odd = json!({"mediaItems": [{"id": "a"}, null, 7, {"id": "b", "filename": null}]});
-    let page: ItemsPage = serde_json::from_value(odd).unwrap();
+    let page = json!({"mediaItems": [{"id": "a"}, null, 7, {"id": "b", "filename": null}]});
+    let page: ItemsPage = serde_json::from_value(page).unwrap();
     assert_eq!(page.media_items.len(), 2);
 }
 

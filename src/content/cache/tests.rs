@@ -16,10 +16,10 @@ fn rendition(file: i64) -> Key {
     Key::of_item(&media(file))
 }
 
-fn adopt(cache: &Cache, dir: &Path, file: i64, len: usize) {
+fn add(cache: &Cache, dir: &Path, file: i64, len: usize) {
     let from = dir.join("incoming");
     fs::write(&from, vec![7; len]).unwrap();
-    cache.adopt(FileId(file), original(file), &from).unwrap();
+    cache.add(FileId(file), original(file), &from).unwrap();
     // As the spool does: nobody writes to this file any more.
     fs::remove_file(&from).unwrap();
 }
@@ -38,22 +38,22 @@ fn least_recently_used_goes_first() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path().join("cache"), 30).unwrap();
     for file in 1..=3 {
-        adopt(&cache, dir.path(), file, 10);
+        add(&cache, dir.path(), file, 10);
     }
     assert!(cache.get(original(1)).is_some());
-    adopt(&cache, dir.path(), 4, 10);
+    add(&cache, dir.path(), 4, 10);
     assert!(cache.get(original(2)).is_none());
     assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
     assert_eq!(cache.usage(), (30, 30));
 }
 
 #[test]
-fn the_order_of_use_outlives_a_restart_whatever_times_of_access_are_kept() {
+fn the_order_of_use_outlives_a_restart_without_access_times() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     let cache = Cache::open(path.clone(), 30).unwrap();
     for file in 1..=3 {
-        adopt(&cache, dir.path(), file, 10);
+        add(&cache, dir.path(), file, 10);
     }
     assert!(cache.get(original(1)).is_some());
     // As if the disk were mounted with noatime.
@@ -73,7 +73,7 @@ fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     let cache = Cache::open(path.clone(), 100).unwrap();
-    adopt(&cache, dir.path(), 1, 10);
+    add(&cache, dir.path(), 1, 10);
     // As after a kill: nothing is dropped.
     std::mem::forget(part(&cache, 2, 10));
     std::mem::forget(cache);
@@ -86,7 +86,7 @@ fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
 fn a_file_deleted_behind_our_back_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
-    adopt(&cache, dir.path(), 1, 10);
+    add(&cache, dir.path(), 1, 10);
     fs::remove_file(cache.path(original(1))).unwrap();
     assert!(cache.get(original(1)).is_none());
     assert_eq!(cache.usage().0, 0);
@@ -96,7 +96,7 @@ fn a_file_deleted_behind_our_back_is_not_there() {
 fn a_file_that_cannot_be_opened_now_is_still_there() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path().join("cache"), 100).unwrap();
-    adopt(&cache, dir.path(), 1, 10);
+    add(&cache, dir.path(), 1, 10);
     let (path, aside) = (cache.path(original(1)), dir.path().join("aside"));
     fs::rename(&path, &aside).unwrap();
     // Opening it fails, otherwise than for not being there, whoever asks.
@@ -112,10 +112,10 @@ fn pieces_count_and_go_before_whole_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     let cache = Cache::open(path.clone(), 30).unwrap();
-    adopt(&cache, dir.path(), 1, 10);
+    add(&cache, dir.path(), 1, 10);
     part(&cache, 2, 15);
     assert_eq!(cache.usage().0, 25);
-    adopt(&cache, dir.path(), 3, 10);
+    add(&cache, dir.path(), 3, 10);
     assert_eq!(cache.usage().0, 20);
     assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
     assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
@@ -126,14 +126,14 @@ fn what_was_copied_in_is_told_from_what_was_downloaded_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     let mut cache = Cache::open(path.clone(), 100).unwrap();
-    adopt(&cache, dir.path(), 1, 10);
+    add(&cache, dir.path(), 1, 10);
     cache.finish(&part(&cache, 2, 10)).unwrap();
     for _ in 0..2 {
         assert!(cache.get(original(1)).is_some() && cache.get(rendition(2)).is_some());
         assert!(!cache.has(rendition(1)) && !cache.has(original(2)));
         cache = Cache::open(path.clone(), 100).unwrap();
     }
-    adopt(&cache, dir.path(), 2, 10);
+    add(&cache, dir.path(), 2, 10);
     cache.remove(rendition(2));
     assert!(cache.has(original(2)));
     assert_eq!((cache.usage().0, fs::read_dir(&path).unwrap().count()), (20, 2));
@@ -156,7 +156,7 @@ fn what_is_larger_than_the_limit_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
     for limit in [0, 9] {
         let cache = Cache::open(dir.path().join("cache"), limit).unwrap();
-        adopt(&cache, dir.path(), 1, 10);
+        add(&cache, dir.path(), 1, 10);
         assert!(cache.get(original(1)).is_none());
         let kept = fs::read_dir(dir.path().join("cache")).unwrap().count();
         assert_eq!((cache.usage().0, kept), (0, 0));

@@ -153,8 +153,8 @@ fn another_length_is_another_file() {
 fn want_of_room_takes_what_nobody_reads() {
     let mut world = World::new(GIB, true);
     world.read_all(0..100 * MIB);
-    let gone: u64 = world.plan.shrink().iter().map(|it| it.end - it.start).sum();
-    assert!(gone >= 90 * MIB, "{gone}");
+    let dropped: u64 = world.plan.shrink().iter().map(|it| it.end - it.start).sum();
+    assert!(dropped >= 90 * MIB, "{dropped}");
     assert!(world.plan.bytes() <= BEHIND + READ_AHEAD_MAX + READ);
     world.read_all(100 * MIB..110 * MIB);
     assert_eq!(world.requests, 1);
@@ -220,8 +220,8 @@ proptest! {
                     waiters.retain(|waiter| !served.contains(waiter));
                     served.into_iter().for_each(|waiter| world.plan.cancel(waiter));
                 },
-                Op::Shrink => for gone in world.plan.shrink() {
-                    here[(gone.start / BLOCK) as usize..(gone.end / BLOCK) as usize].fill(false);
+                Op::Shrink => for dropped in world.plan.shrink() {
+                    here[(dropped.start / BLOCK) as usize..(dropped.end / BLOCK) as usize].fill(false);
                 },
             }
             for waiter in &waiters {
