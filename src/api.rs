@@ -1,10 +1,10 @@
-//! The Google Photos Library API: one method per endpoint, and the bytes up and down.
+//! The Google Photos Library API: one method for each endpoint, and uploads and downloads.
 //!
-//! [`Client`] is the only way out of this program to Google Photos. It keeps the rules of the
-//! service (sizes of batches and pages, one library-changing call at a time, who gets the token), so
-//! that callers need not know them. Calls that only look are repeated inside, within a bounded time.
-//! Calls that change something are made once: [`Error::advice`] and [`Error::may_have_happened`] tell the
-//! caller how to go on. Cancelling a call that changes something does not stop it once it was sent.
+//! [`Client`] is this program's only way to Google Photos. It keeps the rules of the service: sizes
+//! of batches and pages, one library-changing call at a time, and which origin gets the token. So
+//! callers need not know them. The client repeats reads inside a call, within a bounded time. It
+//! sends a write once: [`Error::advice`] and [`Error::may_have_happened`] tell the caller how to go
+//! on. Cancelling a write does not stop it once it was sent.
 
 mod albums;
 mod auth;
@@ -66,7 +66,7 @@ pub use request::{
 pub use service::{Foreign, Service};
 pub use throttle::Throttle;
 
-/// The service. Cheap to clone; all clones share the login, the budget and the order of writers.
+/// The service. Cheap to clone: all clones share the login, the budget and the order of writes.
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
@@ -89,22 +89,23 @@ impl Client {
         Ok(Self { transport: Arc::new(Transport::new(config, login, budget)?) })
     }
 
-    /// What was spent of the daily allowances.
+    /// The requests spent of the daily quotas.
     pub fn budget(&self) -> &Budget {
         &self.transport.budget
     }
 
-    /// The login that requests are made with.
+    /// The login that authorises the requests.
     pub fn login(&self) -> &Login {
         &self.transport.login
     }
 
-    /// How far this machine's clock is behind the service's, as far as an answer has told; off by a second or two.
+    /// How far this machine's clock is behind the service's, by its last answer; off by a second or
+    /// two.
     pub fn clock_skew(&self) -> Option<SignedDuration> {
         self.transport.clock_skew()
     }
 
-    /// How long library-changing calls are still held back after a short-term 429.
+    /// How long library-changing calls still pause after a short-term 429.
     pub fn write_pause_left(&self) -> Option<Duration> {
         self.transport.throttle.left()
     }
@@ -118,7 +119,8 @@ impl Client {
         self.transport.write(call).await?.json(name)
     }
 
-    /// As [`Client::write`], sent again after a short-term 429: there is no queue to try it again.
+    /// As [`Client::write`], but sends the call again after a short-term 429, because no queue
+    /// will.
     async fn write_and_retry<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let begun = Instant::now();
         loop {

@@ -1,8 +1,8 @@
-//! What is read: the bytes of an item, from the local cache or by download.
+//! Reads an item's bytes: from the cache on disk, or by download.
 //!
-//! Downloads fill a file of the cache, each from where somebody reads on; readers wait for the part they want, so many of
-//! them share one download and the first bytes come before the last. What was copied in through the mount
-//! is put into the cache as it was and read back byte for byte.
+//! A download fills a file of the cache from the place where a reader is. Many readers share one
+//! download, and each waits only for its part, so the first bytes arrive before the last. Files
+//! copied in through the mount go to the cache unchanged, so reads return them byte for byte.
 
 mod cache;
 mod config;
@@ -50,8 +50,8 @@ pub use reader::Reader;
 pub use reading::Reading;
 pub use verify::{Copies, Fingerprint, Returned};
 
-/// After a download has failed, the same item is not asked for at once again, nor anything while the service has none
-/// for anybody.
+/// After a failed download, no request is made for that item for a while, or for any item if the
+/// service failed.
 const PAUSES: Pauses = Pauses {
     service: Duration::from_secs(5),
     item: Duration::from_secs(5),
@@ -99,18 +99,19 @@ impl Content {
         })
     }
 
-    /// Whether a file that Google has would be read as it was copied in, rather than as Google gives it out.
+    /// Whether reads of an uploaded file return the original bytes, not Google's rendition.
     pub fn has_original(&self, info: &FileInfo) -> bool {
         info.known().is_some_and(|hash| self.cache.has(Key::Original(hash)))
     }
 
-    /// Adds a file that has been uploaded to the cache; its bytes have the hash `sha256`. The spool file stays, and may
-    /// be a hard link to the file in the cache: nobody may write to it any more. Blocking.
+    /// Adds an uploaded file to the cache. `sha256` is the hash of its bytes. The spool file stays,
+    /// and may become a hard link to the file in the cache, so nobody may write to it afterwards.
+    /// Blocking.
     pub fn add_to_cache(&self, file: FileId, sha256: ContentHash, spool: &Path) {
         if let Err(error) = self.try_add_to_cache(file, sha256, spool) {
             tracing::warn!(
                 error = &error as &(dyn std::error::Error + 'static),
-                "an uploaded file could not be put into the cache: it will be downloaded when it is read"
+                "cannot add an uploaded file to the cache: the next read will download it"
             );
         }
     }
@@ -125,7 +126,7 @@ impl Content {
         let rendition = info.media.as_ref().map(Key::of_item);
         let key = match info.known() {
             Some(known) if known == sha256 => Some(Key::Original(sha256)),
-            // An edit that came to nothing began with what Google had given out.
+            // An edit without effect: its content is Google's rendition.
             _ => rendition,
         };
         if let Some(key) = key {
@@ -137,8 +138,8 @@ impl Content {
         Ok(())
     }
 
-    /// Drops the local copy of a file whose content has begun to change. A download that is under way serves
-    /// its readers to the end, but is not kept.
+    /// Drops the local copy of a file whose content begins to change. A running download serves its
+    /// readers to the end, but is not cached.
     pub fn drop_local(&self, info: &FileInfo) {
         self.cache.remove_pieces(info.id);
         Key::all_of(info).for_each(|key| self.cache.remove(key));
@@ -149,8 +150,9 @@ impl Content {
         self.cache.usage()
     }
 
-    /// Where an item's bytes are to be had. Addresses of items next to it come with it, if it has to be asked
-    /// for: whoever reads one file of a directory often reads them all.
+    /// Returns the address of an item's bytes. If that needs a request, the request includes
+    /// neighbouring items, because a program that reads one file of a directory often reads them
+    /// all.
     async fn source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
         let mut beside = Vec::new();
         if !self.urls.knows(media) {
@@ -159,14 +161,14 @@ impl Content {
         }
         let source = self.urls.get(media, beside).await?;
         match source.video {
-            // It has no bytes to give before Google has processed it (reference §9).
+            // It has no bytes until Google has processed it (reference §9).
             Some(VideoStatus::Processing) => Err(Error::Processing),
             Some(VideoStatus::Failed) => Err(Error::ProcessingFailed),
             _ => Ok(source),
         }
     }
 
-    /// Forgets all failures, so that the next readers make requests again.
+    /// Clears the failures, so that the next readers make requests again.
     pub fn clear_failures(&self) {
         self.failures.clear();
         self.sizes.clear_failures();

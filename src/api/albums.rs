@@ -14,7 +14,7 @@ use crate::media::{Album, AlbumId, MediaId, PageToken};
 const ALBUMS_PER_PAGE: usize = 50;
 
 impl Client {
-    /// One page of the albums that this client created, in no promised order.
+    /// Lists one page of the albums that this client created, in no particular order.
     ///
     /// # Errors
     /// See [`Error`].
@@ -27,17 +27,17 @@ impl Client {
         Ok(Page { items, next: next_page(call.name, page, answer.next_page_token)? })
     }
 
-    /// One album.
+    /// Requests one album.
     ///
     /// # Errors
-    /// [`FailureKind::AlbumMissing`] if it is not there or not ours.
+    /// `FailureKind::AlbumMissing` if it does not exist or another client created it.
     pub async fn get_album(&self, id: &AlbumId) -> Result<Album, Error> {
         let call = get("albums.get", ["albums", id.as_str()]);
         album(call.name, self.read(&call).await?)
     }
 
-    /// Creates an album. Titles need not be unique: after an error that [`Error::may_have_happened`], look for
-    /// the album before trying again.
+    /// Creates an album. Titles need not be unique. So after an error that
+    /// [`Error::may_have_happened`], look for the album before you try again.
     ///
     /// # Errors
     /// See [`Error`].
@@ -48,7 +48,7 @@ impl Client {
         album(NAME, self.write_and_retry(call).await?)
     }
 
-    /// Gives an album another title.
+    /// Renames an album.
     ///
     /// # Errors
     /// See [`Error`].
@@ -75,19 +75,22 @@ impl Client {
         album(call.name, self.write_and_retry(call).await?)
     }
 
-    /// Appends 1 to [`BATCH_MAX`] different items to an album, in order; all or none.
+    /// Appends 1 to [`BATCH_MAX`](super::BATCH_MAX) different items to an album, in order. Google
+    /// takes all or none.
     ///
     /// # Errors
-    /// [`FailureKind::InvalidItem`], [`FailureKind::AlbumFull`], [`FailureKind::AlbumMissing`] and others.
+    /// `FailureKind::InvalidItem`, `FailureKind::AlbumFull`, `FailureKind::AlbumMissing` and
+    /// others.
     pub async fn add_to_album(&self, album: &AlbumId, items: &[MediaId]) -> Result<(), Error> {
         self.change_members("albums.batchAddMediaItems", "batchAddMediaItems", album, items).await
     }
 
-    /// Takes 1 to [`BATCH_MAX`] different items out of an album; all or none. They stay in the library.
-    /// Not safe to repeat blindly: an item that is out already may fail the whole call (reference §10.3).
+    /// Removes 1 to [`BATCH_MAX`](super::BATCH_MAX) different items from an album. Google takes all
+    /// or none. The items stay in the library. Do not repeat the call blindly: an item that has
+    /// left the album already may fail the whole call (reference §10.3).
     ///
     /// # Errors
-    /// [`FailureKind::InvalidItem`], [`FailureKind::AlbumMissing`] and others.
+    /// `FailureKind::InvalidItem`, `FailureKind::AlbumMissing` and others.
     pub async fn remove_from_album(&self, album: &AlbumId, items: &[MediaId]) -> Result<(), Error> {
         self.change_members("albums.batchRemoveMediaItems", "batchRemoveMediaItems", album, items)
             .await
@@ -103,14 +106,14 @@ impl Client {
         limit_batch(name, items)?;
         let path = ["albums", &format!("{album}:{verb}")];
         let answer = self.transport.write(post(name, path, json!({"mediaItemIds": items}))).await?;
-        // The answer is {} or empty: whatever else comes with a 200 is not from Google.
+        // Google answers {} or nothing. Any other body with a 200 is not from Google.
         if answer.body.is_empty() {
             return Ok(());
         }
         answer.json::<serde_json::Map<String, Value>>(name).map(drop)
     }
 
-    /// Puts a text, place or map into an album; it cannot be taken out again.
+    /// Adds a text, place or map to an album. The API cannot remove it.
     ///
     /// # Errors
     /// See [`Error`].

@@ -1,8 +1,8 @@
-//! The login: who we are to Google, and a current access token for whoever needs one.
+//! The login: this program's identity at Google, and a current access token for every request.
 //!
-//! `gphotosfs login` writes two files into the profile, the client secret and the grant; nothing else
-//! writes them, so a login in another terminal is noticed by the file's change and heals a running
-//! mount whose grant had died. Access tokens live in memory only.
+//! `gphotosfs login` writes two files into the profile: the client secret and the grant. A running
+//! mount notices a new login in another terminal by the changed file. So it recovers even if its
+//! old grant has ended. Access tokens live in memory only.
 
 mod client_file;
 pub(super) mod error;
@@ -28,23 +28,23 @@ pub use oauth2::AccessToken;
 use error::file_error;
 use grant::{Stamp, Stored};
 
-/// A token is renewed this long before it ends, or at half its life if that is shorter.
+/// The login renews a token this long before its end, or at half its life if that is shorter.
 const RENEW_AHEAD: Duration = Duration::from_secs(300);
-/// While a token still works, a failed renewal is not tried again before this.
+/// While a token still works, the login waits this long after a failed renewal.
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Grants that end within this are worth a warning.
+/// The login warns of a grant that ends within this time.
 const ENDS_SOON: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// A stored login at one service, and its current access token.
 #[derive(Debug)]
 pub struct Login {
     dir: PathBuf,
-    /// Where its tokens may be sent.
+    /// The API that its tokens are for.
     api_url: Url,
     http: reqwest::Client,
-    /// What is known. Never locked across an await.
+    /// Never locked across an await.
     state: Mutex<State>,
-    /// Held by the one task that renews the token or looks at the files; the others wait for it.
+    /// Held by the one task that renews the token or reads the files. The others wait for it.
     renewing: tokio::sync::Mutex<()>,
 }
 
@@ -52,9 +52,9 @@ pub struct Login {
 struct State {
     stored: Arc<Stored>,
     access: Option<Access>,
-    /// The verdict on `stored`, once there is a final one.
+    /// Google's final refusal of `stored`, if there is one.
     dead: Option<LoginError>,
-    /// How many renewals have ended, and how the last one did.
+    /// How many renewals have ended, and the error of the last one.
     renewals: u64,
     last_failure: Option<LoginError>,
 }
@@ -67,11 +67,12 @@ struct Access {
 }
 
 impl Login {
-    /// Reads the login of a profile at the API that has this address, without `/v1`; asks nobody. Blocks for two small
-    /// files.
+    /// Reads the login of a profile for the API at `api_url`, without `/v1`. Makes no request.
+    /// Blocks to read two small files.
     ///
     /// # Errors
-    /// [`LoginError::NotLoggedIn`], [`LoginError::NoClient`], [`LoginError::Foreign`] or [`LoginError::File`].
+    /// [`LoginError::NotLoggedIn`], [`LoginError::NoClient`], [`LoginError::Foreign`] or
+    /// [`LoginError::File`].
     pub fn load(profile: &crate::profile::Profile, api_url: &Url) -> Result<Self, LoginError> {
         let dir = profile
             .config_dir()
@@ -96,13 +97,13 @@ impl Login {
         })
     }
 
-    /// Where the API is that its tokens are for, without `/v1`.
+    /// The address of the API that its tokens are for, without `/v1`.
     pub fn api_url(&self) -> &Url {
         &self.api_url
     }
 
-    /// A token for the next request, renewed ahead of its end. Any number of tasks may ask; one
-    /// renewal serves them all.
+    /// Returns a token for the next request, and renews it before its end. Any number of tasks may
+    /// call this: one renewal serves them all.
     ///
     /// # Errors
     /// See [`LoginError`].
@@ -117,7 +118,7 @@ impl Login {
             Some(access) if now < access.renew_at => return Ok(access.token),
             Some(access) => match self.renewing.try_lock() {
                 Ok(turn) => turn,
-                Err(_) => return Ok(access.token), // somebody is at it; this one works meanwhile
+                Err(_) => return Ok(access.token), // another task renews it; this one still works
             },
             None => self.renewing.lock().await,
         };
@@ -127,7 +128,7 @@ impl Login {
             {
                 return Ok(access.token.clone());
             }
-            // The renewal that we waited for has failed: so has ours.
+            // The renewal that this task waited for has failed.
             if let Some(failure) = state.last_failure.as_ref().filter(|_| state.renewals != seen) {
                 return Err(failure.clone());
             }
@@ -137,7 +138,7 @@ impl Login {
         result
     }
 
-    /// Tells that the service did not take this token, so that the next one asked for is another.
+    /// Discards a token that the service has refused, so that the next call gets another.
     pub fn invalidate(&self, token: &AccessToken) {
         let mut state = self.state.lock();
         if state.access.as_ref().is_some_and(|it| it.token.secret() == token.secret()) {
@@ -145,44 +146,45 @@ impl Login {
         }
     }
 
-    /// Whether somebody has logged in anew since we last looked. If so, the new login is used from now on.
+    /// Whether the user has logged in again since the last check. If so, uses the new login from
+    /// now on.
     pub async fn replaced(&self) -> bool {
         let _turn = self.renewing.lock().await;
         self.reload().await.unwrap_or(false)
     }
 
-    /// The scopes that were not granted, so that part of the program cannot work.
+    /// The scopes that the user has not granted. A part of the program cannot work without them.
     pub fn missing_scopes(&self) -> Vec<Scope> {
         self.state.lock().stored.grant.missing_scopes()
     }
 
-    /// Whether this scope was not granted.
+    /// Whether the user has not granted this scope.
     pub fn lacks(&self, scope: Scope) -> bool {
         self.missing_scopes().contains(&scope)
     }
 
-    /// The OAuth client that requests are made by. The API tells no name of the account.
+    /// The id of the OAuth client. The API does not report the name of the account.
     pub fn client_id(&self) -> String {
         self.state.lock().stored.client.client_id.clone()
     }
 
-    /// When the user has logged in.
+    /// When the user logged in.
     pub fn granted_at(&self) -> Timestamp {
         self.state.lock().stored.grant.granted_at
     }
 
-    /// When Google will end this login by itself, if it said so.
+    /// When Google will end this login, if it has said so.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.state.lock().stored.grant.ends_at
     }
 
-    /// What is wrong with this login as far as is known; `None` while it works.
+    /// The last failure of this login; `None` while it works.
     pub fn failure(&self) -> Option<LoginError> {
         let state = self.state.lock();
         state.dead.clone().or_else(|| state.last_failure.clone())
     }
 
-    /// What Google has last said to this login for certain; `None` if it was not asked yet.
+    /// Google's last definite answer about this login; `None` before the first one.
     pub fn verdict(&self) -> Option<Result<(), LoginError>> {
         let state = self.state.lock();
         match (&state.dead, &state.access) {
@@ -192,7 +194,7 @@ impl Login {
         }
     }
 
-    /// Asks for a new access token. The caller holds `renewing`.
+    /// Requests a new access token. The caller holds `renewing`.
     async fn renew(&self) -> Result<AccessToken, LoginError> {
         let result = self.try_renew().await;
         let mut state = self.state.lock();
@@ -250,7 +252,8 @@ impl Login {
         })
     }
 
-    /// Takes over what another process wrote since we last looked; true if there was something.
+    /// Loads the files if another process has written them since the last check. Returns whether it
+    /// did.
     async fn reload(&self) -> Result<bool, LoginError> {
         let known = self.state.lock().stored.stamp;
         let (dir, api_url) = (self.dir.clone(), self.api_url.clone());
@@ -261,7 +264,7 @@ impl Login {
         .await;
         let mut state = self.state.lock();
         if let Err(LoginError::NotLoggedIn) = &fresh {
-            // Somebody has logged out: what is left in memory is not to be used any more.
+            // The user has logged out, so the token in memory must go too.
             state.access = None;
         }
         let Some(fresh) = fresh? else { return Ok(false) };
@@ -270,7 +273,7 @@ impl Login {
         Ok(true)
     }
 
-    /// Keeps a grant that changed by renewal, unless somebody has logged in meanwhile.
+    /// Stores a grant that the renewal has changed, unless the user has logged in meanwhile.
     async fn persist(&self, before: &Stored, grant: Grant) {
         let (dir, stamp, client) = (self.dir.clone(), before.stamp, before.client.clone());
         let saved = blocking(move || {
@@ -286,7 +289,7 @@ impl Login {
             Ok(None) => {}
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "cannot keep the renewed login"
+                "cannot store the renewed login"
             ),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Growing waits between attempts.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
-    /// The limit of the first wait; doubles from there.
+    /// The limit of the first wait. It doubles from there.
     pub base: Duration,
     /// No wait is longer.
     pub max: Duration,
@@ -18,8 +18,8 @@ impl Backoff {
         self.base.saturating_mul(2u32.saturating_pow(doublings)).min(self.max)
     }
 
-    /// A wait up to [`Backoff::limit`], so that clients that failed together do not come back together. `jitter`
-    /// lies in 0..1. Never so short as to be a busy loop.
+    /// A random wait up to [`Backoff::limit`], so that clients that failed together do not return
+    /// together. `jitter` lies in 0..1. The wait is never short enough for a busy loop.
     pub fn wait(self, attempts: u32, jitter: f64) -> Duration {
         let limit = self.limit(attempts);
         limit.mul_f64(jitter.clamp(0.0, 1.0)).max(limit / 10)

@@ -1,4 +1,5 @@
-//! Fresh base URLs: kept for most of their 60 minutes, renewed up to 50 at a time (reference §9, §13).
+//! Caches base URLs for most of their 60 minutes, and renews up to 50 at a time (reference §9,
+//! §13).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,24 +13,26 @@ use tokio::sync::{mpsc, oneshot};
 use super::{BATCH_MAX, Client, Error, ItemStatus};
 use crate::media::{MediaId, MediaItem, MediaKind, VideoStatus};
 
-/// A base URL lives for 60 minutes from the answer that carried it; a download takes a while, too.
+/// The greatest age of a URL in use. A base URL lives for 60 minutes from its answer, and a
+/// download takes a while, too.
 const AGE_MAX: Duration = Duration::from_secs(50 * 60);
 
-/// How many URLs are kept: as many as an album has items, so that what is asked of each after a listing costs no second
-/// request for its address. At some hundred bytes each that is up to 20 MB, within an hour of such a listing.
+/// How many URLs are kept: as many as an album has items. So downloads after a listing need no
+/// second request for their addresses. At a few hundred bytes each that is up to 20 MB, within an
+/// hour of such a listing.
 const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
-/// How many may wait for the next request.
+/// How many callers may wait for the next request.
 const WAITING_MAX: usize = 1024;
 
-/// Where an item's bytes are to be had, for now.
+/// The current address of an item's bytes.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// To be completed by the suffix that suits `kind`.
+    /// Needs the suffix for `kind`.
     pub base_url: String,
     /// Photo or video.
     pub kind: MediaKind,
-    /// A video that is not ready has no bytes yet.
+    /// The status of a video. One that is not ready has no bytes yet.
     pub video: Option<VideoStatus>,
 }
 
@@ -39,10 +42,10 @@ pub enum SourceError {
     /// The request for it failed.
     #[error("asking Google for the download address failed")]
     Api(#[source] Arc<Error>),
-    /// Google does not know the item any more, or does not show it.
-    #[error("Google does not give the item out: {}", .0.message)]
+    /// Google no longer knows the item, or does not show it.
+    #[error("Google does not return the item: {}", .0.message)]
     Item(ItemStatus),
-    /// The item came without one.
+    /// Google returned the item without a base URL.
     #[error("Google gave no download address")]
     Missing,
     /// The program is shutting down.
@@ -52,14 +55,14 @@ pub enum SourceError {
 
 struct Request {
     id: MediaId,
-    /// Those that are likely to be asked for next.
+    /// Items that are likely to be requested next.
     beside: Vec<MediaId>,
     answer: oneshot::Sender<Result<Source, SourceError>>,
 }
 
 struct Known {
     sources: LruCache<MediaId, (Source, Instant)>,
-    /// The age of the youngest URL that was refused: older ones have expired as well.
+    /// When the youngest refused URL arrived. Older ones have expired as well.
     refused: Option<Instant>,
 }
 
@@ -70,21 +73,21 @@ impl Known {
         let (source, at) = self.sources.get(id)?;
         let fresh = at.elapsed() < AGE_MAX
             && refused.is_none_or(|refused| *at > refused)
-            // Whether a video is ready is not known for an hour.
+            // The status of a video may change within the hour.
             && !matches!(source.video, Some(VideoStatus::Processing));
         fresh.then_some(source)
     }
 }
 
-/// The base URLs known now.
+/// The cache of base URLs.
 pub struct BaseUrls {
-    // Held for one look-up or insert.
+    // Held for one lookup or insert.
     known: Arc<Mutex<Known>>,
     requests: mpsc::Sender<Request>,
 }
 
 impl BaseUrls {
-    /// Starts the task that renews.
+    /// Starts the task that renews URLs.
     pub fn start(client: Client, runtime: &Handle) -> Self {
         let known = Known { sources: LruCache::new(KEPT_MAX), refused: None };
         let known = Arc::new(Mutex::new(known));
@@ -93,7 +96,7 @@ impl BaseUrls {
         Self { known, requests }
     }
 
-    /// Keeps the URLs that came with a listing.
+    /// Stores the URLs of a listing.
     pub fn remember(&self, items: &[MediaItem]) {
         let now = Instant::now();
         let mut known = self.known.lock();
@@ -104,16 +107,16 @@ impl BaseUrls {
         }
     }
 
-    /// Whether a URL is there that is good for some minutes at least.
+    /// Whether the cache has a URL that is good for some minutes at least.
     pub fn knows(&self, id: &MediaId) -> bool {
         self.known.lock().fresh(id).is_some()
     }
 
-    /// A URL that is good for some minutes at least. If Google must be asked for it, those of `beside` are asked for
-    /// by the same request, as far as they fit in.
+    /// Returns a URL that is good for some minutes at least. If that needs a request to Google, the
+    /// request includes items of `beside`, as many as fit.
     ///
     /// # Errors
-    /// If there is none to be had.
+    /// If Google returns none.
     pub async fn get(&self, id: &MediaId, beside: Vec<MediaId>) -> Result<Source, SourceError> {
         if let Some(source) = self.known.lock().fresh(id) {
             return Ok(source.clone());
@@ -124,7 +127,7 @@ impl BaseUrls {
         answered.await.unwrap_or(Err(SourceError::ShuttingDown))
     }
 
-    /// A download with this URL was refused: it is asked for anew next time, and so are all that are as old.
+    /// Drops a URL that Google has refused, and all that are as old.
     pub fn forget(&self, id: &MediaId) {
         let known = &mut *self.known.lock();
         if let Some((_, at)) = known.sources.pop(id) {
@@ -133,7 +136,8 @@ impl BaseUrls {
     }
 }
 
-/// Whoever asks while a request is under way goes into the next one, unless that one brings what is asked for.
+/// Serves the waiting callers in batches. A caller that arrives during a request goes into the next
+/// batch, unless the request brings its URL.
 async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut requests, BATCH_MAX).await > 0 {
@@ -159,20 +163,20 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
                     None => Err(SourceError::Missing),
                 },
             };
-            // Whoever asked may have been interrupted.
+            // The caller may have been interrupted.
             let _ = request.answer.send(result);
         }
     }
 }
 
-/// Answers whoever asks for what has come since; those that are left have to be asked for.
+/// Answers the callers whose URLs have arrived meanwhile, and returns the others.
 fn unanswered(requests: Vec<Request>, known: &Mutex<Known>) -> Vec<Request> {
     let mut known = known.lock();
     let mut left = Vec::with_capacity(BATCH_MAX);
     for request in requests {
         match known.fresh(&request.id).cloned() {
             Some(source) => {
-                // Whoever asked may have been interrupted.
+                // The caller may have been interrupted.
                 let _ = request.answer.send(Ok(source));
             }
             None => left.push(request),
@@ -181,7 +185,7 @@ fn unanswered(requests: Vec<Request>, known: &Mutex<Known>) -> Vec<Request> {
     left
 }
 
-/// What is asked for, and then of what stands beside it what there is room for.
+/// The ids of a request: first the requested items, then their neighbours, as many as fit.
 fn batch(requests: &[Request], known: &Mutex<Known>) -> Vec<MediaId> {
     let mut ids: Vec<MediaId> = requests.iter().map(|request| request.id.clone()).collect();
     ids.sort();

@@ -1,7 +1,7 @@
-//! The two daily allowances of a Google Cloud project, as far as this program spends them.
+//! The two daily quotas of a Google Cloud project, and this program's use of them.
 //!
-//! Pure: time comes in as an argument. Other programs may share the project, so reaching the
-//! published limit by our own count blocks nothing; only the service's own word does.
+//! Pure: takes the time as an argument. Other programs may share the project. So reaching the
+//! published limit by our own count blocks nothing; only Google's answer does.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,15 +14,16 @@ pub const API_REQUESTS_PER_DAY: u64 = 10_000;
 /// Base URL requests per day and project, HEAD included (reference §10.1).
 pub const MEDIA_REQUESTS_PER_DAY: u64 = 75_000;
 
-/// A "daily quota" answer this soon after midnight speaks of the old day: clocks differ.
+/// So many minutes after midnight, a "daily quota" answer still refers to the old day, because
+/// clocks differ.
 const MIDNIGHT_BLUR_MIN: i64 = 15;
 
-/// Which allowance a request is charged to.
+/// The quota that a request is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Listing, creating, uploading: everything with a login.
     Api,
-    /// Bytes by base URL.
+    /// Downloads by base URL.
     Media,
 }
 
@@ -35,7 +36,7 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// What is kept across restarts.
+/// The counts that outlive a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     /// The Pacific day that the counts belong to.
@@ -44,9 +45,9 @@ pub struct Saved {
     pub api: u64,
     /// Media requests sent on that day.
     pub media: u64,
-    /// Set when the service said that the API requests are used up.
+    /// Until when the API requests are used up, if the service has said so.
     pub api_blocked_until: Option<Timestamp>,
-    /// Set when the service said that the media requests are used up.
+    /// Until when the media requests are used up, if the service has said so.
     pub media_blocked_until: Option<Timestamp>,
 }
 
@@ -57,7 +58,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Nothing spent yet.
+    /// A budget with nothing spent.
     pub fn new(now: Timestamp) -> Self {
         Self::restore(Saved {
             day: pacific_day(now),
@@ -68,7 +69,7 @@ impl Budget {
         })
     }
 
-    /// Goes on from what an earlier process had spent.
+    /// Continues with the counts of an earlier process.
     pub fn restore(saved: Saved) -> Self {
         Self { saved: Mutex::new(saved) }
     }
@@ -80,10 +81,10 @@ impl Budget {
         saved.clone()
     }
 
-    /// Charges one request, to be called when it is sent.
+    /// Charges one request. The caller is about to send it.
     ///
     /// # Errors
-    /// When the allowance is known to be used up: the time of its renewal. Nothing is charged then.
+    /// The time of renewal, if the quota is known to be used up. Then nothing is charged.
     pub fn spend(&self, kind: Kind, now: Timestamp) -> Result<(), Timestamp> {
         let mut saved = self.saved.lock();
         saved.roll_over(now);
@@ -97,8 +98,8 @@ impl Budget {
         }
     }
 
-    /// Notes that the service refused a request because the day's allowance is used up; returns
-    /// the time from which the next one may be sent.
+    /// Records that the service refused a request because the daily quota is used up. Returns the
+    /// time from which the next one may be sent.
     pub fn exhausted(&self, kind: Kind, now: Timestamp) -> Timestamp {
         let mut saved = self.saved.lock();
         saved.roll_over(now);
@@ -136,7 +137,7 @@ impl Saved {
     }
 }
 
-/// The day turns at midnight Pacific time (reference §10.1).
+/// The quota's day begins at midnight Pacific time (reference §10.1).
 fn pacific() -> TimeZone {
     TimeZone::get("America/Los_Angeles").expect("the time zone database is part of the program")
 }
@@ -145,7 +146,7 @@ fn pacific_day(now: Timestamp) -> Date {
     now.to_zoned_datetime(pacific()).date()
 }
 
-/// The next midnight in Pacific time. Days of 23 and 25 hours are counted right.
+/// The next midnight in Pacific time, also on days of 23 and 25 hours.
 pub fn next_reset(now: Timestamp) -> Timestamp {
     let midnight = now.to_zoned_datetime(pacific()).tomorrow().and_then(|it| it.start_of_day());
     midnight.map_or(now, |it| it.timestamp()) // only beyond the year 9999

@@ -1,4 +1,4 @@
-//! Bytes up, by the raw and the resumable protocol (reference §8).
+//! Uploads bytes by the raw or the resumable protocol (reference §8).
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -24,38 +24,39 @@ use super::transport::Answer;
 use crate::error_chain::causes;
 use crate::media::UploadToken;
 
-/// Files up to this size go up in one request; larger ones in a session that can be resumed. In bytes.
+/// The client sends files up to this size, in bytes, in one request. Larger ones go through a
+/// session that can be resumed.
 pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 
-/// What is read from the file and handed to the network at a time. Small enough that a slow line, shared by
-/// many uploads, takes one well before an upload counts as stalled.
+/// Bytes that go from the file to the network at a time. Few enough that a slow line, shared by
+/// many uploads, takes them well before an upload counts as stalled.
 const CHUNK_BYTES: u64 = 64 << 10;
-/// Breaks in a row without a byte of progress after which an upload is left to the caller.
+/// After so many breaks in a row without progress, the caller gets the error.
 const BREAKS_IN_A_ROW_MAX: u32 = 5;
 
 const UPLOAD: &str = "uploads";
 
-/// The bytes of one file, on their way up. They must not change meanwhile.
+/// The bytes of one file to upload. They must not change meanwhile.
 #[derive(Debug, Clone)]
 pub struct Payload {
-    /// Read by position, never whole in memory.
+    /// The client reads it by position, never as a whole into memory.
     pub file: Arc<std::fs::File>,
     /// The file's length in bytes; at least 1.
     pub len: u64,
-    /// E.g. `image/jpeg`.
+    /// The MIME type, for example `image/jpeg`.
     pub mime: String,
-    /// Of all the bytes; Google compares it with what arrives.
+    /// The hash of all bytes. Google compares it with that of the received bytes.
     pub sha1: [u8; 20],
-    /// How many bytes were handed to the network so far, for progress bars.
+    /// Bytes handed to the network so far, for progress bars.
     pub sent: Arc<AtomicU64>,
 }
 
-/// An upload that was begun and can be gone on with, also after a restart, for about a day.
+/// An upload that has begun and can be resumed, also after a restart, for about a day.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct UploadSession {
     url: Url,
-    /// Whether bytes may have arrived already, so that the server must be asked how many. Not kept:
-    /// after a restart it is not known.
+    /// Whether bytes may have arrived already, so that the client must query the server. Not
+    /// stored: after a restart it is unknown.
     #[serde(skip, default = "sent_into")]
     sent_into: Arc<AtomicBool>,
 }
@@ -71,18 +72,18 @@ impl std::fmt::Debug for UploadSession {
     }
 }
 
-/// Why a session did not give a token.
+/// Why an upload session has returned no token.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
-    /// The session is no more, or its token was lost with an answer: start a new one.
+    /// The session is gone, or its token was lost with an answer. Start a new one.
     #[error("the upload session is gone")]
     Gone,
-    /// As for any call. The session may still be good.
+    /// Any failure of a call. The session may still be good.
     #[error(transparent)]
     Api(#[from] Error),
 }
 
-/// What the server says about a session.
+/// The status of a session, as the server reports it.
 enum SessionStatus {
     Active { received: u64 },
     Final,
@@ -110,7 +111,7 @@ impl Client {
             .ok_or(Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() })
     }
 
-    /// Begins an upload that can be resumed.
+    /// Starts an upload that can be resumed.
     ///
     /// # Errors
     /// [`FailureKind::TooLarge`] and others.
@@ -137,11 +138,12 @@ impl Client {
         Ok(session)
     }
 
-    /// Sends what the server does not have yet and takes the token. Goes on after breaks from the
+    /// Sends the bytes that the server lacks, and returns the token. After a break, resumes at the
     /// offset that the server confirms, as long as there is progress.
     ///
     /// # Errors
-    /// [`FinishError::Gone`] means to start a new session; otherwise the session can be tried again later.
+    /// After [`FinishError::Gone`], start a new session. After any other error, the session can be
+    /// tried again later.
     pub async fn finish_upload(
         &self,
         session: &UploadSession,
@@ -158,7 +160,8 @@ impl Client {
                     .header("X-Goog-Upload-Command", "upload, finalize")
                     .header("X-Goog-Upload-Offset", offset)
                     .header(CONTENT_LENGTH, payload.len.saturating_sub(offset));
-                // Of a part, it is not documented whether the hash would be that of the part or of the whole.
+                // For a part, the reference does not say whether the hash covers the part or the
+                // whole.
                 let request = match offset {
                     0 => request.header("X-Goog-Hash", hash_header(payload)),
                     _ => request,
@@ -173,15 +176,15 @@ impl Client {
                 Err(error) => error,
             };
             let after = match error.advice() {
-                // A longer wait is for the caller, who has other files to care about.
+                // A longer wait is left to the caller, which has other files to upload.
                 Advice::Retry { after }
                     if after <= Some(self.transport.config.deadlines.retries) =>
                 {
                     after
                 }
-                // The bytes were spoilt on the way: what the server has is not worth going on with.
+                // The bytes were damaged on the way, so resuming is of no use.
                 Advice::GiveUp if error.kind() == FailureKind::Checksum => return Err(error.into()),
-                // A wrong offset or a lost session: the query tells which.
+                // The offset is wrong or the session is lost. The query shows which.
                 Advice::GiveUp
                     if error.refusal().is_some() && error.kind() != FailureKind::TooLarge =>
                 {
@@ -205,12 +208,12 @@ impl Client {
         }
     }
 
-    /// How much of a session's bytes the server has.
+    /// Asks the server how many bytes of a session it has.
     async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
         let status = self.transport.repeat(|attempt| self.query(session, attempt)).await?;
         match status {
             SessionStatus::Active { received } => Ok(received),
-            // All is there, but a query gives no token, and nothing else will (reference §8.2).
+            // The server has all bytes, but no request returns the token again (reference §8.2).
             SessionStatus::Final | SessionStatus::Gone => Err(FinishError::Gone),
         }
     }
@@ -261,7 +264,7 @@ impl Client {
         answer.await.inspect_err(|error| self.transport.throttle.failed(error))
     }
 
-    /// Sends the payload from `offset` on. Gives up when nothing moves for too long.
+    /// Sends the payload from `offset` on. Gives up when no byte moves for too long.
     async fn send_bytes(
         &self,
         payload: &Payload,
@@ -303,7 +306,7 @@ impl Client {
         url
     }
 
-    /// The token goes along with each request of a session, so its URL must not lead elsewhere.
+    /// Each request of a session carries the bearer token, so its URL must not lead elsewhere.
     fn check_origin(&self, session: &UploadSession) -> Result<(), Error> {
         if self.transport.is_api_origin(&session.url) {
             return Ok(());
@@ -317,7 +320,7 @@ impl Client {
 }
 
 impl Payload {
-    /// The bytes from `offset` on, as the network asks for them.
+    /// Streams the bytes from `offset` on, as fast as the network takes them.
     fn body(&self, offset: u64, moved: Arc<watch::Sender<u64>>) -> Body {
         self.sent.store(offset, Ordering::Relaxed);
         let (file, len, sent) = (self.file.clone(), self.len, self.sent.clone());
@@ -333,7 +336,8 @@ impl Payload {
                     file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
                 });
                 let chunk = read.await.map_err(std::io::Error::other).flatten().map_err(ReadFailed);
-                // Noted now: with the length known beforehand, nobody asks for more after the last chunk.
+                // Counted now: the length is known, so the network polls no more after the last
+                // chunk.
                 sent.store(at + count, Ordering::Relaxed);
                 moved.send_replace(at + count);
                 Some((chunk, at + count))
@@ -342,12 +346,12 @@ impl Payload {
     }
 }
 
-/// Marks failures of our own disk inside the network's errors.
+/// Marks a failure of this disk inside an error of the network.
 #[derive(Debug, thiserror::Error)]
 #[error("reading the file")]
 struct ReadFailed(#[source] std::io::Error);
 
-/// Tells trouble with our disk from trouble with the network.
+/// Distinguishes a failure of this disk from one of the network.
 fn payload_error(error: Error) -> Error {
     let ours = causes(&error as &(dyn std::error::Error + 'static)).any(|it| it.is::<ReadFailed>());
     if ours { Error::Payload(error.into()) } else { error }
@@ -361,7 +365,7 @@ fn hash_header(payload: &Payload) -> String {
 fn token(answer: &Answer) -> Option<UploadToken> {
     let status = header(&answer.headers, "x-goog-upload-status").unwrap_or("final");
     let text = std::str::from_utf8(&answer.body).ok()?.trim();
-    // A web page is no token, nor is an upload finished that the server calls active.
+    // A web page is no token. An upload that the server calls active is not finished.
     let plain = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && it != b'<');
     (plain && status.eq_ignore_ascii_case("final")).then(|| UploadToken::new(text))
 }

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::refusal::Class;
 
-/// A request that can be sent any number of times.
+/// A request that can be sent several times.
 #[derive(Clone)]
 pub(super) struct Call {
-    /// As the reference names it.
+    /// The name in the reference.
     pub name: &'static str,
     pub class: Class,
     pub method: Method,
-    /// Below the API's base URL; ids are escaped.
+    /// Segments below the API's base URL. The transport escapes them.
     pub path: Vec<String>,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Value>,
@@ -31,7 +31,7 @@ pub(super) fn post<const N: usize>(name: &'static str, path: [&str; N], body: Va
     Call { body: Some(body), ..call(name, Class::Write, Method::POST, &path) }
 }
 
-/// A patch of one field; the mask spells it as the body does.
+/// Patches one field. The mask names the field as the body does.
 pub(super) fn patch<const N: usize>(
     name: &'static str,
     path: [&str; N],

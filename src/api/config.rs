@@ -5,30 +5,30 @@ use std::time::Duration;
 /// How the client behaves; the defaults are right for Google.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Limits of time.
+    /// Deadlines of requests.
     pub deadlines: Deadlines,
-    /// Upper limit of the wait before the first repetition of a read; doubles from there.
+    /// Upper limit of the wait before a read is repeated for the first time. It doubles from there.
     pub retry_base: Duration,
-    /// The writers' pause after a short-term 429 without `Retry-After`; doubles from there. Google
-    /// asks for at least 30 s.
+    /// How long writes pause after a short-term 429 without `Retry-After`. It doubles from there.
+    /// Google asks for at least 30 s.
     pub write_pause: Duration,
 }
 
-/// How long we wait for what.
+/// Deadlines of the parts of a request.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
-    /// A TCP and TLS connection.
+    /// To connect by TCP and TLS.
     pub connect: Duration,
-    /// The whole answer to a call that only looks.
+    /// To receive the whole answer to a read.
     pub read: Duration,
-    /// The whole answer to a call that changes something, or to the last byte of an upload. Long,
-    /// because Google goes on working on what we have given up (reference §10.2).
+    /// To receive the whole answer to a write, or the answer to an upload after its last byte.
+    /// Long, because Google goes on working after the client has hung up (reference §10.2).
     pub write: Duration,
-    /// The next byte of a transfer, up or down.
+    /// To move the next byte of an upload or download.
     pub stall: Duration,
-    /// No repetition of a read begins later than this after the first attempt.
+    /// The client repeats a read only within this time after the first attempt.
     pub retries: Duration,
-    /// Instead of `retries`, where a short-term 429 is waited out, and also of what a caller wants changed at once.
+    /// Replaces `retries` after a short-term 429, also for a write that a caller waits for.
     pub throttled: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    /// Divides every wait by `pace`, which is at least 1. Only for services made for tests.
     pub fn paced(self, pace: u32) -> Self {
         let (retry_base, write_pause) = (self.retry_base / pace, self.write_pause / pace);
         Self { retry_base, write_pause, ..self }

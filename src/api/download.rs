@@ -1,4 +1,4 @@
-//! Bytes down, by base URL (reference §9): without a login, with redirects, from any offset.
+//! Downloads bytes by base URL (reference §9): without a login, through redirects, from any offset.
 
 use std::time::Duration;
 
@@ -18,23 +18,24 @@ use super::refusal::Class;
 use super::request_log::RequestLog;
 use crate::media::MediaKind;
 
-/// Hops from a base URL to the bytes.
+/// Redirects from a base URL to the bytes.
 const REDIRECTS_MAX: usize = 5;
 
 const DOWNLOAD: &str = "download";
 
-/// The bytes of an item on their way down.
+/// A running download of an item's bytes.
 pub struct Download {
-    /// Where the stream begins: not behind the offset that was asked for, and at 0 if the server does not do
-    /// ranges.
+    /// Where the stream begins: at the requested offset or before it, and at 0 if the server does
+    /// not support ranges.
     pub starts_at: u64,
-    /// Whether the server does ranges: another request may begin elsewhere.
+    /// Whether the server supports ranges, so that another request may begin elsewhere.
     pub ranged: bool,
-    /// The length of the whole in bytes, if told.
+    /// The length of the whole in bytes, if the server reports it.
     pub len: Option<u64>,
-    /// What the server calls this version of the bytes, if it says.
+    /// The ETag of these bytes, if the server sends one.
     pub tag: Option<String>,
-    /// The bytes from `starts_at` on. Ends early only with an error, or where the server ends a part.
+    /// The bytes from `starts_at` on. Ends early only with an error, or where the server ends a
+    /// part.
     pub stream: BoxStream<'static, Result<Bytes, Error>>,
 }
 
@@ -50,12 +51,12 @@ impl std::fmt::Debug for Download {
 }
 
 impl Client {
-    /// Fetches an item's bytes from `from` on, or from further ahead: see [`Download::starts_at`]. Carries no
-    /// token.
+    /// Downloads an item's bytes from `from` on, or from an earlier offset: see
+    /// [`Download::starts_at`]. Sends no token.
     ///
     /// # Errors
-    /// [`FailureKind::StaleUrl`](super::FailureKind::StaleUrl) if the base URL has expired; see [`Error`] for others. A break later on is an
-    /// error in the stream.
+    /// `FailureKind::StaleUrl` if the base URL has expired; see [`Error`] for others. A break later
+    /// on is an error in the stream.
     pub async fn download(
         &self,
         base_url: &str,
@@ -97,10 +98,11 @@ impl Client {
         Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall) })
     }
 
-    /// The length of an item's bytes without fetching them, if the server tells. In bytes.
+    /// Requests the length of an item in bytes without its content. `None` if the server does not
+    /// report it.
     ///
     /// # Errors
-    /// [`FailureKind::StaleUrl`](super::FailureKind::StaleUrl) if the base URL has expired; see [`Error`] for others.
+    /// `FailureKind::StaleUrl` if the base URL has expired; see [`Error`] for others.
     pub async fn download_size(
         &self,
         base_url: &str,
@@ -108,13 +110,14 @@ impl Client {
     ) -> Result<Option<u64>, Error> {
         let url = media_url(base_url, kind)?;
         let response = self.fetch(Method::HEAD, &url, None).await?;
-        // Not Response::content_length: that is about the body, and a HEAD has none.
+        // Not Response::content_length: it describes the body, and the answer to a HEAD has none.
         let reported = header(response.headers(), CONTENT_LENGTH.as_str());
-        // No item has no bytes: some servers say so when they do not know.
+        // No item is empty: some servers send 0 when they do not know.
         Ok(reported.and_then(|it| it.parse().ok()).filter(|len| *len > 0))
     }
 
-    /// A picture of a photo or video that fits into a square of `pixels`, made by Google, usually a JPEG.
+    /// Downloads a preview that Google has made of a photo or video, usually a JPEG. It fits into a
+    /// square of `pixels`.
     ///
     /// # Errors
     /// As [`Client::download_size`].
@@ -127,8 +130,8 @@ impl Client {
             .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
     }
 
-    /// Makes a request for media, again and again while that can help. One that was too many for the minute is not
-    /// repeated: all who fetch media have to wait.
+    /// Makes a media request, and repeats it while that can help. Does not repeat it after a 429,
+    /// because then all downloads have to wait.
     async fn fetch(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Error> {
         let attempt = async |nth| match self.fetch_once(method.clone(), url, from, nth).await {
             Err(error) if error.is_throttled() => Ok(Err(error)),
@@ -137,8 +140,8 @@ impl Client {
         self.transport.repeat(attempt).await?
     }
 
-    /// Makes one request for media and follows redirects, all without the token. That even the whole is asked for as
-    /// a range tells whether the server does ranges.
+    /// Makes one media request and follows redirects, all without the token. Even a request for the
+    /// whole is a range, because its answer shows whether the server supports ranges.
     async fn fetch_once(
         &self,
         method: Method,
@@ -156,7 +159,7 @@ impl Client {
                 });
             }
             transport.charge(Kind::Media)?;
-            // Packed bytes would have a length that is not the item's.
+            // The length of compressed bytes would not be the item's.
             let mut request = transport
                 .http
                 .request(method.clone(), url.clone())
@@ -185,7 +188,8 @@ impl Client {
                         transport.config.deadlines.stall,
                         whole_body(DOWNLOAD, response),
                     );
-                    let body = body.await.ok().and_then(Result::ok).unwrap_or_default(); // only explains
+                    // Only for the message.
+                    let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
                     return Err(transport.refusal(
                         DOWNLOAD,
                         Class::Media,
@@ -201,7 +205,7 @@ impl Client {
     }
 }
 
-/// A base URL is used with a suffix only (reference §9).
+/// A base URL works only with a suffix (reference §9).
 fn media_url(base_url: &str, kind: MediaKind) -> Result<Url, Error> {
     let suffix = match kind {
         MediaKind::Photo => "=d",
@@ -224,7 +228,7 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((start, total.trim().parse().ok()))
 }
 
-/// The body as it comes; silence for `stall` is an error, and so is a body without bytes.
+/// Streams the body. Silence for `stall` is an error, and so is an empty body.
 fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
     try_unfold((response, false), move |(mut response, has_bytes)| async move {
         match tokio::time::timeout(stall, response.chunk()).await {
@@ -237,7 +241,7 @@ fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result
     .boxed()
 }
 
-/// No picture has no bytes.
+/// The error for an empty body: no item is empty.
 fn empty_body() -> Error {
     Error::Garbled { call: DOWNLOAD, why: "it is empty".into() }
 }

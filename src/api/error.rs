@@ -1,6 +1,6 @@
 //! Why a call to the service failed.
 //!
-//! Pure. `failure` classifies these errors and says what to do about them.
+//! Pure. `failure` classifies these errors and gives advice.
 
 use jiff::Timestamp;
 
@@ -14,45 +14,45 @@ pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// Why a call to the service failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection came about, so nothing was sent.
+    /// The client could not connect, so it sent nothing.
     #[error("cannot connect for {call}")]
     Offline {
-        /// The call, as the reference names it.
+        /// The name of the call in the reference.
         call: &'static str,
-        /// What the network said.
+        /// The network's error.
         #[source]
         source: Cause,
     },
-    /// The deadline passed before the whole answer was there.
+    /// The deadline passed before the whole answer arrived.
     #[error("no answer to {call} in time")]
     TimedOut {
-        /// The call, as the reference names it.
+        /// The name of the call in the reference.
         call: &'static str,
     },
-    /// The connection broke; the request may have arrived all the same.
+    /// The connection broke. The request may have arrived.
     #[error("the connection broke during {call}")]
     Broken {
-        /// The call, as the reference names it.
+        /// The name of the call in the reference.
         call: &'static str,
-        /// What the network said.
+        /// The network's error.
         #[source]
         source: Cause,
     },
-    /// The service answered, and the answer is no.
+    /// The service refused the call.
     #[error(transparent)]
     Refused(Box<Refusal>),
-    /// The service said yes, but in a form that cannot be understood.
+    /// The answer is a success, but the client cannot parse it.
     #[error("the answer to {call} cannot be understood: {why}")]
     Garbled {
-        /// The call, as the reference names it.
+        /// The name of the call in the reference.
         call: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
-    /// The day's allowance is used up; calls fail at once until it is renewed.
+    /// The daily quota is used up. Calls fail at once until it is renewed.
     #[error("Google's daily quota of {kind} requests is used up until {}", local_time(*.until))]
     QuotaExhausted {
-        /// Which of the two allowances.
+        /// Which of the two quotas.
         kind: super::budget::Kind,
         /// When it is renewed.
         until: Timestamp,
@@ -60,13 +60,14 @@ pub enum Error {
     /// There is no usable login.
     #[error(transparent)]
     Login(#[from] LoginError),
-    /// The bytes to upload could not be read from this disk.
+    /// The client could not read the file to upload from this disk.
     #[error("cannot read the file to upload")]
     Payload(#[source] Cause),
-    /// The call was not made because it would break a rule of the service or of ours.
+    /// The client did not send the call, because it would break a rule of the service or of this
+    /// program.
     #[error("{call} was not sent: {why}")]
     Unfit {
-        /// The call, as the reference names it.
+        /// The name of the call in the reference.
         call: &'static str,
         /// The rule.
         why: String,
@@ -74,7 +75,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The answer, if there was a negative one.
+    /// The refusal, if this is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_new_requests_is_told_as_every_other_time() {
+    fn the_renewal_of_the_quota_is_shown_in_local_time() {
         let until: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
         let said =
             Error::QuotaExhausted { kind: super::super::budget::Kind::Api, until }.to_string();

@@ -1,7 +1,7 @@
-//! The kind of every failure, and what follows from it. Pure.
+//! Classifies every failure, and gives advice. Pure.
 //!
-//! [`Error::kind`] is the one place that classifies. Whatever depends on the kind is a table over it:
-//! the advice here, the errno in `fs/error.rs`, the blocked reason in `upload/trouble.rs`.
+//! [`Error::kind`] alone classifies. Other tables map the kind: the advice here, the errno in
+//! `fs/error.rs`, the blocked reason in `upload/blocked.rs`.
 
 use std::time::Duration;
 
@@ -18,27 +18,27 @@ const THROTTLED_MIN: Duration = Duration::from_secs(30);
 /// The kinds of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// No connection came about, to the service or to its login.
+    /// The client cannot connect to the service or to its login service.
     Offline,
     /// No answer came in time.
     TimedOut,
-    /// The connection broke. It may do so because of what is sent, so the network may be up.
+    /// The connection broke. The sent bytes may be the cause, so the network may be up.
     Broken,
-    /// The answer cannot be understood.
+    /// The client cannot parse the answer.
     Garbled,
     /// HTTP 500, which can be permanent.
     Internal,
-    /// The service cannot answer for now: any other 5xx.
+    /// The service cannot answer now: any other 5xx.
     Busy,
-    /// The call was aborted, or something on the way answered in place of the service.
+    /// The service aborted the call, or a proxy answered in its place.
     Aborted,
-    /// The login service has a failure of its own.
+    /// The login service failed.
     LoginBusy,
-    /// A short-term limit on calls that look or fetch.
+    /// A short-term limit on reads or downloads.
     Throttled,
-    /// A short-term limit on calls that change something. The client holds back all of them.
+    /// A short-term limit on writes. The client delays all of them.
     WritesThrottled,
-    /// The day's allowance is used up.
+    /// The daily quota is used up.
     DailyQuota,
     /// There is no login on this machine.
     LoginMissing,
@@ -50,13 +50,13 @@ pub enum FailureKind {
     ApiDisabled,
     /// The account's storage is full.
     StorageFull,
-    /// The thing named in the call does not exist.
+    /// The object that the call names does not exist.
     NotFound,
-    /// The album named in the call does not exist.
+    /// The album that the call names does not exist.
     AlbumMissing,
-    /// This program may not put items into the album.
+    /// This program may not add items to the album.
     AlbumReadOnly,
-    /// The album would pass its 20,000 items.
+    /// The call would bring the album above 20,000 items.
     AlbumFull,
     /// An id in the call names no item of ours. Fails the whole batch.
     InvalidItem,
@@ -64,46 +64,47 @@ pub enum FailureKind {
     InvalidToken,
     /// The base URL has expired.
     StaleUrl,
-    /// The bytes of the file arrived changed.
+    /// The checksum of the uploaded bytes does not match.
     Checksum,
-    /// The file is larger than Google takes.
+    /// The file is larger than Google accepts.
     TooLarge,
-    /// The file to upload cannot be read from this disk.
+    /// The client cannot read the file to upload from this disk.
     Unreadable,
-    /// The request itself is refused, by the service or by this client.
+    /// The service or this client refuses the request itself.
     Request,
 }
 
-/// What to do about an error.
+/// The next step after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
     /// Try again with growing waits, and not before `after` if given.
     Retry {
-        /// The service's own wish.
+        /// The wait that the service asks for.
         after: Option<Duration>,
     },
-    /// A short-term limit: no library-changing call for at least this long. The client itself
-    /// holds its writers back for that time.
+    /// A short-term limit: make no library-changing call for at least this long. The client itself
+    /// delays its writes for that time.
     PauseWrites {
-        /// How long.
+        /// The length of the pause.
         at_least: Duration,
     },
-    /// The daily allowance is used up.
+    /// The daily quota is used up.
     WaitForQuota {
-        /// When it is renewed.
+        /// When the quota is renewed.
         until: Timestamp,
     },
-    /// The user must put right the login, its scopes, the Google Cloud project or the account. The file at
-    /// hand is not at fault. The error's text says which.
+    /// The user must repair the login, its scopes, the Google Cloud project or the account. The
+    /// error's text says which. The file is not at fault.
     Reauthorise,
-    /// The account's storage is full: nothing can be created until the user makes room.
+    /// The account's storage is full. Google creates no item until the user makes room.
     StorageFull,
     /// The same call will fail again.
     GiveUp,
 }
 
 impl FailureKind {
-    /// The table of advice (reference §10.3). `after` is the service's wish, `until` the renewal of the quota.
+    /// The advice for this kind (reference §10.3). `after` is the wait that the service asks for,
+    /// `until` the time at which the quota is renewed.
     pub fn advice(self, after: Option<Duration>, until: Timestamp) -> Advice {
         match self {
             Self::Offline
@@ -137,8 +138,8 @@ impl FailureKind {
         }
     }
 
-    /// Whether the failure lasts for all calls, not only for this one: no network, no login, or a limit.
-    /// A failure of the server's may be about one item.
+    /// Whether the failure concerns all calls, not only this one: no network, no login, or a limit.
+    /// A server error may concern one item.
     pub fn is_of_service(self) -> bool {
         matches!(
             self,
@@ -171,7 +172,7 @@ impl Error {
         }
     }
 
-    /// What to do about it.
+    /// The next step.
     pub fn advice(&self) -> Advice {
         let until = match self {
             Self::QuotaExhausted { until, .. } => *until,
@@ -181,7 +182,8 @@ impl Error {
     }
 
     /// Whether the call may have taken effect although it failed: the answer was lost, or came from
-    /// something that does not know. Calls that are not idempotent must then be settled by looking.
+    /// a proxy that cannot know. If the call is not idempotent, the caller must then read the state
+    /// before it repeats the call.
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::Broken { .. } | Self::Garbled { .. } => true,
@@ -190,17 +192,18 @@ impl Error {
         }
     }
 
-    /// Whether Google limits calls for a short while; what was asked for has not been done.
+    /// Whether Google limits calls for a short while. The call has had no effect.
     pub fn is_throttled(&self) -> bool {
         matches!(self.kind(), FailureKind::Throttled | FailureKind::WritesThrottled)
     }
 
-    /// Whether the thing named in the call does not exist (any more).
+    /// Whether the object that the call names does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind(), FailureKind::NotFound | FailureKind::AlbumMissing)
     }
 
-    /// Whether the service found fault with the request, with a page token that is too old for example.
+    /// Whether the service calls the request invalid, for example because its page token is too
+    /// old.
     pub fn is_invalid_request(&self) -> bool {
         self.refusal().is_some_and(|it| it.status == 400)
     }
@@ -223,13 +226,13 @@ impl LoginError {
 impl Refusal {
     fn kind(&self) -> FailureKind {
         match self.status {
-            // A daily quota never comes here: `transport` makes [`Error::QuotaExhausted`] of it.
+            // A daily quota never gets here: `transport` turns it into [`Error::QuotaExhausted`].
             429 => match self.class {
                 Class::Write | Class::Upload => FailureKind::WritesThrottled,
                 Class::Read | Class::Media => FailureKind::Throttled,
             },
-            // 3xx: we follow no redirect with a token, so something stands between us and the service
-            // for now. 499 is CANCELLED.
+            // 3xx: the client follows no redirect with a token. A proxy has answered, for now. 499
+            // is CANCELLED.
             300..=399 | 408 | 409 | 499 => FailureKind::Aborted,
             500 => FailureKind::Internal,
             501 => FailureKind::Request,
@@ -246,7 +249,7 @@ impl Refusal {
         if self.status == 403 && self.says(Text::AlbumReadOnly) {
             FailureKind::AlbumReadOnly
         } else if self.status == 403 && !self.is_from_service {
-            // It is about the way to the service, not about the login.
+            // A proxy forbids it. The login is not at fault.
             FailureKind::Aborted
         } else if self.reason_is("ACCESS_TOKEN_SCOPE_INSUFFICIENT") || self.says(Text::ScopeMissing)
         {
@@ -258,7 +261,7 @@ impl Refusal {
         }
     }
 
-    /// The call is at fault, or a thing named in it.
+    /// The kind of a refusal that blames the call or an object in it.
     fn kind_of_request(&self) -> FailureKind {
         if self.class == Class::Media {
             return match self.status {

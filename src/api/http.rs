@@ -1,4 +1,4 @@
-//! What all HTTP requests share: the client, whole bodies, headers, and failures below HTTP.
+//! Parts that all HTTP requests share: the client, whole bodies, headers, and failures below HTTP.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use reqwest::header::{DATE, HeaderMap};
 
 use super::error::Error;
 
-/// The largest JSON answer we take: a page of 100 items is some 200 kB.
+/// The largest JSON answer that the client accepts. A page of 100 items is about 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// The only way an HTTP client is made here. It follows no redirects: the token must not travel.
+/// Makes an HTTP client; no other function does. It follows no redirects, so that the token stays
+/// with the API.
 pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client> {
-    // Fails only if a provider is installed already, and then there is one.
+    // Fails only if a provider is installed already, and one is enough.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
@@ -41,7 +42,7 @@ pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Re
     Ok(body.freeze())
 }
 
-/// What a failure below HTTP means. URLs are taken out: some are capabilities.
+/// Classifies a failure below HTTP. Drops the URL, because some URLs are capabilities.
 pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     let err = err.without_url();
     if err.is_connect() {
@@ -55,7 +56,8 @@ pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     }
 }
 
-/// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or two.
+/// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or
+/// two.
 pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
     let date = jiff::fmt::rfc2822::parse(header(headers, DATE.as_str())?).ok()?;
     Some(date.timestamp().duration_since(Timestamp::now()))

@@ -1,30 +1,33 @@
-//! What Google says about one item of a batch. Pure.
+//! Results of single items of a batch. Pure.
 
 use super::messages;
 use super::refusal::quote;
 
-/// A per-item refusal inside an answer that is a success as a whole: a bare `google.rpc.Status`.
+/// The refusal of one item, inside an answer that is a success as a whole: a bare
+/// `google.rpc.Status`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (code {code})")]
 pub struct ItemStatus {
-    /// The gRPC number, not the HTTP one.
+    /// The gRPC status code, not the HTTP one.
     pub code: i32,
-    /// The service's words, cut.
+    /// The service's message, shortened.
     pub message: String,
 }
 
-/// What a per-item refusal means (reference §7.6).
+/// The meaning of a refusal of one item (reference §7.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemVerdict {
-    /// The same bytes twice in one call: exists, id unknown. Ask again in a call of its own.
+    /// The call contains the same bytes twice. The item exists, but its id is unknown. Repeat it in
+    /// a call of its own.
     Duplicate,
     /// Try this item again later.
     Transient,
-    /// May be an odd duplicate or a broken file: try once more alone, then give up.
+    /// A duplicate or a broken file: Google does not say which. Try it once more alone, then give
+    /// up.
     Doubtful,
     /// Will never work; the message says why.
     Refused,
-    /// No such item (batchGet).
+    /// The item does not exist (batchGet).
     NotFound,
 }
 
@@ -33,11 +36,11 @@ impl ItemStatus {
         Self { code, message: quote(message) }
     }
 
-    /// What it means for the item.
+    /// The meaning for the item.
     pub fn verdict(&self) -> ItemVerdict {
         match self.code {
             6 => ItemVerdict::Duplicate,
-            // 0 and 2: neither item nor reason was given, so nothing is known against the file.
+            // 0 and 2: Google gives neither item nor reason, so the file may be good.
             0 | 1 | 2 | 4 | 8 | 10 | 13 | 14 => ItemVerdict::Transient,
             3 if messages::gives_no_reason(&self.message) => ItemVerdict::Doubtful,
             5 => ItemVerdict::NotFound,

@@ -20,7 +20,7 @@ use crate::media::{AlbumId, MediaId, MediaItem, PageToken, UploadToken};
 const ITEMS_PER_PAGE: usize = 100;
 
 impl Client {
-    /// One page of all items that this client created, without archived and binned ones.
+    /// Lists one page of the items that this client created, without archived and binned ones.
     ///
     /// # Errors
     /// See [`Error`].
@@ -30,10 +30,10 @@ impl Client {
         self.items(Call { query, ..get("mediaItems.list", ["mediaItems"]) }, page).await
     }
 
-    /// One page of an album's items, in album order.
+    /// Lists one page of an album's items, in album order.
     ///
     /// # Errors
-    /// [`FailureKind::AlbumMissing`] and others.
+    /// `FailureKind::AlbumMissing` and others.
     pub async fn list_album_items(
         &self,
         album: &AlbumId,
@@ -42,8 +42,8 @@ impl Client {
         self.search(json!({"albumId": album}), page).await
     }
 
-    /// One page of the items taken at certain dates, newest first. Lags behind new uploads
-    /// (reference §7.3): good for views, not for membership.
+    /// Lists one page of the items taken at certain dates, newest first. The search lags behind new
+    /// uploads (reference §7.3), so it suits views, but not membership.
     ///
     /// # Errors
     /// See [`Error`].
@@ -64,7 +64,7 @@ impl Client {
         if let Some(token) = page {
             body["pageToken"] = token.as_str().into();
         }
-        // A POST, but one that only looks.
+        // A POST, but a read.
         let call =
             Call { class: Class::Read, ..post("mediaItems.search", ["mediaItems:search"], body) };
         self.items(call, page).await
@@ -76,20 +76,21 @@ impl Client {
         Ok(Page { items, next: next_page(call.name, page, answer.next_page_token)? })
     }
 
-    /// One item, with a fresh base URL.
+    /// Requests one item, with a fresh base URL.
     ///
     /// # Errors
-    /// [`Error::is_not_found`] if it is not there (any more) or not ours.
+    /// [`Error::is_not_found`] if it does not exist or another client created it.
     pub async fn get_item(&self, id: &MediaId) -> Result<MediaItem, Error> {
         let call = get("mediaItems.get", ["mediaItems", id.as_str()]);
         item(call.name, self.read(&call).await?)
     }
 
-    /// Up to [`BATCH_MAX`] different items with fresh base URLs, in the order asked for. If one poisons the
-    /// whole call (reference §7.5), they are fetched one by one.
+    /// Requests up to [`BATCH_MAX`](super::BATCH_MAX) different items with fresh base URLs, and
+    /// returns them in the order of `ids`. If one item makes the whole call fail (reference §7.5),
+    /// requests them one by one.
     ///
     /// # Errors
-    /// What concerns the call; what concerns one item is in its place in the list.
+    /// Failures of the whole call. A failure of one item stands in its place in the list.
     pub async fn get_items(
         &self,
         ids: &[MediaId],
@@ -116,13 +117,13 @@ impl Client {
         if results.len() == ids.len() && results.iter().zip(ids).all(is_asked_for) {
             return Ok(results);
         }
-        // An item says itself which one it is; a refusal does not.
-        tracing::info!("{NAME}: the answers are not in the order of the questions");
+        // An item carries its id, a refusal does not.
+        tracing::info!("{NAME}: the results are not in the order of the request");
         let got = results.into_iter().flatten().map(|item| (item.id.clone(), item)).collect();
         self.complete_items(ids, got).await
     }
 
-    /// The items asked for, in that order: those that were not `got` are fetched one by one.
+    /// Returns the requested items in their order. Requests those that are not in `got` one by one.
     async fn complete_items(
         &self,
         ids: &[MediaId],
@@ -148,13 +149,13 @@ impl Client {
         Ok(results)
     }
 
-    /// Creates 1 to [`BATCH_MAX`] items, in an album if one is given, and answers for each in the order given.
-    /// Bytes that the library holds already give the item that is there (reference §7.6), so to repeat
-    /// the call does no harm.
+    /// Creates 1 to [`BATCH_MAX`](super::BATCH_MAX) items, in an album if one is given. Returns a
+    /// result for each, in the given order. Repeating the call does no harm: for bytes that the
+    /// library holds already, Google returns the existing item (reference §7.6).
     ///
     /// # Errors
-    /// What fails the whole call: [`FailureKind::InvalidToken`], [`FailureKind::AlbumMissing`],
-    /// [`FailureKind::StorageFull`] and others.
+    /// Failures of the whole call: `FailureKind::InvalidToken`, `FailureKind::AlbumMissing`,
+    /// `FailureKind::StorageFull` and others.
     pub async fn create_items(
         &self,
         album: Option<&AlbumId>,
@@ -189,7 +190,7 @@ impl Client {
         Ok(wire::by_token(&tokens, answer.new_media_item_results))
     }
 
-    /// Gives an item another description.
+    /// Changes an item's description.
     ///
     /// # Errors
     /// See [`Error`].

@@ -1,11 +1,11 @@
 //! Google's English error texts: the only file that reads them.
 //!
-//! The service tells many refusals apart by nothing but a sentence (reference §10.2).
+//! Many refusals differ only in their sentence (reference §10.2).
 
-/// What one of Google's texts is about.
+/// The subject of one of Google's texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Text {
-    /// A daily allowance, as opposed to one for a minute.
+    /// A daily quota, not one for a minute.
     DailyQuota,
     /// The account's storage is full.
     StorageFull,
@@ -15,7 +15,7 @@ pub(super) enum Text {
     ApiDisabled,
     /// The album does not exist.
     AlbumMissing,
-    /// The album is not one that this program may change.
+    /// This program may not change the album.
     AlbumReadOnly,
     /// The album has no room. The literal text is unknown (reference §6.5).
     AlbumFull,
@@ -23,12 +23,12 @@ pub(super) enum Text {
     InvalidItem,
     /// An upload token is unknown or too old.
     InvalidToken,
-    /// The bytes arrived changed.
+    /// The checksum of the bytes does not match.
     Checksum,
 }
 
 impl Text {
-    /// Whether this message says so.
+    /// Whether this message is about the subject.
     pub(super) fn is_in(self, message: &str) -> bool {
         let message = message.to_lowercase();
         let says = |phrases: &[&str]| phrases.iter().any(|it| message.contains(it));
@@ -58,8 +58,8 @@ impl Text {
     }
 }
 
-/// Whether the message of a per-item refusal gives no reason: Google says the same of odd duplicates and
-/// of broken files (reference §7.6).
+/// Whether the refusal of an item gives no reason. Google sends the same message for some
+/// duplicates and for broken files (reference §7.6).
 pub(super) fn gives_no_reason(message: &str) -> bool {
     message.starts_with("Failed")
 }

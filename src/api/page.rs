@@ -4,18 +4,18 @@ use super::error::Error;
 use super::wire;
 use crate::media::PageToken;
 
-/// One page of a listing. May be short or even empty and still have a successor (reference §7.2);
-/// neighbouring pages may overlap.
+/// One page of a listing. A short or empty page may have a successor (reference §7.2). Neighbouring
+/// pages may overlap.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The entries of this page.
     pub items: Vec<T>,
-    /// The next one; only its absence ends the listing.
+    /// The token of the next page. The listing ends only where it is absent.
     pub next: Option<PageToken>,
 }
 
-/// A page that names itself as its successor would never end (reference §7.2), and to end there
-/// would pass off a part of the list as the whole.
+/// The token of the next page. A page that names itself as its successor would never end (reference
+/// §7.2). To stop there would pass off a part of the list as the whole, so it is an error.
 pub(super) fn next_page(
     call: &'static str,
     this: Option<&PageToken>,

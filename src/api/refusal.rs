@@ -1,4 +1,4 @@
-//! A negative answer of the service, read from any body that may come with it.
+//! A negative answer of the service, parsed from any body.
 
 use std::time::Duration;
 
@@ -6,33 +6,33 @@ use serde::Deserialize;
 
 use super::messages::Text;
 
-/// Servers may say anything; more text than this is cut.
+/// The longest quote of a server's text. The rest is cut off.
 const QUOTE_CHARS_MAX: usize = 300;
 
 /// A negative answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{call} was refused with {status}{}: {message}", .reason.as_deref().map(|it| format!(" {it}")).unwrap_or_default())]
 pub struct Refusal {
-    /// The call, as the reference names it.
+    /// The name of the call in the reference.
     pub call: &'static str,
-    /// What kind of call it was.
+    /// The class of the call.
     pub class: Class,
     /// The HTTP status.
     pub status: u16,
     /// The machine-readable reason if there is one, e.g. `SERVICE_DISABLED`, else the status name.
     pub reason: Option<String>,
-    /// The service's own words, cut; for answers that are not JSON a remark about them.
+    /// The service's message, shortened. If the answer is not JSON, its text or a description.
     pub message: String,
-    /// Whether the service itself has answered, as far as the form tells; a proxy has its own pages.
+    /// Whether the answer has the service's form. A proxy sends its own pages.
     pub is_from_service: bool,
     /// From the `Retry-After` header.
     pub retry_after: Option<Duration>,
 }
 
-/// What a call does, which decides its deadline, its lock and its repetition.
+/// The class of a call, which decides its deadline, lock and repetition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Looks only; may be repeated at will.
+    /// Only reads, and may be repeated at will.
     Read,
     /// Changes the library; one at a time.
     Write,
@@ -43,8 +43,8 @@ pub enum Class {
 }
 
 impl Refusal {
-    /// Reads whatever came with a status that is no success. `body` need not be what the reference
-    /// says: front ends answer in HTML, with pictures, or with nothing (reference §2.4).
+    /// Parses the `body` of a status that is no success. It need not have the form of the
+    /// reference: front ends answer in HTML, with pictures, or with nothing (reference §2.4).
     pub(super) fn read(
         call: &'static str,
         class: Class,
@@ -77,7 +77,8 @@ impl Refusal {
         }
     }
 
-    /// Whether this 429 is about the whole day rather than a short while (texts in reference §10.2).
+    /// Whether this 429 is about the whole day rather than a short while (texts in reference
+    /// §10.2).
     pub(super) fn is_daily_quota(&self) -> bool {
         self.status == 429 && (self.says(Text::DailyQuota) || self.reason_is("dailyLimitExceeded"))
     }
@@ -98,7 +99,7 @@ struct Envelope {
     error: ErrorBody,
 }
 
-/// The service says `{"error":{...}}`, its OAuth neighbours `{"error":"word"}`.
+/// The service sends `{"error":{...}}`, its OAuth neighbours send `{"error":"word"}`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ErrorBody {
@@ -121,7 +122,7 @@ struct Detail {
     reason: Option<String>,
 }
 
-/// A remark on a body that is no error envelope. Pictures and the like are not quoted.
+/// Describes a body that is no error envelope. Does not quote pictures and the like.
 fn unstructured(body: &[u8]) -> String {
     match std::str::from_utf8(body) {
         Ok(text) => text_of_html(text),
@@ -147,7 +148,7 @@ fn text_of_html(html: &str) -> String {
     text
 }
 
-/// Cuts foreign text to one line of bearable length that cannot disturb a terminal, and hides what
+/// Cuts a foreign text to one short line that cannot disturb a terminal, and hides anything that
 /// looks like a token.
 pub(super) fn quote(text: &str) -> String {
     let words = text.split_whitespace().map(|word| {

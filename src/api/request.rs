@@ -1,4 +1,4 @@
-//! What callers hand in: limits, filters, positions, new items. Pure.
+//! Arguments of API calls: limits, filters, positions, new items. Pure.
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::error::Error;
 use crate::media::{MediaId, UploadToken};
 
-/// Most items in one batchCreate, batchGet, batchAdd or batchRemove call (reference §6.5, §7.5, §7.6).
+/// Most items in one batchCreate, batchGet, batchAdd or batchRemove call (reference §6.5, §7.5,
+/// §7.6).
 pub const BATCH_MAX: usize = 50;
 /// Longest album title, in characters (reference §5.1).
 pub const TITLE_CHARS_MAX: usize = 500;
@@ -17,18 +18,19 @@ pub const DESCRIPTION_CHARS_MAX: usize = 999;
 /// Most items in one album (reference §6.5).
 pub const ALBUM_ITEMS_MAX: u64 = 20_000;
 
-/// An item to be created from bytes that were uploaded.
+/// An item to create from uploaded bytes.
 #[derive(Debug, Clone)]
 pub struct NewItem {
-    /// From the upload; good for one day.
+    /// The upload's token, good for one day.
     pub token: UploadToken,
-    /// The name for ever, with extension; at most [`FILE_NAME_CHARS_MAX`].
+    /// The name with extension, at most [`FILE_NAME_CHARS_MAX`] characters. No call can change it
+    /// later.
     pub file_name: String,
-    /// The user's own words; at most [`DESCRIPTION_CHARS_MAX`].
+    /// The user's description, at most [`DESCRIPTION_CHARS_MAX`] characters.
     pub description: Option<String>,
 }
 
-/// Which capture dates a search wants. Items without one never match (reference §7.3).
+/// The capture dates to search for. Items without a date never match (reference §7.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateFilter {
     /// A year.
@@ -58,26 +60,27 @@ impl DateFilter {
 /// A place within an album.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlbumPosition {
-    /// Before everything.
+    /// Before all items.
     First,
-    /// After everything.
+    /// After all items.
     Last,
     /// Right after an item.
     After(MediaId),
 }
 
-/// What can be put between an album's items. Never listed, changed or removed again (reference §6.7).
+/// Something between an album's items. The API can neither list nor change nor remove it later
+/// (reference §6.7).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Enrichment {
-    /// Words.
+    /// A text.
     Text(String),
     /// A place.
     Location(Location),
-    /// A way on a map.
+    /// A route on a map.
     Map {
-        /// From here.
+        /// The start of the route.
         origin: Location,
-        /// To there.
+        /// The end of the route.
         destination: Location,
     },
 }
@@ -125,7 +128,7 @@ impl Location {
     }
 }
 
-/// Google refuses empty, oversized and repeating batches as a whole; a caller that sends one is wrong.
+/// Google refuses empty, oversized and repeating batches as a whole, so a caller must not send one.
 pub(super) fn limit_batch<T: Eq + std::hash::Hash>(
     call: &'static str,
     batch: &[T],

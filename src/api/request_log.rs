@@ -13,12 +13,12 @@ pub(super) struct RequestLog {
 }
 
 impl RequestLog {
-    /// A request is about to be sent, for the `attempt`-th time.
+    /// Starts the log of a request that is sent for the `attempt`-th time.
     pub(super) fn begin(call: &'static str, attempt: u32) -> Self {
         Self { call, attempt, begun: Instant::now() }
     }
 
-    /// The request has ended, with a status and the length of the answer in bytes if that is known.
+    /// Logs the end of the request: its status and the length of the answer in bytes, if known.
     pub(super) fn end(self, outcome: Result<(StatusCode, Option<u64>), &Error>) {
         let Self { call, attempt, begun } = self;
         let took = begun.elapsed();

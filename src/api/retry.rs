@@ -1,10 +1,9 @@
-//! Whether and when to ask again. Pure: the answer, the time spent so far and a random number go in,
-//! a wait comes out; `transport` sleeps.
+//! Decides whether and when to repeat a request. Pure: takes the error, the elapsed time and a
+//! random number, and returns a wait. `transport` sleeps.
 //!
-//! The policy (reference §10.3): waits grow from `base` by doubling, each drawn evenly from zero to
-//! that limit ("full jitter"), so that clients that failed together do not come back together. What
-//! the service asks for in `Retry-After` is a lower bound. A caller waits for us, so no wait may reach
-//! past `give_up_after`.
+//! The policy (reference §10.3): waits double from `base`. Each is drawn evenly from zero to that
+//! limit ("full jitter"), so clients that failed together do not return together. `Retry-After` is
+//! a lower bound. A caller waits meanwhile, so no wait may reach past `give_up_after`.
 
 use std::time::Duration;
 
@@ -12,15 +11,15 @@ use super::backoff::Backoff;
 use super::error::Error;
 use super::failure::{Advice, FailureKind};
 
-/// No single wait of ours is longer.
+/// No backoff is longer.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// A `Retry-After` above this is taken for this.
+/// A longer `Retry-After` counts as this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// A network that is away rarely returns within a filesystem call, and a 500 can be permanent
-/// (reference §10.3): do not use up the whole time on them.
+/// A lost network rarely returns within a filesystem call, and a 500 can be permanent (reference
+/// §10.3). So these failures get only a few attempts.
 const HOPELESS_ATTEMPTS_MAX: u32 = 3;
 
-/// How patient a read is.
+/// When a read is repeated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryLimits {
     /// The first wait's upper limit.
@@ -29,13 +28,13 @@ pub(super) struct RetryLimits {
     pub give_up_after: Duration,
     /// The least wait after a short-term 429 that names none.
     pub pause: Duration,
-    /// Instead of `give_up_after`, where it was such a 429: it is known to pass.
+    /// Replaces `give_up_after` after such a 429, because it is known to pass.
     pub throttled: Duration,
 }
 
 /// How long to wait before the next attempt; `None` to give up.
 ///
-/// `attempts` have been made, the first one `elapsed` ago. `jitter` is drawn from 0..1.
+/// The caller has made `attempts`, the first one `elapsed` ago, and draws `jitter` from 0..1.
 pub(super) fn wait(
     error: &Error,
     attempts: u32,
@@ -59,14 +58,14 @@ pub(super) fn wait(
     (elapsed + wait <= give_up_after).then_some(wait)
 }
 
-/// Reads a `Retry-After` header: seconds, or a date.
+/// Parses a `Retry-After` header: seconds, or a date.
 pub(super) fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-            Duration::try_from(date.duration_since(now)).unwrap_or_default() // negative: already over
+            Duration::try_from(date.duration_since(now)).unwrap_or_default() // negative: the date has passed
         }
     };
     Some(wait.min(RETRY_AFTER_MAX))
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_get_better_is_not_tried_again() {
+    fn permanent_failures_are_not_repeated() {
         for status in [400, 401, 403, 404, 501] {
             assert_eq!(
                 wait(&refused(status, None), 1, Duration::ZERO, LIMITS, 0.0),

@@ -1,5 +1,5 @@
-//! Which service an address is of: what Google has given out, and what is known of it, is nothing for what stands in for
-//! it, nor the reverse.
+//! Which service an address belongs to. Tokens and data from Google are never used with an
+//! emulator, nor the reverse.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// Where Google's APIs and its logins are, and below.
+/// Domains of Google's APIs and its login service, with their subdomains.
 const GOOGLE: [&str; 2] = ["googleapis.com", "google.com"];
 
 /// The service at an address.
@@ -16,12 +16,12 @@ const GOOGLE: [&str; 2] = ["googleapis.com", "google.com"];
 pub enum Service {
     /// Google.
     Google,
-    /// What stands in for it, wherever that is: an emulator has another port each time.
+    /// An emulator or another stand-in, at any address: an emulator has another port each time.
     StandIn,
 }
 
 impl Service {
-    /// That of an address of the API, or of its login service.
+    /// The service at an address of the API or of its login service.
     pub fn at(url: &Url) -> Self {
         let is_google = url.domain().is_some_and(|host| {
             GOOGLE.iter().any(|at| {
@@ -31,10 +31,10 @@ impl Service {
         if is_google { Self::Google } else { Self::StandIn }
     }
 
-    /// Lets nothing that belongs to this service be used at an address of another.
+    /// Checks that an address belongs to this service.
     ///
     /// # Errors
-    /// If it is one.
+    /// If it belongs to another one.
     pub fn check(self, address: &Url) -> Result<(), Foreign> {
         if self == Self::at(address) {
             return Ok(());
@@ -47,14 +47,14 @@ impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Google => "Google",
-            Self::StandIn => "the emulator, or what else stands in for Google",
+            Self::StandIn => "the emulator, or another stand-in for Google",
         })
     }
 }
 
-/// What belongs to one service was to be used with another.
+/// A login or database of one service was about to be used with another.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("belongs to {service}; {address} is address for")]
+#[error("belongs to {service}, not to {address}")]
 pub struct Foreign {
     service: Service,
     address: String,
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_told_by_host() {
+    fn the_host_decides_what_is_loopback() {
         for (url, expected) in [
             ("http://127.0.0.1:80/", true),
             ("http://[::1]:80/", true),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn google_is_told_by_host() {
+    fn the_host_decides_what_is_google() {
         for (url, service) in [
             ("https://photoslibrary.googleapis.com/v1", Service::Google),
             ("https://oauth2.googleapis.com/token", Service::Google),

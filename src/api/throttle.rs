@@ -1,5 +1,5 @@
-//! A pause that all calls of a kind keep after a short-term 429 (reference §10.2). A call during the pause
-//! would be refused as well, and prolong it.
+//! A pause of all calls of a kind after a short-term 429 (reference §10.2). Google would refuse a
+//! call during the pause as well, and prolong the limit.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::backoff::Backoff;
 use super::error::Error;
 
-/// The least pause of downloads, whatever Google says.
+/// The shortest pause of downloads, even if `Retry-After` is shorter.
 const DOWNLOADS_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// No pause is longer, unless the service asks for it.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -18,16 +18,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Throttle {
     calls: Calls,
-    /// The first pause, unless Google says how long.
+    /// The first pause, unless Google sends a `Retry-After`.
     first: Duration,
-    // Held for a look or a change.
+    // Held only to read or change the value.
     pause: Mutex<Pause>,
 }
 
 /// The calls that pause together.
 #[derive(Clone, Copy, Debug)]
 enum Calls {
-    /// Those that change the library.
+    /// Library-changing calls.
     Changes,
     Downloads,
 }
@@ -39,7 +39,7 @@ struct Pause {
 }
 
 impl Throttle {
-    /// For calls that change the library.
+    /// For library-changing calls.
     pub(super) fn of_changes(first: Duration) -> Self {
         Self { calls: Calls::Changes, first, pause: Mutex::default() }
     }
@@ -49,7 +49,7 @@ impl Throttle {
         Self { calls: Calls::Downloads, first, pause: Mutex::default() }
     }
 
-    /// A call failed. Begins a pause if there were too many.
+    /// Records that a call failed. Starts a pause after a 429.
     pub fn failed(&self, error: &Error) {
         if !error.is_throttled() {
             return;
@@ -58,7 +58,7 @@ impl Throttle {
         let now = Instant::now();
         let mut pause = self.pause.lock();
         if pause.until.is_some_and(|until| now < until) {
-            // The call was under way when the pause began.
+            // The call was in flight when the pause began.
             pause.until = pause.until.max(retry_after.map(|retry_after| now + retry_after));
             return;
         }
@@ -68,10 +68,10 @@ impl Throttle {
         tracing::info!(pause = ?length, %error, "Google limits {} for now: all of them wait", self.calls.name());
     }
 
-    /// A call succeeded, so the next pause begins small again.
+    /// Records that a call succeeded, so that the next pause is short again.
     pub fn succeeded(&self) {
         let mut pause = self.pause.lock();
-        // Otherwise the call was under way when the pause began.
+        // Otherwise the call was in flight when the pause began.
         if pause.until.is_none_or(|until| until <= Instant::now()) {
             *pause = Pause::default();
         }
@@ -87,7 +87,7 @@ impl Throttle {
         self.until().map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits for the end of the pause. False, at once, if that is after `deadline`.
+    /// Waits for the end of the pause. Returns `false` at once if it ends after `deadline`.
     pub async fn wait_until_over(&self, deadline: Option<Instant>) -> bool {
         while let Some(until) = self.until() {
             if deadline.is_some_and(|deadline| until > deadline) {
@@ -107,7 +107,7 @@ impl Calls {
         }
     }
 
-    /// How long the `nth` pause in a row is, if the service `retry_after` for one of its own.
+    /// The length of the `nth` pause in a row. `asked` is the service's `Retry-After`.
     fn pause(
         self,
         first: Duration,

@@ -1,9 +1,9 @@
-//! Requests and answers: where the token goes and where it never goes, deadlines, the order of
-//! writers, repetition of reads, and the classification of every failure.
+//! Sends requests and reads answers: guards the token, keeps deadlines and the order of writes,
+//! repeats reads, and classifies every failure.
 //!
-//! Library-changing calls are sent one at a time, because Google answers concurrent ones with 429
-//! (reference §10.2). Once sent, such a call is carried to its end even if the caller has gone away: to
-//! hang up would not stop Google, and the next writer would collide with it.
+//! Library-changing calls go out one at a time, because Google answers concurrent ones with 429
+//! (reference §10.2). A call that was sent runs to its end even if its caller has gone. To hang up
+//! would not stop Google, and the next write would collide with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use super::retry::{self, RetryLimits};
 use super::service::is_loopback;
 use super::throttle::Throttle;
 
-/// A whole answer with a status that says yes.
+/// A whole answer with a status of success.
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -38,24 +38,24 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Reads the body as JSON, whatever its Content-Type says.
+    /// Parses the body as JSON, whatever its Content-Type.
     pub(super) fn json<T: DeserializeOwned>(&self, call: &'static str) -> Result<T, Error> {
         serde_json::from_slice(&self.body)
             .map_err(|err| Error::Garbled { call, why: err.to_string() })
     }
 }
 
-/// The way to the service.
+/// The connection to the service.
 pub(super) struct Transport {
     pub(super) http: reqwest::Client,
     pub(super) config: Config,
     pub(super) budget: Arc<Budget>,
     pub(super) login: Arc<Login>,
-    /// Held while a library-changing call waits out a pause and is under way.
+    /// Held while a library-changing call waits for the end of a pause, and while it is in flight.
     writer: Arc<tokio::sync::Mutex<()>>,
-    /// Holds back library-changing calls after a short-term 429.
+    /// Delays library-changing calls after a short-term 429.
     pub(super) throttle: Throttle,
-    /// The service's time minus ours, as the last answer told.
+    /// The service's time minus ours, by the last answer.
     skew: Mutex<Option<SignedDuration>>,
 }
 
@@ -79,7 +79,7 @@ impl Transport {
         Ok(Self { http, config, budget, login, writer, throttle, skew })
     }
 
-    /// Sends a call that only looks, again and again while that can help and time is left.
+    /// Sends a read, and repeats it while that can help and time is left.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let attempt = async |attempt| {
             self.once(call, self.config.deadlines.read, attempt).await?.json(call.name)
@@ -87,7 +87,7 @@ impl Transport {
         self.repeat(attempt).await
     }
 
-    /// Makes attempts until one succeeds or `retry` says that it is enough.
+    /// Makes attempts until one succeeds or `retry` gives up.
     pub(super) async fn repeat<T, A: Future<Output = Result<T, Error>>>(
         &self,
         attempt: impl Fn(u32) -> A,
@@ -109,7 +109,7 @@ impl Transport {
             let elapsed = begun.elapsed();
             match retry::wait(&error, attempts, elapsed, limits, rand::random()) {
                 Some(wait) => {
-                    tracing::debug!(%error, ?wait, attempts, "will ask again");
+                    tracing::debug!(%error, ?wait, attempts, "will try again");
                     tokio::time::sleep(wait).await;
                 }
                 None => return Err(error),
@@ -117,7 +117,7 @@ impl Transport {
         }
     }
 
-    /// Sends a library-changing call once, when its turn has come.
+    /// Waits for its turn, then sends a library-changing call once.
     pub(super) async fn write(self: &Arc<Self>, call: Call) -> Result<Answer, Error> {
         let name = call.name;
         let turn = self.writer.clone().lock_owned().await;
@@ -132,11 +132,11 @@ impl Transport {
             drop(turn);
             answer
         });
-        // Fails only if the program is being shut down.
+        // Fails only if the program shuts down.
         sending.await.unwrap_or_else(|err| Err(Error::Broken { call: name, source: err.into() }))
     }
 
-    /// How far this machine's clock is behind the service's, as far as an answer has told.
+    /// How far this machine's clock is behind the service's, by its last answer.
     pub(super) fn clock_skew(&self) -> Option<SignedDuration> {
         *self.skew.lock()
     }
@@ -159,8 +159,8 @@ impl Transport {
         .await
     }
 
-    /// Sends what `request` builds with the bearer token; after a 401 once more with a new token.
-    /// `request` must lead to the API's origin.
+    /// Sends the request that `request` builds, with the bearer token. After a 401, sends it once
+    /// more with a new token. `request` must lead to the API's origin.
     pub(super) async fn send(
         &self,
         call: &'static str,
@@ -182,7 +182,7 @@ impl Transport {
                 Err(Error::Refused(refusal)) if refusal.status == 401 && !renewed => {
                     self.login.invalidate(&token)
                 }
-                // A login in another terminal may have granted what this call needs.
+                // A login in another terminal may have granted the scope.
                 Err(error)
                     if error.kind() == FailureKind::ScopeMissing
                         && !renewed
@@ -193,7 +193,7 @@ impl Transport {
         }
     }
 
-    /// Takes in a whole answer, or makes an error of it.
+    /// Reads a whole answer. Turns a negative one into an error.
     async fn answer(
         &self,
         call: &'static str,
@@ -211,7 +211,7 @@ impl Transport {
         Err(self.refusal(call, class, Kind::Api, status, &headers, &body))
     }
 
-    /// Makes an error of a negative answer, and notes a used-up quota.
+    /// Turns a negative answer into an error. Tells the budget if the quota is used up.
     pub(super) fn refusal(
         &self,
         call: &'static str,
@@ -234,14 +234,14 @@ impl Transport {
         Error::Refused(Box::new(refusal))
     }
 
-    /// Counts a request that is about to be sent.
+    /// Charges a request to its quota before it is sent.
     pub(super) fn charge(&self, kind: Kind) -> Result<(), Error> {
         self.budget
             .spend(kind, Timestamp::now())
             .map_err(|until| Error::QuotaExhausted { kind, until })
     }
 
-    /// Whether a URL from an answer may be sent the bearer token.
+    /// Whether a request to a URL from an answer may carry the bearer token.
     pub(super) fn is_api_origin(&self, url: &Url) -> bool {
         let api = self.login.api_url();
         let same_host = url.host() == api.host() || (is_loopback(url) && is_loopback(api));
@@ -250,7 +250,8 @@ impl Transport {
             && url.port_or_known_default() == api.port_or_known_default()
     }
 
-    /// Whether a URL from an answer may be fetched: https, or no worse than the API itself.
+    /// Whether the client may fetch a URL from an answer: https, or no less safe than the API
+    /// itself.
     pub(super) fn is_fit_for_media(&self, url: &Url) -> bool {
         let api = self.login.api_url();
         match url.scheme() {

@@ -1,7 +1,7 @@
-//! The JSON of the service, and how it becomes our values (reference §2.2, §5 to §7).
+//! The JSON of the service, and its conversion to our types (reference §2.2, §5 to §7).
 //!
-//! What we read is read leniently: a field that is missing, null or of another type than expected
-//! counts as its default, so one odd field never spoils a page. What we write is written strictly.
+//! Parsing is lenient: a field that is missing, null or of another type counts as its default. So
+//! one bad field never spoils a page. Requests are written strictly.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use super::item_status::ItemStatus;
 use crate::media;
 use crate::media::{AlbumId, MediaId, PageToken, UploadToken, VideoStatus};
 
-/// Any value that is not a `T` is `T`'s default.
+/// Parses any value that is not a `T` as `T`'s default.
 fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -23,7 +23,7 @@ where
     Ok(T::deserialize(value).unwrap_or_default())
 }
 
-/// A list whose odd entries are left out: one of them must not make a page look empty.
+/// Parses a list and skips its invalid entries. One of them must not make a page look empty.
 fn entries<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -33,7 +33,7 @@ where
     Ok(entries.into_iter().filter_map(|entry| T::deserialize(entry).ok()).collect())
 }
 
-/// An integer that may come as a number or, as int64 does in proto3's JSON, as a decimal string.
+/// Parses an integer that is a number or, as int64 in proto3's JSON, a decimal string.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Number(number) => {
@@ -60,7 +60,7 @@ pub(super) struct Album {
 }
 
 impl Album {
-    /// `None` if it has no id, so that nothing can be done with it.
+    /// `None` if it has no id. Without one it is of no use.
     pub(super) fn into_album(self) -> Option<media::Album> {
         (!self.id.is_empty()).then(|| media::Album {
             id: AlbumId::new(self.id),
@@ -106,7 +106,7 @@ struct Metadata {
     video: Option<Camera>,
 }
 
-/// What `photo` and `video` have in common, and a video's status.
+/// The common fields of `photo` and `video`, and a video's status.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Camera {
@@ -119,7 +119,7 @@ struct Camera {
 }
 
 impl MediaItem {
-    /// `None` if it has no id, so that nothing can be done with it.
+    /// `None` if it has no id. Without one it is of no use.
     pub(super) fn into_item(self) -> Option<media::MediaItem> {
         if self.id.is_empty() {
             return None;
@@ -190,7 +190,7 @@ pub(super) struct CreateResults {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ItemResult {
-    /// Only from batchCreate.
+    /// Only batchCreate returns it.
     #[serde(default, deserialize_with = "lenient")]
     pub upload_token: String,
     #[serde(default, deserialize_with = "lenient")]
@@ -208,7 +208,7 @@ struct Status {
 }
 
 impl ItemResult {
-    /// Success is an item *and* no code (reference §7.6).
+    /// A success has an item *and* no code (reference §7.6).
     pub(super) fn into_result(self) -> Result<media::MediaItem, ItemStatus> {
         let code = i32::try_from(self.status.code).unwrap_or(2);
         if code != 0 {
@@ -220,13 +220,13 @@ impl ItemResult {
     }
 }
 
-/// What stands for an item that the answer does not mention.
+/// The result of an item that the answer does not mention.
 pub(super) fn unanswered() -> ItemStatus {
     ItemStatus::new(0, "the answer does not mention this item")
 }
 
-/// Puts batchCreate's results in the order of the tokens that were asked for: by token where it is
-/// echoed, then by position if their number is right.
+/// Puts the results of batchCreate in the order of the tokens. Matches them by token where Google
+/// echoes it, else by position if the number of results is right.
 pub(super) fn by_token(
     tokens: &[&UploadToken],
     results: Vec<ItemResult>,
@@ -256,7 +256,7 @@ pub(super) fn by_token(
         .collect()
 }
 
-/// The cursor of the next page; the empty string is proto3's way to leave it out.
+/// The token of the next page. In proto3, an empty string means that there is none.
 pub(super) fn page_token(text: String) -> Option<PageToken> {
     (!text.is_empty()).then(|| PageToken::new(text))
 }

@@ -1,10 +1,11 @@
-//! The content cache on disk: whole files, named by what they hold, and parts of files; what was used least recently goes
-//! first.
+//! The content cache on disk: whole files, named by their content, and parts of files. It evicts
+//! the least recently used ones first.
 //!
-//! A file appears under its name only when it is whole and synced, so a crash leaves nothing that could be taken for
-//! content. Parts are deleted at the next start: to know which of their bytes had reached the disk would take a sync
-//! for each piece, and Google may have made the picture anew by then. The order of use is kept as modification times
-//! of the files, which have no other meaning here, because times of access depend on how the disk is mounted.
+//! A file gets its name only when it is whole and synced, so a crash leaves no false content. The
+//! next start deletes parts. To know which of their bytes had reached the disk would need a sync
+//! for each piece. Google may also have encoded the item anew by then. The modification times of
+//! the files hold the order of use. They have no other meaning here, and access times depend on
+//! mount options.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,31 +26,31 @@ use crate::media::FileId;
 /// The end of the name of a part on disk.
 const PART_SUFFIX: &str = ".part";
 
-/// Files in memory for want of room on the disk.
+/// Files in memory while the disk is full.
 const IN_MEMORY_MAX: usize = 4;
 
-/// Parts that are kept although nobody reads them. Each takes a file descriptor.
+/// Parts that are kept without readers. Each takes a file descriptor.
 const IDLE_PARTS_MAX: usize = 256;
 
 /// The cache of one profile.
 pub(super) struct Cache {
     dir: PathBuf,
     limit: u64,
-    // Held for a look-up, an insert and the unlinking of what must go. Taken before the state of a `Fetch`.
+    // Held for lookups, inserts and evictions. Taken before the state of a `Fetch`.
     index: Mutex<Index>,
     memory_turns: Arc<Semaphore>,
 }
 
 struct Index {
-    /// With its bytes. What was used last comes first, here and below.
+    /// Whole files with their sizes. The most recently used comes first, here and below.
     whole: LruCache<Key, u64>,
-    /// With the bytes that are counted for each.
+    /// Parts, with the bytes counted for each.
     parts: LruCache<FileId, (Arc<Fetch>, u64)>,
     total: u64,
 }
 
 impl Cache {
-    /// Reads what is there, oldest use first.
+    /// Opens the cache and reads its directory, least recently used first.
     pub(super) fn open(dir: PathBuf, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
@@ -76,40 +77,40 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Where a whole file is, if it is.
+    /// The path of a whole file.
     fn path(&self, key: Key) -> PathBuf {
         self.dir.join(key.name())
     }
 
-    /// Whether a whole file is here.
+    /// Whether the cache has a whole file.
     pub(super) fn has(&self, key: Key) -> bool {
         self.index.lock().whole.contains(&key)
     }
 
-    /// Opens a whole file for reading and notes that it is used.
+    /// Opens a whole file for reading and records its use.
     pub(super) fn get(&self, key: Key) -> Option<File> {
         self.index.lock().whole.get(&key)?;
         match File::open(self.path(key)) {
             Ok(opened) => {
-                // For the order after a restart: a little less right if it fails.
+                // If this fails, the order after a restart is slightly wrong.
                 let _ = opened.set_modified(SystemTime::now());
                 Some(opened)
             }
-            // Somebody has emptied the directory, which they may.
+            // The user may delete files of the cache.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.forget(key);
                 None
             }
-            // It is still there: too many files are open, for example.
+            // The file still exists: for example, too many files are open.
             Err(error) => {
-                tracing::warn!(%error, "a file in the cache cannot be opened");
+                tracing::warn!(%error, "cannot open a file in the cache");
                 None
             }
         }
     }
 
-    /// The pieces of a file that is not whole, to be added to; `new` begins with none. The caller must hold an
-    /// interest in them before anything else is put into the cache.
+    /// Returns the pieces of a partly downloaded file; `new` starts without any. `interest`
+    /// registers the caller as a reader, before an eviction can drop the pieces.
     pub(super) fn part<T>(
         &self,
         file: FileId,
@@ -138,7 +139,8 @@ impl Cache {
         Ok(interest)
     }
 
-    /// Counts what has come since. Says whether there is more than there may be, with nothing else to give up.
+    /// Counts new bytes of a download. Returns whether the cache is above its limit and has nothing
+    /// left to evict.
     pub(super) fn count(&self, fetch: &Arc<Fetch>) -> bool {
         let mut index = self.index.lock();
         index.count(fetch);
@@ -146,7 +148,7 @@ impl Cache {
         index.total > self.limit
     }
 
-    /// To be called when nobody reads some pieces any more, or nothing more comes.
+    /// Call this when pieces have lost a reader or a stream.
     pub(super) fn tidy(&self, fetch: &Arc<Fetch>) {
         let mut index = self.index.lock();
         if fetch.is_void() && index.holds(fetch) {
@@ -155,8 +157,8 @@ impl Cache {
         self.evict(&mut index);
     }
 
-    /// Gives up the quarter of the cache that was used least recently, and the pieces that nobody reads, because the
-    /// disk is full although the limit is not reached. Says whether there was anything. Blocking.
+    /// Evicts the least recently used quarter of the cache and all pieces without readers, because
+    /// the disk is full below the cache's limit. Returns whether there were any. Blocking.
     pub(super) fn make_room(&self) -> bool {
         let mut index = self.index.lock();
         let idle: Vec<FileId> = index.idle_parts().collect();
@@ -170,7 +172,7 @@ impl Cache {
         quarter > 0 || !idle.is_empty()
     }
 
-    /// A new file to be filled. Each has its own name: an abandoned one is in nobody's way.
+    /// Creates a file to fill. Each has a name of its own, so an abandoned one does no harm.
     pub(super) fn begin(&self, file: FileId) -> io::Result<Part> {
         let (file, path) = tempfile::Builder::new()
             .prefix(&part_prefix(file))
@@ -180,7 +182,7 @@ impl Cache {
         Ok(Part { file, backing: Backing::Disk(path) })
     }
 
-    /// A file for what a full disk does not take.
+    /// Creates a file in memory, for a full disk.
     pub(super) fn in_memory(&self) -> io::Result<Part> {
         let turn = self.memory_turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
@@ -188,7 +190,7 @@ impl Cache {
         Ok(Part { file, backing: Backing::Memory { _turn: turn } })
     }
 
-    /// Pieces that have become whole get their name, unless the file has got another content since. Blocking.
+    /// Gives a complete file its name, unless the file has other content by now. Blocking.
     pub(super) fn finish(&self, fetch: &Arc<Fetch>) -> io::Result<()> {
         let part = fetch.part();
         let Backing::Disk(path) = &part.backing else { return Ok(()) };
@@ -207,9 +209,9 @@ impl Cache {
         Ok(())
     }
 
-    /// Adds the bytes that `from` holds: they are the content `key` of the file `file`. `from` stays, and may be a hard
-    /// link to the file in the cache: nobody may write to it any more. Blocking: copies if the directories are on
-    /// different disks.
+    /// Adds the bytes of `from` to the cache as `key`, the content of `file`. `from` stays, and may
+    /// become a hard link to the file in the cache, so nobody may write to it afterwards. Blocking:
+    /// copies it if the directories are on different disks.
     pub(super) fn add(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         if fs::metadata(from)?.len() > self.limit {
             return Ok(());
@@ -222,7 +224,8 @@ impl Cache {
             }
         }
         let added = File::open(self.path(key))?;
-        // See the module: until now this was the picture's own time.
+        // From here on the modification time is the time of use, until now it was the picture's
+        // own.
         added.set_modified(SystemTime::now())?;
         let size = added.metadata()?.len();
         let mut index = self.index.lock();
@@ -231,13 +234,14 @@ impl Cache {
         Ok(())
     }
 
-    /// Readers find the file under its name before, or this one, at any moment.
+    /// Links a file into the cache. Readers find the file under its name at any moment, this one or
+    /// the one before.
     fn link(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
         let aside = self.dir.join(format!("{}link{PART_SUFFIX}", part_prefix(file)));
         remove_if_there(&aside)?;
         fs::hard_link(from, &aside)?;
         fs::rename(&aside, self.path(key))?;
-        // If both were names of one file, rename(2) has left both.
+        // If both names are links to one file, rename(2) leaves both.
         remove_if_there(&aside)
     }
 
@@ -251,19 +255,19 @@ impl Cache {
         }
     }
 
-    /// Deletes a whole file, if it is there. Whoever has it open reads on.
+    /// Deletes a whole file, if it exists. Readers that have it open go on.
     pub(super) fn remove(&self, key: Key) {
         if self.forget(key) {
             let _ = fs::remove_file(self.path(key));
         }
     }
 
-    /// Drops the pieces of a file, if there are any. Whoever reads them reads on.
+    /// Drops the pieces of a file, if there are any. Their readers go on.
     pub(super) fn remove_pieces(&self, file: FileId) {
         self.drop_part(&mut self.index.lock(), file);
     }
 
-    /// Bytes that are here, and how many there may be.
+    /// Bytes in the cache, and its limit.
     pub(super) fn usage(&self) -> (u64, u64) {
         (self.index.lock().total, self.limit)
     }
@@ -283,7 +287,7 @@ impl Cache {
         size.is_some()
     }
 
-    /// Pieces go before whole files: those are of use without a network, too.
+    /// Evicts pieces before whole files, because whole files are of use without a network, too.
     fn evict(&self, index: &mut Index) {
         while index.total > self.limit {
             let idle = index.idle_parts().next();
@@ -302,7 +306,7 @@ impl Cache {
         }
     }
 
-    /// Whoever reads the pieces reads on.
+    /// Readers of the pieces go on.
     fn drop_part(&self, index: &mut Index, file: FileId) {
         if let Some((fetch, counted)) = index.parts.pop(&file) {
             index.total -= counted;
@@ -328,7 +332,7 @@ impl Index {
         }
     }
 
-    /// Pieces that nobody reads, least recently used first.
+    /// Pieces without readers, least recently used first.
     fn idle_parts(&self) -> impl Iterator<Item = FileId> {
         let idle = self.parts.iter().rev().filter(|(_, (fetch, _))| !fetch.is_read());
         idle.map(|(file, _)| *file)
@@ -352,7 +356,7 @@ pub(super) fn is_part_of(name: &str, file: FileId) -> bool {
     name.starts_with(&part_prefix(file)) && name.ends_with(PART_SUFFIX)
 }
 
-/// Whether there is no room on the disk.
+/// Whether the disk is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

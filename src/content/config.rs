@@ -1,38 +1,38 @@
-//! Where the cache is, and how long downloads may take.
+//! Location and limit of the cache, and timeouts of downloads.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Streams of all files that are under way at the same time; further ones wait for their turn.
+/// Running streams of all files. Further ones wait for their turn.
 pub(super) const STREAMS_IN_ALL_MAX: usize = 64;
 
-/// A connection on which nothing has come for so long is given up, and another one tried.
+/// A stream gives up a connection that brings no bytes for so long, and tries another.
 const STALL: Duration = Duration::from_secs(20);
 
-/// When nothing has come for so long, readers are told so. However long a download takes in all, they wait while
-/// bytes come.
+/// Readers get an error when no bytes arrive for so long. As long as bytes arrive, they wait,
+/// however long the whole download takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The first pause when a request was one too many for the minute, unless Google says how long (reference §10.3).
+/// The first pause of downloads after a 429, unless Google sends a `Retry-After` (reference §10.3).
 const LIMITED: Duration = Duration::from_secs(30);
 
-/// Nobody waits longer for Google to take requests again.
+/// A reader waits at most so long for the end of such a pause.
 const LIMITED_MAX: Duration = Duration::from_secs(300);
 
-/// Where the cache is and how large it may become.
+/// Location and limit of the cache.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// A directory of its own; what is in it may be deleted while nothing is mounted.
+    /// A directory of its own. Its files may be deleted while nothing is mounted.
     pub dir: PathBuf,
-    /// Bytes; the least recently used files go when it is passed.
+    /// In bytes. Above it, the cache deletes the least recently used files.
     pub limit: u64,
-    /// How long is waited for bytes that do not come.
+    /// Timeouts of downloads.
     pub waits: Waits,
 }
 
-/// Waits that a test may shorten.
+/// Timeouts that a test may shorten.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
     pub(super) stall: Duration,
@@ -49,7 +49,7 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// With every wait divided by `pace`, which is at least 1: for a service that is made for tests.
+    /// Divides every wait by `pace`, which is at least 1. Only for services made for tests.
     pub fn paced(self, pace: u32) -> Self {
         Self {
             stall: self.stall / pace,
@@ -59,7 +59,7 @@ impl Waits {
         }
     }
 
-    /// Until when whoever asks for media now waits for Google to take requests again.
+    /// When a request that starts now stops waiting for the end of a pause.
     pub(super) fn limit_passes(self) -> Instant {
         Instant::now() + self.limited_max
     }

@@ -1,4 +1,4 @@
-//! Why bytes could not be had.
+//! Why content is not available.
 
 use std::io;
 use std::sync::Arc;
@@ -6,44 +6,44 @@ use std::sync::Arc;
 use crate::api::{self, SourceError};
 use crate::store;
 
-/// Why bytes could not be had.
+/// Why content is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is nothing at Google to read yet.
+    /// Google does not have the file yet.
     #[error("the file is not at Google and not in the local cache")]
     NowhereYet,
-    /// Google has not finished with the video.
+    /// Google is still processing the video.
     #[error("Google is still processing the video: try again later")]
     Processing,
-    /// Google could not make sense of the video.
+    /// Google could not process the video.
     #[error("Google could not process the video")]
     ProcessingFailed,
     /// There is no address to download from.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The bytes are not those of one picture.
+    /// The bytes belong to different versions of the item.
     #[error("the item changed at Google while it was downloaded")]
     Changed,
     /// The download failed.
     #[error("the download failed")]
     Download(#[from] api::Error),
-    /// The download broke off, again and again.
+    /// The download broke off repeatedly.
     #[error("the download broke off")]
     Interrupted(#[source] api::Error),
-    /// Fewer bytes came than were announced, again and again.
+    /// The download ended before the announced length, repeatedly.
     #[error("the download ended too early")]
     Short,
-    /// Nothing came any more.
+    /// No more bytes arrived.
     #[error("Google has not sent anything for too long")]
     Stalled,
-    /// Google takes no more requests for media for now, and it takes too long to wait for that.
-    #[error("Google limits downloads, and that lasts too long: try again in some minutes")]
+    /// Google limits media requests, and the limit lasts too long.
+    #[error("Google limits downloads, and the limit lasts too long: try again in some minutes")]
     Limited,
-    /// It took too long for a caller who lists a directory.
-    #[error("Google did not tell the size in time")]
+    /// The size did not arrive in time for a caller that lists a directory.
+    #[error("Google did not report the size in time")]
     TooSlow,
-    /// Google did not say how large the item is.
-    #[error("Google did not tell the size")]
+    /// Google did not report the size.
+    #[error("Google did not report the size")]
     NoSize,
     /// The cache could not be read or written.
     #[error("the content cache failed")]
@@ -51,13 +51,13 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// A download that somebody else had started failed.
+    /// A download that another reader started has failed.
     #[error(transparent)]
     Shared(Arc<Error>),
 }
 
 impl Error {
-    /// What the service has said, if it was asked.
+    /// The error of the service, if there is one.
     fn of_api(&self) -> Option<&api::Error> {
         match self {
             Self::Download(error) => Some(error),
@@ -67,8 +67,8 @@ impl Error {
         }
     }
 
-    /// Whether another item would fare no better: there is no network, no login, or nothing left of the day's or the
-    /// minute's requests. When that is over, it is over for all. A failure of the server's may be about one item.
+    /// Whether the failure concerns all items: no network, no login, or a limit. A server error may
+    /// concern one item.
     pub(super) fn is_of_service(&self) -> bool {
         self.of_api().is_some_and(|error| error.kind().is_of_service())
     }

@@ -1,4 +1,4 @@
-//! A file that is not whole here: its pieces, the streams that bring more, and whoever reads it.
+//! A file that is only partly in the cache: its pieces, its streams and its waiters.
 
 use std::io;
 use std::ops::Range;
@@ -15,39 +15,40 @@ use crate::api::Download;
 use crate::media::{FileId, MediaId};
 use crate::store;
 
-/// How long streams go on after the last reader has closed the file: it is often opened again at once.
+/// Streams go on for so long after the last reader has closed the file, because it is often opened
+/// again at once.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stream that is far enough ahead keeps its connection.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// See the module.
+/// A partly downloaded file.
 pub(super) struct Fetch {
     pub(super) file: FileId,
     pub(super) media: MediaId,
-    // Held for a look or a change, never while a file is read or written.
+    // Held to read or change the state, never while a file is read or written.
     state: watch::Sender<State>,
-    // Held for reading while bytes are put into the file, for writing while some are given up: they must not
-    // be those that are just coming back. Taken before `state`.
+    // Held for reading while bytes are written to the file, and for writing while pieces are
+    // dropped. A dropped piece must not be one that is just being written. Taken before `state`.
     filling: RwLock<()>,
 }
 
 pub(super) struct State {
     plan: Plan,
     into: Arc<Part>,
-    /// Counts the times that pieces were given up: what was read across such a time may be a hole.
+    /// Counts how often pieces were dropped. A read that spans such a time may contain a hole.
     epoch: u64,
-    /// What the server calls this version of the bytes.
+    /// The server's ETag of the bytes.
     tag: Option<String>,
     readers: usize,
-    /// Wants whose stream has failed.
+    /// Waiters whose stream has failed.
     failed: Vec<(Number, Arc<Error>)>,
-    /// Set when nothing will change any more.
+    /// The final result. Afterwards nothing changes.
     ended: Option<Result<(), Arc<Error>>>,
 }
 
 impl Fetch {
-    /// `expected` is the length of the whole in bytes, as far as it is known.
+    /// `expected` is the length of the whole in bytes, if known.
     pub(super) fn new(file: FileId, media: MediaId, expected: Option<u64>, into: Part) -> Self {
         let state = State {
             plan: Plan::new(expected),
@@ -61,7 +62,7 @@ impl Fetch {
         Self { file, media, state: watch::Sender::new(state), filling: RwLock::new(()) }
     }
 
-    /// Whether the pieces that are here can be added to.
+    /// Whether more pieces can be added.
     pub(super) fn is_good(&self) -> bool {
         !matches!(self.state.borrow().ended, Some(Err(_)))
     }
@@ -70,14 +71,14 @@ impl Fetch {
         self.state.borrow().readers > 0
     }
 
-    /// Whether there is nothing to keep it for.
+    /// Whether it has no readers and no usable pieces, so that it can be dropped.
     pub(super) fn is_void(&self) -> bool {
         let state = self.state.borrow();
         let empty = state.plan.bytes() == 0 && !state.plan.is_streaming();
         state.readers == 0 && (empty || matches!(state.ended, Some(Err(_))))
     }
 
-    /// Bytes that are here.
+    /// Downloaded bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.state.borrow().plan.bytes()
     }
@@ -91,12 +92,12 @@ impl Fetch {
         self.state.borrow().plan.is_whole()
     }
 
-    /// Where the bytes are put.
+    /// The file that holds the bytes.
     pub(super) fn part(&self) -> Arc<Part> {
         self.state.borrow().into.clone()
     }
 
-    /// Reads what is here; `None` if some of it must be waited for.
+    /// Reads a downloaded range; `None` if a part of it is missing.
     pub(super) fn read_here(&self, range: Range<u64>) -> Option<io::Result<Vec<u8>>> {
         let snapshot = || {
             let state = self.state.borrow();
@@ -110,34 +111,34 @@ impl Fetch {
         (self.state.borrow().epoch == epoch).then_some(bytes)
     }
 
-    /// Somebody begins to read.
+    /// Counts a new reader.
     pub(super) fn add_reader(&self) {
         self.state.send_modify(|state| state.readers += 1);
     }
 
-    /// Somebody has stopped reading.
+    /// Counts a reader less.
     pub(super) fn remove_reader(&self) {
         self.state.send_modify(|state| state.readers -= 1);
     }
 
-    /// Somebody has read a range that is here, so streams may go on.
+    /// Records that a reader has read a range, so that streams may run further ahead.
     pub(super) fn read_on(&self, range: &Range<u64>) {
         self.state.send_if_modified(|state| state.plan.read_on(range));
     }
 
-    /// Sees every change from now on.
+    /// Reports every change from now on.
     pub(super) fn changes(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
     /// Waits until the length is known.
     pub(super) async fn total_known(&self) {
-        // What is waited for comes with a lock, which must not outlast the waiting.
+        // wait_for returns a read lock, which must not outlast this function.
         drop(self.changes().wait_for(|state| state.plan.total().is_some()).await);
     }
 
-    /// Waits until nothing will change any more, and says where the whole file is. `None` if it is
-    /// not whole any more.
+    /// Waits for the final result, and returns the whole file. `None` if pieces were dropped
+    /// meanwhile.
     pub(super) async fn ended(&self) -> Result<Option<Arc<Part>>, Error> {
         let mut changes = self.changes();
         let ended = changes.wait_for(|it| it.ended.is_some() || !it.plan.is_whole()).await;
@@ -149,7 +150,7 @@ impl Fetch {
         }
     }
 
-    /// Somebody waits for a range, until [`Fetch::cancel`].
+    /// Adds a waiter for a range, until [`Fetch::cancel`].
     pub(super) fn add_waiter(&self, range: Range<u64>) -> Number {
         let mut number = 0;
         self.state.send_if_modified(|state| {
@@ -171,7 +172,7 @@ impl Fetch {
         self.state.borrow().plan.is_here(range)
     }
 
-    /// Says which stream is to be begun for a want, if one is.
+    /// Returns the stream to start for a waiter, if any.
     pub(super) fn step(&self, waiter: Number) -> Result<Option<Number>, Error> {
         let mut outcome = Ok(None);
         self.state.send_if_modified(|state| {
@@ -182,7 +183,7 @@ impl Fetch {
                 outcome = Err(Error::Shared(error.clone()));
             } else {
                 match state.plan.step(waiter) {
-                    // Another one may have to end for it.
+                    // Another stream may have ended to make room for this one.
                     Step::Begin(stream) => outcome = Ok(Some(stream)),
                     Step::Wait { resumes } => return resumes,
                     Step::There => return false,
@@ -194,15 +195,15 @@ impl Fetch {
         outcome
     }
 
-    /// Where a stream is to go on; `None` if it is not needed any more.
+    /// The offset at which a stream continues; `None` if it is no longer needed.
     pub(super) fn at(&self, stream: Number) -> Option<u64> {
         self.state.borrow().plan.at(stream)
     }
 
-    /// A stream's request has been answered. Says the length of the whole if that is new.
+    /// Records the answer to a stream's request. Returns the length of the whole if that is new.
     ///
     /// # Errors
-    /// [`Error::Changed`] if it is not what earlier requests were about.
+    /// [`Error::Changed`] if the answer is about another version than earlier ones.
     pub(super) fn answered(
         &self,
         stream: Number,
@@ -225,8 +226,8 @@ impl Fetch {
         outcome
     }
 
-    /// A stream has brought bytes for the offset `at`. Says how many of them are new; `None` if they have to be brought
-    /// again, because another file has taken the place of this one. Blocking.
+    /// Writes bytes that a stream has received for the offset `at`. Returns how many are new.
+    /// `None` if they must be written again, because another file has replaced this one. Blocking.
     pub(super) fn fill(&self, stream: Number, bytes: &[u8], at: u64) -> io::Result<Option<u64>> {
         let _filling = self.filling.read();
         let into = self.part();
@@ -244,7 +245,7 @@ impl Fetch {
         Ok(new)
     }
 
-    /// The server has sent all there is.
+    /// Records that the server has sent everything.
     pub(super) fn reached_end(&self, stream: Number) {
         self.state.send_modify(|state| state.plan.reached_end(stream));
     }
@@ -253,14 +254,14 @@ impl Fetch {
         self.state.borrow().plan.flow(stream)
     }
 
-    /// Waits until a stream has to go on. Says whether it should.
+    /// Waits until a paused stream is needed again. Returns `false` if that takes too long.
     pub(super) async fn resumed(&self, stream: Number) -> bool {
         let mut changes = self.state.subscribe();
         let resumed = changes.wait_for(|state| state.plan.flow(stream) != Flow::Pause);
         matches!(tokio::time::timeout(PAUSE_MAX, resumed).await, Ok(Ok(_)))
     }
 
-    /// Waits until a stream is of no use to anybody.
+    /// Waits until no reader needs a stream.
     pub(super) async fn unwanted(&self, stream: Number) {
         let mut changes = self.state.subscribe();
         let needless =
@@ -278,7 +279,7 @@ impl Fetch {
         }
     }
 
-    /// A stream has ended.
+    /// Records the end of a stream.
     pub(super) fn stream_ended(&self, stream: Number, outcome: Result<(), Arc<Error>>) {
         self.state.send_modify(|state| {
             let served = state.plan.stream_ended(stream);
@@ -291,12 +292,12 @@ impl Fetch {
         });
     }
 
-    /// Nothing will change any more.
+    /// Sets the final result.
     pub(super) fn finish(&self, outcome: Result<(), Arc<Error>>) {
         self.state.send_modify(|state| state.ended = Some(outcome));
     }
 
-    /// Gives up what is not near to anybody who reads. Says whether there was anything. Blocking.
+    /// Drops pieces that are not near any reader. Returns whether there were any. Blocking.
     pub(super) fn shrink(&self) -> bool {
         let _filling = self.filling.write();
         let mut dropped = Vec::new();
@@ -313,7 +314,7 @@ impl Fetch {
         !dropped.is_empty()
     }
 
-    /// Goes on in another file, without what is here.
+    /// Continues in another file, without the downloaded pieces.
     pub(super) fn move_to(&self, into: Part) {
         self.state.send_modify(|state| {
             state.plan.clear();
@@ -325,7 +326,7 @@ impl Fetch {
 
 #[cfg(test)]
 impl Fetch {
-    /// Has bytes come from the front on.
+    /// Receives bytes from the beginning.
     pub(super) fn receive(&self, len: u64) {
         self.state.send_modify(|state| {
             let waiter = state.plan.add_waiter(0..len);

@@ -1,30 +1,31 @@
-//! What a cached file is called: by what it holds, and not by the number of the file that it belongs to here. Numbers
-//! are the database's; another one, or an older copy of it, gives them to others.
+//! Names of cached files, by their content or item, not by the file's number in the database. A
+//! restored or replaced database numbers files differently.
 
 use sha2::{Digest, Sha256};
 
 use crate::media::{ContentHash, MediaId};
 use crate::store::FileInfo;
 
-/// Behind the name of what was downloaded: it need not be what was copied in.
+/// The suffix of downloads, which may differ from the original.
 const RENDITION: &str = ".google";
 
-/// The name of some content.
+/// The name of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Key {
-    /// What was copied in, by its hash.
+    /// The original file, by its hash.
     Original(ContentHash),
-    /// What Google gave out of an item, by the hash of the item's id, which may not do as a file's name.
+    /// Google's rendition of an item, by the hash of the item's id, which may not be usable as a
+    /// file name.
     Rendition(ContentHash),
 }
 
 impl Key {
-    /// Of what Google gives out.
+    /// The key of Google's rendition of an item.
     pub(super) fn of_item(media: &MediaId) -> Self {
         Self::Rendition(ContentHash(Sha256::digest(media.as_str()).into()))
     }
 
-    /// Where the bytes of a file may be, best first.
+    /// All keys that may hold the bytes of a file, best first.
     pub(super) fn all_of(info: &FileInfo) -> impl Iterator<Item = Self> {
         let original = info.known().map(Self::Original);
         original.into_iter().chain(info.media.as_ref().map(Self::of_item))
@@ -38,7 +39,7 @@ impl Key {
         }
     }
 
-    /// What a name on disk stands for; `None` if we did not make it.
+    /// Parses a name on disk; `None` if the cache did not make it.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let key = match name.strip_suffix(RENDITION) {
             Some(hash) => Self::Rendition(ContentHash::from_hex(hash)?),

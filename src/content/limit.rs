@@ -1,4 +1,4 @@
-//! Google allows so many requests for media in a minute. All downloads share one [`Throttle`].
+//! Google limits media requests per minute. All downloads share one [`Throttle`].
 
 use tokio::time::Instant;
 
@@ -13,10 +13,10 @@ pub(super) async fn wait(throttle: &Throttle, deadline: Instant) -> Result<(), E
     if throttle.wait_until_over(Some(deadline)).await { Ok(()) } else { Err(Error::Limited) }
 }
 
-/// Makes a request when it may be made, and again when it was one too many.
+/// Makes a request when the throttle permits it, and again after a 429.
 ///
 /// # Errors
-/// [`Error::Limited`] if it cannot be made before `deadline`; those of the request.
+/// [`Error::Limited`] if that is after `deadline`, and the errors of the request.
 pub(super) async fn send<T, A: Future<Output = Result<T, api::Error>>>(
     throttle: &Throttle,
     deadline: Instant,

@@ -1,4 +1,4 @@
-//! The bytes of a file in the cache, as a process sees them that is not the mount's.
+//! The bytes of a file in the cache, as a process other than the mount sees them.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ const BLOCK_BYTES: u64 = 512;
 pub enum LocalCopy {
     /// All bytes, as they were copied in.
     Original(u64),
-    /// All bytes, as Google gives them out.
+    /// All bytes, as Google encodes them.
     Rendition(u64),
     /// This many bytes of a download. They end with the mount.
     Pieces(u64),
@@ -26,7 +26,7 @@ pub enum LocalCopy {
 }
 
 impl LocalCopy {
-    /// Looks into the cache directory `dir`, beside a process that may change it. Blocking.
+    /// Reads the cache directory `dir`, beside a process that may change it. Blocking.
     ///
     /// # Errors
     /// If the disk fails.

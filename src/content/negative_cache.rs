@@ -1,4 +1,4 @@
-//! A negative cache: after a failed download the next readers get its error at once, for a while.
+//! A negative cache: after a failed download, the next readers get its error at once, for a while.
 //! Otherwise each of them would wait, and make requests that fail as well.
 
 use std::num::NonZeroUsize;
@@ -12,10 +12,11 @@ use super::error::Error;
 use crate::api::Backoff;
 use crate::media::FileId;
 
-/// How many items are remembered.
+/// How many failed items are remembered.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// The first reader after a pause may take so long. The others still get the error at once.
+/// How long the first request after a pause may take. Meanwhile other readers still get the error
+/// at once.
 const PROBE: Duration = Duration::from_secs(10);
 
 /// How long no request is made.
@@ -25,16 +26,16 @@ pub(super) struct Pauses {
     pub(super) service: Duration,
     /// After an item has failed for the first time. Doubles each time it fails again.
     pub(super) item: Duration,
-    /// But not longer than this.
+    /// The longest pause of an item.
     pub(super) item_max: Duration,
 }
 
 /// The last failures of the service and of each item.
 pub(super) struct NegativeCache {
     pauses: Pauses,
-    /// Whether another item would fare no better.
+    /// Whether a failure concerns all items.
     is_of_service: fn(&Error) -> bool,
-    // Held for a look-up or an insert.
+    // Held for a lookup or an insert.
     failures: Mutex<Failures>,
 }
 
@@ -55,7 +56,7 @@ impl NegativeCache {
         Self { pauses, is_of_service, failures: Mutex::new(failures) }
     }
 
-    /// The error of the last attempt, while no other is made.
+    /// The error of the last attempt, during its pause.
     pub(super) fn cached_error(&self, file: FileId) -> Option<Error> {
         let now = Instant::now();
         let failures = self.failures.lock();
@@ -63,8 +64,7 @@ impl NegativeCache {
         failed.into_iter().find(|it| now < it.until).map(|it| Error::Shared(it.error.clone()))
     }
 
-    /// As [`NegativeCache::cached_error`], for a caller that makes a request now. After a pause of the service
-    /// one caller tries for all.
+    /// Refuses a request during a pause. After a pause of the service, one caller tries for all.
     pub(super) fn check(&self, file: FileId) -> Result<(), Error> {
         if let Some(error) = self.cached_error(file) {
             return Err(error);
@@ -75,7 +75,7 @@ impl NegativeCache {
         Ok(())
     }
 
-    /// A request for this item failed.
+    /// Records that a request for this item failed.
     pub(super) fn failed(&self, file: FileId, error: &Arc<Error>) {
         let mut failures = self.failures.lock();
         if (self.is_of_service)(error) {
@@ -89,14 +89,14 @@ impl NegativeCache {
         failures.items.put(file, Failure { error: error.clone(), until, in_a_row });
     }
 
-    /// A request for this item succeeded.
+    /// Records that a request for this item succeeded.
     pub(super) fn succeeded(&self, file: FileId) {
         let mut failures = self.failures.lock();
         failures.service = None;
         failures.items.pop(&file);
     }
 
-    /// Forgets all failures.
+    /// Clears all failures.
     pub(super) fn clear(&self) {
         let mut failures = self.failures.lock();
         failures.service = None;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_item_says_nothing_about_another() {
+    fn a_failed_item_does_not_block_another() {
         let cache = cache(Duration::from_secs(600), Duration::from_secs(600));
         cache.failed(FileId(1), &Arc::new(Error::NoSize));
         assert!(cache.check(FileId(1)).is_err() && cache.check(FileId(2)).is_ok());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_pause_one_asks_for_all() {
+    fn after_a_pause_one_caller_tries_for_all() {
         let cache = cache(Duration::ZERO, Duration::ZERO);
         cache.failed(FileId(1), &Arc::new(Error::Stalled));
         assert!(cache.cached_error(FileId(1)).is_none() && cache.check(FileId(1)).is_ok());

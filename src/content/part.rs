@@ -1,4 +1,4 @@
-//! A file of the cache that is being filled.
+//! A file of the cache that a download fills.
 
 use std::fs::File;
 use std::io;
@@ -11,17 +11,17 @@ use rustix::io::Errno;
 use tempfile::TempPath;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A file that is being filled.
+/// A file that a download fills.
 pub(super) struct Part {
     pub(super) file: File,
     pub(super) backing: Backing,
 }
 
-/// Where the bytes of a part are.
+/// The storage of a part.
 pub(super) enum Backing {
-    /// Deleted when it is dropped before it got its name.
+    /// A file on disk. Deleted if it is dropped before it gets its name.
     Disk(TempPath),
-    /// For want of room on the disk.
+    /// In memory, because the disk is full.
     Memory { _turn: OwnedSemaphorePermit },
 }
 
@@ -38,18 +38,18 @@ impl Part {
         self.file.write_all_at(bytes, at)
     }
 
-    /// Gives the room of some bytes back. Nobody may read them any more.
+    /// Frees the disk space of a range. Nobody may read it afterwards.
     pub(super) fn punch(&self, range: &Range<u64>) {
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let punched = rustix::fs::fallocate(&self.file, how, range.start, range.end - range.start);
         if let Err(error) = punched {
-            tracing::debug!(%error, "the disk does not take room back");
+            tracing::debug!(%error, "cannot free the disk space of a cached file");
         }
     }
 }
 
-/// Reads until `len` bytes or the end of the file. Streaming from the cache is mostly copying, so there is no pass over
-/// the buffer for zeroes.
+/// Reads `len` bytes, or less at the end of the file. Reading from the cache is mostly copying, so
+/// nothing zeroes the buffer first.
 pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {
@@ -60,7 +60,7 @@ pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8
             Err(err) => return Err(err.into()),
         }
     }
-    // The spare capacity may be more than was asked for.
+    // The spare capacity may exceed `len`.
     bytes.truncate(len);
     Ok(bytes)
 }

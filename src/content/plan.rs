@@ -1,42 +1,46 @@
-//! What of a file is here, what is on its way, and what is to be asked for next. Pure.
+//! Which parts of a file are downloaded, which are in flight, and which to request next. Pure.
 //!
-//! A *stream* is one request for everything from some byte on. It runs ahead of whoever reads, and pauses when it is far
-//! enough ahead: requests are what Google counts, so one is begun only where none comes by soon.
+//! A *stream* is one request for everything from some offset on. It runs ahead of its readers, and
+//! pauses when it is far enough ahead. Google counts requests, so the plan starts one only where no
+//! running stream arrives soon.
 
 use std::ops::Range;
 
 use rangemap::RangeSet;
 
-/// Requests for one file that are under way at the same time.
+/// Concurrent requests for one file.
 const STREAMS_MAX: usize = 4;
 
-/// A file up to this size, in bytes, is fetched front to back by one request: that is any photo but the largest.
+/// One request fetches a file up to this size, in bytes, from front to back. That is any photo but
+/// the largest.
 pub(super) const WHOLE_MAX: u64 = 16 << 20;
 
-/// How far a new stream runs ahead of its reader, in bytes; this doubles whenever half of it has been read.
+/// How far a new stream runs ahead of its reader, in bytes. It doubles whenever the reader has used
+/// half of it.
 const READ_AHEAD_MIN: u64 = 512 << 10;
 
-/// How far it runs ahead at the most: most of a second on a fast line.
+/// How far a stream runs ahead at most: most of a second on a fast line.
 const READ_AHEAD_MAX: u64 = 16 << 20;
 
-/// A stream that has at most so many bytes to go is waited for: another request would hardly be sooner.
+/// A reader waits for a stream that is at most so many bytes away. Another request would hardly be
+/// faster.
 const NEAR: u64 = 4 << 20;
 
-/// How much behind a reader is kept where there is no room for all.
+/// How many bytes behind a reader are kept when space is short.
 const BEHIND: u64 = 4 << 20;
 
-/// Names a stream or a want within a plan.
+/// Identifies a stream or a waiter within a plan.
 pub(super) type Number = u64;
 
-/// See the module. Offsets and lengths are in bytes.
+/// The plan of one file. Offsets and lengths are in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pieces: RangeSet<u64>,
     bytes: u64,
     total: Option<u64>,
-    /// What the length was told to be before anything was asked for.
+    /// The length that was known before the first request.
     expected: Option<u64>,
-    /// Whether the server does ranges, once it has shown it.
+    /// Whether the server supports ranges, once an answer has shown it.
     ranged: Option<bool>,
     streams: Vec<Stream>,
     waiters: Vec<(Number, Range<u64>)>,
@@ -46,9 +50,9 @@ pub(super) struct Plan {
 #[derive(Debug)]
 struct Stream {
     number: Number,
-    /// The byte that comes next.
+    /// The next byte to arrive.
     at: u64,
-    /// The furthest that was read of what it has brought, or is waited for.
+    /// The furthest byte of this stream that was read or is waited for.
     read: u64,
     /// How far it runs ahead of that.
     read_ahead: u64,
@@ -56,28 +60,28 @@ struct Stream {
     goal: u64,
 }
 
-/// What is to be done for whoever wants some bytes.
+/// The next step for a waiter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// They are here, or lie behind the end.
+    /// The bytes are downloaded, or lie behind the end.
     There,
-    /// They are on their way, or it is not their turn.
+    /// A stream brings them, or they have to wait for their turn.
     Wait {
-        /// A stream that had paused has to go on for them.
+        /// Whether a paused stream has to continue for them.
         resumes: bool,
     },
-    /// A stream of this number is to be begun.
+    /// Start a stream of this number.
     Begin(Number),
 }
 
-/// What a stream is to do next.
+/// The next step of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// Take in more.
+    /// Receive more.
     Go,
-    /// Wait until somebody has read on.
+    /// Wait until a reader has advanced.
     Pause,
-    /// End: nobody needs it any more.
+    /// End: no reader needs it.
     Stop,
 }
 
@@ -86,12 +90,12 @@ impl Plan {
         Self { expected, ..Self::default() }
     }
 
-    /// Bytes that are here.
+    /// Downloaded bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The length of the whole, once it is told.
+    /// The length of the whole, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
         self.total
     }
@@ -104,24 +108,24 @@ impl Plan {
         !self.streams.is_empty()
     }
 
-    /// Cuts a range to what the file has.
+    /// Clips a range to the length of the file.
     pub(super) fn clip(&self, range: &Range<u64>) -> Range<u64> {
         let total = self.total.unwrap_or(u64::MAX);
         range.start.min(total)..range.end.min(total)
     }
 
-    /// Whether all of a range that the file has is here.
+    /// Whether a range is downloaded, up to the end of the file.
     pub(super) fn is_here(&self, range: &Range<u64>) -> bool {
         self.first_missing(range).is_none()
     }
 
     fn first_missing(&self, range: &Range<u64>) -> Option<u64> {
         let range = self.clip(range);
-        // An empty range has no gaps, and the set does not take one.
+        // An empty range has no gaps, and the set does not accept one.
         if range.is_empty() { None } else { self.pieces.gaps(&range).next().map(|gap| gap.start) }
     }
 
-    /// Somebody waits for these bytes, until [`Plan::cancel`].
+    /// Adds a waiter for these bytes, until [`Plan::cancel`].
     pub(super) fn add_waiter(&mut self, range: Range<u64>) -> Number {
         let number = self.number();
         self.waiters.push((number, range));
@@ -137,7 +141,7 @@ impl Plan {
         self.numbers
     }
 
-    /// What is to be done for a want. To be asked again after each change.
+    /// The next step for a waiter. Call this again after each change.
     pub(super) fn step(&mut self, waiter: Number) -> Step {
         let Some(range) = self.waiters.iter().find(|(number, _)| *number == waiter) else {
             return Step::There;
@@ -147,7 +151,7 @@ impl Plan {
         if let Some(serving) = self.serving(missing) {
             return Step::Wait { resumes: self.streams[serving].reader_at(range.end) };
         }
-        // Before the first answer nobody knows whether a second request is of use.
+        // Before the first answer it is unknown whether a second request is of use.
         let streams_max = if self.ranged == Some(true) { STREAMS_MAX } else { 1 };
         if self.streams.len() >= streams_max {
             match self.streams.iter().position(|stream| !self.is_needed(stream)) {
@@ -166,8 +170,8 @@ impl Plan {
         Step::Begin(number)
     }
 
-    /// Somebody reads bytes that are here: whatever runs ahead of them may have to run further. Says whether
-    /// a stream that has paused goes on.
+    /// Records that a reader has read downloaded bytes, so that the stream ahead of it may run
+    /// further. Returns whether a paused stream continues.
     pub(super) fn read_on(&mut self, range: &Range<u64>) -> bool {
         let is_ahead = |stream: &&mut Stream| {
             stream.at >= range.end && stream.at - range.end <= stream.read_ahead.max(READ_AHEAD_MIN)
@@ -204,12 +208,12 @@ impl Plan {
         self.total.or(self.expected).is_some_and(|bytes| bytes <= WHOLE_MAX)
     }
 
-    /// Where the last piece before a missing byte ends.
+    /// The end of the last piece before a missing byte.
     fn piece_before(&self, missing: u64) -> u64 {
         self.pieces.iter().take_while(|piece| piece.end <= missing).last().map_or(0, |it| it.end)
     }
 
-    /// Where a stream is; `None` if it has been replaced.
+    /// The offset of a stream; `None` if it has been replaced.
     pub(super) fn at(&self, stream: Number) -> Option<u64> {
         self.stream(stream).map(|stream| stream.at)
     }
@@ -218,8 +222,8 @@ impl Plan {
         self.streams.iter().find(|stream| stream.number == number)
     }
 
-    /// A stream's request has been answered. Says `false` if the answer is about another file than
-    /// earlier ones were.
+    /// Records the answer to a stream's request. Returns `false` if the answer is about another
+    /// version than earlier ones.
     pub(super) fn answered(
         &mut self,
         stream: Number,
@@ -244,7 +248,7 @@ impl Plan {
         true
     }
 
-    /// A stream has brought bytes, and they are in the file. Says how many of them are new.
+    /// Records that a stream's bytes are in the file. Returns how many of them are new.
     pub(super) fn received(&mut self, stream: Number, len: u64) -> u64 {
         let Some(stream) = self.streams.iter_mut().find(|it| it.number == stream) else { return 0 };
         let received = stream.at..stream.at + len;
@@ -258,7 +262,7 @@ impl Plan {
         new
     }
 
-    /// A stream whose server had not told the length has come to the end.
+    /// Records the end of a stream whose server did not report the length.
     pub(super) fn reached_end(&mut self, stream: Number) {
         self.total = self.total.or(self.at(stream));
     }
@@ -278,14 +282,14 @@ impl Plan {
         }
     }
 
-    /// A stream has ended. Says which wants it was to serve.
+    /// Records the end of a stream. Returns the waiters that it served.
     pub(super) fn stream_ended(&mut self, stream: Number) -> Vec<Number> {
         let served = self.served_by(stream).collect();
         self.streams.retain(|it| it.number != stream);
         served
     }
 
-    /// Gives up what is not near to anybody who reads, for want of room. Says which ranges.
+    /// Drops pieces that are not near any reader, to free space. Returns their ranges.
     pub(super) fn shrink(&mut self) -> Vec<Range<u64>> {
         if self.is_small() {
             return Vec::new();
@@ -304,7 +308,7 @@ impl Plan {
         dropped
     }
 
-    /// Gives up everything.
+    /// Drops all pieces.
     pub(super) fn clear(&mut self) {
         self.pieces.clear();
         self.bytes = 0;
@@ -312,7 +316,7 @@ impl Plan {
 }
 
 impl Stream {
-    /// Whoever reads is at `end` now. Says whether the stream had paused and goes on.
+    /// Records that a reader is at `end`. Returns whether the stream was paused and continues.
     fn reader_at(&mut self, end: u64) -> bool {
         let paused = self.at >= self.goal;
         self.read = self.read.max(end);

@@ -1,5 +1,6 @@
-//! Size prefetch: detects a program that walks a directory, as `ls -l` and `find` do, and says how many
-//! sizes to fetch with the next one. Such a program looks up one name after the other and opens none. Pure.
+//! Size prefetch: detects a program that walks a directory, as `ls -l` and `find` do, and returns
+//! how many sizes to fetch in advance. Such a program looks up one name after the other and opens
+//! none. Pure.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -12,17 +13,18 @@ use crate::store::ListingScope;
 /// Directories that are remembered.
 const WALKS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// How many sizes are prefetched at first, and at most. The number doubles with each look-up in order.
+/// How many sizes are prefetched at first, and at most. The number doubles with each consecutive
+/// lookup.
 const PREFETCH_MIN: u32 = 8;
 const PREFETCH_MAX: u32 = 256;
 
-/// Look-ups that may be for these files alone, where nobody has listed the directory.
+/// So many lookups in a row start no prefetch if no program has listed the directory.
 const SINGLE_LOOKUPS_MAX: u32 = 3;
 
-/// How long a listing makes it likely that its names are looked up.
+/// How long after a listing a lookup is likely to be the first of many.
 const LISTED_RECENTLY: Duration = Duration::from_secs(60);
 
-/// The walks that are going on.
+/// The directories that programs are walking.
 pub(super) struct Walks(LruCache<ListingScope, Walk>);
 
 #[derive(Default)]
@@ -30,7 +32,7 @@ struct Walk {
     listed: Option<Instant>,
     /// The file of unknown size that was looked up last.
     last: Option<FileId>,
-    /// How many such look-ups have followed each other.
+    /// How many such lookups were consecutive.
     in_a_row: u32,
 }
 
@@ -41,18 +43,18 @@ impl Default for Walks {
 }
 
 impl Walks {
-    /// A program is about to list a directory.
+    /// Records that a program lists a directory.
     pub(super) fn listed(&mut self, scope: ListingScope, now: Instant) {
         self.0.get_or_insert_mut(scope, Walk::default).listed = Some(now);
     }
 
-    /// Where a directory was looked at last.
+    /// The file that was last looked up in a directory.
     pub(super) fn last(&self, scope: ListingScope) -> Option<FileId> {
         self.0.peek(&scope)?.last
     }
 
-    /// A file whose size is not known is looked up; `follows` says whether it stands close to the last one. Says how
-    /// many sizes behind it are to be learnt with its own.
+    /// Records the lookup of a file of unknown size. `follows`: whether the file stands close to
+    /// the last one. Returns how many sizes behind it to prefetch.
     pub(super) fn looked_up(
         &mut self,
         scope: ListingScope,
@@ -70,7 +72,8 @@ impl Walks {
         }
     }
 
-    /// A file is opened: whoever has looked it up did so to read it.
+    /// Records that a program opens a file. It has looked the file up in order to read it, so this
+    /// is no walk.
     pub(super) fn opened(&mut self, file: FileId) {
         let read = self.0.iter().find(|(_, walk)| walk.last == Some(file)).map(|(it, _)| *it);
         if let Some(scope) = read {
@@ -86,7 +89,7 @@ mod tests {
 
     const DIR: ListingScope = ListingScope::Dir(DirId(7));
 
-    /// What is learnt ahead of look-ups one behind the other.
+    /// The prefetch counts of consecutive lookups.
     fn walk(walks: &mut Walks, count: i64, now: Instant) -> Vec<u32> {
         (0..count).map(|at| walks.looked_up(DIR, FileId(at), true, now)).collect()
     }

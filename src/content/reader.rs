@@ -13,17 +13,17 @@ use super::part::read_at;
 use super::reading::Reading;
 use crate::store::{self, FileInfo};
 
-/// An item's bytes, there or on their way. Cheap to clone.
+/// Reads an item's bytes, local or during their download. Cheap to clone.
 #[derive(Clone)]
 pub enum Reader {
     /// All of them are on this disk.
     Local(Arc<File>),
-    /// They are being downloaded, as far as they are read.
+    /// A download runs as far as the reader reads.
     Fetching(Reading),
 }
 
 impl Reader {
-    /// Reads from a local file at once; `None` if a download must be waited for.
+    /// Reads without waiting; `None` if the bytes must be downloaded first.
     pub fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
         match self {
             Self::Local(file) => Some(read_at(file, offset, len)),
@@ -31,7 +31,7 @@ impl Reader {
         }
     }
 
-    /// How long the file is, if all of it is here.
+    /// The length of the file, if it is local.
     pub fn local_length(&self) -> Option<u64> {
         match self {
             Self::Local(file) => file.metadata().ok().map(|it| it.len()),
@@ -39,10 +39,11 @@ impl Reader {
         }
     }
 
-    /// How long the file is in bytes, which what is downloaded at `near`, for whoever reads there, tells. It is kept.
+    /// Waits until the length of the file in bytes is known, and stores it. If that needs a
+    /// download, it starts at `near`, where the caller will read.
     ///
     /// # Errors
-    /// If the download fails before.
+    /// If the download fails.
     pub async fn fetch_length(&self, near: u64) -> Result<u64, Error> {
         match self {
             Self::Local(file) => Ok(file.metadata()?.len()),
@@ -50,10 +51,10 @@ impl Reader {
         }
     }
 
-    /// Reads, waiting for the download if need be. Short only at the end of the file.
+    /// Reads, and waits for the download if necessary. Short only at the end of the file.
     ///
     /// # Errors
-    /// If the download fails before those bytes have come.
+    /// If the download fails before those bytes have arrived.
     pub async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
         match self {
             Self::Local(file) => {
@@ -73,10 +74,10 @@ impl Content {
         Some(Reader::Local(Arc::new(file)))
     }
 
-    /// Something to read a file's bytes from; a download is begun or joined if need be.
+    /// Returns a reader of a file's bytes. Starts or joins a download if necessary.
     ///
     /// # Errors
-    /// If the item has no bytes to offer now.
+    /// If the item has no bytes now.
     pub fn open(&self, info: &FileInfo) -> Result<Reader, Error> {
         if let Some(local) = self.open_local(info) {
             return Ok(local);
@@ -90,10 +91,10 @@ impl Content {
         Ok(Reader::Fetching(reading))
     }
 
-    /// Waits until the whole file is here, and opens it anew.
+    /// Waits until the whole file is local, and opens it with a position of its own.
     ///
     /// # Errors
-    /// If the item has no bytes to offer now, or there is no room for them all.
+    /// If the item has no bytes now, or there is no space for all of them.
     pub async fn whole(&self, info: &FileInfo) -> Result<File, Error> {
         let file = match self.open(info)? {
             Reader::Local(file) => reopen(&file)?,
@@ -103,7 +104,7 @@ impl Content {
     }
 }
 
-/// Opens a file once more, with a position of its own, also if it has no name any more.
+/// Opens a file again, with a position of its own, even if the file has no name any more.
 fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

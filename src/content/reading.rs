@@ -1,4 +1,4 @@
-//! Whoever reads a file that is not whole here.
+//! Readers of a file that is only partly in the cache.
 
 use std::io;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::part::Part;
 use super::plan::Number;
 use crate::store;
 
-/// Somebody's interest in a file that is not whole here. When the last one is dropped, streams end.
+/// One reader of such a file. When the last one is dropped, the streams end.
 pub struct Reading {
     content: Content,
     fetch: Arc<Fetch>,
@@ -23,7 +23,7 @@ impl Reading {
         Self { content, fetch }
     }
 
-    /// Reads what is here; `None` if some of it must be waited for.
+    /// Reads a downloaded range; `None` if a part of it is missing.
     pub(super) fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
         let range = offset..offset.saturating_add(len as u64);
         let bytes = self.fetch.read_here(range.clone())?;
@@ -37,7 +37,7 @@ impl Reading {
             self.reach(range.clone()).await?;
             let (fetch, range) = (self.fetch.clone(), range.clone());
             let read = tokio::task::spawn_blocking(move || fetch.read_here(range));
-            // None: it has been given up since, for want of room.
+            // None: the bytes were dropped meanwhile to free space.
             if let Some(bytes) = read.await.map_err(|_| store::Error::ShuttingDown)? {
                 return Ok(bytes?);
             }
@@ -45,7 +45,8 @@ impl Reading {
     }
 
     pub(super) async fn fetch_length(&self, near: u64) -> Result<u64, Error> {
-        // The answer that brings the byte tells it before, or else the end of the file does.
+        // The answer with this byte usually reports the length. Otherwise the end of the file shows
+        // it.
         for wanted in [near..near.saturating_add(1), 0..u64::MAX] {
             tokio::select! {
                 () = self.fetch.total_known() => break,
@@ -57,7 +58,7 @@ impl Reading {
         Ok(total)
     }
 
-    /// Waits until the file is whole, and says where.
+    /// Waits until the file is whole, and returns it.
     pub(super) async fn complete(&self) -> Result<Arc<Part>, Error> {
         loop {
             // Memory has no room for a whole file.
@@ -71,7 +72,7 @@ impl Reading {
         }
     }
 
-    /// Waits until a range is here, as far as the file has it, and sees to it that it comes.
+    /// Waits until a range is downloaded, up to the end of the file, and starts streams for it.
     async fn reach(&self, range: Range<u64>) -> Result<(), Error> {
         let mut changes = self.fetch.changes();
         let waiter = Waiter::new(&self.fetch, range);
@@ -99,7 +100,7 @@ impl Drop for Reading {
     }
 }
 
-/// A range that is waited for; cancelled when dropped.
+/// Waits for a range; cancelled when dropped.
 struct Waiter<'a> {
     fetch: &'a Fetch,
     number: Number,
@@ -116,7 +117,7 @@ impl<'a> Waiter<'a> {
         self.fetch.is_here(&self.range)
     }
 
-    /// Says which stream is to be begun, if one is.
+    /// Returns the stream to start, if any.
     fn step(&self) -> Result<Option<Number>, Error> {
         self.fetch.step(self.number)
     }

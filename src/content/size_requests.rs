@@ -9,13 +9,14 @@ use super::negative_cache::{NegativeCache, Pauses};
 use super::prefetch::Walks;
 use crate::api::{Advice, SourceError};
 
-/// How many sizes are asked for at a time.
+/// How many sizes are requested at a time.
 pub(super) const AT_A_TIME: usize = 16;
 
-/// Items share this many turns: whoever asks for the same one waits, and then finds it known.
+/// Items share so many locks. A caller that waits for the same item then finds its size stored.
 pub(super) const ITEM_TURNS: usize = 64;
 
-/// The service may be down, and an item have no size to tell, such as a video that is being processed.
+/// The service may be down, or an item may have no size, such as a video that Google is still
+/// processing.
 const PAUSES: Pauses = Pauses {
     service: Duration::from_secs(30),
     item: Duration::from_secs(300),
@@ -28,7 +29,7 @@ pub(super) struct SizeRequests {
     pub(super) items: [tokio::sync::Mutex<()>; ITEM_TURNS],
     /// Held by the one task that prefetches sizes.
     pub(super) prefetching: tokio::sync::Mutex<()>,
-    // Held for a look or a change.
+    // Held only to read or change the value.
     pub(super) walks: parking_lot::Mutex<Walks>,
     pub(super) failures: NegativeCache,
 }
@@ -51,7 +52,7 @@ impl SizeRequests {
     }
 }
 
-/// Whether the next item would fare no better.
+/// Whether the failure concerns all items.
 fn is_of_service(error: &Error) -> bool {
     match error {
         Error::TooSlow | Error::Limited => true,

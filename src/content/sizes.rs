@@ -1,8 +1,9 @@
-//! Sizes of items that were not uploaded from here: Google tells them only as lengths of downloads.
+//! Sizes of items that were not uploaded from here. Google reports them only as lengths of
+//! downloads.
 //!
-//! Whoever lists a directory waits for them, so what cannot be learnt now must not be waited for again at the
-//! next item: trouble with the service stops all asking for a while, and trouble with one item the asking
-//! for it.
+//! A program that lists a directory waits for them. It must not wait for a missing size again at
+//! every item. So a failure of the service stops all requests for a while, and a failure of one
+//! item the requests for this item.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,18 +17,19 @@ use crate::api::FailureKind;
 use crate::media::{FileId, MediaId};
 use crate::store::{self, FileInfo, ListingScope};
 
-/// Two look-ups follow each other if fewer sizes than this are not known between them: some go through a directory with
-/// several threads.
+/// Two lookups count as consecutive if fewer unknown sizes than this lie between them. Some
+/// programs walk a directory with several threads.
 const NEAR: u32 = 8;
 
-/// Nobody waits longer for one size.
+/// A caller waits at most so long for one size.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Content {
-    /// Asks for an item's size and keeps it. Waits some seconds at most, not counting those who ask before.
+    /// Requests an item's size and stores it. Waits a few seconds at most, after the callers before
+    /// it.
     ///
     /// # Errors
-    /// If it cannot be learnt now.
+    /// If Google does not report it now.
     pub async fn fetch_size(&self, info: &FileInfo) -> Result<u64, Error> {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
@@ -49,14 +51,14 @@ impl Content {
 
     async fn request_size(&self, info: &FileInfo) -> Result<u64, Error> {
         let file = info.id;
-        // Somebody else may have learnt it while this one waited for its turn.
+        // Another task may have stored it while this one waited for its turn.
         if let Some(size) =
             self.store.run(move |store| store.file(file)).await?.and_then(|info| info.size)
         {
             return Ok(size);
         }
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
-        // Whoever lists a directory does not wait for a limit to pass.
+        // A program that lists a directory does not wait for the end of a limit.
         let deadline = Instant::now();
         let requested = match self.request_length(file, &media, deadline).await {
             Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
@@ -81,8 +83,8 @@ impl Content {
         limit::send(&self.throttle, deadline.into(), request).await
     }
 
-    /// A file whose size is not known is looked up in a directory. If that is likely to go on, the sizes of those behind
-    /// it are learnt in the background.
+    /// Records the lookup of a file of unknown size. If more lookups are likely, prefetches the
+    /// sizes of the next files in the background.
     ///
     /// # Errors
     /// If the database fails.
@@ -102,12 +104,12 @@ impl Content {
         Ok(())
     }
 
-    /// Somebody is about to list a directory.
+    /// Records that a program lists a directory.
     pub fn listed(&self, scope: ListingScope) {
         self.sizes.walks.lock().listed(scope, Instant::now());
     }
 
-    /// Somebody opens a file.
+    /// Records that a program opens a file.
     pub fn opened(&self, file: FileId) {
         self.sizes.walks.lock().opened(file);
     }
@@ -115,12 +117,13 @@ impl Content {
     fn prefetch_sizes_after(&self, scope: ListingScope, file: FileId, count: u32) {
         let content = self.clone();
         self.runtime.spawn(async move {
-            // One at a time: it is asked again for every item until the sizes are known.
+            // One task at a time: every lookup gets here until the sizes are known.
             let Ok(_alone) = content.sizes.prefetching.try_lock() else { return };
             let unknown =
                 content.store.run(move |store| store.unsized_after(scope, file, count)).await;
-            // In their order, so that those whose addresses come together are asked for together. What stops one stops
-            // all: those behind it do not ask.
+            // In directory order, so that one request brings the addresses of items that follow
+            // each other. A failure that stops one stops all: the negative cache answers the
+            // others.
             let fetch = async |info| drop(content.fetch_size(&info).await);
             stream::iter(unknown.unwrap_or_default())
                 .map(fetch)

@@ -1,5 +1,5 @@
-//! A stream: one request after the other for the bytes of a file from some place on. It renews the base URL once if
-//! it was refused, goes on where it broke off, and gives up when nothing has come for too long.
+//! A stream: successive requests for a file's bytes from some offset on. It renews a refused base
+//! URL once, resumes where it broke off, and gives up when no bytes arrive for too long.
 
 use std::io;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::{Content, limit};
 use crate::api::{Download, FailureKind};
 use crate::store;
 
-/// How often a stream that brings nothing new is begun again.
+/// How many attempts in a row a stream makes without new bytes.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Between two attempts, if the first has brought nothing new; it grows.
+/// The wait between two attempts if the first brought nothing new. It grows.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Chunks, as the network brings them, that are written at a time.
+/// How many chunks of the network are written at a time.
 const CHUNKS_MAX: usize = 32;
 
-/// A stream that runs; whatever becomes of it, whoever waits for it is told.
+/// A running stream. However it ends, its waiters get the result.
 struct Running {
     content: Content,
     fetch: Arc<Fetch>,
@@ -41,16 +41,16 @@ impl Drop for Running {
     }
 }
 
-/// What has come of a stream so far.
+/// The progress of a stream.
 struct StreamProgress {
-    /// When bytes came last.
+    /// When bytes last arrived.
     last_received: Instant,
-    /// Whether some of them were new since the last request.
+    /// Whether new bytes have arrived since the last request.
     has_new_bytes: bool,
 }
 
 impl Content {
-    /// Starts a stream that the plan wants.
+    /// Starts a stream that the plan needs.
     pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
         if let Err(error) = self.failures.check(fetch.file) {
             return fetch.stream_ended(number, Err(Arc::new(error)));
@@ -80,7 +80,7 @@ impl Content {
         loop {
             let begun = Instant::now();
             let turn = self.turn(limit_passes).await?;
-            // Nothing can be heard before something was asked.
+            // No bytes can arrive while the stream waits for its turn.
             progress.last_received += begun.elapsed();
             let outcome = self.receive(fetch, number, &mut progress).await;
             drop(turn);
@@ -106,14 +106,15 @@ impl Content {
                     if !passing || late || attempts >= ATTEMPTS_MAX {
                         return Err(error);
                     }
-                    tracing::debug!(media = %fetch.media, %error, "download broke off: going on");
+                    tracing::debug!(media = %fetch.media, %error, "the download broke off and continues");
                     tokio::time::sleep(PAUSE * (attempts - 1)).await;
                 }
             }
         }
     }
 
-    /// Waits until a request may be made: streams that wait for Google leave their turns to others.
+    /// Waits until a request may be made. A stream that waits for the end of a limit leaves its
+    /// turn to others.
     async fn turn(&self, limit_passes: Instant) -> Result<SemaphorePermit<'_>, Error> {
         loop {
             limit::wait(&self.throttle, limit_passes).await?;
@@ -125,7 +126,7 @@ impl Content {
         }
     }
 
-    /// Makes a request, and takes in what it brings until it ends or nobody needs it any more.
+    /// Makes a request and receives its bytes until it ends or no reader needs it.
     async fn receive(
         &self,
         fetch: &Arc<Fetch>,
@@ -164,7 +165,7 @@ impl Content {
         }
         match fetch.total() {
             Some(_) if fetch.flow(number) == Flow::Stop => Ok(()),
-            // Of a part that was shorter than what was asked for the rest is asked for next.
+            // The answer was shorter than the requested range. The next request asks for the rest.
             Some(_) => Err(Error::Short),
             None => {
                 fetch.reached_end(number);
@@ -181,7 +182,7 @@ impl Content {
         Ok(self.client.download(&source.base_url, source.kind, from).await?)
     }
 
-    /// Writes a chunk where it belongs. Says how many of its bytes are new.
+    /// Writes a chunk at its offset. Returns how many of its bytes are new.
     async fn write_chunk(
         &self,
         fetch: &Arc<Fetch>,
@@ -198,7 +199,7 @@ impl Content {
             let new = loop {
                 match fetch.fill(number, &chunk, at) {
                     Ok(Some(new)) => break new,
-                    // It goes on in another file.
+                    // The download has moved to another file.
                     Ok(None) => {}
                     Err(error) if is_full(&error) => content.find_room(&fetch, error)?,
                     Err(error) => return Err(error),
@@ -214,14 +215,14 @@ impl Content {
         Ok(tokio::task::spawn_blocking(write).await.map_err(|_| store::Error::ShuttingDown)??)
     }
 
-    /// The disk is full: gives up what can be spared, or goes on in memory. Blocking.
+    /// Frees space on a full disk, or continues in memory. Blocking.
     fn find_room(&self, fetch: &Fetch, error: io::Error) -> io::Result<()> {
         if !fetch.part().is_on_disk() {
             return Err(error);
         }
         if !self.cache.make_room() && !fetch.shrink() {
             fetch.move_to(self.cache.in_memory()?);
-            tracing::warn!("the disk is full: what is read is not kept");
+            tracing::warn!("the disk is full: downloads are not cached");
         }
         Ok(())
     }
@@ -231,7 +232,7 @@ impl Content {
         Ok(self.store.run(move |store| store.set_rendition_size(&media, total)).await?)
     }
 
-    /// All of a file has come.
+    /// Moves a complete file into the cache.
     async fn finish(&self, fetch: &Arc<Fetch>) {
         let (content, finished) = (self.clone(), fetch.clone());
         let outcome = tokio::task::spawn_blocking(move || content.cache.finish(&finished)).await;
@@ -242,8 +243,8 @@ impl Content {
     }
 }
 
-/// Whether it is no use to ask again at once. A picture that was made anew can be read from its beginning, and a limit is
-/// waited for anew.
+/// Whether an immediate second request would be useless. A changed item can be read again from its
+/// beginning, and a limit has a wait of its own.
 fn is_of_google(error: &Error) -> bool {
     !matches!(error, Error::Changed | Error::Limited | Error::Cache(_) | Error::Store(_))
 }

@@ -1,22 +1,23 @@
-//! Small pictures of items, made by Google: for file managers, which would otherwise read the originals.
+//! Previews made by Google, for file managers that would otherwise read the originals.
 
 use super::{Content, Error, limit};
 use crate::api::FailureKind;
 use crate::media::MediaId;
 use crate::store::FileInfo;
 
-/// What the desktops call large: a square of so many pixels.
+/// The edge, in pixels, of the thumbnails that desktops call large.
 const PIXELS: u32 = 256;
 
 impl Content {
-    /// A picture of an item, some kilobytes, usually as JPEG. It costs a media request, and a part of a request for its address.
+    /// Downloads a preview of an item: some kilobytes, usually a JPEG. It costs a media request,
+    /// and perhaps a share of a request for its address.
     ///
     /// # Errors
-    /// If the item is not at Google yet, or Google cannot be asked.
+    /// If the item is not at Google yet, or the download fails.
     pub async fn thumbnail(&self, info: &FileInfo) -> Result<Vec<u8>, Error> {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         match self.picture_of(info, &media).await {
-            // The address may have been too old.
+            // The base URL may have expired.
             Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
                 self.picture_of(info, &media).await

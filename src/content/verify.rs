@@ -1,4 +1,4 @@
-//! What Google gives back of an item now, whatever is kept here: for those who ask whether it is a backup.
+//! Fetches Google's copy of an item, past the cache: for users who check whether it is a backup.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,45 +17,46 @@ use crate::api::{FailureKind, Source, SourceError};
 use crate::media::{ContentHash, FileId, MediaId, MediaKind};
 use crate::store::{self, FileInfo};
 
-/// Larger files are not taken apart: photos cannot be, and what is taken apart is in memory.
+/// Larger files are only hashed: photos cannot be so large, and parsing takes place in memory.
 const TAKEN_APART_MAX: u64 = 200_000_000;
 
-/// What some bytes consist of.
+/// Properties of a file, to compare copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// In bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Of all of them.
+    /// The hash of all bytes.
     pub sha256: ContentHash,
-    /// Of the compressed picture without what is said about it, for the formats that can be taken apart (JPEG and PNG).
+    /// The hash of the compressed picture without its metadata, for formats that can be parsed
+    /// (JPEG and PNG).
     pub picture: Option<ContentHash>,
     /// Width and height in pixels, if it is a picture.
     pub dimensions: Option<(u32, u32)>,
 }
 
-/// What Google gives back.
+/// Google's copy of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Returned {
-    /// A photo: these bytes.
+    /// A photo, with the fingerprint of its bytes.
     Photo(Fingerprint),
-    /// A video, of which only the length in bytes was asked for: it is never what it was.
+    /// A video, only with its length in bytes: Google always encodes videos anew.
     Video(u64),
-    /// Nothing; what Google says about that.
+    /// Nothing, with Google's message.
     Missing(String),
 }
 
-/// What there is to compare.
+/// The copies to compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copies {
-    /// By Google.
+    /// Google's copy.
     pub google: Returned,
-    /// The bytes that were sent, if they are still in the cache here.
+    /// The uploaded bytes, if they are still in the cache.
     pub kept: Option<Fingerprint>,
 }
 
 impl Fingerprint {
-    /// Takes a file apart. Blocking.
+    /// Reads and hashes a file. Blocking.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -86,10 +87,10 @@ fn hash(bytes: &[u8]) -> ContentHash {
     ContentHash(Sha256::digest(bytes).into())
 }
 
-/// The hash of the picture alone; `None` for a format that is not known here.
+/// The hash of the picture alone; `None` for an unsupported format.
 fn picture(bytes: Bytes) -> Option<ContentHash> {
     if let Ok(mut jpeg) = Jpeg::from_bytes(bytes.clone()) {
-        // Adobe's segment tells how colours are coded, and so belongs to the picture.
+        // Adobe's segment specifies the coding of colours, so it belongs to the picture.
         jpeg.segments_mut().retain(|it| {
             let about = (markers::APP0..=markers::APP15).contains(&it.marker());
             it.marker() == markers::APP14 || !(about || it.marker() == markers::COM)
@@ -103,15 +104,15 @@ fn picture(bytes: Bytes) -> Option<ContentHash> {
 }
 
 impl Content {
-    /// Asks Google for an item, past the cache, and compares nothing. A photo is downloaded, which costs a media
-    /// request and perhaps a part of a request for its address.
+    /// Fetches Google's copy of an item past the cache, without comparing it. A photo costs a media
+    /// request, and perhaps a share of a request for its address.
     ///
     /// # Errors
-    /// If Google cannot be asked, or has not finished with the item.
+    /// If the download fails, or Google is still processing the item.
     pub async fn fetch_copies(&self, info: &FileInfo) -> Result<Copies, Error> {
         let media = info.media.clone().ok_or(Error::NowhereYet)?;
         let google = match self.returned(info.id, &media).await {
-            // The address may have been too old.
+            // The base URL may have expired.
             Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
                 self.urls.forget(&media);
                 self.returned(info.id, &media).await
@@ -126,7 +127,7 @@ impl Content {
             return Ok(Copies { google, kept: None });
         };
         let kept = blocking(move || Fingerprint::of(&local)).await?;
-        // It may have been downloaded itself.
+        // The cached copy may be a download itself.
         Ok(Copies { google, kept: Some(kept).filter(|it| Some(it.sha256) == info.known()) })
     }
 
@@ -170,7 +171,7 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    /// A start marker, what is said about the picture, a table, and the picture up to its end.
+    /// A start marker, metadata, a table, and the picture up to its end.
     fn jpeg(about: &[u8], table: u8) -> Bytes {
         let table = [0xff, 0xdb, 0, 3, table];
         let scan = [0xff, 0xda, 0, 2, 1, 2, 3, 0xff, 0xd9];
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_about_a_picture_does_not_belong_to_it() {
+    fn metadata_does_not_belong_to_the_picture() {
         let plain = picture(jpeg(b"", 7));
         assert!(plain.is_some());
         assert_eq!(picture(jpeg(b"\xff\xe1\0\x06Exif\xff\xfe\0\x04ab", 7)), plain);

@@ -194,7 +194,7 @@ async fn each_refusal_of_the_code_has_its_words() {
         (401, r#"{"error":"deleted_client"}"#, "restore it"),
         (400, r#"{"error":"admin_policy_enforced"}"#, "administrator"),
         (400, r#"{"error":"org_internal"}"#, "External"),
-        (503, "<html>", "trouble"),
+        (503, "<html>", "login service failed"),
         (200, "<html>", "cannot be understood"),
         (200, r#"{"access_token":"a","expires_in":"3599"}"#, "no refresh token"),
         (200, r#"{"access_token":"a","refresh_token":"r","scope":"openid"}"#, "tick all boxes"),

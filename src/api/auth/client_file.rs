@@ -12,34 +12,34 @@ use crate::api::service::Service;
 /// Its name in the profile.
 pub(super) const CLIENT_FILE: &str = "client_secret.json";
 
-/// Which kind of client was made in the console.
+/// The type of a client, as chosen in the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
-    /// "Desktop app": any loopback port will do as redirect.
+    /// "Desktop app": Google accepts any loopback port as redirect.
     Installed,
-    /// "Web application": only the registered redirects will do.
+    /// "Web application": Google accepts only the registered redirects.
     Web,
 }
 
 /// An OAuth client. The secret does not show in `Debug`.
 #[derive(Clone)]
 pub struct ClientSecret {
-    /// Which kind it is.
+    /// The type.
     pub kind: ClientKind,
-    /// The client's public name.
+    /// The client's public id.
     pub client_id: String,
     /// The Google Cloud project it belongs to, if the file says so.
     pub project_id: Option<String>,
-    /// The page where the user says yes.
+    /// The page where the user consents.
     pub auth_uri: Url,
-    /// Where codes and refresh tokens become access tokens.
+    /// The endpoint that exchanges codes and refresh tokens for access tokens.
     pub token_uri: Url,
-    /// Where logins are ended.
+    /// The endpoint that revokes logins.
     pub revoke_uri: Url,
     /// Registered redirects.
     pub redirect_uris: Vec<String>,
     pub(super) secret: String,
-    /// The file as it was, to be kept.
+    /// The text of the file, to store it unchanged.
     text: String,
 }
 
@@ -52,29 +52,29 @@ impl std::fmt::Debug for ClientSecret {
     }
 }
 
-/// Why a file is no OAuth client file, and what to do.
+/// Why a file is no OAuth client file, and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientFileError {
-    /// Not JSON at all.
+    /// The file is not JSON.
     #[error(
         "it is not JSON ({0}); download the client file again (Google Cloud console, Clients, \"Download JSON\")"
     )]
     NotJson(String),
-    /// A key of a robot account.
+    /// The file is the key of a service account.
     #[error(
         "it is the key of a service account, which Google Photos does not accept; {MAKE_DESKTOP_CLIENT}"
     )]
     ServiceAccount,
-    /// A token, not a client.
+    /// The file holds a token, not a client.
     #[error("it holds a user's token, not an OAuth client; {MAKE_DESKTOP_CLIENT}")]
     UserToken,
-    /// An API key.
+    /// The file holds an API key.
     #[error("it holds an API key, which gives no access to a user's photos; {MAKE_DESKTOP_CLIENT}")]
     ApiKey,
-    /// Some other JSON.
+    /// The file is any other JSON.
     #[error("it is JSON, but has neither \"installed\" nor \"web\" in it; {MAKE_DESKTOP_CLIENT}")]
     NoClient,
-    /// An incomplete one.
+    /// The client file lacks a field.
     #[error("it is incomplete: {0}; download the client file again")]
     Incomplete(String),
 }
@@ -88,22 +88,22 @@ struct Fields {
     project_id: Option<String>,
     auth_uri: Url,
     token_uri: Url,
-    /// Ours: lets a stand-in for Google put revocation anywhere.
+    /// Not in Google's files: an emulator names its revocation endpoint here.
     revoke_uri: Option<Url>,
     #[serde(default)]
     redirect_uris: Vec<String>,
 }
 
 impl ClientSecret {
-    /// Whose logins it is for.
+    /// The service whose logins it is for.
     pub fn service(&self) -> Service {
         Service::at(&self.token_uri)
     }
 
-    /// Reads Google's file.
+    /// Parses Google's file.
     ///
     /// # Errors
-    /// What it is instead.
+    /// If the file is none. The error names its kind.
     pub fn parse(text: &str) -> Result<Self, ClientFileError> {
         use serde_json::Value;
         let text = text.trim_start_matches('\u{feff}'); // editors on Windows add it
@@ -132,7 +132,7 @@ impl ClientSecret {
             }
             _ => return Err(ClientFileError::NoClient),
         };
-        // serde's messages name the field, and a wrong URL's text; never the secret.
+        // serde's messages name the field and quote a wrong URL, but never the secret.
         let fields = Fields::deserialize(fields)
             .map_err(|err| ClientFileError::Incomplete(err.to_string()))?;
         for (name, value) in
@@ -170,7 +170,7 @@ impl ClientSecret {
     /// The client that the profile used last, if any.
     ///
     /// # Errors
-    /// If there is one that cannot be used.
+    /// If the file exists but cannot be used.
     pub fn stored(dir: &Path) -> Result<Option<Self>, LoginError> {
         let path = dir.join(CLIENT_FILE);
         match std::fs::read_to_string(&path) {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_files_are_called_by_their_names() {
+    fn each_kind_of_wrong_file_has_its_error() {
         use ClientFileError::*;
         let check = |text: &str, expected: ClientFileError| {
             assert_eq!(ClientSecret::parse(text).unwrap_err(), expected, "{text}");

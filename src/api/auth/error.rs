@@ -1,49 +1,50 @@
-//! Why there is no access token, and what to do.
+//! Why there is no access token, and the next step.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::service::Foreign;
 
-/// Why there is no access token. Cheap to clone: everybody who waited for one renewal gets its error.
+/// Why there is no access token. Cheap to clone: all tasks that waited for one renewal get its
+/// error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LoginError {
-    /// Nobody has logged in, or they have logged out.
+    /// The user has not logged in, or has logged out.
     #[error("not logged in; run `gphotosfs login`")]
     NotLoggedIn,
-    /// There is a grant, but not the client that it was given to.
+    /// There is a grant, but no OAuth client file.
     #[error("the OAuth client file is missing; run `gphotosfs login --client-secret FILE`")]
     NoClient,
     /// A file of the login cannot be read or written.
     #[error("cannot use {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// Google says that the grant is no longer good. Final until somebody logs in again.
+    /// Google no longer accepts the grant. Final until the user logs in again.
     #[error(
         "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the \
              consent screen is in \"Testing\": publish it (\"In production\")"
     )]
     Ended(String),
-    /// Google refuses the client or the account rather than the grant.
+    /// Google refuses the client or the account, not the grant.
     #[error("Google refuses the login: {error}{}{}", describe(.description), describe(remedy(.error).unwrap_or("")))]
     Refused {
-        /// OAuth's error word.
+        /// OAuth's error code.
         error: String,
         /// Google's explanation, may be empty.
         description: String,
     },
-    /// The token endpoint could not be reached.
+    /// The client could not reach the token endpoint.
     #[error("cannot reach Google's login service")]
     Offline(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The token endpoint has trouble of its own.
-    #[error("Google's login service has trouble: {0}")]
+    /// The token endpoint failed.
+    #[error("Google's login service failed: {0}")]
     Unavailable(String),
-    /// It is another service's.
+    /// The login belongs to another service.
     #[error("the login {0}; {remedy}", remedy = Foreign::REMEDY)]
     Foreign(Foreign),
 }
@@ -55,12 +56,12 @@ impl From<Foreign> for LoginError {
 }
 
 impl LoginError {
-    /// Whether it may work later without anybody doing anything.
+    /// Whether the login may work again without an action of the user.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Offline(_) | Self::Unavailable(_))
     }
 
-    /// The next step for one of OAuth's error words.
+    /// The next step for an OAuth error code.
     pub fn remedy(error: &str) -> Option<&'static str> {
         remedy(error)
     }
@@ -70,7 +71,7 @@ fn describe(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-/// The next step for an OAuth error word, in the words of the console (reference §3.2 to §3.6).
+/// The next step for an OAuth error code, in the terms of the console (reference §3.2 to §3.6).
 fn remedy(error: &str) -> Option<&'static str> {
     Some(match error {
         "access_denied" => {
@@ -100,7 +101,7 @@ fn remedy(error: &str) -> Option<&'static str> {
     })
 }
 
-/// A file of the login failed.
+/// The error for a file of the login.
 pub(super) fn file_error(
     path: &Path,
     source: impl std::error::Error + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The conversation with the OAuth endpoints (reference §3.3 to §3.7).
+//! Requests to the OAuth endpoints (reference §3.3 to §3.7).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,28 +40,28 @@ type Client = oauth2::Client<
     EndpointSet,
 >;
 
-/// One OAuth client's dealings with Google.
+/// Makes the OAuth requests of one client.
 #[derive(Debug)]
 pub struct OAuth {
     client: ClientSecret,
     http: reqwest::Client,
-    /// Server time minus ours, as the last answer's `Date` header told.
+    /// Server time minus ours, by the `Date` header of the last answer.
     skew: Mutex<Option<SignedDuration>>,
 }
 
-/// What must be remembered between the link and the code that comes back.
+/// The state to keep from the link until its code arrives.
 #[derive(Debug)]
 pub struct Authorisation {
     /// The page for the user.
     pub url: Url,
-    /// Comes back with the code, or the answer is not for us.
+    /// Must come back with the code. Otherwise the answer belongs to another login.
     pub state: String,
     redirect: String,
     verifier: PkceCodeVerifier,
 }
 
 impl OAuth {
-    /// Prepares the conversation.
+    /// Prepares requests for a client.
     ///
     /// # Errors
     /// If the HTTP client cannot be made.
@@ -75,13 +75,13 @@ impl OAuth {
         Self { client, http, skew: Mutex::new(None) }
     }
 
-    /// How far this machine's clock is behind Google's, as far as an answer has told; off by a second or two.
+    /// How far this machine's clock is behind Google's, by its last answer; off by a second or two.
     pub fn clock_skew(&self) -> Option<SignedDuration> {
         *self.skew.lock()
     }
 
-    /// The link for the user. `redirect` is where the answer will be awaited; the same string is
-    /// sent with the code again.
+    /// Returns the link for the user. `redirect` is the address that awaits the answer. The
+    /// exchange sends the same string again.
     ///
     /// # Errors
     /// If `redirect` is no URL.
@@ -92,7 +92,8 @@ impl OAuth {
             .authorize_url(CsrfToken::new_random)
             .add_scopes(Scope::ALL.map(|it| oauth2::Scope::new(it.as_str().to_owned())))
             .add_extra_param("access_type", "offline")
-            .add_extra_param("prompt", "consent") // without it a second login brings no refresh token
+            // Without it, a second login returns no refresh token.
+            .add_extra_param("prompt", "consent")
             .set_pkce_challenge(challenge)
             .url();
         Ok(Authorisation {
@@ -103,10 +104,11 @@ impl OAuth {
         })
     }
 
-    /// Turns the code from the redirect into a grant; `None` if Google gave no refresh token.
+    /// Exchanges the code from the redirect for a grant; `None` if Google returned no refresh
+    /// token.
     ///
     /// # Errors
-    /// [`LoginError::Ended`] if the code is not taken.
+    /// [`LoginError::Ended`] if Google refuses the code.
     pub async fn exchange(
         &self,
         authorisation: Authorisation,
@@ -120,19 +122,20 @@ impl OAuth {
         Ok(Grant::new(&answer, Timestamp::now()))
     }
 
-    /// Turns a refresh token into an access token.
+    /// Exchanges a refresh token for an access token.
     pub(super) async fn renew(&self, refresh_token: &str) -> Result<TokenAnswer, LoginError> {
         let client = self.client(None)?;
         let token = RefreshToken::new(refresh_token.to_owned());
         client.exchange_refresh_token(&token).request_async(self).await.map_err(token_error)
     }
 
-    /// Ends a grant at Google, for all programs of the same project; false if it had ended before.
+    /// Revokes a grant at Google, for all programs of the same project. Returns `false` if it had
+    /// ended before.
     ///
     /// # Errors
-    /// If Google did not say that it is ended now.
+    /// If Google does not confirm that it has ended.
     pub async fn revoke(&self, grant: &Grant) -> Result<bool, LoginError> {
-        // Not by the oauth2 crate: it insists on https, and so could not talk to an emulator.
+        // The oauth2 crate insists on https, so it cannot revoke at an emulator.
         let request = self.http.post(self.client.revoke_uri.clone()).timeout(DEADLINE);
         let response = request.form(&[("token", grant.refresh_token())]).send().await;
         let response = response.map_err(|err| http_error(classify("revoke", err)))?;
@@ -162,8 +165,8 @@ impl OAuth {
         Ok(client)
     }
 
-    /// Carries one request of the oauth2 crate. Troubles of the server itself end here, so that the
-    /// crate sees only answers that are about us.
+    /// Sends one request of the oauth2 crate. Handles server errors itself, so that the crate sees
+    /// only answers about this login.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, LoginError> {
         const CALL: &str = "token";
         let mut request = reqwest::Request::try_from(request)
@@ -208,7 +211,7 @@ fn http_error(error: Error) -> LoginError {
     }
 }
 
-/// What a failed token request says about the login. Bodies are not quoted: they may hold tokens.
+/// Turns a failed token request into a login error. Quotes no body, because it may hold tokens.
 fn token_error(error: RequestTokenError<LoginError, BasicErrorResponse>) -> LoginError {
     match error {
         RequestTokenError::Request(error) => error,

@@ -1,4 +1,4 @@
-//! What the user granted, and how it is kept on disk.
+//! The user's grant, and its file.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,7 @@ use super::token_answer::TokenAnswer;
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
 
-/// The three rights that there are (reference §4).
+/// The three OAuth scopes of the API (reference §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Upload bytes, create items and albums.
@@ -29,7 +29,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All that we ask for, and all that we need.
+    /// All scopes that this program requests and needs.
     pub const ALL: [Self; 3] = [Self::AppendOnly, Self::ReadAppCreated, Self::EditAppCreated];
 
     /// The name on the wire.
@@ -50,7 +50,7 @@ impl Scope {
         self.as_str().rsplit('/').next().unwrap_or_default()
     }
 
-    /// What the user can do with it.
+    /// The actions that the scope permits.
     pub fn allows(self) -> &'static str {
         match self {
             Self::AppendOnly => "upload files and make albums",
@@ -61,7 +61,7 @@ impl Scope {
         }
     }
 
-    /// That it was not granted, and what to do.
+    /// The message that the scope is missing, with the next step.
     pub fn is_missing(self) -> String {
         format!(
             "this login lacks the permission to {} ({}); run `gphotosfs login` again and tick all boxes",
@@ -71,15 +71,15 @@ impl Scope {
     }
 }
 
-/// A user's yes. The refresh token does not show in `Debug`.
+/// A user's consent. The refresh token does not show in `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Grant {
     refresh_token: String,
-    /// As the token response said it, not as we asked for it.
+    /// As the token response names it, which may differ from the request.
     scope: String,
-    /// When the user said yes.
+    /// When the user consented.
     pub granted_at: Timestamp,
-    /// When Google will end it by itself, if it said so.
+    /// When Google will end it, if it has said so.
     #[serde(default)]
     pub ends_at: Option<Timestamp>,
 }
@@ -94,7 +94,7 @@ impl std::fmt::Debug for Grant {
 }
 
 impl Grant {
-    /// What a code exchange gave; `None` if it gave nothing lasting.
+    /// The grant of a code exchange; `None` if the answer has no refresh token.
     pub(super) fn new(answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
         // A response that names no scopes means "those you asked for" (RFC 6749 §5.1).
         let scope = answer.scope.clone().unwrap_or_else(|| Scope::ALL.map(Scope::as_str).join(" "));
@@ -106,8 +106,8 @@ impl Grant {
         })
     }
 
-    /// The grant as a renewal changed it; `None` if it did not. Google never sends a new refresh
-    /// token, but the protocol allows it.
+    /// The grant that a renewal has changed; `None` if it is unchanged. Google never sends a new
+    /// refresh token, but the protocol allows it.
     pub(super) fn renewed(&self, answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
         let refresh_token = answer.refresh_secret().unwrap_or(&self.refresh_token);
         let scope = answer.scope.as_deref().unwrap_or(&self.scope);
@@ -119,17 +119,17 @@ impl Grant {
         })
     }
 
-    /// The secret that stands for the grant.
+    /// The secret of the grant.
     pub(super) fn refresh_token(&self) -> &str {
         &self.refresh_token
     }
 
-    /// What was granted of what we need.
+    /// The granted scopes among those that this program needs.
     pub fn scopes(&self) -> Vec<Scope> {
         Scope::ALL.into_iter().filter(|it| self.holds(*it)).collect()
     }
 
-    /// What was not granted of what we need.
+    /// The missing scopes among those that this program needs.
     pub fn missing_scopes(&self) -> Vec<Scope> {
         Scope::ALL.into_iter().filter(|it| !self.holds(*it)).collect()
     }
@@ -154,7 +154,7 @@ impl Grant {
         write_private(&path, &text)
     }
 
-    /// Where the grant is kept in the profile's configuration directory.
+    /// The path of the grant in the profile's configuration directory.
     pub fn path(dir: &Path) -> PathBuf {
         dir.join(TOKEN_FILE)
     }
@@ -162,7 +162,7 @@ impl Grant {
     /// The grant of the profile, if there is one.
     ///
     /// # Errors
-    /// If there is one that cannot be used.
+    /// If the file exists but cannot be used.
     pub fn stored(dir: &Path) -> Result<Option<Self>, LoginError> {
         let path = Self::path(dir);
         match std::fs::read(&path) {
@@ -174,7 +174,7 @@ impl Grant {
         }
     }
 
-    /// Removes the grant from the profile; true if there was one.
+    /// Removes the grant from the profile. Returns whether there was one.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -188,18 +188,19 @@ impl Grant {
     }
 }
 
-/// The two files of a login, read together for an address of the API: they are of the service that is there.
+/// The two files of a login, which belong to one service.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub client: ClientSecret,
     pub grant: Grant,
-    /// Of the token file as it was read.
+    /// The stamp of the token file as read.
     pub stamp: Stamp,
 }
 
 impl Stored {
     pub(super) fn load(dir: &Path, api_url: &Url) -> Result<Self, LoginError> {
-        // The stamp is taken first: a file replaced in between looks changed later, and is read again.
+        // Takes the stamp first: if the file is replaced in between, the next check sees another
+        // stamp and reads it again.
         let stamp = Stamp::of(dir).ok_or(LoginError::NotLoggedIn)?;
         let grant = Grant::stored(dir)?.ok_or(LoginError::NotLoggedIn)?;
         let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;
@@ -208,7 +209,7 @@ impl Stored {
     }
 }
 
-/// Tells one version of the token file from the next. Replacing a file gives it a new inode.
+/// Identifies a version of the token file. Replacing a file gives it a new inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: Option<SystemTime>,

@@ -7,10 +7,10 @@ use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
 
-/// Google's access tokens live an hour; so does one that does not say.
+/// The life of Google's access tokens, assumed also if an answer does not state it.
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// A token response, read leniently: numbers may be strings, and the token type need not be told.
+/// A token response, parsed leniently: numbers may be strings, and the token type may be missing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TokenAnswer {
     access_token: AccessToken,
@@ -34,7 +34,7 @@ enum Seconds {
 }
 
 impl Seconds {
-    /// Bounded to a century, so that it can be added to any time of day.
+    /// At most a century, so that adding it to a time does not overflow.
     fn get(&self) -> Option<Duration> {
         let seconds = match self {
             Self::Number(number) => *number,
@@ -91,7 +91,7 @@ impl oauth2::TokenResponse for TokenAnswer {
         self.refresh_token.as_ref()
     }
 
-    /// Not used: `scope` is kept as it came.
+    /// Not used: `scope` holds the text of the answer.
     fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
         None
     }

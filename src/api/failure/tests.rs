@@ -53,7 +53,7 @@ fn each_class_of_failure_has_its_advice() {
 }
 
 #[test]
-fn daily_quota_is_told_from_the_short_ones() {
+fn a_daily_quota_differs_from_a_short_term_limit() {
     let daily = "Quota exceeded for quota metric 'All requests' and limit 'All requests per day' of service";
     assert!(message(Class::Read, 429, daily).refusal().unwrap().is_daily_quota());
     let minute = "Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute per user'";
@@ -61,7 +61,7 @@ fn daily_quota_is_told_from_the_short_ones() {
 }
 
 #[test]
-fn odd_bodies_still_make_a_refusal() {
+fn any_body_makes_a_refusal() {
     for body in [
         "",
         "<html><body>Sorry",
@@ -80,7 +80,7 @@ fn odd_bodies_still_make_a_refusal() {
 }
 
 #[test]
-fn what_a_proxy_forbids_is_no_verdict_on_the_login() {
+fn a_refusal_by_a_proxy_does_not_blame_the_login() {
     let page = "<html><h1>403 Forbidden</h1>Blocked by policy</html>";
     let read = |class, is_json| {
         let refusal = Refusal::read("x", class, 403, is_json, page.as_bytes(), None);

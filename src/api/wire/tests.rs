@@ -21,7 +21,7 @@ fn an_item_as_the_reference_shows_it() {
 }
 
 #[test]
-fn odd_fields_count_as_missing() {
+fn invalid_fields_count_as_missing() {
     let item = item(json!({"id": "I", "filename": null, "mimeType": 7, "surprise": {"x": 1}, "mediaMetadata": {
         "creationTime": "yesterday", "width": 640, "height": "-3", "video": {"status": "DREAMING", "fps": "x"}}}))
     .unwrap();
@@ -55,7 +55,7 @@ fn empty_page_is_an_empty_object() {
 }
 
 #[test]
-fn an_odd_entry_does_not_empty_a_page() {
+fn an_invalid_entry_does_not_empty_a_page() {
     let page = json!({"mediaItems": [{"id": "a"}, null, 7, {"id": "b", "filename": null}]});
     let page: ItemsPage = serde_json::from_value(page).unwrap();
     assert_eq!(page.media_items.len(), 2);

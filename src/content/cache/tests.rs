@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::media::{ContentHash, MediaId};
 
-/// What was copied in as a file, and what Google gives out of it.
+/// The original of a file. Its rendition is below.
 fn original(file: i64) -> Key {
     Key::Original(ContentHash([file as u8; 32]))
 }
@@ -20,11 +20,11 @@ fn add(cache: &Cache, dir: &Path, file: i64, len: usize) {
     let from = dir.join("incoming");
     fs::write(&from, vec![7; len]).unwrap();
     cache.add(FileId(file), original(file), &from).unwrap();
-    // As the spool does: nobody writes to this file any more.
+    // The spool deletes its file as well.
     fs::remove_file(&from).unwrap();
 }
 
-/// Pieces of a file, with as many bytes as that.
+/// Pieces of a file, `len` bytes in all.
 fn part(cache: &Cache, file: i64, len: u64) -> Arc<Fetch> {
     let new = |part| Fetch::new(FileId(file), media(file), None, part);
     let fetch = cache.part(FileId(file), new, |fetch| fetch).unwrap();
@@ -99,7 +99,7 @@ fn a_file_that_cannot_be_opened_now_is_still_there() {
     add(&cache, dir.path(), 1, 10);
     let (path, aside) = (cache.path(original(1)), dir.path().join("aside"));
     fs::rename(&path, &aside).unwrap();
-    // Opening it fails, otherwise than for not being there, whoever asks.
+    // Opening it fails for root as well, but not because it is missing.
     std::os::unix::fs::symlink(&path, &path).unwrap();
     assert!(cache.get(original(1)).is_none());
     assert_eq!(cache.usage().0, 10);
@@ -122,7 +122,7 @@ fn pieces_count_and_go_before_whole_files() {
 }
 
 #[test]
-fn what_was_copied_in_is_told_from_what_was_downloaded_also_after_a_restart() {
+fn originals_and_downloads_stay_distinct_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     let mut cache = Cache::open(path.clone(), 100).unwrap();
@@ -140,7 +140,7 @@ fn what_was_copied_in_is_told_from_what_was_downloaded_also_after_a_restart() {
 }
 
 #[test]
-fn a_file_with_the_name_of_a_number_is_taken_for_nothing() {
+fn a_file_named_by_a_number_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
     fs::create_dir(&path).unwrap();
@@ -152,7 +152,7 @@ fn a_file_with_the_name_of_a_number_is_taken_for_nothing() {
 }
 
 #[test]
-fn what_is_larger_than_the_limit_is_not_kept() {
+fn a_file_larger_than_the_limit_is_not_cached() {
     let dir = tempfile::tempdir().unwrap();
     for limit in [0, 9] {
         let cache = Cache::open(dir.path().join("cache"), limit).unwrap();

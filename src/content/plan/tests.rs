@@ -6,10 +6,10 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What the kernel asks for at a time.
+/// The size of the kernel's reads.
 const READ: u64 = 128 * KIB;
 
-/// A plan whose requests are answered at once, as by a server that does ranges or does not.
+/// A plan whose requests are answered at once, by a server with or without ranges.
 struct World {
     plan: Plan,
     total: u64,
@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    /// Reads as a program does, taking in no more than the streams would.
+    /// Reads as a program does, and receives no more than the streams would.
     fn read(&mut self, range: Range<u64>) {
         let waiter = self.plan.add_waiter(range.clone());
         loop {
@@ -53,7 +53,7 @@ impl World {
         while self.flow() {}
     }
 
-    /// Has every stream that may bring something. Says whether one could.
+    /// Delivers to every stream that may go on. Returns whether there was one.
     fn flow(&mut self) -> bool {
         let streams: Vec<Number> = self.plan.streams.iter().map(|it| it.number).collect();
         let mut any = false;
@@ -106,7 +106,7 @@ fn a_far_read_of_a_large_file_costs_one_request_and_little_more_than_it_reads() 
 }
 
 #[test]
-fn without_ranges_a_far_read_waits_for_what_comes_before() {
+fn without_ranges_a_far_read_waits_for_all_bytes_before_it() {
     let mut world = World::new(100 * MIB, false);
     world.read(90 * MIB..90 * MIB + READ);
     world.read(0..READ);
@@ -115,7 +115,7 @@ fn without_ranges_a_far_read_waits_for_what_comes_before() {
 }
 
 #[test]
-fn before_the_first_answer_nothing_else_is_asked_for() {
+fn before_the_first_answer_there_is_one_request() {
     let mut plan = Plan::new(Some(GIB));
     let first = plan.add_waiter(0..READ);
     let Step::Begin(stream) = plan.step(first) else { panic!("not begun") };
@@ -126,7 +126,7 @@ fn before_the_first_answer_nothing_else_is_asked_for() {
 }
 
 #[test]
-fn readers_beyond_the_limit_wait_and_a_stream_that_nobody_needs_makes_room() {
+fn readers_beyond_the_limit_wait_and_an_unneeded_stream_makes_room() {
     let mut world = World::new(GIB, true);
     let waiters: Vec<Number> =
         (0..5).map(|at| world.plan.add_waiter(at * 100 * MIB..at * 100 * MIB + READ)).collect();
@@ -150,7 +150,7 @@ fn another_length_is_another_file() {
 }
 
 #[test]
-fn want_of_room_takes_what_nobody_reads() {
+fn shrinking_drops_pieces_that_no_reader_is_near() {
     let mut world = World::new(GIB, true);
     world.read_all(0..100 * MIB);
     let dropped: u64 = world.plan.shrink().iter().map(|it| it.end - it.start).sum();
@@ -186,7 +186,7 @@ fn op(blocks: u64) -> impl Strategy<Value = Op> {
 
 proptest! {
     #[test]
-    fn what_is_here_is_what_came_and_whoever_waits_is_served(
+    fn the_plan_knows_its_pieces_and_serves_every_waiter(
         blocks in 1..400u64,
         ranged: bool,
         ops in prop::collection::vec((0..400u64).prop_flat_map(op_within), 1..80),
@@ -237,7 +237,7 @@ proptest! {
             let bytes = here.iter().filter(|here| **here).count() as u64 * BLOCK;
             prop_assert_eq!(world.plan.bytes(), bytes);
         }
-        // Whoever waits is served, in time.
+        // Every waiter is served in time.
         let mut rounds = 0;
         while !waiters.is_empty() {
             rounds += 1;
