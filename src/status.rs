@@ -45,10 +45,11 @@ pub struct Status {
     /// How fast they go.
     pub progress: Option<Progress>,
     /// The reason why no upload can go on, if there is one.
-    pub trouble: Option<Trouble>,
+    #[serde(rename = "trouble")]
+    pub blocked: Option<BlockedUploads>,
     /// All reasons why an upload or another change cannot go on, the one that blocks most first.
     #[serde(default)]
-    pub outages: Vec<Trouble>,
+    pub outages: Vec<BlockedUploads>,
     /// Files that are being written or uploaded, with the facts that end with the mount.
     #[serde(default)]
     pub drafts: Vec<Draft>,
@@ -138,7 +139,8 @@ impl LoginState {
 #[allow(missing_docs)] // The states are those of `upload/state.rs`.
 pub struct Queue {
     pub open: u64,
-    pub scratch: u64,
+    #[serde(rename = "scratch")]
+    pub temporary: u64,
     pub sealed: u64,
     /// Of those, the ones that a program still has open for writing.
     #[serde(default)]
@@ -174,7 +176,7 @@ pub struct Progress {
 
 /// The reason why no upload can go on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct BlockedUploads {
     /// Which kind of reason.
     #[serde(default)]
     pub kind: BlockedBy,
@@ -193,7 +195,8 @@ pub enum BlockedBy {
     /// Google cannot be reached.
     Offline,
     /// Google answers with errors of its own.
-    GoogleUnwell,
+    #[serde(rename = "google-unwell")]
+    ServerError,
     /// A short-term limit was hit.
     Throttled,
     /// The day's requests are used up.
@@ -268,7 +271,7 @@ pub struct Problem {
 
 impl Status {
     /// The reason if no upload can go on.
-    pub fn hindrance(&self) -> Option<String> {
+    pub fn blocked_reason(&self) -> Option<String> {
         if self.login.state != LoginState::Ok {
             let message = &self.login.message;
             return Some(if message.is_empty() {
@@ -280,7 +283,7 @@ impl Status {
         if let Some(until) = self.quota.blocked_until {
             return Some(format!("Google's quota is used up until {}", local_time(until)));
         }
-        self.trouble.as_ref().map(|it| it.text.clone())
+        self.blocked.as_ref().map(|it| it.text.clone())
     }
 }
 
@@ -308,7 +311,7 @@ mod tests {
         assert_eq!(login.map(LoginState::as_str), words);
         let kinds = [
             (BlockedBy::Offline, "offline"),
-            (BlockedBy::GoogleUnwell, "google-unwell"),
+            (BlockedBy::ServerError, "google-unwell"),
             (BlockedBy::Throttled, "throttled"),
             (BlockedBy::Quota, "quota"),
             (BlockedBy::Login, "login"),

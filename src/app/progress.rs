@@ -18,21 +18,21 @@ pub fn bar(count: usize, done: &str) -> ProgressBar {
 
 /// What there is to show.
 #[derive(Clone, Debug, Default)]
-pub struct Outlook {
+pub struct Snapshot {
     /// Files on their way.
     pub queue: status::Queue,
     /// Files sent so far, and the rate.
     pub progress: status::Progress,
     /// The reason if no upload can go on.
-    pub hindrance: Option<String>,
+    pub blocked_reason: Option<String>,
 }
 
-impl From<&Status> for Outlook {
+impl From<&Status> for Snapshot {
     fn from(status: &Status) -> Self {
         Self {
             queue: status.queue.clone(),
             progress: status.progress.clone().unwrap_or_default(),
-            hindrance: status.hindrance(),
+            blocked_reason: status.blocked_reason(),
         }
     }
 }
@@ -45,9 +45,9 @@ const BAR_LEN: u64 = 1000;
 pub struct Progress {
     bar: Option<ProgressBar>,
     /// The state when the wait began: earlier uploads do not count.
-    first: Option<Outlook>,
+    first: Option<Snapshot>,
     next_line: Instant,
-    hindrance: Option<String>,
+    blocked_reason: Option<String>,
 }
 
 impl Progress {
@@ -58,19 +58,24 @@ impl Progress {
         let style = ProgressStyle::with_template("{bar:30} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = io::stderr().is_terminal().then(|| ProgressBar::new(BAR_LEN).with_style(style));
-        Self { bar, first: None, next_line: Instant::now() + Self::LINE_EVERY, hindrance: None }
+        Self {
+            bar,
+            first: None,
+            next_line: Instant::now() + Self::LINE_EVERY,
+            blocked_reason: None,
+        }
     }
 
     /// Shows the current state.
-    pub fn show(&mut self, now: &Outlook) {
+    pub fn show(&mut self, now: &Snapshot) {
         let first = self.first.get_or_insert_with(|| now.clone());
         let sum = Sum::since(first, now);
         // Printed once when it begins, also beside a bar: the wait may be long.
-        if now.hindrance != self.hindrance {
-            if let Some(why) = &now.hindrance {
+        if now.blocked_reason != self.blocked_reason {
+            if let Some(why) = &now.blocked_reason {
                 self.line(&format!("waiting: {why}"));
             }
-            self.hindrance.clone_from(&now.hindrance);
+            self.blocked_reason.clone_from(&now.blocked_reason);
         }
         let text = sum.text(now);
         if let Some(bar) = &self.bar {
@@ -110,7 +115,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn since(first: &Outlook, now: &Outlook) -> Self {
+    fn since(first: &Snapshot, now: &Snapshot) -> Self {
         let failed = now.queue.failed.saturating_sub(first.queue.failed);
         let files = now.progress.files_done.saturating_sub(first.progress.files_done) + failed;
         let bytes = now.progress.bytes_sent.saturating_sub(first.progress.bytes_sent);
@@ -132,7 +137,7 @@ impl Sum {
         if parts.is_empty() { 1.0 } else { parts.iter().sum::<f64>() / parts.len() as f64 }
     }
 
-    fn text(&self, now: &Outlook) -> String {
+    fn text(&self, now: &Snapshot) -> String {
         let Self { files, files_all, bytes, bytes_all, failed } = self;
         let mut text =
             format!("{files}/{files_all} done, {}/{}", ByteSize(*bytes), ByteSize(*bytes_all));
@@ -160,11 +165,11 @@ mod tests {
         files_done: u64,
         bytes_sent: u64,
         failed: u64,
-    ) -> Outlook {
-        Outlook {
+    ) -> Snapshot {
+        Snapshot {
             queue: status::Queue { sealed, bytes_left, failed, ..Default::default() },
             progress: status::Progress { files_done, bytes_sent, ..Default::default() },
-            hindrance: None,
+            blocked_reason: None,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::error::CommandError;
-use super::progress::{self, Outlook, Progress};
+use super::progress::{self, Progress, Snapshot};
 use crate::profile::{LockError, Profile};
 use crate::status::Status;
 
@@ -50,16 +50,16 @@ impl Mount {
     /// If it does not exist or is not on a mount of ours.
     pub fn holding(path: &Path) -> Result<Self, CommandError> {
         let given = path;
-        let trouble = |err| cannot_use(given, err);
-        let path = path.canonicalize().map_err(trouble)?;
-        let device = path.metadata().map_err(trouble)?.dev();
+        let failed = |err| cannot_use(given, err);
+        let path = path.canonicalize().map_err(failed)?;
+        let device = path.metadata().map_err(failed)?.dev();
         let same = |dir: &&Path| dir.metadata().is_ok_and(|it| it.dev() == device);
         let root = path.ancestors().take_while(same).last().unwrap_or(&path);
         let mount = Self { root: root.to_owned() };
         match mount.status_file().metadata() {
             Ok(it) if it.is_file() && mount.root.is_dir() => return Ok(mount),
             // The kernel may still have cached attributes of a mount that has died.
-            Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => return Err(trouble(err)),
+            Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => return Err(failed(err)),
             _ => {}
         }
         Err(CommandError::usage(format!("{} is not on a gphotosfs mount", path.display())))
@@ -109,7 +109,7 @@ impl Mount {
     }
 
     /// Makes the mount use the stored login, and returns whether it does. If not, it tries again later.
-    pub fn looks_at_login(&self) -> bool {
+    pub fn use_stored_login(&self) -> bool {
         let (done, waiting) = mpsc::channel();
         let root = self.root.clone();
         std::thread::spawn(move || done.send(read_waiting(&root, LOGIN_XATTR)));
@@ -122,7 +122,7 @@ impl Mount {
     /// `EIO` if something under `path` was refused for good; others if the mount is gone.
     pub fn wait_for_uploads(&self, path: &Path) -> io::Result<()> {
         let mut progress = Progress::start();
-        self.wait(path, SYNCED_XATTR, |status| progress.show(&Outlook::from(&status)))
+        self.wait(path, SYNCED_XATTR, |status| progress.show(&Snapshot::from(&status)))
     }
 
     /// Makes the mount list a directory again, and shows its progress on a terminal.
@@ -218,7 +218,7 @@ pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
 }
 
 /// The possible holders of a profile that is neither free nor mounted.
-pub const SOMEBODY: &str =
+pub const OTHER_HOLDER: &str =
     "'gphotosfs sync' is at it, or a mount of it is just beginning or ending";
 
 /// The error for an operation that needs the profile's lock and cannot have it.
@@ -228,7 +228,7 @@ pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
             "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
             running.mountpoint.display()
         ),
-        LockError::Held(None) => format!("{SOMEBODY}: wait for that"),
+        LockError::Held(None) => format!("{OTHER_HOLDER}: wait for that"),
         LockError::Io(_) => "'gphotosfs doctor' looks at the profile's directories".to_owned(),
     };
     CommandError::new(what).because(err).hint(hint)

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use super::diff;
-use super::diff::{Comparison, Evidence, Match, Remark, Sure, Twin, group};
+use super::diff::{Comparison, Duplicate, Evidence, Match, Remark, Sure, group};
 use crate::app::name::Name;
 use crate::app::{CommandError, Exit, print, running};
 use crate::profile::Profile;
@@ -63,7 +63,8 @@ struct Outcome {
     known: usize,
     adopted: Vec<Adopted>,
     /// Further names of what is adopted or known.
-    twins: Vec<Twin>,
+    #[serde(rename = "twins")]
+    duplicates: Vec<Duplicate>,
     /// May be the item, but not surely enough.
     unsure: Vec<Adopted>,
     different: Vec<Name>,
@@ -120,7 +121,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
 fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError> {
     let here = |it: &&Remark| it.here;
     let name = |it: &Remark| it.name.clone();
-    let unfinished = [&found.on_its_way, &found.failed, &found.scratch].into_iter().flatten();
+    let unfinished = [&found.on_its_way, &found.failed, &found.temporary].into_iter().flatten();
     let mut outcome = Outcome {
         version: VERSION,
         dry_run: options.dry_run,
@@ -136,31 +137,31 @@ fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError>
             outcome.known += 1;
         } else if pair.evidence.sure >= options.min.sure() {
             if !options.dry_run {
-                hand_over(options, pair)?;
+                adopt_item(options, pair)?;
             }
             outcome.adopted.push(pair.into());
         } else {
             outcome.unsure.push(pair.into());
         }
     }
-    for twin in &found.twins_here {
-        let unsure = outcome.unsure.iter().find(|it| it.here == twin.of);
+    for duplicate in &found.duplicates_here {
+        let unsure = outcome.unsure.iter().find(|it| it.here == duplicate.of);
         if let Some(Adopted { album, evidence, .. }) = unsure {
-            let (here, album) = (twin.name.clone(), album.clone());
-            let twin = Adopted { here, album, evidence: *evidence };
-            outcome.unsure.push(twin);
+            let (here, album) = (duplicate.name.clone(), album.clone());
+            let duplicate = Adopted { here, album, evidence: *evidence };
+            outcome.unsure.push(duplicate);
             continue;
         }
         if !options.dry_run {
-            link(&options.album, twin)?;
+            link(&options.album, duplicate)?;
         }
-        outcome.twins.push(twin.clone());
+        outcome.duplicates.push(duplicate.clone());
     }
     Ok(outcome)
 }
 
 /// Tells the mount what the item is taken for, and gives it the local name.
-fn hand_over(options: &Options, pair: &Match) -> Result<(), CommandError> {
+fn adopt_item(options: &Options, pair: &Match) -> Result<(), CommandError> {
     let (local, item) = (options.local.join(&pair.here), options.album.join(&pair.album));
     let (Some(hash), Some(size)) = (pair.local.hash, pair.local.size) else { return Ok(()) };
     let meta = local.metadata().map_err(|err| {
@@ -186,9 +187,9 @@ fn hand_over(options: &Options, pair: &Match) -> Result<(), CommandError> {
 }
 
 /// Makes a second local name of what the album has a second name there, too.
-fn link(album: &Path, twin: &Twin) -> Result<(), CommandError> {
-    let name = album.join(twin.name.path());
-    match std::fs::hard_link(album.join(twin.of.path()), &name) {
+fn link(album: &Path, duplicate: &Duplicate) -> Result<(), CommandError> {
+    let name = album.join(duplicate.name.path());
+    match std::fs::hard_link(album.join(duplicate.of.path()), &name) {
         Ok(()) => Ok(()),
         Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(err) => Err(running::cannot_use(&name, err)),
@@ -207,7 +208,7 @@ impl Outcome {
         let what = if self.dry_run { "to adopt" } else { "adopted" };
         let parts = [
             (self.known, "known before"),
-            (self.twins.len(), "further names"),
+            (self.duplicates.len(), "further names"),
             (self.unsure.len(), "not sure enough"),
             (self.different.len(), "with other content"),
             (self.unfinished.len(), "unfinished"),
@@ -229,8 +230,9 @@ impl Outcome {
         let notable = self.adopted.iter().filter(notable).map(pair).collect();
         let title = if self.dry_run { "To adopt, among others" } else { "Adopted, among others" };
         group(&mut out, title, &good, notable);
-        let twins = self.twins.iter().map(|it| format!("{} = {}", it.name, it.of)).collect();
-        group(&mut out, "Further names of the same content", &good, twins);
+        let duplicates =
+            self.duplicates.iter().map(|it| format!("{} = {}", it.name, it.of)).collect();
+        group(&mut out, "Further names of the same content", &good, duplicates);
         let title = "Not sure enough ('--min likely' adopts what is likely)";
         group(&mut out, title, &odd, self.unsure.iter().map(pair).collect());
         group(&mut out, "Same name, other content", &bad, names(&self.different));

@@ -16,7 +16,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) use self::album::{names, text};
-pub(super) use self::compare::{Comparison, Match, Remark, Twin};
+pub(super) use self::compare::{Comparison, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::report::{UNLISTED, group};
 
@@ -66,11 +66,11 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
 }
 
 fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
-    let names = copy::worth_it(&options.local, result);
+    let names = copy::uploadable(&options.local, result);
     let parts = [
         (result.different.len(), "with other content"),
         (result.failed.len(), "refused"),
-        (result.scratch.iter().filter(|it| it.here).count(), "half-written"),
+        (result.temporary.iter().filter(|it| it.here).count(), "half-written"),
         (result.unreadable.len(), "unreadable here"),
         (result.only_here.len() - names.len(), "that would not get to Google"),
     ];

@@ -27,7 +27,7 @@ use crate::store::Store;
 use redirect::{Arrival, Redirects};
 
 /// How long the user may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// From this difference on the clock is worth a word: certificates and tokens depend on it.
 const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(300);
@@ -89,7 +89,7 @@ pub enum Error {
     /// Nobody answered.
     #[error(
         "no answer came within {} minutes; if the browser shows a Google error page, it says what to change in the \
-         Google Cloud console, else start again", PATIENCE.as_secs() / 60
+         Google Cloud console, else start again", LOGIN_TIMEOUT.as_secs() / 60
     )]
     TimedOut,
     /// The code in the answer was not taken.
@@ -151,12 +151,12 @@ pub async fn run(
     }
     let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
 
-    let (client, grant) = attempt.finish(pasted, PATIENCE).await.map_err(failed)?;
+    let (client, grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
     store(&client, &grant, dir).map_err(failed)?;
     print(report(&grant))?;
     // Without it a mount whose login has ended would look again only after a while.
     match Mount::of_profile(profile) {
-        Ok(Some(mount)) if mount.looks_at_login() => {
+        Ok(Some(mount)) if mount.use_stored_login() => {
             print(format!("The mount on {} uses it from now on.\n", mount.root.display()))
         }
         _ => Ok(()),
@@ -229,7 +229,7 @@ impl Attempt {
     pub async fn finish(
         self,
         mut pasted: mpsc::Receiver<String>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(ClientSecret, Grant), Error> {
         let state = self.authorisation.state.clone();
         let mut redirects = Redirects::serve(self.listener, state.clone());
@@ -251,7 +251,7 @@ impl Attempt {
                 }
             }
         };
-        let code = tokio::time::timeout(patience, answer).await.map_err(|_| Error::TimedOut)??;
+        let code = tokio::time::timeout(timeout, answer).await.map_err(|_| Error::TimedOut)??;
         redirects.stop().await;
         let result = self.oauth.exchange(self.authorisation, code).await;
         let skew = self.oauth.clock_skew().filter(|it| it.abs() > CLOCK_OFF);

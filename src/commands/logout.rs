@@ -38,7 +38,7 @@ pub async fn run(profile: &Profile, in_full: bool) -> Result<(), CommandError> {
     print(words)?;
     // Without it a mount would go on for as long as the last access token is good.
     if let Ok(Some(mount)) = Mount::of_profile(profile) {
-        mount.looks_at_login();
+        mount.use_stored_login();
         let root = mount.root.display();
         print(format!("The mount on {root} is without one; what is queued waits for the next.\n"))?;
     }

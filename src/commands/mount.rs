@@ -52,10 +52,10 @@ pub fn run(
 
 /// Goes on with `args` as another user. Only root may; returns only if it fails.
 pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
-    let trouble = || CommandError::new(format!("cannot mount for the user {user}"));
+    let failed = || CommandError::new(format!("cannot mount for the user {user}"));
     let program = match std::env::current_exe() {
         Ok(program) => program,
-        Err(err) => return trouble().because(err),
+        Err(err) => return failed().because(err),
     };
     // It sets groups and home directory as a login does. mount(8) has taken /sbin from the path.
     let err = Command::new("/sbin/runuser")
@@ -63,15 +63,15 @@ pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
         .arg(program)
         .args(args.iter().skip(1))
         .exec();
-    trouble().because(err).hint("install util-linux, which has the command runuser")
+    failed().because(err).hint("install util-linux, which has the command runuser")
 }
 
 /// Runs the same command once more, in a session of its own, and waits until it is ready.
 fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
-    let trouble =
+    let failed =
         |what: &str| CommandError::new(format!("cannot start the mount in the background: {what}"));
     let program =
-        std::env::current_exe().map_err(|err| trouble("where is the program?").because(err))?;
+        std::env::current_exe().map_err(|err| failed("where is the program?").because(err))?;
     // Behind `--` it would be taken for a name.
     let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut child = Command::new(program)
@@ -81,8 +81,8 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|err| trouble("it does not start").because(err))?;
-    let Some(stdout) = child.stdout.take() else { return Err(trouble("it has no output")) };
+        .map_err(|err| failed("it does not start").because(err))?;
+    let Some(stdout) = child.stdout.take() else { return Err(failed("it has no output")) };
     let (said, heard) = channel();
     std::thread::spawn(move || {
         let mut line = String::new();
@@ -96,7 +96,7 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
         Ok(_) => Ok(Exit::Failed),
         Err(_) => {
             let _ = child.kill();
-            Err(trouble("it is not ready after a minute"))
+            Err(failed("it is not ready after a minute"))
         }
     }
 }
@@ -286,12 +286,12 @@ fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandE
     if !settings.detached {
         return Ok(());
     }
-    let trouble = |err| CommandError::new("cannot open the log").because(err);
-    let log = log::File::open(state_dir.join("log")).map_err(trouble)?;
+    let failed = |err| CommandError::new("cannot open the log").because(err);
+    let log = log::File::open(state_dir.join("log")).map_err(failed)?;
     let mut out = std::io::stdout();
     // If the parent is gone there is nobody to tell.
     let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
-    log.take_over().map_err(trouble)
+    log.take_over().map_err(failed)
 }
 
 /// Tells systemd, if it has started us, how we are (sd_notify(3)).
@@ -307,13 +307,13 @@ async fn until_unmounted(
     mountpoint: &Path,
     mut signals: EndSignals,
 ) -> Result<(), CommandError> {
-    let trouble = |err: std::io::Error| CommandError::new("the mount has broken down").because(err);
+    let failed = |err: std::io::Error| CommandError::new("the mount has broken down").because(err);
     let mut joined = tokio::task::spawn_blocking(move || mount.join());
     tokio::select! {
         outcome = &mut joined => {
             return match outcome {
-                Ok(outcome) => outcome.map_err(trouble),
-                Err(err) => Err(trouble(std::io::Error::other(err))),
+                Ok(outcome) => outcome.map_err(failed),
+                Err(err) => Err(failed(std::io::Error::other(err))),
             };
         }
         () = signals.received() => {}
@@ -322,7 +322,7 @@ async fn until_unmounted(
     let mountpoint = mountpoint.to_owned();
     match tokio::task::spawn_blocking(move || super::umount::detach(&mountpoint)).await {
         Ok(outcome) => outcome,
-        Err(err) => Err(trouble(std::io::Error::other(err))),
+        Err(err) => Err(failed(std::io::Error::other(err))),
     }
 }
 

@@ -14,7 +14,7 @@ use url::Url;
 use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::name::shown;
-use crate::app::running::{Mount, SOMEBODY};
+use crate::app::running::{Mount, OTHER_HOLDER};
 use crate::app::{CommandError, print, time_words};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
@@ -22,7 +22,7 @@ use crate::status::{self, Login, LoginState, Progress, Queue, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const UPDATE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is to be shown, and how.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
             screen.show(&status)?;
         }
         #[expect(clippy::disallowed_methods, reason = "a person watches: the second is the event")]
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(UPDATE_EVERY);
         status = match look() {
             Ok(status) if status.mountpoint.is_some() == mounted => status,
             // It has been unmounted, which is no failure of watching it.
@@ -205,9 +205,9 @@ fn describe(status: &Status) -> String {
     {
         row("Speed", speed(progress));
     }
-    if let Some(trouble) = &status.trouble {
-        let (since, until) = (ago(now, trouble.since), local_time(trouble.until));
-        let text = format!("held up ({since}): {}; tried again at {until}", trouble.text);
+    if let Some(blocked) = &status.blocked {
+        let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
+        let text = format!("held up ({since}): {}; tried again at {until}", blocked.text);
         row("", bad.apply_to(text).to_string());
     }
     let quota = &status.quota;
@@ -264,7 +264,7 @@ fn mount(status: &Status) -> String {
     let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
     else {
         if status.busy {
-            return format!("not mounted; {SOMEBODY}");
+            return format!("not mounted; {OTHER_HOLDER}");
         }
         return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to send what is queued"
             .to_owned();
@@ -287,7 +287,7 @@ fn mount(status: &Status) -> String {
 fn queue(queue: &Queue) -> String {
     let parts = [
         ("being written", queue.open + queue.held),
-        ("kept here only (temporary names)", queue.scratch),
+        ("kept here only (temporary names)", queue.temporary),
         ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),
@@ -325,7 +325,7 @@ fn summary(status: &Status) -> String {
     if let Some(progress) = status.progress.as_ref().filter(|_| status.queue.left() > 0) {
         let _ = write!(line, "; {}", speed(progress));
     }
-    if let Some(why) = status.hindrance() {
+    if let Some(why) = status.blocked_reason() {
         let _ = write!(line, "; held up: {why}");
     }
     line
@@ -348,7 +348,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::status::{BlockedBy, Trouble};
+    use crate::status::{BlockedBy, BlockedUploads};
 
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
@@ -417,16 +417,22 @@ mod tests {
     #[test]
     fn hindrance_is_the_login_the_quota_or_what_the_uploads_met() {
         let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
-        assert_eq!(status.hindrance().unwrap(), "run 'gphotosfs login'");
+        assert_eq!(status.blocked_reason().unwrap(), "run 'gphotosfs login'");
         status.login.state = LoginState::Ok;
-        assert_eq!(status.hindrance(), None);
+        assert_eq!(status.blocked_reason(), None);
         status.quota.blocked_until = Some(status.quota.resets_at);
-        assert!(status.hindrance().unwrap().starts_with("Google's quota is used up until 2026"));
+        assert!(
+            status.blocked_reason().unwrap().starts_with("Google's quota is used up until 2026")
+        );
         status.quota.blocked_until = None;
         let at = status.quota.resets_at;
-        let trouble =
-            Trouble { kind: BlockedBy::Offline, text: "no network".into(), since: at, until: at };
-        status.trouble = Some(trouble);
-        assert_eq!(status.hindrance().unwrap(), "no network");
+        let blocked = BlockedUploads {
+            kind: BlockedBy::Offline,
+            text: "no network".into(),
+            since: at,
+            until: at,
+        };
+        status.blocked = Some(blocked);
+        assert_eq!(status.blocked_reason().unwrap(), "no network");
     }
 }

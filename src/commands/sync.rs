@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::app::CommandError;
 use crate::app::engine::{EndSignals, Engine};
-use crate::app::progress::{Outlook, Progress};
+use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
@@ -99,10 +99,10 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
         ticks.tick().await;
         // What is wrong with the database, draining tells.
         if let Ok(queue) = pipeline.queue() {
-            progress.show(&Outlook {
+            progress.show(&Snapshot {
                 progress: (&queue).into(),
                 queue: (&queue).into(),
-                hindrance: queue.blocked.map(|it| it.text),
+                blocked_reason: queue.blocked.map(|it| it.text),
             });
         }
     }

@@ -65,7 +65,7 @@ fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
 const NOW: &str = "'gphotosfs umount --now' leaves them to the next mount";
 
 fn drain(mount: &Mount) -> Result<(), CommandError> {
-    if mount.status().is_ok_and(|it| it.trouble.is_some()) {
+    if mount.status().is_ok_and(|it| it.blocked.is_some()) {
         eprintln!("gphotosfs: waiting for the uploads, which are held up; Ctrl-C and then {NOW}");
     }
     match mount.wait_for_uploads(&mount.root) {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use self::report::{Report, Tested};
-use self::verdict::{Verdict, judge};
+use self::verdict::{Verdict, classify};
 use super::diff;
 use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
@@ -78,7 +78,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     items.retain(|it| !lacking.contains_key(&it.name));
     unfinished.retain(|it| !lacking.contains_key(it));
     let chosen = choose(items, options.sample.unwrap_or(usize::MAX), options.seed);
-    let purse = Purse::new(&mount, options.budget)?;
+    let limiter = RequestLimiter::new(&mount, options.budget)?;
     let bar = progress::bar(chosen.len(), "items read back");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
@@ -93,11 +93,11 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let look = |name: &PathBuf| {
         let path = options.album.join(name);
         let original = originals.get(name).map(PathBuf::as_path);
-        let tested = match purse.pay(|| tested(&path, original)) {
+        let tested = match limiter.run(|| tested(&path, original)) {
             Err(why) => Tested::unchecked(name, why),
-            Ok(Err(err)) => match ends_all(&err) {
+            Ok(Err(err)) => match affects_all(&err) {
                 Some((words, next)) => {
-                    if purse.close(words) {
+                    if limiter.close(words) {
                         say(format!("{words}; no more is read back\n  -> {next}"));
                     }
                     Tested::unchecked(name, words)
@@ -112,7 +112,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
     bar.finish_and_clear();
     items.extend(lacking.into_values());
-    let report = Report::new(options.seed, items, unfinished, unlisted, purse.spent());
+    let report = Report::new(options.seed, items, unfinished, unlisted, limiter.spent());
     print(if options.json { report.json(&options.album)? } else { report.text() })?;
     Ok(report.exit())
 }
@@ -201,18 +201,18 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
             return Ok((Verdict::Unchecked, why));
         }
     };
-    Ok(judge(sent, original.as_ref(), &seen.google))
+    Ok(classify(sent, original.as_ref(), &seen.google))
 }
 
 /// In words, and what to do: what would keep all other items from being looked at as well.
-fn ends_all(err: &io::Error) -> Option<(&'static str, &'static str)> {
+fn affects_all(err: &io::Error) -> Option<(&'static str, &'static str)> {
     let of_all = [libc::EACCES, libc::EDQUOT, libc::EHOSTUNREACH];
     err.raw_os_error().filter(|it| of_all.contains(it))?;
     running::meaning(err)
 }
 
 /// Sees to it that no more requests are made than allowed. It counts all that the mount makes, whoever asks for them.
-struct Purse<'a> {
+struct RequestLimiter<'a> {
     mount: &'a Mount,
     before: u64,
     budget: u64,
@@ -227,7 +227,7 @@ struct Purse<'a> {
 /// Why an item is not asked for.
 const USED_UP: &str = "the budget of requests is used up";
 
-impl<'a> Purse<'a> {
+impl<'a> RequestLimiter<'a> {
     fn new(mount: &'a Mount, budget: u64) -> Result<Self, CommandError> {
         let before = requests(mount)?;
         let (running, freed, closed) = (Mutex::new(0), Condvar::new(), OnceLock::new());
@@ -236,7 +236,7 @@ impl<'a> Purse<'a> {
 
     /// Does it, if there is enough left, when those under way are through if need be; else says why not. They end in
     /// time because the mount sees to that.
-    fn pay<T>(&self, work: impl FnOnce() -> T) -> Result<T, &'static str> {
+    fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, &'static str> {
         {
             let mut running = self.running.lock();
             loop {

@@ -12,8 +12,8 @@ use crate::api::{
 };
 use crate::settings::{Commit, Sizes};
 use crate::status::{
-    BlockedBy, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem, Progress, Queue, Quota,
-    Refresh, Spool, Status, Trouble, VERSION,
+    BlockedBy, BlockedUploads, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem,
+    Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
 };
 use crate::store::Backlog;
 use crate::upload::{self, BlockedReason, DraftFacts};
@@ -47,8 +47,8 @@ impl Fs {
             }),
             login: Login::from(self.client.login()),
             progress: Some(Progress::from(&queue)),
-            trouble: queue.blocked.as_ref().map(Trouble::from),
-            outages: queue.outages.iter().map(Trouble::from).collect(),
+            blocked: queue.blocked.as_ref().map(BlockedUploads::from),
+            outages: queue.outages.iter().map(BlockedUploads::from).collect(),
             drafts: queue.drafts.iter().map(Draft::from).collect(),
             refresh: self
                 .library
@@ -113,7 +113,7 @@ impl From<&Backlog> for Queue {
     fn from(backlog: &Backlog) -> Self {
         Self {
             open: backlog.open,
-            scratch: backlog.temporary,
+            temporary: backlog.temporary,
             sealed: backlog.sealed,
             held: 0,
             uploading: 0,
@@ -140,7 +140,7 @@ impl From<&upload::Queue> for Progress {
     }
 }
 
-impl From<&upload::Blocked> for Trouble {
+impl From<&upload::Blocked> for BlockedUploads {
     fn from(blocked: &upload::Blocked) -> Self {
         Self {
             kind: blocked.reason.into(),
@@ -155,7 +155,7 @@ impl From<BlockedReason> for BlockedBy {
     fn from(kind: BlockedReason) -> Self {
         match kind {
             BlockedReason::Offline => Self::Offline,
-            BlockedReason::ServerError => Self::GoogleUnwell,
+            BlockedReason::ServerError => Self::ServerError,
             BlockedReason::Throttled => Self::Throttled,
             BlockedReason::Quota => Self::Quota,
             BlockedReason::Login => Self::Login,

@@ -31,7 +31,7 @@ impl Status {
         gauge(
             "uploads_held_up",
             "1 if something holds up all uploads.",
-            flag(self.trouble.is_some()),
+            flag(self.blocked.is_some()),
         );
         gauge("queue_bytes", "Bytes that Google does not have yet.", queue.bytes_left as f64);
         gauge(
@@ -68,7 +68,7 @@ impl Status {
         }
         let states = [
             (r#"{state="open"}"#, queue.open as f64),
-            (r#"{state="scratch"}"#, queue.scratch as f64),
+            (r#"{state="scratch"}"#, queue.temporary as f64),
             (r#"{state="sealed"}"#, queue.sealed as f64),
             (r#"{state="uploaded"}"#, queue.uploaded as f64),
             (r#"{state="creating"}"#, queue.creating as f64),

@@ -107,9 +107,9 @@ impl Folders {
 fn the_files_that_differ_are_named_at_the_cost_of_a_listing() {
     Folders { shared: 120, lost: 1, renamed: 1, strangers: 3 }.are_told_apart([
         "124 local = 120 in the album + 1 under another name \
-         + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused + 1 only here",
+         + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused + 1 only here",
         "125 in the album = 120 here + 1 under another name \
-         + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG) + 3 only in the album",
+         + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG) + 3 only in the album",
     ]);
 }
 
@@ -117,8 +117,8 @@ fn the_files_that_differ_are_named_at_the_cost_of_a_listing() {
 #[ignore = "takes a minute or two"]
 fn the_file_that_differs_is_named_among_3282() {
     Folders { shared: 3280, lost: 0, renamed: 0, strangers: 0 }.are_told_apart([
-        "3282 local = 3280 in the album + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused",
-        "3281 in the album = 3280 here + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG)",
+        "3282 local = 3280 in the album + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused",
+        "3281 in the album = 3280 here + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG)",
     ]);
 }
 
@@ -127,9 +127,9 @@ fn the_file_that_differs_is_named_among_3282() {
 fn the_files_that_differ_are_named_among_5221_and_5230() {
     Folders { shared: 5217, lost: 1, renamed: 1, strangers: 11 }.are_told_apart([
         "5221 local = 5217 in the album + 1 under another name \
-         + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused + 1 only here",
+         + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG) + 1 refused + 1 only here",
         "5230 in the album = 5217 here + 1 under another name \
-         + 1 twin (DSC_0003 (1).JPG = DSC_0003.JPG) + 11 only in the album",
+         + 1 duplicate (DSC_0003 (1).JPG = DSC_0003.JPG) + 11 only in the album",
     ]);
 }
 
@@ -141,7 +141,7 @@ fn duplicates_are_no_difference() {
     copy_all(&world);
     let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.starts_with("2 local = 1 in the album + 1 twin (b.jpg = a.jpg)\n"), "{said}");
+    assert!(said.starts_with("2 local = 1 in the album + 1 duplicate (b.jpg = a.jpg)\n"), "{said}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::app::engine::no_database;
 use crate::app::name::{Name, shown};
 use crate::app::{CommandError, print};
 use crate::profile::Profile;
-use crate::status::{Draft, Trouble};
+use crate::status::{BlockedUploads, Draft};
 use crate::store::{JournalRow, UploadState};
 
 /// Prints the journal.
@@ -50,7 +50,7 @@ struct Report {
     version: u32,
     profile: String,
     mountpoint: Option<PathBuf>,
-    outages: Vec<Trouble>,
+    outages: Vec<BlockedUploads>,
     files: Vec<File>,
 }
 

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
-use super::compare::{Files, Stage, There};
+use super::compare::{AlbumFile, Files, Stage};
 use super::evidence::{Facts, Taken};
 use crate::app::CommandError;
 use crate::app::name::Name;
@@ -30,11 +30,12 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 ///
 /// # Errors
 /// If Google cannot be asked, or the mount is gone.
-pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
+pub fn files(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let mut found = files_listed_now(root)?;
     for pause in PAUSES {
         let now = Timestamp::now();
-        let is_late = |it: &There| it.unlisted.is_some_and(|at| now.duration_since(at) < LATE_MAX);
+        let is_late =
+            |it: &AlbumFile| it.unlisted.is_some_and(|at| now.duration_since(at) < LATE_MAX);
         if !found.values().any(is_late) {
             break;
         }
@@ -48,7 +49,7 @@ pub fn files(root: &Path) -> Result<Files<There>, CommandError> {
     Ok(found)
 }
 
-fn files_listed_now(root: &Path) -> Result<Files<There>, CommandError> {
+fn files_listed_now(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_message(format!("listing {} again from Google", Name::from(root)));
     // Drawn on a terminal only, as the bars are.
@@ -65,7 +66,7 @@ fn files_listed_now(root: &Path) -> Result<Files<There>, CommandError> {
 /// If the mount is gone.
 pub fn add_sizes(
     root: &Path,
-    files: &mut Files<There>,
+    files: &mut Files<AlbumFile>,
     names: Vec<PathBuf>,
 ) -> Result<(), CommandError> {
     for (name, size) in each(root, names, "sizes asked for", size)? {
@@ -141,10 +142,10 @@ pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(names)
 }
 
-fn file(path: &Path) -> io::Result<There> {
+fn file(path: &Path) -> io::Result<AlbumFile> {
     let stage = match text(path, "state")?.as_deref() {
         Some("committed" | "rendition") | None => Stage::Committed,
-        Some("scratch") => Stage::Scratch,
+        Some("scratch") => Stage::Temporary,
         Some("failed") => Stage::Failed(reason(path)?),
         Some(state) => Stage::OnItsWay(state.to_owned()),
     };
@@ -158,7 +159,7 @@ fn file(path: &Path) -> io::Result<There> {
         facts.model = text(path, "camera_model")?;
     }
     let unlisted = if stage == Stage::Committed { unlisted(path)? } else { None };
-    Ok(There { stage, facts, id: text(path, "id")?, unlisted })
+    Ok(AlbumFile { stage, facts, id: text(path, "id")?, unlisted })
 }
 
 /// Of a file with names in several albums each has its own list, so the mount tells the directories concerned.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::evidence::{Evidence, Facts, Sure, Taken, judge};
+use super::evidence::{Evidence, Facts, Sure, Taken, classify};
 use super::pairs::pairs;
 use crate::app::name::Name;
 use crate::media::ContentHash;
@@ -16,7 +16,7 @@ pub type Files<T> = BTreeMap<PathBuf, T>;
 
 /// A file in the album's directory.
 #[derive(Clone, Debug)]
-pub struct There {
+pub struct AlbumFile {
     /// How far it has got.
     pub stage: Stage,
     /// What it can be compared by.
@@ -35,7 +35,7 @@ pub enum Stage {
     /// Going there, in this state.
     OnItsWay(String),
     /// Has a name that tools use for half-written files.
-    Scratch,
+    Temporary,
     /// Refused for good, for this reason.
     Failed(String),
 }
@@ -48,7 +48,7 @@ pub struct Sides {
     /// Local files that could not be read: why.
     pub unreadable: Files<String>,
     /// Files in the album's directory.
-    pub there: Files<There>,
+    pub there: Files<AlbumFile>,
     /// What Google refused of it: why.
     pub refused: Files<String>,
 }
@@ -65,9 +65,11 @@ pub struct Comparison {
     /// Same content under other names. No difference.
     pub renamed: Vec<Renamed>,
     /// Local files that have the content of another local file, which the album has. No difference.
-    pub twins_here: Vec<Twin>,
+    #[serde(rename = "twins_here")]
+    pub duplicates_here: Vec<Duplicate>,
     /// Further names of an item in the album's directory. No difference.
-    pub twins_in_album: Vec<Twin>,
+    #[serde(rename = "twins_in_album")]
+    pub duplicates_in_album: Vec<Duplicate>,
     /// Local files whose content the album does not have.
     pub only_here: Vec<Name>,
     /// Names in the album whose content is not here.
@@ -79,7 +81,8 @@ pub struct Comparison {
     /// Refused by Google for good, and why.
     pub failed: Vec<Remark>,
     /// Never uploaded while they are called so.
-    pub scratch: Vec<Remark>,
+    #[serde(rename = "scratch")]
+    pub temporary: Vec<Remark>,
     /// Local files that could not be read, and why.
     pub unreadable: Vec<Remark>,
     /// Names that count as in the album although Google's list of it, which may be late, lacks them. No difference.
@@ -133,7 +136,7 @@ pub struct Renamed {
 
 /// A second name of what has been counted already.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Twin {
+pub struct Duplicate {
     /// Its name.
     pub name: Name,
     /// The name under which it has been counted.
@@ -172,7 +175,7 @@ impl Same {
 
 /// The album's names of which the size would tell something: there is a local file of that name, or one that may be
 /// the same under another. Google has to be asked for a size, and may keep one waiting.
-pub fn sizes_wanted(here: &Files<Facts>, there: &Files<There>) -> Vec<PathBuf> {
+pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {
     let moments: BTreeSet<_> = here.iter().filter_map(|(name, it)| moment(name, it)).collect();
     let wanted = there.iter().filter(|(name, it)| {
         let unknown = it.stage == Stage::Committed && it.facts.known().is_none();
@@ -215,7 +218,7 @@ pub fn compare(sides: &Sides) -> Comparison {
     left_here.retain(|(name, local)| !work.same_content(name, local, &mut left_there));
     work.same_moment(&mut left_here, &mut left_there);
     for (name, remote) in left_there {
-        if !work.is_twin_in_album(name, remote) {
+        if !work.is_duplicate_in_album(name, remote) {
             work.result.only_in_album.push(name.as_path().into());
         }
     }
@@ -249,22 +252,22 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// Files a name that the album's directory has.
-    fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a There) {
+    fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a AlbumFile) {
         let here = local.is_some();
         let verdict =
-            local.map_or(Some(Evidence::of(Sure::Unknown)), |local| judge(local, &remote.facts));
+            local.map_or(Some(Evidence::of(Sure::Unknown)), |local| classify(local, &remote.facts));
         match (&remote.stage, verdict) {
             (Stage::Failed(why), _) => self.result.failed.push(remark(name, here, true, why)),
             // Still being written: nothing can be said about its content.
             (Stage::OnItsWay(state), Some(_)) => {
                 self.result.on_its_way.push(remark(name, here, true, state));
             }
-            (Stage::Scratch, Some(_)) => {
+            (Stage::Temporary, Some(_)) => {
                 let why = match remote.facts.size {
                     Some(0) => "empty",
                     _ => "half-written by its name",
                 };
-                self.result.scratch.push(remark(name, here, true, why));
+                self.result.temporary.push(remark(name, here, true, why));
             }
             (_, None) => self.result.different.push(name.into()),
             (Stage::Committed, Some(evidence)) => match local {
@@ -273,9 +276,12 @@ impl<'a> Work<'a> {
                 Some(local) => {
                     let first =
                         local.hash.and_then(|hash| self.counted_here.get(&(name.parent(), hash)));
-                    let twin = first.copied().filter(|_| self.is_twin_in_album(name, remote));
-                    if let Some(of) = twin {
-                        self.result.twins_here.push(Twin { name: name.into(), of: of.into() });
+                    let duplicate =
+                        first.copied().filter(|_| self.is_duplicate_in_album(name, remote));
+                    if let Some(of) = duplicate {
+                        self.result
+                            .duplicates_here
+                            .push(Duplicate { name: name.into(), of: of.into() });
                     } else {
                         self.result.same.add(name, evidence.sure);
                         self.count((name, local), (name, remote), evidence);
@@ -288,7 +294,7 @@ impl<'a> Work<'a> {
     fn count(
         &mut self,
         (here, local): (&'a Path, &Facts),
-        (there, remote): (&'a Path, &'a There),
+        (there, remote): (&'a Path, &'a AlbumFile),
         evidence: Evidence,
     ) {
         let (album, local_facts) = (there.to_owned(), local.clone());
@@ -306,12 +312,12 @@ impl<'a> Work<'a> {
     }
 
     /// Files a name of an item that has been counted under another name.
-    fn is_twin_in_album(&mut self, name: &'a Path, remote: &'a There) -> bool {
+    fn is_duplicate_in_album(&mut self, name: &'a Path, remote: &'a AlbumFile) -> bool {
         let by_id =
             remote.id.as_deref().and_then(|id| self.counted_items.get(&(name.parent(), id)));
         let by_hash = || self.counted_there.get(&(name.parent(), remote.facts.known()?));
         let Some(of) = by_id.or_else(by_hash).copied() else { return false };
-        self.result.twins_in_album.push(Twin { name: name.into(), of: of.into() });
+        self.result.duplicates_in_album.push(Duplicate { name: name.into(), of: of.into() });
         true
     }
 
@@ -320,11 +326,11 @@ impl<'a> Work<'a> {
         &mut self,
         name: &'a Path,
         local: &'a Facts,
-        left: &mut BTreeMap<&'a PathBuf, &'a There>,
+        left: &mut BTreeMap<&'a PathBuf, &'a AlbumFile>,
     ) -> bool {
         let Some(hash) = local.hash else { return false };
         if let Some(of) = self.counted_here.get(&(name.parent(), hash)) {
-            self.result.twins_here.push(Twin { name: name.into(), of: (*of).into() });
+            self.result.duplicates_here.push(Duplicate { name: name.into(), of: (*of).into() });
             return true;
         }
         let found = left
@@ -333,7 +339,7 @@ impl<'a> Work<'a> {
             .map(|(there, it)| (*there, *it));
         let Some((there, remote)) = found else { return false };
         left.remove(there);
-        let evidence = judge(local, &remote.facts).unwrap_or(Evidence::of(Sure::Adopted));
+        let evidence = classify(local, &remote.facts).unwrap_or(Evidence::of(Sure::Adopted));
         self.renamed(name, local, there, remote, evidence);
         true
     }
@@ -343,7 +349,7 @@ impl<'a> Work<'a> {
         here: &'a Path,
         local: &Facts,
         there: &'a Path,
-        remote: &'a There,
+        remote: &'a AlbumFile,
         evidence: Evidence,
     ) {
         self.result.renamed.push(Renamed { here: here.into(), album: there.into(), evidence });
@@ -354,7 +360,7 @@ impl<'a> Work<'a> {
     fn same_moment(
         &mut self,
         here: &mut Vec<(&'a PathBuf, &'a Facts)>,
-        there: &mut BTreeMap<&'a PathBuf, &'a There>,
+        there: &mut BTreeMap<&'a PathBuf, &'a AlbumFile>,
     ) {
         let mut locals: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (name, local) in here.iter() {
@@ -375,7 +381,7 @@ impl<'a> Work<'a> {
                 return true;
             };
             let Some(remote) = there.get(found).copied() else { return true };
-            let Some(evidence) = judge(local, &remote.facts) else { return true };
+            let Some(evidence) = classify(local, &remote.facts) else { return true };
             there.remove(found);
             // Without the name the size must do: pictures taken in one second are of one camera and one format.
             let sized = local.size == remote.facts.size;
@@ -409,13 +415,13 @@ impl Comparison {
         for names in [likely, unknown, only_here, only_in_album, different, unlisted] {
             names.sort();
         }
-        let Self { on_its_way, failed, scratch, unreadable, .. } = self;
-        for remarks in [on_its_way, failed, scratch, unreadable] {
+        let Self { on_its_way, failed, temporary, unreadable, .. } = self;
+        for remarks in [on_its_way, failed, temporary, unreadable] {
             remarks.sort();
         }
         self.renamed.sort();
-        self.twins_here.sort();
-        self.twins_in_album.sort();
+        self.duplicates_here.sort();
+        self.duplicates_in_album.sort();
     }
 
     /// Whether there is anything that diff(1) would call a difference.
@@ -425,7 +431,7 @@ impl Comparison {
             && self.different.is_empty()
             && self.on_its_way.is_empty()
             && self.failed.is_empty()
-            && self.scratch.is_empty())
+            && self.temporary.is_empty())
     }
 
     /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
@@ -434,7 +440,7 @@ impl Comparison {
         let here = |of: &[Remark]| of.iter().filter(|it| it.here).count();
         let there = |of: &[Remark]| of.iter().filter(|it| it.in_album).count();
         let side = |first: &str,
-                    twins: &[Twin],
+                    duplicates: &[Duplicate],
                     of: &dyn Fn(&[Remark]) -> usize,
                     only: usize,
                     where_: &str| {
@@ -442,11 +448,11 @@ impl Comparison {
             let parts = [
                 Some(format!("{same} {first}")),
                 plain(self.renamed.len(), "under another name"),
-                twin_words(twins),
+                duplicate_words(duplicates),
                 plain(self.different.len(), "with other content"),
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
-                plain(of(&self.scratch), "half-written"),
+                plain(of(&self.temporary), "half-written"),
                 plain(of(&self.unreadable), "unreadable here"),
                 plain(only, where_),
             ];
@@ -455,11 +461,11 @@ impl Comparison {
         format!(
             "{} local = {}\n{} in the album = {}",
             self.files_here,
-            side("in the album", &self.twins_here, &here, self.only_here.len(), "only here"),
+            side("in the album", &self.duplicates_here, &here, self.only_here.len(), "only here"),
             self.files_in_album,
             side(
                 "here",
-                &self.twins_in_album,
+                &self.duplicates_in_album,
                 &there,
                 self.only_in_album.len(),
                 "only in the album"
@@ -468,17 +474,17 @@ impl Comparison {
     }
 }
 
-/// A few twins are named at once.
-fn twin_words(twins: &[Twin]) -> Option<String> {
-    let named = |it: &Twin| format!("{} = {}", it.name, it.of);
-    match twins {
+/// A few duplicates are named at once.
+fn duplicate_words(duplicates: &[Duplicate]) -> Option<String> {
+    let named = |it: &Duplicate| format!("{} = {}", it.name, it.of);
+    match duplicates {
         [] => None,
-        [one] => Some(format!("1 twin ({})", named(one))),
+        [one] => Some(format!("1 duplicate ({})", named(one))),
         [_, _] | [_, _, _] => {
-            let all: Vec<_> = twins.iter().map(named).collect();
-            Some(format!("{} twins ({})", twins.len(), all.join(", ")))
+            let all: Vec<_> = duplicates.iter().map(named).collect();
+            Some(format!("{} duplicates ({})", duplicates.len(), all.join(", ")))
         }
-        _ => Some(format!("{} twins", twins.len())),
+        _ => Some(format!("{} duplicates", duplicates.len())),
     }
 }
 

@@ -14,12 +14,12 @@ use crate::media::EntryName;
 use crate::upload::{self, SealError};
 
 /// What of the files that are only here would get to Google if it were copied, by the mount's own rules.
-pub fn worth_it<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
+pub fn uploadable<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
     let only_here = result.only_here.iter();
-    only_here.filter(|name| would_get_there(here, name.path())).collect()
+    only_here.filter(|name| would_be_uploaded(here, name.path())).collect()
 }
 
-fn would_get_there(here: &Path, file: &Path) -> bool {
+fn would_be_uploaded(here: &Path, file: &Path) -> bool {
     let names: Result<Vec<_>, _> = file.iter().map(|it| EntryName::new(it.as_bytes())).collect();
     let Ok(names) = names else { return false };
     let Some((name, dirs)) = names.split_last() else { return false };

@@ -132,7 +132,7 @@ impl fmt::Display for Evidence {
 }
 
 /// Judges two files that have reason to be the same; `None` if something speaks against it.
-pub fn judge(here: &Facts, there: &Facts) -> Option<Evidence> {
+pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
     if let (Some(a), Some(b)) = (here.hash, there.known()) {
         let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
         return (a == b).then(|| Evidence::of(sure));
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     fn sure(here: &Facts, there: &Facts) -> Option<Sure> {
-        judge(here, there).map(|it| it.sure)
+        classify(here, there).map(|it| it.sure)
     }
 
     fn facts(taken: Option<i64>, dimensions: Option<(u32, u32)>, size: u64) -> Facts {
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn only_what_agrees_is_told() {
-        let told = |here: &Facts, there: &Facts| judge(here, there).unwrap().to_string();
+        let told = |here: &Facts, there: &Facts| classify(here, there).unwrap().to_string();
         let (square, other) = (Some((40, 40)), None);
         let plain = facts(None, square, 7);
         assert_eq!(told(&plain, &plain), " (likely: same dimensions and size)");

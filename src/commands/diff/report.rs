@@ -6,7 +6,7 @@ use std::path::Path;
 use console::Style;
 use serde::Serialize;
 
-use super::compare::{Comparison, Remark, Twin};
+use super::compare::{Comparison, Duplicate, Remark};
 use super::evidence::Sure;
 use crate::app::CommandError;
 use crate::app::name::Name;
@@ -44,7 +44,7 @@ pub fn text(it: &Comparison) -> String {
     group("Same name, other content", &bad, names(&it.different));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
-    group("Not uploaded while it is called so", &odd, remarks(&it.scratch));
+    group("Not uploaded while it is called so", &odd, remarks(&it.temporary));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
     let renamed = it
@@ -52,10 +52,11 @@ pub fn text(it: &Comparison) -> String {
         .iter()
         .map(|it| format!("{} here = {} in the album{}", it.here, it.album, it.evidence));
     group("Same content under another name (no difference)", &good, renamed.collect());
-    let mut twins: Vec<_> = it.twins_here.iter().chain(&it.twins_in_album).map(twin).collect();
-    twins.sort();
-    twins.dedup();
-    group("Same content under several names (no difference)", &good, twins);
+    let mut duplicates: Vec<_> =
+        it.duplicates_here.iter().chain(&it.duplicates_in_album).map(duplicate).collect();
+    duplicates.sort();
+    duplicates.dedup();
+    group("Same content under several names (no difference)", &good, duplicates);
     group("Likely the same, but its hash is not known", &good, likely(it));
     group("Same name; nothing else is known of the content", &odd, names(&it.same.unknown));
     out
@@ -95,7 +96,7 @@ fn remarks(remarks: &[Remark]) -> Vec<String> {
     remarks.iter().map(|it| format!("{}: {}", it.name, it.why)).collect()
 }
 
-fn twin(it: &Twin) -> String {
+fn duplicate(it: &Duplicate) -> String {
     format!("{} = {}", it.name, it.of)
 }
 

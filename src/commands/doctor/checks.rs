@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::{Disk, Facts, Kind, Life};
+use super::facts::{Disk, Facts, Kind, MountState};
 use super::report::{Report, some};
 use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, FailureKind, Foreign, Grant, LoginError,
@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::app::engine::OTHER_VERSION;
 use crate::app::mounts::permits_allow_other;
-use crate::app::running::SOMEBODY;
+use crate::app::running::OTHER_HOLDER;
 use crate::app::time_words;
 use crate::error_chain::append_ends;
 use crate::media::local_time;
@@ -389,14 +389,14 @@ fn disks(facts: &Facts, report: &mut Report) {
 fn mounts(facts: &Facts, report: &mut Report) {
     const NAME: &str = "mount";
     let mut mine = false;
-    for (place, life) in &facts.mounts {
+    for (place, state) in &facts.mounts {
         let place = place.display();
-        match life {
-            Life::Others => {}
-            Life::Ours(status) => {
+        match state {
+            MountState::Others => {}
+            MountState::Ours(status) => {
                 mine = true;
                 let text = format!("{place}, process {}", status.pid.unwrap_or_default());
-                match status.hindrance() {
+                match status.blocked_reason() {
                     None => report.ok(NAME, text),
                     Some(why) => report.warn(
                         NAME,
@@ -405,12 +405,12 @@ fn mounts(facts: &Facts, report: &mut Report) {
                     ),
                 }
             }
-            Life::Dead => report.fail(
+            MountState::Dead => report.fail(
                 NAME,
                 format!("the process behind {place} has died"),
                 format!("run 'gphotosfs umount {place}', or mount there again; nothing is lost"),
             ),
-            Life::Silent { ours } => {
+            MountState::Unresponsive { ours } => {
                 mine |= ours;
                 report.fail(
                     NAME,
@@ -422,7 +422,7 @@ fn mounts(facts: &Facts, report: &mut Report) {
     }
     match facts.holder {
         _ if mine => {}
-        Holder::Other => report.ok(NAME, format!("this profile is not mounted; {SOMEBODY}")),
+        Holder::Other => report.ok(NAME, format!("this profile is not mounted; {OTHER_HOLDER}")),
         Holder::Nobody | Holder::Mount(_) => report.ok(NAME, "this profile is not mounted"),
     }
 }
@@ -440,9 +440,9 @@ fn queue(facts: &Facts, report: &mut Report) {
             return;
         }
     };
-    let any = |of: fn(&Life) -> bool| facts.mounts.iter().any(|(_, life)| of(life));
-    let mounted = any(|life| matches!(life, Life::Ours(_)));
-    let stuck = any(|life| matches!(life, Life::Silent { ours: true }));
+    let any = |of: fn(&MountState) -> bool| facts.mounts.iter().any(|(_, state)| of(state));
+    let mounted = any(|state| matches!(state, MountState::Ours(_)));
+    let stuck = any(|state| matches!(state, MountState::Unresponsive { ours: true }));
     match backlog.left() {
         0 => report.ok(NAME, "nothing is left to send"),
         left => {
@@ -453,7 +453,7 @@ fn queue(facts: &Facts, report: &mut Report) {
             } else if stuck {
                 report.warn(NAME, text, "see to the mount that does not answer; nothing is lost");
             } else if facts.holder == Holder::Other {
-                report.ok(NAME, format!("{text}; {SOMEBODY}"));
+                report.ok(NAME, format!("{text}; {OTHER_HOLDER}"));
             } else {
                 report.warn(
                     NAME,

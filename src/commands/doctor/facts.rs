@@ -51,7 +51,7 @@ pub(super) struct Facts {
     pub disks: Vec<io::Result<Disk>>,
     /// Who has the profile.
     pub holder: Holder,
-    pub mounts: Vec<(PathBuf, Life)>,
+    pub mounts: Vec<(PathBuf, MountState)>,
     /// What is on its way; `None` if nothing ever was.
     pub backlog: Result<Option<Backlog>, store::Error>,
 }
@@ -81,7 +81,7 @@ pub(super) struct Disk {
 /// What a disk is made of, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Lasting,
+    Durable,
     /// Empty after the next start of the machine.
     Memory,
     /// Locks and logs of databases do not work there.
@@ -89,7 +89,7 @@ pub(super) enum Kind {
 }
 
 /// Whether there is somebody behind a mount.
-pub(super) enum Life {
+pub(super) enum MountState {
     /// Of this profile, and that is what it says.
     Ours(Box<Status>),
     /// Of another profile or user.
@@ -97,7 +97,7 @@ pub(super) enum Life {
     /// The process has died.
     Dead,
     /// It does not answer.
-    Silent {
+    Unresponsive {
         /// It is this profile's, as the lock has it.
         ours: bool,
     },
@@ -125,9 +125,9 @@ impl Facts {
         let (backlog, spent, service) = kept(profile);
         // A lock that cannot be read is told with the disks.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
-        let mounts = live_and_dead(&holder);
+        let mounts = mount_states(&holder);
         // A mount writes down only now and then what it has spent.
-        let spent = mounts.iter().find_map(|(_, life)| spent_by(life)).unwrap_or(spent);
+        let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
         let google = Google::ask(profile, &api_url, service, &spent).await;
         Self {
             now: Timestamp::now(),
@@ -153,8 +153,8 @@ impl Facts {
 }
 
 /// What a mount of this profile has spent by now.
-fn spent_by(life: &Life) -> Option<SavedBudget> {
-    let Life::Ours(status) = life else { return None };
+fn spent_by(state: &MountState) -> Option<SavedBudget> {
+    let MountState::Ours(status) = state else { return None };
     let quota = &status.quota;
     Some(SavedBudget {
         day: quota.day.parse().ok()?,
@@ -271,7 +271,7 @@ fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
         0x6969 | 0x517b | 0xff53_4d42 | 0xfe53_4d42 | 0x5346_414f | 0x00c3_6400 | 0x0102_1997 => {
             Kind::Network
         }
-        _ => Kind::Lasting,
+        _ => Kind::Durable,
     };
     Ok(Disk {
         holds,
@@ -285,7 +285,7 @@ fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
 }
 
 /// All mounts of ours on this machine. Each is looked at by a thread of its own: one may hang.
-fn live_and_dead(holder: &Holder) -> Vec<(PathBuf, Life)> {
+fn mount_states(holder: &Holder) -> Vec<(PathBuf, MountState)> {
     let mine = match holder {
         Holder::Mount(running) => Some(&running.mountpoint),
         Holder::Nobody | Holder::Other => None,
@@ -296,16 +296,23 @@ fn live_and_dead(holder: &Holder) -> Vec<(PathBuf, Life)> {
         let (done, waiting) = mpsc::channel();
         let (there, is_mine) = (place.clone(), mine == Some(&place));
         std::thread::spawn(move || {
-            let life = match mounts::is_dead(&there) {
-                true => Life::Dead,
-                false if !is_mine => Life::Others,
+            let state = match mounts::is_dead(&there) {
+                true => MountState::Dead,
+                false if !is_mine => MountState::Others,
                 false => Mount { root: there }
                     .status()
-                    .map_or(Life::Silent { ours: true }, |status| Life::Ours(Box::new(status))),
+                    .map_or(MountState::Unresponsive { ours: true }, |status| {
+                        MountState::Ours(Box::new(status))
+                    }),
             };
-            done.send(life)
+            done.send(state)
         });
-        (place, waiting.recv_timeout(LOOK_DEADLINE).unwrap_or(Life::Silent { ours: is_mine }))
+        (
+            place,
+            waiting
+                .recv_timeout(LOOK_DEADLINE)
+                .unwrap_or(MountState::Unresponsive { ours: is_mine }),
+        )
     };
     places.into_iter().map(look).collect()
 }

@@ -66,7 +66,7 @@ impl Verdict {
 
 /// Compares what was `sent`, by hash and as far as it is here still, with what came back; and says what else there is
 /// to say.
-pub fn judge(
+pub fn classify(
     sent: Option<ContentHash>,
     original: Option<&Fingerprint>,
     google: &Returned,
@@ -121,7 +121,7 @@ mod tests {
             (Returned::Video(7), Verdict::Transcoded),
             (Returned::Missing("gone".into()), Verdict::Missing),
         ] {
-            assert_eq!(judge(None, Some(&original), &google).0, verdict, "{google:?}");
+            assert_eq!(classify(None, Some(&original), &google).0, verdict, "{google:?}");
         }
     }
 
@@ -129,8 +129,8 @@ mod tests {
     fn without_the_original_its_hash_must_do() {
         let back = |sha256| Returned::Photo(print(sha256, Some(5), 40));
         let sent = Some(ContentHash([1; 32]));
-        assert_eq!(judge(sent, None, &back(1)).0, Verdict::Identical);
-        assert_eq!(judge(sent, None, &back(2)).0, Verdict::Changed);
-        assert_eq!(judge(None, None, &back(1)).0, Verdict::Unknown);
+        assert_eq!(classify(sent, None, &back(1)).0, Verdict::Identical);
+        assert_eq!(classify(sent, None, &back(2)).0, Verdict::Changed);
+        assert_eq!(classify(None, None, &back(1)).0, Verdict::Unknown);
     }
 }

@@ -29,7 +29,7 @@ fn sides(
     refused: &[(&str, &str)],
 ) -> Sides {
     let there = |(name, facts, stage): &(&str, Facts, Stage)| {
-        let it = There { stage: stage.clone(), facts: facts.clone(), id: None, unlisted: None };
+        let it = AlbumFile { stage: stage.clone(), facts: facts.clone(), id: None, unlisted: None };
         ((*name).into(), it)
     };
     Sides {
@@ -71,15 +71,15 @@ fn some_facts() -> impl Strategy<Value = Facts> {
     })
 }
 
-fn something_there() -> impl Strategy<Value = There> {
+fn something_there() -> impl Strategy<Value = AlbumFile> {
     let stage = prop_oneof![
         3 => Just(Stage::Committed),
         1 => Just(on_its_way()),
-        1 => Just(Stage::Scratch),
+        1 => Just(Stage::Temporary),
         1 => Just(Stage::Failed("too large".into())),
     ];
     let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
-    (stage, some_facts(), id).prop_map(|(stage, facts, id)| There {
+    (stage, some_facts(), id).prop_map(|(stage, facts, id)| AlbumFile {
         unlisted: None,
         stage,
         facts,
@@ -158,7 +158,7 @@ fn twins_and_renamed_files_are_no_difference() {
     let remote = [("a", known(1), Stage::Committed), ("new", known(2), Stage::Committed)];
     check(
         &sides(&local, &remote, &[]),
-        "3 local = 1 in the album + 1 under another name + 1 twin (a (1) = a)",
+        "3 local = 1 in the album + 1 under another name + 1 duplicate (a (1) = a)",
         "2 in the album = 1 here + 1 under another name",
         false,
     );
@@ -172,8 +172,8 @@ fn two_names_of_one_item_are_twins_on_both_sides() {
     both.there.values_mut().for_each(|it| it.id = Some("item".into()));
     check(
         &both,
-        "2 local = 1 in the album + 1 twin (b = a)",
-        "2 in the album = 1 here + 1 twin (b = a)",
+        "2 local = 1 in the album + 1 duplicate (b = a)",
+        "2 in the album = 1 here + 1 duplicate (b = a)",
         false,
     );
 }
@@ -221,7 +221,7 @@ fn sizes_are_asked_for_only_where_they_tell_something() {
         ("known.jpg", known(2), Stage::Committed),
         ("moved.jpg", unsized_(3), Stage::Committed),
         ("other.jpg", unsized_(4), Stage::Committed),
-        ("scratch.jpg", Facts::default(), Stage::Scratch),
+        ("scratch.jpg", Facts::default(), Stage::Temporary),
         ("sub/elsewhere.jpg", unsized_(3), Stage::Committed),
         ("z.jpg", Facts::default(), Stage::Committed),
     ];
@@ -243,7 +243,7 @@ fn what_google_does_not_have_yet_is_a_difference() {
     let remote = [
         ("a", known(1), on_its_way()),
         ("b", Facts::default(), Stage::OnItsWay("open".into())),
-        (".d", sized(4), Stage::Scratch),
+        (".d", sized(4), Stage::Temporary),
         ("edited", known(6), on_its_way()),
         ("new", known(7), on_its_way()),
     ];
@@ -283,7 +283,7 @@ fn what_cannot_be_read_is_counted_on_both_sides() {
 #[test]
 fn what_cannot_be_read_here_is_counted_once_where_the_album_has_not_got_it_yet() {
     let remote = [
-        ("foo.part", sized(3), Stage::Scratch),
+        ("foo.part", sized(3), Stage::Temporary),
         ("way", known(1), on_its_way()),
         ("bad", known(2), Stage::Failed("too large".into())),
     ];

@@ -75,7 +75,7 @@ fn well() -> Facts {
             device: 1,
             free: 100 << 30,
             size: 200 << 30,
-            kind: Kind::Lasting,
+            kind: Kind::Durable,
         })],
         holder: Holder::Nobody,
         mounts: vec![],
@@ -145,8 +145,8 @@ fn disks_are_full_nearly_so_or_of_the_wrong_kind() {
         let Ok(disk) = well().disks.remove(0) else { unreachable!() };
         Facts { disks: vec![Ok(Disk { free, kind, ..disk })], ..well() }
     };
-    finds(disk(1 << 30, Kind::Lasting), "disk", Verdict::Fail, &["files cannot be written"]);
-    finds(disk(3 << 29, Kind::Lasting), "disk", Verdict::Warn, &["make room on the disk of /d"]);
+    finds(disk(1 << 30, Kind::Durable), "disk", Verdict::Fail, &["files cannot be written"]);
+    finds(disk(3 << 29, Kind::Durable), "disk", Verdict::Warn, &["make room on the disk of /d"]);
     finds(disk(9 << 30, Kind::Memory), "disk", Verdict::Fail, &["in memory", "XDG_STATE_HOME"]);
     finds(disk(9 << 30, Kind::Network), "disk", Verdict::Warn, &["network filesystem"]);
 }
@@ -211,7 +211,7 @@ fn what_is_left_over_is_told() {
     assert_eq!(findings(&Facts { holder: Holder::Other, ..queue(left) }), []);
     let refused = Backlog { failed: 1, ..Backlog::default() };
     finds(queue(refused), "queue", Verdict::Warn, &["1 file refused", "'gphotosfs failed'"]);
-    let mounts = |ours| vec![("/m".into(), Life::Silent { ours })];
+    let mounts = |ours| vec![("/m".into(), MountState::Unresponsive { ours })];
     let said = |ours| {
         let mut report = Report::default();
         ALL.iter()
@@ -222,6 +222,6 @@ fn what_is_left_over_is_told() {
     assert!(ours.contains("/m does not answer") && !ours.contains("not mounted"), "{ours}");
     assert!(ours.contains("3 to go") && !ours.contains("gphotosfs sync"), "{ours}");
     assert!(said(false).contains("this profile is not mounted"), "{}", said(false));
-    let mounts = vec![("/m".into(), Life::Dead)];
+    let mounts = vec![("/m".into(), MountState::Dead)];
     finds(Facts { mounts, ..well() }, "mount", Verdict::Fail, &["gphotosfs umount /m"]);
 }
