@@ -1,71 +1,70 @@
-//! `.gphotos/metrics`: the status as Prometheus reads it.
+//! `.gphotos/metrics`: the status in the text format of Prometheus.
 
 use std::fmt::Write;
 
 use super::{LoginState, Status};
 
 impl Status {
-    /// For Prometheus, in its text format. Names keep their meaning; labels are few and of a fixed set of values.
+    /// The metrics in Prometheus's text format. Names keep their meaning, and labels have few,
+    /// fixed values.
     pub fn metrics(&self) -> Vec<u8> {
-        let mut out = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, f64)]| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(out, "# HELP gphotosfs_{name} {help}\n# TYPE gphotosfs_{name} {kind}");
-            for (labels, value) in values {
-                let _ = writeln!(out, "gphotosfs_{name}{labels} {value}");
-            }
-        };
-        let mut gauge =
-            |name: &str, help: &str, value: f64| family(name, "gauge", help, &[("", value)]);
+        let mut text = Exposition::default();
+        self.add_mount(&mut text);
+        self.add_quota(&mut text);
+        self.add_disk(&mut text);
+        self.add_queue(&mut text);
+        text.0.into_bytes()
+    }
+
+    fn add_mount(&self, text: &mut Exposition) {
         let flag = |it: bool| f64::from(u8::from(it));
-        let (queue, quota) = (&self.queue, &self.quota);
         if let Some(since) = self.since {
             let seconds = since.as_millisecond() as f64 / 1000.0;
-            gauge("start_time_seconds", "When the mount began, in seconds since 1970.", seconds);
+            let help = "When the mount began, in seconds since 1970.";
+            text.gauge("start_time_seconds", help, seconds);
         }
-        gauge(
-            "login_ok",
-            "1 if Google accepts the login, as far as is known.",
-            flag(self.login.state == LoginState::Ok),
-        );
-        gauge(
-            "uploads_held_up",
-            "1 if something holds up all uploads.",
-            flag(self.blocked.is_some()),
-        );
-        gauge("queue_bytes", "Bytes that Google does not have yet.", queue.bytes_left as f64);
-        gauge(
-            "quota_api_requests",
-            "API requests sent today, in Google's time zone.",
-            quota.api_requests as f64,
-        );
-        gauge(
-            "quota_api_requests_limit",
-            "API requests there may be in a day.",
-            quota.api_limit as f64,
-        );
-        gauge(
-            "quota_media_requests",
-            "Downloads today, in Google's time zone.",
-            quota.media_requests as f64,
-        );
-        gauge(
-            "quota_media_requests_limit",
-            "Downloads there may be in a day.",
-            quota.media_limit as f64,
-        );
+        let login_ok = flag(self.login.state == LoginState::Ok);
+        text.gauge("login_ok", "1 if Google accepts the login, as far as is known.", login_ok);
+        let blocked = flag(self.blocked.is_some());
+        text.gauge("uploads_held_up", "1 if all uploads are blocked.", blocked);
+    }
+
+    fn add_quota(&self, text: &mut Exposition) {
+        let quota = &self.quota;
+        for (name, help, value) in [
+            (
+                "quota_api_requests",
+                "API requests today, in Google's time zone.",
+                quota.api_requests,
+            ),
+            ("quota_api_requests_limit", "The daily limit of API requests.", quota.api_limit),
+            (
+                "quota_media_requests",
+                "Downloads today, in Google's time zone.",
+                quota.media_requests,
+            ),
+            ("quota_media_requests_limit", "The daily limit of downloads.", quota.media_limit),
+        ] {
+            text.gauge(name, help, value as f64);
+        }
+    }
+
+    fn add_disk(&self, text: &mut Exposition) {
         if let Some(spool) = &self.spool {
-            gauge("spool_bytes", "Disk that files on their way take.", spool.bytes as f64);
-            gauge(
-                "spool_room_bytes",
-                "Disk they may still take before writers wait.",
-                spool.room as f64,
-            );
+            text.gauge("spool_bytes", "The size of the spool on the disk.", spool.bytes as f64);
+            let help = "How many more bytes fit into the spool before writers wait.";
+            text.gauge("spool_room_bytes", help, spool.room as f64);
         }
         if let Some(cache) = &self.cache {
-            gauge("cache_bytes", "Disk that the content cache takes.", cache.bytes as f64);
-            gauge("cache_limit_bytes", "Disk it may take.", cache.limit as f64);
+            text.gauge("cache_bytes", "The size of the content cache.", cache.bytes as f64);
+            text.gauge("cache_limit_bytes", "The limit of its size.", cache.limit as f64);
         }
+    }
+
+    fn add_queue(&self, text: &mut Exposition) {
+        let queue = &self.queue;
+        let help = "Bytes that Google does not have yet.";
+        text.gauge("queue_bytes", help, queue.bytes_left as f64);
         let states = [
             (r#"{state="open"}"#, queue.open as f64),
             (r#"{state="scratch"}"#, queue.temporary as f64),
@@ -77,22 +76,35 @@ impl Status {
             (r#"{state="addition"}"#, queue.additions as f64),
             (r#"{state="removal"}"#, queue.removals as f64),
         ];
-        family("queue_files", "gauge", "Files on their way, by state.", &states);
+        text.family("queue_files", "gauge", "Files in the queue, by state.", &states);
         if let Some(it) = &self.progress {
-            let mut counter =
-                |name, help, value: u64| family(name, "counter", help, &[("", value as f64)]);
-            counter(
-                "done_total",
-                "Files that have arrived and memberships changed, since the mount began.",
-                it.files_done,
-            );
-            counter(
-                "sent_bytes_total",
-                "Bytes handed to the network since the mount began.",
-                it.bytes_sent,
-            );
+            let help = "Files uploaded and memberships changed since the mount began.";
+            text.counter("done_total", help, it.files_done);
+            text.counter("sent_bytes_total", "Bytes sent since the mount began.", it.bytes_sent);
         }
-        out.into_bytes()
+    }
+}
+
+/// A text in the format of Prometheus.
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    /// Adds a metric with its help, its type, and a value for each set of labels.
+    fn family(&mut self, name: &str, kind: &str, help: &str, values: &[(&str, f64)]) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP gphotosfs_{name} {help}\n# TYPE gphotosfs_{name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(self.0, "gphotosfs_{name}{labels} {value}");
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.family(name, "gauge", help, &[("", value)]);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help, &[("", value as f64)]);
     }
 }
 
