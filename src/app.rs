@@ -1,5 +1,5 @@
-//! What the subcommands share: the parts of a running program, a running mount seen from outside,
-//! progress, the log, and how a command ends.
+//! Code that the subcommands share: the parts of a running program, a running mount seen from
+//! outside, progress, the log, and how a command ends.
 
 pub mod engine;
 mod error;

@@ -1,10 +1,5 @@
-//! The command line: flags, environment and `config.toml` become typed settings, here only; each
-//! subcommand is then called with plain values.
-//!
-//! A setting is a clap argument with an environment variable. These are also the keys that
-//! `config.toml` in the profile's configuration directory may hold: its values become the
-//! arguments' defaults, so clap itself sees to it that flag beats environment beats file, and one
-//! parser per setting judges all three.
+//! The command line. Only this module turns flags, environment and `config.toml` into typed
+//! settings. It calls each subcommand with plain values.
 
 mod arguments;
 mod config;
@@ -61,7 +56,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints why the command line cannot be used.
+/// Prints the reason why the command line cannot be used.
 fn refuse(err: CliError) -> ExitCode {
     match err {
         CliError::Arguments(err) => answer(&err),
@@ -71,12 +66,12 @@ fn refuse(err: CliError) -> ExitCode {
                 true => help.ansi().to_string(),
                 false => help.to_string(),
             };
-            // If stderr is closed the exit status still tells.
+            // If stderr is closed, the exit status still shows the failure.
             let _ = io::stderr().write_all(help.as_bytes());
             Exit::Usage.into()
         }
         err @ CliError::File { .. } => CommandError::usage(err.to_string())
-            .hint("put that file right; docs/CONFIGURATION.md lists keys and values")
+            .hint("correct this file; docs/CONFIGURATION.md lists keys and values")
             .report(Exit::Usage, false),
         CliError::Profile(err) => CommandError::new("cannot use the profile's directories")
             .because(err)
@@ -84,7 +79,7 @@ fn refuse(err: CliError) -> ExitCode {
     }
 }
 
-/// Prints help and version on stdout, errors on stderr. A closed pipe is no error.
+/// Prints help and version on stdout, errors on stderr. A closed pipe is not an error.
 fn answer(err: &clap::Error) -> ExitCode {
     let _ = err.print();
     if err.use_stderr() { Exit::Usage } else { Exit::Done }.into()
@@ -135,7 +130,7 @@ fn dispatch(
     }
 }
 
-/// Runs a command that talks to Google. Its background tasks end with the program.
+/// Runs a command that sends requests to Google. Its background tasks end with the program.
 fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =

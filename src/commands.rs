@@ -1,5 +1,4 @@
-//! The subcommands, a file for each. They take plain values; `cli` has their spelling on the command
-//! line.
+//! The subcommands, a file for each. They take plain values; `cli` parses the command line.
 
 pub mod adopt;
 pub mod debug;

@@ -35,7 +35,7 @@ impl Mount {
     /// Mounts; returns when the kernel has accepted the mount.
     ///
     /// # Errors
-    /// If there is no `/dev/fuse`, no `fusermount3`, or the mount point is not a directory of ours.
+    /// If there is no `/dev/fuse`, no `fusermount3`, or the user does not own the mountpoint.
     pub fn new(
         fs: Arc<Fs>,
         mountpoint: &Path,
@@ -54,7 +54,7 @@ impl Mount {
         changes.into_iter().try_for_each(|shard| notify::start(self.session.notifier(), shard))
     }
 
-    /// Waits until somebody unmounts. Blocking.
+    /// Blocks until the mount is unmounted.
     ///
     /// # Errors
     /// If the connection to the kernel broke.
@@ -63,16 +63,16 @@ impl Mount {
     }
 }
 
-/// The user's choices about the mount as such.
+/// The options of the mount itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The kernel refuses changes by itself.
+    /// The kernel refuses all changes.
     pub read_only: bool,
-    /// Let other users of this machine in.
+    /// Other users of this machine may use the mount.
     pub allow_other: bool,
-    /// Have the kernel read files on this disk by itself, where it can.
+    /// The kernel reads files on this disk by itself if it can.
     pub passthrough: bool,
-    /// Nothing there may be run as a program.
+    /// No file in the mount may be run as a program.
     pub no_exec: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The settings of a mount and of commands that upload: plain values, wherever they came from.
+//! The settings of a mount and of commands that upload: plain values, independent of their source.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use url::Url;
 pub struct UploadSettings {
     /// Limit of the content cache, in bytes.
     pub cache_size: u64,
-    /// Most byte uploads at the same time, 1 to 32.
+    /// The maximum of byte uploads at the same time, 1 to 32.
     pub uploads: u8,
     /// Base URL of the API.
     pub api_url: Url,
-    /// Divides every wait for Google, for tests.
+    /// For tests: divides every wait for Google.
     pub unstable_pace: u32,
 }
 
@@ -23,9 +23,9 @@ pub struct UploadSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Commit {
-    /// Once the file is safe on this disk; it is uploaded behind it
+    /// Once the file is safe on this disk. The upload follows.
     Background,
-    /// Once Google has made an item of it, or with the errno of what went wrong
+    /// Once Google has made an item of it. It fails if the upload fails.
     Close,
 }
 
@@ -39,13 +39,13 @@ impl Commit {
     }
 }
 
-/// How the sizes of files that were not uploaded from here are learnt.
+/// When to request the size of an item that was not uploaded from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sizes {
-    /// Ask for each once, when its directory is listed
+    /// Once, when its directory is listed.
     Exact,
-    /// Report 0 until the first open, which saves requests
+    /// At its first open. Until then the reported size is 0, which saves requests.
     Lazy,
 }
 
@@ -59,41 +59,41 @@ impl Sizes {
     }
 }
 
-/// Whether the kernel itself reads files whose bytes are on this disk.
+/// Which process reads files whose bytes are on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passthrough {
-    /// The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root
+    /// The kernel by itself, for files that cannot be written. This needs Linux 6.9 and root.
     Auto,
-    /// This program, whenever the kernel asks
+    /// This program, at each request of the kernel.
     Off,
 }
 
 /// The settings of a mount, merged from flags, `-o`, environment and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountSettings {
-    /// Where to mount, as given.
+    /// The mountpoint, as given.
     pub mountpoint: PathBuf,
-    /// Do not detach.
+    /// Stay in the foreground.
     pub foreground: bool,
     /// This process is the child of a mount that detaches.
     pub detached: bool,
     /// When close(2) returns.
     pub commit: Commit,
-    /// How sizes are learnt.
+    /// When to request sizes.
     pub sizes: Sizes,
     /// How old the album list may become.
     pub refresh: Duration,
     /// Refuse every change.
     pub read_only: bool,
-    /// Mount over what is in the directory.
+    /// Mount even if the directory is not empty.
     pub nonempty: bool,
-    /// Let other users of this machine in.
+    /// Let other users of this machine use the mount.
     pub allow_other: bool,
     /// Forbid running programs from the mount.
     pub no_exec: bool,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
-    /// Whether the kernel itself reads cached files.
+    /// Which process reads cached files.
     pub passthrough: Passthrough,
     /// The settings of uploads.
     pub upload: UploadSettings,

@@ -1,5 +1,5 @@
-//! The JSON of `.gphotos/status.json` and `gphotosfs status --json`. A mount writes it, and the other
-//! subcommands read it. Fields may be added without a new version.
+//! The JSON of `.gphotos/status.json` and `gphotosfs status --json`. A mount writes it, and the
+//! other subcommands read it. Fields may be added without a new version.
 
 mod draft;
 mod metrics;
@@ -18,46 +18,46 @@ pub use draft::{Draft, Phase};
 /// The layout of `status.json`.
 pub const VERSION: u32 = 1;
 
-/// The state of a profile at one moment. Only a running mount knows the fields that may be `None`.
+/// The state of a profile at one moment. A field may be `None` if only a running mount knows it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
-    /// Of this layout.
+    /// The version of the layout.
     pub version: u32,
-    /// Which account.
+    /// The account.
     pub profile: String,
     /// The mount's process.
     pub pid: Option<u32>,
-    /// Where it is mounted.
+    /// The mountpoint.
     pub mountpoint: Option<PathBuf>,
-    /// Since when.
+    /// When the mount began.
     pub since: Option<Timestamp>,
-    /// Without a mount: another process has the profile, such as `sync`.
+    /// Without a mount: whether another process, such as `sync`, uses the profile.
     #[serde(default)]
     pub busy: bool,
     /// The API's base URL.
     pub api_url: String,
-    /// How it is mounted.
+    /// The mount's settings.
     pub mount: Option<MountFacts>,
     /// Whether Google accepts the login.
     pub login: Login,
-    /// Files on their way, by state.
+    /// The queue, by state.
     pub queue: Queue,
-    /// How fast they go.
+    /// The speed of the uploads.
     pub progress: Option<Progress>,
-    /// The reason why no upload can go on, if there is one.
+    /// The reason, if all uploads are blocked.
     #[serde(rename = "trouble")]
     pub blocked: Option<BlockedUploads>,
-    /// All reasons why an upload or another change cannot go on, the one that blocks most first.
+    /// All reasons why uploads or other changes are blocked. The first one blocks most.
     #[serde(default)]
     pub outages: Vec<BlockedUploads>,
     /// Files that are being written or uploaded, with the facts that end with the mount.
     #[serde(default)]
     pub drafts: Vec<Draft>,
-    /// How far `gphotosfs refresh` is, if albums are listed again just now.
+    /// The progress of `gphotosfs refresh`, if one is running.
     pub refresh: Option<Refresh>,
-    /// The day's allowance.
+    /// The day's quota.
     pub quota: Quota,
-    /// The bytes of files on their way.
+    /// The spool.
     pub spool: Option<Spool>,
     /// The content cache.
     pub cache: Option<Cache>,
@@ -69,14 +69,14 @@ pub struct Status {
     pub errors: Vec<Problem>,
 }
 
-/// How it is mounted.
+/// The mount's settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MountFacts {
     /// When close(2) of a written file returns.
     pub commit: Commit,
-    /// How sizes are learnt.
+    /// When to request sizes.
     pub sizes: Sizes,
-    /// Nothing can be changed.
+    /// Whether the mount is read-only.
     pub read_only: bool,
     /// Files that programs have open.
     pub open_files: usize,
@@ -87,36 +87,36 @@ pub struct MountFacts {
 /// Whether Google accepts the login.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Login {
-    /// Whether it works.
+    /// Whether the login works.
     pub state: LoginState,
-    /// The next step; empty if all is well.
+    /// The next step. Empty if the login works.
     #[serde(default)]
     pub message: String,
-    /// The OAuth client. The API tells no name of the account.
+    /// The OAuth client. The API does not return the account's name.
     pub client_id: Option<String>,
-    /// When the user has logged in.
+    /// When the user logged in.
     pub granted_at: Option<Timestamp>,
-    /// When Google will end it by itself, if it said so.
+    /// When Google will end the login, if it has announced that.
     pub ends_at: Option<Timestamp>,
     /// The short names of the scopes that were not granted.
     #[serde(default)]
     pub missing_scopes: Vec<String>,
 }
 
-/// Whether a login works, as far as is known.
+/// The last known state of the login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoginState {
     /// Google accepts it.
     Ok,
-    /// There is none that can be used.
+    /// There is no usable login.
     #[default]
     Missing,
     /// Google has ended it.
     Dead,
-    /// Google cannot be asked.
+    /// Google cannot be reached.
     Offline,
-    /// A mount of another version has a word of its own for it.
+    /// A word of another version.
     #[serde(other)]
     Unknown,
 }
@@ -134,7 +134,7 @@ impl LoginState {
     }
 }
 
-/// Files on their way, by state.
+/// The number of files in the queue, by state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[allow(missing_docs)] // The states are those of `upload/state.rs`.
 pub struct Queue {
@@ -142,72 +142,72 @@ pub struct Queue {
     #[serde(rename = "scratch")]
     pub temporary: u64,
     pub sealed: u64,
-    /// Of those, the ones that a program still has open for writing.
+    /// The sealed files that a program still has open for writing.
     #[serde(default)]
     pub held: u64,
-    /// Of those, the ones whose bytes are under way.
+    /// The sealed files whose bytes are being sent.
     pub uploading: u64,
     pub uploaded: u64,
     pub creating: u64,
     pub confirming: u64,
     pub failed: u64,
-    /// Items of the library to be put into an album.
+    /// Items of the library to add to an album.
     pub additions: u64,
-    /// Items to be taken out of an album.
+    /// Items to remove from an album.
     pub removals: u64,
     /// Bytes that Google does not have yet.
     pub bytes_left: u64,
 }
 
-/// How fast files go; rates are those of the last minute.
+/// The speed of the uploads. Rates are those of the last minute.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// Files that have arrived, and memberships that were changed, since the mount began.
+    /// Files uploaded, and memberships changed, since the mount began.
     pub files_done: u64,
-    /// Bytes handed to the network since then.
+    /// Bytes sent since then.
     pub bytes_sent: u64,
-    /// Bytes.
+    /// The rate of bytes.
     pub bytes_per_second: u64,
-    /// Files.
+    /// The rate of files.
     pub files_per_minute: f64,
-    /// Until all has arrived; `null` if nothing moves.
+    /// The time until the queue is empty. `None` if nothing moves.
     pub seconds_left: Option<u64>,
 }
 
-/// The reason why no upload can go on.
+/// The reason why all uploads are blocked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockedUploads {
-    /// Which kind of reason.
+    /// The kind of reason.
     #[serde(default)]
     pub kind: BlockedBy,
-    /// For people.
+    /// The reason in words.
     pub text: String,
     /// When it began.
     pub since: Timestamp,
-    /// When they are tried again.
+    /// When the next attempt is.
     pub until: Timestamp,
 }
 
-/// The kind of reason that keeps uploads waiting.
+/// The kind of reason why uploads are blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockedBy {
     /// Google cannot be reached.
     Offline,
-    /// Google answers with errors of its own.
+    /// Google answers with server errors.
     #[serde(rename = "google-unwell")]
     ServerError,
-    /// A short-term limit was hit.
+    /// Google limits requests for a short time.
     Throttled,
     /// The day's requests are used up.
     Quota,
-    /// The login is missing, dead or too narrow.
+    /// The login is missing or dead, or lacks the scope to upload.
     Login,
     /// The account's storage is full.
     StorageFull,
-    /// The login may not change what is in albums. Files go on.
+    /// The login may not add items to albums or remove them. New files are still uploaded.
     Permission,
-    /// A mount of another version has a word of its own for it, or none.
+    /// A word of another version, or none.
     #[default]
     #[serde(other)]
     Unknown,
@@ -216,39 +216,39 @@ pub enum BlockedBy {
 /// Progress of `gphotosfs refresh`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refresh {
-    /// How many.
+    /// The number of albums to list again.
     pub albums: u64,
-    /// Of those, the ones that have been.
+    /// How many of them have been listed.
     pub listed: u64,
 }
 
-/// The day's allowance.
+/// The day's quota.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Quota {
     /// The day in Google's time zone.
     pub day: String,
-    /// Calls of the API so far.
+    /// API requests so far.
     pub api_requests: u64,
-    /// How many there may be.
+    /// The limit of API requests.
     pub api_limit: u64,
     /// Downloads so far.
     pub media_requests: u64,
-    /// How many there may be.
+    /// The limit of downloads.
     pub media_limit: u64,
-    /// When both begin again at 0.
+    /// When both counts restart at 0.
     pub resets_at: Timestamp,
-    /// Until when nothing is sent, if Google said so.
+    /// The end of Google's refusal of API requests, if it refuses them.
     pub blocked_until: Option<Timestamp>,
-    /// Until when nothing is downloaded, if Google said so.
+    /// The end of Google's refusal of downloads, if it refuses them.
     pub media_blocked_until: Option<Timestamp>,
 }
 
-/// The bytes of files on their way.
+/// The spool.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Spool {
-    /// Their size on the disk.
+    /// Its size on the disk.
     pub bytes: u64,
-    /// How many more there may be before writers wait.
+    /// How many more bytes fit before writers wait.
     pub room: u64,
 }
 
@@ -270,7 +270,7 @@ pub struct Problem {
 }
 
 impl Status {
-    /// The reason if no upload can go on.
+    /// The reason, if all uploads are blocked.
     pub fn blocked_reason(&self) -> Option<String> {
         if self.login.state != LoginState::Ok {
             let message = &self.login.message;
@@ -288,7 +288,7 @@ impl Status {
 }
 
 impl Queue {
-    /// The number of operations that are still to be sent to Google.
+    /// The number of operations that are left to send to Google.
     pub fn left(&self) -> u64 {
         self.sealed
             + self.uploaded

@@ -1,5 +1,5 @@
-//! The parts below the filesystem: API client, store, content cache and upload pipeline. A mount
-//! starts them, and so does a command that works on a profile's queue without a mount.
+//! The engine: API client, store, content cache and upload pipeline. A mount starts it, and so does
+//! a command that works on a profile's queue without a mount.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const SERVICE: &str = "service";
 /// The store's key for a login that Google has refused.
 const REFUSED: &str = "login_refused";
 
-/// See the module. The profile's lock must be held.
+/// See the module. The caller must hold the profile's lock.
 pub struct Engine {
     /// The database.
     pub store: Store,
@@ -48,11 +48,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Puts the parts together and resumes the uploads. The spool grows to `spool_max` bytes at most.
+    /// Puts the parts together and resumes the uploads, without a request of its own. The spool
+    /// grows to `spool_max` bytes at most.
     ///
     /// # Errors
     /// If the login is missing, the profile belongs to another service, or a directory cannot be
-    /// used. Sends no request.
+    /// used.
     pub fn start(
         profile: &Profile,
         settings: &UploadSettings,
@@ -70,8 +71,9 @@ impl Engine {
             kept_budget(&store).map_err(|err| no_database("cannot read the database", err))?;
         let budget = Arc::new(budget);
         let api = api::Config::default().paced(settings.unstable_pace);
-        let client = api::Client::new(api, Arc::new(login), budget.clone())
-            .map_err(|err| CommandError::new("cannot talk to Google").because(err))?;
+        let client = api::Client::new(api, Arc::new(login), budget.clone()).map_err(|err| {
+            CommandError::new("cannot set up the connection to Google").because(err)
+        })?;
         let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
         let content = Content::new(
             content::Config {
@@ -100,12 +102,12 @@ impl Engine {
             client.clone(),
             runtime,
         )
-        .map_err(|err| CommandError::new("cannot go on with the uploads").because(err))?;
+        .map_err(|err| CommandError::new("cannot resume the uploads").because(err))?;
         let keeping_budget = runtime.spawn(keep_budget_always(store.clone(), budget));
         Ok(Self { store, client, base_urls, content, pipeline, keeping_budget })
     }
 
-    /// Ends within seconds; the next start resumes the rest of the queue.
+    /// Ends the uploads within seconds. The next start resumes the queue.
     pub async fn stop(&self) {
         self.pipeline.shutdown().await;
         self.keeping_budget.abort();
@@ -114,17 +116,17 @@ impl Engine {
     }
 }
 
-/// The signals that ask this process to end. Once this exists, they no longer end it by themselves.
+/// The signals that ask this process to end. They no longer end it by themselves once this exists.
 pub struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl EndSignals {
-    /// Listens from now on.
+    /// Catches the signals from now on.
     ///
     /// # Errors
-    /// If signals cannot be waited for.
+    /// If the handlers cannot be installed.
     pub fn listen(runtime: &Handle) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
         let listen = |kind| {
@@ -136,7 +138,7 @@ impl EndSignals {
         })
     }
 
-    /// Completes when a signal has arrived, also if that was before the call.
+    /// Completes when a signal has arrived, also if it arrived before the call.
     pub async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -159,14 +161,13 @@ pub fn no_directory(err: std::io::Error) -> CommandError {
 }
 
 /// The next step when a file or directory of the profile cannot be used.
-const LOOK: &str =
-    "'gphotosfs doctor' looks at the profile's directories, and at the disk they are on";
+const LOOK: &str = "'gphotosfs doctor' checks the profile's directories and their disk";
 
 /// The error for a login that cannot be read from the profile's files.
 pub fn no_login(what: &str, err: LoginError) -> CommandError {
     let is_file = matches!(err, LoginError::File { .. });
     let error = CommandError::new(what).because(err);
-    // The other errors name the next step themselves.
+    // The other errors name the next step by themselves.
     if is_file {
         error.hint(
             "'gphotosfs doctor' says which file it is; 'gphotosfs login' writes the login anew",
@@ -184,7 +185,7 @@ pub const OTHER_VERSION: &str = "install that version again; to go on with this 
 /// The error for a database that cannot be used.
 pub fn no_database(what: &str, err: store::Error) -> CommandError {
     let hint = match &err {
-        // This error names the next step itself.
+        // This error names the next step by itself.
         store::Error::Damaged(_) => None,
         store::Error::OtherVersion => Some(OTHER_VERSION),
         err if err.is_read_only() => {
@@ -199,7 +200,7 @@ pub fn no_database(what: &str, err: store::Error) -> CommandError {
     }
 }
 
-/// The request budget as it was last stored.
+/// The stored request budget.
 ///
 /// # Errors
 /// If the database fails.
@@ -209,7 +210,7 @@ pub fn kept_budget(store: &Store) -> store::Result<Budget> {
     Ok(saved.map_or_else(|| Budget::new(Timestamp::now()), Budget::restore))
 }
 
-/// Refuses a profile that is used with a service at another address.
+/// Fails if the profile is used with a service at another address.
 ///
 /// # Errors
 /// If the profile belongs to another service, with its name.
@@ -221,14 +222,15 @@ pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<()
     })
 }
 
-/// As [`check_service`]; a new profile is from now on used with this service.
+/// As [`check_service`]. A new profile belongs to this service from now on.
 fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
     check_service(profile, store, api_url)?;
-    keep(store, SERVICE, &Service::at(api_url), "the service could not be kept");
+    keep(store, SERVICE, &Service::at(api_url), "cannot store which service the profile uses");
     Ok(())
 }
 
-/// The service that a profile is used with; `None` if only an earlier version has used it, or nobody.
+/// The service that a profile is used with. `None` if the profile is new, or only an earlier
+/// version has used it.
 ///
 /// # Errors
 /// If the database fails.
@@ -236,15 +238,15 @@ pub fn kept_service(store: &Store) -> store::Result<Option<Service>> {
     Ok(store.meta(SERVICE)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// That Google has refused a login for good.
+/// Google's final refusal of a login.
 #[derive(Serialize, Deserialize)]
 struct Refused {
-    /// Distinguishes the login from a later one.
+    /// Distinguishes the login from later ones.
     granted_at: Timestamp,
     said: String,
 }
 
-/// Google's message when it refused this grant, if it has.
+/// Google's message if it has refused this grant.
 ///
 /// # Errors
 /// If the database fails.
@@ -256,17 +258,17 @@ pub fn kept_refusal(store: &Store, grant: Option<&Grant>) -> store::Result<Optio
     Ok(refused.filter(|it| Some(it.granted_at) == granted_at).map(|it| it.said))
 }
 
-/// Stores Google's answer about the login, for commands that do not ask Google.
+/// Stores Google's answer about the login, for commands that send no request.
 fn keep_verdict(store: &Store, login: &Login) {
     let refused = match login.verdict() {
-        // Google was not asked: the stored answer stays.
+        // No request was sent, so the stored answer stays.
         None => return,
         Some(Ok(())) => None,
         Some(Err(error)) => {
             Some(Refused { granted_at: login.granted_at(), said: error.to_string() })
         }
     };
-    keep(store, REFUSED, &refused, "the end of the login could not be kept");
+    keep(store, REFUSED, &refused, "cannot store that the login has ended");
 }
 
 async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
@@ -285,15 +287,15 @@ async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
 
 fn keep_budget(store: &Store, budget: &Budget) {
     let saved = budget.snapshot(Timestamp::now());
-    keep(store, BUDGET, &saved, "the request budget could not be kept");
+    keep(store, BUDGET, &saved, "cannot store the count of requests");
 }
 
-fn keep(store: &Store, key: &str, value: &impl Serialize, trouble: &str) {
+fn keep(store: &Store, key: &str, value: &impl Serialize, failure: &str) {
     let outcome = serde_json::to_string(value)
         .map_err(|err| err.to_string())
         .and_then(|text| store.set_meta(key, &text).map_err(|err| err.to_string()));
     if let Err(error) = outcome {
-        tracing::warn!(error, "{trouble}");
+        tracing::warn!(error, "{failure}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a command ends: its exit status, and the one line that says why it failed.
+//! How a command ends: its exit status, and one line with the reason of a failure.
 
 use std::error::Error;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::process::ExitCode;
 use super::log;
 use crate::error_chain::{append_chain, append_ends};
 
-/// How a run ended.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The command succeeded; `diff`: no differences.
     Done,
-    /// `diff` found differences, `adopt` left files, `verify` missed something.
+    /// `diff` found differences, `adopt` left files unmatched, `verify` found a worse item.
     Differ,
-    /// The command failed; stderr says why.
+    /// The command failed. The reason is on stderr.
     Failed,
-    /// The arguments or the configuration file were refused; `diff`, `adopt` and `verify`: any failure,
-    /// as diff(1).
+    /// The arguments or the configuration file have an error; `diff`, `adopt` and `verify`: any
+    /// failure, as in diff(1).
     Usage,
 }
 
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed, and the user's next step.
+/// The reason why a command failed, and the user's next step.
 #[derive(Debug)]
 pub struct CommandError {
     what: String,
@@ -42,17 +42,17 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    /// `what` names the operation that failed, without a full stop.
+    /// `what` names the failed operation, without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), cause: None, hint: None, usage: false }
     }
 
-    /// As [`CommandError::new`], for arguments that make no sense: exit status 2.
+    /// As [`CommandError::new`], for bad arguments: exit status 2.
     pub fn usage(what: impl Into<String>) -> Self {
         Self { usage: true, ..Self::new(what) }
     }
 
-    /// Adds the cause; its own chain of causes is shown too.
+    /// Adds the cause, with its own chain of causes.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..self }
@@ -73,7 +73,7 @@ impl CommandError {
     pub fn say(&self, in_full: bool) {
         let what = if in_full { self.in_full() } else { self.in_short() };
         let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
-        // If even stderr is closed the exit status still tells.
+        // If stderr is closed, the exit status still shows the failure.
         let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
     }
 
@@ -94,7 +94,7 @@ impl CommandError {
         append_ends(self.what.clone(), self.source())
     }
 
-    /// Whether the reader of our output has gone away (`gphotosfs diff A B | head`).
+    /// Whether the reader of stdout has gone (`gphotosfs diff A B | head`).
     fn reader_left(&self) -> bool {
         let cause = self.cause.as_deref().and_then(|it| it.downcast_ref::<io::Error>());
         cause.is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)

@@ -27,13 +27,14 @@ const OLD_FILES: usize = 2;
 /// The file, once a mount has detached. Locked while a line is written.
 static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 
-/// Begins to log to stderr: 0 logs warnings, 1 events, 2 details, 3 everything including the
-/// libraries. A command that does one thing and ends (`serves` is false) reports its problems itself.
-/// `to_stay` is false if the lines go to a file later.
+/// Starts to log to stderr: 0 logs warnings, 1 events, 2 details, 3 everything including the
+/// libraries. A command that does one thing and ends (`serves` is false) reports its errors itself.
+/// `to_stay` is false if later lines go to a file.
 pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let filter = match verbose {
         0 if !serves => "error,fuser=off,nom_exif=off",
-        // fuser logs an error for a reply to an interrupted request, nom_exif a warning for missing metadata.
+        // fuser logs an error for a reply to an interrupted request, nom_exif a warning for missing
+        // metadata.
         0 => "warn,fuser=off,nom_exif=off",
         1 => "warn,fuser=off,nom_exif=off,gphotosfs=info",
         2 => "info,nom_exif=off,gphotosfs=debug",
@@ -42,8 +43,8 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(|| Line)
-        // Otherwise a line that cannot be written would be reported on stderr, and panic there. A full
-        // disk may cost lines, but no operation.
+        // Otherwise the logger would report a failed write on stderr, and panic if that fails too.
+        // A full disk may cost lines, but no operation.
         .log_internal_errors(false)
         .with_target(verbose > 1);
     if to_stay && is_journal() {
@@ -54,8 +55,8 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     }
 }
 
-/// Whether systemd's journal reads stderr (systemd.exec(5), `$JOURNAL_STREAM`). It has its own clock
-/// and takes a priority for each line. A file or pipe in its place does not count.
+/// Whether stderr is connected to systemd's journal (systemd.exec(5), `$JOURNAL_STREAM`). The
+/// journal adds times by itself, and parses a priority in each line.
 fn is_journal() -> bool {
     #[expect(clippy::disallowed_methods, reason = "no setting: systemd says where stderr goes")]
     let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
@@ -63,12 +64,12 @@ fn is_journal() -> bool {
     stream.to_str() == Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }
 
-/// The prefix of an error line on stderr: in the journal its priority (sd-daemon(3)).
+/// The prefix of an error line on stderr: its priority if the journal reads it (sd-daemon(3)).
 pub fn error_prefix() -> &'static str {
     if is_journal() { "<3>" } else { "" }
 }
 
-/// A line with its priority in front.
+/// Formats a line with its priority in front.
 struct ForJournal<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for ForJournal<F>
@@ -110,10 +111,10 @@ impl File {
         Ok(Self { path, plain })
     }
 
-    /// From now on log lines go there, and all other output on stdout and stderr.
+    /// Redirects log lines and all output on stdout and stderr to the file.
     ///
     /// # Errors
-    /// Only those of a broken process.
+    /// If the descriptors cannot be replaced.
     pub fn take_over(self) -> io::Result<()> {
         rustix::stdio::dup2_stderr(&self.plain)?;
         rustix::stdio::dup2_stdout(&self.plain)?;

@@ -1,4 +1,4 @@
-//! This machine's mounts of gphotosfs, and whether their processes live.
+//! This machine's gphotosfs mounts, and whether their processes are alive.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// The mount points of gphotosfs that no later mount hides, from `/proc/self/mountinfo` (proc(5)).
+/// The gphotosfs mountpoints that no later mount hides, from `/proc/self/mountinfo` (proc(5)).
 ///
 /// # Errors
 /// If the table cannot be read.
@@ -15,7 +15,7 @@ pub fn ours() -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether the process behind a mount has died. Uses statvfs, because the kernel caches attributes
-/// and names, but never its result. A process that lives and does not answer blocks the caller.
+/// and names, but never its result. If the process is alive and stuck, this blocks.
 pub fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
 }
@@ -39,7 +39,7 @@ fn ours_in(table: &[u8]) -> Vec<PathBuf> {
     by_place.into_iter().filter_map(|(place, ours)| ours.then_some(place)).collect()
 }
 
-/// The table writes space, tab, newline and backslash as three octal digits.
+/// The table has space, tab, newline and backslash as three octal digits.
 fn unescape(word: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(word.len());
     let mut rest = word;

@@ -1,4 +1,4 @@
-//! File names in output: they may be any bytes, and a terminal obeys some of them.
+//! File names in output. They may have any bytes, and a terminal would execute some as commands.
 
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// A file's name. Text shows control characters escaped; JSON has a string, or for a name that is not
-/// UTF-8 an object `{"base64": …, "shown": …}`.
+/// A file's name. Text output escapes control characters. JSON output has a string, or an object
+/// `{"base64": …, "shown": …}` for a name that is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(PathBuf);
 

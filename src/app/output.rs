@@ -7,7 +7,7 @@ use super::error::CommandError;
 /// Writes a command's result to stdout.
 ///
 /// # Errors
-/// If it cannot be written. When the reader has left, the program ends without a message.
+/// If stdout cannot be written to. If its reader has gone, the program ends without a message.
 pub fn print(text: impl AsRef<str>) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_ref().as_bytes()).and_then(|()| stdout.flush());

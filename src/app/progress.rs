@@ -1,4 +1,4 @@
-//! Progress of uploads and of other long operations, for people who wait.
+//! Shows the progress of uploads and of other long operations.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::words::time_words;
 use crate::status::{self, Status};
 
-/// A bar for `count` steps; `done` describes them. Drawn on a terminal only.
+/// A bar for `count` steps, which `done` describes. It appears on a terminal only.
 pub fn bar(count: usize, done: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {done}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(count as u64).with_style(style)
 }
 
-/// What there is to show.
+/// The values to show.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Files on their way.
     pub queue: status::Queue,
-    /// Files sent so far, and the rate.
+    /// Files uploaded so far, and the rate.
     pub progress: status::Progress,
-    /// The reason if no upload can go on.
+    /// The reason, if all uploads are blocked.
     pub blocked_reason: Option<String>,
 }
 
@@ -37,14 +37,15 @@ impl From<&Status> for Snapshot {
     }
 }
 
-/// Length of the bar. It counts files and bytes alike: one large file takes as long as many calls.
+/// The length of the bar. Files and bytes count equally: one large file takes as long as many
+/// calls.
 const BAR_LEN: u64 = 1000;
 
-/// Shows the progress of uploads: a bar on a terminal, else a line now and then on stderr. Dropping
-/// it removes the bar.
+/// Shows the progress of uploads: a bar on a terminal, otherwise a line on stderr at intervals.
+/// Dropping it removes the bar.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// The state when the wait began: earlier uploads do not count.
+    /// The state when the wait began. Earlier uploads do not count.
     first: Option<Snapshot>,
     next_line: Instant,
     blocked_reason: Option<String>,
@@ -53,7 +54,7 @@ pub struct Progress {
 impl Progress {
     const LINE_EVERY: Duration = Duration::from_secs(10);
 
-    /// Nothing is shown before the first [`Progress::show`].
+    /// Shows nothing before the first [`Progress::show`].
     pub fn start() -> Self {
         let style = ProgressStyle::with_template("{bar:30} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -70,7 +71,7 @@ impl Progress {
     pub fn show(&mut self, now: &Snapshot) {
         let first = self.first.get_or_insert_with(|| now.clone());
         let sum = Sum::since(first, now);
-        // Printed once when it begins, also beside a bar: the wait may be long.
+        // The reason is printed once, also above a bar: the wait may be long.
         if now.blocked_reason != self.blocked_reason {
             if let Some(why) = &now.blocked_reason {
                 self.line(&format!("waiting: {why}"));
@@ -103,8 +104,8 @@ impl Drop for Progress {
     }
 }
 
-/// Files and bytes sent since the wait began, and the total. Files that arrive meanwhile make the
-/// total larger; files that have been sent do not make it smaller.
+/// Files and bytes uploaded since the wait began, and the total. New files make the total larger.
+/// Uploaded files do not make it smaller.
 #[derive(Debug, PartialEq, Eq)]
 struct Sum {
     files: u64,
@@ -180,7 +181,7 @@ mod tests {
             Sum::since(&first, &first),
             Sum { files: 0, files_all: 10, bytes: 0, bytes_all: 1000, failed: 0 }
         );
-        // Four went, one was refused, and five more came.
+        // Four files were uploaded, Google refused one, and five more were added.
         let later = outlook(10, 1000, 504, 90_500, 4);
         let sum = Sum::since(&first, &later);
         assert_eq!(sum, Sum { files: 5, files_all: 15, bytes: 500, bytes_all: 1500, failed: 1 });

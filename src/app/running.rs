@@ -1,7 +1,7 @@
-//! A running mount, seen from outside: finding it, reading what it says, waiting for it.
+//! A running mount, seen from outside: finds it, reads its status, and waits for it.
 //!
-//! Commands talk to a mount through its own filesystem, so there is no socket to secure. They read
-//! `.gphotos/status.json`, and xattrs that wait until something has happened.
+//! Commands reach a mount through its own filesystem, so there is no socket to secure. They read
+//! `.gphotos/status.json`, and xattrs whose read waits for an event.
 
 use std::ffi::CStr;
 use std::io;
@@ -15,20 +15,21 @@ use super::progress::{self, Progress, Snapshot};
 use crate::profile::{LockError, Profile};
 use crate::status::Status;
 
-/// Reading this xattr waits until Google has everything below, like fsync(2), but blocks no writer.
+/// Reading this xattr waits until Google has everything below the path. Unlike fsync(2), it blocks
+/// no writer.
 const SYNCED_XATTR: &CStr = c"user.gphotos.synced";
-/// Reading this xattr of a directory lists it again from Google before the call returns.
+/// Reading this xattr lists the directory again from Google, and returns afterwards.
 const LISTED_XATTR: &CStr = c"user.gphotos.listed";
-/// Reading this xattr makes the mount use the stored login, and waits until Google has accepted it.
+/// Reading this xattr makes the mount use the stored login, and waits until Google accepts it.
 const LOGIN_XATTR: &CStr = c"user.gphotos.login";
 
-/// How long a mount may take to write its status, for which it reads only its database.
+/// How long a mount may take to answer with its status. It reads only its database for that.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The root of a running mount.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// Where it is mounted, absolute.
+    /// The mountpoint, as an absolute path.
     pub root: PathBuf,
 }
 
@@ -36,18 +37,18 @@ impl Mount {
     /// The mount of a profile, if there is one.
     ///
     /// # Errors
-    /// If that cannot be found out.
+    /// If the profile's lock cannot be read.
     pub fn of_profile(profile: &Profile) -> Result<Option<Self>, CommandError> {
-        let running = profile
-            .running()
-            .map_err(|err| CommandError::new("cannot look for a running mount").because(err))?;
+        let running = profile.running().map_err(|err| {
+            CommandError::new("cannot find out whether a mount is running").because(err)
+        })?;
         Ok(running.map(|it| Self { root: it.mountpoint }))
     }
 
     /// The mount that `path` is on.
     ///
     /// # Errors
-    /// If it does not exist or is not on a mount of ours.
+    /// If `path` does not exist or is not on a gphotosfs mount.
     pub fn holding(path: &Path) -> Result<Self, CommandError> {
         let given = path;
         let failed = |err| cannot_use(given, err);
@@ -68,7 +69,7 @@ impl Mount {
     /// The mount that a path given by the user is on.
     ///
     /// # Errors
-    /// As [`Mount::holding`], with what to do.
+    /// As [`Mount::holding`], with the next step.
     pub fn given(path: &Path) -> Result<Self, CommandError> {
         Self::holding(path).map_err(|err| match err.next_step() {
             Some(_) => err,
@@ -85,30 +86,31 @@ impl Mount {
         self.root.join(".gphotos").join(name)
     }
 
-    /// What the mount says about itself.
+    /// The mount's status.
     ///
     /// # Errors
-    /// If the mount is gone, does not answer or speaks another version.
+    /// If the mount is gone, does not answer or belongs to another version.
     pub fn status(&self) -> Result<Status, CommandError> {
         let (done, waiting) = mpsc::channel();
         let file = self.status_file();
-        // A process that is stopped or stuck would block this one for ever.
+        // If the mount's process is stopped or stuck, this read never returns.
         std::thread::spawn(move || done.send(std::fs::read_to_string(file)));
         let text = match waiting.recv_timeout(ANSWER_DEADLINE) {
             Ok(text) => text.map_err(|err| cannot_use(&self.root, err))?,
             Err(_) => {
                 return Err(CommandError::new(format!("{} does not answer", self.root.display()))
-                    .hint("its process is stopped or stuck; 'gphotosfs doctor' says more"));
+                    .hint("its process is stopped or stuck: run 'gphotosfs doctor'"));
             }
         };
         serde_json::from_str(&text).map_err(|err| {
-            CommandError::new(format!("cannot understand {}", self.status_file().display()))
+            CommandError::new(format!("cannot parse {}", self.status_file().display()))
                 .because(err)
-                .hint("is the mount of another version of gphotosfs?")
+                .hint("if another version of gphotosfs made the mount, unmount and mount again")
         })
     }
 
-    /// Makes the mount use the stored login, and returns whether it does. If not, it tries again later.
+    /// Makes the mount use the stored login now, and returns whether that succeeded. Otherwise the
+    /// mount tries again later.
     pub fn use_stored_login(&self) -> bool {
         let (done, waiting) = mpsc::channel();
         let root = self.root.clone();
@@ -116,16 +118,16 @@ impl Mount {
         matches!(waiting.recv_timeout(ANSWER_DEADLINE), Ok(Ok(())))
     }
 
-    /// Waits until Google has everything under `path`, showing how far the mount is.
+    /// Waits until Google has everything under `path`, and shows the progress.
     ///
     /// # Errors
-    /// `EIO` if something under `path` was refused for good; others if the mount is gone.
+    /// `EIO` if Google refused a file under `path`; others if the mount is gone.
     pub fn wait_for_uploads(&self, path: &Path) -> io::Result<()> {
         let mut progress = Progress::start();
         self.wait(path, SYNCED_XATTR, |status| progress.show(&Snapshot::from(&status)))
     }
 
-    /// Makes the mount list a directory again, and shows its progress on a terminal.
+    /// Makes the mount list a directory again, and shows the progress on a terminal.
     ///
     /// # Errors
     /// Those of the mount, for example that Google cannot be reached.
@@ -141,7 +143,7 @@ impl Mount {
         outcome
     }
 
-    /// Reads an attribute that waits, and shows the mount's status meanwhile.
+    /// Reads an attribute that waits. Shows the mount's status meanwhile.
     fn wait(
         &self,
         path: &Path,
@@ -154,14 +156,14 @@ impl Mount {
         loop {
             match waiting.recv_timeout(Duration::from_millis(200)) {
                 Ok(outcome) => return outcome,
-                // If the mount cannot be read right now, the waiting thread gets the error.
+                // If the mount cannot be read, the waiting thread gets the error.
                 Err(_) => self.status().map_or((), &mut show),
             }
         }
     }
 }
 
-/// Makes the mount list a directory again, and shows nothing.
+/// Makes the mount list a directory again, without a progress bar.
 ///
 /// # Errors
 /// Those of the mount, for example that Google cannot be reached.
@@ -169,7 +171,7 @@ pub fn list_again(dir: &Path) -> io::Result<()> {
     read_waiting(dir, LISTED_XATTR)
 }
 
-/// Asks for the value's size only: reading the value takes two requests, and each would wait.
+/// Reads only the value's size: reading the value takes two requests, and each would wait.
 fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
     rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
     Ok(())
@@ -177,13 +179,14 @@ fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
 
 /// The next step without a login that works.
 pub const NO_LOGIN: &str =
-    "run 'gphotosfs login'; what is queued is safe, and goes on by itself then";
+    "run 'gphotosfs login'; queued files are safe, and their upload continues by itself then";
 /// The next step when the Google account is full.
-pub const GOOGLE_FULL: &str =
-    "make room in the Google account; what is queued is safe, and goes on by itself then";
+pub const GOOGLE_FULL: &str = "free space in the Google account; queued files are safe, and their upload continues by \
+    itself then";
 
 /// The next step when the login may not edit albums.
-pub const NO_PERMISSION: &str = "run 'gphotosfs login' again and tick all boxes; what is queued is safe, and goes on by itself then";
+pub const NO_PERMISSION: &str = "run 'gphotosfs login' again and tick all boxes; queued changes are safe, and continue \
+    by themselves then";
 
 /// The meaning of the errno that a waiting read returned, and the next step. `None` if the error is
 /// about the path itself.
@@ -195,19 +198,19 @@ pub fn meaning(err: &io::Error) -> Option<(&'static str, &'static str)> {
             ("this login may neither add items to albums nor remove them", NO_PERMISSION)
         }
         libc::EDQUOT => (
-            "today's requests are used up",
-            "'gphotosfs status' says when there are new ones; it goes on by itself then",
+            "today's requests to Google are used up",
+            "'gphotosfs status' shows when the quota resets; the uploads continue by themselves then",
         ),
         libc::EHOSTUNREACH | libc::ETIMEDOUT => (
             "Google cannot be reached",
-            "check the network; what is queued is safe, and goes on by itself when it is back",
+            "check the network; queued files are safe, and their upload continues by itself when it is back",
         ),
         _ => return None,
     })
 }
 
 /// The next step when Google has refused files.
-pub const REFUSED: &str = "'gphotosfs failed' says what Google refused, and why";
+pub const REFUSED: &str = "'gphotosfs failed' lists the refused files and the reasons";
 
 /// Adds the meaning of the errno that a waiting read returned.
 pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
@@ -217,19 +220,18 @@ pub fn not_done(error: CommandError, err: io::Error) -> CommandError {
     }
 }
 
-/// The possible holders of a profile that is neither free nor mounted.
-pub const OTHER_HOLDER: &str =
-    "'gphotosfs sync' is at it, or a mount of it is just beginning or ending";
+/// The possible holders of a profile's lock if the profile is not mounted.
+pub const OTHER_HOLDER: &str = "'gphotosfs sync' is running, or a mount is starting or ending";
 
-/// The error for an operation that needs the profile's lock and cannot have it.
+/// The error for an operation that needs the profile's lock while another process holds it.
 pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
     let hint = match &err {
         LockError::Held(Some(running)) => format!(
             "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
             running.mountpoint.display()
         ),
-        LockError::Held(None) => format!("{OTHER_HOLDER}: wait for that"),
-        LockError::Io(_) => "'gphotosfs doctor' looks at the profile's directories".to_owned(),
+        LockError::Held(None) => format!("{OTHER_HOLDER}: wait for its end"),
+        LockError::Io(_) => "'gphotosfs doctor' checks the profile's directories".to_owned(),
     };
     CommandError::new(what).because(err).hint(hint)
 }

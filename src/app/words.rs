@@ -1,8 +1,8 @@
-//! How long something takes, in words.
+//! Durations in words.
 
 use jiff::{SignedDuration, Unit};
 
-/// `1h 20m`, to the two largest units.
+/// Formats a duration with its two largest units, for example `1h 20m`.
 pub fn time_words(seconds: u64) -> String {
     let unit = match seconds {
         0..3600 => Unit::Second,

@@ -34,7 +34,7 @@ pub struct Cli {
     )]
     pub profile: ProfileName,
 
-    /// Say more on stderr; -vv and -vvv say still more
+    /// Print more on stderr; -vv and -vvv print still more
     #[arg(
         short,
         long,
@@ -64,14 +64,15 @@ const AFTER_HELP: &str = "\
 Every setting that shows an environment variable is also a key in config.toml in the profile's \
 configuration directory. A flag beats the environment, the environment beats the file.
 
-Exit status: 0 done, 1 failed, 2 bad usage; diff, adopt and verify: 0 all is well, 1 not all, 2 trouble.";
+Exit status: 0 done, 1 failed, 2 bad usage; diff, adopt and verify: 0 all is well, \
+1 something differs, 2 trouble.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Give gphotosfs access to your Google Photos, through the browser
     Login(LoginArgs),
-    /// End that access, at Google and here
+    /// End this access, at Google and on this machine
     Logout,
     /// Mount the library on a directory; returns when the mount is usable
     Mount(MountArgs),
@@ -85,24 +86,24 @@ pub enum Command {
     Refresh(RefreshArgs),
     /// Say which files differ between a local directory and an album; downloads no media
     Diff(DiffArgs),
-    /// Know an album again that was copied from a local directory, so that nothing is sent twice
+    /// Match an album's items to local files, so that nothing is uploaded twice
     Adopt(AdoptArgs),
-    /// Read items back from Google and say what has become of them: is this a backup?
+    /// Read items back from Google and compare them with the originals: is this a backup?
     Verify(VerifyArgs),
-    /// Make the small pictures that file managers show, so that these need not read the photos
+    /// Make thumbnails for file managers, so that they need not read the photos
     Thumbnails(ThumbnailsArgs),
-    /// List what Google refused, and why
+    /// List the files that Google refused, and the reasons
     Failed(FailedArgs),
-    /// Put what Google refused back in the queue
+    /// Put refused files back in the queue
     Retry(RetryArgs),
     /// Show all that is known about a file or the queue, for a bug report
     Debug(DebugArgs),
-    /// Check everything a mount depends on, and say what to do about what is wrong
+    /// Check everything that a mount depends on, and name the remedy for each fault
     Doctor(DoctorArgs),
-    /// Run a local Google Photos to try everything against
+    /// Run a local Google Photos, to try gphotosfs without an account
     #[cfg(feature = "emulator")]
     Emulator(EmulatorArgs),
-    /// Print what completes commands and flags in a shell
+    /// Print a script that completes commands and flags in a shell
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
@@ -152,14 +153,14 @@ pub struct UmountArgs {
 /// `gphotosfs status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The mount; without it, that of the profile
+    /// The mount to show; without it, the profile's mount
     pub mountpoint: Option<PathBuf>,
 
     /// Print JSON as in .gphotos/status.json; with --watch, an object on each line
     #[arg(long)]
     pub json: bool,
 
-    /// Look again every second, until interrupted or unmounted
+    /// Update every second, until interrupted or unmounted
     #[arg(short, long)]
     pub watch: bool,
 }
@@ -173,10 +174,10 @@ impl From<StatusArgs> for status::Options {
 /// `gphotosfs sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// A directory or file on a mount; without it, all of the profile, be it mounted or not
+    /// A directory or file on a mount; without it, the profile's whole queue, also without a mount
     pub path: Option<PathBuf>,
 
-    /// For when there is no mount that sends it.
+    /// Used if the profile is not mounted, so that this command uploads the queue itself.
     #[command(flatten, next_help_heading = "Without a mount")]
     pub upload: UploadArgs,
 }
@@ -184,7 +185,8 @@ pub struct SyncArgs {
 /// `gphotosfs refresh`.
 #[derive(Debug, Args)]
 pub struct RefreshArgs {
-    /// A directory on a mount, with the albums below it that have been looked into; without it, all of the profile's mount
+    /// A directory on a mount, with the albums below it that were read before; without it, the
+    /// profile's whole mount
     pub path: Option<PathBuf>,
 }
 
@@ -202,11 +204,11 @@ pub struct DiffArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Print the shell commands that would copy what is only here into the album
+    /// Print the shell commands that would copy the missing files into the album
     #[arg(long, conflicts_with = "json")]
     pub copy: bool,
 
-    /// With --copy: copy, and wait until Google has it all
+    /// With --copy: copy the files, and wait until Google has them all
     #[arg(long, requires = "copy")]
     pub apply: bool,
 }
@@ -224,10 +226,10 @@ impl From<DiffArgs> for diff::Options {
 }
 
 const DIFF_HELP: &str = "\
-Files that were uploaded from here are compared by SHA-256; others by name, then by capture time, \
-dimensions and size, and the answer says how sure it is. What was put into the album within ten minutes may be missing \
-from Google's list: it is named, and counts as there. Exit status: 0 no differences, 1 differences, \
-2 trouble, for example a local file that cannot be read.";
+diff compares files that were uploaded from here by SHA-256. It compares others by name, then by capture time, \
+dimensions and size, and says how sure it is. Google's list may still lack items that were added to the album within \
+the last ten minutes: diff names them, and counts them as in the album. Exit status: 0 no differences, \
+1 differences, 2 trouble, for example a local file that cannot be read.";
 
 /// `gphotosfs adopt`.
 #[derive(Debug, Args)]
@@ -243,11 +245,11 @@ pub struct AdoptArgs {
     #[arg(long, value_enum, value_name = "SURE", default_value_t = Min::AlmostCertain)]
     pub min: Min,
 
-    /// Say what would be adopted, and change nothing
+    /// Print which items would be adopted, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print what was done as JSON
+    /// Print the outcome as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -260,11 +262,11 @@ impl From<AdoptArgs> for adopt::Options {
 }
 
 const ADOPT_HELP: &str = "\
-From then on the album's files have the size, time and name of the local ones, and equal bytes are not sent \
-again: 'cp -n' and 'rsync -rt' of the same directory have nothing to do. What is only likely is not adopted \
-unless --min says so: were it another picture, yours would not be sent. 'gphotosfs diff' counts what was adopted, \
-'setfattr -x user.gphotos.adopted FILE' takes one back. Exit status: 0 the album's files are known for all of \
-yours, 1 some are left, 2 trouble.";
+From then on the album's files have the names, sizes and times of the local files. Equal bytes are not uploaded \
+again: 'cp -n' and 'rsync -rt' of the same directory have nothing to do. adopt leaves out an item that is only likely, \
+unless you say '--min likely': if it were another picture, yours would not be uploaded. 'gphotosfs diff' counts adopted \
+files apart. 'setfattr -x user.gphotos.adopted FILE' undoes one. Exit status: 0 all of your files are matched, \
+1 some are not, 2 trouble.";
 
 /// `gphotosfs verify`.
 #[derive(Debug, Args)]
@@ -273,27 +275,27 @@ pub struct VerifyArgs {
     /// The album's directory on a mount
     pub album: PathBuf,
 
-    /// The directory with the originals: more can be said, and missing files are named
+    /// The directory with the originals, to classify differences and name missing files
     #[arg(long, value_name = "LOCAL_DIR")]
     pub against: Option<PathBuf>,
 
-    /// How many items are read back, chosen at random
+    /// How many items to read back, chosen at random
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub sample: usize,
 
-    /// Read all of them back
+    /// Read all items back
     #[arg(long, conflicts_with = "sample")]
     pub all: bool,
 
-    /// Another number chooses other items; the same one chooses the same
+    /// Chooses the random items: the same number chooses the same items
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// How many requests it may cost; an item takes one, and one more for each 50
+    /// How many requests to send at most; an item takes one, and every 50 items one more
     #[arg(long, value_name = "REQUESTS", default_value_t = 1000)]
     pub budget: u64,
 
-    /// Print what was found as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -312,10 +314,10 @@ impl From<VerifyArgs> for verify::Options {
 }
 
 const VERIFY_HELP: &str = "\
-Photos are downloaded and compared by SHA-256, then by the compressed picture without its metadata, as far as the \
-original is here: in the cache, or below --against. Of videos, which Google never gives back as they were, only \
-the length is asked for. Exit status: 0 all is there, as well as Google gives anything back (identical, \
-metadata_stripped, transcoded); 1 something is not; 2 trouble, or not all could be looked at.";
+verify downloads photos and compares them by SHA-256. If they differ, it compares the compressed picture without its \
+metadata; this needs the original, from the cache or from --against. Google encodes all videos anew, so verify asks only \
+for their length. Exit status: 0 all items are identical, metadata_stripped or transcoded, which is the best that Google \
+returns; 1 an item is worse; 2 trouble, or some items could not be checked.";
 
 /// `gphotosfs thumbnails`.
 #[derive(Debug, Args)]
@@ -326,8 +328,8 @@ pub struct ThumbnailsArgs {
 }
 
 const THUMBNAILS_HELP: &str = "\
-The pictures go where GNOME, KDE, Xfce and other desktops look for them (~/.cache/thumbnails). Each costs one download \
-of some kilobytes; those that are there and up to date cost nothing.";
+GNOME, KDE, Xfce and other desktops look for thumbnails in ~/.cache/thumbnails. Each costs one download of some \
+kilobytes. A thumbnail that is up to date costs nothing.";
 
 /// `gphotosfs failed`.
 #[derive(Debug, Args)]
@@ -341,6 +343,7 @@ pub struct FailedArgs {
 #[derive(Debug, Args)]
 pub struct RetryArgs {
     /// Files or directories, as `failed` lists them or below .gphotos/failed; without any, all
+    /// refused files
     pub paths: Vec<PathBuf>,
 }
 
@@ -376,7 +379,8 @@ and albums.";
 /// `gphotosfs doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Print a JSON object with version, ok and checks: name, result (ok, warn or fail), text and remedy
+    /// Print a JSON object with version, ok and checks: name, result (ok, warn or fail), text and
+    /// remedy
     #[arg(long)]
     pub json: bool,
 }
@@ -385,11 +389,12 @@ pub struct DoctorArgs {
 #[cfg(feature = "emulator")]
 #[derive(Debug, Args)]
 pub struct EmulatorArgs {
-    /// Loopback address to listen on; port 0 takes a free one
+    /// Loopback address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     pub listen: SocketAddr,
 
-    /// Keep albums, items and grants in this directory; without it they end with the emulator
+    /// Keep albums, items and grants in this directory; without it, they are lost when the emulator
+    /// ends
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
@@ -405,7 +410,7 @@ pub struct EmulatorArgs {
     #[arg(long, value_enum, default_value_t = Speed::Instant)]
     pub speed: Speed,
 
-    /// Fault switches to begin with, as JSON; see GET /emulator/faults
+    /// Faults that are on from the start, as JSON; see GET /emulator/faults
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub faults: Option<serde_json::Value>,
 }
@@ -421,7 +426,7 @@ impl From<EmulatorArgs> for emulator::Options {
 /// `gphotosfs man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write the pages of all commands into this directory instead
+    /// Write the pages of all commands into this directory, instead of printing one
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
@@ -429,6 +434,6 @@ pub struct ManArgs {
 /// `gphotosfs completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// The shell to complete for
     pub shell: Shell,
 }

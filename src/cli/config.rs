@@ -2,8 +2,8 @@
 //!
 //! A setting is a clap argument with an environment variable. These are also the keys that
 //! `config.toml` in the profile's configuration directory may hold: its values become the
-//! arguments' defaults, so clap itself sees to it that flag beats environment beats file, and one
-//! parser per setting judges all three.
+//! arguments' defaults. So clap itself ensures that flag beats environment beats file, and one
+//! parser for each setting checks all three.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,21 +21,21 @@ use crate::settings::MountSettings;
 /// Why the command line cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// There are no arguments.
+    /// The command line has no arguments.
     #[error("no command is named")]
     Nothing,
-    /// Help was asked for, or an argument or environment variable was refused.
+    /// The user asked for help, or clap rejected an argument or environment variable.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
     /// The profile's directories cannot be used.
     #[error("cannot use the profile's directories")]
     Profile(#[source] io::Error),
-    /// The configuration file cannot be read or was refused.
+    /// The configuration file cannot be read, or has an error.
     #[error("{}: {why}", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which key, which value, which rule.
+        /// The key, its value, and the rule that it breaks.
         why: String,
     },
 }
@@ -44,9 +44,9 @@ impl Cli {
     /// Reads arguments, this process's environment and the profile's `config.toml`.
     ///
     /// # Errors
-    /// If any of them is refused; also to show help or the version.
+    /// If any of them is rejected; also to show help or the version.
     pub fn load(args: &[OsString]) -> Result<(Self, Profile), CliError> {
-        // clap would look at the environment as well before it says so.
+        // clap would report errors of the environment first.
         if args.len() < 2 {
             return Err(CliError::Nothing);
         }
@@ -60,14 +60,14 @@ impl Cli {
         };
         match over_file {
             Ok(over_file) => Ok((over_file, profile)),
-            // doctor reports the file's faults itself, beside all others.
+            // doctor reports errors of the file itself, together with all others.
             Err(_) if matches!(cli.command, Command::Doctor(_)) => Ok((cli, profile)),
             Err(why) => Err(CliError::File { path, why }),
         }
     }
 
-    /// Parses `args`, which have been found good by themselves, with the values of `file` as
-    /// defaults. An error is therefore about the file.
+    /// Parses `args` with the values of `file` as defaults. The caller has parsed `args` without
+    /// them, so an error is about the file.
     pub(super) fn parse_over(file: &str, args: &[OsString]) -> Result<Self, String> {
         let at_line = |at: usize, why: String| {
             format!("line {}: {why}", 1 + file.bytes().take(at).filter(|it| *it == b'\n').count())
@@ -100,15 +100,15 @@ impl Cli {
             if !known {
                 return Err(refused(format!("{key}: no setting has this name")));
             }
-            // One after another, so that an error names the key.
+            // One key at a time, so that an error names the key.
             parse(command.clone()).map_err(refused)?;
         }
         parse(command)
     }
 }
 
-/// clap's error for `args` without the environment, if that is an error, too. Otherwise its usage
-/// line would show each variable that is set as if it were a required argument.
+/// Returns clap's error for `args` without the environment, if there is one. Otherwise clap's usage
+/// line would show each variable that is set as a required argument.
 fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
     fn plain(command: clap::Command) -> clap::Command {
         command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(plain)
@@ -120,17 +120,17 @@ fn without_environment(err: clap::Error, args: &[OsString]) -> clap::Error {
     plain(Cli::command()).try_get_matches_from(args).err().unwrap_or(err)
 }
 
-/// The first paragraph of clap's error: the rest is about the command line.
+/// The first paragraph of clap's error. The rest is about the command line.
 fn what_is_wrong(err: &clap::Error) -> String {
     let text = err.to_string();
     let first = text.split("\n\n").next().unwrap_or(&text);
     first.trim_start_matches("error: ").trim_end().to_owned()
 }
 
-/// The settings that environment and `config.toml` give to a mount without flags.
+/// The settings of a mount without flags, from the environment and `config.toml`.
 ///
 /// # Errors
-/// Why the mount would refuse that, in one line.
+/// The reason, in one line, if a mount would reject them.
 pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
     let name = profile.name().to_string();
     let args = ["gphotosfs", "--profile", &name, "mount", "/"].map(OsString::from);
@@ -140,15 +140,15 @@ pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
     })?;
     match cli.command {
         Command::Mount(mount) => Ok(mount.settings(cli.api_url)),
-        other => Err(format!("this was taken for another command: {other:?}")),
+        other => Err(format!("the arguments were parsed as another command: {other:?}")),
     }
 }
 
-/// Gives the setting `key` a default in each command; returns whether any has it.
+/// Gives the setting `key` a default in each command that has it. Returns whether any has it.
 fn set_default(command: clap::Command, key: &str, value: &str) -> (clap::Command, bool) {
     let mut known = false;
     let command = command.mut_args(|arg| {
-        // The profile chooses the file; it cannot also be in it.
+        // The profile chooses the file, so it cannot be a key of the file.
         if arg.get_id() == key && arg.get_env().is_some() && key != "profile" {
             known = true;
             arg.default_value(value.to_owned())

@@ -1,4 +1,5 @@
-//! `gphotosfs man` and `gphotosfs completions`: made from the same definitions that parse the command line.
+//! `gphotosfs man` and `gphotosfs completions`, generated from the definitions that parse the
+//! command line.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +10,14 @@ use crate::app::{CommandError, print};
 
 const NAME: &str = "gphotosfs";
 
-/// Prints the manual page, or writes all of them.
+/// Prints the manual page, or writes the pages of all commands into a directory.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If a page cannot be written.
 pub fn man(args: &ManArgs) -> Result<(), CommandError> {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
-        // As in the pages of all commands.
+        // The pages of all commands have it too.
         clap_mangen::Man::new(Cli::command().disable_help_subcommand(true))
             .render(&mut page)
             .map_err(|err| CommandError::new("cannot make the manual page").because(err))?;
@@ -42,7 +43,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<(), CommandError> {
     print(script)
 }
 
-/// The long flags that help does not show, of all commands.
+/// The long flags of all commands that help does not show.
 fn hidden(command: &clap::Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter(|it| it.is_hide_set());
     let mut flags: BTreeSet<_> = own.filter_map(|it| it.get_long().map(str::to_owned)).collect();
@@ -50,13 +51,14 @@ fn hidden(command: &clap::Command) -> BTreeSet<String> {
     flags
 }
 
-/// A script that does not offer a flag, as clap_complete would: bash has all flags of a command on a line, the others a
-/// line for each.
+/// Removes a flag from a completion script, because clap_complete offers hidden flags too. The
+/// script for bash has all flags of a command on one line, the other scripts have a line for each
+/// flag.
 fn without(script: &str, flag: &str) -> String {
     let (word, of_fish) = (format!("--{flag}"), format!(" -l {flag} "));
     let lines = script.lines().filter_map(|line| match line.trim_start() {
         plain if plain.starts_with("opts=\"") => Some(line.replace(&format!(" {word}"), "")),
-        // The values after the flag in bash do no harm.
+        // The script for bash still completes the flag's values, which does no harm.
         plain if plain.starts_with(&word) => Some(line.to_owned()),
         _ if line.contains(&word) || line.contains(&of_fish) => None,
         _ => Some(line.to_owned()),

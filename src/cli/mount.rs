@@ -1,4 +1,4 @@
-//! The arguments of `gphotosfs mount`, its `-o` options, and the settings that they make.
+//! The arguments of `gphotosfs mount`, its `-o` options, and the settings that they become.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings}
 /// `gphotosfs mount`.
 #[derive(Debug, Args)]
 pub struct MountArgs {
-    /// An empty directory, or any with -o nonempty
+    /// An empty directory; with -o nonempty, any directory
     pub mountpoint: PathBuf,
 
     /// Stay in the foreground and log to stderr
@@ -30,24 +30,26 @@ pub struct MountArgs {
     )]
     pub foreground: bool,
 
-    /// The child of a mount that detaches: answers its parent through stdout
+    /// Marks the child process of a mount that detaches; it reports to its parent through stdout
     #[arg(long, hide = true)]
     pub detached: bool,
 
-    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings below as
-    /// commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=, api_url=. An option beats the flag of that name
+    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings
+    /// below as commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=,
+    /// api_url=. An option beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
-    /// When close(2) of a written file returns: once it is safe on this disk, or once Google has it
+    /// When close(2) of a written file returns: once the file is safe on this disk, or once Google
+    /// has it
     #[arg(long, value_enum, default_value_t = Commit::Background, env = "GPHOTOSFS_COMMIT")]
     pub commit: Commit,
 
-    /// How file sizes are learnt: asked for when a directory is listed, or at the first open
+    /// When to request the size of an item that was not uploaded from here
     #[arg(long, value_enum, default_value_t = Sizes::Exact, env = "GPHOTOSFS_SIZES")]
     pub sizes: Sizes,
 
-    /// How old the list of albums may become before it is asked for again
+    /// How old the list of albums may become before an access requests it again
     #[arg(
         long,
         value_name = "DUR",
@@ -57,15 +59,15 @@ pub struct MountArgs {
     )]
     pub refresh: Duration,
 
-    /// How much disk files on their way to Google may take; when it is full, writers wait
+    /// How much disk space files may take before they are uploaded; when it is full, writers wait
     #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
     pub spool_size: ByteSize,
 
-    /// Whether the kernel reads cached files by itself, in a read-only mount and in .gphotos/library: where it can and may, or never
+    /// Which process reads cached files in a read-only mount and in .gphotos/library
     #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
     pub passthrough: Passthrough,
 
-    /// What uploading needs.
+    /// The settings of uploads.
     #[command(flatten)]
     pub upload: UploadArgs,
 
@@ -79,7 +81,8 @@ pub struct MountArgs {
     )]
     pub read_only: bool,
 
-    /// Let other users of this machine in (needs user_allow_other in /etc/fuse.conf unless root)
+    /// Let other users of this machine use the mount (needs user_allow_other in /etc/fuse.conf,
+    /// except for root)
     #[arg(
         long,
         env = "GPHOTOSFS_ALLOW_OTHER",
@@ -93,11 +96,12 @@ pub struct MountArgs {
 /// The settings of all commands that upload.
 #[derive(Clone, Debug, Args)]
 pub struct UploadArgs {
-    /// How much disk the cache of downloaded and uploaded content may take
+    /// How much disk space the cache of downloaded and uploaded files may take
     #[arg(long, value_name = "SIZE", default_value = "10G", env = "GPHOTOSFS_CACHE_SIZE")]
     pub cache_size: ByteSize,
 
-    /// How many files are sent at the same time at the most, 1 to 32; within that, as many as help
+    /// How many files to send at the same time at most, 1 to 32; gphotosfs adapts the number up to
+    /// this limit
     #[arg(
         long,
         value_name = "N",
@@ -107,7 +111,7 @@ pub struct UploadArgs {
     )]
     pub uploads: u8,
 
-    /// For tests: every wait that is made for Google's sake is divided by this. May go at any time
+    /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
         hide = true,
@@ -119,7 +123,7 @@ pub struct UploadArgs {
 }
 
 impl UploadArgs {
-    /// With the API that the global flag names.
+    /// The settings, with the API that the global flag names.
     pub fn settings(self, api_url: Url) -> UploadSettings {
         UploadSettings {
             cache_size: self.cache_size.as_u64(),
@@ -198,7 +202,7 @@ pub enum MountOption {
     Uploads(u8),
     /// `api_url=URL`.
     ApiUrl(Url),
-    /// Meant for mount(8), systemd or the kernel; nothing for us to do.
+    /// An option for mount(8), systemd or the kernel, which this program ignores.
     Ignored,
 }
 

@@ -1,5 +1,5 @@
-//! Called by mount(8) as `mount.gphotosfs` or `mount.fuse.gphotosfs`: its conventions become those of
-//! `gphotosfs mount`. Pure.
+//! Translates the arguments that mount(8) gives to its helpers, `mount.gphotosfs` and
+//! `mount.fuse.gphotosfs`, into those of `gphotosfs mount`. Pure.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::mount::MountOption;
 #[derive(Debug, Parser)]
 #[command(about = "Mount Google Photos; called by mount(8)", disable_version_flag = true)]
 struct Helper {
-    /// Shown nowhere: the profile is chosen by -o profile=NAME
+    /// Ignored: -o profile=NAME chooses the profile
     source: OsString,
 
     /// Where to mount
@@ -30,7 +30,7 @@ struct Helper {
     #[arg(short = 'f')]
     fake: bool,
 
-    /// There is no table to write to
+    /// Ignored: there is no /etc/mtab to write to
     #[arg(short = 'n')]
     _no_table: bool,
 
@@ -38,26 +38,28 @@ struct Helper {
     #[arg(short = 'v')]
     verbose: bool,
 
-    /// Said by mount(8) when one helper serves several types
+    /// Ignored: mount(8) names the type if one helper serves several types
     #[arg(short = 't', value_name = "TYPE")]
     _kind: Option<String>,
 }
 
-/// The arguments to go on with.
+/// How the program goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Called {
     /// Go on with these arguments.
     As(Vec<OsString>),
-    /// Run by root on behalf of a user (`-o setuid=NAME`): become that user, and then go on with these.
+    /// Root mounts for a user (`-o setuid=NAME`): become this user, then go on with these
+    /// arguments.
     AsUser(String, Vec<OsString>),
-    /// End here: mount(8) only checks the options.
+    /// End: mount(8) only checks the options.
     ForNothing,
 }
 
-/// Translates the arguments if the program was called as a mount helper; leaves them alone if not.
+/// Translates the arguments if the program was called as a mount helper. Otherwise returns them
+/// unchanged.
 ///
 /// # Errors
-/// clap's, for arguments that mount(8) never gives.
+/// Those of clap, for arguments that mount(8) never gives.
 pub fn called(args: Vec<OsString>) -> Result<Called, clap::Error> {
     let name = args.first().map(Path::new).and_then(Path::file_name);
     if !name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"mount.")) {

@@ -9,7 +9,7 @@ use crate::commands::adopt::Min;
 use crate::commands::emulator::Speed;
 use crate::settings::{Commit, Passthrough, Sizes};
 
-/// Gives the variants of a plain enum their words and help on the command line.
+/// Gives each variant of a plain enum its word and its help on the command line.
 macro_rules! words {
     ($kind:ty { $($variant:ident = $word:literal, $help:literal;)+ }) => {
         impl ValueEnum for $kind {
@@ -27,36 +27,36 @@ macro_rules! words {
 }
 
 words!(Commit {
-    Background = "background", "Once the file is safe on this disk; it is uploaded behind it";
+    Background = "background", "Once the file is safe on this disk; the upload follows";
     Close = "close",
-        "Once Google has made an item of it, or with the errno of what went wrong";
+        "Once Google has made an item of it; close fails if the upload fails";
 });
 
 words!(Sizes {
-    Exact = "exact", "Ask for each once, when its directory is listed";
+    Exact = "exact", "Request each size once, when its directory is listed";
     Lazy = "lazy", "Report 0 until the first open, which saves requests";
 });
 
 words!(Passthrough {
     Auto = "auto",
-        "The kernel, without asking, where that is possible: where nothing can be written, since Linux 6.9, as root";
-    Off = "off", "This program, whenever the kernel asks";
+        "The kernel reads them by itself where it can; this needs Linux 6.9 and root";
+    Off = "off", "This program reads them, at each request of the kernel";
 });
 
 words!(Min {
-    AlmostCertain = "almost-certain", "Name or moment, capture time, dimensions and size agree";
+    AlmostCertain = "almost-certain", "Capture time, dimensions and size agree";
     Likely = "likely",
-        "Some of them do, and nothing speaks against it; videos are never surer";
+        "Some of these agree, and nothing contradicts; videos are at most likely";
 });
 
 #[cfg(feature = "emulator")]
 words!(Speed {
     Instant = "instant", "As fast as this machine";
     Realistic = "realistic",
-        "Roughly as Google: 150 ms a call, 400 ms and more a batch, uploads at 20 MB/s";
+        "About as fast as Google: 150 ms a call, 400 ms and more a batch, uploads at 20 MB/s";
 });
 
-/// An address that the API can be at.
+/// A base URL for the API.
 pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|err| err.to_string())?;
     match url.scheme() {

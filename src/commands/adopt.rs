@@ -1,10 +1,10 @@
-//! `gphotosfs adopt`: knows again, on a new machine or after the state directory was lost, what is in an album, so
-//! that nothing is sent a second time.
+//! `gphotosfs adopt`: matches an album's items to local files, so that nothing is uploaded twice.
+//! It is for a new machine, or a lost state directory.
 //!
-//! What is learnt so is an assumption: whoever copies the same bytes again gets the item that stands for them, and
-//! nothing is sent. If the item is something else after all, the bytes are nowhere but here. So only pairs of
-//! which [`Sure::AlmostCertain`] holds are taken unless the user asks for more, and the mount keeps what is adopted
-//! apart from what it has sent itself.
+//! A match is an assumption. If a program copies the same bytes in again, the mount uses the
+//! matched item and uploads nothing. If the item is another picture, Google does not have the
+//! bytes. So only pairs of [`Sure::AlmostCertain`] are adopted unless the user asks for more. The
+//! mount keeps adopted hashes apart from those of files that it has uploaded.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,7 @@ use crate::app::name::Name;
 use crate::app::{CommandError, Exit, print, running};
 use crate::profile::Profile;
 
-/// What is to be adopted.
+/// The arguments.
 #[derive(Debug)]
 pub struct Options {
     /// A directory on this machine.
@@ -29,18 +29,18 @@ pub struct Options {
     pub album: PathBuf,
     /// How sure it must be that an item is the local file.
     pub min: Min,
-    /// Say what would be adopted, and change nothing.
+    /// Print which items would be adopted, and change nothing.
     pub dry_run: bool,
-    /// Print what was done as JSON.
+    /// Print the outcome as JSON.
     pub json: bool,
 }
 
-/// The least sureness that is adopted.
+/// How sure a match must be to be adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Min {
-    /// Name or moment, capture time, dimensions and size agree.
+    /// Capture time, dimensions and size agree.
     AlmostCertain,
-    /// Some of them do, and nothing speaks against it; videos are never surer.
+    /// Some of these agree, and nothing contradicts. Videos are at most likely.
     Likely,
 }
 
@@ -53,19 +53,19 @@ impl Min {
     }
 }
 
-/// What became of each local file: it is in one of these groups.
+/// The outcome. Each local file is in one of these groups.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
     version: u32,
     dry_run: bool,
     files_here: usize,
-    /// Known before, by hash or by an earlier adoption.
+    /// Matched before, by hash or by an earlier adoption.
     known: usize,
     adopted: Vec<Adopted>,
-    /// Further names of what is adopted or known.
+    /// Local files with the content of another one that is adopted or known.
     #[serde(rename = "twins")]
     duplicates: Vec<Duplicate>,
-    /// May be the item, but not surely enough.
+    /// Matches that are not sure enough.
     unsure: Vec<Adopted>,
     different: Vec<Name>,
     /// On its way to Google, or refused.
@@ -93,20 +93,20 @@ impl From<&Match> for Adopted {
     }
 }
 
-/// The layout of the JSON; fields may be added without a new number.
+/// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
 
-/// Compares, adopts, prints, and says whether anything is left.
+/// Compares, adopts and prints. Returns whether local files are left unmatched.
 ///
 /// # Errors
-/// If one side cannot be read, or the mount refuses.
+/// If one side cannot be read, or the mount refuses a match.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mount = diff::check(&options.local, &options.album, profile)?;
     let found = diff::comparison(&mount, &options.local, &options.album, profile)?;
     let outcome = adopt(options, &found)?;
     if options.json {
         let text = serde_json::to_string_pretty(&outcome)
-            .map_err(|err| CommandError::new("cannot write this as JSON").because(err))?;
+            .map_err(|err| CommandError::new("cannot write the outcome as JSON").because(err))?;
         print(text + "\n")?;
     } else {
         print(outcome.text())?;
@@ -160,7 +160,7 @@ fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError>
     Ok(outcome)
 }
 
-/// Tells the mount what the item is taken for, and gives it the local name.
+/// Matches an item to a local file on the mount, and gives it the local name.
 fn adopt_item(options: &Options, pair: &Match) -> Result<(), CommandError> {
     let (local, item) = (options.local.join(&pair.here), options.album.join(&pair.album));
     let (Some(hash), Some(size)) = (pair.local.hash, pair.local.size) else { return Ok(()) };
@@ -173,20 +173,20 @@ fn adopt_item(options: &Options, pair: &Match) -> Result<(), CommandError> {
         Ok(()) => {}
         Err(err) => {
             let error = CommandError::new(format!("cannot adopt {}", item.display())).because(err);
-            return Err(error.hint("what was adopted so far stays; run this again"));
+            return Err(error.hint("the items adopted so far stay; run this command again"));
         }
     }
     if pair.here == pair.album {
         return Ok(());
     }
     match renameat_with(CWD, &item, CWD, options.album.join(&pair.here), RenameFlags::NOREPLACE) {
-        // Somebody has just made a file of that name: it may stay.
+        // Another program has just made a file of this name, which may stay.
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(err) => Err(running::cannot_use(&item, err.into())),
     }
 }
 
-/// Makes a second local name of what the album has a second name there, too.
+/// Links the item of a local duplicate under the duplicate's name too.
 fn link(album: &Path, duplicate: &Duplicate) -> Result<(), CommandError> {
     let name = album.join(duplicate.name.path());
     match std::fs::hard_link(album.join(duplicate.of.path()), &name) {
@@ -197,7 +197,7 @@ fn link(album: &Path, duplicate: &Duplicate) -> Result<(), CommandError> {
 }
 
 impl Outcome {
-    /// How many local files are not known in the album.
+    /// How many local files are not matched.
     fn left(&self) -> usize {
         let Self { unsure, different, unfinished, only_here, .. } = self;
         unsure.len() + different.len() + unfinished.len() + only_here.len()
@@ -225,7 +225,7 @@ impl Outcome {
             false => format!("{} (was {}){}", it.here, it.album, it.evidence),
         };
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect();
-        // Of the rest there is nothing to say but the name.
+        // The other groups list the names alone.
         let notable = |it: &&Adopted| it.evidence.sure < Sure::AlmostCertain || it.here != it.album;
         let notable = self.adopted.iter().filter(notable).map(pair).collect();
         let title = if self.dry_run { "To adopt, among others" } else { "Adopted, among others" };
@@ -233,7 +233,7 @@ impl Outcome {
         let duplicates =
             self.duplicates.iter().map(|it| format!("{} = {}", it.name, it.of)).collect();
         group(&mut out, "Further names of the same content", &good, duplicates);
-        let title = "Not sure enough ('--min likely' adopts what is likely)";
+        let title = "Not sure enough ('--min likely' adopts likely matches)";
         group(&mut out, title, &odd, self.unsure.iter().map(pair).collect());
         group(&mut out, "Same name, other content", &bad, names(&self.different));
         group(&mut out, "On the way to Google or refused", &odd, names(&self.unfinished));

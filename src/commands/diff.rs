@@ -1,6 +1,6 @@
 //! `gphotosfs diff`: which files differ between a local directory and an album.
 //!
-//! Local files are hashed; the album's side is asked for by xattr. No media is downloaded.
+//! It hashes local files, and reads the album's side from xattrs. It downloads no media.
 
 mod album;
 mod compare;
@@ -26,31 +26,31 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, print};
 use crate::profile::Profile;
 
-/// What is to be compared, and what is to come of it.
+/// The arguments.
 #[derive(Debug)]
 pub struct Options {
     /// A directory on this machine.
     pub local: PathBuf,
     /// The album's directory on a mount.
     pub album: PathBuf,
-    /// What is to come of it.
+    /// The kind of output.
     pub show: Show,
 }
 
-/// What comes of a comparison.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// A report for people.
+    /// A report as text.
     Text,
-    /// A report for programs.
+    /// A report as JSON.
     Json,
-    /// The shell commands that would copy what is only here into the album.
+    /// The shell commands that would copy the missing files into the album.
     Script,
-    /// The copies themselves, which are waited for until Google has them.
+    /// Copies the missing files, and waits until Google has them.
     Copying,
 }
 
-/// Compares, prints, and says whether there are differences.
+/// Compares and prints. Returns whether there are differences.
 ///
 /// # Errors
 /// If one side cannot be read, or the album is not on a mount.
@@ -70,9 +70,9 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     let parts = [
         (result.different.len(), "with other content"),
         (result.failed.len(), "refused"),
-        (result.temporary.iter().filter(|it| it.here).count(), "half-written"),
+        (result.temporary.iter().filter(|it| it.here).count(), "temporary"),
         (result.unreadable.len(), "unreadable here"),
-        (result.only_here.len() - names.len(), "that would not get to Google"),
+        (result.only_here.len() - names.len(), "that would not be uploaded"),
     ];
     let parts = parts.into_iter().filter(|it| it.0 > 0);
     let words: Vec<_> = parts.clone().map(|(count, what)| format!("{count} {what}")).collect();
@@ -80,7 +80,7 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     if left > 0 {
         let files = if left == 1 { "1 file is".to_owned() } else { format!("{left} files are") };
         eprintln!(
-            "gphotosfs: {files} left alone: {}; 'gphotosfs diff' without --copy names them",
+            "gphotosfs: {files} left out: {}; 'gphotosfs diff' without --copy names them",
             words.join(" + ")
         );
     }
@@ -106,7 +106,7 @@ fn exit(result: &Comparison) -> Exit {
     }
 }
 
-/// Finds mistakes in the arguments before anything is asked of Google.
+/// Checks the arguments before any request to Google.
 pub(super) fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mount, CommandError> {
     let local_on_mount = Mount::holding(local).is_ok();
     let mount = match local_on_mount {
@@ -133,15 +133,15 @@ pub(super) fn mount_of(album: &Path, profile: &Profile) -> Result<Mount, Command
     Mount::holding(album).map_err(|err| not_on_a_mount(err, album, profile))
 }
 
-/// Adds what to do about an album's directory that is on no mount.
+/// Adds the next step if an album's directory is not on a mount.
 fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> CommandError {
-    // A mount that has died.
+    // The error is about a mount that has died.
     if error.next_step().is_some() {
         return error;
     }
     let mut above = album.ancestors().filter(|it| it.exists());
     if above.next().is_some_and(|it| Mount::holding(it).is_ok()) {
-        return error.hint("is the album called otherwise?");
+        return error.hint("check the album's name");
     }
     error.hint(match Mount::of_profile(profile) {
         Ok(Some(mount)) => format!(
@@ -153,7 +153,7 @@ fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> Comma
     })
 }
 
-/// Looks at both sides; the album is listed again first.
+/// Lists the album again, and compares both sides.
 pub(super) fn comparison(
     mount: &Mount,
     local: &Path,

@@ -1,7 +1,8 @@
-//! `gphotosfs doctor`: looks at everything that a mount depends on, and says what to do about what is wrong.
+//! `gphotosfs doctor`: checks everything that a mount depends on, and names the remedy for each
+//! fault.
 //!
-//! [`facts`] looks, and is alone in doing so; [`checks`] judges what was found. Works without a mount, without a
-//! login, and beside a running mount, whose lock it leaves alone.
+//! Only [`facts`] does I/O; [`checks`] evaluates its facts. It works without a mount, without a
+//! login, and beside a running mount, because it does not take the profile's lock.
 
 mod checks;
 mod facts;
@@ -15,11 +16,11 @@ use crate::settings::MountSettings;
 use facts::Facts;
 use report::{Report, Verdict};
 
-/// Checks everything and prints what was found. `settings` are those that environment and file give to
-/// a mount, or why it would refuse them. [`Exit::Failed`] if something does not work.
+/// Checks everything and prints the findings. `settings` are a mount's settings from environment
+/// and file, or the reason why it would reject them. Returns [`Exit::Failed`] if a check failed.
 ///
 /// # Errors
-/// If the result cannot be printed: what is wrong is no error of this command.
+/// If the findings cannot be printed. A failed check is not an error of this command.
 pub async fn run(
     json: bool,
     settings: Result<MountSettings, String>,

@@ -1,4 +1,4 @@
-//! `gphotosfs emulator`: a local Google Photos to try everything against.
+//! `gphotosfs emulator`: runs a local Google Photos, to try gphotosfs without an account.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -9,20 +9,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::CommandError;
 
-/// How the emulator is to run.
+/// The arguments.
 #[derive(Debug)]
 pub struct Options {
     /// Loopback address to listen on.
     pub listen: SocketAddr,
     /// The directory that keeps albums, items and grants.
     pub state: Option<PathBuf>,
-    /// Where the client secret file is written.
+    /// The client secret file to write.
     pub client_secret: Option<PathBuf>,
     /// Approve every login at once instead of showing the consent page.
     pub auto_approve: bool,
     /// How fast the service is.
     pub speed: Speed,
-    /// Fault switches to begin with.
+    /// The faults that are on from the start.
     pub faults: Option<serde_json::Value>,
 }
 
@@ -31,14 +31,14 @@ pub struct Options {
 pub enum Speed {
     /// As fast as this machine.
     Instant,
-    /// Roughly as Google: 150 ms a call, 400 ms and more a batch, uploads at 20 MB/s.
+    /// About as fast as Google: 150 ms a call, 400 ms and more a batch, uploads at 20 MB/s.
     Realistic,
 }
 
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// If the address or the state directory cannot be used, or the switches are not understood.
+/// If the address or the state directory cannot be used, or the faults cannot be parsed.
 pub fn run(options: Options) -> Result<(), CommandError> {
     let faults = match options.speed {
         Speed::Instant => Faults::default(),
@@ -50,18 +50,18 @@ pub fn run(options: Options) -> Result<(), CommandError> {
             .map_err(|error| CommandError::usage(format!("--faults: {error}")))?,
         None => faults,
     };
-    // On all cores: what is measured against the emulator should not be the emulator.
+    // On all cores, so that the emulator does not slow down the program that is measured.
     tokio::runtime::Runtime::new()
         .and_then(|runtime| runtime.block_on(serve(options, faults)))
         .map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    "use a port above 1023 and a state directory of your own"
+                    "use a port above 1023, and a state directory that you can write to"
                 }
                 io::ErrorKind::AddrInUse => {
-                    "another program has this port: use another one with --listen"
+                    "another program uses this port: choose another one with --listen"
                 }
-                _ => "--listen and --state name its address and its directory",
+                _ => "check the address of --listen and the directory of --state",
             };
             CommandError::new("cannot run the emulator").because(error).hint(hint)
         })
@@ -90,7 +90,7 @@ async fn serve(options: Options, faults: Faults) -> io::Result<()> {
     Ok(())
 }
 
-/// Says where it is, at once even if stdout is a pipe: scripts wait for it.
+/// Prints the address at once, even if stdout is a pipe: scripts wait for it.
 fn announce(emulator: &Emulator, secret: Option<&Path>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {}", emulator.url())?;

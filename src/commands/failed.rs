@@ -1,6 +1,8 @@
-//! `gphotosfs failed` lists what Google refused; `gphotosfs retry` puts it back in the queue.
+//! `gphotosfs failed` lists the files that Google refused. `gphotosfs retry` puts them back in the
+//! queue.
 //!
-//! A running mount is asked through its directory `.gphotos/failed`; without one the tables tell.
+//! They read the directory `.gphotos/failed` of a running mount. Without a mount they read the
+//! database.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -25,10 +27,10 @@ use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
 use crate::upload::{self, Spool};
 
-/// A file that was refused.
+/// A refused file.
 #[derive(Debug, Serialize)]
 struct Row {
-    /// Below the mount point; also below `.gphotos/failed`.
+    /// The path below the mountpoint, and below `.gphotos/failed`.
     #[serde(serialize_with = "as_name")]
     path: PathBuf,
     reason: String,
@@ -41,7 +43,7 @@ fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     Name::from(path).serialize(to)
 }
 
-/// Lists what was refused.
+/// Lists the refused files.
 ///
 /// # Errors
 /// If neither a mount nor the database can be read.
@@ -64,10 +66,10 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Puts files back in the queue, under the names they had.
+/// Puts files back in the queue, under their old names.
 ///
 /// # Errors
-/// If one could not be put back; the others were.
+/// If a file could not be put back. The others were.
 pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
     let (tally, next) = match Holder::of(profile)? {
         Holder::Mount(mount) => (retry_in_mount(&mount, paths)?, ""),
@@ -77,25 +79,25 @@ pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
         ),
     };
     match (tally.refused, tally.all) {
-        (0, 0) if !paths.is_empty() => Err(CommandError::new("no such file has failed")
-            .hint("'gphotosfs failed' lists those that have")),
-        (0, 0) => print("Nothing has failed.\n"),
+        (0, 0) if !paths.is_empty() => Err(CommandError::new("there is no such refused file")
+            .hint("'gphotosfs failed' lists the refused files")),
+        (0, 0) => print("There are no refused files.\n"),
         (0, 1) => print(format!("1 file is in the queue again{next}.\n")),
         (0, all) => print(format!("{all} files are in the queue again{next}.\n")),
-        (refused, all) => Err(CommandError::new(format!("{refused} of {all} were not put back"))
-            .hint(
-                "their bytes are still kept under .gphotos/failed; rm there gives one up for good",
-            )),
+        (refused, all) => Err(CommandError::new(format!(
+            "{refused} of {all} files were not put back"
+        ))
+        .hint("their bytes are still in .gphotos/failed; 'rm' there deletes a file for good")),
     }
 }
 
-/// What became of the files that were to be put back.
+/// How many files were to be put back, and how many were not.
 struct Tally {
     all: usize,
     refused: usize,
 }
 
-/// Puts files back one after another, and says at once which cannot be, and why.
+/// Puts files back one after another, and reports each failure at once.
 fn put_back<T>(
     files: &[T],
     path: impl Fn(&T) -> PathBuf,
@@ -103,7 +105,7 @@ fn put_back<T>(
 ) -> Tally {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files put back")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Drawn on a terminal only.
+    // It appears on a terminal only.
     let bar = ProgressBar::new(files.len() as u64).with_style(style);
     let mut refused = 0;
     for file in files {
@@ -120,7 +122,7 @@ fn put_back<T>(
     Tally { all: files.len(), refused }
 }
 
-/// Who may change the profile's state: a mount, or we.
+/// The process that may change the profile's state: a mount, or this one.
 enum Holder {
     Mount(Mount),
     Us(ProfileLock, Store),
@@ -137,16 +139,16 @@ impl Holder {
             Err(LockError::Held(Some(running))) => {
                 Ok(Self::Mount(Mount { root: running.mountpoint }))
             }
-            Err(err) => Err(in_use("cannot retry anything", err)),
+            Err(err) => Err(in_use("cannot put files back in the queue", err)),
         }
     }
 }
 
-/// What the tables say, whoever else may be using them.
+/// Reads the refused files from the database, also while another process uses it.
 fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
     let store = Store::open_read_only(profile.state_dir().map_err(no_directory)?)
         .map_err(|err| no_database("cannot open the database", err))?;
-    // Without a database nothing was ever sent.
+    // Without a database no file was ever uploaded.
     store.map_or_else(|| Ok(Vec::new()), |store| Ok(names(&store)?.iter().map(row).collect()))
 }
 
@@ -198,7 +200,7 @@ fn retry_in_mount(mount: &Mount, paths: &[PathBuf]) -> Result<Tally, CommandErro
             let failed = mount.control("failed").join(path);
             match attribute(&failed, "error").filter(|_| err.kind() != io::ErrorKind::AlreadyExists)
             {
-                Some(why) => format!("{words} (it was refused because: {why})"),
+                Some(why) => format!("{words} (the reason for the refusal was: {why})"),
                 None => words,
             }
         })
@@ -208,10 +210,10 @@ fn retry_in_mount(mount: &Mount, paths: &[PathBuf]) -> Result<Tally, CommandErro
 fn move_back(mount: &Mount, path: &Path) -> io::Result<()> {
     let (from, to) = (mount.control("failed").join(path), mount.root.join(path));
     if let Some(album) = to.parent() {
-        // It may have been removed since.
+        // The album may have been removed since.
         std::fs::create_dir_all(album)?;
     }
-    // A file that was put there in the meantime is the better one, for all we know.
+    // A file that has taken the name since may be a better copy, so it stays.
     Ok(renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE)?)
 }
 
@@ -240,7 +242,7 @@ fn retry_in_store(
     ))
 }
 
-/// What is meant, as paths below `failed`: all, if nothing is named.
+/// The files that `paths` mean, as paths below `failed`. Without any, all files.
 fn chosen(paths: &[PathBuf], root: Option<&Path>) -> Vec<PathBuf> {
     if paths.is_empty() {
         return vec![PathBuf::new()];

@@ -1,8 +1,8 @@
 //! `gphotosfs login`: from an OAuth client file to a stored grant (reference §3).
 //!
-//! The browser brings Google's answer to a port of ours on the loopback interface; where the browser
-//! runs on another machine, the user pastes the address that it ended up at. Nothing is stored
-//! before Google has confirmed the code, so a login that fails leaves an earlier one as it was.
+//! The browser sends Google's answer to a port of ours on the loopback interface. If the browser
+//! runs on another machine, the user pastes the address of its last page. Nothing is stored before
+//! Google has accepted the code, so a failed login leaves an earlier one unchanged.
 
 mod redirect;
 
@@ -26,25 +26,25 @@ use crate::profile::Profile;
 use crate::store::Store;
 use redirect::{Arrival, Redirects};
 
-/// How long the user may take.
+/// How long the user may take to grant access.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// From this difference on the clock is worth a word: certificates and tokens depend on it.
+/// A larger difference of the clock is reported, because certificates and tokens depend on it.
 const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(300);
 
 const HOW_TO_GET_A_CLIENT: &str = "\
-gphotosfs needs an OAuth client of your own. Once, in the Google Cloud console (https://console.cloud.google.com):
+gphotosfs needs an OAuth client of your own. Make it once, in the Google Cloud console (https://console.cloud.google.com):
   1. make a project and enable the \"Photos Library API\" in it;
   2. set up the consent screen (\"Google Auth Platform\"): External; under \"Data access\" add the three scopes
      photoslibrary.appendonly, photoslibrary.readonly.appcreateddata, photoslibrary.edit.appcreateddata;
-  3. publish it (\"In production\"), else Google ends every login after seven days;
+  3. publish it (\"In production\"), or Google ends every login after seven days;
   4. under \"Clients\" make one of the type \"Desktop app\" and download its JSON file.
 Then run: gphotosfs login --client-secret FILE";
 
-/// Why a login failed, and what to do.
+/// The reason why a login failed, and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No client file was given, now or before.
+    /// There is no client file, given or stored.
     #[error("there is no OAuth client file yet\n\n{HOW_TO_GET_A_CLIENT}")]
     NoClient,
     /// The client file cannot be read.
@@ -52,70 +52,75 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The file given is something else.
+    /// The file is not a client file.
     #[error("{} is no OAuth client file: {source}", path.display())]
     ClientFile {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// The kind of file that it is instead.
         #[source]
         source: ClientFileError,
     },
-    /// A web client can answer to registered addresses only, and none is ours.
+    /// Google redirects a web client to registered addresses only, and none is on this machine.
     #[error(
         "this OAuth client is of the type \"Web application\" and has no redirect URI on this machine; make one of \
          the type \"Desktop app\", or register http://127.0.0.1:PORT/ with a free port"
     )]
     WebClient,
-    /// The port for Google's answer cannot be had.
+    /// The port for Google's answer cannot be opened.
     #[error("cannot wait for Google's answer on {address}; {}", port_hint(source))]
     Listen {
-        /// Where.
+        /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The user, or Google, said no.
+    /// The user or Google denied access.
     #[error("Google did not grant access ({error}){}", redirect::remedy(error))]
     Denied {
         /// OAuth's error word.
         error: String,
     },
-    /// Nobody answered.
+    /// No answer came in time.
     #[error(
-        "no answer came within {} minutes; if the browser shows a Google error page, it says what to change in the \
-         Google Cloud console, else start again", LOGIN_TIMEOUT.as_secs() / 60
+        "no answer came within {} minutes; if the browser shows an error page of Google, follow it, otherwise run \
+         'gphotosfs login' again", LOGIN_TIMEOUT.as_secs() / 60
     )]
     TimedOut,
-    /// The code in the answer was not taken.
-    #[error("Google did not take the code ({0}): it was used before or is too old; start again{clock}", clock = clock_words(.1))]
+    /// Google rejected the code in the answer.
+    #[error(
+        "Google did not take the code ({0}): it was used before or is too old; run 'gphotosfs login' again{clock}",
+        clock = clock_words(.1)
+    )]
     CodeRefused(String, Option<SignedDuration>),
-    /// The grant would last an hour.
+    /// The grant has no refresh token, so it would end after an hour.
     #[error(
         "Google gave no lasting access (no refresh token); remove this app's access at \
          https://myaccount.google.com/connections and log in again"
     )]
     NothingLasting,
-    /// The user unticked every box.
-    #[error("nothing was granted; log in again and tick all boxes on Google's page")]
+    /// The user ticked no box.
+    #[error(
+        "no access was granted; run 'gphotosfs login' again and tick all boxes on Google's page"
+    )]
     NothingGranted,
-    /// Talking to the token endpoint failed.
-    #[error("the login did not succeed{}", certificate_words(.0))]
+    /// A request to the token endpoint failed.
+    #[error("the login failed{}", certificate_words(.0))]
     Token(#[source] LoginError),
-    /// The login could not be stored, or what was stored could not be read.
-    #[error("cannot keep the login")]
+    /// The login could not be stored, or the stored files could not be read.
+    #[error("cannot read or store the login")]
     Store(#[source] LoginError),
 }
 
 /// Logs in and stores the login in the profile.
 ///
 /// # Errors
-/// With the next step in the message.
+/// See [`Error`].
 pub async fn run(
     client_secret: Option<&Path>,
     no_browser: bool,
@@ -126,7 +131,7 @@ pub async fn run(
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
     let client = find_client(client_secret, dir).map_err(failed)?;
-    // A database that cannot be read is told by those who need it.
+    // Commands that need the database report its errors.
     if let Some(store) =
         profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten())
     {
@@ -145,8 +150,8 @@ pub async fn run(
     print(format!("{}\n", attempt.url()))?;
     if may_paste {
         eprintln!(
-            "\nIf the browser runs on another machine, it ends at an address that it cannot open \
-             (http://127.0.0.1:...).\nThen copy that address and paste it here."
+            "\nIf the browser runs on another machine, it ends on a page that it cannot open \
+             (http://127.0.0.1:...).\nThen copy the address of that page and paste it here."
         );
     }
     let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
@@ -154,16 +159,16 @@ pub async fn run(
     let (client, grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
     store(&client, &grant, dir).map_err(failed)?;
     print(report(&grant))?;
-    // Without it a mount whose login has ended would look again only after a while.
+    // Otherwise a mount whose login has ended would use the new one only after a while.
     match Mount::of_profile(profile) {
         Ok(Some(mount)) if mount.use_stored_login() => {
-            print(format!("The mount on {} uses it from now on.\n", mount.root.display()))
+            print(format!("The mount on {} uses this login from now on.\n", mount.root.display()))
         }
         _ => Ok(()),
     }
 }
 
-/// Keeps a login. The grant is written last: it is its change that a running mount notices.
+/// Stores a login. Writes the grant last, because a running mount notices changes of the grant.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -181,7 +186,7 @@ fn find_client(file: Option<&Path>, dir: &Path) -> Result<ClientSecret, Error> {
         .map_err(|source| Error::ClientFile { path: path.to_owned(), source })
 }
 
-/// One login under way: a link for the user, and an ear for the answer.
+/// A running login: the link for the user, and the port for the answer.
 #[derive(Debug)]
 pub struct Attempt {
     client: ClientSecret,
@@ -222,10 +227,11 @@ impl Attempt {
         &self.authorisation.url
     }
 
-    /// Waits for the answer, from the browser or pasted, and has it confirmed by Google.
+    /// Waits for the answer, from the browser or pasted, and exchanges its code at Google. Reports
+    /// and ignores answers to another attempt.
     ///
     /// # Errors
-    /// See [`Error`]. Answers that are not to this attempt are pointed out and passed over.
+    /// See [`Error`].
     pub async fn finish(
         self,
         mut pasted: mpsc::Receiver<String>,
@@ -246,7 +252,7 @@ impl Attempt {
                         eprintln!("That answer belongs to another login. Use the link above.")
                     }
                     Arrival::Nothing => eprintln!(
-                        "That is not the address. It begins with http:// and has code= in it."
+                        "This is not the right address. It begins with http:// and contains code=."
                     ),
                 }
             }
@@ -270,7 +276,7 @@ impl Attempt {
     }
 }
 
-/// What was granted, what was not, and for how long.
+/// The report after a login: its scopes, the missing scopes, and its end.
 fn report(grant: &Grant) -> String {
     let list = |scopes: Vec<Scope>| {
         scopes
@@ -296,7 +302,8 @@ fn report(grant: &Grant) -> String {
     text
 }
 
-/// Tries to show the page. On a thread of its own, which may outlive us: some browsers stay in the foreground.
+/// Tries to open the page in a browser. Uses a thread of its own, because some browsers stay in the
+/// foreground.
 async fn open_browser(url: &Url) -> bool {
     let (told, opened) = tokio::sync::oneshot::channel();
     let url = url.clone();
@@ -304,7 +311,8 @@ async fn open_browser(url: &Url) -> bool {
     matches!(tokio::time::timeout(Duration::from_secs(5), opened).await, Ok(Ok(true)))
 }
 
-/// What the user pastes. A thread of its own, because nothing can stop a read from a terminal.
+/// The lines that the user pastes. Uses a thread of its own, because a read from a terminal cannot
+/// be stopped.
 fn lines_of_stdin() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(4);
     std::thread::spawn(move || {
@@ -320,7 +328,7 @@ fn lines_of_stdin() -> mpsc::Receiver<String> {
 fn port_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program has this port: stop it, or use a \"Desktop app\" client, which is free to choose"
+            "another program uses this port: stop it, or use a \"Desktop app\" client, which can use any port"
         }
         _ => "check that the loopback interface is up",
     }
@@ -336,7 +344,7 @@ fn clock_words(skew: &Option<SignedDuration>) -> String {
     })
 }
 
-/// A wrong clock makes every certificate look wrong.
+/// A hint at the clock, because a wrong clock makes certificates invalid.
 fn certificate_words(error: &LoginError) -> &'static str {
     let out_of_date = causes(error as &(dyn std::error::Error + 'static)).any(|it| {
         let text = it.to_string().to_lowercase();

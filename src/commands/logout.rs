@@ -1,4 +1,4 @@
-//! `gphotosfs logout`: ends the login at Google and forgets it here.
+//! `gphotosfs logout`: ends the login at Google and removes it from this machine.
 
 use std::path::Path;
 
@@ -7,8 +7,9 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, print};
 use crate::profile::Profile;
 
-/// Ends the login at Google if that is possible, and forgets it in any case. The client file stays,
-/// so that the next `login` needs no argument. What Google did not do is told `in_full` or in short.
+/// Ends the login at Google if possible, and removes it from this machine in any case. The client
+/// file stays, so that the next `login` needs no argument. `in_full` prints all causes of a failure
+/// at Google.
 ///
 /// # Errors
 /// If the login cannot be removed from this disk.
@@ -30,22 +31,24 @@ pub async fn run(profile: &Profile, in_full: bool) -> Result<(), CommandError> {
         (true, Err(err)) => {
             CommandError::new("could not end the login at Google")
                 .because(err)
-                .hint("to end it yourself, see https://myaccount.google.com/connections")
+                .hint("end it yourself at https://myaccount.google.com/connections")
                 .say(in_full);
             "The login is removed from this machine.\n"
         }
     };
     print(words)?;
-    // Without it a mount would go on for as long as the last access token is good.
+    // Otherwise a mount would go on until its access token expires.
     if let Ok(Some(mount)) = Mount::of_profile(profile) {
         mount.use_stored_login();
         let root = mount.root.display();
-        print(format!("The mount on {root} is without one; what is queued waits for the next.\n"))?;
+        print(format!(
+            "The mount on {root} has no login now; queued files wait for the next one.\n"
+        ))?;
     }
     Ok(())
 }
 
-/// Whether Google has ended the login just now; false if it had ended before.
+/// Ends the login at Google. Returns false if it had ended before.
 async fn end_at_google(dir: &Path) -> Result<bool, LoginError> {
     let Some(grant) = Grant::stored(dir)? else { return Ok(false) };
     let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;

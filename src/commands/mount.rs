@@ -1,5 +1,5 @@
-//! `gphotosfs mount`: puts the parts together, and takes them apart again. Reading [`assemble`] tells what
-//! the program is.
+//! `gphotosfs mount`: puts the parts together, mounts, and ends them in order. [`assemble`] shows
+//! the structure of the whole program.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -25,23 +25,23 @@ use crate::profile::{LockError, Profile, ProfileLock, Running};
 use crate::settings::{Commit, MountSettings, Passthrough, Sizes};
 use crate::store;
 
-/// Where the kernel's side of every FUSE mount is.
+/// The device through which the kernel sends requests to FUSE mounts.
 const FUSE: &str = "/dev/fuse";
 
-/// What the child of a detaching mount says on its standard output when the mount can be used.
+/// The child of a detaching mount prints this line on stdout when the mount can be used.
 const READY: &str = "ready";
 
-/// How long a mount may take: it asks nobody on the network.
+/// How long a mount may take to become usable. It does not wait for the network.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Mounts, and returns when the mount can be used, or in the foreground when it has ended. `args` are those that
-/// led here, the program's name first.
+/// Mounts. Returns when the mount can be used or, in the foreground, when it has ended. `args` are
+/// this command's own arguments, the program's name first.
 ///
 /// # Errors
-/// If it cannot be mounted; then nothing is left behind.
+/// If the mount fails. Then nothing is left behind.
 pub fn run(
     profile: &Profile,
     settings: &MountSettings,
@@ -50,14 +50,14 @@ pub fn run(
     if settings.foreground || settings.detached { serve(profile, settings) } else { detach(args) }
 }
 
-/// Goes on with `args` as another user. Only root may; returns only if it fails.
+/// Runs this program with `args` as another user, which needs root. Returns only if that fails.
 pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
     let failed = || CommandError::new(format!("cannot mount for the user {user}"));
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(err) => return failed().because(err),
     };
-    // It sets groups and home directory as a login does. mount(8) has taken /sbin from the path.
+    // runuser sets groups and home directory as a login does. mount(8) removes /sbin from PATH.
     let err = Command::new("/sbin/runuser")
         .args(["-u", user, "--"])
         .arg(program)
@@ -66,13 +66,13 @@ pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
     failed().because(err).hint("install util-linux, which has the command runuser")
 }
 
-/// Runs the same command once more, in a session of its own, and waits until it is ready.
+/// Runs the same command again in a session of its own, and waits until the mount is ready.
 fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
     let failed =
         |what: &str| CommandError::new(format!("cannot start the mount in the background: {what}"));
     let program =
-        std::env::current_exe().map_err(|err| failed("where is the program?").because(err))?;
-    // Behind `--` it would be taken for a name.
+        std::env::current_exe().map_err(|err| failed("its program is not found").because(err))?;
+    // After `--`, clap would take the flag for a mountpoint.
     let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut child = Command::new(program)
         .args(&args[1..flags])
@@ -87,12 +87,12 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
     std::thread::spawn(move || {
         let mut line = String::new();
         let _ = BufReader::new(stdout).read_line(&mut line);
-        // Nobody listens any more once the deadline has passed.
+        // This fails once the deadline has passed.
         let _ = said.send(line);
     });
     match heard.recv_timeout(READY_DEADLINE) {
         Ok(line) if line.trim() == READY => Ok(Exit::Done),
-        // It has told on stderr, which it shares with us, what is wrong.
+        // The child has printed the reason on stderr, which both processes share.
         Ok(_) => Ok(Exit::Failed),
         Err(_) => {
             let _ = child.kill();
@@ -101,10 +101,10 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
     }
 }
 
-/// Mounts, and stays until the mount has ended.
+/// Mounts, and returns when the mount has ended.
 fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandError> {
     if settings.detached {
-        // Signals to the terminal's foreground processes are not for us.
+        // Ctrl-C in the terminal must not end a detached mount.
         rustix::process::setsid()
             .map_err(|err| CommandError::new("cannot leave the terminal").because(err))?;
     }
@@ -117,7 +117,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
-    // A signal that ended us by itself from here on would leave a dead mount.
+    // From here on, a signal that ended the process at once would leave a dead mount.
     let signals = EndSignals::listen(runtime.handle())?;
 
     let options = fuse::Options {
@@ -135,7 +135,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
                     .hint("is the directory yours? 'gphotosfs doctor' checks the rest"),
                 Err(closed) => error
                     .because(format!("{FUSE}: {closed}"))
-                    .hint("'gphotosfs doctor' says what to do about it"),
+                    .hint("'gphotosfs doctor' names the remedy"),
             }
         })?;
     warn_of_missing_scopes(parts.engine.client.login());
@@ -148,7 +148,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let status = format!("mounted on {}", mountpoint.display());
     tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 
-    // Whoever looks first would have to wait for it. A login that is dead is told to those who need it.
+    // Otherwise the first access would wait for the access token. Operations that need a login
+    // report a dead one.
     let client = parts.engine.client.clone();
     runtime.spawn(async move { client.login().access_token().await.map(drop) });
     let ended = runtime.block_on(until_unmounted(mount, &mountpoint, signals));
@@ -158,20 +159,20 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     ended.map(|()| Exit::Done)
 }
 
-/// The filesystem without its mount, and what is needed to end it well.
+/// The parts of a mount, before it is mounted.
 pub struct Parts {
-    /// What each operation means.
+    /// Implements the filesystem's operations.
     pub fs: Arc<Fs>,
-    /// What is below it.
+    /// Everything below the filesystem.
     pub engine: Engine,
-    /// What the kernel is to be told.
+    /// The queue of invalidations for the kernel's caches.
     pub changes: Vec<store::InvalidationShard>,
 }
 
-/// The whole program: every part is made here and handed to those that use it.
+/// Makes every part of the program, and gives each part the others that it uses. Sends no request.
 ///
 /// # Errors
-/// If the login is missing or a directory cannot be used. Nobody on the network is asked.
+/// If the login is missing or a directory cannot be used.
 pub fn assemble(
     profile: &Profile,
     settings: &MountSettings,
@@ -209,7 +210,7 @@ pub fn assemble(
     Ok(Parts { fs, engine, changes })
 }
 
-/// The directory to mount on, absolute. One that a crashed mount has left behind is cleaned up first.
+/// The directory to mount on, as an absolute path. Unmounts it first if a crashed mount is there.
 fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
     let given = settings.mountpoint.as_path();
     let failed = || CommandError::new(format!("cannot mount on {}", given.display()));
@@ -222,7 +223,7 @@ fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
     };
     if mounts::is_dead(given) {
         if settings.detached {
-            // Its log is not open yet: somebody waits at the terminal.
+            // The log is not open yet, and the user waits at the terminal.
             eprintln!("gphotosfs: the process behind the last mount has died; cleaning up");
         } else {
             tracing::warn!("cleaning up after a mount whose process has died");
@@ -241,13 +242,14 @@ fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
     }
     if !settings.nonempty && path.read_dir().map_err(unusable)?.next().is_some() {
         return Err(CommandError::new(format!("{} is not empty", given.display())).hint(
-            "the mount would hide what is in it: move that away, name an empty directory, or mount with -o nonempty",
+            "the mount would hide the files in it: move them away, name an empty directory, or mount with -o nonempty",
         ));
     }
     Ok(path)
 }
 
-/// The profile's lock. A process that was killed lets go of its mount a little earlier than of the lock.
+/// Takes the profile's lock. A killed process releases its mount shortly before the lock, so this
+/// waits for its end.
 fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
     match profile.lock() {
         Err(LockError::Held(Some(dying))) if mounts::is_dead(&dying.mountpoint) => {
@@ -260,18 +262,18 @@ fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
     }
 }
 
-/// fusermount3 refuses it as well, with fewer words.
+/// fusermount3 checks this too, but its message names no next step.
 fn check_allow_other() -> Result<(), CommandError> {
     let conf = std::fs::read_to_string("/etc/fuse.conf").unwrap_or_default();
     if rustix::process::geteuid().is_root() || mounts::permits_allow_other(&conf) {
         return Ok(());
     }
     Err(CommandError::new("--allow-other is not permitted on this machine").hint(
-        "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; without it the mount is yours alone",
+        "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; or mount without it, for yourself alone",
     ))
 }
 
-/// Some things will fail later, and few people would see why.
+/// Warns of missing scopes now. Operations that need them will fail later, with an errno only.
 fn warn_of_missing_scopes(login: &Login) {
     for scope in login.missing_scopes() {
         eprintln!(
@@ -281,7 +283,8 @@ fn warn_of_missing_scopes(login: &Login) {
     }
 }
 
-/// Says that the mount can be used; from here on a detached mount writes to its log alone.
+/// Reports to the parent that the mount can be used. From then on, a detached mount writes only to
+/// its log.
 fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandError> {
     if !settings.detached {
         return Ok(());
@@ -289,25 +292,25 @@ fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandE
     let failed = |err| CommandError::new("cannot open the log").because(err);
     let log = log::File::open(state_dir.join("log")).map_err(failed)?;
     let mut out = std::io::stdout();
-    // If the parent is gone there is nobody to tell.
+    // This fails if the parent is gone, which is harmless.
     let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
     log.take_over().map_err(failed)
 }
 
-/// Tells systemd, if it has started us, how we are (sd_notify(3)).
+/// Reports the mount's state to systemd, if systemd started this process (sd_notify(3)).
 fn tell_manager(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd cannot be told that the state of the mount has changed");
+        tracing::warn!(%error, "cannot report the mount's state to systemd");
     }
 }
 
-/// Waits until somebody unmounts or stops us.
+/// Waits until the mount is unmounted, or unmounts it when a signal asks this process to end.
 async fn until_unmounted(
     mount: fuse::Mount,
     mountpoint: &Path,
     mut signals: EndSignals,
 ) -> Result<(), CommandError> {
-    let failed = |err: std::io::Error| CommandError::new("the mount has broken down").because(err);
+    let failed = |err: std::io::Error| CommandError::new("the mount has failed").because(err);
     let mut joined = tokio::task::spawn_blocking(move || mount.join());
     tokio::select! {
         outcome = &mut joined => {
@@ -318,7 +321,7 @@ async fn until_unmounted(
         }
         () = signals.received() => {}
     }
-    // What is sealed is on disk; whoever has something open there gets errors from now on.
+    // Closed files are on disk. Programs that have files open there get errors from now on.
     let mountpoint = mountpoint.to_owned();
     match tokio::task::spawn_blocking(move || super::umount::detach(&mountpoint)).await {
         Ok(outcome) => outcome,
@@ -326,10 +329,11 @@ async fn until_unmounted(
     }
 }
 
-/// Every open file is a descriptor of ours, too.
+/// Raises the limit of descriptors: each open file of the mount is a descriptor of this process
+/// too.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // As before, if it is refused.
+    // If this fails, the old limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

@@ -1,5 +1,5 @@
-//! `gphotosfs status`: what a profile is doing, for people and for programs. A running mount tells; without one
-//! the profile's files and tables do.
+//! `gphotosfs status`: the state of a profile, as text and as JSON. It comes from a running mount;
+//! without one, from the profile's files and database.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,24 +21,24 @@ use crate::profile::{Holder, Profile};
 use crate::status::{self, Login, LoginState, Progress, Queue, Status};
 use crate::store::{Backlog, Store};
 
-/// How often `--watch` looks.
+/// How often `--watch` updates.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 
-/// What is to be shown, and how.
+/// The arguments.
 #[derive(Debug)]
 pub struct Options {
-    /// The mount; without it, that of the profile.
+    /// The mount to show. `None` means the profile's mount.
     pub mountpoint: Option<PathBuf>,
-    /// As JSON; with `watch`, an object on each line.
+    /// Print JSON; with `watch`, an object on each line.
     pub json: bool,
-    /// Again every second, until interrupted or unmounted.
+    /// Update every second, until interrupted or unmounted.
     pub watch: bool,
 }
 
 /// Prints the status.
 ///
 /// # Errors
-/// If what is asked for is no running mount, or the profile's files cannot be read.
+/// If the mountpoint is not a running mount, or the profile's files cannot be read.
 pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
     let look = || match &options.mountpoint {
         Some(path) => Mount::given(path)?.status(),
@@ -59,11 +59,11 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
         } else {
             screen.show(&status)?;
         }
-        #[expect(clippy::disallowed_methods, reason = "a person watches: the second is the event")]
+        #[expect(clippy::disallowed_methods, reason = "the passing of a second is the event")]
         std::thread::sleep(UPDATE_EVERY);
         status = match look() {
             Ok(status) if status.mountpoint.is_some() == mounted => status,
-            // It has been unmounted, which is no failure of watching it.
+            // The mount has ended, and so does watching it.
             Ok(_) => return Ok(()),
             Err(_) if mounted && !matches!(profile.running(), Ok(Some(_))) => return Ok(()),
             Err(err) => return Err(err),
@@ -71,7 +71,7 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
     }
 }
 
-/// What is known without a mount.
+/// The status without a mount.
 fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let dir = profile.config_dir().map_err(no_directory)?;
     let login = |err| no_login("cannot read the login", err);
@@ -89,14 +89,14 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
         look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     Ok(Status {
-        // Somebody who cannot be seen is told by the next command that needs the lock.
+        // If this fails, the next command that needs the lock reports it.
         busy: matches!(profile.holder(), Ok(Holder::Other)),
         login: kept_login(client.as_ref(), grant.as_ref(), refused),
         ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
 }
 
-/// Of a profile that is not mounted: what its files and tables say.
+/// The status of a profile that is not mounted, from its database.
 fn unmounted(profile: String, api_url: String, backlog: &Backlog, spent: &SavedBudget) -> Status {
     Status {
         version: status::VERSION,
@@ -108,8 +108,8 @@ fn unmounted(profile: String, api_url: String, backlog: &Backlog, spent: &SavedB
     }
 }
 
-/// As the profile's files have it, and with what Google last said if it has `refused` this grant; it was not asked
-/// now.
+/// The login as stored, without a request to Google. `refused` is Google's last message, if it has
+/// refused this grant.
 fn kept_login(
     client: Option<&ClientSecret>,
     grant: Option<&Grant>,
@@ -142,7 +142,7 @@ fn json(status: &Status, pretty: bool) -> Result<String, CommandError> {
     Ok(text + "\n")
 }
 
-/// Where `--watch` shows: a terminal's whole screen, drawn over, or a line for each change.
+/// The output of `--watch`: a terminal's whole screen, or a line for each change.
 struct Screen {
     term: Term,
     last: String,
@@ -152,7 +152,7 @@ impl Screen {
     fn new() -> Self {
         let term = Term::stdout();
         if term.is_term() {
-            // What cannot be cleared is merely drawn over.
+            // If clearing fails, the output overwrites the old text.
             let _ = term.clear_screen();
         }
         Self { term, last: String::new() }
@@ -183,7 +183,7 @@ impl Screen {
     }
 }
 
-/// One screen.
+/// The status as text.
 fn describe(status: &Status) -> String {
     let (bold, bad) = (Style::new().bold(), Style::new().yellow());
     let mut text = String::new();
@@ -207,7 +207,7 @@ fn describe(status: &Status) -> String {
     }
     if let Some(blocked) = &status.blocked {
         let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
-        let text = format!("held up ({since}): {}; tried again at {until}", blocked.text);
+        let text = format!("blocked ({since}): {}; next attempt at {until}", blocked.text);
         row("", bad.apply_to(text).to_string());
     }
     let quota = &status.quota;
@@ -225,8 +225,10 @@ fn describe(status: &Status) -> String {
     for (what, until) in [("sent", quota.blocked_until), ("downloaded", quota.media_blocked_until)]
     {
         if let Some(until) = until {
-            let text =
-                format!("used up, says Google: nothing is {what} until {}", local_time(until));
+            let text = format!(
+                "used up, according to Google: nothing is {what} until {}",
+                local_time(until)
+            );
             row("", bad.apply_to(text).to_string());
         }
     }
@@ -243,7 +245,8 @@ fn describe(status: &Status) -> String {
     text
 }
 
-/// The API tells no name or address of the account with the scopes that we ask for.
+/// Names the account by its profile and client: with our scopes, the API does not return the user's
+/// name or address.
 fn account(status: &Status) -> String {
     let client = status.login.client_id.as_deref().map(|it| format!(", OAuth client {it}"));
     format!("profile {}{} at {}", status.profile, client.unwrap_or_default(), status.api_url)
@@ -266,7 +269,7 @@ fn mount(status: &Status) -> String {
         if status.busy {
             return format!("not mounted; {OTHER_HOLDER}");
         }
-        return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to send what is queued"
+        return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to upload the queue"
             .to_owned();
     };
     let mut text = format!("{} since {}, process {pid}", root.display(), local_time(since));
@@ -311,7 +314,7 @@ fn speed(progress: &Progress) -> String {
     let moves = progress.bytes_per_second > 0 || progress.files_per_minute > 0.0;
     let left = match progress.seconds_left {
         Some(seconds) => format!("; about {} left", time_words(seconds)),
-        // What has gone does not tell of what is left: bytes go, and what is left are calls.
+        // The bytes sent so far do not allow an estimate for the calls that are left.
         None if moves => String::new(),
         None => "; nothing moves".to_owned(),
     };
@@ -319,14 +322,14 @@ fn speed(progress: &Progress) -> String {
     format!("{bytes}/s, {} files a minute{left}", progress.files_per_minute)
 }
 
-/// What changes, in one line.
+/// The changing values, in one line.
 fn summary(status: &Status) -> String {
     let mut line = queue(&status.queue);
     if let Some(progress) = status.progress.as_ref().filter(|_| status.queue.left() > 0) {
         let _ = write!(line, "; {}", speed(progress));
     }
     if let Some(why) = status.blocked_reason() {
-        let _ = write!(line, "; held up: {why}");
+        let _ = write!(line, "; blocked: {why}");
     }
     line
 }
@@ -380,7 +383,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
-        assert!(summary(&status).ends_with("held up: run 'gphotosfs login'"));
+        assert!(summary(&status).ends_with("blocked: run 'gphotosfs login'"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `gphotosfs sync` waits for what goes up, or sends it; `gphotosfs refresh` asks again for what is there.
+//! `gphotosfs sync` waits for a mount's uploads, or uploads the queue itself. `gphotosfs refresh`
+//! lists a directory again.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -15,16 +16,17 @@ use crate::settings::UploadSettings;
 use crate::store::Backlog;
 use crate::upload::{BlockedReason, DrainError, Pipeline, SyncScope};
 
-/// How often a person is shown something new.
+/// How often the progress bar is updated.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Waits until Google has everything under the path; of a profile that is not mounted, sends it.
+/// Waits until Google has everything under the path. Without a path, uploads the queue of a profile
+/// that is not mounted.
 ///
 /// # Errors
-/// If something was refused for good, or the path is not on a mount.
+/// If Google refused a file, uploads are blocked, or the path is not on a mount.
 pub fn run(
     path: Option<&Path>,
     settings: &UploadSettings,
@@ -60,12 +62,12 @@ fn hint(error: &DrainError) -> Option<&'static str> {
     }
 }
 
-/// Does what a mount would do for the queue, until it is empty. The profile's lock is held.
+/// Uploads the queue without a mount, until it is empty. The caller holds the profile's lock.
 fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError> {
     let runtime =
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let mut signals = EndSignals::listen(runtime.handle())?;
-    // Nobody looks, so nobody need be told; nobody writes, so nothing need be limited.
+    // Without a mount there are no writers, so the spool needs no limit.
     let engine = Engine::start(profile, settings, u64::MAX, runtime.handle())?;
     if engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default()) {
         eprintln!("gphotosfs: profile {} is not mounted, and nothing is queued", profile.name());
@@ -81,7 +83,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
                 }
             }),
             () = signals.received() => {
-                Err(CommandError::new("stopped").hint("what is left goes on with the next sync or mount"))
+                Err(CommandError::new("stopped").hint("the next sync or mount uploads the rest of the queue"))
             }
             never = show_progress(&engine.pipeline) => match never {},
         };
@@ -97,7 +99,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
     let mut ticks = tokio::time::interval(SHOW_EVERY);
     loop {
         ticks.tick().await;
-        // What is wrong with the database, draining tells.
+        // `drain` reports an error of the database.
         if let Ok(queue) = pipeline.queue() {
             progress.show(&Snapshot {
                 progress: (&queue).into(),
@@ -119,14 +121,14 @@ pub fn refresh(path: Option<&Path>, profile: &Profile) -> Result<(), CommandErro
     })
 }
 
-/// The mount and the place in it that a command is about.
+/// The mount and the path in it that a command is about.
 fn place(path: Option<&Path>, profile: &Profile) -> Result<(Mount, PathBuf), CommandError> {
     Ok(match path {
         Some(path) => (Mount::given(path)?, path.to_owned()),
         None => {
-            let holder = profile
-                .holder()
-                .map_err(|err| CommandError::new("cannot look for a running mount").because(err))?;
+            let holder = profile.holder().map_err(|err| {
+                CommandError::new("cannot find out whether a mount is running").because(err)
+            })?;
             let not_mounted = format!("profile {} is not mounted", profile.name());
             let root = match holder {
                 Holder::Mount(running) => running.mountpoint,

@@ -1,7 +1,7 @@
-//! `gphotosfs thumbnails`: fills the desktop's cache of thumbnails with pictures that Google makes, so that opening an
-//! album in a file manager reads some kilobytes of each photo here and none of the photo itself.
+//! `gphotosfs thumbnails`: fills the desktop's cache of thumbnails with pictures that Google makes.
+//! A file manager that opens the album then reads no photos.
 //!
-//! The cache is that of the freedesktop.org Thumbnail Managing Standard, which GNOME, KDE, Xfce and others share.
+//! GNOME, KDE, Xfce and others share the cache of the freedesktop.org Thumbnail Managing Standard.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -24,13 +24,15 @@ use crate::app::{CommandError, print, progress, running};
 use crate::error_chain::without_number;
 use crate::profile::Profile;
 
-/// How many pictures are asked for at a time.
+/// How many pictures are requested at the same time.
 const AT_A_TIME: usize = 8;
 
-/// Sizes of the standard in pixels, and their directories. The first is the one that the mount gives.
+/// The standard's sizes in pixels, and their directories. The mount returns pictures of the first
+/// size.
 const SIZES: [(u32, &str); 2] = [(256, "large"), (128, "normal")];
 
-/// What a file's URI may hold as it is: as GLib writes it, whose hash of it file managers look for.
+/// The characters to encode in a file's URI. They are those of GLib, because file managers look for
+/// the hash of GLib's URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'$')
@@ -51,19 +53,20 @@ const IN_URI: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The kernel gives no larger value of an attribute.
+/// The kernel's limit of an attribute's value.
 const XATTR_BYTES_MAX: usize = 65536;
 
-/// No picture that is one is larger.
+/// Google's pictures are smaller than this; a larger one would be hostile.
 const PICTURE_PIXELS_MAX: u32 = 4096;
 
-/// What became of the files.
+/// The outcomes of all files.
 #[derive(Default)]
 struct Tally {
     made: u64,
     there: u64,
     not_yet: u64,
-    /// For each reason how many they are, and one of them: what is wrong is often so for all.
+    /// For each reason, the number of files and the name of one, because the reason is often the
+    /// same.
     failed: BTreeMap<String, (u64, Name)>,
 }
 
@@ -99,7 +102,7 @@ impl Tally {
     }
 }
 
-/// Makes what is missing below a directory.
+/// Makes the missing thumbnails below a directory.
 ///
 /// # Errors
 /// If the directory is not on a mount or the cache cannot be written.
@@ -131,14 +134,14 @@ pub fn run(dir: &Path, profile: &Profile) -> Result<(), CommandError> {
         0 => Ok(()),
         _ => Err(CommandError::new("not all thumbnails could be made")
             .because(tally.why_failed())
-            .hint("run it again later; the log of the mount says more")),
+            .hint("run this again later; the mount's log has the causes")),
     }
 }
 
 enum Outcome {
     Made,
     There,
-    /// The file is on its way, and file managers read the local copy.
+    /// The file is not at Google yet, so file managers read the local copy.
     NotYet,
 }
 
@@ -157,13 +160,13 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Sees to it that a file has its thumbnails.
+    /// Makes a file's thumbnails if they are missing or outdated.
     fn complete(&self, path: &Path) -> io::Result<Outcome> {
         let stamp = Stamp::of(path)?;
         if SIZES.iter().all(|(_, dir)| stamp.is_on(&self.root.join(dir).join(stamp.name()))) {
             return Ok(Outcome::There);
         }
-        // With room for any value: whoever asks for its size first has it fetched twice.
+        // The buffer has room for any value: asking for the size first would download it twice.
         let mut picture = vec![0; XATTR_BYTES_MAX];
         match rustix::fs::getxattr(path, "user.gphotos.thumbnail", &mut picture) {
             Ok(len) => picture.truncate(len),
@@ -183,7 +186,7 @@ impl Cache {
     }
 }
 
-/// Fits into a square; never larger than it was.
+/// Shrinks a picture to fit into a square. Never enlarges it.
 fn smaller(picture: &DynamicImage, pixels: u32) -> RgbaImage {
     if picture.width() <= pixels && picture.height() <= pixels {
         return picture.to_rgba8();
@@ -191,7 +194,7 @@ fn smaller(picture: &DynamicImage, pixels: u32) -> RgbaImage {
     picture.thumbnail(pixels, pixels).into_rgba8()
 }
 
-/// By what a thumbnail is known to be of a file, and to be of its present content.
+/// Identifies a file and its present content in a thumbnail.
 struct Stamp {
     uri: String,
     mtime: String,
@@ -208,7 +211,7 @@ impl Stamp {
         digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".png"
     }
 
-    /// Whether a thumbnail is there, and of this content.
+    /// Whether there is a thumbnail of this content.
     fn is_on(&self, thumbnail: &Path) -> bool {
         let Ok(file) = File::open(thumbnail) else { return false };
         let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else { return false };
@@ -219,7 +222,8 @@ impl Stamp {
         says("Thumb::URI", &self.uri) && says("Thumb::MTIME", &self.mtime)
     }
 
-    /// Under its name at once or not at all, as the standard wants it.
+    /// Writes a thumbnail, and renames it to its name when it is complete, as the standard
+    /// requires.
     fn save(&self, picture: &RgbaImage, dir: &Path) -> io::Result<()> {
         let file = tempfile::Builder::new()
             .prefix("gphotosfs-")

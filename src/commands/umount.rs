@@ -1,4 +1,5 @@
-//! `gphotosfs umount`: drain, unmount, and wait until the mount's process is through.
+//! `gphotosfs umount`: waits for the uploads, unmounts, and waits until the mount's process has
+//! ended.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,13 +13,13 @@ use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, mounts};
 
-/// How long the mount's process may take to write down what it has in memory.
+/// How long the mount's process may take to end after the unmount.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// Unmounts.
 ///
 /// # Errors
-/// If the mount is in use, or not one of ours.
+/// If the mount is in use, or is not a gphotosfs mount.
 pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
     let root = absolute(mountpoint).map_err(|err| {
         CommandError::usage(format!("cannot use {}", mountpoint.display())).because(err)
@@ -29,8 +30,8 @@ pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
         let error = CommandError::usage(format!("{} is not a gphotosfs mount", root.display()));
         let places: Vec<_> = ours.iter().map(|it| it.display().to_string()).collect();
         return Err(error.hint(match places.as_slice() {
-            [] => "nothing of gphotosfs is mounted".to_owned(),
-            places => format!("mounted are: {}", places.join(", ")),
+            [] => "there is no gphotosfs mount".to_owned(),
+            places => format!("gphotosfs is mounted on {}", places.join(", ")),
         }));
     }
     let mount = Mount { root };
@@ -41,13 +42,13 @@ pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
     if !now {
         drain(&mount)?;
     }
-    // Taken before unmounting, so that it cannot be about a later process of the same number.
+    // Opened before unmounting, so that it cannot be a later process with the same number.
     let process = mount.status().ok().and_then(|it| open_process(it.pid?));
     unmount(&mount.root, How::WhenIdle)?;
     process.map_or(Ok(()), |it| wait_for_exit(&it))
 }
 
-/// The mountpoint's name in the table of mounts, without entering it: it may be dead.
+/// The mountpoint's name in the table of mounts. Does not enter it, because it may be dead.
 fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
     mountpoint.canonicalize().or_else(|err| {
         if err.raw_os_error() != Some(libc::ENOTCONN) {
@@ -61,19 +62,18 @@ fn absolute(mountpoint: &Path) -> io::Result<PathBuf> {
     })
 }
 
-/// For whoever does not want to wait.
-const NOW: &str = "'gphotosfs umount --now' leaves them to the next mount";
+/// The next step for a user who does not want to wait.
+const NOW: &str = "'gphotosfs umount --now' leaves the uploads to the next mount";
 
 fn drain(mount: &Mount) -> Result<(), CommandError> {
     if mount.status().is_ok_and(|it| it.blocked.is_some()) {
-        eprintln!("gphotosfs: waiting for the uploads, which are held up; Ctrl-C and then {NOW}");
+        eprintln!("gphotosfs: waiting for the uploads, which are blocked; Ctrl-C and then {NOW}");
     }
     match mount.wait_for_uploads(&mount.root) {
-        // What was refused for good stays in failed/ whether mounted or not.
+        // Refused files stay in failed/, mounted or not.
         Err(err) if err.raw_os_error() == Some(libc::EIO) => {
             eprintln!(
-                "gphotosfs: Google refused some files; they are kept, and the next mount shows \
-                 them in .gphotos/failed"
+                "gphotosfs: Google refused some files; their bytes are kept: run 'gphotosfs failed'"
             );
             Ok(())
         }
@@ -87,7 +87,7 @@ fn drain(mount: &Mount) -> Result<(), CommandError> {
     }
 }
 
-/// Takes a mount away at once, even if something is in use there or its process has died.
+/// Detaches a mount at once, even if files in it are open or its process has died.
 ///
 /// # Errors
 /// If the kernel refuses.
@@ -97,9 +97,9 @@ pub(super) fn detach(root: &Path) -> Result<(), CommandError> {
 
 #[derive(Clone, Copy)]
 enum How {
-    /// Refuse while something is in use.
+    /// Fail while files or directories are in use.
     WhenIdle,
-    /// Whatever is in use goes on until it is closed, and nothing new begins.
+    /// Open files work until they are closed. No new ones can be opened.
     AtOnce,
 }
 
@@ -108,7 +108,7 @@ fn unmount(root: &Path, how: How) -> Result<(), CommandError> {
     let busy = || {
         failed().because(io::Error::from_raw_os_error(libc::EBUSY)).hint(format!(
             "close the files and leave the directories that are in use there; \
-             'fuser -vm {}' shows by whom",
+             'fuser -vm {}' lists the programs",
             root.display()
         ))
     };
@@ -133,7 +133,7 @@ fn unmount(root: &Path, how: How) -> Result<(), CommandError> {
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(()),
-        // It has one exit status for everything, and words in English only.
+        // fusermount3 has one exit status for all errors. Its messages are always in English.
         false if said.contains("busy") => Err(busy()),
         false => Err(failed().because(said.trim())),
     }
@@ -145,10 +145,10 @@ pub(super) fn open_process(pid: u32) -> Option<OwnedFd> {
     pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
-/// Waits until the process has ended, and so has let go of the profile.
+/// Waits until the process has ended, which releases the profile.
 ///
 /// # Errors
-/// If it takes very long.
+/// If the deadline passes.
 pub(super) fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
     match poll(&mut fds, Some(&EXIT_DEADLINE)) {

@@ -1,5 +1,5 @@
-//! `gphotosfs verify`: reads items back from Google and says what has become of them: the honest answer to "is this a
-//! backup?".
+//! `gphotosfs verify`: reads items back from Google and compares them with the originals, to answer
+//! "is this a backup?".
 
 mod report;
 mod verdict;
@@ -26,34 +26,34 @@ use crate::error_chain::without_number;
 use crate::media::ContentHash;
 use crate::profile::Profile;
 
-/// What is to be read back.
+/// The arguments.
 #[derive(Debug)]
 pub struct Options {
     /// The album's directory on a mount.
     pub album: PathBuf,
     /// The directory with the originals.
     pub against: Option<PathBuf>,
-    /// How many items are read back, chosen at random; all of them without it.
+    /// How many items to read back, chosen at random. `None` means all.
     pub sample: Option<usize>,
-    /// Another number chooses other items; the same one chooses the same.
+    /// Chooses the random items: the same number chooses the same items.
     pub seed: u64,
-    /// How many requests it may cost.
+    /// How many requests to send at most.
     pub budget: u64,
-    /// Print what was found as JSON.
+    /// Print the findings as JSON.
     pub json: bool,
 }
 
-/// How many items are asked for at a time.
+/// How many items are read back at the same time.
 const AT_A_TIME: usize = 4;
 
-/// The most requests that one item is reckoned to take: its address and its bytes, each asked for three times where
-/// Google fails. Most take one.
+/// The most requests that an item takes: its address and its bytes, each requested three times if
+/// Google fails. Most items take one.
 const COST_MAX: u64 = 6;
 
-/// Larger answers than any that the mount gives.
+/// The mount's answers are smaller than this.
 const ANSWER_BYTES_MAX: usize = 4096;
 
-/// Reads back, prints, and says whether all is well.
+/// Reads items back and prints the findings. Returns whether all is well.
 ///
 /// # Errors
 /// If the album is not on a mount, or one side cannot be listed.
@@ -74,7 +74,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
         }
     };
     let Listing { mut items, mut unfinished } = list(&options.album)?;
-    // Each name once: what Google gives back under it is not the original anyway.
+    // Each name is reported once. These names have no item with the original's content.
     items.retain(|it| !lacking.contains_key(&it.name));
     unfinished.retain(|it| !lacking.contains_key(it));
     let chosen = choose(items, options.sample.unwrap_or(usize::MAX), options.seed);
@@ -82,7 +82,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let bar = progress::bar(chosen.len(), "items read back");
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
-    // Said at once: it may take long, and be interrupted.
+    // Findings are printed at once: the run may take long, and be interrupted.
     let say = |what: String| bar.suspend(|| eprintln!("gphotosfs: {what}"));
     let said = |tested: Tested| {
         if tested.verdict.is_bad() {
@@ -98,7 +98,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
             Ok(Err(err)) => match affects_all(&err) {
                 Some((words, next)) => {
                     if limiter.close(words) {
-                        say(format!("{words}; no more is read back\n  -> {next}"));
+                        say(format!("{words}; no more items are read back\n  -> {next}"));
                     }
                     Tested::unchecked(name, words)
                 }
@@ -117,8 +117,8 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     Ok(report.exit())
 }
 
-/// The originals that the album does not have, or of which that cannot be said. What is only on its way is among the
-/// album's names.
+/// The originals that the album lacks, and those that cannot be compared. Files that are still
+/// being uploaded are among the album's names.
 fn lacks(found: &Comparison) -> BTreeMap<PathBuf, Tested> {
     let here = |it: &&Remark| it.here;
     let one = |name: &Name, verdict, why: String| {
@@ -138,11 +138,11 @@ fn lacks(found: &Comparison) -> BTreeMap<PathBuf, Tested> {
     only_here.chain(different).chain(refused).chain(unreadable).collect()
 }
 
-/// What there is in an album's directory.
+/// The files in an album's directory.
 #[derive(Default)]
 struct Listing {
     items: Vec<Item>,
-    /// Names of what is not at Google yet, or was refused.
+    /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<PathBuf>,
 }
 
@@ -172,13 +172,13 @@ fn list(album: &Path) -> Result<Listing, CommandError> {
     Ok(found)
 }
 
-/// A part of the items, by their ids: the same each time, also when others have come.
+/// Chooses items by their ids. The choice is the same each time, and new items hardly change it.
 fn choose(mut items: Vec<Item>, count: usize, seed: u64) -> Vec<PathBuf> {
     items.sort_by_cached_key(|it| <[u8; 32]>::from(Sha256::digest(format!("{seed} {}", it.id))));
     items.into_iter().take(count).map(|it| it.name).collect()
 }
 
-/// What has become of an item, and what there is to say about it.
+/// Reads an item back, and returns its verdict and a remark.
 ///
 /// # Errors
 /// Those of the mount.
@@ -204,27 +204,28 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
     Ok(classify(sent, original.as_ref(), &seen.google))
 }
 
-/// In words, and what to do: what would keep all other items from being looked at as well.
+/// The message and the next step, if an error would affect all other items too.
 fn affects_all(err: &io::Error) -> Option<(&'static str, &'static str)> {
     let of_all = [libc::EACCES, libc::EDQUOT, libc::EHOSTUNREACH];
     err.raw_os_error().filter(|it| of_all.contains(it))?;
     running::meaning(err)
 }
 
-/// Sees to it that no more requests are made than allowed. It counts all that the mount makes, whoever asks for them.
+/// Limits the number of requests. It counts all requests of the mount, also those of other
+/// programs.
 struct RequestLimiter<'a> {
     mount: &'a Mount,
     before: u64,
     budget: u64,
-    /// How many items are being asked for. Held while the mount is asked what it has spent.
+    /// How many items are being read back. Locked while the mount's count of requests is read.
     running: Mutex<u64>,
-    /// One of them is through.
+    /// Notified when an item is done.
     freed: Condvar,
-    /// Why nothing more is to be asked for.
+    /// The reason why no more items are read back.
     closed: OnceLock<&'static str>,
 }
 
-/// Why an item is not asked for.
+/// The reason why an item is not read back.
 const USED_UP: &str = "the budget of requests is used up";
 
 impl<'a> RequestLimiter<'a> {
@@ -234,8 +235,9 @@ impl<'a> RequestLimiter<'a> {
         Ok(Self { mount, before, budget, running, freed, closed })
     }
 
-    /// Does it, if there is enough left, when those under way are through if need be; else says why not. They end in
-    /// time because the mount sees to that.
+    /// Does `work` if the budget is sufficient; otherwise returns the reason. Running items may
+    /// turn out cheaper than their maximum, so it waits for them first. They end in time, because
+    /// the mount has deadlines.
     fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, &'static str> {
         {
             let mut running = self.running.lock();
@@ -259,13 +261,14 @@ impl<'a> RequestLimiter<'a> {
         Ok(outcome)
     }
 
-    /// Nothing more is to be asked for. Whether that is new.
+    /// Stops all further work. Returns whether it was still going on.
     fn close(&self, why: &'static str) -> bool {
         self.closed.set(why).is_ok()
     }
 
     fn spent(&self) -> u64 {
-        // A mount that is gone will be noticed by whoever wants an item. At midnight it begins to count anew.
+        // If the mount is gone, the next read of an item fails. At midnight the mount's count
+        // restarts.
         requests(self.mount).map_or(0, |now| now.checked_sub(self.before).unwrap_or(now))
     }
 }

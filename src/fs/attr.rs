@@ -21,7 +21,7 @@ pub struct Attr {
     pub links: u32,
     /// Bytes.
     pub size: u64,
-    /// The time that a program has set, else `mtime`. Reads do not change it.
+    /// The time that a program has set, otherwise `mtime`. Reads do not change it.
     pub atime: SystemTime,
     /// Last change of the content, or the time that a program has set.
     pub mtime: SystemTime,

@@ -24,8 +24,7 @@ impl Fs {
         Err(Error::from(TreeError::Full).doing(|| format!("another item in {path}")))
     }
 
-    /// Refuses to remove a name if its item would have to leave the album and the login forbids
-    /// that.
+    /// Refuses to remove a name if its item would leave the album and the login forbids that.
     pub(super) fn check_leaving(&self, dir: DirId, name: &EntryName) -> Result<()> {
         match self.pipeline.lacks_edit() && self.store.causes_removal(dir, name)? {
             true => Err(lacks_edit()),
@@ -33,7 +32,7 @@ impl Fs {
         }
     }
 
-    /// Refuses a new name if its item would have to join the album and the login forbids that.
+    /// Refuses a new name if its item would be added to the album and the login forbids that.
     pub(super) fn check_joining(
         &self,
         file: FileId,
@@ -46,7 +45,7 @@ impl Fs {
         }
     }
 
-    /// Refuses to move a name if its item would have to change albums and the login forbids that.
+    /// Refuses to move a name if its item would change albums and the login forbids that.
     pub(super) fn check_moving(
         &self,
         file: FileId,
@@ -60,8 +59,8 @@ impl Fs {
         self.check_joining(file, to.0, Some(from))
     }
 
-    /// Refuses an edit if a new item would have to replace the old one in its albums and the login
-    /// forbids that.
+    /// Refuses an edit if a new item would replace the old one in its albums and the login forbids
+    /// that.
     pub(super) fn check_edit(&self, file: FileId) -> Result<()> {
         match self.pipeline.lacks_edit() && self.store.is_in_albums(file)? {
             true => Err(lacks_edit()),

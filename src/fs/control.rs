@@ -1,4 +1,5 @@
-//! Fills in the [`Status`] for `/.gphotos/status.json` and `/.gphotos/metrics` from the parts below.
+//! Fills in the [`Status`] for `/.gphotos/status.json` and `/.gphotos/metrics` from the parts
+//! below.
 
 use std::time::SystemTime;
 
@@ -19,7 +20,7 @@ use crate::store::Backlog;
 use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
-    /// How everything is now.
+    /// The present status.
     pub(super) fn status(&self) -> Result<Status> {
         let queue = self.pipeline.queue()?;
         let (spooled, room) = self.pipeline.space()?;
@@ -41,7 +42,7 @@ impl Fs {
                 sizes: if self.config.exact_sizes { Sizes::Exact } else { Sizes::Lazy },
                 read_only: self.config.read_only,
                 open_files: self.handles.open_files(),
-                // Without /proc it stays empty.
+                // Without /proc the field stays empty.
                 kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
                     .map_or_else(|_| String::new(), |it| it.trim().to_owned()),
             }),
@@ -108,7 +109,7 @@ impl From<&upload::Queue> for Queue {
     }
 }
 
-/// While nothing moves.
+/// The queue as stored, without the uploads that are running.
 impl From<&Backlog> for Queue {
     fn from(backlog: &Backlog) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The error that has an errno, and the one table from causes to errno values.
+//! The error type with an errno, and the only table from causes to errno values.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::api::FailureKind;
 use crate::error_chain::chain;
 use crate::{api, content, library, store, upload};
 
-/// Why an operation failed: the errno for the caller, the story for the log.
+/// The reason why an operation failed: an errno for the caller, and causes for the log.
 #[derive(Debug)]
 pub struct Error {
     errno: Errno,
@@ -30,7 +30,7 @@ impl fmt::Debug for Errno {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A refusal that needs no cause: the errno says it all.
+    /// A refusal that the errno explains.
     pub fn plain(errno: i32) -> Self {
         Self { errno: Errno(errno), doing: String::new(), cause: None }
     }
@@ -40,17 +40,17 @@ impl Error {
         Self { errno: Errno(errno), doing: why.into(), cause: None }
     }
 
-    /// For the kernel.
+    /// The errno for the kernel.
     pub fn errno(&self) -> Errno {
         self.errno
     }
 
-    /// Whether there is a story to tell: plain refusals are everyday answers.
+    /// Whether there is nothing to log. Plain refusals are everyday answers.
     pub fn is_plain(&self) -> bool {
         self.cause.is_none() && self.doing.is_empty()
     }
 
-    /// Says what was being attempted.
+    /// Adds the attempted operation, for the log.
     pub fn doing(mut self, doing: impl FnOnce() -> String) -> Self {
         if !self.is_plain() && self.doing.is_empty() {
             self.doing = doing();
@@ -100,7 +100,7 @@ impl From<store::Error> for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        // Trouble with our own spool and cache files: only limits are the user's business as such.
+        // An error of our spool and cache files. Only limits concern the caller directly.
         let errno = match error.raw_os_error() {
             Some(own @ (libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => own,
             _ => libc::EIO,
@@ -118,7 +118,7 @@ fn failure_errno(kind: FailureKind) -> i32 {
     use FailureKind as K;
     match kind {
         K::Offline => libc::EHOSTUNREACH,
-        // A broken connection: as far as a caller can tell, the rest of the answer did not come in time.
+        // For a caller, a broken connection means that the rest of the answer did not come in time.
         K::TimedOut | K::Broken | K::Throttled | K::WritesThrottled => libc::ETIMEDOUT,
         K::DailyQuota => libc::EDQUOT,
         K::LoginMissing | K::LoginRefused | K::ScopeMissing | K::ApiDisabled => libc::EACCES,
@@ -177,7 +177,8 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) => libc::ESTALE,
         E::Interrupted(error) => api_errno(error),
-        // Not EAGAIN: programs take that for "nothing yet" of a pipe, and some then for the end of the file.
+        // Not EAGAIN, which means "no data yet" for a pipe. Some programs would take it for the end
+        // of the file.
         E::Processing => libc::EBUSY,
         E::TooSlow | E::Stalled | E::Limited => libc::ETIMEDOUT,
         E::NowhereYet

@@ -15,7 +15,7 @@ use crate::media::{BadName, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
 use crate::upload::{Pipeline, SyncScope};
 
-/// The user's choices.
+/// The settings of the filesystem.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Refuse every change.

@@ -1,5 +1,5 @@
-//! What is open: one [`OpenFile`] for each file however many descriptors it has, so that all of
-//! them see the same bytes and sealing one version cannot race with writing the next.
+//! The open files. All descriptors of a file share one [`OpenFile`], so that they see the same
+//! bytes, and sealing one version cannot race with writing the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,36 +15,35 @@ use crate::upload::{Drafts, SpoolFile, Writer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fh(pub u64);
 
-/// Where an open file's bytes are.
+/// The place of an open file's bytes.
 #[derive(Clone)]
 pub enum Bytes {
-    /// The first `open` is looking for them. No descriptor exists yet.
+    /// Not known yet: the first `open` is looking for them. No descriptor exists yet.
     Opening,
-    /// In the spool: being written, or on their way to Google.
+    /// The spool: the file is being written or uploaded.
     Spool(Arc<SpoolFile>),
-    /// In the cache, or at Google.
+    /// The cache, or Google.
     Item(Item),
 }
 
 /// An open item.
 #[derive(Clone, Default)]
 pub struct Item {
-    /// Reads it. `None` until the first read of an item that is not here.
+    /// The reader. `None` until the first read of an item that is not here.
     pub reader: Option<Reader>,
-    /// The size that the kernel was given for readers. Until the last close nothing of another size
-    /// is read.
+    /// The reported size. Until the last close, bytes of another size are an error.
     pub reported: Option<u64>,
 }
 
-/// A file that somebody has open.
+/// An open file.
 pub struct OpenFile {
-    /// Which.
+    /// Its number.
     pub file: FileId,
-    /// Held for reading while bytes are read or written, for writing while a version is sealed or
-    /// begun.
+    /// Locked for reading while bytes are read or written. Locked for writing while a version is
+    /// sealed or begun.
     pub bytes: RwLock<Bytes>,
-    /// Whether the first `open` has found the bytes. Apart from their lock: a later `open` must not
-    /// wait while a version is sealed or begun.
+    /// Whether the first `open` has found the bytes. It has a lock of its own, because a later
+    /// `open` must not wait while a version is sealed or begun.
     found: AtomicBool,
 }
 
@@ -55,18 +54,18 @@ pub enum Handle {
     File {
         /// Shared with the other descriptors of the file.
         open: Arc<OpenFile>,
-        /// The descriptor's own, if it may write.
+        /// The descriptor's writer, if it may write.
         writer: Option<Arc<Writer>>,
     },
-    /// A file whose content was made when it was opened.
+    /// A file whose content was generated when it was opened.
     Snapshot(Arc<[u8]>),
 }
 
-/// All open descriptors. Bounded by what the kernel has open.
+/// All open descriptors. Bounded by the number of files that the kernel has open.
 pub struct Handles {
     drafts: Drafts,
     next: AtomicU64,
-    // Both are held for a look-up, an insert or a count only, and neither while the other is taken.
+    // Both are locked only for a look-up, an insert or a count, and never both at once.
     files: Mutex<HashMap<FileId, Shared>>,
     handles: RwLock<HashMap<Fh, Handle>>,
 }
@@ -78,7 +77,7 @@ struct Shared {
 }
 
 impl Handles {
-    /// None yet. An open file has its draft in `drafts`.
+    /// No descriptor yet. An open file has its draft in `drafts`.
     pub fn new(drafts: Drafts) -> Self {
         Self {
             drafts,
@@ -88,8 +87,8 @@ impl Handles {
         }
     }
 
-    /// Opens a file. `bytes` finds its bytes if nobody has it open yet; that may take the disk's
-    /// time, and other files do not wait for it.
+    /// Opens a file. `bytes` finds its bytes if the file is not open yet. That may wait for the
+    /// disk, but other files do not wait meanwhile.
     ///
     /// # Errors
     /// Those of `bytes`.
@@ -120,7 +119,7 @@ impl Handles {
         shared.open.clone()
     }
 
-    /// A descriptor of a file has gone. Returns whether it was the last one.
+    /// Removes a descriptor of a file. Returns whether it was the last one.
     fn unshare(&self, file: FileId) -> bool {
         let mut files = self.files.lock();
         let Some(shared) = files.get_mut(&file) else { return false };
@@ -133,12 +132,12 @@ impl Handles {
         last
     }
 
-    /// How many files are open, however many descriptors each has.
+    /// How many files are open. The descriptors of a file count once.
     pub fn open_files(&self) -> usize {
         self.files.lock().len()
     }
 
-    /// Opens something that was made just now.
+    /// Opens generated content.
     pub fn open_snapshot(&self, bytes: Vec<u8>) -> Fh {
         self.insert(Handle::Snapshot(bytes.into()))
     }
@@ -154,12 +153,12 @@ impl Handles {
         self.handles.read().get(&fh).cloned()
     }
 
-    /// The shared object of a file, if somebody has it open.
+    /// The shared object of a file, if it is open.
     pub fn opened(&self, file: FileId) -> Option<Arc<OpenFile>> {
         self.files.lock().get(&file).map(|shared| shared.open.clone())
     }
 
-    /// A descriptor is closed for good. Its writer has to be released.
+    /// Removes a descriptor after its last close. The caller releases its writer.
     pub fn close(&self, fh: Fh) -> Option<Closed> {
         let handle = self.handles.write().remove(&fh)?;
         let Handle::File { open, writer } = handle else { return None };
@@ -168,7 +167,7 @@ impl Handles {
     }
 }
 
-/// Has the first descriptor of a file find its bytes. Others wait only while it looks for them.
+/// The first descriptor of a file finds its bytes. Other descriptors wait only for that.
 fn find_bytes<E>(open: &OpenFile, bytes: impl FnOnce() -> Result<Bytes, E>) -> Result<(), E> {
     if !open.found.load(Ordering::Acquire) {
         let mut place = open.bytes.write();
@@ -185,9 +184,9 @@ fn find_bytes<E>(open: &OpenFile, bytes: impl FnOnce() -> Result<Bytes, E>) -> R
 pub struct Closed {
     /// Its file.
     pub file: FileId,
-    /// Its own, if it could write.
+    /// Its writer, if it could write.
     pub writer: Option<Arc<Writer>>,
-    /// Whether it was the file's last.
+    /// Whether it was the file's last descriptor.
     pub last: bool,
 }
 

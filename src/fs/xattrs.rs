@@ -19,7 +19,7 @@ const NAMESPACE: &[u8] = b"user.";
 const ADOPTED: &str = "adopted";
 
 /// The directories in which Google has not listed the file yet, each with the time since when it
-/// should be there. It is hidden from listxattr, as it is no property of the file itself.
+/// should be there. It is hidden from listxattr, because it is not a property of the file itself.
 const UNLISTED: &str = "unlisted";
 
 /// Hidden attributes whose reads wait for something.
@@ -176,7 +176,7 @@ impl Fs {
         let info = self.file(file)?;
         match (info.sha256, self.store.adopt(info.id, &adoption)?) {
             (_, true) => Ok(()),
-            // The hash of an uploaded file is known for certain.
+            // The hash of an uploaded file is certain.
             (Some(_), false) if info.upload.is_none() => Err(Error::plain(libc::EEXIST)),
             (_, false) => Err(Error::plain(libc::EBUSY)),
         }

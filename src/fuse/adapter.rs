@@ -25,7 +25,8 @@ use crate::fs::{AttrChange, Fh, Fs, Ino, Offset, Open, Operation, Rename, SetXat
 /// downloads would block all other readers.
 const READS_AHEAD_MAX: u16 = 512;
 
-/// Large writes cost fewer switches; each thread keeps a buffer of this size.
+/// The largest write. Large writes take fewer context switches, but each thread has a buffer of
+/// this size.
 const WRITE_BYTES_MAX: u32 = 1 << 20;
 
 /// Answers the requests of one mount.
@@ -81,7 +82,7 @@ impl Filesystem for Adapter {
         // names. Without it, each stat is a request.
         let _ = config
             .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
-        // A smaller limit than asked for is as good.
+        // A smaller limit than the requested one is sufficient.
         let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);
         if let Some(modes) = Arc::get_mut(&mut self.modes) {
@@ -100,7 +101,7 @@ impl Filesystem for Adapter {
         );
     }
 
-    // Inode numbers are row numbers: there is no table from which to forget.
+    // Inode numbers are row numbers, so there is no table from which to remove one.
     fn forget(&self, _req: &Request, _ino: INodeNo, _nlookup: u64) {}
 
     fn getattr(&self, req: &Request, node: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {

@@ -1,10 +1,12 @@
 //! Carries out the kernel's requests: counts each, traces it, and chooses the thread that answers
 //! it.
 //!
-//! An operation is answered in one of three ways. What needs only small reads and writes of the
-//! database is answered at once, on the thread that took the request. What the disk may delay runs
-//! on a blocking thread. What the network may delay also runs on a blocking thread, of which each
-//! [`WaitClass`] may occupy a limited number, and it ends early if the caller is being killed.
+//! There are three ways to answer an operation:
+//! * The thread that took the request answers at once, if small reads and writes of the database
+//!   are sufficient.
+//! * A blocking thread answers, if the operation may wait for the disk.
+//! * A blocking thread answers, if the operation may wait for the network. Each [`WaitClass`] may
+//!   occupy a limited number of threads. The operation ends early if the caller is being killed.
 //!
 //! The reply moves to the thread that answers. A reply that is dropped unanswered sends `EIO`, so
 //! no caller hangs, whatever happens to its operation.
@@ -28,7 +30,7 @@ use crate::fs::{Fs, Operation};
 /// queue without a thread.
 ///
 /// All limits together must stay well below the number of tokio's blocking threads (512), because
-/// what the operations wait for needs such threads too.
+/// the work that the operations wait for needs such threads too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitClass {
     /// Everything else.

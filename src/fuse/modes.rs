@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 
 use crate::fs::Opened;
 
-/// The backing file's filesystem must not be stacked itself, so that another may be stacked on
+/// The backing file's filesystem must not be stacked, so that another filesystem may be stacked on
 /// ours.
 const STACK_DEPTH: u32 = 1;
 

@@ -6,7 +6,7 @@
 //! read fh=3 off=0 len=131072 → 131072 bytes (1.2 ms)
 //! ```
 //!
-//! Below that level a request costs one look at the level: nothing is formatted, and no clock read.
+//! Below that level, a request only checks the level: it formats nothing and reads no clock.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -31,7 +31,7 @@ pub(super) enum Operand<'a> {
     Handle(INodeNo, FileHandle),
 }
 
-/// The answer to a request, as far as a line in the log shows it.
+/// The answer to a request, as the log shows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     /// Success, with nothing more to say.
@@ -145,7 +145,7 @@ impl Drop for Trace {
     }
 }
 
-/// A duration with two or more digits that count.
+/// A duration with two or more significant digits.
 struct Millis(Duration);
 
 impl fmt::Display for Millis {

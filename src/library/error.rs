@@ -9,7 +9,7 @@ use crate::store::{self, TreeError};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A request to Google failed.
-    #[error("asking Google failed")]
+    #[error("a request to Google failed")]
     Api(#[from] api::Error),
     /// The database failed.
     #[error(transparent)]
@@ -18,7 +18,7 @@ pub enum Error {
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A listing does not end.
-    #[error("Google answered the same page again and again")]
+    #[error("Google returned the same page again and again")]
     PagesRepeat,
     /// The directory is only a parent of albums.
     #[error("the directory is not an album")]
@@ -26,7 +26,7 @@ pub enum Error {
     /// Google accepts titles of up to 500 characters, in Unicode.
     #[error("Google does not take this as an album's title: {0}")]
     BadTitle(&'static str),
-    /// A listing failed that several callers wait for.
+    /// A listing failed for which several callers wait.
     #[error(transparent)]
     Shared(Arc<Error>),
     /// Moving a directory costs a request for each album in it.

@@ -1,8 +1,8 @@
-//! Connects a running listing with its readers: it goes as far as they want, and no further.
+//! Connects a running listing with its readers, which decide how many pages it requests.
 //!
 //! A reader wants the page that it is reading and the one after it, so that the next page is
-//! requested while this one is read. A caller that needs the whole directory wants all pages. When
-//! nobody wants more, the listing pauses and keeps its position. After a long pause it is given up,
+//! requested while this one is read. A caller that needs the whole directory wants all pages. If no
+//! reader wants more, the listing pauses and keeps its position. After a long pause it is given up,
 //! and the next access starts it from the first page.
 
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// How many listings may pause at the same time. Further ones are given up at once.
 const PAUSED_MAX: usize = 64;
 
-/// More pages than any listing has.
+/// Exceeds the number of pages of any listing.
 const ALL: u64 = u64::MAX;
 
 /// The object of a listing.
@@ -106,7 +106,7 @@ impl ListingHandle {
         }
     }
 
-    /// Wants all pages, and waits for them. Returns `false` if the listing was given up just
+    /// Requests all pages, and waits for them. Returns `false` if the listing was given up just
     /// before.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl ListingHandle {
         }
     }
 
-    /// Wants all pages, without waiting for them.
+    /// Requests all pages, without waiting for them.
     pub(super) fn finish(&self) {
         want(&self.wanted, ALL);
     }
@@ -219,10 +219,10 @@ impl Listings {
         (handle, Some(ListingDriver { listings: self.clone(), target, progress, wanted }))
     }
 
-    /// Makes way for a new listing of `target`, since the running one may have missed changes.
+    /// Supersedes the running listing of `target`, because it may have missed changes.
     ///
-    /// A listing that will run to its end is returned: the caller waits for it. Any other one goes
-    /// on only while the handles exist that were given out before.
+    /// Returns a listing that will run to its end, so that the caller can wait for it. Any other
+    /// one goes on only while its handles exist.
     pub(super) fn supersede(&self, target: ListingTarget) -> Option<ListingHandle> {
         let mut running = self.running.lock();
         if running.get(&target).is_some_and(|it| *it.wanted.borrow() == ALL) {
@@ -234,7 +234,7 @@ impl Listings {
     }
 }
 
-/// The running side of a listing: it tells the readers of pages, and waits until they want more.
+/// The running side of a listing. It reports pages to the readers, and waits until they want more.
 pub(super) struct ListingDriver {
     listings: Arc<Listings>,
     target: ListingTarget,
@@ -243,7 +243,7 @@ pub(super) struct ListingDriver {
 }
 
 impl ListingDriver {
-    /// Records that a page is in the store, whose readers are at the cookies `latest`.
+    /// Records that a page is in the store. Its readers are at the cookies `latest`.
     pub(super) fn page_stored(&self, latest: Range<i64>) {
         self.progress.send_modify(|progress| {
             progress.pages += 1;

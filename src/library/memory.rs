@@ -43,7 +43,7 @@ impl Memory {
     }
 
     /// Whether an album may be requested by itself. In each `period`, at most `max` albums may,
-    /// which is as many as the list of all albums has pages; for more of them the list is cheaper.
+    /// which is the number of pages of the list of all albums. For more albums the list is cheaper.
     pub(super) fn may_ask(&self, dir: DirId, max: u32, period: Duration, now: SystemTime) -> bool {
         let (since, asked) = &mut *self.asked.lock();
         if !since.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < period)) {

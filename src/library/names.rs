@@ -18,7 +18,7 @@ pub fn is_trash(name: &EntryName) -> bool {
     uid.is_some_and(|uid| !uid.is_empty() && uid.iter().all(u8::is_ascii_digit))
 }
 
-/// How much of an id is appended to a name that is taken.
+/// How many characters of an id are appended to a name that is taken.
 const ID_SUFFIX_CHARS: usize = 8;
 
 /// The names that an item may get, best first: its own, then with a part of its id, then with all.
@@ -81,7 +81,7 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == '/' { '_' } else { c }).collect()
 }
 
-/// Keeps only the characters of which ids consist: they come from the network.
+/// Keeps only the characters of an id, because it comes from the network.
 fn clean_id(id: &str) -> String {
     let clean: String = id
         .chars()

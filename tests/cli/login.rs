@@ -184,7 +184,7 @@ async fn each_refusal_of_the_code_has_its_words() {
         (
             400,
             r#"{"error":"invalid_grant","error_description":"Malformed auth code."}"#,
-            "start again",
+            "run 'gphotosfs login' again",
         ),
         (
             401,
@@ -217,7 +217,7 @@ async fn web_client_uses_its_registered_port_or_says_who_has_it() {
     let redirect = format!("http://localhost:{}/callback", taken.local_addr().unwrap().port());
     let client = ClientSecret::parse(&client_file(&server.url, "web", &redirect)).unwrap();
     let text = Attempt::begin(client.clone()).await.unwrap_err().to_string();
-    assert!(text.contains("another program has this port"), "{text}");
+    assert!(text.contains("another program uses this port"), "{text}");
     drop(taken);
     let attempt = Attempt::begin(client).await.unwrap();
     assert_eq!(query(attempt.url())["redirect_uri"], redirect);
@@ -402,7 +402,7 @@ fn logout_works_without_a_network_and_with_a_broken_file() {
     assert_eq!(
         stderr(&output),
         "gphotosfs: could not end the login at Google: cannot reach Google's login service: Connection refused\n  \
-         -> to end it yourself, see https://myaccount.google.com/connections\n"
+         -> end it yourself at https://myaccount.google.com/connections\n"
     );
     assert!(!user.profile_file("token.json").exists());
 

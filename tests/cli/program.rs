@@ -144,7 +144,7 @@ fn refused_config_file_is_named_with_its_key() {
     let said = user.run(&["mount", "/m"]);
     said.exits(2)
         .says("default/config.toml: line 1: invalid value '0'")
-        .says("\n  -> put that file right");
+        .says("\n  -> correct this file");
     user.config_file("other", "volume = 11\n");
     user.run(&["--profile", "other", "status"])
         .exits(2)

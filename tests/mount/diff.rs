@@ -217,7 +217,7 @@ fn items_missing_from_googles_listing_are_named_and_no_difference() {
     let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
     let sums = "2 local = 2 in the album\n2 in the album = 2 here\n\
         (1 of them not in Google's list of the album)\n\n\
-        Not in Google's list of the album, which may be late (look again in ten minutes):\n  b.jpg\n";
+        Not in Google's list of the album, which may lag (run this again in ten minutes):\n  b.jpg\n";
     assert_eq!((code, said.as_str()), (0, sums));
     // The other album has it.
     let (_, said, _) = run(&world, &["diff", "--json", "photo", "mnt/B"]);
@@ -363,7 +363,7 @@ fn mistakes_are_explained() {
         (["diff", "photo", "photo"], "where profile default is mounted"),
         (["diff", "photo/a.jpg", "mnt/A"], "photo/a.jpg is not a directory"),
         (["diff", "photo", "mnt/A/a.jpg"], "mnt/A/a.jpg is not a directory"),
-        (["diff", "photo", "mnt/none"], "is the album called otherwise?"),
+        (["diff", "photo", "mnt/none"], "check the album's name"),
         (["diff", "none", "mnt/A"], "none"),
     ] {
         let (code, _, stderr) = run(&world, &args);
@@ -422,7 +422,7 @@ fn errors_from_google_are_reported_with_the_next_step() {
         faults.fail_next(Call::AlbumsGet, 1000, Failure::RequestsPerDay);
         faults.fail_next(Call::MediaItemsSearch, 1000, Failure::RequestsPerDay);
     });
-    trouble("today's requests are used up", "'gphotosfs status' says when");
+    trouble("today's requests to Google are used up", "'gphotosfs status' shows when");
 }
 
 #[test]
@@ -437,10 +437,10 @@ fn files_that_are_never_uploaded_are_no_difference() {
     world.sh("echo '<x:xmpmeta/>' > photo/DSC_01.xmp && touch photo/empty.jpg");
     let (code, script, said) = run(&world, &["diff", "--copy", "photo", "mnt/A"]);
     assert_eq!((code, script.as_str()), (1, "cp -pT -- photo/new.jpg mnt/A/new.jpg\n"));
-    assert!(said.contains("5 that would not get to Google"), "{said}");
+    assert!(said.contains("5 that would not be uploaded"), "{said}");
     let apply = ["diff", "--copy", "--apply", "photo", "mnt/A"];
     let (code, _, said) = run(&world, &apply);
-    assert!(code == 1 && said.contains("5 files are left alone: 5 that would"), "{code} {said}");
+    assert!(code == 1 && said.contains("5 files are left out: 5 that would"), "{code} {said}");
     assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
     assert!(world.names(".gphotos/failed").is_empty());
     assert_eq!(world.names("A"), ["a.jpg", "new.jpg"]);
@@ -476,7 +476,7 @@ fn refusals_of_a_copy_are_reported() {
         let (code, _, said) = run(&world, &["diff", "--copy", "--apply", "photo", "mnt/A"]);
         assert_eq!(code, 1, "{said}");
         assert!(said.contains("some files were refused"), "{said}");
-        assert!(said.contains("\n  -> 'gphotosfs failed' says what"), "{said}");
+        assert!(said.contains("\n  -> 'gphotosfs failed' lists the refused files"), "{said}");
         assert_eq!(said.matches("1 refused").count(), left, "{said}");
     }
 }
@@ -508,6 +508,6 @@ fn the_wait_for_google_can_be_seen() {
     let said = command.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.contains("listing mnt/A again from Google"), "{said}");
-    assert!(said.contains("1/1 files of the album looked at"), "{said}");
+    assert!(said.contains("1/1 files of the album read"), "{said}");
     assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).2, "");
 }

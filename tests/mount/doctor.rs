@@ -55,10 +55,10 @@ fn each_refusal_of_google_has_its_remedy() {
     world.emulator.advance_clock(Duration::from_secs(7200));
     says(&world, "clock", &["fail 2h behind Google's", "set-ntp"]);
     world.emulator.faults(|it| it.fail_next(Call::AlbumsList, 1, Failure::Unavailable));
-    says(&world, "api", &["warn Google has trouble of its own"]);
+    says(&world, "api", &["warn Google answers with an error"]);
     world.emulator.revoke_grants();
     says(&world, "login", &["fail revoked", "run 'gphotosfs login'"]);
-    says(&world, "api", &["warn", "was not asked"]);
+    says(&world, "api", &["warn", "was not checked"]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn settings_that_a_mount_would_refuse_are_found() {
         ("refresh = '5m'\n\nspeed = 1\n", "config.toml: line 3: speed: no setting has this name"),
     ] {
         std::fs::write(&file, text).unwrap();
-        says(&world, "config", &["fail", why, "put it right"]);
+        says(&world, "config", &["fail", why, "correct it"]);
         says(&world, "login", &["ok Google accepts it"]);
     }
 }
@@ -105,7 +105,7 @@ fn a_running_mount_and_a_dead_one_are_checked() {
     says(&world, "quota", &[&format!("ok {spent} of 10000 API requests used")]);
     world.emulator.faults(|it| it.on(Call::UploadRaw).latency_ms = 600_000);
     world.sh("cp x.jpg mnt/A/");
-    says(&world, "queue", &["ok 1 to go", "the mount is at it"]);
+    says(&world, "queue", &["ok 1 to go", "the mount uploads them"]);
     let pid: Value =
         serde_json::from_slice(&std::fs::read(world.mnt.join(".gphotos/status.json")).unwrap())
             .unwrap();

@@ -78,12 +78,12 @@ fn sync_without_a_mount_reports_rejected_files_and_keeps_mounts_away() {
     for command in ["sync", "refresh", "retry"] {
         let (done, said) = world.told(&[command]);
         assert!(!done && said.contains("in use by another gphotosfs process"), "{said}");
-        assert!(said.contains("-> 'gphotosfs sync' is at it, or a mount"), "{said}");
+        assert!(said.contains("-> 'gphotosfs sync' is running, or a mount"), "{said}");
     }
     assert_eq!(world.told(&["failed"]), (true, String::new()), "looking takes nobody's place");
     let said = |command| String::from_utf8(world.run(&[command]).stdout).unwrap();
     let status = said("status");
-    assert!(status.contains("not mounted; 'gphotosfs sync' is at it"), "{status}");
+    assert!(status.contains("not mounted; 'gphotosfs sync' is running"), "{status}");
     let doctor = said("doctor");
     assert!(doctor.contains("1 to go") && !doctor.contains("mount, or run"), "{doctor}");
     world.emulator.let_go(Call::UploadRaw, Moment::Request);
@@ -211,7 +211,7 @@ fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     let full = said(world.sh_outcome("sync mnt/A"));
     assert!(full.contains("No space left on device"), "{full}");
     let full = said(world.run(&["sync", world.mnt.to_str().unwrap()]));
-    assert!(full.contains("make room in the Google account"), "{full}");
+    assert!(full.contains("free space in the Google account"), "{full}");
     let full = said(world.run(&["umount", world.mnt.to_str().unwrap()]));
     assert!(full.contains("umount --now"), "{full}");
     // A waiting program has the blocked uploads retried.

@@ -53,7 +53,9 @@ fn a_text_file_is_refused_at_once_when_it_is_tried_again() {
     world.sh("cp mnt/.gphotos/failed/A/a.txt out.txt && cmp a.txt out.txt");
     let why = listed(&world)[0]["reason"].as_str().unwrap().to_owned();
     let (done, _, said) = run(&world, &["retry"]);
-    let line = format!("cannot retry A/a.txt: Wrong medium type (it was refused because: {why})\n");
+    let line = format!(
+        "cannot retry A/a.txt: Wrong medium type (the reason for the refusal was: {why})\n"
+    );
     assert!(!done && said.contains(&line) && said.contains("1 of 1"), "{said}");
     world.umount();
     let (done, _, said) = run(&world, &["retry"]);
@@ -87,7 +89,7 @@ fn failed_files_are_listed_and_retried_through_the_mount() {
     world.sync();
     assert_eq!(world.remote("A"), ["1.jpg", "0.jpg", "2.jpg"]);
     let (done, _, said) = run(&world, &["retry", "A/1.jpg"]);
-    assert!(!done && said.contains("no such file"), "{said}");
+    assert!(!done && said.contains("no such refused file"), "{said}");
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn failed_files_are_listed_and_retried_without_a_mount() {
     assert_eq!(result, format!("2 files are in the queue again; {next}.\n"));
     assert_eq!(listed(&world), serde_json::json!([]));
     let (_, result, _) = run(&world, &["retry"]);
-    assert_eq!(result, "Nothing has failed.\n");
+    assert_eq!(result, "There are no refused files.\n");
     world.mount(&[]);
     world.sync();
     assert_eq!(world.remote("A"), ["0.jpg", "1.jpg"]);

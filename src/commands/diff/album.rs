@@ -1,4 +1,4 @@
-//! The album's side, asked of the mount by xattrs. No media is downloaded.
+//! The album's side, from the mount's xattrs. Downloads no media.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,19 +17,20 @@ use crate::app::progress;
 use crate::app::running::{self, Mount};
 use crate::media::ContentHash;
 
-/// How often the sign that something is going on moves.
+/// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long what was just sent may be late in Google's lists before it is worth a word.
+/// How long a new item may be missing from Google's lists before it is reported.
 const LATE_MAX: SignedDuration = SignedDuration::from_secs(30);
 
-/// After such pauses the album is listed again while something in it is late.
+/// The pauses before the album is listed again, if a new item is missing.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// The album's files, listed again from Google first. Sizes of what was not uploaded from here are left out.
+/// Lists the album again from Google, and returns its files. Leaves out the sizes of items that
+/// were not uploaded from here.
 ///
 /// # Errors
-/// If Google cannot be asked, or the mount is gone.
+/// If Google cannot be reached, or the mount is gone.
 pub fn files(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let mut found = files_listed_now(root)?;
     for pause in PAUSES {
@@ -41,7 +42,7 @@ pub fn files(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
         }
         #[expect(
             clippy::disallowed_methods,
-            reason = "no event tells that Google's lists are right"
+            reason = "Google sends no event when its lists are up to date"
         )]
         std::thread::sleep(pause);
         found = files_listed_now(root)?;
@@ -52,15 +53,15 @@ pub fn files(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
 fn files_listed_now(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_message(format!("listing {} again from Google", Name::from(root)));
-    // Drawn on a terminal only, as the bars are.
+    // It appears on a terminal only, as the bars do.
     spinner.enable_steady_tick(TICK);
     let listed = list_all_again(root);
     spinner.finish_and_clear();
     listed?;
-    each(root, names(root)?, "files of the album looked at", file)
+    each(root, names(root)?, "files of the album read", file)
 }
 
-/// Adds the sizes of some files, as far as Google tells them.
+/// Adds the sizes of some files, as far as Google reports them.
 ///
 /// # Errors
 /// If the mount is gone.
@@ -69,7 +70,7 @@ pub fn add_sizes(
     files: &mut Files<AlbumFile>,
     names: Vec<PathBuf>,
 ) -> Result<(), CommandError> {
-    for (name, size) in each(root, names, "sizes asked for", size)? {
+    for (name, size) in each(root, names, "sizes requested", size)? {
         if let Some(file) = files.get_mut(&name) {
             file.facts.size = size;
         }
@@ -77,7 +78,8 @@ pub fn add_sizes(
     Ok(())
 }
 
-/// Looks at many files at a time. Those that have gone are left out: uploads and other programs go on meanwhile.
+/// Reads the facts of many files at the same time. Leaves out files that are gone: uploads and
+/// other programs go on meanwhile.
 fn each<T: Send>(
     root: &Path,
     names: Vec<PathBuf>,
@@ -108,7 +110,7 @@ fn list_all_again(dir: &Path) -> Result<(), CommandError> {
             .contains(&err.raw_os_error().unwrap_or_default());
         let error = CommandError::new(format!("cannot list {} again from Google", dir.display()));
         let error = running::not_done(error, err);
-        // Nothing of it is queued that would go on by itself.
+        // The other hint speaks of the queue, which does not matter here.
         if offline { error.hint("try again when there is a network") } else { error }
     };
     running::list_again(dir).map_err(cannot)?;
@@ -121,8 +123,8 @@ fn list_all_again(dir: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The files below a directory of the mount, from what readdir says of their kind: asking for their
-/// attributes would ask Google for their sizes.
+/// The files below a directory of the mount. Uses only the file types of readdir, because a stat
+/// may request the size from Google.
 ///
 /// # Errors
 /// If the mount is gone.
@@ -162,17 +164,18 @@ fn file(path: &Path) -> io::Result<AlbumFile> {
     Ok(AlbumFile { stage, facts, id: text(path, "id")?, unlisted })
 }
 
-/// Of a file with names in several albums each has its own list, so the mount tells the directories concerned.
+/// Since when the file should be in Google's list of this album. The attribute has a line for each
+/// directory whose list lacks the file.
 fn unlisted(path: &Path) -> io::Result<Option<Timestamp>> {
     let (Some(told), Some(dir)) = (text(path, "unlisted")?, path.parent()) else { return Ok(None) };
     let dir = dir.metadata()?.ino();
     let mut lines = told.lines().filter_map(|line| line.split_once(' '));
     let since = lines.find(|(number, _)| number.parse() == Ok(dir)).map(|(_, since)| since);
-    // A time that is none is long ago: it should be there by now.
+    // A time that cannot be parsed counts as long ago: the item should be listed by now.
     Ok(since.map(|it| it.parse().unwrap_or(Timestamp::UNIX_EPOCH)))
 }
 
-/// `None` for a video, which Google encodes anew, and for a size that is not known, which shows as 0.
+/// The size. `None` for a video, which Google encodes anew, and for 0, which means unknown.
 fn size(path: &Path) -> io::Result<Option<u64>> {
     if text(path, "mime_type")?.is_some_and(|it| it.starts_with("video/")) {
         return Ok(None);
@@ -180,7 +183,7 @@ fn size(path: &Path) -> io::Result<Option<u64>> {
     Ok(Some(path.metadata()?.len()).filter(|&it| it > 0))
 }
 
-/// What Google refused of this album, with the reasons.
+/// The files of this album that Google refused, with the reasons.
 ///
 /// # Errors
 /// If the mount is gone.
@@ -206,10 +209,10 @@ fn number(path: &Path, name: &str) -> io::Result<Option<u32>> {
     Ok(text(path, name)?.and_then(|it| it.parse().ok()))
 }
 
-/// An attribute of ours; `None` if the file does not have it.
+/// A `user.gphotos.` attribute. `None` if the file does not have it.
 ///
 /// # Errors
-/// If the mount is gone, or the file.
+/// If the mount or the file is gone.
 pub fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
     let value = xattr::get(path, format!("user.gphotos.{name}"))?;
     Ok(value.map(|it| String::from_utf8_lossy(&it).into_owned()))

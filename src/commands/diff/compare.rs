@@ -1,4 +1,4 @@
-//! Which files differ, decided from what is known about both sides. Pure.
+//! Decides from the facts about both sides which files differ. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,32 +11,32 @@ use super::pairs::pairs;
 use crate::app::name::Name;
 use crate::media::ContentHash;
 
-/// What the files of one side are called, relative to the directory that is compared.
+/// The files of one side, by their paths relative to the compared directory.
 pub type Files<T> = BTreeMap<PathBuf, T>;
 
 /// A file in the album's directory.
 #[derive(Clone, Debug)]
 pub struct AlbumFile {
-    /// How far it has got.
+    /// The stage of its upload.
     pub stage: Stage,
-    /// What it can be compared by.
+    /// The facts to compare it by.
     pub facts: Facts,
-    /// The item's id at Google; two names of one item have the same.
+    /// The item's id at Google. Two names of one item have the same id.
     pub id: Option<String>,
-    /// The album's list at Google lacks it; since when it should be there.
+    /// If Google's list of the album lacks it: since when it should be there.
     pub unlisted: Option<Timestamp>,
 }
 
-/// How far a file in the album's directory has got.
+/// The stage of a file in the album's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// An item in the album.
     Committed,
-    /// Going there, in this state.
+    /// Being uploaded, in this state.
     OnItsWay(String),
-    /// Has a name that tools use for half-written files.
+    /// A temporary file, which stays here.
     Temporary,
-    /// Refused for good, for this reason.
+    /// Refused by Google for this reason.
     Failed(String),
 }
 
@@ -45,26 +45,27 @@ pub enum Stage {
 pub struct Sides {
     /// Local files.
     pub here: Files<Facts>,
-    /// Local files that could not be read: why.
+    /// Local files that could not be read, with the reasons.
     pub unreadable: Files<String>,
     /// Files in the album's directory.
     pub there: Files<AlbumFile>,
-    /// What Google refused of it: why.
+    /// The album's files that Google refused, with the reasons.
     pub refused: Files<String>,
 }
 
-/// The result. Every local file is in exactly one group, and so is every name in the album's directory.
+/// The result. Each local file is in exactly one group, and so is each name in the album's
+/// directory.
 #[derive(Debug, Default, Serialize)]
 pub struct Comparison {
-    /// Local files.
+    /// The number of local files.
     pub files_here: usize,
-    /// Names in the album's directory.
+    /// The number of names in the album's directory.
     pub files_in_album: usize,
     /// Same name, same content.
     pub same: Same,
     /// Same content under other names. No difference.
     pub renamed: Vec<Renamed>,
-    /// Local files that have the content of another local file, which the album has. No difference.
+    /// Local files with the content of another local file, which the album has. No difference.
     #[serde(rename = "twins_here")]
     pub duplicates_here: Vec<Duplicate>,
     /// Further names of an item in the album's directory. No difference.
@@ -76,20 +77,21 @@ pub struct Comparison {
     pub only_in_album: Vec<Name>,
     /// One name, two contents.
     pub different: Vec<Name>,
-    /// Not at Google yet, and how far.
+    /// Files that are not at Google yet, with their states.
     pub on_its_way: Vec<Remark>,
-    /// Refused by Google for good, and why.
+    /// Files that Google refused, with the reasons.
     pub failed: Vec<Remark>,
-    /// Never uploaded while they are called so.
+    /// Temporary files, which stay here.
     #[serde(rename = "scratch")]
     pub temporary: Vec<Remark>,
-    /// Local files that could not be read, and why.
+    /// Local files that could not be read, with the reasons.
     pub unreadable: Vec<Remark>,
-    /// Names that count as in the album although Google's list of it, which may be late, lacks them. No difference.
+    /// Names that count as in the album although Google's list, which may lag, lacks them. No
+    /// difference.
     pub unlisted: Vec<Name>,
     /// RAW and JPEG, or photo and short video, of one moment. For information only.
     pub pairs: Vec<(Name, Name)>,
-    /// All that `same` and `renamed` count.
+    /// All pairs in `same` and `renamed`.
     #[serde(skip)]
     pub matches: Vec<Match>,
 }
@@ -99,26 +101,26 @@ pub struct Comparison {
 pub struct Match {
     /// The local name.
     pub here: PathBuf,
-    /// What is known of the local file.
+    /// The facts about the local file.
     pub local: Facts,
     /// The name in the album.
     pub album: PathBuf,
-    /// That it is the same content.
+    /// The evidence that the content is the same.
     pub evidence: Evidence,
 }
 
 /// Same name, same content.
 #[derive(Debug, Default, Serialize)]
 pub struct Same {
-    /// By SHA-256: how many.
+    /// How many agree by SHA-256.
     pub identical: usize,
-    /// Taken for the same by `gphotosfs adopt`: how many.
+    /// How many `gphotosfs adopt` has matched.
     pub adopted: usize,
-    /// By capture time, dimensions and size: how many.
+    /// How many agree by capture time, dimensions and size.
     pub almost_certain: usize,
-    /// By some of capture time, dimensions and size.
+    /// The names that agree by some of these.
     pub likely: Vec<Name>,
-    /// By name only.
+    /// The names that agree by name only.
     pub unknown: Vec<Name>,
 }
 
@@ -129,28 +131,28 @@ pub struct Renamed {
     pub here: Name,
     /// The name in the album.
     pub album: Name,
-    /// That it is the same content.
+    /// The evidence that the content is the same.
     #[serde(flatten)]
     pub evidence: Evidence,
 }
 
-/// A second name of what has been counted already.
+/// A further name of a content that is counted under another name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Duplicate {
     /// Its name.
     pub name: Name,
-    /// The name under which it has been counted.
+    /// The name under which the content is counted.
     pub of: Name,
 }
 
-/// A name and what there is to say about it.
+/// A name with a remark.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Remark {
-    /// Relative to the directories compared.
+    /// The path relative to the compared directories.
     pub name: Name,
-    /// There is a local file of this name.
+    /// Whether there is a local file of this name.
     pub here: bool,
-    /// The album's directory has this name.
+    /// Whether the album's directory has this name.
     pub in_album: bool,
     /// Its state or the reason.
     pub why: String,
@@ -167,14 +169,14 @@ impl Same {
         }
     }
 
-    /// All of them.
+    /// The number of all pairs.
     pub fn count(&self) -> usize {
         self.identical + self.adopted + self.almost_certain + self.likely.len() + self.unknown.len()
     }
 }
 
-/// The album's names of which the size would tell something: there is a local file of that name, or one that may be
-/// the same under another. Google has to be asked for a size, and may keep one waiting.
+/// The album's names whose sizes would add evidence: there is a local file of that name, or one
+/// that may be the same under another name. Each size takes a request.
 pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {
     let moments: BTreeSet<_> = here.iter().filter_map(|(name, it)| moment(name, it)).collect();
     let wanted = there.iter().filter(|(name, it)| {
@@ -191,12 +193,13 @@ pub fn compare(sides: &Sides) -> Comparison {
     work.result.files_here = sides.here.len() + sides.unreadable.len();
     work.result.files_in_album = sides.there.len();
     for (name, why) in &sides.unreadable {
-        // What has not arrived there counts as that on the album's side.
+        // A file that is still being uploaded has its own group on the album's side.
         let there = sides.there.get(name).is_some_and(|it| it.stage == Stage::Committed);
         work.result.unreadable.push(remark(name, true, there, why));
     }
     let mut left_here = Vec::new();
-    // Of several names of one content the shortest counts as its own: copies are called `x (1)` or `x copy`.
+    // The shortest of several names of one content is counted as its own, because copies have names
+    // like `x (1)` or `x copy`.
     let mut here: Vec<_> = sides.here.iter().collect();
     here.sort_by_key(|(name, _)| name.as_os_str().len());
     for (name, local) in here {
@@ -223,7 +226,7 @@ pub fn compare(sides: &Sides) -> Comparison {
         }
     }
     work.result.only_here = left_here.into_iter().map(|(name, _)| name.as_path().into()).collect();
-    // Refused, and neither here nor in the album under this name: the bytes are in failed/ only.
+    // The other refused files are neither here nor in the album: their bytes are in failed/ only.
     for (name, why) in &sides.refused {
         if !sides.here.contains_key(name) && !sides.there.contains_key(name) {
             work.result.failed.push(remark(name, false, false, why));
@@ -240,38 +243,39 @@ fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
     Remark { name: name.into(), here, in_album, why: why.to_owned() }
 }
 
-/// What has been found out. An album is one directory: bytes in another one do not count.
+/// The comparison so far. Each directory is an album of its own, so content in another directory
+/// does not count.
 #[derive(Default)]
 struct Work<'a> {
     result: Comparison,
-    /// Local content that the album has, and under which name it was counted.
+    /// Local content that the album has, with the name under which it is counted.
     counted_here: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
     counted_items: BTreeMap<(Option<&'a Path>, &'a str), &'a Path>,
     counted_there: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
 }
 
 impl<'a> Work<'a> {
-    /// Files a name that the album's directory has.
+    /// Puts a name that the album's directory has into its group.
     fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a AlbumFile) {
         let here = local.is_some();
         let verdict =
             local.map_or(Some(Evidence::of(Sure::Unknown)), |local| classify(local, &remote.facts));
         match (&remote.stage, verdict) {
             (Stage::Failed(why), _) => self.result.failed.push(remark(name, here, true, why)),
-            // Still being written: nothing can be said about its content.
+            // It may still be written to, so its content does not matter.
             (Stage::OnItsWay(state), Some(_)) => {
                 self.result.on_its_way.push(remark(name, here, true, state));
             }
             (Stage::Temporary, Some(_)) => {
                 let why = match remote.facts.size {
                     Some(0) => "empty",
-                    _ => "half-written by its name",
+                    _ => "its name marks it as temporary",
                 };
                 self.result.temporary.push(remark(name, here, true, why));
             }
             (_, None) => self.result.different.push(name.into()),
             (Stage::Committed, Some(evidence)) => match local {
-                // Cannot be read here; counted on the album's side by `in_album`.
+                // The local file cannot be read. Its remark has `in_album` set.
                 None => {}
                 Some(local) => {
                     let first =
@@ -311,7 +315,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Files a name of an item that has been counted under another name.
+    /// Groups a name as a further name if its item is counted under another name.
     fn is_duplicate_in_album(&mut self, name: &'a Path, remote: &'a AlbumFile) -> bool {
         let by_id =
             remote.id.as_deref().and_then(|id| self.counted_items.get(&(name.parent(), id)));
@@ -321,7 +325,7 @@ impl<'a> Work<'a> {
         true
     }
 
-    /// Files a local file whose content the album has under another name.
+    /// Groups a local file if the album has its content under another name.
     fn same_content(
         &mut self,
         name: &'a Path,
@@ -356,7 +360,7 @@ impl<'a> Work<'a> {
         self.count((here, local), (there, remote), evidence);
     }
 
-    /// Finds pictures that were renamed by when they were taken, where only one of each side can be meant.
+    /// Finds renamed pictures by capture time, if only one file of each side has that time.
     fn same_moment(
         &mut self,
         here: &mut Vec<(&'a PathBuf, &'a Facts)>,
@@ -383,7 +387,8 @@ impl<'a> Work<'a> {
             let Some(remote) = there.get(found).copied() else { return true };
             let Some(evidence) = classify(local, &remote.facts) else { return true };
             there.remove(found);
-            // Without the name the size must do: pictures taken in one second are of one camera and one format.
+            // The names differ, so only an equal size makes it more than likely: pictures of one
+            // second mostly have the same camera and format.
             let sized = local.size == remote.facts.size;
             self.renamed(
                 name,
@@ -400,7 +405,7 @@ impl<'a> Work<'a> {
 /// Directory, kind of file, seconds, and the shorter and the longer side in pixels.
 type Moment<'a> = (Option<&'a Path>, String, i64, (u32, u32));
 
-/// What two pictures of one kind, taken at the same time, have in common.
+/// The key by which two pictures of one format and one capture time agree.
 fn moment<'a>(name: &'a Path, facts: &Facts) -> Option<Moment<'a>> {
     let Taken { seconds, .. } = facts.taken?;
     let (width, height) = facts.dimensions?;
@@ -452,7 +457,7 @@ impl Comparison {
                 plain(self.different.len(), "with other content"),
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
-                plain(of(&self.temporary), "half-written"),
+                plain(of(&self.temporary), "temporary"),
                 plain(of(&self.unreadable), "unreadable here"),
                 plain(only, where_),
             ];
@@ -474,7 +479,7 @@ impl Comparison {
     }
 }
 
-/// A few duplicates are named at once.
+/// The number of duplicates, with their names if they are few.
 fn duplicate_words(duplicates: &[Duplicate]) -> Option<String> {
     let named = |it: &Duplicate| format!("{} = {}", it.name, it.of);
     match duplicates {

@@ -1,4 +1,4 @@
-//! What would make the album complete: `cp -p` of what is only here.
+//! Completes the album: `cp -p` of the files that it lacks.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::app::running::{Mount, REFUSED, not_done};
 use crate::media::EntryName;
 use crate::upload::{self, SealError};
 
-/// What of the files that are only here would get to Google if it were copied, by the mount's own rules.
+/// The local files that the album lacks and that the mount would upload.
 pub fn uploadable<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
     let only_here = result.only_here.iter();
     only_here.filter(|name| would_be_uploaded(here, name.path())).collect()
@@ -23,7 +23,7 @@ fn would_be_uploaded(here: &Path, file: &Path) -> bool {
     let names: Result<Vec<_>, _> = file.iter().map(|it| EntryName::new(it.as_bytes())).collect();
     let Ok(names) = names else { return false };
     let Some((name, dirs)) = names.split_last() else { return false };
-    // What cannot be read now, cp will name.
+    // If the file cannot be read, cp will report that.
     let Ok(opened) = File::open(here.join(file)) else { return true };
     match upload::would_upload(opened, dirs, name) {
         Ok(sent) => sent,
@@ -31,7 +31,7 @@ fn would_be_uploaded(here: &Path, file: &Path) -> bool {
     }
 }
 
-/// Commands for a shell, as bytes: a name need not be UTF-8.
+/// The commands for a shell, as bytes: a name need not be UTF-8.
 ///
 /// # Errors
 /// If a name cannot be quoted.
@@ -60,11 +60,12 @@ fn missing_dirs(album: &Path, names: &[&Name]) -> BTreeSet<PathBuf> {
     dirs.filter(|dir| !dir.is_dir()).collect()
 }
 
-/// Copies, and waits until Google has everything under the album. It is cp(1) that copies, because it tells
-/// what close(2) says, and that is where a mount refuses a file. Says whether Google has refused nothing there.
+/// Copies the files, and waits until Google has everything under the album. Uses cp(1), because it
+/// reports the errno of close(2), by which a mount refuses a file. Returns whether Google refused
+/// none.
 ///
 /// # Errors
-/// If a file cannot be copied; the others are, and are waited for.
+/// If a file cannot be copied. The others are, and this waits for them.
 pub fn apply(
     mount: &Mount,
     here: &Path,
@@ -89,13 +90,13 @@ pub fn apply(
     if failed > 0 {
         let error = format!("{failed} of {} files were not copied", names.len());
         return Err(CommandError::new(error)
-            .hint("cp has said why; 'gphotosfs failed' says what was refused, and why"));
+            .hint("cp has printed the reasons; 'gphotosfs failed' lists the refused files"));
     }
     Ok(all_taken)
 }
 
 fn arrived(mount: &Mount, album: &Path) -> Result<bool, CommandError> {
-    let what = format!("not everything under {} arrived", album.display());
+    let what = format!("not all files under {} were uploaded", album.display());
     match mount.wait_for_uploads(album) {
         Ok(()) => Ok(true),
         Err(err) if err.raw_os_error() == Some(libc::EIO) => {

@@ -1,4 +1,4 @@
-//! Whether a local file and an item of unknown hash are the same picture, and how sure that is. Pure.
+//! Decides whether a local file and an item have the same content, and how sure that is. Pure.
 
 use std::fmt;
 
@@ -6,44 +6,45 @@ use serde::Serialize;
 
 use crate::media::ContentHash;
 
-/// Seconds in a quarter of an hour, the grain of time zones.
+/// Time zones differ by multiples of this, in seconds.
 const ZONE_GRAIN: i64 = 900;
-/// The farthest zone from UTC, in seconds.
+/// The largest offset of a time zone from UTC, in seconds.
 const ZONE_MAX: i64 = 14 * 3600;
 
-/// How far removing the place from a picture may change its size, in bytes: EXIF fits into one JPEG segment.
+/// How much the removal of the GPS position may change a picture's size, in bytes: EXIF fits into
+/// one JPEG segment.
 const LOCATION_BYTES_MAX: u64 = 65_536;
 
-/// When a picture was taken.
+/// A capture time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Since 1970; if the zone is not known, as if it were UTC.
+    /// Seconds since 1970. If the zone is not known, as if it were UTC.
     pub seconds: i64,
-    /// Whether the zone is known. Most cameras do not write it.
+    /// Whether the zone is known. Most cameras do not record it.
     pub zoned: bool,
 }
 
-/// What a file says about itself, or Google about an item.
+/// The facts about a local file, or about an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// When it was taken.
+    /// The capture time.
     pub taken: Option<Taken>,
     /// Width and height in pixels, in either order: Google turns pictures upright.
     pub dimensions: Option<(u32, u32)>,
-    /// Camera model.
+    /// The camera model.
     pub model: Option<String>,
-    /// It says where it was taken; Google removes that, and so changes the size.
+    /// Whether it has a GPS position. Google removes that, which changes the size.
     pub located: bool,
-    /// In bytes, where it is known.
+    /// The size in bytes, if it is known.
     pub size: Option<u64>,
-    /// Of its bytes, where it is known.
+    /// The hash of its bytes, if it is known.
     pub hash: Option<ContentHash>,
-    /// Of the local file that was taken for this item.
+    /// The hash of the local file that `gphotosfs adopt` has matched to this item.
     pub adopted: Option<ContentHash>,
 }
 
 impl Facts {
-    /// Of its bytes, as far as anybody has said.
+    /// The hash of its bytes, from a hash or a match.
     pub fn known(&self) -> Option<ContentHash> {
         self.hash.or(self.adopted)
     }
@@ -53,13 +54,13 @@ impl Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sure {
-    /// Nothing but the name speaks for it, and nothing against it.
+    /// Only the names agree, and nothing contradicts.
     Unknown,
     /// Some of capture time, dimensions and size agree.
     Likely,
     /// Capture time, dimensions and size agree.
     AlmostCertain,
-    /// `gphotosfs adopt` has taken this very file for the item.
+    /// `gphotosfs adopt` has matched this file to the item.
     Adopted,
     /// The hashes are equal.
     Identical,
@@ -70,12 +71,12 @@ pub enum Sure {
 pub struct Evidence {
     /// How sure.
     pub sure: Sure,
-    /// Why, where it is not by hash.
+    /// The facts that agree, if it is not by hash.
     #[serde(skip)]
     agreed: Agreed,
 }
 
-/// What two files say alike about themselves.
+/// The facts that agree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Agreed {
     time: bool,
@@ -88,30 +89,30 @@ struct Agreed {
 enum Size {
     #[default]
     OtherOrUnknown,
-    /// As near as what Google removes explains.
+    /// The removal of the GPS position explains the difference.
     Near,
     Same,
 }
 
 impl Evidence {
-    /// That the hashes are equal, or nothing was compared but names.
+    /// Evidence by hash, or by name only.
     pub fn of(sure: Sure) -> Self {
         Self { sure, agreed: Agreed::default() }
     }
 
-    /// The same, but no surer than this.
+    /// The same evidence, but not surer than `sure`.
     pub fn at_most(self, sure: Sure) -> Self {
         Self { sure: self.sure.min(sure), ..self }
     }
 }
 
-/// To be put behind a pair of names; nothing if there is no doubt.
+/// A remark to follow a pair of names. Empty if there is no doubt.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match self.sure {
             Sure::Identical => return Ok(()),
             Sure::Adopted => return f.write_str(" (adopted)"),
-            Sure::Unknown => return f.write_str(" (nothing is known of the content)"),
+            Sure::Unknown => return f.write_str(" (nothing is known about the content)"),
             Sure::AlmostCertain => "almost certain",
             Sure::Likely => "likely",
         };
@@ -131,7 +132,7 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// Judges two files that have reason to be the same; `None` if something speaks against it.
+/// Compares the facts of two files. `None` if they contradict each other.
 pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
     if let (Some(a), Some(b)) = (here.hash, there.known()) {
         let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
@@ -153,9 +154,9 @@ pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
     let size_says_no = size == Some(false) && !here.located;
     let sure = match (taken.is_some(), dimensions.is_some(), size == Some(true)) {
         (true, _, true) => Sure::AlmostCertain,
-        // Otherwise it is the same moment, but may have been edited.
+        // With another size it may be an edited version of the same picture.
         (true, true, false) if size_is_near => Sure::AlmostCertain,
-        // All pictures of a screen have its dimensions: alone they outweigh nothing.
+        // Many pictures have the same dimensions, so these do not outweigh another size.
         (false, _, false) if size_says_no => return None,
         (false, false, false) => Sure::Unknown,
         _ => Sure::Likely,
@@ -235,7 +236,7 @@ mod tests {
             " (almost certain: same time, dimensions and nearly the size)"
         );
         let nothing = Facts::default();
-        assert_eq!(told(&nothing, &nothing), " (nothing is known of the content)");
+        assert_eq!(told(&nothing, &nothing), " (nothing is known about the content)");
     }
 
     #[test]

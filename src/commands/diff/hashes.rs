@@ -1,8 +1,8 @@
-//! Hashes of local files, kept so that the second comparison need not read them again.
+//! A cache of hashes of local files, so that a second comparison need not read them again.
 //!
-//! A text file in the profile's cache directory, one line for each file; lines are only ever added, each with
-//! one write, so that several comparisons can run at once and Ctrl-C costs nothing. What cannot be kept is
-//! hashed again, hence no error matters here.
+//! It is a text file in the profile's cache directory, with a line for each file. Each line is
+//! appended by one write, so several comparisons can run at once, and Ctrl-C does no harm. Errors
+//! do not matter: without a line, the file is hashed again.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
@@ -16,12 +16,12 @@ use sha2::{Digest, Sha256};
 use crate::media::ContentHash;
 
 const NAME: &str = "local-hashes";
-/// Larger than this it is begun anew: about 300,000 files.
+/// A larger file is emptied. This is about 300,000 lines.
 const BYTES_MAX: u64 = 40_000_000;
-/// A file changed so short a time ago may change again without its times telling.
+/// A file that changed more recently may change again without a visible change of its times.
 const SETTLED_SECONDS: i64 = 2;
 
-/// What a file is recognised by: device, inode, size, and the times of its last changes in nanoseconds.
+/// Identifies a file's content: device, inode, size, mtime and ctime in nanoseconds.
 type Key = (u64, u64, u64, i128, i128);
 
 /// The hashes of earlier comparisons.
@@ -32,7 +32,7 @@ pub struct Hashes {
 }
 
 impl Hashes {
-    /// Those kept in `dir`; without one, none, and nothing is kept.
+    /// Loads the cache in `dir`. Without a directory it is empty, and stores nothing.
     pub fn load(dir: Option<&Path>) -> Self {
         let Some(dir) = dir else { return Self::default() };
         let path = dir.join(NAME);
@@ -54,7 +54,7 @@ impl Hashes {
     pub fn of(&self, path: &Path) -> io::Result<(u64, ContentHash)> {
         let meta = path.metadata()?;
         if let Some(hash) = self.known.get(&key(&meta)) {
-            // That it was readable once does not mean that it can be copied now.
+            // The file may have become unreadable since its hash was stored.
             rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
             return Ok((meta.len(), *hash));
         }
@@ -74,7 +74,7 @@ impl Hashes {
         let (device, inode, size, mtime, ctime) = key;
         let line = format!("{device} {inode} {size} {mtime} {ctime} {hash}\n");
         if let Err(error) = file.write_all(line.as_bytes()) {
-            tracing::debug!(%error, "a hash is not kept");
+            tracing::debug!(%error, "cannot store a hash");
         }
     }
 }
@@ -90,7 +90,7 @@ fn is_settled(meta: &Metadata) -> bool {
     meta.ctime().saturating_add(SETTLED_SECONDS) < i64::try_from(now).unwrap_or(0)
 }
 
-/// A line; `None` if it was not written to its end, or by another version.
+/// Parses a line. `None` if it is incomplete, or written by another version.
 fn parse(line: &str) -> Option<(Key, ContentHash)> {
     let words: Vec<_> = line.split(' ').collect();
     let [device, inode, size, mtime, ctime, hash] = words[..] else { return None };
@@ -123,7 +123,7 @@ mod tests {
         std::fs::write(&path, "one").unwrap();
         let hashes = Hashes::load(Some(dir.path()));
         let (_, hash) = hashes.of(&path).unwrap();
-        // It is too fresh to be kept by itself.
+        // The file is too new for its hash to be stored.
         assert!(std::fs::read_to_string(dir.path().join(NAME)).unwrap().is_empty());
         let invented = ContentHash([7; 32]);
         hashes.keep(&key(&path.metadata().unwrap()), invented);

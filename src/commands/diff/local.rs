@@ -1,4 +1,4 @@
-//! The local side: which files there are, and their hashes.
+//! The local side: its files and their hashes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use super::evidence::Facts;
 use super::hashes::Hashes;
 use crate::app::{CommandError, progress};
 
-/// Local files: those that could be read, and why others could not.
+/// The local files.
 #[derive(Debug, Default)]
 pub struct Local {
-    /// By name.
+    /// The readable files.
     pub files: Files<Facts>,
-    /// Why not.
+    /// The unreadable files, with the reasons.
     pub unreadable: Files<String>,
 }
 
-/// Hashes all files below `root`. Links are followed, as cp does with those it is given.
+/// Hashes all files below `root`. Follows symbolic links, as cp does for its arguments.
 ///
 /// # Errors
 /// If `root` itself cannot be listed.
@@ -59,7 +59,7 @@ fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>, Co
             Ok(entry) if entry.file_type().is_file() => names.push(relative(entry.path())),
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => {
-                // A pipe would be waited for for ever.
+                // Reading a pipe might never end.
                 let why = "neither a file nor a directory".to_owned();
                 unreadable.insert(relative(entry.path()), why);
             }
@@ -82,7 +82,7 @@ fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>, Co
     Ok(names)
 }
 
-/// Without the number that only programmers read.
+/// The message of an error without the number of its errno.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()

@@ -1,4 +1,4 @@
-//! What local photos and videos say about themselves: when and with what they were taken, and their dimensions.
+//! The metadata in local photos and videos: capture time, camera and dimensions.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::compare::Files;
 use super::evidence::{Facts, Taken};
 
-/// Adds what the files below `root` say. What cannot be understood says nothing.
+/// Adds the metadata of the files below `root`. Leaves out metadata that cannot be parsed.
 pub fn add_facts(root: &Path, files: &mut Files<Facts>) {
     files.par_iter_mut().for_each_init(MediaParser::new, |parser, (name, facts)| {
         let path = root.join(name);
@@ -26,14 +26,14 @@ pub fn add_facts(root: &Path, files: &mut Files<Facts>) {
                 facts.dimensions = number(TrackInfoTag::Width).zip(number(TrackInfoTag::Height));
                 facts.model = text(track.get(TrackInfoTag::Model));
                 facts.taken = taken(track.get(TrackInfoTag::CreateDate))
-                    // Said to be UTC, but many cameras write their own time.
+                    // The format says UTC, but many cameras write local time.
                     .map(|it| Taken { zoned: false, ..it });
             }
         }
     });
 }
 
-/// From the picture itself: EXIF may still have the size before an edit.
+/// The dimensions of the picture itself: EXIF may still have those before an edit.
 fn picture_size(path: &Path) -> Option<(u32, u32)> {
     let size = imagesize::size(path).ok()?;
     Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
@@ -50,7 +50,7 @@ fn text(value: Option<&EntryValue>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// `None` also for a time before 1970, which cameras and containers write for one they do not know.
+/// `None` also for a time before 1970, which cameras and containers write for an unknown time.
 fn taken(value: Option<&EntryValue>) -> Option<Taken> {
     let time = value?.as_datetime()?;
     let zone = time.aware().map(|it| it.timestamp());

@@ -1,4 +1,4 @@
-//! Files that belong together by their names: RAW and JPEG of one shot, a photo and its short video.
+//! Pairs of files by their names: RAW and JPEG of one shot, a photo and its short video.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ const RAW: &[&str] =
 const PICTURE: &[&str] = &["heic", "heif", "jpeg", "jpg"];
 const SHORT_VIDEO: &[&str] = &["mov", "mp4"];
 
-/// The pairs among these names: same directory and stem, one RAW file or short video with one picture.
+/// The pairs among these names: one RAW file or short video and one picture, with the same
+/// directory and stem.
 pub fn pairs<'a>(names: impl Iterator<Item = &'a PathBuf>) -> Vec<(Name, Name)> {
     let mut by_stem: BTreeMap<_, BTreeSet<&Path>> = BTreeMap::new();
     for name in names {

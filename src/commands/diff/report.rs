@@ -1,4 +1,4 @@
-//! A comparison in words: the sum first, then each group that is not empty.
+//! A comparison as text, the sum first, then each group that is not empty; and as JSON.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,19 +11,20 @@ use super::evidence::Sure;
 use crate::app::CommandError;
 use crate::app::name::Name;
 
-/// The layout of the JSON; fields may be added without a new number.
+/// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
 
-/// Heads what counts as in the album and may not be. After that time (`store::GRACE`) the list is believed.
+/// The heading of files that count as in the album although Google's list lacks them. After
+/// `store::GRACE`, the list decides.
 pub const UNLISTED: &str =
-    "Not in Google's list of the album, which may be late (look again in ten minutes)";
+    "Not in Google's list of the album, which may lag (run this again in ten minutes)";
 
-/// For people. Coloured on a terminal, unless `NO_COLOR` is set.
+/// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set.
 pub fn text(it: &Comparison) -> String {
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
     let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
     for (count, how) in [
-        (it.same.adopted, "as 'gphotosfs adopt' has it"),
+        (it.same.adopted, "by 'gphotosfs adopt'"),
         (it.same.almost_certain, "almost certainly: by name, capture time, dimensions and size"),
     ] {
         if count > 0 {
@@ -44,7 +45,7 @@ pub fn text(it: &Comparison) -> String {
     group("Same name, other content", &bad, names(&it.different));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
-    group("Not uploaded while it is called so", &odd, remarks(&it.temporary));
+    group("Stays here because of its name or because it is empty", &odd, remarks(&it.temporary));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
     let renamed = it
@@ -57,12 +58,12 @@ pub fn text(it: &Comparison) -> String {
     duplicates.sort();
     duplicates.dedup();
     group("Same content under several names (no difference)", &good, duplicates);
-    group("Likely the same, but its hash is not known", &good, likely(it));
-    group("Same name; nothing else is known of the content", &odd, names(&it.same.unknown));
+    group("Likely the same content, but its hash is not known", &good, likely(it));
+    group("Same name; nothing else is known about the content", &odd, names(&it.same.unknown));
     out
 }
 
-/// A heading and what stands below it, unless that is nothing.
+/// Writes a heading and its lines, if there are any.
 pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
@@ -83,7 +84,7 @@ fn names(names: &[Name]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// With what speaks for it.
+/// The likely matches, with the evidence.
 fn likely(it: &Comparison) -> Vec<String> {
     let found =
         it.matches.iter().filter(|it| it.here == it.album && it.evidence.sure == Sure::Likely);
@@ -100,10 +101,10 @@ fn duplicate(it: &Duplicate) -> String {
     format!("{} = {}", it.name, it.of)
 }
 
-/// For programs.
+/// The comparison as JSON.
 ///
 /// # Errors
-/// None that is known.
+/// If it cannot be serialised.
 pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, CommandError> {
     #[derive(Serialize)]
     struct Document<'a> {
@@ -122,6 +123,6 @@ pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, Co
         result,
     };
     let text = serde_json::to_string_pretty(&document)
-        .map_err(|err| CommandError::new("cannot write this comparison as JSON").because(err))?;
+        .map_err(|err| CommandError::new("cannot write the comparison as JSON").because(err))?;
     Ok(text + "\n")
 }

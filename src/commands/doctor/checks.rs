@@ -1,4 +1,4 @@
-//! What the facts mean. Pure.
+//! Evaluates the facts. Pure.
 
 use bytesize::ByteSize;
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +19,7 @@ use crate::profile::Holder;
 use crate::store;
 use crate::upload::room::reserve;
 
-/// Every check, in the order in which one thing depends on the other.
+/// All checks, each after those that it depends on.
 pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     device,
     helper,
@@ -41,16 +41,17 @@ const LOG_IN: &str = "run 'gphotosfs login'";
 
 /// How long logins last while the consent screen is in "Testing" (reference §3.6).
 const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// From this age on it is time to do something about that.
+/// An older login is reported if the consent screen may be in "Testing".
 const TESTING_WARNING: SignedDuration = SignedDuration::from_hours(5 * 24);
 const PUBLISH: &str = "publish the app (Google Cloud console, \"Google Auth Platform\", Audience, \"Publish app\") \
     and run 'gphotosfs login' again";
 
-/// Beyond this the clock is worth a word; beyond the other, certificates and tokens may not be taken.
+/// A larger difference of the clock is a warning.
 const CLOCK_ODD: SignedDuration = SignedDuration::from_secs(60);
+/// A larger difference is a failure: certificates and tokens may be rejected.
 const CLOCK_WRONG: SignedDuration = SignedDuration::from_secs(300);
 
-/// This much of a day's quota, in percent, is nearly all.
+/// The percentage of a day's quota from which on its use is a warning.
 const QUOTA_LOW: u64 = 90;
 
 fn device(facts: &Facts, report: &mut Report) {
@@ -76,27 +77,27 @@ fn helper(facts: &Facts, report: &mut Report) {
         Some(it) if it.privileged || facts.root => report.ok(NAME, it.path.display().to_string()),
         Some(it) => report.fail(
             NAME,
-            format!("{} lacks the rights that mounting takes", it.path.display()),
+            format!("{} lacks the setuid bit, so that only root can mount", it.path.display()),
             format!("run 'chmod u+s {}' as root, or install fuse3 again", it.path.display()),
         ),
-        None if facts.root => report.ok(NAME, "not there, and root does not need it"),
+        None if facts.root => report.ok(NAME, "not installed; root does not need it"),
         None => report.fail(
             NAME,
-            "not there: only root can mount",
+            "not installed: only root can mount",
             "install fuse3 ('apt install fuse3')",
         ),
     }
 }
 
-/// What stands there for mounts is not looked at by other commands.
+/// Other commands do not check the settings of mounts.
 fn config(facts: &Facts, report: &mut Report) {
     const NAME: &str = "config";
     match &facts.settings {
-        Ok(_) => report.ok(NAME, "config.toml and the environment suit a mount"),
+        Ok(_) => report.ok(NAME, "config.toml and the environment are valid for a mount"),
         Err(why) => report.fail(
             NAME,
             why,
-            "put it right: 'gphotosfs mount --help' lists the settings, docs/CONFIGURATION.md the keys",
+            "correct it: 'gphotosfs mount --help' lists the settings, docs/CONFIGURATION.md the keys",
         ),
     }
 }
@@ -110,13 +111,13 @@ fn allow_other(facts: &Facts, report: &mut Report) {
         _ if wanted => {
             return report.fail(
                 NAME,
-                "off, but the settings say allow_other: a mount is refused",
-                "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; without it the mount is yours \
-                 alone",
+                "off, but the settings have allow_other: mounting fails",
+                "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; or mount without it, for \
+                 yourself alone",
             );
         }
-        Ok(_) => "off, and needed only for --allow-other: a line of /etc/fuse.conf",
-        Err(_) => "off, and needed only for --allow-other: /etc/fuse.conf cannot be read",
+        Ok(_) => "off in /etc/fuse.conf; only --allow-other needs it",
+        Err(_) => "off, because /etc/fuse.conf cannot be read; only --allow-other needs it",
     };
     report.ok(NAME, text);
 }
@@ -146,7 +147,9 @@ fn login(facts: &Facts, report: &mut Report) {
     match (&facts.grant, &facts.renewal) {
         (Err(error), _) => report.fail(NAME, words(error), LOG_IN),
         (Ok(None), _) => report.fail(NAME, "not logged in", LOG_IN),
-        (Ok(Some(_)), None) => report.fail(NAME, "it cannot be used without its client", LOG_IN),
+        (Ok(Some(_)), None) => {
+            report.fail(NAME, "it cannot be used without its client file", LOG_IN)
+        }
         (Ok(Some(_)), Some(Ok(()))) => report.ok(NAME, "Google accepts it"),
         (Ok(Some(grant)), Some(Err(LoginError::Ended(said)))) => {
             let (text, remedy) = ended(grant, facts.now);
@@ -158,7 +161,7 @@ fn login(facts: &Facts, report: &mut Report) {
         (Ok(Some(_)), Some(Err(error))) if error.is_passing() => report.fail(
             NAME,
             words(error),
-            "check the network and the proxy; this does not say that the login is bad",
+            "check the network and the proxy; the login itself may be good",
         ),
         (Ok(Some(_)), Some(Err(error))) => report.fail(NAME, words(error), LOG_IN),
     }
@@ -171,24 +174,28 @@ fn login(facts: &Facts, report: &mut Report) {
     }
 }
 
-/// Why Google has ended a login. It says the same whether a login has expired or was revoked: the age tells.
+/// The likely reason why Google has ended a login, by its age: Google's answer does not distinguish
+/// an expired login from a revoked one.
 fn ended(grant: &Grant, now: Timestamp) -> (String, String) {
     let age = now.duration_since(grant.granted_at);
     if let Some(at) = grant.ends_at.filter(|at| *at <= now) {
-        let text = format!("expired: it was given until {}", local_time(at));
-        (text, format!("if the app's publishing status is \"Testing\", {PUBLISH}; else {LOG_IN}"))
+        let text = format!("expired: it was granted until {}", local_time(at));
+        (
+            text,
+            format!("if the app's publishing status is \"Testing\", {PUBLISH}; otherwise {LOG_IN}"),
+        )
     } else if age < TESTING_LIFE {
-        let text = format!("revoked: after {} no limit of time has ended it", days(age));
+        let text = format!("revoked: at an age of {}, it cannot have expired", days(age));
         let remedy = format!(
-            "{LOG_IN}; access is taken away at https://myaccount.google.com/connections, by 'gphotosfs logout', or \
-             by the hundredth login after this one"
+            "{LOG_IN}; a login is revoked at https://myaccount.google.com/connections, by 'gphotosfs logout', or by \
+             a hundred later logins"
         );
         (text, remedy)
     } else {
         let text = format!("expired or revoked, {} old", days(age));
         let remedy = format!(
-            "if it ended after seven days, the app's publishing status is \"Testing\": {PUBLISH}; if you took its \
-             access away or did not use it for six months, {LOG_IN}"
+            "if it ended after seven days, the app's publishing status is \"Testing\": {PUBLISH}; if you revoked it \
+             or did not use it for six months, {LOG_IN}"
         );
         (text, remedy)
     }
@@ -206,7 +213,10 @@ fn login_age(facts: &Facts, report: &mut Report) {
             format!("if the app's publishing status is \"Testing\", {PUBLISH}"),
         ),
         (None, _) if age >= TESTING_LIFE => {
-            report.ok(NAME, format!("{}: the seven days of apps in testing are over", days(age)));
+            report.ok(
+                NAME,
+                format!("{}: more than the seven days of an app in \"Testing\"", days(age)),
+            );
         }
         (None, Ok(end)) if age >= TESTING_WARNING => report.warn(
             NAME,
@@ -239,17 +249,19 @@ fn api(facts: &Facts, report: &mut Report) {
     const NAME: &str = "api";
     let url = &facts.api_url;
     let Some(answer) = &facts.answer else {
-        let text = format!("{url} was not asked: that takes a login that works");
-        report.warn(NAME, text, "first see to the login");
+        let text = format!("{url} was not checked: this needs a working login");
+        report.warn(NAME, text, "repair the login first");
         return;
     };
     match answer {
         Ok(()) => report.ok(NAME, format!("{url} answers")),
-        // It has let us in; the scopes are told one by one.
+        // The API has accepted the token. Another check reports the scopes.
         Err(error) if error.kind() == FailureKind::ScopeMissing => {
             report.ok(NAME, format!("{url} answers"))
         }
-        Err(Error::QuotaExhausted { .. }) => report.ok(NAME, format!("{url} is not asked today")),
+        Err(Error::QuotaExhausted { .. }) => {
+            report.ok(NAME, format!("{url} was not checked: today's requests are used up"))
+        }
         Err(error) if error.kind() == FailureKind::ApiDisabled => report.fail(
             NAME,
             "the Photos Library API is not enabled in the Google Cloud project",
@@ -264,13 +276,13 @@ fn api(facts: &Facts, report: &mut Report) {
             report.fail(
                 NAME,
                 format!("{url} cannot be reached: {}", words(error)),
-                "check the network and the proxy; uploads go on by themselves when it is back",
+                "check the network and the proxy; uploads continue by themselves when it is back",
             )
         }
         Err(error) if error.refusal().is_some_and(|it| it.status >= 500) => report.warn(
             NAME,
-            format!("Google has trouble of its own: {error}"),
-            "nothing: it is tried again until it works",
+            format!("Google answers with an error: {error}"),
+            "wait: gphotosfs tries again until it works",
         ),
         Err(error) => report.fail(
             NAME,
@@ -292,7 +304,7 @@ fn enable_at(facts: &Facts) -> String {
 
 fn clock(facts: &Facts, report: &mut Report) {
     const NAME: &str = "clock";
-    // Nobody has told the time.
+    // No answer has come, so Google's time is not known.
     let Some(skew) = facts.skew else { return };
     let off = skew.abs();
     let by = time_words(off.as_secs().unsigned_abs());
@@ -301,7 +313,7 @@ fn clock(facts: &Facts, report: &mut Report) {
         () if skew.is_positive() => format!("{by} behind Google's"),
         () => format!("{by} ahead of Google's"),
     };
-    let remedy = "set it right: 'timedatectl set-ntp true' as root";
+    let remedy = "set the clock: 'timedatectl set-ntp true' as root";
     if off >= CLOCK_WRONG {
         report.fail(NAME, text, remedy);
     } else if off >= CLOCK_ODD {
@@ -325,10 +337,10 @@ fn quota(facts: &Facts, report: &mut Report) {
             report.warn(
                 NAME,
                 format!("Google says that today's {what} are used up"),
-                format!("wait: it goes on by itself at {}", local_time(until)),
+                format!("wait: gphotosfs continues by itself at {}", local_time(until)),
             );
         } else if used * 100 >= limit * QUOTA_LOW {
-            report.warn(NAME, text, "what is beyond it waits until then, and goes on by itself");
+            report.warn(NAME, text, "further requests wait until then, and continue by themselves");
         } else {
             report.ok(NAME, text);
         }
@@ -352,15 +364,15 @@ fn disks(facts: &Facts, report: &mut Report) {
             () if disk.spool && *free <= reserved => report.fail(
                 NAME,
                 format!(
-                    "{text}: files cannot be written, because {} stay free",
+                    "{text}: files cannot be written, because {} must stay free",
                     ByteSize(reserved)
                 ),
-                format!("make room on the disk of {}", path.display()),
+                format!("free space on the disk of {}", path.display()),
             ),
             () if *free <= reserved.saturating_mul(2) => report.warn(
                 NAME,
-                format!("{text}: soon writers will have to wait"),
-                format!("make room on the disk of {}", path.display()),
+                format!("{text}: writers will have to wait soon"),
+                format!("free space on the disk of {}", path.display()),
             ),
             () => report.ok(NAME, text),
         }
@@ -368,10 +380,10 @@ fn disks(facts: &Facts, report: &mut Report) {
             Kind::Memory if disk.spool => report.fail(
                 NAME,
                 format!(
-                    "{} is in memory: what waits there is lost when the machine stops",
+                    "{} is in memory: files that wait there are lost when the machine stops",
                     path.display()
                 ),
-                "have XDG_STATE_HOME name a directory on a disk",
+                "set XDG_STATE_HOME to a directory on a disk",
             ),
             Kind::Network if disk.spool => report.warn(
                 NAME,
@@ -379,7 +391,7 @@ fn disks(facts: &Facts, report: &mut Report) {
                     "{} is on a network filesystem, where the database is not safe",
                     path.display()
                 ),
-                "have XDG_STATE_HOME name a directory on a disk of this machine",
+                "set XDG_STATE_HOME to a directory on a disk of this machine",
             ),
             _ => {}
         }
@@ -400,8 +412,8 @@ fn mounts(facts: &Facts, report: &mut Report) {
                     None => report.ok(NAME, text),
                     Some(why) => report.warn(
                         NAME,
-                        format!("{text}; uploads are held up: {why}"),
-                        "'gphotosfs status' says more; nothing is lost",
+                        format!("{text}; uploads are blocked: {why}"),
+                        "run 'gphotosfs status' for details; nothing is lost",
                     ),
                 }
             }
@@ -415,7 +427,7 @@ fn mounts(facts: &Facts, report: &mut Report) {
                 report.fail(
                     NAME,
                     format!("{place} does not answer"),
-                    format!("see its log; 'fusermount3 -u -z {place}' takes it away"),
+                    format!("read its log; 'fusermount3 -u -z {place}' unmounts it"),
                 );
             }
         }
@@ -434,7 +446,9 @@ fn queue(facts: &Facts, report: &mut Report) {
         Err(error) => {
             let remedy = match error {
                 store::Error::OtherVersion => OTHER_VERSION,
-                _ => "if it is damaged, a copy of the state directory helps to find out",
+                _ => {
+                    "if it is damaged, keep a copy of the state directory for the report of the fault"
+                }
             };
             report.fail(NAME, words(error), remedy);
             return;
@@ -449,16 +463,16 @@ fn queue(facts: &Facts, report: &mut Report) {
             let bytes = ByteSize(backlog.sealed_bytes);
             let text = format!("{left} to go, {bytes} to upload");
             if mounted {
-                report.ok(NAME, format!("{text}: the mount is at it"));
+                report.ok(NAME, format!("{text}: the mount uploads them"));
             } else if stuck {
-                report.warn(NAME, text, "see to the mount that does not answer; nothing is lost");
+                report.warn(NAME, text, "repair the mount that does not answer; nothing is lost");
             } else if facts.holder == Holder::Other {
                 report.ok(NAME, format!("{text}; {OTHER_HOLDER}"));
             } else {
                 report.warn(
                     NAME,
                     text,
-                    "mount, or run 'gphotosfs sync' to send it without a mount",
+                    "mount, or run 'gphotosfs sync' to upload the queue without a mount",
                 );
             }
         }
@@ -468,7 +482,7 @@ fn queue(facts: &Facts, report: &mut Report) {
         report.warn(
             NAME,
             format!("{} not closed when the last mount ended", some(count, "file")),
-            "the next mount keeps what was written of it",
+            "the next mount keeps the bytes written so far in .gphotos/failed",
         );
     }
     if backlog.failed > 0 {
@@ -476,7 +490,7 @@ fn queue(facts: &Facts, report: &mut Report) {
         report.warn(
             NAME,
             format!("{} refused by Google, and kept here", some(count, "file")),
-            "'gphotosfs failed' says why, 'gphotosfs retry' tries again",
+            "'gphotosfs failed' lists the reasons, 'gphotosfs retry' tries again",
         );
     }
 }

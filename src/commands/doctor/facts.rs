@@ -1,4 +1,4 @@
-//! Looks at the machine, the profile and Google, without judging. No look can last for ever.
+//! Gathers facts about the machine, the profile and Google. Each step has a deadline.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -19,12 +19,12 @@ use crate::settings::MountSettings;
 use crate::status::Status;
 use crate::store::{self, Backlog, Store};
 
-/// How long a file system may take to say how it is.
+/// How long a mount may take to answer.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 /// How long Google may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What was found.
+/// The facts.
 pub(super) struct Facts {
     pub now: Timestamp,
     pub root: bool,
@@ -33,78 +33,78 @@ pub(super) struct Facts {
     /// The program that mounts for ordinary users.
     pub helper: Option<Helper>,
     pub fuse_conf: io::Result<String>,
-    /// What a mount would be told by environment and file, or why it would refuse that.
+    /// A mount's settings from environment and file, or the reason why it would reject them.
     pub settings: Result<MountSettings, String>,
     pub client: Result<Option<ClientSecret>, LoginError>,
     pub grant: Result<Option<Grant>, LoginError>,
     /// The token file's permission bits.
     pub token_mode: Option<u32>,
-    /// Whether Google gives an access token; `None` if there is nothing to ask with.
+    /// Whether Google grants an access token. `None` if there is no login.
     pub renewal: Option<Result<(), LoginError>>,
     pub api_url: Url,
-    /// Whether the API answers; `None` if there is nothing to ask with.
+    /// Whether the API answers. `None` if there is no access token.
     pub answer: Option<Result<(), api::Error>>,
-    /// How far this machine's clock is behind Google's, if an answer has told.
+    /// How far this machine's clock is behind Google's, if an answer came.
     pub skew: Option<SignedDuration>,
-    /// What was spent today.
+    /// The number of requests today.
     pub spent: SavedBudget,
     pub disks: Vec<io::Result<Disk>>,
-    /// Who has the profile.
+    /// The process that holds the profile's lock.
     pub holder: Holder,
     pub mounts: Vec<(PathBuf, MountState)>,
-    /// What is on its way; `None` if nothing ever was.
+    /// The queue. `None` if there is no database yet.
     pub backlog: Result<Option<Backlog>, store::Error>,
 }
 
-/// `fusermount3`.
+/// The program `fusermount3`.
 pub(super) struct Helper {
     pub path: PathBuf,
-    /// It does what only root may.
+    /// Whether it is setuid root.
     pub privileged: bool,
 }
 
-/// A disk that directories of the profile are on.
+/// A disk that has directories of the profile.
 pub(super) struct Disk {
-    /// What lies there, for people.
+    /// The directories on it, in words.
     pub holds: &'static str,
     pub path: PathBuf,
-    /// The spool is there, so it must last and have room.
+    /// Whether the spool is on it, so that it must be durable and have room.
     pub spool: bool,
     pub device: u64,
-    /// Bytes.
+    /// Free bytes.
     pub free: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     pub kind: Kind,
 }
 
-/// What a disk is made of, as far as it matters.
+/// The kind of filesystem on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Durable,
-    /// Empty after the next start of the machine.
+    /// Lost when the machine stops.
     Memory,
-    /// Locks and logs of databases do not work there.
+    /// Locks and write-ahead logs of databases are not reliable on it.
     Network,
 }
 
-/// Whether there is somebody behind a mount.
+/// The state of a mount's process.
 pub(super) enum MountState {
-    /// Of this profile, and that is what it says.
+    /// It serves this profile and has answered.
     Ours(Box<Status>),
-    /// Of another profile or user.
+    /// It serves another profile or user.
     Others,
-    /// The process has died.
+    /// It has died.
     Dead,
     /// It does not answer.
     Unresponsive {
-        /// It is this profile's, as the lock has it.
+        /// Whether it holds this profile's lock.
         ours: bool,
     },
 }
 
 impl Facts {
-    /// Costs at most one API request, which a running mount does not count.
+    /// Gathers all facts. Sends at most one API request, which a running mount does not count.
     pub(super) async fn gather(
         profile: &Profile,
         api_url: Url,
@@ -123,10 +123,10 @@ impl Facts {
         let token = profile.config_dir().ok().map(Grant::path);
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
         let (backlog, spent, service) = kept(profile);
-        // A lock that cannot be read is told with the disks.
+        // If the lock cannot be read, the check of the disks fails too.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
         let mounts = mount_states(&holder);
-        // A mount writes down only now and then what it has spent.
+        // The mount's count is newer: a mount stores its count only at intervals.
         let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
         let google = Google::ask(profile, &api_url, service, &spent).await;
         Self {
@@ -152,7 +152,7 @@ impl Facts {
     }
 }
 
-/// What a mount of this profile has spent by now.
+/// The count of requests of a mount of this profile.
 fn spent_by(state: &MountState) -> Option<SavedBudget> {
     let MountState::Ours(status) = state else { return None };
     let quota = &status.quota;
@@ -165,13 +165,13 @@ fn spent_by(state: &MountState) -> Option<SavedBudget> {
     })
 }
 
-/// The queue, the request budget and the service, as they were last written down.
+/// The stored queue, request budget and service.
 fn kept(
     profile: &Profile,
 ) -> (Result<Option<Backlog>, store::Error>, SavedBudget, Option<Service>) {
     let nothing = || api::Budget::new(Timestamp::now()).snapshot(Timestamp::now());
     let look = || -> Result<_, store::Error> {
-        // A directory that cannot be used is told with the disks.
+        // If the directory cannot be used, the check of the disks fails too.
         let Ok(dir) = profile.state_dir() else { return Ok(None) };
         let Some(store) = Store::open_read_only(dir)? else { return Ok(None) };
         let spent = kept_budget(&store)?.snapshot(Timestamp::now());
@@ -184,7 +184,7 @@ fn kept(
     }
 }
 
-/// What came of talking to Google.
+/// The outcome of the requests to Google.
 #[derive(Default)]
 struct Google {
     renewal: Option<Result<(), LoginError>>,
@@ -194,7 +194,8 @@ struct Google {
 }
 
 impl Google {
-    /// Asks the API that has this address, unless the profile is used with another `service`.
+    /// Sends a request to the API at this address, unless the profile is used with another
+    /// `service`.
     async fn ask(
         profile: &Profile,
         api_url: &Url,
@@ -205,7 +206,7 @@ impl Google {
         let login =
             match checked.map_err(LoginError::from).and_then(|()| Login::load(profile, api_url)) {
                 Ok(login) => Arc::new(login),
-                // The files themselves are told of elsewhere.
+                // Other checks report these files.
                 Err(LoginError::NotLoggedIn | LoginError::NoClient | LoginError::File { .. }) => {
                     return Self::default();
                 }
@@ -238,7 +239,7 @@ impl Google {
 }
 
 fn find_helper() -> Option<Helper> {
-    #[expect(clippy::disallowed_methods, reason = "no setting: where programs are")]
+    #[expect(clippy::disallowed_methods, reason = "PATH is not a setting of this program")]
     let places = std::env::var_os("PATH")?;
     let mut found = std::env::split_paths(&places).map(|dir| dir.join("fusermount3"));
     let path = found.find(|path| path.is_file())?;
@@ -246,7 +247,7 @@ fn find_helper() -> Option<Helper> {
     Some(Helper { privileged: meta.uid() == 0 && meta.permissions().mode() & 0o4000 != 0, path })
 }
 
-/// The disks of spool and cache; one if they share it.
+/// The disks of spool and cache, which may be the same one.
 fn disks(profile: &Profile) -> Vec<io::Result<Disk>> {
     let state = profile.state_dir().and_then(|dir| disk("database and spool", dir, true));
     let cache = profile.cache_dir().and_then(|dir| disk("cache", dir, false));
@@ -259,7 +260,7 @@ fn disks(profile: &Profile) -> Vec<io::Result<Disk>> {
 }
 
 fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
-    // Also tells whether it can be written to.
+    // This also checks that it can be written to.
     tempfile::tempfile_in(dir).map_err(|err| {
         io::Error::new(err.kind(), format!("cannot write to {}: {err}", dir.display()))
     })?;
@@ -284,13 +285,13 @@ fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
     })
 }
 
-/// All mounts of ours on this machine. Each is looked at by a thread of its own: one may hang.
+/// All gphotosfs mounts of this machine. Uses a thread for each, because one may hang.
 fn mount_states(holder: &Holder) -> Vec<(PathBuf, MountState)> {
     let mine = match holder {
         Holder::Mount(running) => Some(&running.mountpoint),
         Holder::Nobody | Holder::Other => None,
     };
-    // Without the table there is nothing to say; on Linux it is always there.
+    // The table of mounts always exists on Linux.
     let places = mounts::ours().unwrap_or_default();
     let look = |place: PathBuf| {
         let (done, waiting) = mpsc::channel();

@@ -1,37 +1,37 @@
-//! What `doctor` found, for people and for programs.
+//! The findings of `doctor`, as text and as JSON.
 
 use console::Style;
 use serde::Serialize;
 
 use crate::app::CommandError;
 
-/// The layout of the JSON; fields may be added without a new number.
+/// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
 
-/// How one thing is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// As it should be.
+    /// In order.
     Ok,
     /// Works, but may not for long, or not as expected.
     Warn,
-    /// Something does not work until somebody does something.
+    /// Does not work until the user applies the remedy.
     Fail,
 }
 
-/// One line.
+/// The finding of a check.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
-    /// For programs as well: these names stay.
+    /// The check's name. Programs use it too, so it must not change.
     pub(super) name: &'static str,
     pub(super) result: Verdict,
     pub(super) text: String,
-    /// What to do; nothing if all is well.
+    /// The next step. `None` if the check is in order.
     pub(super) remedy: Option<String>,
 }
 
-/// All lines.
+/// All findings.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
@@ -66,7 +66,7 @@ impl Report {
         self.findings.iter().filter(|it| it.result == verdict).count()
     }
 
-    /// For people: a line each, the remedy below it, and the sum.
+    /// The findings as text: a line for each, its remedy below it, and the sum.
     pub(super) fn text(&self) -> String {
         let width = self.findings.iter().map(|it| it.name.len()).max().unwrap_or(0);
         let mut out = String::new();
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-/// "1 file", "2 files".
+/// Formats a count: "1 file", "2 files".
 pub(super) fn some(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

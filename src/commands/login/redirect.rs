@@ -1,5 +1,5 @@
-//! Google's answer: a request of the browser to our port on the loopback interface, or the same
-//! address pasted.
+//! Google's answer: a request of the browser to our port on the loopback interface, or the address
+//! of this request, pasted by the user.
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -10,23 +10,23 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use url::{Host, Url};
 
-/// How long the browser may take to fetch our last page.
+/// How long the browser may take to fetch the final page.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// What an address says.
+/// The answer in an address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// Access was granted; to be confirmed with this.
+    /// Access was granted. This code is exchanged for the login.
     Code(String),
     /// OAuth's error word.
     Error(String),
-    /// An answer to some other attempt, or a forged one.
+    /// An answer to another attempt, or a forged one.
     Stranger,
-    /// No answer at all.
+    /// No answer.
     Nothing,
 }
 
-/// Reads an address, or only its query. Unknown parameters are passed over.
+/// Parses an address, or only its query. Ignores unknown parameters.
 pub(super) fn read(address: &str, state: &str) -> Arrival {
     let query = address.split_once('?').map_or(address, |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn read(address: &str, state: &str) -> Arrival {
     }
 }
 
-/// Words from an address go to a terminal.
+/// Keeps only printable characters, because the text goes to a terminal.
 fn printable(word: &str) -> String {
     word.chars().filter(|it| it.is_ascii_graphic()).take(64).collect()
 }
@@ -57,7 +57,7 @@ pub(super) fn remedy(error: &str) -> String {
     crate::api::LoginError::remedy(error).map_or_else(String::new, |it| format!(": {it}"))
 }
 
-/// The first registered address that this machine can answer to, and its port.
+/// The first registered redirect address on this machine, and its port.
 pub(super) fn registered_loopback(redirect_uris: &[String]) -> Option<(String, u16)> {
     redirect_uris.iter().find_map(|text| {
         let url = Url::parse(text).ok()?;
@@ -79,7 +79,7 @@ pub(super) struct Redirects {
 }
 
 impl Redirects {
-    /// Answers whatever the browser asks, and passes on what is for us.
+    /// Answers all requests of the browser, and passes on those that have an answer.
     pub(super) fn serve(listener: TcpListener, state: String) -> Self {
         let (sender, arrivals) = mpsc::channel(4);
         let (goodbye, said) = oneshot::channel::<()>();
@@ -100,7 +100,7 @@ impl Redirects {
                 Arrival::Nothing => (StatusCode::NOT_FOUND, "Nothing here."),
             };
             if arrival != Arrival::Nothing {
-                // The favicon and the like are none of the user's business.
+                // Requests without an answer, such as that for the favicon, are ignored.
                 let _ = sender.send(arrival).await;
             }
             (status, Html(page(words)))
@@ -116,11 +116,11 @@ impl Redirects {
     pub(super) async fn next(&mut self) -> Arrival {
         match self.arrivals.recv().await {
             Some(arrival) => arrival,
-            None => std::future::pending().await, // the server has died: there is still the pasting
+            None => std::future::pending().await, // the server has failed; the user can still paste
         }
     }
 
-    /// Lets the browser have its page, then closes the port.
+    /// Waits until the browser has its page, then closes the port.
     pub(super) async fn stop(self) {
         let _ = self.goodbye.send(());
         let abort = self.server.abort_handle();

@@ -1,4 +1,4 @@
-//! What was found, in words and for programs.
+//! The findings, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,30 +11,30 @@ use crate::app::name::Name;
 use crate::app::{CommandError, Exit};
 use crate::commands::diff::{UNLISTED, group};
 
-/// The layout of the JSON; fields may be added without a new number.
+/// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
 
-/// So many items that were not looked at for one reason are named in the text.
+/// The text names up to this many unchecked items for each reason.
 const NAMED_MAX: usize = 5;
 
-/// An item and what has become of it.
+/// An item and its verdict.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tested {
     /// Relative to the album's directory.
     pub name: Name,
-    /// What has become of it.
+    /// How it compares with the original.
     pub verdict: Verdict,
-    /// What else there is to say; may be empty.
+    /// A remark; may be empty.
     pub why: String,
 }
 
 impl Tested {
-    /// Google could not be asked.
+    /// An item that could not be read back.
     pub fn unchecked(name: &Path, why: &str) -> Self {
         Self { name: name.into(), verdict: Verdict::Unchecked, why: why.to_owned() }
     }
 
-    /// For people.
+    /// The line of text output.
     pub fn line(&self) -> String {
         format!("{}: {}", self.name, self.verdict.words()) + &self.remark()
     }
@@ -44,7 +44,7 @@ impl Tested {
     }
 }
 
-/// Those that were not looked at for one reason are counted if they are many.
+/// Lists unchecked items, or counts them if there are many with the same reason.
 fn unchecked(items: &[&Tested]) -> Vec<String> {
     let mut by_reason: BTreeMap<&str, Vec<&Tested>> = BTreeMap::new();
     items.iter().for_each(|it| by_reason.entry(&it.why).or_default().push(it));
@@ -55,25 +55,25 @@ fn unchecked(items: &[&Tested]) -> Vec<String> {
     lines.collect()
 }
 
-/// All that was found.
+/// All findings.
 #[derive(Debug, Serialize)]
 pub struct Report {
     version: u32,
     seed: u64,
-    /// How many requests the mount has made meanwhile.
+    /// How many requests the mount has sent meanwhile.
     requests: u64,
-    /// How many items of each kind, those of which there are none too.
+    /// How many items have each verdict, zeros included.
     counts: BTreeMap<Verdict, usize>,
     items: Vec<Tested>,
-    /// Names that are not at Google yet, or were refused.
+    /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<Name>,
-    /// Names that count as in the album although Google's list of it, which may be late, lacks them: Google may well
-    /// give them back, for they are in the library.
+    /// Names that count as in the album although Google's list, which may lag, lacks them. Google
+    /// may still return them, because they are in the library.
     unlisted: Vec<Name>,
 }
 
 impl Report {
-    /// Puts it in order.
+    /// Sorts and counts the findings.
     pub fn new(
         seed: u64,
         mut items: Vec<Tested>,
@@ -94,7 +94,7 @@ impl Report {
         }
     }
 
-    /// 0: all is as good as it gets; 1: something is not; 2: not all could be looked at.
+    /// 0: every item is as good as Google returns it; 1: an item is worse; 2: not all were checked.
     pub fn exit(&self) -> Exit {
         let any = |of: &dyn Fn(Verdict) -> bool| self.items.iter().any(|it| of(it.verdict));
         match () {
@@ -104,7 +104,7 @@ impl Report {
         }
     }
 
-    /// For people. Coloured on a terminal, unless `NO_COLOR` is set.
+    /// The findings as text. Coloured on a terminal, unless `NO_COLOR` is set.
     pub fn text(&self) -> String {
         let (odd, bad) = (Style::new().yellow(), Style::new().red());
         let parts = Verdict::ALL.into_iter().filter_map(|it| {
@@ -132,10 +132,10 @@ impl Report {
         out
     }
 
-    /// For programs.
+    /// The findings as JSON.
     ///
     /// # Errors
-    /// None that is known.
+    /// If they cannot be serialised.
     pub fn json(&self, album: &Path) -> Result<String, CommandError> {
         #[derive(Serialize)]
         struct Document<'a> {
@@ -144,7 +144,7 @@ impl Report {
             report: &'a Report,
         }
         let text = serde_json::to_string_pretty(&Document { album: album.into(), report: self })
-            .map_err(|err| CommandError::new("cannot write this as JSON").because(err))?;
+            .map_err(|err| CommandError::new("cannot write the findings as JSON").because(err))?;
         Ok(text + "\n")
     }
 }

@@ -1,36 +1,37 @@
-//! What has become of an item, decided from what was sent and what Google gives back. Pure.
+//! Classifies an item by comparing the uploaded bytes with the bytes that Google returns. Pure.
 
 use serde::Serialize;
 
 use crate::content::{Fingerprint, Returned};
 use crate::media::ContentHash;
 
-/// What has become of an item.
+/// How the item at Google compares with the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The bytes that were sent.
+    /// The same bytes.
     Identical,
-    /// The same picture; what is said about it has changed, as Google removes the place.
+    /// The same picture with other metadata: Google removes the GPS position.
     MetadataStripped,
-    /// A video, of which Google gives back only its own version.
+    /// A video, of which Google returns only its own encoding.
     Transcoded,
-    /// A picture of the same dimensions, compressed anew.
+    /// A picture of the same dimensions, compressed again.
     Recompressed,
     /// A picture of other dimensions.
     Resized,
-    /// Other bytes, and it cannot be said in what: the original is not here, or it is a picture of its own.
+    /// Other bytes, without further detail: the original is not here, or its format is not
+    /// understood.
     Changed,
     /// Google does not have it.
     Missing,
-    /// What was sent is not known here.
+    /// Not uploaded from here, so the original is not known.
     Unknown,
-    /// Google could not be asked.
+    /// The item could not be read back.
     Unchecked,
 }
 
 impl Verdict {
-    /// All of them, best first.
+    /// All verdicts, best first.
     pub const ALL: [Self; 9] = [
         Self::Identical,
         Self::MetadataStripped,
@@ -43,12 +44,12 @@ impl Verdict {
         Self::Unchecked,
     ];
 
-    /// Whether it is not even as good as Google gives things back.
+    /// Whether it is worse than the best that Google returns.
     pub fn is_bad(self) -> bool {
         self > Self::Transcoded
     }
 
-    /// For people.
+    /// The words for text output.
     pub fn words(self) -> &'static str {
         match self {
             Self::Identical => "identical",
@@ -64,8 +65,8 @@ impl Verdict {
     }
 }
 
-/// Compares what was `sent`, by hash and as far as it is here still, with what came back; and says what else there is
-/// to say.
+/// Compares the returned bytes with the `sent` hash, and with the `original` if it is here. Also
+/// returns a remark.
 pub fn classify(
     sent: Option<ContentHash>,
     original: Option<&Fingerprint>,
@@ -77,7 +78,7 @@ pub fn classify(
         Returned::Photo(back) => back,
     };
     let Some(sent) = original.map(|it| it.sha256).or(sent) else {
-        return (Verdict::Unknown, "it was not sent from here; try --against LOCAL_DIR".into());
+        return (Verdict::Unknown, "not uploaded from here; try --against LOCAL_DIR".into());
     };
     if sent == back.sha256 {
         return (Verdict::Identical, String::new());
@@ -94,7 +95,7 @@ pub fn classify(
             (Verdict::Resized, format!("{} here, {} at Google", size(a), size(b)))
         }
         (Some(_), Some(_)) => (Verdict::Recompressed, bytes),
-        _ => (Verdict::Changed, format!("{bytes}; this format cannot be taken apart")),
+        _ => (Verdict::Changed, format!("{bytes}; the pictures of this format cannot be compared")),
     }
 }
 

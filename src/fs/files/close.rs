@@ -9,13 +9,13 @@ use crate::media::FileId;
 use crate::upload::SealCause;
 
 impl Fs {
-    /// close(2) is under way. The kernel sends this for every descriptor that is closed, `dup`s
-    /// included, so it may come several times and need not be the last. It seals the version, so
-    /// that bytes and intent are on disk before close returns; a later write unseals it. Nothing
-    /// durable depends on [`Fs::release`], whose errors nobody would see.
+    /// close(2). The kernel sends this for each closed descriptor, including those of `dup`, so it
+    /// may come several times. It seals the version, so that bytes and journal row are on disk
+    /// before close returns. A later write unseals it. Nothing durable depends on [`Fs::release`],
+    /// because the kernel drops its errors.
     ///
-    /// With `--commit close`, the close that leaves no writer returns when Google has the file. If
-    /// a copy of the descriptor writes all the same, it begins a new version.
+    /// With `--commit close`, the close of the last writer returns when Google has the file. If a
+    /// copy of the descriptor writes afterwards, it begins a new version.
     pub async fn flush(&self, fh: Fh) -> Result<()> {
         self.flush_now(fh)?;
         let Handle::File { open, writer: Some(writer) } = self.handle(fh)? else {
@@ -29,7 +29,7 @@ impl Fs {
         self.pipeline.commit(file).await.map_err(|error| self.closing(file, error.into()))
     }
 
-    /// The part of a close that everything durable depends on.
+    /// The part of a close that makes the file durable.
     pub(super) fn flush_now(&self, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
             Handle::File { open, writer: Some(writer) } => {
@@ -39,9 +39,9 @@ impl Fs {
         }
     }
 
-    /// The last reference to a descriptor is gone: uploading may begin.
+    /// The last reference to a descriptor is gone, so the upload may begin.
     pub fn release(&self, fh: Fh) -> Result<()> {
-        // A file that stays mapped after close may be written to until now.
+        // A mapping may have written to the file after its close.
         let sealed = match self.handles.get(fh) {
             Some(Handle::File { open, writer: Some(writer) }) => {
                 self.seal(&WritableFile { open, writer }, SealCause::Release)
@@ -57,8 +57,8 @@ impl Fs {
         sealed
     }
 
-    /// fsync(2). When it returns, a file that is being written is on this disk; any other is at
-    /// Google.
+    /// fsync(2). When it returns, a file that is being written is on this disk, and any other file
+    /// is at Google.
     pub async fn fsync(&self, ino: Ino, fh: Fh) -> Result<()> {
         match self.handle(fh)? {
             Handle::File { open, writer: Some(writer) } => {
@@ -73,10 +73,10 @@ impl Fs {
         if cause != SealCause::Close && !writer.is_unsealed() {
             return Ok(());
         }
-        // No write is under way while this is held.
+        // This lock excludes writes.
         let bytes = open.bytes.write();
         let Bytes::Spool(_) = &*bytes else { return Ok(()) };
-        // A file without a name goes with its last descriptor, or has gone already.
+        // A file without a name is removed with its last descriptor.
         let Some(info) = self.store.file(open.file)?.filter(|info| info.links > 0) else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! Descriptors, as operations use them.
+//! The descriptors that operations use.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::upload::Writer;
 pub(super) struct WritableFile {
     /// Shared by all descriptors of the file.
     pub(super) open: Arc<OpenFile>,
-    /// The descriptor's own.
+    /// The descriptor's writer.
     pub(super) writer: Arc<Writer>,
 }
 
@@ -29,8 +29,8 @@ impl Fs {
     }
 }
 
-/// A descriptor that an operation has opened for itself. It is closed with the operation, also if
-/// the caller gives up waiting for it.
+/// A descriptor that an operation has opened for itself. Dropping it closes it, also if the caller
+/// stops waiting for the operation.
 pub(super) struct Descriptor<'a> {
     pub(super) fs: &'a Fs,
     pub(super) fh: Fh,
@@ -39,13 +39,13 @@ pub(super) struct Descriptor<'a> {
 impl Drop for Descriptor<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.fs.release(self.fh) {
-            tracing::debug!(%error, "closing a descriptor of our own");
+            tracing::debug!(%error, "cannot close a descriptor of an operation");
         }
     }
 }
 
 impl Descriptor<'_> {
-    /// The caller closes it.
+    /// Leaves the close to the caller.
     pub(super) fn keep<T>(self, opened: T) -> T {
         std::mem::forget(self);
         opened

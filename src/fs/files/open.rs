@@ -16,14 +16,14 @@ use crate::fs::node::{Ino, Node};
 use crate::media::FileId;
 use crate::store::{FileInfo, to_nanos};
 
-/// How a file is to be opened.
+/// The mode of an open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
     /// The descriptor reads.
     pub read: bool,
     /// The descriptor writes.
     pub write: bool,
-    /// The file is emptied first.
+    /// The open empties the file.
     pub truncate: bool,
 }
 
@@ -32,9 +32,10 @@ pub struct Open {
 pub struct Opened {
     /// Its descriptor.
     pub fh: Fh,
-    /// It has no size: the kernel must neither cut reads to it nor cache them.
+    /// The content is generated, so that the kernel must neither truncate reads to a size nor cache
+    /// them.
     pub direct: bool,
-    /// Where nobody can write to it, a file on this disk with the same bytes, if there is one.
+    /// A file on this disk with the same bytes, if there is one and the file cannot be written to.
     pub local: Option<Arc<File>>,
 }
 
@@ -51,7 +52,7 @@ impl Fs {
         let fh = match opened {
             Ok((fh, _)) => fh,
             Err(error) => {
-                // No bytes, no name: nobody would look for one after an error.
+                // The create has failed, so its caller expects no name.
                 self.store.unlink(dir, &name)??;
                 self.pipeline.remove_if_orphan(file)?;
                 return Err(error);
@@ -70,7 +71,7 @@ impl Fs {
         Ok(attr)
     }
 
-    /// Opens a file; `None` if the kernel may have another size cached than the descriptor will
+    /// Opens a file. `None` if the kernel may have cached another size than the descriptor will
     /// have, or if the size is not known yet.
     pub fn open_now(&self, ino: Ino, how: Open) -> Result<Option<Opened>> {
         let opened = self.open_as_it_is(ino, how)?;
@@ -82,8 +83,8 @@ impl Fs {
         Ok(reported.then(|| descriptor.keep(opened)))
     }
 
-    /// Opens a file, and asks for its size first if need be. The answer brings the first bytes as
-    /// well.
+    /// Opens a file. If its size is not known, requests it first; the answer has the first bytes
+    /// too.
     pub async fn open(&self, ino: Ino, how: Open) -> Result<Opened> {
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
@@ -120,7 +121,7 @@ impl Fs {
                 return Err(Error::plain(libc::EISDIR));
             }
         };
-        // Files that were merged live on under another number.
+        // A file that was merged into another one lives on under the other's number.
         let file = self.file(file)?.id;
         self.content.opened(file);
         let (fh, open) = self.handles.open(file, write, || self.bytes(file))?;
@@ -135,15 +136,15 @@ impl Fs {
         Ok(Opened { fh, direct: false, local })
     }
 
-    /// Where the bytes are of a file that nobody has open.
+    /// Finds the bytes of a file that is not open.
     fn bytes(&self, file: FileId) -> Result<Bytes> {
-        // All descriptors read a local copy until the last close, also if the cache gives it up
-        // before. So its size is reported from now on.
+        // All descriptors read this local copy until the last close, also if the cache evicts it
+        // before. So its size is the reported size from now on.
         let item = |info: &FileInfo| {
             let reader = self.content.open_local(info);
             Bytes::Item(Item { reported: reader.as_ref().and_then(Reader::local_length), reader })
         };
-        // Twice: meanwhile the file may move from the spool to the cache.
+        // Tried twice, because the file may move from the spool to the cache meanwhile.
         for _ in 0..2 {
             let info = self.file(file)?;
             if info.upload.is_none() {

@@ -7,7 +7,7 @@ use crate::fs::handles::{Bytes, Fh, Handle, Item, OpenFile};
 use crate::media::FileId;
 
 impl Fs {
-    /// Reads bytes that are on this disk; `None` if the read must wait.
+    /// Reads bytes that are on this disk. `None` if the read must wait.
     pub fn read_now(&self, fh: Fh, offset: u64, len: usize) -> Result<Option<Vec<u8>>> {
         let open = match self.handle(fh)? {
             Handle::File { open, .. } => open,
@@ -17,7 +17,7 @@ impl Fs {
                 return Ok(Some(bytes[start..end].to_vec()));
             }
         };
-        // Sealing or beginning a version takes the disk's time.
+        // A version is being sealed or begun, which waits for the disk.
         let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };
         match bytes {
             Bytes::Spool(file) => Ok(Some(read_at(file.file(), offset, len)?)),
@@ -28,7 +28,7 @@ impl Fs {
         }
     }
 
-    /// Reads, and downloads if need be. Short only at the end of the file.
+    /// Reads, and downloads if necessary. A short read means the end of the file.
     pub async fn read(&self, fh: Fh, offset: u64, len: usize) -> Result<Vec<u8>> {
         if let Some(bytes) = self.read_now(fh, offset, len)? {
             return Ok(bytes);
@@ -39,7 +39,7 @@ impl Fs {
         let current = open.bytes.read().clone();
         let reader = match current {
             Bytes::Spool(file) => return Ok(read_at(file.file(), offset, len)?),
-            // Nobody has a descriptor yet.
+            // No descriptor exists yet.
             Bytes::Opening => return Err(Error::plain(libc::EBADF)),
             Bytes::Item(Item { reader: Some(reader), .. }) => reader,
             Bytes::Item(item) => {
@@ -66,14 +66,13 @@ impl Fs {
             libc::SEEK_HOLE => rustix::fs::SeekFrom::Hole(offset),
             _ => return Err(Error::plain(libc::EINVAL)),
         };
-        // This moves the position of the spool file. Nothing uses it: all reads and writes name
-        // theirs.
+        // This moves the position of the spool file, which no read or write uses.
         let found = rustix::fs::seek(file.file(), from)
             .map_err(|errno| Error::plain(errno.raw_os_error()))?;
         i64::try_from(found).map_err(|_| Error::plain(libc::EOVERFLOW))
     }
 
-    /// An item has no holes but the one at its end.
+    /// An item has no hole except the one at its end.
     fn lseek_item(&self, open: &OpenFile, offset: i64, whence: i32) -> Result<i64> {
         let info = self.file(open.file)?;
         let size = self.reported_size(&info).and_then(|size| size.known(&info));
@@ -89,7 +88,7 @@ impl Fs {
 
     pub(super) fn not_read(&self, open: &OpenFile, error: Error) -> Error {
         if let Bytes::Item(item) = &mut *open.bytes.write() {
-            // The next read tries anew.
+            // The next read tries again.
             item.reader = None;
         }
         self.reading(open.file, error)

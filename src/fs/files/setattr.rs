@@ -1,4 +1,4 @@
-//! Sizes and times that somebody sets.
+//! Sets sizes and times.
 
 use std::io;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use crate::media::FileId;
 use crate::store::to_nanos;
 use crate::upload::{Need, SpoolFile};
 
-/// What `setattr` is asked to change. Mode and owner are accepted and ignored.
+/// The changes that `setattr` requests. Mode and owner are accepted and ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttrChange {
     /// The new size in bytes.
@@ -27,7 +27,7 @@ pub struct AttrChange {
 }
 
 impl Fs {
-    /// Changes size and times. Other changes have no effect but on the time of change.
+    /// Changes size and times. Other changes affect only ctime.
     pub async fn setattr(&self, ino: Ino, fh: Option<Fh>, change: AttrChange) -> Result<Attr> {
         self.check_writable()?;
         match self.node(ino)? {
@@ -35,7 +35,7 @@ impl Fs {
                 if let Some(size) = change.size {
                     self.resize(file, fh, size).await?;
                 }
-                // A new size has its own time of change.
+                // A new size sets ctime by itself.
                 if change.size.is_none() || change.atime.is_some() || change.mtime.is_some() {
                     self.set_times(file, change)?;
                 }
@@ -56,7 +56,7 @@ impl Fs {
         if let Some(target) = fh.and_then(|fh| self.writable(fh).ok()) {
             return self.resize_open(&target, size).await;
         }
-        // truncate(2) on a path: a descriptor for as long as it takes, sealed like any other at its
+        // truncate(2) of a path: opens a descriptor for this call, and seals the version at its
         // close.
         let ino = Node::File(file).ino();
         let how = Open { write: true, ..Open::default() };
@@ -79,9 +79,9 @@ impl Fs {
         let info = self.file(file)?;
         let [atime, mtime] = [change.atime, change.mtime].map(|time| time.map(to_nanos));
         if let (Some(_), Some(mtime)) = (info.upload, mtime) {
-            // Sealing takes the time from the spool file.
+            // Sealing reads mtime from the spool file.
             match self.pipeline.spool().set_mtime(info.id, mtime) {
-                // Google has it since just now: only the row counts.
+                // The file was just committed: only the row has its time now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => outcome?,
             }

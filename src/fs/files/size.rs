@@ -1,8 +1,8 @@
-//! The size that the kernel is given for an open item.
+//! The reported size: the size of an open item that the kernel has cached.
 //!
-//! Programs ask for the size when they have opened a file, and copy that much. The kernel cuts what
-//! it reads to that size, or fills it up with zeroes. So from the first `open` for reading to the
-//! last close an item has one size, and bytes of another size are an error.
+//! Programs stat a file after its open, and copy that many bytes. The kernel truncates reads to the
+//! cached size, or pads them with zeros. So from the first `open` for reading to the last close, an
+//! item has one size, and bytes of another size are an error.
 
 use super::open::Open;
 use crate::content::{self, Reader};
@@ -15,18 +15,18 @@ use crate::store::FileInfo;
 /// The size of an item for its descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::fs) enum ReportedSize {
-    /// That of the row, as for everybody.
+    /// The size of the row.
     Stored,
-    /// That of the local copy, or of the download.
+    /// The size of the local copy, or of the download.
     Fixed(u64),
-    /// That of an earlier download. It may have changed since.
+    /// The size of an earlier download, which may have changed since.
     Remembered(u64),
-    /// That of the download, which nobody has asked for yet.
+    /// The size of a download that has not been requested yet.
     Unknown,
 }
 
 impl ReportedSize {
-    /// In bytes, if it is known.
+    /// The size in bytes, if it is known.
     pub(in crate::fs) fn known(self, info: &FileInfo) -> Option<u64> {
         match self {
             Self::Stored | Self::Unknown => info.size,
@@ -36,7 +36,7 @@ impl ReportedSize {
 }
 
 impl Fs {
-    /// The size of a file for its descriptors; `None` while a transition changes its content.
+    /// The size of a file for its descriptors. `None` while a transition changes its content.
     pub(in crate::fs) fn reported_size(&self, info: &FileInfo) -> Option<ReportedSize> {
         if info.upload.is_some() {
             return Some(ReportedSize::Stored);
@@ -48,7 +48,7 @@ impl Fs {
         Some(item.reported.map_or(remembered, ReportedSize::Fixed))
     }
 
-    /// Whether an open file has the size that the kernel may have cached.
+    /// Whether an open file has the size that the kernel has cached.
     pub(super) fn is_size_reported(&self, open: &OpenFile, how: Open) -> Result<bool> {
         let info = self.file(open.file)?;
         Ok(match self.reported_size(&info) {
@@ -73,7 +73,7 @@ impl Fs {
             _ => None,
         };
         if !self.store.invalidate_attributes(info.id, INVALIDATION_DEADLINE).await? {
-            return Err(Error::because(libc::EIO, "the kernel does not take note of a size"));
+            return Err(Error::because(libc::EIO, "the kernel does not invalidate a cached size"));
         }
         match fetched {
             Some((reader, size)) => self.read_from(open, &reader, size),
@@ -81,7 +81,7 @@ impl Fs {
         }
     }
 
-    /// A reader for an item, and the item's size. If the size is not known, this asks for the bytes
+    /// A reader for an item, and the item's size. If the size is not known, this requests the bytes
     /// at `near`.
     pub(super) async fn open_item(
         &self,
@@ -101,7 +101,7 @@ impl Fs {
         opened.await.map_err(|error: content::Error| self.not_read(open, error.into()))
     }
 
-    /// From now on all descriptors of an item read from there, if it has the reported size.
+    /// Makes all descriptors of an item read from `reader`, if that has the reported size.
     pub(super) fn read_from(&self, open: &OpenFile, reader: &Reader, size: u64) -> Result<()> {
         self.check_size(open, size)?;
         if let Bytes::Item(item) = &mut *open.bytes.write() {
@@ -110,7 +110,7 @@ impl Fs {
         Ok(())
     }
 
-    /// An error if the kernel was given another size than this.
+    /// Fails if the reported size is another one.
     pub(super) fn check_size(&self, open: &OpenFile, size: u64) -> Result<()> {
         let reported = match &*open.bytes.read() {
             Bytes::Item(item) => item.reported,

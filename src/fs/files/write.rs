@@ -1,4 +1,4 @@
-//! Writing: beginning a version, and changing its bytes where the spool has room.
+//! Writing: begins a version, and changes its bytes if the spool has room.
 
 use std::io;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::fs::handles::{Bytes, Fh, Item};
 use crate::media::FileId;
 use crate::upload::{self, Need, SpoolFile, Writer};
 
-/// Where bytes are written.
+/// The position of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offset {
-    /// In bytes from the beginning.
+    /// A number of bytes from the beginning.
     At(u64),
-    /// Behind the last one.
+    /// The end of the file.
     End,
 }
 
 impl Fs {
-    /// Writes into a version that is being written; `None` if one must be begun first, or if the
-    /// spool is full.
+    /// Writes into a version that is being written. `None` if there is none, or if the spool is
+    /// full.
     pub fn write_now(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<Option<u32>> {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
@@ -33,8 +33,8 @@ impl Fs {
         put(&writer, file, offset, data).map(Some)
     }
 
-    /// Writes, and begins a new version if need be: its content may have to be downloaded first.
-    /// Waits for room in the spool.
+    /// Writes. Begins a new version if necessary, which may download its content first. Waits for
+    /// room in the spool.
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let target = self.writable(fh)?;
         let WritableFile { open, writer } = &target;
@@ -43,8 +43,8 @@ impl Fs {
             .await
     }
 
-    /// The room that a write needs. If the file would be longer than Google takes, the write fails:
-    /// then the version is not what its writer meant.
+    /// The room that a write needs. Fails if the file would be longer than Google accepts. The
+    /// version then lacks bytes, so it has a write error.
     fn need(
         &self,
         writer: &Writer,
@@ -62,11 +62,11 @@ impl Fs {
         Ok(file.need(end, len as u64)?)
     }
 
-    /// Makes room, or punches a hole: fallocate(2).
+    /// Allocates space or punches a hole: fallocate(2).
     pub async fn fallocate(&self, fh: Fh, offset: u64, len: u64, mode: i32) -> Result<()> {
         use rustix::fs::FallocateFlags as Flags;
         use rustix::io::Errno;
-        // The filesystem that holds the spool decides which modes there are.
+        // The spool's filesystem decides which modes are supported.
         let mode = Flags::from_bits_retain(mode as u32);
         let takes_away = mode.intersects(Flags::PUNCH_HOLE | Flags::COLLAPSE_RANGE);
         let need = |file: &SpoolFile| {
@@ -88,8 +88,8 @@ impl Fs {
         self.change(&self.writable(fh)?, need, allocate, Failure::LosesNothing).await
     }
 
-    /// Changes the bytes of a version that is being written, and begins one if need be. Waits until
-    /// the spool has the room that `need` names (see [`SpoolFile::need`]).
+    /// Changes the bytes of a version that is being written, and begins one if necessary. Waits
+    /// until the spool has the room that `need` returns (see [`SpoolFile::need`]).
     pub(super) async fn change<T>(
         &self,
         target: &WritableFile,
@@ -108,7 +108,7 @@ impl Fs {
                     }
                     Some(need)
                 }
-                // Another descriptor was closed meanwhile, and that has sealed the version.
+                // The close of another descriptor has sealed the version meanwhile.
                 _ => None,
             };
             if let Some(need) = lacks {
@@ -128,7 +128,7 @@ impl Fs {
         outcome.map_err(|error| self.writing(file, error.into()))
     }
 
-    /// Sees to it that the file is in the spool and takes writes.
+    /// Ensures that the file is in the spool and accepts writes.
     async fn begin_version(&self, target: &WritableFile) -> Result<()> {
         let WritableFile { open, writer } = target;
         let has_begun = |bytes: &Bytes| writer.begin_write() && matches!(bytes, Bytes::Spool(_));
@@ -161,7 +161,7 @@ impl Fs {
                     self.pipeline.begin_edit(info.id, Some(content))?;
                     self.content.drop_local(&info);
                 }
-                // It was committed meanwhile: now its content is needed.
+                // The file was committed meanwhile, so its content is needed.
                 (None, None) => continue,
                 (Some(_), _) if self.unseal(info.id)? => {}
                 (Some(_), _) => continue,
@@ -173,15 +173,15 @@ impl Fs {
 
     /// Opens the spool file of a version that has begun.
     fn open_spool(&self, bytes: &mut Bytes, file: FileId) -> Result<Arc<SpoolFile>> {
-        // The spool file of the version before may be in the cache now. If this fails, no write may
-        // go into it: the next one comes here again.
+        // The spool file of the previous version may be in the cache now. If the open fails, no
+        // write must reach that file: the next write comes here again.
         *bytes = Bytes::Item(Item::default());
         let spool = Arc::new(self.pipeline.spool().open(file)?);
         *bytes = Bytes::Spool(spool.clone());
         Ok(spool)
     }
 
-    /// Empties a file: the old content is not needed.
+    /// Empties a file, without its old content.
     pub(super) fn truncate_whole(&self, target: &WritableFile) -> Result<()> {
         let WritableFile { open, writer } = target;
         let mut bytes = open.bytes.write();
@@ -202,8 +202,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Unseals a version; `false` if Google has the file by now, so that a new version must be
-    /// begun instead.
+    /// Unseals a version. Returns `false` if the file has been committed, so that a write needs a
+    /// new version.
     fn unseal(&self, file: FileId) -> Result<bool> {
         match self.pipeline.unseal(file) {
             Ok(()) => Ok(true),
@@ -220,20 +220,20 @@ impl Fs {
     }
 }
 
-/// What a change that fails means for the version.
+/// The effect of a failed change on the version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Bytes are missing: the version is not what its writer meant.
+    /// Bytes are missing, so the version has a write error.
     LosesBytes,
-    /// The change was of no bytes.
+    /// No bytes are missing.
     LosesNothing,
 }
 
-/// A change that waits for room. If it fails, the version has a write error; also if the caller is
-/// killed.
+/// A change that waits for room. If it fails, or its caller is killed, the version has a write
+/// error.
 struct WaitingWrite<'a> {
     writer: &'a Writer,
-    /// Why it fails.
+    /// The errno of the failure.
     errno: i32,
     failure: Failure,
 }
@@ -247,7 +247,7 @@ impl Drop for WaitingWrite<'_> {
 }
 
 fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result<u32> {
-    // Of two that append to one file the kernel lets one at a time write.
+    // The kernel serialises appends to one file.
     let start = end_of(file, offset, data.len())? - data.len() as u64;
     file.write_at(data, start)
         .inspect_err(|error| writer.write_failed(error.raw_os_error().unwrap_or(libc::EIO)))?;
@@ -255,7 +255,7 @@ fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result
     Ok(data.len() as u32)
 }
 
-/// Where a write of `len` bytes ends.
+/// The end of a write of `len` bytes.
 fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
     let start = match offset {
         Offset::At(offset) => offset,

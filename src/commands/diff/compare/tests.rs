@@ -249,8 +249,8 @@ fn what_google_does_not_have_yet_is_a_difference() {
     ];
     let result = check(
         &sides(&local, &remote, &[("c", "not a photo or video"), ("elsewhere", "too large")]),
-        "5 local = 0 in the album + 1 with other content + 2 on the way + 1 refused + 1 half-written",
-        "5 in the album = 0 here + 1 with other content + 3 on the way + 1 half-written",
+        "5 local = 0 in the album + 1 with other content + 2 on the way + 1 refused + 1 temporary",
+        "5 in the album = 0 here + 1 with other content + 3 on the way + 1 temporary",
         true,
     );
     let failed: Vec<_> = result.failed.iter().map(|it| it.why.as_str()).collect();
@@ -294,7 +294,7 @@ fn what_cannot_be_read_here_is_counted_once_where_the_album_has_not_got_it_yet()
     check(
         &both,
         "3 local = 0 in the album + 3 unreadable here",
-        "3 in the album = 0 here + 1 on the way + 1 refused + 1 half-written",
+        "3 in the album = 0 here + 1 on the way + 1 refused + 1 temporary",
         true,
     );
 }

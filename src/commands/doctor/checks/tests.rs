@@ -124,7 +124,7 @@ fn the_machine_is_judged() {
     let off = || Facts { fuse_conf: Ok("#user_allow_other\n".into()), ..well() };
     assert_eq!(findings(&off()), []);
     let wanted = || Facts { settings: Ok(settings(true)), ..off() };
-    finds(wanted(), "user_allow_other", Verdict::Fail, &["a mount is refused", "/etc/fuse.conf"]);
+    finds(wanted(), "user_allow_other", Verdict::Fail, &["mounting fails", "/etc/fuse.conf"]);
     assert_eq!(findings(&Facts { root: true, ..wanted() }), []);
 }
 
@@ -146,7 +146,7 @@ fn disks_are_full_nearly_so_or_of_the_wrong_kind() {
         Facts { disks: vec![Ok(Disk { free, kind, ..disk })], ..well() }
     };
     finds(disk(1 << 30, Kind::Durable), "disk", Verdict::Fail, &["files cannot be written"]);
-    finds(disk(3 << 29, Kind::Durable), "disk", Verdict::Warn, &["make room on the disk of /d"]);
+    finds(disk(3 << 29, Kind::Durable), "disk", Verdict::Warn, &["free space on the disk of /d"]);
     finds(disk(9 << 30, Kind::Memory), "disk", Verdict::Fail, &["in memory", "XDG_STATE_HOME"]);
     finds(disk(9 << 30, Kind::Network), "disk", Verdict::Warn, &["network filesystem"]);
 }
@@ -159,8 +159,13 @@ fn an_ended_login_has_expired_or_was_revoked_by_its_age() {
         ..well()
     };
     let fail = Verdict::Fail;
-    finds(ended(grant(8, Some(7))), "login", fail, &["expired: it was given until", "Publish app"]);
-    finds(ended(grant(3, None)), "login", fail, &["revoked: after 3 days", "connections"]);
+    finds(
+        ended(grant(8, Some(7))),
+        "login",
+        fail,
+        &["expired: it was granted until", "Publish app"],
+    );
+    finds(ended(grant(3, None)), "login", fail, &["revoked: at an age of 3 days", "connections"]);
     finds(ended(grant(30, None)), "login", fail, &["expired or revoked, 30 days old", "Testing"]);
 }
 
