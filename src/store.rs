@@ -39,6 +39,7 @@ mod types;
 mod values;
 mod versions;
 mod views;
+mod write_error;
 
 pub use albums::*;
 pub use creating::*;
@@ -60,6 +61,7 @@ pub use time::*;
 pub use tree::*;
 pub use types::*;
 pub use views::*;
+pub use write_error::WriteError;
 
 #[cfg(test)]
 pub(crate) mod tests;

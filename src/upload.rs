@@ -50,7 +50,7 @@ pub use pipeline::Pipeline;
 pub use queue::Queue;
 pub use rate::{Rate, SentTotals};
 pub use retry::{RetryError, retry};
-pub use room::{Need, SpoolFile};
+pub use room::{Need, ShortWrite, SpoolFile};
 pub use room_wait::NoRoom;
 pub use sealing::{SealCause, SealOutcome};
 pub use shared::Failure;

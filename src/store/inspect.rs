@@ -11,6 +11,7 @@ use super::database::Store;
 use super::error::Result;
 use super::failed::{FailedName, failed_names};
 use super::files::{FileInfo, info};
+use super::journal::write_error;
 use super::lookups::dir_path;
 use super::states::{Observed, UploadState};
 use super::time::from_millis;
@@ -114,6 +115,7 @@ pub struct FileFacts {
 
 /// Columns of a [`JournalRow`], of a row `q` of `upload_queue`.
 const JOURNAL_COLUMNS: &str = "q.file, q.size, q.state, q.seq, q.attempts, q.isolate, q.lost, q.retry_at, q.error, \
+     q.write_errno, q.missing_from, q.missing_to, \
      q.call, q.first_call, q.session IS NOT NULL AS has_session, q.token_at, q.base, q.replaces, \
      q.is_duplicate, q.is_wanted, \
      EXISTS (SELECT 1 FROM albums a WHERE a.dir = q.target AND a.remote IS NULL) AS is_album_missing";
@@ -163,6 +165,7 @@ impl Store {
 }
 
 fn journal_row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
+    let missing = write_error(row)?.map(|error| error.to_string());
     let time = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(from_millis));
     Ok(JournalRow {
         file: row.get("file")?,
@@ -174,7 +177,7 @@ fn journal_row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         isolate: row.get("isolate")?,
         lost: row.get("lost")?,
         retry_at: time("retry_at")?,
-        error: row.get("error")?,
+        error: row.get::<_, Option<String>>("error")?.or(missing),
         call: row.get("call")?,
         first_call: row.get("first_call")?,
         has_session: row.get("has_session")?,

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::database::Store;
 use super::error::Result;
@@ -15,6 +15,7 @@ use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::versions::revert_if_same;
+use super::write_error::WriteError;
 use crate::media::{ContentHash, EntryName, FileId, UploadToken};
 
 /// Whether a file may be written.
@@ -40,6 +41,8 @@ pub struct SealedFacts {
     pub ctime_ns: i64,
     /// The type by content and name. `None` keeps the file here as a temporary file.
     pub mime: Option<&'static str>,
+    /// The bytes that a temporary file lacks.
+    pub write_error: Option<WriteError>,
 }
 
 /// The next step for a sealed file once its content is known.
@@ -94,25 +97,16 @@ impl Store {
         })
     }
 
-    /// Keeps the reason why a file that stays here is not complete.
-    pub fn set_write_error(&self, file: FileId, error: &str) -> Result<()> {
-        self.write(|tx| {
-            uploads::set_error(tx, file, error)?;
-            Ok(())
-        })
-    }
-
-    /// Why a file that stays here is not complete, or why its upload has failed.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn upload_error(&self, file: FileId) -> Result<Option<String>> {
+    /// The bytes that a temporary file lacks, if a write to it has failed.
+    pub fn write_error(&self, file: FileId) -> Result<Option<WriteError>> {
         self.read(|db| {
-            let error = db
-                .prepare_cached("SELECT error FROM uploads WHERE file = ?1")?
-                .query_row([file], |row| row.get(0))
-                .optional()?;
-            Ok(error.flatten())
+            Ok(db
+                .prepare_cached(
+                    "SELECT write_errno, missing_from, missing_to FROM uploads WHERE file = ?1",
+                )?
+                .query_row([file], write_error)
+                .optional()?
+                .flatten())
         })
     }
 
@@ -158,6 +152,7 @@ impl Store {
             let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
             files::set_sealed(tx, file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns)?;
             uploads::set_sealed(tx, file, state, seq)?;
+            uploads::set_write_error(tx, file, facts.write_error.as_ref())?;
             if state == UploadState::Sealed {
                 failed::delete_unfinished(tx, file)?;
             }
@@ -286,6 +281,12 @@ impl Store {
             Ok(at.map(from_millis))
         })
     }
+}
+
+/// The bytes that a file lacks, by its row of the journal.
+pub(super) fn write_error(row: &Row<'_>) -> rusqlite::Result<Option<WriteError>> {
+    let Some(errno) = row.get("write_errno")? else { return Ok(None) };
+    Ok(WriteError::new(errno, row.get("missing_from")?..row.get("missing_to")?))
 }
 
 /// Opens a file for writing. Its upload is void.

@@ -19,6 +19,7 @@
 //! meanwhile.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,6 +27,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::media::FileId;
+use crate::store::WriteError;
 
 /// How far a draft is.
 #[derive(Clone, Debug, Default)]
@@ -113,9 +115,8 @@ pub(super) struct Draft {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// The error number of a write that failed. It belongs to the bytes: only emptying the file
-    /// clears it.
-    write_error: Option<i32>,
+    /// The bytes that are missing because writes failed.
+    write_error: Option<WriteError>,
     writers: BTreeMap<WriterId, Activity>,
     /// How many writes wait for room in the spool.
     blocked: u32,
@@ -196,8 +197,8 @@ impl Draft {
         self.state.lock().unsettled
     }
 
-    pub(super) fn write_error(&self) -> Option<i32> {
-        self.state.lock().write_error
+    pub(super) fn write_error(&self) -> Option<WriteError> {
+        self.state.lock().write_error.clone()
     }
 
     pub(super) fn rejection(&self) -> Option<Rejection> {
@@ -227,7 +228,7 @@ impl Draft {
             phase: state.phase.clone(),
             writers: state.writers.len(),
             blocked_writes: state.blocked,
-            write_error: state.write_error,
+            write_error: state.write_error.as_ref().map(|it| it.errno),
             bytes_sent: match &state.phase {
                 Phase::InFlight(upload) => Some(upload.bytes_sent()),
                 _ => None,
@@ -290,14 +291,22 @@ impl Draft {
 
     // Writes.
 
-    /// A write failed: what lies in the spool is not what its writer meant.
-    pub(super) fn write_failed(&self, errno: i32) {
-        self.state.lock().write_error = Some(errno);
+    /// A write failed: the spool lacks bytes that its writer meant to be there.
+    pub(super) fn write_failed(&self, error: WriteError) {
+        let mut state = self.state.lock();
+        state.write_error = Some(error.after(state.write_error.take()));
     }
 
-    /// The file was emptied: an earlier write error is void.
-    pub(super) fn emptied(&self) {
-        self.state.lock().write_error = None;
+    /// This range was written.
+    pub(super) fn wrote(&self, range: &Range<u64>) {
+        let mut state = self.state.lock();
+        state.write_error = state.write_error.take().and_then(|error| error.filled(range));
+    }
+
+    /// The file was cut off, or extended, to this length.
+    pub(super) fn truncated(&self, len: u64) {
+        let mut state = self.state.lock();
+        state.write_error = state.write_error.take().and_then(|error| error.cut(len));
     }
 
     pub(super) fn write_blocked(&self) {

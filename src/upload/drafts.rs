@@ -5,12 +5,14 @@
 //! taken with neither held; the store and the spool are used while it is.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::draft::{Draft, DraftFacts, InFlight, Phase, WriterId};
 use crate::media::FileId;
+use crate::store::WriteError;
 
 /// All drafts. Cheap to clone. Bounded by the files that are open and the uploads under way.
 #[derive(Clone, Debug, Default)]
@@ -251,15 +253,22 @@ impl Writer {
         matches!(phase, Some(Phase::Writing | Phase::Rejected(_)))
     }
 
-    /// A write failed, with this error number: what lies in the spool is not what the writer meant,
-    /// and is not uploaded.
-    pub fn write_failed(&self, errno: i32) {
-        self.with(|draft, _| draft.write_failed(errno));
+    /// A write failed, with this error number. Until the missing range is written or cut off, the
+    /// version is not uploaded.
+    pub fn write_failed(&self, errno: i32, missing: Range<u64>) {
+        if let Some(error) = WriteError::new(errno, missing) {
+            self.with(|draft, _| draft.write_failed(error));
+        }
     }
 
-    /// The file was emptied: an earlier write error is void.
-    pub fn emptied(&self) {
-        self.with(|draft, _| draft.emptied());
+    /// It has written this range.
+    pub fn wrote(&self, range: &Range<u64>) {
+        self.with(|draft, _| draft.wrote(range));
+    }
+
+    /// It has cut the file off, or extended it, to this length.
+    pub fn truncated(&self, len: u64) {
+        self.with(|draft, _| draft.truncated(len));
     }
 
     /// The file lives on under another number, because it was merged into one with the same bytes.

@@ -86,7 +86,8 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     shared.spool.create(file)?;
     let times = shared.store.file(file)?.map(|known| (known.mtime_ns, known.ctime_ns));
     let (mtime_ns, ctime_ns) = times.unwrap_or_default();
-    Ok(shared.store.seal(file, &SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None })?)
+    let empty = SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None, write_error: None };
+    Ok(shared.store.seal(file, &empty)?)
 }
 
 /// A temporary file that had just got a real name is sealed under it.

@@ -58,7 +58,7 @@ pub fn retry(
             stat.facts(mime)
         }
         // It has arrived, or is on its way by another name; or the store says what it is instead.
-        _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None },
+        _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None, write_error: None },
     };
     Ok(store.retry_failed(from, to, replace, &facts).map_err(SealError::from)??)
 }

@@ -161,10 +161,19 @@ impl SpoolFile {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        let outcome = self.file.write_all_at(data, offset);
-        self.count()?;
-        outcome
+    pub fn write_at(&self, data: &[u8], offset: u64) -> Result<(), ShortWrite> {
+        let mut written = 0;
+        let mut outcome = Ok(());
+        while written < data.len() && outcome.is_ok() {
+            match self.file.write_at(&data[written..], offset + written as u64) {
+                Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let counted = self.count();
+        outcome.and(counted).map_err(|source| ShortWrite { written, source })
     }
 
     /// Cuts or extends the file.
@@ -193,6 +202,16 @@ impl SpoolFile {
         *counted = now;
         Ok(())
     }
+}
+
+/// A write that failed, perhaps after a part of it.
+#[derive(Debug, thiserror::Error)]
+#[error("only {written} bytes were written")]
+pub struct ShortWrite {
+    /// This many bytes were written.
+    pub written: usize,
+    /// Why the others were not.
+    pub source: io::Error,
 }
 
 /// The room that a change of a spool file needs.

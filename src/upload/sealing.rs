@@ -19,7 +19,7 @@ use super::pipeline::Pipeline;
 use super::shared::Shared;
 use crate::error_chain::chain;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{self, Reopened, UploadState};
+use crate::store::{self, Reopened, SealedFacts, UploadState};
 
 /// A file that has failed so often through its own fault is rejected.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
@@ -98,11 +98,9 @@ impl Pipeline {
             return Ok(());
         }
         shared.spool.unshare(file)?;
-        // The row forgets a write error when it is opened, the bytes do not.
-        if shared.store.upload_state(file)? == Some(UploadState::Temporary)
-            && shared.store.upload_error(file)?.is_some()
-        {
-            draft.write_failed(libc::EIO);
+        // The row forgets the missing bytes when it is opened.
+        if let Some(error) = shared.store.write_error(file)? {
+            draft.write_failed(error);
         }
         match shared.store.reopen(file)? {
             Reopened::Open => {}
@@ -256,12 +254,14 @@ impl Shared {
         crash::point(crash::SEAL_AFTER_SYNC);
         let names = self.store.names_in_albums(file)?;
         let real = names.iter().find(|name| !accept::is_temporary_name(name));
-        match (real, draft.write_error().map(io::Error::from_raw_os_error)) {
-            (Some(_), Some(error)) => return Err(SealError::Incomplete(error)),
-            // A later name may be a real one, and the draft may be gone by then.
-            (None, Some(error)) => self.store.set_write_error(file, &error.to_string())?,
-            (Some(_), None) if state == UploadState::Temporary => self.check_complete(file)?,
-            _ => {}
+        let write_error = draft.write_error();
+        if real.is_some() {
+            if let Some(error) = &write_error {
+                return Err(SealError::Incomplete(error.into()));
+            }
+            if state == UploadState::Temporary {
+                self.check_complete(file)?;
+            }
         }
         let mime = match real {
             Some(name) if stat.size > 0 => Some(classify(&stat, name)?.mime),
@@ -271,7 +271,12 @@ impl Shared {
             && mime.is_some()
             && self.store.file(file)?.is_some_and(|known| known.size == Some(stat.size));
         if !unchanged {
-            self.store.seal(file, &stat.facts(mime))?;
+            // A later name may be a real one, and the draft may be gone by then.
+            let write_error = match state {
+                UploadState::Open => write_error,
+                _ => self.store.write_error(file)?,
+            };
+            self.store.seal(file, &SealedFacts { write_error, ..stat.facts(mime) })?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
             draft.supersede();
         }
@@ -280,8 +285,8 @@ impl Shared {
 
     /// An error if a write of a temporary file has failed.
     fn check_complete(&self, file: FileId) -> Result<(), SealError> {
-        match self.store.upload_error(file)? {
-            Some(error) => Err(SealError::Incomplete(io::Error::other(error))),
+        match self.store.write_error(file)? {
+            Some(error) => Err(SealError::Incomplete(io::Error::other(io::Error::from(&error)))),
             None => Ok(()),
         }
     }

@@ -306,7 +306,7 @@ impl SpoolStat {
     /// The facts that sealing writes to the journal, with the type `mime`.
     pub(crate) fn facts(&self, mime: Option<&'static str>) -> SealedFacts {
         let Self { size, mtime_ns, ctime_ns, .. } = *self;
-        SealedFacts { size, mtime_ns, ctime_ns, mime }
+        SealedFacts { size, mtime_ns, ctime_ns, mime, write_error: None }
     }
 
     pub(crate) fn of(bytes: File) -> io::Result<Self> {

@@ -9,7 +9,7 @@ use rustix::fs::FallocateFlags;
 
 use crate::support::ledger::close;
 use crate::support::wait::let_pass;
-use crate::support::{World, jpeg, wait_for};
+use crate::support::{World, jpeg, sha256, wait_for};
 
 /// A mount whose spool takes 4 MB, the album `A`, and `count` photos of 1 MB to be copied.
 fn world(count: u32) -> World {
@@ -261,4 +261,44 @@ fn a_writer_waits_for_one_that_has_not_closed_yet() {
     waiting.join().unwrap().unwrap();
     world.sync();
     assert_eq!(world.remote("A"), ["large.jpg", "late.jpg"]);
+}
+
+/// > A file that lacks the bytes of a failed write cannot become a photo. Closing it under a real
+/// > name fails, and so does renaming it to one. Later writes may fill the range, or `truncate` may
+/// > cut it off, so `wget -c`, `curl -C -` and `rsync --append` go on after a full disk. Of several
+/// > such ranges, everything from the first to the last must be filled.
+#[test]
+fn a_copy_that_a_full_disk_has_cut_short_can_be_continued() {
+    let world = world(0);
+    let continued = [
+        "dd if=$photo of=$part bs=100000 oflag=seek_bytes seek=$(stat -c %s $part || echo 0) \
+            iflag=skip_bytes skip=$(stat -c %s $part || echo 0)",
+        "rsync --append $photo $part",
+        "curl -s -C - -o $part file://$PWD/$photo",
+    ];
+    for (at, copy) in continued.iter().enumerate() {
+        world.photo(&format!("{at}.jpg"), at as u32, 1_200_000);
+        let copy = format!("photo={at}.jpg; part=mnt/A/.{at}.part; {copy}");
+        // Nothing on its way to Google would make room.
+        world.sh("head -c 3000000 /dev/zero > mnt/A/.large.part");
+        let outcome = world.sh_outcome(&copy);
+        assert!(!outcome.status.success(), "{copy}: {outcome:?}");
+        let rename = format!("mv mnt/A/.{at}.part mnt/A/{at}.jpg");
+        let outcome = world.sh_outcome(&rename);
+        assert!(!outcome.status.success(), "a part of a photo: {outcome:?}\n{}", world.log());
+        if at == 0 {
+            world.kill();
+            world.sh("fusermount3 -uz mnt");
+            world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &["--spool-size", "4M"]);
+        }
+        world.sh("rm mnt/A/.large.part");
+        world.sh(&copy);
+        world.sh(&format!("{rename} && sync mnt/A && cmp {at}.jpg mnt/A/{at}.jpg"));
+    }
+    let dump = world.emulator.dump();
+    let mut arrived: Vec<_> = dump.items.iter().filter_map(|item| item.sha256.clone()).collect();
+    let mut sent: Vec<_> = (0..3).map(|at| sha256(&jpeg(at, 1_200_000))).collect();
+    arrived.sort();
+    sent.sort();
+    assert_eq!(arrived, sent);
 }

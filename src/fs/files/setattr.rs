@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::descriptor::{Descriptor, WritableFile};
 use super::open::Open;
-use super::write::Failure;
+use super::write::Planned;
 use crate::fs::attr::Attr;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
@@ -71,8 +71,16 @@ impl Fs {
             return self.truncate_whole(target);
         }
         // A hole needs no room.
-        let need = |file: &SpoolFile| Ok(file.check_length(size).map(|()| Need::default())?);
-        self.change(target, need, |file| Ok(file.set_len(size)?), Failure::LosesNothing).await
+        let plan = |file: &SpoolFile| {
+            file.check_length(size)?;
+            Ok(Planned::of_no_bytes(Need::default()))
+        };
+        let cut = |file: &SpoolFile| {
+            file.set_len(size)?;
+            target.writer.truncated(size);
+            Ok(())
+        };
+        self.change(target, plan, cut).await
     }
 
     fn set_times(&self, file: FileId, change: AttrChange) -> Result<()> {

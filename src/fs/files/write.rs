@@ -1,6 +1,7 @@
 //! Writing: begins a version, and changes its bytes if the spool has room.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::descriptor::WritableFile;
@@ -8,7 +9,7 @@ use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
 use crate::fs::handles::{Bytes, Fh, Item};
 use crate::media::FileId;
-use crate::upload::{self, Need, SpoolFile, Writer};
+use crate::upload::{self, Need, ShortWrite, SpoolFile, Writer};
 
 /// The position of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ impl Fs {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let (true, Bytes::Spool(file)) = (writer.begin_write(), &*bytes) else { return Ok(None) };
-        let need = self.need(&writer, open.file, file, offset, data.len())?;
-        if !self.pipeline.take_room(need.more)? {
+        let planned = self.plan_write(&writer, open.file, file, offset, data.len())?;
+        if !self.pipeline.take_room(planned.need.more)? {
             return Ok(None);
         }
         put(&writer, file, offset, data).map(Some)
@@ -38,28 +39,27 @@ impl Fs {
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let target = self.writable(fh)?;
         let WritableFile { open, writer } = &target;
-        let need = |file: &SpoolFile| self.need(writer, open.file, file, offset, data.len());
-        self.change(&target, need, |file| put(writer, file, offset, data), Failure::LosesBytes)
-            .await
+        let plan = |file: &SpoolFile| self.plan_write(writer, open.file, file, offset, data.len());
+        self.change(&target, plan, |file| put(writer, file, offset, data)).await
     }
 
     /// The room that a write needs. Fails if the file would be longer than Google accepts. The
-    /// version then lacks bytes, so it has a write error.
-    fn need(
+    /// version then lacks bytes.
+    fn plan_write(
         &self,
         writer: &Writer,
         id: FileId,
         file: &SpoolFile,
         offset: Offset,
         len: usize,
-    ) -> Result<Need> {
-        let end = end_of(file, offset, len)?;
-        if let Err(error) = file.check_length(end) {
+    ) -> Result<Planned> {
+        let bytes = range_of(file, offset, len)?;
+        if let Err(error) = file.check_length(bytes.end) {
             let error = Error::from(error);
-            writer.write_failed(error.errno().0);
+            writer.write_failed(error.errno().0, bytes);
             return Err(self.writing(id, error));
         }
-        Ok(file.need(end, len as u64)?)
+        Ok(Planned { need: file.need(bytes.end, len as u64)?, bytes })
     }
 
     /// Allocates space or punches a hole: fallocate(2).
@@ -69,15 +69,15 @@ impl Fs {
         // The spool's filesystem decides which modes are supported.
         let mode = Flags::from_bits_retain(mode as u32);
         let takes_away = mode.intersects(Flags::PUNCH_HOLE | Flags::COLLAPSE_RANGE);
-        let need = |file: &SpoolFile| {
+        let plan = |file: &SpoolFile| {
             if takes_away {
-                return Ok(Need::default());
+                return Ok(Planned::of_no_bytes(Need::default()));
             }
             let end = offset.saturating_add(len);
             if !mode.contains(Flags::KEEP_SIZE) {
                 file.check_length(end)?;
             }
-            Ok(file.need(end, len)?)
+            Ok(Planned::of_no_bytes(file.need(end, len)?))
         };
         let allocate = |file: &SpoolFile| {
             file.fallocate(mode, offset, len).map_err(|errno| match errno {
@@ -85,37 +85,36 @@ impl Fs {
                 errno => io::Error::from(errno).into(),
             })
         };
-        self.change(&self.writable(fh)?, need, allocate, Failure::LosesNothing).await
+        self.change(&self.writable(fh)?, plan, allocate).await
     }
 
     /// Changes the bytes of a version that is being written, and begins one if necessary. Waits
-    /// until the spool has the room that `need` returns (see [`SpoolFile::need`]).
+    /// until the spool has the room that `plan` returns.
     pub(super) async fn change<T>(
         &self,
         target: &WritableFile,
-        need: impl Fn(&SpoolFile) -> Result<Need>,
+        plan: impl Fn(&SpoolFile) -> Result<Planned>,
         change: impl Fn(&SpoolFile) -> Result<T>,
-        failure: Failure,
     ) -> Result<T> {
         let WritableFile { open, writer } = target;
         loop {
             self.begin_version(target).await?;
             let lacks = match &*open.bytes.read() {
                 Bytes::Spool(file) if writer.begin_write() => {
-                    let need = need(file)?;
-                    if self.pipeline.take_room(need.more)? {
+                    let planned = plan(file)?;
+                    if self.pipeline.take_room(planned.need.more)? {
                         return change(file);
                     }
-                    Some(need)
+                    Some(planned)
                 }
                 // The close of another descriptor has sealed the version meanwhile.
                 _ => None,
             };
-            if let Some(need) = lacks {
-                let mut waiting = WaitingWrite { writer, errno: libc::EINTR, failure };
+            if let Some(Planned { need, bytes }) = lacks {
+                let mut waiting = WaitingWrite { writer, errno: libc::EINTR, bytes };
                 let waited = self.wait_for_room(open.file, need).await;
                 match &waited {
-                    Ok(()) => waiting.failure = Failure::LosesNothing,
+                    Ok(()) => waiting.bytes = 0..0,
                     Err(error) => waiting.errno = error.errno().0,
                 }
                 waited?;
@@ -198,7 +197,7 @@ impl Fs {
             }
         };
         self.open_spool(&mut bytes, info.id)?.set_len(0)?;
-        writer.emptied();
+        writer.truncated(0);
         Ok(())
     }
 
@@ -220,46 +219,53 @@ impl Fs {
     }
 }
 
-/// The effect of a failed change on the version.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// Bytes are missing, so the version has a write error.
-    LosesBytes,
-    /// No bytes are missing.
-    LosesNothing,
+/// A change of a spool file, before it happens.
+pub(super) struct Planned {
+    need: Need,
+    /// The bytes that will be missing if it fails.
+    bytes: Range<u64>,
 }
 
-/// A change that waits for room. If it fails, or its caller is killed, the version has a write
-/// error.
+impl Planned {
+    /// A change that brings no bytes, such as one of the length.
+    pub(super) fn of_no_bytes(need: Need) -> Self {
+        Self { need, bytes: 0..0 }
+    }
+}
+
+/// A change that waits for room. If it fails, or its caller is killed, its bytes are missing.
 struct WaitingWrite<'a> {
     writer: &'a Writer,
     /// The errno of the failure.
     errno: i32,
-    failure: Failure,
+    bytes: Range<u64>,
 }
 
 impl Drop for WaitingWrite<'_> {
     fn drop(&mut self) {
-        if self.failure == Failure::LosesBytes {
-            self.writer.write_failed(self.errno);
-        }
+        self.writer.write_failed(self.errno, self.bytes.clone());
     }
 }
 
 fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result<u32> {
     // The kernel serialises appends to one file.
-    let start = end_of(file, offset, data.len())? - data.len() as u64;
-    file.write_at(data, start)
-        .inspect_err(|error| writer.write_failed(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    let bytes = range_of(file, offset, data.len())?;
+    if let Err(ShortWrite { written, source }) = file.write_at(data, bytes.start) {
+        let missing = bytes.start + written as u64..bytes.end;
+        writer.write_failed(source.raw_os_error().unwrap_or(libc::EIO), missing);
+        return Err(source.into());
+    }
+    writer.wrote(&bytes);
     // The kernel never sends more than a few megabytes.
     Ok(data.len() as u32)
 }
 
-/// The end of a write of `len` bytes.
-fn end_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<u64> {
+/// The range of a write of `len` bytes.
+fn range_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<Range<u64>> {
     let start = match offset {
         Offset::At(offset) => offset,
         Offset::End => file.file().metadata()?.len(),
     };
-    start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))
+    let end = start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))?;
+    Ok(start..end)
 }

@@ -6,6 +6,7 @@ use crate::media::{ContentHash, DirId, FileId, UploadToken};
 use crate::store::error::Result;
 use crate::store::states::UploadState;
 use crate::store::tx::Tx;
+use crate::store::write_error::WriteError;
 
 /// The file belongs to a `batchCreate` that is about to be sent.
 pub(in crate::store) fn set_creating(
@@ -100,13 +101,6 @@ pub(in crate::store) fn clear_replaces(tx: &Tx<'_>, old: FileId) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the last failure.
-pub(in crate::store) fn set_error(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET error = ?2 WHERE file = ?1")?
-        .execute(params![file, error])?;
-    Ok(())
-}
-
 /// The file is sealed, or temporary.
 pub(in crate::store) fn set_sealed(
     tx: &Tx<'_>,
@@ -119,6 +113,25 @@ pub(in crate::store) fn set_sealed(
          WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
     )?
     .execute(params![file, state, seq])?;
+    Ok(())
+}
+
+/// Keeps the bytes that the file lacks, or that it lacks none.
+pub(in crate::store) fn set_write_error(
+    tx: &Tx<'_>,
+    file: FileId,
+    error: Option<&WriteError>,
+) -> Result<()> {
+    let errno = error.map(|it| it.errno);
+    // The kernel knows no greater offsets.
+    let offset = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+    let missing = error.map(|it| (offset(it.missing.start), offset(it.missing.end)));
+    let (from, to) = missing.unzip();
+    tx.prepare_cached(
+        "UPDATE uploads SET write_errno = ?2, missing_from = ?3, missing_to = ?4 \
+         WHERE file = ?1 AND state IN ('scratch', 'sealed')",
+    )?
+    .execute(params![file, errno, from, to])?;
     Ok(())
 }
 
@@ -178,7 +191,8 @@ pub(in crate::store) fn expire_tokens(tx: &Tx<'_>, before: i64) -> Result<usize>
 pub(in crate::store) fn set_open(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
-         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL WHERE file = ?1",
+         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL, write_errno = NULL, \
+         missing_from = NULL, missing_to = NULL WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Open])?;
     Ok(())
@@ -238,6 +252,7 @@ pub(in crate::store) fn clear_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> 
 /// Google has refused the file for good.
 pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3 WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
+         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3, write_errno = NULL, \
+         missing_from = NULL, missing_to = NULL WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
     Ok(())
 }
