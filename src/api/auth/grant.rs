@@ -22,7 +22,7 @@ const TOKEN_FILE: &str = "token.json";
 pub enum Scope {
     /// Upload bytes, create items and albums.
     AppendOnly,
-    /// List, search and get what this client created.
+    /// List, search and get items of this client.
     ReadAppCreated,
     /// Album membership, titles, covers, descriptions.
     EditAppCreated,
