@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gphotosfs::api::{self, Budget, Client, Deadlines, Login};
 use gphotosfs::profile::Profile;
-use gphotosfs_emulator::{Call, Config, Edit, Emulator, Grant};
+use gphotosfs_emulator::{Call, Emulator, Grant};
 
 use super::login;
 
@@ -18,18 +18,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account without albums.
-    pub async fn new() -> Self {
-        Self::with(Config::default()).await
-    }
-
-    /// An account at an emulator that is set up like this.
-    pub async fn with(config: Config) -> Self {
-        let emulator = Emulator::start(config).await.unwrap();
-        let grant = emulator.grant();
-        Self::granted(emulator, &grant)
-    }
-
     /// An account that has granted the program this.
     pub fn granted(emulator: Emulator, grant: &Grant) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -49,11 +37,6 @@ impl Account {
         let login = Login::load(&self.profile, &self.emulator.url().parse().unwrap()).unwrap();
         let budget = Arc::new(Budget::new(jiff::Timestamp::now()));
         Client::new(config, Arc::new(login), budget).unwrap()
-    }
-
-    /// Does at Google what the user does in the app, or what another client has done before.
-    pub async fn edit(&self, edit: Edit) -> String {
-        self.emulator.edit(edit).await.unwrap()
     }
 }
 
