@@ -1,6 +1,7 @@
 //! The command line. Only this module turns flags, environment and `config.toml` into typed
 //! settings. It calls each subcommand with plain values.
 
+mod album_arguments;
 mod arguments;
 mod config;
 mod man;

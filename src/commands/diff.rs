@@ -4,6 +4,7 @@
 
 mod album;
 mod compare;
+mod comparison;
 mod copy;
 mod evidence;
 mod hashes;
@@ -16,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) use self::album::{names, text};
-pub(super) use self::compare::{Comparison, Duplicate, Match, Remark};
+pub(super) use self::comparison::{Comparison, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::report::{UNLISTED, group};
 

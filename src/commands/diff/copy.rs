@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::compare::Comparison;
+use super::comparison::Comparison;
 use crate::app::CommandError;
 use crate::app::name::Name;
 use crate::app::running::{Mount, REFUSED, not_done};

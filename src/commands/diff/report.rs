@@ -6,7 +6,7 @@ use std::path::Path;
 use console::Style;
 use serde::Serialize;
 
-use super::compare::{Comparison, Duplicate, Remark};
+use super::comparison::{Comparison, Duplicate, Remark};
 use super::evidence::Sure;
 use crate::app::CommandError;
 use crate::app::name::Name;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::app::name::Name;
 
 fn hash(content: u8) -> ContentHash {
     ContentHash([content; 32])

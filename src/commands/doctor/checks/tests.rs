@@ -1,10 +1,13 @@
 use std::io;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::super::facts::Helper;
 use super::super::report::Verdict;
 use super::*;
 
+use crate::api::{ClientSecret, Grant, LoginError, Scope};
 use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
 use crate::store::Backlog;
 

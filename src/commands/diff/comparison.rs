@@ -1,0 +1,210 @@
+//! The result of a comparison.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::evidence::{Evidence, Facts, Sure};
+use crate::app::name::Name;
+
+/// The result. Each local file is in exactly one group, and so is each name in the album's
+/// directory.
+#[derive(Debug, Default, Serialize)]
+pub struct Comparison {
+    /// The number of local files.
+    pub files_here: usize,
+    /// The number of names in the album's directory.
+    pub files_in_album: usize,
+    /// Same name, same content.
+    pub same: Same,
+    /// Same content under other names. No difference.
+    pub renamed: Vec<Renamed>,
+    /// Local files with the content of another local file, which the album has. No difference.
+    #[serde(rename = "twins_here")]
+    pub duplicates_here: Vec<Duplicate>,
+    /// Further names of an item in the album's directory. No difference.
+    #[serde(rename = "twins_in_album")]
+    pub duplicates_in_album: Vec<Duplicate>,
+    /// Local files whose content the album does not have.
+    pub only_here: Vec<Name>,
+    /// Names in the album whose content is not here.
+    pub only_in_album: Vec<Name>,
+    /// One name, two contents.
+    pub different: Vec<Name>,
+    /// Files that are not at Google yet, with their states.
+    pub on_its_way: Vec<Remark>,
+    /// Files that Google refused, with the reasons.
+    pub failed: Vec<Remark>,
+    /// Temporary files, which stay here.
+    #[serde(rename = "scratch")]
+    pub temporary: Vec<Remark>,
+    /// Local files that could not be read, with the reasons.
+    pub unreadable: Vec<Remark>,
+    /// Names that count as in the album although Google's list, which may lag, lacks them. No
+    /// difference.
+    pub unlisted: Vec<Name>,
+    /// RAW and JPEG, or photo and short video, of one moment. For information only.
+    pub pairs: Vec<(Name, Name)>,
+    /// All pairs in `same` and `renamed`.
+    #[serde(skip)]
+    pub matches: Vec<Match>,
+}
+
+/// A local file and the item that has its content.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The local name.
+    pub here: PathBuf,
+    /// The facts about the local file.
+    pub local: Facts,
+    /// The name in the album.
+    pub album: PathBuf,
+    /// The evidence that the content is the same.
+    pub evidence: Evidence,
+}
+
+/// Same name, same content.
+#[derive(Debug, Default, Serialize)]
+pub struct Same {
+    /// How many agree by SHA-256.
+    pub identical: usize,
+    /// How many `gphotosfs adopt` has matched.
+    pub adopted: usize,
+    /// How many agree by capture time, dimensions and size.
+    pub almost_certain: usize,
+    /// The names that agree by some of these.
+    pub likely: Vec<Name>,
+    /// The names that agree by name only.
+    pub unknown: Vec<Name>,
+}
+
+/// One content under two names.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Renamed {
+    /// The local name.
+    pub here: Name,
+    /// The name in the album.
+    pub album: Name,
+    /// The evidence that the content is the same.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// A further name of a content that is counted under another name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Duplicate {
+    /// Its name.
+    pub name: Name,
+    /// The name under which the content is counted.
+    pub of: Name,
+}
+
+/// A name with a remark.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Remark {
+    /// The path relative to the compared directories.
+    pub name: Name,
+    /// Whether there is a local file of this name.
+    pub here: bool,
+    /// Whether the album's directory has this name.
+    pub in_album: bool,
+    /// Its state or the reason.
+    pub why: String,
+}
+
+impl Same {
+    pub(super) fn add(&mut self, name: &Path, sure: Sure) {
+        match sure {
+            Sure::Identical => self.identical += 1,
+            Sure::Adopted => self.adopted += 1,
+            Sure::AlmostCertain => self.almost_certain += 1,
+            Sure::Likely => self.likely.push(name.into()),
+            Sure::Unknown => self.unknown.push(name.into()),
+        }
+    }
+
+    /// The number of all pairs.
+    pub fn count(&self) -> usize {
+        self.identical + self.adopted + self.almost_certain + self.likely.len() + self.unknown.len()
+    }
+}
+
+impl Comparison {
+    pub(super) fn sort(&mut self) {
+        let Self { same, only_here, only_in_album, different, unlisted, .. } = self;
+        let Same { likely, unknown, .. } = same;
+        for names in [likely, unknown, only_here, only_in_album, different, unlisted] {
+            names.sort();
+        }
+        let Self { on_its_way, failed, temporary, unreadable, .. } = self;
+        for remarks in [on_its_way, failed, temporary, unreadable] {
+            remarks.sort();
+        }
+        self.renamed.sort();
+        self.duplicates_here.sort();
+        self.duplicates_in_album.sort();
+    }
+
+    /// Whether there is anything that diff(1) would call a difference.
+    pub fn differ(&self) -> bool {
+        !(self.only_here.is_empty()
+            && self.only_in_album.is_empty()
+            && self.different.is_empty()
+            && self.on_its_way.is_empty()
+            && self.failed.is_empty()
+            && self.temporary.is_empty())
+    }
+
+    /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
+    pub fn sum(&self) -> String {
+        let same = self.same.count();
+        let here = |of: &[Remark]| of.iter().filter(|it| it.here).count();
+        let there = |of: &[Remark]| of.iter().filter(|it| it.in_album).count();
+        let side = |first: &str,
+                    duplicates: &[Duplicate],
+                    of: &dyn Fn(&[Remark]) -> usize,
+                    only: usize,
+                    where_: &str| {
+            let plain = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+            let parts = [
+                Some(format!("{same} {first}")),
+                plain(self.renamed.len(), "under another name"),
+                duplicate_words(duplicates),
+                plain(self.different.len(), "with other content"),
+                plain(of(&self.on_its_way), "on the way"),
+                plain(of(&self.failed), "refused"),
+                plain(of(&self.temporary), "temporary"),
+                plain(of(&self.unreadable), "unreadable here"),
+                plain(only, where_),
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
+        };
+        format!(
+            "{} local = {}\n{} in the album = {}",
+            self.files_here,
+            side("in the album", &self.duplicates_here, &here, self.only_here.len(), "only here"),
+            self.files_in_album,
+            side(
+                "here",
+                &self.duplicates_in_album,
+                &there,
+                self.only_in_album.len(),
+                "only in the album"
+            ),
+        )
+    }
+}
+
+/// The number of duplicates, with their names if they are few.
+fn duplicate_words(duplicates: &[Duplicate]) -> Option<String> {
+    let named = |it: &Duplicate| format!("{} = {}", it.name, it.of);
+    match duplicates {
+        [] => None,
+        [one] => Some(format!("1 duplicate ({})", named(one))),
+        [_, _] | [_, _, _] => {
+            let all: Vec<_> = duplicates.iter().map(named).collect();
+            Some(format!("{} duplicates ({})", duplicates.len(), all.join(", ")))
+        }
+        _ => Some(format!("{} duplicates", duplicates.len())),
+    }
+}

@@ -1,0 +1,270 @@
+//! The status as text.
+
+use std::fmt::Write as _;
+
+use bytesize::ByteSize;
+use console::Style;
+use jiff::Timestamp;
+
+use crate::app::name::shown;
+use crate::app::running::OTHER_HOLDER;
+use crate::app::time_words;
+use crate::media::local_time;
+use crate::status::{Login, LoginState, Progress, Queue, Status};
+
+/// The status as text.
+pub(super) fn describe(status: &Status) -> String {
+    let (bold, bad) = (Style::new().bold(), Style::new().yellow());
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}{value}", bold.apply_to(format!("{name:9}")));
+    };
+    let now = Timestamp::now();
+    row("Account", account(status));
+    row("Login", login(&status.login, now));
+    for scope in &status.login.missing_scopes {
+        let text = format!("{scope} was not granted: log in again and tick all boxes");
+        row("", bad.apply_to(text).to_string());
+    }
+    row("Mount", mount(status));
+    row("Queue", queue(&status.queue));
+    if let Some(progress) = &status.progress
+        && status.queue.left() > 0
+    {
+        row("Speed", speed(progress));
+    }
+    if let Some(blocked) = &status.blocked {
+        let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
+        let text = format!("blocked ({since}): {}; next attempt at {until}", blocked.text);
+        row("", bad.apply_to(text).to_string());
+    }
+    let quota = &status.quota;
+    row(
+        "Quota",
+        format!(
+            "{} of {} API requests and {} of {} downloads used today; resets at {}",
+            quota.api_requests,
+            quota.api_limit,
+            quota.media_requests,
+            quota.media_limit,
+            local_time(quota.resets_at)
+        ),
+    );
+    for (what, until) in [("sent", quota.blocked_until), ("downloaded", quota.media_blocked_until)]
+    {
+        if let Some(until) = until {
+            let text = format!(
+                "used up, according to Google: nothing is {what} until {}",
+                local_time(until)
+            );
+            row("", bad.apply_to(text).to_string());
+        }
+    }
+    if let Some(spool) = &status.spool {
+        row("Spool", format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room)));
+    }
+    if let Some(cache) = &status.cache {
+        row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)));
+    }
+    for (i, it) in status.errors.iter().rev().enumerate() {
+        let name = if i == 0 { "Errors" } else { "" };
+        row(name, format!("{}: {}: {}", ago(now, it.at), shown(&it.path), shown(&it.error)));
+    }
+    text
+}
+
+/// Names the account by its profile and client: with our scopes, the API does not return the user's
+/// name or address.
+fn account(status: &Status) -> String {
+    let client = status.login.client_id.as_deref().map(|it| format!(", OAuth client {it}"));
+    format!("profile {}{} at {}", status.profile, client.unwrap_or_default(), status.api_url)
+}
+
+fn login(login: &Login, now: Timestamp) -> String {
+    let state = match (login.state.as_str(), login.message.as_str()) {
+        (state, "") => state.to_owned(),
+        (state, message) => format!("{state}: {message}"),
+    };
+    let granted_at = login.granted_at.filter(|_| login.state != LoginState::Missing);
+    let age = granted_at.map(|at| format!(", logged in {}", ago(now, at)));
+    let end = login.ends_at.map(|at| format!(", ends at {}", local_time(at)));
+    format!("{state}{}{}", age.unwrap_or_default(), end.unwrap_or_default())
+}
+
+fn mount(status: &Status) -> String {
+    let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
+    else {
+        if status.busy {
+            return format!("not mounted; {OTHER_HOLDER}");
+        }
+        return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to upload the queue"
+            .to_owned();
+    };
+    let mut text = format!("{} since {}, process {pid}", root.display(), local_time(since));
+    if let Some(facts) = &status.mount {
+        let read_only = if facts.read_only { ", read-only" } else { "" };
+        let _ = write!(
+            text,
+            "; {} open, commit={}, sizes={}{read_only}, Linux {}",
+            facts.open_files,
+            facts.commit.as_str(),
+            facts.sizes.as_str(),
+            facts.kernel
+        );
+    }
+    text
+}
+
+fn queue(queue: &Queue) -> String {
+    let parts = [
+        ("being written", queue.open + queue.held),
+        ("kept here only (temporary names)", queue.temporary),
+        ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
+        ("uploading", queue.uploading),
+        ("uploaded", queue.uploaded),
+        ("creating", queue.creating),
+        ("confirming", queue.confirming),
+        ("to add", queue.additions),
+        ("to remove", queue.removals),
+        ("failed", queue.failed),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|it| it.1 > 0).map(|(name, n)| format!("{n} {name}")).collect();
+    let left = match queue.left() {
+        0 => "nothing to send".to_owned(),
+        n => format!("{n} to go, {} left", ByteSize(queue.bytes_left)),
+    };
+    let colon = if queue.left() == 0 { ";" } else { ":" };
+    if parts.is_empty() { left } else { format!("{left}{colon} {}", parts.join(", ")) }
+}
+
+fn speed(progress: &Progress) -> String {
+    let moves = progress.bytes_per_second > 0 || progress.files_per_minute > 0.0;
+    let left = match progress.seconds_left {
+        Some(seconds) => format!("; about {} left", time_words(seconds)),
+        // The bytes sent so far do not allow an estimate for the calls that are left.
+        None if moves => String::new(),
+        None => "; nothing moves".to_owned(),
+    };
+    let bytes = ByteSize(progress.bytes_per_second);
+    format!("{bytes}/s, {} files a minute{left}", progress.files_per_minute)
+}
+
+/// The changing values, in one line.
+pub(super) fn summary(status: &Status) -> String {
+    let mut line = queue(&status.queue);
+    if let Some(progress) = status.progress.as_ref().filter(|_| status.queue.left() > 0) {
+        let _ = write!(line, "; {}", speed(progress));
+    }
+    if let Some(why) = status.blocked_reason() {
+        let _ = write!(line, "; blocked: {why}");
+    }
+    line
+}
+
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    let seconds = u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0);
+    match seconds {
+        0..86_400 => format!(
+            "{} ago",
+            time_words(seconds / 60 * 60 + if seconds < 60 { seconds } else { 0 })
+        ),
+        86_400..172_800 => "1 day ago".to_owned(),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::status::{BlockedBy, BlockedUploads};
+
+    const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
+        "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
+        "login":{"state":"dead","message":"run 'gphotosfs login'","missing_scopes":["edit"]},
+        "queue":{"open":0,"scratch":1,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
+                 "confirming":0,"failed":1,"additions":0,"removals":0,"bytes_left":5000000},
+        "progress":{"files_done":2,"bytes_sent":3,"bytes_per_second":2000000,"files_per_minute":30.5,
+                    "seconds_left":125},
+        "quota":{"day":"2026-11-23","api_requests":12,"api_limit":10000,"media_requests":0,
+                 "media_limit":75000,"resets_at":"2026-11-24T08:00:00Z","blocked_until":null},
+        "cache":{"bytes":1000000,"limit":10000000000},
+        "errors":[{"at":"2026-11-23T10:01:00Z","path":"Trip/x.txt","error":"not a photo"}],
+        "added_later":true}"#;
+
+    #[test]
+    fn status_says_what_is_left_and_what_is_wrong() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let text = describe(&status);
+        for part in [
+            "/m since",
+            "process 7",
+            "dead: run 'gphotosfs login'",
+            "edit was not granted",
+            "5 to go, 4.8 MiB left: 1 kept here only (temporary names), 2 waiting, 3 uploading, \
+             1 failed",
+            "1.9 MiB/s, 30.5 files a minute; about 2m 5s left",
+            "12 of 10000 API requests",
+            "Trip/x.txt: not a photo",
+        ] {
+            assert!(text.contains(part), "{part:?} not in:\n{text}");
+        }
+        assert!(summary(&status).ends_with("blocked: run 'gphotosfs login'"));
+    }
+
+    #[test]
+    fn what_a_program_has_open_is_being_written_and_does_not_wait() {
+        let held = Queue { open: 1, sealed: 2, held: 1, bytes_left: 2048, ..Queue::default() };
+        assert_eq!(super::queue(&held), "2 to go, 2.0 KiB left: 2 being written, 1 waiting");
+        let open = Queue { open: 1, ..Queue::default() };
+        assert_eq!(super::queue(&open), "nothing to send; 1 being written");
+    }
+
+    #[test]
+    fn nothing_moves_only_if_nothing_does() {
+        let progress = |bytes_per_second| Progress { bytes_per_second, ..Progress::default() };
+        assert_eq!(speed(&progress(0)), "0 B/s, 0 files a minute; nothing moves");
+        assert_eq!(speed(&progress(240)), "240 B/s, 0 files a minute");
+    }
+
+    #[test]
+    fn without_a_mount_it_says_so() {
+        let status = Status { mountpoint: None, ..serde_json::from_str(EXAMPLE).unwrap() };
+        assert!(describe(&status).contains("not mounted; run 'gphotosfs mount"));
+    }
+
+    #[test]
+    fn how_long_ago_is_told_in_one_unit() {
+        let then: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let later = |seconds| ago(then + SignedDuration::from_secs(seconds), then);
+        assert_eq!(later(5), "5s ago");
+        assert_eq!(later(125), "2m ago");
+        assert_eq!(later(86_400 * 3), "3 days ago");
+        assert_eq!(later(-5), "0s ago", "clocks differ");
+    }
+
+    #[test]
+    fn uploads_are_blocked_by_the_login_the_quota_or_an_outage() {
+        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        assert_eq!(status.blocked_reason().unwrap(), "run 'gphotosfs login'");
+        status.login.state = LoginState::Ok;
+        assert_eq!(status.blocked_reason(), None);
+        status.quota.blocked_until = Some(status.quota.resets_at);
+        assert!(
+            status.blocked_reason().unwrap().starts_with("Google's quota is used up until 2026")
+        );
+        status.quota.blocked_until = None;
+        let at = status.quota.resets_at;
+        let blocked = BlockedUploads {
+            kind: BlockedBy::Offline,
+            text: "no network".into(),
+            since: at,
+            until: at,
+        };
+        status.blocked = Some(blocked);
+        assert_eq!(status.blocked_reason().unwrap(), "no network");
+    }
+}
