@@ -223,6 +223,11 @@ impl Writer {
         self.place.lock().as_ref().map(|(draft, id)| look(draft, *id))
     }
 
+    /// The draft of the file that it writes.
+    pub(super) fn draft(&self) -> Option<Arc<Draft>> {
+        self.place.lock().as_ref().map(|(draft, _)| draft.clone())
+    }
+
     /// The file that it writes.
     pub(super) fn file(&self) -> Option<FileId> {
         self.with(|draft, _| draft.file())

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::draft::Draft;
+use super::drafts::Writer;
 use super::pipeline::Pipeline;
 use super::room::Need;
 use super::shared::Waiter;
-use crate::media::FileId;
 use crate::store::{self, PendingChanges, SyncScope};
 
 /// A writer gives up when nothing has moved for this long.
@@ -73,7 +73,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// If waiting cannot help.
-    pub async fn wait_for_room(&self, file: FileId, need: Need) -> Result<(), NoRoom> {
+    pub async fn wait_for_room(&self, writer: &Writer, need: Need) -> Result<(), NoRoom> {
         let Need { more, total } = need;
         let shared = &self.shared;
         let spool = &shared.spool;
@@ -85,7 +85,7 @@ impl Pipeline {
             return Err(NoRoom::TooLarge { max: spool.room().max });
         }
         let _waiter = Waiter::new(shared);
-        let _blocked = BlockedWrite::new(shared.drafts.find(file));
+        let _blocked = BlockedWrite::new(writer);
         let mut progress = shared.progress.subscribe();
         let state = || (spool.room().used(), shared.drafts.sent().under_way);
         let mut moved = (Instant::now(), state());
@@ -129,7 +129,8 @@ impl Pipeline {
 struct BlockedWrite(Option<Arc<Draft>>);
 
 impl BlockedWrite {
-    fn new(draft: Option<Arc<Draft>>) -> Self {
+    fn new(writer: &Writer) -> Self {
+        let draft = writer.draft();
         if let Some(draft) = &draft {
             draft.write_blocked();
         }

@@ -112,7 +112,7 @@ impl Fs {
             };
             if let Some(Planned { need, bytes }) = lacks {
                 let mut waiting = WaitingWrite { writer, errno: libc::EINTR, bytes };
-                let waited = self.wait_for_room(open.file, need).await;
+                let waited = self.wait_for_room(target, need).await;
                 match &waited {
                     Ok(()) => waiting.bytes = 0..0,
                     Err(error) => waiting.errno = error.errno().0,
@@ -122,9 +122,9 @@ impl Fs {
         }
     }
 
-    async fn wait_for_room(&self, file: FileId, need: Need) -> Result<()> {
-        let outcome = self.pipeline.wait_for_room(file, need).await;
-        outcome.map_err(|error| self.writing(file, error.into()))
+    async fn wait_for_room(&self, target: &WritableFile, need: Need) -> Result<()> {
+        let outcome = self.pipeline.wait_for_room(&target.writer, need).await;
+        outcome.map_err(|error| self.writing(target.open.file, error.into()))
     }
 
     /// Ensures that the file is in the spool and accepts writes.
@@ -147,7 +147,8 @@ impl Fs {
             if let Some(content) = &content {
                 let size = content.metadata()?.len();
                 self.check_size(open, size)?;
-                self.wait_for_room(open.file, Need { more: size, total: size }).await?;
+                writer.follow(info.id);
+                self.wait_for_room(target, Need { more: size, total: size }).await?;
             }
             let mut bytes = open.bytes.write();
             if has_begun(&bytes) {

@@ -16,6 +16,7 @@ use crate::store::tests::{album, name};
 use crate::store::{Child, Store};
 use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
+use crate::upload::room::Need;
 
 const REAL: &str = "a.jpg";
 const TEMPORARY: &str = "a.jpg.part";
@@ -60,9 +61,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_spool(u64::MAX)
+    }
+
+    fn with_spool(spool_max: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let client = client(dir.path());
-        let config = Config::new(dir.path().join("spool"), Arc::new(|_, _, _| ()));
+        let keep = Arc::new(|_, _, _: &Path| ());
+        let config = Config { spool_max, ..Config::new(dir.path().join("spool"), keep) };
         let shared = Shared::new(config, Store::in_memory().unwrap(), client).unwrap();
         let album = album(&shared.store, "Trip");
         let file = shared.store.create_file(album, &name(REAL), 0).unwrap().unwrap();
@@ -407,6 +413,26 @@ fn a_commit_learns_why_a_file_is_rejected() {
             "{outcome:?}"
         );
     });
+}
+
+/// Two files were merged, and a writer that has opened one under its old number writes the other.
+#[test]
+fn a_write_that_waits_for_room_blocks_the_file_that_it_writes() {
+    let mut world = World::with_spool(8192);
+    world.write(&photo(1));
+    world.release();
+    world.open();
+    let merged = world.store().create_file(world.album, &name("b.jpg"), 0).unwrap().unwrap();
+    let writer = &world.writers[0];
+    writer.follow(merged);
+    let need = Need { more: 8000, total: 8000 };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut waiting = std::pin::pin!(world.pipeline.wait_for_room(writer, need));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert!(!world.pipeline.drafts().any_may_be_closed(), "its close would make room");
+    });
+    assert!(world.pipeline.drafts().any_may_be_closed());
 }
 
 /// What happens to the file.
