@@ -27,7 +27,7 @@ pub(super) fn next(edit: Edit, state: &State<'_>, rows: &Rows, wake: &mut Wake) 
         Edit::Add => additions?.clone(),
         Edit::Remove => without(rows.removals.as_ref()?, additions)?,
     };
-    let due = due(edit, &call, state);
+    let due = due(edit, &call, state, rows);
     if due > state.now {
         wake.at(due);
         return None;
@@ -46,7 +46,7 @@ fn without(removals: &MemberCall, additions: Option<&MemberCall>) -> Option<Memb
 }
 
 /// When a call is to be sent that further members may still join.
-fn due(edit: Edit, call: &MemberCall, state: &State<'_>) -> SystemTime {
+fn due(edit: Edit, call: &MemberCall, state: &State<'_>, rows: &Rows) -> SystemTime {
     let times = || call.members.iter().map(|member| member.since);
     let (Some(oldest), Some(newest)) = (times().min(), times().max()) else { return state.now };
     if call.members.len() >= BATCH_MAX {
@@ -56,8 +56,8 @@ fn due(edit: Edit, call: &MemberCall, state: &State<'_>) -> SystemTime {
     let window = window.min(state.batch_window);
     let at_last = oldest + window * WINDOWS_MAX;
     match edit {
-        // Any file that is being hashed may turn out to be an item already.
-        Edit::Add if !state.uploads.is_empty() => at_last,
+        // Any file that is being hashed, or will be next, may turn out to be an item already.
+        Edit::Add if !(state.uploads.is_empty() && rows.sealed.is_empty()) => at_last,
         _ => at_last.min(newest + window),
     }
 }

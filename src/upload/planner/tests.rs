@@ -224,6 +224,18 @@ fn a_full_album_is_emptied_before_more_is_added() {
     assert_eq!(removed(&State { last_change: Some(ChangeKind::ADD), ..state(&blockers) }), 1);
 }
 
+/// They share the call if they do.
+#[test]
+fn additions_wait_for_files_that_may_turn_out_to_be_items() {
+    let blockers = Blockers::default();
+    let additions = || Some(members(2, 40..42, NOW - 1));
+    let alone = Rows { additions: additions(), ..Rows::default() };
+    assert!(plan(&state(&blockers), &alone).change.is_some());
+    let with_others = Rows { sealed: vec![sealed(1, 1000)], ..alone };
+    let plan = plan(&state(&blockers), &with_others);
+    assert_eq!((plan.uploads.len(), plan.change.is_none()), (1, true));
+}
+
 #[test]
 fn parts_of_a_failed_call_come_before_others_of_their_kind() {
     let blockers = Blockers::default();
