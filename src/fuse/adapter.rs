@@ -198,7 +198,9 @@ impl Filesystem for Adapter {
 
     fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let call = self.on_name(Operation::Unlink, parent, name);
-        call.run(|fs| fs.unlink(ino(parent), name.as_bytes()), reply);
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        // If that was the last name, this waits until nobody seals the file or begins a version.
+        call.run_blocking(move |fs| fs.unlink(parent, &name), reply);
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {

@@ -63,6 +63,8 @@ impl Fs {
     /// others the remembered one.
     pub(super) async fn report_size(&self, open: &OpenFile, how: Open) -> Result<()> {
         let info = self.file(open.file)?;
+        // This may wait while a version is begun or sealed. `fuse/dispatch.rs` runs operations that
+        // wait on blocking threads, and no async worker waits for it.
         let bytes = open.bytes.read().clone();
         let fetched = match bytes {
             Bytes::Item(item)
