@@ -25,6 +25,7 @@ mod pipeline;
 mod planner;
 mod queue;
 mod rate;
+mod rejecting;
 mod replay;
 mod retry;
 pub mod room;

@@ -16,6 +16,7 @@ use crate::store::tests::{album, name};
 use crate::store::{Child, Store};
 use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
+use crate::upload::rejecting::ATTEMPTS_MAX;
 use crate::upload::room::Need;
 
 const REAL: &str = "a.jpg";

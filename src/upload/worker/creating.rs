@@ -9,7 +9,7 @@ use crate::media::MediaItem;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
-use crate::upload::sealing::ATTEMPTS_MAX;
+use crate::upload::rejecting::ATTEMPTS_MAX;
 use crate::upload::state::Creating;
 
 /// A call that failed so often without a usable answer is split: one of its files may make Google
