@@ -16,8 +16,8 @@ pub enum DrainError {
         /// How many.
         count: u64,
     },
-    /// The queue is held up: what is left stays in it, and goes on by itself when that is over.
-    #[error("it is safe here and stays queued, but uploads are held up ({}): {}", .0.reason.as_str(), .0.text)]
+    /// The queue is blocked: the rest stays in it, and goes on by itself when the outage is over.
+    #[error("it is safe here and stays queued, but uploads are waiting ({}): {}", .0.reason.as_str(), .0.text)]
     Blocked(Blocked),
     /// The pipeline stops: what is left goes on with the next mount.
     #[error("the program is shutting down")]

@@ -33,8 +33,8 @@ pub enum NoRoom {
          'gphotosfs failed' and the free space on its disk"
     )]
     Stuck,
-    /// The whole queue is held up.
-    #[error("the spool is full, and uploads are held up: {0}")]
+    /// The whole queue is blocked.
+    #[error("the spool is full, and uploads are waiting: {0}")]
     Blocked(String),
     /// Nothing has moved for a long time.
     #[error("the spool is full, and nothing has moved for ten minutes")]

@@ -70,7 +70,7 @@ fn waiting_for_room_ends_when_uploads_are_blocked_for_long() {
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("No space left on device"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    assert!(world.log().contains("the spool is full, and uploads are held up"), "{}", world.log());
+    assert!(world.log().contains("the spool is full, and uploads are waiting"), "{}", world.log());
 }
 
 #[test]
