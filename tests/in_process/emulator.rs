@@ -1,5 +1,6 @@
 //! The emulator as a plain HTTP client sees it: refusals, state, and each fault.
 
+mod accounts;
 mod faults;
 mod library;
 mod login;
@@ -11,7 +12,8 @@ mod uploads;
 use std::time::Duration;
 
 use gphotosfs_emulator::{
-    Call, Config, Edit, Emulator, Failure, Faults, FilenameFault, Injection, ItemFailure, Moment,
+    Account, Call, Config, Edit, Emulator, Failure, Faults, FilenameFault, Injection, ItemFailure,
+    Moment, SCOPES,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -42,6 +44,11 @@ impl Api {
             .unwrap();
         let token = emulator.grant().access_token;
         Api { emulator, http, token }
+    }
+
+    /// Goes on with a login of another account.
+    fn log_in(&mut self, account: &Account) {
+        self.token = self.emulator.grant_to(account, &SCOPES).access_token;
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -128,6 +135,31 @@ impl Api {
                 return pages;
             }
             body["pageToken"] = page["nextPageToken"].clone();
+        }
+    }
+
+    /// The ids that a listing of the library shows, with all its pages.
+    async fn listed(&self) -> Vec<String> {
+        self.pages("/v1/mediaItems", "mediaItems", "id").await.concat()
+    }
+
+    /// The titles that a listing of the albums shows, with all its pages.
+    async fn titles(&self) -> Vec<String> {
+        self.pages("/v1/albums", "albums", "title").await.concat()
+    }
+
+    /// A field of all that a listing shows, page by page, two to a page.
+    async fn pages(&self, path: &str, list: &str, field: &str) -> Vec<Vec<String>> {
+        let (mut pages, mut token) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = self.get(&format!("{path}?pageSize=2&pageToken={token}")).await;
+            assert_eq!(status, StatusCode::OK, "{page:#}");
+            let entries = page[list].as_array().into_iter().flatten();
+            pages.push(entries.map(|entry| text(&entry[field])).collect());
+            match &page["nextPageToken"] {
+                Value::Null => return pages,
+                next => token = text(next),
+            }
         }
     }
 

@@ -64,6 +64,8 @@ pub enum Call {
     OauthRevoke,
     #[serde(rename = "oauth.tokeninfo")]
     OauthTokenInfo,
+    #[serde(rename = "oauth.userinfo")]
+    OauthUserInfo,
 }
 
 impl Call {
@@ -123,7 +125,8 @@ impl Call {
             | Call::OauthAuth
             | Call::OauthToken
             | Call::OauthRevoke
-            | Call::OauthTokenInfo => &[],
+            | Call::OauthTokenInfo
+            | Call::OauthUserInfo => &[],
         }
     }
 

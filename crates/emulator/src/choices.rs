@@ -12,7 +12,10 @@
 //! - a page token may be used with another `pageSize`, and page tokens last six hours;
 //! - no item ever has content categories, so an included category matches nothing;
 //! - GPS is removed from JPEG only; other photos are served as they came;
-//! - `openid` may be granted, but no `id_token` is issued.
+//! - `openid` may be granted, but no `id_token` is issued;
+//! - tokeninfo names the client and the scopes, and never the user;
+//! - the daily quotas are counted for both OAuth clients together;
+//! - bytes that came through one client are, to the other, in the library by another application.
 
 /// Over-large `pageSize`: 400 with this text, the number being the limit.
 pub(crate) fn page_size_too_large(limit: usize) -> String {
@@ -44,6 +47,12 @@ pub(crate) const MALFORMED_ALBUM: &str = "Invalid album ID.";
 pub(crate) fn album_full(limit: usize) -> String {
     format!("The album cannot contain more than {limit} media items.")
 }
+
+/// The error for a refresh token that another client was given: 401.
+pub(crate) const ANOTHER_CLIENTS_TOKEN: &str = "unauthorized_client";
+
+/// The userinfo of a token that holds no scope for it: 403 with this text.
+pub(crate) const USER_INFO_REFUSED: &str = "Request had insufficient authentication scopes.";
 
 /// Granularity of resumable uploads in bytes; the customary value.
 pub(crate) const CHUNK_GRANULARITY: u64 = 256 * 1024;

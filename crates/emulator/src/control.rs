@@ -1,4 +1,21 @@
 //! `/emulator/…`: the same power over the service as the in-process handle has, for scripts.
+//!
+//! ```text
+//! GET   /stats                  counts of requests, bytes and violations
+//! POST  /stats/reset            sets them to zero
+//! GET   /dump                   albums and items
+//! GET   /faults                 the fault switches
+//! PATCH /faults                 changes those that the body names
+//! POST  /edit                   an edit by the user in the app
+//! POST  /sign_in                {"user": …}, the user of later logins
+//! GET   /client_secret          a client secret file
+//! POST  /grants/expire          ends all access tokens
+//! POST  /grants/revoke          ends all grants
+//! POST  /clock/advance          {"seconds": …}
+//! ```
+//!
+//! `/dump` and `/edit` are for the default account; `?user=…` names another user and
+//! `?client=other` the other OAuth client. `/client_secret` takes `?client=other` too.
 
 pub(crate) mod dump;
 pub(crate) mod edit;
@@ -9,14 +26,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::auth::tokens;
+use crate::account::Account;
+use crate::auth::{client, tokens};
 use crate::error::ApiError;
 use crate::http::json_response;
 use crate::server::Server;
@@ -27,12 +45,14 @@ pub(crate) fn router() -> Router<Arc<Server>> {
     Router::new()
         .route("/stats", get(async |State(server): Shared| ok(&server.meter.get())))
         .route("/stats/reset", post(reset_stats))
-        .route("/dump", get(async |State(server): Shared| ok(&Dump::of(&server))))
+        .route("/dump", get(dump))
         .route(
             "/faults",
             get(async |State(server): Shared| ok(&server.switches.get())).patch(patch),
         )
         .route("/edit", post(apply_edit))
+        .route("/sign_in", post(sign_in))
+        .route("/client_secret", get(client_secret))
         .route("/grants/expire", post(expire))
         .route("/grants/revoke", post(revoke))
         .route("/clock/advance", post(advance))
@@ -76,12 +96,40 @@ async fn patch(State(server): Shared, bytes: Bytes) -> Response<Body> {
     }
 }
 
-async fn apply_edit(State(server): Shared, bytes: Bytes) -> Response<Body> {
+async fn dump(State(server): Shared, Query(account): Query<Account>) -> Response<Body> {
+    ok(&Dump::of(&server, &account))
+}
+
+async fn client_secret(State(server): Shared, Query(account): Query<Account>) -> Response<Body> {
+    ok(&client::secret_file(&server.url, account.client))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    user: String,
+}
+
+async fn sign_in(State(server): Shared, bytes: Bytes) -> Response<Body> {
+    match body(&bytes) {
+        Ok(SignIn { user }) => {
+            *server.signed_in.lock() = user;
+            done(Ok(()))
+        }
+        Err(response) => response,
+    }
+}
+
+async fn apply_edit(
+    State(server): Shared,
+    Query(account): Query<Account>,
+    bytes: Bytes,
+) -> Response<Body> {
     let wanted = match body(&bytes) {
         Ok(edit) => edit,
         Err(response) => return response,
     };
-    match tokio::task::spawn_blocking(move || editor::apply(&server, wanted)).await {
+    match tokio::task::spawn_blocking(move || editor::apply(&server, account, wanted)).await {
         Ok(Ok(id)) => ok(&json!({ "id": id })),
         Ok(Err(error)) => ApiError::from(error).into_response(true),
         Err(_) => ApiError::internal().into_response(true),

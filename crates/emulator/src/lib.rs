@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod api;
 mod auth;
 mod barriers;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use account::{Account, DEFAULT_USER, OauthClient};
 pub use auth::tokens::Grant;
 pub use barriers::{Barrier, Moment};
 pub use call::{Call, SCOPE_PREFIX, SCOPES};
@@ -51,7 +53,7 @@ pub use stats::Stats;
 use auth::{client, tokens};
 use connection::{Connection, Listener};
 use control::editor;
-use server::{DEFAULT_USER, Server};
+use server::Server;
 use state::{Journal, StateDir, World};
 
 /// How to start an [`Emulator`].
@@ -115,6 +117,7 @@ impl Emulator {
             meter: stats::Meter::default(),
             world: Mutex::new(world),
             codes: state::Codes::default(),
+            signed_in: Mutex::new(DEFAULT_USER.to_owned()),
             sessions: state::Sessions::default(),
             writing: Mutex::default(),
             clock_ahead_ms: 0.into(),
@@ -154,10 +157,21 @@ impl Emulator {
     /// The client secret file of a desktop application that uses this server, as Google's console
     /// hands it out.
     pub fn client_secret_json(&self) -> String {
-        format!("{:#}\n", client::secret_file(&self.server.url))
+        self.client_secret_json_of(OauthClient::First)
     }
 
-    /// A consent to all three scopes, without the browser.
+    /// The client secret file of one of the clients.
+    pub fn client_secret_json_of(&self, client: OauthClient) -> String {
+        format!("{:#}\n", client::secret_file(&self.server.url, client))
+    }
+
+    /// Signs another user in to the browser. Later logins are of that user, unless the request's
+    /// `login_hint` or the consent page names another.
+    pub fn sign_in(&self, user: &str) {
+        user.clone_into(&mut self.server.signed_in.lock());
+    }
+
+    /// A consent of the signed-in user to all three scopes, without the browser.
     ///
     /// # Panics
     /// If the state directory cannot be written.
@@ -170,8 +184,17 @@ impl Emulator {
     /// # Panics
     /// If the state directory cannot be written.
     pub fn grant_scopes(&self, scopes: &[&str]) -> Grant {
+        let account = Account::of(&self.server.signed_in.lock());
+        self.grant_to(&account, scopes)
+    }
+
+    /// A user's consent to some scopes for one of the clients.
+    ///
+    /// # Panics
+    /// If the state directory cannot be written.
+    pub fn grant_to(&self, account: &Account, scopes: &[&str]) -> Grant {
         let scopes = scopes.iter().map(|scope| format!("{SCOPE_PREFIX}{scope}")).collect();
-        let consent = tokens::consent(&self.server, DEFAULT_USER, scopes)
+        let consent = tokens::consent(&self.server, account, scopes)
             .expect("the emulator's state directory can be written");
         tokens::grant(&self.server, &consent)
     }
@@ -212,18 +235,32 @@ impl Emulator {
         self.server.meter.reset();
     }
 
-    /// All albums and items.
+    /// All albums and items of the default account.
     pub fn dump(&self) -> Dump {
-        Dump::of(&self.server)
+        self.dump_of(&Account::default())
     }
 
-    /// Changes the library behind the API's back; returns the id of what was made or changed.
+    /// All albums and items of an account.
+    pub fn dump_of(&self, account: &Account) -> Dump {
+        Dump::of(&self.server, account)
+    }
+
+    /// Changes the default account's library behind the API's back; returns the id of the album or
+    /// item.
     ///
     /// # Errors
     /// If an album or item of that name does not exist.
     pub async fn edit(&self, edit: Edit) -> Result<String, EditError> {
+        self.edit_as(Account::default(), edit).await
+    }
+
+    /// Changes an account's library behind the API's back.
+    ///
+    /// # Errors
+    /// If an album or item of that name does not exist.
+    pub async fn edit_as(&self, account: Account, edit: Edit) -> Result<String, EditError> {
         let server = self.server.clone();
-        tokio::task::spawn_blocking(move || editor::apply(&server, edit))
+        tokio::task::spawn_blocking(move || editor::apply(&server, account, edit))
             .await
             .map_err(|error| EditError::Io(io::Error::other(error)))?
     }

@@ -7,8 +7,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde::Deserialize;
 
+use crate::account::{Account, DEFAULT_USER, OauthClient};
 use crate::http::{body_response, escape, html_error};
-use crate::server::{DEFAULT_USER, Server};
+use crate::server::Server;
 use crate::state::{Album, Content, Item, Library};
 
 /// Items on one page.
@@ -20,11 +21,14 @@ pub(crate) struct PageQuery {
     #[serde(default)]
     from: usize,
     user: Option<String>,
+    #[serde(default)]
+    client: OauthClient,
 }
 
 impl PageQuery {
-    fn user(&self) -> &str {
-        self.user.as_deref().unwrap_or(DEFAULT_USER)
+    fn account(&self) -> Account {
+        let user = self.user.as_deref().unwrap_or(DEFAULT_USER).to_owned();
+        Account { user, client: self.client }
     }
 }
 
@@ -52,8 +56,14 @@ fn check_no_bearer(server: &Server, headers: &HeaderMap) {
 }
 
 /// A picture with a link and a caption.
-fn tile(server: &Server, user: &str, item: Option<&Item>, link: &str, caption: &str) -> String {
-    let url = server.base_url(user, item, 3600);
+fn tile(
+    server: &Server,
+    account: &Account,
+    item: Option<&Item>,
+    link: &str,
+    caption: &str,
+) -> String {
+    let url = server.base_url(account, item, 3600);
     format!(
         "<li><a href=\"{}\"><img src=\"{}=w180-h135-c\" alt=\"\" loading=lazy><br>{}</a>\n",
         escape(link),
@@ -77,20 +87,20 @@ pub(crate) async fn home(
     headers: HeaderMap,
 ) -> Response<Body> {
     check_no_bearer(&server, &headers);
-    let user = query.user();
+    let account = &query.account();
     let mut world = server.world.lock();
-    let library = world.library(user);
+    let library = world.library(account);
     let albums: String = library
         .albums(0)
         .map(|album| {
             let title = if album.title.is_empty() { "(no title)" } else { &album.title };
             let caption = format!("{title} ({})", album.entries.len());
             let link = format!("/album/{}", album.id);
-            tile(&server, user, cover(library, album), &link, &caption)
+            tile(&server, account, cover(library, album), &link, &caption)
         })
         .collect();
     let items = library.items();
-    let photos = tiles(&server, user, items.iter().rev().copied(), items.len(), query.from);
+    let photos = tiles(&server, account, items.iter().rev().copied(), items.len(), query.from);
     let content = format!(
         "<h2>Albums</h2>\n<ul>\n{albums}</ul>\n<h2>All items ({})</h2>\n{photos}",
         items.len()
@@ -100,7 +110,7 @@ pub(crate) async fn home(
 
 fn tiles<'a>(
     server: &Server,
-    user: &str,
+    account: &Account,
     items: impl Iterator<Item = &'a Item>,
     count: usize,
     from: usize,
@@ -110,7 +120,7 @@ fn tiles<'a>(
         .take(ITEMS_PER_PAGE)
         .map(|item| {
             let link = format!("/lr/photo/{}", item.id);
-            tile(server, user, Some(item), &link, name(item))
+            tile(server, account, Some(item), &link, name(item))
         })
         .collect();
     let next = from.saturating_add(ITEMS_PER_PAGE);
@@ -130,14 +140,14 @@ pub(crate) async fn album(
     headers: HeaderMap,
 ) -> Response<Body> {
     check_no_bearer(&server, &headers);
-    let user = query.user();
+    let account = &query.account();
     let mut world = server.world.lock();
-    let library = world.library(user);
+    let library = world.library(account);
     let Some(album) = library.album_by_id(&id) else {
         return html_error(StatusCode::NOT_FOUND, "There is no such album.");
     };
     let items = album.entries.iter().filter_map(|entry| library.item(entry.item));
-    let content = tiles(&server, user, items, album.entries.len(), query.from);
+    let content = tiles(&server, account, items, album.entries.len(), query.from);
     page(&format!("{} ({})", album.title, album.entries.len()), &content)
 }
 
@@ -149,16 +159,16 @@ pub(crate) async fn photo(
     headers: HeaderMap,
 ) -> Response<Body> {
     check_no_bearer(&server, &headers);
-    let user = query.user();
+    let account = &query.account();
     let mut world = server.world.lock();
-    let Some(item) = world.library(user).item_by_id(&id) else {
+    let Some(item) = world.library(account).item_by_id(&id) else {
         return html_error(StatusCode::NOT_FOUND, "There is no such item.");
     };
     let sha256 = match &item.content {
         Content::Stored(sha256) => sha256.as_str(),
         Content::Synthetic(_) => "made up at download",
     };
-    let url = escape(&server.base_url(user, Some(item), 3600));
+    let url = escape(&server.base_url(account, Some(item), 3600));
     let download = if item.facts.video { "dv" } else { "d" };
     let content = format!(
         "<p><img src=\"{url}=w800-h600\" alt=\"\" style=\"width: auto; height: auto\">\n\

@@ -10,17 +10,13 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::barriers::Barriers;
 use crate::error::ApiError;
 use crate::faults::Switchboard;
-
 use crate::signing::Signer;
-
 use crate::state::{Change, Codes, Item, ItemSeq, Sessions, StateDir, World};
 use crate::stats::Meter;
-
-/// The account that consents unless the request's `login_hint` names another.
-pub(crate) const DEFAULT_USER: &str = "user@example.com";
 
 /// One running service. The lock of `world` comes before the other locks. None is held across an
 /// await.
@@ -35,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) meter: Meter,
     pub(crate) world: Mutex<World>,
     pub(crate) codes: Codes,
+    /// The user who is signed in to the browser.
+    pub(crate) signed_in: Mutex<String>,
     pub(crate) sessions: Sessions,
     /// Users with a library-changing call in progress.
     pub(crate) writing: Mutex<HashSet<String>>,
@@ -78,9 +76,9 @@ impl Server {
     }
 
     /// A new base URL, valid for as long as the switches say (reference §9).
-    pub(crate) fn base_url(&self, user: &str, item: Option<&Item>, life_s: u64) -> String {
+    pub(crate) fn base_url(&self, account: &Account, item: Option<&Item>, life_s: u64) -> String {
         let content = MediaUrl {
-            user: user.to_owned(),
+            account: account.clone(),
             item: item.map(|item| item.seq),
             expires_ms: self.now_ms() + i64::try_from(life_s * 1000).unwrap_or(i64::MAX / 2),
             nonce: rand::random(),
@@ -98,7 +96,8 @@ impl Server {
 /// The content of a base URL.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct MediaUrl {
-    pub(crate) user: String,
+    #[serde(flatten)]
+    pub(crate) account: Account,
     /// `None` is the cover of an empty album.
     pub(crate) item: Option<ItemSeq>,
     pub(crate) expires_ms: i64,

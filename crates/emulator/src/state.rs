@@ -19,6 +19,6 @@ pub(crate) use consent::Consent;
 pub(crate) use dir::StateDir;
 pub(crate) use item::{Content, Facts, ITEM_ID_CHARS, Item, ItemSeq};
 pub(crate) use journal::Journal;
-pub(crate) use library::{Library, PROJECT};
+pub(crate) use library::Library;
 pub(crate) use sessions::{Progress, Session, Sessions, Status, Unavailable, Writer};
 pub(crate) use world::World;

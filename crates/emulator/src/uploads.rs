@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, request};
 
+use crate::account::Account;
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::error::ApiError;
@@ -27,7 +28,7 @@ pub(crate) use token::UploadToken;
 /// A request to the upload endpoint that the middleware has let in.
 pub(crate) struct Upload<'a> {
     pub(crate) call: Call,
-    pub(crate) user: String,
+    pub(crate) account: Account,
     pub(crate) parts: &'a request::Parts,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) plan: Plan,
@@ -61,7 +62,7 @@ pub(crate) async fn answer(
     upload: Upload<'_>,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
-    let Upload { call, user, parts, query, plan } = upload;
+    let Upload { call, account, parts, query, plan } = upload;
     let session_id = match &query[..] {
         [] if matches!(call, Call::UploadRaw | Call::UploadStart) => "",
         [(name, id)] if name == "upload_id" => id,
@@ -76,10 +77,10 @@ pub(crate) async fn answer(
     tokio::time::sleep(plan.latency(0)).await;
     let breaks_at = in_body.as_ref().and_then(|injection| injection.at_byte);
     let intake = Intake::new(server, body, plan.bytes_per_s, breaks_at);
-    let session = resumable::Request { server, id: session_id, user: &user };
+    let session = resumable::Request { server, id: session_id, account: &account };
     let done = match call {
         Call::UploadRaw => raw::receive(server, &parts.headers, intake).await,
-        Call::UploadStart => resumable::start(server, &user, &parts.headers).await,
+        Call::UploadStart => resumable::start(server, &account, &parts.headers).await,
         Call::UploadChunk => session.chunk(&parts.headers, intake).await,
         Call::UploadQuery => session.query().await,
         _ => session.cancel().await,

@@ -1,25 +1,34 @@
 //! Consent, and the tokens that come of it.
 
+use gphotosfs_emulator::OauthClient;
+
 use super::*;
 
 /// The consent dance without a browser.
-struct Dance<'a> {
-    api: &'a Api,
-    verifier: String,
-    redirect: &'static str,
+pub(super) struct Dance<'a> {
+    pub(super) api: &'a Api,
+    pub(super) verifier: String,
+    pub(super) redirect: &'static str,
+    pub(super) program: OauthClient,
 }
 
 impl<'a> Dance<'a> {
-    fn new(api: &'a Api) -> Dance<'a> {
-        Dance { api, verifier: "v".repeat(43), redirect: "http://127.0.0.1:9/callback" }
+    pub(super) fn new(api: &'a Api) -> Dance<'a> {
+        Dance {
+            api,
+            verifier: "v".repeat(43),
+            redirect: "http://127.0.0.1:9/callback",
+            program: OauthClient::First,
+        }
     }
 
-    fn client(&self) -> Value {
-        let file: Value = serde_json::from_str(&self.api.emulator.client_secret_json()).unwrap();
+    pub(super) fn client(&self) -> Value {
+        let file: Value =
+            serde_json::from_str(&self.api.emulator.client_secret_json_of(self.program)).unwrap();
         file["installed"].clone()
     }
 
-    fn auth_url(&self, scopes: &str) -> url::Url {
+    pub(super) fn auth_url(&self, scopes: &str) -> url::Url {
         use base64::Engine;
         let client = self.client();
         let challenge =
@@ -36,7 +45,7 @@ impl<'a> Dance<'a> {
         url::Url::parse_with_params(client["auth_uri"].as_str().unwrap(), query).unwrap()
     }
 
-    async fn token(&self, fields: &[(&str, &str)]) -> (StatusCode, Value) {
+    pub(super) async fn token(&self, fields: &[(&str, &str)]) -> (StatusCode, Value) {
         let client = self.client();
         let mut form = vec![
             ("client_id", client["client_id"].as_str().unwrap()),
@@ -46,7 +55,7 @@ impl<'a> Dance<'a> {
         answer(self.api.http.post(client["token_uri"].as_str().unwrap()).form(&form)).await
     }
 
-    async fn exchange(&self, code: &str, verifier: &str) -> (StatusCode, Value) {
+    pub(super) async fn exchange(&self, code: &str, verifier: &str) -> (StatusCode, Value) {
         self.token(&[
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -56,19 +65,19 @@ impl<'a> Dance<'a> {
         .await
     }
 
-    async fn refresh(&self, token: &str) -> (StatusCode, Value) {
+    pub(super) async fn refresh(&self, token: &str) -> (StatusCode, Value) {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
 }
 
 /// The query of the address a response redirects to.
-fn redirected(response: &Response) -> std::collections::HashMap<String, String> {
+pub(super) fn redirected(response: &Response) -> std::collections::HashMap<String, String> {
     assert_eq!(response.status(), StatusCode::FOUND);
     let location = response.headers()["location"].to_str().unwrap();
     url::Url::parse(location).unwrap().query_pairs().into_owned().collect()
 }
 
-fn all_scopes() -> String {
+pub(super) fn all_scopes() -> String {
     gphotosfs_emulator::SCOPES
         .map(|scope| format!("{}{scope}", gphotosfs_emulator::SCOPE_PREFIX))
         .join(" ")

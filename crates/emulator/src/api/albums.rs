@@ -10,6 +10,7 @@ use super::json::{lenient_bool, lenient_int, parse, parse_query};
 use super::paging::{PageRequest, PageSize};
 use super::request::{ApiAnswer, ApiRequest};
 use super::wire;
+use crate::account::Account;
 use crate::choices;
 use crate::error::ApiError;
 use crate::faults::Faults;
@@ -36,19 +37,19 @@ pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Ap
     let page = PageRequest::new(
         server,
         request.call,
-        &request.user,
+        &format!("{:?}", request.account),
         query.page_size,
         PageSize { default: 20, max: 50 },
         &query.page_token,
         (0, 0),
     )?;
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let albums = library.albums(page.cursor().1).map(|album| ((0, album.seq), album));
     let (albums, next) = page.take(server, &request.faults, albums, (0, u64::MAX));
     let albums: Vec<Value> = albums
         .into_iter()
-        .map(|album| wire::album(server, &request.faults, &request.user, library, album))
+        .map(|album| wire::album(server, &request.faults, &request.account, library, album))
         .collect();
     let answer = json!({ "albums": albums, "nextPageToken": next });
     Ok(ApiAnswer::ok(wire::omit_defaults(answer), &wire::ALBUM_PAGE))
@@ -57,10 +58,10 @@ pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Ap
 pub(crate) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let Nothing {} = parse_query(request.query, &[])?;
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let album =
         find_album(library, &request.id)?.ok_or_else(|| ApiError::not_found(choices::NOT_FOUND))?;
-    let answer = wire::album(server, &request.faults, &request.user, library, album);
+    let answer = wire::album(server, &request.faults, &request.account, library, album);
     Ok(ApiAnswer::ok(answer, &wire::ALBUM))
 }
 
@@ -94,25 +95,25 @@ pub(crate) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, 
     let Nothing {} = parse_query(request.query, &[])?;
     let CreateBody { album } = parse(request.body)?;
     let title = checked_title(album.title.unwrap_or_default())?;
-    let user = request.user;
+    let account = request.account;
     let mut world = server.world.lock();
-    let album = world.library(&user).new_album(title);
-    put(server, &request.faults, &user, &mut world, album)
+    let album = world.library(&account).new_album(title);
+    put(server, &request.faults, &account, &mut world, album)
 }
 
 /// Records an album and answers with it.
 fn put(
     server: &Server,
     faults: &Faults,
-    user: &str,
+    account: &Account,
     world: &mut World,
     album: Album,
 ) -> Result<ApiAnswer, ApiError> {
     let seq = album.seq;
-    server.record(world, Change::Album { user: user.to_owned(), album: Box::new(album) })?;
-    let library = world.library(user);
+    server.record(world, Change::Album { account: account.clone(), album: Box::new(album) })?;
+    let library = world.library(account);
     let album = library.album(seq).ok_or_else(ApiError::internal)?;
-    let answer = wire::album(server, faults, user, library, album);
+    let answer = wire::album(server, faults, account, library, album);
     Ok(ApiAnswer::ok(answer, &wire::ALBUM))
 }
 
@@ -126,9 +127,9 @@ fn checked_title(title: String) -> Result<String, ApiError> {
 pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let mask = update_mask(request.query, &["title", "coverPhotoMediaItemId"])?;
     let message: AlbumMessage = parse(request.body)?;
-    let user = request.user;
+    let account = request.account;
     let mut world = server.world.lock();
-    let library = world.library(&user);
+    let library = world.library(&account);
     let mut album = find_album(library, &request.id)?
         .ok_or_else(|| ApiError::not_found(choices::NOT_FOUND))?
         .clone();
@@ -144,7 +145,7 @@ pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, A
                 .seq,
         );
     }
-    put(server, &request.faults, &user, &mut world, album)
+    put(server, &request.faults, &account, &mut world, album)
 }
 
 #[derive(Deserialize, Default)]
@@ -159,7 +160,7 @@ pub(crate) fn batch_add(server: &Server, request: ApiRequest) -> Result<ApiAnswe
     let ids = checked_batch(media_item_ids)?;
     let added_ms = server.now_ms();
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let album = known_album(library, &request.id)?;
     let mut items = own_items(library, &ids)?;
     items.retain(|item| !album.contains(*item));
@@ -167,8 +168,8 @@ pub(crate) fn batch_add(server: &Server, request: ApiRequest) -> Result<ApiAnswe
     check_room(at, items.len(), request.faults.album_items_max)?;
     if !items.is_empty() {
         let entries = items.into_iter().map(|item| Entry { item, added_ms }).collect();
-        let user = request.user;
-        server.record(&mut world, Change::Entries { user, album, at, entries })?;
+        let account = request.account;
+        server.record(&mut world, Change::Entries { account, album, at, entries })?;
     }
     Ok(ApiAnswer::ok(json!({}), &wire::EMPTY))
 }
@@ -178,13 +179,13 @@ pub(crate) fn batch_remove(server: &Server, request: ApiRequest) -> Result<ApiAn
     let ItemIds { media_item_ids } = parse(request.body)?;
     let ids = checked_batch(media_item_ids)?;
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let album = known_album(library, &request.id)?;
     let items = own_items(library, &ids)?;
     if items.iter().any(|item| !album.contains(*item)) {
         return Err(ApiError::invalid(choices::INVALID_ITEM));
     }
     let album = album.seq;
-    server.record(&mut world, Change::EntriesGone { user: request.user, album, items })?;
+    server.record(&mut world, Change::EntriesGone { account: request.account, album, items })?;
     Ok(ApiAnswer::ok(json!({}), &wire::EMPTY))
 }

@@ -12,6 +12,7 @@ use super::json::{parse, parse_query};
 use super::position::AlbumPosition;
 use super::request::{ApiAnswer, ApiRequest};
 use super::wire;
+use crate::account::Account;
 use crate::choices;
 use crate::error::ApiError;
 use crate::faults::Faults;
@@ -67,7 +68,7 @@ pub(crate) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAn
     let Nothing {} = parse_query(request.query, &[])?;
     let body: Body = parse(request.body)?;
     check_limits(&body)?;
-    let (user, faults) = (request.user, request.faults);
+    let (account, faults) = (request.account, request.faults);
     let Body { album_id, album_position, new_media_items } = body;
     let candidates = new_media_items
         .into_iter()
@@ -75,10 +76,10 @@ pub(crate) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAn
         .collect::<Result<Vec<_>, _>>()?;
 
     let mut world = server.world.lock();
-    let library = world.library(&user);
+    let library = world.library(&account);
     let place = place(library, &faults, &album_id, album_position.as_ref(), candidates.len())?;
     check_storage(library, &faults, &candidates)?;
-    let mut batch = Batch { server, faults: &faults, user: &user, world: &mut world };
+    let mut batch = Batch { server, faults: &faults, account: &account, world: &mut world };
     let now_ms = server.now_ms();
     let outcomes = batch.create(&candidates, now_ms)?;
     if let Some((album, at)) = place {
@@ -128,7 +129,7 @@ fn check_storage(
 struct Batch<'a> {
     server: &'a Server,
     faults: &'a Faults,
-    user: &'a str,
+    account: &'a Account,
     world: &'a mut World,
 }
 
@@ -154,15 +155,19 @@ impl Batch<'_> {
         if let Err((code, reason)) = candidate.facts {
             return Ok(Outcome::Failed(code, reason));
         }
-        let library = self.world.library(self.user);
-        let item = match library.item_by_sha256(&candidate.upload.sha256) {
-            // The first name and description stay (reference §11.2).
-            Some(item) if item.foreign && !item.matched => Item { matched: true, ..item.clone() },
-            Some(item) => return Ok(Outcome::Created(item.seq)),
-            None => new_item(self.server, self.faults, library.new_item_id(), candidate, now_ms),
+        let sha256 = &candidate.upload.sha256;
+        let known = self.world.library(self.account).item_by_sha256(sha256).cloned();
+        let elsewhere = self.world.item_of_another_client(self.account, sha256).cloned();
+        let (seq, id) = self.world.library(self.account).new_item_id();
+        // The first name and description stay (reference §11.2).
+        let item = match (known, elsewhere) {
+            (Some(item), _) if item.foreign && !item.matched => Item { matched: true, ..item },
+            (Some(item), _) => return Ok(Outcome::Created(item.seq)),
+            (None, Some(item)) => Item { seq, id, foreign: true, matched: true, ..item },
+            (None, None) => new_item(self.server, self.faults, (seq, id), candidate, now_ms),
         };
-        let (seq, user) = (item.seq, self.user.to_owned());
-        self.server.record(self.world, Change::Item { user, item: Box::new(item) })?;
+        let (seq, account) = (item.seq, self.account.clone());
+        self.server.record(self.world, Change::Item { account, item: Box::new(item) })?;
         Ok(Outcome::Created(seq))
     }
 
@@ -174,7 +179,7 @@ impl Batch<'_> {
         outcomes: &[Outcome],
         added_ms: i64,
     ) -> Result<(), ApiError> {
-        let library = self.world.library(self.user);
+        let library = self.world.library(self.account);
         let present = |item: ItemSeq| library.album(album).is_some_and(|a| a.contains(item));
         let entries: Vec<Entry> = outcomes
             .iter()
@@ -186,13 +191,13 @@ impl Batch<'_> {
         if entries.is_empty() {
             return Ok(());
         }
-        let user = self.user.to_owned();
-        self.server.record(self.world, Change::Entries { user, album, at, entries })
+        let account = self.account.clone();
+        self.server.record(self.world, Change::Entries { account, album, at, entries })
     }
 
     fn answer(&mut self, candidates: &[Candidate], outcomes: &[Outcome]) -> ApiAnswer {
-        let (server, faults, user) = (self.server, self.faults, self.user);
-        let library = self.world.library(user);
+        let (server, faults, account) = (self.server, self.faults, self.account);
+        let library = self.world.library(account);
         let result = |(candidate, outcome): (&Candidate, &Outcome)| {
             let token = &candidate.wanted.simple_media_item.upload_token;
             match outcome {
@@ -203,7 +208,7 @@ impl Batch<'_> {
                 Outcome::Created(seq) => json!({
                     "uploadToken": token,
                     "status": { "message": "Success" },
-                    "mediaItem": library.item(*seq).map(|item| created(server, faults, user, item)),
+                    "mediaItem": library.item(*seq).map(|item| created(server, faults, account, item)),
                 }),
             }
         };
@@ -218,9 +223,9 @@ impl Batch<'_> {
     }
 }
 
-fn created(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
+fn created(server: &Server, faults: &Faults, account: &Account, item: &Item) -> Value {
     if choices::BASE_URL_IN_BATCH_CREATE {
-        wire::media_item(server, faults, user, item)
+        wire::media_item(server, faults, account, item)
     } else {
         wire::media_item_without_url(server, faults, item)
     }

@@ -91,13 +91,14 @@ pub(crate) fn add(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Api
         _ => return Err(ApiError::violation("Request must contain one enrichment.")),
     }
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let mut album = known_album(library, &request.id)?.clone();
     let at = position.index(library, &album)?;
     let anchor = at.checked_sub(1).and_then(|index| album.entries.get(index));
     let seq = (album.seq << 20) + album.enrichments.len() as u64;
     let id = library.id("enrichment", seq, ITEM_ID_CHARS);
     album.enrichments.push((id.clone(), anchor.map(|entry| entry.item)));
-    server.record(&mut world, Change::Album { user: request.user, album: Box::new(album) })?;
+    server
+        .record(&mut world, Change::Album { account: request.account, album: Box::new(album) })?;
     Ok(ApiAnswer::ok(json!({ "enrichmentItem": { "id": id } }), &wire::ENRICHMENT_ANSWER))
 }

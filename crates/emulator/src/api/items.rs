@@ -70,11 +70,11 @@ fn search_album(
     request: &ApiRequest,
     body: &SearchBody,
 ) -> Result<ApiAnswer, ApiError> {
-    let query = format!("{}\0{}", request.user, body.album_id);
+    let query = format!("{:?}\0{}", request.account, body.album_id);
     let (size, token) = (body.page_size, body.page_token.as_str());
     let page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, (0, 0))?;
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let album = known_album(library, &body.album_id)?;
     let entries = visible_entries(server, request, library, album, page.cursor().1);
     let (items, next) = page.take(server, &request.faults, entries, (0, u64::MAX));
@@ -95,11 +95,11 @@ fn walk(
     const NEWEST: Cursor = (i64::MAX, u64::MAX);
     let newest_first = order == Order::NewestFirst;
     let (first, end) = if newest_first { (NEWEST, OLDEST) } else { (OLDEST, NEWEST) };
-    let query = format!("{}\0{query}", request.user);
+    let query = format!("{:?}\0{query}", request.account);
     let page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, first)?;
     let now_ms = server.now_ms();
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let items = library.items_by_time(page.cursor(), newest_first).filter(|(_, item)| {
         item.listed(&request.faults) && filters.admit(item, now_ms, &request.faults)
     });
@@ -110,7 +110,7 @@ fn walk(
 fn item_page(server: &Server, request: &ApiRequest, items: Vec<&Item>, next: &str) -> ApiAnswer {
     let items: Vec<Value> = items
         .into_iter()
-        .map(|item| wire::media_item(server, &request.faults, &request.user, item))
+        .map(|item| wire::media_item(server, &request.faults, &request.account, item))
         .collect();
     let answer = json!({ "mediaItems": items, "nextPageToken": next });
     ApiAnswer::ok(wire::omit_defaults(answer), &wire::ITEM_PAGE)
@@ -122,12 +122,12 @@ pub(crate) fn get(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Api
         return Err(ApiError::violation(choices::MALFORMED_ITEM));
     }
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let item = library
         .item_by_id(&request.id)
         .filter(|item| item.resolves(&request.faults))
         .ok_or_else(|| ApiError::not_found(choices::NOT_FOUND))?;
-    let answer = wire::media_item(server, &request.faults, &request.user, item);
+    let answer = wire::media_item(server, &request.faults, &request.account, item);
     Ok(ApiAnswer::ok(answer, &wire::MEDIA_ITEM))
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn batch_get(server: &Server, request: ApiRequest) -> Result<ApiAnswe
     let query: BatchGetQuery = parse_query(request.query, &["mediaItemIds"])?;
     let ids = checked_batch(query.media_item_ids)?;
     let mut world = server.world.lock();
-    let library = world.library(&request.user);
+    let library = world.library(&request.account);
     let results: Vec<Value> = ids
         .iter()
         .map(|id| {
@@ -150,7 +150,7 @@ pub(crate) fn batch_get(server: &Server, request: ApiRequest) -> Result<ApiAnswe
             }
             match library.item_by_id(id).filter(|item| item.resolves(&request.faults)) {
                 Some(item) => {
-                    let item = wire::media_item(server, &request.faults, &request.user, item);
+                    let item = wire::media_item(server, &request.faults, &request.account, item);
                     json!({ "mediaItem": item })
                 }
                 None => json!({ "status": { "code": 5, "message": choices::NOT_FOUND } }),
@@ -190,16 +190,16 @@ pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, A
     if !well_formed_item(&request.id) {
         return Err(ApiError::violation(choices::MALFORMED_ITEM));
     }
-    let user = request.user;
+    let account = request.account;
     let mut world = server.world.lock();
     let mut item = world
-        .library(&user)
+        .library(&account)
         .item_by_id(&request.id)
         .filter(|item| item.resolves(&request.faults) && !item.foreign)
         .ok_or_else(|| ApiError::not_found(choices::NOT_FOUND))?
         .clone();
     item.description = message.description;
-    let answer = wire::media_item(server, &request.faults, &user, &item);
-    server.record(&mut world, Change::Item { user, item: Box::new(item) })?;
+    let answer = wire::media_item(server, &request.faults, &account, &item);
+    server.record(&mut world, Change::Item { account, item: Box::new(item) })?;
     Ok(ApiAnswer::ok(answer, &wire::MEDIA_ITEM))
 }

@@ -13,6 +13,7 @@ use super::parameters::{Standard, read_body, split_query, standard_parameter};
 use super::request::{ApiAnswer, ApiRequest};
 use super::route::route;
 use super::{albums, create, enrichments, items};
+use crate::account::Account;
 use crate::auth::tokens;
 use crate::barriers::Moment;
 use crate::call::{Call, SCOPE_PREFIX};
@@ -82,7 +83,7 @@ async fn answer(
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let (standard, query) = split_query(parts)?;
-    let user = authorise(server, call, &parts.headers, &standard)?;
+    let account = authorise(server, call, &parts.headers, &standard)?;
     if call == Call::Sharing {
         return Err(ApiError::permission_denied("Request had insufficient authentication scopes."));
     }
@@ -92,12 +93,12 @@ async fn answer(
     }
     let plan = server.switches.plan(call);
     if call.is_upload() {
-        let upload = uploads::Upload { call, user, parts, query, plan };
+        let upload = uploads::Upload { call, account, parts, query, plan };
         return uploads::answer(server, connection, upload, body).await;
     }
     let body = read_body(parts, body).await?;
     let write_lock = if call.is_write() {
-        let lock = server.begin_write(&user);
+        let lock = server.begin_write(&account.user);
         Some(lock.ok_or_else(|| ApiError::concurrent_write().blame(true))?)
     } else {
         None
@@ -107,7 +108,7 @@ async fn answer(
         return inject(injection, connection).await;
     }
     tokio::time::sleep(plan.latency(items_named(&body))).await;
-    let request = ApiRequest { call, user, id, query, body, faults };
+    let request = ApiRequest { call, account, id, query, body, faults };
     let worker = server.clone();
     let done = tokio::task::spawn_blocking(move || run(&worker, request)).await;
     drop(write_lock);
@@ -142,13 +143,13 @@ fn run(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     }
 }
 
-/// The user behind the access token, if it is good and holds a scope the call needs.
+/// The account behind the access token, if it is good and holds a scope the call needs.
 fn authorise(
     server: &Server,
     call: Call,
     headers: &HeaderMap,
     standard: &Standard,
-) -> Result<String, ApiError> {
+) -> Result<Account, ApiError> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -163,7 +164,7 @@ fn authorise(
     if !call.scopes().is_empty() && !call.scopes().iter().any(|scope| holds(scope)) {
         return Err(ApiError::scope_insufficient(call.rpc()));
     }
-    Ok(consent.user)
+    Ok(consent.account)
 }
 
 /// How many items a request body names: the length of its longest list.

@@ -4,13 +4,14 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::mask::Schema;
+use crate::account::Account;
 use crate::call::Call;
 use crate::faults::Faults;
 
 /// A JSON request that the middleware has let in.
 pub(crate) struct ApiRequest {
     pub(crate) call: Call,
-    pub(crate) user: String,
+    pub(crate) account: Account,
     /// The id in the path; empty if the method has none.
     pub(crate) id: String,
     /// Query parameters but for the standard ones.

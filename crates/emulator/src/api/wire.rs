@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::mask::Schema;
+use crate::account::Account;
 use crate::faults::Faults;
 use crate::server::Server;
 use crate::state::{Album, Item, Library};
@@ -96,9 +97,14 @@ fn timestamp(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
-pub(crate) fn media_item(server: &Server, faults: &Faults, user: &str, item: &Item) -> Value {
+pub(crate) fn media_item(
+    server: &Server,
+    faults: &Faults,
+    account: &Account,
+    item: &Item,
+) -> Value {
     let mut value = media_item_without_url(server, faults, item);
-    value["baseUrl"] = server.base_url(user, Some(item), faults.base_url_life_s).into();
+    value["baseUrl"] = server.base_url(account, Some(item), faults.base_url_life_s).into();
     value
 }
 
@@ -139,7 +145,7 @@ pub(crate) fn media_item_without_url(server: &Server, faults: &Faults, item: &It
 pub(crate) fn album(
     server: &Server,
     faults: &Faults,
-    user: &str,
+    account: &Account,
     library: &Library,
     album: &Album,
 ) -> Value {
@@ -156,7 +162,7 @@ pub(crate) fn album(
         "productUrl": format!("{}/lr/album/{}", server.url, album.id),
         "isWriteable": true,
         "mediaItemsCount": int64(count as u64),
-        "coverPhotoBaseUrl": server.base_url(user, cover, faults.base_url_life_s),
+        "coverPhotoBaseUrl": server.base_url(account, cover, faults.base_url_life_s),
         "coverPhotoMediaItemId": cover.map(|item| item.id.as_str()),
     }))
 }

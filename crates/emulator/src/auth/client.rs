@@ -1,23 +1,18 @@
-//! The one OAuth client there is, a desktop application.
+//! The secret files of the OAuth clients.
 
 use serde_json::{Value, json};
 
-use crate::state::PROJECT;
-
-/// The one OAuth client, a desktop application.
-pub(crate) const CLIENT_ID: &str =
-    "123456789012-gphotosfsemulator0123456789abcd.apps.googleusercontent.com";
-pub(crate) const CLIENT_SECRET: &str = "GOCSPX-not-a-secret-in-an-emulator";
+use crate::account::OauthClient;
 
 /// A client secret file in Google's format, with this server's addresses.
-pub(crate) fn secret_file(url: &str) -> Value {
+pub(crate) fn secret_file(url: &str, client: OauthClient) -> Value {
     json!({ "installed": {
-        "client_id": CLIENT_ID,
-        "project_id": PROJECT,
+        "client_id": client.id(),
+        "project_id": client.project(),
         "auth_uri": format!("{url}/o/oauth2/auth"),
         "token_uri": format!("{url}/token"),
         "auth_provider_x509_cert_url": format!("{url}/oauth2/v1/certs"),
-        "client_secret": CLIENT_SECRET,
+        "client_secret": client.secret(),
         "redirect_uris": ["http://localhost"],
     } })
 }

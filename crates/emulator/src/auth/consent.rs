@@ -11,10 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
 use super::request::AuthRequest;
+use crate::account::Account;
 use crate::call::Call;
 use crate::http::{body_response, escape};
 use crate::server::Server;
-use crate::state::{Code, PROJECT};
+use crate::state::Code;
 
 /// The consent page, or straight back to the program if the emulator approves by itself.
 pub(crate) async fn auth(
@@ -22,18 +23,19 @@ pub(crate) async fn auth(
     Query(request): Query<AuthRequest>,
 ) -> Response<Body> {
     let _running = server.meter.begin(Call::OauthAuth);
-    let redirect = match request.check() {
-        Ok(redirect) => redirect,
+    let (client, redirect) = match request.check() {
+        Ok(checked) => checked,
         Err((http, error, text)) => return error_page(http, error, text),
     };
     if request.code_challenge_method != "S256" || request.code_challenge.is_empty() {
         server.meter.violation("oauth.auth: no PKCE challenge with S256");
     }
+    let account = request.account(client, &server.signed_in.lock());
     if server.auto_approve {
         let scopes = request.scopes().map(str::to_owned).collect();
-        return approve(&server, redirect, request, scopes);
+        return approve(&server, account, redirect, request, scopes);
     }
-    consent_page(&request)
+    consent_page(&request, &account)
 }
 
 fn error_page(http: StatusCode, error: &str, text: &str) -> Response<Body> {
@@ -50,7 +52,8 @@ fn error_page(http: StatusCode, error: &str, text: &str) -> Response<Body> {
     )
 }
 
-fn consent_page(request: &AuthRequest) -> Response<Body> {
+/// The page with a field for the account and a tick box for each scope.
+fn consent_page(request: &AuthRequest, account: &Account) -> Response<Body> {
     let boxes: String = request
         .scopes()
         .map(|scope| {
@@ -66,6 +69,7 @@ fn consent_page(request: &AuthRequest) -> Response<Body> {
         .as_object()
         .into_iter()
         .flatten()
+        .filter(|(name, _)| *name != "login_hint")
         .filter_map(|(name, value)| {
             let value = escape(value.as_str()?);
             Some(format!("<input type=hidden name={name} value=\"{value}\">\n"))
@@ -77,11 +81,13 @@ fn consent_page(request: &AuthRequest) -> Response<Body> {
         format!(
             "<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n\
              <title>Sign in with the emulator</title>\n\
-             <h1>{PROJECT} wants access to the account {}</h1>\n\
-             <form method=post action=\"/o/oauth2/approve\">\n{hidden}{boxes}\
+             <h1>{} wants access to an account</h1>\n\
+             <form method=post action=\"/o/oauth2/approve\">\n{hidden}\
+             <p><label>Account <input name=login_hint value=\"{}\"></label>\n{boxes}\
              <button name=decision value=allow>Continue</button>\n\
              <button name=decision value=deny>Deny</button>\n</form>\n",
-            escape(request.user())
+            account.client.project(),
+            escape(&account.user)
         ),
     )
 }
@@ -92,8 +98,8 @@ pub(crate) async fn decide(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Response<Body> {
     let request = AuthRequest::from_form(&pairs);
-    let mut redirect = match request.check() {
-        Ok(redirect) => redirect,
+    let (client, mut redirect) = match request.check() {
+        Ok(checked) => checked,
         Err((http, error, text)) => return error_page(http, error, text),
     };
     let granted: Vec<String> = pairs
@@ -103,7 +109,8 @@ pub(crate) async fn decide(
         .collect();
     let allowed = pairs.iter().any(|(key, value)| key == "decision" && value == "allow");
     if allowed && !granted.is_empty() {
-        return approve(&server, redirect, request, granted);
+        let account = request.account(client, &server.signed_in.lock());
+        return approve(&server, account, redirect, request, granted);
     }
     redirect.query_pairs_mut().append_pair("error", "access_denied");
     back_to_program(redirect, request.state.as_deref())
@@ -111,15 +118,15 @@ pub(crate) async fn decide(
 
 fn approve(
     server: &Server,
+    account: Account,
     mut redirect: Url,
     request: AuthRequest,
     scopes: Vec<String>,
 ) -> Response<Body> {
     let code = format!("4/0Ab{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
     redirect.query_pairs_mut().append_pair("code", &code).append_pair("scope", &scopes.join(" "));
-    let user = request.user().to_owned();
     let AuthRequest { redirect_uri, code_challenge, code_challenge_method, state, .. } = request;
-    let waiting = Code { user, scopes, redirect_uri, code_challenge, code_challenge_method };
+    let waiting = Code { account, scopes, redirect_uri, code_challenge, code_challenge_method };
     server.codes.put(code, waiting, server.now_ms());
     back_to_program(redirect, state.as_deref())
 }

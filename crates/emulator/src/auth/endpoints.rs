@@ -14,9 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::client::{CLIENT_ID, CLIENT_SECRET};
 use super::tokens::{consent, consent_of_access_token, grant, live_consent, open_access_token};
+use crate::account::{DEFAULT_USER, OauthClient};
 use crate::call::Call;
+use crate::choices;
 use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::faults::inject;
@@ -88,9 +89,9 @@ fn form(headers: &HeaderMap, body: &str) -> Result<HashMap<String, String>, Toke
 fn exchange(server: &Server, headers: &HeaderMap, body: &str) -> Result<Value, TokenError> {
     let form = form(headers, body)?;
     let field = |name: &str| form.get(name).map(String::as_str);
-    check_client(headers, field("client_id"), field("client_secret"))?;
+    let client = checked_client(headers, field("client_id"), field("client_secret"))?;
     match field("grant_type") {
-        Some("authorization_code") => exchange_code(server, &field),
+        Some("authorization_code") => exchange_code(server, client, &field),
         Some("refresh_token") => {
             let token = field("refresh_token").ok_or_else(|| {
                 TokenError::bad("invalid_request", "Missing required parameter: refresh_token")
@@ -100,6 +101,10 @@ fn exchange(server: &Server, headers: &HeaderMap, body: &str) -> Result<Value, T
             }
             let consent = live_consent(server, token)
                 .ok_or_else(|| TokenError::invalid_grant("Token has been expired or revoked."))?;
+            if consent.account.client != client {
+                let error = choices::ANOTHER_CLIENTS_TOKEN;
+                return Err(TokenError(StatusCode::UNAUTHORIZED, error, "Unauthorized".to_owned()));
+            }
             Ok(token_answer(server, &consent, false))
         }
         other => {
@@ -109,12 +114,12 @@ fn exchange(server: &Server, headers: &HeaderMap, body: &str) -> Result<Value, T
     }
 }
 
-/// The client's id and secret, from the form or an `Authorization: Basic` header.
-fn check_client(
+/// The client whose id and secret stand in the form or in an `Authorization: Basic` header.
+fn checked_client(
     headers: &HeaderMap,
     id: Option<&str>,
     secret: Option<&str>,
-) -> Result<(), TokenError> {
+) -> Result<OauthClient, TokenError> {
     let basic = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
@@ -126,23 +131,26 @@ fn check_client(
     };
     let unauthorized =
         |text: &str| Err(TokenError(StatusCode::UNAUTHORIZED, "invalid_client", text.to_owned()));
-    match (id, secret) {
-        (None, _) => {
-            Err(TokenError::bad("invalid_request", "Could not determine client ID from request."))
-        }
-        (Some(id), _) if id != CLIENT_ID => unauthorized("The OAuth client was not found."),
+    let Some(id) = id else {
+        let text = "Could not determine client ID from request.";
+        return Err(TokenError::bad("invalid_request", text));
+    };
+    match (OauthClient::with_id(id), secret) {
+        (None, _) => unauthorized("The OAuth client was not found."),
         (_, None) => Err(TokenError::bad("invalid_request", "client_secret is missing.")),
-        (_, Some(CLIENT_SECRET)) => Ok(()),
+        (Some(client), Some(secret)) if secret == client.secret() => Ok(client),
         _ => unauthorized("The provided client secret is invalid."),
     }
 }
 
 fn exchange_code<'a>(
     server: &Server,
+    client: OauthClient,
     field: &impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Value, TokenError> {
     let code = field("code")
         .and_then(|code| server.codes.take(code, server.now_ms()))
+        .filter(|code| code.account.client == client)
         .ok_or_else(|| TokenError::invalid_grant("Malformed auth code."))?;
     if field("redirect_uri") != Some(code.redirect_uri.as_str()) {
         return Err(TokenError::bad("redirect_uri_mismatch", "Bad Request"));
@@ -160,7 +168,7 @@ fn exchange_code<'a>(
             return Err(TokenError::invalid_grant("Invalid code verifier."));
         }
     }
-    let consent = consent(server, &code.user, code.scopes).map_err(|_| {
+    let consent = consent(server, &code.account, code.scopes).map_err(|_| {
         TokenError(StatusCode::INTERNAL_SERVER_ERROR, "internal_failure", String::new())
     })?;
     Ok(token_answer(server, &consent, true))
@@ -203,12 +211,12 @@ pub(crate) async fn revoke(
     let token = in_body.unwrap_or(query.token);
     let consent = live_consent(&server, &token)
         .or_else(|| open_access_token(&server, &token).map(|(_, consent)| consent));
-    let Some(Consent { user, .. }) = consent else {
+    let Some(Consent { account, .. }) = consent else {
         let text = "Token expired or revoked";
         return TokenError::bad("invalid_token", text).into_response();
     };
     let mut world = server.world.lock();
-    for consent in world.consents().into_iter().filter(|consent| consent.user == user) {
+    for consent in world.consents().into_iter().filter(|consent| consent.account == account) {
         let refresh_token = consent.refresh_token;
         if let Err(error) = server.record(&mut world, Change::ConsentGone { refresh_token }) {
             return error.into_response(true);
@@ -217,7 +225,7 @@ pub(crate) async fn revoke(
     json_response(StatusCode::OK, &json!({}), true)
 }
 
-/// Describes an access token.
+/// Describes an access token: the client and the scopes, not the user.
 pub(crate) async fn token_info(
     State(server): State<Arc<Server>>,
     Query(query): Query<TokenQuery>,
@@ -231,8 +239,8 @@ pub(crate) async fn token_info(
         return TokenError::bad("invalid_token", "Invalid Value").into_response();
     };
     let answer = json!({
-        "azp": CLIENT_ID,
-        "aud": CLIENT_ID,
+        "azp": consent.account.client.id(),
+        "aud": consent.account.client.id(),
         "scope": consent.scopes.join(" "),
         "expires_in": left_s.to_string(),
         "access_type": "offline",
@@ -240,22 +248,40 @@ pub(crate) async fn token_info(
     json_response(StatusCode::OK, &answer, true)
 }
 
-/// The user who consented.
+/// The user who consented, if the token holds a scope for it (reference §3.1).
 pub(crate) async fn user_info(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
 ) -> Response<Body> {
+    let _running = server.meter.begin(Call::OauthUserInfo);
     let consent = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
         .and_then(|token| consent_of_access_token(&server, token));
-    match consent {
-        Some(consent) => {
-            let answer = json!({ "sub": "100000000000000000001", "email": consent.user });
-            json_response(StatusCode::OK, &answer, true)
-        }
-        None => ApiError::unauthenticated().into_response(true),
+    let Some(consent) = consent else {
+        return ApiError::unauthenticated().into_response(true);
+    };
+    let holds = |wanted: [&str; 2]| wanted.iter().any(|it| consent.scopes.iter().any(|s| s == it));
+    let email = holds(["email", "https://www.googleapis.com/auth/userinfo.email"]);
+    let profile = holds(["profile", "https://www.googleapis.com/auth/userinfo.profile"]);
+    if !email && !profile && !consent.scopes.iter().any(|scope| scope == "openid") {
+        return ApiError::permission_denied(choices::USER_INFO_REFUSED).into_response(true);
     }
+    let user = consent.account.user;
+    let mut answer = json!({ "sub": subject(&user) });
+    if email {
+        answer["email"] = user.into();
+    }
+    json_response(StatusCode::OK, &answer, true)
+}
+
+/// The number that stands for a user.
+fn subject(user: &str) -> String {
+    if user == DEFAULT_USER {
+        return "100000000000000000001".to_owned();
+    }
+    let [a, b, c, d, ..] = Sha256::digest(user)[..] else { return String::new() };
+    format!("1{:020}", u32::from_be_bytes([a, b, c, d]))
 }
 
 /// The addresses above, for programs that look them up.

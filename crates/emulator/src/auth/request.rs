@@ -4,9 +4,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::client::CLIENT_ID;
+use crate::account::{Account, OauthClient};
 use crate::call::SCOPE_PREFIX;
-use crate::server::DEFAULT_USER;
 
 /// Scopes that may be granted beside ours; all others are unknown here.
 const PROFILE_SCOPES: [&str; 5] = [
@@ -37,13 +36,15 @@ pub(crate) struct AuthRequest {
 }
 
 impl AuthRequest {
-    /// Where to redirect to, or the title and the sentence of Google's error page.
-    pub(crate) fn check(&self) -> Result<Url, (StatusCode, &'static str, &'static str)> {
+    /// The client and where to redirect to, or the title and the sentence of Google's error page.
+    pub(crate) fn check(
+        &self,
+    ) -> Result<(OauthClient, Url), (StatusCode, &'static str, &'static str)> {
         let bad = |error, text| Err((StatusCode::BAD_REQUEST, error, text));
-        if self.client_id != CLIENT_ID {
+        let Some(client) = OauthClient::with_id(&self.client_id) else {
             let text = "The OAuth client was not found.";
             return Err((StatusCode::UNAUTHORIZED, "invalid_client", text));
-        }
+        };
         let Ok(redirect) = Url::parse(&self.redirect_uri) else {
             return bad("invalid_request", "Missing or invalid redirect_uri.");
         };
@@ -68,15 +69,17 @@ impl AuthRequest {
         if !self.code_challenge.is_empty() && !matches!(method, "S256" | "plain" | "") {
             return bad("invalid_request", "Invalid code_challenge_method.");
         }
-        Ok(redirect)
+        Ok((client, redirect))
     }
 
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split_whitespace()
     }
 
-    pub(crate) fn user(&self) -> &str {
-        if self.login_hint.is_empty() { DEFAULT_USER } else { &self.login_hint }
+    /// The account that consents: that of `login_hint`, or else of the signed-in user.
+    pub(crate) fn account(&self, client: OauthClient, signed_in: &str) -> Account {
+        let user = if self.login_hint.is_empty() { signed_in } else { &self.login_hint };
+        Account { user: user.to_owned(), client }
     }
 
     /// The request in the fields of the consent page's form.

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::error::ApiError;
 use crate::server::Server;
 use crate::state::{Change, Consent};
@@ -53,14 +54,14 @@ pub(super) fn live_consent(server: &Server, refresh_token: &str) -> Option<Conse
 /// Records a user's consent.
 pub(crate) fn consent(
     server: &Server,
-    user: &str,
+    account: &Account,
     scopes: Vec<String>,
 ) -> Result<Consent, ApiError> {
     let life_s = server.switches.get().refresh_token_life_s;
     let now_ms = server.now_ms();
     let consent = Consent {
         refresh_token: format!("1//0g{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 48]>())),
-        user: user.to_owned(),
+        account: account.clone(),
         scopes,
         granted_ms: now_ms,
         expires_ms: life_s.map(|s| now_ms.saturating_add_unsigned(s.saturating_mul(1000))),

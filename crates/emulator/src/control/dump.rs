@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::server::{DEFAULT_USER, Server};
+use crate::account::Account;
+use crate::server::Server;
 use crate::state::{Content, Entry};
 
-/// All of the default user's albums and items.
+/// All albums and items of an account.
 #[derive(Clone, Debug, Serialize)]
 pub struct Dump {
     /// In order of creation.
@@ -47,9 +48,9 @@ pub struct DumpedItem {
 }
 
 impl Dump {
-    pub(crate) fn of(server: &Server) -> Dump {
+    pub(crate) fn of(server: &Server, account: &Account) -> Dump {
         let mut world = server.world.lock();
-        let library = world.library(DEFAULT_USER);
+        let library = world.library(account);
         let item_id = |entry: &Entry| Some(library.item(entry.item)?.id.clone());
         let albums = library.albums(0).map(|album| DumpedAlbum {
             id: album.id.clone(),

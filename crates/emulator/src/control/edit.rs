@@ -22,7 +22,7 @@ pub enum Edit {
     RemoveFromAlbum { album: String, item: String },
     /// The user sorts an album; items not named go to the end.
     ReorderAlbum { album: String, items: Vec<String> },
-    /// The user deletes an item.
+    /// The user deletes an item for good.
     DeleteItem { item: String },
     /// An item gets another name, which may be empty. No client can do this; libraries just
     /// contain such items.

@@ -3,15 +3,16 @@
 use sha2::{Digest, Sha256};
 
 use super::edit::{Edit, EditError};
+use crate::account::Account;
 use crate::media::sniff;
 use crate::media::synthetic::SYNTHETIC_BYTES_MIN;
-use crate::server::{DEFAULT_USER, Server};
+use crate::server::Server;
 use crate::state::{Album, Change, Content, Entry, Facts, Item, ItemSeq, Library, World};
 
-/// Makes an edit in the default user's library. Returns the id of what was made or changed. Blocks.
-pub(crate) fn apply(server: &Server, edit: Edit) -> Result<String, EditError> {
+/// Makes an edit in an account's library. Returns the id of what was made or changed. Blocks.
+pub(crate) fn apply(server: &Server, account: Account, edit: Edit) -> Result<String, EditError> {
     let mut world = server.world.lock();
-    let mut editor = Editor { server, world: &mut world, now_ms: server.now_ms() };
+    let mut editor = Editor { server, world: &mut world, account, now_ms: server.now_ms() };
     match edit {
         Edit::CreateAlbum { title } => {
             let album = editor.library().new_album(title);
@@ -48,16 +49,17 @@ pub(crate) fn apply(server: &Server, edit: Edit) -> Result<String, EditError> {
     }
 }
 
-/// The default user's library while an edit is made.
-struct Editor<'a> {
+/// The library while an edit is made.
+pub(super) struct Editor<'a> {
     server: &'a Server,
-    world: &'a mut World,
+    pub(super) world: &'a mut World,
+    pub(super) account: Account,
     now_ms: i64,
 }
 
 impl Editor<'_> {
-    fn library(&mut self) -> &Library {
-        self.world.library(DEFAULT_USER)
+    pub(super) fn library(&mut self) -> &Library {
+        self.world.library(&self.account)
     }
 
     fn album(&mut self, wanted: &str) -> Result<&Album, EditError> {
@@ -79,28 +81,28 @@ impl Editor<'_> {
     fn put_album(&mut self, album: Album) -> Result<String, EditError> {
         let id = album.id.clone();
         let album = Box::new(album);
-        self.world.record(Change::Album { user: DEFAULT_USER.to_owned(), album })?;
+        self.world.record(Change::Album { account: self.account.clone(), album })?;
         Ok(id)
     }
 
     fn put_item(&mut self, item: Item) -> Result<String, EditError> {
         let id = item.id.clone();
         let item = Box::new(item);
-        self.world.record(Change::Item { user: DEFAULT_USER.to_owned(), item })?;
+        self.world.record(Change::Item { account: self.account.clone(), item })?;
         Ok(id)
     }
 
     fn delete_album(&mut self, album: &str) -> Result<String, EditError> {
         let album = self.album(album)?;
         let (album, id) = (album.seq, album.id.clone());
-        self.world.record(Change::AlbumGone { user: DEFAULT_USER.to_owned(), album })?;
+        self.world.record(Change::AlbumGone { account: self.account.clone(), album })?;
         Ok(id)
     }
 
     fn delete_item(&mut self, item: &str) -> Result<String, EditError> {
         let item = self.item(item)?;
         let (item, id) = (item.seq, item.id.clone());
-        self.world.record(Change::ItemGone { user: DEFAULT_USER.to_owned(), item })?;
+        self.world.record(Change::ItemGone { account: self.account.clone(), item })?;
         Ok(id)
     }
 
@@ -123,8 +125,8 @@ impl Editor<'_> {
             .find(|it| it.filename == item || it.id == item)
             .ok_or_else(|| EditError::NoItem(item.to_owned()))?;
         let (items, id) = (vec![item.seq], item.id.clone());
-        let user = DEFAULT_USER.to_owned();
-        self.world.record(Change::EntriesGone { user, album: album.seq, items })?;
+        let account = self.account.clone();
+        self.world.record(Change::EntriesGone { account, album: album.seq, items })?;
         Ok(id)
     }
 
@@ -135,7 +137,7 @@ impl Editor<'_> {
             .collect::<Result<Vec<ItemSeq>, _>>()?;
         let album = self.album(album)?;
         let (album, id) = (album.seq, album.id.clone());
-        self.world.record(Change::Order { user: DEFAULT_USER.to_owned(), album, items })?;
+        self.world.record(Change::Order { account: self.account.clone(), album, items })?;
         Ok(id)
     }
 
@@ -196,8 +198,8 @@ impl Editor<'_> {
         let at = self.library().album(album).map_or(0, |album| album.entries.len());
         let added_ms = self.now_ms;
         let entries = items.into_iter().map(|item| Entry { item, added_ms }).collect();
-        let user = DEFAULT_USER.to_owned();
-        self.world.record(Change::Entries { user, album, at, entries })?;
+        let account = self.account.clone();
+        self.world.record(Change::Entries { account, album, at, entries })?;
         Ok(())
     }
 

@@ -97,7 +97,7 @@ pub(crate) fn find(server: &Server, faults: &Faults, path: &str) -> Result<Targe
         return Err(denied());
     }
     let Some(item) = url.item else { return Ok(Target::placeholder(wanted)) };
-    let item = server.world.lock().library(&url.user).item(item).cloned();
+    let item = server.world.lock().library(&url.account).item(item).cloned();
     let item = item.filter(|item| item.resolves(faults)).ok_or_else(denied)?;
     match (wanted, item.facts.video) {
         (Wanted::Video, true) => {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
+use crate::account::Account;
+
 /// How long an authorisation code is good for.
 const CODE_LIFE_MS: i64 = 10 * 60_000;
 /// Codes waiting to be exchanged, at most.
@@ -18,7 +20,7 @@ pub(crate) struct Codes {
 
 /// The consent behind an authorisation code, and the data to check its exchange.
 pub(crate) struct Code {
-    pub(crate) user: String,
+    pub(crate) account: Account,
     pub(crate) scopes: Vec<String>,
     /// The program must repeat it in the exchange.
     pub(crate) redirect_uri: String,

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
+
 /// A user's consent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Consent {
     pub(crate) refresh_token: String,
-    pub(crate) user: String,
+    #[serde(flatten)]
+    pub(crate) account: Account,
     /// Full scope names.
     pub(crate) scopes: Vec<String>,
     /// In milliseconds of the Unix epoch.

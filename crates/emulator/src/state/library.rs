@@ -8,14 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::album::{ALBUM_ID_CHARS, Album, AlbumSeq, Entry};
 use super::item::{Content, ITEM_ID_CHARS, Item, ItemSeq};
+use crate::account::Account;
 
-/// The Cloud project of the one OAuth client. Ids belong to it (reference §2.3).
-pub(crate) const PROJECT: &str = "gphotosfs-emulator";
-
-/// One user's library, as seen by the one project.
+/// One user's library, as one application sees it.
 #[derive(Default)]
 pub(crate) struct Library {
-    user: String,
+    account: Account,
     items: HashMap<ItemSeq, Item>,
     item_ids: HashMap<String, ItemSeq>,
     by_sha256: HashMap<String, ItemSeq>,
@@ -28,8 +26,8 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    pub(super) fn new(user: String) -> Library {
-        Library { user, next_item: 1, next_album: 1, ..Library::default() }
+    pub(super) fn new(account: Account) -> Library {
+        Library { account, next_item: 1, next_album: 1, ..Library::default() }
     }
 
     pub(crate) fn item(&self, seq: ItemSeq) -> Option<&Item> {
@@ -97,9 +95,10 @@ impl Library {
 
     /// Ids of one user and project share a prefix and are the same on every run.
     pub(crate) fn id(&self, kind: &str, seq: u64, chars: usize) -> String {
-        let account = Sha256::digest(format!("{PROJECT}\0{}", self.user));
+        let project = self.account.client.project();
+        let account = Sha256::digest(format!("{project}\0{}", self.account.user));
         let mut id = format!("ABdUxB{}", &URL_SAFE_NO_PAD.encode(account)[..10]);
-        let mut block = Sha256::digest(format!("{PROJECT}\0{}\0{kind}\0{seq}", self.user));
+        let mut block = Sha256::digest(format!("{project}\0{}\0{kind}\0{seq}", self.account.user));
         while id.len() < chars {
             id += &URL_SAFE_NO_PAD.encode(block);
             block = Sha256::digest(block);

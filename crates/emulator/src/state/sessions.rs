@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::dir::StateDir;
+use crate::account::Account;
 use crate::choices;
 
 /// Resumable uploads in progress, at most; the oldest goes first.
@@ -17,7 +18,8 @@ const SESSIONS_MAX: usize = 10_000;
 /// A resumable upload, as kept in the state directory.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
-    pub(crate) user: String,
+    #[serde(flatten)]
+    pub(crate) account: Account,
     pub(crate) name: String,
     pub(crate) content_type: String,
     pub(crate) raw_size: Option<u64>,
@@ -91,10 +93,10 @@ impl Sessions {
         dir: &StateDir,
         now_ms: i64,
         id: &'a str,
-        user: &str,
+        account: &Account,
     ) -> Result<(Session, Writer<'a>), Unavailable> {
         let taken = self.with(dir, now_ms, id, |progress| {
-            if progress.session.user != user {
+            if progress.session.account != *account {
                 return Err(Unavailable::Gone);
             }
             if progress.session.status != Status::Active {

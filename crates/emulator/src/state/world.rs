@@ -8,16 +8,18 @@ use std::io;
 
 use super::change::Change;
 use super::consent::Consent;
+use super::item::Item;
 use super::journal::Journal;
 use super::library::Library;
+use crate::account::Account;
 
-/// Refresh tokens an account may have; one more and the oldest dies silently (reference §3.6).
-const CONSENTS_PER_USER_MAX: usize = 100;
+/// Refresh tokens a client may have of one user; one more and the oldest dies silently (reference §3.6).
+const CONSENTS_MAX: usize = 100;
 
 /// All users' libraries and all consents.
 #[derive(Default)]
 pub(crate) struct World {
-    libraries: BTreeMap<String, Library>,
+    libraries: BTreeMap<Account, Library>,
     consents: BTreeMap<String, Consent>,
     journal: Option<Journal>,
 }
@@ -45,8 +47,15 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn library(&mut self, user: &str) -> &mut Library {
-        self.libraries.entry(user.to_owned()).or_insert_with(|| Library::new(user.to_owned()))
+    pub(crate) fn library(&mut self, account: &Account) -> &mut Library {
+        self.libraries.entry(account.clone()).or_insert_with(|| Library::new(account.clone()))
+    }
+
+    /// The item of these bytes that another application of the same user has made.
+    pub(crate) fn item_of_another_client(&self, account: &Account, sha256: &str) -> Option<&Item> {
+        let of_user = self.libraries.iter().filter(|(it, _)| it.user == account.user);
+        let mut others = of_user.filter(|(it, _)| it.client != account.client);
+        others.find_map(|(_, library)| library.item_by_sha256(sha256).filter(|item| !item.foreign))
     }
 
     pub(crate) fn consent(&self, refresh_token: &str) -> Option<&Consent> {
@@ -64,24 +73,26 @@ impl World {
 
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Item { user, item } => self.library(&user).put_item(*item),
-            Change::ItemGone { user, item } => self.library(&user).remove_item(item),
-            Change::Album { user, album } => self.library(&user).put_album(*album),
-            Change::AlbumGone { user, album } => self.library(&user).remove_album(album),
-            Change::Entries { user, album, at, entries } => {
-                self.library(&user).insert_entries(album, at, entries);
+            Change::Item { account, item } => self.library(&account).put_item(*item),
+            Change::ItemGone { account, item } => self.library(&account).remove_item(item),
+            Change::Album { account, album } => self.library(&account).put_album(*album),
+            Change::AlbumGone { account, album } => self.library(&account).remove_album(album),
+            Change::Entries { account, album, at, entries } => {
+                self.library(&account).insert_entries(album, at, entries);
             }
-            Change::EntriesGone { user, album, items } => {
-                self.library(&user).remove_entries(album, items);
+            Change::EntriesGone { account, album, items } => {
+                self.library(&account).remove_entries(album, items);
             }
-            Change::Order { user, album, items } => {
-                self.library(&user).reorder_entries(album, items);
+            Change::Order { account, album, items } => {
+                self.library(&account).reorder_entries(album, items);
             }
-            Change::Next { user, item, album } => self.library(&user).skip_numbers(item, album),
+            Change::Next { account, item, album } => {
+                self.library(&account).skip_numbers(item, album)
+            }
             Change::Consent(consent) => {
-                let user = consent.user.clone();
+                let account = consent.account.clone();
                 self.consents.insert(consent.refresh_token.clone(), consent);
-                self.drop_oldest_consent(&user);
+                self.drop_oldest_consent(&account);
             }
             Change::ConsentGone { refresh_token } => {
                 self.consents.remove(&refresh_token);
@@ -89,10 +100,10 @@ impl World {
         }
     }
 
-    fn drop_oldest_consent(&mut self, user: &str) {
-        let of_user = || self.consents.values().filter(|consent| consent.user == user);
-        if of_user().count() > CONSENTS_PER_USER_MAX
-            && let Some(oldest) = of_user().min_by_key(|consent| consent.granted_ms)
+    fn drop_oldest_consent(&mut self, account: &Account) {
+        let of_account = || self.consents.values().filter(|consent| consent.account == *account);
+        if of_account().count() > CONSENTS_MAX
+            && let Some(oldest) = of_account().min_by_key(|consent| consent.granted_ms)
         {
             let refresh_token = oldest.refresh_token.clone();
             self.consents.remove(&refresh_token);
@@ -102,18 +113,18 @@ impl World {
     /// The changes that make this world out of an empty one.
     fn changes(&self) -> Vec<Change> {
         let mut changes = Vec::new();
-        for (user, library) in &self.libraries {
-            let user = || user.clone();
+        for (account, library) in &self.libraries {
+            let account = || account.clone();
             for item in library.items() {
-                changes.push(Change::Item { user: user(), item: Box::new(item.clone()) });
+                changes.push(Change::Item { account: account(), item: Box::new(item.clone()) });
             }
             for album in library.albums(0) {
-                changes.push(Change::Album { user: user(), album: Box::new(album.clone()) });
+                changes.push(Change::Album { account: account(), album: Box::new(album.clone()) });
                 let (album, entries) = (album.seq, album.entries.clone());
-                changes.push(Change::Entries { user: user(), album, at: 0, entries });
+                changes.push(Change::Entries { account: account(), album, at: 0, entries });
             }
             let (item, album) = library.next_numbers();
-            changes.push(Change::Next { user: user(), item, album });
+            changes.push(Change::Next { account: account(), item, album });
         }
         changes.extend(self.consents.values().cloned().map(Change::Consent));
         changes

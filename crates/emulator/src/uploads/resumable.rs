@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 use super::headers::{commands, expected_sha1, number, text};
 use super::intake::{Intake, keep, size_max};
 use super::refusal::{UploadError, checksum_mismatch, refuse, too_large};
+use crate::account::Account;
 use crate::choices;
 use crate::http::{body_response, html_error};
 use crate::server::Server;
@@ -31,7 +32,7 @@ fn protocol_answer(status: Status, body: String) -> Response<Body> {
 /// Opens a session.
 pub(crate) async fn start(
     server: &Server,
-    user: &str,
+    account: &Account,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, UploadError> {
     let content_type = text(headers, "x-goog-upload-content-type").to_owned();
@@ -41,7 +42,7 @@ pub(crate) async fn start(
     }
     let id = format!("AEnB2U{:032x}", rand::random::<u128>());
     let session = Session {
-        user: user.to_owned(),
+        account: account.clone(),
         name: text(headers, "x-goog-upload-file-name").to_owned(),
         content_type,
         raw_size,
@@ -68,7 +69,7 @@ fn gone() -> Response<Body> {
 pub(crate) struct Request<'a> {
     pub(crate) server: &'a Server,
     pub(crate) id: &'a str,
-    pub(crate) user: &'a str,
+    pub(crate) account: &'a Account,
 }
 
 impl Request<'_> {
@@ -78,11 +79,11 @@ impl Request<'_> {
         headers: &HeaderMap,
         mut intake: Intake<'_>,
     ) -> Result<Response<Body>, UploadError> {
-        let Request { server, id, user } = self;
+        let Request { server, id, account } = self;
         let commands = commands(headers);
         let has = |wanted: &str| commands.iter().any(|command| command == wanted);
         let (upload, finalize) = (has("upload"), has("finalize"));
-        let taken = server.sessions.take(&server.dir, server.now_ms(), id, user).await;
+        let taken = server.sessions.take(&server.dir, server.now_ms(), id, account).await;
         let (session, mut writer) = match taken {
             Ok(taken) => taken,
             Err(reason) => return Ok(unavailable(server, reason)),
@@ -123,7 +124,7 @@ impl Request<'_> {
     /// Says where a session stands; gives no token, even if all bytes are in (reference §8.2).
     pub(crate) async fn query(self) -> Result<Response<Body>, UploadError> {
         let state = self.with(|progress| {
-            let ours = progress.session.user == self.user;
+            let ours = progress.session.account == *self.account;
             ours.then_some((progress.session.status, progress.received))
         });
         let Some((status, received)) = state.await.flatten() else { return Ok(gone()) };
@@ -139,7 +140,7 @@ impl Request<'_> {
     pub(crate) async fn cancel(self) -> Result<Response<Body>, UploadError> {
         let cancelled = self.with(|progress| {
             let session = &mut progress.session;
-            (session.user == self.user && session.status == Status::Active).then(|| {
+            (session.account == *self.account && session.status == Status::Active).then(|| {
                 session.status = Status::Cancelled;
                 session.clone()
             })
