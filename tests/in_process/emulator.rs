@@ -1,6 +1,7 @@
 //! The emulator as a plain HTTP client sees it: refusals, state, and each fault.
 
 mod accounts;
+mod bin;
 mod faults;
 mod library;
 mod login;

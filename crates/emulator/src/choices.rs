@@ -15,7 +15,9 @@
 //! - `openid` may be granted, but no `id_token` is issued;
 //! - tokeninfo names the client and the scopes, and never the user;
 //! - the daily quotas are counted for both OAuth clients together;
-//! - bytes that came through one client are, to the other, in the library by another application.
+//! - bytes that came through one client are, to the other, in the library by another application;
+//! - an item in the bin takes up storage, and stays in its albums unseen until it is restored;
+//! - batchCreate with an `albumId` does not put an item of the bin into that album.
 
 /// Over-large `pageSize`: 400 with this text, the number being the limit.
 pub(crate) fn page_size_too_large(limit: usize) -> String {

@@ -6,7 +6,7 @@
 //! GET   /dump                   albums and items
 //! GET   /faults                 the fault switches
 //! PATCH /faults                 changes those that the body names
-//! POST  /edit                   an edit by the user in the app
+//! POST  /edit                   an edit by the user in the app, the bin included
 //! POST  /sign_in                {"user": …}, the user of later logins
 //! GET   /client_secret          a client secret file
 //! POST  /grants/expire          ends all access tokens
@@ -17,6 +17,7 @@
 //! `/dump` and `/edit` are for the default account; `?user=…` names another user and
 //! `?client=other` the other OAuth client. `/client_secret` takes `?client=other` too.
 
+mod bin;
 pub(crate) mod dump;
 pub(crate) mod edit;
 pub(crate) mod editor;

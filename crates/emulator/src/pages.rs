@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::account::{Account, DEFAULT_USER, OauthClient};
 use crate::http::{body_response, escape, html_error};
 use crate::server::Server;
-use crate::state::{Album, Content, Item, Library};
+use crate::state::{Content, Item};
 
 /// Items on one page.
 const ITEMS_PER_PAGE: usize = 200;
@@ -72,10 +72,6 @@ fn tile(
     )
 }
 
-fn cover<'a>(library: &'a Library, album: &Album) -> Option<&'a Item> {
-    library.item(album.cover_item()?)
-}
-
 fn name(item: &Item) -> &str {
     if item.filename.is_empty() { "(no name)" } else { &item.filename }
 }
@@ -94,12 +90,12 @@ pub(crate) async fn home(
         .albums(0)
         .map(|album| {
             let title = if album.title.is_empty() { "(no title)" } else { &album.title };
-            let caption = format!("{title} ({})", album.entries.len());
+            let caption = format!("{title} ({})", library.count(album));
             let link = format!("/album/{}", album.id);
-            tile(&server, account, cover(library, album), &link, &caption)
+            tile(&server, account, library.cover(album), &link, &caption)
         })
         .collect();
-    let items = library.items();
+    let items: Vec<&Item> = library.items().into_iter().filter(|item| !item.binned).collect();
     let photos = tiles(&server, account, items.iter().rev().copied(), items.len(), query.from);
     let content = format!(
         "<h2>Albums</h2>\n<ul>\n{albums}</ul>\n<h2>All items ({})</h2>\n{photos}",
@@ -146,9 +142,10 @@ pub(crate) async fn album(
     let Some(album) = library.album_by_id(&id) else {
         return html_error(StatusCode::NOT_FOUND, "There is no such album.");
     };
-    let items = album.entries.iter().filter_map(|entry| library.item(entry.item));
-    let content = tiles(&server, account, items, album.entries.len(), query.from);
-    page(&format!("{} ({})", album.title, album.entries.len()), &content)
+    let count = library.count(album);
+    let items = library.entries(album).filter_map(|entry| library.item(entry.item));
+    let content = tiles(&server, account, items, count, query.from);
+    page(&format!("{} ({count})", album.title), &content)
 }
 
 /// One item.

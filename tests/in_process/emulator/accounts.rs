@@ -40,6 +40,12 @@ async fn another_user_has_a_library_of_their_own() {
     assert_ne!(theirs[..16], item[..16], "ids of one account share a prefix");
     assert_eq!(api.emulator.dump_of(&other).items.len(), 1);
     assert_eq!(api.emulator.dump().item(&item).unwrap().filename, "1.jpg");
+
+    let bin = Edit::MoveToBin { item: theirs };
+    api.emulator.edit_as(other, bin).await.unwrap();
+    assert!(api.listed().await.is_empty());
+    api.log_in(&Account::default());
+    assert_eq!(api.listed().await, [&*item], "the same bytes of another user");
     api.assert_no_violations();
 }
 
@@ -65,8 +71,14 @@ async fn another_client_sees_nothing_of_the_first_ones() {
     assert_eq!(api.album_items(&own, 10).await, [&*matched]);
     let (_, read) = api.get(&format!("/v1/mediaItems/{matched}")).await;
     assert_eq!(read["filename"], "1.jpg", "the first name stays");
-    api.add(None, small_photo(2), "2.jpg").await;
+    let new = api.add(None, small_photo(2), "2.jpg").await;
     assert_eq!(api.listed().await.len(), 2);
+
+    // The user has one photo and one bin.
+    api.emulator.edit(Edit::MoveToBin { item: item.clone() }).await.unwrap();
+    assert_eq!(api.listed().await, [&*new]);
+    api.emulator.edit_as(other, Edit::EmptyBin).await.unwrap();
+    assert!(api.emulator.dump().items.is_empty());
     api.assert_no_violations();
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn patch(server: &Server, request: ApiRequest) -> Result<ApiAnswer, A
         let cover = library.item_by_id(&message.cover_photo_media_item_id);
         album.cover = Some(
             cover
-                .filter(|item| album.contains(item.seq))
+                .filter(|item| album.contains(item.seq) && !item.binned)
                 .ok_or_else(|| ApiError::invalid(choices::INVALID_ITEM))?
                 .seq,
         );

@@ -59,7 +59,8 @@ pub(crate) fn checked_batch(ids: Vec<String>) -> Result<Vec<String>, ApiError> {
 /// The items behind the ids; all must be the application's own (reference §6.5).
 pub(crate) fn own_items(library: &Library, ids: &[String]) -> Result<Vec<ItemSeq>, ApiError> {
     let own = |id: &String| {
-        let item = library.item_by_id(id).filter(|item| !item.foreign && !item.lost);
+        let item =
+            library.item_by_id(id).filter(|item| !item.foreign && !item.lost && !item.binned);
         item.map(|item| item.seq).ok_or_else(|| {
             // A malformed id is the client's mistake, a deleted item is not.
             ApiError::invalid(choices::INVALID_ITEM).blame(!well_formed_item(id))

@@ -156,8 +156,10 @@ impl Batch<'_> {
             return Ok(Outcome::Failed(code, reason));
         }
         let sha256 = &candidate.upload.sha256;
-        let known = self.world.library(self.account).item_by_sha256(sha256).cloned();
-        let elsewhere = self.world.item_of_another_client(self.account, sha256).cloned();
+        let counts = |item: &&Item| !(item.binned && self.faults.binned_bytes_make_new_items);
+        let known = self.world.library(self.account).item_by_sha256(sha256).filter(counts).cloned();
+        let elsewhere = self.world.item_of_another_client(self.account, sha256);
+        let elsewhere = elsewhere.filter(counts).cloned();
         let (seq, id) = self.world.library(self.account).new_item_id();
         // The first name and description stay (reference §11.2).
         let item = match (known, elsewhere) {
@@ -180,11 +182,14 @@ impl Batch<'_> {
         added_ms: i64,
     ) -> Result<(), ApiError> {
         let library = self.world.library(self.account);
-        let present = |item: ItemSeq| library.album(album).is_some_and(|a| a.contains(item));
+        let enters = |item: ItemSeq| {
+            let present = library.album(album).is_some_and(|album| album.contains(item));
+            !present && library.item(item).is_some_and(|item| !item.binned)
+        };
         let entries: Vec<Entry> = outcomes
             .iter()
             .filter_map(|outcome| match outcome {
-                Outcome::Created(item) if !present(*item) => Some(Entry { item: *item, added_ms }),
+                Outcome::Created(item) if enters(*item) => Some(Entry { item: *item, added_ms }),
                 _ => None,
             })
             .collect();
@@ -306,6 +311,8 @@ fn new_item(
         foreign: false,
         matched: false,
         lost: server.switches.next_item_lost(),
+        binned: false,
+        mismatched: false,
         archived: false,
         favorite: false,
     }

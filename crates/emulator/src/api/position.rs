@@ -26,7 +26,8 @@ impl AlbumPosition {
             "" | "POSITION_TYPE_UNSPECIFIED" | "LAST_IN_ALBUM" => Ok(album.entries.len()),
             "FIRST_IN_ALBUM" => Ok(0),
             "AFTER_MEDIA_ITEM" => {
-                let item = library.item_by_id(&self.relative_media_item_id);
+                let item =
+                    library.item_by_id(&self.relative_media_item_id).filter(|item| !item.binned);
                 after(item.map(|item| item.seq))
                     .ok_or_else(|| ApiError::invalid(choices::INVALID_ITEM))
             }

@@ -116,7 +116,7 @@ pub(crate) fn media_item_without_url(server: &Server, faults: &Faults, item: &It
         "width": int64(facts.width),
         "height": int64(facts.height),
     });
-    if facts.video {
+    if facts.video != item.mismatched {
         metadata["video"] = json!({
             "cameraMake": facts.camera_make,
             "cameraModel": facts.camera_model,
@@ -151,11 +151,11 @@ pub(crate) fn album(
 ) -> Value {
     let counted_ms = server.now_ms().saturating_sub_unsigned(faults.count_delay_ms);
     let count = if faults.count_delay_ms == 0 {
-        album.entries.len()
+        library.count(album)
     } else {
-        album.entries.iter().filter(|entry| entry.added_ms <= counted_ms).count()
+        library.entries(album).filter(|entry| entry.added_ms <= counted_ms).count()
     };
-    let cover = album.cover_item().and_then(|item| library.item(item));
+    let cover = library.cover(album);
     omit_defaults(json!({
         "id": album.id,
         "title": album.title,

@@ -22,7 +22,7 @@ pub struct DumpedAlbum {
     pub id: String,
     /// As in the API.
     pub title: String,
-    /// Item ids in album order.
+    /// Item ids in album order, without those in the bin.
     pub items: Vec<String>,
 }
 
@@ -45,6 +45,8 @@ pub struct DumpedItem {
     pub foreign: bool,
     /// The fault of that name struck it.
     pub lost: bool,
+    /// It is in the user's bin.
+    pub binned: bool,
 }
 
 impl Dump {
@@ -55,7 +57,7 @@ impl Dump {
         let albums = library.albums(0).map(|album| DumpedAlbum {
             id: album.id.clone(),
             title: album.title.clone(),
-            items: album.entries.iter().filter_map(item_id).collect(),
+            items: library.entries(album).filter_map(item_id).collect(),
         });
         let items = library.items().into_iter().map(|item| DumpedItem {
             id: item.id.clone(),
@@ -69,6 +71,7 @@ impl Dump {
             size: item.size,
             foreign: item.foreign,
             lost: item.lost,
+            binned: item.binned,
         });
         Dump { albums: albums.collect(), items: items.collect() }
     }

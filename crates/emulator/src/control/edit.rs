@@ -24,9 +24,18 @@ pub enum Edit {
     ReorderAlbum { album: String, items: Vec<String> },
     /// The user deletes an item for good.
     DeleteItem { item: String },
+    /// The user moves an item to the bin: it leaves all listings, counts and albums.
+    MoveToBin { item: String },
+    /// The user restores an item from the bin, into the albums that it was in.
+    RestoreFromBin { item: String },
+    /// The user empties the bin: Google forgets the items and their bytes.
+    EmptyBin,
     /// An item gets another name, which may be empty. No client can do this; libraries just
     /// contain such items.
     SetFilename { item: String, filename: String },
+    /// The metadata of a photo says `video` and that of a video says `photo`, or no longer. The MIME
+    /// type and the bytes stay the same.
+    MismatchMetadata { item: String, mismatched: bool },
     /// The user archives an item, or brings it back.
     Archive { item: String, archived: bool },
     /// The user marks an item as a favourite, or no longer.

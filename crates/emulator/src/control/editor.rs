@@ -28,8 +28,15 @@ pub(crate) fn apply(server: &Server, account: Account, edit: Edit) -> Result<Str
         Edit::RemoveFromAlbum { album, item } => editor.remove_from_album(&album, &item),
         Edit::ReorderAlbum { album, items } => editor.reorder_album(&album, &items),
         Edit::DeleteItem { item } => editor.delete_item(&item),
+        Edit::MoveToBin { item } => editor.set_binned(&item, true),
+        Edit::RestoreFromBin { item } => editor.set_binned(&item, false),
+        Edit::EmptyBin => editor.empty_bin(),
         Edit::SetFilename { item, filename } => {
             let item = Item { filename, ..editor.item(&item)?.clone() };
+            editor.put_item(item)
+        }
+        Edit::MismatchMetadata { item, mismatched } => {
+            let item = Item { mismatched, ..editor.item(&item)?.clone() };
             editor.put_item(item)
         }
         Edit::Archive { item, archived } => {
@@ -71,10 +78,24 @@ impl Editor<'_> {
     }
 
     fn item(&mut self, wanted: &str) -> Result<&Item, EditError> {
+        self.find_item(wanted, |item| !item.binned)
+    }
+
+    /// An item by its id, or by its name: then one that `preferred` picks, if there is one.
+    pub(super) fn find_item(
+        &mut self,
+        wanted: &str,
+        preferred: impl Fn(&Item) -> bool,
+    ) -> Result<&Item, EditError> {
         let library = self.library();
+        let by_name = || {
+            let mut items = library.items();
+            items.retain(|item| item.filename == wanted);
+            items.into_iter().min_by_key(|item| !preferred(item))
+        };
         library
             .item_by_id(wanted)
-            .or_else(|| library.items().into_iter().find(|item| item.filename == wanted))
+            .or_else(by_name)
             .ok_or_else(|| EditError::NoItem(wanted.to_owned()))
     }
 
@@ -96,13 +117,6 @@ impl Editor<'_> {
         let album = self.album(album)?;
         let (album, id) = (album.seq, album.id.clone());
         self.world.record(Change::AlbumGone { account: self.account.clone(), album })?;
-        Ok(id)
-    }
-
-    fn delete_item(&mut self, item: &str) -> Result<String, EditError> {
-        let item = self.item(item)?;
-        let (item, id) = (item.seq, item.id.clone());
-        self.world.record(Change::ItemGone { account: self.account.clone(), item })?;
         Ok(id)
     }
 
@@ -218,6 +232,8 @@ impl Editor<'_> {
             foreign: false,
             matched: false,
             lost: false,
+            binned: false,
+            mismatched: false,
             archived: false,
             favorite: false,
         }

@@ -65,6 +65,11 @@ pub struct Faults {
     /// Whether an item that was in the library before and that an upload of ours matched can be read
     /// (reference §11.2c knows neither).
     pub matched_items_visible: bool,
+    /// Whether an item in the bin can still be got by its id. The reference (§11.18) says no.
+    pub binned_items_resolve: bool,
+    /// Whether batchCreate with the bytes of an item in the bin makes a new item. Otherwise it
+    /// answers the known id, and the item stays in the bin. The reference does not know.
+    pub binned_bytes_make_new_items: bool,
 
     /// Bytes of storage in the account; `Some(0)` is full.
     pub storage_bytes: Option<u64>,
@@ -115,6 +120,8 @@ impl Default for Faults {
             item_failures: Vec::new(),
             filename_fault: None,
             matched_items_visible: false,
+            binned_items_resolve: false,
+            binned_bytes_make_new_items: false,
             storage_bytes: None,
             daily_requests: 10_000,
             daily_media_requests: 75_000,

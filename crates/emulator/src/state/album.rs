@@ -47,11 +47,6 @@ impl Album {
         self.members.contains(&item)
     }
 
-    /// The item on the cover: the chosen one, or the first.
-    pub(crate) fn cover_item(&self) -> Option<ItemSeq> {
-        self.cover.or_else(|| self.entries.first().map(|entry| entry.item))
-    }
-
     /// Takes over the items of `old`, an earlier version of this album's head.
     pub(super) fn take_items_of(&mut self, old: Album) {
         self.entries = old.entries;

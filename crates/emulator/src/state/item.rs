@@ -28,6 +28,12 @@ pub(crate) struct Item {
     pub(crate) matched: bool,
     /// A fault: the item was reported as created and is not to be seen.
     pub(crate) lost: bool,
+    /// In the user's bin.
+    #[serde(default)]
+    pub(crate) binned: bool,
+    /// A fault: the metadata of a photo says `video`, that of a video `photo`.
+    #[serde(default)]
+    pub(crate) mismatched: bool,
     pub(crate) archived: bool,
     pub(crate) favorite: bool,
 }
@@ -74,6 +80,7 @@ impl Item {
     pub(crate) fn resolves(&self, faults: &Faults) -> bool {
         let ours = !self.foreign || (self.matched && faults.matched_items_visible);
         ours && (!self.lost || faults.lost_items_resolve)
+            && (!self.binned || faults.binned_items_resolve)
     }
 
     /// Processing state of a video (reference §5.2).
@@ -90,6 +97,6 @@ impl Item {
 
     /// Whether listings show it.
     pub(crate) fn listed(&self, faults: &Faults) -> bool {
-        !self.lost && self.resolves(faults)
+        !self.lost && !self.binned && self.resolves(faults)
     }
 }

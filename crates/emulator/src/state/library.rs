@@ -1,6 +1,6 @@
 //! One user's albums and items, with the indexes that listings need.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,9 @@ pub(crate) struct Library {
     account: Account,
     items: HashMap<ItemSeq, Item>,
     item_ids: HashMap<String, ItemSeq>,
-    by_sha256: HashMap<String, ItemSeq>,
+    /// More than one item only if all but one were in the bin.
+    by_sha256: HashMap<String, BTreeSet<ItemSeq>>,
+    binned: BTreeSet<ItemSeq>,
     by_time: BTreeMap<(i64, ItemSeq), ()>,
     albums: BTreeMap<AlbumSeq, Album>,
     album_ids: HashMap<String, AlbumSeq>,
@@ -38,8 +40,33 @@ impl Library {
         self.items.get(self.item_ids.get(id)?)
     }
 
+    /// The item of these bytes; if there are several, one that is not in the bin.
     pub(crate) fn item_by_sha256(&self, sha256: &str) -> Option<&Item> {
-        self.items.get(self.by_sha256.get(sha256)?)
+        let items = self.by_sha256.get(sha256)?.iter().filter_map(|seq| self.items.get(seq));
+        items.min_by_key(|item| (item.binned, item.seq))
+    }
+
+    /// The items in the bin.
+    pub(crate) fn binned(&self) -> impl Iterator<Item = &Item> {
+        self.binned.iter().filter_map(|seq| self.items.get(seq))
+    }
+
+    /// The items of an album that are not in the bin.
+    pub(crate) fn entries<'a>(&'a self, album: &'a Album) -> impl Iterator<Item = &'a Entry> {
+        album.entries.iter().filter(|entry| !self.binned.contains(&entry.item))
+    }
+
+    /// How many items of an album are not in the bin.
+    pub(crate) fn count(&self, album: &Album) -> usize {
+        let binned = self.binned.iter().filter(|item| album.contains(**item)).count();
+        album.entries.len() - binned
+    }
+
+    /// The item on an album's cover: the chosen one, or the first.
+    pub(crate) fn cover(&self, album: &Album) -> Option<&Item> {
+        let chosen = album.cover.filter(|cover| !self.binned.contains(cover));
+        let cover = chosen.or_else(|| self.entries(album).next().map(|entry| entry.item));
+        self.item(cover?)
     }
 
     /// All items in order of creation.
@@ -114,7 +141,10 @@ impl Library {
         self.by_time.insert(item.order(), ());
         // A lost item does not stand in the way of the same bytes coming again.
         if let (Content::Stored(sha256), false) = (&item.content, item.lost) {
-            self.by_sha256.insert(sha256.clone(), item.seq);
+            self.by_sha256.entry(sha256.clone()).or_default().insert(item.seq);
+        }
+        if item.binned {
+            self.binned.insert(item.seq);
         }
         self.bytes += item.size;
         self.items.insert(item.seq, item);
@@ -125,10 +155,14 @@ impl Library {
         self.by_time.remove(&item.order());
         self.item_ids.remove(&item.id);
         if let Content::Stored(sha256) = &item.content
-            && self.by_sha256.get(sha256) == Some(&seq)
+            && let Some(items) = self.by_sha256.get_mut(sha256)
         {
-            self.by_sha256.remove(sha256);
+            items.remove(&seq);
+            if items.is_empty() {
+                self.by_sha256.remove(sha256);
+            }
         }
+        self.binned.remove(&seq);
         self.bytes -= item.size;
     }
 

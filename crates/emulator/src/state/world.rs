@@ -51,6 +51,11 @@ impl World {
         self.libraries.entry(account.clone()).or_insert_with(|| Library::new(account.clone()))
     }
 
+    /// The accounts of a user that have a library, one for each application.
+    pub(crate) fn accounts_of(&self, user: &str) -> Vec<Account> {
+        self.libraries.keys().filter(|account| account.user == user).cloned().collect()
+    }
+
     /// The item of these bytes that another application of the same user has made.
     pub(crate) fn item_of_another_client(&self, account: &Account, sha256: &str) -> Option<&Item> {
         let of_user = self.libraries.iter().filter(|(it, _)| it.user == account.user);
