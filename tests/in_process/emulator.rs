@@ -4,6 +4,7 @@ mod accounts;
 mod bin;
 mod faults;
 mod library;
+mod listings;
 mod login;
 mod media;
 mod requests;

@@ -10,6 +10,7 @@ mod items;
 mod json;
 mod mask;
 mod middleware;
+mod omissions;
 mod paging;
 mod parameters;
 mod position;

@@ -46,7 +46,9 @@ pub use barriers::{Barrier, Moment};
 pub use call::{Call, SCOPE_PREFIX, SCOPES};
 pub use control::dump::{Dump, DumpedAlbum, DumpedItem};
 pub use control::edit::{Edit, EditError};
-pub use faults::{CallFaults, Failure, Faults, FilenameFault, Injection, ItemFailure};
+pub use faults::{
+    CallFaults, Failure, Faults, FilenameFault, Injection, ItemFailure, ListingFault, Omission,
+};
 pub use media::synthetic::synthetic_content;
 pub use stats::Stats;
 

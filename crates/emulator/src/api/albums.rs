@@ -7,6 +7,7 @@ use super::checks::{
     Nothing, check_room, checked_batch, find_album, known_album, own_items, update_mask,
 };
 use super::json::{lenient_bool, lenient_int, parse, parse_query};
+use super::omissions::{Listed, left_out};
 use super::paging::{PageRequest, PageSize};
 use super::request::{ApiAnswer, ApiRequest};
 use super::wire;
@@ -34,7 +35,7 @@ struct ListQuery {
 
 pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let query: ListQuery = parse_query(request.query, &[])?;
-    let page = PageRequest::new(
+    let mut page = PageRequest::new(
         server,
         request.call,
         &format!("{:?}", request.account),
@@ -45,7 +46,14 @@ pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Ap
     )?;
     let mut world = server.world.lock();
     let library = world.library(&request.account);
-    let albums = library.albums(page.cursor().1).map(|album| ((0, album.seq), album));
+    page.begin(server, None);
+    let all = || library.albums(0).map(Listed::album);
+    let left_out = left_out(page.omissions(), all);
+    let shown_ms = server.now_ms().saturating_sub_unsigned(request.faults.albums_delay_ms);
+    let albums = library
+        .albums(page.cursor().1)
+        .filter(|album| album.created_ms <= shown_ms && !left_out.contains(&album.id))
+        .map(|album| ((0, album.seq), album));
     let (albums, next) = page.take(server, &request.faults, albums, (0, u64::MAX));
     let albums: Vec<Value> = albums
         .into_iter()
@@ -97,7 +105,7 @@ pub(crate) fn create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, 
     let title = checked_title(album.title.unwrap_or_default())?;
     let account = request.account;
     let mut world = server.world.lock();
-    let album = world.library(&account).new_album(title);
+    let album = world.library(&account).new_album(title, server.now_ms());
     put(server, &request.faults, &account, &mut world, album)
 }
 

@@ -8,6 +8,7 @@ use super::checks::{
 };
 use super::filters::{Filters, Order};
 use super::json::{lenient_int, parse, parse_query};
+use super::omissions::{Listed, left_out};
 use super::paging::{Cursor, PageRequest, PageSize};
 use super::request::{ApiAnswer, ApiRequest};
 use super::wire;
@@ -72,11 +73,19 @@ fn search_album(
 ) -> Result<ApiAnswer, ApiError> {
     let query = format!("{:?}\0{}", request.account, body.album_id);
     let (size, token) = (body.page_size, body.page_token.as_str());
-    let page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, (0, 0))?;
+    let mut page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, (0, 0))?;
     let mut world = server.world.lock();
     let library = world.library(&request.account);
     let album = known_album(library, &body.album_id)?;
-    let entries = visible_entries(server, request, library, album, page.cursor().1);
+    page.begin(server, Some((&album.id, &album.title)));
+    let all = || {
+        library.entries(album).zip(0..).filter_map(|(entry, place)| {
+            library.item(entry.item).map(|item| Listed::item(item, (entry.added_ms, place)))
+        })
+    };
+    let left_out = left_out(page.omissions(), all);
+    let entries = visible_entries(server, request, library, album, page.cursor().1)
+        .filter(|(_, item)| !left_out.contains(&item.id));
     let (items, next) = page.take(server, &request.faults, entries, (0, u64::MAX));
     Ok(item_page(server, request, items, &next))
 }
@@ -96,12 +105,22 @@ fn walk(
     let newest_first = order == Order::NewestFirst;
     let (first, end) = if newest_first { (NEWEST, OLDEST) } else { (OLDEST, NEWEST) };
     let query = format!("{:?}\0{query}", request.account);
-    let page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, first)?;
+    let mut page = PageRequest::new(server, request.call, &query, size, PAGE_SIZE, token, first)?;
     let now_ms = server.now_ms();
     let mut world = server.world.lock();
     let library = world.library(&request.account);
+    page.begin(server, None);
+    let all = || {
+        let listed = library.items().into_iter().filter(|item| item.listed(&request.faults));
+        listed.map(|item| Listed::item(item, (0, item.seq)))
+    };
+    let left_out = left_out(page.omissions(), all);
+    let shown_ms = now_ms.saturating_sub_unsigned(request.faults.items_delay_ms);
     let items = library.items_by_time(page.cursor(), newest_first).filter(|(_, item)| {
-        item.listed(&request.faults) && filters.admit(item, now_ms, &request.faults)
+        item.listed(&request.faults)
+            && item.created_ms <= shown_ms
+            && filters.admit(item, now_ms, &request.faults)
+            && !left_out.contains(&item.id)
     });
     let (items, next) = page.take(server, &request.faults, items, end);
     Ok(item_page(server, request, items, &next))

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::call::Call;
 use crate::choices;
 use crate::error::ApiError;
-use crate::faults::Faults;
+use crate::faults::{Faults, Omission};
 use crate::server::Server;
 
 /// Where a page begins: a key of the index that is listed.
@@ -24,6 +24,10 @@ struct Token {
     cursor: Cursor,
     /// The empty page in front of this one has been given.
     blank: bool,
+    /// Pages given before this one.
+    given: u32,
+    /// A fault: the omissions of this pass.
+    omissions: Vec<Omission>,
     expires_ms: i64,
 }
 
@@ -62,8 +66,9 @@ impl PageRequest {
         let query = format!("{:x}", Sha256::digest(query));
         let lifetime_ms = choices::PAGE_TOKEN_HOURS * 3_600_000;
         let now_ms = server.now_ms();
-        let fresh =
-            Token { call, query, cursor: first, blank: false, expires_ms: now_ms + lifetime_ms };
+        let expires_ms = now_ms + lifetime_ms;
+        let (blank, given, omissions) = (false, 0, Vec::new());
+        let fresh = Token { call, query, cursor: first, blank, given, omissions, expires_ms };
         if token.is_empty() {
             return Ok(PageRequest { token: fresh, size });
         }
@@ -78,6 +83,26 @@ impl PageRequest {
             return Err(ApiError::invalid(choices::PAGE_TOKEN));
         }
         Ok(PageRequest { token: Token { expires_ms: fresh.expires_ms, ..token }, size })
+    }
+
+    /// Begins a pass, if this is its first page; `album` is the id and title of a searched one.
+    pub(crate) fn begin(&mut self, server: &Server, album: Option<(&str, &str)>) {
+        if self.token.given == 0 {
+            self.token.omissions = server.switches.new_pass(self.token.call, album);
+        }
+    }
+
+    /// A fault: the omissions of this pass.
+    pub(crate) fn omissions(&self) -> &[Omission] {
+        &self.token.omissions
+    }
+
+    /// Whether the listing is to end after that many pages, though there is more.
+    fn ends_after(&self, pages: u32) -> bool {
+        self.token
+            .omissions
+            .iter()
+            .any(|omission| matches!(omission, Omission::EndsAfter(n) if *n <= pages))
     }
 
     /// Where to start reading the index.
@@ -95,9 +120,16 @@ impl PageRequest {
         end: Cursor,
     ) -> (Vec<T>, String) {
         let next = |cursor, blank| {
-            let token = Token { cursor, blank, ..self.token.clone() };
+            if self.ends_after(self.token.given + 1) {
+                return String::new();
+            }
+            let given = self.token.given + 1;
+            let token = Token { cursor, blank, given, ..self.token.clone() };
             server.signer.sign("page", &token, choices::PAGE_TOKEN_BYTES)
         };
+        if self.ends_after(0) {
+            return (Vec::new(), String::new());
+        }
         if faults.empty_pages && !self.token.blank {
             return (Vec::new(), next(self.token.cursor, true));
         }

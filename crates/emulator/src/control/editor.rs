@@ -15,7 +15,8 @@ pub(crate) fn apply(server: &Server, account: Account, edit: Edit) -> Result<Str
     let mut editor = Editor { server, world: &mut world, account, now_ms: server.now_ms() };
     match edit {
         Edit::CreateAlbum { title } => {
-            let album = editor.library().new_album(title);
+            let now_ms = editor.now_ms;
+            let album = editor.library().new_album(title, now_ms);
             editor.put_album(album)
         }
         Edit::RenameAlbum { album, title } => {

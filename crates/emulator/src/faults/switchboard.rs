@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use super::injection::Plan;
+use super::listing::Omission;
 use super::switches::Faults;
 use crate::call::Call;
 
@@ -66,6 +67,18 @@ impl Switchboard {
             .find_map(|f| strikes(&mut f.skip, &mut f.next, f.rate, rng).then_some(f.code));
         faults.item_failures.retain(|f| f.next > 0 || f.rate > 0.0);
         code
+    }
+
+    /// The omissions of a new pass through a listing; `album` is the id and title of a searched one.
+    pub(crate) fn new_pass(&self, call: Call, album: Option<(&str, &str)>) -> Vec<Omission> {
+        let (faults, _) = &mut *self.state.lock();
+        let mut omissions = Vec::new();
+        for fault in faults.listing_faults.iter_mut().filter(|it| it.strikes(call, album)) {
+            fault.passes -= 1;
+            omissions.push(fault.omission.clone());
+        }
+        faults.listing_faults.retain(|fault| fault.passes > 0);
+        omissions
     }
 
     /// Whether the next created item is to be lost.

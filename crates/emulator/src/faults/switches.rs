@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::injection::{CallFaults, Failure, FilenameFault, Injection, ItemFailure};
+use super::listing::ListingFault;
 use crate::call::Call;
 
 /// All switches. The default is a service without faults, latency or full quota.
@@ -27,6 +28,14 @@ pub struct Faults {
     pub overlapping_pages: bool,
     /// A listing ends with an empty page.
     pub trailing_page: bool,
+
+    /// Listings that show less than there is.
+    pub listing_faults: Vec<ListingFault>,
+    /// How long a new album stays out of `albums.list`, in milliseconds.
+    pub albums_delay_ms: u64,
+    /// How long a new item stays out of `mediaItems.list` and of searches without an album, in
+    /// milliseconds.
+    pub items_delay_ms: u64,
 
     /// Lifetime of access tokens given from now on, in seconds.
     pub access_token_life_s: u64,
@@ -104,6 +113,9 @@ impl Default for Faults {
             empty_pages: false,
             overlapping_pages: false,
             trailing_page: false,
+            listing_faults: Vec::new(),
+            albums_delay_ms: 0,
+            items_delay_ms: 0,
             access_token_life_s: 3599,
             refresh_token_life_s: None,
             upload_token_life_s: 24 * 3600,

@@ -18,6 +18,9 @@ pub(crate) struct Album {
     pub(crate) seq: AlbumSeq,
     pub(crate) id: String,
     pub(crate) title: String,
+    /// In milliseconds of the Unix epoch.
+    #[serde(default)]
+    pub(crate) created_ms: i64,
     /// The cover the application chose; otherwise the first item is.
     pub(crate) cover: Option<ItemSeq>,
     /// Enrichment ids with the item each one follows.
@@ -31,11 +34,12 @@ pub(crate) struct Album {
 
 impl Album {
     /// An empty album.
-    pub(crate) fn new(seq: AlbumSeq, id: String, title: String) -> Album {
+    pub(crate) fn new(seq: AlbumSeq, id: String, title: String, created_ms: i64) -> Album {
         Album {
             seq,
             id,
             title,
+            created_ms,
             cover: None,
             enrichments: Vec::new(),
             entries: Vec::new(),

@@ -109,9 +109,9 @@ impl Library {
     }
 
     /// An empty album with the next free id; not yet part of the library.
-    pub(crate) fn new_album(&self, title: String) -> Album {
+    pub(crate) fn new_album(&self, title: String, now_ms: i64) -> Album {
         let seq = self.next_album;
-        Album::new(seq, self.id("album", seq, ALBUM_ID_CHARS), title)
+        Album::new(seq, self.id("album", seq, ALBUM_ID_CHARS), title, now_ms)
     }
 
     /// Number and id for the next item.
