@@ -427,9 +427,9 @@ async fn each_item_of_a_batch_has_its_own_fate() {
         world.upload(&same).await,
         world.upload(&photo(2, 5000)).await,
     ];
-    world
-        .emulator
-        .faults(|it| it.item_failures.push(ItemFailure { code: 13, skip: 2, next: 1, rate: 0.0 }));
+    world.emulator.faults(|it| {
+        it.item_failures.push(ItemFailure { skip: 2, next: 1, ..ItemFailure::new(13) })
+    });
     let made = world.client.create_items(None, &new).await.unwrap();
     let verdicts: Vec<_> = made.iter().map(|it| it.as_ref().err().map(|it| it.verdict())).collect();
     assert_eq!(

@@ -7,6 +7,7 @@ mod library;
 mod listings;
 mod login;
 mod media;
+mod refusals;
 mod requests;
 mod server;
 mod uploads;

@@ -38,7 +38,7 @@ fn a_bad_day(files: u32) {
     world.emulator.faults(|faults| {
         faults.every_call.latency_ms = 20;
         faults.every_call.failures = unwell();
-        faults.item_failures = vec![ItemFailure { code: 13, skip: 0, next: 0, rate: 0.05 }];
+        faults.item_failures = vec![ItemFailure { rate: 0.05, ..ItemFailure::new(13) }];
         faults.access_token_life_s = 3;
         faults.short_pages = true;
     });

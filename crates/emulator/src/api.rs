@@ -2,6 +2,7 @@
 //! completion on a blocking thread with the world locked.
 
 mod albums;
+mod candidate;
 mod checks;
 mod create;
 mod enrichments;

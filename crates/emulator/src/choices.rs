@@ -56,6 +56,9 @@ pub(crate) const ANOTHER_CLIENTS_TOKEN: &str = "unauthorized_client";
 /// The userinfo of a token that holds no scope for it: 403 with this text.
 pub(crate) const USER_INFO_REFUSED: &str = "Request had insufficient authentication scopes.";
 
+/// The text of a status without the envelope, unless a switch names another.
+pub(crate) const BARE_STATUS: &str = "Quota exceeded for quota metric 'Write requests'.";
+
 /// Granularity of resumable uploads in bytes; the customary value.
 pub(crate) const CHUNK_GRANULARITY: u64 = 256 * 1024;
 

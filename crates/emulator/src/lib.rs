@@ -47,7 +47,8 @@ pub use call::{Call, SCOPE_PREFIX, SCOPES};
 pub use control::dump::{Dump, DumpedAlbum, DumpedItem};
 pub use control::edit::{Edit, EditError};
 pub use faults::{
-    CallFaults, Failure, Faults, FilenameFault, Injection, ItemFailure, ListingFault, Omission,
+    CallFaults, Failure, Faults, FileFault, FileMatch, FilenameFault, Injection, ItemFailure,
+    ListingFault, Omission, Stage,
 };
 pub use media::synthetic::synthetic_content;
 pub use stats::Stats;
@@ -245,6 +246,11 @@ impl Emulator {
     /// All albums and items of an account.
     pub fn dump_of(&self, account: &Account) -> Dump {
         Dump::of(&self.server, account)
+    }
+
+    /// The service's time in milliseconds of the Unix epoch, for [`Injection::until_ms`].
+    pub fn now_ms(&self) -> i64 {
+        self.server.now_ms()
     }
 
     /// Changes the default account's library behind the API's back; returns the id of the album or

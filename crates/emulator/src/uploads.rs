@@ -17,7 +17,7 @@ use crate::account::Account;
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::error::ApiError;
-use crate::faults::{Plan, inject};
+use crate::faults::{Injection, Plan, inject};
 use crate::server::Server;
 use headers::{commands, text};
 use intake::Intake;
@@ -53,6 +53,12 @@ pub(crate) fn call(parts: &request::Parts) -> Result<Call, Response<Body>> {
         ["cancel"] => Ok(Call::UploadCancel),
         _ => Err(bad_request("Unknown upload protocol or command.")),
     }
+}
+
+/// Whether an upload ends with this request.
+pub(crate) fn finalizes(call: Call, parts: &request::Parts) -> bool {
+    let says_so = || commands(&parts.headers).iter().any(|command| command == "finalize");
+    call == Call::UploadRaw || (call == Call::UploadChunk && says_so())
 }
 
 /// Answers an upload request.
@@ -91,6 +97,7 @@ pub(crate) async fn answer(
     match (done, in_body) {
         (Err(UploadError::BrokenOff), Some(injection)) => inject(&injection, connection).await,
         (Err(UploadError::Refused(error)), _) => Err(error),
+        (Err(UploadError::File(failure)), _) => inject(&Injection::new(failure), connection).await,
         (Err(UploadError::Io(error)), _) => {
             tracing::debug!(%error, "an upload broke off");
             Err(ApiError::internal())

@@ -131,7 +131,7 @@ async fn items_fail_are_lost_or_get_odd_names_on_demand() {
     let api = Api::start().await;
     let album = api.album("A").await;
     api.emulator.faults(|f| {
-        f.item_failures.push(ItemFailure { code: 13, skip: 0, next: 1, rate: 0.0 });
+        f.item_failures.push(ItemFailure { next: 1, ..ItemFailure::new(13) });
     });
     let (a, b) = (api.upload(small_photo(1)).await, api.upload(small_photo(2)).await);
     let (status, body) = api.create(Some(&album), &[(&a, "a.jpg"), (&b, "b.jpg")]).await;

@@ -33,8 +33,8 @@ async fn items_that_fail_for_now_are_tried_again() {
     let world = World::new().await;
     let dir = world.album("one").await;
     world.emulator.faults(|faults| {
-        faults.item_failures.push(ItemFailure { code: 13, skip: 2, next: 3, rate: 0.0 });
-        faults.item_failures.push(ItemFailure { code: 3, skip: 12, next: 1, rate: 0.0 });
+        faults.item_failures.push(ItemFailure { skip: 2, next: 3, ..ItemFailure::new(13) });
+        faults.item_failures.push(ItemFailure { skip: 12, next: 1, ..ItemFailure::new(3) });
     });
     for seed in 0..20 {
         world.write(dir, &format!("{seed}.jpg"), &small_photo(seed));
@@ -221,7 +221,7 @@ async fn a_bad_connection_and_a_failing_service_lose_and_duplicate_nothing() {
                 Injection { rate: 0.02, after_effect: true, ..Injection::new(Failure::Garbage) },
                 Injection { rate: 0.02, ..Injection::new(Failure::Aborted) },
             ];
-            faults.item_failures.push(ItemFailure { code: 13, skip: 0, next: 0, rate: 0.05 });
+            faults.item_failures.push(ItemFailure { rate: 0.05, ..ItemFailure::new(13) });
         });
         for n in 0..150 {
             // Some bytes come twice, in the same album and in the other one.

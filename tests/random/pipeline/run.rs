@@ -112,7 +112,7 @@ impl Run {
             }
             Op::ItemsFail(next) => {
                 self.calm = false;
-                let failure = ItemFailure { code: 13, skip: 0, next: (*next).into(), rate: 0.0 };
+                let failure = ItemFailure { next: (*next).into(), ..ItemFailure::new(13) };
                 self.world.emulator.faults(|faults| faults.item_failures.push(failure));
             }
             Op::AccessTokensExpire => self.world.emulator.expire_access_tokens(),

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::candidate::{Body, Candidate, candidate};
 use super::checks::{Nothing, check_room, known_album};
 use super::items::DESCRIPTION_CHARS_MAX;
 use super::json::{parse, parse_query};
@@ -16,10 +16,8 @@ use crate::account::Account;
 use crate::choices;
 use crate::error::ApiError;
 use crate::faults::Faults;
-use crate::media::sniff::{self, Refusal};
 use crate::server::Server;
-use crate::state::{Change, Content, Entry, Facts, Item, ItemSeq, Library, World};
-use crate::uploads::UploadToken;
+use crate::state::{Change, Content, Entry, Item, ItemSeq, Library, World};
 
 /// Items in one call, at most.
 const ITEMS_MAX: usize = 50;
@@ -28,40 +26,16 @@ const FILENAME_CHARS_MAX: usize = 255;
 /// The text after every reason for which an item is not created.
 const CREATION_ERROR: &str = "There was an error while trying to create this media item.";
 
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct Body {
-    album_id: String,
-    album_position: Option<AlbumPosition>,
-    new_media_items: Vec<NewItem>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct NewItem {
-    description: String,
-    simple_media_item: SimpleItem,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct SimpleItem {
-    upload_token: String,
-    file_name: String,
-}
-
-/// An entry of the call, checked without the library.
-struct Candidate {
-    upload: UploadToken,
-    wanted: NewItem,
-    /// Facts of the bytes, or why they are refused: gRPC code and reason.
-    facts: Result<Facts, (i32, &'static str)>,
-}
-
 /// The outcome of an entry of the call.
 enum Outcome {
     Created(ItemSeq),
-    Failed(i32, &'static str),
+    /// gRPC code and message.
+    Failed(i32, String),
+}
+
+/// An item that is not created, in Google's words.
+fn failed(code: i32, reason: &str) -> Outcome {
+    Outcome::Failed(code, format!("{reason}: {CREATION_ERROR}"))
 }
 
 pub(crate) fn batch_create(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
@@ -141,7 +115,7 @@ impl Batch<'_> {
             if !seen.insert(candidate.upload.sha256.clone()) {
                 let text = "mediaItems.batchCreate: identical bytes twice in one call";
                 self.server.meter.violation(text);
-                return Ok(Outcome::Failed(6, "Failed"));
+                return Ok(failed(6, "Failed"));
             }
             self.create_one(candidate, now_ms)
         };
@@ -149,11 +123,14 @@ impl Batch<'_> {
     }
 
     fn create_one(&mut self, candidate: &Candidate, now_ms: i64) -> Result<Outcome, ApiError> {
-        if let Some(code) = self.server.switches.next_item_failure() {
-            return Ok(Outcome::Failed(code, "Failed"));
+        if let Some(failure) = self.server.switches.item_failure(&candidate.file()) {
+            return Ok(match failure.message {
+                Some(message) => Outcome::Failed(failure.code, message),
+                None => failed(failure.code, "Failed"),
+            });
         }
         if let Err((code, reason)) = candidate.facts {
-            return Ok(Outcome::Failed(code, reason));
+            return Ok(failed(code, reason));
         }
         let sha256 = &candidate.upload.sha256;
         let counts = |item: &&Item| !(item.binned && self.faults.binned_bytes_make_new_items);
@@ -206,9 +183,9 @@ impl Batch<'_> {
         let result = |(candidate, outcome): (&Candidate, &Outcome)| {
             let token = &candidate.wanted.simple_media_item.upload_token;
             match outcome {
-                Outcome::Failed(code, reason) => json!({
+                Outcome::Failed(code, message) => json!({
                     "uploadToken": token,
-                    "status": { "code": code, "message": format!("{reason}: {CREATION_ERROR}") },
+                    "status": { "code": code, "message": message },
                 }),
                 Outcome::Created(seq) => json!({
                     "uploadToken": token,
@@ -257,34 +234,6 @@ fn check_limits(body: &Body) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks one entry's token and looks at the bytes behind it.
-fn candidate(server: &Server, faults: &Faults, wanted: NewItem) -> Result<Candidate, ApiError> {
-    let token = &wanted.simple_media_item.upload_token;
-    let refused = || ApiError::invalid("Request must contain a valid upload token.");
-    let upload: Option<UploadToken> =
-        server.signer.verify(UploadToken::KIND, UploadToken::strip(token));
-    let upload = upload.ok_or_else(|| refused().blame(true))?;
-    let path = server.dir.blob(&upload.sha256);
-    if faults.upload_tokens_refused
-        || server.now_ms() > upload.expires_ms
-        || upload.size == 0
-        || !path.exists()
-    {
-        return Err(refused());
-    }
-    let examined = sniff::examine(&path).map_err(|error| {
-        tracing::error!(%error, "cannot read received bytes");
-        ApiError::internal()
-    })?;
-    let facts = match examined {
-        Err(Refusal::NotImage) => Err((3, "NOT_IMAGE")),
-        Err(Refusal::BadImage) => Err((3, "BAD_IMAGE")),
-        Ok(facts) if !facts.video && upload.size > faults.photo_bytes_max => Err((3, "Failed")),
-        Ok(facts) => Ok(facts),
-    };
-    Ok(Candidate { upload, wanted, facts })
-}
-
 fn new_item(
     server: &Server,
     faults: &Faults,
@@ -294,11 +243,10 @@ fn new_item(
 ) -> Item {
     let facts = candidate.facts.clone().unwrap_or_default();
     let wanted = &candidate.wanted;
-    let name = [&wanted.simple_media_item.file_name, &candidate.upload.name]
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .cloned()
-        .unwrap_or_else(|| dated_name(now_ms, &facts.mime));
+    let name = match candidate.file().name {
+        "" => dated_name(now_ms, &facts.mime),
+        name => name.to_owned(),
+    };
     Item {
         seq,
         id,

@@ -12,14 +12,14 @@ use super::mask::apply_mask;
 use super::parameters::{Standard, read_body, split_query, standard_parameter};
 use super::request::{ApiAnswer, ApiRequest};
 use super::route::route;
-use super::{albums, create, enrichments, items};
+use super::{albums, candidate, create, enrichments, items};
 use crate::account::Account;
 use crate::auth::tokens;
 use crate::barriers::Moment;
 use crate::call::{Call, SCOPE_PREFIX};
 use crate::connection::Connection;
 use crate::error::ApiError;
-use crate::faults::inject;
+use crate::faults::{Injection, inject};
 use crate::http::{html_error, json_response};
 use crate::server::Server;
 use crate::stats::Allowance;
@@ -91,7 +91,8 @@ async fn answer(
     if !server.meter.spend(Allowance::Api, faults.daily_requests, server.quota_day()) {
         return Err(ApiError::daily_requests());
     }
-    let plan = server.switches.plan(call);
+    let finalizes = uploads::finalizes(call, parts);
+    let plan = server.switches.plan(call, finalizes, server.now_ms());
     if call.is_upload() {
         let upload = uploads::Upload { call, account, parts, query, plan };
         return uploads::answer(server, connection, upload, body).await;
@@ -108,6 +109,10 @@ async fn answer(
         return inject(injection, connection).await;
     }
     tokio::time::sleep(plan.latency(items_named(&body))).await;
+    if let Some(failure) = candidate::failure(server, call, &body) {
+        drop(write_lock);
+        return inject(&Injection::new(failure), connection).await;
+    }
     let request = ApiRequest { call, account, id, query, body, faults };
     let worker = server.clone();
     let done = tokio::task::spawn_blocking(move || run(&worker, request)).await;

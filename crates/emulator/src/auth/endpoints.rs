@@ -53,7 +53,7 @@ pub(crate) async fn token(
     body: String,
 ) -> Response<Body> {
     let _running = server.meter.begin(Call::OauthToken);
-    let plan = server.switches.plan(Call::OauthToken);
+    let plan = server.switches.plan(Call::OauthToken, false, server.now_ms());
     if let Some(injection) = plan.before_effect() {
         return inject(injection, &connection)
             .await

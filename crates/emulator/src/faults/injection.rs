@@ -42,6 +42,16 @@ pub struct Injection {
     /// Seconds for a `Retry-After` header.
     #[serde(default)]
     pub retry_after_s: Option<u64>,
+    /// It strikes every call until then, by the service's clock in milliseconds of the Unix epoch,
+    /// and is removed.
+    #[serde(default)]
+    pub until_ms: Option<i64>,
+    /// It strikes no `uploads.chunk` but those that end the upload.
+    #[serde(default)]
+    pub only_finalize: bool,
+    /// The text of [`Failure::HtmlPage`] and [`Failure::BareStatus`].
+    #[serde(default)]
+    pub message: Option<String>,
 }
 
 impl Injection {
@@ -60,6 +70,9 @@ impl Injection {
             after_effect: false,
             at_byte: None,
             retry_after_s: None,
+            until_ms: None,
+            only_finalize: false,
+            message: None,
         }
     }
 }
@@ -100,23 +113,17 @@ pub enum Failure {
     Garbage,
     /// 502 with a page of HTML.
     Html,
-}
-
-/// An item of a batchCreate that fails on its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ItemFailure {
-    /// gRPC code, 13 or 3 for instance.
-    pub code: i32,
-    /// Items that pass before it strikes.
-    #[serde(default)]
-    pub skip: u32,
-    /// Items that it strikes then.
-    #[serde(default)]
-    pub next: u32,
-    /// A share of all items, 0 to 1.
-    #[serde(default)]
-    pub rate: f64,
+    /// A page of HTML with a chosen status.
+    #[expect(missing_docs, reason = "the HTTP status")]
+    HtmlPage { http: u16 },
+    /// A google.rpc.Status, without the envelope that belongs around it.
+    #[expect(missing_docs, reason = "the HTTP status and the gRPC code")]
+    BareStatus { http: u16, code: i32 },
+    /// A chosen status without a body.
+    #[expect(missing_docs, reason = "the HTTP status")]
+    Empty { http: u16 },
+    /// 200 for an upload that has ended, without its token.
+    NoToken,
 }
 
 /// Names the service may give an item instead of the wanted one.

@@ -5,7 +5,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::injection::Plan;
+use super::file::{ItemFailure, Stage, UploadedFile};
+use super::injection::{Failure, Plan};
 use super::listing::Omission;
 use super::switches::Faults;
 use crate::call::Call;
@@ -41,15 +42,18 @@ impl Switchboard {
         Ok(faults)
     }
 
-    /// Decides about a request, and counts down the failure that strikes.
-    pub(crate) fn plan(&self, call: Call) -> Plan {
+    /// Decides about a request, and counts down the failure that strikes. `finalizes` is an upload
+    /// that ends with this request.
+    pub(crate) fn plan(&self, call: Call, finalizes: bool, now_ms: i64) -> Plan {
         let (faults, rng) = &mut *self.state.lock();
         let switches = faults.calls.get_mut(&call).unwrap_or(&mut faults.every_call);
-        let injection = switches
-            .failures
-            .iter_mut()
-            .find_map(|i| strikes(&mut i.skip, &mut i.next, i.rate, rng).then(|| i.clone()));
-        switches.failures.retain(|i| i.next > 0 || i.rate > 0.0);
+        let lasts = |until_ms: Option<i64>| until_ms.is_some_and(|until_ms| now_ms < until_ms);
+        let injection =
+            switches.failures.iter_mut().filter(|i| finalizes || !i.only_finalize).find_map(|i| {
+                let rate = if lasts(i.until_ms) { 1.0 } else { i.rate };
+                strikes(&mut i.skip, &mut i.next, rate, rng).then(|| i.clone())
+            });
+        switches.failures.retain(|i| i.next > 0 || i.rate > 0.0 || lasts(i.until_ms));
         Plan {
             latency_ms: switches.latency_ms,
             item_latency_ms: switches.item_latency_ms,
@@ -58,15 +62,23 @@ impl Switchboard {
         }
     }
 
-    /// The gRPC code with which the next item of a batchCreate is to fail, if it is to.
-    pub(crate) fn next_item_failure(&self) -> Option<i32> {
+    /// The failure that strikes an item of a batchCreate.
+    pub(crate) fn item_failure(&self, file: &UploadedFile<'_>) -> Option<ItemFailure> {
         let (faults, rng) = &mut *self.state.lock();
-        let code = faults
+        let failure = faults
             .item_failures
             .iter_mut()
-            .find_map(|f| strikes(&mut f.skip, &mut f.next, f.rate, rng).then_some(f.code));
+            .filter(|f| f.file.fits(file))
+            .find_map(|f| strikes(&mut f.skip, &mut f.next, f.rate, rng).then(|| f.clone()));
         faults.item_failures.retain(|f| f.next > 0 || f.rate > 0.0);
-        code
+        failure
+    }
+
+    /// The failure that strikes a request with this file.
+    pub(crate) fn file_failure(&self, at: Stage, file: &UploadedFile<'_>) -> Option<Failure> {
+        let (faults, _) = &*self.state.lock();
+        let mut files = faults.file_faults.iter();
+        files.find(|it| it.at == at && it.file.fits(file)).map(|it| it.failure)
     }
 
     /// The omissions of a new pass through a listing; `album` is the id and title of a searched one.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::injection::{CallFaults, Failure, FilenameFault, Injection, ItemFailure};
+use super::file::{FileFault, ItemFailure};
+use super::injection::{CallFaults, Failure, FilenameFault, Injection};
 use super::listing::ListingFault;
 use crate::call::Call;
 
@@ -48,6 +49,11 @@ pub struct Faults {
     pub base_url_life_s: u64,
     /// Refuse every upload token in batchCreate.
     pub upload_tokens_refused: bool,
+    /// Put a line break into upload tokens given from now on.
+    pub line_break_in_upload_tokens: bool,
+    /// The origin in the URLs of upload sessions started from now on, as in `http://HOST:PORT`;
+    /// `None` is the emulator's own.
+    pub session_origin: Option<String>,
 
     /// How long a new item stays out of filtered searches, in milliseconds.
     pub filtered_delay_ms: u64,
@@ -68,6 +74,8 @@ pub struct Faults {
     pub lost_items_resolve: bool,
     /// Items that fail in batchCreate.
     pub item_failures: Vec<ItemFailure>,
+    /// Files whose requests fail.
+    pub file_faults: Vec<FileFault>,
     /// Instead of the name that was asked for.
     #[serde(rename = "odd_filenames")]
     pub filename_fault: Option<FilenameFault>,
@@ -121,6 +129,8 @@ impl Default for Faults {
             upload_token_life_s: 24 * 3600,
             base_url_life_s: 3600,
             upload_tokens_refused: false,
+            line_break_in_upload_tokens: false,
+            session_origin: None,
             filtered_delay_ms: 0,
             date_filter_offset_s: 0,
             album_delay_ms: 0,
@@ -130,6 +140,7 @@ impl Default for Faults {
             lost_items: 0,
             lost_items_resolve: false,
             item_failures: Vec::new(),
+            file_faults: Vec::new(),
             filename_fault: None,
             matched_items_visible: false,
             binned_items_resolve: false,

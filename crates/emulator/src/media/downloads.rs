@@ -35,7 +35,7 @@ pub(crate) async fn media(
         let text = "Quota exceeded for media requests per day.";
         return html_error(StatusCode::TOO_MANY_REQUESTS, text);
     }
-    let plan = server.switches.plan(Call::Download);
+    let plan = server.switches.plan(Call::Download, false, server.now_ms());
     let in_body = plan.injection.as_ref().filter(|injection| injection.is_in_body()).cloned();
     if in_body.is_none()
         && let Some(injection) = &plan.injection

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::refusal::UploadError;
 use super::token::UploadToken;
-use crate::choices;
+use crate::faults::{Failure, Stage, UploadedFile};
 use crate::server::Server;
 
 /// A request body on its way to disk.
@@ -59,7 +59,7 @@ pub(crate) fn size_max(server: &Server, content_type: &str) -> u64 {
     if content_type.starts_with("image/") { faults.photo_bytes_max } else { faults.video_bytes_max }
 }
 
-/// Moves whole received bytes to their place and gives a token for them.
+/// Moves whole received bytes to their place and gives a token for them, empty if a switch says so.
 pub(crate) async fn keep(
     server: &Server,
     path: &Path,
@@ -68,8 +68,14 @@ pub(crate) async fn keep(
     name: &str,
 ) -> Result<String, UploadError> {
     let sha256 = format!("{:x}", sha256.finalize());
+    let file = UploadedFile { name, sha256: &sha256, size };
+    let failure = server.switches.file_failure(Stage::Upload, &file);
+    if let Some(failure) = failure.filter(|failure| *failure != Failure::NoToken) {
+        return Err(UploadError::File(failure));
+    }
     tokio::fs::rename(path, server.dir.blob(&sha256)).await?;
-    let token = UploadToken::new(server, sha256, size, name);
-    let signed = server.signer.sign(UploadToken::KIND, &token, choices::UPLOAD_TOKEN_BYTES);
-    Ok(format!("{}{signed}", UploadToken::PREFIX))
+    if failure.is_some() {
+        return Ok(String::new());
+    }
+    Ok(UploadToken::new(server, sha256, size, name).seal(server))
 }

@@ -56,6 +56,12 @@ pub(crate) async fn receive(
     file.flush().await?;
     drop(file);
     let name = text(headers, "x-goog-upload-file-name");
-    let token = keep(server, &path, sha256, size, name).await?;
+    let token = match keep(server, &path, sha256, size, name).await {
+        Ok(token) => token,
+        Err(error) => {
+            tokio::fs::remove_file(&path).await?;
+            return Err(error);
+        }
+    };
     Ok(body_response(StatusCode::OK, "text/plain; charset=UTF-8", token))
 }

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 use crate::error::ApiError;
+use crate::faults::Failure;
 use crate::http::html_error;
 use crate::server::Server;
 
@@ -16,6 +17,8 @@ pub(crate) enum UploadError {
     Io(io::Error),
     /// A fault switch says so.
     BrokenOff,
+    /// A fault switch for this file says so.
+    File(Failure),
 }
 
 impl From<io::Error> for UploadError {

@@ -52,7 +52,9 @@ pub(crate) async fn start(
     session.save(&server.dir, &id).await?;
     File::create(server.dir.session(&id, "part")).await?;
     server.sessions.insert(id.clone(), session);
-    let url = format!("{}/v1/uploads?upload_id={id}&upload_protocol=resumable", server.url);
+    let faults = server.switches.get();
+    let origin = faults.session_origin.as_ref().unwrap_or(&server.url);
+    let url = format!("{origin}/v1/uploads?upload_id={id}&upload_protocol=resumable");
     let mut response = protocol_answer(Status::Active, String::new());
     if let Ok(url) = HeaderValue::from_str(&url) {
         response.headers_mut().insert("x-goog-upload-url", url.clone());
