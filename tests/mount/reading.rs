@@ -92,12 +92,14 @@ fn seeking_costs_a_request_each_and_little_more_than_what_is_read() {
         assert!(bytes == original[offset as usize..][..100_000], "at {offset}");
     }
     let stats = world.emulator.stats();
-    assert_eq!(stats.media_requests_today, 3);
+    // If the first stream has come near the last offset meanwhile, it serves that as well.
+    let requests = stats.media_requests_today;
+    assert!(requests <= 3, "{requests}");
     // Bytes in the buffers of sockets count as well.
     assert!(stats.download_bytes < LARGE * 2 / 3, "{}", stats.download_bytes);
     // A second program finds the bytes that the first has read.
     fs::File::open(photo(&world, 0)).unwrap().read_exact_at(&mut bytes, LARGE / 2).unwrap();
-    assert_eq!(world.emulator.stats().media_requests_today, 3);
+    assert_eq!(world.emulator.stats().media_requests_today, requests);
     drop(file);
     world.umount();
 }
