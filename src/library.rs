@@ -7,6 +7,7 @@
 //! `freshness` decides which listings are due, `listing` runs them, `pager` follows their pages,
 //! and `listing_handle` connects them with their readers. `names` is pure, and so is `pager`.
 
+mod absence;
 mod albums;
 mod error;
 mod freshness;

@@ -10,6 +10,7 @@
 //! An ordinary transaction survives the death of the process at once, and a power cut after the
 //! next durable one. A durable transaction is on disk when it returns.
 
+mod absence;
 mod albums;
 mod creating;
 mod database;

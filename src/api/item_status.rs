@@ -36,6 +36,11 @@ impl ItemStatus {
         Self { code, message: quote(message) }
     }
 
+    /// Whether the service says that it has no item of this id (reference §7.5).
+    pub fn says_unknown(&self) -> bool {
+        self.code == 5 || (self.code == 3 && messages::Text::InvalidItem.is_in(&self.message))
+    }
+
     /// The meaning for the item.
     pub fn verdict(&self) -> ItemVerdict {
         match self.code {

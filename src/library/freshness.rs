@@ -40,7 +40,7 @@ impl Library {
                     };
                     awaited.extend(self.start_first(ListingTarget::Items(dir), is_listed)?);
                 } else if !self.is_recent(album.described_at, now) {
-                    self.check_for_changes(dir, age, now)?;
+                    self.check_for_changes(dir, album.missed, age, now)?;
                 } else if !album.is_fresh(ITEMS_AGE_MAX, self.config.refresh, now) {
                     self.relist(ListingTarget::Items(dir));
                 }
@@ -55,9 +55,11 @@ impl Library {
 
     /// Asks Google whether an album has changed, by a request for this album or by the list of all
     /// albums. The list also shows new albums; it is taken if it costs no more, or has grown old.
+    /// It says nothing about an album that it `missed`.
     fn check_for_changes(
         &self,
         dir: DirId,
+        missed: bool,
         list_age: Duration,
         now: SystemTime,
     ) -> Result<(), store::Error> {
@@ -68,10 +70,10 @@ impl Library {
             albums.finish();
             return Ok(());
         }
-        if pages <= 1
+        let is_list_cheaper = pages <= 1
             || list_age >= list_age_max
-            || !self.memory.may_ask(dir, pages, self.config.refresh, now)
-        {
+            || !self.memory.may_ask(dir, pages, self.config.refresh, now);
+        if is_list_cheaper && !missed {
             self.relist(ListingTarget::Albums);
         } else {
             self.relist(ListingTarget::Album(dir));

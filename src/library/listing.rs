@@ -119,8 +119,9 @@ impl Library {
             .await?;
         let album = match self.client.get_album(&remote.ok_or(Error::NotAnAlbum)?).await {
             Ok(album) => album,
-            // The list shows whether the album was deleted.
+            // The album is gone if the list lacks it, too.
             Err(error) if error.kind() == FailureKind::AlbumMissing => {
+                self.memory.failed(ListingTarget::Album(dir));
                 self.start(ListingTarget::Albums, Extent::All);
                 return Ok(());
             }
@@ -133,42 +134,31 @@ impl Library {
 
     /// Lists the albums. Returns `false` if the listing was given up before its end.
     async fn list_albums(&self, driver: &mut ListingDriver) -> Result<bool, Error> {
-        for last in [false, true] {
-            let began = self.now();
-            let store_page = |albums: Vec<Album>, listing| async move {
-                let write = move |store: &Store| {
-                    let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
-                    let latest = store.dir_cookies_to_come()?;
-                    let is_fresh = store.albums_listed(&listed, listing, began)?;
-                    Ok((PageKept { is_fresh, news: false }, latest))
-                };
-                self.store.run(write).await
+        let began = self.now();
+        let store_page = |albums: Vec<Album>, listing| async move {
+            let write = move |store: &Store| {
+                let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
+                let latest = store.dir_cookies_to_come()?;
+                let is_fresh = store.albums_listed(&listed, listing, began)?;
+                Ok((PageKept { is_fresh, news: false }, latest))
             };
-            let fetch = |token: Option<PageToken>| async move {
-                self.client.list_albums(token.as_ref()).await
-            };
-            let Some((pass, pages)) = self.pass(began, last, driver, fetch, store_page).await?
-            else {
-                return Ok(false);
-            };
-            let needs_confirmation = self
-                .store
-                .run(move |store| {
-                    let needs_confirmation = store.albums_complete(&pass)?;
-                    for (dir, album, title) in store.conflict_named_albums()? {
-                        store.restore_album_name(dir, &album, &names::for_album(&title, &album))?;
-                    }
-                    let due = needs_confirmation && !last;
-                    let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
-                    store.set_albums_listed(at, pages)?;
-                    Ok(needs_confirmation)
-                })
-                .await?;
-            if !needs_confirmation {
-                break;
-            }
-            driver.all_stored();
-        }
+            self.store.run(write).await
+        };
+        let fetch =
+            |token: Option<PageToken>| async move { self.client.list_albums(token.as_ref()).await };
+        let Some((pass, pages)) = self.pass(began, false, driver, fetch, store_page).await? else {
+            return Ok(false);
+        };
+        driver.all_stored();
+        self.ask_for_missing_albums(pass.listing).await?;
+        self.store
+            .run(move |store| {
+                for (dir, album, title) in store.conflict_named_albums()? {
+                    store.restore_album_name(dir, &album, &names::for_album(&title, &album))?;
+                }
+                store.set_albums_listed(pass.began, pages)
+            })
+            .await?;
         self.send_album_renames_later();
         Ok(true)
     }
@@ -197,9 +187,12 @@ impl Library {
                 return Ok(false);
             };
             if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
-                break;
+                return Ok(true);
             }
             driver.all_stored();
+        }
+        if let Err(error) = self.ask_for_missing_items(dir).await {
+            tracing::info!(%error, "cannot ask about items that a list lacks: they stay");
         }
         Ok(true)
     }
@@ -250,8 +243,7 @@ impl Library {
             news |= stored.news;
             pager.page_stored(stored.is_fresh)?;
             if !more {
-                let one_page = pager.pages() == 1;
-                return Ok(Some((Pass { listing, began, news, one_page, last }, pager.pages())));
+                return Ok(Some((Pass { listing, began, news, last }, pager.pages())));
             }
             if !last && !driver.more().await {
                 return Ok(None);
@@ -260,7 +252,7 @@ impl Library {
     }
 }
 
-fn listed_album(album: Album) -> ListedAlbum {
+pub(super) fn listed_album(album: Album) -> ListedAlbum {
     ListedAlbum { path: names::for_album(&album.title, &album.id), album }
 }
 

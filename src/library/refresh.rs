@@ -61,12 +61,16 @@ impl Library {
         self.refreshes.now()
     }
 
+    /// Lists an album, and asks about items that its list does not show yet: the user may have
+    /// deleted them meanwhile.
+    ///
     /// An album that was deleted at Google stays while it has files that are not uploaded. There is
     /// nothing to list then.
     async fn relist_items_now(&self, dir: DirId) -> Result<(), Error> {
         match self.relist_now(ListingTarget::Items(dir)).await {
             Err(error) if error.is_not_found() => Ok(()),
-            outcome => outcome,
+            Err(error) => Err(error),
+            Ok(()) => self.ask_for_unlisted_items(dir).await,
         }
     }
 

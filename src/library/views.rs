@@ -72,9 +72,9 @@ impl Library {
         self.relist_now(ListingTarget::View(view)).await
     }
 
-    /// Lists a view. Returns `false` if the listing was given up before its end. An item that a
-    /// pass through several pages misses is removed only if a second pass, made at once, misses it
-    /// too.
+    /// Lists a view. Returns `false` if the listing was given up before its end. If a pass misses
+    /// items, a second one follows at once. Items that it misses, too, go if Google does not know
+    /// them, or else with the next listing that misses them.
     pub(super) async fn list_view(
         &self,
         view: View,
@@ -95,9 +95,12 @@ impl Library {
                 })
                 .await?;
             if !needs_confirmation {
-                break;
+                return Ok(true);
             }
             driver.all_stored();
+        }
+        if let Err(error) = self.ask_for_missing_in_view(view).await {
+            tracing::info!(%error, "cannot ask about items that a view lacks: they stay");
         }
         Ok(true)
     }
@@ -150,8 +153,7 @@ impl Library {
             match oldest.and_then(|oldest| day_before(span, oldest, until)) {
                 Some(before) if !is_end => until = before,
                 _ => {
-                    let one_page = requests <= 1;
-                    let pass = Pass { listing, began, news: false, one_page, last };
+                    let pass = Pass { listing, began, news: false, last };
                     return Ok(Some((pass, requests)));
                 }
             }

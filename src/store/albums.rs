@@ -6,12 +6,12 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::database::Store;
 use super::error::Result;
-use super::listing::Pass;
 use super::lookups::child;
 use super::places::{
     dir_named, has_shown_child, move_dir, new_dir, place_for, show_or_hide, vacate,
 };
-use super::tables::{albums, dirs, entries, members};
+use super::tables::tombstones::AlbumTombstone;
+use super::tables::{albums, dirs, tombstones};
 use super::time::GRACE;
 use super::time::{before, to_millis};
 use super::tx::Tx;
@@ -64,40 +64,6 @@ impl Store {
                 album_listed(tx, listed, listing, now)?;
             }
             Ok(albums_in(tx, listing)? > before)
-        })
-    }
-
-    /// Removes the albums that a complete pass did not show, if that is certain. Returns whether
-    /// another pass must confirm some.
-    ///
-    /// Albums with unfinished uploads stay. So do albums that were created here so recently that
-    /// Google's list may lag.
-    pub fn albums_complete(&self, pass: &Pass) -> Result<bool> {
-        self.write(|tx| {
-            let trusted_since = to_millis(before(tx.now, GRACE));
-            let missing: Vec<(DirId, bool)> = tx
-                .prepare_cached(
-                    "SELECT dir, missed FROM albums a WHERE seen < ?1 AND remote IS NOT NULL AND made_at < ?2 \
-                     AND NOT EXISTS (SELECT 1 FROM members m JOIN unfinished_uploads u ON u.file = m.file \
-                         WHERE m.dir = a.dir)",
-                )?
-                .query_map(params![pass.listing, trusted_since], |row| {
-                    Ok((row.get("dir")?, row.get("missed")?))
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let mut needs_confirmation = false;
-            for (dir, missed) in missing {
-                if !pass.one_page && !missed {
-                    needs_confirmation = true;
-                    albums::set_missed(tx, dir)?;
-                    continue;
-                }
-                entries::remove_all_of_dir(tx, dir)?;
-                members::delete_of_dir(tx, dir)?;
-                albums::delete(tx, dir)?;
-                show_or_hide(tx, dir)?;
-            }
-            Ok(needs_confirmation)
         })
     }
 
@@ -257,8 +223,15 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
         .prepare_cached(&format!("{KNOWN} WHERE remote = ?1"))?
         .query_row([&album.id], known_album)
         .optional()?;
+    let was = if known.is_none() { tombstones::take_album(tx, &album.id)? } else { None };
+    let was_hidden = was.as_ref().is_some_and(|was| was.hidden);
+    let returned = match was {
+        Some(was) => album_returned(tx, &album.id, was)?,
+        None => None,
+    };
+    let is_back = returned.is_some();
     // An unknown album with this title is the result of a creation whose answer was lost.
-    let known = match known {
+    let known = match known.or(returned) {
         Some(known) => Some(known),
         None => tx
             .prepare_cached(&format!("{KNOWN} WHERE remote IS NULL AND title = ?1"))?
@@ -280,7 +253,7 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
             // Google wins.
             if known.desired_title.as_ref() == Some(&album.title) {
                 albums::keep_former_title(tx, known.dir, &album.title, now)?;
-            } else if known.title != album.title {
+            } else if known.title != album.title || (is_back && known.desired_title.is_none()) {
                 let old = vacate(tx, known.dir)?;
                 let (parent, name) = place_for(tx, &listed.path, &album.id, Some(known.dir))?;
                 move_dir(tx, known.dir, old, (parent, &name))?;
@@ -292,6 +265,9 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
             let (parent, name) = place_for(tx, &listed.path, &album.id, None)?;
             let dir = new_dir(tx, parent, &name)?;
             albums::insert(tx, dir, &album.title)?;
+            if was_hidden {
+                albums::hide(tx, dir)?;
+            }
             conflict_name = Some(!is_first_choice(&listed.path, &name));
             dir
         }
@@ -307,6 +283,21 @@ fn album_known(tx: &Tx<'_>, listed: &ListedAlbum, listing: i64, now: SystemTime)
     )?;
     show_or_hide(tx, dir)?;
     Ok(dir)
+}
+
+/// An album that was gone is back in its directory, unless that has become another one's.
+fn album_returned(tx: &Tx<'_>, album: &AlbumId, was: AlbumTombstone) -> Result<Option<Known>> {
+    let is_taken = tx
+        .prepare_cached(
+            "SELECT 1 FROM albums WHERE dir = ?1 UNION ALL SELECT 1 FROM dirs WHERE id = ?1 AND local",
+        )?
+        .exists([was.dir])?;
+    if is_taken {
+        return Ok(None);
+    }
+    albums::insert_returned(tx, album, &was)?;
+    let AlbumTombstone { dir, title, desired_title, .. } = was;
+    Ok(Some(Known { dir, title, desired_title }))
 }
 
 /// How many albums this listing has shown so far.
@@ -360,8 +351,8 @@ fn check_count(tx: &Tx<'_>, dir: DirId, now: SystemTime) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Invalidation;
     use crate::store::tests::{album, item, name, names, pass};
+    use crate::store::{Invalidation, Pass};
 
     #[test]
     fn two_albums_of_one_title_stay_apart() {
@@ -615,7 +606,7 @@ mod tests {
         };
         store.album_created(dir, &made).unwrap();
         let listing = store.next_listing().unwrap();
-        assert!(!store.albums_complete(&pass(listing)).unwrap());
+        assert_eq!(store.albums_complete(listing, 9).unwrap(), []);
         assert_eq!(names(&store, DirId::ROOT), ["New"]);
     }
 
@@ -625,30 +616,105 @@ mod tests {
         album(&store, "Trip");
         store.write(|tx| Ok(tx.execute("UPDATE albums SET seen = 2", [])?)).unwrap();
         album(&store, "Trip");
-        store.albums_complete(&pass(2)).unwrap();
+        assert_eq!(store.albums_complete(2, 9).unwrap(), []);
         assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
     }
 
-    #[test]
-    fn an_album_that_one_pass_of_many_pages_missed_stays_until_the_next_misses_it_too() {
-        let store = Store::in_memory().unwrap();
-        let trip = album(&store, "Trip");
-        store.items_listed(trip, &[item("a")], 1).unwrap();
-        let passes = [2, 3].map(|listing| Pass { one_page: false, ..pass(listing) });
-        assert!(store.albums_complete(&passes[0]).unwrap());
-        assert_eq!(names(&store, trip), ["a.jpg"]);
-        assert!(!store.albums_complete(&passes[1]).unwrap());
-        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
+    /// The list of albums does not show this one, and Google does not know it.
+    fn goes(store: &Store, title: &str) {
+        let missing = store.albums_complete(store.next_listing().unwrap() + 1, 9).unwrap();
+        let id = AlbumId::new(format!("id of {title}"));
+        let (dir, album) = missing.iter().find(|it| it.1 == id).unwrap();
+        store.album_gone(*dir, album).unwrap();
     }
 
     #[test]
-    fn an_album_deleted_by_the_user_goes_with_the_next_complete_listing() {
+    fn an_album_that_the_list_lacks_stays_until_google_does_not_know_it() {
         let store = Store::in_memory().unwrap();
-        let listing = store.next_listing().unwrap();
-        album(&store, "Trip");
-        assert!(!store.albums_complete(&pass(listing)).unwrap());
-        let next = store.next_listing().unwrap();
-        assert!(!store.albums_complete(&pass(next)).unwrap());
-        assert_eq!(names(&store, DirId::ROOT), Vec::<String>::new());
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a")], 1).unwrap();
+        let missing = vec![(trip, AlbumId::new("id of Trip"))];
+        for listing in 2..5 {
+            assert_eq!(store.albums_complete(listing, 9).unwrap(), missing);
+            assert!(store.dir(trip).unwrap().unwrap().album.unwrap().missed);
+            assert_eq!(names(&store, trip), ["a.jpg"]);
+        }
+        // A list that has begun since shows it.
+        store.write(|tx| Ok(tx.execute("UPDATE albums SET seen = 5, missed = 0", [])?)).unwrap();
+        store.album_gone(trip, &missing[0].1).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), ["Trip"]);
+        assert_eq!(store.albums_complete(6, 9).unwrap(), missing);
+        store.album_gone(trip, &missing[0].1).unwrap();
+        assert_eq!(names(&store, DirId::ROOT), [""; 0]);
+    }
+
+    #[test]
+    fn an_album_that_comes_back_has_its_number_and_the_names_in_it() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
+        store
+            .rename_file((trip, &name("a.jpg")), (trip, &name("mine.jpg")), false)
+            .unwrap()
+            .unwrap();
+        // Its removal is not sent yet.
+        store.unlink(trip, &name("b.jpg")).unwrap().unwrap();
+        goes(&store, "Trip");
+        assert_eq!(names(&store, DirId::ROOT), [""; 0]);
+        assert_eq!(album(&store, "Trip"), trip);
+        assert_eq!(names(&store, trip), [""; 0], "not listed yet");
+        store.items_listed(trip, &[item("a"), item("b")], 9).unwrap();
+        assert_eq!(names(&store, trip), ["mine.jpg"]);
+        assert_eq!(store.removals(50).unwrap().unwrap().members.len(), 1);
+    }
+
+    #[test]
+    fn an_album_that_comes_back_is_hidden_if_it_was_and_leaves_its_place_to_a_new_one() {
+        for is_made_again in [false, true] {
+            let store = Store::in_memory().unwrap();
+            let trip = album(&store, "Trip");
+            store.remove_dir(DirId::ROOT, &name("Trip")).unwrap().unwrap();
+            goes(&store, "Trip");
+            if is_made_again {
+                let intent = store.album_intended(DirId::ROOT, &name("Trip"), "Trip").unwrap();
+                let Ok(AlbumIntent::Fresh(dir)) = intent else { panic!("{intent:?}") };
+                let made = Album {
+                    id: AlbumId::new("new"),
+                    title: "Trip".into(),
+                    items_count: 0,
+                    product_url: String::new(),
+                    is_writeable: true,
+                };
+                store.album_created(dir, &made).unwrap();
+                assert_eq!(dir, trip);
+            }
+            let listed = ListedAlbum {
+                album: Album {
+                    id: AlbumId::new("id of Trip"),
+                    title: "Trip".into(),
+                    items_count: 0,
+                    product_url: String::new(),
+                    is_writeable: true,
+                },
+                path: vec![vec![name("Trip"), name("Trip {id}")]],
+            };
+            let back = store.album_listed(&listed, 99, SystemTime::now()).unwrap();
+            assert_eq!(back == trip, !is_made_again);
+            let shown: &[&str] = if is_made_again { &["Trip"] } else { &[] };
+            assert_eq!(names(&store, DirId::ROOT), shown);
+            store.remove_dir(DirId::ROOT, &name("Trip")).unwrap().ok();
+            let intent = store.album_intended(DirId::ROOT, &name("Trip {id}"), "Trip").unwrap();
+            assert!(matches!(intent, Ok(AlbumIntent::Unhidden(_))), "{intent:?}");
+        }
+    }
+
+    #[test]
+    fn an_album_that_comes_back_under_another_title_stands_where_that_says() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        goes(&store, "Trip");
+        assert_eq!(retitled(&store, "Trip", "2019/Tour"), trip);
+        assert_eq!(store.dir_path(trip).unwrap(), "2019/Tour");
+        assert_eq!(names(&store, DirId::ROOT), ["2019"]);
     }
 }

@@ -322,6 +322,8 @@ mod tests {
         store.view_listed(View::All, &[item("b")], 2).unwrap();
         assert_eq!(store.pending_invalidations(), []);
         store.view_complete(View::All, &pass(2), 1).unwrap();
+        let missing = store.missing_in_view(View::All, 9).unwrap()[0].0;
+        store.gone_from_view(View::All, &[missing]).unwrap();
         assert_eq!(
             store.pending_invalidations(),
             [Invalidation::ViewEntry(View::All, name("a.jpg"))]

@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{OptionalExtension, params};
 
+use super::absence::bury_item;
 use super::database::Store;
 use super::error::{Error, Result};
 use super::listing::Pass;
 use super::lookups::child;
 use super::naming::add_entry;
 use super::states::Observed;
-use super::tables::{albums, entries, files, members};
+use super::tables::{albums, files, members, tombstones};
 use super::time::GRACE;
 use super::time::{before, from_millis, to_millis};
 use super::tree::AlbumState;
@@ -50,8 +51,9 @@ impl Store {
         })
     }
 
-    /// Ends a complete pass through an album's items. Items that it did not show leave the album,
-    /// if that is certain. Returns whether another pass must confirm some.
+    /// Ends a complete pass through an album's items. Items that it did not show leave the album if
+    /// Google's count agrees. Returns whether some are in doubt: another pass must follow, and then
+    /// Google's answers about their ids.
     pub fn items_complete(&self, dir: DirId, pass: &Pass) -> Result<bool> {
         let listing = pass.listing;
         let trusted_since = to_millis(before(pass.began, GRACE));
@@ -59,40 +61,51 @@ impl Store {
             let shown: i64 = tx
                 .prepare_cached("SELECT count(*) FROM members WHERE dir = ?1 AND seen >= ?2")?
                 .query_row(params![dir, listing], |row| row.get(0))?;
-            let sure = pass.one_page || is_confirmed(tx, dir, shown, pass.began)?;
+            let count = count_evidence(tx, dir, shown, pass.began)?;
             // Only an item that a listing has shown can be missing. Items added here may not show
             // yet, and items that Google had before us may never show (reference §11.2c).
             let missing: Vec<(FileId, bool)> = tx
                 .prepare_cached(
-                    "SELECT m.file, m.missed FROM members m JOIN files f ON f.id = m.file \
-                     WHERE m.dir = ?1 AND m.desired AND m.observed = 'present' AND m.seen < ?2 AND f.confirmed \
-                     AND (m.seen > 0 OR m.since < ?3)",
+                    "SELECT file, missed FROM expected_members \
+                     WHERE dir = ?1 AND seen < ?2 AND (seen > 0 OR since < ?3)",
                 )?
                 .query_map(params![dir, listing, trusted_since], |row| Ok((row.get("file")?, row.get("missed")?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            let (mut gone, mut needs_confirmation) = (false, false);
+            let (mut gone, mut in_doubt) = (false, 0);
             for (file, missed) in missing {
-                if !sure && !missed {
-                    needs_confirmation = true;
+                let is_certain = match count {
+                    CountEvidence::Certain => true,
+                    CountEvidence::Agrees => missed,
+                    CountEvidence::Against => false,
+                };
+                if is_certain {
+                    gone = true;
+                    bury_item(tx, dir, file)?;
+                } else {
+                    in_doubt += 1;
                     members::set_missed(tx, dir, file)?;
-                    continue;
                 }
-                gone = true;
-                entries::remove_of_file_in_dir(tx, dir, file)?;
-                members::delete(tx, dir, file)?;
             }
             members::delete_gone(tx, dir, trusted_since)?;
-            // If one item goes and another slips, the count agrees nevertheless. Only a count from
-            // before shows that a first listing is incomplete.
-            let is_first: bool = tx
-                .prepare_cached("SELECT listed_at IS NULL AND described_at > 0 AND count_hint > 0 FROM albums WHERE dir = ?1")?
-                .query_row([dir], |row| row.get(0))?;
-            needs_confirmation |= is_first && !sure;
+            // An item that no listing has shown cannot be missed. Only the count shows that a first
+            // listing is incomplete.
+            let is_first_short: bool = tx
+                .prepare_cached("SELECT listed_at IS NULL AND described_at > 0 AND count_hint > ?2 FROM albums WHERE dir = ?1")?
+                .query_row(params![dir, shown], |row| row.get(0))?;
+            let needs_confirmation = in_doubt > 0 || is_first_short;
             if needs_confirmation && !pass.last {
                 // The listing is complete, but due again.
                 albums::set_due(tx, dir)?;
             } else {
-                listing_holds(tx, dir, shown, pass, !pass.news && !gone)?;
+                albums::set_listing_complete(
+                    tx,
+                    dir,
+                    to_millis(pass.began),
+                    shown + in_doubt,
+                    !pass.news && !gone,
+                    pass.last,
+                    in_doubt > 0,
+                )?;
             }
             Ok(needs_confirmation)
         })
@@ -118,39 +131,35 @@ impl Store {
     }
 }
 
-/// Whether Google's count from before the listing agrees with it, and no change made here can
-/// account for that.
-fn is_confirmed(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<bool> {
-    Ok(tx
-        .prepare_cached(
-            "SELECT described_at BETWEEN 1 AND ?2 AND count_hint = ?3 + count_offset AND NOT EXISTS \
-                 (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.described_at - ?4) \
-             FROM albums WHERE dir = ?1",
-        )?
-        .query_row(params![dir, to_millis(began), shown, GRACE.as_millis() as i64], |row| row.get(0))
-        .optional()?
-        .unwrap_or(false))
+/// The evidence of Google's count about a complete pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CountEvidence {
+    /// It is the number of items that the pass has shown, and no change made here can account for
+    /// that.
+    Certain,
+    /// It is that number, but may include a recent change or not. Two passes that miss the same
+    /// item are certain then.
+    Agrees,
+    /// It is another number, or none is known from before the pass.
+    Against,
 }
 
-/// Keeps that the album's items are known as of `pass`. If the count caused this listing in vain,
-/// or another pass did not bear it out, its offset is accepted from now on. Any other count must
-/// agree later.
-fn listing_holds(
-    tx: &Tx<'_>,
-    dir: DirId,
-    shown: i64,
-    pass: &Pass,
-    useless_relists: bool,
-) -> Result<()> {
-    albums::set_listing_complete(
-        tx,
-        dir,
-        to_millis(pass.began),
-        shown,
-        useless_relists,
-        pass.last,
-    )?;
-    Ok(())
+fn count_evidence(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<CountEvidence> {
+    let found = tx
+        .prepare_cached(
+            "SELECT described_at BETWEEN 1 AND ?2 AND count_hint IN (?3, ?3 + count_offset) AS agrees, \
+             EXISTS (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.described_at - ?4) AS is_recent \
+             FROM albums WHERE dir = ?1",
+        )?
+        .query_row(params![dir, to_millis(began), shown, GRACE.as_millis() as i64], |row| {
+            Ok((row.get("agrees")?, row.get("is_recent")?))
+        })
+        .optional()?;
+    Ok(match found {
+        Some((true, false)) => CountEvidence::Certain,
+        Some((true, true)) => CountEvidence::Agrees,
+        _ => CountEvidence::Against,
+    })
 }
 
 fn item_listed(
@@ -188,6 +197,9 @@ fn item_listed(
     if wanted {
         return kept(false);
     }
+    if known.is_none() && item_returned(tx, dir, file)? {
+        return kept(true);
+    }
     for name in names {
         if child(tx, dir, name)?.is_none() {
             add_entry(tx, dir, name, file)?;
@@ -200,6 +212,25 @@ fn item_listed(
         add_entry(tx, dir, &name, file)?;
     }
     kept(free)
+}
+
+/// Gives an item that was gone its names back, or repeats its pending removal. Returns whether
+/// there was any of that.
+fn item_returned(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<bool> {
+    let names = tombstones::take_item(tx, dir, file)?;
+    let is_removal = names.contains(&None);
+    let mut returned = false;
+    for name in names.into_iter().flatten() {
+        if child(tx, dir, &name)?.is_none() {
+            add_entry(tx, dir, &name, file)?;
+            returned = true;
+        }
+    }
+    if is_removal && !returned {
+        members::set_undesired(tx, dir, file, tx.now_millis())?;
+        returned = true;
+    }
+    Ok(returned)
 }
 
 /// The name of an item if all others are taken.
@@ -227,43 +258,103 @@ impl AlbumState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Invalidation;
     use crate::store::tests::{album, item, name, names, pass, told};
+    use crate::store::{Child, Invalidation};
 
     #[test]
-    fn items_appear_and_those_missing_from_the_next_listing_go() {
-        let store = Store::in_memory().unwrap();
-        let trip = album(&store, "Trip");
-        store.items_listed(trip, &[item("a"), item("b")], 1).unwrap();
-        assert!(!store.items_complete(trip, &pass(1)).unwrap());
+    fn items_appear_and_go_when_the_count_agrees() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 2, now);
+        let later = |listing| Pass { began: now + GRACE, ..pass(listing) };
+        assert!(!listed(&store, trip, &["a", "b"], later(1)));
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
-        store.items_listed(trip, &[item("b")], 2).unwrap();
+        told(&store, "Trip", 1, now);
         store.track_invalidations().unwrap();
-        store.items_complete(trip, &pass(2)).unwrap();
+        assert!(!listed(&store, trip, &["b"], later(2)));
         assert!(store.pending_invalidations().contains(&Invalidation::Entry(trip, name("a.jpg"))));
         assert_eq!(names(&store, trip), ["b.jpg"]);
     }
 
-    /// A pass through more than one page that shows these items.
+    /// A pass that shows these items.
     fn listed(store: &Store, dir: DirId, items: &[&str], pass: Pass) -> bool {
         let items: Vec<ListedItem> = items.iter().map(|id| item(id)).collect();
         store.items_listed(dir, &items, pass.listing).unwrap();
-        store.items_complete(dir, &Pass { one_page: false, ..pass }).unwrap()
+        store.items_complete(dir, &pass).unwrap()
     }
 
     #[test]
-    fn what_one_pass_of_many_pages_missed_goes_only_when_the_next_one_misses_it_too() {
-        let store = Store::in_memory().unwrap();
-        let trip = album(&store, "Trip");
-        listed(&store, trip, &["a", "b", "c"], pass(1));
-        assert!(listed(&store, trip, &["a", "c"], pass(2)));
+    fn items_that_two_passes_miss_stay_unless_google_does_not_know_them() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 3, now);
+        let later = |listing| Pass { began: now + GRACE, ..pass(listing) };
+        listed(&store, trip, &["a", "b", "c"], later(1));
+        assert!(listed(&store, trip, &["a", "c"], later(2)));
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg", "c.jpg"]);
-        let state = store.dir(trip).unwrap().unwrap().album.unwrap();
-        assert_eq!(state.listed_at, Some(SystemTime::UNIX_EPOCH), "due again");
-        // It had slipped; now another does.
-        assert!(listed(&store, trip, &["a", "b"], pass(3)));
-        assert!(!listed(&store, trip, &["a", "b"], pass(4)));
+        let state = || store.dir(trip).unwrap().unwrap().album.unwrap();
+        assert_eq!(state().listed_at, Some(SystemTime::UNIX_EPOCH), "due again");
+        // It had slipped; now the list ends early, twice.
+        assert!(listed(&store, trip, &["b"], later(3)));
+        assert!(listed(&store, trip, &["b"], Pass { last: true, news: false, ..later(4) }));
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg", "c.jpg"]);
+        assert_eq!(state().listed_at, Some(crate::store::from_millis(to_millis(now + GRACE))));
+        let missing = store.missing_items(trip, 9).unwrap();
+        assert_eq!(missing.len(), 2);
+        let unknown = missing.iter().find(|it| it.1 == crate::media::MediaId::new("c")).unwrap().0;
+        store.items_gone(trip, &[unknown]).unwrap();
         assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+        // The count did not mislead: the list did.
+        told(&store, "Trip", 2, now);
+        assert!(!state().count_mismatch);
+        assert!(!listed(&store, trip, &["a", "b"], later(5)));
+        assert_eq!(store.missing_items(trip, 9).unwrap(), []);
+        store.items_gone(trip, &store.items_seen(&[item("a").item]).unwrap()).unwrap();
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"], "a list has shown it meanwhile");
+    }
+
+    #[test]
+    fn two_passes_and_a_count_agree_although_the_count_may_not_know_of_our_own_changes() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 2, now);
+        let later = |listing| Pass { began: now + GRACE, ..pass(listing) };
+        listed(&store, trip, &["a", "b"], later(1));
+        store.unlink(trip, &name("a.jpg")).unwrap().unwrap();
+        store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
+        told(&store, "Trip", 0, now);
+        assert!(listed(&store, trip, &[], later(2)));
+        assert_eq!(names(&store, trip), ["b.jpg"]);
+        assert!(!listed(&store, trip, &[], Pass { last: true, ..later(3) }));
+        assert_eq!(names(&store, trip), [""; 0]);
+    }
+
+    #[test]
+    fn an_item_that_comes_back_has_its_names_times_and_number() {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", 1, now);
+        let later = |listing| Pass { began: now + GRACE, ..pass(listing) };
+        listed(&store, trip, &["a"], later(1));
+        let Some(Child::File(file)) = store.child(trip, &name("a.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        store.link(file, trip, &name("second.jpg")).unwrap().unwrap();
+        store
+            .rename_file((trip, &name("a.jpg")), (trip, &name("first.jpg")), false)
+            .unwrap()
+            .unwrap();
+        store.set_times(file, None, Some(7_000_000_000)).unwrap();
+        told(&store, "Trip", 0, now);
+        assert!(!listed(&store, trip, &[], later(2)));
+        assert_eq!(names(&store, trip), [""; 0]);
+        // Another file has got one of its names.
+        store.create_file(trip, &name("first.jpg"), 0).unwrap().unwrap();
+        listed(&store, trip, &["a"], later(3));
+        assert_eq!(names(&store, trip), ["first.jpg", "second.jpg"]);
+        assert_eq!(store.child(trip, &name("second.jpg")).unwrap(), Some(Child::File(file)));
+        assert_eq!(store.file(file).unwrap().unwrap().mtime_ns, 7_000_000_000);
+        // Its names come back once: the user has removed it since.
+        store.unlink(trip, &name("second.jpg")).unwrap().unwrap();
+        store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
+        listed(&store, trip, &["a"], later(4));
+        assert_eq!(names(&store, trip), ["first.jpg"]);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Listings. Each has a number, and `seen` keeps the last listing that has shown an item or album.
-//! An entry that a complete listing did not show is gone. A late page of an earlier listing changes
-//! nothing, because `seen` only grows.
+//! A late page of an earlier listing changes nothing, because `seen` only grows.
 //!
-//! Google's listings lag behind changes. For the time of `GRACE`, a change made here counts for
-//! more than a listing. A listing is no snapshot either: items may slip from page to page. If a
-//! pass has several pages, a missing item is gone only if the next pass misses it, too, or if
-//! Google's count agrees.
+//! A listing that lacks something proves nothing. It may end early, lag behind changes, or be no
+//! snapshot: items slip from page to page. An item or album is gone only if something independent
+//! agrees: Google's count, another pass, or Google's answer about its id. For the time of `GRACE`,
+//! a change made here counts for more than a listing.
 
 use std::time::SystemTime;
 
@@ -24,9 +23,6 @@ pub struct Pass {
     pub began: SystemTime,
     /// The listing has shown something new.
     pub news: bool,
-    /// The pass had one page. Otherwise an item may have slipped from one page to another between
-    /// two requests.
-    pub one_page: bool,
     /// No other pass follows at once to confirm this one.
     pub last: bool,
 }

@@ -176,7 +176,7 @@ mod tests {
     use crate::media::Album;
     use crate::store::GRACE;
     use crate::store::ListedAlbum;
-    use crate::store::tests::{album, name, names, pass};
+    use crate::store::tests::{album, name, names};
     use std::time::SystemTime;
 
     fn listed(id: &str, title: &str) -> ListedAlbum {
@@ -200,7 +200,7 @@ mod tests {
         store.album_renamed(&moved.renames[0]).unwrap();
         let listing = store.next_listing().unwrap();
         store.album_listed(&listed("id of A", "A"), listing, SystemTime::now()).unwrap();
-        store.albums_complete(&pass(listing)).unwrap();
+        assert_eq!(store.albums_complete(listing, 9).unwrap(), []);
         assert_eq!(names(&store, DirId::ROOT), ["Z"]);
         // Much later it is somebody's wish.
         let (listing, later) = (store.next_listing().unwrap(), SystemTime::now() + GRACE * 2);
@@ -218,7 +218,7 @@ mod tests {
         for (shown, place) in [("A", "C"), ("B", "C"), ("r1", "r1"), ("B", "r1"), ("C", "C")] {
             let listing = store.next_listing().unwrap();
             store.album_listed(&listed("id of A", shown), listing, now).unwrap();
-            assert!(!store.albums_complete(&pass(listing)).unwrap());
+            assert_eq!(store.albums_complete(listing, 9).unwrap(), []);
             assert_eq!(names(&store, DirId::ROOT), [place], "{shown} is listed");
         }
     }

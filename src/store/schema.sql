@@ -36,7 +36,7 @@ CREATE TABLE albums (
     made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was created here; 0: it was not
     listed_at       INTEGER,            -- when the last complete listing began; NULL: never
     seen            INTEGER NOT NULL DEFAULT 0,  -- the last listing of albums that had it
-    missed          INTEGER NOT NULL DEFAULT 0   -- 1: the last complete one did not
+    missed          INTEGER NOT NULL DEFAULT 0   -- 1: the last complete one did not, and only Google's answer about it decides
 ) STRICT;
 CREATE INDEX albums_title ON albums (title);
 CREATE INDEX albums_to_rename ON albums (dir) WHERE desired_title IS NOT NULL;
@@ -122,11 +122,35 @@ CREATE TABLE members (
         WHEN NOT desired AND observed <> 'absent' THEN 'removal' END) VIRTUAL,
     since    INTEGER NOT NULL,           -- when it came into this state; 0: a listing showed it
     seen     INTEGER NOT NULL DEFAULT 0, -- the last listing of the album that had it; 0: none
-    missed   INTEGER NOT NULL DEFAULT 0, -- 1: the last complete one did not, and another must confirm that
+    missed   INTEGER NOT NULL DEFAULT 0, -- 1: the last complete one did not, and something else must confirm that
     PRIMARY KEY (dir, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_pending ON members (pending, since) WHERE pending IS NOT NULL;
 CREATE INDEX members_of_file ON members (file);
+
+-- Names in albums that went because Google does not show the item there any more. They come back when it does. Both ids are
+-- Google's: the file keeps its row, with its times, size and hash.
+CREATE TABLE tombstones (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    album   TEXT NOT NULL,
+    media   TEXT NOT NULL,
+    name    BLOB,                       -- NULL: the item was about to be removed from the album
+    at      INTEGER NOT NULL            -- when it went
+) STRICT;
+CREATE INDEX tombstones_of_item ON tombstones (album, media, id);
+CREATE INDEX tombstones_by_age ON tombstones (at);
+
+-- Albums that Google does not have any more, likewise.
+CREATE TABLE album_tombstones (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    remote  TEXT NOT NULL UNIQUE,
+    dir     INTEGER NOT NULL REFERENCES dirs(id),
+    title   TEXT NOT NULL,
+    desired_title TEXT,
+    hidden  INTEGER NOT NULL,
+    at      INTEGER NOT NULL            -- when it went
+) STRICT;
+CREATE INDEX album_tombstones_by_age ON album_tombstones (at);
 
 -- The journal: one row for each file whose bytes Google does not hold for certain.
 CREATE TABLE uploads (
@@ -226,6 +250,16 @@ CREATE VIEW library_items AS
 -- Items whose size nobody has learnt yet.
 CREATE VIEW unsized_items AS
     SELECT * FROM files WHERE size IS NULL AND rendition IS NULL AND media IS NOT NULL;
+
+-- Members that a list of the album must show, unless it lags.
+CREATE VIEW expected_members AS
+    SELECT m.*, f.media FROM members m JOIN committed_files f ON f.id = m.file
+    WHERE m.desired AND m.observed = 'present' AND f.confirmed;
+
+-- Albums that the list of albums does not show any more, and that have nothing that is only here.
+CREATE VIEW missing_albums AS
+    SELECT * FROM albums a WHERE a.missed AND a.remote IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM members m JOIN unfinished_uploads u ON u.file = m.file WHERE m.dir = a.dir);
 
 -- Files without a name that Google never had, nor is being asked to make.
 CREATE VIEW orphan_files AS

@@ -8,6 +8,7 @@ pub(super) mod failed;
 pub(super) mod files;
 pub(super) mod members;
 pub(super) mod meta;
+pub(super) mod tombstones;
 pub(super) mod uploads;
 pub(super) mod views;
 
@@ -16,7 +17,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::{Path, PathBuf};
 
-    const TABLES: [&str; 12] = [
+    const TABLES: [&str; 14] = [
         "albums",
         "former_titles",
         "dirs",
@@ -25,6 +26,8 @@ mod tests {
         "files",
         "members",
         "meta",
+        "tombstones",
+        "album_tombstones",
         "uploads",
         "views",
         "view_entries",

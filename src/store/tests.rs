@@ -34,10 +34,10 @@ pub(crate) fn told(store: &Store, title: &str, items_count: u64, now: SystemTime
     store.album_listed(&ListedAlbum { album, path }, 1, now).unwrap()
 }
 
-/// A complete listing in one page that has shown something new.
+/// A complete pass that has shown something new.
 pub(crate) fn pass(listing: i64) -> Pass {
     let began = SystemTime::now();
-    Pass { listing, began, news: true, one_page: true, last: false }
+    Pass { listing, began, news: true, last: false }
 }
 
 /// An item as a listing shows it.

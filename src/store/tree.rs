@@ -55,6 +55,8 @@ pub struct AlbumState {
     pub useless_relists: u32,
     /// When the last complete listing began. `None` if there has been none.
     pub listed_at: Option<SystemTime>,
+    /// The last complete list of the albums did not show it.
+    pub missed: bool,
 }
 
 impl Store {
@@ -65,7 +67,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT d.parent, d.name, d.names_changed_ns, d.local, a.dir AS album, a.remote, \
                      coalesce(a.desired_title, a.title) AS title, a.count_hint, a.listed_at, a.described_at, \
-                     a.count_mismatch, a.useless_relists \
+                     a.count_mismatch, a.useless_relists, a.missed \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
                 )?
                 .query_row([id], |row| {
@@ -79,6 +81,7 @@ impl Store {
                             described_at: from_millis(row.get("described_at")?),
                             count_mismatch: row.get("count_mismatch")?,
                             useless_relists: row.get("useless_relists")?,
+                            missed: row.get("missed")?,
                         }),
                     };
                     // The root has no name.

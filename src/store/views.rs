@@ -143,9 +143,9 @@ impl Store {
         })
     }
 
-    /// Ends a complete pass through a view, which took so many requests. Items that it did not show
-    /// are gone. If it had several pages, an item is gone only if the pass before did not show it
-    /// either. Returns whether another pass must confirm that items are missing.
+    /// Ends a complete pass through a view, which took so many requests. It hides the items that
+    /// neither this pass nor the last one of an earlier listing has shown. Returns whether others are
+    /// missing: another pass must follow, and then Google's answers about their ids.
     pub fn view_complete(&self, view: View, pass: &Pass, requests: u32) -> Result<bool> {
         let listing = pass.listing;
         self.write(|tx| {
@@ -153,8 +153,10 @@ impl Store {
                 .prepare_cached("SELECT listing FROM views WHERE view = ?1")?
                 .query_row([view], |row| row.get(0))
                 .optional()?;
-            let certain = if pass.one_page { listing } else { before.unwrap_or(0) };
-            views::hide_missing(tx, view, certain)?;
+            // The pass before the last one is no other listing.
+            if let Some(before) = before.filter(|_| !pass.last) {
+                views::hide_missing(tx, view, before)?;
+            }
             let needs_confirmation = tx
                 .prepare_cached(
                     "SELECT 1 FROM shown_view_entries WHERE view = ?1 AND seen > 0 AND seen < ?2",
@@ -171,6 +173,38 @@ impl Store {
             let at = if due { SystemTime::UNIX_EPOCH } else { pass.began };
             views::set_listed(tx, view, to_millis(at), listing, requests)?;
             Ok(needs_confirmation)
+        })
+    }
+
+    /// Up to `limit` items that the last complete listing of a view did not show and that the view
+    /// still shows. They come in no order, so that each has its turn.
+    pub fn missing_in_view(&self, view: View, limit: u32) -> Result<Vec<(FileId, MediaId)>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT e.file, f.media {MISSING_IN_VIEW} ORDER BY random() LIMIT ?2"
+                ))?
+                .query_map(params![view, limit], |row| Ok((row.get("file")?, row.get("media")?)))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Google does not know these items, and the last listing of the view did not show them. The
+    /// view hides them, unless a listing has shown them meanwhile.
+    pub fn gone_from_view(&self, view: View, items: &[FileId]) -> Result<()> {
+        self.write(|tx| {
+            for file in items {
+                let is_missing = tx
+                    .prepare_cached(&format!("SELECT 1 {MISSING_IN_VIEW} AND e.file = ?2"))?
+                    .exists(params![view, file])?;
+                if is_missing {
+                    views::hide(tx, view, *file)?;
+                }
+            }
+            if view == View::All {
+                views::delete_lost(tx, view)?;
+            }
+            Ok(())
         })
     }
 
@@ -249,6 +283,10 @@ impl Store {
         })
     }
 }
+
+/// The items that the last complete listing of a view did not show and that the view still shows.
+const MISSING_IN_VIEW: &str = "FROM shown_view_entries e JOIN files f ON f.id = e.file JOIN views v ON v.view = e.view \
+     WHERE e.view = ?1 AND e.seen > 0 AND e.seen < v.listing AND f.media IS NOT NULL";
 
 /// The next items that a view should show and does not.
 pub(super) const NOT_VIEWED: &str = "SELECT id, media, filename, mime, created_at FROM library_items f \
@@ -359,6 +397,12 @@ mod tests {
         items.len()
     }
 
+    /// Google does not know the items that the last listing missed.
+    fn forget_missing(store: &Store, view: View) {
+        let missing = store.missing_in_view(view, 9).unwrap().into_iter().map(|it| it.0);
+        store.gone_from_view(view, &missing.collect::<Vec<_>>()).unwrap();
+    }
+
     #[test]
     fn what_a_search_does_not_show_any_more_is_gone_and_may_come_back() {
         let store = Store::in_memory().unwrap();
@@ -368,7 +412,8 @@ mod tests {
         store.view_complete(view, &pass(1), 1).unwrap();
         assert_eq!(names(&store, view), ["a.jpg", "b.jpg"]);
         store.view_listed(view, std::slice::from_ref(&b), 2).unwrap();
-        store.view_complete(view, &pass(2), 1).unwrap();
+        assert!(store.view_complete(view, &pass(2), 1).unwrap());
+        forget_missing(&store, view);
         assert_eq!(names(&store, view), ["b.jpg"]);
         assert_eq!(catch_up(&store, view), 0, "Google has the last word");
         store.view_listed(view, &[a], 3).unwrap();
@@ -386,20 +431,20 @@ mod tests {
     }
 
     #[test]
-    fn of_several_pages_it_takes_two_listings_to_miss_an_item() {
+    fn it_takes_two_listings_to_miss_an_item_that_google_knows() {
         let store = Store::in_memory().unwrap();
         let items = ["a", "b"].map(item);
         store.view_listed(View::All, &items, 1).unwrap();
-        let pages = |listing| Pass { one_page: false, ..pass(listing) };
-        assert!(!store.view_complete(View::All, &pages(1), 2).unwrap());
+        assert!(!store.view_complete(View::All, &pass(1), 2).unwrap());
         let mut shown = Vec::new();
-        for listing in 2..4 {
+        for (listing, last) in [(2, false), (3, true), (4, false)] {
             assert!(store.view_listed(View::All, &items[1..], listing).unwrap());
             assert!(!store.view_listed(View::All, &items[1..], listing).unwrap(), "seen before");
-            let needs_confirmation = store.view_complete(View::All, &pages(listing), 2).unwrap();
+            let pass = Pass { last, ..pass(listing) };
+            let needs_confirmation = store.view_complete(View::All, &pass, 2).unwrap();
             shown.push((names(&store, View::All).len(), needs_confirmation));
         }
-        assert_eq!(shown, [(2, true), (1, false)]);
+        assert_eq!(shown, [(2, true), (2, true), (1, false)]);
     }
 
     #[test]
@@ -418,10 +463,15 @@ mod tests {
         store.view_complete(View::All, &pass(3), 1).unwrap();
         assert_eq!(catch_up(&store, View::All), 1, "b");
         store.view_complete(View::All, &pass(4), 1).unwrap();
+        assert_eq!(names(&store, View::All), ["a.jpg", "b.jpg"]);
+        let missing = store.missing_in_view(View::All, 9).unwrap();
+        let a = missing.iter().find(|it| it.1 == MediaId::new("a")).unwrap().0;
+        store.gone_from_view(View::All, &[a]).unwrap();
         assert_eq!(names(&store, View::All), ["b.jpg"]);
         assert_eq!(names(&store, view), Vec::<String>::new());
         assert_eq!(catch_up(&store, view), 0);
-        store.view_complete(View::All, &pass(5), 1).unwrap();
+        assert!(store.view_complete(View::All, &pass(5), 1).unwrap());
+        assert!(!store.view_complete(View::All, &pass(6), 1).unwrap());
         assert_eq!(names(&store, View::All), Vec::<String>::new(), "not shown twice");
     }
 

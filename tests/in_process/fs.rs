@@ -1,6 +1,7 @@
 //! The filesystem without a mount, against the emulator: the requests that operations cost, and their results when the
 //! service is slow, wrong or unreachable.
 
+mod absence;
 mod cost;
 mod outages;
 mod races;

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use gphotosfs_emulator::{Call, Edit};
+use gphotosfs_emulator::{Call, Edit, ListingFault, Omission};
 
 use crate::support::{World, jpeg, wait_for};
 
@@ -80,6 +80,97 @@ fn an_album_deleted_outside_stays_for_what_is_only_here() {
     world.sh("cmp 1.jpg mnt/Trip/1.jpg.part && rm mnt/Trip/1.jpg.part");
     refresh(&world, "");
     assert_eq!(world.names(""), [""; 0]);
+}
+
+/// For so many passes, listings of a kind leave something out.
+fn lie(world: &World, call: Call, passes: u32, omission: Omission) {
+    let fault = ListingFault { call, album: None, passes, omission };
+    world.emulator.faults(|faults| faults.listing_faults.push(fault.clone()));
+}
+
+/// Names with the inode numbers behind them.
+fn inodes(world: &World, dir: &str) -> Vec<(String, u64)> {
+    let inode = |name: String| {
+        let path = world.mnt.join(dir).join(&name);
+        let inode = fs::metadata(path).unwrap().ino();
+        (name, inode)
+    };
+    world.names(dir).into_iter().map(inode).collect()
+}
+
+/// > An item that a listing of its album lacks stays, unless Google's count agrees, or Google does not
+/// > know the item any more.
+#[test]
+fn a_list_that_ends_early_takes_no_name() {
+    let world = believing();
+    world.seed("Trip", 250);
+    assert_eq!(world.names("Trip").len(), 250);
+    world.sh("cd mnt/Trip && mv IMG_000240.jpg mine.jpg && ln mine.jpg second.jpg");
+    let names = inodes(&world, "Trip");
+    for pages in [1, 0] {
+        lie(&world, Call::MediaItemsSearch, 2, Omission::EndsAfter(pages));
+        refresh(&world, "Trip");
+        assert_eq!(inodes(&world, "Trip"), names, "{pages} pages");
+    }
+    refresh(&world, "Trip");
+    assert_eq!(inodes(&world, "Trip"), names);
+    // One is gone, and one is only in no album any more, which only the count shows.
+    lie(&world, Call::MediaItemsSearch, 2, Omission::EndsAfter(1));
+    world.edit(Edit::MoveToBin { item: "IMG_000200.jpg".into() });
+    remove(&world, "Trip", "IMG_000201.jpg");
+    refresh(&world, "Trip");
+    assert_eq!(world.names("Trip").len(), 250);
+    assert!(!world.mnt.join("Trip/IMG_000200.jpg").exists());
+    refresh(&world, "Trip");
+    assert_eq!(world.names("Trip").len(), 249);
+    assert!(!world.mnt.join("Trip/IMG_000201.jpg").exists());
+}
+
+/// > An album that Google's list lacks stays, unless Google answers that it does not exist.
+#[test]
+fn an_album_that_the_list_forgets_stays() {
+    let world = believing();
+    for at in 0..3 {
+        world.photo(&format!("20190428/{at}.jpg"), at, 5000);
+    }
+    // It was made long ago.
+    world.edit(Edit::CreateAlbum { title: "20190428".into() });
+    let night = "cp -ru 20190428 mnt/ && sync mnt/20190428";
+    world.sh(night);
+    let names = inodes(&world, "20190428");
+    lie(&world, Call::AlbumsList, 1, Omission::Forgets("20190428".into()));
+    refresh(&world, "");
+    assert_eq!(inodes(&world, "20190428"), names);
+    world.sh(night);
+    let albums = world.emulator.dump().albums;
+    assert_eq!(albums.iter().map(|it| &it.title).collect::<Vec<_>>(), ["20190428"]);
+    refresh(&world, "");
+    assert_eq!(inodes(&world, "20190428"), names);
+}
+
+/// > An item or album that comes back has the names that it had here, and the same inode numbers and
+/// > times, for up to 400 days and 100,000 names.
+#[test]
+fn what_comes_back_is_as_it_was() {
+    let world = believing();
+    world.photo("1.jpg", 1, 5000);
+    world.photo("2.jpg", 2, 5000);
+    world.sh("mkdir mnt/Trip && touch -d 2019-04-28 1.jpg && cp -p 1.jpg 2.jpg mnt/Trip/ && sync mnt/Trip");
+    world.sh("cd mnt/Trip && mv 1.jpg mine.jpg && ln mine.jpg second.jpg");
+    refresh(&world, "Trip");
+    let before = inodes(&world, "Trip");
+    let time = || fs::metadata(world.mnt.join("Trip/mine.jpg")).unwrap().mtime();
+    let mtime = time();
+    world.edit(Edit::MoveToBin { item: "1.jpg".into() });
+    refresh(&world, "Trip");
+    assert_eq!(world.names("Trip"), ["2.jpg"]);
+    world.edit(Edit::RestoreFromBin { item: "1.jpg".into() });
+    refresh(&world, "Trip");
+    assert_eq!((inodes(&world, "Trip"), time()), (before, mtime));
+    // The bytes are known as before: nothing is sent again.
+    world.emulator.reset_stats();
+    world.sh("cp -p 1.jpg mnt/Trip/third.jpg && sync mnt/Trip");
+    assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 0);
 }
 
 #[test]

@@ -247,7 +247,8 @@ fn views_lend_items_to_albums() {
 
 /// > A view does not show files on their way to Google. It shows items that have left their album,
 /// > and versions that an edit has replaced. An item that was deleted at Google goes when it is
-/// > missing from a new listing of the view, or of `all`.
+/// > missing from a new listing of the view, or of `all`. An item that Google still knows goes when
+/// > two listings lack it.
 #[test]
 fn views_hold_what_google_holds() {
     let world = world();
@@ -283,6 +284,12 @@ fn views_hold_what_google_holds() {
     refresh(&world, "all");
     assert_eq!(view(&world, &unseen), Vec::<String>::new());
     assert!(!view(&world, "all").contains(&"b.jpg".to_owned()));
+    // The list of all items leaves out archived ones.
+    world.edit(Edit::Archive { item: "c.jpg".into(), archived: true });
+    for is_shown in [true, false] {
+        refresh(&world, "all");
+        assert_eq!(view(&world, "all").contains(&"c.jpg".to_owned()), is_shown);
+    }
 }
 
 #[test]

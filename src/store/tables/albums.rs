@@ -4,15 +4,30 @@ use std::time::SystemTime;
 
 use rusqlite::params;
 
+use super::tombstones::AlbumTombstone;
 use crate::media::{AlbumId, DirId};
 use crate::store::error::Result;
 use crate::store::time::GRACE;
 use crate::store::time::{before, to_millis};
 use crate::store::tx::Tx;
 
-/// The last complete pass did not show the album.
-pub(in crate::store) fn set_missed(tx: &Tx<'_>, dir: DirId) -> Result<()> {
-    tx.prepare_cached("UPDATE albums SET missed = 1 WHERE dir = ?1")?.execute([dir])?;
+/// The last complete pass did not show the albums that no listing since `listing` has shown.
+pub(in crate::store) fn set_missed(tx: &Tx<'_>, listing: i64) -> Result<()> {
+    tx.prepare_cached("UPDATE albums SET missed = 1 WHERE seen < ?1 AND remote IS NOT NULL")?
+        .execute([listing])?;
+    Ok(())
+}
+
+/// Adds an album that was gone.
+pub(in crate::store) fn insert_returned(
+    tx: &Tx<'_>,
+    album: &AlbumId,
+    was: &AlbumTombstone,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO albums (dir, remote, title, desired_title, hidden) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![was.dir, album, was.title, was.desired_title, was.hidden])?;
     Ok(())
 }
 
@@ -114,21 +129,23 @@ pub(in crate::store) fn set_due(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     Ok(())
 }
 
-/// A complete listing has shown so many items. A count that led to it in vain is taken as it is.
+/// A complete listing leaves the album with so many items. A count that led to it in vain is taken
+/// as it is, unless some of them are in doubt.
 pub(in crate::store) fn set_listing_complete(
     tx: &Tx<'_>,
     dir: DirId,
     began: i64,
-    shown: i64,
+    items: i64,
     useless: bool,
     is_last: bool,
+    is_in_doubt: bool,
 ) -> Result<()> {
     tx.prepare_cached("UPDATE albums SET \
          count_offset = CASE WHEN count_hint = ?3 THEN 0 \
-         WHEN ((count_mismatch OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0) THEN count_hint - ?3 \
+         WHEN NOT ?6 AND (((count_mismatch OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0)) THEN count_hint - ?3 \
          ELSE count_offset END, \
          useless_relists = CASE WHEN count_mismatch AND ?4 THEN useless_relists + 1 ELSE 0 END, \
-         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1")?.execute(params![dir, began, shown, useless, is_last])?;
+         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1")?.execute(params![dir, began, items, useless, is_last, is_in_doubt])?;
     Ok(())
 }
 

@@ -110,8 +110,8 @@ pub(in crate::store) fn begin_change(tx: &Tx<'_>, dir: DirId, file: FileId, at: 
     Ok(())
 }
 
-/// Keeps what Google says of a membership. Earlier listings of an item that was not there do not
-/// count.
+/// Keeps what Google says of a membership. Earlier listings do not count, those of an item that was
+/// not there and those that missed it.
 pub(in crate::store) fn set_observed(
     tx: &Tx<'_>,
     dir: DirId,
@@ -119,7 +119,7 @@ pub(in crate::store) fn set_observed(
     observed: Observed,
     at: i64,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE members SET observed = ?3, since = ?4, seen = CASE observed WHEN 'present' THEN seen ELSE 0 END \
+    tx.prepare_cached("UPDATE members SET observed = ?3, since = ?4, missed = 0, seen = CASE observed WHEN 'present' THEN seen ELSE 0 END \
          WHERE dir = ?1 AND file = ?2")?.execute(params![dir, file, observed, at])?;
     Ok(())
 }

@@ -30,6 +30,13 @@ pub(in crate::store) fn hide_missing(tx: &Tx<'_>, view: View, certain: i64) -> R
     Ok(())
 }
 
+/// Hides an item.
+pub(in crate::store) fn hide(tx: &Tx<'_>, view: View, file: FileId) -> Result<()> {
+    tx.prepare_cached("UPDATE view_entries SET name = NULL WHERE view = ?1 AND file = ?2")?
+        .execute(params![view, file])?;
+    Ok(())
+}
+
 /// Items that the list of all items has lost go from the other views, unless a listing has shown
 /// them there.
 pub(in crate::store) fn delete_lost(tx: &Tx<'_>, all: View) -> Result<()> {

@@ -1,0 +1,106 @@
+//! Items and albums that Google's lists do not show any more. A list that lacks them is no proof:
+//! they go if Google's count agrees (`items.rs`), or if Google does not know their ids. Their names
+//! then become tombstones, and come back when a list shows the id again.
+
+use rusqlite::params;
+
+use super::database::Store;
+use super::error::Result;
+use super::places::show_or_hide;
+use super::tables::{albums, entries, members, tombstones};
+use super::time::{GRACE, before, to_millis};
+use super::tx::Tx;
+use crate::media::{AlbumId, DirId, FileId, MediaId};
+
+impl Store {
+    /// Up to `limit` items that the last complete listing of an album did not show and that may
+    /// nevertheless be there. They come in no order, so that each has its turn.
+    pub fn missing_items(&self, dir: DirId, limit: u32) -> Result<Vec<(FileId, MediaId)>> {
+        self.expected_items(dir, "missed", limit)
+    }
+
+    /// As [`Store::missing_items`], items that were put into the album lately and that no listing
+    /// has shown there yet.
+    pub fn unlisted_items(&self, dir: DirId, limit: u32) -> Result<Vec<(FileId, MediaId)>> {
+        self.expected_items(dir, "seen = 0 AND NOT missed", limit)
+    }
+
+    fn expected_items(
+        &self,
+        dir: DirId,
+        which: &str,
+        limit: u32,
+    ) -> Result<Vec<(FileId, MediaId)>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(&format!(
+                    "SELECT file, media FROM expected_members WHERE dir = ?1 AND {which} ORDER BY random() LIMIT ?2"
+                ))?
+                .query_map(params![dir, limit], |row| Ok((row.get("file")?, row.get("media")?)))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Google does not know these items, and the last listing of the album did not show them. They
+    /// leave the album, unless a listing has shown them meanwhile.
+    pub fn items_gone(&self, dir: DirId, items: &[FileId]) -> Result<()> {
+        self.write(|tx| {
+            for file in items {
+                let is_missing = tx
+                    .prepare_cached(
+                        "SELECT 1 FROM expected_members WHERE dir = ?1 AND file = ?2 AND (missed OR seen = 0)",
+                    )?
+                    .exists(params![dir, file])?;
+                if is_missing {
+                    bury_item(tx, dir, *file)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a complete pass through the albums. Returns up to `limit` albums that it did not show,
+    /// those first of which Google has not said anything for the longest time.
+    ///
+    /// Albums with unfinished uploads are not among them. Nor are albums that were created here so
+    /// recently that Google's list may lag.
+    pub fn albums_complete(&self, listing: i64, limit: u32) -> Result<Vec<(DirId, AlbumId)>> {
+        self.write(|tx| {
+            albums::set_missed(tx, listing)?;
+            let trusted_since = to_millis(before(tx.now, GRACE));
+            Ok(tx
+                .prepare_cached(
+                    "SELECT dir, remote FROM missing_albums WHERE made_at < ?1 ORDER BY described_at LIMIT ?2",
+                )?
+                .query_map(params![trusted_since, limit], |row| {
+                    Ok((row.get("dir")?, row.get("remote")?))
+                })?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Google does not know the album, and its last list did not show it. It goes, unless a list
+    /// has shown it meanwhile.
+    pub fn album_gone(&self, dir: DirId, album: &AlbumId) -> Result<()> {
+        self.write(|tx| {
+            let is_missing = tx
+                .prepare_cached("SELECT 1 FROM missing_albums WHERE dir = ?1 AND remote = ?2")?
+                .exists(params![dir, album])?;
+            if !is_missing {
+                return Ok(());
+            }
+            tombstones::bury_album(tx, dir)?;
+            entries::remove_all_of_dir(tx, dir)?;
+            members::delete_of_dir(tx, dir)?;
+            albums::delete(tx, dir)?;
+            show_or_hide(tx, dir)
+        })
+    }
+}
+
+/// Removes an item from an album, and keeps its names for its return.
+pub(super) fn bury_item(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
+    tombstones::bury_item(tx, dir, file)?;
+    entries::remove_of_file_in_dir(tx, dir, file)?;
+    members::delete(tx, dir, file)
+}

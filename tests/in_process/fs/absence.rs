@@ -1,0 +1,147 @@
+//! Listings that show less than there is. A mount believes them only if something else agrees.
+
+use gphotosfs_emulator::{ListingFault, Omission};
+
+use super::*;
+
+/// For so many passes, listings of a kind leave something out.
+fn lie(world: &World, call: Call, passes: u32, omission: Omission) {
+    world.emulator.faults(|faults| {
+        faults.listing_faults.push(ListingFault { call, album: None, passes, omission });
+    });
+}
+
+/// A mount of an album of so many items, all listed, one of them under another name and under a
+/// second one.
+fn listed(items: u64) -> (World, Ino, Vec<(String, u64)>) {
+    let world = World::new(&[]);
+    world.seed("Trip", items);
+    let trip = world.at("Trip").unwrap();
+    world.list(trip).unwrap();
+    let last = format!("IMG_{:06}.jpg", items - 1);
+    let file = world.lookup(trip, &last).unwrap();
+    let rename = world.fs.rename((trip, last.as_bytes()), (trip, b"mine.jpg"), Rename::NoReplace);
+    world.wait(rename).unwrap();
+    world.fs.link(file, trip, b"second.jpg").unwrap();
+    let names = entries(&world, trip);
+    assert_eq!(names.len() as u64, items + 1);
+    (world, trip, names)
+}
+
+/// The names in a directory, with their inode numbers.
+fn entries(world: &World, dir: Ino) -> Vec<(String, u64)> {
+    let listed = world.list(dir).unwrap();
+    let mut names: Vec<_> =
+        listed.into_iter().map(|it| (String::from_utf8(it.name).unwrap(), it.ino.0)).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_list_that_ends_early_takes_nothing_however_often() {
+    for pages in [0, 1, 2] {
+        let (world, trip, names) = listed(250);
+        lie(&world, Call::MediaItemsSearch, 4, Omission::EndsAfter(pages));
+        let missing = 250 - 100 * u64::from(pages);
+        let cost = world.cost(|| world.refresh(trip).unwrap());
+        // Two passes, and the missing by their ids, fifty to a request.
+        let mut expected = vec![
+            (Call::AlbumsList, 1),
+            (Call::MediaItemsSearch, 2 * u64::from(pages.max(1))),
+            (Call::MediaItemsBatchGet, missing.div_ceil(50)),
+        ];
+        expected.sort();
+        assert_eq!(cost, expected, "{pages} pages");
+        assert_eq!(entries(&world, trip), names);
+        world.refresh(trip).unwrap();
+        assert_eq!(entries(&world, trip), names);
+        let cost = world.cost(|| world.refresh(trip).unwrap());
+        assert_eq!(cost, [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 3)], "whole again");
+        assert_eq!(entries(&world, trip), names);
+    }
+}
+
+#[test]
+fn of_a_list_that_ends_early_only_deleted_items_go_and_come_back_whole() {
+    let (world, trip, names) = listed(250);
+    lie(&world, Call::MediaItemsSearch, 2, Omission::EndsAfter(1));
+    let deleted = [names[0].0.clone(), "IMG_000249.jpg".to_owned(), "IMG_000200.jpg".to_owned()];
+    for item in &deleted {
+        world.edit(Edit::MoveToBin { item: item.clone() });
+    }
+    world.refresh(trip).unwrap();
+    let left: Vec<_> = names
+        .iter()
+        .filter(|(name, _)| {
+            !["mine.jpg", "second.jpg", "IMG_000000.jpg", "IMG_000200.jpg"].contains(&&**name)
+        })
+        .cloned()
+        .collect();
+    assert_eq!(entries(&world, trip), left);
+    for item in deleted {
+        world.edit(Edit::RestoreFromBin { item });
+    }
+    world.refresh(trip).unwrap();
+    assert_eq!(entries(&world, trip), names);
+}
+
+#[test]
+fn items_that_are_many_too_many_to_ask_about_stay() {
+    let (world, trip, names) = listed(800);
+    lie(&world, Call::MediaItemsSearch, 2, Omission::EndsAfter(1));
+    let cost = world.cost(|| world.refresh(trip).unwrap());
+    let expected =
+        [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 2), (Call::MediaItemsBatchGet, 10)];
+    assert_eq!(cost, expected);
+    assert_eq!(entries(&world, trip), names);
+}
+
+#[test]
+fn a_first_list_that_ends_early_is_made_again() {
+    let world = World::new(&[]);
+    world.seed("Trip", 250);
+    let trip = world.at("Trip").unwrap();
+    lie(&world, Call::MediaItemsSearch, 1, Omission::EndsAfter(1));
+    world.refresh(trip).unwrap();
+    assert_eq!(world.list(trip).unwrap().len(), 250);
+}
+
+#[test]
+fn an_album_that_the_list_forgets_stays_and_is_not_made_twice() {
+    let (world, trip, names) = listed(3);
+    lie(&world, Call::AlbumsList, 2, Omission::Forgets("Trip".into()));
+    for _ in 0..2 {
+        let cost = world.cost(|| world.refresh(ROOT).unwrap());
+        let expected = [(Call::AlbumsList, 1), (Call::AlbumsGet, 1), (Call::MediaItemsSearch, 1)];
+        assert_eq!(cost, expected);
+        assert_eq!(world.at("Trip").unwrap(), trip);
+        assert_eq!(entries(&world, trip), names);
+        assert_eq!(world.mkdir(ROOT, "Trip").unwrap_err(), Errno(libc::EEXIST));
+    }
+    let cost = world.cost(|| world.refresh(ROOT).unwrap());
+    assert_eq!(cost, [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 1)]);
+    // Neither the list nor an answer that is no answer about the album takes it.
+    lie(&world, Call::AlbumsList, 1, Omission::EndsAfter(0));
+    world.emulator.faults(|faults| faults.fail_next(Call::AlbumsGet, 9, Failure::Unavailable));
+    world.refresh(ROOT).unwrap();
+    assert_eq!(entries(&world, trip), names);
+}
+
+#[test]
+fn a_list_of_albums_that_ends_early_costs_few_questions() {
+    let world = World::new(&[]);
+    for at in 0..120 {
+        world.edit(Edit::CreateAlbum { title: format!("album {at}") });
+    }
+    assert_eq!(world.names(ROOT).len(), 120);
+    lie(&world, Call::AlbumsList, 1, Omission::EndsAfter(1));
+    let cost = world.cost(|| world.refresh(ROOT).unwrap());
+    assert_eq!(cost, [(Call::AlbumsList, 1), (Call::AlbumsGet, 5)]);
+    assert_eq!(world.names(ROOT).len(), 120);
+    for at in 0..30 {
+        world.edit(Edit::DeleteAlbum { album: format!("album {at}") });
+    }
+    let cost = world.cost(|| world.refresh(ROOT).unwrap());
+    assert_eq!(cost, [(Call::AlbumsList, 2), (Call::AlbumsGet, 30)]);
+    assert_eq!(world.names(ROOT).len(), 90);
+}
