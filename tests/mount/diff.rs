@@ -226,6 +226,31 @@ fn items_missing_from_googles_listing_are_named_and_no_difference() {
 }
 
 #[test]
+fn items_deleted_moments_after_their_upload_are_not_in_the_album() {
+    let world = World::mounted();
+    for at in 0..60 {
+        world.photo(&format!("photo/{at:02}.jpg"), at, 2500);
+    }
+    copy_all(&world);
+    for item in ["03.jpg", "57.jpg"] {
+        world.edit(Edit::MoveToBin { item: item.into() });
+    }
+    // One is only taken out of the album.
+    world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "05.jpg".into() });
+    world.emulator.reset_stats();
+    let (code, said) = diff_json(&world);
+    assert_eq!((code, &said["only_here"]), (1, &json!(["03.jpg", "57.jpg"])), "{said}");
+    assert_eq!((&said["same"]["identical"], &said["unlisted"]), (&json!(58), &json!(["05.jpg"])));
+    // Each of the three listings asks about those it lacks.
+    assert_eq!(world.emulator.stats().requests(Call::MediaItemsBatchGet), 3);
+    let (_, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    let sum = "60 local = 58 in the album + 2 only here";
+    assert_eq!(said.lines().next(), Some(sum), "{said}");
+    let (code, said, _) = run(&world, &["verify", "--against", "photo", "mnt/A"]);
+    assert!(code == 1 && said.contains("2 missing"), "{said}");
+}
+
+#[test]
 fn a_listing_that_is_late_by_seconds_is_waited_for() {
     let world = World::mounted();
     world.photo("photo/a.jpg", 1, 4000);
