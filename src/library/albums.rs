@@ -1,6 +1,6 @@
 //! Creates albums, and never two for one `mkdir`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::listing_handle::ListingTarget;
@@ -17,9 +17,19 @@ const SETTLE_PAUSES: [Duration; 4] =
 /// How often `mkdir` asks Google to create an album.
 const CREATE_ATTEMPTS: u32 = 4;
 
+/// `mkdir` accepts a list of the albums that began so long before the call, for each page of it.
+///
+/// So a copy of many directories asks for their titles with at most one request in this time. If
+/// another machine creates an album of the same title meanwhile, there are two.
+const TITLES_FRESH_PER_PAGE: Duration = Duration::from_secs(5);
+
+/// `mkdir` accepts no list that is older than this, however many pages it has.
+const TITLES_FRESH_MAX: Duration = Duration::from_secs(30);
+
 impl Library {
-    /// Creates an album, or shows a hidden one again. If the outcome of an earlier attempt is
-    /// unknown, lists the albums first, so that no second album of this title is created.
+    /// Creates an album, or shows a hidden one again. Lists the albums first: if another machine
+    /// has created one of this title, or an earlier attempt whose answer was lost, the directory is
+    /// that album.
     ///
     /// Continues after the caller has stopped waiting. The next caller that asks for the same album
     /// waits for the outcome, which a listing might not show yet.
@@ -27,17 +37,23 @@ impl Library {
     /// # Errors
     /// If the name is taken, Google does not accept the title, or a request fails.
     pub async fn mkdir(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
+        let asked_at = self.now();
         let turn = self.making.clone().acquire_owned().await;
         let library = self.clone();
         let making = self.runtime.spawn(async move {
-            let made = library.make_album(parent, name).await;
+            let made = library.make_album(parent, name, asked_at).await;
             drop(turn);
             made
         });
         making.await.map_err(|_| store::Error::ShuttingDown)?
     }
 
-    async fn make_album(&self, parent: DirId, name: EntryName) -> Result<DirId, Error> {
+    async fn make_album(
+        &self,
+        parent: DirId,
+        name: EntryName,
+        asked_at: SystemTime,
+    ) -> Result<DirId, Error> {
         self.complete(parent).await?;
         let title = self.title(parent, &name).await?;
         let wanted = title.clone();
@@ -45,7 +61,14 @@ impl Library {
             self.store.run(move |store| store.album_intended(parent, &name, &wanted)).await??;
         let (dir, mut settled) = match intent {
             AlbumIntent::Unhidden(dir) => return Ok(dir),
-            AlbumIntent::Fresh(dir) => (dir, true),
+            AlbumIntent::Fresh(dir) => match self.exists_at_google(dir, asked_at).await {
+                Ok(true) => return Ok(dir),
+                Ok(false) => (dir, true),
+                Err(error) => {
+                    self.store.run(move |store| store.album_not_created(dir)).await?;
+                    return Err(error);
+                }
+            },
             AlbumIntent::OutcomeUnknown(dir) => (dir, false),
         };
         let mut attempt = 0;
@@ -73,17 +96,33 @@ impl Library {
         }
     }
 
+    /// Whether Google has an album of the title that `dir` stands for. Its list is requested, unless
+    /// a complete one began after `asked_at` or a short while before.
+    async fn exists_at_google(&self, dir: DirId, asked_at: SystemTime) -> Result<bool, Error> {
+        let (listed_at, pages) = self
+            .store
+            .run(|store| Ok((store.albums_listed_at()?, store.albums_pages()?)))
+            .await?;
+        let age_max = TITLES_FRESH_PER_PAGE.saturating_mul(pages).min(TITLES_FRESH_MAX);
+        let is_old = |at| asked_at.duration_since(at).is_ok_and(|age| age > age_max);
+        if listed_at.is_none_or(is_old) {
+            self.relist_now(ListingTarget::Albums).await?;
+        }
+        // A listing that was running anyway may have shown it, too.
+        self.is_known_at_google(dir).await
+    }
+
+    async fn is_known_at_google(&self, dir: DirId) -> Result<bool, Error> {
+        let dir = self.store.run(move |store| store.dir(dir)).await?;
+        Ok(dir.and_then(|dir| dir.album).is_some_and(|album| album.remote.is_some()))
+    }
+
     /// Whether a list of the albums shows an album whose creation may have taken effect.
     async fn found_by_listing(&self, dir: DirId) -> Result<bool, Error> {
         for pause in SETTLE_PAUSES {
             tokio::time::sleep(pause).await;
             self.relist_now(ListingTarget::Albums).await?;
-            let found = self
-                .store
-                .run(move |store| Ok(store.dir(dir)?.and_then(|dir| dir.album)))
-                .await?
-                .is_some_and(|album| album.remote.is_some());
-            if found {
+            if self.is_known_at_google(dir).await? {
                 return Ok(true);
             }
         }

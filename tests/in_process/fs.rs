@@ -3,6 +3,7 @@
 
 mod absence;
 mod cost;
+mod machines;
 mod outages;
 mod races;
 mod results;
