@@ -17,10 +17,12 @@ mod config;
 mod download;
 mod error;
 mod failure;
+mod guard;
 mod http;
 mod item_status;
 mod items;
 mod messages;
+mod owner;
 mod page;
 mod refusal;
 mod request;
@@ -42,8 +44,8 @@ use call::Call;
 use transport::Transport;
 
 pub use auth::{
-    AccessToken, Authorisation, ClientFileError, ClientKind, ClientSecret, Grant, Login,
-    LoginError, OAuth, Scope,
+    AccessToken, Authorisation, Binding, ClientFileError, ClientKind, ClientSecret, Fingerprint,
+    Grant, Login, LoginError, OAuth, OtherLibrary, Scope,
 };
 pub use backoff::Backoff;
 pub use base_urls::{BaseUrls, Source, SourceError};
@@ -57,6 +59,7 @@ pub use download::Download;
 pub use error::Error;
 pub use failure::{Advice, FailureKind};
 pub use item_status::{ItemStatus, ItemVerdict};
+pub use owner::{Evidence, Owner};
 pub use page::Page;
 pub use refusal::{Class, Refusal};
 pub use request::{

@@ -7,6 +7,7 @@ pub mod log;
 pub mod mounts;
 pub mod name;
 mod output;
+pub mod owner;
 pub mod progress;
 pub mod running;
 mod words;

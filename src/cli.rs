@@ -97,8 +97,12 @@ fn dispatch(
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(it) => {
-            let command = login::run(it.client_secret.as_deref(), it.no_browser, &profile);
-            block_on(command).map(done)
+            let options = login::Options {
+                client_secret: it.client_secret,
+                no_browser: it.no_browser,
+                same_account: it.same_account,
+            };
+            block_on(login::run(&options, &profile, &cli.api_url)).map(done)
         }
         Command::Logout => block_on(logout::run(&profile, in_full)).map(done),
         Command::Mount(it) => commands::mount::run(&profile, &it.settings(cli.api_url), words),

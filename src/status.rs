@@ -94,6 +94,9 @@ pub struct Login {
     pub message: String,
     /// The OAuth client. The API does not return the account's name.
     pub client_id: Option<String>,
+    /// The OAuth client that the profile belongs to.
+    #[serde(default)]
+    pub bound: Option<Bound>,
     /// When the user logged in.
     pub granted_at: Option<Timestamp>,
     /// When Google will end the login, if it has announced that.
@@ -101,6 +104,15 @@ pub struct Login {
     /// The short names of the scopes that were not granted.
     #[serde(default)]
     pub missing_scopes: Vec<String>,
+}
+
+/// The OAuth client that a profile belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The client's id.
+    pub client_id: String,
+    /// When the profile was first used with it.
+    pub since: Timestamp,
 }
 
 /// The last known state of the login.
@@ -114,6 +126,8 @@ pub enum LoginState {
     Missing,
     /// Google has ended it.
     Dead,
+    /// It is of another account or OAuth client than the profile's.
+    Foreign,
     /// Google cannot be reached.
     Offline,
     /// A word of another version.
@@ -128,6 +142,7 @@ impl LoginState {
             Self::Ok => "ok",
             Self::Missing => "missing",
             Self::Dead => "dead",
+            Self::Foreign => "foreign",
             Self::Offline => "offline",
             Self::Unknown => "unknown",
         }
@@ -305,8 +320,9 @@ mod tests {
 
     #[test]
     fn states_keep_their_words() {
-        let login = [LoginState::Ok, LoginState::Missing, LoginState::Dead, LoginState::Offline];
-        let words = ["ok", "missing", "dead", "offline"];
+        use LoginState::{Dead, Foreign, Missing, Offline, Ok};
+        let login = [Ok, Missing, Dead, Foreign, Offline];
+        let words = ["ok", "missing", "dead", "foreign", "offline"];
         assert_eq!(serde_json::to_value(login).unwrap(), serde_json::json!(words));
         assert_eq!(login.map(LoginState::as_str), words);
         let kinds = [

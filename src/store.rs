@@ -22,6 +22,7 @@ mod invalidation_queue;
 mod invalidations;
 mod items;
 mod journal;
+mod known_ids;
 mod listing;
 mod lookups;
 mod memberships;

@@ -4,9 +4,11 @@
 //! mount notices a new login in another terminal by the changed file. So it recovers even if its
 //! old grant has ended. Access tokens live in memory only.
 
+mod binding;
 mod client_file;
 pub(super) mod error;
 mod exchange;
+mod fingerprint;
 mod grant;
 mod private_file;
 mod token_answer;
@@ -19,9 +21,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use url::Url;
 
+pub use binding::Binding;
 pub use client_file::{ClientFileError, ClientKind, ClientSecret};
-pub use error::LoginError;
+pub use error::{LoginError, OtherLibrary};
 pub use exchange::{Authorisation, OAuth};
+pub use fingerprint::Fingerprint;
 pub use grant::{Grant, Scope};
 pub use oauth2::AccessToken;
 
@@ -34,6 +38,9 @@ const RENEW_AHEAD: Duration = Duration::from_secs(300);
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// The login warns of a grant that ends within this time.
 const ENDS_SOON: Duration = Duration::from_secs(2 * 24 * 3600);
+/// A login that did not show the profile's library is checked again after this time, because Google
+/// may have failed to show it for a while.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 
 /// A stored login at one service, and its current access token.
 #[derive(Debug)]
@@ -54,14 +61,28 @@ struct State {
     access: Option<Access>,
     /// Google's final refusal of `stored`, if there is one.
     dead: Option<LoginError>,
+    /// The last login that was checked, and whether it shows the profile's library.
+    checked: Option<Checked>,
+    /// The client that the profile belongs to, if that is known yet.
+    binding: Option<Binding>,
     /// How many renewals have ended, and the error of the last one.
     renewals: u64,
     last_failure: Option<LoginError>,
 }
 
+/// Whether a login shows the library that the profile belongs to.
+#[derive(Debug)]
+struct Checked {
+    login: Fingerprint,
+    at: Timestamp,
+    outcome: Result<(), OtherLibrary>,
+}
+
+/// An access token, and the login that it is from.
 #[derive(Debug, Clone)]
-struct Access {
-    token: AccessToken,
+pub(super) struct Access {
+    pub(super) token: AccessToken,
+    pub(super) login: Fingerprint,
     renew_at: Timestamp,
     ends_at: Timestamp,
 }
@@ -79,12 +100,30 @@ impl Login {
             .map_err(|err| file_error(Path::new("the profile directory"), err))?;
         let stored = Stored::load(dir, api_url)?;
         stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
+        Self::of(stored, dir, api_url)
+    }
+
+    /// A login that is not stored yet, and never will be by this value.
+    ///
+    /// # Errors
+    /// [`LoginError::Foreign`], or if the HTTP client cannot be made.
+    pub fn candidate(
+        client: ClientSecret,
+        grant: Grant,
+        api_url: &Url,
+    ) -> Result<Self, LoginError> {
+        Self::of(Stored::new(client, grant, None, api_url)?, Path::new(""), api_url)
+    }
+
+    fn of(stored: Stored, dir: &Path, api_url: &Url) -> Result<Self, LoginError> {
         let http = super::http::http_client(exchange::CONNECT_DEADLINE)
             .map_err(|err| LoginError::Offline(Arc::new(err)))?;
         let state = State {
             stored: Arc::new(stored),
             access: None,
             dead: None,
+            checked: None,
+            binding: None,
             renewals: 0,
             last_failure: None,
         };
@@ -108,6 +147,11 @@ impl Login {
     /// # Errors
     /// See [`LoginError`].
     pub async fn access_token(&self) -> Result<AccessToken, LoginError> {
+        self.access().await.map(|access| access.token)
+    }
+
+    /// As [`Login::access_token`], with the login that the token is from.
+    pub(super) async fn access(&self) -> Result<Access, LoginError> {
         let (current, seen) = {
             let state = self.state.lock();
             (state.access.clone(), state.renewals)
@@ -115,10 +159,10 @@ impl Login {
         let now = Timestamp::now();
         let still_good = current.filter(|it| now < it.ends_at);
         let turn = match still_good {
-            Some(access) if now < access.renew_at => return Ok(access.token),
+            Some(access) if now < access.renew_at => return Ok(access),
             Some(access) => match self.renewing.try_lock() {
                 Ok(turn) => turn,
-                Err(_) => return Ok(access.token), // another task renews it; this one still works
+                Err(_) => return Ok(access), // another task renews it; this one still works
             },
             None => self.renewing.lock().await,
         };
@@ -126,7 +170,7 @@ impl Login {
             let state = self.state.lock();
             if let Some(access) = state.access.as_ref().filter(|it| Timestamp::now() < it.renew_at)
             {
-                return Ok(access.token.clone());
+                return Ok(access.clone());
             }
             // The renewal that this task waited for has failed.
             if let Some(failure) = state.last_failure.as_ref().filter(|_| state.renewals != seen) {
@@ -151,6 +195,36 @@ impl Login {
     pub async fn replaced(&self) -> bool {
         let _turn = self.renewing.lock().await;
         self.reload().await.unwrap_or(false)
+    }
+
+    /// Whether the user has said that this login is of the profile's account.
+    pub(super) fn is_of_same_account(&self) -> bool {
+        self.state.lock().stored.is_of_same_account()
+    }
+
+    /// The OAuth client that the profile belongs to, and since when. `None` before the first use.
+    pub fn binding(&self) -> Option<Binding> {
+        self.state.lock().binding.clone()
+    }
+
+    /// Records the client that the profile belongs to.
+    pub fn set_binding(&self, binding: Binding) {
+        self.state.lock().binding = Some(binding);
+    }
+
+    /// Whether a login shows the library that the profile belongs to. `None` if that must be
+    /// checked.
+    pub(super) fn checked(&self, login: &Fingerprint) -> Option<Result<(), OtherLibrary>> {
+        let state = self.state.lock();
+        let checked = state.checked.as_ref().filter(|it| it.login == *login)?;
+        let is_old = Timestamp::now() >= checked.at + CHECK_AGAIN_AFTER;
+        (checked.outcome.is_ok() || !is_old).then(|| checked.outcome.clone())
+    }
+
+    /// Records whether a login shows the library that the profile belongs to.
+    pub(super) fn set_checked(&self, login: Fingerprint, outcome: Result<(), OtherLibrary>) {
+        let checked = Checked { login, at: Timestamp::now(), outcome };
+        self.state.lock().checked = Some(checked);
     }
 
     /// The scopes that the user has not granted. A part of the program cannot work without them.
@@ -181,21 +255,21 @@ impl Login {
     /// The last failure of this login; `None` while it works.
     pub fn failure(&self) -> Option<LoginError> {
         let state = self.state.lock();
-        state.dead.clone().or_else(|| state.last_failure.clone())
+        state.dead.clone().or_else(|| state.other_library()).or_else(|| state.last_failure.clone())
     }
 
     /// Google's last definite answer about this login; `None` before the first one.
     pub fn verdict(&self) -> Option<Result<(), LoginError>> {
         let state = self.state.lock();
-        match (&state.dead, &state.access) {
-            (Some(error), _) => Some(Err(error.clone())),
+        match (state.dead.clone().or_else(|| state.other_library()), &state.access) {
+            (Some(error), _) => Some(Err(error)),
             (None, Some(_)) => Some(Ok(())),
             (None, None) => None,
         }
     }
 
     /// Requests a new access token. The caller holds `renewing`.
-    async fn renew(&self) -> Result<AccessToken, LoginError> {
+    async fn renew(&self) -> Result<Access, LoginError> {
         let result = self.try_renew().await;
         let mut state = self.state.lock();
         state.renewals += 1;
@@ -203,9 +277,8 @@ impl Login {
         state.last_failure = result.as_ref().err().cloned();
         match result {
             Ok(access) => {
-                let token = access.token.clone();
-                state.access = Some(access);
-                Ok(token)
+                state.access = Some(access.clone());
+                Ok(access)
             }
             Err(error) => {
                 if !failed_before {
@@ -221,7 +294,7 @@ impl Login {
                     // Better an old token than none, as long as it works.
                     Some(old) if error.is_passing() && Timestamp::now() < old.ends_at => {
                         old.renew_at = Timestamp::now() + RENEW_AGAIN_AFTER;
-                        Ok(old.token.clone())
+                        Ok(old.clone())
                     }
                     _ => Err(error),
                 }
@@ -247,6 +320,7 @@ impl Login {
         }
         Ok(Access {
             token: answer.into_token(),
+            login: stored.fingerprint(),
             renew_at: now + (life - RENEW_AHEAD.min(life / 2)),
             ends_at: now + life,
         })
@@ -255,7 +329,7 @@ impl Login {
     /// Loads the files if another process has written them since the last check. Returns whether it
     /// did.
     async fn reload(&self) -> Result<bool, LoginError> {
-        let known = self.state.lock().stored.stamp;
+        let Some(known) = self.state.lock().stored.stamp else { return Ok(false) };
         let (dir, api_url) = (self.dir.clone(), self.api_url.clone());
         let fresh = blocking(move || match Stamp::of(&dir) {
             Some(stamp) if stamp == known => Ok(None),
@@ -275,13 +349,14 @@ impl Login {
 
     /// Stores a grant that the renewal has changed, unless the user has logged in meanwhile.
     async fn persist(&self, before: &Stored, grant: Grant) {
-        let (dir, stamp, client) = (self.dir.clone(), before.stamp, before.client.clone());
+        let Some(stamp) = before.stamp else { return };
+        let (dir, client) = (self.dir.clone(), before.client.clone());
         let saved = blocking(move || {
             if Stamp::of(&dir) != Some(stamp) {
                 return Ok(None);
             }
             grant.save(&dir)?;
-            Ok(Some(Stored { client, grant, stamp: Stamp::of(&dir).unwrap_or(stamp) }))
+            Ok(Some(Stored { client, grant, stamp: Some(Stamp::of(&dir).unwrap_or(stamp)) }))
         })
         .await;
         match saved {
@@ -292,6 +367,14 @@ impl Login {
                 "cannot store the renewed login"
             ),
         }
+    }
+}
+
+impl State {
+    /// The error if the stored login does not show the profile's library.
+    fn other_library(&self) -> Option<LoginError> {
+        let checked = self.checked.as_ref().filter(|it| it.login == self.stored.fingerprint())?;
+        checked.outcome.clone().err().map(LoginError::OtherLibrary)
     }
 }
 

@@ -216,9 +216,11 @@ impl LoginError {
             Self::NotLoggedIn | Self::NoClient | Self::Foreign(_) | Self::File { .. } => {
                 FailureKind::LoginMissing
             }
-            Self::Ended(_) | Self::Refused { .. } => FailureKind::LoginRefused,
+            Self::Ended(_) | Self::Refused { .. } | Self::OtherLibrary(_) => {
+                FailureKind::LoginRefused
+            }
             Self::Offline(_) => FailureKind::Offline,
-            Self::Unavailable(_) => FailureKind::LoginBusy,
+            Self::Unavailable(_) | Self::Unchecked(_) => FailureKind::LoginBusy,
         }
     }
 }

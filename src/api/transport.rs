@@ -17,12 +17,13 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
-use super::auth::Login;
+use super::auth::{Access, Login, LoginError};
 use super::budget::{Budget, Kind};
 use super::call::Call;
 use super::config::Config;
 use super::error::Error;
 use super::failure::FailureKind;
+use super::guard::Guard;
 use super::http::{classify, clock_skew, header, http_client, whole_body};
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
@@ -51,6 +52,8 @@ pub(super) struct Transport {
     pub(super) config: Config,
     pub(super) budget: Arc<Budget>,
     pub(super) login: Arc<Login>,
+    /// Decides whether requests may be sent with the login.
+    guard: Option<Arc<dyn Guard>>,
     /// Held while a library-changing call waits for the end of a pause, and while it is in flight.
     writer: Arc<tokio::sync::Mutex<()>>,
     /// Delays library-changing calls after a short-term 429.
@@ -76,7 +79,35 @@ impl Transport {
         let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let throttle = Throttle::of_changes(config.write_pause);
         let (writer, skew) = (Arc::default(), Mutex::default());
-        Ok(Self { http, config, budget, login, writer, throttle, skew })
+        Ok(Self { http, config, budget, login, guard: None, writer, throttle, skew })
+    }
+
+    /// Another connection of the same login, on which `guard` must permit each request.
+    pub(super) fn guarded(&self, guard: Arc<dyn Guard>) -> Self {
+        Self {
+            http: self.http.clone(),
+            config: self.config.clone(),
+            budget: self.budget.clone(),
+            login: self.login.clone(),
+            guard: Some(guard),
+            writer: Arc::default(),
+            throttle: Throttle::of_changes(self.config.write_pause),
+            skew: Mutex::default(),
+        }
+    }
+
+    /// An access token of a login with which requests may be sent.
+    pub(super) async fn access(&self) -> Result<Access, Error> {
+        let access = self.login.access().await?;
+        let Some(guard) = &self.guard else { return Ok(access) };
+        match guard.check(&access.login).await {
+            // The user may have logged in as the right account in another terminal.
+            Err(Error::Login(LoginError::OtherLibrary(_))) if self.login.replaced().await => {
+                let access = self.login.access().await?;
+                guard.check(&access.login).await.map(|()| access)
+            }
+            outcome => outcome.map(|()| access),
+        }
     }
 
     /// Sends a read, and repeats it while that can help and time is left.
@@ -170,7 +201,7 @@ impl Transport {
     ) -> Result<Answer, Error> {
         let mut renewed = false;
         loop {
-            let token = self.login.access_token().await?;
+            let token = self.access().await?.token;
             self.charge(Kind::Api)?;
             let log = RequestLog::begin(call, attempt);
             let answer = match request().bearer_auth(token.secret()).send().await {

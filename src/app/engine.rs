@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::error::CommandError;
+use super::owner::{StoredOwner, kept_binding};
 use crate::api::{self, BaseUrls, Budget, Foreign, Grant, Login, LoginError, SavedBudget, Service};
 use crate::content::{self, Content};
 use crate::profile::Profile;
@@ -67,13 +68,16 @@ impl Engine {
         let store =
             Store::open(state_dir).map_err(|err| no_database("cannot open the database", err))?;
         settle_service(profile, &store, &settings.api_url)?;
-        let budget =
-            kept_budget(&store).map_err(|err| no_database("cannot read the database", err))?;
-        let budget = Arc::new(budget);
+        let unreadable = |err| no_database("cannot read the database", err);
+        if let Some(binding) = kept_binding(&store).map_err(unreadable)? {
+            login.set_binding(binding);
+        }
+        let budget = Arc::new(kept_budget(&store).map_err(unreadable)?);
         let api = api::Config::default().paced(settings.unstable_pace);
         let client = api::Client::new(api, Arc::new(login), budget.clone()).map_err(|err| {
             CommandError::new("cannot set up the connection to Google").because(err)
         })?;
+        let client = client.for_owner(Arc::new(StoredOwner(store.clone())));
         let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
         let content = Content::new(
             content::Config {
@@ -238,24 +242,28 @@ pub fn kept_service(store: &Store) -> store::Result<Option<Service>> {
     Ok(store.meta(SERVICE)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Google's final refusal of a login.
+/// The final refusal of a login.
 #[derive(Serialize, Deserialize)]
-struct Refused {
+pub struct Refused {
     /// Distinguishes the login from later ones.
     granted_at: Timestamp,
-    said: String,
+    /// The reason.
+    pub said: String,
+    /// Google accepts it, but it is of another account or OAuth client.
+    #[serde(default)]
+    pub is_foreign: bool,
 }
 
-/// Google's message if it has refused this grant.
+/// The refusal of this grant, if it was refused.
 ///
 /// # Errors
 /// If the database fails.
-pub fn kept_refusal(store: &Store, grant: Option<&Grant>) -> store::Result<Option<String>> {
+pub fn kept_refusal(store: &Store, grant: Option<&Grant>) -> store::Result<Option<Refused>> {
     let kept = store.meta(REFUSED)?;
     let refused =
         kept.and_then(|text| serde_json::from_str::<Option<Refused>>(&text).ok().flatten());
     let granted_at = grant.map(|it| it.granted_at);
-    Ok(refused.filter(|it| Some(it.granted_at) == granted_at).map(|it| it.said))
+    Ok(refused.filter(|it| Some(it.granted_at) == granted_at))
 }
 
 /// Stores Google's answer about the login, for commands that send no request.
@@ -264,9 +272,11 @@ fn keep_verdict(store: &Store, login: &Login) {
         // No request was sent, so the stored answer stays.
         None => return,
         Some(Ok(())) => None,
-        Some(Err(error)) => {
-            Some(Refused { granted_at: login.granted_at(), said: error.to_string() })
-        }
+        Some(Err(error)) => Some(Refused {
+            granted_at: login.granted_at(),
+            said: error.to_string(),
+            is_foreign: matches!(error, LoginError::OtherLibrary(_)),
+        }),
     };
     keep(store, REFUSED, &refused, "cannot store that the login has ended");
 }

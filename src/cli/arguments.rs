@@ -136,6 +136,11 @@ pub struct LoginArgs {
         hide_default_value = true, hide_possible_values = true
     )]
     pub no_browser: bool,
+
+    /// Take the login although it shows nothing that the profile knows, because everything was
+    /// deleted at Google
+    #[arg(long)]
+    pub same_account: bool,
 }
 
 /// `gphotosfs umount`.

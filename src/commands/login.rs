@@ -2,8 +2,10 @@
 //!
 //! The browser sends Google's answer to a port of ours on the loopback interface. If the browser
 //! runs on another machine, the user pastes the address of its last page. Nothing is stored before
-//! Google has accepted the code, so a failed login leaves an earlier one unchanged.
+//! Google has accepted the code and has shown the profile's library, so a failed login leaves an
+//! earlier one unchanged.
 
+mod account;
 mod redirect;
 
 use std::io::{self, IsTerminal};
@@ -117,30 +119,37 @@ pub enum Error {
     Store(#[source] LoginError),
 }
 
+/// The arguments.
+#[derive(Debug)]
+pub struct Options {
+    /// The client file. `None` for the one that was used last.
+    pub client_secret: Option<PathBuf>,
+    /// Print the link instead of opening a browser.
+    pub no_browser: bool,
+    /// Take a login that shows nothing of the profile's library.
+    pub same_account: bool,
+}
+
 /// Logs in and stores the login in the profile.
 ///
 /// # Errors
-/// See [`Error`].
-pub async fn run(
-    client_secret: Option<&Path>,
-    no_browser: bool,
-    profile: &Profile,
-) -> Result<(), CommandError> {
+/// See [`Error`]. Also if the profile belongs to another service, OAuth client or account.
+pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
     let failed = |err: Error| CommandError::new("cannot log in").because(err);
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
-    let client = find_client(client_secret, dir).map_err(failed)?;
+    let client = find_client(options.client_secret.as_deref(), dir).map_err(failed)?;
     // Commands that need the database report its errors.
-    if let Some(store) =
-        profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten())
-    {
-        check_service(profile, &store, &client.token_uri)?;
+    let known = profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten());
+    if let Some(known) = &known {
+        check_service(profile, known, &client.token_uri)?;
+        account::check_client(known, dir, &client)?;
     }
     let attempt = Attempt::begin(client).await.map_err(failed)?;
 
-    let may_paste = no_browser || io::stdin().is_terminal();
-    let opened = !no_browser && open_browser(attempt.url()).await;
+    let may_paste = options.no_browser || io::stdin().is_terminal();
+    let opened = !options.no_browser && open_browser(attempt.url()).await;
     let invitation = if opened {
         "A browser should open. If it does not, use this link:"
     } else {
@@ -156,7 +165,12 @@ pub async fn run(
     }
     let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
 
-    let (client, grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
+    let (client, mut grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
+    if options.same_account {
+        grant = grant.of_same_account();
+    } else if let Some(known) = known {
+        account::check_account(known, &client, &grant, api_url).await?;
+    }
     store(&client, &grant, dir).map_err(failed)?;
     print(report(&grant))?;
     // Otherwise a mount whose login has ended would use the new one only after a while.

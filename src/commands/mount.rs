@@ -148,10 +148,10 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let status = format!("mounted on {}", mountpoint.display());
     tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 
-    // Otherwise the first access would wait for the access token. Operations that need a login
-    // report a dead one.
+    // Otherwise the first access would wait for the access token and the check of the account.
+    // Operations that need a login report a dead one.
     let client = parts.engine.client.clone();
-    runtime.spawn(async move { client.login().access_token().await.map(drop) });
+    runtime.spawn(async move { client.authorise().await });
     let ended = runtime.block_on(until_unmounted(mount, &mountpoint, signals));
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());

@@ -13,12 +13,13 @@ use url::Url;
 
 use self::text::{describe, summary};
 use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
-use crate::app::engine::{kept_budget, kept_refusal, no_database, no_directory, no_login};
+use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
+use crate::app::owner::{kept_binding, other_client};
 use crate::app::running::Mount;
 use crate::app::{CommandError, print};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Login, LoginState, Status};
+use crate::status::{self, Bound, Login, LoginState, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -80,18 +81,27 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let state_dir = profile.state_dir().map_err(no_directory)?;
     let look = || match Store::open_read_only(state_dir)? {
         Some(store) => {
-            let refused = kept_refusal(&store, grant.as_ref())?;
-            Ok((store.backlog()?, kept_budget(&store)?, refused))
+            let other = client.as_ref().map(|it| other_client(&store, None, it)).transpose()?;
+            let refused = match other.flatten() {
+                Some(other) => {
+                    Some((LoginState::Foreign, LoginError::OtherLibrary(other).to_string()))
+                }
+                None => kept_refusal(&store, grant.as_ref())?.map(told),
+            };
+            Ok((store.backlog()?, kept_budget(&store)?, refused, kept_binding(&store)?))
         }
-        None => Ok((Default::default(), Budget::new(Timestamp::now()), None)),
+        None => Ok((Default::default(), Budget::new(Timestamp::now()), None, None)),
     };
-    let (backlog, budget, refused) =
+    let (backlog, budget, refused, binding) =
         look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     Ok(Status {
         // If this fails, the next command that needs the lock reports it.
         busy: matches!(profile.holder(), Ok(Holder::Other)),
-        login: kept_login(client.as_ref(), grant.as_ref(), refused),
+        login: Login {
+            bound: binding.as_ref().map(Bound::from),
+            ..kept_login(client.as_ref(), grant.as_ref(), refused)
+        },
         ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
 }
@@ -108,16 +118,22 @@ fn unmounted(profile: String, api_url: String, backlog: &Backlog, spent: &SavedB
     }
 }
 
-/// The login as stored, without a request to Google. `refused` is Google's last message, if it has
-/// refused this grant.
+/// The state of a refused login, and the reason.
+fn told(refused: Refused) -> (LoginState, String) {
+    let state = if refused.is_foreign { LoginState::Foreign } else { LoginState::Dead };
+    (state, refused.said)
+}
+
+/// The login as stored, without a request to Google. `refused` is the state and the reason if this
+/// grant was refused.
 fn kept_login(
     client: Option<&ClientSecret>,
     grant: Option<&Grant>,
-    refused: Option<String>,
+    refused: Option<(LoginState, String)>,
 ) -> Login {
     let (state, message) = match (client, grant, refused) {
         (Some(_), Some(_), None) => (LoginState::Ok, String::new()),
-        (Some(_), Some(_), Some(said)) => (LoginState::Dead, said),
+        (Some(_), Some(_), Some(refused)) => refused,
         (None, Some(_), _) => (LoginState::Missing, LoginError::NoClient.to_string()),
         (_, None, _) => (LoginState::Missing, LoginError::NotLoggedIn.to_string()),
     };
@@ -125,6 +141,7 @@ fn kept_login(
         state,
         message,
         client_id: client.map(|it| it.client_id.clone()),
+        bound: None,
         granted_at: grant.map(|it| it.granted_at),
         ends_at: grant.and_then(|it| it.ends_at),
         missing_scopes: grant.map_or_else(Vec::new, |it| short_names(&it.missing_scopes())),

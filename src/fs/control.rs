@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::settings::{Commit, Sizes};
 use crate::status::{
-    BlockedBy, BlockedUploads, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem,
+    BlockedBy, BlockedUploads, Bound, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem,
     Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
 };
 use crate::store::Backlog;
@@ -83,6 +83,7 @@ impl From<&api::Login> for Login {
             state,
             message,
             client_id: Some(login.client_id()),
+            bound: login.binding().as_ref().map(Bound::from),
             granted_at: Some(login.granted_at()),
             ends_at: login.ends_at(),
             missing_scopes: login
@@ -94,7 +95,16 @@ impl From<&api::Login> for Login {
     }
 }
 
+impl From<&api::Binding> for Bound {
+    fn from(binding: &api::Binding) -> Self {
+        Self { client_id: binding.client_id.clone(), since: binding.since }
+    }
+}
+
 fn state_of(error: &LoginError) -> LoginState {
+    if matches!(error, LoginError::OtherLibrary(_)) {
+        return LoginState::Foreign;
+    }
     match error.kind() {
         FailureKind::Offline | FailureKind::LoginBusy => LoginState::Offline,
         FailureKind::LoginRefused => LoginState::Dead,

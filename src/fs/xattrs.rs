@@ -93,9 +93,8 @@ impl Fs {
         match (without_prefix(name), self.node(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
             (Some(LOGIN), _) => {
-                let login = self.client.login();
-                login.replaced().await;
-                login.access_token().await.map_err(api::Error::from)?;
+                self.client.login().replaced().await;
+                self.client.authorise().await?;
                 self.content.clear_failures();
                 self.pipeline.try_now();
             }

@@ -99,10 +99,8 @@ impl Library {
     /// Whether Google has an album of the title that `dir` stands for. Its list is requested, unless
     /// a complete one began after `asked_at` or a short while before.
     async fn exists_at_google(&self, dir: DirId, asked_at: SystemTime) -> Result<bool, Error> {
-        let (listed_at, pages) = self
-            .store
-            .run(|store| Ok((store.albums_listed_at()?, store.albums_pages()?)))
-            .await?;
+        let (listed_at, pages) =
+            self.store.run(|store| Ok((store.albums_listed_at()?, store.albums_pages()?))).await?;
         let age_max = TITLES_FRESH_PER_PAGE.saturating_mul(pages).min(TITLES_FRESH_MAX);
         let is_old = |at| asked_at.duration_since(at).is_ok_and(|age| age > age_max);
         if listed_at.is_none_or(is_old) {

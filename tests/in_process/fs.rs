@@ -2,6 +2,7 @@
 //! service is slow, wrong or unreachable.
 
 mod absence;
+mod accounts;
 mod cost;
 mod machines;
 mod outages;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gphotosfs_emulator::{Emulator, Grant};
+use gphotosfs_emulator::{Account, Emulator, Grant, SCOPES};
 
 /// Writes a login into a profile's configuration directory.
 pub fn write(dir: &Path, client: &str, refresh_token: &str, scope: &str) {
@@ -21,4 +21,11 @@ pub fn write(dir: &Path, client: &str, refresh_token: &str, scope: &str) {
 /// Writes a login at an emulator.
 pub fn write_grant(dir: &Path, emulator: &Emulator, grant: &Grant) {
     write(dir, &emulator.client_secret_json(), &grant.refresh_token, &grant.scope);
+}
+
+/// Writes a login of an account at an emulator, with all scopes.
+pub fn write_account(dir: &Path, emulator: &Emulator, account: &Account) {
+    let grant = emulator.grant_to(account, &SCOPES);
+    let client = emulator.client_secret_json_of(account.client);
+    write(dir, &client, &grant.refresh_token, &grant.scope);
 }

@@ -47,6 +47,54 @@ pub enum LoginError {
     /// The login belongs to another service.
     #[error("the login {0}; {remedy}", remedy = Foreign::REMEDY)]
     Foreign(Foreign),
+    /// The login does not show the library that the profile belongs to.
+    #[error("{0}; {remedy}", remedy = .0.remedy())]
+    OtherLibrary(OtherLibrary),
+    /// Nothing says yet whether the login shows the library that the profile belongs to.
+    #[error("cannot check yet that this login is of the profile's account: {0}")]
+    Unchecked(String),
+}
+
+/// Why a login does not show the library that the profile belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OtherLibrary {
+    /// It shows nothing that the profile knows.
+    #[error(
+        "this login is of another Google account, or everything that this profile knows was deleted there: none of \
+         {items} items and {albums} albums is found"
+    )]
+    Account {
+        /// How many known items were asked for.
+        items: usize,
+        /// How many known albums were asked for.
+        albums: usize,
+    },
+    /// Another OAuth client made the library. Google shows it to that client only.
+    #[error(
+        "the profile belongs to the OAuth client {bound}, and Google shows nothing of its albums and photos to {given}"
+    )]
+    Client {
+        /// The client that the profile belongs to.
+        bound: String,
+        /// The client of the login.
+        given: String,
+    },
+}
+
+impl OtherLibrary {
+    /// The next step.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Account { .. } => {
+                "log in as the account that the profile was used with, or use another profile for this one \
+                 (--profile NAME); if everything was deleted, run `gphotosfs login --same-account`"
+            }
+            Self::Client { .. } => {
+                "log in with that client's file (`gphotosfs login --client-secret FILE`), or use another profile for \
+                 the new client (--profile NAME)"
+            }
+        }
+    }
 }
 
 impl From<Foreign> for LoginError {
@@ -58,7 +106,7 @@ impl From<Foreign> for LoginError {
 impl LoginError {
     /// Whether the login may work again without an action of the user.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Offline(_) | Self::Unavailable(_))
+        matches!(self, Self::Offline(_) | Self::Unavailable(_) | Self::Unchecked(_))
     }
 
     /// The next step for an OAuth error code.

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::client_file::ClientSecret;
 use super::error::{LoginError, file_error};
+use super::fingerprint::Fingerprint;
 use super::private_file::write_private;
 use super::token_answer::TokenAnswer;
 
@@ -82,6 +83,10 @@ pub struct Grant {
     /// When Google will end it, if it has said so.
     #[serde(default)]
     pub ends_at: Option<Timestamp>,
+    /// The user has said that it is of the profile's account, although it shows nothing that the
+    /// profile knows.
+    #[serde(default)]
+    same_account: bool,
 }
 
 impl std::fmt::Debug for Grant {
@@ -103,7 +108,14 @@ impl Grant {
             scope,
             granted_at: now,
             ends_at: answer.grant_ends_at(now),
+            same_account: false,
         })
+    }
+
+    /// The grant, with the user's word that it is of the profile's account.
+    #[must_use]
+    pub fn of_same_account(self) -> Self {
+        Self { same_account: true, ..self }
     }
 
     /// The grant that a renewal has changed; `None` if it is unchanged. Google never sends a new
@@ -116,6 +128,7 @@ impl Grant {
             scope: scope.to_owned(),
             granted_at: self.granted_at,
             ends_at: answer.grant_ends_at(now).or(self.ends_at),
+            same_account: self.same_account,
         })
     }
 
@@ -193,8 +206,8 @@ impl Grant {
 pub(super) struct Stored {
     pub client: ClientSecret,
     pub grant: Grant,
-    /// The stamp of the token file as read.
-    pub stamp: Stamp,
+    /// The stamp of the token file as read. `None` for a login that is not stored yet.
+    pub stamp: Option<Stamp>,
 }
 
 impl Stored {
@@ -204,8 +217,27 @@ impl Stored {
         let stamp = Stamp::of(dir).ok_or(LoginError::NotLoggedIn)?;
         let grant = Grant::stored(dir)?.ok_or(LoginError::NotLoggedIn)?;
         let client = ClientSecret::stored(dir)?.ok_or(LoginError::NoClient)?;
+        Self::new(client, grant, Some(stamp), api_url)
+    }
+
+    /// A login at the service of `api_url`.
+    pub(super) fn new(
+        client: ClientSecret,
+        grant: Grant,
+        stamp: Option<Stamp>,
+        api_url: &Url,
+    ) -> Result<Self, LoginError> {
         client.service().check(api_url)?;
         Ok(Self { client, grant, stamp })
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.client.client_id, self.grant.refresh_token())
+    }
+
+    /// Whether the user has said that it is of the profile's account.
+    pub(super) fn is_of_same_account(&self) -> bool {
+        self.grant.same_account
     }
 }
 
@@ -240,6 +272,7 @@ mod tests {
             scope: scope.into(),
             granted_at: Timestamp::now(),
             ends_at: None,
+            same_account: false,
         }
     }
 

@@ -4,7 +4,7 @@ mod google;
 
 use bytesize::ByteSize;
 
-use self::google::{api, client, clock, login, login_age, quota, scopes, words};
+use self::google::{account, api, client, clock, login, login_age, quota, scopes, words};
 use super::facts::{Disk, Facts, Kind, MountState};
 use super::report::{Report, some};
 use crate::app::engine::OTHER_VERSION;
@@ -25,6 +25,7 @@ pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     login_age,
     scopes,
     api,
+    account,
     clock,
     quota,
     disks,

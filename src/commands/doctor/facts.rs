@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::process::geteuid;
 use url::Url;
 
-use crate::api::{self, ClientSecret, Grant, Login, LoginError, SavedBudget, Service};
+use crate::api::{self, Binding, ClientSecret, Grant, Login, LoginError, SavedBudget, Service};
 use crate::app::engine::{kept_budget, kept_service};
 use crate::app::mounts;
+use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
 use crate::profile::{Holder, Profile};
 use crate::settings::MountSettings;
@@ -46,6 +47,10 @@ pub(super) struct Facts {
     pub answer: Option<Result<(), api::Error>>,
     /// How far this machine's clock is behind Google's, if an answer came.
     pub skew: Option<SignedDuration>,
+    /// The OAuth client that the profile belongs to. `None` before its first use.
+    pub binding: Option<Binding>,
+    /// Whether the login shows the profile's library. `None` if the API does not answer.
+    pub account: Option<Result<(), api::Error>>,
     /// The number of requests today.
     pub spent: SavedBudget,
     pub disks: Vec<io::Result<Disk>>,
@@ -104,7 +109,8 @@ pub(super) enum MountState {
 }
 
 impl Facts {
-    /// Gathers all facts. Sends at most one API request, which a running mount does not count.
+    /// Gathers all facts. Sends one API request, and up to a few more for a login that has not been
+    /// checked yet. A running mount does not count them.
     pub(super) async fn gather(
         profile: &Profile,
         api_url: Url,
@@ -122,13 +128,14 @@ impl Facts {
         };
         let token = profile.config_dir().ok().map(Grant::path);
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
-        let (backlog, spent, service) = kept(profile);
+        let Kept { store, backlog, spent, service } = Kept::read(profile);
+        let binding = store.as_ref().and_then(|it| kept_binding(it).ok().flatten());
         // If the lock cannot be read, the check of the disks fails too.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
         let mounts = mount_states(&holder);
         // The mount's count is newer: a mount stores its count only at intervals.
         let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
-        let google = Google::ask(profile, &api_url, service, &spent).await;
+        let google = Google::ask(profile, &api_url, service, &spent, store).await;
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
@@ -143,6 +150,8 @@ impl Facts {
             api_url,
             answer: google.answer,
             skew: google.skew,
+            binding,
+            account: google.account,
             spent: google.spent.unwrap_or(spent),
             disks: disks(profile),
             mounts,
@@ -165,22 +174,34 @@ fn spent_by(state: &MountState) -> Option<SavedBudget> {
     })
 }
 
-/// The stored queue, request budget and service.
-fn kept(
-    profile: &Profile,
-) -> (Result<Option<Backlog>, store::Error>, SavedBudget, Option<Service>) {
-    let nothing = || api::Budget::new(Timestamp::now()).snapshot(Timestamp::now());
-    let look = || -> Result<_, store::Error> {
-        // If the directory cannot be used, the check of the disks fails too.
-        let Ok(dir) = profile.state_dir() else { return Ok(None) };
-        let Some(store) = Store::open_read_only(dir)? else { return Ok(None) };
-        let spent = kept_budget(&store)?.snapshot(Timestamp::now());
-        Ok(Some((store.backlog()?, spent, kept_service(&store)?)))
-    };
-    match look() {
-        Ok(Some((backlog, spent, service))) => (Ok(Some(backlog)), spent, service),
-        Ok(None) => (Ok(None), nothing(), None),
-        Err(error) => (Err(error), nothing(), None),
+/// The facts in the database.
+struct Kept {
+    /// `None` if there is no database yet, or it cannot be read.
+    store: Option<Store>,
+    backlog: Result<Option<Backlog>, store::Error>,
+    spent: SavedBudget,
+    service: Option<Service>,
+}
+
+impl Kept {
+    fn read(profile: &Profile) -> Self {
+        let look = || -> Result<_, store::Error> {
+            // If the directory cannot be used, the check of the disks fails too.
+            let Ok(dir) = profile.state_dir() else { return Ok(None) };
+            let Some(store) = Store::open_read_only(dir)? else { return Ok(None) };
+            let spent = kept_budget(&store)?.snapshot(Timestamp::now());
+            let (backlog, service) = (store.backlog()?, kept_service(&store)?);
+            Ok(Some(Self { store: Some(store), backlog: Ok(Some(backlog)), spent, service }))
+        };
+        let nothing = |backlog| {
+            let spent = api::Budget::new(Timestamp::now()).snapshot(Timestamp::now());
+            Self { store: None, backlog, spent, service: None }
+        };
+        match look() {
+            Ok(Some(kept)) => kept,
+            Ok(None) => nothing(Ok(None)),
+            Err(error) => nothing(Err(error)),
+        }
     }
 }
 
@@ -189,18 +210,20 @@ fn kept(
 struct Google {
     renewal: Option<Result<(), LoginError>>,
     answer: Option<Result<(), api::Error>>,
+    account: Option<Result<(), api::Error>>,
     skew: Option<SignedDuration>,
     spent: Option<SavedBudget>,
 }
 
 impl Google {
     /// Sends a request to the API at this address, unless the profile is used with another
-    /// `service`.
+    /// `service`. `store` knows the library that the login must show.
     async fn ask(
         profile: &Profile,
         api_url: &Url,
         service: Option<Service>,
         spent: &SavedBudget,
+        store: Option<Store>,
     ) -> Self {
         let checked = service.map_or(Ok(()), |it| it.check(api_url));
         let login =
@@ -229,6 +252,10 @@ impl Google {
         match api::Client::new(config, login, budget.clone()) {
             Ok(client) => {
                 google.answer = Some(client.list_albums(None).await.map(drop));
+                if let (Some(store), Some(Ok(()))) = (store, &google.answer) {
+                    let owner = Arc::new(StoredOwner(store));
+                    google.account = Some(client.check_owner(owner).await.map(drop));
+                }
                 google.skew = client.clock_skew();
                 google.spent = Some(budget.snapshot(Timestamp::now()));
             }

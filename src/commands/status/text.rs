@@ -77,8 +77,15 @@ pub(super) fn describe(status: &Status) -> String {
 /// Names the account by its profile and client: with our scopes, the API does not return the user's
 /// name or address.
 fn account(status: &Status) -> String {
-    let client = status.login.client_id.as_deref().map(|it| format!(", OAuth client {it}"));
-    format!("profile {}{} at {}", status.profile, client.unwrap_or_default(), status.api_url)
+    let Login { client_id, bound, .. } = &status.login;
+    let client = match bound {
+        // Also while the login is of another client.
+        Some(bound) => {
+            format!(", OAuth client {} since {}", bound.client_id, local_time(bound.since))
+        }
+        None => client_id.as_ref().map_or_else(String::new, |it| format!(", OAuth client {it}")),
+    };
+    format!("profile {}{client} at {}", status.profile, status.api_url)
 }
 
 fn login(login: &Login, now: Timestamp) -> String {

@@ -199,6 +199,26 @@ pub(super) fn api(facts: &Facts, report: &mut Report) {
     }
 }
 
+pub(super) fn account(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "account";
+    let bound = facts.binding.as_ref().map_or_else(String::new, |it| {
+        format!("of the OAuth client {} since {}", it.client_id, local_time(it.since))
+    });
+    match &facts.account {
+        Some(Err(Error::Login(LoginError::OtherLibrary(other)))) => {
+            report.fail(NAME, other.to_string(), other.remedy());
+        }
+        Some(Err(error)) => report.warn(
+            NAME,
+            format!("the login was not checked against the profile's library: {}", words(error)),
+            "repair the faults above first; a mount sends nothing before it has checked this",
+        ),
+        _ if facts.binding.is_none() => {}
+        Some(Ok(())) => report.ok(NAME, format!("the profile's, {bound}")),
+        None => report.ok(NAME, format!("the profile is {bound}")),
+    }
+}
+
 fn enable_at(facts: &Facts) -> String {
     let page = "https://console.cloud.google.com/apis/library/photoslibrary.googleapis.com";
     match &facts.client {

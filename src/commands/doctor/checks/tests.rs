@@ -70,6 +70,8 @@ fn well() -> Facts {
         api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
         answer: Some(Ok(())),
         skew: Some(SignedDuration::from_secs(1)),
+        binding: None,
+        account: None,
         spent: crate::api::Budget::new(now()).snapshot(now()),
         disks: vec![Ok(Disk {
             holds: "database, spool and cache",

@@ -1,0 +1,71 @@
+//! Checks that a login is of the OAuth client and the account that the profile belongs to, before it
+//! is stored.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::api::{
+    self, Client, ClientSecret, Config, Error, Grant, Login, LoginError, OtherLibrary,
+};
+use crate::app::CommandError;
+use crate::app::engine::{kept_budget, no_database};
+use crate::app::owner::{StoredOwner, other_client};
+use crate::store::{Backlog, Store};
+
+/// Fails if the profile belongs to another OAuth client. `dir` has its stored login.
+pub(super) fn check_client(
+    store: &Store,
+    dir: &Path,
+    client: &ClientSecret,
+) -> Result<(), CommandError> {
+    // If the stored client file cannot be read, the new one replaces it.
+    let stored = ClientSecret::stored(dir).ok().flatten();
+    let look = || Ok((other_client(store, stored.as_ref(), client)?, store.backlog()?));
+    match look().map_err(|err| no_database("cannot read the database", err))? {
+        (None, _) => Ok(()),
+        (Some(other), backlog) => Err(refused(&other, &backlog)),
+    }
+}
+
+/// Fails if the login shows nothing of the profile's library. A login that cannot be checked now is
+/// checked before its first use.
+pub(super) async fn check_account(
+    store: Store,
+    client: &ClientSecret,
+    grant: &Grant,
+    api_url: &Url,
+) -> Result<(), CommandError> {
+    let backlog = store.backlog().map_err(|err| no_database("cannot read the database", err))?;
+    match shows_library(store, client, grant, api_url).await {
+        Err(Error::Login(LoginError::OtherLibrary(other))) => Err(refused(&other, &backlog)),
+        Err(error) => {
+            tracing::info!(%error, "cannot check yet whose account it is");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn shows_library(
+    store: Store,
+    client: &ClientSecret,
+    grant: &Grant,
+    api_url: &Url,
+) -> Result<(), Error> {
+    let login = Login::candidate(client.clone(), grant.clone(), api_url)?;
+    let budget = kept_budget(&store).unwrap_or_else(|_| api::Budget::new(jiff::Timestamp::now()));
+    let client = Client::new(Config::default(), Arc::new(login), Arc::new(budget))?;
+    client.check_owner(Arc::new(StoredOwner(store))).await.map(drop)
+}
+
+fn refused(other: &OtherLibrary, backlog: &Backlog) -> CommandError {
+    let queued = match backlog.left() {
+        0 => String::new(),
+        1 => "; 1 change is still queued for it".to_owned(),
+        left => format!("; {left} changes are still queued for it"),
+    };
+    CommandError::new(format!("cannot log in, and nothing has changed: {other}{queued}"))
+        .hint(other.remedy())
+}
