@@ -15,7 +15,7 @@ use gphotosfs::commands::login::{self, Attempt};
 use gphotosfs::commands::mount::assemble;
 use gphotosfs::fuse;
 use gphotosfs::profile::Profile;
-use gphotosfs::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
+use gphotosfs::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 use gphotosfs_emulator::{Config, Emulator};
 use tokio::runtime::Runtime;
 
@@ -88,6 +88,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
         allow_other: false,
         no_exec: false,
         spool_size: 1 << 30,
+        sidecars: Sidecars::Keep,
         passthrough: Passthrough::Off,
         upload: UploadSettings {
             cache_size: 1 << 30,

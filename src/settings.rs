@@ -68,6 +68,17 @@ pub enum Passthrough {
     Off,
 }
 
+/// What becomes of the sidecars of photos and videos: files of metadata and edits beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sidecars {
+    /// They stay on this machine.
+    #[default]
+    Keep,
+    /// They are classified by their content as any file, and refused if they are no photo or video.
+    Refuse,
+}
+
 /// The settings of a mount, merged from flags, `-o`, environment and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountSettings {
@@ -93,6 +104,8 @@ pub struct MountSettings {
     pub no_exec: bool,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
+    /// What becomes of sidecars.
+    pub sidecars: Sidecars,
     /// Which process reads cached files.
     pub passthrough: Passthrough,
     /// The settings of uploads.

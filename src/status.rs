@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::media::local_time;
-use crate::settings::{Commit, Sizes};
+use crate::settings::{Commit, Sidecars, Sizes};
 
 pub use draft::{Draft, Phase};
 
@@ -76,6 +76,9 @@ pub struct MountFacts {
     pub commit: Commit,
     /// When to request sizes.
     pub sizes: Sizes,
+    /// What becomes of sidecars.
+    #[serde(default)]
+    pub sidecars: Sidecars,
     /// Whether the mount is read-only.
     pub read_only: bool,
     /// Files that programs have open.
@@ -156,6 +159,9 @@ pub struct Queue {
     pub open: u64,
     #[serde(rename = "scratch")]
     pub temporary: u64,
+    /// Sidecars, and files that systems and programs leave: they belong to this machine.
+    #[serde(default)]
+    pub kept: u64,
     pub sealed: u64,
     /// The sealed files that a program still has open for writing.
     #[serde(default)]

@@ -58,7 +58,7 @@ pub use listing::*;
 pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
-pub use states::{Observed, UploadState};
+pub use states::{LocalReason, Observed, UploadState};
 pub use time::*;
 pub use tree::*;
 pub use types::*;

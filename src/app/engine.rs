@@ -48,9 +48,24 @@ pub struct Engine {
     keeping_budget: JoinHandle<()>,
 }
 
+/// The rules for files that are not at Google.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolRules {
+    /// How many bytes may wait for their upload.
+    pub max: u64,
+    /// Sidecars of photos stay here.
+    pub keep_sidecars: bool,
+}
+
+impl Default for SpoolRules {
+    /// For a process that writes no files.
+    fn default() -> Self {
+        Self { max: u64::MAX, keep_sidecars: true }
+    }
+}
+
 impl Engine {
-    /// Puts the parts together and resumes the uploads, without a request of its own. The spool
-    /// grows to `spool_max` bytes at most.
+    /// Puts the parts together and resumes the uploads, without a request of its own.
     ///
     /// # Errors
     /// If the login is missing, the profile belongs to another service, or a directory cannot be
@@ -58,7 +73,7 @@ impl Engine {
     pub fn start(
         profile: &Profile,
         settings: &UploadSettings,
-        spool_max: u64,
+        spool: SpoolRules,
         runtime: &Handle,
     ) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
@@ -95,7 +110,8 @@ impl Engine {
         let pipeline = Pipeline::start(
             upload::Config {
                 uploads: usize::from(settings.uploads),
-                spool_max,
+                spool_max: spool.max,
+                keep_sidecars: spool.keep_sidecars,
                 ..upload::Config::new(
                     state_dir.join("spool"),
                     Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::values::http_url;
 use crate::profile::ProfileName;
-use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
+use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 
 /// `gphotosfs mount`.
 #[derive(Debug, Args)]
@@ -35,8 +35,8 @@ pub struct MountArgs {
     pub detached: bool,
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings
-    /// below as commit=, sizes=, refresh=, cache_size=, spool_size=, passthrough=, uploads=,
-    /// api_url=. An option beats the flag of the same name
+    /// below as commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=,
+    /// uploads=, api_url=. An option beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -62,6 +62,11 @@ pub struct MountArgs {
     /// How much disk space files may take before they are uploaded; when it is full, writers wait
     #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
     pub spool_size: ByteSize,
+
+    /// What becomes of sidecars of photos and videos, such as .xmp, .aae, .thm, .lrv and Takeout's
+    /// .json
+    #[arg(long, value_enum, default_value_t = Sidecars::Keep, env = "GPHOTOSFS_SIDECARS")]
+    pub sidecars: Sidecars,
 
     /// Which process reads cached files in a read-only mount and in .gphotos/library
     #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
@@ -149,6 +154,7 @@ impl MountArgs {
             allow_other: self.allow_other,
             no_exec: false,
             spool_size: self.spool_size.as_u64(),
+            sidecars: self.sidecars,
             passthrough: self.passthrough,
             upload: self.upload.settings(api_url),
         };
@@ -164,6 +170,7 @@ impl MountArgs {
                 MountOption::Refresh(it) => settings.refresh = it,
                 MountOption::Passthrough(it) => settings.passthrough = it,
                 MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
+                MountOption::Sidecars(it) => settings.sidecars = it,
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
                 MountOption::ApiUrl(it) => settings.upload.api_url = it,
@@ -196,6 +203,8 @@ pub enum MountOption {
     CacheSize(ByteSize),
     /// `spool_size=SIZE`.
     SpoolSize(ByteSize),
+    /// `sidecars=keep|refuse`.
+    Sidecars(Sidecars),
     /// `passthrough=auto|off`.
     Passthrough(Passthrough),
     /// `uploads=N`.
@@ -238,6 +247,7 @@ impl FromStr for MountOption {
                 Self::Passthrough(Passthrough::from_str(it, false).map_err(refused)?)
             }
             ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
+            ("sidecars", it) => Self::Sidecars(Sidecars::from_str(it, false).map_err(refused)?),
             ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
             ("uploads", it) => Self::Uploads(
                 it.parse()
@@ -249,7 +259,7 @@ impl FromStr for MountOption {
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, profile=, commit=, sizes=, \
-                     refresh=, cache_size=, spool_size=, passthrough=, uploads= and api_url="
+                     refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads= and api_url="
                         .into(),
                 ));
             }

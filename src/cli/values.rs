@@ -7,7 +7,7 @@ use url::Url;
 use crate::commands::adopt::Min;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::Speed;
-use crate::settings::{Commit, Passthrough, Sizes};
+use crate::settings::{Commit, Passthrough, Sidecars, Sizes};
 
 /// Gives each variant of a plain enum its word and its help on the command line.
 macro_rules! words {
@@ -35,6 +35,11 @@ words!(Commit {
 words!(Sizes {
     Exact = "exact", "Request each size once, when its directory is listed";
     Lazy = "lazy", "Report 0 until the first open, which saves requests";
+});
+
+words!(Sidecars {
+    Keep = "keep", "They stay on this machine: they list and read back, and are never uploaded";
+    Refuse = "refuse", "By their content, as any file: close fails if it is no photo or video";
 });
 
 words!(Passthrough {

@@ -7,6 +7,7 @@ mod compare;
 mod comparison;
 mod copy;
 mod evidence;
+mod fates;
 mod hashes;
 mod local;
 mod metadata;
@@ -23,9 +24,11 @@ pub(super) use self::report::{UNLISTED, group};
 
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;
+use self::local::Local;
 use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, print};
 use crate::profile::Profile;
+use crate::settings::Sidecars;
 
 /// The arguments.
 #[derive(Debug)]
@@ -67,7 +70,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
 }
 
 fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
-    let names = copy::uploadable(&options.local, result);
+    let names = copy::uploadable(result);
     let parts = [
         (result.different.len(), "with other content"),
         (result.failed.len(), "refused"),
@@ -169,6 +172,10 @@ pub(super) fn comparison(
         album::add_sizes(album, &mut there, wanted)?;
     }
     let refused = album::refused(mount, album)?;
-    let sides = Sides { here: here.files, unreadable: here.unreadable, there, refused };
-    Ok(compare(&sides))
+    let mount = mount.status()?.mount;
+    let keep_sidecars = mount.is_none_or(|it| it.sidecars == Sidecars::Keep);
+    let Local { files, unreadable } = here;
+    let mut result = compare(&Sides { here: files, unreadable, there, refused, keep_sidecars });
+    fates::explain(local, keep_sidecars, &mut result);
+    Ok(result)
 }

@@ -235,7 +235,7 @@ fn retry_in_store(
         |name| row(name).path,
         |name| {
             let at = (name.dir, &name.name);
-            upload::retry(store, &spool, at, at, false)
+            upload::retry((store, &spool), true, at, at, false)
                 .map(drop)
                 .map_err(|err| append_ends(err.to_string(), err.source()))
         },

@@ -15,14 +15,14 @@ use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::api::Login;
-use crate::app::engine::{EndSignals, Engine, no_database, no_directory};
+use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
 use crate::app::{CommandError, Exit, log, mounts};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running};
-use crate::settings::{Commit, MountSettings, Passthrough, Sizes};
+use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes};
 use crate::store;
 
 /// The device through which the kernel sends requests to FUSE mounts.
@@ -179,7 +179,9 @@ pub fn assemble(
     mountpoint: &Path,
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
-    let engine = Engine::start(profile, &settings.upload, settings.spool_size, runtime)?;
+    let spool =
+        SpoolRules { max: settings.spool_size, keep_sidecars: settings.sidecars == Sidecars::Keep };
+    let engine = Engine::start(profile, &settings.upload, spool, runtime)?;
     let changes = engine
         .store
         .track_invalidations()
@@ -194,6 +196,7 @@ pub fn assemble(
     let fs = Fs::new(
         fs::Config {
             read_only: settings.read_only,
+            keep_sidecars: settings.sidecars == Sidecars::Keep,
             commit_at_close: settings.commit == Commit::Close,
             exact_sizes: settings.sizes == Sizes::Exact,
             shared: settings.allow_other,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::app::CommandError;
-use crate::app::engine::{EndSignals, Engine};
+use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::profile::{Holder, LockError, Profile};
@@ -68,7 +68,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
         Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let mut signals = EndSignals::listen(runtime.handle())?;
     // Without a mount there are no writers, so the spool needs no limit.
-    let engine = Engine::start(profile, settings, u64::MAX, runtime.handle())?;
+    let engine = Engine::start(profile, settings, SpoolRules::default(), runtime.handle())?;
     if engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default()) {
         eprintln!("gphotosfs: profile {} is not mounted, and nothing is queued", profile.name());
     }

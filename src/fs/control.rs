@@ -11,7 +11,7 @@ use crate::api::{
     self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget,
     next_reset,
 };
-use crate::settings::{Commit, Sizes};
+use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
     BlockedBy, BlockedUploads, Bound, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem,
     Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
@@ -40,6 +40,7 @@ impl Fs {
                     Commit::Background
                 },
                 sizes: if self.config.exact_sizes { Sizes::Exact } else { Sizes::Lazy },
+                sidecars: if self.config.keep_sidecars { Sidecars::Keep } else { Sidecars::Refuse },
                 read_only: self.config.read_only,
                 open_files: self.handles.open_files(),
                 // Without /proc the field stays empty.
@@ -125,6 +126,7 @@ impl From<&Backlog> for Queue {
         Self {
             open: backlog.open,
             temporary: backlog.temporary,
+            kept: backlog.kept,
             sealed: backlog.sealed,
             held: 0,
             uploading: 0,

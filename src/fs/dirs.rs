@@ -9,14 +9,14 @@ use crate::media::{DirId, EntryName};
 use crate::store::{Child, Unlinked};
 
 impl Fs {
-    /// Creates an album, or a local directory if the name marks it as one for temporary files.
+    /// Creates an album, or a local directory if programs use such names for files that stay here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;
         if dir == DirId::ROOT && is_trash(&name) {
             let why = "file managers make a trash of that name, and emptying it would delete nothing at Google";
             return Err(Error::because(libc::EPERM, why));
         }
-        let made = if self.pipeline.stays_here(dir, &name)? {
+        let made = if self.pipeline.dir_stays_here(dir, &name)? {
             // Only Google knows whether the name is taken.
             self.library.complete(dir).await?;
             self.store.make_local_dir(dir, &name)??

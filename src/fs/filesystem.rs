@@ -27,6 +27,8 @@ pub struct Config {
     pub shared: bool,
     /// close(2) returns when the file is uploaded, instead of when it is durable on this disk.
     pub commit_at_close: bool,
+    /// For `status.json`: sidecars of photos stay here.
+    pub keep_sidecars: bool,
     /// For `status.json`.
     pub profile: String,
     /// For `status.json`.

@@ -119,7 +119,7 @@ impl Fs {
         }
         let is_local = |dir| Ok::<_, Error>(self.store.dir(dir)?.is_some_and(|it| it.local));
         if is_local(dir)? {
-            if !self.pipeline.stays_here(to.0, &to.1)? {
+            if !self.pipeline.dir_stays_here(to.0, &to.1)? {
                 // It would have to become an album. After this errno, mv(1) copies, which creates
                 // one.
                 return Err(Error::plain(libc::EXDEV));

@@ -68,6 +68,7 @@ impl Status {
         let states = [
             (r#"{state="open"}"#, queue.open as f64),
             (r#"{state="scratch"}"#, queue.temporary as f64),
+            (r#"{state="kept"}"#, queue.kept as f64),
             (r#"{state="sealed"}"#, queue.sealed as f64),
             (r#"{state="uploaded"}"#, queue.uploaded as f64),
             (r#"{state="creating"}"#, queue.creating as f64),

@@ -9,14 +9,14 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::database::Store;
 use super::error::Result;
-use super::lookups::{is_current, upload_state, was_asked_for};
-use super::states::UploadState;
+use super::lookups::{is_current, names_of, upload_state, was_asked_for};
+use super::states::{LocalReason, UploadState};
 use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::versions::revert_if_same;
 use super::write_error::WriteError;
-use crate::media::{ContentHash, EntryName, FileId, UploadToken};
+use crate::media::{ContentHash, DirId, EntryName, FileId, UploadToken};
 
 /// Whether a file may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,38 @@ pub enum Reopened {
     NotStaged,
 }
 
+/// Where a closed file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// To Google, with the type by content and name.
+    Upload(&'static str),
+    /// On this machine, for now or for good.
+    StaysHere(LocalReason),
+}
+
+impl Fate {
+    fn mime(self) -> Option<&'static str> {
+        match self {
+            Self::Upload(mime) => Some(mime),
+            Self::StaysHere(_) => None,
+        }
+    }
+
+    fn local_reason(self) -> Option<LocalReason> {
+        match self {
+            Self::Upload(_) => None,
+            Self::StaysHere(reason) => Some(reason),
+        }
+    }
+
+    fn state(self) -> UploadState {
+        match self {
+            Self::Upload(_) => UploadState::Sealed,
+            Self::StaysHere(_) => UploadState::Temporary,
+        }
+    }
+}
+
 /// Facts that sealing finds out about a file.
 #[derive(Clone, Debug)]
 pub struct SealedFacts {
@@ -39,9 +71,9 @@ pub struct SealedFacts {
     pub mtime_ns: i64,
     /// When bytes or times were last changed; nanoseconds since 1970.
     pub ctime_ns: i64,
-    /// The type by content and name. `None` keeps the file here as a temporary file.
-    pub mime: Option<&'static str>,
-    /// The bytes that a temporary file lacks.
+    /// Whether it is to be uploaded.
+    pub fate: Fate,
+    /// The bytes that a file which stays here lacks.
     pub write_error: Option<WriteError>,
 }
 
@@ -123,6 +155,11 @@ impl Store {
         })
     }
 
+    /// All names of a file, in albums and local directories, oldest first.
+    pub fn names_of(&self, file: FileId) -> Result<Vec<(DirId, EntryName)>> {
+        self.read(|db| names_of(db, file))
+    }
+
     /// Voids the sealed version, because the file is about to be written.
     pub fn reopen(&self, file: FileId) -> Result<Reopened> {
         self.write(|tx| {
@@ -147,11 +184,10 @@ impl Store {
     /// disk, too.
     pub fn seal(&self, file: FileId, facts: &SealedFacts) -> Result<()> {
         self.write_durable(|tx| {
-            let state =
-                if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
-            let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
-            files::set_sealed(tx, file, facts.size, facts.mtime_ns, facts.mime, facts.ctime_ns)?;
-            uploads::set_sealed(tx, file, state, seq)?;
+            let (mime, state) = (facts.fate.mime(), facts.fate.state());
+            let seq = mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
+            files::set_sealed(tx, file, facts.size, facts.mtime_ns, mime, facts.ctime_ns)?;
+            uploads::set_sealed(tx, file, state, facts.fate.local_reason(), seq)?;
             uploads::set_write_error(tx, file, facts.write_error.as_ref())?;
             if state == UploadState::Sealed {
                 failed::delete_unfinished(tx, file)?;
@@ -298,9 +334,9 @@ pub(super) fn reopen(tx: &Tx<'_>, file: FileId) -> Result<()> {
 
 /// Seals a refused file again, as if nothing had been tried yet.
 pub(super) fn back_in_queue(tx: &Tx<'_>, file: FileId, facts: &SealedFacts) -> Result<()> {
-    let state = if facts.mime.is_some() { UploadState::Sealed } else { UploadState::Temporary };
-    let seq = facts.mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
-    files::set_size_and_mime(tx, file, facts.size, facts.mime)?;
-    uploads::requeue(tx, file, state, seq)?;
+    let (mime, state) = (facts.fate.mime(), facts.fate.state());
+    let seq = mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
+    files::set_size_and_mime(tx, file, facts.size, mime)?;
+    uploads::requeue(tx, file, state, facts.fate.local_reason(), seq)?;
     Ok(())
 }

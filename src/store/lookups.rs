@@ -70,6 +70,14 @@ pub(super) fn check_album(db: &Connection, dir: DirId) -> Result<Result<(), Tree
     })
 }
 
+/// All names of a file, oldest first.
+pub(super) fn names_of(db: &Connection, file: FileId) -> Result<Vec<(DirId, EntryName)>> {
+    Ok(db
+        .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
+        .query_map([file], |row| Ok((row.get("dir")?, row.get("name")?)))?
+        .collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn has_entry(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM entries WHERE file = ?1")?.exists([file])?)
 }

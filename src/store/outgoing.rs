@@ -22,8 +22,10 @@ pub struct MergedFiles {
 pub struct Backlog {
     /// Files being written.
     pub open: u64,
-    /// Files that stay here.
+    /// Temporary and empty files, which stay here for now.
     pub temporary: u64,
+    /// Sidecars, and files that systems and programs leave.
+    pub kept: u64,
     /// Files to be uploaded.
     pub sealed: u64,
     /// Bytes of those, without duplicates.
@@ -82,15 +84,18 @@ impl Store {
         self.read(|db| {
             let mut backlog = Backlog::default();
             let mut statement = db.prepare_cached(
-                "SELECT state, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
+                "SELECT state, count(*) FILTER (WHERE stays_here IN ('junk', 'sidecar')) AS kept, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
                  FROM upload_queue GROUP BY state",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let count = row.get("files")?;
+                let count: u64 = row.get("files")?;
                 match row.get("state")? {
                     UploadState::Open => backlog.open = count,
-                    UploadState::Temporary => backlog.temporary = count,
+                    UploadState::Temporary => {
+                        backlog.kept = row.get("kept")?;
+                        backlog.temporary = count - backlog.kept;
+                    }
                     UploadState::Sealed => {
                         backlog.sealed = count;
                         backlog.sealed_bytes = row.get("bytes")?;

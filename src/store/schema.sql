@@ -155,8 +155,9 @@ CREATE INDEX album_tombstones_by_age ON album_tombstones (at);
 -- The journal: one row for each file whose bytes Google does not hold for certain.
 CREATE TABLE uploads (
     file        INTEGER PRIMARY KEY REFERENCES files(id),
-    state       TEXT NOT NULL CHECK (state IN  -- UploadState; scratch: a temporary file, which stays here
+    state       TEXT NOT NULL CHECK (state IN  -- UploadState; scratch: a closed file that stays here
         ('open', 'scratch', 'sealed', 'uploaded', 'creating', 'confirming', 'failed', 'unseen')),
+    stays_here  TEXT CHECK (stays_here IN ('temporary', 'empty', 'junk', 'sidecar')),  -- scratch: the LocalReason
     seq         INTEGER,                -- order of closing; NULL until first sealed
     session     TEXT,                   -- resumable upload session, JSON
     token       TEXT,                   -- upload token, good for one day from token_at

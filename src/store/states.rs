@@ -9,8 +9,7 @@ use super::values::word;
 pub enum UploadState {
     /// The file is being written. Nothing is promised yet.
     Open,
-    /// A temporary file: closed, but empty or under a name that tools use for unfinished files. It
-    /// stays here. Users see the word `scratch`.
+    /// Closed, and stays here: [`LocalReason`] says why. Users see the word `scratch`.
     Temporary,
     /// The file is closed and durable here. Google has nothing, or a part of the bytes.
     Sealed,
@@ -61,6 +60,60 @@ impl ToSql for UploadState {
 }
 
 impl FromSql for UploadState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Self::ALL, Self::as_str)
+    }
+}
+
+/// Why a closed file stays on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalReason {
+    /// Its name, or that of its directory, marks it as half-written.
+    Temporary,
+    /// It has no bytes yet.
+    Empty,
+    /// Systems and programs leave files or directories of this name.
+    Junk,
+    /// A file that belongs to a photo or video beside it.
+    Sidecar,
+}
+
+impl LocalReason {
+    const ALL: [Self; 4] = [Self::Temporary, Self::Empty, Self::Junk, Self::Sidecar];
+
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Temporary => "temporary",
+            Self::Empty => "empty",
+            Self::Junk => "junk",
+            Self::Sidecar => "sidecar",
+        }
+    }
+
+    /// Whether the file is complete: it stays here for good.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Self::Junk | Self::Sidecar)
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Temporary => "its name marks it as temporary",
+            Self::Empty => "it is empty",
+            Self::Junk => "systems and programs leave files of this name",
+            Self::Sidecar => "a sidecar",
+        }
+    }
+}
+
+impl ToSql for LocalReason {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for LocalReason {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         word(value, Self::ALL, Self::as_str)
     }

@@ -7,11 +7,11 @@ use rusqlite::params;
 
 use super::database::Store;
 use super::error::Result;
-use super::lookups::{has_pending_removals, is_committed, replaced_by};
+use super::lookups::{has_pending_removals, is_committed, names_of, replaced_by};
 use super::naming::{add_failed, add_wish, drop_wish, touched};
 use super::tables::{entries, failed, files, members, uploads, views};
 use super::tx::Tx;
-use crate::media::{ContentHash, DirId, EntryName, FileId};
+use crate::media::{ContentHash, DirId, FileId};
 
 impl Store {
     /// Forks a file that Google has or is being asked to make. The file is open for writing under
@@ -157,11 +157,7 @@ pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
 
 pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     let old = replaced_by(tx, file)?;
-    let names: Vec<(DirId, EntryName)> = tx
-        .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 ORDER BY id")?
-        .query_map([file], |row| Ok((row.get("dir")?, row.get("name")?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (dir, name) in names {
+    for (dir, name) in names_of(tx, file)? {
         add_failed(tx, dir, &name, file, reason)?;
         match old {
             Some(old) => {

@@ -1,4 +1,4 @@
-//! What Google takes: types and sizes; and which names mark a file as temporary.
+//! What Google takes: types and sizes.
 //!
 //! Pure. The types and limits are those of reference §8; content decides, and the extension only
 //! where content cannot.
@@ -12,33 +12,6 @@ pub const HEAD_BYTES: usize = 4096;
 pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
 /// Google's limit for videos: 20 GB.
 const VIDEO_BYTES_MAX: u64 = 20_000_000_000;
-
-/// Suffixes that tools give to the name of a file that is not complete.
-const TEMPORARY_SUFFIXES: [&str; 13] = [
-    ".part",
-    ".partial",
-    ".tmp",
-    ".temp",
-    ".crdownload",
-    ".filepart",
-    ".download",
-    ".opdownload",
-    ".aria2",
-    ".swp",
-    ".bak",
-    "~",
-    "_exiftool_tmp",
-];
-
-/// Whether a name marks a file as temporary, because tools use such names for files that are not
-/// complete. A temporary file stays here until it is renamed.
-///
-/// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and `.DS_Store`.
-pub fn is_temporary_name(name: &EntryName) -> bool {
-    let name = name.as_bytes().to_ascii_lowercase();
-    name.starts_with(b".")
-        || TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
-}
 
 /// A type that Google takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,28 +192,6 @@ mod tests {
 
     fn name(text: &str) -> EntryName {
         EntryName::new(text).unwrap()
-    }
-
-    #[test]
-    fn names_of_files_that_are_not_complete_are_temporary() {
-        for temporary in [
-            ".hidden.jpg",
-            "a.jpg.part",
-            "a.jpg.PARTIAL",
-            "a.tmp",
-            "x.crdownload",
-            "b.filepart",
-            "c.jpg.download",
-            "a.jpg~",
-            "a.jpg_exiftool_tmp",
-            ".goutputstream-ABC123",
-            ".a.jpg.Xy12Zw",
-        ] {
-            assert!(is_temporary_name(&name(temporary)), "{temporary}");
-        }
-        for real in ["a.jpg", "part.jpg", "tmp", "a.jpg.jpg", "ä ö.heic", "party"] {
-            assert!(!is_temporary_name(&name(real)), "{real}");
-        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Whether Google takes a file, and whether a name keeps it here.
+//! Whether Google takes a file, and whether its names keep it here.
 
 use std::fs::File;
 
 use super::accept::{self, Accepted};
 use super::errors::SealError;
+use super::local_names::{local_dir_reason, local_reason};
 use super::spool::SpoolStat;
-use crate::media::{DirId, EntryName};
-use crate::store::{self, Store};
+use crate::media::{DirId, EntryName, FileId};
+use crate::store::{self, Fate, LocalReason, Store};
 
 /// Whether Google takes such a file.
 ///
@@ -20,23 +21,92 @@ pub(super) fn classify(stat: &SpoolStat, name: &EntryName) -> Result<Accepted, S
     Ok(accepted)
 }
 
-/// Whether a file of this name stays here: the name marks it as temporary, or the directory is only
-/// here.
-pub(super) fn stays_here(store: &Store, dir: DirId, name: &EntryName) -> store::Result<bool> {
-    Ok(accept::is_temporary_name(name) || store.dir(dir)?.is_some_and(|it| it.local))
-}
-
-/// Whether a copy of a local file would be uploaded under this name, in these directories of an
-/// album. A file that is empty, or temporary by its name or theirs, stays here.
+/// Where a file of this name and these bytes belongs.
 ///
 /// # Errors
-/// [`SealError::Unsupported`] and [`SealError::TooLarge`] if it would be rejected.
-pub fn would_upload(copied: File, dirs: &[EntryName], name: &EntryName) -> Result<bool, SealError> {
-    let stat = SpoolStat::of(copied)?;
-    let temporary = accept::is_temporary_name(name) || dirs.iter().any(accept::is_temporary_name);
-    let real = stat.size > 0 && !temporary;
-    if real {
-        classify(&stat, name)?;
+/// As [`classify`].
+pub(super) fn fate(stat: &SpoolStat, name: &EntryName) -> Result<Fate, SealError> {
+    match stat.size {
+        0 => Ok(Fate::StaysHere(LocalReason::Empty)),
+        _ => Ok(Fate::Upload(classify(stat, name)?.mime)),
     }
-    Ok(real)
+}
+
+/// Why a file of this name stays here: its name says so, or the directory is only here.
+pub(super) fn stays_here(
+    store: &Store,
+    keep_sidecars: bool,
+    dir: DirId,
+    name: &EntryName,
+) -> store::Result<Option<LocalReason>> {
+    let in_local_dir = local_dir(store, dir)?;
+    Ok(in_local_dir.or_else(|| local_reason(name, keep_sidecars)))
+}
+
+/// Why a directory is only here. The first one on the way down from the album decides.
+pub(super) fn local_dir(store: &Store, mut dir: DirId) -> store::Result<Option<LocalReason>> {
+    let mut reason = None;
+    while let Some(found) = store.dir(dir)?.filter(|it| it.local) {
+        // An older version may have known another list of names.
+        reason = Some(local_dir_reason(&found.name).unwrap_or(LocalReason::Temporary));
+        dir = found.parent;
+    }
+    Ok(reason)
+}
+
+/// The names of a file, as far as they decide where it belongs.
+#[derive(Debug)]
+pub(super) enum Names {
+    /// This one does not keep it here.
+    Real(EntryName),
+    /// All of them keep it here.
+    Local(LocalReason),
+}
+
+impl Names {
+    /// The names of `file`. A half-written file among several names stays half-written.
+    pub(super) fn of(store: &Store, keep_sidecars: bool, file: FileId) -> store::Result<Self> {
+        let mut local = None;
+        for (dir, name) in store.names_of(file)? {
+            match stays_here(store, keep_sidecars, dir, &name)? {
+                None => return Ok(Self::Real(name)),
+                Some(LocalReason::Temporary) => local = Some(LocalReason::Temporary),
+                Some(reason) => local = local.or(Some(reason)),
+            }
+        }
+        Ok(Self::Local(local.unwrap_or(LocalReason::Temporary)))
+    }
+}
+
+/// The fate of a copy of a local file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyOutcome {
+    /// It would be uploaded.
+    Uploaded,
+    /// It would stay on this machine.
+    StaysHere(LocalReason),
+    /// It would be refused, for this reason.
+    Refused(String),
+}
+
+/// The fate of a copy of a local file under this name, in these directories of an album.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn would_upload(
+    copied: File,
+    dirs: &[EntryName],
+    name: &EntryName,
+    keep_sidecars: bool,
+) -> std::io::Result<CopyOutcome> {
+    let by_name =
+        dirs.iter().find_map(local_dir_reason).or_else(|| local_reason(name, keep_sidecars));
+    if let Some(reason) = by_name {
+        return Ok(CopyOutcome::StaysHere(reason));
+    }
+    Ok(match fate(&SpoolStat::of(copied)?, name) {
+        Ok(Fate::Upload(_)) => CopyOutcome::Uploaded,
+        Ok(Fate::StaysHere(reason)) => CopyOutcome::StaysHere(reason),
+        Err(error) => CopyOutcome::Refused(error.to_string()),
+    })
 }

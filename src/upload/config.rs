@@ -24,6 +24,8 @@ pub struct Config {
     pub spool_dir: PathBuf,
     /// How many bytes the spool may use.
     pub spool_max: u64,
+    /// Sidecars of photos stay here. Otherwise they are classified by their content, as any file.
+    pub keep_sidecars: bool,
     /// The batch window: a batch that is not full waits this long for more files, counted from the
     /// last file that joined it. A batch that somebody waits for does not wait.
     pub batch_window: Duration,
@@ -42,6 +44,7 @@ impl Config {
             uploads: 32,
             spool_dir,
             spool_max: u64::MAX,
+            keep_sidecars: true,
             batch_window: Duration::from_secs(2),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::classify::stays_here;
+use super::classify::{local_dir, stays_here};
 use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
+use super::local_names::local_dir_reason;
 use super::shared::Shared;
 use super::spool::Spool;
 use crate::media::{DirId, EntryName, FileId};
@@ -30,13 +31,22 @@ impl Pipeline {
         &self.shared.drafts
     }
 
-    /// Whether a file of this name stays here: the name marks it as temporary, or the directory is
-    /// only here.
+    /// Whether a file of this name stays here: its name says so, or the directory is only here.
     ///
     /// # Errors
     /// If the database fails.
     pub fn stays_here(&self, dir: DirId, name: &EntryName) -> store::Result<bool> {
-        stays_here(&self.shared.store, dir, name)
+        let Shared { store, config, .. } = &*self.shared;
+        Ok(stays_here(store, config.keep_sidecars, dir, name)?.is_some())
+    }
+
+    /// Whether a directory of this name is only here, and no album.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn dir_stays_here(&self, parent: DirId, name: &EntryName) -> store::Result<bool> {
+        let in_local_dir = local_dir(&self.shared.store, parent)?;
+        Ok(in_local_dir.or_else(|| local_dir_reason(name)).is_some())
     }
 
     /// Removes a file that nobody names any more, unless somebody has it open: then the last close

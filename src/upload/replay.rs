@@ -11,13 +11,13 @@
 use std::io;
 use std::path::Path;
 
-use super::accept::is_temporary_name;
+use super::classify::Names;
 use super::draft::Rejection;
 use super::errors::Error;
 use super::shared::Shared;
 use super::spool::SpoolEntry;
 use crate::media::FileId;
-use crate::store::{Reopened, SealedFacts};
+use crate::store::{Fate, LocalReason, Reopened, SealedFacts};
 
 /// Why a file that was being written is under `.gphotos/failed`.
 const INTERRUPTED: &str = "it was still being written when gphotosfs stopped";
@@ -86,13 +86,15 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     shared.spool.create(file)?;
     let times = shared.store.file(file)?.map(|known| (known.mtime_ns, known.ctime_ns));
     let (mtime_ns, ctime_ns) = times.unwrap_or_default();
-    let empty = SealedFacts { size: 0, mtime_ns, ctime_ns, mime: None, write_error: None };
+    let fate = Fate::StaysHere(LocalReason::Empty);
+    let empty = SealedFacts { size: 0, mtime_ns, ctime_ns, fate, write_error: None };
     Ok(shared.store.seal(file, &empty)?)
 }
 
 /// A temporary file that had just got a real name is sealed under it.
 fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
-    if shared.store.names_in_albums(file)?.iter().all(is_temporary_name) {
+    // Another setting than before does not refuse sidecars that were kept.
+    if let Names::Local(_) = Names::of(&shared.store, true, file)? {
         return Ok(());
     }
     let draft = shared.drafts.lock(file);

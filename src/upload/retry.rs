@@ -1,11 +1,12 @@
 //! A rejected file is tried again, because somebody has moved it out of `.gphotos/failed`.
 
-use super::classify::{classify, stays_here};
+use super::classify::{fate, stays_here};
 use super::errors::SealError;
 use super::pipeline::Pipeline;
+use super::shared::Shared;
 use super::spool::Spool;
 use crate::media::{DirId, EntryName};
-use crate::store::{self, Child, SealedFacts, Store, Unlinked, UploadState};
+use crate::store::{self, Child, Fate, LocalReason, SealedFacts, Store, Unlinked, UploadState};
 
 /// Why a rejected file could not be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,8 @@ impl Pipeline {
         to: (DirId, &EntryName),
         replace: bool,
     ) -> Result<Option<Unlinked>, RetryError> {
-        let outcome = retry(&self.shared.store, &self.shared.spool, from, to, replace);
+        let Shared { store, spool, config, .. } = &*self.shared;
+        let outcome = retry((store, spool), config.keep_sidecars, from, to, replace);
         self.wake();
         outcome
     }
@@ -41,8 +43,8 @@ impl Pipeline {
 /// # Errors
 /// See there.
 pub fn retry(
-    store: &Store,
-    spool: &Spool,
+    (store, spool): (&Store, &Spool),
+    keep_sidecars: bool,
     from: (DirId, &EntryName),
     to: (DirId, &EntryName),
     replace: bool,
@@ -52,13 +54,17 @@ pub fn retry(
             if store.upload_state(file).map_err(SealError::from)? == Some(UploadState::Failed) =>
         {
             let stat = spool.stat(file).map_err(SealError::from)?;
-            let temporary =
-                stat.size == 0 || stays_here(store, to.0, to.1).map_err(SealError::from)?;
-            let mime = if temporary { None } else { Some(classify(&stat, to.1)?.mime) };
-            stat.facts(mime)
+            let local = stays_here(store, keep_sidecars, to.0, to.1).map_err(SealError::from)?;
+            stat.facts(local.map_or_else(|| fate(&stat, to.1), |it| Ok(Fate::StaysHere(it)))?)
         }
         // It has arrived, or is on its way by another name; or the store says what it is instead.
-        _ => SealedFacts { size: 0, mtime_ns: 0, ctime_ns: 0, mime: None, write_error: None },
+        _ => SealedFacts {
+            size: 0,
+            mtime_ns: 0,
+            ctime_ns: 0,
+            fate: Fate::StaysHere(LocalReason::Empty),
+            write_error: None,
+        },
     };
     Ok(store.retry_failed(from, to, replace, &facts).map_err(SealError::from)??)
 }

@@ -8,8 +8,7 @@
 use std::fs::File;
 use std::io;
 
-use super::accept;
-use super::classify::classify;
+use super::classify::{Names, classify, fate};
 use super::crash;
 use super::draft::{Phase, Rejection};
 use super::drafts::{LockedDraft, Writer};
@@ -18,14 +17,14 @@ use super::pipeline::Pipeline;
 use super::shared::Shared;
 use crate::error_chain::chain;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store::{self, Reopened, SealedFacts, UploadState};
+use crate::store::{self, Fate, Reopened, SealedFacts, UploadState};
 
 /// What sealing has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealOutcome {
     /// It is durable, and will be uploaded when the last writer has gone.
     Queued,
-    /// It is durable, and stays here: it is empty, or its name marks it as temporary.
+    /// It is durable, and stays here: it is empty, or its name says so.
     Temporary,
     /// Google has it already.
     Arrived,
@@ -199,10 +198,9 @@ impl Pipeline {
         let outcome = match shared.store.upload_state(file)? {
             Some(UploadState::Temporary) => shared.seal_named(&draft),
             Some(UploadState::Sealed | UploadState::Uploaded) => {
-                let names = shared.store.names_in_albums(file)?;
-                let temporary = names.iter().all(accept::is_temporary_name);
+                let local = matches!(shared.names(file)?, Names::Local(_));
                 // An upload that was asked for may be an item already, whatever it is called now.
-                if temporary && shared.store.reopen(file)? == Reopened::Open {
+                if local && shared.store.reopen(file)? == Reopened::Open {
                     draft.set_writing();
                     shared.seal_named(&draft).inspect_err(|_| draft.set_unsettled(true))
                 } else {
@@ -248,10 +246,9 @@ impl Shared {
         let file = draft.file();
         let stat = self.spool.sync(file)?;
         crash::point(crash::SEAL_AFTER_SYNC);
-        let names = self.store.names_in_albums(file)?;
-        let real = names.iter().find(|name| !accept::is_temporary_name(name));
+        let names = self.names(file)?;
         let write_error = draft.write_error();
-        if real.is_some() {
+        if let Names::Real(_) = names {
             if let Some(error) = &write_error {
                 return Err(SealError::Incomplete(error.into()));
             }
@@ -259,12 +256,13 @@ impl Shared {
                 self.check_complete(file)?;
             }
         }
-        let mime = match real {
-            Some(name) if stat.size > 0 => Some(classify(&stat, name)?.mime),
-            _ => None,
+        let fate = match names {
+            Names::Real(name) => fate(&stat, &name)?,
+            Names::Local(reason) => Fate::StaysHere(reason),
         };
+        let is_upload = matches!(fate, Fate::Upload(_));
         let unchanged = state == UploadState::Sealed
-            && mime.is_some()
+            && is_upload
             && self.store.file(file)?.is_some_and(|known| known.size == Some(stat.size));
         if !unchanged {
             // A later name may be a real one, and the draft may be gone by then.
@@ -272,14 +270,18 @@ impl Shared {
                 UploadState::Open => write_error,
                 _ => self.store.write_error(file)?,
             };
-            self.store.seal(file, &SealedFacts { write_error, ..stat.facts(mime) })?;
+            self.store.seal(file, &SealedFacts { write_error, ..stat.facts(fate) })?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
             draft.supersede();
         }
-        Ok(if mime.is_some() { SealOutcome::Queued } else { SealOutcome::Temporary })
+        Ok(if is_upload { SealOutcome::Queued } else { SealOutcome::Temporary })
     }
 
-    /// An error if a write of a temporary file has failed.
+    fn names(&self, file: FileId) -> store::Result<Names> {
+        Names::of(&self.store, self.config.keep_sidecars, file)
+    }
+
+    /// An error if a write of a file that stayed here has failed.
     fn check_complete(&self, file: FileId) -> Result<(), SealError> {
         match self.store.write_error(file)? {
             Some(error) => Err(SealError::Incomplete(io::Error::other(io::Error::from(&error)))),

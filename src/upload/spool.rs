@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::accept::HEAD_BYTES;
 use super::room::{Room, SpoolFile, allocated};
 use crate::media::{ContentHash, FileId};
-use crate::store::{FileInfo, SealedFacts, from_nanos};
+use crate::store::{Fate, FileInfo, SealedFacts, from_nanos};
 
 /// Buffer for reading files from end to end.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -303,10 +303,10 @@ fn number(name: &str) -> Option<FileId> {
 }
 
 impl SpoolStat {
-    /// The facts that sealing writes to the journal, with the type `mime`.
-    pub(crate) fn facts(&self, mime: Option<&'static str>) -> SealedFacts {
+    /// The facts that sealing writes to the journal.
+    pub(crate) fn facts(&self, fate: Fate) -> SealedFacts {
         let Self { size, mtime_ns, ctime_ns, .. } = *self;
-        SealedFacts { size, mtime_ns, ctime_ns, mime, write_error: None }
+        SealedFacts { size, mtime_ns, ctime_ns, fate, write_error: None }
     }
 
     pub(crate) fn of(bytes: File) -> io::Result<Self> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use gphotosfs::app::engine::Engine;
+use gphotosfs::app::engine::{Engine, SpoolRules};
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::Clock;
 use gphotosfs::media::{DirId, EntryName, View};
@@ -39,7 +39,7 @@ impl World {
         let profile = emulator.profile(dir.path(), &SCOPES);
         let settings = core::settings(&emulator.url(), &[]);
         let engine =
-            Engine::start(&profile, &settings.upload, settings.spool_size, runtime.handle())
+            Engine::start(&profile, &settings.upload, SpoolRules::default(), runtime.handle())
                 .unwrap();
         let (began, elapsed) = (SystemTime::now(), Arc::new(AtomicU64::new(0)));
         let seconds = elapsed.clone();

@@ -17,6 +17,7 @@ mod drain;
 mod everyday;
 mod failed;
 mod faults;
+mod folders;
 mod foreign;
 mod kernel_cache;
 mod limits;

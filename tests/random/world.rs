@@ -222,6 +222,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
     let config = fs::Config {
         read_only: false,
         commit_at_close: false,
+        keep_sidecars: true,
         exact_sizes: false,
         shared: false,
         profile: "model".into(),

@@ -154,6 +154,10 @@ fn file(path: &Path) -> io::Result<AlbumFile> {
     let hash =
         |name| Ok::<_, io::Error>(text(path, name)?.as_deref().and_then(ContentHash::from_hex));
     let mut facts = Facts { hash: hash("sha256")?, adopted: hash("adopted")?, ..Facts::default() };
+    if stage == Stage::Temporary {
+        // Its bytes are here, so this takes no request.
+        facts.size = Some(path.metadata()?.len());
+    }
     if facts.known().is_none() && stage == Stage::Committed {
         let taken = text(path, "creation_time")?.and_then(|it| it.parse::<Timestamp>().ok());
         facts.taken = taken.map(|it| Taken { seconds: it.as_second(), zoned: true });

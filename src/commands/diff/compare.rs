@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::comparison::{Comparison, Duplicate, Match, Remark, Renamed};
 use super::evidence::{Evidence, Facts, Sure, Taken, classify};
+use super::fates;
 use super::pairs::pairs;
 use crate::media::ContentHash;
+use crate::store::LocalReason;
 
 /// The files of one side, by their paths relative to the compared directory.
 pub type Files<T> = BTreeMap<PathBuf, T>;
@@ -33,7 +35,7 @@ pub enum Stage {
     Committed,
     /// Being uploaded, in this state.
     OnItsWay(String),
-    /// A temporary file, which stays here.
+    /// It stays here: it is temporary or empty, or belongs to this machine.
     Temporary,
     /// Refused by Google for this reason.
     Failed(String),
@@ -50,6 +52,8 @@ pub struct Sides {
     pub there: Files<AlbumFile>,
     /// The album's files that Google refused, with the reasons.
     pub refused: Files<String>,
+    /// The mount keeps sidecars on this machine.
+    pub keep_sidecars: bool,
 }
 
 /// The album's names whose sizes would add evidence: there is a local file of that name, or one
@@ -66,7 +70,7 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
 
 /// Compares two directory trees.
 pub fn compare(sides: &Sides) -> Comparison {
-    let mut work = Work::default();
+    let mut work = Work { keep_sidecars: sides.keep_sidecars, ..Work::default() };
     work.result.files_here = sides.here.len() + sides.unreadable.len();
     work.result.files_in_album = sides.there.len();
     for (name, why) in &sides.unreadable {
@@ -102,7 +106,12 @@ pub fn compare(sides: &Sides) -> Comparison {
             work.result.only_in_album.push(name.as_path().into());
         }
     }
-    work.result.only_here = left_here.into_iter().map(|(name, _)| name.as_path().into()).collect();
+    for (name, _) in left_here {
+        match work.kept(name) {
+            Some(why) => work.result.kept.push(remark(name, true, false, why)),
+            None => work.result.only_here.push(name.as_path().into()),
+        }
+    }
     // The other refused files are neither here nor in the album: their bytes are in failed/ only.
     for (name, why) in &sides.refused {
         if !sides.here.contains_key(name) && !sides.there.contains_key(name) {
@@ -125,6 +134,7 @@ fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
 #[derive(Default)]
 struct Work<'a> {
     result: Comparison,
+    keep_sidecars: bool,
     /// Local content that the album has, with the name under which it is counted.
     counted_here: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
     counted_items: BTreeMap<(Option<&'a Path>, &'a str), &'a Path>,
@@ -143,13 +153,16 @@ impl<'a> Work<'a> {
             (Stage::OnItsWay(state), Some(_)) => {
                 self.result.on_its_way.push(remark(name, here, true, state));
             }
-            (Stage::Temporary, Some(_)) => {
-                let why = match remote.facts.size {
-                    Some(0) => "empty",
-                    _ => "its name marks it as temporary",
-                };
-                self.result.temporary.push(remark(name, here, true, why));
-            }
+            (Stage::Temporary, Some(_)) => match (self.kept(name), remote.facts.size) {
+                (Some(why), _) => self.result.kept.push(remark(name, here, true, why)),
+                (None, size) => {
+                    let reason = match size {
+                        Some(0) => LocalReason::Empty,
+                        _ => LocalReason::Temporary,
+                    };
+                    self.result.temporary.push(remark(name, here, true, reason.words()));
+                }
+            },
             (_, None) => self.result.different.push(name.into()),
             (Stage::Committed, Some(evidence)) => match local {
                 // The local file cannot be read. Its remark has `in_album` set.
@@ -170,6 +183,12 @@ impl<'a> Work<'a> {
                 }
             },
         }
+    }
+
+    /// Why a file belongs to this machine for good.
+    fn kept(&self, name: &Path) -> Option<&'static str> {
+        let reason = fates::by_name(name, self.keep_sidecars);
+        reason.filter(|it| it.is_kept()).map(LocalReason::words)
     }
 
     fn count(

@@ -35,9 +35,14 @@ pub struct Comparison {
     pub on_its_way: Vec<Remark>,
     /// Files that Google refused, with the reasons.
     pub failed: Vec<Remark>,
-    /// Temporary files, which stay here.
+    /// Temporary and empty files, which stay here for now.
     #[serde(rename = "scratch")]
     pub temporary: Vec<Remark>,
+    /// Sidecars, and files that systems and programs leave. They belong to this machine. No
+    /// difference.
+    pub kept: Vec<Remark>,
+    /// Why files of `only_here` would not be uploaded.
+    pub not_taken: Vec<Remark>,
     /// Local files that could not be read, with the reasons.
     pub unreadable: Vec<Remark>,
     /// Names that count as in the album although Google's list, which may lag, lacks them. No
@@ -136,8 +141,8 @@ impl Comparison {
         for names in [likely, unknown, only_here, only_in_album, different, unlisted] {
             names.sort();
         }
-        let Self { on_its_way, failed, temporary, unreadable, .. } = self;
-        for remarks in [on_its_way, failed, temporary, unreadable] {
+        let Self { on_its_way, failed, temporary, kept, unreadable, .. } = self;
+        for remarks in [on_its_way, failed, temporary, kept, unreadable] {
             remarks.sort();
         }
         self.renamed.sort();
@@ -174,6 +179,7 @@ impl Comparison {
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
                 plain(of(&self.temporary), "temporary"),
+                plain(of(&self.kept), "only on this machine"),
                 plain(of(&self.unreadable), "unreadable here"),
                 plain(only, where_),
             ];

@@ -1,7 +1,6 @@
 //! Completes the album: `cp -p` of the files that it lacks.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,25 +9,11 @@ use super::comparison::Comparison;
 use crate::app::CommandError;
 use crate::app::name::Name;
 use crate::app::running::{Mount, REFUSED, not_done};
-use crate::media::EntryName;
-use crate::upload::{self, SealError};
 
 /// The local files that the album lacks and that the mount would upload.
-pub fn uploadable<'a>(here: &Path, result: &'a Comparison) -> Vec<&'a Name> {
-    let only_here = result.only_here.iter();
-    only_here.filter(|name| would_be_uploaded(here, name.path())).collect()
-}
-
-fn would_be_uploaded(here: &Path, file: &Path) -> bool {
-    let names: Result<Vec<_>, _> = file.iter().map(|it| EntryName::new(it.as_bytes())).collect();
-    let Ok(names) = names else { return false };
-    let Some((name, dirs)) = names.split_last() else { return false };
-    // If the file cannot be read, cp will report that.
-    let Ok(opened) = File::open(here.join(file)) else { return true };
-    match upload::would_upload(opened, dirs, name) {
-        Ok(sent) => sent,
-        Err(error) => !matches!(error, SealError::Unsupported(_) | SealError::TooLarge { .. }),
-    }
+pub fn uploadable(result: &Comparison) -> Vec<&Name> {
+    let not_taken: BTreeSet<_> = result.not_taken.iter().map(|it| &it.name).collect();
+    result.only_here.iter().filter(|name| !not_taken.contains(name)).collect()
 }
 
 /// The commands for a shell, as bytes: a name need not be UTF-8.

@@ -36,7 +36,7 @@ pub fn text(it: &Comparison) -> String {
         let _ = writeln!(out, "({} of them not in Google's list of the album)", it.unlisted.len());
     }
     let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
-    group("Only here", &bad, it.only_here.iter().map(|name| with_pair(it, name)).collect());
+    group("Only here", &bad, it.only_here.iter().map(|name| only_here(it, name)).collect());
     group(
         "Only in the album",
         &bad,
@@ -45,9 +45,10 @@ pub fn text(it: &Comparison) -> String {
     group("Same name, other content", &bad, names(&it.different));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
-    group("Stays here because of its name or because it is empty", &odd, remarks(&it.temporary));
+    group("Stays here until it has another name or content", &odd, remarks(&it.temporary));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
+    group("Only on this machine, never uploaded (no difference)", &good, remarks(&it.kept));
     let renamed = it
         .renamed
         .iter()
@@ -68,6 +69,15 @@ pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
         lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    }
+}
+
+/// A name with its pair, and the reason why the file would not be uploaded.
+fn only_here(it: &Comparison, name: &Name) -> String {
+    let line = with_pair(it, name);
+    match it.not_taken.iter().find(|remark| remark.name == *name) {
+        Some(remark) => format!("{line}: {}", remark.why),
+        None => line,
     }
 }
 

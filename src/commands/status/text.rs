@@ -127,6 +127,7 @@ fn queue(queue: &Queue) -> String {
     let parts = [
         ("being written", queue.open + queue.held),
         ("kept here only (temporary names)", queue.temporary),
+        ("only on this machine (sidecars, system files)", queue.kept),
         ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),

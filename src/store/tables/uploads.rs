@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use crate::media::{ContentHash, DirId, FileId, UploadToken};
 use crate::store::error::Result;
-use crate::store::states::UploadState;
+use crate::store::states::{LocalReason, UploadState};
 use crate::store::tx::Tx;
 use crate::store::write_error::WriteError;
 
@@ -101,18 +101,19 @@ pub(in crate::store) fn clear_replaces(tx: &Tx<'_>, old: FileId) -> Result<()> {
     Ok(())
 }
 
-/// The file is sealed, or temporary.
+/// The file is sealed, or stays here.
 pub(in crate::store) fn set_sealed(
     tx: &Tx<'_>,
     file: FileId,
     state: UploadState,
+    stays_here: Option<LocalReason>,
     seq: Option<i64>,
 ) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = ?3, session = NULL, retry_at = NULL \
+        "UPDATE uploads SET state = ?2, stays_here = ?3, seq = ?4, session = NULL, retry_at = NULL \
          WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
     )?
-    .execute(params![file, state, seq])?;
+    .execute(params![file, state, stays_here, seq])?;
     Ok(())
 }
 
@@ -190,7 +191,7 @@ pub(in crate::store) fn expire_tokens(tx: &Tx<'_>, before: i64) -> Result<usize>
 /// The file is open for writing: its upload is void.
 pub(in crate::store) fn set_open(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
+        "UPDATE uploads SET state = ?2, stays_here = NULL, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
          attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL, write_errno = NULL, \
          missing_from = NULL, missing_to = NULL WHERE file = ?1",
     )?
@@ -203,10 +204,11 @@ pub(in crate::store) fn requeue(
     tx: &Tx<'_>,
     file: FileId,
     state: UploadState,
+    stays_here: Option<LocalReason>,
     seq: Option<i64>,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = ?3, attempts = 0, isolate = 0, lost = 0, error = NULL \
-         WHERE file = ?1")?.execute(params![file, state, seq])?;
+    tx.prepare_cached("UPDATE uploads SET state = ?2, stays_here = ?3, seq = ?4, attempts = 0, isolate = 0, lost = 0, \
+         error = NULL WHERE file = ?1")?.execute(params![file, state, stays_here, seq])?;
     Ok(())
 }
 
@@ -252,7 +254,7 @@ pub(in crate::store) fn clear_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> 
 /// Google has refused the file for good.
 pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, error = ?3, write_errno = NULL, \
-         missing_from = NULL, missing_to = NULL WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
+         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, stays_here = NULL, error = ?3, \
+         write_errno = NULL, missing_from = NULL, missing_to = NULL WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::store::tests::{album, name};
 use crate::store::{Child, Store};
 use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
+use crate::upload::local_names::local_reason;
 use crate::upload::rejecting::ATTEMPTS_MAX;
 use crate::upload::room::Need;
 
@@ -306,7 +307,8 @@ fn a_temporary_file_that_was_rejected_before_may_be_made_a_photo_by_renaming_it(
     let (file, album) = (world.file, world.album);
     world.store().link(file, album, &name("b.jpg")).unwrap().unwrap();
     world.store().fail(file, "Google does not take it").unwrap();
-    let facts = world.pipeline.spool().stat(file).unwrap().facts(None);
+    let fate = Fate::StaysHere(store::LocalReason::Temporary);
+    let facts = world.pipeline.spool().stat(file).unwrap().facts(fate);
     let (from, to) = (name("b.jpg"), name(TEMPORARY));
     world.store().retry_failed((album, &from), (album, &to), false, &facts).unwrap().unwrap();
     assert_eq!(world.state(), Some(UploadState::Temporary));
@@ -552,7 +554,7 @@ impl Reference {
         let (state, drafts) = (world.state(), world.pipeline.drafts());
         let phase = drafts.phase(world.file);
         let names = world.store().names_in_albums(world.file).unwrap();
-        let real = names.iter().any(|name| !accept::is_temporary_name(name));
+        let real = names.iter().any(|name| local_reason(name, true).is_none());
         assert_eq!(world.spooled(), self.bytes);
         match state {
             Some(UploadState::Open) => {

@@ -38,6 +38,7 @@ fn sides(
         unreadable: Files::new(),
         there: remote.iter().map(there).collect(),
         refused: refused.iter().map(|&(name, why)| (name.into(), why.into())).collect(),
+        keep_sidecars: true,
     }
 }
 
@@ -90,7 +91,8 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
 
 /// For some names of a few, in two directories.
 fn files<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Files<T>> {
-    let names = ["a.jpg", "b.jpg", "c.jpg", "d.mp4", "sub/a.jpg", "sub/e.jpg"].map(PathBuf::from);
+    let names = ["a.jpg", "b.jpg", "c.jpg", "d.mp4", "sub/a.jpg", "sub/e.jpg", "a.xmp"];
+    let names = names.map(PathBuf::from);
     prop::collection::btree_map(prop::sample::select(names.to_vec()), of, 0..=6)
 }
 
@@ -107,7 +109,7 @@ proptest! {
         let unreadable: Files<_> =
             unreadable.into_iter().filter(|(name, _)| !here.contains_key(name)).collect();
         let counts = (here.len() + unreadable.len(), there.len());
-        let result = compare(&Sides { here, unreadable, there, refused });
+        let result = compare(&Sides { here, unreadable, there, refused, keep_sidecars: true });
         prop_assert_eq!((result.files_here, result.files_in_album), counts);
         adds_up(&result);
     }
@@ -256,6 +258,37 @@ fn what_google_does_not_have_yet_is_a_difference() {
     );
     let failed: Vec<_> = result.failed.iter().map(|it| it.why.as_str()).collect();
     assert_eq!(failed, ["not a photo or video", "too large"]);
+}
+
+#[test]
+fn files_that_belong_to_this_machine_are_no_difference() {
+    let empty = Facts { size: Some(0), ..Facts::default() };
+    let local = [
+        ("a.xmp", known(1)),
+        ("b.xmp", known(2)),
+        ("@eaDir/c.jpg", known(3)),
+        ("empty.jpg", known(0)),
+    ];
+    let remote = [
+        ("a.xmp", sized(1), Stage::Temporary),
+        ("Thumbs.db", sized(9), Stage::Temporary),
+        ("empty.jpg", empty, Stage::Temporary),
+    ];
+    let result = check(
+        &sides(&local, &remote, &[]),
+        "4 local = 0 in the album + 1 temporary + 3 only on this machine",
+        "3 in the album = 0 here + 1 temporary + 2 only on this machine",
+        true,
+    );
+    assert_eq!(result.temporary[0].why, "it is empty");
+    check(
+        &sides(&local[..3], &remote[..2], &[]),
+        "3 local = 0 in the album + 3 only on this machine",
+        "2 in the album = 0 here + 2 only on this machine",
+        false,
+    );
+    let refuse = Sides { keep_sidecars: false, ..sides(&local[1..2], &[], &[]) };
+    check(&refuse, "1 local = 0 in the album + 1 only here", "0 in the album = 0 here", true);
 }
 
 #[test]

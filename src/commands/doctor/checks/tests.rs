@@ -8,7 +8,7 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
-use crate::settings::{Commit, MountSettings, Passthrough, Sizes, UploadSettings};
+use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 use crate::store::Backlog;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -42,6 +42,7 @@ fn settings(allow_other: bool) -> MountSettings {
         allow_other,
         no_exec: false,
         spool_size: 50_000_000_000,
+        sidecars: Sidecars::Keep,
         passthrough: Passthrough::Auto,
         upload: UploadSettings {
             cache_size: 10_000_000_000,

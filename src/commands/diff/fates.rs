@@ -1,0 +1,52 @@
+//! Why a file is not at Google, or would not get there: it stays on this machine, or is refused.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::comparison::{Comparison, Remark};
+use crate::media::EntryName;
+use crate::store::LocalReason;
+use crate::upload::{self, CopyOutcome};
+
+/// Why a file stays on the machine, if its name or that of a directory above it says so.
+pub fn by_name(path: &Path, keep_sidecars: bool) -> Option<LocalReason> {
+    let (name, dirs) = names(path)?;
+    let above = dirs.iter().find_map(upload::local_dir_reason);
+    above.or_else(|| upload::local_reason(&name, keep_sidecars))
+}
+
+/// Finds out why the files that are only here would not be uploaded.
+pub fn explain(here: &Path, keep_sidecars: bool, result: &mut Comparison) {
+    let found = result.only_here.iter().filter_map(|name| {
+        let why = not_taken(here, name.path(), keep_sidecars)?;
+        Some(Remark { name: name.clone(), here: true, in_album: false, why })
+    });
+    result.not_taken = found.collect();
+}
+
+fn not_taken(here: &Path, file: &Path, keep_sidecars: bool) -> Option<String> {
+    let Some((name, dirs)) = names(file) else {
+        return Some("its name cannot be used".to_owned());
+    };
+    let is_local = dirs.iter().any(|it| upload::local_dir_reason(it).is_some());
+    if !is_local && dirs.iter().any(|it| std::str::from_utf8(it.as_bytes()).is_err()) {
+        let why = "the name of its directory is not UTF-8, so it cannot be an album's title";
+        return Some(why.to_owned());
+    }
+    // If the file cannot be read, cp will report that.
+    let opened = File::open(here.join(file)).ok()?;
+    match upload::would_upload(opened, &dirs, &name, keep_sidecars).ok()? {
+        CopyOutcome::Uploaded => None,
+        CopyOutcome::StaysHere(reason) => Some(reason.words().to_owned()),
+        CopyOutcome::Refused(why) => Some(why),
+    }
+}
+
+/// The name of a file, and those of the directories above it.
+fn names(path: &Path) -> Option<(EntryName, Vec<EntryName>)> {
+    let names: Result<Vec<_>, _> = path.iter().map(|it| EntryName::new(it.as_bytes())).collect();
+    let mut names = names.ok()?;
+    let name = names.pop()?;
+    Some((name, names))
+}

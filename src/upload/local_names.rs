@@ -1,0 +1,289 @@
+//! Which names keep a file or directory on this machine. Pure.
+//!
+//! The name alone decides, so the order in which a folder is copied does not matter.
+
+use crate::media::EntryName;
+use crate::store::LocalReason;
+
+/// Suffixes that tools give to the name of a file that is not complete.
+const TEMPORARY_SUFFIXES: [&str; 13] = [
+    ".part",
+    ".partial",
+    ".tmp",
+    ".temp",
+    ".crdownload",
+    ".filepart",
+    ".download",
+    ".opdownload",
+    ".aria2",
+    ".swp",
+    ".bak",
+    "~",
+    "_exiftool_tmp",
+];
+
+/// Names that systems, storage devices and photo programs leave in folders.
+const JUNK: [&str; 42] = [
+    // macOS
+    ".appledouble",
+    ".appledb",
+    ".appledesktop",
+    ".apdisk",
+    ".documentrevisions-v100",
+    ".ds_store",
+    ".fseventsd",
+    ".localized",
+    ".spotlight-v100",
+    ".temporaryitems",
+    ".trashes",
+    ".volumeicon.icns",
+    "__macosx",
+    "icon\r",
+    "network trash folder",
+    "temporary items",
+    // Windows
+    "$recycle.bin",
+    "desktop.ini",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "system volume information",
+    "thumbs.db",
+    "thumbs.db:encryptable",
+    // Linux desktops
+    ".directory",
+    ".hidden",
+    ".thumbnails",
+    ".trash",
+    "lost+found",
+    // Synology, QNAP and others
+    "#recycle",
+    "#snapshot",
+    ".@__thumb",
+    "@eadir",
+    "@recently-snapshot",
+    "@recycle",
+    "@tmp",
+    // photo programs, cameras and phones
+    ".comments",
+    ".nomedia",
+    ".picasa.ini",
+    ".picasaoriginals",
+    "picasa.ini",
+    "zbthumbnail.info",
+    "sonarray.dat",
+];
+
+/// Endings of files that stand beside a photo or video and belong to it.
+const SIDECAR_SUFFIXES: [&str; 24] = [
+    ".aae",        // Apple Photos: edits
+    ".acr",        // Adobe Camera Raw: masks
+    ".arp",        // ART
+    ".cos",        // Capture One
+    ".cot",        // Capture One: thumbnails
+    ".dop",        // DxO PhotoLab
+    ".dr4",        // Canon Digital Photo Professional
+    ".exv",        // Exiv2
+    ".lrf",        // DJI: small copy of a video
+    ".lrv",        // GoPro, Insta360: small copy of a video
+    ".modd",       // Sony PlayMemories
+    ".moff",       // Sony PlayMemories
+    ".nksc",       // Nikon NX Studio
+    ".on1",        // ON1 Photo RAW
+    ".onphoto",    // ON1 Photo RAW
+    ".out.pp3",    // RawTherapee: of a result
+    ".pp3",        // RawTherapee
+    ".rrdata",     // RAW Power
+    ".srt",        // DJI: flight data as subtitles
+    ".thm",        // cameras: thumbnail of a video
+    ".vrd",        // Canon Digital Photo Professional
+    ".xmp",        // Adobe and others: metadata
+    "m01.xml",     // Sony: metadata of a video
+    ".photo-edit", // Adobe Photoshop Elements
+];
+
+/// The ending of Takeout's metadata since 2024. Takeout cuts it off where a name would be too long.
+const TAKEOUT_ENDING: &str = "supplemental-metadata";
+/// Takeout cuts a name of metadata off after so many characters, before `.json`.
+const TAKEOUT_CHARS: usize = 46;
+/// Metadata that Takeout writes for an album.
+const TAKEOUT_ALBUM: [&str; 4] =
+    ["metadata", "print-subscriptions", "shared_album_comments", "user-generated-memory-titles"];
+
+/// Endings of photos and videos, for names of metadata such as `IMG_1.jpg.json`.
+const MEDIA_EXTENSIONS: [&str; 30] = [
+    "3gp", "arw", "avi", "avif", "bmp", "cr2", "cr3", "dng", "gif", "heic", "heif", "jpeg", "jpg",
+    "m2ts", "m4v", "mkv", "mov", "mp", "mp4", "mpg", "mts", "nef", "orf", "png", "raf", "rw2",
+    "tif", "tiff", "webp", "wmv",
+];
+
+/// Why a file of this name stays here, if the name says so. A sidecar stays only if `keep_sidecars`.
+pub fn local_reason(name: &EntryName, keep_sidecars: bool) -> Option<LocalReason> {
+    let name = name.to_text().to_lowercase();
+    match () {
+        () if is_junk(&name) => Some(LocalReason::Junk),
+        () if is_temporary(&name) => Some(LocalReason::Temporary),
+        () if keep_sidecars && is_sidecar(&name) => Some(LocalReason::Sidecar),
+        () => None,
+    }
+}
+
+/// Why a directory of this name is no album and stays here, if the name says so.
+pub fn local_dir_reason(name: &EntryName) -> Option<LocalReason> {
+    local_reason(name, false)
+}
+
+/// Tools use such names for files that are not complete.
+///
+/// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and others.
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') || TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn is_junk(name: &str) -> bool {
+    JUNK.contains(&name) || is_apple_double(name)
+}
+
+/// `._IMG_1.jpg`, where macOS keeps attributes of `IMG_1.jpg` on other filesystems. The temporary
+/// file of rsync for `_DSC1.jpg` is `._DSC1.jpg.XXXXXX`.
+fn is_apple_double(name: &str) -> bool {
+    let of_rsync = name.rsplit_once('.').is_some_and(|(_, last)| {
+        last.len() == 6 && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    name.len() > 2 && name.starts_with("._") && !of_rsync
+}
+
+fn is_sidecar(name: &str) -> bool {
+    let has_stem = |suffix: &&str| name.len() > suffix.len() && name.ends_with(*suffix);
+    SIDECAR_SUFFIXES.iter().any(has_stem) || is_takeout_metadata(name)
+}
+
+/// `IMG_1.jpg.json`, `IMG_1.jpg.supplemental-metadata.json`, with a number for further photos of a
+/// name, and cut off if the name is long.
+fn is_takeout_metadata(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".json") else { return false };
+    let stem = without_number(stem);
+    let ending = stem.rsplit_once('.').map_or("", |(_, ending)| ending);
+    TAKEOUT_ALBUM.contains(&stem)
+        || stem.chars().count() == TAKEOUT_CHARS
+        || !ending.is_empty()
+            && (TAKEOUT_ENDING.starts_with(ending)
+                || MEDIA_EXTENSIONS.contains(&without_number(ending)))
+}
+
+/// `x` of `x(2)`.
+fn without_number(text: &str) -> &str {
+    let open = text.strip_suffix(')').and_then(|it| it.rsplit_once('('));
+    match open {
+        Some((stem, number))
+            if !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()) =>
+        {
+            stem
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(name: &str) -> Option<LocalReason> {
+        local_reason(&EntryName::new(name).unwrap(), true)
+    }
+
+    #[test]
+    fn names_of_files_that_are_not_complete_are_temporary() {
+        for temporary in [
+            ".hidden.jpg",
+            "a.jpg.part",
+            "a.jpg.PARTIAL",
+            "a.tmp",
+            "x.crdownload",
+            "b.filepart",
+            "c.jpg.download",
+            "a.jpg~",
+            "a.jpg_exiftool_tmp",
+            ".goutputstream-ABC123",
+            ".a.jpg.Xy12Zw",
+            "._DSC0001.JPG.Xy12Zw",
+            "..DS_Store.Xy12Zw",
+            ".a.xmp.Xy12Zw",
+        ] {
+            assert_eq!(reason(temporary), Some(LocalReason::Temporary), "{temporary}");
+        }
+        for real in [
+            "a.jpg",
+            "part.jpg",
+            "tmp",
+            "a.jpg.jpg",
+            "ä ö.heic",
+            "party",
+            "_DSC0001.JPG",
+            "thumbs.jpg",
+            "desktop.jpg",
+            "recycle",
+            "notes.txt",
+            "data.json",
+            "xmp",
+            "aae.jpg",
+        ] {
+            assert_eq!(reason(real), None, "{real}");
+        }
+    }
+
+    #[test]
+    fn files_and_directories_that_systems_leave_are_junk() {
+        for junk in [
+            "@eaDir",
+            "#recycle",
+            "__MACOSX",
+            ".Trashes",
+            ".AppleDouble",
+            ".Spotlight-V100",
+            ".fseventsd",
+            "$RECYCLE.BIN",
+            "System Volume Information",
+            "._IMG_0001.jpg",
+            "Thumbs.db",
+            "desktop.ini",
+            ".DS_Store",
+            ".picasa.ini",
+            "Picasa.ini",
+            ".nomedia",
+        ] {
+            let name = EntryName::new(junk).unwrap();
+            assert_eq!(reason(junk), Some(LocalReason::Junk), "{junk}");
+            assert_eq!(local_dir_reason(&name), Some(LocalReason::Junk), "{junk}");
+        }
+    }
+
+    #[test]
+    fn sidecars_are_known_by_their_endings() {
+        for sidecar in [
+            "IMG_0001.xmp",
+            "IMG_0001.CR2.xmp",
+            "IMG_0001.AAE",
+            "MVI_0001.THM",
+            "GX010001.LRV",
+            "a.nef.pp3",
+            "a.nef.dop",
+            "C0001M01.XML",
+            "IMG_0001.jpg.json",
+            "IMG_0001.jpg(1).json",
+            "IMG_0001.jpg.supplemental-metadata.json",
+            "IMG_0001.jpg.supplemental-metadata(1).json",
+            "Screenshot_2017-07-05-10-05-26.png.supplementa.json",
+            "123456789123456789123456789123456789_DSCN0091.JP.supplemental-meta(1).json",
+            "D7157814-D2D5-4A62-AFCE-9CF465CB7D66.jpeg.s.json",
+            "Screenshot_20220207_102421_com.snapchat.androi.json",
+            "metadata.json",
+        ] {
+            assert_eq!(reason(sidecar), Some(LocalReason::Sidecar), "{sidecar}");
+            assert_eq!(local_reason(&EntryName::new(sidecar).unwrap(), false), None, "{sidecar}");
+            assert_eq!(local_dir_reason(&EntryName::new(sidecar).unwrap()), None, "{sidecar}");
+        }
+        for other in [".xmp", "package.json", "a.b.json", "IMG_0001.jpg(x).json.jpg"] {
+            assert_ne!(reason(other), Some(LocalReason::Sidecar), "{other}");
+        }
+    }
+}
