@@ -270,9 +270,9 @@ pub struct MediaItem {
 }
 
 impl MediaItem {
-    /// Photo or video, by MIME type.
+    /// Photo or video.
     pub fn kind(&self) -> MediaKind {
-        if self.video.is_some() { MediaKind::Video } else { MediaKind::of_mime(&self.mime_type) }
+        if self.video.is_some() { MediaKind::Video } else { MediaKind::Photo }
     }
 }
 

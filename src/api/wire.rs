@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::item_status::ItemStatus;
 use crate::media;
-use crate::media::{AlbumId, MediaId, PageToken, UploadToken, VideoStatus};
+use crate::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken, VideoStatus};
 
 /// Parses any value that is not a `T` as `T`'s default.
 fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -125,12 +125,19 @@ impl MediaItem {
             return None;
         }
         let metadata = self.media_metadata;
-        let video = metadata.video.as_ref().map(|it| match it.status.as_str() {
+        let status = metadata.video.as_ref().map(|it| match it.status.as_str() {
             "PROCESSING" => VideoStatus::Processing,
             "READY" => VideoStatus::Ready,
             "FAILED" => VideoStatus::Failed,
             _ => VideoStatus::Unspecified,
         });
+        // The metadata may contradict the MIME type, which decides how an item is downloaded
+        // (reference §9).
+        let video = match (self.mime_type.as_str(), MediaKind::of_mime(&self.mime_type)) {
+            ("", _) => status,
+            (_, MediaKind::Photo) => None,
+            (_, MediaKind::Video) => Some(status.unwrap_or(VideoStatus::Unspecified)),
+        };
         let (camera_make, camera_model) = metadata
             .video
             .or(metadata.photo)

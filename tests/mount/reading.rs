@@ -171,6 +171,28 @@ fn googles_limit_of_a_minute_is_waited_for() {
     world.umount();
 }
 
+/// > The MIME type says whether an item is downloaded as a photo or as a video, also if Google's
+/// > other facts contradict it.
+#[test]
+fn items_are_downloaded_as_their_type_says() {
+    let world = World::new();
+    let [photo, video] =
+        [support::jpeg(1, 30_000), support::camera::movie(1, 1_556_442_000, (640, 360))];
+    world.edit(Edit::CreateAlbum { title: "Trip".into() });
+    for (name, content) in [("odd.jpg", &photo), ("odd.mp4", &video)] {
+        let (album, filename) = (Some("Trip".to_owned()), name.to_owned());
+        let content = content.clone();
+        let item = world.edit(Edit::AddItem { album, filename, content, foreign: false });
+        world.edit(Edit::MismatchMetadata { item, mismatched: true });
+    }
+    world.mount(&[]);
+    let read = |name: &str| fs::read(world.mnt.join("Trip").join(name)).unwrap();
+    assert!(read("odd.jpg") == photo);
+    assert!(read("odd.mp4").starts_with(&video));
+    let sizes = world.sh("stat -c %s mnt/Trip/odd.jpg");
+    assert_eq!(sizes.trim(), photo.len().to_string());
+}
+
 /// > Reading a video that Google is still processing is `EBUSY`.
 #[test]
 fn a_video_that_google_is_processing_is_busy() {

@@ -131,3 +131,18 @@ proptest! {
         let _ = serde_json::from_value::<Album>(object).unwrap().into_album();
     }
 }
+
+#[test]
+fn the_mime_type_says_whether_an_item_is_a_video() {
+    let kind = |mime: &str, metadata: Value| {
+        let item = item(json!({"id": "I", "mimeType": mime, "mediaMetadata": metadata})).unwrap();
+        (item.kind(), item.video)
+    };
+    let (photo, video) = (json!({"photo": {}}), json!({"video": {"status": "PROCESSING"}}));
+    assert_eq!(kind("image/jpeg", video.clone()), (MediaKind::Photo, None));
+    let unspecified = Some(VideoStatus::Unspecified);
+    assert_eq!(kind("video/mp4", photo.clone()), (MediaKind::Video, unspecified));
+    // Without a type the metadata must do.
+    assert_eq!(kind("", video), (MediaKind::Video, Some(VideoStatus::Processing)));
+    assert_eq!(kind("", photo), (MediaKind::Photo, None));
+}
