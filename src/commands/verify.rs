@@ -73,10 +73,12 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
             mount
         }
     };
-    let Listing { mut items, mut unfinished } = list(&options.album)?;
+    let Listing { mut items, mut unfinished, mut local } = list(&options.album)?;
     // Each name is reported once. These names have no item with the original's content.
     items.retain(|it| !lacking.contains_key(&it.name));
-    unfinished.retain(|it| !lacking.contains_key(it));
+    for names in [&mut unfinished, &mut local] {
+        names.retain(|it| !lacking.contains_key(it));
+    }
     let chosen = choose(items, options.sample.unwrap_or(usize::MAX), options.seed);
     let limiter = RequestLimiter::new(&mount, options.budget)?;
     let bar = progress::bar(chosen.len(), "items read back");
@@ -112,7 +114,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mut items: Vec<_> = threads.install(|| chosen.par_iter().map(look).collect());
     bar.finish_and_clear();
     items.extend(lacking.into_values());
-    let report = Report::new(options.seed, items, unfinished, unlisted, limiter.spent());
+    let report = Report::new(options.seed, items, unfinished, local, unlisted, limiter.spent());
     print(if options.json { report.json(&options.album)? } else { report.text() })?;
     Ok(report.exit())
 }
@@ -144,6 +146,8 @@ struct Listing {
     items: Vec<Item>,
     /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<PathBuf>,
+    /// Names of empty and temporary files, which stay on this machine.
+    local: Vec<PathBuf>,
 }
 
 /// An item, once for each album that has it.
@@ -166,6 +170,7 @@ fn list(album: &Path) -> Result<Listing, CommandError> {
                     found.items.push(Item { id, name });
                 }
             }
+            (Some("scratch"), _) => found.local.push(name),
             _ => found.unfinished.push(name),
         }
     }

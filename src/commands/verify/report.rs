@@ -67,6 +67,8 @@ pub struct Report {
     items: Vec<Tested>,
     /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<Name>,
+    /// Names of files that are meant to stay on this machine: empty or temporary ones.
+    local: Vec<Name>,
     /// Names that count as in the album although Google's list, which may lag, lacks them. Google
     /// may still return them, because they are in the library.
     unlisted: Vec<Name>,
@@ -78,10 +80,12 @@ impl Report {
         seed: u64,
         mut items: Vec<Tested>,
         unfinished: Vec<PathBuf>,
+        local: Vec<PathBuf>,
         unlisted: Vec<Name>,
         requests: u64,
     ) -> Self {
         items.sort_by(|a, b| (a.verdict, &a.name).cmp(&(b.verdict, &b.name)));
+        let names = |of: &[PathBuf]| of.iter().map(|it| it.as_path().into()).collect();
         let count = |of| items.iter().filter(|it| it.verdict == of).count();
         Self {
             version: VERSION,
@@ -89,7 +93,8 @@ impl Report {
             requests,
             counts: Verdict::ALL.into_iter().map(|it| (it, count(it))).collect(),
             items,
-            unfinished: unfinished.iter().map(|it| it.as_path().into()).collect(),
+            unfinished: names(&unfinished),
+            local: names(&local),
             unlisted,
         }
     }
@@ -127,6 +132,8 @@ impl Report {
         }
         let lines = self.unfinished.iter().map(ToString::to_string).collect();
         group(&mut out, "Not at Google yet, or refused ('gphotosfs diff' says which)", &odd, lines);
+        let lines = self.local.iter().map(ToString::to_string).collect();
+        group(&mut out, "Only on this machine: empty or temporary", &Style::new(), lines);
         let lines = self.unlisted.iter().map(ToString::to_string).collect();
         group(&mut out, UNLISTED, &odd, lines);
         out
