@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub const MEDIA_REQUESTS_PER_DAY: u64 = 75_000;
 /// So many minutes after midnight, a "daily quota" answer still refers to the old day, because
 /// clocks differ.
 const MIDNIGHT_BLUR_MIN: i64 = 15;
+
+/// The length of the longest day, on which summer time ends.
+const DAY_MAX: SignedDuration = SignedDuration::from_hours(25);
 
 /// The quota that a request is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,25 +39,55 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// The requests of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    day: Date,
+    api: u64,
+    media: u64,
+}
+
 /// The counts that outlive a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The Pacific day that the counts belong to.
+    /// The Pacific date of the last request.
     pub day: Date,
     /// API requests sent on that day.
     pub api: u64,
     /// Media requests sent on that day.
     pub media: u64,
-    /// Until when the API requests are used up, if the service has said so.
+    /// The day before that, while only this machine's clock says that it has ended. The clock may
+    /// be wrong, and Google may count on.
+    #[serde(default)]
+    pub before: Option<Day>,
+    /// Until when the API requests are used up, if the service has said so. By this machine's clock.
     pub api_blocked_until: Option<Timestamp>,
     /// Until when the media requests are used up, if the service has said so.
     pub media_blocked_until: Option<Timestamp>,
 }
 
 /// Counts requests as they are sent.
+///
+/// The counts belong to a day of Google's clock. This machine's clock is only a guess at it, which
+/// the next answer confirms or corrects. The count may be too high then, but never too low.
 #[derive(Debug)]
 pub struct Budget {
-    saved: Mutex<Saved>,
+    counter: Mutex<Counter>,
+}
+
+#[derive(Debug)]
+struct Counter {
+    saved: Saved,
+    /// Google's time minus ours, by its last answer.
+    skew: SignedDuration,
+    /// The requests sent since that answer.
+    unanswered: Unanswered,
+}
+
+#[derive(Debug, Default)]
+struct Unanswered {
+    api: u64,
+    media: u64,
 }
 
 impl Budget {
@@ -64,6 +97,7 @@ impl Budget {
             day: pacific_day(now),
             api: 0,
             media: 0,
+            before: None,
             api_blocked_until: None,
             media_blocked_until: None,
         })
@@ -71,14 +105,28 @@ impl Budget {
 
     /// Continues with the counts of an earlier process.
     pub fn restore(saved: Saved) -> Self {
-        Self { saved: Mutex::new(saved) }
+        let counter =
+            Counter { saved, skew: SignedDuration::ZERO, unanswered: Unanswered::default() };
+        Self { counter: Mutex::new(counter) }
+    }
+
+    /// The counts, for a later process.
+    pub fn saved(&self) -> Saved {
+        self.counter.lock().saved.clone()
     }
 
     /// The counts of the day that `now` falls on.
     pub fn snapshot(&self, now: Timestamp) -> Saved {
-        let mut saved = self.saved.lock();
-        saved.roll_over(now);
-        saved.clone()
+        let counter = self.counter.lock();
+        let today = counter.google_day(now);
+        let mut saved = counter.saved.clone();
+        saved.end_blocks(now);
+        match saved.before.take() {
+            Some(before) if today <= before.day => saved.set(before.plus(saved.spent())),
+            _ if today > saved.day => saved.set(Day { day: today, api: 0, media: 0 }),
+            _ => {}
+        }
+        saved
     }
 
     /// Charges one request. The caller is about to send it.
@@ -86,53 +134,108 @@ impl Budget {
     /// # Errors
     /// The time of renewal, if the quota is known to be used up. Then nothing is charged.
     pub fn spend(&self, kind: Kind, now: Timestamp) -> Result<(), Timestamp> {
-        let mut saved = self.saved.lock();
-        saved.roll_over(now);
-        let (count, blocked_until) = saved.of(kind);
-        match *blocked_until {
-            Some(until) => Err(until),
-            None => {
-                *count += 1;
-                Ok(())
-            }
+        let counter = &mut *self.counter.lock();
+        let today = counter.google_day(now);
+        let saved = &mut counter.saved;
+        saved.end_blocks(now);
+        if let Some(until) = *saved.blocked_until(kind) {
+            return Err(until);
+        }
+        if today > saved.day {
+            let ended = saved.spent();
+            // Of several unconfirmed days the first one counts: all later ones may be wrong.
+            saved.before = Some(saved.before.map_or(ended, |before| before.plus(ended)));
+            saved.set(Day { day: today, api: 0, media: 0 });
+        }
+        let (count, unanswered) = match kind {
+            Kind::Api => (&mut saved.api, &mut counter.unanswered.api),
+            Kind::Media => (&mut saved.media, &mut counter.unanswered.media),
+        };
+        *count += 1;
+        *unanswered += 1;
+        Ok(())
+    }
+
+    /// Google has answered a request. `skew` is its time minus ours.
+    pub fn answered(&self, skew: SignedDuration, now: Timestamp) {
+        let counter = &mut *self.counter.lock();
+        counter.skew = skew;
+        let unanswered = std::mem::take(&mut counter.unanswered);
+        let (day, saved) = (pacific_day(plus(now, skew)), &mut counter.saved);
+        let before = saved.before.take();
+        if day > saved.day {
+            // The latest requests may all belong to the new day.
+            saved.set(Day { day, api: unanswered.api, media: unanswered.media });
+        } else if day < saved.day {
+            let spent = Day { day, ..saved.spent() };
+            saved.set(before.map_or(spent, |before| spent.plus(before)));
         }
     }
 
     /// Records that the service refused a request because the daily quota is used up. Returns the
     /// time from which the next one may be sent.
     pub fn exhausted(&self, kind: Kind, now: Timestamp) -> Timestamp {
-        let mut saved = self.saved.lock();
-        saved.roll_over(now);
+        let counter = &mut *self.counter.lock();
+        let skew = counter.known_skew();
+        let google_now = plus(now, skew);
         let blur = Span::new().minutes(MIDNIGHT_BLUR_MIN);
-        let until = match now.checked_sub(blur) {
-            Ok(earlier) if pacific_day(earlier) < pacific_day(now) => {
-                now.checked_add(blur).unwrap_or(now)
+        let until = match google_now.checked_sub(blur) {
+            Ok(earlier) if pacific_day(earlier) < pacific_day(google_now) => {
+                google_now.checked_add(blur).unwrap_or(google_now)
             }
-            _ => next_reset(now),
+            _ => next_reset(google_now),
         };
-        *saved.of(kind).1 = Some(until);
+        let until = plus(until, -skew);
+        *counter.saved.blocked_until(kind) = Some(until);
         until
     }
 }
 
-impl Saved {
-    /// Starts a new day if one has begun.
-    fn roll_over(&mut self, now: Timestamp) {
-        let today = pacific_day(now);
-        if today != self.day {
-            (self.day, self.api, self.media) = (today, 0, 0);
+impl Counter {
+    /// The day of Google's clock, as far as it is known.
+    fn google_day(&self, now: Timestamp) -> Date {
+        pacific_day(plus(now, self.known_skew()))
+    }
+
+    /// Google's time minus ours, or zero if both are about the same: the `Date` of an answer is only
+    /// exact to a few seconds.
+    fn known_skew(&self) -> SignedDuration {
+        match self.skew.abs() < SignedDuration::from_mins(MIDNIGHT_BLUR_MIN) {
+            true => SignedDuration::ZERO,
+            false => self.skew,
         }
+    }
+}
+
+impl Day {
+    /// Both days' requests, with the date of `self`.
+    fn plus(self, other: Self) -> Self {
+        Self { day: self.day, api: self.api + other.api, media: self.media + other.media }
+    }
+}
+
+impl Saved {
+    fn spent(&self) -> Day {
+        Day { day: self.day, api: self.api, media: self.media }
+    }
+
+    fn set(&mut self, spent: Day) {
+        (self.day, self.api, self.media) = (spent.day, spent.api, spent.media);
+    }
+
+    /// Ends the blocks that are over. One that would last for more than a day dates from a time
+    /// when the clock was ahead.
+    fn end_blocks(&mut self, now: Timestamp) {
+        let latest = plus(now, DAY_MAX);
         for blocked in [&mut self.api_blocked_until, &mut self.media_blocked_until] {
-            if blocked.is_some_and(|until| until <= now) {
-                *blocked = None;
-            }
+            blocked.take_if(|until| *until <= now || *until > latest);
         }
     }
 
-    fn of(&mut self, kind: Kind) -> (&mut u64, &mut Option<Timestamp>) {
+    fn blocked_until(&mut self, kind: Kind) -> &mut Option<Timestamp> {
         match kind {
-            Kind::Api => (&mut self.api, &mut self.api_blocked_until),
-            Kind::Media => (&mut self.media, &mut self.media_blocked_until),
+            Kind::Api => &mut self.api_blocked_until,
+            Kind::Media => &mut self.media_blocked_until,
         }
     }
 }
@@ -146,6 +249,11 @@ fn pacific_day(now: Timestamp) -> Date {
     now.to_zoned_datetime(pacific()).date()
 }
 
+/// The time after a while. A time that no calendar has counts as `at` itself.
+fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(at)
+}
+
 /// The next midnight in Pacific time, also on days of 23 and 25 hours.
 pub fn next_reset(now: Timestamp) -> Timestamp {
     let midnight = now.to_zoned_datetime(pacific()).tomorrow().and_then(|it| it.start_of_day());
@@ -153,58 +261,4 @@ pub fn next_reset(now: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn counts_start_anew_at_midnight_pacific() {
-        let budget = Budget::new(at("2026-07-01T12:00:00Z"));
-        budget.spend(Kind::Api, at("2026-07-01T12:00:00Z")).unwrap();
-        budget.spend(Kind::Media, at("2026-07-02T06:59:59Z")).unwrap();
-        let late = budget.snapshot(at("2026-07-02T06:59:59Z"));
-        assert_eq!((late.api, late.media), (1, 1));
-        let next = budget.snapshot(at("2026-07-02T07:00:00Z"));
-        assert_eq!((next.api, next.media, next.day.to_string().as_str()), (0, 0, "2026-07-02"));
-    }
-
-    #[test]
-    fn used_up_quota_blocks_its_kind_until_the_reset_and_not_longer() {
-        let budget = Budget::new(at("2026-07-01T12:00:00Z"));
-        let until = budget.exhausted(Kind::Api, at("2026-07-01T12:00:00Z"));
-        assert_eq!(until, at("2026-07-02T07:00:00Z"));
-        assert_eq!(budget.spend(Kind::Api, at("2026-07-02T06:00:00Z")), Err(until));
-        assert_eq!(budget.spend(Kind::Media, at("2026-07-02T06:00:00Z")), Ok(()));
-        assert_eq!(budget.spend(Kind::Api, until), Ok(()));
-    }
-
-    #[test]
-    fn reset_is_right_when_summer_time_ends() {
-        let budget = Budget::new(at("2026-11-01T08:00:00Z"));
-        assert_eq!(
-            budget.exhausted(Kind::Api, at("2026-11-01T12:00:00Z")),
-            at("2026-11-02T08:00:00Z")
-        );
-    }
-
-    #[test]
-    fn refusal_right_after_midnight_does_not_cost_the_new_day() {
-        let budget = Budget::new(at("2026-07-01T12:00:00Z"));
-        assert_eq!(
-            budget.exhausted(Kind::Api, at("2026-07-02T07:01:00Z")),
-            at("2026-07-02T07:16:00Z")
-        );
-    }
-
-    #[test]
-    fn survives_a_restart() {
-        let budget = Budget::new(at("2026-07-01T12:00:00Z"));
-        budget.exhausted(Kind::Media, at("2026-07-01T12:00:00Z"));
-        let saved = budget.snapshot(at("2026-07-01T12:00:00Z"));
-        let text = serde_json::to_string(&saved).unwrap();
-        assert_eq!(serde_json::from_str::<Saved>(&text).unwrap(), saved);
-    }
-}
+mod tests;

@@ -234,6 +234,7 @@ impl Transport {
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(skew) = clock_skew(&headers) {
             *self.skew.lock() = Some(skew);
+            self.budget.answered(skew, Timestamp::now());
         }
         let body = whole_body(call, response).await?;
         if status.is_success() {

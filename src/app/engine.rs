@@ -299,10 +299,10 @@ fn keep_verdict(store: &Store, login: &Login) {
 
 async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
     let mut ticks = tokio::time::interval(KEEP_BUDGET_EVERY);
-    let mut kept = budget.snapshot(Timestamp::now());
+    let mut kept = budget.saved();
     loop {
         ticks.tick().await;
-        let now = budget.snapshot(Timestamp::now());
+        let now = budget.saved();
         if now != kept {
             kept = now;
             let (store, budget) = (store.clone(), budget.clone());
@@ -312,8 +312,7 @@ async fn keep_budget_always(store: Store, budget: Arc<Budget>) {
 }
 
 fn keep_budget(store: &Store, budget: &Budget) {
-    let saved = budget.snapshot(Timestamp::now());
-    keep(store, BUDGET, &saved, "cannot store the count of requests");
+    keep(store, BUDGET, &budget.saved(), "cannot store the count of requests");
 }
 
 fn keep(store: &Store, key: &str, value: &impl Serialize, failure: &str) {

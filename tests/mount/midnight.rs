@@ -1,6 +1,7 @@
 //! A mount that runs when Google's day ends: waiting work continues after the reset, and counting starts anew.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,23 +17,87 @@ fn status(world: &World) -> serde_json::Value {
     serde_json::from_slice(&status).unwrap()
 }
 
+/// The clock of the mounts that it makes.
+struct Clock<'a> {
+    world: &'a World,
+    file: PathBuf,
+    preload: String,
+}
+
+impl<'a> Clock<'a> {
+    fn new(world: &'a World) -> Self {
+        // The library that puts itself before the clock is where faketime says.
+        let preload =
+            Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
+        let preload =
+            String::from_utf8(preload.expect("scripts/test.sh installs faketime").stdout).unwrap();
+        let clock = Self { world, file: world.dir.path().join("clock"), preload };
+        clock.set(0);
+        clock
+    }
+
+    /// Steps to this many seconds from the true time.
+    fn set(&self, seconds: i64) {
+        // The mount never sees a half-written file.
+        let new = self.file.with_extension("new");
+        fs::write(&new, format!("{seconds:+}")).unwrap();
+        fs::rename(new, &self.file).unwrap();
+    }
+
+    fn mount(&self) {
+        let env = [
+            ("LD_PRELOAD", self.preload.trim()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.to_str().unwrap()),
+            ("FAKETIME_NO_CACHE", "1"),
+            // Deadlines and pauses go by the clock that nobody sets.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        self.world.mount_with(&env, &[]);
+    }
+}
+
+#[test]
+fn the_count_of_the_day_outlasts_steps_of_the_clock() {
+    let world = World::new();
+    let clock = Clock::new(&world);
+    clock.mount();
+    world.sh("mkdir mnt/A");
+    let mut photos = 0;
+    let mut copy_one = || {
+        photos += 1;
+        let name = format!("{photos}.jpg");
+        world.photo(&name, photos, 20_000);
+        world.sh(&format!("cp {name} mnt/A/ && sync mnt/A"));
+    };
+    let day = || status(&world)["quota"]["day"].clone();
+    let is_complete = |when: &str| {
+        let counted = status(&world)["quota"]["api_requests"].as_u64().unwrap();
+        let sent = world.emulator.stats().api_requests_today;
+        assert!(counted >= sent, "{when}: {counted} of {sent}");
+    };
+    copy_one();
+    let today = day();
+    let days = |days: i64| days * 24 * 3600;
+    for (at, when) in [(days(2), "ahead"), (0, "right"), (-days(2), "behind"), (0, "right again")] {
+        clock.set(at);
+        copy_one();
+        assert_eq!(day(), today, "{when}");
+        is_complete(when);
+        world.umount();
+        clock.mount();
+        // With a wrong clock, the next mount must wait for Google's first answer.
+        if at == 0 {
+            is_complete(&format!("{when}, in the next mount"));
+        }
+    }
+    assert_eq!(world.remote("A").len(), 5);
+}
+
 #[test]
 fn a_used_up_quota_holds_the_queue_up_until_midnight_and_not_longer() {
     let world = World::new();
-    let clock = world.dir.path().join("clock");
-    fs::write(&clock, "+0").unwrap();
-    // The library that puts itself before the clock is where faketime says.
-    let preload = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    let preload =
-        String::from_utf8(preload.expect("scripts/test.sh installs faketime").stdout).unwrap();
-    let env = [
-        ("LD_PRELOAD", preload.trim()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
-        ("FAKETIME_NO_CACHE", "1"),
-        // Deadlines and pauses go by the clock that nobody sets.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ];
-    world.mount_with(&env, &[]);
+    let clock = Clock::new(&world);
+    clock.mount();
     for at in 0..3 {
         world.photo(&format!("photo/{at}.jpg"), at, 20_000);
     }
@@ -56,7 +121,7 @@ fn a_used_up_quota_holds_the_queue_up_until_midnight_and_not_longer() {
     // Midnight.
     world.emulator.faults(|faults| faults.calls.clear());
     world.emulator.advance_clock(LATER);
-    fs::write(&clock, format!("+{}", LATER.as_secs())).unwrap();
+    clock.set(LATER.as_secs() as i64);
     world.sh("sync mnt/A");
     assert_eq!(world.remote("A").len(), 3);
     let quota = &status(&world)["quota"];

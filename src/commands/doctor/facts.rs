@@ -169,6 +169,7 @@ fn spent_by(state: &MountState) -> Option<SavedBudget> {
         day: quota.day.parse().ok()?,
         api: quota.api_requests,
         media: quota.media_requests,
+        before: None,
         api_blocked_until: quota.blocked_until,
         media_blocked_until: quota.media_blocked_until,
     })
