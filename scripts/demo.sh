@@ -124,7 +124,7 @@ In a shell:    export XDG_CONFIG_HOME=$XDG_CONFIG_HOME XDG_STATE_HOME=$XDG_STATE
                    XDG_CACHE_HOME=$XDG_CACHE_HOME GPHOTOSFS_API_URL=$url
                PATH=$target/$build:\$PATH
                ls -l $album
-               getfattr -d $album/IMG_0001.jpg
+               gphotosfs info $album/IMG_0001.jpg
                gphotosfs status --watch
 To end it:     gphotosfs umount $mount; kill $emulator_pid; rm -r $dir
 END

@@ -93,7 +93,7 @@ fn dispatch(
     in_full: bool,
 ) -> Result<Exit, CommandError> {
     use arguments::DebugCommand;
-    use commands::{debug, doctor, failed, login, logout, status, sync, thumbnails, umount};
+    use commands::{debug, doctor, failed, info, login, logout, status, sync, thumbnails, umount};
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(it) => {
@@ -113,6 +113,7 @@ fn dispatch(
             sync::run(it.path.as_deref(), &settings, &profile).map(done)
         }
         Command::Refresh(it) => sync::refresh(it.path.as_deref(), &profile).map(done),
+        Command::Info(it) => info::run(&it.path, it.json).map(done),
         Command::Failed(it) => failed::run(it.json, &profile).map(done),
         Command::Retry(it) => failed::retry(&it.paths, &profile).map(done),
         Command::Diff(it) => commands::diff::run(&it.into(), &profile),

@@ -7,6 +7,7 @@ pub mod doctor;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod failed;
+pub mod info;
 pub mod login;
 pub mod logout;
 pub mod mount;

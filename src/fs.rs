@@ -33,4 +33,4 @@ pub use listing::Listed;
 pub use node::{Ino, Node};
 pub use rename::Rename;
 pub use requests::{Operation, Requests};
-pub use xattrs::SetXattrMode;
+pub use xattrs::{ATTRIBUTES, SetXattrMode};

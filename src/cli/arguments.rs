@@ -91,6 +91,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Make thumbnails for file managers, so that they need not read the photos
     Thumbnails(ThumbnailsArgs),
+    /// Show all attributes of a file or directory on a mount
+    Info(InfoArgs),
     /// List the files that Google refused, and the reasons
     Failed(FailedArgs),
     /// Put refused files back in the queue
@@ -192,6 +194,18 @@ pub struct RefreshArgs {
     /// A directory on a mount, with the albums below it that were read before; without it, the
     /// profile's whole mount
     pub path: Option<PathBuf>,
+}
+
+/// `gphotosfs info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A file or directory on a mount
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `gphotosfs failed`.

@@ -1,4 +1,8 @@
 //! Extended attributes: facts from Google and the journal, and a description that can be set.
+//!
+//! listxattr(2) returns none of them. A program that copies or restores attributes would otherwise
+//! try to set or remove facts, and fail; or remove the description at Google. Virtual attributes of
+//! kernel filesystems are not listed either. `gphotosfs info` shows all of them.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,9 +11,30 @@ use super::filesystem::Fs;
 use super::node::{Ino, Node};
 use crate::api;
 use crate::media::{ContentHash, FileId};
-use crate::store::{Adoption, FileInfo};
+use crate::store::{Adoption, Dir, FileInfo};
 
 const PREFIX: &str = "user.gphotos.";
+
+/// The readable attributes of files and directories, without the prefix. Reading one of them waits
+/// for nothing.
+pub const ATTRIBUTES: [&str; 16] = [
+    "state",
+    "id",
+    "title",
+    "filename",
+    "mime_type",
+    "creation_time",
+    "width",
+    "height",
+    "camera_make",
+    "camera_model",
+    "product_url",
+    "description",
+    "sha256",
+    ADOPTED,
+    "error",
+    "error_time",
+];
 
 /// The only supported namespace. There is no `security.`, `system.` or the like.
 const NAMESPACE: &[u8] = b"user.";
@@ -19,10 +44,10 @@ const NAMESPACE: &[u8] = b"user.";
 const ADOPTED: &str = "adopted";
 
 /// The directories in which Google has not listed the file yet, each with the time since when it
-/// should be there. It is hidden from listxattr, because it is not a property of the file itself.
+/// should be there. It is not a property of the file itself.
 const UNLISTED: &str = "unlisted";
 
-/// Hidden attributes whose reads wait for something.
+/// Attributes whose reads wait for something.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
 const LOGIN: &str = "login";
@@ -36,16 +61,6 @@ const VALUE_BYTES_MAX: usize = 65536;
 pub(super) const INVALIDATION_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Fs {
-    /// The names of a node's attributes, for listxattr(2).
-    pub fn listxattr(&self, ino: Ino) -> Result<Vec<String>> {
-        let Some(file) = self.node(ino)?.file() else { return Ok(Vec::new()) };
-        Ok(self
-            .attributes(&self.file(file)?)
-            .into_iter()
-            .map(|(name, _)| format!("{PREFIX}{name}"))
-            .collect())
-    }
-
     /// The value of an attribute. `None` if its read must wait.
     pub fn getxattr_now(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
         let absent = || Error::plain(libc::ENODATA);
@@ -70,12 +85,16 @@ impl Fs {
             let lines: String = albums.into_iter().map(line).collect();
             return if lines.is_empty() { Err(absent()) } else { Ok(Some(lines.into_bytes())) };
         }
-        let (Some(name), Some(file)) = (name, node.file()) else {
-            return Err(absent());
+        let name = name.filter(|it| ATTRIBUTES.contains(it)).ok_or_else(absent)?;
+        let value = match (node, node.file()) {
+            (_, Some(file)) => {
+                let info = self.file(file)?;
+                of_file(name, &info, self.content.has_original(&info))
+            }
+            (Node::Dir(dir), _) => self.store.dir(dir)?.and_then(|dir| of_dir(name, &dir)),
+            _ => None,
         };
-        let info = self.file(file)?;
-        let found = self.attributes(&info).into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| Some(value.into_bytes())).ok_or_else(absent)
+        value.map(|it| Some(it.into_bytes())).ok_or_else(absent)
     }
 
     /// Reads an attribute that waits for something. These are the requests of the other
@@ -202,12 +221,6 @@ impl Fs {
     }
 }
 
-impl Fs {
-    fn attributes(&self, info: &FileInfo) -> Vec<(&'static str, String)> {
-        attributes(info, self.content.has_original(info))
-    }
-}
-
 /// The flags of setxattr(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetXattrMode {
@@ -235,36 +248,44 @@ fn adoption(value: &[u8]) -> Option<Adoption> {
     })
 }
 
-/// All visible attributes, in a fixed order.
-fn attributes(info: &FileInfo, original: bool) -> Vec<(&'static str, String)> {
-    let state = match info.upload {
-        Some(state) => state.as_str(),
-        None if original => "committed",
-        // Uploaded or not, only Google has it now, and reads return Google's rendition.
-        None => "rendition",
-    };
+/// An attribute of a file. `original`: the cache has the bytes as they were written here.
+fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<String> {
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let number = |value: Option<u32>| value.filter(|&n| n > 0).map(|n| n.to_string());
-    [
-        ("id", info.media.as_ref().map(ToString::to_string)),
-        ("filename", text(&info.filename)),
-        ("mime_type", text(&info.mime)),
-        ("creation_time", info.created.map(rfc3339)),
-        ("width", number(info.width)),
-        ("height", number(info.height)),
-        ("camera_make", text(&info.make)),
-        ("camera_model", text(&info.model)),
-        ("product_url", text(&info.product_url)),
-        ("description", text(&info.description)),
-        ("state", Some(state.to_owned())),
-        ("sha256", info.sha256.map(|hash| hash.to_string())),
-        (ADOPTED, info.adopted.map(|hash| hash.to_string())),
-        ("error", text(&info.error)),
-        ("error_time", info.failed_at.map(rfc3339)),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
-    .collect()
+    match name {
+        "state" => Some(match info.upload {
+            Some(state) => state.as_str().to_owned(),
+            None if original => "committed".to_owned(),
+            // Uploaded or not, only Google has it now, and reads return Google's rendition.
+            None => "rendition".to_owned(),
+        }),
+        "id" => info.media.as_ref().map(ToString::to_string),
+        "filename" => text(&info.filename),
+        "mime_type" => text(&info.mime),
+        "creation_time" => info.created.map(rfc3339),
+        "width" => number(info.width),
+        "height" => number(info.height),
+        "camera_make" => text(&info.make),
+        "camera_model" => text(&info.model),
+        "product_url" => text(&info.product_url),
+        "description" => text(&info.description),
+        "sha256" => info.sha256.map(|hash| hash.to_string()),
+        ADOPTED => info.adopted.map(|hash| hash.to_string()),
+        "error" => text(&info.error),
+        "error_time" => info.failed_at.map(rfc3339),
+        _ => None,
+    }
+}
+
+/// An attribute of a directory.
+fn of_dir(name: &str, dir: &Dir) -> Option<String> {
+    match (name, &dir.album) {
+        ("state", Some(_)) => Some("album".to_owned()),
+        ("state", None) => Some(if dir.local { "local" } else { "parent" }.to_owned()),
+        ("id", Some(album)) => album.remote.as_ref().map(ToString::to_string),
+        ("title", Some(album)) => Some(album.title.clone()),
+        _ => None,
+    }
 }
 
 pub(super) fn rfc3339(time: SystemTime) -> String {

@@ -19,6 +19,7 @@ mod failed;
 mod faults;
 mod folders;
 mod foreign;
+mod info;
 mod kernel_cache;
 mod limits;
 mod lives;
