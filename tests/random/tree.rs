@@ -8,7 +8,7 @@ mod subject;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gphotosfs::fs::Rename;
-use gphotosfs_emulator::Edit;
+use gphotosfs_emulator::{Call, Edit, ListingFault, Omission};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
@@ -52,6 +52,12 @@ enum Op {
     /// Under a name that may be taken; it is seen at once.
     StrangerCollides(Nth, usize),
     StrangerReorders(Nth),
+    /// Moves a photo to the bin, and restores it later.
+    StrangerBins(Nth),
+    /// For a while Google's lists lack the newest, so many of them.
+    ListsLack(u32),
+    /// For a while the list of albums forgets one.
+    ListForgets(Nth),
 }
 
 /// An index, taken modulo the count.
@@ -260,6 +266,28 @@ impl<S: Subject> Run<S> {
                 items.reverse();
                 self.subject.edit(Edit::ReorderAlbum { album: id, items });
             }
+            Op::StrangerBins(nth) => {
+                let Some((_, node)) = self.photo_name(*nth) else { return };
+                self.adopt();
+                let hash = sha256(&self.reference.files[node].bytes);
+                let dump = self.subject.dump();
+                let item = dump.items.iter().find(|it| it.sha256.as_ref() == Some(&hash)).unwrap();
+                self.subject.edit(Edit::MoveToBin { item: item.id.clone() });
+                self.refresh_all();
+                self.settled(|run| run.lacks(node));
+                self.subject.edit(Edit::RestoreFromBin { item: item.id.clone() });
+                self.refresh_all();
+            }
+            Op::ListsLack(count) => {
+                let lies = [Call::AlbumsList, Call::MediaItemsSearch]
+                    .map(|call| lie(call, Omission::LacksNewest(*count)));
+                self.believes_no(&lies);
+            }
+            Op::ListForgets(nth) => {
+                let Some((_, album)) = self.album(*nth) else { return };
+                let forgotten = Omission::Forgets(self.ids[album].clone());
+                self.believes_no(&[lie(Call::AlbumsList, forgotten)]);
+            }
         }
         self.check_names();
     }
@@ -401,6 +429,30 @@ impl<S: Subject> Run<S> {
             self.reference.names.insert(path, self.reference.files.len() - 1);
         }
         self.settled(|run| run.compare());
+    }
+
+    fn refresh_all(&self) {
+        self.subject.refresh(&[String::new()]);
+        let dirs: Vec<String> = self.reference.albums.keys().cloned().collect();
+        self.subject.refresh(&dirs);
+    }
+
+    /// Lists everything while Google's lists lack something, which changes nothing.
+    fn believes_no(&mut self, lies: &[ListingFault]) {
+        self.adopt();
+        self.subject.lie(lies);
+        self.refresh_all();
+        self.check_names();
+        self.subject.lie(&[]);
+    }
+
+    /// Whether a file has no name left.
+    fn lacks(&self, node: Node) -> Result<(), String> {
+        let (_, names) = self.walk();
+        match self.reference.names_of(node).iter().find(|it| names.contains_key(it.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(format!("{name} is still there")),
+        }
     }
 
     /// Tries again for as long as a change by others may take to show.
@@ -575,6 +627,11 @@ impl<S: Subject> Run<S> {
     }
 }
 
+/// A lie that lasts until it is taken back.
+fn lie(call: Call, omission: Omission) -> ListingFault {
+    ListingFault { call, album: None, passes: u32::MAX, omission }
+}
+
 fn pick<T>(all: impl IntoIterator<Item = T>, nth: Nth) -> Option<T> {
     let mut all: Vec<T> = all.into_iter().collect();
     let at = usize::from(nth).checked_rem(all.len())?;
@@ -614,6 +671,9 @@ fn stranger() -> impl Strategy<Value = Op> {
         3 => nth().prop_map(Op::StrangerAdds),
         1 => (nth(), 0..NAMES.len()).prop_map(|(album, name)| Op::StrangerCollides(album, name)),
         1 => nth().prop_map(Op::StrangerReorders),
+        1 => nth().prop_map(Op::StrangerBins),
+        1 => (1..4_u32).prop_map(Op::ListsLack),
+        1 => nth().prop_map(Op::ListForgets),
         2 => Just(Op::Refresh),
     ]
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Ino, Open, Rename};
-use gphotosfs_emulator::{Dump, Edit};
+use gphotosfs_emulator::{Dump, Edit, ListingFault};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::reference::split;
@@ -61,6 +61,8 @@ pub trait Subject {
     /// The process ends, well or not, and begins anew.
     fn restart(&mut self, well: bool);
     fn edit(&self, edit: Edit) -> String;
+    /// Google's lists leave this out from now on.
+    fn lie(&self, lies: &[ListingFault]);
     fn dump(&self) -> Dump;
     /// How long changes by others may take to show.
     fn patience(&self) -> Duration;
@@ -178,6 +180,10 @@ impl Subject for World {
 
     fn edit(&self, edit: Edit) -> String {
         self.emulator.edit(edit)
+    }
+
+    fn lie(&self, lies: &[ListingFault]) {
+        self.emulator.faults(|faults| faults.listing_faults = lies.to_vec());
     }
 
     fn dump(&self) -> Dump {
@@ -316,6 +322,10 @@ impl Subject for Mounted {
 
     fn edit(&self, edit: Edit) -> String {
         self.0.edit(edit)
+    }
+
+    fn lie(&self, lies: &[ListingFault]) {
+        self.0.emulator.faults(|faults| faults.listing_faults = lies.to_vec());
     }
 
     fn dump(&self) -> Dump {
