@@ -45,16 +45,26 @@ impl Library {
 
     /// The items that Google does not know.
     async fn unknown_of(&self, items: Vec<(FileId, MediaId)>) -> Result<Vec<FileId>, api::Error> {
-        let mut unknown = Vec::new();
+        let (mut unknown, mut known) = (Vec::new(), 0);
         for batch in items.chunks(api::BATCH_MAX) {
             let ids: Vec<MediaId> = batch.iter().map(|(_, media)| media.clone()).collect();
             for ((file, _), found) in batch.iter().zip(self.client.get_items(&ids).await?) {
                 match found {
-                    Ok(item) => self.base_urls.remember(std::slice::from_ref(&item)),
+                    Ok(item) => {
+                        known += 1;
+                        self.base_urls.remember(std::slice::from_ref(&item));
+                    }
                     Err(status) if status.says_unknown() => unknown.push(*file),
                     Err(status) => tracing::debug!(%status, "it is unknown whether an item exists"),
                 }
             }
+        }
+        if known > 0 {
+            tracing::info!(
+                known,
+                unknown = unknown.len(),
+                "a list of Google lacks items that exist"
+            );
         }
         Ok(unknown)
     }
@@ -97,11 +107,16 @@ impl Library {
                 self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
                 Ok(true)
             }
-            Err(error) if error.is_not_found() => {
+            Err(error) if says_unknown(&error) => {
                 self.store.run(move |store| store.album_gone(dir, &album)).await?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether the service itself says that an album does not exist, and not a proxy before it.
+fn says_unknown(error: &api::Error) -> bool {
+    error.is_not_found() && error.refusal().is_some_and(|it| it.is_from_service)
 }
