@@ -104,3 +104,69 @@ pub(super) fn bury_item(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     entries::remove_of_file_in_dir(tx, dir, file)?;
     members::delete(tx, dir, file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::media::Clock;
+    use crate::store::ListedItem;
+    use crate::store::tests::{album, item, names};
+
+    const DAY: u64 = 24 * 3600;
+
+    /// How many names and albums have tombstones.
+    fn kept(store: &Store) -> (i64, i64) {
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            store.read(|db| Ok(db.query_row(&sql, [], |row| row.get(0))?)).unwrap()
+        };
+        (count("tombstones"), count("album_tombstones"))
+    }
+
+    /// The items of the album go.
+    fn all_go(store: &Store, dir: DirId) {
+        store.write(|tx| Ok(tx.execute("UPDATE members SET missed = TRUE", [])?)).unwrap();
+        let gone = store.missing_items(dir, 9).unwrap();
+        store.items_gone(dir, &gone.iter().map(|it| it.0).collect::<Vec<_>>()).unwrap();
+        assert_eq!(names(store, dir), [""; 0]);
+    }
+
+    #[test]
+    fn tombstones_are_kept_for_400_days() {
+        let (dir, seconds) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(0)));
+        let shared = seconds.clone();
+        let clock = move || SystemTime::now() + Duration::from_secs(shared.load(Ordering::SeqCst));
+        let store = Store::open_with_clock(dir.path(), Clock(Arc::new(clock))).unwrap();
+        let trip = album(&store, "Trip");
+        for (at, day, left) in [("a", 0, 1), ("b", 399, 2), ("c", 401, 2), ("d", 900, 1)] {
+            seconds.store(day * DAY, Ordering::SeqCst);
+            store.items_listed(trip, &[item(at)], 1).unwrap();
+            all_go(&store, trip);
+            assert_eq!(kept(&store).0, left, "day {day}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_tombstones_is_limited_and_the_oldest_go_first() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        for (at, skipped, left) in [("a", 99_998, 1), ("b", 1, 2), ("c", 0, 2)] {
+            store.items_listed(trip, &[item(at)], 1).unwrap();
+            all_go(&store, trip);
+            let skip = format!(
+                "UPDATE sqlite_sequence SET seq = seq + {skipped} WHERE name = 'tombstones'"
+            );
+            store.write(|tx| Ok(tx.execute(&skip, [])?)).unwrap();
+            assert_eq!(kept(&store).0, left, "{at}");
+        }
+        let back = ["a", "b", "c"].map(|id| ListedItem { names: vec![], ..item(id) });
+        store.items_listed(trip, &back, 2).unwrap();
+        let names = names(&store, trip);
+        assert!(names[1..] == ["b.jpg", "c.jpg"] && names[0].starts_with("item "), "{names:?}");
+        assert_eq!(kept(&store), (0, 0));
+    }
+}

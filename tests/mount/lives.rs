@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use gphotosfs_emulator::{Call, Moment};
+use gphotosfs_emulator::{Call, ListingFault, Moment, Omission};
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::support::{World, jpeg, sha256, wait_for};
@@ -225,6 +225,17 @@ impl Lives {
         }
     }
 
+    /// Google's lists are empty meanwhile.
+    fn refresh_from_short_lists(&self) {
+        let lies = [Call::AlbumsList, Call::MediaItemsSearch].map(|call| {
+            let omission = Omission::EndsAfter(0);
+            ListingFault { call, album: None, passes: u32::MAX, omission }
+        });
+        self.world.emulator.faults(|faults| faults.listing_faults = lies.to_vec());
+        self.refresh();
+        self.world.emulator.faults(|faults| faults.listing_faults.clear());
+    }
+
     fn check_here(&self) {
         assert_eq!(self.names(), self.files.keys().cloned().collect());
         self.check_meanwhile();
@@ -276,6 +287,8 @@ impl Lives {
         self.check_here();
         self.check_google();
         self.refresh();
+        self.check_here();
+        self.refresh_from_short_lists();
         self.check_here();
         self.world.umount();
         self.world.mount(&[]);
