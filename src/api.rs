@@ -61,7 +61,7 @@ pub use failure::{Advice, FailureKind};
 pub use item_status::{ItemStatus, ItemVerdict};
 pub use owner::{Evidence, Owner};
 pub use page::Page;
-pub use refusal::{Class, Refusal};
+pub use refusal::{Class, Refusal, RefusalBody};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
     FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,

@@ -133,9 +133,12 @@ impl Client {
             .ok_or_else(|| garbled("it names no session".into()))?;
         let url =
             session.parse::<Url>().map_err(|err| garbled(format!("the session's URL: {err}")))?;
-        let session = UploadSession { url, sent_into: Arc::default() };
-        self.check_origin(&session)?;
-        Ok(session)
+        if !self.transport.is_api_origin(&url) {
+            // Each request of a session carries the bearer token.
+            let host = url.host_str().unwrap_or("no host");
+            return Err(garbled(format!("the session is at {host}, not at the API")));
+        }
+        Ok(UploadSession { url, sent_into: Arc::default() })
     }
 
     /// Sends the bytes that the server lacks, and returns the token. After a break, resumes at the
@@ -149,7 +152,9 @@ impl Client {
         session: &UploadSession,
         payload: &Payload,
     ) -> Result<UploadToken, FinishError> {
-        self.check_origin(session)?;
+        if !self.transport.is_api_origin(&session.url) {
+            return Err(FinishError::Gone);
+        }
         let sent_into = session.sent_into.swap(true, Ordering::Relaxed);
         let mut offset = if sent_into { self.confirmed(session).await? } else { 0 };
         let mut breaks_in_a_row = 0;
@@ -305,18 +310,6 @@ impl Client {
         }
         url
     }
-
-    /// Each request of a session carries the bearer token, so its URL must not lead elsewhere.
-    fn check_origin(&self, session: &UploadSession) -> Result<(), Error> {
-        if self.transport.is_api_origin(&session.url) {
-            return Ok(());
-        }
-        let why = format!(
-            "the session is at {}, not at the API",
-            session.url.host_str().unwrap_or("no host")
-        );
-        Err(Error::Unfit { call: UPLOAD, why })
-    }
 }
 
 impl Payload {
@@ -365,8 +358,14 @@ fn hash_header(payload: &Payload) -> String {
 fn token(answer: &Answer) -> Option<UploadToken> {
     let status = header(&answer.headers, "x-goog-upload-status").unwrap_or("final");
     let text = std::str::from_utf8(&answer.body).ok()?.trim();
-    // A web page is no token. An upload that the server calls active is not finished.
-    let plain = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && it != b'<');
+    // A web page is no token, nor is JSON. A token with a line break counts only as it was given.
+    // An upload that the server calls active is not finished.
+    let is_plain = |it: u8| match it {
+        b'<' | b'{' | b'"' => false,
+        b'\r' | b'\n' => true,
+        _ => it.is_ascii_graphic(),
+    };
+    let plain = !text.is_empty() && text.bytes().all(is_plain);
     (plain && status.eq_ignore_ascii_case("final")).then(|| UploadToken::new(text))
 }
 
@@ -389,9 +388,14 @@ mod tests {
         };
         assert_eq!(answer(Some("final"), " CAIS-_1\n").unwrap().as_str(), "CAIS-_1");
         assert!(answer(None, "CAIS").is_some());
-        for (status, body) in
-            [(Some("final"), " "), (Some("active"), "CAIS"), (None, "<html>"), (None, "a b")]
-        {
+        assert_eq!(answer(None, "CA\nIS\n").unwrap().as_str(), "CA\nIS");
+        for (status, body) in [
+            (Some("final"), " "),
+            (Some("active"), "CAIS"),
+            (None, "<html>"),
+            (None, "a b"),
+            (None, "{\"code\":3}"),
+        ] {
             assert!(answer(status, body).is_none(), "{status:?} {body:?}");
         }
     }

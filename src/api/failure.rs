@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::auth::error::LoginError;
 use super::error::Error;
 use super::messages::Text;
-use super::refusal::{Class, Refusal};
+use super::refusal::{Class, ErrorInfo, Refusal, RefusalBody};
 
 /// The least wait after a short-term 429 (reference §10.3).
 const THROTTLED_MIN: Duration = Duration::from_secs(30);
@@ -30,8 +30,11 @@ pub enum FailureKind {
     Internal,
     /// The service cannot answer now: any other 5xx.
     Busy,
-    /// The service aborted the call, or a proxy answered in its place.
+    /// The service aborted the call, or redirected it.
     Aborted,
+    /// A page, a bare status or nothing stands in the place of the API's own answer. The service is
+    /// out of order, or a proxy has answered.
+    Foreign,
     /// The login service failed.
     LoginBusy,
     /// A short-term limit on reads or downloads.
@@ -114,6 +117,7 @@ impl FailureKind {
             | Self::Internal
             | Self::Busy
             | Self::Aborted
+            | Self::Foreign
             | Self::LoginBusy
             | Self::Throttled => Advice::Retry { after },
             Self::WritesThrottled => {
@@ -187,7 +191,7 @@ impl Error {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::Broken { .. } | Self::Garbled { .. } => true,
-            Self::Refused(refusal) => refusal.status >= 500 || matches!(refusal.status, 408 | 499),
+            Self::Refused(refusal) => refusal.may_have_happened(),
             _ => false,
         }
     }
@@ -205,7 +209,7 @@ impl Error {
     /// Whether the service calls the request invalid, for example because its page token is too
     /// old.
     pub fn is_invalid_request(&self) -> bool {
-        self.refusal().is_some_and(|it| it.status == 400)
+        self.refusal().is_some_and(|it| it.status == 400 && it.is_from_api())
     }
 }
 
@@ -226,69 +230,77 @@ impl LoginError {
 }
 
 impl Refusal {
+    /// Only the API's own answer can blame the call or an object in it.
     fn kind(&self) -> FailureKind {
-        match self.status {
+        match (self.status, &self.body) {
             // A daily quota never gets here: `transport` turns it into [`Error::QuotaExhausted`].
-            429 => match self.class {
+            (429, _) => match self.class {
                 Class::Write | Class::Upload => FailureKind::WritesThrottled,
                 Class::Read | Class::Media => FailureKind::Throttled,
             },
+            // The host of the bytes has no other form than a page.
+            (401 | 403 | 404 | 410, _) if self.class == Class::Media => FailureKind::StaleUrl,
             // 3xx: the client follows no redirect with a token. A proxy has answered, for now. 499
             // is CANCELLED.
-            300..=399 | 408 | 409 | 499 => FailureKind::Aborted,
-            500 => FailureKind::Internal,
-            501 => FailureKind::Request,
+            (300..=399 | 408 | 409 | 499, _) => FailureKind::Aborted,
+            (500, RefusalBody::Api(_)) => FailureKind::Internal,
             // 509 is a front end's "bandwidth exceeded".
-            502..=u16::MAX => FailureKind::Busy,
-            413 => FailureKind::TooLarge,
-            _ if self.says(Text::StorageFull) => FailureKind::StorageFull,
-            401 | 403 if self.class != Class::Media => self.kind_of_forbidden(),
-            _ => self.kind_of_request(),
+            (502..=u16::MAX, _) => FailureKind::Busy,
+            _ if Text::StorageFull.is_in(self.message()) => FailureKind::StorageFull,
+            (_, RefusalBody::Api(info)) => self.kind_by_info(info),
+            (_, RefusalBody::Foreign(_)) => FailureKind::Foreign,
         }
     }
 
-    fn kind_of_forbidden(&self) -> FailureKind {
-        if self.status == 403 && self.says(Text::AlbumReadOnly) {
-            FailureKind::AlbumReadOnly
-        } else if self.status == 403 && !self.is_from_service {
-            // A proxy forbids it. The login is not at fault.
-            FailureKind::Aborted
-        } else if self.reason_is("ACCESS_TOKEN_SCOPE_INSUFFICIENT") || self.says(Text::ScopeMissing)
-        {
-            FailureKind::ScopeMissing
-        } else if self.reason_is("SERVICE_DISABLED") || self.says(Text::ApiDisabled) {
-            FailureKind::ApiDisabled
-        } else {
-            FailureKind::LoginRefused
+    fn kind_by_info(&self, info: &ErrorInfo) -> FailureKind {
+        match self.status {
+            413 => FailureKind::TooLarge,
+            403 if info.says(Text::AlbumReadOnly) => FailureKind::AlbumReadOnly,
+            401 | 403 => kind_of_forbidden(info),
+            _ => self.kind_of_request(info),
         }
     }
 
     /// The kind of a refusal that blames the call or an object in it.
-    fn kind_of_request(&self) -> FailureKind {
-        if self.class == Class::Media {
-            return match self.status {
-                401 | 403 | 404 | 410 => FailureKind::StaleUrl,
-                _ => FailureKind::Request,
-            };
-        }
+    fn kind_of_request(&self, info: &ErrorInfo) -> FailureKind {
         let of_album = self.call.starts_with("albums.");
-        if self.says(Text::AlbumMissing) || (self.status == 404 && of_album) {
+        if info.says(Text::AlbumMissing) || (self.status == 404 && of_album) {
             FailureKind::AlbumMissing
-        } else if self.status == 404 || self.reason_is("NOT_FOUND") {
+        } else if self.status == 404 || info.reason_is("NOT_FOUND") {
             FailureKind::NotFound
-        } else if self.says(Text::InvalidItem) {
+        } else if info.says(Text::InvalidItem) {
             FailureKind::InvalidItem
-        } else if self.says(Text::InvalidToken) {
+        } else if info.says(Text::InvalidToken) {
             FailureKind::InvalidToken
-        } else if self.class == Class::Upload && self.says(Text::Checksum) {
+        } else if self.class == Class::Upload && info.says(Text::Checksum) {
             FailureKind::Checksum
-        } else if self.says(Text::AlbumReadOnly) {
+        } else if info.says(Text::AlbumReadOnly) {
             FailureKind::AlbumReadOnly
-        } else if self.says(Text::AlbumFull) {
+        } else if info.says(Text::AlbumFull) {
             FailureKind::AlbumFull
         } else {
             FailureKind::Request
         }
+    }
+
+    /// A front end may have passed the call on before it answered in its own way, except where it
+    /// asks for a login, forbids, limits or redirects.
+    fn may_have_happened(&self) -> bool {
+        match self.status {
+            408 | 499 | 500.. => true,
+            300..=399 | 401 | 403 | 429 => false,
+            _ => !self.is_from_api(),
+        }
+    }
+}
+
+fn kind_of_forbidden(info: &ErrorInfo) -> FailureKind {
+    if info.reason_is("ACCESS_TOKEN_SCOPE_INSUFFICIENT") || info.says(Text::ScopeMissing) {
+        FailureKind::ScopeMissing
+    } else if info.reason_is("SERVICE_DISABLED") || info.says(Text::ApiDisabled) {
+        FailureKind::ApiDisabled
+    } else {
+        FailureKind::LoginRefused
     }
 }
 

@@ -1,6 +1,6 @@
 //! Results of single items of a batch. Pure.
 
-use super::messages;
+use super::messages::Text;
 use super::refusal::quote;
 
 /// The refusal of one item, inside an answer that is a success as a whole: a bare
@@ -22,13 +22,19 @@ pub enum ItemVerdict {
     Duplicate,
     /// Try this item again later.
     Transient,
-    /// A duplicate or a broken file: Google does not say which. Try it once more alone, then give
-    /// up.
-    Doubtful,
-    /// Will never work; the message says why.
-    Refused,
+    /// Google cannot make an item of these bytes. Google sends the same for some duplicates: try it
+    /// once more alone.
+    Content,
+    /// The account's storage is full.
+    StorageFull,
+    /// Google does not accept the login.
+    LoginRefused,
+    /// The login may not make the item, or nobody may.
+    Forbidden,
     /// The item does not exist (batchGet).
     NotFound,
+    /// Refused, and the reason may lie in the item or in the service.
+    Unclear,
 }
 
 impl ItemStatus {
@@ -38,18 +44,21 @@ impl ItemStatus {
 
     /// Whether the service says that it has no item of this id (reference §7.5).
     pub fn says_unknown(&self) -> bool {
-        self.code == 5 || (self.code == 3 && messages::Text::InvalidItem.is_in(&self.message))
+        self.code == 5 || (self.code == 3 && Text::InvalidItem.is_in(&self.message))
     }
 
     /// The meaning for the item.
     pub fn verdict(&self) -> ItemVerdict {
         match self.code {
+            _ if Text::StorageFull.is_in(&self.message) => ItemVerdict::StorageFull,
             6 => ItemVerdict::Duplicate,
             // 0 and 2: Google gives neither item nor reason, so the file may be good.
             0 | 1 | 2 | 4 | 8 | 10 | 13 | 14 => ItemVerdict::Transient,
-            3 if messages::gives_no_reason(&self.message) => ItemVerdict::Doubtful,
+            3 if Text::Content.is_in(&self.message) => ItemVerdict::Content,
             5 => ItemVerdict::NotFound,
-            _ => ItemVerdict::Refused,
+            7 => ItemVerdict::Forbidden,
+            16 => ItemVerdict::LoginRefused,
+            _ => ItemVerdict::Unclear,
         }
     }
 }
@@ -62,13 +71,18 @@ mod tests {
     fn per_item_codes_have_their_verdicts() {
         use ItemVerdict::*;
         for (code, text, verdict) in [
-            (3, "NOT_IMAGE: There was an error while trying to create this media item.", Refused),
-            (3, "BAD_IMAGE: There was an error", Refused),
-            (3, "Failed: There was an error while trying to create this media item.", Doubtful),
+            (3, "NOT_IMAGE: There was an error while trying to create this media item.", Content),
+            (3, "BAD_IMAGE: There was an error", Content),
+            (3, "Failed: There was an error while trying to create this media item.", Content),
+            (3, "Quota exceeded.", Unclear),
+            (3, "The remaining storage in the user's account is not enough.", StorageFull),
+            (8, "The remaining storage in the user's account is not enough.", StorageFull),
+            (16, "", LoginRefused),
             (6, "EXISTS: There was", Duplicate),
             (13, "Internal error", Transient),
             (5, "", NotFound),
-            (7, "", Refused),
+            (7, "", Forbidden),
+            (9, "", Unclear),
         ] {
             assert_eq!(ItemStatus::new(code, text).verdict(), verdict, "{code} {text}");
         }

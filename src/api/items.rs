@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Client;
 use super::call::{Call, get, patch, post};
 use super::error::Error;
+use super::failure::FailureKind;
 use super::item_status::ItemStatus;
 use super::page::{Page, next_page};
 use super::refusal::Class;
@@ -100,7 +101,7 @@ impl Client {
         let query = ids.iter().map(|it| ("mediaItemIds", it.as_str().to_owned())).collect();
         let call = Call { query, ..get(NAME, ["mediaItems:batchGet"]) };
         let answer: wire::GetResults = match self.read(&call).await {
-            Err(error) if error.refusal().is_some_and(|it| it.status == 500) && ids.len() > 1 => {
+            Err(error) if error.kind() == FailureKind::Internal && ids.len() > 1 => {
                 return self.complete_items(ids, HashMap::new()).await;
             }
             answer => answer?,
@@ -130,6 +131,7 @@ impl Client {
         mut got: HashMap<MediaId, MediaItem>,
     ) -> Result<Vec<Result<MediaItem, ItemStatus>>, Error> {
         let mut results = Vec::with_capacity(ids.len());
+        let mut server_errors = 0;
         for id in ids {
             let item = match got.remove(id) {
                 Some(item) => Ok(item),
@@ -137,10 +139,17 @@ impl Client {
             };
             results.push(match item {
                 Ok(item) => Ok(item),
-                Err(Error::Refused(refusal)) => match refusal.status {
-                    404 => Err(ItemStatus::new(5, &refusal.message)),
-                    400 => Err(ItemStatus::new(3, &refusal.message)),
-                    500 => Err(ItemStatus::new(13, &refusal.message)),
+                // Only the API itself knows of an item that it is not there.
+                Err(Error::Refused(refusal)) if refusal.is_from_api() => match refusal.status {
+                    404 => Err(ItemStatus::new(5, refusal.message())),
+                    400 => Err(ItemStatus::new(3, refusal.message())),
+                    500 => {
+                        server_errors += 1;
+                        if server_errors == ids.len() {
+                            return Err(Error::Refused(refusal));
+                        }
+                        Err(ItemStatus::new(13, refusal.message()))
+                    }
                     _ => return Err(Error::Refused(refusal)),
                 },
                 Err(error) => return Err(error),

@@ -25,6 +25,8 @@ pub(super) enum Text {
     InvalidToken,
     /// The checksum of the bytes does not match.
     Checksum,
+    /// Google cannot make an item of these bytes (reference §7.6).
+    Content,
 }
 
 impl Text {
@@ -54,14 +56,11 @@ impl Text {
             Self::InvalidItem => says(&["invalid media item id"]),
             Self::InvalidToken => says(&["valid upload token"]),
             Self::Checksum => says(&["checksum"]),
+            Self::Content => {
+                says(&["not_image", "bad_image", "error while trying to create this media item"])
+            }
         }
     }
-}
-
-/// Whether the refusal of an item gives no reason. Google sends the same message for some
-/// duplicates and for broken files (reference §7.6).
-pub(super) fn gives_no_reason(message: &str) -> bool {
-    message.starts_with("Failed")
 }
 
 #[cfg(test)]
@@ -79,6 +78,8 @@ mod tests {
             (Text::AlbumFull, "The album has too many items", true),
             (Text::AlbumFull, minute, false),
             (Text::InvalidItem, "Request contains an invalid media item id.", true),
+            (Text::Content, "BAD_IMAGE: There was an error", true),
+            (Text::Content, "Quota exceeded for quota metric 'Write requests'.", false),
             (Text::InvalidToken, "Request must contain a valid upload token.", true),
         ] {
             assert_eq!(text.is_in(message), expected, "{text:?} {message}");

@@ -170,7 +170,7 @@ impl Client {
 /// Fails unless the error says that the object does not exist, in the service's own words.
 fn absent(error: Error) -> Result<(), Error> {
     match error.refusal() {
-        Some(refusal) if refusal.is_from_service && matches!(refusal.status, 400 | 404) => Ok(()),
+        Some(refusal) if refusal.is_from_api() && matches!(refusal.status, 400 | 404) => Ok(()),
         _ => Err(error),
     }
 }

@@ -11,7 +11,7 @@ const QUOTE_CHARS_MAX: usize = 300;
 
 /// A negative answer.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{call} was refused with {status}{}: {message}", .reason.as_deref().map(|it| format!(" {it}")).unwrap_or_default())]
+#[error("{call} was refused with {status}{body}")]
 pub struct Refusal {
     /// The name of the call in the reference.
     pub call: &'static str,
@@ -19,14 +19,54 @@ pub struct Refusal {
     pub class: Class,
     /// The HTTP status.
     pub status: u16,
-    /// The machine-readable reason if there is one, e.g. `SERVICE_DISABLED`, else the status name.
-    pub reason: Option<String>,
-    /// The service's message, shortened. If the answer is not JSON, its text or a description.
-    pub message: String,
-    /// Whether the answer has the service's form. A proxy sends its own pages.
-    pub is_from_service: bool,
+    /// The body, which says whose answer this is.
+    pub body: RefusalBody,
     /// From the `Retry-After` header.
     pub retry_after: Option<Duration>,
+}
+
+/// The body of a negative answer.
+#[derive(Debug, Clone)]
+pub enum RefusalBody {
+    /// The API's own answer about this call.
+    Api(ErrorInfo),
+    /// Anything else: a page of a front end or a proxy, a bare status, or nothing. Its text,
+    /// shortened. It says nothing about the call or the objects in it.
+    Foreign(String),
+}
+
+/// The content of the API's error envelope (reference §2.4). Only [`Refusal::read`] makes one, so
+/// that nothing else can blame a call or a file.
+#[derive(Debug, Clone)]
+pub struct ErrorInfo {
+    /// The machine-readable reason if there is one, e.g. `SERVICE_DISABLED`, else the status name.
+    reason: Option<String>,
+    /// The service's message, shortened.
+    message: String,
+}
+
+impl ErrorInfo {
+    /// Whether the message is about this.
+    pub(super) fn says(&self, text: Text) -> bool {
+        text.is_in(&self.message)
+    }
+
+    /// Whether this is the machine-readable reason.
+    pub(super) fn reason_is(&self, reason: &str) -> bool {
+        self.reason.as_deref() == Some(reason)
+    }
+}
+
+impl std::fmt::Display for RefusalBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Api(ErrorInfo { reason: Some(reason), message }) => {
+                write!(f, " {reason}: {message}")
+            }
+            Self::Api(ErrorInfo { reason: None, message }) => write!(f, ": {message}"),
+            Self::Foreign(text) => write!(f, " by something that is not the API: {text}"),
+        }
+    }
 }
 
 /// The class of a call, which decides its deadline, lock and repetition.
@@ -55,42 +95,39 @@ impl Refusal {
     ) -> Self {
         let envelope: Option<Envelope> =
             if is_json { serde_json::from_slice(body).ok() } else { None };
-        let is_from_service = envelope.is_some();
-        let (reason, message) = match envelope {
-            Some(Envelope { error: ErrorBody::Full { message, status, details, errors } }) => {
-                let reason = details.into_iter().chain(errors).find_map(|it| it.reason).or(status);
-                (reason, message.unwrap_or_default())
+        let body = match envelope.filter(|it| it.error.is_about(status)) {
+            Some(Envelope { error }) => {
+                let details = error.details.into_iter().chain(error.errors);
+                let reason = details.into_iter().find_map(|it| it.reason).or(error.status);
+                let message = explained(&error.message.unwrap_or_default());
+                RefusalBody::Api(ErrorInfo { reason: reason.map(|it| quote(&it)), message })
             }
-            Some(Envelope { error: ErrorBody::Short(word) }) => (Some(word), String::new()),
-            None => (None, unstructured(body)),
+            None => RefusalBody::Foreign(explained(&unstructured(body))),
         };
-        let message =
-            if message.is_empty() { "(no explanation)".to_owned() } else { quote(&message) };
-        Self {
-            call,
-            class,
-            status,
-            reason: reason.map(|it| quote(&it)),
-            message,
-            is_from_service,
-            retry_after,
+        Self { call, class, status, body, retry_after }
+    }
+
+    /// The text of the answer, shortened. If it is not text, a description.
+    pub fn message(&self) -> &str {
+        match &self.body {
+            RefusalBody::Api(info) => &info.message,
+            RefusalBody::Foreign(text) => text,
         }
+    }
+
+    /// Whether the API itself has answered, rather than a front end or a proxy.
+    pub fn is_from_api(&self) -> bool {
+        matches!(self.body, RefusalBody::Api(_))
     }
 
     /// Whether this 429 is about the whole day rather than a short while (texts in reference
     /// §10.2).
     pub(super) fn is_daily_quota(&self) -> bool {
-        self.status == 429 && (self.says(Text::DailyQuota) || self.reason_is("dailyLimitExceeded"))
-    }
-
-    /// Whether the message is about this.
-    pub(super) fn says(&self, text: Text) -> bool {
-        text.is_in(&self.message)
-    }
-
-    /// Whether this is the machine-readable reason.
-    pub(super) fn reason_is(&self, reason: &str) -> bool {
-        self.reason.as_deref() == Some(reason)
+        let by_reason = match &self.body {
+            RefusalBody::Api(info) => info.reason_is("dailyLimitExceeded"),
+            RefusalBody::Foreign(_) => false,
+        };
+        self.status == 429 && (by_reason || Text::DailyQuota.is_in(self.message()))
     }
 }
 
@@ -99,27 +136,38 @@ struct Envelope {
     error: ErrorBody,
 }
 
-/// The service sends `{"error":{...}}`, its OAuth neighbours send `{"error":"word"}`.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum ErrorBody {
-    Short(String),
-    Full {
-        #[serde(default)]
-        message: Option<String>,
-        #[serde(default)]
-        status: Option<String>,
-        #[serde(default)]
-        details: Vec<Detail>,
-        #[serde(default)]
-        errors: Vec<Detail>,
-    },
+struct ErrorBody {
+    #[serde(default)]
+    code: Option<u16>,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    details: Vec<Detail>,
+    #[serde(default)]
+    errors: Vec<Detail>,
+}
+
+impl ErrorBody {
+    /// Whether it says of which HTTP status it is the explanation, or at least names one.
+    fn is_about(&self, http: u16) -> bool {
+        match self.code {
+            Some(code) => code == http,
+            None => self.status.is_some(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct Detail {
     #[serde(default)]
     reason: Option<String>,
+}
+
+fn explained(text: &str) -> String {
+    if text.is_empty() { "(no explanation)".to_owned() } else { quote(text) }
 }
 
 /// Describes a body that is no error envelope. Does not quote pictures and the like.
@@ -165,6 +213,19 @@ pub(super) fn quote(text: &str) -> String {
         quoted.push('…');
     }
     quoted
+}
+
+/// Refusals for tests of other modules.
+#[cfg(test)]
+impl Refusal {
+    pub(crate) fn by_api(call: &'static str, class: Class, status: u16, message: &str) -> Self {
+        let body = serde_json::json!({"error": {"code": status, "message": message}}).to_string();
+        Self::read(call, class, status, true, body.as_bytes(), None)
+    }
+
+    pub(crate) fn by_a_page(call: &'static str, status: u16) -> Self {
+        Self::read(call, Class::Write, status, false, b"<html>Sorry</html>", None)
+    }
 }
 
 #[cfg(test)]

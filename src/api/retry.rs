@@ -15,8 +15,8 @@ use super::failure::{Advice, FailureKind};
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A longer `Retry-After` counts as this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// A lost network rarely returns within a filesystem call, and a 500 can be permanent (reference
-/// §10.3). So these failures get only a few attempts.
+/// A lost network rarely returns within a filesystem call, a 500 can be permanent (reference §10.3),
+/// and so can a page of a proxy. So these failures get only a few attempts.
 const HOPELESS_ATTEMPTS_MAX: u32 = 3;
 
 /// When a read is repeated.
@@ -43,8 +43,10 @@ pub(super) fn wait(
     jitter: f64,
 ) -> Option<Duration> {
     let Advice::Retry { after } = error.advice() else { return None };
-    let hopeless =
-        matches!(error.kind(), FailureKind::Offline | FailureKind::Garbled | FailureKind::Internal);
+    let hopeless = matches!(
+        error.kind(),
+        FailureKind::Offline | FailureKind::Garbled | FailureKind::Internal | FailureKind::Foreign
+    );
     if hopeless && attempts >= HOPELESS_ATTEMPTS_MAX {
         return None;
     }

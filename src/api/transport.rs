@@ -260,7 +260,7 @@ impl Transport {
         let refusal = Refusal::read(call, class, status.as_u16(), is_json, body, retry_after);
         if refusal.is_daily_quota() {
             let until = self.budget.exhausted(kind, now);
-            tracing::warn!(%until, "{}", refusal.message);
+            tracing::warn!(%until, "{}", refusal.message());
             return Error::QuotaExhausted { kind, until };
         }
         Error::Refused(Box::new(refusal))

@@ -128,6 +128,7 @@ fn failure_errno(kind: FailureKind) -> i32 {
         | K::Internal
         | K::Busy
         | K::Aborted
+        | K::Foreign
         | K::LoginBusy
         | K::AlbumReadOnly
         | K::AlbumFull
@@ -287,15 +288,7 @@ mod tests {
     use crate::api::{Advice, Class, Error as Api, LoginError, QuotaKind, Refusal};
 
     fn refused(status: u16, message: &str) -> Api {
-        Api::Refused(Box::new(Refusal {
-            call: "albums.create",
-            class: Class::Write,
-            status,
-            reason: None,
-            message: message.to_owned(),
-            is_from_service: true,
-            retry_after: None,
-        }))
+        Api::Refused(Box::new(Refusal::by_api("albums.create", Class::Write, status, message)))
     }
 
     #[test]
@@ -320,6 +313,7 @@ mod tests {
             (refused(400, "The remaining storage in the account is not enough"), libc::ENOSPC),
             (refused(400, "x"), libc::EIO),
             (refused(503, ""), libc::EIO),
+            (Api::Refused(Box::new(Refusal::by_a_page("albums.create", 404))), libc::EIO),
         ] {
             let said = error.to_string();
             assert_eq!(Error::from(error).errno(), Errno(errno), "{said}");
@@ -343,6 +337,7 @@ mod tests {
             (K::Internal, again, libc::EIO, Some(Blocked::ServerError)),
             (K::Busy, again, libc::EIO, Some(Blocked::ServerError)),
             (K::Aborted, again, libc::EIO, Some(Blocked::ServerError)),
+            (K::Foreign, again, libc::EIO, Some(Blocked::ServerError)),
             (K::LoginBusy, again, libc::EIO, Some(Blocked::ServerError)),
             (K::Throttled, again, libc::ETIMEDOUT, Some(Blocked::ServerError)),
             (K::WritesThrottled, pause, libc::ETIMEDOUT, Some(Blocked::Throttled)),

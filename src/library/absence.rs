@@ -107,16 +107,12 @@ impl Library {
                 self.store.run(move |store| store.album_listed(&listed, listing, now)).await?;
                 Ok(true)
             }
-            Err(error) if says_unknown(&error) => {
+            // A proxy's 404 does not count as one.
+            Err(error) if error.is_not_found() => {
                 self.store.run(move |store| store.album_gone(dir, &album)).await?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether the service itself says that an album does not exist, and not a proxy before it.
-fn says_unknown(error: &api::Error) -> bool {
-    error.is_not_found() && error.refusal().is_some_and(|it| it.is_from_service)
 }

@@ -89,15 +89,9 @@ mod tests {
     }
 
     fn refusal(status: u16) -> api::Error {
-        api::Error::Refused(Box::new(api::Refusal {
-            call: "mediaItems.search",
-            class: api::Class::Read,
-            status,
-            reason: Some("INVALID_ARGUMENT".into()),
-            message: "Invalid page token.".into(),
-            is_from_service: true,
-            retry_after: None,
-        }))
+        let (call, message) = ("mediaItems.search", "Invalid page token.");
+        let refusal = api::Refusal::by_api(call, api::Class::Read, status, message);
+        api::Error::Refused(Box::new(refusal))
     }
 
     #[test]

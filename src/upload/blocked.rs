@@ -41,6 +41,7 @@ impl BlockedReason {
             | K::Internal
             | K::Busy
             | K::Aborted
+            | K::Foreign
             | K::LoginBusy
             | K::Throttled => Self::ServerError,
             K::WritesThrottled => Self::Throttled,

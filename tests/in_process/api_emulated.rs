@@ -436,7 +436,7 @@ async fn each_item_of_a_batch_has_its_own_fate() {
         verdicts,
         [
             None,
-            Some(ItemVerdict::Refused),
+            Some(ItemVerdict::Content),
             Some(ItemVerdict::Duplicate),
             Some(ItemVerdict::Transient)
         ]

@@ -39,6 +39,7 @@ fn each_class_of_failure_has_its_advice() {
         (403, Class::Write, "No permission to add media items to this album.", Advice::GiveUp),
         (403, Class::Media, "Your client does not have permission", Advice::GiveUp),
         (401, Class::Read, "", Advice::Reauthorise),
+        (413, Class::Upload, "", Advice::GiveUp),
         (404, Class::Read, "", Advice::GiveUp),
         (
             429,
@@ -71,12 +72,11 @@ fn any_body_makes_a_refusal() {
         "{\"error\":{\"message\":7}}",
         "\u{1}",
     ] {
-        assert!(refused(Class::Read, 404, body).is_not_found(), "{body:?}");
+        let error = refused(Class::Read, 404, body);
+        assert_eq!(error.kind(), FailureKind::Foreign, "{body:?}");
     }
-    let short = refused(Class::Read, 400, "{\"error\":\"invalid_grant\"}");
-    assert_eq!(short.refusal().unwrap().reason.as_deref(), Some("invalid_grant"));
     let picture = Refusal::read("download", Class::Media, 404, false, &[0xff, 0xd8, 0xff], None);
-    assert!(picture.message.contains("3 bytes"), "{}", picture.message);
+    assert!(picture.message().contains("3 bytes"), "{picture}");
 }
 
 #[test]
@@ -103,4 +103,32 @@ fn reason_comes_from_the_details() {
     assert_eq!(refused(Class::Write, 403, body).kind(), FailureKind::ScopeMissing);
     let disabled = body.replace("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED");
     assert_eq!(refused(Class::Read, 403, &disabled).kind(), FailureKind::ApiDisabled);
+}
+
+/// A page, a bare status and an envelope about another status blame nothing, whatever they say.
+#[test]
+fn only_the_api_itself_blames_a_call() {
+    let bodies = [
+        "",
+        "<html>The provided ID does not match any albums. valid upload token</html>",
+        r#"{"code":3,"message":"Quota exceeded for quota metric 'Write requests'."}"#,
+        r#"{"error":"invalid_grant"}"#,
+        r#"{"error":{"code":500,"message":"checksum"}}"#,
+        r#"{"error":{"message":"checksum"}}"#,
+    ];
+    for class in [Class::Read, Class::Write, Class::Upload] {
+        for status in [400, 401, 403, 404, 405, 410, 412, 413, 418, 500, 501] {
+            for body in bodies {
+                let error = refused(class, status, body);
+                let own = error.refusal().unwrap().is_from_api();
+                assert_eq!(own, status == 500 && body.contains("500"), "{error}");
+                assert!(own || error.kind() == FailureKind::Foreign, "{error}");
+                assert_eq!(error.advice(), Advice::Retry { after: None }, "{error}");
+                let harmless = matches!(status, 401 | 403);
+                assert_eq!(error.may_have_happened(), !harmless, "{error}");
+            }
+        }
+    }
+    let full = "<html>The remaining storage in the account is not enough.</html>";
+    assert_eq!(refused(Class::Write, 400, full).kind(), FailureKind::StorageFull);
 }

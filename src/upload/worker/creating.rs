@@ -69,10 +69,14 @@ impl Worker {
             maybe_made: false,
         };
         match status.verdict() {
-            ItemVerdict::Transient => again(false),
+            ItemVerdict::Transient
+            | ItemVerdict::StorageFull
+            | ItemVerdict::LoginRefused
+            | ItemVerdict::Forbidden
+            | ItemVerdict::NotFound => again(false),
             ItemVerdict::Duplicate if item.attempts + 1 < ATTEMPTS_MAX => again(true),
             // Google gives broken files and some duplicates the same status. The second one is final.
-            ItemVerdict::Doubtful if item.attempts == 0 => again(true),
+            ItemVerdict::Content | ItemVerdict::Unclear if item.attempts == 0 => again(true),
             _ => CreateOutcome::Refused(status.to_string()),
         }
     }

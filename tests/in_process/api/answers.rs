@@ -66,12 +66,12 @@ async fn a_page_token_that_repeats_is_an_error() {
 }
 
 #[tokio::test]
-async fn html_and_empty_errors_are_understood_by_their_status() {
+async fn html_and_empty_errors_blame_nothing() {
     for (status, advice) in [
         (502, Advice::Retry { after: None }),
         (403, Advice::Retry { after: None }),
-        (404, Advice::GiveUp),
-        (413, Advice::GiveUp),
+        (404, Advice::Retry { after: None }),
+        (413, Advice::Retry { after: None }),
     ] {
         for body in ["<html><title>Error</title>", ""] {
             let server = Script::start(move |_, _| async move {
@@ -186,4 +186,27 @@ async fn items_of_a_batch_get_are_matched_by_their_ids() {
     let got: Vec<_> = got.iter().map(|it| it.as_ref().map(|item| item.id.as_str())).collect();
     assert_eq!(got[..3], [Ok("a"), Ok("b"), Ok("c")]);
     assert_eq!(got[3].unwrap_err().code, 5);
+}
+
+#[tokio::test]
+async fn items_are_not_missing_because_a_page_says_404() {
+    let server = Script::start(|_, seen| async move {
+        match seen.path.as_str() {
+            "/v1/mediaItems:batchGet" => refusal(500, "Internal error encountered."),
+            "/v1/mediaItems/a" => json(200, js!({"id": "a"})),
+            _ => (StatusCode::NOT_FOUND, [("content-type", "text/html")], "<html>").into_response(),
+        }
+    })
+    .await;
+    let (client, _dir) = server.client();
+    let error = client.get_items(&["a", "b"].map(MediaId::new)).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Foreign, "{error}");
+}
+
+#[tokio::test]
+async fn items_are_not_missing_because_the_service_fails() {
+    let server = Script::start(|_, _| async { refusal(500, "Internal error encountered.") }).await;
+    let (client, _dir) = server.client();
+    let error = client.get_items(&["a", "b"].map(MediaId::new)).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Internal, "{error}");
 }
