@@ -199,6 +199,14 @@ fn a_file_without_names_is_closed_without_an_error() {
     }
 }
 
+/// A file that is closed under the name of a dead writer's file takes the place of its bytes.
+#[test]
+fn a_whole_file_replaces_what_a_dead_writer_left() {
+    let spot = Spot { album: 0, name: 3 };
+    let photo = Content::Photo(0);
+    run(0, &[Op::Open(spot), Op::Write(0, photo), Op::Crash, Op::Put(spot, photo)]);
+}
+
 /// A stranger deletes an item before it comes into another album, under a name that was refused there already.
 #[test]
 fn a_rejected_file_is_kept_when_its_name_is_rejected_again() {

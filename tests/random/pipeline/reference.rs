@@ -28,6 +28,14 @@ pub struct File {
     pub turn: Option<u64>,
 }
 
+/// Bytes that were refused, or that a dead writer left.
+#[derive(Debug)]
+pub struct Kept {
+    pub bytes: Vec<u8>,
+    /// A dead writer's bytes go when files have been closed under all these names. Refused bytes stay.
+    superseded_by: Option<Vec<Name>>,
+}
+
 /// The model.
 #[derive(Debug, Default)]
 pub struct Reference {
@@ -39,7 +47,7 @@ pub struct Reference {
     /// What somebody else has put into an album and was not seen here yet.
     pub strange: BTreeSet<(usize, String)>,
     /// Bytes that must be found under `failed`.
-    pub kept: Vec<Vec<u8>>,
+    pub kept: Vec<Kept>,
     /// How often bytes were written.
     uses: BTreeMap<String, u32>,
     turns: u64,
@@ -104,7 +112,8 @@ impl Reference {
 
     /// It has got another name: that may make an upload of it.
     pub fn named(&mut self, node: Node) {
-        let real = self.names_of(node).iter().any(|(_, name)| is_real(name));
+        let names = self.names_of(node);
+        let real = names.iter().any(|(_, name)| is_real(name));
         let file = &mut self.nodes[node];
         file.turn = None;
         if real && !file.unsealed && is_photo(&file.bytes) {
@@ -112,7 +121,19 @@ impl Reference {
             if let Some((_, offered)) = file.earlier.last_mut() {
                 *offered = true;
             }
+            self.supersede(&names);
         }
+    }
+
+    /// A whole file, or the remains of a later writer, take these names from a dead writer's bytes.
+    fn supersede(&mut self, names: &[Name]) {
+        self.kept.retain_mut(|kept| match &mut kept.superseded_by {
+            Some(left) => {
+                left.retain(|name| !names.contains(name));
+                !left.is_empty()
+            }
+            None => true,
+        });
     }
 
     /// All that was closed has arrived.
@@ -142,12 +163,21 @@ impl Reference {
     }
 
     /// The version being written has come to nothing; names that are left stand for what `now` says, which is
-    /// nothing if somebody has deleted the item.
-    pub fn came_to_nothing(&mut self, node: Node, now: impl Fn(&Name) -> Option<String>) {
+    /// nothing if somebody has deleted the item. `died`: its writer did not close it.
+    pub fn came_to_nothing(
+        &mut self,
+        node: Node,
+        died: bool,
+        now: impl Fn(&Name) -> Option<String>,
+    ) {
         let File { bytes, earlier, certain, .. } = std::mem::take(&mut self.nodes[node]);
         let names = self.names_of(node);
         if !bytes.is_empty() && !names.is_empty() {
-            self.kept.push(bytes.clone());
+            let superseded_by = died.then(|| names.clone());
+            if died {
+                self.supersede(&names);
+            }
+            self.kept.push(Kept { bytes: bytes.clone(), superseded_by });
         }
         let mut back = None;
         for name in &names {

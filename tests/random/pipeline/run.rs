@@ -261,13 +261,13 @@ impl Run {
         let last = !self.handles.iter().any(|handle| handle.node == node);
         if last && self.reference.nodes[node].unsealed && !self.reference.names_of(node).is_empty()
         {
-            self.came_to_nothing(node);
+            self.came_to_nothing(node, false);
         }
     }
 
-    fn came_to_nothing(&mut self, node: Node) {
+    fn came_to_nothing(&mut self, node: Node, died: bool) {
         let Self { world, reference, albums, .. } = self;
-        reference.came_to_nothing(node, |(album, name)| {
+        reference.came_to_nothing(node, died, |(album, name)| {
             let ino = world.lookup_now(albums[*album], name)?;
             Some(world.identity(ino).unwrap_or_default())
         });
@@ -334,7 +334,7 @@ impl Run {
         self.world.crash();
         for node in 0..self.reference.nodes.len() {
             if self.reference.nodes[node].unsealed {
-                self.came_to_nothing(node);
+                self.came_to_nothing(node, true);
             }
         }
     }
@@ -522,8 +522,8 @@ impl Run {
         let hashes: BTreeSet<_> = items.iter().map(|item| item.sha256.clone()).collect();
         assert_eq!(hashes.len(), items.len(), "the same bytes are several items");
         let mut failed = self.world.failed();
-        for bytes in &self.reference.kept {
-            let found = failed.iter().position(|it| it == bytes);
+        for kept in &self.reference.kept {
+            let found = failed.iter().position(|it| *it == kept.bytes);
             failed.swap_remove(found.expect("what was refused is kept"));
         }
         // The bytes of the last file go just after the queue has moved on.
