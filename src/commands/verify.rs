@@ -146,7 +146,7 @@ struct Listing {
     items: Vec<Item>,
     /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<PathBuf>,
-    /// Names of empty and temporary files, which stay on this machine.
+    /// Names of files that stay on this machine.
     local: Vec<PathBuf>,
 }
 

@@ -87,12 +87,14 @@ fn the_rendition_of_each_kind_is_reported() {
 #[test]
 fn files_that_stay_here_are_no_trouble() {
     let world = world();
-    world.sh("touch mnt/A/empty.jpg && cp photo/plain.jpg mnt/A/.half.jpg");
+    world.sh(
+        "touch mnt/A/empty.jpg && cp photo/plain.jpg mnt/A/.half.jpg && echo x > mnt/A/plain.xmp",
+    );
     let (code, said) = run_json(&world, &["verify", "--json", "mnt/A"]);
     assert_eq!((code, &said["unfinished"]), (0, &json!([])));
-    assert_eq!(said["local"], json!([".half.jpg", "empty.jpg"]));
+    assert_eq!(said["local"], json!([".half.jpg", "empty.jpg", "plain.xmp"]));
     let (code, said, _) = run(&world, &["verify", "mnt/A"]);
-    let named = "\nOnly on this machine: empty or temporary:\n  .half.jpg\n  empty.jpg\n";
+    let named = "\nStays on this machine ('gphotosfs diff' says why):\n  .half.jpg\n  empty.jpg\n  plain.xmp\n";
     assert!(code == 0 && said.ends_with(named), "{code} {said}");
     // One that Google does not have yet is.
     world.emulator.faults(|faults| {

@@ -67,7 +67,7 @@ pub struct Report {
     items: Vec<Tested>,
     /// Names of files that are not at Google yet, or were refused.
     unfinished: Vec<Name>,
-    /// Names of files that are meant to stay on this machine: empty or temporary ones.
+    /// Names of files that stay on this machine: empty and temporary ones, sidecars and the like.
     local: Vec<Name>,
     /// Names that count as in the album although Google's list, which may lag, lacks them. Google
     /// may still return them, because they are in the library.
@@ -133,7 +133,7 @@ impl Report {
         let lines = self.unfinished.iter().map(ToString::to_string).collect();
         group(&mut out, "Not at Google yet, or refused ('gphotosfs diff' says which)", &odd, lines);
         let lines = self.local.iter().map(ToString::to_string).collect();
-        group(&mut out, "Only on this machine: empty or temporary", &Style::new(), lines);
+        group(&mut out, "Stays on this machine ('gphotosfs diff' says why)", &Style::new(), lines);
         let lines = self.unlisted.iter().map(ToString::to_string).collect();
         group(&mut out, UNLISTED, &odd, lines);
         out
