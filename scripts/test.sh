@@ -18,6 +18,7 @@ need_command cc build-essential
 # The programs that the tests run.
 need_command faketime faketime
 need_command getfattr attr
+need_command setfacl acl
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs

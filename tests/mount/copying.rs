@@ -246,3 +246,20 @@ PYTHON
     }
     world.umount();
 }
+
+/// > `rsync` without `--inplace` leaves out a refused file, goes on, and ends with 23. With
+/// > `--inplace` it ends at the first refused file with 11, because the close fails; leave such
+/// > files out with `--exclude`.
+#[test]
+fn rsync_goes_on_after_a_refused_file_unless_inplace() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 20_000);
+    world.photo("photo/3.jpg", 3, 20_000);
+    world.sh("echo text > photo/2.txt && mkdir mnt/A mnt/B");
+    let status = |script: &str| world.sh_outcome(script).status.code().unwrap();
+    assert_eq!(status("rsync -rt photo/ mnt/A/"), 23);
+    world.sh("cmp photo/1.jpg mnt/A/1.jpg && cmp photo/3.jpg mnt/A/3.jpg");
+    assert_eq!(status("rsync -rt --inplace photo/ mnt/B/"), 11);
+    assert_eq!(status("rsync -rt --inplace --exclude='*.txt' photo/ mnt/B/"), 0);
+    world.sh("cmp photo/1.jpg mnt/B/1.jpg && cmp photo/3.jpg mnt/B/3.jpg");
+}

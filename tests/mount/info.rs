@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gphotosfs_emulator::Call;
+use gphotosfs_emulator::{Call, Failure};
 use serde_json::{Value, json};
 
 use crate::support::{World, camera, wait_for};
@@ -97,4 +97,99 @@ fn all_attributes_of_files_and_directories_are_shown() {
 
     let (done, why) = world.told(&["info", world.dir.path().to_str().unwrap()]);
     assert!(!done && why.contains("is not on a gphotosfs mount"), "{why}");
+}
+
+/// > Other programs' attributes and access control lists are not stored, as on FAT. A file that has
+/// > some is copied nevertheless. `rsync -X` and `rsync -A` name each of them and end with 23,
+/// > `cp -p` and `cp -a` end with 1 because of a list, and `mv`, `tar` and `rsync -a` with 0.
+#[test]
+fn foreign_attributes_do_not_hinder_copies() {
+    let world = world();
+    let copied = |script: &str, status: i32| {
+        world.sh("cp photo/1.jpg own.jpg && setfattr -n user.mine -v x own.jpg");
+        world.sh("cp photo/1.jpg list.jpg && setfacl -m u:nobody:r list.jpg && rm -f mnt/A/*");
+        let outcome = world.sh_outcome(script);
+        assert_eq!(outcome.status.code(), Some(status), "{script}: {outcome:?}");
+        assert_eq!(world.names("A").len(), 1, "{script}");
+        world.sh("cmp photo/1.jpg mnt/A/*");
+    };
+    copied("cp -a own.jpg mnt/A/", 0);
+    copied("mv own.jpg mnt/A/", 0);
+    copied("rsync -a own.jpg mnt/A/", 0);
+    copied("rsync -aX own.jpg mnt/A/", 23);
+    copied("rsync -aX --filter='-x user.*' own.jpg mnt/A/", 0);
+    copied(
+        "tar --xattrs -cf a.tar own.jpg && tar --xattrs --xattrs-include='*' -C mnt/A -xf a.tar",
+        0,
+    );
+    copied("cp list.jpg mnt/A/", 0);
+    copied("cp -p list.jpg mnt/A/", 1);
+    copied("cp -a list.jpg mnt/A/", 1);
+    copied("mv list.jpg mnt/A/", 0);
+    copied("rsync -a list.jpg mnt/A/", 0);
+    copied("rsync -aA list.jpg mnt/A/", 23);
+}
+
+/// The pages of docs/commands name each key that the commands print as JSON.
+#[test]
+fn each_key_of_json_is_documented() {
+    let world = world();
+    // A refused file, one that stays here, and one that is on its way.
+    world.emulator.faults(|faults| {
+        faults.fail_next(Call::MediaItemsBatchCreate, 1000, Failure::Unavailable);
+    });
+    world.sh("echo text > photo/note.txt && echo x > photo/1.xmp && cp photo/1.jpg photo/2.jpg
+         printf more >> photo/2.jpg && cp photo/2.jpg photo/1.xmp mnt/A/ && touch mnt/A/empty.jpg");
+    assert!(!world.sh_outcome("cp photo/note.txt mnt/A/").status.success());
+    wait_for("the outage", || {
+        let said = world.run(&["status", "--json"]).stdout;
+        serde_json::from_slice::<Value>(&said).unwrap()["trouble"].is_object()
+    });
+    let album = world.mnt.join("A");
+    let (album, photo) = (album.to_str().unwrap(), world.dir.path().join("photo"));
+    let photo = photo.to_str().unwrap();
+    let moving = format!("{album}/2.jpg");
+    let commands: &[&[&str]] = &[
+        &["adopt", "--dry-run", "--json", photo, album],
+        &["debug", "--json", "file", &moving],
+        &["debug", "--json", "queue"],
+        &["diff", "--json", photo, album],
+        &["doctor", "--json"],
+        &["failed", "--json"],
+        &["info", "--json", &moving],
+        &["status", "--json"],
+        &["verify", "--json", "--against", photo, album],
+    ];
+    let page = |command: &str| {
+        fs::read_to_string(format!("{}/docs/commands/{command}.md", env!("CARGO_MANIFEST_DIR")))
+            .unwrap()
+    };
+    for args in commands {
+        let said = world.run(args).stdout;
+        let said: Value = serde_json::from_slice(&said).unwrap_or_else(|_| panic!("{args:?}"));
+        let mut documented = page(args[0]);
+        if args[0] == "debug" {
+            // It refers to this page for drafts and outages.
+            documented += &page("status");
+        }
+        for key in keys(&said) {
+            assert!(documented.contains(&format!("`{key}`")), "{args:?}: {key}");
+        }
+    }
+    world.emulator.faults(|faults| faults.calls.clear());
+}
+
+/// All keys at any depth, except for counts of the kernel's operations, which have their names.
+fn keys(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| {
+                let below = if key == "fuse" { Vec::new() } else { keys(value) };
+                std::iter::once(key.clone()).chain(below)
+            })
+            .collect(),
+        Value::Array(all) => all.iter().flat_map(keys).collect(),
+        _ => Vec::new(),
+    }
 }
