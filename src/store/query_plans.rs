@@ -2,6 +2,7 @@
 
 use super::creating::{COMING, READY};
 use super::journal::STARTABLE;
+use super::tables::tombstones::NAMES_OF_ITEM;
 use super::views::{LATEST_KNOWN, NOT_VIEWED};
 use super::*;
 use rusqlite::Connection;
@@ -20,12 +21,14 @@ fn plan(store: &Store, sql: &str) -> Vec<String> {
 }
 
 /// Queries that run for each file, call or page.
-const HOT: [&str; 16] = [
+const HOT: [&str; 18] = [
     STARTABLE,
     READY,
     COMING,
     NOT_VIEWED,
     LATEST_KNOWN,
+    NAMES_OF_ITEM,
+    "SELECT file FROM expected_members WHERE dir = ?1",
     "SELECT dir, album FROM pending_additions ORDER BY since LIMIT 1",
     "SELECT dir, album FROM pending_removals ORDER BY since LIMIT 1",
     "SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1",

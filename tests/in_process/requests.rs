@@ -10,7 +10,9 @@ use gphotosfs::library::{self, Library};
 use gphotosfs::media::Clock;
 use gphotosfs::media::{DirId, EntryName, View};
 use gphotosfs::store::Child;
-use gphotosfs_emulator::{Call, Config, Edit, Failure, Injection, Moment, SCOPES};
+use gphotosfs_emulator::{
+    Call, Config, Edit, Failure, Injection, ListingFault, Moment, Omission, SCOPES,
+};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Runtime;
 
@@ -261,6 +263,44 @@ fn changes_at_google_show_at_the_first_due_refresh() {
         // One question, and three pages.
         assert_eq!(world.requests(), 1 + 3);
     }
+}
+
+#[test]
+fn a_first_list_that_ends_early_twice_is_whole_at_the_next_due_refresh() {
+    let world = World::new(1, 250);
+    world.emulator.faults(|faults| {
+        let (call, omission) = (Call::MediaItemsSearch, Omission::EndsAfter(1));
+        faults.listing_faults.push(ListingFault { call, album: None, passes: 2, omission });
+    });
+    let dir = world.album("Big");
+    world.look(dir);
+    assert_eq!(world.count(dir), 100);
+    world.pass(REFRESH);
+    world.look(dir);
+    assert_eq!(world.count(dir), 250);
+}
+
+#[test]
+fn a_list_that_ends_early_all_day_costs_few_requests() {
+    let world = World::new(1, 250);
+    let dir = world.album("Big");
+    world.look(dir);
+    let forever = |call, omission| ListingFault { call, album: None, passes: u32::MAX, omission };
+    world.emulator.faults(|faults| {
+        faults.listing_faults.push(forever(Call::MediaItemsSearch, Omission::EndsAfter(1)));
+    });
+    world.pass(DAY);
+    // The listing is a day old: two passes, and those that they lack. The count explains the rest.
+    let spent = world.day(REFRESH) - DAY.as_secs() / REFRESH.as_secs();
+    assert!((2 + 3..=2 * (2 + 3)).contains(&spent), "{spent}");
+    assert_eq!(world.count(dir), 250);
+    // An album that the list forgets is asked for whenever the list is made.
+    world.emulator.faults(|faults| {
+        faults.listing_faults = vec![forever(Call::AlbumsList, Omission::Forgets("Big".into()))];
+    });
+    let spent = world.day(REFRESH);
+    assert!(spent <= 2 * DAY.as_secs() / REFRESH.as_secs() + 10, "{spent}");
+    assert_eq!(world.count(dir), 250);
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn a_refresh_shows_at_once_what_would_be_believed_for_long() {
 
 /// > `gphotosfs refresh` of a directory shows at once the changes in it, and in every album below
 /// > it that has been read before. It costs the list of albums and each page of those albums, a
-/// > page for a hundred items.
+/// > page for a hundred items. What those lists lack costs more.
 #[test]
 fn a_refresh_of_the_mount_shows_at_once_what_has_changed_in_the_albums() {
     let world = believing();

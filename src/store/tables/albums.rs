@@ -137,15 +137,14 @@ pub(in crate::store) fn set_listing_complete(
     began: i64,
     items: i64,
     useless: bool,
-    is_last: bool,
     is_in_doubt: bool,
 ) -> Result<()> {
     tx.prepare_cached("UPDATE albums SET \
          count_offset = CASE WHEN count_hint = ?3 THEN 0 \
-         WHEN NOT ?6 AND (((count_mismatch OR ?5) AND ?4) OR (listed_at IS NULL AND count_hint = 0)) THEN count_hint - ?3 \
+         WHEN NOT ?5 AND ((count_mismatch AND ?4) OR (listed_at IS NULL AND count_hint = 0)) THEN count_hint - ?3 \
          ELSE count_offset END, \
          useless_relists = CASE WHEN count_mismatch AND ?4 THEN useless_relists + 1 ELSE 0 END, \
-         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1")?.execute(params![dir, began, items, useless, is_last, is_in_doubt])?;
+         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1")?.execute(params![dir, began, items, useless, is_in_doubt])?;
     Ok(())
 }
 

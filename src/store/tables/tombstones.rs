@@ -62,6 +62,10 @@ pub(in crate::store) fn bury_album(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     limit(tx)
 }
 
+/// The names that an item had in an album.
+pub(in crate::store) const NAMES_OF_ITEM: &str = "SELECT t.name FROM tombstones t JOIN albums a ON a.remote = t.album \
+     JOIN files f ON f.media = t.media WHERE a.dir = ?1 AND f.id = ?2 ORDER BY t.id";
+
 /// Takes the names of an item that a listing of the album shows again. `None` stands for a pending
 /// removal.
 pub(in crate::store) fn take_item(
@@ -70,10 +74,7 @@ pub(in crate::store) fn take_item(
     file: FileId,
 ) -> Result<Vec<Option<EntryName>>> {
     let names: Vec<_> = tx
-        .prepare_cached(
-            "SELECT t.name FROM tombstones t JOIN albums a ON a.remote = t.album \
-             JOIN files f ON f.media = t.media WHERE a.dir = ?1 AND f.id = ?2 ORDER BY t.id",
-        )?
+        .prepare_cached(NAMES_OF_ITEM)?
         .query_map(params![dir, file], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if !names.is_empty() {
