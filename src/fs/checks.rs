@@ -24,6 +24,17 @@ impl Fs {
         Err(Error::from(TreeError::Full).doing(|| format!("another item in {path}")))
     }
 
+    /// Refuses a name under which Google would not take the file. Its bytes are then under the
+    /// failed files, also when the caller deletes the file.
+    pub(super) fn check_name(&self, file: FileId, dir: DirId, name: &EntryName) -> Result<()> {
+        let Err(error) = self.pipeline.check_name(file, dir, name) else { return Ok(()) };
+        if let Some(reason) = error.refusal() {
+            self.pipeline.refuse_name(file, (dir, name), &reason)?;
+        }
+        let text = name.clone();
+        Err(Error::from(error).doing(|| format!("renaming a file to {text}")))
+    }
+
     /// Refuses to remove a name if its item would leave the album and the login forbids that.
     pub(super) fn check_leaving(&self, dir: DirId, name: &EntryName) -> Result<()> {
         match self.pipeline.lacks_edit() && self.store.causes_removal(dir, name)? {

@@ -69,7 +69,7 @@ impl Fs {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         let file = self.node(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
-        self.pipeline.check_name(file, dir, &name)?;
+        self.check_name(file, dir, &name)?;
         self.check_room(dir, Some(file), &name)?;
         self.check_joining(file, dir, None)?;
         self.store.link(file, dir, &name)??;

@@ -71,6 +71,9 @@ impl Fs {
     }
 
     fn listed_now(&self, ino: Ino, offset: u64, limit: u32) -> Result<Option<Vec<Listed>>> {
+        if self.is_settling(ino)? {
+            return Ok(None);
+        }
         let (listed, more) = self.stored(ino, offset, limit)?;
         Ok(if listed.is_empty() && !more.is_empty() { None } else { Some(listed) })
     }
@@ -130,7 +133,15 @@ impl Fs {
         Ok(Some(Attr { ttl: if unknown { Duration::ZERO } else { attr.ttl }, ..attr }))
     }
 
+    /// Whether a file that was closed just now is about to be in this directory.
+    fn is_settling(&self, ino: Ino) -> Result<bool> {
+        Ok(matches!(self.node(ino)?, Node::Failed(_)) && self.pipeline.has_closed_rejected())
+    }
+
     async fn listed(&self, ino: Ino, offset: u64, limit: u32) -> Result<Vec<Listed>> {
+        if self.is_settling(ino)? {
+            self.pipeline.wait_for_rejected().await;
+        }
         loop {
             // This takes the handles before it reads the entries, so no page is missed in between.
             let (listed, listings) = self.stored(ino, offset, limit)?;

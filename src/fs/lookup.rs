@@ -14,6 +14,8 @@ pub(super) enum Lookup {
     Node(Node),
     /// The directory has not been listed completely. These listings may bring the name.
     Unknown(Vec<ListingHandle>),
+    /// A file that was closed just now is about to be among the failed ones.
+    Settling,
     NotFound,
 }
 
@@ -26,7 +28,7 @@ impl Fs {
                 Some(attr) => Some(self.named(parent, node, attr)?),
                 None => None,
             }),
-            Lookup::Unknown(_) => Ok(None),
+            Lookup::Unknown(_) | Lookup::Settling => Ok(None),
             Lookup::NotFound => Err(Error::plain(libc::ENOENT)),
         }
     }
@@ -34,6 +36,9 @@ impl Fs {
     /// Looks a name up. Waits for listings if the database does not have it.
     pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let name = entry_name(name)?;
+        if let Node::Failed(_) = self.node(parent)? {
+            self.pipeline.wait_for_rejected().await;
+        }
         loop {
             match self.find(parent, &name)? {
                 Lookup::Node(node) => {
@@ -44,7 +49,7 @@ impl Fs {
                     listings.iter().for_each(ListingHandle::read_on);
                     any_progress(listings).await?;
                 }
-                Lookup::NotFound => return Err(Error::plain(libc::ENOENT)),
+                Lookup::Settling | Lookup::NotFound => return Err(Error::plain(libc::ENOENT)),
             }
         }
     }
@@ -79,6 +84,7 @@ impl Fs {
             Node::Failed(dir) => match self.store.failed_child(dir, name)? {
                 Some(Child::Dir(dir)) => Node::Failed(dir),
                 Some(Child::File(file)) => Node::File(file),
+                None if self.pipeline.has_closed_rejected() => return Ok(Lookup::Settling),
                 None => return Ok(Lookup::NotFound),
             },
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {

@@ -39,7 +39,7 @@ impl Fs {
         to: &(DirId, EntryName),
         how: Rename,
     ) -> Result<()> {
-        self.pipeline.check_name(file, to.0, &to.1)?;
+        self.check_name(file, to.0, &to.1)?;
         if how != Rename::Exchange {
             self.check_room(to.0, Some(file), &to.1)?;
         }

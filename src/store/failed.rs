@@ -1,5 +1,6 @@
 //! Files that Google refused for good, under the names they had.
 
+use std::io;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,13 +9,13 @@ use super::database::Store;
 use super::error::Result;
 use super::journal::{SealedFacts, back_in_queue, reopen};
 use super::lookups::{child, dir_path, is_album, is_orphan, upload_state};
-use super::naming::{add_entry, remove_entry};
+use super::naming::{add_entry, add_failed, is_refused_already, refused_as, remove_entry};
 use super::states::UploadState;
-use super::tables::failed;
+use super::tables::{failed, files, uploads};
 use super::time::from_millis;
 use super::tree::in_cookie_order;
 use super::types::{Child, DirEntry, TreeError, Unlinked};
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{ContentHash, DirId, EntryName, FileId};
 
 /// The directories that have failed files in them or below them.
 const WITH_FAILURES: &str = "WITH RECURSIVE above (id) AS (SELECT dir FROM failed UNION \
@@ -121,6 +122,57 @@ impl Store {
                 back_in_queue(tx, file, facts)?;
             }
             Ok(Ok(replaced))
+        })
+    }
+
+    /// Other files of the size of this one that were refused under this name.
+    pub fn refused_alike(&self, dir: DirId, name: &EntryName, file: FileId) -> Result<Vec<FileId>> {
+        self.read(|db| {
+            let mut is_alike = db.prepare_cached(
+                "SELECT 1 FROM files f JOIN files o ON o.size = f.size WHERE f.id = ?1 AND o.id = ?2",
+            )?;
+            let mut alike = Vec::new();
+            for other in refused_as(db, dir, name)? {
+                if other != file && is_alike.exists([file, other])? {
+                    alike.push(other);
+                }
+            }
+            Ok(alike)
+        })
+    }
+
+    /// Whether the bytes of this file were refused under this name before, as far as their hashes
+    /// are known.
+    pub fn is_refused_already(&self, dir: DirId, name: &EntryName, file: FileId) -> Result<bool> {
+        self.read(|db| is_refused_already(db, dir, name, file))
+    }
+
+    /// Keeps the hashes of a file's bytes, which no upload has asked for.
+    pub fn keep_hashes(&self, file: FileId, sha256: ContentHash, sha1: [u8; 20]) -> Result<()> {
+        self.write(|tx| files::set_hashes(tx, file, sha256, sha1))
+    }
+
+    /// Puts a copy of a file under the failed names, because it may not get this name. `link` gives
+    /// the copy its bytes; if that fails, nothing has changed.
+    pub fn refuse_name(
+        &self,
+        file: FileId,
+        (dir, name): (DirId, &EntryName),
+        reason: &str,
+        link: impl FnOnce(FileId) -> io::Result<()>,
+    ) -> Result<io::Result<()>> {
+        self.write_durable(|tx| {
+            files::insert_version(tx, file)?;
+            let copy = FileId(tx.last_insert_rowid());
+            uploads::insert(tx, copy)?;
+            if let Err(error) = link(copy) {
+                uploads::delete(tx, copy)?;
+                files::delete(tx, copy)?;
+                return Ok(Err(error));
+            }
+            add_failed(tx, dir, name, copy, reason)?;
+            uploads::set_failed(tx, copy, reason)?;
+            Ok(Ok(()))
         })
     }
 

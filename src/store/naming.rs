@@ -1,6 +1,6 @@
 //! Names and their consequences: each name asks for a membership.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::error::Result;
 use super::lookups::{is_orphan, replaced_by};
@@ -60,8 +60,8 @@ pub(super) fn touched(tx: &Tx<'_>, file: FileId) -> Result<()> {
     Ok(())
 }
 
-/// Adds a failed name. Another file that failed under the same name keeps it, so this one gets a
-/// distinct name.
+/// Adds a failed name, unless the same bytes were refused under this name before. Another file that
+/// failed under the same name keeps it, so this one gets a distinct name.
 pub(super) fn add_failed(
     tx: &Tx<'_>,
     dir: DirId,
@@ -69,6 +69,9 @@ pub(super) fn add_failed(
     file: FileId,
     reason: &str,
 ) -> Result<()> {
+    if is_refused_already(tx, dir, name, file)? {
+        return Ok(());
+    }
     let taken = tx
         .prepare_cached("SELECT 1 FROM failed WHERE dir = ?1 AND name = ?2 AND file <> ?3")?
         .exists(params![dir, name, file])?;
@@ -77,13 +80,57 @@ pub(super) fn add_failed(
     Ok(())
 }
 
+/// Whether the bytes of `file` were refused under this name before, by their hashes.
+pub(super) fn is_refused_already(
+    db: &Connection,
+    dir: DirId,
+    name: &EntryName,
+    file: FileId,
+) -> Result<bool> {
+    let mut is_same = db.prepare_cached(
+        "SELECT 1 FROM files f JOIN files o ON o.sha256 = f.sha256 WHERE f.id = ?1 AND o.id = ?2",
+    )?;
+    for other in refused_as(db, dir, name)? {
+        if other != file && is_same.exists([file, other])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The files that were refused under this name, and closed before. All but the first have distinct
+/// names.
+pub(super) fn refused_as(db: &Connection, dir: DirId, name: &EntryName) -> Result<Vec<FileId>> {
+    let text = name.to_text();
+    let (stem, _) = split(&text);
+    // Distinct names lie between these two.
+    let (from, to) = (format!("{stem} ("), format!("{stem} )"));
+    let found: Vec<(EntryName, FileId)> = db
+        .prepare_cached(
+            "SELECT name, file FROM failed WHERE dir = ?1 AND NOT unfinished \
+             AND (name = ?2 OR (name > ?3 AND name < ?4)) ORDER BY id",
+        )?
+        .query_map(params![dir, name, from.as_bytes(), to.as_bytes()], |row| {
+            Ok((row.get("name")?, row.get("file")?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let such =
+        |(shown, file): &(EntryName, FileId)| shown == name || *shown == distinct(name, *file);
+    Ok(found.into_iter().filter(such).map(|(_, file)| file).collect())
+}
+
+/// Stem and extension.
+fn split(text: &str) -> (&str, String) {
+    match text.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        _ => (text, String::new()),
+    }
+}
+
 /// A name that no other failed file has: row numbers are unique.
 pub(super) fn distinct(name: &EntryName, file: FileId) -> EntryName {
     let text = name.to_text();
-    let (stem, extension) = match text.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
-        _ => (&*text, String::new()),
-    };
+    let (stem, extension) = split(&text);
     EntryName::new(format!("{stem} ({}){extension}", file.0))
         .or_else(|_| EntryName::new(file.0.to_string()))
         .unwrap_or_else(|_| name.clone())

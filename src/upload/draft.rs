@@ -193,6 +193,15 @@ impl Draft {
         !state.writers.is_empty() && state.blocked == 0
     }
 
+    /// Whether it was rejected and is not settled, and every writer has been closed since it last
+    /// wrote.
+    pub(super) fn is_closed_rejected(&self) -> bool {
+        let state = self.state.lock();
+        matches!(state.phase, Phase::Rejected(_))
+            && (state.unsettled || !state.writers.is_empty())
+            && state.writers.values().all(|it| *it == Activity::Closed)
+    }
+
     pub(super) fn is_unsettled(&self) -> bool {
         self.state.lock().unsettled
     }
@@ -264,10 +273,16 @@ impl Draft {
         state.closing = false;
     }
 
-    /// Returns whether it was the last one.
-    pub(super) fn remove_writer(&self, writer: WriterId) -> bool {
+    pub(super) fn remove_writer(&self, writer: WriterId) {
+        self.state.lock().writers.remove(&writer);
+    }
+
+    /// A writer has gone. Returns whether it was the last one: the file is to be settled.
+    pub(super) fn writer_gone(&self, writer: WriterId) -> bool {
         let mut state = self.state.lock();
-        state.writers.remove(&writer).is_some() && state.writers.is_empty()
+        let was_last = state.writers.remove(&writer).is_some() && state.writers.is_empty();
+        state.unsettled |= was_last;
+        was_last
     }
 
     /// A writer is about to write.

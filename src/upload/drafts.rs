@@ -164,6 +164,11 @@ impl Drafts {
         self.table.lock().drafts.values().any(|draft| draft.may_be_closed())
     }
 
+    /// Whether a rejected file has been closed by all its writers, which have not gone yet.
+    pub(super) fn any_closed_rejected(&self) -> bool {
+        self.table.lock().drafts.values().any(|draft| draft.is_closed_rejected())
+    }
+
     fn files(&self, such: impl Fn(&Draft) -> bool) -> Vec<FileId> {
         let table = self.table.lock();
         table.drafts.values().filter(|draft| such(draft)).map(|draft| draft.file()).collect()
@@ -293,7 +298,7 @@ impl Writer {
     /// Takes it from its draft. Returns whether it was the last writer. With the draft locked.
     pub(super) fn take(&self, draft: &LockedDraft) -> bool {
         match self.place.lock().take() {
-            Some((_, id)) => draft.remove_writer(id),
+            Some((_, id)) => draft.writer_gone(id),
             None => false,
         }
     }

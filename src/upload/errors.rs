@@ -48,6 +48,11 @@ impl From<store::Error> for SealError {
 }
 
 impl SealError {
+    /// Why Google takes no file like this, if that is the error.
+    pub fn refusal(&self) -> Option<String> {
+        matches!(self, Self::Unsupported(_) | Self::TooLarge { .. }).then(|| self.to_string())
+    }
+
     /// Whether this version of the file can never go to Google. Other errors may pass.
     pub(super) fn is_rejection(&self) -> bool {
         matches!(self, Self::Unsupported(_) | Self::TooLarge { .. } | Self::Incomplete(_))

@@ -1,15 +1,68 @@
 //! Rejects versions: for good, or after too many failures of their own.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::draft::Rejection;
 use super::drafts::LockedDraft;
+use super::errors::SealError;
+use super::pipeline::Pipeline;
 use super::shared::Shared;
-use crate::media::FileId;
+use crate::media::{DirId, EntryName, FileId};
 use crate::store;
 
 /// A file that has failed so often through its own fault is rejected.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
+/// Who looks for failed files waits at most this long for those that were closed just now.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Pipeline {
+    /// A file that stays here may not get a name, because it would be rejected under it. The file
+    /// stays as it is. The bytes and the reason go to the failed files, under that name: programs
+    /// delete a file that they cannot rename.
+    ///
+    /// # Errors
+    /// If spool or database fail.
+    pub fn refuse_name(
+        &self,
+        file: FileId,
+        to: (DirId, &EntryName),
+        reason: &str,
+    ) -> Result<(), SealError> {
+        let shared = &self.shared;
+        let _draft = shared.drafts.lock(file);
+        if shared.is_refused_already(file, to.0, to.1)? {
+            return Ok(());
+        }
+        let link = |copy| shared.spool.link(file, copy);
+        shared.store.refuse_name(file, to, reason, link)??;
+        let path = format!("{}/{}", shared.store.dir_path(to.0)?, to.1);
+        tracing::warn!(%path, reason, "a name was refused; the bytes are under .gphotos/failed");
+        shared.remember(path, reason.to_owned());
+        shared.moved_on();
+        Ok(())
+    }
+
+    /// Waits until rejected files whose writers have closed them are under the failed files. The
+    /// kernel answers close before it says that the descriptor is gone. May be dropped at any time.
+    pub async fn wait_for_rejected(&self) {
+        let mut progress = self.shared.progress.subscribe();
+        let settled = async {
+            while self.has_closed_rejected() {
+                if progress.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        // A copy of a descriptor may be open for as long as its program likes.
+        let _ = tokio::time::timeout(SETTLE_TIMEOUT, settled).await;
+    }
+
+    /// Whether a rejected file has been closed by its writers, and is not under the failed files
+    /// yet.
+    pub fn has_closed_rejected(&self) -> bool {
+        self.shared.drafts.any_closed_rejected()
+    }
+}
 
 impl Shared {
     /// Rejects a file for good: its names move to the failed files.
@@ -19,15 +72,52 @@ impl Shared {
         rejection: Rejection,
         reason: &str,
     ) -> store::Result<()> {
-        let path = self.path_of(draft.file());
-        self.store.fail(draft.file(), reason)?;
+        let file = draft.file();
+        let path = self.path_of(file);
+        let names = self.store.names_of(file)?;
+        let mut is_known = !names.is_empty();
+        for (dir, name) in names {
+            is_known &= self.is_refused_already(file, dir, &name)?;
+        }
+        self.store.fail(file, reason)?;
         draft.set_rejected(rejection);
-        tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
-        self.remember(path, reason.to_owned());
+        if is_known {
+            tracing::warn!(%path, reason, "a file was refused, as its bytes in .gphotos/failed were");
+        } else {
+            tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
+            self.remember(path, reason.to_owned());
+        }
+        self.remove_if_orphan(draft)?;
         // The names may stand for an older version now, in albums that it was not in.
         self.mark_dirty();
         self.moved_on();
         Ok(())
+    }
+
+    /// Whether the bytes of this file are under the failed files already, refused under this name.
+    /// Reads the bytes only if something of their size was refused under it.
+    fn is_refused_already(
+        &self,
+        file: FileId,
+        dir: DirId,
+        name: &EntryName,
+    ) -> store::Result<bool> {
+        let alike = self.store.refused_alike(dir, name, file)?;
+        if alike.is_empty() {
+            return Ok(false);
+        }
+        for known in alike.into_iter().chain([file]) {
+            if self.store.file(known)?.is_some_and(|it| it.sha256.is_none()) {
+                match self.spool.hashes(known) {
+                    Ok((sha256, sha1)) => self.store.keep_hashes(known, sha256, sha1)?,
+                    // Then it counts as another file, and both stay.
+                    Err(error) => {
+                        tracing::warn!(%error, file = known.0, "cannot read a spool file")
+                    }
+                }
+            }
+        }
+        self.store.is_refused_already(dir, name, file)
     }
 
     /// Rejects a version for good, unless a writer has superseded it. Blocking.

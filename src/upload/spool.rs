@@ -185,9 +185,23 @@ impl Spool {
         SpoolStat::of(self.read(file)?)
     }
 
+    /// Makes a spool file with the bytes of another, durably. Both are one file on the disk until
+    /// a writer changes one of them, see [`Spool::unshare`].
+    pub(crate) fn link(&self, file: FileId, copy: FileId) -> io::Result<()> {
+        let path = self.path(copy);
+        fs::hard_link(self.path(file), &path)?;
+        self.room.changed(0, self.allocated(&path));
+        self.sync_dir()
+    }
+
+    /// The hashes of a spool file's bytes. Reads all of them.
+    pub(crate) fn hashes(&self, file: FileId) -> io::Result<(ContentHash, [u8; 20])> {
+        hash(self.read(file)?)
+    }
+
     /// The hash of a spool file's bytes. Reads all of them.
     pub(crate) fn hash(&self, file: FileId) -> io::Result<ContentHash> {
-        Ok(hash(self.read(file)?)?.0)
+        Ok(self.hashes(file)?.0)
     }
 
     /// Copies `source` to a place beside the spool file, for a version that begins with this
@@ -231,9 +245,9 @@ impl Spool {
         self.sync_dir()
     }
 
-    /// Sees to it that a spool file is no hard link to a file in the cache, before a writer changes
-    /// it. That takes a copy, but it is rare: the cache has the bytes only if the database failed
-    /// just when Google had confirmed the item, or the process died there.
+    /// Sees to it that a spool file is no hard link to a file in the cache or to a refused file,
+    /// before a writer changes it. That takes a copy, but it is rare: the cache has the bytes only
+    /// if the database failed just when Google had confirmed the item, or the process died there.
     pub(crate) fn unshare(&self, file: FileId) -> io::Result<()> {
         match fs::metadata(self.path(file)) {
             Ok(meta) if meta.nlink() == 1 => Ok(()),

@@ -159,3 +159,78 @@ fn odd_names_are_shown_escaped_and_in_json_by_their_bytes() {
     let (done, _, said) = run(&world, &["retry"]);
     assert!(!done && said.contains(shown) && !said.contains('\x1b'), "{said:?}");
 }
+
+/// > `.gphotos/failed` shows a refused file when its close has returned.
+#[test]
+fn a_refused_file_is_among_the_failed_ones_when_its_close_returns() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A && echo text > a.txt");
+    for at in 0..40 {
+        let name = format!("{at}.txt");
+        let copied = std::fs::copy(world.dir.path().join("a.txt"), world.mnt.join("A").join(&name));
+        // std reports no error of close(2).
+        assert!(copied.is_ok());
+        let found = world.mnt.join(".gphotos/failed/A").join(&name);
+        assert!(found.exists(), "{name} of {:?}", world.names(".gphotos/failed/A"));
+    }
+    assert_eq!(world.names(".gphotos/failed/A").len(), 40);
+}
+
+/// > The same bytes that are refused again under the same name are one file in `.gphotos/failed`, and
+/// > a `sync` says the same as before.
+#[test]
+fn a_file_that_is_refused_every_night_is_kept_once() {
+    let world = refused(1);
+    world.emulator.faults(|faults| faults.photo_bytes_max = 1000);
+    let spooled = || {
+        let files = world.dir.path().join("state/gphotosfs/default/spool");
+        files.read_dir().unwrap().filter(|it| it.as_ref().unwrap().path().is_file()).count()
+    };
+    let night = |files: usize| {
+        world.sh("! cp -p photo/* texts/* mnt/A/ && ! sync mnt/A");
+        assert_eq!(world.names(".gphotos/failed/A").len(), files);
+        wait_for("the bytes to go", || spooled() == files);
+        let (_, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);
+        assert!(said.contains("some files were refused"), "{said}");
+    };
+    world.sh("mkdir texts && echo text > texts/notes.txt && echo list > texts/list");
+    night(3);
+    night(3);
+    world.sh("echo other > texts/notes.txt");
+    night(4);
+    world.umount();
+    world.mount(&[]);
+    night(4);
+    world.sh("echo text > texts/notes.txt");
+    night(4);
+}
+
+/// > Renaming or linking a file that stays here to a name under which it would be refused fails with
+/// > the error of that refusal, and the file keeps its name. A copy of the bytes is in
+/// > `.gphotos/failed`, under the new name: programs delete a file that they cannot rename.
+#[test]
+fn a_refused_rename_leaves_the_bytes_among_the_failed_ones() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("echo text > photo/notes.txt && mkdir mnt/A");
+    for _ in 0..3 {
+        let outcome = world.sh_outcome("rsync -a photo/ mnt/A/");
+        assert_eq!(outcome.status.code(), Some(23), "{outcome:?}");
+        assert_eq!(world.names("A"), ["1.jpg"]);
+        let rows = listed(&world);
+        assert_eq!((rows.as_array().unwrap().len(), &rows[0]["path"]), (1, &"A/notes.txt".into()));
+        assert!(rows[0]["reason"].as_str().unwrap().contains("text file"), "{rows}");
+        world.sh("cmp photo/notes.txt mnt/.gphotos/failed/A/notes.txt && ! sync mnt/A");
+        world.sh(
+            "test $(stat -c %Y photo/notes.txt) = $(stat -c %Y mnt/.gphotos/failed/A/notes.txt)",
+        );
+    }
+    // A file that stays keeps its name, and a writer of one does not write the other.
+    world.sh("echo more > mnt/A/x.part && ! mv mnt/A/x.part mnt/A/x.txt && ! ln mnt/A/x.part mnt/A/x.txt");
+    world.sh("echo still more >> mnt/A/x.part && test $(cat mnt/.gphotos/failed/A/x.txt) = more");
+    world.umount();
+    world.mount(&[]);
+    assert_eq!(world.names(".gphotos/failed/A"), ["notes.txt", "x.txt"]);
+    world.sh("test $(cat mnt/.gphotos/failed/A/x.txt) = more && rm -r mnt/.gphotos/failed/A/*");
+    world.sh("test \"$(echo $(cat mnt/A/x.part))\" = 'more still more' && sync mnt");
+}

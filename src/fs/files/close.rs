@@ -17,11 +17,12 @@ impl Fs {
     /// With `--commit close`, the close of the last writer returns when Google has the file. If a
     /// copy of the descriptor writes afterwards, it begins a new version.
     pub async fn flush(&self, fh: Fh) -> Result<()> {
-        self.flush_now(fh)?;
+        let sealed = self.flush_now(fh);
         let Handle::File { open, writer: Some(writer) } = self.handle(fh)? else {
-            return Ok(());
+            return sealed;
         };
         let others_write = writer.closed();
+        sealed?;
         if !self.config.commit_at_close || others_write {
             return Ok(());
         }
