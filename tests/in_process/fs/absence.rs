@@ -149,3 +149,32 @@ fn a_list_of_albums_that_ends_early_costs_few_questions() {
     assert_eq!(cost, [(Call::AlbumsList, 2), (Call::AlbumsGet, 30)]);
     assert_eq!(world.names(ROOT).len(), 90);
 }
+
+#[test]
+fn an_album_that_google_denied_comes_back_whole() {
+    let (world, trip, names) = listed(3);
+    lie(&world, Call::AlbumsList, 1, Omission::Forgets("Trip".into()));
+    world.emulator.faults(|faults| faults.fail_next(Call::AlbumsGet, 1, Failure::NotFound));
+    world.refresh(ROOT).unwrap();
+    assert_eq!(world.names(ROOT), [""; 0]);
+    assert_eq!(world.fs.create(trip, b"new.jpg").unwrap_err().errno(), Errno(libc::ENOENT));
+    let cost = world.cost(|| world.refresh(ROOT).unwrap());
+    assert_eq!(cost, [(Call::AlbumsList, 1)]);
+    assert_eq!(world.at("Trip").unwrap(), trip);
+    let cost = world.cost(|| assert_eq!(entries(&world, trip), names));
+    assert_eq!(cost, [(Call::MediaItemsSearch, 1)]);
+}
+
+#[test]
+fn an_item_that_only_the_count_shows_to_be_gone_goes_with_it() {
+    let (world, trip, names) = listed(150);
+    // Whether a binned item can be got by its id is unknown.
+    world.emulator.faults(|faults| faults.binned_items_resolve = true);
+    world.edit(Edit::MoveToBin { item: "IMG_000100.jpg".into() });
+    world.edit(Edit::RemoveFromAlbum { album: "Trip".into(), item: "IMG_000101.jpg".into() });
+    let cost = world.cost(|| world.refresh(trip).unwrap());
+    assert_eq!(cost, [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 2)]);
+    let gone = |name: &str| ["IMG_000100.jpg", "IMG_000101.jpg"].contains(&name);
+    let left: Vec<_> = names.into_iter().filter(|(name, _)| !gone(name)).collect();
+    assert_eq!(entries(&world, trip), left);
+}
