@@ -271,6 +271,12 @@ pub struct Spool {
     pub bytes: u64,
     /// How many more bytes fit before writers wait.
     pub room: u64,
+    /// The bytes of refused files, which have a share of their own.
+    #[serde(default)]
+    pub refused: u64,
+    /// The bytes of sidecars and the like, which have a share of their own.
+    #[serde(default)]
+    pub kept: u64,
 }
 
 /// The content cache, in bytes.

@@ -47,7 +47,7 @@ pub use albums::*;
 pub use creating::*;
 pub use database::Store;
 pub use error::{Error, Result};
-pub use failed::FailedName;
+pub use failed::{FailedName, SetAside};
 pub use files::*;
 pub use inspect::*;
 pub use invalidation_queue::Invalidation;

@@ -59,7 +59,8 @@ pub struct MountArgs {
     )]
     pub refresh: Duration,
 
-    /// How much disk space files may take before they are uploaded; when it is full, writers wait
+    /// How much disk space files may take before they are uploaded; when it is full, writers wait.
+    /// Refused files may take a tenth of it in addition, and so may sidecars
     #[arg(long, value_name = "SIZE", default_value = "50G", env = "GPHOTOSFS_SPOOL_SIZE")]
     pub spool_size: ByteSize,
 

@@ -23,7 +23,7 @@ impl Fs {
     /// The present status.
     pub(super) fn status(&self) -> Result<Status> {
         let queue = self.pipeline.queue()?;
-        let (spooled, room) = self.pipeline.space()?;
+        let space = self.pipeline.space()?;
         let (cached, limit) = self.content.usage();
         Ok(Status {
             version: VERSION,
@@ -58,7 +58,12 @@ impl Fs {
                 .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::from(&queue),
             quota: Quota::from(&self.client.budget().snapshot(Timestamp::now())),
-            spool: Some(Spool { bytes: spooled, room }),
+            spool: Some(Spool {
+                bytes: space.used,
+                room: space.left,
+                refused: space.refused,
+                kept: space.kept,
+            }),
             cache: Some(Cache { bytes: cached, limit }),
             fuse: self.requests.so_far(),
             errors: queue.failures.iter().map(Problem::from).collect(),

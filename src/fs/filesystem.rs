@@ -94,7 +94,8 @@ impl Fs {
 
     /// The space in the spool.
     pub fn statfs(&self) -> Result<Space> {
-        let (used, left) = self.pipeline.space()?;
+        let space = self.pipeline.space()?;
+        let (left, used) = (space.left, space.used.saturating_sub(space.refused + space.kept));
         let block = u64::from(BLOCK_BYTES);
         Ok(Space { block_bytes: BLOCK_BYTES, blocks: (used + left) / block, free: left / block })
     }

@@ -40,6 +40,15 @@ pub struct FailedName {
     pub size: Option<u64>,
 }
 
+/// Bytes that are not on their way to Google.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAside {
+    /// Of refused files.
+    pub refused: u64,
+    /// Of sidecars, and of files that systems and programs leave.
+    pub kept: u64,
+}
+
 impl Store {
     /// All names that were refused, oldest first.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
@@ -173,6 +182,23 @@ impl Store {
             add_failed(tx, dir, name, copy, reason)?;
             uploads::set_failed(tx, copy, reason)?;
             Ok(Ok(()))
+        })
+    }
+
+    /// How many bytes are not on their way to Google, in blocks of a disk.
+    pub fn set_aside(&self) -> Result<SetAside> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT coalesce(sum((f.size + 4095) / 4096) FILTER (WHERE u.state = 'failed'), 0) AS refused, \
+                     coalesce(sum((f.size + 4095) / 4096) FILTER (WHERE u.state = 'scratch'), 0) AS kept \
+                     FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE u.state = 'failed' OR (u.state = 'scratch' AND u.stays_here IN ('junk', 'sidecar'))",
+                )?
+                .query_row([], |row| {
+                    let bytes = |column| Ok::<_, rusqlite::Error>(4096 * row.get::<_, u64>(column)?);
+                    Ok(SetAside { refused: bytes("refused")?, kept: bytes("kept")? })
+                })?)
         })
     }
 

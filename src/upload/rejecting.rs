@@ -6,6 +6,7 @@ use super::draft::Rejection;
 use super::drafts::LockedDraft;
 use super::errors::SealError;
 use super::pipeline::Pipeline;
+use super::room_wait::NoRoom;
 use super::shared::Shared;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store;
@@ -21,7 +22,7 @@ impl Pipeline {
     /// delete a file that they cannot rename.
     ///
     /// # Errors
-    /// If spool or database fail.
+    /// [`SealError::NoSpace`] if the refused files use up their share; spool or database fail.
     pub fn refuse_name(
         &self,
         file: FileId,
@@ -33,8 +34,13 @@ impl Pipeline {
         if shared.is_refused_already(file, to.0, to.1)? {
             return Ok(());
         }
+        shared.count_set_aside()?;
+        if shared.spool.room().is_refused_full() {
+            return Err(SealError::NoSpace(NoRoom::RefusedFull.into()));
+        }
         let link = |copy| shared.spool.link(file, copy);
         shared.store.refuse_name(file, to, reason, link)??;
+        shared.count_set_aside()?;
         let path = format!("{}/{}", shared.store.dir_path(to.0)?, to.1);
         tracing::warn!(%path, reason, "a name was refused; the bytes are under .gphotos/failed");
         shared.remember(path, reason.to_owned());
@@ -88,6 +94,7 @@ impl Shared {
             self.remember(path, reason.to_owned());
         }
         self.remove_if_orphan(draft)?;
+        self.count_set_aside()?;
         // The names may stand for an older version now, in albums that it was not in.
         self.mark_dirty();
         self.moved_on();

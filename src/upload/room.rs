@@ -1,6 +1,7 @@
 //! How much the spool may hold.
 //!
-//! Two things limit it: the user's `--spool-size`, and the disk. A part of the disk stays free for
+//! Two things limit it: the user's `--spool-size`, and the disk. Files that are not on their way to
+//! Google have shares of their own beside `--spool-size` (`shares.rs`). A part of the disk stays free for
 //! the database and for other programs. The account counts allocated bytes with each change, and
 //! anew at each start. It asks the disk for its free space now and then.
 
@@ -10,7 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
@@ -26,19 +27,33 @@ const RESERVE_MAX: u64 = 1 << 30;
 /// This much stays free of a small disk, so that the database and its log can grow a little.
 const RESERVE_MIN: u64 = 16 << 20;
 
+/// Refused files may use this part of the spool's limit in addition to it, and so may files that
+/// stay here for good.
+const SHARE_PART: u64 = 10;
+
 /// The account of one spool directory.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(super) max: u64,
     /// Bytes of disk that the spool uses. Negative only before the first count.
     used: AtomicI64,
+    /// Those of refused files, when they were last counted.
+    refused: AtomicU64,
+    /// Those of files that stay here for good.
+    kept: AtomicU64,
     /// Bytes that may be written before the free space is read again.
     allowance: Mutex<u64>,
 }
 
 impl Room {
     pub(crate) fn new(max: u64) -> Self {
-        Self { max, used: AtomicI64::new(0), allowance: Mutex::new(0) }
+        Self {
+            max,
+            used: AtomicI64::new(0),
+            refused: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
+            allowance: Mutex::new(0),
+        }
     }
 
     pub(crate) fn set_used(&self, bytes: u64) {
@@ -53,22 +68,56 @@ impl Room {
         u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// How many more bytes the spool may use now.
-    pub(crate) fn left(&self, dir: &Path) -> io::Result<u64> {
-        self.room_with(dir, self.used())
+    /// Keeps how many bytes are not on their way to Google.
+    pub(super) fn set_aside(&self, refused: u64, kept: u64) {
+        self.refused.store(refused, Ordering::Relaxed);
+        self.kept.store(kept, Ordering::Relaxed);
     }
 
-    /// How many bytes an empty spool might use, if other programs left the disk as it is.
+    /// Another file stays here for good, or the same one again: the next count is exact.
+    pub(super) fn add_kept(&self, bytes: u64) {
+        self.kept.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of refused files, and of files that stay here for good.
+    pub(crate) fn set_aside_bytes(&self) -> (u64, u64) {
+        (self.refused.load(Ordering::Relaxed), self.kept.load(Ordering::Relaxed))
+    }
+
+    /// Whether refused files use up their share, as last counted.
+    pub(super) fn is_refused_full(&self) -> bool {
+        self.set_aside_bytes().0 >= self.max / SHARE_PART
+    }
+
+    /// Whether files that stay here for good use up their share.
+    pub(super) fn is_kept_full(&self) -> bool {
+        self.set_aside_bytes().1 >= self.max / SHARE_PART
+    }
+
+    /// Bytes of files that are on their way, or being written.
+    fn queued(&self) -> u64 {
+        let (refused, kept) = self.set_aside_bytes();
+        self.used().saturating_sub(refused.saturating_add(kept))
+    }
+
+    /// How many more bytes the spool may use now for files on their way.
+    pub(crate) fn left(&self, dir: &Path) -> io::Result<u64> {
+        self.room_with(dir, self.queued())
+    }
+
+    /// How many bytes files on their way might use if there were no others, and if other programs
+    /// left the disk as it is.
     pub(super) fn most(&self, dir: &Path) -> io::Result<u64> {
         self.room_with(dir, 0)
     }
 
-    /// How many more bytes the spool might use if it used `used` bytes.
-    fn room_with(&self, dir: &Path, used: u64) -> io::Result<u64> {
+    /// How many more bytes the spool might use for files on their way if these used `queued` bytes.
+    fn room_with(&self, dir: &Path, queued: u64) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(dir)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize) + self.used().saturating_sub(used);
+        let free =
+            disk.f_bavail.saturating_mul(disk.f_frsize) + self.queued().saturating_sub(queued);
         let reserve = reserve(disk.f_blocks.saturating_mul(disk.f_frsize));
-        Ok(free.saturating_sub(reserve).min(self.max.saturating_sub(used)))
+        Ok(free.saturating_sub(reserve).min(self.max.saturating_sub(queued)))
     }
 
     /// Reserves bytes for a writer, if there is room for them.

@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::drafts::Writer;
 use super::pipeline::Pipeline;
 use super::room::Need;
-use super::shared::Waiter;
+use super::shared::{Shared, Waiter};
 use crate::store::{self, PendingChanges, SyncScope};
 
 /// A writer gives up when nothing has moved for this long.
@@ -33,6 +33,15 @@ pub enum NoRoom {
          'gphotosfs failed' and the free space on its disk"
     )]
     Stuck,
+    /// Refused files use up their share of the spool.
+    #[error(
+        "the refused files use up their share of the spool; 'gphotosfs failed' lists them, and rm \
+         below .gphotos/failed makes room"
+    )]
+    RefusedFull,
+    /// Files that stay here for good use up their share of the spool.
+    #[error("sidecars and the system's files use up their share of the spool; see --spool-size")]
+    KeptFull,
     /// The whole queue is blocked.
     #[error("the spool is full, and uploads are waiting: {0}")]
     Blocked(String),
@@ -50,23 +59,44 @@ pub enum NoRoom {
     Store(#[from] store::Error),
 }
 
+/// The bytes of the spool.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// Those that it uses on the disk.
+    pub used: u64,
+    /// Those that fit before writers of photos wait.
+    pub left: u64,
+    /// Those of refused files.
+    pub refused: u64,
+    /// Those of files that stay here for good.
+    pub kept: u64,
+}
+
 impl Pipeline {
     /// Reserves `bytes` for a write. Returns whether there was room.
     ///
     /// # Errors
-    /// If the spool's disk fails.
-    pub fn take_room(&self, bytes: u64) -> io::Result<bool> {
+    /// If spool or database fail.
+    pub fn take_room(&self, bytes: u64) -> Result<bool, NoRoom> {
         let spool = &self.shared.spool;
-        Ok(bytes == 0 || spool.room().take(spool.dir(), bytes)?)
+        if bytes == 0 || spool.room().take(spool.dir(), bytes)? {
+            return Ok(true);
+        }
+        // Files may have been refused since the last count.
+        self.shared.count_set_aside()?;
+        Ok(spool.room().take(spool.dir(), bytes)?)
     }
 
-    /// Bytes that the spool uses, and bytes that it may use in addition.
+    /// The bytes of the spool.
     ///
     /// # Errors
-    /// If the spool's disk fails.
-    pub fn space(&self) -> io::Result<(u64, u64)> {
+    /// If spool or database fail.
+    pub fn space(&self) -> Result<Space, NoRoom> {
         let spool = &self.shared.spool;
-        Ok((spool.room().used(), spool.room().left(spool.dir())?))
+        self.shared.count_set_aside()?;
+        let (refused, kept) = spool.room().set_aside_bytes();
+        let (used, left) = (spool.room().used(), spool.room().left(spool.dir())?);
+        Ok(Space { used, left, refused, kept })
     }
 
     /// Waits until there is room for what a file needs. May be dropped at any time.
@@ -77,8 +107,7 @@ impl Pipeline {
         let Need { more, total } = need;
         let shared = &self.shared;
         let spool = &shared.spool;
-        let has_room = || Ok::<_, io::Error>(more == 0 || spool.room().left(spool.dir())? >= more);
-        if has_room()? {
+        if more == 0 || spool.room().left(spool.dir())? >= more {
             return Ok(());
         }
         if total > spool.room().max {
@@ -91,7 +120,7 @@ impl Pipeline {
         let mut moved = (Instant::now(), state());
         loop {
             progress.borrow_and_update();
-            if has_room()? {
+            if shared.has_room(more).await? {
                 return Ok(());
             }
             let blocked = shared.blocked();
@@ -122,6 +151,15 @@ impl Pipeline {
                 () = shared.stop.cancelled() => return Err(NoRoom::ShuttingDown),
             }
         }
+    }
+}
+
+impl Shared {
+    async fn has_room(self: &Arc<Self>, bytes: u64) -> Result<bool, NoRoom> {
+        let shared = self.clone();
+        // Files may have been refused since the last count.
+        self.store.run(move |_| shared.count_set_aside()).await?;
+        Ok(bytes == 0 || self.spool.room().left(self.spool.dir())? >= bytes)
     }
 }
 

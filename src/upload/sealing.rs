@@ -272,12 +272,17 @@ impl Shared {
             };
             self.store.seal(file, &SealedFacts { write_error, ..stat.facts(fate) })?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
+            if let Fate::StaysHere(reason) = fate
+                && reason.is_kept()
+            {
+                self.spool.room().add_kept(stat.size);
+            }
             draft.supersede();
         }
         Ok(if is_upload { SealOutcome::Queued } else { SealOutcome::Temporary })
     }
 
-    fn names(&self, file: FileId) -> store::Result<Names> {
+    pub(super) fn names(&self, file: FileId) -> store::Result<Names> {
         Names::of(&self.store, self.config.keep_sidecars, file)
     }
 

@@ -24,6 +24,7 @@ impl Pipeline {
         let shared = Arc::new(Shared::new(config, store, client)?);
         replay::replay(&shared)?;
         shared.spool.count()?;
+        shared.count_set_aside()?;
         runtime.spawn(worker::run(shared.clone()));
         Ok(Self { shared })
     }

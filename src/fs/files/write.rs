@@ -27,7 +27,7 @@ impl Fs {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let (true, Bytes::Spool(file)) = (writer.begin_write(), &*bytes) else { return Ok(None) };
-        let planned = self.plan_write(&writer, open.file, file, offset, data.len())?;
+        let planned = self.plan_write(&writer, open.file, file, offset, data)?;
         if !self.pipeline.take_room(planned.need.more)? {
             return Ok(None);
         }
@@ -39,7 +39,7 @@ impl Fs {
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let target = self.writable(fh)?;
         let WritableFile { open, writer } = &target;
-        let plan = |file: &SpoolFile| self.plan_write(writer, open.file, file, offset, data.len());
+        let plan = |file: &SpoolFile| self.plan_write(writer, open.file, file, offset, data);
         self.change(&target, plan, |file| put(writer, file, offset, data)).await
     }
 
@@ -51,15 +51,17 @@ impl Fs {
         id: FileId,
         file: &SpoolFile,
         offset: Offset,
-        len: usize,
+        data: &[u8],
     ) -> Result<Planned> {
-        let bytes = range_of(file, offset, len)?;
-        if let Err(error) = file.check_length(bytes.end) {
-            let error = Error::from(error);
+        let bytes = range_of(file, offset, data.len())?;
+        let first = if bytes.start == 0 { data } else { &[] };
+        let checked = file.check_length(bytes.end).map_err(Error::from);
+        let checked = checked.and_then(|()| Ok(self.pipeline.check_share(id, file, first)?));
+        if let Err(error) = checked {
             writer.write_failed(error.errno().0, bytes);
             return Err(self.writing(id, error));
         }
-        Ok(Planned { need: file.need(bytes.end, len as u64)?, bytes })
+        Ok(Planned { need: file.need(bytes.end, data.len() as u64)?, bytes })
     }
 
     /// Allocates space or punches a hole: fallocate(2).
