@@ -178,8 +178,8 @@ fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
 }
 
 /// The next step without a login that works.
-pub const NO_LOGIN: &str =
-    "run 'gphotosfs login'; queued files are safe, and their upload continues by itself then";
+pub const NO_LOGIN: &str = "run 'gphotosfs login' ('gphotosfs status' says what is wrong with this one); queued files are \
+    safe, and their upload continues by itself then";
 /// The next step when the Google account is full.
 pub const GOOGLE_FULL: &str = "free space in the Google account; queued files are safe, and their upload continues by \
     itself then";
