@@ -130,7 +130,12 @@ impl Library {
     /// The title of an album with this parent and name.
     pub(super) async fn title(&self, parent: DirId, name: &EntryName) -> Result<String, Error> {
         let last = std::str::from_utf8(name.as_bytes())
-            .map_err(|_| Error::BadTitle("it is not UTF-8"))?
+            .map_err(|_| {
+                Error::BadTitle(
+                    "it is not UTF-8; convert the names of the folder, for example with convmv, \
+                     and copy it again",
+                )
+            })?
             .to_owned();
         let above = self
             .store

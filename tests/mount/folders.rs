@@ -76,6 +76,11 @@ fn a_folder_of_everything_is_copied_night_after_night() {
             "rsync -a photo/ mnt/rsync/",
             "rsync -a photo/ mnt/rsync/ && test -z \"$(rsync -ai photo/ mnt/rsync/ | grep -v '/$')\"",
         ),
+        (
+            "attributes",
+            "rsync -aX photo/ mnt/attributes/",
+            "rsync -aX photo/ mnt/attributes/ && test -z \"$(rsync -aiX photo/ mnt/attributes/ | grep -v '/$')\"",
+        ),
         ("mv", "cp -rp photo moved && mv moved mnt/mv", "cp -rpu photo/. mnt/mv/"),
     ] {
         world.sh(first);
@@ -147,4 +152,34 @@ fn sidecars_are_files_as_any_other() {
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(said.contains("Wrong medium type"), "{said}");
     world.sh("rm mnt/B/a.aae mnt/B/a.jpg mnt/B/x.part && rmdir mnt/B");
+}
+
+#[test]
+fn diff_explains_every_file_that_is_not_at_google() {
+    let world = World::mounted();
+    world.photo("photo/1.jpg", 1, 5000);
+    world.sh("echo text > photo/notes.txt && touch photo/empty.jpg && mkdir mnt/A && ! rsync -a photo/ mnt/A/");
+    world.photo("photo/half.jpg.part", 2, 5000);
+    world.sh(
+        "mkdir photo/$'caf\\xe9' && cp photo/1.jpg photo/$'caf\\xe9'/2.jpg && touch photo/new.jpg",
+    );
+    world.sh("printf '%%PDF-1.7' > photo/a.pdf && sync mnt/A || true");
+    let [local, remote] =
+        ["photo", "mnt/A"].map(|it| world.dir.path().join(it).display().to_string());
+    let outcome = world.run(&["diff", &local, &remote]);
+    let said = String::from_utf8(outcome.stdout).unwrap();
+    assert!(
+        said.contains("7 local = 1 in the album + 1 refused + 1 temporary + 4 only here\n"),
+        "{said}"
+    );
+    for line in [
+        "notes.txt: a text file is neither a photo nor a video",
+        "empty.jpg: it is empty",
+        "new.jpg: it is empty",
+        "half.jpg.part: its name marks it as temporary",
+        "a.pdf: Google Photos does not take files of type application/pdf",
+        "2.jpg: the name of its directory is not UTF-8, so it cannot be an album's title",
+    ] {
+        assert!(said.contains(&format!("{line}\n")), "{line}\n{said}");
+    }
 }

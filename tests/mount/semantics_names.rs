@@ -326,6 +326,24 @@ fn an_album_may_be_called_as_half_written_files_are() {
     assert_eq!((world.names(".A"), world.remote(".A/.old")), (vec![".old".into()], vec![]));
 }
 
+/// > A directory whose name is not UTF-8 cannot be an album: `mkdir` is `EINVAL`, and the log says what to
+/// > do. A file may have such a name; Google gets it with `�` in place of those bytes.
+#[test]
+fn names_that_are_not_utf_8_are_for_files_only() {
+    let world = World::mounted();
+    world.photo("1.jpg", 1, 5000);
+    let outcome = world.sh_outcome("mkdir mnt/$'caf\\xe9'");
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(said.contains("Invalid argument"), "{said}");
+    assert!(world.log().contains("not UTF-8; convert the names of the folder"), "{}", world.log());
+    world.sh(
+        "mkdir mnt/A mnt/A/.half && cp 1.jpg mnt/A/$'caf\\xe9.jpg' && mkdir mnt/A/.half/$'\\xe9'",
+    );
+    world.sh("sync mnt && cmp 1.jpg mnt/A/$'caf\\xe9.jpg'");
+    assert_eq!(world.remote("A"), ["caf�.jpg"]);
+    assert_eq!(titles(&world), ["A"]);
+}
+
 /// > Symbolic links, devices and pipes are `EPERM`. A name of more than 255 bytes is
 /// > `ENAMETOOLONG`, a title of more than 500 characters `EINVAL`.
 #[test]
