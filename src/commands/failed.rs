@@ -71,14 +71,23 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
 /// # Errors
 /// If a file could not be put back. The others were.
 pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
+    let left_out = if paths.is_empty() { unfinished(profile)? } else { Vec::new() };
+    for path in &left_out {
+        let path = Name::from(path.as_path());
+        eprintln!(
+            "gphotosfs: {path} is left out: it was still being written when gphotosfs stopped; \
+             to upload it as it is, name it"
+        );
+    }
     let (tally, next) = match Holder::of(profile)? {
-        Holder::Mount(mount) => (retry_in_mount(&mount, paths)?, ""),
+        Holder::Mount(mount) => (retry_in_mount(&mount, paths, &left_out)?, ""),
         Holder::Us(_lock, store) => (
-            retry_in_store(profile, &store, paths)?,
+            retry_in_store(profile, &store, paths, &left_out)?,
             "; the next mount or 'gphotosfs sync' sends them",
         ),
     };
     match (tally.refused, tally.all) {
+        (0, 0) if !left_out.is_empty() => Ok(()),
         (0, 0) if !paths.is_empty() => Err(CommandError::new("there is no such refused file")
             .hint("'gphotosfs failed' lists the refused files")),
         (0, 0) => print("There are no refused files.\n"),
@@ -146,10 +155,21 @@ impl Holder {
 
 /// Reads the refused files from the database, also while another process uses it.
 fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
+    Ok(kept_names(profile)?.iter().map(row).collect())
+}
+
+fn kept_names(profile: &Profile) -> Result<Vec<FailedName>, CommandError> {
     let store = Store::open_read_only(profile.state_dir().map_err(no_directory)?)
         .map_err(|err| no_database("cannot open the database", err))?;
     // Without a database no file was ever uploaded.
-    store.map_or_else(|| Ok(Vec::new()), |store| Ok(names(&store)?.iter().map(row).collect()))
+    store.map_or_else(|| Ok(Vec::new()), |store| names(&store))
+}
+
+/// The files that were still being written when gphotosfs stopped. Google would take the beginning
+/// of a photo.
+fn unfinished(profile: &Profile) -> Result<Vec<PathBuf>, CommandError> {
+    let names = kept_names(profile)?;
+    Ok(names.iter().filter(|it| it.unfinished).map(|it| row(it).path).collect())
 }
 
 fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
@@ -188,12 +208,17 @@ fn files_below(mount: &Mount, path: &Path) -> Result<Vec<PathBuf>, CommandError>
     Ok(found)
 }
 
-fn retry_in_mount(mount: &Mount, paths: &[PathBuf]) -> Result<Tally, CommandError> {
+fn retry_in_mount(
+    mount: &Mount,
+    paths: &[PathBuf],
+    left_out: &[PathBuf],
+) -> Result<Tally, CommandError> {
     let mut files = Vec::new();
     for path in chosen(paths, Some(&mount.root)) {
         files.extend(files_below(mount, &path)?);
     }
     files.dedup();
+    files.retain(|it| !left_out.contains(it));
     Ok(put_back(&files, PathBuf::clone, |path| {
         move_back(mount, path).map_err(|err| {
             let words = without_number(&err.to_string()).to_owned();
@@ -221,6 +246,7 @@ fn retry_in_store(
     profile: &Profile,
     store: &Store,
     paths: &[PathBuf],
+    left_out: &[PathBuf],
 ) -> Result<Tally, CommandError> {
     let spool = profile
         .state_dir()
@@ -229,7 +255,7 @@ fn retry_in_store(
     let chosen = chosen(paths, None);
     let wanted = |path: &Path| chosen.iter().any(|it| path.starts_with(it));
     let mut names = names(store)?;
-    names.retain(|it| wanted(&row(it).path));
+    names.retain(|it| wanted(&row(it).path) && !left_out.contains(&row(it).path));
     Ok(put_back(
         &names,
         |name| row(name).path,

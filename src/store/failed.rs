@@ -38,6 +38,8 @@ pub struct FailedName {
     pub at: SystemTime,
     /// Bytes, if known.
     pub size: Option<u64>,
+    /// Whether gphotosfs stopped before its writer closed it.
+    pub unfinished: bool,
 }
 
 /// Bytes that are not on their way to Google.
@@ -229,7 +231,7 @@ impl Store {
 pub(super) fn failed_names(db: &Connection) -> Result<Vec<FailedName>> {
     let rows = db
         .prepare_cached(
-            "SELECT t.dir, t.name, t.file, t.reason, t.at, f.size \
+            "SELECT t.dir, t.name, t.file, t.reason, t.at, t.unfinished, f.size \
              FROM failed t JOIN files f ON f.id = t.file ORDER BY t.id",
         )?
         .query_map([], |row| {
@@ -241,6 +243,7 @@ pub(super) fn failed_names(db: &Connection) -> Result<Vec<FailedName>> {
                 reason: row.get("reason")?,
                 at: from_millis(row.get("at")?),
                 size: row.get("size")?,
+                unfinished: row.get("unfinished")?,
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;

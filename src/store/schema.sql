@@ -170,9 +170,9 @@ CREATE TABLE uploads (
     lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google lost the item
     retry_at    INTEGER,                -- not before
     error       TEXT,                   -- the last failure, or the reason of the refusal
-    write_errno INTEGER,                -- scratch: the error number of a write that failed; NULL: none did
-    missing_from INTEGER,               -- scratch: the first byte that is missing for that
-    missing_to  INTEGER,                -- scratch: the byte after the last such one
+    write_errno INTEGER,                -- scratch, failed: the error number of a write that failed; NULL: none did
+    missing_from INTEGER,               -- the first byte that is missing for that
+    missing_to  INTEGER,                -- the byte after the last such one
     base        BLOB,                   -- sha256 of the content that an edit began with
     replaces    INTEGER REFERENCES files(id)  -- the old version that it replaces when it has arrived
 ) STRICT;

@@ -11,6 +11,7 @@ use super::lookups::{has_pending_removals, is_committed, names_of, replaced_by};
 use super::naming::{add_failed, add_wish, drop_wish, touched};
 use super::tables::{entries, failed, files, members, uploads, views};
 use super::tx::Tx;
+use super::write_error::WriteError;
 use crate::media::{ContentHash, DirId, FileId};
 
 impl Store {
@@ -80,8 +81,15 @@ impl Store {
 
     /// Refuses a file for good. Its names become failed ones. If it had an old version, that one
     /// gets the names back.
-    pub fn fail(&self, file: FileId, reason: &str) -> Result<()> {
-        self.write_durable(|tx| fail(tx, file, reason))
+    /// `lacks` are the bytes of failed writes, by which it is known again if it is retried.
+    pub fn fail(&self, file: FileId, reason: &str, lacks: Option<&WriteError>) -> Result<()> {
+        self.write_durable(|tx| {
+            fail(tx, file, reason)?;
+            match lacks {
+                Some(_) => uploads::set_write_error(tx, file, lacks),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Puts the file of a dead writer under the failed names. It stays there until a file is closed

@@ -85,7 +85,7 @@ impl Shared {
         for (dir, name) in names {
             is_known &= self.is_refused_already(file, dir, &name)?;
         }
-        self.store.fail(file, reason)?;
+        self.store.fail(file, reason, draft.write_error().as_ref())?;
         draft.set_rejected(rejection);
         if is_known {
             tracing::warn!(%path, reason, "a file was refused, as its bytes in .gphotos/failed were");

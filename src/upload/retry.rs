@@ -11,7 +11,8 @@ use crate::store::{self, Child, Fate, LocalReason, SealedFacts, Store, Unlinked,
 /// Why a rejected file could not be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// It would be rejected again, or disk or database failed.
+    /// It would be rejected again, for example because it lacks the bytes of a failed write; or disk
+    /// or database failed.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The name is not there, or cannot be given there.
@@ -55,6 +56,11 @@ pub fn retry(
         {
             let stat = spool.stat(file).map_err(SealError::from)?;
             let local = stays_here(store, keep_sidecars, to.0, to.1).map_err(SealError::from)?;
+            if local.is_none()
+                && let Some(error) = store.write_error(file).map_err(SealError::from)?
+            {
+                return Err(SealError::Incomplete((&error).into()).into());
+            }
             stat.facts(local.map_or_else(|| fate(&stat, to.1), |it| Ok(Fate::StaysHere(it)))?)
         }
         // It has arrived, or is on its way by another name; or the store says what it is instead.

@@ -8,16 +8,17 @@ mod machines;
 mod outages;
 mod races;
 mod results;
+mod writes;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gphotosfs::api::LoginError;
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{AttrChange, Ino, Listed, Offset, Open, Rename};
+use gphotosfs::fs::{AttrChange, Fh, Ino, Listed, Offset, Open, Rename};
 use gphotosfs_emulator::{Call, Edit, Failure, Injection, Moment};
 
-use crate::support::core::{READ, REWRITE, ROOT, World, file_id};
+use crate::support::core::{Outcome, READ, REWRITE, ROOT, World, errno, file_id};
 use crate::support::{jpeg, photo as content, wait_for};
 
 fn size(world: &World, file: Ino) -> u64 {

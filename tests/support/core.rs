@@ -275,8 +275,13 @@ impl World {
 
     /// The process ends in good order and begins anew.
     pub fn restart(&mut self) {
-        self.core.take().unwrap().stop();
+        self.stop();
         self.crash();
+    }
+
+    /// The process ends in good order.
+    pub fn stop(&mut self) {
+        self.core.take().unwrap().stop();
     }
 
     /// Makes an album of `count` photos of 5000 bytes each at Google, `IMG_000000.jpg` and so on.

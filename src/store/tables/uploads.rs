@@ -130,7 +130,7 @@ pub(in crate::store) fn set_write_error(
     let (from, to) = missing.unzip();
     tx.prepare_cached(
         "UPDATE uploads SET write_errno = ?2, missing_from = ?3, missing_to = ?4 \
-         WHERE file = ?1 AND state IN ('scratch', 'sealed')",
+         WHERE file = ?1 AND state IN ('scratch', 'sealed', 'failed')",
     )?
     .execute(params![file, errno, from, to])?;
     Ok(())
@@ -253,8 +253,11 @@ pub(in crate::store) fn clear_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> 
 
 /// Google has refused the file for good.
 pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, stays_here = NULL, error = ?3, \
-         write_errno = NULL, missing_from = NULL, missing_to = NULL WHERE file = ?1")?.execute(params![file, UploadState::Failed, reason])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
+         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, \
+         stays_here = NULL, error = ?3 WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Failed, reason])?;
     Ok(())
 }

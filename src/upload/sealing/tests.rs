@@ -306,7 +306,7 @@ fn a_temporary_file_that_was_rejected_before_may_be_made_a_photo_by_renaming_it(
     world.release();
     let (file, album) = (world.file, world.album);
     world.store().link(file, album, &name("b.jpg")).unwrap().unwrap();
-    world.store().fail(file, "Google does not take it").unwrap();
+    world.store().fail(file, "Google does not take it", None).unwrap();
     let fate = Fate::StaysHere(store::LocalReason::Temporary);
     let facts = world.pipeline.spool().stat(file).unwrap().facts(fate);
     let (from, to) = (name("b.jpg"), name(TEMPORARY));
@@ -398,7 +398,7 @@ fn a_commit_learns_why_a_file_is_rejected() {
     world.write(&photo(1));
     let (file, shared) = (world.file, &world.pipeline.shared);
     let draft = shared.drafts.lock(file);
-    shared.store.fail(file, "too large").unwrap();
+    shared.store.fail(file, "too large", None).unwrap();
     let (answers, answered) = std::sync::mpsc::channel();
     let pipeline = &world.pipeline;
     std::thread::scope(|scope| {

@@ -1,0 +1,72 @@
+//! Writes that fail.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::*;
+
+/// While this value lives, no file becomes longer than a limit: what is written behind it fails, as
+/// on a full disk.
+struct FullDisk {
+    before: Rlimit,
+}
+
+impl FullDisk {
+    fn new(world: &World, longest: u64) -> Self {
+        // The default action of the signal ends the process.
+        let _runtime = world.runtime.enter();
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ)).unwrap());
+        let before = getrlimit(Resource::Fsize);
+        setrlimit(Resource::Fsize, Rlimit { current: Some(longest), ..before }).unwrap();
+        Self { before }
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        setrlimit(Resource::Fsize, self.before).unwrap();
+    }
+}
+
+/// A copy fails on a full disk, and another one is cut off by a kill.
+#[test]
+fn retry_sends_no_photo_that_is_known_to_be_incomplete() {
+    let mut world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let (_, fh) = world.create(trip, "a.jpg").unwrap();
+    world.write(fh, 0, &photo(1)[..1000]).unwrap();
+    let full = FullDisk::new(&world, 0);
+    let said = world.write(fh, 1000, &photo(1)[1000..]).unwrap_err();
+    drop(full);
+    assert_eq!(world.flush(fh), Err(said));
+    world.release(fh).unwrap();
+    let (_, cut_off) = world.create(trip, "b.jpg").unwrap();
+    world.write(cut_off, 0, &photo(2)[..1000]).unwrap();
+    world.restart();
+    let failed = world.at(".gphotos/failed/Trip").unwrap();
+    assert_eq!(world.names(failed), ["a.jpg", "b.jpg"]);
+    world.stop();
+    let retry = |paths: &[&str]| {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        gphotosfs::commands::failed::retry(&paths, &world.profile).map_err(|it| it.to_string())
+    };
+    for paths in [&[][..], &["Trip/a.jpg"]] {
+        let said = retry(paths).unwrap_err();
+        assert!(said.starts_with("1 of 1 files were not put back"), "{said}");
+    }
+    world.crash();
+    assert_eq!(world.names(failed), ["a.jpg", "b.jpg"]);
+    world.rename((failed, "a.jpg"), (trip, "a.jpg"), Rename::NoReplace).unwrap_err();
+    world.rename((failed, "a.jpg"), (trip, "a.part"), Rename::NoReplace).unwrap();
+    world.rename((trip, "a.part"), (trip, "a.jpg"), Rename::NoReplace).unwrap_err();
+    // The rest can be added.
+    let file = world.lookup(trip, "a.part").unwrap();
+    let fh = world.open(file, Open { write: true, ..Open::default() }).unwrap();
+    world.write(fh, 1000, &photo(1)[1000..]).unwrap();
+    world.flush(fh).unwrap();
+    world.release(fh).unwrap();
+    world.rename((trip, "a.part"), (trip, "a.jpg"), Rename::NoReplace).unwrap();
+    // Whether the other one is complete, only its owner can say.
+    world.rename((failed, "b.jpg"), (trip, "b.jpg"), Rename::NoReplace).unwrap();
+    assert_eq!(world.names(trip), ["a.jpg", "b.jpg"]);
+}
