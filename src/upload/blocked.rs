@@ -148,10 +148,14 @@ impl Blocked {
         }
     }
 
+    /// Whether uploads wait, and not only changes of albums.
+    pub(super) fn blocks_uploads(&self) -> bool {
+        self.reason != BlockedReason::Permission
+    }
+
     /// Whether none of the pending changes goes on before a person acts.
     pub(super) fn stops_until_a_person_acts(&self, pending: PendingChanges) -> bool {
-        self.needs_a_person()
-            && (self.reason != BlockedReason::Permission || pending == PendingChanges::Memberships)
+        self.needs_a_person() && (self.blocks_uploads() || pending == PendingChanges::Memberships)
     }
 }
 

@@ -63,7 +63,7 @@ impl Pipeline {
             if shared.drafts.is_being_written(file) {
                 return Ok(());
             }
-            let blocked = shared.blocked();
+            let blocked = shared.blocked().filter(Blocked::blocks_uploads);
             let deadline = match &blocked {
                 // Google has announced how long this lasts.
                 Some(blocked) if blocked.reason == BlockedReason::Throttled => {

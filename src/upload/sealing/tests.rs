@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
+use super::super::blocked::{Backoff, Blocked};
 use super::super::config::Config;
 use super::*;
 use crate::api::{self, Budget, Client, Deadlines, Login};
@@ -22,6 +23,7 @@ use crate::upload::room::Need;
 
 const REAL: &str = "a.jpg";
 const TEMPORARY: &str = "a.jpg.part";
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A client that no test uses.
 fn client(dir: &Path) -> Client {
@@ -416,6 +418,24 @@ fn a_commit_learns_why_a_file_is_rejected() {
             "{outcome:?}"
         );
     });
+}
+
+/// Only removals from albums and additions wait for such a login.
+#[test]
+fn a_login_that_may_not_edit_albums_fails_no_commit() {
+    let mut world = World::new();
+    world.write(&photo(1));
+    world.release();
+    let backoff = Backoff { base: DAY, max: DAY };
+    let error = api::Error::TimedOut { call: "removal" };
+    let now = SystemTime::now();
+    let blocked = Blocked::read(&error, String::new(), None, backoff, None, now, 1.0).unwrap();
+    world.pipeline.shared.outages.lock().push(blocked.of_permission());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let early = runtime.block_on(async {
+        tokio::time::timeout(Duration::from_millis(300), world.pipeline.commit(world.file)).await
+    });
+    assert!(early.is_err(), "{early:?}");
 }
 
 /// Two files were merged, and a writer that has opened one under its old number writes the other.
