@@ -28,6 +28,33 @@ impl Drop for FullDisk {
     }
 }
 
+/// A temporary file in `dir` that lacks the end of a photo.
+fn incomplete(world: &World, dir: Ino, name: &str) -> Ino {
+    let (file, fh) = world.create(dir, name).unwrap();
+    world.write(fh, 0, &photo(2)[..1000]).unwrap();
+    let full = FullDisk::new(world, 0);
+    world.write(fh, 1000, &photo(2)[1000..]).unwrap_err();
+    drop(full);
+    world.flush(fh).unwrap();
+    world.release(fh).unwrap();
+    file
+}
+
+#[test]
+fn a_photo_cannot_be_exchanged_for_an_incomplete_file() {
+    let world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let whole = world.copy_in(trip, "a.jpg", &photo(1)).unwrap();
+    world.sync(trip).unwrap();
+    let half = incomplete(&world, trip, ".b.part");
+    for (from, to) in [("a.jpg", ".b.part"), (".b.part", "a.jpg")] {
+        world.rename((trip, from), (trip, to), Rename::Exchange).unwrap_err();
+        let found = ["a.jpg", ".b.part"].map(|name| world.lookup(trip, name));
+        assert_eq!(found, [Ok(whole), Ok(half)]);
+    }
+    world.sync(trip).unwrap();
+}
+
 /// A copy fails on a full disk, and another one is cut off by a kill.
 #[test]
 fn retry_sends_no_photo_that_is_known_to_be_incomplete() {
