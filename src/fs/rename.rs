@@ -46,7 +46,7 @@ impl Fs {
         let (from, to) = ((from.0, &from.1), (to.0, &to.1));
         let other = self.store.child(to.0, to.1)?;
         if let (Some(Child::File(other)), Rename::Exchange) = (other, how) {
-            self.pipeline.check_name(other, from.0, from.1)?;
+            self.check_name(other, from.0, from.1)?;
         }
         // If both are names of one file, rename(2) does nothing.
         if other != Some(Child::File(file)) {

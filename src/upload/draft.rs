@@ -135,7 +135,9 @@ struct State {
 
 impl State {
     fn may_be_written(&self) -> bool {
-        !self.closing && (self.unsettled || !self.writers.is_empty())
+        // If a write has failed since the version was sealed, the last writer rejects the version.
+        let is_closing = self.closing && self.write_error.is_none();
+        !is_closing && (self.unsettled || !self.writers.is_empty())
     }
 
     fn supersede(&mut self) {
@@ -412,6 +414,12 @@ impl Draft {
         let mut state = self.state.lock();
         state.supersede();
         state.phase = Phase::Committed;
+    }
+
+    /// The last writer has gone, and the row has all facts about the version.
+    pub(super) fn set_settled(&self) {
+        let mut state = self.state.lock();
+        state.unsettled = false;
         state.write_error = None;
     }
 

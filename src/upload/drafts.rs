@@ -257,10 +257,14 @@ impl Writer {
         others == Some(true)
     }
 
-    /// Whether the version is not sealed: it is being written, or was rejected.
+    /// Whether the version is not sealed: it is being written, or was rejected, or a write has
+    /// failed since.
     pub fn is_unsealed(&self) -> bool {
-        let phase = self.with(|draft, _| draft.phase());
-        matches!(phase, Some(Phase::Writing | Phase::Rejected(_)))
+        let unsealed = self.with(|draft, _| {
+            matches!(draft.phase(), Phase::Writing | Phase::Rejected(_))
+                || draft.write_error().is_some()
+        });
+        unsealed == Some(true)
     }
 
     /// A write failed, with this error number. Until the missing range is written or cut off, the
@@ -288,9 +292,13 @@ impl Writer {
         if draft.file() == file {
             return;
         }
-        let old = draft.file();
+        let (old, lacks) = (draft.file(), draft.write_error());
         draft.remove_writer(*id);
-        *place = Some(self.drafts.add_writer(file));
+        let (draft, id) = self.drafts.add_writer(file);
+        if let Some(error) = lacks {
+            draft.write_failed(error);
+        }
+        *place = Some((draft, id));
         drop(place);
         self.drafts.table.lock().drop_if_idle(old);
     }

@@ -94,9 +94,7 @@ impl Pipeline {
         }
         shared.spool.unshare(file)?;
         // The row forgets the missing bytes when it is opened.
-        if let Some(error) = shared.store.write_error(file)? {
-            draft.write_failed(error);
-        }
+        let lacks = shared.store.write_error(file)?;
         match shared.store.reopen(file)? {
             Reopened::Open => {}
             Reopened::NotStaged => {
@@ -115,6 +113,9 @@ impl Pipeline {
                 shared.spool.adopt_version(file, old)?;
             }
         }
+        if let Some(error) = lacks {
+            draft.write_failed(error);
+        }
         draft.set_writing();
         Ok(())
     }
@@ -128,11 +129,12 @@ impl Pipeline {
         let draft = shared.drafts.lock(file);
         let due = match (draft.phase(), cause) {
             (Phase::Writing, _) | (Phase::Rejected(_), SealCause::Sync) => true,
+            (Phase::Rejected(_), SealCause::Release) => false,
             // A rejected file stays open until its last writer has gone, and is rejected again: an
             // earlier close may have been that of a copied descriptor only, whose program did not
             // look at the answer.
-            (_, SealCause::Close) => shared.store.upload_state(file)? == Some(UploadState::Open),
-            _ => false,
+            (_, SealCause::Close) if shared.is_open(&draft)? => true,
+            _ => shared.lacks_later_write(&draft)?,
         };
         if !due {
             return Ok(SealOutcome::Unchanged);
@@ -222,6 +224,20 @@ fn rejection_of(error: &SealError) -> Rejection {
 }
 
 impl Shared {
+    fn is_open(&self, draft: &LockedDraft) -> store::Result<bool> {
+        Ok(self.store.upload_state(draft.file())? == Some(UploadState::Open))
+    }
+
+    /// Whether a write has failed since the version was sealed, so that it is not what its writer
+    /// meant.
+    fn lacks_later_write(&self, draft: &LockedDraft) -> store::Result<bool> {
+        Ok(draft.write_error().is_some()
+            && matches!(
+                self.store.upload_state(draft.file())?,
+                Some(UploadState::Sealed | UploadState::Temporary)
+            ))
+    }
+
     fn seal(&self, draft: &LockedDraft) -> Result<SealOutcome, SealError> {
         let outcome = match self.store.upload_state(draft.file())? {
             Some(UploadState::Failed) => {
@@ -266,9 +282,13 @@ impl Shared {
             && self.store.file(file)?.is_some_and(|known| known.size == Some(stat.size));
         if !unchanged {
             // A later name may be a real one, and the draft may be gone by then.
-            let write_error = match state {
-                UploadState::Open => write_error,
+            let before = match state {
+                UploadState::Open => None,
                 _ => self.store.write_error(file)?,
+            };
+            let write_error = match write_error {
+                Some(error) => Some(error.after(before)),
+                None => before,
             };
             self.store.seal(file, &SealedFacts { write_error, ..stat.facts(fate) })?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
@@ -313,7 +333,7 @@ impl Shared {
         if self.remove_if_orphan(draft)? {
             return Ok(());
         }
-        if self.store.upload_state(draft.file())? == Some(UploadState::Open) {
+        if self.is_open(draft)? || self.lacks_later_write(draft)? {
             match self.seal(draft) {
                 Ok(_) => {}
                 Err(err) if err.is_rejection() => {
@@ -324,7 +344,7 @@ impl Shared {
                 Err(err) => return Err(err),
             }
         }
-        draft.set_unsettled(false);
+        draft.set_settled();
         self.remove_if_orphan(draft)?;
         Ok(())
     }

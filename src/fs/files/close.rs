@@ -76,7 +76,11 @@ impl Fs {
         }
         // This lock excludes writes.
         let bytes = open.bytes.write();
-        let Bytes::Spool(_) = &*bytes else { return Ok(()) };
+        // After a write that began a version but could not open its spool file, the bytes are those
+        // of an item.
+        if !matches!(&*bytes, Bytes::Spool(_)) && !writer.is_unsealed() {
+            return Ok(());
+        }
         // A file without a name is removed with its last descriptor.
         let Some(info) = self.store.file(open.file)?.filter(|info| info.links > 0) else {
             return Ok(());

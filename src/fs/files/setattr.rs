@@ -80,7 +80,7 @@ impl Fs {
             target.writer.truncated(size);
             Ok(())
         };
-        self.change(target, plan, cut).await
+        self.change(target, 0..0, plan, cut).await
     }
 
     fn set_times(&self, file: FileId, change: AttrChange) -> Result<()> {

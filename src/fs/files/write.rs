@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::descriptor::WritableFile;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
-use crate::fs::handles::{Bytes, Fh, Item};
+use crate::fs::handles::{Bytes, Fh, Item, OpenFile};
 use crate::media::FileId;
 use crate::upload::{self, Need, ShortWrite, SpoolFile, Writer};
 
@@ -27,11 +27,17 @@ impl Fs {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
         let (true, Bytes::Spool(file)) = (writer.begin_write(), &*bytes) else { return Ok(None) };
-        let planned = self.plan_write(&writer, open.file, file, offset, data)?;
-        if !self.pipeline.take_room(planned.need.more)? {
-            return Ok(None);
-        }
-        put(&writer, file, offset, data).map(Some)
+        let mut attempt = WriteAttempt::new(&writer, range_of(file, offset, data.len())?);
+        let write = |missing: &mut Range<u64>| {
+            let planned = self.plan_write(open.file, file, offset, data)?;
+            if !self.pipeline.take_room(planned.need.more)? {
+                return Ok(None);
+            }
+            *missing = 0..0;
+            put(&writer, file, offset, data).map(Some)
+        };
+        let outcome = write(&mut attempt.missing);
+        attempt.end(outcome)
     }
 
     /// Writes. Begins a new version if necessary, which may download its content first. Waits for
@@ -39,15 +45,29 @@ impl Fs {
     pub async fn write(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<u32> {
         let target = self.writable(fh)?;
         let WritableFile { open, writer } = &target;
-        let plan = |file: &SpoolFile| self.plan_write(writer, open.file, file, offset, data);
-        self.change(&target, plan, |file| put(writer, file, offset, data)).await
+        let missing = self.range_before_begin(open, offset, data.len())?;
+        let plan = |file: &SpoolFile| self.plan_write(open.file, file, offset, data);
+        self.change(&target, missing, plan, |file| put(writer, file, offset, data)).await
     }
 
-    /// The room that a write needs. Fails if the file would be longer than Google accepts. The
-    /// version then lacks bytes.
+    /// The range of a write to a file that may have no version yet.
+    fn range_before_begin(
+        &self,
+        open: &OpenFile,
+        offset: Offset,
+        len: usize,
+    ) -> Result<Range<u64>> {
+        let start = match (offset, &*open.bytes.read()) {
+            (Offset::At(start), _) => start,
+            (Offset::End, Bytes::Spool(file)) => file.file().metadata()?.len(),
+            (Offset::End, _) => self.file(open.file)?.size.unwrap_or(0),
+        };
+        range_at(start, len)
+    }
+
+    /// The room that a write needs. Fails if the file would be longer than Google accepts.
     fn plan_write(
         &self,
-        writer: &Writer,
         id: FileId,
         file: &SpoolFile,
         offset: Offset,
@@ -57,10 +77,7 @@ impl Fs {
         let first = if bytes.start == 0 { data } else { &[] };
         let checked = file.check_length(bytes.end).map_err(Error::from);
         let checked = checked.and_then(|()| Ok(self.pipeline.check_share(id, file, first)?));
-        if let Err(error) = checked {
-            writer.write_failed(error.errno().0, bytes);
-            return Err(self.writing(id, error));
-        }
+        checked.map_err(|error| self.writing(id, error))?;
         Ok(Planned { need: file.need(bytes.end, data.len() as u64)?, bytes })
     }
 
@@ -87,40 +104,48 @@ impl Fs {
                 errno => io::Error::from(errno).into(),
             })
         };
-        self.change(&self.writable(fh)?, plan, allocate).await
+        self.change(&self.writable(fh)?, 0..0, plan, allocate).await
     }
 
     /// Changes the bytes of a version that is being written, and begins one if necessary. Waits
-    /// until the spool has the room that `plan` returns.
+    /// until the spool has the room that `plan` returns. If that fails or the caller is killed, the
+    /// bytes of `missing`, or those that `plan` returns, are missing.
     pub(super) async fn change<T>(
         &self,
         target: &WritableFile,
+        missing: Range<u64>,
+        plan: impl Fn(&SpoolFile) -> Result<Planned>,
+        change: impl Fn(&SpoolFile) -> Result<T>,
+    ) -> Result<T> {
+        let mut attempt = WriteAttempt::new(&target.writer, missing);
+        let outcome = self.begin_and_change(target, &mut attempt.missing, plan, change).await;
+        attempt.end(outcome)
+    }
+
+    async fn begin_and_change<T>(
+        &self,
+        target: &WritableFile,
+        missing: &mut Range<u64>,
         plan: impl Fn(&SpoolFile) -> Result<Planned>,
         change: impl Fn(&SpoolFile) -> Result<T>,
     ) -> Result<T> {
         let WritableFile { open, writer } = target;
         loop {
             self.begin_version(target).await?;
-            let lacks = match &*open.bytes.read() {
+            let need = match &*open.bytes.read() {
                 Bytes::Spool(file) if writer.begin_write() => {
-                    let planned = plan(file)?;
-                    if self.pipeline.take_room(planned.need.more)? {
+                    let Planned { need, bytes } = plan(file)?;
+                    *missing = bytes;
+                    if self.pipeline.take_room(need.more)? {
+                        *missing = 0..0;
                         return change(file);
                     }
-                    Some(planned)
+                    need
                 }
                 // The close of another descriptor has sealed the version meanwhile.
-                _ => None,
+                _ => continue,
             };
-            if let Some(Planned { need, bytes }) = lacks {
-                let mut waiting = WaitingWrite { writer, errno: libc::EINTR, bytes };
-                let waited = self.wait_for_room(target, need).await;
-                match &waited {
-                    Ok(()) => waiting.bytes = 0..0,
-                    Err(error) => waiting.errno = error.errno().0,
-                }
-                waited?;
-            }
+            self.wait_for_room(target, need).await?;
         }
     }
 
@@ -236,17 +261,32 @@ impl Planned {
     }
 }
 
-/// A change that waits for room. If it fails, or its caller is killed, its bytes are missing.
-struct WaitingWrite<'a> {
+/// A change that has not begun. If it never does, its bytes are missing: also if it is dropped,
+/// because its caller is killed.
+struct WriteAttempt<'a> {
     writer: &'a Writer,
     /// The errno of the failure.
     errno: i32,
-    bytes: Range<u64>,
+    missing: Range<u64>,
 }
 
-impl Drop for WaitingWrite<'_> {
+impl<'a> WriteAttempt<'a> {
+    fn new(writer: &'a Writer, missing: Range<u64>) -> Self {
+        Self { writer, errno: libc::EINTR, missing }
+    }
+
+    fn end<T>(mut self, outcome: Result<T>) -> Result<T> {
+        match &outcome {
+            Ok(_) => self.missing = 0..0,
+            Err(error) => self.errno = error.errno().0,
+        }
+        outcome
+    }
+}
+
+impl Drop for WriteAttempt<'_> {
     fn drop(&mut self) {
-        self.writer.write_failed(self.errno, self.bytes.clone());
+        self.writer.write_failed(self.errno, self.missing.clone());
     }
 }
 
@@ -254,7 +294,12 @@ fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result
     // The kernel serialises appends to one file.
     let bytes = range_of(file, offset, data.len())?;
     if let Err(ShortWrite { written, source }) = file.write_at(data, bytes.start) {
-        let missing = bytes.start + written as u64..bytes.end;
+        let mut missing = bytes.start + written as u64..bytes.end;
+        if offset == Offset::End {
+            // The program assumes that nothing was appended, and may repeat all of it.
+            missing.start = bytes.start;
+            let _ = file.set_len(bytes.start);
+        }
         writer.write_failed(source.raw_os_error().unwrap_or(libc::EIO), missing);
         return Err(source.into());
     }
@@ -263,12 +308,15 @@ fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result
     Ok(data.len() as u32)
 }
 
-/// The range of a write of `len` bytes.
+/// The range of a write of `len` bytes to a version.
 fn range_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<Range<u64>> {
-    let start = match offset {
-        Offset::At(offset) => offset,
-        Offset::End => file.file().metadata()?.len(),
-    };
+    match offset {
+        Offset::At(start) => range_at(start, len),
+        Offset::End => range_at(file.file().metadata()?.len(), len),
+    }
+}
+
+fn range_at(start: u64, len: usize) -> Result<Range<u64>> {
     let end = start.checked_add(len as u64).ok_or_else(|| Error::plain(libc::EFBIG))?;
     Ok(start..end)
 }

@@ -279,6 +279,35 @@ fn a_write_error_rejects_the_version_until_the_file_is_emptied() {
     assert_eq!(world.state(), Some(UploadState::Sealed));
 }
 
+/// The close of a copied descriptor has sealed the version before.
+#[test]
+fn a_write_that_fails_after_its_version_was_sealed_rejects_the_version() {
+    for cause in [Some(SealCause::Close), Some(SealCause::Sync), None] {
+        let mut world = World::new();
+        world.write(&photo(1)[..20]);
+        world.close().unwrap();
+        world.rest_fails();
+        if let Some(cause) = cause {
+            let outcome = world.pipeline.seal(world.file, cause);
+            assert!(matches!(outcome, Err(SealError::Incomplete(_))), "{outcome:?}");
+        }
+        assert!(world.pipeline.drafts().begin_upload(world.file).is_none());
+        world.release();
+        assert_eq!(world.state(), Some(UploadState::Failed));
+        let missing = world.store().write_error(world.file).unwrap().unwrap().missing;
+        assert_eq!(missing, 20..photo(1).len() as u64);
+    }
+}
+
+#[test]
+fn a_failed_write_of_a_merged_file_is_that_of_the_other_file() {
+    let world = World::new();
+    world.write_fails();
+    let merged = world.store().create_file(world.album, &name("b.jpg"), 0).unwrap().unwrap();
+    world.writers[0].follow(merged);
+    assert!(world.pipeline.drafts().find(merged).unwrap().write_error().is_some());
+}
+
 /// The program that wrote it has been told of the error, but may rename the file all the same.
 #[test]
 fn a_temporary_file_with_a_write_error_cannot_be_made_a_photo_by_renaming_it() {

@@ -1,4 +1,4 @@
-//! Writes that fail.
+//! Writes that fail, or do so in part.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +26,74 @@ impl Drop for FullDisk {
     fn drop(&mut self) {
         setrlimit(Resource::Fsize, self.before).unwrap();
     }
+}
+
+fn append(world: &World, fh: Fh, bytes: &[u8]) -> Outcome {
+    errno(world.wait(world.fs.write(fh, Offset::End, bytes))).map(drop)
+}
+
+#[test]
+fn an_append_that_is_repeated_after_a_part_of_it_is_in_the_file_once() {
+    const LONGEST: u64 = 100_000_000;
+    let world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let (file, fh) = world.create(trip, "a.jpg").unwrap();
+    world.write(fh, 0, &photo(1)).unwrap();
+    let longer = AttrChange { size: Some(LONGEST - 10), ..AttrChange::default() };
+    world.wait(world.fs.setattr(file, Some(fh), longer)).unwrap();
+    let full = FullDisk::new(&world, LONGEST);
+    assert_eq!(append(&world, fh, &photo(2)), Err(Errno(libc::EFBIG)));
+    assert_eq!(size(&world, file), LONGEST - 10, "nothing is appended");
+    drop(full);
+    append(&world, fh, &photo(2)).unwrap();
+    world.flush(fh).unwrap();
+    assert_eq!(size(&world, file), LONGEST - 10 + photo(2).len() as u64);
+    let reader = world.open(file, READ).unwrap();
+    let end = world.wait(world.fs.read(reader, LONGEST - 10, 1 << 20)).unwrap();
+    assert!(end == photo(2));
+}
+
+/// The close of a copied descriptor has sealed the beginning of a photo, and the disk is full when
+/// the rest comes.
+#[test]
+fn a_version_that_could_not_be_written_on_is_not_uploaded() {
+    let world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let (_, fh) = world.create(trip, "a.jpg").unwrap();
+    let (beginning, rest) = (photo(1)[..1000].to_vec(), photo(1)[1000..].to_vec());
+    world.write(fh, 0, &beginning).unwrap();
+    world.flush(fh).unwrap();
+    let full = FullDisk::new(&world, 0);
+    let failed = world.write(fh, 1000, &rest).unwrap_err();
+    drop(full);
+    assert_eq!(world.flush(fh), Err(failed));
+    world.write(fh, 1000, &rest).unwrap();
+    world.flush(fh).unwrap();
+    let full = FullDisk::new(&world, 0);
+    append(&world, fh, b"more").unwrap_err();
+    drop(full);
+    world.release(fh).unwrap_err();
+    assert_eq!(world.sync(trip), Err(Errno(libc::EIO)));
+    assert_eq!(world.names(world.at(".gphotos/failed/Trip").unwrap()), ["a.jpg"]);
+    assert!(world.emulator.dump().items.is_empty());
+}
+
+#[test]
+fn a_version_whose_spool_file_could_not_be_opened_is_sealed_by_close() {
+    let world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let (file, fh) = world.create(trip, "a.jpg").unwrap();
+    world.write(fh, 0, &photo(1)).unwrap();
+    world.flush(fh).unwrap();
+    let spooled = world.pipeline.spool().path(file_id(file));
+    let aside = spooled.with_extension("aside");
+    std::fs::rename(&spooled, &aside).unwrap();
+    let longer = AttrChange { size: Some(5000), ..AttrChange::default() };
+    world.wait(world.fs.setattr(file, Some(fh), longer)).unwrap_err();
+    std::fs::rename(&aside, &spooled).unwrap();
+    world.flush(fh).unwrap();
+    let state = world.fs.getxattr_now(file, b"user.gphotos.state").unwrap().unwrap();
+    assert_eq!(state, b"sealed");
 }
 
 /// A temporary file in `dir` that lacks the end of a photo.
