@@ -11,7 +11,20 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If the table cannot be read.
 pub fn ours() -> io::Result<Vec<PathBuf>> {
-    Ok(ours_in(&std::fs::read("/proc/self/mountinfo")?))
+    Ok(ours_in(&table()?).into_keys().collect())
+}
+
+/// The device number of the gphotosfs mount on this directory, as text. It differs from that of any
+/// other mount. `None` if there is no such mount.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn device(mountpoint: &Path) -> io::Result<Option<String>> {
+    Ok(ours_in(&table()?).remove(mountpoint))
+}
+
+fn table() -> io::Result<Vec<u8>> {
+    std::fs::read("/proc/self/mountinfo")
 }
 
 /// Whether the process behind a mount has died. Uses statvfs, because the kernel caches attributes
@@ -25,18 +38,21 @@ pub fn permits_allow_other(fuse_conf: &str) -> bool {
     fuse_conf.lines().any(|line| line.trim() == "user_allow_other")
 }
 
-fn ours_in(table: &[u8]) -> Vec<PathBuf> {
+/// The mountpoints, and the numbers of their devices.
+fn ours_in(table: &[u8]) -> BTreeMap<PathBuf, String> {
     let mut by_place = BTreeMap::new();
     for line in table.split(|&byte| byte == b'\n') {
         let mut words = line.split(|&byte| byte == b' ');
-        let Some(place) = words.nth(4).map(unescape) else { continue };
+        let Some(device) = words.nth(2).map(String::from_utf8_lossy) else { continue };
+        let Some(place) = words.nth(1).map(unescape) else { continue };
         let mut words = words.skip_while(|word| *word != b"-").skip(1);
         let (Some(kind), Some(source)) = (words.next(), words.next()) else { continue };
         let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
         // A later mount hides an earlier one on the same directory.
-        by_place.insert(PathBuf::from(OsString::from_vec(place)), ours);
+        let device = ours.then(|| device.into_owned());
+        by_place.insert(PathBuf::from(OsString::from_vec(place)), device);
     }
-    by_place.into_iter().filter_map(|(place, ours)| ours.then_some(place)).collect()
+    by_place.into_iter().filter_map(|(place, device)| Some((place, device?))).collect()
 }
 
 /// The table has space, tab, newline and backslash as three octal digits.
@@ -72,7 +88,9 @@ mod tests {
 
     #[test]
     fn ours_are_told_by_type_and_hidden_ones_are_left_out() {
-        assert_eq!(ours_in(TABLE), [Path::new("/home/me/my photos"), Path::new("/m")]);
-        assert_eq!(ours_in(b""), Vec::<PathBuf>::new());
+        let expected = [("/home/me/my photos", "0:50"), ("/m", "0:51")];
+        let expected = expected.map(|(place, device)| (place.into(), device.to_owned()));
+        assert_eq!(ours_in(TABLE), BTreeMap::from(expected));
+        assert_eq!(ours_in(b""), BTreeMap::new());
     }
 }

@@ -152,7 +152,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     // Operations that need a login report a dead one.
     let client = parts.engine.client.clone();
     runtime.spawn(async move { client.authorise().await });
-    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, signals));
+    let device = mounts::device(&mountpoint).ok().flatten();
+    let ended = runtime.block_on(until_unmounted(mount, &mountpoint, device, signals));
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
@@ -311,6 +312,7 @@ fn tell_manager(state: &[NotifyState<'_>]) {
 async fn until_unmounted(
     mount: fuse::Mount,
     mountpoint: &Path,
+    device: Option<String>,
     mut signals: EndSignals,
 ) -> Result<(), CommandError> {
     let failed = |err: std::io::Error| CommandError::new("the mount has failed").because(err);
@@ -323,6 +325,11 @@ async fn until_unmounted(
             };
         }
         () = signals.received() => {}
+    }
+    // `umount` has unmounted it, and a copy in another mount namespace keeps it alive. Another mount
+    // may be there by now.
+    if mounts::device(mountpoint).ok().flatten() != device {
+        return Ok(());
     }
     // Closed files are on disk. Programs that have files open there get errors from now on.
     let mountpoint = mountpoint.to_owned();

@@ -8,13 +8,16 @@ use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::UnmountFlags;
-use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, mounts};
 
 /// How long the mount's process may take to end after the unmount.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// How long it may take before it is asked to end. Usually it needs a fraction of a second.
+const NOTICE_DEADLINE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Unmounts.
 ///
@@ -45,7 +48,14 @@ pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
     // Opened before unmounting, so that it cannot be a later process with the same number.
     let process = mount.status().ok().and_then(|it| open_process(it.pid?));
     unmount(&mount.root, How::WhenIdle)?;
-    process.map_or(Ok(()), |it| wait_for_exit(&it))
+    let Some(process) = process else { return Ok(()) };
+    // A copy of the mount in another mount namespace, such as a container's, keeps it alive without
+    // the process noticing.
+    if !has_ended(&process, &NOTICE_DEADLINE)? {
+        // Fails only if the process has ended meanwhile.
+        let _ = pidfd_send_signal(&process, Signal::TERM);
+    }
+    wait_for_exit(&process)
 }
 
 /// The mountpoint's name in the table of mounts. Does not enter it, because it may be dead.
@@ -150,14 +160,17 @@ pub(super) fn open_process(pid: u32) -> Option<OwnedFd> {
 /// # Errors
 /// If the deadline passes.
 pub(super) fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
-    let mut fds = [PollFd::new(process, PollFlags::IN)];
-    match poll(&mut fds, Some(&EXIT_DEADLINE)) {
-        Ok(0) => Err(CommandError::new("unmounted, but the mount's process has not ended yet")
+    match has_ended(process, &EXIT_DEADLINE)? {
+        true => Ok(()),
+        false => Err(CommandError::new("unmounted, but the mount's process has not ended yet")
             .hint("wait for it before mounting again")),
-        Ok(_) => Ok(()),
-        Err(err) => {
-            Err(CommandError::new("unmounted, but cannot wait for the mount's process")
-                .because(err))
-        }
     }
+}
+
+/// Waits until the process has ended, up to a deadline. Returns whether it has.
+fn has_ended(process: &OwnedFd, deadline: &Timespec) -> Result<bool, CommandError> {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    poll(&mut fds, Some(deadline)).map(|ready| ready > 0).map_err(|err| {
+        CommandError::new("unmounted, but cannot wait for the mount's process").because(err)
+    })
 }

@@ -7,5 +7,6 @@ mod support;
 
 mod disk;
 mod full_disk;
+mod namespaces;
 mod passthrough;
 mod power_cuts;
