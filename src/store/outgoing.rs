@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::database::Store;
 use super::error::Result;
 use super::states::UploadState;
-use crate::media::{DirId, FileId};
+use crate::media::{DirId, EntryName, FileId};
 
 /// Merges that followed from the outcome of a call.
 #[derive(Debug, Default)]
@@ -213,15 +213,26 @@ impl Store {
         })
     }
 
-    /// Temporary files that are not empty.
-    pub fn temporary_files(&self) -> Result<Vec<FileId>> {
+    /// Files that stay here although they are not empty, and have a name in an album that `is_real`.
+    pub fn local_files_named(
+        &self,
+        mut is_real: impl FnMut(&EntryName) -> bool,
+    ) -> Result<Vec<FileId>> {
         self.read(|db| {
-            Ok(db
-                .prepare_cached(
-                    "SELECT file FROM upload_queue WHERE state = ?1 AND size > 0 ORDER BY file",
-                )?
-                .query_map([UploadState::Temporary], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?)
+            let mut statement = db.prepare_cached(
+                "SELECT u.file, e.name FROM uploads u JOIN files f ON f.id = u.file \
+                 JOIN entries e ON e.file = u.file JOIN dirs d ON d.id = e.dir \
+                 WHERE u.state = ?1 AND f.size > 0 AND NOT d.local ORDER BY u.file",
+            )?;
+            let mut rows = statement.query([UploadState::Temporary])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                if is_real(&row.get("name")?) {
+                    found.push(row.get("file")?);
+                }
+            }
+            found.dedup();
+            Ok(found)
         })
     }
 

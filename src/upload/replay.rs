@@ -11,12 +11,12 @@
 use std::io;
 use std::path::Path;
 
-use super::classify::Names;
 use super::draft::Rejection;
 use super::errors::Error;
+use super::local_names::local_reason;
 use super::shared::Shared;
 use super::spool::SpoolEntry;
-use crate::media::FileId;
+use crate::media::{EntryName, FileId};
 use crate::store::{Fate, LocalReason, Reopened, SealedFacts};
 
 /// Why a file that was being written is under `.gphotos/failed`.
@@ -35,8 +35,10 @@ pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     for file in shared.store.open_files()? {
         settle_open(shared, file)?;
     }
-    for file in shared.store.temporary_files()? {
-        settle_named(shared, file)?;
+    // Another setting than before does not refuse sidecars that were kept.
+    let is_real = |name: &EntryName| local_reason(name, true).is_none();
+    for file in shared.store.local_files_named(is_real)? {
+        settle_named(shared, file);
     }
     sweep(shared)
 }
@@ -92,16 +94,11 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
 }
 
 /// A temporary file that had just got a real name is sealed under it.
-fn settle_named(shared: &Shared, file: FileId) -> Result<(), Error> {
-    // Another setting than before does not refuse sidecars that were kept.
-    if let Names::Local(_) = Names::of(&shared.store, true, file)? {
-        return Ok(());
-    }
+fn settle_named(shared: &Shared, file: FileId) {
     let draft = shared.drafts.lock(file);
     if let Err(err) = shared.seal_named(&draft) {
         shared.note_failure(file, &err);
     }
-    Ok(())
 }
 
 /// Deletes spool files that the journal does not know if Google has their bytes, and keeps the

@@ -1,6 +1,7 @@
 //! Shares of the spool. Refused files and files that stay here for good have a share each, so that
 //! they never take the room of photos on their way to Google.
 
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::accept::{self, HEAD_BYTES};
@@ -9,7 +10,7 @@ use super::pipeline::Pipeline;
 use super::room::SpoolFile;
 use super::room_wait::NoRoom;
 use super::shared::Shared;
-use crate::media::FileId;
+use crate::media::{EntryName, FileId};
 use crate::store;
 
 /// So few bytes of a beginning do not say that a file would be refused.
@@ -28,23 +29,29 @@ impl Pipeline {
         if !room.is_refused_full() && !room.is_kept_full() {
             return Ok(());
         }
+        let is_kept = match shared.names(file)? {
+            Names::Local(reason) if reason.is_kept() => true,
+            Names::Real(name) if is_refused(spool, first, &name)? => false,
+            _ => return Ok(()),
+        };
+        // Some of them may have been removed since the last count.
         shared.count_set_aside()?;
-        match shared.names(file)? {
-            Names::Local(reason) if reason.is_kept() && room.is_kept_full() => {
-                Err(NoRoom::KeptFull)
-            }
-            Names::Real(name) if room.is_refused_full() => {
-                let mut head = [0; HEAD_BYTES];
-                let read = spool.file().read_at(&mut head, 0)?;
-                let head = if read == 0 { first } else { &head[..read] };
-                let head = &head[..head.len().min(HEAD_BYTES)];
-                let is_refused =
-                    head.len() >= JUDGED_BYTES_MIN && accept::sniff(head, &name).is_err();
-                if is_refused { Err(NoRoom::RefusedFull) } else { Ok(()) }
-            }
+        match is_kept {
+            true if room.is_kept_full() => Err(NoRoom::KeptFull),
+            false if room.is_refused_full() => Err(NoRoom::RefusedFull),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a file would be refused, by its first bytes: those in the spool, or else those of the
+/// write.
+fn is_refused(spool: &SpoolFile, first: &[u8], name: &EntryName) -> io::Result<bool> {
+    let mut head = [0; HEAD_BYTES];
+    let read = spool.file().read_at(&mut head, 0)?;
+    let head = if read == 0 { first } else { &head[..read] };
+    let head = &head[..head.len().min(HEAD_BYTES)];
+    Ok(head.len() >= JUDGED_BYTES_MIN && accept::sniff(head, name).is_err())
 }
 
 impl Shared {

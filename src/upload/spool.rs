@@ -189,6 +189,8 @@ impl Spool {
     /// a writer changes one of them, see [`Spool::unshare`].
     pub(crate) fn link(&self, file: FileId, copy: FileId) -> io::Result<()> {
         let path = self.path(copy);
+        // A file that exists here comes from an attempt that failed.
+        self.remove_path(&path)?;
         fs::hard_link(self.path(file), &path)?;
         self.room.changed(0, self.allocated(&path));
         self.sync_dir()

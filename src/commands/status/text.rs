@@ -62,7 +62,13 @@ pub(super) fn describe(status: &Status) -> String {
         }
     }
     if let Some(spool) = &status.spool {
-        row("Spool", format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room)));
+        let mut text = format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room));
+        for (bytes, what) in [(spool.refused, "refused"), (spool.kept, "only on this machine")] {
+            if bytes > 0 {
+                let _ = write!(text, "; {} {what}", ByteSize(bytes));
+            }
+        }
+        row("Spool", text);
     }
     if let Some(cache) = &status.cache {
         row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)));
