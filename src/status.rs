@@ -53,6 +53,9 @@ pub struct Status {
     /// Files that are being written or uploaded, with the facts that end with the mount.
     #[serde(default)]
     pub drafts: Vec<Draft>,
+    /// Files that fail again and again, and wait for their next attempt.
+    #[serde(default)]
+    pub failing: Vec<FailingFile>,
     /// The progress of `gphotosfs refresh`, if one is running.
     pub refresh: Option<Refresh>,
     /// The day's quota.
@@ -232,6 +235,21 @@ pub enum BlockedBy {
     #[default]
     #[serde(other)]
     Unknown,
+}
+
+/// A file that fails again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingFile {
+    /// Its path below the mountpoint.
+    pub path: String,
+    /// The last failure.
+    pub error: String,
+    /// When it first failed.
+    pub since: Timestamp,
+    /// How often it has failed.
+    pub attempts: u32,
+    /// When the next attempt is. `None` if it is due.
+    pub until: Option<Timestamp>,
 }
 
 /// Progress of `gphotosfs refresh`.

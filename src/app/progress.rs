@@ -1,12 +1,16 @@
 //! Shows the progress of uploads and of other long operations.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
+use super::name::shown;
 use super::words::time_words;
+use crate::media::local_time;
 use crate::status::{self, Status};
 
 /// A bar for `count` steps, which `done` describes. It appears on a terminal only.
@@ -25,6 +29,8 @@ pub struct Snapshot {
     pub progress: status::Progress,
     /// The reason, if all uploads are blocked.
     pub blocked_reason: Option<String>,
+    /// Files that fail again and again.
+    pub failing: Vec<status::FailingFile>,
 }
 
 impl From<&Status> for Snapshot {
@@ -33,6 +39,7 @@ impl From<&Status> for Snapshot {
             queue: status.queue.clone(),
             progress: status.progress.clone().unwrap_or_default(),
             blocked_reason: status.blocked_reason(),
+            failing: status.failing.clone(),
         }
     }
 }
@@ -49,6 +56,8 @@ pub struct Progress {
     first: Option<Snapshot>,
     next_line: Instant,
     blocked_reason: Option<String>,
+    /// Since when each file has been failing that was named, by its path.
+    named: HashMap<String, Timestamp>,
 }
 
 impl Progress {
@@ -64,6 +73,7 @@ impl Progress {
             first: None,
             next_line: Instant::now() + Self::LINE_EVERY,
             blocked_reason: None,
+            named: HashMap::new(),
         }
     }
 
@@ -78,6 +88,9 @@ impl Progress {
             }
             self.blocked_reason.clone_from(&now.blocked_reason);
         }
+        for line in self.failing(&now.failing) {
+            self.line(&line);
+        }
         let text = sum.text(now);
         if let Some(bar) = &self.bar {
             bar.set_position((sum.fraction() * BAR_LEN as f64) as u64);
@@ -86,6 +99,20 @@ impl Progress {
             self.line(&text);
             self.next_line = Instant::now() + Self::LINE_EVERY;
         }
+    }
+
+    /// A line for each file that has begun to fail, once.
+    fn failing(&mut self, files: &[status::FailingFile]) -> Vec<String> {
+        let named = std::mem::take(&mut self.named);
+        self.named = files.iter().map(|it| (it.path.clone(), it.since)).collect();
+        files
+            .iter()
+            .filter(|it| named.get(&it.path) != Some(&it.since))
+            .map(|it| {
+                let since = local_time(it.since);
+                format!("waiting for {}, which fails since {since}: {}", shown(&it.path), it.error)
+            })
+            .collect()
     }
 
     fn line(&self, text: &str) {
@@ -171,7 +198,24 @@ mod tests {
             queue: status::Queue { sealed, bytes_left, failed, ..Default::default() },
             progress: status::Progress { files_done, bytes_sent, ..Default::default() },
             blocked_reason: None,
+            failing: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_file_that_fails_is_named_once() {
+        let file = |path: &str, attempts| status::FailingFile {
+            path: path.to_owned(),
+            error: "code 13".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            attempts,
+            until: None,
+        };
+        let mut progress = Progress::start();
+        let lines = progress.failing(&[file("A/x.mp4", 2)]);
+        assert!(lines[0].starts_with("waiting for A/x.mp4, which fails since 1970"), "{lines:?}");
+        assert_eq!(progress.failing(&[file("A/x.mp4", 3)]), [""; 0]);
+        assert_eq!(progress.failing(&[file("A/x.mp4", 3), file("A/y.mp4", 2)]).len(), 1);
     }
 
     #[test]

@@ -104,6 +104,7 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
             progress.show(&Snapshot {
                 progress: (&queue).into(),
                 queue: (&queue).into(),
+                failing: queue.failing.iter().map(Into::into).collect(),
                 blocked_reason: queue.blocked.map(|it| it.text),
             });
         }

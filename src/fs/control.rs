@@ -13,8 +13,8 @@ use crate::api::{
 };
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
-    BlockedBy, BlockedUploads, Bound, Cache, Draft, Login, LoginState, MountFacts, Phase, Problem,
-    Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
+    BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Login, LoginState, MountFacts,
+    Phase, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
 };
 use crate::store::Backlog;
 use crate::upload::{self, BlockedReason, DraftFacts};
@@ -67,6 +67,7 @@ impl Fs {
             cache: Some(Cache { bytes: cached, limit }),
             fuse: self.requests.so_far(),
             errors: queue.failures.iter().map(Problem::from).collect(),
+            failing: queue.failing.iter().map(FailingFile::from).collect(),
         })
     }
 }
@@ -179,6 +180,18 @@ impl From<BlockedReason> for BlockedBy {
             BlockedReason::Login => Self::Login,
             BlockedReason::StorageFull => Self::StorageFull,
             BlockedReason::Permission => Self::Permission,
+        }
+    }
+}
+
+impl From<&upload::FailingFile> for FailingFile {
+    fn from(file: &upload::FailingFile) -> Self {
+        Self {
+            path: file.path.clone(),
+            error: file.error.clone(),
+            since: timestamp(file.since),
+            attempts: file.attempts,
+            until: file.until.map(timestamp),
         }
     }
 }

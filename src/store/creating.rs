@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::Store;
 use super::error::Result;
+use super::journal::PastFailures;
 use super::lookups::was_asked_for;
 use super::naming::set_observed;
 use super::outgoing::MergedFiles;
@@ -75,8 +76,10 @@ pub struct CreateItem {
     pub name: EntryName,
     /// The description, taken over from the version before.
     pub description: Option<String>,
-    /// Failures of its own so far.
-    pub attempts: u32,
+    /// The failures so far.
+    pub past: PastFailures,
+    /// It has failed before and needs a call of its own.
+    pub isolate: bool,
 }
 
 /// The outcome for one file of a [`CreateCall`].
@@ -88,17 +91,31 @@ pub enum CreateOutcome {
     Retry {
         /// That call must have no other file.
         isolate: bool,
-        /// The file's own failure, which counts.
-        error: Option<String>,
+        /// The failure, if it counts for the file.
+        error: Option<FileFailure>,
         /// The call must not begin before this time.
         retry_at: Option<SystemTime>,
         /// The answer was lost: Google may have made the item.
         maybe_made: bool,
     },
     /// Google has made nothing and the token is void. The bytes must be uploaded again.
-    TokenLost(String),
+    TokenLost {
+        /// The failure.
+        error: FileFailure,
+        /// The upload must not begin before this time.
+        retry_at: Option<SystemTime>,
+    },
     /// Google has refused the file for good.
     Refused(String),
+}
+
+/// A failure that counts for a file.
+#[derive(Clone, Debug)]
+pub struct FileFailure {
+    /// In words.
+    pub text: String,
+    /// Whether other files succeeded meanwhile.
+    pub own: bool,
 }
 
 /// An item that Google says it made. A read must confirm it.
@@ -315,7 +332,7 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
     // A file that has lost its names meanwhile stays in the call, which is under way.
     let items = db
         .prepare_cached(
-            "SELECT file, seq, token, description, attempts, coalesce( \
+            "SELECT file, seq, token, description, attempts, own_failures, failing_since, isolate, coalesce( \
                  (SELECT e.name FROM entries e WHERE e.file = q.file AND e.dir = q.dir ORDER BY e.id LIMIT 1), \
                  (SELECT e.name FROM entries e WHERE e.file = q.file ORDER BY e.id LIMIT 1), \
                  CAST('file' AS BLOB)) AS name \
@@ -327,7 +344,8 @@ fn create_call(db: &Connection, call: i64, dir: DirId) -> Result<CreateCall> {
                 seq: row.get("seq")?,
                 token: row.get("token")?,
                 description: row.get("description")?,
-                attempts: row.get("attempts")?,
+                past: PastFailures::read(row)?,
+                isolate: row.get("isolate")?,
                 name: row.get("name")?,
             })
         })?
@@ -367,11 +385,15 @@ fn settle_created(
                 uploads::keep_first_call_of(tx, file)?;
             }
             not_made(tx, dir, file)?;
-            uploads::retry_create(tx, file, *isolate, error.as_deref(), retry_at.map(to_millis))?;
+            if let Some(FileFailure { text, own }) = error {
+                uploads::count_failure(tx, file, text, *own)?;
+            }
+            uploads::retry_create(tx, file, *isolate, retry_at.map(to_millis))?;
         }
-        CreateOutcome::TokenLost(error) => {
+        CreateOutcome::TokenLost { error: FileFailure { text, own }, retry_at } => {
             not_made(tx, dir, file)?;
-            uploads::clear_token(tx, file, error)?;
+            uploads::count_failure(tx, file, text, *own)?;
+            uploads::clear_token(tx, file, retry_at.map(to_millis))?;
         }
         CreateOutcome::Refused(reason) => {
             set_observed(tx, dir, file, Observed::Absent)?;

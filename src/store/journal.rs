@@ -91,6 +91,46 @@ pub enum Hashed {
     Outdated,
 }
 
+/// The failures of a version so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PastFailures {
+    /// How many.
+    pub attempts: u32,
+    /// How many of them happened while other files succeeded.
+    pub own: u32,
+    /// When the first one was.
+    pub since: Option<SystemTime>,
+}
+
+impl PastFailures {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let since: Option<i64> = row.get("failing_since")?;
+        Ok(Self {
+            attempts: row.get("attempts")?,
+            own: row.get("own_failures")?,
+            since: since.map(from_millis),
+        })
+    }
+}
+
+/// A file that fails again and again.
+#[derive(Clone, Debug)]
+pub struct FailingUpload {
+    /// The file.
+    pub file: FileId,
+    /// Its failures.
+    pub past: PastFailures,
+    /// The last one, in words.
+    pub error: String,
+    /// When it is tried again; `None` if it need not wait.
+    pub retry_at: Option<SystemTime>,
+    /// Bytes that are still to be uploaded.
+    pub bytes: u64,
+}
+
+/// A file counts as failing again and again after so many failures. Every outage costs a file one.
+const FAILURES_SHOWN: u32 = 2;
+
 /// A sealed file that may be uploaded now.
 #[derive(Clone, Debug)]
 pub struct Startable {
@@ -106,12 +146,12 @@ pub struct Startable {
     pub sha1: Option<[u8; 20]>,
     /// A resumable session, if the store has one.
     pub session: Option<String>,
-    /// Failures of its own so far.
-    pub attempts: u32,
+    /// The failures so far.
+    pub past: PastFailures,
 }
 
 /// Sealed files to upload now, in the order of closing.
-pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session, attempts FROM upload_queue \
+pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session, attempts, own_failures, failing_since FROM upload_queue \
      WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND NOT is_duplicate AND is_wanted ORDER BY seq";
 
 impl Store {
@@ -245,7 +285,7 @@ impl Store {
                     mime: row.get::<_, Option<String>>("mime")?.unwrap_or_default(),
                     sha1: row.get("sha1")?,
                     session: row.get("session")?,
-                    attempts: row.get("attempts")?,
+                    past: PastFailures::read(row)?,
                 });
             }
             Ok(found)
@@ -286,17 +326,56 @@ impl Store {
     }
 
     /// Counts a failure of this version and keeps the reason. The next attempt begins at
-    /// `retry_at`.
+    /// `retry_at`. `own` says whether other files succeeded meanwhile.
     pub fn attempt_failed(
         &self,
         file: FileId,
         seq: i64,
         error: &str,
+        own: bool,
         retry_at: SystemTime,
     ) -> Result<()> {
         self.write(|tx| {
-            uploads::count_failure(tx, file, seq, error, to_millis(retry_at))?;
+            if uploads::set_retry_at(tx, file, seq, to_millis(retry_at))? {
+                uploads::count_failure(tx, file, error, own)?;
+            }
             Ok(())
+        })
+    }
+
+    /// Whether no other file is on its way to become an item.
+    pub fn is_only_upload(&self, file: FileId) -> Result<bool> {
+        self.read(|db| {
+            let mut others = db.prepare_cached(
+                "SELECT 1 FROM pending_uploads WHERE file <> ?1 AND state <> 'confirming' LIMIT 1",
+            )?;
+            Ok(!others.exists([file])?)
+        })
+    }
+
+    /// Up to `limit` files that have failed again and again, those that began first.
+    pub fn failing_uploads(&self, limit: usize) -> Result<Vec<FailingUpload>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT u.file, attempts, own_failures, failing_since, error, retry_at, \
+                     CASE state WHEN 'sealed' THEN coalesce(size, 0) ELSE 0 END AS bytes \
+                     FROM uploads u JOIN files f ON f.id = u.file \
+                     WHERE failing_since IS NOT NULL AND attempts >= ?1 \
+                     AND state IN ('sealed', 'uploaded', 'creating', 'confirming') \
+                     ORDER BY failing_since LIMIT ?2",
+                )?
+                .query_map(params![FAILURES_SHOWN, limit], |row| {
+                    let retry_at: Option<i64> = row.get("retry_at")?;
+                    Ok(FailingUpload {
+                        file: row.get("file")?,
+                        past: PastFailures::read(row)?,
+                        error: row.get::<_, Option<String>>("error")?.unwrap_or_default(),
+                        retry_at: retry_at.map(from_millis),
+                        bytes: row.get("bytes")?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?)
         })
     }
 

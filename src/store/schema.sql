@@ -165,7 +165,9 @@ CREATE TABLE uploads (
     dir         INTEGER,                -- creating: the album the call names
     call        INTEGER,                -- creating: files of one batchCreate share it
     first_call  INTEGER,                -- the first call for it without an answer: Google may have made the item
-    attempts    INTEGER NOT NULL DEFAULT 0,
+    attempts    INTEGER NOT NULL DEFAULT 0,  -- failures
+    own_failures INTEGER NOT NULL DEFAULT 0, -- those of them while other files succeeded
+    failing_since INTEGER,              -- when it first failed; NULL: it has not
     isolate     INTEGER NOT NULL DEFAULT 0,  -- 1: needs a call of its own
     lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google lost the item
     retry_at    INTEGER,                -- not before
@@ -179,6 +181,7 @@ CREATE TABLE uploads (
 CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
 CREATE INDEX uploads_by_state ON uploads (state, seq);
 CREATE INDEX uploads_waiting ON uploads (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX uploads_failing ON uploads (failing_since) WHERE failing_since IS NOT NULL;
 CREATE INDEX uploads_replacing ON uploads (replaces) WHERE replaces IS NOT NULL;
 
 -- Names of files that Google has refused for good, shown under .gphotos/failed.

@@ -107,9 +107,7 @@ impl Blocked {
         jitter: f64,
     ) -> Option<Self> {
         let reason = BlockedReason::of(error.kind())?;
-        // A request that fails before the next attempt was in flight when the outage began.
-        let attempts = before
-            .map_or(1, |before| before.attempts.saturating_add(u32::from(before.until <= now)));
+        let attempts = attempts(before, now);
         let wait = backoff.wait(attempts, jitter);
         let until = match error.advice() {
             Advice::Retry { after } => now + wait.max(after.unwrap_or_default()),
@@ -126,6 +124,25 @@ impl Blocked {
         };
         let since = before.map_or(now, |before| before.since);
         Some(Self { reason, text, since, last_seen: now, until, attempts })
+    }
+
+    /// An outage that shows in the failures of several files, or in the refusal of an item.
+    pub(super) fn of_files(
+        reason: BlockedReason,
+        text: String,
+        before: Option<&Self>,
+        backoff: Backoff,
+        now: SystemTime,
+        jitter: f64,
+    ) -> Self {
+        let attempts = attempts(before, now);
+        let backoff = match reason {
+            BlockedReason::Login | BlockedReason::StorageFull => for_a_person(backoff),
+            _ => backoff,
+        };
+        let until = now + backoff.wait(attempts, jitter);
+        let since = before.map_or(now, |before| before.since);
+        Self { reason, text, since, last_seen: now, until, attempts }
     }
 
     /// The same, for a login that works but does not permit changes of albums.
@@ -157,6 +174,11 @@ impl Blocked {
     pub(super) fn stops_until_a_person_acts(&self, pending: PendingChanges) -> bool {
         self.needs_a_person() && (self.blocks_uploads() || pending == PendingChanges::Memberships)
     }
+}
+
+/// A request that fails before the next attempt was in flight when the outage began.
+fn attempts(before: Option<&Blocked>, now: SystemTime) -> u32 {
+    before.map_or(1, |before| before.attempts.saturating_add(u32::from(before.until <= now)))
 }
 
 /// Longer waits, for failures that are not over in seconds.

@@ -57,6 +57,16 @@ impl Blockers {
         begin(slot, blocked);
     }
 
+    /// Additions or removals have failed for this. Nothing else waits for it.
+    pub(super) fn block_memberships(&mut self, blocked: Blocked) {
+        begin(&mut self.memberships, blocked);
+    }
+
+    /// Whether the login does not permit changes of albums.
+    pub(super) fn is_edit_forbidden(&self) -> bool {
+        self.memberships.as_ref().is_some_and(|it| it.reason == BlockedReason::Permission)
+    }
+
     /// A person may have helped: blockers that wait for one may be probed at once. Returns whether
     /// there were any.
     pub(super) fn retry_now(&mut self, now: SystemTime) -> bool {

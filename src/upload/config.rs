@@ -33,6 +33,8 @@ pub struct Config {
     pub retry_base: Duration,
     /// The longest wait between two attempts.
     pub retry_max: Duration,
+    /// The same for a file that fails while others succeed.
+    pub own_retry_max: Duration,
     /// Adds the bytes of files that have arrived to the content cache.
     pub keep: Keep,
 }
@@ -48,6 +50,7 @@ impl Config {
             batch_window: Duration::from_secs(2),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
+            own_retry_max: Duration::from_secs(3600),
             keep,
         }
     }
@@ -60,6 +63,7 @@ impl Config {
             batch_window: self.batch_window / pace,
             retry_base: self.retry_base / pace,
             retry_max: self.retry_max / pace,
+            own_retry_max: self.own_retry_max / pace,
             ..self
         }
     }

@@ -1,14 +1,14 @@
 //! What is on its way, for people.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::blocked::Blocked;
 use super::draft::DraftFacts;
 use super::errors::Error;
 use super::pipeline::Pipeline;
 use super::rate::{self, Rate, SentTotals};
-use super::shared::Failure;
-use crate::store::Backlog;
+use super::shared::{Failure, Shared};
+use crate::store::{Backlog, FailingUpload};
 
 /// What is on its way, for people.
 #[derive(Clone, Debug)]
@@ -36,7 +36,27 @@ pub struct Queue {
     pub drafts: Vec<DraftFacts>,
     /// The last failures, oldest first.
     pub failures: Vec<Failure>,
+    /// Files that fail again and again, those that began first.
+    pub failing: Vec<FailingFile>,
 }
+
+/// A file that fails again and again.
+#[derive(Clone, Debug)]
+pub struct FailingFile {
+    /// Its path below the mount.
+    pub path: String,
+    /// The last failure, with its causes.
+    pub error: String,
+    /// When it first failed.
+    pub since: SystemTime,
+    /// How often it has failed.
+    pub attempts: u32,
+    /// When it is tried again; `None` if that is now.
+    pub until: Option<SystemTime>,
+}
+
+/// The status names so many files that fail again and again.
+const FAILING_MAX: usize = 20;
 
 impl Pipeline {
     /// What is on its way.
@@ -53,7 +73,11 @@ impl Pipeline {
         let sent = shared.sent();
         let rate = shared.rate.lock().sample(Instant::now(), sent);
         // A file that waits for its writer will go, but nobody knows when.
-        let going = (bytes_left.saturating_sub(held_bytes), backlog.left().saturating_sub(held));
+        let failing = shared.store.failing_uploads(FAILING_MAX)?;
+        let idle_bytes = held_bytes + failing.iter().map(|it| it.bytes).sum::<u64>();
+        let idle = held + failing.len() as u64;
+        // Nor does a file move that fails again and again.
+        let going = (bytes_left.saturating_sub(idle_bytes), backlog.left().saturating_sub(idle));
         let time_left = rate::time_left(going.0, going.1, rate);
         Ok(Queue {
             backlog,
@@ -67,6 +91,20 @@ impl Pipeline {
             outages,
             drafts: shared.drafts.facts(),
             failures: shared.failures.lock().iter().cloned().collect(),
+            failing: failing.into_iter().map(|it| shared.failing_file(it)).collect(),
         })
+    }
+}
+
+impl Shared {
+    fn failing_file(&self, upload: FailingUpload) -> FailingFile {
+        let FailingUpload { file, past, error, retry_at, .. } = upload;
+        FailingFile {
+            path: self.path_of(file),
+            error,
+            since: past.since.unwrap_or(SystemTime::UNIX_EPOCH),
+            attempts: past.attempts,
+            until: retry_at.filter(|at| *at > SystemTime::now()),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store;
 
-/// A file that has failed so often through its own fault is rejected.
+/// A file that this disk has failed to read so often is rejected.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
 /// Who looks for failed files waits at most this long for those that were closed just now.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -155,22 +155,30 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts a failure that is the file's own, and logs it; one too many rejects the version,
-    /// unless it is `forgivable`. Blocking.
-    pub(super) fn attempt_failed(
+    /// Counts a failure of the local disk, and logs it; one too many rejects the version. Blocking.
+    pub(super) fn read_failed(
         &self,
         (file, seq, attempts): (FileId, i64, u32),
         text: &str,
-        forgivable: bool,
         retry_at: SystemTime,
     ) -> store::Result<()> {
-        let attempts = attempts + 1;
-        if !forgivable && attempts >= ATTEMPTS_MAX {
+        if attempts + 1 >= ATTEMPTS_MAX {
             return self.reject_version((file, seq), Rejection::Other, text);
         }
+        self.attempt_failed((file, seq), text, false, retry_at)
+    }
+
+    /// Counts a failure, and logs it. `own` says whether other files succeeded meanwhile. Blocking.
+    pub(super) fn attempt_failed(
+        &self,
+        (file, seq): (FileId, i64),
+        text: &str,
+        own: bool,
+        retry_at: SystemTime,
+    ) -> store::Result<()> {
         let path = self.path_of(file);
-        tracing::warn!(%path, attempts, "will be tried again: {text}");
+        tracing::warn!(%path, own, "will be tried again: {text}");
         self.remember(path, text.to_owned());
-        self.store.attempt_failed(file, seq, text, retry_at)
+        self.store.attempt_failed(file, seq, text, own, retry_at)
     }
 }

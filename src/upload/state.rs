@@ -134,7 +134,7 @@ impl Confirming {
         retry_at: SystemTime,
     ) -> Result<()> {
         let Unconfirmed { file, seq, .. } = self.0;
-        store.run(move |store| store.attempt_failed(file, seq, &error, retry_at)).await
+        store.run(move |store| store.attempt_failed(file, seq, &error, false, retry_at)).await
     }
 
     /// Google will never return the item, because another client uploaded the bytes first. They

@@ -8,6 +8,7 @@ mod confirming;
 mod context;
 mod creating;
 mod members;
+mod refused;
 mod rows;
 mod uploading;
 

@@ -4,6 +4,7 @@ mod copies;
 mod edits;
 mod failures;
 mod permission;
+mod refusals;
 mod removals;
 mod restarts;
 
@@ -204,6 +205,7 @@ fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipel
         uploads: 4,
         retry_base: Duration::from_millis(5),
         retry_max: Duration::from_millis(50),
+        own_retry_max: Duration::from_millis(50),
         ..upload::Config::new(dir.join("spool"), keep)
     };
     Pipeline::start(config, store.clone(), client.clone(), &tokio::runtime::Handle::current())

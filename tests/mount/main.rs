@@ -26,6 +26,7 @@ mod lives;
 mod midnight;
 mod passthrough;
 mod reading;
+mod refusals;
 mod restore;
 mod room;
 mod semantics_files;

@@ -58,8 +58,8 @@ enum Op {
     Restart,
     Outage(bool),
     Fault(Call, Failure, bool, u8),
-    /// So many items fail for now.
-    ItemsFail(u8),
+    /// So many items fail for now, with this code.
+    ItemsFail(u8, i32),
     AccessTokensExpire,
     /// Upload tokens, access tokens and base URLs are no good any more.
     DayPasses,

@@ -213,6 +213,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
         batch_window: Duration::from_millis(5),
         retry_base: Duration::from_millis(2),
         retry_max: Duration::from_millis(20),
+        own_retry_max: Duration::from_millis(20),
         ..upload::Config::new(
             state_dir.join("spool"),
             Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),

@@ -10,7 +10,7 @@ use crate::app::name::shown;
 use crate::app::running::OTHER_HOLDER;
 use crate::app::time_words;
 use crate::media::local_time;
-use crate::status::{Login, LoginState, Progress, Queue, Status};
+use crate::status::{FailingFile, Login, LoginState, Progress, Queue, Status};
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
@@ -38,6 +38,10 @@ pub(super) fn describe(status: &Status) -> String {
         let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
         let text = format!("blocked ({since}): {}; next attempt at {until}", blocked.text);
         row("", bad.apply_to(text).to_string());
+    }
+    for (i, it) in status.failing.iter().enumerate() {
+        let name = if i == 0 { "Waiting" } else { "" };
+        row(name, bad.apply_to(failing(it)).to_string());
     }
     let quota = &status.quota;
     row(
@@ -165,6 +169,21 @@ fn speed(progress: &Progress) -> String {
     format!("{bytes}/s, {} files a minute{left}", progress.files_per_minute)
 }
 
+/// A file that fails again and again.
+fn failing(file: &FailingFile) -> String {
+    let until = match file.until {
+        Some(until) => format!("next attempt at {}", local_time(until)),
+        None => "it is being tried again".to_owned(),
+    };
+    format!(
+        "{} has failed {} times since {}: {}; {until}",
+        shown(&file.path),
+        file.attempts,
+        local_time(file.since),
+        shown(&file.error)
+    )
+}
+
 /// The changing values, in one line.
 pub(super) fn summary(status: &Status) -> String {
     let mut line = queue(&status.queue);
@@ -206,6 +225,8 @@ mod tests {
         "quota":{"day":"2026-11-23","api_requests":12,"api_limit":10000,"media_requests":0,
                  "media_limit":75000,"resets_at":"2026-11-24T08:00:00Z","blocked_until":null},
         "cache":{"bytes":1000000,"limit":10000000000},
+        "failing":[{"path":"Trip/y.mp4","error":"Internal error (code 13)","attempts":7,
+                    "since":"2026-11-23T10:00:00Z","until":"2026-11-23T11:00:00Z"}],
         "errors":[{"at":"2026-11-23T10:01:00Z","path":"Trip/x.txt","error":"not a photo"}],
         "added_later":true}"#;
 
@@ -223,6 +244,8 @@ mod tests {
             "1.9 MiB/s, 30.5 files a minute; about 2m 5s left",
             "12 of 10000 API requests",
             "Trip/x.txt: not a photo",
+            "Trip/y.mp4 has failed 7 times since",
+            "Internal error (code 13); next attempt at",
         ] {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }

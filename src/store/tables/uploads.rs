@@ -51,7 +51,7 @@ pub(in crate::store) fn set_unseen(tx: &Tx<'_>, file: FileId) -> Result<()> {
 
 /// The item is lost: the bytes are uploaded again.
 pub(in crate::store) fn set_lost(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, lost = lost + 1, token = NULL, token_at = NULL, \
+    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, lost = lost + 1, token = NULL, token_at = NULL, \
          first_call = NULL, retry_at = NULL, error = ?3 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, error])?;
     Ok(())
 }
@@ -59,7 +59,7 @@ pub(in crate::store) fn set_lost(tx: &Tx<'_>, file: FileId, error: &str) -> Resu
 /// Google has made the item; a read must confirm it.
 pub(in crate::store) fn set_confirming(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, first_call = NULL, attempts = 0, \
-         isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming])?;
+         own_failures = 0, failing_since = NULL, isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming])?;
     Ok(())
 }
 
@@ -77,21 +77,27 @@ pub(in crate::store) fn retry_create(
     tx: &Tx<'_>,
     file: FileId,
     isolate: bool,
-    error: Option<&str>,
     retry_at: Option<i64>,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, dir = NULL, call = NULL, isolate = max(isolate, ?3), \
-         attempts = attempts + (?4 IS NOT NULL), error = coalesce(?4, error), retry_at = ?5 WHERE file = ?1")?.execute(params![file, UploadState::Uploaded, isolate, error, retry_at])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, isolate = max(isolate, ?3), \
+         retry_at = ?4 WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Uploaded, isolate, retry_at])?;
     Ok(())
 }
 
 /// The upload token is void: the bytes are uploaded again.
-pub(in crate::store) fn clear_token(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
+pub(in crate::store) fn clear_token(
+    tx: &Tx<'_>,
+    file: FileId,
+    retry_at: Option<i64>,
+) -> Result<()> {
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, dir = NULL, call = NULL, token = NULL, token_at = NULL, \
-         attempts = attempts + 1, error = ?3, retry_at = NULL WHERE file = ?1",
+         retry_at = ?3 WHERE file = ?1",
     )?
-    .execute(params![file, UploadState::Sealed, error])?;
+    .execute(params![file, UploadState::Sealed, retry_at])?;
     Ok(())
 }
 
@@ -170,16 +176,32 @@ pub(in crate::store) fn retry_all_now(tx: &Tx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Counts a failure of this version.
+/// Counts a failure. `own` says whether other files succeeded meanwhile.
 pub(in crate::store) fn count_failure(
     tx: &Tx<'_>,
     file: FileId,
-    seq: i64,
     error: &str,
-    retry_at: i64,
+    own: bool,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET attempts = attempts + 1, error = ?3, retry_at = ?4 WHERE file = ?1 AND seq = ?2")?.execute(params![file, seq, error, retry_at])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET attempts = attempts + 1, own_failures = own_failures + ?3, \
+         failing_since = coalesce(failing_since, ?4), error = ?2 WHERE file = ?1",
+    )?
+    .execute(params![file, error, own, tx.now_millis()])?;
     Ok(())
+}
+
+/// This version is not tried again before `retry_at`. Returns whether it is the current one.
+pub(in crate::store) fn set_retry_at(
+    tx: &Tx<'_>,
+    file: FileId,
+    seq: i64,
+    retry_at: i64,
+) -> Result<bool> {
+    let changed = tx
+        .prepare_cached("UPDATE uploads SET retry_at = ?3 WHERE file = ?1 AND seq = ?2")?
+        .execute(params![file, seq, retry_at])?;
+    Ok(changed > 0)
 }
 
 /// Tokens from before a time are void: their bytes are uploaded again. Returns how many there were.
@@ -192,7 +214,7 @@ pub(in crate::store) fn expire_tokens(tx: &Tx<'_>, before: i64) -> Result<usize>
 pub(in crate::store) fn set_open(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, stays_here = NULL, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
-         attempts = 0, isolate = 0, lost = 0, retry_at = NULL, error = NULL, write_errno = NULL, \
+         attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, lost = 0, retry_at = NULL, error = NULL, write_errno = NULL, \
          missing_from = NULL, missing_to = NULL WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Open])?;
@@ -207,7 +229,7 @@ pub(in crate::store) fn requeue(
     stays_here: Option<LocalReason>,
     seq: Option<i64>,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, stays_here = ?3, seq = ?4, attempts = 0, isolate = 0, lost = 0, \
+    tx.prepare_cached("UPDATE uploads SET state = ?2, stays_here = ?3, seq = ?4, attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, lost = 0, \
          error = NULL WHERE file = ?1")?.execute(params![file, state, stays_here, seq])?;
     Ok(())
 }

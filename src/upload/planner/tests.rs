@@ -6,7 +6,7 @@ use super::input::PROBE_MAX;
 use super::*;
 use crate::api::{Error, RAW_UPLOAD_MAX};
 use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId};
-use crate::store::{Duplicate, MemberCall, Membership, Ready, Unconfirmed};
+use crate::store::{Duplicate, MemberCall, Membership, PastFailures, Ready, Unconfirmed};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
 
@@ -51,7 +51,7 @@ fn sealed(seq: i64, size: u64) -> Startable {
         mime: "image/jpeg".to_owned(),
         sha1: None,
         session: None,
-        attempts: 0,
+        past: PastFailures::default(),
     }
 }
 

@@ -223,7 +223,7 @@ fn a_failure_of_an_upload_that_a_writer_has_superseded_rejects_nothing() {
     let shared = &world.pipeline.shared;
     shared.reject_version(version, Rejection::TooLarge, "too large").unwrap();
     let last_attempt = (world.file, upload.seq, ATTEMPTS_MAX);
-    shared.attempt_failed(last_attempt, "fails", false, SystemTime::now()).unwrap();
+    shared.read_failed(last_attempt, "fails", SystemTime::now()).unwrap();
     assert_eq!(world.state(), Some(UploadState::Open));
     world.release();
     assert_eq!(world.state(), Some(UploadState::Sealed));
@@ -587,7 +587,7 @@ impl Reference {
                 drafts.end_upload(file, false);
                 let attempts = if matches!(step, Step::FailUpload) { 0 } else { ATTEMPTS_MAX };
                 let version = (file, upload.seq, attempts);
-                shared.attempt_failed(version, "fails", false, SystemTime::UNIX_EPOCH).unwrap();
+                shared.read_failed(version, "fails", SystemTime::UNIX_EPOCH).unwrap();
                 self.rejected |= attempts > 0 && !upload.is_cancelled();
             }
             Step::AskForItem if world.state() == Some(UploadState::Uploaded) => {

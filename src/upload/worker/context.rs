@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -11,15 +11,19 @@ use tokio::time::Instant;
 use crate::api::{self, ItemStatus};
 use crate::error_chain::chain;
 use crate::media::{DirId, FileId, MediaItem};
-use crate::store::{self, MemberCall};
-use crate::upload::blocked::{Backoff, Blocked};
+use crate::store::{self, MemberCall, PastFailures};
+use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
 use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
+use crate::upload::evidence::Evidence;
 use crate::upload::planner::{ChangeKind, Confirmation, Edit, State, Upload};
 use crate::upload::shared::Shared;
 use crate::upload::state::{Creating, Uploaded};
 use crate::upload::transfer::Outcome;
+
+/// The first wait before all bytes of a large file are sent again is so much longer.
+const COSTLY_FACTOR: u32 = 30;
 
 /// A call and its answer.
 pub(super) struct CreateAnswer {
@@ -44,7 +48,7 @@ pub(super) struct ConfirmAnswer {
 pub(super) struct Transfer {
     pub(super) seq: i64,
     pub(super) size: u64,
-    pub(super) attempts: u32,
+    pub(super) past: PastFailures,
     pub(super) large: bool,
     pub(super) since: Instant,
 }
@@ -85,6 +89,12 @@ pub(super) struct Worker {
     pub(super) confirmations_wait_since: Option<SystemTime>,
     pub(super) blockers: Blockers,
     pub(super) server_errors_in_a_row: u32,
+    /// Successes and failures of uploads.
+    pub(super) uploads_evidence: Evidence,
+    /// Of creations.
+    pub(super) creations_evidence: Evidence,
+    /// Of additions to albums and removals.
+    pub(super) members_evidence: Evidence,
     /// The database has failed, and is tried again then.
     pub(super) database_retry_at: Option<Instant>,
 }
@@ -110,6 +120,9 @@ impl Worker {
             confirmations_wait_since: None,
             blockers: Blockers::default(),
             server_errors_in_a_row: 0,
+            uploads_evidence: Evidence::default(),
+            creations_evidence: Evidence::default(),
+            members_evidence: Evidence::default(),
             database_retry_at: None,
         }
     }
@@ -201,6 +214,17 @@ impl Worker {
         Blocked::read(error, chain(error), before, self.backoff(), pause, now, jitter)
     }
 
+    /// An outage of this reason that shows in the failures of files.
+    pub(super) fn outage(
+        &self,
+        reason: BlockedReason,
+        text: String,
+        before: Option<&Blocked>,
+    ) -> Blocked {
+        let (now, jitter) = (SystemTime::now(), rand::random());
+        Blocked::of_files(reason, text, before, self.backoff(), now, jitter)
+    }
+
     pub(super) fn block(&mut self, blocked: Blocked) {
         self.blockers.block(blocked);
         self.publish_blockers();
@@ -212,7 +236,7 @@ impl Worker {
     }
 
     pub(super) fn publish_blockers(&self) {
-        let edits_refused = self.blockers.memberships.is_some();
+        let edits_refused = self.blockers.is_edit_forbidden();
         self.shared.edits_refused.store(edits_refused, Ordering::Relaxed);
         *self.shared.outages.lock() = self.blockers.iter().cloned().collect();
         self.shared.moved_on();
@@ -232,5 +256,20 @@ impl Worker {
 
     pub(super) fn retry_at(&self, attempts: u32) -> SystemTime {
         SystemTime::now() + self.backoff().wait(attempts, rand::random())
+    }
+
+    /// When a file is tried again that has failed so often while others succeeded.
+    pub(super) fn own_retry_at(&self, failures: u32) -> SystemTime {
+        self.own_retry_after(failures, self.shared.config.retry_base)
+    }
+
+    /// The same, if each attempt sends many bytes again.
+    pub(super) fn costly_retry_at(&self, failures: u32) -> SystemTime {
+        self.own_retry_after(failures, self.shared.config.retry_base * COSTLY_FACTOR)
+    }
+
+    fn own_retry_after(&self, failures: u32, base: Duration) -> SystemTime {
+        let backoff = Backoff { base, max: self.shared.config.own_retry_max };
+        SystemTime::now() + backoff.wait(failures, rand::random())
     }
 }

@@ -3,18 +3,11 @@
 use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
-use crate::api::{self, Advice, BATCH_MAX, FailureKind, ItemStatus, ItemVerdict};
-use crate::error_chain::chain;
-use crate::media::MediaItem;
-use crate::store::{CreateCall, CreateItem, CreateOutcome, MergedFiles};
+use crate::api::{Advice, BATCH_MAX};
+use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure, MergedFiles};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
-use crate::upload::rejecting::ATTEMPTS_MAX;
 use crate::upload::state::Creating;
-
-/// A call that failed so often without a usable answer is split: one of its files may make Google
-/// fail.
-const UNANSWERED_MAX: u32 = 3;
 
 impl Worker {
     /// Sends a `batchCreate`, unless its album is gone. Returns whether it did.
@@ -38,80 +31,18 @@ impl Worker {
         let CreateAnswer { creating, outcome } = answer;
         match outcome {
             Ok(results) => {
-                self.changed();
                 tracing::debug!(call = creating.call().call, items = results.len(), "created");
-                let outcomes = creating.call().items.iter().zip(results);
-                let outcomes =
-                    outcomes.map(|(item, result)| self.read_result(item, result)).collect();
-                self.settle(creating, outcomes).await;
+                self.create_answered(creating, results).await;
             }
             Err(error) if matches!(error.advice(), Advice::GiveUp) => {
-                self.changed();
                 self.create_refused(creating, &error).await;
             }
             Err(error) => self.create_unanswered(creating, &error).await,
         }
     }
 
-    fn read_result(
-        &self,
-        item: &CreateItem,
-        result: Result<MediaItem, ItemStatus>,
-    ) -> CreateOutcome {
-        let status = match result {
-            Ok(made) => return CreateOutcome::Made(made),
-            Err(status) => status,
-        };
-        let again = |isolate| CreateOutcome::Retry {
-            isolate,
-            error: Some(status.to_string()),
-            retry_at: Some(self.retry_at(item.attempts + 1)),
-            maybe_made: false,
-        };
-        match status.verdict() {
-            ItemVerdict::Transient
-            | ItemVerdict::StorageFull
-            | ItemVerdict::LoginRefused
-            | ItemVerdict::Forbidden
-            | ItemVerdict::NotFound => again(false),
-            ItemVerdict::Duplicate if item.attempts + 1 < ATTEMPTS_MAX => again(true),
-            // Google gives broken files and some duplicates the same status. The second one is final.
-            ItemVerdict::Content | ItemVerdict::Unclear if item.attempts == 0 => again(true),
-            _ => CreateOutcome::Refused(status.to_string()),
-        }
-    }
-
-    /// Google refuses the batch: the worker splits it until the file at fault is alone.
-    async fn create_refused(&mut self, creating: Creating, error: &api::Error) {
-        let kind = error.kind();
-        if matches!(kind, FailureKind::AlbumMissing | FailureKind::AlbumReadOnly) {
-            let gone = kind == FailureKind::AlbumMissing;
-            let reason = if gone { ALBUM_GONE.to_owned() } else { chain(error) };
-            self.settle_all(creating, |_| CreateOutcome::Refused(reason.clone())).await;
-        } else if creating.call().items.len() > 1 {
-            self.split(creating, false).await;
-        } else {
-            if kind == FailureKind::AlbumFull && self.reserve_slot(creating.call()).await {
-                return self.wait_for_room(creating).await;
-            }
-            let text = chain(error);
-            let token = kind == FailureKind::InvalidToken;
-            if kind == FailureKind::AlbumFull {
-                self.note_album_full(creating.call()).await;
-            }
-            self.settle_all(creating, |item| {
-                if token && item.attempts + 1 < ATTEMPTS_MAX {
-                    CreateOutcome::TokenLost(text.clone())
-                } else {
-                    CreateOutcome::Refused(text.clone())
-                }
-            })
-            .await;
-        }
-    }
-
     /// Whether pending removals will free a slot of the album for this file.
-    async fn reserve_slot(&mut self, call: &CreateCall) -> bool {
+    pub(super) async fn reserve_slot(&mut self, call: &CreateCall) -> bool {
         let (dir, file) = (call.dir, call.items.first().map(|item| item.file));
         let reserved =
             self.store(move |store| file.map_or(Ok(false), |it| store.reserve_slot(dir, it)));
@@ -119,7 +50,7 @@ impl Worker {
     }
 
     /// Writers of these files are told that the album is full.
-    async fn note_album_full(&mut self, call: &CreateCall) {
+    pub(super) async fn note_album_full(&mut self, call: &CreateCall) {
         let versions: Vec<_> = call.items.iter().map(|item| (item.file, item.seq)).collect();
         let shared = self.shared.clone();
         self.store(move |_| {
@@ -130,7 +61,7 @@ impl Worker {
     }
 
     /// The album is full until its pending removals are made: they come next.
-    async fn wait_for_room(&mut self, creating: Creating) {
+    pub(super) async fn wait_for_room(&mut self, creating: Creating) {
         let retry_at = Some(self.retry_at(1));
         self.settle_all(creating, |_| CreateOutcome::Retry {
             isolate: false,
@@ -142,40 +73,7 @@ impl Worker {
         self.mark_dirty();
     }
 
-    /// The answer is lost: the worker repeats the call later, or splits it.
-    async fn create_unanswered(&mut self, creating: Creating, error: &api::Error) {
-        let Some(blocked) = self.read_blocked(error, self.blockers.changes.as_ref()) else {
-            return;
-        };
-        let own = error.refusal().is_some_and(|refusal| refusal.status >= 500);
-        self.call_failures = if own { self.call_failures + 1 } else { 0 };
-        if self.call_failures >= UNANSWERED_MAX {
-            self.call_failures = 0;
-            if creating.call().items.len() > 1 {
-                self.split(creating, true).await;
-            } else {
-                let text = chain(error);
-                let retry_at =
-                    creating.call().items.first().map(|it| self.retry_at(it.attempts + 1));
-                self.settle_all(creating, |_| CreateOutcome::Retry {
-                    isolate: true,
-                    error: Some(text.clone()),
-                    retry_at,
-                    maybe_made: true,
-                })
-                .await;
-            }
-            return;
-        }
-        let until = blocked.until;
-        self.block_changes(blocked);
-        let store = self.shared.store.clone();
-        if let Err(error) = creating.unanswered(&store, until).await {
-            self.database_failed(&error);
-        }
-    }
-
-    async fn split(&mut self, creating: Creating, maybe_made: bool) {
+    pub(super) async fn split(&mut self, creating: Creating, maybe_made: bool) {
         let halves = creating.halves();
         self.settle_all(creating, |_| CreateOutcome::Retry {
             isolate: false,
@@ -189,7 +87,7 @@ impl Worker {
         }
     }
 
-    async fn settle_all(
+    pub(super) async fn settle_all(
         &mut self,
         creating: Creating,
         outcome: impl Fn(&CreateItem) -> CreateOutcome,
@@ -198,13 +96,14 @@ impl Worker {
         self.settle(creating, outcomes).await;
     }
 
-    async fn settle(&mut self, creating: Creating, outcomes: Vec<CreateOutcome>) {
+    pub(super) async fn settle(&mut self, creating: Creating, outcomes: Vec<CreateOutcome>) {
         let shared = self.shared.clone();
         for (item, outcome) in creating.call().items.iter().zip(&outcomes) {
             let path = || shared.path_of(item.file);
             match outcome {
                 CreateOutcome::Made(_) | CreateOutcome::Retry { error: None, .. } => {}
-                CreateOutcome::Retry { error: Some(text), .. } | CreateOutcome::TokenLost(text) => {
+                CreateOutcome::Retry { error: Some(FileFailure { text, .. }), .. }
+                | CreateOutcome::TokenLost { error: FileFailure { text, .. }, .. } => {
                     tracing::warn!(path = path(), "will be tried again: {text}");
                     shared.remember(path(), text.clone());
                 }
@@ -261,4 +160,5 @@ impl Worker {
     }
 }
 
-const ALBUM_GONE: &str = "the album does not exist any more at Google; was it deleted there?";
+pub(super) const ALBUM_GONE: &str =
+    "the album does not exist any more at Google; was it deleted there?";

@@ -1,14 +1,18 @@
 //! Additions to albums and removals from them: sends the calls, and records their answers
 //! (reference §6.5, §6.6).
 
+use std::time::SystemTime;
+
 use tokio::time::Instant;
 
 use super::context::{Changed, MembersAnswer, Worker};
 use crate::api::{self, Advice, FailureKind};
 use crate::error_chain::chain;
 use crate::media::{DirId, MediaId};
-use crate::store::{self, MemberCall};
+use crate::store::{self, MemberCall, PastFailures};
+use crate::upload::blocked::BlockedReason;
 use crate::upload::crash;
+use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::planner::{self, Edit};
 
 impl Worker {
@@ -40,6 +44,9 @@ impl Worker {
         let MembersAnswer { edit, call, outcome } = answer;
         let error = match outcome {
             Ok(()) => {
+                for member in &call.members {
+                    self.members_evidence.succeeded(member.file);
+                }
                 self.changed();
                 self.may_edit();
                 self.shared.count_operations(call.members.len());
@@ -70,6 +77,10 @@ impl Worker {
             }
             return;
         }
+        if !self.members_refused(&call, &error) {
+            // The row says that the outcome is unknown: the worker asks again.
+            return;
+        }
         self.changed();
         if call.members.len() > 1 && error.kind() != FailureKind::AlbumMissing {
             let MemberCall { dir, album, members } = call;
@@ -96,6 +107,38 @@ impl Worker {
                 self.members_changed(edit, call).await;
             }
         }
+    }
+
+    /// Whether a refusal is believed. If it does not say what is wrong, the reason may lie in the
+    /// service: then additions and removals wait, until others succeed.
+    fn members_refused(&mut self, call: &MemberCall, error: &api::Error) -> bool {
+        let is_clear = matches!(
+            error.kind(),
+            FailureKind::AlbumMissing
+                | FailureKind::AlbumReadOnly
+                | FailureKind::AlbumFull
+                | FailureKind::InvalidItem
+                | FailureKind::NotFound
+        );
+        let is_believed = match &call.members[..] {
+            _ if is_clear => true,
+            [member] => {
+                let compared = self.members_evidence.failed(member.file, Symptom::Unclear, false);
+                let (past, now) = (PastFailures::default(), SystemTime::now());
+                let trial = Trial { alone: true, only: false, past, now };
+                compared.verdict(&trial) == Verdict::Refused
+            }
+            // It is split, to find the item at fault.
+            _ => true,
+        };
+        if is_believed {
+            return true;
+        }
+        let before = self.blockers.memberships.as_ref();
+        let blocked = self.outage(BlockedReason::ServerError, chain(error), before);
+        self.blockers.block_memberships(blocked);
+        self.publish_blockers();
+        false
     }
 
     /// Whether removals from an album are pending.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::context::Worker;
 use crate::api::BATCH_MAX;
 use crate::media::FileId;
-use crate::store::{self, Store};
+use crate::store::{self, Ready, Store};
 use crate::upload::drafts::Drafts;
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
 
@@ -14,10 +14,15 @@ const TOKEN_LIFE: Duration = Duration::from_secs(20 * 3600);
 /// So many files that are still coming are read: those in flight and the next ones.
 const COMING_MAX: usize = 200;
 
+/// During an outage, so many files are compared to find the one that has failed least.
+const PROBES_COMPARED: usize = 64;
+
 /// What to read, by what the planner permits.
 struct Wanted {
     now: SystemTime,
     uploads: Room,
+    /// Something is blocked: the file that has failed least finds out whether that is over.
+    probing: bool,
     in_flight: Vec<FileId>,
     /// No change is in flight: one might be about to use a token that expires.
     expire_tokens: bool,
@@ -36,6 +41,7 @@ impl Worker {
         let wanted = Wanted {
             now,
             uploads: state.upload_room(),
+            probing: self.blockers.everything.is_some(),
             in_flight: self.uploads.keys().copied().collect(),
             expire_tokens: state.changing.is_none(),
             changes: state.may_change(),
@@ -47,7 +53,8 @@ impl Worker {
         };
         let (memberships, confirmations) = (wanted.memberships, wanted.confirmations);
         let drafts = self.shared.drafts.clone();
-        let rows = self.shared.store.run(move |store| read(store, &drafts, wanted)).await?;
+        let mut rows = self.shared.store.run(move |store| read(store, &drafts, wanted)).await?;
+        self.prefer_untried(&mut rows);
         if confirmations {
             self.duplicates_dirty = !rows.duplicates.is_empty();
         }
@@ -61,6 +68,17 @@ impl Worker {
             }
         }
         Ok(rows)
+    }
+}
+
+impl Worker {
+    /// While all creations fail, a file that has not been tried finds out whether that is over.
+    fn prefer_untried(&self, rows: &mut Rows) {
+        let evidence = &self.creations_evidence;
+        let is_untried = |file: &Ready| !evidence.is_failing(file.file);
+        if evidence.is_outage() && rows.ready.iter().any(is_untried) {
+            rows.ready.retain(is_untried);
+        }
     }
 }
 
@@ -78,9 +96,14 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         rows.uploaded = store.uploaded_count()?;
     }
     if uploads.all > 0 && rows.uploaded < TOKENS_MAX {
-        rows.sealed = store.startable(now, uploads.all, |file, size| {
-            !in_flight.contains(&file) && !drafts.is_being_written(file) && uploads.take(size)
-        })?;
+        let may_start = |file: FileId| !in_flight.contains(&file) && !drafts.is_being_written(file);
+        if wanted.probing {
+            rows.sealed = store.startable(now, PROBES_COMPARED, |file, _| may_start(file))?;
+            rows.sealed.sort_by_key(|file| file.past.attempts);
+        } else {
+            rows.sealed = store
+                .startable(now, uploads.all, |file, size| may_start(file) && uploads.take(size))?;
+        }
     }
     if wanted.changes {
         rows.unanswered = store.unanswered_create(now)?;

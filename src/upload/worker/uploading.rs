@@ -1,22 +1,23 @@
 //! Uploads of bytes: starts them, and records what came of each.
 
-use std::time::Instant as StdInstant;
+use std::time::{Instant as StdInstant, SystemTime};
 
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::context::{Transfer, Worker};
-use crate::api::FailureKind;
+use crate::api::{self, FailureKind};
 use crate::error_chain::chain;
 use crate::media::FileId;
 use crate::store::Startable;
 use crate::upload::blocked::BlockedReason;
 use crate::upload::draft::Rejection;
+use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::planner::is_large;
 use crate::upload::state::Sealed;
 use crate::upload::transfer::{self, Outcome};
 
-/// After so many uploads in a row have failed with 5xx, the worker takes it for an outage.
+/// After so many failures in a row, none of which is a file's own, the worker takes it for an outage.
 const SERVER_ERRORS_MAX: u32 = 3;
 
 impl Worker {
@@ -38,7 +39,7 @@ impl Worker {
             let transfer = Transfer {
                 seq: file.seq,
                 size: file.size,
-                attempts: file.attempts,
+                past: file.past,
                 large: is_large(file.size),
                 since: Instant::now(),
             };
@@ -58,47 +59,102 @@ impl Worker {
         };
         self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Succeeded));
         let Some(transfer) = self.uploads.remove(&file) else { return };
-        let (text, forgivable) = match outcome {
+        match outcome {
             Outcome::Succeeded => {
                 self.limit.arrived(transfer.size);
-                return self.answered();
+                self.uploads_evidence.succeeded(file);
+                self.answered();
             }
             // The worker plans the file again when its writer has gone.
-            Outcome::Superseded => return,
+            Outcome::Superseded => {}
             Outcome::Duplicate => {
                 self.shared.count_deduplicated(transfer.size);
-                return self.mark_dirty();
+                self.mark_dirty();
             }
-            Outcome::Store(error) => return self.database_failed(&error),
-            Outcome::SessionGone => ("the upload session is gone".to_owned(), true),
-            Outcome::Disk(error) => (chain(&error), false),
+            Outcome::Store(error) => self.database_failed(&error),
+            Outcome::SessionGone => {
+                let text = "the upload session is gone".to_owned();
+                let failure = UploadFailure { file, transfer, error: None, text };
+                self.upload_failed(failure).await;
+            }
+            Outcome::Disk(error) => {
+                let retry_at = self.retry_at(transfer.past.attempts + 1);
+                let (shared, text) = (self.shared.clone(), chain(&error));
+                let attempt = (file, transfer.seq, transfer.past.attempts);
+                self.store(move |_| shared.read_failed(attempt, &text, retry_at)).await;
+            }
             Outcome::Damaged(reason) => {
-                return self.reject((file, transfer.seq), Rejection::Other, reason).await;
-            }
-            Outcome::Refused(error) if error.kind() == FailureKind::TooLarge => {
-                let reason = "Google says that the file is too large".to_owned();
-                return self.reject((file, transfer.seq), Rejection::TooLarge, reason).await;
+                self.reject((file, transfer.seq), Rejection::Other, reason).await;
             }
             Outcome::Refused(error) => {
-                match self.read_blocked(&error, self.blockers.everything.as_ref()) {
-                    None => (chain(&error), false),
-                    Some(blocked) if blocked.reason == BlockedReason::ServerError => {
-                        self.server_errors_in_a_row += 1;
-                        if self.server_errors_in_a_row >= SERVER_ERRORS_MAX {
+                match BlockedReason::of(error.kind()) {
+                    None | Some(BlockedReason::ServerError) => {}
+                    // It is about no file.
+                    Some(_) => {
+                        let before = self.blockers.everything.as_ref();
+                        if let Some(blocked) = self.read_blocked(&error, before) {
                             self.block(blocked);
                         }
-                        (chain(&error), true)
+                        return;
                     }
-                    Some(blocked) => return self.block(blocked),
                 }
+                let text = chain(&error);
+                let failure = UploadFailure { file, transfer, error: Some(error), text };
+                self.upload_failed(failure).await;
+            }
+        }
+    }
+
+    async fn upload_failed(&mut self, failure: UploadFailure) {
+        let UploadFailure { file, transfer, error, text } = failure;
+        let kind = error.as_ref().map(api::Error::kind);
+        let symptom = kind.map_or(Symptom::Failing, Symptom::of);
+        let compared = self.uploads_evidence.failed(file, symptom, false);
+        let only = self.store(move |store| store.is_only_upload(file)).await.unwrap_or(false);
+        let past = transfer.past;
+        let trial = Trial { alone: true, only, past, now: SystemTime::now() };
+        let (own, retry_at) = match compared.verdict(&trial) {
+            Verdict::Refused | Verdict::GivenUp => {
+                let (rejection, reason) = match kind {
+                    Some(FailureKind::TooLarge) => {
+                        (Rejection::TooLarge, "Google says that the file is too large".to_owned())
+                    }
+                    _ => (Rejection::Other, text),
+                };
+                return self.reject((file, transfer.seq), rejection, reason).await;
+            }
+            Verdict::Own => (true, self.own_retry_at(past.own + 1)),
+            Verdict::Unknown | Verdict::Outage => {
+                self.server_errors_in_a_row += 1;
+                if self.server_errors_in_a_row >= SERVER_ERRORS_MAX {
+                    self.block_uploads(error.as_ref(), text.clone());
+                }
+                (false, self.retry_at(past.attempts + 1))
             }
         };
-        let retry_at = self.retry_at(transfer.attempts + 1);
+        // Once a session may be lost with an answer. If it is lost again, the file may be the cause.
+        let is_lost_again = error.is_none() && past.attempts > 0;
+        let retry_at = if is_lost_again { self.costly_retry_at(past.attempts) } else { retry_at };
         let shared = self.shared.clone();
-        let Transfer { seq, attempts, .. } = transfer;
-        self.store(move |_| {
-            shared.attempt_failed((file, seq, attempts), &text, forgivable, retry_at)
-        })
-        .await;
+        let version = (file, transfer.seq);
+        self.store(move |_| shared.attempt_failed(version, &text, own, retry_at)).await;
     }
+
+    /// Files fail alike, or one fails again and again and none succeeds.
+    fn block_uploads(&mut self, error: Option<&api::Error>, text: String) {
+        let before = self.blockers.everything.as_ref();
+        let blocked = error.and_then(|error| self.read_blocked(error, before));
+        let blocked =
+            blocked.unwrap_or_else(|| self.outage(BlockedReason::ServerError, text, before));
+        self.block(blocked);
+    }
+}
+
+/// An upload that Google has not taken.
+struct UploadFailure {
+    file: FileId,
+    transfer: Transfer,
+    /// `None` if the session is gone, and with it the bytes that Google had.
+    error: Option<api::Error>,
+    text: String,
 }

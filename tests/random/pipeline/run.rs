@@ -110,9 +110,9 @@ impl Run {
             Op::Fault(call, failure, after_effect, next) => {
                 self.fault(*call, *failure, *after_effect, *next)
             }
-            Op::ItemsFail(next) => {
+            Op::ItemsFail(next, code) => {
                 self.calm = false;
-                let failure = ItemFailure { next: (*next).into(), ..ItemFailure::new(13) };
+                let failure = ItemFailure { next: (*next).into(), ..ItemFailure::new(*code) };
                 self.world.emulator.faults(|faults| faults.item_failures.push(failure));
             }
             Op::AccessTokensExpire => self.world.emulator.expire_access_tokens(),

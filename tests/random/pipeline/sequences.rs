@@ -36,6 +36,10 @@ fn fault() -> impl Strategy<Value = Op> {
         Failure::Unavailable,
         Failure::Internal,
         Failure::Aborted,
+        Failure::HtmlPage { http: 404 },
+        Failure::HtmlPage { http: 413 },
+        Failure::BareStatus { http: 400, code: 3 },
+        Failure::Empty { http: 400 },
     ];
     // Limits on reading, and those of a day, are taken at their word: too long for here. What is refused for
     // a limit has had no effect.
@@ -80,7 +84,7 @@ fn service() -> impl Strategy<Value = Op> {
         6 => fault(),
         1 => Just(Op::Outage(true)),
         2 => Just(Op::Outage(false)),
-        2 => (1..4u8).prop_map(Op::ItemsFail),
+        2 => (1..4u8, prop::sample::select(vec![13, 8, 9])).prop_map(|(n, code)| Op::ItemsFail(n, code)),
         1 => Just(Op::DayPasses),
         2 => Just(Op::Crash),
     ]
