@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use fuser::Request;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::interrupt;
@@ -122,9 +122,10 @@ impl<'a> Call<'a> {
     ) {
         let Self { dispatcher, operation, trace } = self;
         let (fs, runtime, pid) = (dispatcher.fs.clone(), dispatcher.runtime.clone(), req.pid());
-        let slots = dispatcher.slots[WaitClass::of(operation) as usize].clone();
+        let class = WaitClass::of(operation);
+        let slots = dispatcher.slots[class as usize].clone();
         drop(dispatcher.runtime.spawn(async move {
-            let slot = match unless_killed(pid, async { Ok(slots.acquire_owned().await) }).await {
+            let slot = match slot(class, slots, pid).await {
                 Ok(slot) => slot,
                 Err(error) => return reply::send(operation, trace, Err(error), reply),
             };
@@ -174,9 +175,24 @@ impl<T: 'static> Attempt<'_, T> {
     }
 }
 
-/// Fails with `EINTR` if the thread `pid` is being killed before the work is done.
+/// Waits for a slot of a class. Only the filesystem can note that the bytes of a write are missing.
+/// So a write comes there even if its caller is being killed, without a slot.
+async fn slot(
+    class: WaitClass,
+    slots: Arc<Semaphore>,
+    pid: u32,
+) -> Result<Option<OwnedSemaphorePermit>> {
+    match unless_killed(pid, async { Ok(slots.acquire_owned().await.ok()) }).await {
+        Err(_) if class == WaitClass::Write => Ok(None),
+        outcome => outcome,
+    }
+}
+
+/// Fails with `EINTR` if the thread `pid` is being killed before the work is done. The work begins
+/// in any case.
 async fn unless_killed<T>(pid: u32, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
+        biased;
         outcome = work => outcome,
         () = interrupt::killed(pid) => Err(Error::plain(libc::EINTR)),
     }
@@ -188,6 +204,44 @@ mod tests {
 
     /// tokio's default for `max_blocking_threads`, which the program does not change.
     const BLOCKING_THREADS: usize = 512;
+
+    /// A child that SIGTERM would kill if it were not stopped.
+    struct Dying(std::process::Child);
+
+    impl Dying {
+        fn new() -> Self {
+            use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+            let child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+            let pid = Pid::from_child(&child);
+            kill_process(pid, Signal::STOP).unwrap();
+            waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+            kill_process(pid, Signal::TERM).unwrap();
+            Self(child)
+        }
+    }
+
+    impl Drop for Dying {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_comes_to_the_filesystem_although_its_caller_is_being_killed() {
+        let caller = Dying::new();
+        let slot = |class| slot(class, Arc::new(Semaphore::new(0)), caller.0.id());
+        assert!(matches!(slot(WaitClass::Write).await, Ok(None)));
+        let other = slot(WaitClass::General).await;
+        assert!(other.is_err_and(|error| error.errno().0 == libc::EINTR));
+        let mut has_begun = false;
+        let work = async {
+            has_begun = true;
+            std::future::pending::<Result<()>>().await
+        };
+        assert!(unless_killed(caller.0.id(), work).await.is_err());
+        assert!(has_begun);
+    }
 
     #[test]
     fn waiting_operations_leave_blocking_threads_for_what_they_wait_for() {
