@@ -204,7 +204,7 @@ impl Store {
     pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match self.readers.turn() {
             Some(reader) => query(Snapshot::of(&reader)?.0),
-            None => query(&self.connection.lock()),
+            None => query(Snapshot::of(&self.connection.lock())?.0),
         }
     }
 

@@ -122,3 +122,20 @@ fn each_change_of_names_has_a_later_time_although_the_clock_stands_still_or_goes
     store.create_file(trip, &name("b"), 0).unwrap().unwrap();
     assert_eq!(changed(), first + 2);
 }
+
+#[test]
+fn a_read_beside_another_process_sees_one_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = Store::open(dir.path()).unwrap();
+    other.set_meta("key", "before").unwrap();
+    let store = Store::open_read_only(dir.path()).unwrap().unwrap();
+    let seen = store.read(|db| {
+        let value = || -> rusqlite::Result<String> {
+            db.query_row("SELECT value FROM meta WHERE key = 'key'", [], |row| row.get(0))
+        };
+        let first = value()?;
+        other.set_meta("key", "after")?;
+        Ok([first, value()?])
+    });
+    assert_eq!(seen.unwrap(), ["before", "before"]);
+}
