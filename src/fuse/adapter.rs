@@ -239,13 +239,12 @@ impl Filesystem for Adapter {
     fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let call = self.on_name(Operation::Link, parent, name).with(format_args!("of={}", node.0));
         let (node, parent, name) = (ino(node), ino(parent), name.as_bytes().to_vec());
-        let link =
-            |fs: &Fs| fs.link(node, parent, &name).and_then(|_| fs.lookup_now(parent, &name));
-        call.attempt(link).or_wait(
-            req,
-            async move |fs| fs.lookup(parent, &name).await,
-            (reply, self.owner),
-        );
+        // A real name makes an upload of a temporary file, which waits for the disk.
+        let link = async move |fs: Arc<Fs>| {
+            fs.link(node, parent, &name)?;
+            fs.lookup(parent, &name).await
+        };
+        call.wait(req, link, (reply, self.owner));
     }
 
     fn open(&self, req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -257,11 +256,12 @@ impl Filesystem for Adapter {
         let call = self.on(Operation::Open, node).with(format_args!("flags={:#x}", flags.0));
         let context = OpenContext { modes: self.modes.clone(), node, flags };
         let node = ino(node);
-        call.attempt(|fs| fs.open_now(node, how)).or_wait(
-            req,
-            async move |fs| fs.open(node, how).await,
-            (reply, context),
-        );
+        let open = async move |fs: Arc<Fs>| fs.open(node, how).await;
+        if how.truncate {
+            // It waits for reads and writes of the file that are under way, and for the disk.
+            return call.wait(req, open, (reply, context));
+        }
+        call.attempt(|fs| fs.open_now(node, how)).or_wait(req, open, (reply, context));
     }
 
     fn create(
