@@ -320,9 +320,14 @@ impl Filesystem for Adapter {
         // The kernel computes the offset of an append from its cached size, which is 0 while the
         // real size is unknown. Pages of a mapping are written back through any descriptor, at
         // their own offsets.
-        let appends =
-            flags.0 & libc::O_APPEND != 0 && !write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
-        let (fh, offset) = (handle(fh), if appends { Offset::End } else { Offset::At(offset) });
+        let fh = handle(fh);
+        let offset = if write_flags.contains(WriteFlags::FUSE_WRITE_CACHE) {
+            Offset::OfPage(offset)
+        } else if flags.0 & libc::O_APPEND != 0 {
+            Offset::End
+        } else {
+            Offset::At(offset)
+        };
         let attempt = call.attempt(|fs| fs.write_now(fh, offset, data));
         let data = if attempt.must_wait() { data.to_vec() } else { Vec::new() };
         attempt.or_wait(req, async move |fs| fs.write(fh, offset, &data).await, reply);

@@ -16,6 +16,9 @@ use crate::upload::{self, Need, ShortWrite, SpoolFile, Writer};
 pub enum Offset {
     /// A number of bytes from the beginning.
     At(u64),
+    /// The same, for a page of a mapping. A program that has changed some bytes of the page may not
+    /// have changed those that a failed write has left out.
+    OfPage(u64),
     /// The end of the file.
     End,
 }
@@ -58,7 +61,7 @@ impl Fs {
         len: usize,
     ) -> Result<Range<u64>> {
         let start = match (offset, &*open.bytes.read()) {
-            (Offset::At(start), _) => start,
+            (Offset::At(start) | Offset::OfPage(start), _) => start,
             (Offset::End, Bytes::Spool(file)) => file.file().metadata()?.len(),
             (Offset::End, _) => self.file(open.file)?.size.unwrap_or(0),
         };
@@ -87,7 +90,7 @@ impl Fs {
         use rustix::io::Errno;
         // The spool's filesystem decides which modes are supported.
         let mode = Flags::from_bits_retain(mode as u32);
-        let takes_away = mode.intersects(Flags::PUNCH_HOLE | Flags::COLLAPSE_RANGE);
+        let takes_away = mode.contains(Flags::PUNCH_HOLE);
         let plan = |file: &SpoolFile| {
             if takes_away {
                 return Ok(Planned::of_no_bytes(Need::default()));
@@ -303,7 +306,9 @@ fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result
         writer.write_failed(source.raw_os_error().unwrap_or(libc::EIO), missing);
         return Err(source.into());
     }
-    writer.wrote(&bytes);
+    if !matches!(offset, Offset::OfPage(_)) {
+        writer.wrote(&bytes);
+    }
     // The kernel never sends more than a few megabytes.
     Ok(data.len() as u32)
 }
@@ -311,7 +316,7 @@ fn put(writer: &Writer, file: &SpoolFile, offset: Offset, data: &[u8]) -> Result
 /// The range of a write of `len` bytes to a version.
 fn range_of(file: &SpoolFile, offset: Offset, len: usize) -> Result<Range<u64>> {
     match offset {
-        Offset::At(start) => range_at(start, len),
+        Offset::At(start) | Offset::OfPage(start) => range_at(start, len),
         Offset::End => range_at(file.file().metadata()?.len(), len),
     }
 }
