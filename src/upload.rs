@@ -46,7 +46,7 @@ pub use blocked::{Blocked, BlockedReason};
 pub use classify::{CopyOutcome, would_upload};
 pub use commit::CommitError;
 pub use config::{Config, Keep};
-pub use draft::{DraftFacts, InFlight, Phase, Rejection};
+pub use draft::{DraftFacts, InFlight, OpenVersion, Phase, Rejection};
 pub use drafts::{Drafts, Writer};
 pub use drain::DrainError;
 pub use errors::{Error, SealError};

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::content::Reader;
 use crate::media::FileId;
-use crate::upload::{Drafts, SpoolFile, Writer};
+use crate::upload::{Drafts, OpenVersion, SpoolFile, Writer};
 
 /// The kernel's number for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,9 +21,21 @@ pub enum Bytes {
     /// Not known yet: the first `open` is looking for them. No descriptor exists yet.
     Opening,
     /// The spool: the file is being written or uploaded.
-    Spool(Arc<SpoolFile>),
+    Spool(Arc<SpoolFile>, Option<OpenVersion>),
     /// The cache, or Google.
     Item(Item),
+}
+
+impl Bytes {
+    /// The spool file, if a writer may write to it now. The file of an earlier version may be in
+    /// the cache: two files that were opened apart may have been merged since.
+    pub fn writable(&self, writer: &Writer) -> Option<&Arc<SpoolFile>> {
+        let may_be_written = writer.begin_write();
+        match self {
+            Self::Spool(file, version @ Some(_)) if *version == may_be_written => Some(file),
+            _ => None,
+        }
+    }
 }
 
 /// An open item.

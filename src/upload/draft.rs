@@ -104,6 +104,10 @@ enum Activity {
     Closed,
 }
 
+/// Names a version that is being written. Each one has a name of its own, in all drafts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenVersion(pub(super) u64);
+
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -115,6 +119,8 @@ pub(super) struct Draft {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
+    /// The version that was begun last.
+    version: OpenVersion,
     /// The bytes that are missing because writes failed.
     write_error: Option<WriteError>,
     writers: BTreeMap<WriterId, Activity>,
@@ -162,10 +168,10 @@ impl Draft {
         self.state.lock().phase.clone()
     }
 
-    /// Whether bytes may be written now. `false` also during a transition.
-    pub(super) fn takes_writes(&self) -> bool {
+    /// The version whose bytes may be written now. `None` also during a transition.
+    pub(super) fn takes_writes(&self) -> Option<OpenVersion> {
         let state = self.state.lock();
-        matches!(state.phase, Phase::Writing) && !state.locked
+        (matches!(state.phase, Phase::Writing) && !state.locked).then_some(state.version)
     }
 
     pub(super) fn has_writers(&self) -> bool {
@@ -388,10 +394,11 @@ impl Draft {
     }
 
     /// The row says `open`. An upload under way is void.
-    pub(super) fn set_writing(&self) {
+    pub(super) fn set_writing(&self, version: OpenVersion) {
         let mut state = self.state.lock();
         state.supersede();
         state.phase = Phase::Writing;
+        state.version = version;
     }
 
     /// The row says that nothing is being written. An upload under way goes on.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::draft::{Draft, DraftFacts, InFlight, Phase, WriterId};
+use super::draft::{Draft, DraftFacts, InFlight, OpenVersion, Phase, WriterId};
 use crate::media::FileId;
 use crate::store::WriteError;
 
@@ -24,6 +24,7 @@ pub struct Drafts {
 struct Table {
     drafts: HashMap<FileId, Arc<Draft>>,
     writers: u64,
+    versions: u64,
     /// Bytes of uploads that have succeeded.
     uploaded: u64,
 }
@@ -198,6 +199,17 @@ pub(super) struct LockedDraft {
     draft: Arc<Draft>,
 }
 
+impl LockedDraft {
+    /// The row says `open`. An upload under way is void.
+    pub(super) fn set_writing(&self) -> OpenVersion {
+        let mut table = self.drafts.table.lock();
+        table.versions += 1;
+        let version = OpenVersion(table.versions);
+        self.draft.set_writing(version);
+        version
+    }
+}
+
 impl std::ops::Deref for LockedDraft {
     type Target = Draft;
 
@@ -238,13 +250,14 @@ impl Writer {
         self.with(|draft, _| draft.file())
     }
 
-    /// It is about to write. Returns whether it may: otherwise a version has to be begun first.
-    pub fn begin_write(&self) -> bool {
-        let may = self.with(|draft, id| {
+    /// It is about to write. Returns the version that it may write: if there is none, it has to
+    /// begin one first.
+    pub fn begin_write(&self) -> Option<OpenVersion> {
+        let version = self.with(|draft, id| {
             draft.writer_writes(id);
             draft.takes_writes()
         });
-        may == Some(true)
+        version.flatten()
     }
 
     /// It, or a copy of its descriptor, has been closed. Returns whether another writer of the file

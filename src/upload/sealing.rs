@@ -10,7 +10,7 @@ use std::io;
 
 use super::classify::{Names, classify, fate};
 use super::crash;
-use super::draft::{Phase, Rejection};
+use super::draft::{OpenVersion, Phase, Rejection};
 use super::drafts::{LockedDraft, Writer};
 use super::errors::{Error, SealError};
 use super::pipeline::Pipeline;
@@ -45,8 +45,8 @@ pub enum SealCause {
 
 impl Pipeline {
     /// A writer has just created the file and its spool file: nobody has to unseal it.
-    pub fn begin_new(&self, file: FileId) {
-        self.shared.drafts.lock(file).set_writing();
+    pub fn begin_new(&self, file: FileId) -> OpenVersion {
+        self.shared.drafts.lock(file).set_writing()
     }
 
     /// A file that Google has is about to be written: its old version becomes a file of its own,

@@ -78,7 +78,7 @@ impl Fs {
         let bytes = open.bytes.write();
         // After a write that began a version but could not open its spool file, the bytes are those
         // of an item.
-        if !matches!(&*bytes, Bytes::Spool(_)) && !writer.is_unsealed() {
+        if !matches!(&*bytes, Bytes::Spool(..)) && !writer.is_unsealed() {
             return Ok(());
         }
         // A file without a name is removed with its last descriptor.

@@ -47,10 +47,10 @@ impl Fs {
         self.check_room(dir, None, &name)?;
         let file = self.store.create_file(dir, &name, to_nanos(SystemTime::now()))??;
         let opened = self.handles.open(file, true, || -> Result<Bytes> {
-            Ok(Bytes::Spool(Arc::new(self.pipeline.spool().create(file)?)))
+            Ok(Bytes::Spool(Arc::new(self.pipeline.spool().create(file)?), None))
         });
-        let fh = match opened {
-            Ok((fh, _)) => fh,
+        let (fh, open) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 // The create has failed, so its caller expects no name.
                 self.store.unlink(dir, &name)??;
@@ -58,7 +58,10 @@ impl Fs {
                 return Err(error);
             }
         };
-        self.pipeline.begin_new(file);
+        let begun = self.pipeline.begin_new(file);
+        if let Bytes::Spool(_, version) = &mut *open.bytes.write() {
+            *version = Some(begun);
+        }
         let attr = self.file_attr(Node::File(file).ino(), &self.file(file)?.stat(), 0);
         Ok((attr, Opened { fh, direct: false, local: None }))
     }
@@ -151,7 +154,7 @@ impl Fs {
                 return Ok(item(&info));
             }
             match self.pipeline.spool().open(file) {
-                Ok(spool) => return Ok(Bytes::Spool(Arc::new(spool))),
+                Ok(spool) => return Ok(Bytes::Spool(Arc::new(spool), None)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error.into()),
             }

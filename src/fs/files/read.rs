@@ -20,7 +20,7 @@ impl Fs {
         // A version is being sealed or begun, which waits for the disk.
         let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };
         match bytes {
-            Bytes::Spool(file) => Ok(Some(read_at(file.file(), offset, len)?)),
+            Bytes::Spool(file, _) => Ok(Some(read_at(file.file(), offset, len)?)),
             Bytes::Item(Item { reader: Some(reader), .. }) => {
                 Ok(reader.read_now(offset, len).transpose()?)
             }
@@ -38,7 +38,7 @@ impl Fs {
         };
         let current = open.bytes.read().clone();
         let reader = match current {
-            Bytes::Spool(file) => return Ok(read_at(file.file(), offset, len)?),
+            Bytes::Spool(file, _) => return Ok(read_at(file.file(), offset, len)?),
             // No descriptor exists yet.
             Bytes::Opening => return Err(Error::plain(libc::EBADF)),
             Bytes::Item(Item { reader: Some(reader), .. }) => reader,
@@ -59,7 +59,7 @@ impl Fs {
             return Err(Error::plain(libc::EINVAL));
         };
         let bytes = open.bytes.read().clone();
-        let Bytes::Spool(file) = bytes else { return self.lseek_item(&open, offset, whence) };
+        let Bytes::Spool(file, _) = bytes else { return self.lseek_item(&open, offset, whence) };
         let offset = u64::try_from(offset).map_err(|_| Error::plain(libc::ENXIO))?;
         let from = match whence {
             libc::SEEK_DATA => rustix::fs::SeekFrom::Data(offset),

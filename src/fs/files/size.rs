@@ -116,7 +116,7 @@ impl Fs {
     pub(super) fn check_size(&self, open: &OpenFile, size: u64) -> Result<()> {
         let reported = match &*open.bytes.read() {
             Bytes::Item(item) => item.reported,
-            Bytes::Spool(_) | Bytes::Opening => None,
+            Bytes::Spool(..) | Bytes::Opening => None,
         };
         match reported {
             Some(reported) if reported != size => {

@@ -29,7 +29,7 @@ impl Fs {
     pub fn write_now(&self, fh: Fh, offset: Offset, data: &[u8]) -> Result<Option<u32>> {
         let WritableFile { open, writer } = self.writable(fh)?;
         let Some(bytes) = open.bytes.try_read() else { return Ok(None) };
-        let (true, Bytes::Spool(file)) = (writer.begin_write(), &*bytes) else { return Ok(None) };
+        let Some(file) = bytes.writable(&writer) else { return Ok(None) };
         let mut attempt = WriteAttempt::new(&writer, range_of(file, offset, data.len())?);
         let write = |missing: &mut Range<u64>| {
             let planned = self.plan_write(open.file, file, offset, data)?;
@@ -62,7 +62,7 @@ impl Fs {
     ) -> Result<Range<u64>> {
         let start = match (offset, &*open.bytes.read()) {
             (Offset::At(start) | Offset::OfPage(start), _) => start,
-            (Offset::End, Bytes::Spool(file)) => file.file().metadata()?.len(),
+            (Offset::End, Bytes::Spool(file, _)) => file.file().metadata()?.len(),
             (Offset::End, _) => self.file(open.file)?.size.unwrap_or(0),
         };
         range_at(start, len)
@@ -135,8 +135,8 @@ impl Fs {
         let WritableFile { open, writer } = target;
         loop {
             self.begin_version(target).await?;
-            let need = match &*open.bytes.read() {
-                Bytes::Spool(file) if writer.begin_write() => {
+            let need = match open.bytes.read().writable(writer) {
+                Some(file) => {
                     let Planned { need, bytes } = plan(file)?;
                     *missing = bytes;
                     if self.pipeline.take_room(need.more)? {
@@ -146,7 +146,7 @@ impl Fs {
                     need
                 }
                 // The close of another descriptor has sealed the version meanwhile.
-                _ => continue,
+                None => continue,
             };
             self.wait_for_room(target, need).await?;
         }
@@ -160,9 +160,8 @@ impl Fs {
     /// Ensures that the file is in the spool and accepts writes.
     async fn begin_version(&self, target: &WritableFile) -> Result<()> {
         let WritableFile { open, writer } = target;
-        let has_begun = |bytes: &Bytes| writer.begin_write() && matches!(bytes, Bytes::Spool(_));
         loop {
-            if has_begun(&open.bytes.read()) {
+            if open.bytes.read().writable(writer).is_some() {
                 return Ok(());
             }
             let info = self.file(open.file)?;
@@ -181,7 +180,7 @@ impl Fs {
                 self.wait_for_room(target, Need { more: size, total: size }).await?;
             }
             let mut bytes = open.bytes.write();
-            if has_begun(&bytes) {
+            if bytes.writable(writer).is_some() {
                 return Ok(());
             }
             let info = self.file(open.file)?;
@@ -196,18 +195,24 @@ impl Fs {
                 (Some(_), _) if self.unseal(info.id)? => {}
                 (Some(_), _) => continue,
             }
-            self.open_spool(&mut bytes, info.id)?;
+            self.open_spool(&mut bytes, writer, info.id)?;
             return Ok(());
         }
     }
 
     /// Opens the spool file of a version that has begun.
-    fn open_spool(&self, bytes: &mut Bytes, file: FileId) -> Result<Arc<SpoolFile>> {
+    fn open_spool(
+        &self,
+        bytes: &mut Bytes,
+        writer: &Writer,
+        file: FileId,
+    ) -> Result<Arc<SpoolFile>> {
         // The spool file of the previous version may be in the cache now. If the open fails, no
         // write must reach that file: the next write comes here again.
         *bytes = Bytes::Item(Item::default());
+        let version = writer.begin_write();
         let spool = Arc::new(self.pipeline.spool().open(file)?);
-        *bytes = Bytes::Spool(spool.clone());
+        *bytes = Bytes::Spool(spool.clone(), version);
         Ok(spool)
     }
 
@@ -227,7 +232,7 @@ impl Fs {
                 break info;
             }
         };
-        self.open_spool(&mut bytes, info.id)?.set_len(0)?;
+        self.open_spool(&mut bytes, writer, info.id)?.set_len(0)?;
         writer.truncated(0);
         Ok(())
     }

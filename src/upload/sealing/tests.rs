@@ -99,10 +99,10 @@ impl World {
     /// Writes as the filesystem does; `false` if the file cannot be written.
     fn write(&self, bytes: &[u8]) -> bool {
         let Some(writer) = self.writers.last() else { return false };
-        if !writer.begin_write() && self.pipeline.unseal(self.file).is_err() {
+        if writer.begin_write().is_none() && self.pipeline.unseal(self.file).is_err() {
             return false;
         }
-        assert!(writer.begin_write());
+        assert!(writer.begin_write().is_some());
         let spool = self.pipeline.spool().open(self.file).unwrap();
         let len = bytes.len() as u64;
         spool.set_len(len).unwrap();
@@ -121,7 +121,7 @@ impl World {
     /// Writes this range of `bytes`, and leaves the others.
     fn add(&self, bytes: &[u8], range: Range<usize>) {
         let writer = self.writers.last().unwrap();
-        if !writer.begin_write() {
+        if writer.begin_write().is_none() {
             self.pipeline.unseal(self.file).unwrap();
         }
         let spool = self.pipeline.spool().open(self.file).unwrap();
@@ -193,6 +193,24 @@ impl Upload {
     fn is_cancelled(&self) -> bool {
         self.in_flight.cancel.is_cancelled()
     }
+}
+
+/// An open file may hold the spool file of an earlier version, which is in the cache now.
+#[test]
+fn each_version_that_is_written_has_a_name_of_its_own() {
+    let world = World::new();
+    let first = world.writers[0].begin_write();
+    world.write(&photo(1));
+    assert_eq!(world.writers[0].begin_write(), first);
+    world.close().unwrap();
+    assert_eq!(world.writers[0].begin_write(), None);
+    world.write(&photo(2));
+    let second = world.writers[0].begin_write();
+    assert!(second.is_some() && second != first);
+    let merged = world.store().create_file(world.album, &name("b.jpg"), 0).unwrap().unwrap();
+    world.pipeline.begin_new(merged);
+    world.writers[0].follow(merged);
+    assert_ne!(world.writers[0].begin_write(), second);
 }
 
 #[test]
