@@ -237,12 +237,14 @@ impl Cache {
     /// Links a file into the cache. Readers find the file under its name at any moment, this one or
     /// the one before.
     fn link(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
-        let aside = self.dir.join(format!("{}link{PART_SUFFIX}", part_prefix(file)));
-        remove_if_there(&aside)?;
-        fs::hard_link(from, &aside)?;
-        fs::rename(&aside, self.path(key))?;
-        // If both names are links to one file, rename(2) leaves both.
-        remove_if_there(&aside)
+        // Others may link the same file at the same time. If both names are links to one file,
+        // rename(2) leaves both. Dropping the path removes its own.
+        let aside = tempfile::Builder::new()
+            .prefix(&part_prefix(file))
+            .suffix(PART_SUFFIX)
+            .make_in(&self.dir, |aside| fs::hard_link(from, aside))?
+            .into_temp_path();
+        fs::rename(&aside, self.path(key))
     }
 
     fn copy(&self, file: FileId, key: Key, from: &Path) -> io::Result<()> {
@@ -336,13 +338,6 @@ impl Index {
     fn idle_parts(&self) -> impl Iterator<Item = FileId> {
         let idle = self.parts.iter().rev().filter(|(_, (fetch, _))| !fetch.is_read());
         idle.map(|(file, _)| *file)
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
     }
 }
 
