@@ -97,10 +97,7 @@ fn open(profile: &Profile) -> Result<Option<Store>, CommandError> {
 }
 
 fn spool(profile: &Profile) -> Result<Spool, CommandError> {
-    profile
-        .state_dir()
-        .and_then(|dir| Spool::new(dir.join("spool"), u64::MAX))
-        .map_err(no_directory)
+    Ok(Spool::existing(profile.state_dir().map_err(no_directory)?.join("spool")))
 }
 
 /// The length of a file's spool file, if there is one.

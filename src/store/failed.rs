@@ -54,7 +54,7 @@ pub struct SetAside {
 impl Store {
     /// All names that were refused, oldest first.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
-        self.read(failed_names)
+        self.read(|db| failed_names(db, None))
     }
 
     /// The entry `name` in the mirror of `dir` below `failed`.
@@ -228,13 +228,14 @@ impl Store {
     }
 }
 
-pub(super) fn failed_names(db: &Connection) -> Result<Vec<FailedName>> {
+/// The refused names of one file, or of all.
+pub(super) fn failed_names(db: &Connection, file: Option<FileId>) -> Result<Vec<FailedName>> {
     let rows = db
         .prepare_cached(
             "SELECT t.dir, t.name, t.file, t.reason, t.at, t.unfinished, f.size \
-             FROM failed t JOIN files f ON f.id = t.file ORDER BY t.id",
+             FROM failed t JOIN files f ON f.id = t.file WHERE ?1 IS NULL OR t.file = ?1 ORDER BY t.id",
         )?
-        .query_map([], |row| {
+        .query_map([file], |row| {
             Ok(FailedName {
                 dir: row.get("dir")?,
                 dir_path: String::new(),

@@ -145,8 +145,7 @@ impl Store {
                 .prepare_cached("SELECT id FROM files WHERE merged_into = ?1 ORDER BY id")?
                 .query_map([file], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            let mut failed = failed_names(db)?;
-            failed.retain(|name| name.file == file);
+            let failed = failed_names(db, Some(file))?;
             let names = names(db, file)?;
             let (journal, members) = (journal_of(db, file)?, members(db, file)?);
             Ok(Some(FileFacts {

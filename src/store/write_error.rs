@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
+use crate::error_chain::without_number;
+
 /// A write failed, so a range of the file does not hold its writer's bytes.
 ///
 /// One range stands for all writes that failed: it reaches from the first missing byte to the last.
@@ -53,8 +55,9 @@ impl WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { start, end } = self.missing;
-        write!(f, "bytes {start} to {end} are missing: {}", io::Error::from(self))
+        let (first, last) = (self.missing.start, self.missing.end.saturating_sub(1));
+        let why = io::Error::from(self).to_string();
+        write!(f, "bytes {first} to {last} are missing: {}", without_number(&why))
     }
 }
 
@@ -86,6 +89,12 @@ mod tests {
         assert_eq!(filled(20..30), missing(10..20));
         assert_eq!(filled(10..20), None);
         assert_eq!(filled(12..12), missing(10..20));
+    }
+
+    #[test]
+    fn it_names_the_first_and_the_last_missing_byte() {
+        let text = missing(10..20).unwrap().to_string();
+        assert_eq!(text, "bytes 10 to 19 are missing: No space left on device");
     }
 
     #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@
 //! row changes first, then the draft.
 
 use std::fs::File;
-use std::io;
 
 use super::classify::{Names, classify, fate};
 use super::crash;
@@ -309,7 +308,7 @@ impl Shared {
     /// An error if a write of a file that stayed here has failed.
     fn check_complete(&self, file: FileId) -> Result<(), SealError> {
         match self.store.write_error(file)? {
-            Some(error) => Err(SealError::Incomplete(io::Error::other(io::Error::from(&error)))),
+            Some(error) => Err(SealError::Incomplete((&error).into())),
             None => Ok(()),
         }
     }

@@ -38,8 +38,8 @@ pub(crate) struct SpoolStat {
 pub(crate) enum SpoolEntry {
     /// The bytes of a file.
     Bytes(FileId),
-    /// A copy of a file's bytes, or the content that an edit begins with. It was made just before
-    /// the fork of a version.
+    /// A copy of a file's bytes, made before a writer changes them; or the content that an edit
+    /// begins with.
     Version(FileId),
     /// A file that gphotosfs has not put there.
     Other(PathBuf),
@@ -53,6 +53,11 @@ impl Spool {
     pub fn new(dir: PathBuf, max: u64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         Ok(Self { dir, room: Arc::new(Room::new(max)) })
+    }
+
+    /// The directory `dir`, to look at it. Creates nothing.
+    pub fn existing(dir: PathBuf) -> Self {
+        Self { dir, room: Arc::new(Room::new(u64::MAX)) }
     }
 
     pub(crate) fn room(&self) -> &Room {

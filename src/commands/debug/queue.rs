@@ -15,7 +15,7 @@ use crate::app::engine::no_database;
 use crate::app::name::{Name, shown};
 use crate::app::{CommandError, print};
 use crate::profile::Profile;
-use crate::status::{BlockedUploads, Draft};
+use crate::status::{BlockedUploads, Draft, Phase};
 use crate::store::{JournalRow, UploadState};
 
 /// Prints the journal.
@@ -96,9 +96,12 @@ impl WaitsFor {
     }
 
     fn all_of(row: &JournalRow, draft: Option<&Draft>, now: SystemTime) -> Vec<Self> {
+        // With `--commit close` a file is uploaded before its writers have gone.
+        let has_writers =
+            draft.is_some_and(|draft| draft.writers > 0 && draft.phase != Phase::InFlight);
         let is_ready = matches!(row.state, UploadState::Sealed | UploadState::Uploaded);
         let reasons = [
-            (Self::Writer, is_ready && draft.is_some_and(|draft| draft.writers > 0)),
+            (Self::Writer, is_ready && has_writers),
             (
                 Self::Retry,
                 row.state != UploadState::Failed && row.retry_at.is_some_and(|at| at > now),
@@ -176,7 +179,6 @@ mod tests {
 
     use super::*;
     use crate::media::{EntryName, FileId};
-    use crate::status::Phase;
     use crate::store::PathName;
 
     fn row(state: UploadState) -> JournalRow {
@@ -225,6 +227,8 @@ mod tests {
         let mut row = row(UploadState::Sealed);
         assert_eq!(WaitsFor::all_of(&row, None, now), []);
         assert_eq!(WaitsFor::all_of(&row, Some(&draft()), now), [WaitsFor::Writer]);
+        let in_flight = Draft { phase: Phase::InFlight, ..draft() };
+        assert_eq!(WaitsFor::all_of(&row, Some(&in_flight), now), []);
         row.retry_at = Some(now + Duration::from_secs(1));
         (row.is_duplicate, row.is_wanted) = (true, false);
         let all = [WaitsFor::Retry, WaitsFor::Duplicate, WaitsFor::Name];
