@@ -7,7 +7,7 @@
 //!
 //! LOCK ORDER: an [`OpenFile`]'s `bytes`, then a draft's transition (`upload/drafts.rs`), then the
 //! store. The tables of handles and drafts are locked for a look only, and nothing that waits is
-//! taken under them. No lock is held across an await.
+//! taken under them. No blocking lock is held across an await.
 
 mod attr;
 mod checks;

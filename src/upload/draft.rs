@@ -6,10 +6,11 @@
 //! [`Drafts::lock`](super::drafts::Drafts::lock).
 //!
 //! ```text
-//!              seal                   begin_upload
-//!   Writing ─────────► Sealed ◄──────────────────────► InFlight ──► Committed
-//!    ▲ │  ▲              │            end_upload           │            │
-//!    │ │  └── unseal ────┴─────────────────────────────────┴────────────┘
+//!              seal           begin_upload
+//!   Writing ─────────► Sealed ◄──────────────► InFlight
+//!    ▲ │  ▲             │  │     end_upload        │
+//!    │ │  │             │  └─ Google has it ─► Committed
+//!    │ │  └── unseal ───┴──────────────────────┴──┘
 //!    │ └─ seal, Google does not take it ─► Rejected ─ last writer gone ─► `.gphotos/failed`
 //!    └──────────── unseal ────────────────────┘
 //! ```
