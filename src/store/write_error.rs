@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
-use crate::error_chain::without_number;
-
 /// A write failed, so a range of the file does not hold its writer's bytes.
 ///
 /// One range stands for all writes that failed: it reaches from the first missing byte to the last.
@@ -56,8 +54,7 @@ impl WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.missing.start, self.missing.end.saturating_sub(1));
-        let why = io::Error::from(self).to_string();
-        write!(f, "bytes {first} to {last} are missing: {}", without_number(&why))
+        write!(f, "bytes {first} to {last} are missing: {}", io::Error::from(self))
     }
 }
 
@@ -94,7 +91,7 @@ mod tests {
     #[test]
     fn it_names_the_first_and_the_last_missing_byte() {
         let text = missing(10..20).unwrap().to_string();
-        assert_eq!(text, "bytes 10 to 19 are missing: No space left on device");
+        assert!(text.starts_with("bytes 10 to 19 are missing: No space left on device"), "{text}");
     }
 
     #[derive(Clone, Debug)]

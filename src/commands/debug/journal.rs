@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{shown_time, timestamp};
 use crate::app::name::shown;
+use crate::error_chain::without_number;
 use crate::store::JournalRow;
 
 /// A row of the journal as JSON. It never holds the upload token or the address of the session:
@@ -57,7 +58,7 @@ impl Entry {
             facts.push(format!("next attempt {}", shown_time(self.retry_at)));
         }
         if let Some(error) = &self.error {
-            facts.push(format!("last error: {}", shown(error)));
+            facts.push(format!("last error: {}", shown(without_number(error))));
         }
         facts
     }
