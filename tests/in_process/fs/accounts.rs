@@ -206,10 +206,11 @@ fn a_check_that_fails_is_an_outage_and_no_refusal() {
     let trip = with_a_queue(&world);
     log_in(&world, &Account::default());
     world.restart();
-    let html = Injection { next: 1, ..Injection::new(Failure::HtmlPage { http: 404 }) };
+    let html = Injection { rate: 1.0, ..Injection::new(Failure::HtmlPage { http: 404 }) };
     world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchGet).failures.push(html));
     assert_eq!(use_login(&world), Err(Errno(libc::EIO)));
     assert!(is_refused(&world).is_none());
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchGet).failures.clear());
     world.copy_in(trip, "d.jpg", &content(4, 5000)).unwrap();
     world.sync(trip).unwrap();
     assert_eq!(world.pipeline.queue().unwrap().backlog.failed, 0);
