@@ -24,6 +24,7 @@ mod items;
 mod messages;
 mod owner;
 mod page;
+mod pager;
 mod refusal;
 mod request;
 mod request_log;
@@ -59,8 +60,10 @@ pub use download::Download;
 pub use error::Error;
 pub use failure::{Advice, FailureKind};
 pub use item_status::{ItemStatus, ItemVerdict};
+pub use items::ITEMS_PER_PAGE;
 pub use owner::{Evidence, Owner};
 pub use page::Page;
+pub use pager::{Pager, PagesRepeat};
 pub use refusal::{Class, Refusal, RefusalBody};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,

@@ -4,8 +4,8 @@
 //! page, and writes them to the store. It also creates and renames albums. It knows nothing of
 //! uploads.
 //!
-//! `freshness` decides which listings are due, `listing` runs them, `pager` follows their pages,
-//! and `listing_handle` connects them with their readers. `names` is pure, and so is `pager`.
+//! `freshness` decides which listings are due, `listing` runs them, `api::Pager` follows their
+//! pages, and `listing_handle` connects them with their readers. `names` is pure.
 
 mod absence;
 mod albums;
@@ -16,7 +16,6 @@ mod listing_handle;
 mod memory;
 mod moving;
 pub mod names;
-mod pager;
 mod refresh;
 mod refreshes;
 mod state;

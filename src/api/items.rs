@@ -18,7 +18,7 @@ use super::wire;
 use crate::media::{AlbumId, MediaId, MediaItem, PageToken, UploadToken};
 
 /// Largest page of mediaItems.list and search (reference §7.1).
-const ITEMS_PER_PAGE: usize = 100;
+pub const ITEMS_PER_PAGE: usize = 100;
 
 impl Client {
     /// Lists one page of the items that this client created, without archived and binned ones.

@@ -156,7 +156,7 @@ fn library_errno(error: &library::Error) -> i32 {
         E::NotAnAlbum => libc::EPERM,
         E::BadTitle(_) => libc::EINVAL,
         E::TooManyBelow { .. } => libc::EOPNOTSUPP,
-        E::Store(_) | E::Tree(_) | E::PagesRepeat => libc::EIO,
+        E::Store(_) | E::Tree(_) | E::PagesRepeat(_) => libc::EIO,
     }
 }
 

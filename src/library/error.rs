@@ -18,8 +18,8 @@ pub enum Error {
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A listing does not end.
-    #[error("Google returned the same page again and again")]
-    PagesRepeat,
+    #[error(transparent)]
+    PagesRepeat(#[from] api::PagesRepeat),
     /// The directory is only a parent of albums.
     #[error("the directory is not an album")]
     NotAnAlbum,

@@ -9,9 +9,8 @@ use super::error::Error;
 use super::freshness::ITEMS_AGE_MAX;
 use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
 use super::names;
-use super::pager::Pager;
 use super::state::Library;
-use crate::api::{self, FailureKind, Page};
+use crate::api::{self, FailureKind, Page, Pager};
 use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 

@@ -13,9 +13,8 @@ use super::freshness::ITEMS_AGE_MAX;
 use super::listing::listed_items;
 use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
 use super::names;
-use super::pager::Pager;
 use super::state::Library;
-use crate::api::DateFilter;
+use crate::api::{DateFilter, Pager};
 use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
 use crate::store::{self, NotViewed, PageKept, Pass, Store};
 

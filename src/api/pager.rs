@@ -5,16 +5,20 @@
 //! an error.
 
 use super::error::Error;
-use crate::api;
 use crate::media::PageToken;
 
 /// So many consecutive pages without new items are an error too: a circle whose tokens differ.
 /// Google has been seen to send eighty empty pages.
 const EMPTY_PAGES_MAX: u32 = 200;
 
+/// A listing does not end: Google returned the same page again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("Google returned the same page again and again")]
+pub struct PagesRepeat;
+
 /// The position in a listing.
 #[derive(Debug, Default)]
-pub(super) struct Pager {
+pub struct Pager {
     token: Option<PageToken>,
     pages: u32,
     empty_pages: u32,
@@ -27,12 +31,12 @@ pub(super) struct Pager {
 
 impl Pager {
     /// The token of the page to request; `None` for the first.
-    pub(super) fn token(&self) -> Option<&PageToken> {
+    pub fn token(&self) -> Option<&PageToken> {
         self.token.as_ref()
     }
 
     /// Pages received so far.
-    pub(super) fn pages(&self) -> u32 {
+    pub fn pages(&self) -> u32 {
         self.pages
     }
 
@@ -40,10 +44,10 @@ impl Pager {
     ///
     /// # Errors
     /// If the pages form a circle.
-    pub(super) fn advance(&mut self, next: Option<PageToken>) -> Result<bool, Error> {
+    pub fn advance(&mut self, next: Option<PageToken>) -> Result<bool, PagesRepeat> {
         self.pages += 1;
         if next.is_some() && (next == self.token || next == self.remembered) {
-            return Err(Error::PagesRepeat);
+            return Err(PagesRepeat);
         }
         if self.pages >= self.remember_at {
             self.remembered = next.clone();
@@ -58,10 +62,10 @@ impl Pager {
     ///
     /// # Errors
     /// If the pages form a circle.
-    pub(super) fn page_stored(&mut self, is_fresh: bool) -> Result<(), Error> {
+    pub fn page_stored(&mut self, is_fresh: bool) -> Result<(), PagesRepeat> {
         self.empty_pages = if is_fresh { 0 } else { self.empty_pages + 1 };
         if self.token.is_some() && self.empty_pages >= EMPTY_PAGES_MAX {
-            return Err(Error::PagesRepeat);
+            return Err(PagesRepeat);
         }
         Ok(())
     }
@@ -70,9 +74,9 @@ impl Pager {
     ///
     /// # Errors
     /// The error, if starting again would not help.
-    pub(super) fn refused(&mut self, error: api::Error) -> Result<(), Error> {
+    pub fn refused(&mut self, error: Error) -> Result<(), Error> {
         if self.token.is_none() || self.has_restarted || !error.is_invalid_request() {
-            return Err(error.into());
+            return Err(error);
         }
         tracing::info!(%error, "Google refused a page token: listing from the start again");
         *self = Self { has_restarted: true, ..Self::default() };
@@ -83,6 +87,7 @@ impl Pager {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api;
 
     fn token(text: impl Into<String>) -> Option<PageToken> {
         Some(PageToken::new(text.into()))
