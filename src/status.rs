@@ -174,6 +174,9 @@ pub struct Queue {
     pub uploaded: u64,
     pub creating: u64,
     pub confirming: u64,
+    /// They have arrived, but no list of Google's shows them yet: their bytes stay here.
+    #[serde(default)]
+    pub unseen: u64,
     pub failed: u64,
     /// Items of the library to add to an album.
     pub additions: u64,

@@ -12,6 +12,7 @@
 
 mod absence;
 mod albums;
+mod claims;
 mod creating;
 mod database;
 mod error;
@@ -44,6 +45,7 @@ mod views;
 mod write_error;
 
 pub use albums::*;
+pub use claims::*;
 pub use creating::*;
 pub use database::Store;
 pub use error::{Error, Result};

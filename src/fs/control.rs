@@ -139,6 +139,7 @@ impl From<&Backlog> for Queue {
             uploaded: backlog.uploaded,
             creating: backlog.creating,
             confirming: backlog.confirming,
+            unseen: backlog.unseen,
             failed: backlog.failed,
             additions: backlog.additions,
             removals: backlog.removals,

@@ -73,6 +73,7 @@ impl Status {
             (r#"{state="uploaded"}"#, queue.uploaded as f64),
             (r#"{state="creating"}"#, queue.creating as f64),
             (r#"{state="confirming"}"#, queue.confirming as f64),
+            (r#"{state="unseen"}"#, queue.unseen as f64),
             (r#"{state="failed"}"#, queue.failed as f64),
             (r#"{state="addition"}"#, queue.additions as f64),
             (r#"{state="removal"}"#, queue.removals as f64),

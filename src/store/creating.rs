@@ -1,5 +1,4 @@
-//! Creating items: files that wait for a `batchCreate`, calls and their outcomes, and the read that
-//! confirms each item.
+//! Creating items: files that wait for a `batchCreate`, calls and their outcomes.
 
 use std::time::SystemTime;
 
@@ -10,15 +9,12 @@ use super::error::Result;
 use super::journal::PastFailures;
 use super::lookups::was_asked_for;
 use super::naming::set_observed;
-use super::outgoing::MergedFiles;
 use super::states::{Observed, UploadState};
 use super::tables::{entries, files, members, meta, uploads, views};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::versions::{fail, merge, retire_replaced};
-use crate::media::{
-    AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, MediaItem, UploadToken,
-};
+use super::versions::fail;
+use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaItem, UploadToken};
 
 /// A file whose bytes Google has, waiting for its `batchCreate`.
 #[derive(Clone, Debug)]
@@ -116,23 +112,6 @@ pub struct FileFailure {
     pub text: String,
     /// Whether other files succeeded meanwhile.
     pub own: bool,
-}
-
-/// An item that Google says it made. A read must confirm it.
-#[derive(Clone, Debug)]
-pub struct Unconfirmed {
-    /// The file.
-    pub file: FileId,
-    /// Its version.
-    pub seq: i64,
-    /// The item.
-    pub media: MediaId,
-    /// How often a read has tried to confirm it.
-    pub attempts: u32,
-    /// How often Google lost such an item before.
-    pub lost: u32,
-    /// Google's filename differs from ours: Google had the bytes before us (reference §11.2).
-    pub foreign: bool,
 }
 
 /// Uploaded files that may be created now, and the album to create each in.
@@ -240,9 +219,8 @@ impl Store {
         &self,
         call: i64,
         outcomes: &[(UploadToken, CreateOutcome)],
-    ) -> Result<MergedFiles> {
+    ) -> Result<()> {
         self.write_durable(|tx| {
-            let mut settled = MergedFiles::default();
             for (token, outcome) in outcomes {
                 // If the file was written meanwhile, the row belongs to the version that was sent.
                 let found: Option<(FileId, DirId, i64)> = tx
@@ -250,74 +228,9 @@ impl Store {
                     .query_row(params![call, token, UploadState::Creating], |row| Ok((row.get("file")?, row.get("dir")?, row.get("first_call")?)))
                     .optional()?;
                 if let Some((file, dir, asked)) = found {
-                    settle_created(tx, file, dir, asked, outcome, &mut settled)?;
+                    settle_created(tx, file, dir, asked, outcome)?;
                 }
             }
-            Ok(settled)
-        })
-    }
-
-    /// Items that a read must confirm.
-    pub fn unconfirmed(&self, now: SystemTime, limit: usize) -> Result<Vec<Unconfirmed>> {
-        self.read(|db| {
-            Ok(db
-                .prepare_cached(
-                    "SELECT file, seq, media, attempts, lost, filename IS NOT NULL AND NOT EXISTS \
-                     (SELECT 1 FROM entries e WHERE e.file = q.file AND CAST(e.name AS TEXT) = q.filename) AS is_foreign \
-                     FROM upload_queue q \
-                     WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND media IS NOT NULL ORDER BY file LIMIT ?3",
-                )?
-                .query_map(params![UploadState::Confirming, to_millis(now), limit], |row| {
-                    Ok(Unconfirmed {
-                        file: row.get("file")?,
-                        seq: row.get("seq")?,
-                        media: row.get("media")?,
-                        attempts: row.get("attempts")?,
-                        lost: row.get("lost")?,
-                        foreign: row.get("is_foreign")?,
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?)
-        })
-    }
-
-    /// Whether a read must still confirm this item of the file.
-    pub fn is_unconfirmed(&self, file: FileId, media: &MediaId) -> Result<bool> {
-        self.read(|db| {
-            Ok(db
-                .prepare_cached(
-                    "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file WHERE u.file = ?1 AND u.state = ?2 AND f.media = ?3",
-                )?
-                .exists(params![file, UploadState::Confirming, media])?)
-        })
-    }
-
-    /// A read has confirmed the item. The file has arrived and replaces the version before it.
-    pub fn confirmed(&self, file: FileId, item: &MediaItem) -> Result<()> {
-        self.write(|tx| {
-            retire_replaced(tx, file)?;
-            files::set_item(tx, file, item, true)?;
-            uploads::delete(tx, file)?;
-            views::arrived(tx, file, item)
-        })
-    }
-
-    /// Google will never show us the item. The file counts as arrived, but its bytes stay here.
-    pub fn unseen(&self, file: FileId) -> Result<()> {
-        self.write_durable(|tx| {
-            retire_replaced(tx, file)?;
-            uploads::set_unseen(tx, file)?;
-            Ok(())
-        })
-    }
-
-    /// The item that Google said it made does not exist. The bytes are uploaded again.
-    pub fn item_lost(&self, file: FileId, error: &str) -> Result<()> {
-        self.write_durable(|tx| {
-            files::clear_item(tx, file)?;
-            members::set_all_absent(tx, file)?;
-            members::delete_undesired(tx, file)?;
-            uploads::set_lost(tx, file, error)?;
             Ok(())
         })
     }
@@ -359,26 +272,11 @@ fn settle_created(
     dir: DirId,
     asked: i64,
     outcome: &CreateOutcome,
-    settled: &mut MergedFiles,
 ) -> Result<()> {
     match outcome {
         CreateOutcome::Made(item) => {
             set_observed(tx, dir, file, Observed::Present)?;
-            let other: Option<FileId> = tx
-                .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
-                .query_row(params![item.id, file], |row| row.get(0))
-                .optional()?;
-            if let Some(other) = other
-                && !absorb_listed(tx, file, other, asked)?
-            {
-                // Google had these bytes: both files are one item.
-                retire_replaced(tx, file)?;
-                merge(tx, file, other)?;
-                settled.merged.push((file, other));
-                return Ok(());
-            }
-            files::set_item(tx, file, item, false)?;
-            uploads::set_confirming(tx, file)?;
+            made(tx, file, dir, asked, item)?;
         }
         CreateOutcome::Retry { isolate, error, retry_at, maybe_made } => {
             if *maybe_made {
@@ -401,6 +299,29 @@ fn settle_created(
         }
     }
     Ok(())
+}
+
+/// Google has answered with an item. If it had that before the call, it may lie in its bin: the
+/// file becomes a name of it only when a listing has shown it.
+fn made(tx: &Tx<'_>, file: FileId, dir: DirId, asked: i64, item: &MediaItem) -> Result<()> {
+    let other: Option<FileId> = tx
+        .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
+        .query_row(params![item.id, file], |row| row.get(0))
+        .optional()?;
+    if let Some(other) = other
+        && !absorb_listed(tx, file, other, asked)?
+    {
+        members::set_claimed(tx, dir, other, tx.now_millis())?;
+        return uploads::set_confirming(tx, file, Some(&item.id));
+    }
+    let came_back = tx
+        .prepare_cached(
+            "SELECT 1 FROM uploads u JOIN files f ON f.id = u.file \
+             WHERE u.file = ?1 AND ?2 IN (u.made, f.media)",
+        )?
+        .exists(params![file, item.id])?;
+    files::set_item(tx, file, item, false)?;
+    uploads::set_confirming(tx, file, came_back.then_some(&item.id))
 }
 
 /// The call has not made the item. It is absent, unless an earlier call without an answer has made

@@ -15,7 +15,7 @@ use super::journal::write_error;
 use super::lookups::dir_path;
 use super::states::{Observed, UploadState};
 use super::time::from_millis;
-use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId};
+use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId};
 
 /// A name of a file, in the tree or below the failed files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct JournalRow {
     pub call: Option<i64>,
     /// The first `batchCreate` without an answer.
     pub first_call: Option<i64>,
+    /// The answered id, if Google had it before the call.
+    pub made: Option<MediaId>,
     /// Whether there is a resumable upload session.
     pub has_session: bool,
     /// When Google gave the upload token, if there is one.
@@ -116,7 +118,7 @@ pub struct FileFacts {
 /// Columns of a [`JournalRow`], of a row `q` of `upload_queue`.
 const JOURNAL_COLUMNS: &str = "q.file, q.size, q.state, q.seq, q.attempts, q.isolate, q.lost, q.retry_at, q.error, \
      q.write_errno, q.missing_from, q.missing_to, \
-     q.call, q.first_call, q.session IS NOT NULL AS has_session, q.token_at, q.base, q.replaces, \
+     q.call, q.first_call, q.made, q.session IS NOT NULL AS has_session, q.token_at, q.base, q.replaces, \
      q.is_duplicate, q.is_wanted, \
      EXISTS (SELECT 1 FROM albums a WHERE a.dir = q.target AND a.remote IS NULL) AS is_album_missing";
 
@@ -179,6 +181,7 @@ fn journal_row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         error: row.get::<_, Option<String>>("error")?.or(missing),
         call: row.get("call")?,
         first_call: row.get("first_call")?,
+        made: row.get("made")?,
         has_session: row.get("has_session")?,
         token_at: time("token_at")?,
         base: row.get("base")?,

@@ -14,7 +14,6 @@ use super::states::{LocalReason, UploadState};
 use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::versions::revert_if_same;
 use super::write_error::WriteError;
 use crate::media::{ContentHash, DirId, EntryName, FileId, UploadToken};
 
@@ -82,11 +81,9 @@ pub struct SealedFacts {
 pub enum Hashed {
     /// Its bytes are to be uploaded.
     Upload,
-    /// Another file with the same bytes is being uploaded or has arrived. Nothing is to be uploaded
-    /// for now.
+    /// Another file with the same bytes is being uploaded or has arrived, or an edit has changed
+    /// nothing. Nothing is to be uploaded for now.
     Duplicate,
-    /// The content did not change. The old version is back in its place.
-    Unchanged,
     /// It has been written since.
     Outdated,
 }
@@ -249,9 +246,6 @@ impl Store {
                 return Ok(Hashed::Outdated);
             }
             files::set_hashes(tx, file, sha256, sha1)?;
-            if revert_if_same(tx, file, sha256)? {
-                return Ok(Hashed::Unchanged);
-            }
             let duplicate = tx
                 .prepare_cached("SELECT 1 FROM upload_queue WHERE file = ?1 AND is_duplicate")?
                 .exists([file])?;

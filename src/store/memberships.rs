@@ -9,12 +9,11 @@ use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_pending_removals, resolve_merged};
 use super::naming::{add_failed, set_observed};
-use super::outgoing::MergedFiles;
-use super::states::{Observed, UploadState};
-use super::tables::{entries, files, members};
+use super::states::Observed;
+use super::tables::{entries, files, members, uploads};
 use super::time::from_millis;
 use super::tx::Tx;
-use super::versions::{forget_hash, merge, retire_replaced};
+use super::versions::forget_hash;
 use crate::media::{AlbumId, DirId, EntryName, FileId, MediaId};
 
 /// A membership to be added or removed.
@@ -41,19 +40,6 @@ pub struct MemberCall {
     pub album: AlbumId,
     /// The memberships, each item once.
     pub members: Vec<Membership>,
-}
-
-/// A sealed file whose bytes are those of an item that is in all the albums where the file belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Duplicate {
-    /// The file.
-    pub file: FileId,
-    /// Its version.
-    pub seq: i64,
-    /// The file that Google has.
-    pub item_of: FileId,
-    /// Its item.
-    pub media: MediaId,
 }
 
 /// Items to add to albums, and items to remove from them: views of the schema.
@@ -89,18 +75,17 @@ impl Store {
         })
     }
 
-    /// Google has added the items. Duplicates become names of them.
-    pub fn added(&self, call: &MemberCall) -> Result<MergedFiles> {
+    /// Google has added the items. Duplicates become names of them when a listing has shown them.
+    pub fn added(&self, call: &MemberCall) -> Result<()> {
         self.write_durable(|tx| {
-            let mut settled = MergedFiles::default();
             for member in &call.members {
                 let Some(item_of) = file_of(tx, &member.media)? else { continue };
                 set_observed(tx, call.dir, item_of, Observed::Present)?;
-                if let Some(seq) = member.seq {
-                    merge_if_current(tx, member.file, seq, item_of, &mut settled)?;
+                if member.file != item_of {
+                    uploads::expect_proof(tx, member.file)?;
                 }
             }
-            Ok(settled)
+            Ok(())
         })
     }
 
@@ -198,34 +183,6 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Duplicates of items that are in all the albums where they belong.
-    pub fn duplicates(&self, limit: usize) -> Result<Vec<Duplicate>> {
-        self.read(|db| {
-            Ok(db
-                .prepare_cached("SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1")?
-                .query_map([limit], |row| {
-                    Ok(Duplicate {
-                        file: row.get("file")?,
-                        seq: row.get("seq")?,
-                        item_of: row.get("item_of")?,
-                        media: row.get("media")?,
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?)
-        })
-    }
-
-    /// A read has confirmed the item. The file becomes a name of it.
-    pub fn is_duplicate(&self, duplicate: &Duplicate) -> Result<MergedFiles> {
-        self.write_durable(|tx| {
-            let mut settled = MergedFiles::default();
-            if let Some(item_of) = file_of(tx, &duplicate.media)? {
-                merge_if_current(tx, duplicate.file, duplicate.seq, item_of, &mut settled)?;
-            }
-            Ok(settled)
-        })
-    }
 }
 
 /// The file that has an item. If it was opened for writing since the request, that is the forked
@@ -235,25 +192,6 @@ fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
         .query_row([media], |row| row.get(0))
         .optional()?)
-}
-
-/// Makes a sealed file a name of the item with its bytes, unless it was written meanwhile.
-fn merge_if_current(
-    tx: &Tx<'_>,
-    file: FileId,
-    seq: i64,
-    into: FileId,
-    settled: &mut MergedFiles,
-) -> Result<()> {
-    let current = tx
-        .prepare_cached("SELECT 1 FROM uploads WHERE file = ?1 AND seq = ?2 AND state = ?3")?
-        .exists(params![file, seq, UploadState::Sealed])?;
-    if current {
-        retire_replaced(tx, file)?;
-        merge(tx, file, into)?;
-        settled.merged.push((file, into));
-    }
-    Ok(())
 }
 
 /// The album of the oldest row of a view of pending memberships, with its items, each once.

@@ -10,13 +10,6 @@ use super::error::Result;
 use super::states::UploadState;
 use crate::media::{DirId, EntryName, FileId};
 
-/// Merges that followed from the outcome of a call.
-#[derive(Debug, Default)]
-pub struct MergedFiles {
-    /// Each file that proved to be a duplicate, and the file that has its names now.
-    pub merged: Vec<(FileId, FileId)>,
-}
-
 /// How much there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -36,6 +29,8 @@ pub struct Backlog {
     pub creating: u64,
     /// Items that a read must confirm.
     pub confirming: u64,
+    /// Arrived items that no list of Google's shows yet. Their bytes stay here.
+    pub unseen: u64,
     /// Names that were refused.
     pub failed: u64,
     /// Items to add to albums.
@@ -103,7 +98,8 @@ impl Store {
                     UploadState::Uploaded => backlog.uploaded = count,
                     UploadState::Creating => backlog.creating = count,
                     UploadState::Confirming => backlog.confirming = count,
-                    UploadState::Failed | UploadState::Unseen => {}
+                    UploadState::Unseen => backlog.unseen = count,
+                    UploadState::Failed => {}
                 }
             }
             backlog.failed = db.query_row("SELECT count(*) FROM failed", [], |row| row.get(0))?;
@@ -199,13 +195,13 @@ impl Store {
         })
     }
 
-    /// Files whose bytes have been hashed and which have not arrived.
+    /// Files whose bytes have been hashed and are still here.
     pub fn hashed_uploads(&self) -> Result<Vec<FileId>> {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
                     "SELECT file FROM upload_queue \
-                     WHERE state IN ('sealed', 'uploaded', 'creating', 'confirming') AND sha256 IS NOT NULL \
+                     WHERE state IN ('sealed', 'uploaded', 'creating', 'confirming', 'unseen') AND sha256 IS NOT NULL \
                      ORDER BY file",
                 )?
                 .query_map([], |row| row.get(0))?

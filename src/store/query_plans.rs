@@ -21,7 +21,7 @@ fn plan(store: &Store, sql: &str) -> Vec<String> {
 }
 
 /// Queries that run for each file, call or page.
-const HOT: [&str; 18] = [
+const HOT: [&str; 20] = [
     STARTABLE,
     READY,
     COMING,
@@ -32,6 +32,8 @@ const HOT: [&str; 18] = [
     "SELECT dir, album FROM pending_additions ORDER BY since LIMIT 1",
     "SELECT dir, album FROM pending_removals ORDER BY since LIMIT 1",
     "SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1",
+    "SELECT item_of FROM sealed_duplicates WHERE file = ?1",
+    "SELECT 1 FROM arrived_files WHERE id = ?1",
     "SELECT 1 FROM upload_queue WHERE file = ?1 AND is_duplicate",
     "SELECT 1 FROM pending_memberships",
     "SELECT 1 FROM orphan_files WHERE file = ?1",

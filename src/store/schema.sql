@@ -170,6 +170,9 @@ CREATE TABLE uploads (
     failing_since INTEGER,              -- when it first failed; NULL: it has not
     isolate     INTEGER NOT NULL DEFAULT 0,  -- 1: needs a call of its own
     lost        INTEGER NOT NULL DEFAULT 0,  -- how often Google lost the item
+    made        TEXT,                   -- confirming: the answered id, if Google had it before the call
+    claimed_at  INTEGER NOT NULL DEFAULT 0,  -- when the file was closed, or Google answered
+    listing_before INTEGER NOT NULL DEFAULT 0,  -- listings up to this one began before the close or the answer: no proof
     retry_at    INTEGER,                -- not before
     error       TEXT,                   -- the last failure, or the reason of the refusal
     write_errno INTEGER,                -- scratch, failed: the error number of a write that failed; NULL: none did
@@ -182,6 +185,7 @@ CREATE UNIQUE INDEX uploads_in_order ON uploads (seq) WHERE seq IS NOT NULL;
 CREATE INDEX uploads_by_state ON uploads (state, seq);
 CREATE INDEX uploads_waiting ON uploads (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX uploads_failing ON uploads (failing_since) WHERE failing_since IS NOT NULL;
+CREATE INDEX uploads_made ON uploads (made) WHERE made IS NOT NULL;
 CREATE INDEX uploads_replacing ON uploads (replaces) WHERE replaces IS NOT NULL;
 
 -- Names of files that Google has refused for good, shown under .gphotos/failed.
@@ -245,6 +249,12 @@ CREATE VIEW committed_files AS
     SELECT * FROM files f
     WHERE f.media IS NOT NULL AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = f.id);
 
+-- Items that Google has shown since they were made. The bytes of some are still here.
+CREATE VIEW arrived_files AS
+    SELECT * FROM files f
+    WHERE f.media IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM uploads u WHERE u.file = f.id AND NOT (u.state = 'unseen' AND f.confirmed));
+
 -- Items of the library: all known ones but those that the list of all items (view 0) has lost.
 CREATE VIEW library_items AS
     SELECT * FROM files f
@@ -263,7 +273,7 @@ CREATE VIEW expected_members AS
 -- Albums that the list of albums does not show any more, and that have nothing that is only here.
 CREATE VIEW missing_albums AS
     SELECT * FROM albums a WHERE a.missed AND a.remote IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM members m JOIN unfinished_uploads u ON u.file = m.file WHERE m.dir = a.dir);
+    AND NOT EXISTS (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file WHERE m.dir = a.dir);
 
 -- Files without a name that Google never had, nor is being asked to make.
 CREATE VIEW orphan_files AS
@@ -277,7 +287,8 @@ CREATE VIEW orphan_files AS
 CREATE VIEW unfinished_uploads AS SELECT * FROM uploads WHERE state <> 'unseen';
 
 -- The journal with the facts that decide what to do next.
--- is_duplicate: Google has the same bytes from another file, or that file is ahead on its way: nothing is to be sent.
+-- is_duplicate: Google has the same bytes from another file, or that file is ahead on its way, or an edit has changed
+-- nothing: nothing is to be sent.
 -- is_wanted: the file has a name in an album, or an item of it may be in one.
 -- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the oldest wish.
 CREATE VIEW upload_queue AS
@@ -287,7 +298,10 @@ CREATE VIEW upload_queue AS
             WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL
             AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL
                 ELSE v.state IN ('uploaded', 'creating', 'confirming')
+                    OR (v.state = 'unseen' AND t.confirmed)
                     OR (v.state = 'sealed' AND v.seq < u.seq) END
+            UNION ALL
+            SELECT 1 FROM arrived_files o WHERE o.id = u.replaces AND u.base = f.sha256
         ) AS is_duplicate,
         EXISTS (
             SELECT 1 FROM members m WHERE m.file = u.file AND (m.desired OR m.observed = 'unknown')
@@ -310,40 +324,73 @@ CREATE VIEW pending_memberships AS
     WHERE m.pending IS NOT NULL AND f.media IS NOT NULL AND a.remote IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM unfinished_uploads u WHERE u.file = m.file);
 
+-- Sealed files with the bytes of an item that has arrived. An edit that changed nothing is a duplicate of its old version.
+CREATE VIEW sealed_duplicates AS
+    SELECT u.file, u.seq, coalesce(
+        (SELECT o.id FROM arrived_files o WHERE o.id = u.replaces AND (o.known = f.sha256 OR u.base = f.sha256)),
+        (SELECT c.id FROM arrived_files c
+            WHERE c.known = f.sha256 AND c.id <> f.id AND c.merged_into IS NULL ORDER BY c.id LIMIT 1)
+    ) AS item_of
+    FROM uploads u JOIN files f ON f.id = u.file
+    WHERE u.state = 'sealed' AND f.sha256 IS NOT NULL;
+
 -- Items to add to albums: a file's own, or that of another file with the same bytes. One equation says which, so that
 -- SQLite looks the item up instead of trying each file of the library.
 CREATE VIEW pending_additions AS
     SELECT m.dir, m.file, m.since, a.remote AS album, u.seq, u.state, t.id AS item_of, t.media
-    FROM members m JOIN files f ON f.id = m.file JOIN albums a ON a.dir = m.dir
+    FROM members m JOIN albums a ON a.dir = m.dir
     LEFT JOIN uploads u ON u.file = m.file
     JOIN files t ON t.id = CASE
-        WHEN u.state IS NULL OR u.state = 'unseen' THEN f.id
-        WHEN u.state = 'sealed' AND f.sha256 IS NOT NULL THEN (
-            SELECT c.id FROM committed_files c
-            WHERE c.known = f.sha256 AND c.id <> f.id AND c.merged_into IS NULL ORDER BY c.id LIMIT 1) END
+        WHEN u.state IS NULL OR u.state = 'unseen' THEN m.file
+        WHEN u.state = 'sealed' THEN (SELECT d.item_of FROM sealed_duplicates d WHERE d.file = m.file) END
     WHERE m.pending = 'addition' AND t.media IS NOT NULL AND a.remote IS NOT NULL
     AND NOT EXISTS
         (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.observed = 'present');
 
--- Items to remove from albums.
+-- Items to remove from albums. One that a file on its way may turn out to be stays until that is settled.
 CREATE VIEW pending_removals AS
     SELECT m.dir, m.file, m.since, a.remote AS album, u.seq, u.state, m.file AS item_of, t.media
     FROM members m JOIN files t ON t.id = m.file JOIN albums a ON a.dir = m.dir
     LEFT JOIN uploads u ON u.file = m.file
     WHERE m.pending = 'removal' AND t.media IS NOT NULL AND a.remote IS NOT NULL
-    AND (u.state IS NULL OR u.state = 'unseen');
+    AND (u.state IS NULL OR u.state = 'unseen')
+    AND NOT EXISTS (SELECT 1 FROM uploads c WHERE c.made = t.media AND c.state = 'confirming' AND c.file <> m.file)
+    AND NOT EXISTS (
+        SELECT 1 FROM files f JOIN uploads c ON c.file = f.id JOIN members w ON w.file = f.id
+        WHERE f.known = t.known AND f.id <> m.file AND c.state = 'sealed' AND w.dir = m.dir AND w.desired);
 
 -- Sealed files whose bytes are those of an item that is in all the albums where they belong.
 CREATE VIEW arrived_duplicates AS
-    SELECT u.file, u.seq, t.id AS item_of, t.media
-    FROM uploads u JOIN files f ON f.id = u.file
-    JOIN files t ON t.id = (
-        SELECT c.id FROM committed_files c
-        WHERE c.known = f.sha256 AND c.id <> f.id AND c.merged_into IS NULL ORDER BY c.id LIMIT 1)
-    WHERE u.state = 'sealed' AND f.sha256 IS NOT NULL
-    AND EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.desired)
-    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = f.id AND m.desired AND NOT EXISTS
+    SELECT d.file, d.seq, t.id AS item_of, t.media
+    FROM sealed_duplicates d JOIN files t ON t.id = d.item_of
+    WHERE EXISTS (SELECT 1 FROM members m WHERE m.file = d.file AND m.desired)
+    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.file = d.file AND m.desired AND NOT EXISTS
         (SELECT 1 FROM members n WHERE n.dir = m.dir AND n.file = t.id AND n.observed = 'present'));
+
+-- Files whose bytes stay here until a listing proves that Google has the item, one row for each album concerned.
+-- kind: a new item; an id that Google had before the call (known); a duplicate; an arrived item whose bytes are still
+-- here (unseen).
+-- is_wanted: somebody may read the bytes. An old version has no name, but may get one back.
+-- is_shown: a listing of the album that began later has shown the item, or another upload keeps the same bytes here.
+CREATE VIEW claims AS
+    SELECT c.*, u.state, u.attempts, u.lost, u.retry_at, u.claimed_at, t.media,
+        EXISTS (SELECT 1 FROM members w WHERE w.file = c.file AND w.desired
+            UNION ALL SELECT 1 FROM entries e WHERE e.file = c.file) AS is_wanted,
+        coalesce(n.seen, 0) > u.listing_before OR (t.id <> f.id AND t.sha256 = f.sha256 AND EXISTS
+            (SELECT 1 FROM uploads v WHERE v.file = t.id AND v.state IN ('confirming', 'unseen'))) AS is_shown
+    FROM (
+        SELECT u.file, u.seq, t.id AS item_of, m.dir,
+            CASE WHEN u.state = 'unseen' THEN 'unseen' WHEN u.made IS NULL THEN 'new' ELSE 'known' END AS kind
+        FROM uploads u JOIN files f ON f.id = u.file
+        JOIN files t ON t.media = CASE WHEN u.state = 'confirming' THEN coalesce(u.made, f.media) ELSE f.media END
+        LEFT JOIN members m ON m.file = u.file AND m.observed = 'present'
+        WHERE u.state IN ('confirming', 'unseen')
+        UNION ALL
+        SELECT d.file, d.seq, d.item_of, m.dir, 'duplicate' AS kind
+        FROM arrived_duplicates d JOIN members m ON m.file = d.file AND m.desired
+    ) c
+    JOIN uploads u ON u.file = c.file JOIN files f ON f.id = c.file JOIN files t ON t.id = c.item_of
+    LEFT JOIN members n ON n.dir = c.dir AND n.file = c.item_of;
 
 -- What a view by date shows.
 CREATE VIEW shown_view_entries AS SELECT * FROM view_entries WHERE name IS NOT NULL;

@@ -17,12 +17,12 @@ pub enum UploadState {
     Uploaded,
     /// Google was asked to make the item. The answer may be lost.
     Creating,
-    /// Google said it made the item. No read has confirmed it yet.
+    /// Google said it made the item, or had it. No later listing has shown it yet.
     Confirming,
     /// Google has refused the file for good. The bytes stay here.
     Failed,
-    /// The item exists, but Google does not show it to us, because it had the bytes before us
-    /// (reference §11.2c). Nothing is left to do, but the bytes stay here.
+    /// The item has arrived, but Google's lists do not show it yet, or never will, because Google had
+    /// the bytes before us (reference §11.2c). Nobody waits for it, but the bytes stay here.
     Unseen,
 }
 

@@ -3,8 +3,6 @@
 //! An edited file keeps its number, and so its inode and names. The old version becomes a file of
 //! its own without names. It stays in its albums until the new version has replaced it.
 
-use rusqlite::params;
-
 use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_pending_removals, is_committed, names_of, replaced_by};
@@ -103,34 +101,23 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Forgets the bytes of an item that Google does not have any more. Equal bytes are then
-    /// uploaded again.
-    pub fn forget_hash(&self, file: FileId) -> Result<()> {
-        self.write(|tx| forget_hash(tx, file))
-    }
 }
 
+/// Forgets the bytes of an item that Google does not have any more. Equal bytes are then uploaded
+/// again.
 pub(super) fn forget_hash(tx: &Tx<'_>, file: FileId) -> Result<()> {
     files::forget_bytes(tx, file)?;
     Ok(())
 }
 
-/// Reverts an edit if its bytes are those its writer began with or those of the old version, and
-/// the old version is committed.
-pub(super) fn revert_if_same(tx: &Tx<'_>, file: FileId, sha256: ContentHash) -> Result<bool> {
-    let Some(old) = replaced_by(tx, file)? else { return Ok(false) };
-    let same = tx
-        .prepare_cached(
-            "SELECT 1 FROM uploads u JOIN files o ON o.id = u.replaces \
-             WHERE u.file = ?1 AND (u.base = ?2 OR o.known = ?2)",
-        )?
-        .exists(params![file, sha256])?;
-    if !same || !is_committed(tx, old)? {
-        return Ok(false);
+/// Reverts an edit that has the bytes of `item_of`, if that is its old version. Returns whether it
+/// is.
+pub(super) fn revert_if_same(tx: &Tx<'_>, file: FileId, item_of: FileId) -> Result<bool> {
+    let same = replaced_by(tx, file)? == Some(item_of);
+    if same {
+        restore_version(tx, file, item_of)?;
     }
-    restore_version(tx, file, old)?;
-    Ok(true)
+    Ok(same)
 }
 
 /// The reverse of [`Store::fork_version`]. The file keeps its own time of modification.
@@ -144,6 +131,8 @@ fn restore_version(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<()> {
     members::restore(tx, file, old)?;
     members::delete_of_file(tx, old)?;
     uploads::delete(tx, file)?;
+    // If no listing has shown the item yet, the file keeps its bytes here.
+    uploads::move_to(tx, old, file)?;
     uploads::replace_instead(tx, old, file)?;
     files::set_merged(tx, old, file)?;
     Ok(())
@@ -164,7 +153,14 @@ pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
 }
 
 pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
-    let old = replaced_by(tx, file)?;
+    let mut old = replaced_by(tx, file)?;
+    if let Some(item_of) = old
+        && is_made_again(tx, file, item_of)?
+    {
+        // Google shows that one no more than the file.
+        retire_replaced(tx, file)?;
+        old = None;
+    }
     for (dir, name) in names_of(tx, file)? {
         add_failed(tx, dir, &name, file, reason)?;
         match old {
@@ -180,6 +176,15 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     members::delete_of_file(tx, file)?;
     uploads::set_failed(tx, file, reason)?;
     Ok(())
+}
+
+/// Whether Google has answered the file with the id that its old version has.
+fn is_made_again(tx: &Tx<'_>, file: FileId, old: FileId) -> Result<bool> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT 1 FROM uploads u JOIN files o ON o.media = u.made WHERE u.file = ?1 AND o.id = ?2",
+        )?
+        .exists([file, old])?)
 }
 
 /// Gives all names and memberships of `file` to `into`. As with hard links, the last writer's time
@@ -202,6 +207,8 @@ pub(super) fn merge(tx: &Tx<'_>, file: FileId, into: FileId) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::params;
+
     use super::*;
     use crate::store::tests::{album, item, name};
     use crate::store::{Adoption, Child, FileInfo};

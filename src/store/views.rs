@@ -527,7 +527,7 @@ mod tests {
         let items = ["a", "b", "c"].map(|id| created(id, "2019-04-28T10:00:00Z").item);
         let files = store.items_seen(&items).unwrap();
         let arrive = |at: usize| {
-            store.write(|tx| arrived(tx, files[at], &items[at])).unwrap();
+            store.write(|tx| arrived(tx, files[at])).unwrap();
         };
         arrive(0);
         assert!(!store.view(view).unwrap().behind, "nobody has looked into it");

@@ -22,7 +22,9 @@ pub const CREATE_BEFORE_CALL: &str = "create-before-call";
 pub const CREATE_AFTER_CALL: &str = "create-after-call";
 /// The journal knows the items, they are not confirmed.
 pub const CREATE_AFTER_SETTLE: &str = "create-after-settle";
-/// An item is confirmed, the bytes still lie in the spool.
+/// A listing has shown items whose bytes still lie in the spool.
+pub const PASS_AFTER_PAGE: &str = "pass-after-page";
+/// An item is confirmed, the journal still has the row.
 pub const CONFIRM_AFTER_LOOK: &str = "confirm-after-look";
 /// The cache and the spool have the bytes, the journal still has the row.
 pub const CONFIRM_AFTER_KEEP: &str = "confirm-after-keep";
@@ -34,7 +36,7 @@ pub const MEMBERS_BEFORE_CALL: &str = "members-before-call";
 pub const MEMBERS_AFTER_CALL: &str = "members-after-call";
 
 /// All points, for tests that go through them one by one.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 15] = [
     SEAL_AFTER_SYNC,
     SEAL_AFTER_JOURNAL,
     UPLOAD_AFTER_START,
@@ -44,6 +46,7 @@ pub const ALL: [&str; 14] = [
     CREATE_BEFORE_CALL,
     CREATE_AFTER_CALL,
     CREATE_AFTER_SETTLE,
+    PASS_AFTER_PAGE,
     CONFIRM_AFTER_LOOK,
     CONFIRM_AFTER_KEEP,
     CONFIRM_AFTER_JOURNAL,

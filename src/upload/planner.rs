@@ -18,7 +18,7 @@ mod tests;
 use std::time::{Duration, SystemTime};
 
 pub(super) use batch::halves;
-pub(super) use confirm::{Claim, Confirmation};
+pub(super) use confirm::Confirmation;
 pub(super) use input::{Change, ChangeKind, Edit, Room, Rows, State, Upload, is_large};
 
 use crate::api::BATCH_MAX;
@@ -38,10 +38,8 @@ pub(super) struct Plan {
     pub(super) uploads: Vec<Startable>,
     /// Change the library.
     pub(super) change: Option<Change>,
-    /// Ask for these items; never empty.
-    pub(super) confirm: Option<Vec<Confirmation>>,
-    /// The next [`State::confirm_since`].
-    pub(super) confirm_since: Option<SystemTime>,
+    /// Confirm items.
+    pub(super) confirm: Option<Confirmation>,
     /// Plan again then at the latest.
     pub(super) wake_at: SystemTime,
 }
@@ -60,15 +58,15 @@ pub(super) fn plan(state: &State<'_>, rows: &Rows) -> Plan {
     // Small requests probe first: the answer to a large upload may take an hour.
     let wait = probing || (full && change.is_some());
     let mut uploads = if wait { Vec::new() } else { next_uploads(state, rows) };
-    let (mut confirm, mut confirm_since) = (None, state.confirm_since);
+    let mut confirm = None;
     if state.may_confirm() && !(probing && change.is_some()) {
         let idle = state.is_idle() && change.is_none() && uploads.is_empty();
-        (confirm, confirm_since) = confirm::next(state, rows, idle, &mut wake);
+        confirm = confirm::next(state, rows, idle, &mut wake);
     }
     if probing && change.is_none() && confirm.is_none() {
         uploads = next_uploads(state, rows);
     }
-    Plan { uploads, change, confirm, confirm_since, wake_at: wake.0 }
+    Plan { uploads, change, confirm, wake_at: wake.0 }
 }
 
 fn next_uploads(state: &State<'_>, rows: &Rows) -> Vec<Startable> {

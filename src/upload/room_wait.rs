@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -113,8 +114,8 @@ impl Pipeline {
         if total > spool.room().max {
             return Err(NoRoom::TooLarge { max: spool.room().max });
         }
+        let _blocked = BlockedWrite::new(shared, writer);
         let _waiter = Waiter::new(shared);
-        let _blocked = BlockedWrite::new(writer);
         let mut progress = shared.progress.subscribe();
         let state = || (spool.room().used(), shared.drafts.sent().under_way);
         let mut moved = (Instant::now(), state());
@@ -134,7 +135,8 @@ impl Pipeline {
             }
             let may_move = shared.drafts.any_may_be_closed()
                 || shared.store.run(|store| store.pending_changes(SyncScope::All)).await?
-                    == PendingChanges::Files;
+                    == PendingChanges::Files
+                || shared.store.run(|store| store.has_untried_claims()).await?;
             let now = state();
             let still = moved.0.elapsed();
             if now != moved.1 {
@@ -164,21 +166,26 @@ impl Shared {
 }
 
 /// Counts a write that waits for room, for as long as it waits.
-struct BlockedWrite(Option<Arc<Draft>>);
+struct BlockedWrite<'a> {
+    shared: &'a Shared,
+    draft: Option<Arc<Draft>>,
+}
 
-impl BlockedWrite {
-    fn new(writer: &Writer) -> Self {
+impl<'a> BlockedWrite<'a> {
+    fn new(shared: &'a Shared, writer: &Writer) -> Self {
+        shared.blocked_writes.fetch_add(1, Ordering::Relaxed);
         let draft = writer.draft();
         if let Some(draft) = &draft {
             draft.write_blocked();
         }
-        Self(draft)
+        Self { shared, draft }
     }
 }
 
-impl Drop for BlockedWrite {
+impl Drop for BlockedWrite<'_> {
     fn drop(&mut self) {
-        if let Some(draft) = &self.0 {
+        self.shared.blocked_writes.fetch_sub(1, Ordering::Relaxed);
+        if let Some(draft) = &self.draft {
             draft.write_unblocked();
         }
     }

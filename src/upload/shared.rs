@@ -59,6 +59,8 @@ pub(super) struct Shared {
     pub(super) try_now: AtomicBool,
     /// How many callers wait for the queue.
     pub(super) waiters: AtomicUsize,
+    /// How many of them wait for room in the spool.
+    pub(super) blocked_writes: AtomicUsize,
     pub(super) stop: CancellationToken,
     pub(super) stopped: CancellationToken,
 }
@@ -82,6 +84,7 @@ impl Shared {
             progress: watch::Sender::new(0),
             try_now: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
+            blocked_writes: AtomicUsize::new(0),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
         })
@@ -107,6 +110,11 @@ impl Shared {
     /// The outage that blocks most, if there is one.
     pub(super) fn blocked(&self) -> Option<Blocked> {
         self.outages.lock().first().cloned()
+    }
+
+    /// Whether a writer waits for room in the spool.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.blocked_writes.load(Ordering::Relaxed) > 0
     }
 
     /// What has gone to Google by now, with the uploads under way.

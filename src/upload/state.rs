@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use crate::api;
 use crate::media::{ContentHash, FileId, MediaItem, UploadToken};
 use crate::store::{
-    CreateCall, CreateOutcome, Hashed, MergedFiles, Ready, Result, Startable, Store, Unconfirmed,
+    Claim, CreateCall, CreateOutcome, Hashed, Proved, Ready, Result, Startable, Store,
 };
 
 /// The bytes are durable here. Google has none or a part of them.
@@ -29,9 +29,9 @@ pub(super) struct Uploaded {
 /// The call is journalled: from here on its answer may be lost.
 pub(super) struct Creating(CreateCall);
 
-/// Google says that it has made the item, but has not listed it since.
-#[derive(Clone)]
-pub(super) struct Confirming(pub(super) Unconfirmed);
+/// Google says that it has made the item, or that it has had the bytes before. No listing has shown
+/// it since.
+pub(super) struct Confirming(pub(super) Claim);
 
 impl Sealed {
     /// Records the hashes. A duplicate does not have to be uploaded.
@@ -96,11 +96,7 @@ impl Creating {
     }
 
     /// Records the answer, for each file in order.
-    pub(super) async fn settled(
-        self,
-        store: &Store,
-        outcomes: Vec<CreateOutcome>,
-    ) -> Result<MergedFiles> {
+    pub(super) async fn settled(self, store: &Store, outcomes: Vec<CreateOutcome>) -> Result<()> {
         let CreateCall { call, items, .. } = self.0;
         let tokens = items.into_iter().map(|item| item.token);
         let outcomes: Vec<_> = tokens.zip(outcomes).collect();
@@ -121,30 +117,53 @@ impl Creating {
 }
 
 impl Confirming {
-    /// Google has the item: its bytes may be released. Blocking, with the draft locked.
-    pub(super) fn seen(self, store: &Store, item: &MediaItem) -> Result<()> {
-        store.confirmed(self.0.file, item)
+    /// A listing has shown the item: the bytes may be released. `None` if the claim is void.
+    /// Blocking, with the draft locked.
+    pub(super) fn proved(self, store: &Store) -> Result<Option<Proved>> {
+        store.settle_claim(&self.0)
     }
 
-    /// Google did not return the item: the worker asks again later.
-    pub(super) async fn not_seen(
+    /// Google has the item, and no album is wanted to have it: the bytes may be released, if this
+    /// returns `true`. Blocking, with the draft locked.
+    pub(super) fn shown_by_id(self, store: &Store, item: &MediaItem) -> Result<bool> {
+        store.settle_by_id(&self.0, item)
+    }
+
+    /// Google did not show the item: the worker looks again later.
+    pub(super) async fn not_shown(
         self,
         store: &Store,
         error: String,
         retry_at: SystemTime,
     ) -> Result<()> {
-        let Unconfirmed { file, seq, .. } = self.0;
+        let Claim { file, seq, .. } = self.0;
+        let Some(seq) = seq else { return Ok(()) };
         store.run(move |store| store.attempt_failed(file, seq, &error, false, retry_at)).await
     }
 
-    /// Google will never return the item, because another client uploaded the bytes first. They
-    /// stay here.
-    pub(super) async fn unseen(self, store: &Store) -> Result<()> {
-        store.run(move |store| store.unseen(self.0.file)).await
+    /// The item has arrived, but its album does not show it: the bytes stay here. See
+    /// [`Store::unseen`].
+    pub(super) async fn unseen(
+        self,
+        store: &Store,
+        item: Option<MediaItem>,
+        retry_at: Option<SystemTime>,
+    ) -> Result<()> {
+        store.run(move |store| store.unseen(&self.0, item.as_ref(), retry_at)).await
+    }
+
+    /// Its album still does not show the arrived item.
+    pub(super) async fn still_unseen(self, store: &Store, retry_at: SystemTime) -> Result<()> {
+        store.run(move |store| store.still_unseen(&self.0, Some(retry_at))).await
     }
 
     /// There is no such item: the worker uploads the bytes again.
     pub(super) async fn lost(self, store: &Store, error: String) -> Result<()> {
-        store.run(move |store| store.item_lost(self.0.file, &error)).await
+        store.run(move |store| store.item_lost(&self.0, &error)).await
+    }
+
+    /// Google does not show the item that the file is a duplicate of: the worker uploads the bytes.
+    pub(super) async fn not_a_duplicate(self, store: &Store) -> Result<()> {
+        store.run(move |store| store.not_a_duplicate(&self.0)).await
     }
 }

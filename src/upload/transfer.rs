@@ -81,19 +81,6 @@ async fn attempt(
                 Hashed::Upload => sealed,
                 Hashed::Duplicate => return Ok(Outcome::Duplicate),
                 Hashed::Outdated => return Ok(Outcome::Superseded),
-                Hashed::Unchanged => {
-                    blocking(shared, move |shared| {
-                        let _draft = shared.drafts.lock(file);
-                        // A writer may have begun the next edit: then these bytes are its own.
-                        if shared.store.upload_state(file).is_ok_and(|state| state.is_none()) {
-                            (shared.config.keep)(file, sha256, &shared.spool.path(file));
-                            shared.spool.discard(file);
-                        }
-                        Ok(())
-                    })
-                    .await?;
-                    return Ok(Outcome::Duplicate);
-                }
             }
         }
     };

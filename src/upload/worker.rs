@@ -2,13 +2,16 @@
 //!
 //! It reads a bounded part of the queue, asks the [`planner`] what to do, starts that, and sleeps
 //! until something ends, a caller wakes it, or a wait is over. In flight at a time: some uploads, one
-//! call that changes the library, and one request that confirms items.
+//! call that changes the library, and one confirmation of items.
 
+mod claims;
 mod confirming;
 mod context;
 mod creating;
 mod members;
+mod passing;
 mod refused;
+mod release;
 mod rows;
 mod uploading;
 
@@ -57,6 +60,8 @@ impl Worker {
         let now = SystemTime::now();
         if self.shared.try_now.swap(false, Ordering::Relaxed) && self.blockers.retry_now(now) {
             self.shared.store.run(|store| store.retry_now()).await?;
+            // Listings may have proved claims since they were read.
+            self.claims.mark_dirty();
         }
         if self.shared.members_dirty.swap(false, Ordering::Relaxed) {
             self.mark_dirty();
@@ -65,9 +70,10 @@ impl Worker {
         if unsettled {
             self.settle_left_over().await?;
         }
+        let claims_rest = self.read_claims(now).await?;
         let rows = self.read_rows(now).await?;
         let plan = planner::plan(&self.state(now), &rows);
-        let mut wake_at = plan.wake_at;
+        let mut wake_at = plan.wake_at.min(now + claims_rest);
         let mut started_all = self.start_uploads(plan.uploads);
         if let Some(change) = plan.change
             && !self.start_change(change, rows.ready.len()).await?
@@ -75,12 +81,14 @@ impl Worker {
             self.shared.moved_on();
             started_all = false;
         }
+        if let Some(confirmation) = plan.confirm
+            && !self.start_confirming(confirmation).await?
+        {
+            self.claims.mark_dirty();
+            started_all = false;
+        }
         if !started_all {
             wake_at = wake_at.min(now + self.shared.config.batch_window);
-        }
-        self.confirmations_wait_since = plan.confirm_since;
-        if let Some(wanted) = plan.confirm {
-            self.start_confirming(wanted);
         }
         if unsettled {
             wake_at = wake_at.min(now + self.shared.config.retry_max);

@@ -133,14 +133,14 @@ fn a_file_whose_confirmation_was_cut_off_can_be_written() {
         ledger.write(&world.mnt, &format!("A/{at}.jpg"), &jpeg(at, 5000)).unwrap();
     }
     served.ended();
-    world.emulator.hold(Call::MediaItemsBatchGet, Moment::Request);
+    world.emulator.hold(Call::MediaItemsSearch, Moment::Request);
     let mut served = world.serve(&[PACE]);
     assert!(served.is_ready(), "{}", world.log());
     for path in ledger.paths() {
         ledger.edit(&world.mnt, &path, 7).unwrap();
     }
     // What the cache has is the item, and not what was written since.
-    world.emulator.let_go(Call::MediaItemsBatchGet, Moment::Request);
+    world.emulator.let_go(Call::MediaItemsSearch, Moment::Request);
     ledger.audit(&world);
     let mut originals = 0;
     for entry in

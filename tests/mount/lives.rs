@@ -377,11 +377,15 @@ fn created_without_an_answer() {
 #[test]
 fn confirming() {
     let mut lives = Lives::new();
-    lives.world.emulator.hold(Call::MediaItemsBatchGet, Moment::Request);
+    lives.world.emulator.reset_stats();
+    let listing = lives.world.emulator.barrier(Call::MediaItemsSearch, 1, Moment::Request);
     lives.put_all();
+    wait_for("the list for the uploads", || {
+        lives.world.emulator.stats().requests(Call::MediaItemsSearch) > 0
+    });
     lives.wait_for_all("confirming");
     lives.describable = true;
-    lives.run(|world| world.emulator.let_go(Call::MediaItemsBatchGet, Moment::Request));
+    lives.run(|_| drop(listing));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod support;
 mod accounts;
 mod adopt;
 mod basics;
+mod bin;
 mod commit_close;
 mod copying;
 mod debug;

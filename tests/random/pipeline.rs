@@ -68,6 +68,20 @@ enum Op {
     StrangerRemoves(Nth),
     StrangerDeletes(Nth),
     StrangerRenames(usize),
+    /// What Google does with items in the bin and their bytes.
+    Bin(Reading),
+    UserBins(Nth),
+    UserRestores(Nth),
+    UserEmptiesBin,
+}
+
+/// The readings of the API that are possible: nothing says which is right.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    /// An item in the bin can be got by its id.
+    resolves: bool,
+    /// Bytes of an item in the bin make a new item.
+    makes_new: bool,
 }
 
 /// An index, taken modulo the count.

@@ -101,6 +101,14 @@ impl World {
         names.into_iter().filter_map(|name| bytes(name.file).ok()).collect()
     }
 
+    /// Whether the spool has the bytes of this file.
+    pub fn is_spooled(&self, file: Ino) -> bool {
+        let info = self.store.file(file_id(file)).unwrap();
+        info.is_some_and(|info| {
+            info.upload.is_some() && self.pipeline.spool().path(info.id).exists()
+        })
+    }
+
     /// The rejected names with the reasons.
     pub fn refusals(&self) -> Vec<String> {
         let names = self.store.failed_names().unwrap();

@@ -21,6 +21,7 @@ pub(super) struct Entry {
     pub(super) error: Option<String>,
     pub(super) call: Option<i64>,
     pub(super) first_call: Option<i64>,
+    pub(super) made: Option<String>,
     pub(super) session: bool,
     pub(super) token_at: Option<Timestamp>,
     pub(super) base: Option<String>,
@@ -39,6 +40,7 @@ impl From<&JournalRow> for Entry {
             error: row.error.clone(),
             call: row.call,
             first_call: row.first_call,
+            made: row.made.as_ref().map(|id| id.as_str().to_owned()),
             session: row.has_session,
             token_at: row.token_at.and_then(timestamp),
             base: row.base.map(|hash| hash.to_string()),
@@ -74,6 +76,9 @@ impl Entry {
         number("first call without an answer", self.first_call);
         number("replaces file", self.replaces);
         number("times lost at Google", Some(i64::from(self.lost)).filter(|&lost| lost > 0));
+        if let Some(made) = &self.made {
+            facts.push(format!("answered with the known item {}", shown(made)));
+        }
         if self.isolate {
             facts.push("needs a call of its own".to_owned());
         }

@@ -199,6 +199,7 @@ mod tests {
             error: None,
             call: None,
             first_call: None,
+            made: None,
             has_session: false,
             token_at: None,
             base: None,

@@ -146,7 +146,8 @@ pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
 
 fn file(path: &Path) -> io::Result<AlbumFile> {
     let stage = match text(path, "state")?.as_deref() {
-        Some("committed" | "rendition") | None => Stage::Committed,
+        // An unseen item has arrived, but no list of the album has shown it.
+        Some("committed" | "rendition" | "unseen") | None => Stage::Committed,
         Some("scratch") => Stage::Temporary,
         Some("failed") => Stage::Failed(reason(path)?),
         Some(state) => Stage::OnItsWay(state.to_owned()),

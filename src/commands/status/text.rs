@@ -143,6 +143,7 @@ fn queue(queue: &Queue) -> String {
         ("uploaded", queue.uploaded),
         ("creating", queue.creating),
         ("confirming", queue.confirming),
+        ("arrived, with their bytes kept here until the album's list shows them", queue.unseen),
         ("to add", queue.additions),
         ("to remove", queue.removals),
         ("failed", queue.failed),

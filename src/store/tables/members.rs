@@ -110,6 +110,27 @@ pub(in crate::store) fn begin_change(tx: &Tx<'_>, dir: DirId, file: FileId, at: 
     Ok(())
 }
 
+/// Google has answered that it has put the item into the album, for another file: no name asks for
+/// it yet.
+pub(in crate::store) fn set_claimed(tx: &Tx<'_>, dir: DirId, file: FileId, at: i64) -> Result<()> {
+    tx.prepare_cached("INSERT INTO members (dir, file, desired, observed, since) VALUES (?1, ?2, FALSE, 'present', ?3) \
+         ON CONFLICT (dir, file) DO UPDATE SET observed = 'present', since = excluded.since, seen = 0 WHERE observed <> 'present'")?.execute(params![dir, file, at])?;
+    Ok(())
+}
+
+/// A listing has shown an item that a claim is about.
+pub(in crate::store) fn set_shown(
+    tx: &Tx<'_>,
+    dir: DirId,
+    file: FileId,
+    listing: i64,
+    at: i64,
+) -> Result<()> {
+    tx.prepare_cached("INSERT INTO members (dir, file, desired, observed, since, seen) VALUES (?1, ?2, FALSE, 'present', ?4, ?3) \
+         ON CONFLICT (dir, file) DO UPDATE SET seen = max(seen, excluded.seen), missed = 0")?.execute(params![dir, file, listing, at])?;
+    Ok(())
+}
+
 /// Keeps what Google says of a membership. Earlier listings do not count, those of an item that was
 /// not there and those that missed it.
 pub(in crate::store) fn set_observed(

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::media::{ContentHash, DirId, FileId, UploadToken};
+use crate::media::{ContentHash, DirId, FileId, MediaId, UploadToken};
 use crate::store::error::Result;
 use crate::store::states::{LocalReason, UploadState};
 use crate::store::tx::Tx;
@@ -42,24 +42,74 @@ pub(in crate::store) fn delete(tx: &Tx<'_>, file: FileId) -> Result<()> {
     Ok(())
 }
 
-/// The item exists, but Google does not show it to us.
-pub(in crate::store) fn set_unseen(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, seq = NULL WHERE file = ?1")?
-        .execute(params![file, UploadState::Unseen])?;
+/// The item has arrived, but no listing has shown it: its bytes stay here. `retry_at` is when a
+/// listing is made for it; `None` leaves it to listings made for other reasons.
+pub(in crate::store) fn set_unseen(
+    tx: &Tx<'_>,
+    file: FileId,
+    attempts: u32,
+    retry_at: Option<i64>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, seq = NULL, attempts = ?3, retry_at = ?4, error = NULL \
+         WHERE file = ?1",
+    )?
+    .execute(params![file, UploadState::Unseen, attempts, retry_at])?;
     Ok(())
 }
 
-/// The item is lost: the bytes are uploaded again.
-pub(in crate::store) fn set_lost(tx: &Tx<'_>, file: FileId, error: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, lost = lost + 1, token = NULL, token_at = NULL, \
-         first_call = NULL, retry_at = NULL, error = ?3 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, error])?;
+/// The item `media` is lost: the bytes are uploaded again. If Google answers with the same id, it
+/// is not a new one.
+pub(in crate::store) fn set_lost(
+    tx: &Tx<'_>,
+    file: FileId,
+    media: &MediaId,
+    error: &str,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, lost = lost + 1, made = ?3, token = NULL, token_at = NULL, \
+         first_call = NULL, retry_at = NULL, error = ?4 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, media, error])?;
     Ok(())
 }
 
-/// Google has made the item; a read must confirm it.
-pub(in crate::store) fn set_confirming(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, token = NULL, token_at = NULL, dir = NULL, call = NULL, first_call = NULL, attempts = 0, \
-         own_failures = 0, failing_since = NULL, isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming])?;
+/// Google has answered with an item; a later listing must show it. `made` is its id if Google had
+/// it before the call.
+pub(in crate::store) fn set_confirming(
+    tx: &Tx<'_>,
+    file: FileId,
+    made: Option<&MediaId>,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET state = ?2, made = ?3, token = NULL, token_at = NULL, dir = NULL, call = NULL, \
+         first_call = NULL, attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming, made])?;
+    expect_proof(tx, file)
+}
+
+/// Only a listing that begins from now on proves that Google has the file's bytes.
+pub(in crate::store) fn expect_proof(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET claimed_at = ?2, listing_before = \
+         coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) WHERE file = ?1",
+    )?
+    .execute(params![file, tx.now_millis()])?;
+    Ok(())
+}
+
+/// Files that Google answered with the id of an item that is lost are uploaded again.
+pub(in crate::store) fn set_lost_with(tx: &Tx<'_>, media: &MediaId, error: &str) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, token = NULL, token_at = NULL, \
+         retry_at = NULL, error = ?4 WHERE made = ?1 AND state = ?3",
+    )?
+    .execute(params![media, UploadState::Sealed, UploadState::Confirming, error])?;
+    Ok(())
+}
+
+/// The bytes do not count as those of another item any more: they are uploaded themselves.
+pub(in crate::store) fn upload_after_all(tx: &Tx<'_>, sha256: ContentHash) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET base = NULL, attempts = 0, own_failures = 0, failing_since = NULL, retry_at = NULL, error = NULL \
+         WHERE state = ?2 AND file IN (SELECT id FROM files WHERE known = ?1)",
+    )?
+    .execute(params![sha256, UploadState::Sealed])?;
     Ok(())
 }
 
@@ -120,7 +170,7 @@ pub(in crate::store) fn set_sealed(
          WHERE file = ?1 AND state IN ('open', 'scratch', 'sealed')",
     )?
     .execute(params![file, state, stays_here, seq])?;
-    Ok(())
+    expect_proof(tx, file)
 }
 
 /// Keeps the bytes that the file lacks, or that it lacks none.
@@ -214,7 +264,7 @@ pub(in crate::store) fn expire_tokens(tx: &Tx<'_>, before: i64) -> Result<usize>
 pub(in crate::store) fn set_open(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, stays_here = NULL, seq = NULL, session = NULL, token = NULL, token_at = NULL, \
-         attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, lost = 0, retry_at = NULL, error = NULL, write_errno = NULL, \
+         attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, lost = 0, made = NULL, retry_at = NULL, error = NULL, write_errno = NULL, \
          missing_from = NULL, missing_to = NULL WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Open])?;
@@ -231,7 +281,7 @@ pub(in crate::store) fn requeue(
 ) -> Result<()> {
     tx.prepare_cached("UPDATE uploads SET state = ?2, stays_here = ?3, seq = ?4, attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, lost = 0, \
          error = NULL WHERE file = ?1")?.execute(params![file, state, stays_here, seq])?;
-    Ok(())
+    expect_proof(tx, file)
 }
 
 /// Adds a file that is open for writing.
@@ -277,7 +327,7 @@ pub(in crate::store) fn clear_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> 
 pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     tx.prepare_cached(
         "UPDATE uploads SET state = ?2, seq = NULL, token = NULL, token_at = NULL, session = NULL, \
-         dir = NULL, call = NULL, first_call = NULL, retry_at = NULL, replaces = NULL, \
+         dir = NULL, call = NULL, first_call = NULL, made = NULL, retry_at = NULL, replaces = NULL, \
          stays_here = NULL, error = ?3 WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Failed, reason])?;

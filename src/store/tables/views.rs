@@ -2,8 +2,9 @@
 
 use rusqlite::params;
 
-use crate::media::{EntryName, FileId, MediaItem, Period, Span, View};
+use crate::media::{EntryName, FileId, Period, Span, View};
 use crate::store::error::Result;
+use crate::store::time::from_millis;
 use crate::store::tx::Tx;
 
 /// A listing has shown the item.
@@ -121,8 +122,12 @@ pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Resu
 
 /// An item has arrived: the views that were looked into before, and that its time of creation
 /// belongs to, lack it.
-pub(in crate::store) fn arrived(tx: &Tx<'_>, file: FileId, item: &MediaItem) -> Result<()> {
-    let periods = Span::ALL.map(|span| Period::at(span, item.creation_time?).map(View::Of));
+pub(in crate::store) fn arrived(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    let created: Option<i64> = tx
+        .prepare_cached("SELECT created_at FROM files WHERE id = ?1")?
+        .query_row([file], |row| row.get(0))?;
+    let created = created.map(from_millis);
+    let periods = Span::ALL.map(|span| Period::at(span, created?).map(View::Of));
     for view in periods.into_iter().flatten().chain([View::All]) {
         insert_arrival(tx, view, file)?;
     }

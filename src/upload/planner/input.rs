@@ -1,10 +1,11 @@
 //! The planner's input, the actions that it may choose, and what permits them.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::api::RAW_UPLOAD_MAX;
 use crate::media::{DirId, FileId};
-use crate::store::{Coming, CreateCall, Duplicate, MemberCall, Ready, Startable, Unconfirmed};
+use crate::store::{AlbumClaims, Claim, Coming, CreateCall, MemberCall, Ready, Startable};
 use crate::upload::blocked::{Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
 
@@ -35,8 +36,11 @@ pub(in crate::upload) struct State<'a> {
     pub(in crate::upload) edit_parts: Vec<Edit>,
     /// An album that was full while removals were pending: these come before further additions.
     pub(in crate::upload) full: Option<DirId>,
-    /// Since when a confirmation has been waiting for more.
-    pub(in crate::upload) confirm_since: Option<SystemTime>,
+    /// How many items were made in each album since the last pass at the end of a copy. They pay for
+    /// the next one: it costs a request for each hundred of them.
+    pub(in crate::upload) made: &'a HashMap<DirId, u64>,
+    /// A writer waits for room in the spool.
+    pub(in crate::upload) lacks_room: bool,
 }
 
 /// An upload in flight.
@@ -62,10 +66,10 @@ pub(in crate::upload) struct Rows {
     pub(in crate::upload) coming: Vec<Coming>,
     pub(in crate::upload) additions: Option<MemberCall>,
     pub(in crate::upload) removals: Option<MemberCall>,
-    /// Items to confirm before their bytes are released.
-    pub(in crate::upload) unconfirmed: Vec<Unconfirmed>,
-    /// Files with the bytes of items, which are confirmed before the files are merged.
-    pub(in crate::upload) duplicates: Vec<Duplicate>,
+    /// Claims that a listing must prove, album by album.
+    pub(in crate::upload) claims: Vec<AlbumClaims>,
+    /// Claims that no listing can prove.
+    pub(in crate::upload) loose: Vec<Claim>,
     /// When the next file may be tried again.
     pub(in crate::upload) next_retry: Option<SystemTime>,
 }

@@ -1,4 +1,5 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -6,11 +7,13 @@ use super::input::PROBE_MAX;
 use super::*;
 use crate::api::{Error, RAW_UPLOAD_MAX};
 use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId};
-use crate::store::{Duplicate, MemberCall, Membership, PastFailures, Ready, Unconfirmed};
+use crate::store::{AlbumClaims, Claim, ClaimKind, MemberCall, Membership, PastFailures, Ready};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
 
 const NOW: u64 = 1_000_000;
+
+static NOTHING_MADE: LazyLock<HashMap<DirId, u64>> = LazyLock::new(HashMap::new);
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -39,7 +42,8 @@ fn state(blockers: &Blockers) -> State<'_> {
         create_parts: false,
         edit_parts: Vec::new(),
         full: None,
-        confirm_since: None,
+        made: &NOTHING_MADE,
+        lacks_room: false,
     }
 }
 
@@ -86,14 +90,34 @@ fn members(dir: i64, items: std::ops::Range<usize>, since: u64) -> MemberCall {
     }
 }
 
-fn unconfirmed(number: usize) -> Unconfirmed {
-    Unconfirmed {
+/// A claim of a new item that no album shows.
+fn loose(number: usize) -> Claim {
+    Claim {
         file: FileId(number as i64),
-        seq: number as i64,
+        seq: Some(number as i64),
+        kind: ClaimKind::New,
+        item_of: FileId(number as i64),
         media: media(number),
         attempts: 0,
         lost: 0,
+        is_due: true,
+        is_wanted: false,
         foreign: false,
+    }
+}
+
+/// New items of an album of so many.
+fn claims(dir: i64, new: u64, items: u64) -> AlbumClaims {
+    AlbumClaims {
+        dir: DirId(dir),
+        items,
+        new,
+        missed: 0,
+        known: 0,
+        unseen: 0,
+        is_overdue: false,
+        oldest: at(NOW),
+        newest: at(NOW),
     }
 }
 
@@ -104,7 +128,7 @@ fn full_rows() -> Rows {
         ready: vec![ready(30, 1), ready(31, 1)],
         additions: Some(members(2, 40..42, NOW - 100)),
         removals: Some(members(3, 50..52, NOW - 100)),
-        unconfirmed: (60..110).map(unconfirmed).collect(),
+        claims: vec![claims(4, 50, 50)],
         ..Rows::default()
     }
 }
@@ -118,7 +142,7 @@ fn everything_that_is_due_begins() {
     let plan = plan(&state(&Blockers::default()), &full_rows());
     assert_eq!(plan.uploads.len(), 8);
     assert!(matches!(plan.change, Some(Change::Create { .. })));
-    assert_eq!(plan.confirm.unwrap().len(), BATCH_MAX);
+    assert!(matches!(plan.confirm, Some(Confirmation::Pass(DirId(4)))));
 }
 
 #[test]
@@ -248,39 +272,103 @@ fn parts_of_a_failed_call_come_before_others_of_their_kind() {
     assert!(matches!(after(Some(ChangeKind::ADD)), Some(Change::EditPart(Edit::Remove))));
 }
 
-#[test]
-fn confirmations_wait_for_more_but_not_for_ever() {
-    let blockers = Blockers::default();
-    let few = Rows { unconfirmed: vec![unconfirmed(1)], ..Rows::default() };
-    let first = plan(&state(&blockers), &few);
-    assert_eq!((first.confirm_since, first.wake_at), (Some(at(NOW)), at(NOW + 2)));
-    assert!(first.confirm.is_none());
-    let later = State { confirm_since: Some(at(NOW - 2)), ..state(&blockers) };
-    assert_eq!(plan(&later, &few).confirm.map(|it| it.len()), Some(1));
-    let upload = || vec![Upload { file: FileId(9), large: false, age: Duration::ZERO }];
-    let busy = State { uploads: upload(), confirm_since: Some(at(NOW - 2)), ..state(&blockers) };
-    assert!(plan(&busy, &few).confirm.is_none());
-    let busy = State { uploads: upload(), confirm_since: Some(at(NOW - 20)), ..state(&blockers) };
-    assert!(plan(&busy, &few).confirm.is_some());
-    let impatient = State { impatient: true, ..state(&blockers) };
-    assert!(plan(&impatient, &few).confirm.is_some());
-    // A clock that was set back does not make it wait for that long.
-    let back = State { confirm_since: Some(at(NOW + 5000)), ..state(&blockers) };
-    assert_eq!(plan(&back, &few).confirm_since, Some(at(NOW)));
+/// The confirmation that is due for these claims, and when to plan again.
+fn confirmation(state: &State<'_>, claims: AlbumClaims) -> (Option<Confirmation>, SystemTime) {
+    let plan = plan(state, &Rows { claims: vec![claims], ..Rows::default() });
+    (plan.confirm, plan.wake_at)
+}
+
+fn is_pass(state: &State<'_>, claims: AlbumClaims) -> bool {
+    matches!(confirmation(state, claims).0, Some(Confirmation::Pass(_)))
+}
+
+fn is_by_id(state: &State<'_>, claims: AlbumClaims) -> bool {
+    matches!(confirmation(state, claims).0, Some(Confirmation::New(_)))
+}
+
+fn is_nothing(state: &State<'_>, claims: AlbumClaims) -> bool {
+    confirmation(state, claims).0.is_none()
+}
+
+fn busy<'a>(blockers: &'a Blockers) -> State<'a> {
+    let upload = Upload { file: FileId(9), large: false, age: Duration::ZERO };
+    State { uploads: vec![upload], ..state(blockers) }
 }
 
 #[test]
-fn an_item_is_asked_for_once_for_all_that_depend_on_it() {
-    let duplicate = Duplicate { file: FileId(7), seq: 7, item_of: FileId(1), media: media(1) };
-    let rows = Rows {
-        unconfirmed: vec![unconfirmed(1), unconfirmed(2)],
-        duplicates: vec![duplicate],
-        ..Rows::default()
-    };
+fn confirmations_wait_for_more_but_not_for_ever() {
     let blockers = Blockers::default();
-    let asked = plan(&State { impatient: true, ..state(&blockers) }, &rows).confirm.unwrap();
-    let claims: Vec<_> = asked.iter().map(|it| (it.media.clone(), it.claims.len())).collect();
-    assert_eq!(claims, [(media(1), 2), (media(2), 1)]);
+    let since =
+        |ago| AlbumClaims { oldest: at(NOW - ago), newest: at(NOW - ago), ..claims(1, 1, 1) };
+    let (none, wake_at) = confirmation(&state(&blockers), since(0));
+    assert!(none.is_none());
+    assert_eq!(wake_at, at(NOW + 2));
+    assert!(is_pass(&state(&blockers), since(2)));
+    // More is coming.
+    let coming =
+        Rows { coming: vec![Coming { file: FileId(9), seq: 9, dir: DirId(1) }], ..Rows::default() };
+    for (ago, dir, is_due) in [(2, 1, false), (20, 1, true), (2, 2, true)] {
+        let claims = AlbumClaims { dir: DirId(dir), ..since(ago) };
+        let rows = Rows { claims: vec![claims], coming: coming.coming.clone(), ..Rows::default() };
+        assert_eq!(plan(&busy(&blockers), &rows).confirm.is_some(), is_due, "{ago} {dir}");
+    }
+    let impatient = State { impatient: true, ..state(&blockers) };
+    assert!(is_pass(&impatient, since(0)));
+    // A clock that was set back does not make it wait for that long.
+    let later = AlbumClaims { oldest: at(NOW + 5000), newest: at(NOW + 5000), ..claims(1, 1, 1) };
+    assert!(is_pass(&state(&blockers), later));
+}
+
+#[test]
+fn a_pass_is_due_when_enough_wait_for_it() {
+    let blockers = Blockers::default();
+    let changing = State { changing: Some(Duration::ZERO), ..state(&blockers) };
+    assert!(is_nothing(&changing, claims(1, 49, 49)));
+    assert!(is_pass(&changing, claims(1, 50, 100)));
+    assert!(is_nothing(&changing, claims(1, 50, 101)));
+    assert!(is_pass(&changing, claims(1, 1500, 3000)));
+    // Arrived items without a proof count.
+    assert!(is_pass(&changing, AlbumClaims { unseen: 49, ..claims(1, 1, 100) }));
+    assert!(is_nothing(&changing, AlbumClaims { unseen: 100, ..claims(1, 0, 100) }));
+    assert!(is_pass(&changing, AlbumClaims { is_overdue: true, unseen: 1, ..claims(1, 0, 3000) }));
+}
+
+#[test]
+fn new_items_in_a_large_album_are_asked_for_by_their_ids() {
+    let blockers = Blockers::default();
+    let impatient = State { impatient: true, ..state(&blockers) };
+    assert!(is_pass(&impatient, claims(1, 1, 200)));
+    assert!(is_by_id(&impatient, claims(1, 1, 201)));
+    assert!(is_pass(&impatient, claims(1, 100, 400)));
+    // Those of a long copy have paid for the pass at its end.
+    let made = HashMap::from([(DirId(1), 1000)]);
+    let paid = State { made: &made, ..state(&blockers) };
+    let paid = State { impatient: true, ..paid };
+    let last = confirmation(&paid, claims(1, 200, 1000)).0;
+    assert!(matches!(last, Some(Confirmation::LastPass(DirId(1)))));
+    assert!(is_by_id(&paid, claims(2, 200, 1000)));
+    // What Google had before is proved by a pass only. That waits for more, which may come one by one.
+    let known = |newest| AlbumClaims {
+        known: 1,
+        oldest: at(NOW - 200),
+        newest: at(newest),
+        ..claims(1, 0, 3000)
+    };
+    assert!(is_nothing(&impatient, known(NOW - 1)));
+    assert!(is_pass(&impatient, known(NOW - 2)));
+    let later = State { now: at(NOW + 100), impatient: true, ..state(&blockers) };
+    assert!(is_pass(&later, known(NOW + 99)));
+    // A pass has not shown it.
+    assert!(is_by_id(&impatient, AlbumClaims { missed: 1, ..claims(1, 0, 1) }));
+}
+
+#[test]
+fn a_writer_without_room_has_the_album_listed() {
+    let blockers = Blockers::default();
+    let full = State { lacks_room: true, ..state(&blockers) };
+    assert!(is_pass(&full, AlbumClaims { unseen: 1, ..claims(1, 0, 3000) }));
+    let coming = State { changing: Some(Duration::ZERO), lacks_room: true, ..state(&blockers) };
+    assert!(is_nothing(&coming, AlbumClaims { unseen: 1, ..claims(1, 0, 3000) }));
 }
 
 fn any_outage() -> impl Strategy<Value = Option<Blocked>> {
@@ -320,18 +408,31 @@ fn any_call() -> impl Strategy<Value = Option<MemberCall>> {
     )
 }
 
+fn any_claims() -> impl Strategy<Value = (Vec<AlbumClaims>, HashSet<usize>)> {
+    let counts = (0..300u64, 0..5u64, 0..300u64, 0..300u64);
+    let album = (0..4i64, counts, 0..5000u64, prop::bool::weighted(0.1), 0..400u64);
+    let album = album.prop_map(|(dir, (new, missed, known, unseen), more, is_overdue, ago)| {
+        let items = new + missed + known + unseen + more;
+        let (oldest, newest) = (at(NOW - ago), at(NOW - ago / 2));
+        AlbumClaims { missed, known, unseen, is_overdue, oldest, newest, ..claims(dir, new, items) }
+    });
+    let loose =
+        prop_oneof![3 => Just(HashSet::new()), 1 => prop::collection::hash_set(0..90usize, 0..50)];
+    (prop::collection::vec(album, 0..4), loose)
+}
+
 fn any_rows() -> impl Strategy<Value = Rows> {
     let sizes = prop::collection::vec(prop::sample::select(vec![1, RAW_UPLOAD_MAX + 1]), 0..30);
-    let unconfirmed_rows = prop::collection::vec(0..60usize, 0..60);
-    (sizes, any_ready(), any_call(), any_call(), unconfirmed_rows).prop_map(
-        |(sizes, (ready, coming), additions, removals, numbers)| Rows {
+    (sizes, any_ready(), any_call(), any_call(), any_claims()).prop_map(
+        |(sizes, (ready, coming), additions, removals, (claims, numbers))| Rows {
             sealed: (0..).zip(sizes).map(|(seq, size)| sealed(1000 + seq, size)).collect(),
             uploaded: ready.len(),
             ready,
             coming,
             additions,
             removals,
-            unconfirmed: numbers.into_iter().map(unconfirmed).collect(),
+            claims,
+            loose: numbers.into_iter().map(loose).collect(),
             ..Rows::default()
         },
     )
@@ -430,10 +531,27 @@ proptest! {
             }
         }
         // Confirmations.
-        if let Some(asked) = &plan.confirm {
-            prop_assert!(state.confirming.is_none() && (1..=BATCH_MAX).contains(&asked.len()));
-            let items: HashSet<_> = asked.iter().map(|it| &it.media).collect();
-            prop_assert_eq!(items.len(), asked.len());
+        prop_assert!(plan.confirm.is_none() || state.confirming.is_none());
+        match &plan.confirm {
+            None => {}
+            Some(Confirmation::Items(asked)) => {
+                prop_assert!((1..=BATCH_MAX).contains(&asked.len()));
+            }
+            Some(Confirmation::New(dir)) => {
+                let mut albums = rows.claims.iter().filter(|it| it.dir == *dir);
+                prop_assert!(albums.any(|it| it.new + it.missed > 0));
+            }
+            Some(Confirmation::LastPass(_)) => prop_assert!(false, "nothing was made"),
+            Some(Confirmation::Pass(dir)) => {
+                // A pass costs no more than asking for ids did, unless nothing else proves the claims.
+                let mut albums = rows.claims.iter().filter(|it| it.dir == *dir);
+                let is_worth_it = albums.any(|it| {
+                    let pages = it.items.div_ceil(100).max(1);
+                    let is_cheap = pages <= 2 + (it.new + it.known + it.unseen) / 50;
+                    it.is_overdue || it.known > 0 || (it.new > 0 && is_cheap)
+                });
+                prop_assert!(is_worth_it);
+            }
         }
         prop_assert!(plan.wake_at > state.now && plan.wake_at <= state.now + SLEEP_MAX);
     }

@@ -1,152 +1,204 @@
-//! Confirms items: new ones, before their bytes are released, and old ones, before a file with the
-//! same bytes becomes a name of them.
+//! Confirms items: by a pass through an album, or by their ids.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::context::{ConfirmAnswer, Worker};
+use super::context::{ConfirmAnswer, Found, Worker};
+use super::passing::{self, PassError};
+use super::release::release_by_id;
+use crate::api::{self, ALBUM_ITEMS_MAX, BATCH_MAX, ItemStatus};
 use crate::error_chain::chain;
-use crate::media::{MediaId, MediaItem};
-use crate::store;
-use crate::upload::crash;
+use crate::media::{DirId, FileId, MediaItem};
+use crate::store::{self, Claim, ClaimKind};
 use crate::upload::draft::Rejection;
-use crate::upload::planner::{Claim, Confirmation};
-use crate::upload::shared::Shared;
+use crate::upload::planner::Confirmation;
 use crate::upload::state::Confirming;
 
-/// After so many attempts to confirm it, an item that Google says it made counts as lost.
+/// After so many attempts to confirm it, an item counts as lost.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
+/// An album is listed for an arrived item after this many of the longest waits between attempts:
+/// two hours.
+const UNSEEN_WAITS: u32 = 120;
+/// Further listings are made for it at growing distances, the last after this many doublings.
+const UNSEEN_DOUBLINGS_MAX: u32 = 14;
+/// What a complete pass says of an item.
+const NOT_SHOWN: &str = "the album does not show it";
+/// Why a photo is under `.gphotos/failed` if Google answers with its id, and does not show it.
+const IN_BIN: &str =
+    "Google has this photo in its bin: restore it there, or empty the bin, then retry";
 
 impl Worker {
-    /// Asks for items.
-    pub(super) fn start_confirming(&mut self, asked: Vec<Confirmation>) {
+    /// Starts a confirmation. Returns whether it did: the claims may have changed meanwhile.
+    pub(super) async fn start_confirming(&mut self, what: Confirmation) -> store::Result<bool> {
+        let now = SystemTime::now();
+        let claims = match what {
+            Confirmation::Items(claims) => claims,
+            Confirmation::New(dir) => {
+                self.shared.store.run(move |store| store.new_claims(now, dir, BATCH_MAX)).await?
+            }
+            Confirmation::Pass(dir) => return self.start_pass(now, dir).await,
+            Confirmation::LastPass(dir) => {
+                self.made.remove(&dir);
+                return self.start_pass(now, dir).await;
+            }
+        };
+        if claims.is_empty() {
+            return Ok(false);
+        }
         let client = self.shared.client.clone();
         self.confirm_since = Instant::now();
         self.confirm.spawn(async move {
-            let ids: Vec<MediaId> = asked.iter().map(|it| it.media.clone()).collect();
+            let ids: Vec<_> = claims.iter().map(|it| it.media.clone()).collect();
             let found = client.get_items(&ids).await;
-            ConfirmAnswer { asked, found }
+            ConfirmAnswer { claims, found: Found::Items(found) }
         });
+        Ok(true)
+    }
+
+    async fn start_pass(&mut self, now: SystemTime, dir: DirId) -> store::Result<bool> {
+        // An album has no more items than that.
+        let max = usize::try_from(ALBUM_ITEMS_MAX).unwrap_or(usize::MAX);
+        let read = move |store: &store::Store| store.claims_of_album(now, dir, max);
+        let claims = self.shared.store.run(read).await?;
+        if claims.is_empty() {
+            return Ok(false);
+        }
+        let (client, store) = (self.shared.client.clone(), self.shared.store.clone());
+        self.confirm_since = Instant::now();
+        self.confirm.spawn(async move {
+            let wanted: HashSet<_> = claims.iter().map(|it| it.media.clone()).collect();
+            let passed = passing::pass(&client, &store, dir, wanted).await;
+            ConfirmAnswer { claims, found: Found::Pass(passed) }
+        });
+        Ok(true)
     }
 
     pub(super) async fn confirm_ended(&mut self, answer: ConfirmAnswer) {
         self.mark_dirty();
-        let found = match answer.found {
-            Ok(found) => found,
-            Err(error) => {
-                // No single item is at fault if Google refuses the call: it is repeated with backoff.
-                match self.read_blocked(&error, self.blockers.everything.as_ref()) {
-                    Some(blocked) => self.block(blocked),
-                    None => self.confirm_failed(answer.asked, &chain(&error)).await,
-                }
-                return;
+        let ConfirmAnswer { claims, found } = answer;
+        match found {
+            Found::Items(Ok(found)) => {
+                self.answered();
+                self.items_answered(claims, found).await;
             }
-        };
-        self.answered();
-        let mut missing = Vec::new();
-        for (Confirmation { media, claims }, found) in answer.asked.into_iter().zip(found) {
+            Found::Pass(Ok(missing)) => {
+                self.answered();
+                let missing = claims.into_iter().filter(|it| missing.contains(&it.media)).collect();
+                self.not_shown(missing, NOT_SHOWN).await;
+            }
+            Found::Items(Err(error)) => self.confirm_refused(claims, &error).await,
+            Found::Pass(Err(PassError::Api(error))) => self.confirm_refused(claims, &error).await,
+            Found::Pass(Err(PassError::Store(error))) => self.database_failed(&error),
+            Found::Pass(Err(error @ (PassError::Pages(_) | PassError::NoAlbum))) => {
+                self.not_shown(claims, &chain(&error)).await;
+            }
+        }
+    }
+
+    /// No single item is at fault if Google refuses the call: the worker repeats it with backoff.
+    async fn confirm_refused(&mut self, claims: Vec<Claim>, error: &api::Error) {
+        match self.read_blocked(error, self.blockers.everything.as_ref()) {
+            Some(blocked) => self.block(blocked),
+            None => self.not_shown(claims, &chain(error)).await,
+        }
+    }
+
+    async fn items_answered(
+        &mut self,
+        claims: Vec<Claim>,
+        found: Vec<Result<MediaItem, ItemStatus>>,
+    ) {
+        for (claim, found) in claims.into_iter().zip(found) {
             match found {
-                Err(status) => missing.push((status, claims)),
-                Ok(item) => {
-                    for claim in claims {
-                        self.item_seen(&media, &item, claim).await;
-                    }
-                }
-            }
-        }
-        for (status, claims) in missing {
-            for claim in claims {
-                self.item_missing(claim, &status.to_string()).await;
+                Ok(item) => self.item_shown(claim, item).await,
+                Err(status) => self.item_not_shown(claim, &status.to_string()).await,
             }
         }
     }
 
-    async fn confirm_failed(&mut self, asked: Vec<Confirmation>, text: &str) {
-        for claim in asked.into_iter().flat_map(|it| it.claims) {
-            self.item_missing(claim, text).await;
+    /// Google answers a read of the item by its id.
+    async fn item_shown(&mut self, claim: Claim, item: MediaItem) {
+        let shared = self.shared.clone();
+        if !claim.is_wanted {
+            self.store(move |_| release_by_id(&shared, Confirming(claim), &item)).await;
+            return;
+        }
+        // The album may show it later, or it is too large to be listed for a few items.
+        let retry_at = self.unseen_until(claim.attempts);
+        let unseen = Confirming(claim).unseen(&shared.store, Some(item), Some(retry_at)).await;
+        match unseen {
+            Ok(()) => self.shared.count_operations(1),
+            Err(error) => self.database_failed(&error),
         }
     }
 
-    async fn item_seen(&mut self, media: &MediaId, item: &MediaItem, claim: Claim) {
-        match claim {
-            Claim::Duplicate(duplicate) => {
-                let merged = self.store(move |store| store.is_duplicate(&duplicate)).await;
-                if let Some(settled) = merged {
-                    self.shared.count_operations(settled.merged.len());
-                    self.apply(settled).await;
-                }
-            }
-            Claim::New(new) => {
-                let confirming = Confirming(new);
-                let (shared, media, item) = (self.shared.clone(), media.clone(), item.clone());
-                self.store(move |_| release_bytes(&shared, confirming, &media, &item)).await;
-            }
+    async fn not_shown(&mut self, claims: Vec<Claim>, text: &str) {
+        for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried()) {
+            self.item_not_shown(claim, text).await;
         }
     }
 
-    async fn item_missing(&mut self, claim: Claim, text: &str) {
+    async fn item_not_shown(&mut self, claim: Claim, text: &str) {
         let store = self.shared.store.clone();
-        let confirming = match claim {
-            // Google has lost the item: the duplicate's bytes are uploaded after all.
-            Claim::Duplicate(duplicate) => {
-                self.store(move |store| store.forget_hash(duplicate.item_of)).await;
-                return;
+        let (kind, version, attempts) = (claim.kind, (claim.file, claim.seq), claim.attempts + 1);
+        let (foreign, lost) = (claim.foreign, claim.lost);
+        let confirming = Confirming(claim);
+        let is_last = attempts >= CONFIRM_ATTEMPTS_MAX;
+        let outcome = match kind {
+            ClaimKind::Unseen => confirming.still_unseen(&store, self.unseen_until(attempts)).await,
+            _ if !is_last => {
+                confirming.not_shown(&store, text.to_owned(), self.retry_at(attempts)).await
             }
-            Claim::New(new) => Confirming(new),
-        };
-        let (file, attempts) = (confirming.0.file, confirming.0.attempts + 1);
-        let path = self.shared.path_of(file);
-        let outcome = if attempts < CONFIRM_ATTEMPTS_MAX {
-            let retry_at = self.retry_at(attempts);
-            confirming.not_seen(&store, text.to_owned(), retry_at).await
-        } else if confirming.0.foreign {
-            tracing::warn!(
-                %path,
-                "Google had these bytes before and does not show the item; the local copy stays"
-            );
-            self.shared.count_operations(1);
-            confirming.unseen(&store).await
-        } else if confirming.0.lost == 0 {
-            let text = format!("the item that Google made of it is not there ({text})");
-            tracing::warn!(%path, "will be uploaded again: {text}");
-            self.shared.remember(path, text.clone());
-            confirming.lost(&store, text).await
-        } else {
-            let reason = format!("Google has made items of it twice, but shows none ({text})");
-            let version = (file, confirming.0.seq);
-            return self.reject(version, Rejection::Other, reason).await;
+            ClaimKind::Duplicate => {
+                tracing::warn!(
+                    path = self.shared.path_of(version.0),
+                    "will be uploaded: Google does not show the item with the same bytes ({text})"
+                );
+                confirming.not_a_duplicate(&store).await
+            }
+            ClaimKind::Known => {
+                let reason = if text == NOT_SHOWN { IN_BIN } else { text };
+                return self.reject_claim(version, reason.to_owned()).await;
+            }
+            ClaimKind::New if foreign => {
+                tracing::warn!(
+                    path = self.shared.path_of(version.0),
+                    "Google had these bytes before and does not show the item; the local copy stays"
+                );
+                self.shared.count_operations(1);
+                confirming.unseen(&store, None, None).await
+            }
+            ClaimKind::New if lost == 0 => {
+                let text = format!("the item that Google made of it is not there ({text})");
+                let path = self.shared.path_of(version.0);
+                tracing::warn!(%path, "will be uploaded again: {text}");
+                self.shared.remember(path, text.clone());
+                confirming.lost(&store, text).await
+            }
+            ClaimKind::New => {
+                let reason = format!("Google has made items of it twice, but shows none ({text})");
+                return self.reject_claim(version, reason).await;
+            }
         };
         if let Err(error) = outcome {
             self.database_failed(&error);
         }
     }
-}
 
-/// Adds the bytes of a confirmed item to the cache, records that it has arrived, and removes them
-/// from the spool. If the database fails, they are in the spool still, where a writer looks for
-/// them. Blocking.
-fn release_bytes(
-    shared: &Arc<Shared>,
-    confirming: Confirming,
-    media: &MediaId,
-    item: &MediaItem,
-) -> store::Result<()> {
-    let file = confirming.0.file;
-    // Without the lock a writer could begin a new version of these bytes meanwhile.
-    let draft = shared.drafts.lock(file);
-    if !shared.store.is_unconfirmed(file, media)? {
-        return Ok(());
+    async fn reject_claim(&mut self, (file, seq): (FileId, Option<i64>), reason: String) {
+        if let Some(seq) = seq {
+            self.reject((file, seq), Rejection::Other, reason).await;
+        }
     }
-    crash::point(crash::CONFIRM_AFTER_LOOK);
-    if let Some(item) = shared.store.file(file)? {
-        shared.add_to_cache(file, &item);
+
+    /// When the album is listed again for an item that has arrived.
+    fn unseen_until(&self, attempts: u32) -> SystemTime {
+        let waits = match attempts {
+            0 => UNSEEN_WAITS,
+            _ => 1 << (2 * attempts).min(UNSEEN_DOUBLINGS_MAX),
+        };
+        SystemTime::now() + self.backoff().max * waits
     }
-    crash::point(crash::CONFIRM_AFTER_KEEP);
-    confirming.seen(&shared.store, item)?;
-    shared.count_operations(1);
-    crash::point(crash::CONFIRM_AFTER_JOURNAL);
-    shared.spool.discard(file);
-    draft.set_committed();
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The worker itself: its state, and what all its parts use.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -8,16 +8,19 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::claims::Claims;
+use super::passing::PassError;
+
 use crate::api::{self, ItemStatus};
 use crate::error_chain::chain;
-use crate::media::{DirId, FileId, MediaItem};
-use crate::store::{self, MemberCall, PastFailures};
+use crate::media::{DirId, FileId, MediaId, MediaItem};
+use crate::store::{self, Claim, MemberCall, PastFailures};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
 use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::Evidence;
-use crate::upload::planner::{ChangeKind, Confirmation, Edit, State, Upload};
+use crate::upload::planner::{ChangeKind, Edit, State, Upload};
 use crate::upload::shared::Shared;
 use crate::upload::state::{Creating, Uploaded};
 use crate::upload::transfer::Outcome;
@@ -38,10 +41,18 @@ pub(super) struct MembersAnswer {
     pub(super) outcome: Result<(), api::Error>,
 }
 
-/// The items asked for, and the answer.
+/// The claims concerned, and the answer.
 pub(super) struct ConfirmAnswer {
-    pub(super) asked: Vec<Confirmation>,
-    pub(super) found: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) found: Found,
+}
+
+/// The result of a confirmation.
+pub(super) enum Found {
+    /// Of items asked for by their ids.
+    Items(Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>),
+    /// Of a pass through the album: the items that it has not shown.
+    Pass(Result<HashSet<MediaId>, PassError>),
 }
 
 /// An upload in flight.
@@ -83,10 +94,10 @@ pub(super) struct Worker {
     /// Items may have to be added or removed. Otherwise the worker does not read the memberships,
     /// which are as many as the files that wait.
     pub(super) members_dirty: bool,
-    /// Files may have the bytes of items that are there. As above.
-    pub(super) duplicates_dirty: bool,
-    /// See [`State::confirm_since`].
-    pub(super) confirmations_wait_since: Option<SystemTime>,
+    /// The claims, read from time to time: reading them takes long if they are many.
+    pub(super) claims: Claims,
+    /// See [`State::made`].
+    pub(super) made: HashMap<DirId, u64>,
     pub(super) blockers: Blockers,
     pub(super) server_errors_in_a_row: u32,
     /// Successes and failures of uploads.
@@ -116,8 +127,8 @@ impl Worker {
             call_failures: 0,
             last_change: None,
             members_dirty: true,
-            duplicates_dirty: true,
-            confirmations_wait_since: None,
+            claims: Claims::default(),
+            made: HashMap::new(),
             blockers: Blockers::default(),
             server_errors_in_a_row: 0,
             uploads_evidence: Evidence::default(),
@@ -147,14 +158,15 @@ impl Worker {
             create_parts: !self.create_parts.is_empty(),
             edit_parts: self.member_parts.iter().map(|(edit, _)| *edit).collect(),
             full: self.full,
-            confirm_since: self.confirmations_wait_since,
+            made: &self.made,
+            lacks_room: self.shared.lacks_room(),
         }
     }
 
     /// The memberships may have changed since they were last read.
     pub(super) fn mark_dirty(&mut self) {
         self.members_dirty = true;
-        self.duplicates_dirty = true;
+        self.claims.mark_dirty();
     }
 
     /// Works with the database. A failure makes the whole queue wait.

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
 use crate::api::{Advice, BATCH_MAX};
-use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure, MergedFiles};
+use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure};
 use crate::upload::crash;
 use crate::upload::draft::Rejection;
 use crate::upload::state::Creating;
@@ -98,6 +98,8 @@ impl Worker {
 
     pub(super) async fn settle(&mut self, creating: Creating, outcomes: Vec<CreateOutcome>) {
         let shared = self.shared.clone();
+        let made = outcomes.iter().filter(|it| matches!(it, CreateOutcome::Made(_))).count();
+        *self.made.entry(creating.call().dir).or_default() += made as u64;
         for (item, outcome) in creating.call().items.iter().zip(&outcomes) {
             let path = || shared.path_of(item.file);
             match outcome {
@@ -118,10 +120,7 @@ impl Worker {
             }
         }
         match creating.settled(&shared.store, outcomes).await {
-            Ok(settled) => {
-                self.apply(settled).await;
-                self.forget_orphans().await;
-            }
+            Ok(()) => self.forget_orphans().await,
             Err(error) => {
                 self.database_failed(&error);
             }
@@ -135,24 +134,6 @@ impl Worker {
         self.store(move |store| {
             for orphan in store.orphans(BATCH_MAX)? {
                 shared.remove_if_orphan(&shared.drafts.lock(orphan))?;
-            }
-            Ok(())
-        })
-        .await;
-    }
-
-    /// Adds the bytes of merged files to the cache, and removes them from the spool. The database
-    /// knows of the merges: if the process dies before this, the next start does it.
-    pub(super) async fn apply(&mut self, settled: MergedFiles) {
-        let shared = self.shared.clone();
-        self.store(move |store| {
-            for (file, into) in settled.merged {
-                let draft = shared.drafts.lock(file);
-                if let Some(item) = store.file(into)?.filter(|item| item.upload.is_none()) {
-                    shared.add_to_cache(file, &item);
-                }
-                shared.spool.discard(file);
-                draft.set_committed();
             }
             Ok(())
         })

@@ -148,15 +148,11 @@ impl Worker {
 
     async fn members_changed(&mut self, edit: Edit, call: MemberCall) {
         tracing::debug!(?edit, items = call.members.len(), "changed an album");
-        let settled = self
-            .store(move |store| match edit {
-                Edit::Add => store.added(&call),
-                Edit::Remove => store.removed(&call).map(|()| store::MergedFiles::default()),
-            })
-            .await;
-        if let Some(settled) = settled {
-            self.apply(settled).await;
-        }
+        self.store(move |store| match edit {
+            Edit::Add => store.added(&call),
+            Edit::Remove => store.removed(&call),
+        })
+        .await;
     }
 
     async fn additions_refused(&mut self, call: MemberCall, error: &api::Error) {

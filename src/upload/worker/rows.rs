@@ -30,8 +30,6 @@ struct Wanted {
     batches: bool,
     memberships: bool,
     free_duplicates: bool,
-    confirmations: bool,
-    duplicates: bool,
 }
 
 impl Worker {
@@ -48,15 +46,13 @@ impl Worker {
             batches: !state.create_parts,
             memberships: state.may_edit() && self.members_dirty,
             free_duplicates: state.may_change() && self.members_dirty && self.shared.lacks_edit(),
-            confirmations: state.may_confirm(),
-            duplicates: state.may_confirm() && self.duplicates_dirty,
         };
-        let (memberships, confirmations) = (wanted.memberships, wanted.confirmations);
+        let (memberships, confirmations) = (wanted.memberships, state.may_confirm());
         let drafts = self.shared.drafts.clone();
         let mut rows = self.shared.store.run(move |store| read(store, &drafts, wanted)).await?;
         self.prefer_untried(&mut rows);
         if confirmations {
-            self.duplicates_dirty = !rows.duplicates.is_empty();
+            (rows.claims, rows.loose) = (self.claims.albums.clone(), self.claims.loose.clone());
         }
         if memberships {
             self.members_dirty = rows.additions.is_some() || rows.removals.is_some();
@@ -116,12 +112,6 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
     if wanted.memberships {
         rows.additions = store.additions(BATCH_MAX)?;
         rows.removals = store.removals(BATCH_MAX)?;
-    }
-    if wanted.duplicates {
-        rows.duplicates = store.duplicates(BATCH_MAX)?;
-    }
-    if wanted.confirmations {
-        rows.unconfirmed = store.unconfirmed(now, BATCH_MAX)?;
     }
     rows.next_retry = store.next_retry(now)?;
     Ok(rows)

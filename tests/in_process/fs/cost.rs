@@ -246,3 +246,58 @@ fn unknown_sizes_are_not_requested_at_each_stat() {
     });
     assert_eq!(cost, []);
 }
+
+/// Copies photos into an album and waits until they have arrived.
+fn copy(world: &World, album: Ino, seeds: std::ops::Range<u32>) {
+    for seed in seeds {
+        let name = format!("{seed}.jpg");
+        match world.lookup_now(album, &name) {
+            Some(file) => rewrite(world, file, &photo(seed)),
+            None => drop(world.copy_in(album, &name, &photo(seed)).unwrap()),
+        }
+    }
+    world.sync(album).unwrap();
+}
+
+#[test]
+fn a_long_copy_into_a_new_album_costs_few_requests_besides_the_uploads() {
+    let world = World::new(&[]);
+    let album = world.mkdir(ROOT, "New").unwrap();
+    let cost = world.cost(|| copy(&world, album, 0..1000));
+    println!("{cost:?}");
+    let all: u64 = cost.iter().map(|it| it.1).sum();
+    assert!(all * 100 <= 1000 * 105, "{cost:?}");
+    assert_eq!(world.store.backlog().unwrap().unseen, 0);
+}
+
+/// Listing 3,000 items to release the bytes of one would cost thirty requests.
+#[test]
+fn a_photo_for_a_large_album_arrives_with_one_read_and_its_bytes_stay_here() {
+    let world = World::new(&[]);
+    world.seed("Large", 3000);
+    let album = world.at("Large").unwrap();
+    assert_eq!(world.list(album).unwrap().len(), 3000);
+    let cost = world.cost(|| copy(&world, album, 0..1));
+    let calls = [Call::MediaItemsBatchGet, Call::MediaItemsBatchCreate, Call::UploadRaw];
+    assert_eq!(cost, calls.map(|call| (call, 1)));
+    assert_eq!(world.store.backlog().unwrap().unseen, 1);
+    assert_eq!(
+        world
+            .pipeline
+            .spool()
+            .path(file_id(world.lookup_now(album, "0.jpg").unwrap()))
+            .metadata()
+            .unwrap()
+            .len(),
+        3000
+    );
+    // The next list of the album proves it, whatever it was made for.
+    world.refresh(album).unwrap();
+    wait_for("the bytes to be released", || {
+        world.pipeline.wake();
+        world.store.backlog().unwrap().unseen == 0
+    });
+    // The same photo again is a duplicate of an item that is certain to be there only after a list.
+    let again = world.cost(|| copy(&world, album, 0..1));
+    assert_eq!(again.iter().map(|it| it.0).collect::<Vec<_>>(), [Call::MediaItemsSearch]);
+}

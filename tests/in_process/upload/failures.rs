@@ -82,7 +82,7 @@ async fn limits_and_outages_only_delay_uploads() {
             faults.fail_next(Call::UploadRaw, 6, failure);
             // A limit on reading is taken at its word: half a minute.
             if !matches!(failure, Failure::ConcurrentWrite | Failure::WritesPerMinute) {
-                faults.fail_next(Call::MediaItemsBatchGet, 1, failure);
+                faults.fail_next(Call::MediaItemsSearch, 1, failure);
             }
         });
         for seed in 0..10 {

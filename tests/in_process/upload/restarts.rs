@@ -39,7 +39,7 @@ async fn a_restart_in_any_state_loses_and_duplicates_nothing() {
         (UploadState::Sealed, Call::UploadRaw, true),
         (UploadState::Creating, Call::MediaItemsBatchCreate, false),
         (UploadState::Creating, Call::MediaItemsBatchCreate, true),
-        (UploadState::Confirming, Call::MediaItemsBatchGet, false),
+        (UploadState::Confirming, Call::MediaItemsSearch, false),
     ] {
         let mut world = World::new().await;
         let dir = world.album("one").await;
@@ -128,7 +128,7 @@ async fn an_older_database_does_not_release_a_newer_version() {
     for (state, call) in [
         (UploadState::Sealed, Call::UploadRaw),
         (UploadState::Creating, Call::MediaItemsBatchCreate),
-        (UploadState::Confirming, Call::MediaItemsBatchGet),
+        (UploadState::Confirming, Call::MediaItemsSearch),
     ] {
         let mut world = World::new().await;
         let dir = world.album("one").await;
@@ -168,7 +168,7 @@ async fn uploads_resume_from_a_restored_database_and_spool() {
     let dir = world.album("one").await;
     world.emulator.faults(|faults| {
         let always = Injection { rate: 1.0, ..Injection::new(Failure::Unavailable) };
-        faults.on(Call::MediaItemsBatchGet).failures.push(always);
+        faults.on(Call::MediaItemsSearch).failures.push(always);
     });
     let file = world.write(dir, "a.jpg", &small_photo(1));
     world.until(world.in_state(UploadState::Confirming)).await;
@@ -179,7 +179,7 @@ async fn uploads_resume_from_a_restored_database_and_spool() {
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, copy).unwrap();
     world = world.put_back(&aside).await;
-    world.emulator.faults(|faults| faults.on(Call::MediaItemsBatchGet).failures.clear());
+    world.emulator.faults(|faults| faults.on(Call::MediaItemsSearch).failures.clear());
     world.drain().await.unwrap();
     assert_eq!(world.remote("one"), photos([1]));
     world.assert_clean();

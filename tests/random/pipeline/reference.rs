@@ -26,6 +26,8 @@ pub struct File {
     pub certain: bool,
     /// Made in one go and left alone ever since: its place in the order of closing.
     pub turn: Option<u64>,
+    /// When it was last closed with new bytes.
+    pub closed_at: u64,
 }
 
 /// Bytes that were refused, or that a dead writer left.
@@ -48,6 +50,10 @@ pub struct Reference {
     pub strange: BTreeSet<(usize, String)>,
     /// Bytes that must be found under `failed`.
     pub kept: Vec<Kept>,
+    /// When somebody has last taken an item with these bytes away.
+    taken_at: BTreeMap<String, u64>,
+    /// Counts closes and takings.
+    time: u64,
     /// How often bytes were written.
     uses: BTreeMap<String, u32>,
     turns: u64,
@@ -98,10 +104,27 @@ impl Reference {
         if !self.nodes[node].unsealed || self.names_of(node).is_empty() {
             return;
         }
+        self.time += 1;
         let file = &mut self.nodes[node];
+        file.closed_at = self.time;
         file.unsealed = false;
         file.earlier.push((file.bytes.clone(), false));
         self.named(node);
+    }
+
+    /// Somebody takes an item with these bytes away, from an album or from all of them.
+    pub fn taken(&mut self, albums: std::ops::Range<usize>, hash: &str) {
+        self.loose.extend(albums.map(|album| (album, hash.to_owned())));
+        self.time += 1;
+        self.taken_at.insert(hash.to_owned(), self.time);
+    }
+
+    /// Whether the bytes were closed after somebody has last taken such an item away: they must be at Google
+    /// or here.
+    pub fn is_owed(&self, node: Node) -> bool {
+        let file = &self.nodes[node];
+        let taken_at = self.taken_at.get(&sha256(&file.bytes)).copied().unwrap_or_default();
+        file.offered && file.closed_at > taken_at
     }
 
     /// Made and closed in one go.
@@ -153,6 +176,7 @@ impl Reference {
         let file = &mut self.nodes[node];
         file.turn = None;
         if !file.unsealed {
+            file.closed_at = file.closed_at.max(other.closed_at);
             // Only files that Google has unite.
             (file.earlier, file.certain) = (vec![(file.bytes.clone(), true)], true);
             file.offered |= other.offered;

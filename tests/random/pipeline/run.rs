@@ -17,6 +17,7 @@ pub(super) struct Run {
     calm: bool,
     /// The call that is held.
     barrier: Option<Barrier>,
+    reading: Reading,
 }
 
 struct Handle {
@@ -40,6 +41,7 @@ impl Run {
             renamed: 0,
             calm: true,
             barrier: None,
+            reading: Reading::default(),
         }
     }
 
@@ -133,14 +135,37 @@ impl Run {
                 self.calm = false;
                 let album_id = self.titles[album].clone();
                 self.world.edit(Edit::RemoveFromAlbum { album: album_id, item: id });
-                self.reference.loose.insert((album, hash));
+                self.reference.taken(album..album + 1, &hash);
             }
             Op::StrangerDeletes(nth) => {
                 let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
                 self.calm = false;
                 self.world.edit(Edit::DeleteItem { item: id });
-                self.reference.loose.extend((0..ALBUMS).map(|album| (album, hash.clone())));
+                self.reference.taken(0..ALBUMS, &hash);
             }
+            Op::Bin(reading) => {
+                self.reading = *reading;
+                self.world.emulator.faults(|faults| {
+                    faults.binned_items_resolve = reading.resolves;
+                    faults.binned_bytes_make_new_items = reading.makes_new;
+                });
+            }
+            Op::UserBins(nth) => {
+                let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
+                self.calm = false;
+                self.world.edit(Edit::MoveToBin { item: id });
+                self.reference.taken(0..ALBUMS, &hash);
+            }
+            Op::UserRestores(nth) => {
+                // Otherwise there would be two items of the same bytes.
+                let dump = self.world.emulator.dump();
+                let binned: Vec<_> = dump.items.iter().filter(|item| item.binned).collect();
+                let at = usize::from(*nth).checked_rem(binned.len());
+                if let Some(at) = at.filter(|_| !self.reading.makes_new) {
+                    self.world.edit(Edit::RestoreFromBin { item: binned[at].id.clone() });
+                }
+            }
+            Op::UserEmptiesBin => drop(self.world.edit(Edit::EmptyBin)),
             Op::StrangerRenames(album) => {
                 self.renamed += 1;
                 let title = format!("renamed {}", self.renamed);
@@ -460,11 +485,23 @@ impl Run {
             && self.reference.loose.contains(&before)
     }
 
-    /// A name may go by itself only if somebody has taken its item away.
+    /// A name may go by itself only if somebody has taken its item away, and then the bytes must be somewhere
+    /// if they were closed later.
     fn assert_loose(&self, name: &Name, node: Node) {
-        let hash = sha256(&self.reference.nodes[node].bytes);
-        let loose = self.reference.loose.contains(&(name.0, hash));
+        let bytes = &self.reference.nodes[node].bytes;
+        let hash = sha256(bytes);
+        let loose = self.reference.loose.contains(&(name.0, hash.clone()));
         assert!(loose, "{name:?} is gone; refused: {:?}", self.world.refusals());
+        if self.reference.is_owed(node) && !self.world.failed().contains(bytes) {
+            assert!(self.has_item(name.0, &hash), "{name:?} is lost");
+        }
+    }
+
+    /// Whether an album has the item at Google.
+    fn has_item(&self, album: usize, hash: &str) -> bool {
+        let dump = self.world.emulator.dump();
+        let there = &dump.album(&self.titles[album]).unwrap().items;
+        there.iter().any(|id| dump.item(id).unwrap().sha256.as_deref() == Some(hash))
     }
 
     fn bytes(&self, content: Content) -> Vec<u8> {
@@ -518,7 +555,8 @@ impl Run {
             self.check_tree(album);
             self.check_google(album);
         }
-        let items = self.world.emulator.dump().items;
+        let mut items = self.world.emulator.dump().items;
+        items.retain(|item| !item.binned);
         let hashes: BTreeSet<_> = items.iter().map(|item| item.sha256.clone()).collect();
         assert_eq!(hashes.len(), items.len(), "the same bytes are several items");
         let mut failed = self.world.failed();
@@ -552,7 +590,8 @@ impl Run {
                 Ok(read) => assert_eq!(sha256(&read), hash, "{name:?}"),
                 Err(error) => {
                     let loose = self.reference.loose.iter().any(|it| it.1 == hash);
-                    assert!(loose, "{name:?}: {error:?}");
+                    let owed = self.reference.is_owed(self.reference.names[name]);
+                    assert!(loose && !owed, "{name:?}: {error:?}");
                 }
             }
         }
@@ -572,6 +611,17 @@ impl Run {
         let names: Vec<_> = self.reference.names.iter().filter(|it| it.0.0 == album).collect();
         assert!(missing.is_empty(), "album {album} lacks {missing:?}; names: {names:?}");
         assert!(too_many.is_empty(), "album {album} has still {too_many:?}; names: {names:?}");
+        for (name, node) in names {
+            let bytes = &self.reference.nodes[*node].bytes;
+            let is_safe = || {
+                let file = self.world.lookup_now(self.albums[album], &name.1);
+                file.is_some_and(|file| self.world.is_spooled(file))
+                    || self.world.failed().contains(bytes)
+            };
+            if self.reference.is_owed(*node) && is_real(&name.1) && !set.contains(&sha256(bytes)) {
+                assert!(is_safe(), "{name:?} is only in the cache");
+            }
+        }
         if self.calm {
             let right = self.reference.in_order(album);
             let order: Vec<_> = hashes.into_iter().filter(|hash| right.contains(hash)).collect();

@@ -97,6 +97,9 @@ fn stranger() -> impl Strategy<Value = Op> {
         2 => nth().prop_map(Op::StrangerRemoves),
         1 => nth().prop_map(Op::StrangerDeletes),
         1 => (0..ALBUMS).prop_map(Op::StrangerRenames),
+        3 => nth().prop_map(Op::UserBins),
+        1 => nth().prop_map(Op::UserRestores),
+        1 => Just(Op::UserEmptiesBin),
         2 => (0..ALBUMS).prop_map(Op::Refresh),
     ]
 }
@@ -107,5 +110,9 @@ pub(super) fn sequences() -> impl Strategy<Value = (u64, Vec<Op>)> {
     let rough = prop::collection::vec(prop_oneof![6 => user(), 1 => service()], 1..40);
     let all =
         prop::collection::vec(prop_oneof![10 => user(), 1 => service(), 1 => stranger()], 1..40);
+    let all = (any::<bool>(), any::<bool>(), all).prop_map(|(resolves, makes_new, mut ops)| {
+        ops.insert(0, Op::Bin(Reading { resolves, makes_new }));
+        ops
+    });
     (prop_oneof![Just(0), Just(3), Just(20)], prop_oneof![calm, rough, all])
 }

@@ -1,0 +1,131 @@
+use super::*;
+use crate::media::{DirId, UploadToken};
+use crate::store::tests::{album, item, name, names};
+use crate::store::{CreateOutcome, Fate, Hashed, SealedFacts};
+
+/// Closes a file with these bytes in the album.
+fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64) {
+    let file = store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
+    let fate = Fate::Upload("image/jpeg");
+    let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+    store.seal(file, &facts).unwrap();
+    let sealed = store.startable(SystemTime::now(), 10, |it, _| it == file).unwrap();
+    let seq = sealed[0].seq;
+    store.hashed(file, seq, ContentHash([bytes; 32]), [bytes; 20]).unwrap();
+    (file, seq)
+}
+
+/// Google answers the creation of a file with this item.
+fn created(store: &Store, dir: DirId, (file, seq): (FileId, i64), id: &str) {
+    let token = UploadToken::new(format!("token of {seq}"));
+    store.uploaded(file, seq, &token, SystemTime::now()).unwrap();
+    let call = store.begin_create(dir, &[(file, seq)]).unwrap();
+    let outcome = (token, CreateOutcome::Made(item(id).item));
+    store.record_create_outcomes(call.call, &[outcome]).unwrap();
+}
+
+/// A listing begins, and shows the item.
+fn listed(store: &Store, dir: DirId, id: &str) {
+    let listing = store.next_listing().unwrap();
+    store.claims_shown(dir, &[item(id).item], listing).unwrap();
+}
+
+fn proved(store: &Store) -> Vec<Option<Proved>> {
+    let claims = store.proved_claims(10).unwrap();
+    claims.iter().map(|claim| store.settle_claim(claim).unwrap()).collect()
+}
+
+#[test]
+fn only_a_listing_that_begins_after_the_answer_proves_an_item() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    let file = closed(&store, trip, "a.jpg", 1);
+    let before = store.next_listing().unwrap();
+    created(&store, trip, file, "a");
+    store.claims_shown(trip, &[item("a").item], before).unwrap();
+    assert_eq!(proved(&store), []);
+    listed(&store, trip, "a");
+    assert_eq!(proved(&store), [Some(Proved::Arrived)]);
+    assert_eq!(store.upload_state(file.0).unwrap(), None);
+}
+
+#[test]
+fn a_listing_for_readers_proves_items_as_well() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    let file = closed(&store, trip, "a.jpg", 1);
+    created(&store, trip, file, "a");
+    let listing = store.next_listing().unwrap();
+    store.items_listed(trip, &[item("a")], listing).unwrap();
+    assert_eq!(proved(&store), [Some(Proved::Arrived)]);
+}
+
+#[test]
+fn a_known_id_makes_a_file_a_name_of_the_item_when_a_listing_has_shown_it() {
+    let store = Store::in_memory().unwrap();
+    let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
+    store.items_listed(trip, &[item("a")], 1).unwrap();
+    let file = closed(&store, other, "b.jpg", 1);
+    created(&store, other, file, "a");
+    assert_eq!(proved(&store), []);
+    // Nobody sees the item twice meanwhile, and nobody takes it out of the album.
+    let listing = store.next_listing().unwrap();
+    assert_eq!(names(&store, other), ["b.jpg"]);
+    assert!(store.removals(50).unwrap().is_none());
+    store.items_listed(other, &[item("a")], listing).unwrap();
+    let [Some(Proved::Merged(item_of))] = proved(&store)[..] else { panic!("not proved") };
+    assert_eq!(names(&store, other), ["b.jpg"]);
+    assert_eq!(store.file(file.0).unwrap().unwrap().id, item_of);
+}
+
+#[test]
+fn a_known_item_that_is_refused_leaves_the_album() {
+    let store = Store::in_memory().unwrap();
+    let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
+    store.items_listed(trip, &[item("a")], 1).unwrap();
+    let file = closed(&store, other, "b.jpg", 1);
+    created(&store, other, file, "a");
+    store.fail(file.0, "it is in the bin", None).unwrap();
+    let removals = store.removals(50).unwrap().unwrap();
+    assert_eq!((removals.dir, removals.members.len()), (other, 1));
+    assert_eq!(names(&store, trip), ["a.jpg"]);
+}
+
+#[test]
+fn a_duplicate_of_bytes_that_another_upload_keeps_needs_no_listing() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    let first = closed(&store, trip, "a.jpg", 1);
+    created(&store, trip, first, "a");
+    let [claim] = &store.new_claims(SystemTime::now(), trip, 10).unwrap()[..] else {
+        panic!("no claim")
+    };
+    store.unseen(claim, Some(&item("a").item), Some(SystemTime::now())).unwrap();
+    let second = closed(&store, trip, "b.jpg", 1);
+    let hashed = store.hashed(second.0, second.1, ContentHash([1; 32]), [1; 20]).unwrap();
+    assert_eq!(hashed, Hashed::Duplicate);
+    assert_eq!(proved(&store), [Some(Proved::Merged(first.0))]);
+    assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+    assert_eq!(store.backlog().unwrap().unseen, 1);
+    listed(&store, trip, "a");
+    assert_eq!(proved(&store), [Some(Proved::Arrived)]);
+}
+
+#[test]
+fn an_unseen_item_stays_although_a_listing_lacks_it() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    let file = closed(&store, trip, "a.jpg", 1);
+    created(&store, trip, file, "a");
+    let claim = store.new_claims(SystemTime::now(), trip, 10).unwrap().remove(0);
+    store.unseen(&claim, Some(&item("a").item), None).unwrap();
+    let later = SystemTime::now() + crate::store::GRACE * 2;
+    let pass = crate::store::Pass {
+        listing: store.next_listing().unwrap(),
+        began: later,
+        news: false,
+        last: true,
+    };
+    store.items_complete(trip, &pass).unwrap();
+    assert_eq!(names(&store, trip), ["a.jpg"]);
+}
