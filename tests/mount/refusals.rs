@@ -14,6 +14,8 @@ fn status(world: &World) -> Value {
     serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap()
 }
 
+/// > If web pages or bare statuses stand in the place of Google's answers, files wait, and no file is
+/// > refused. `mkdir` then fails with `EIO`.
 #[test]
 fn pages_in_the_place_of_answers_are_an_outage() {
     let world = World::new();
@@ -42,6 +44,7 @@ fn pages_in_the_place_of_answers_are_an_outage() {
     assert_eq!(status(&world)["trouble"], Value::Null);
 }
 
+/// > `gphotosfs sync` and `gphotosfs status` name a file that fails again and again, and say since when.
 #[test]
 fn status_and_sync_name_a_file_that_fails_alone() {
     let world = World::new();
