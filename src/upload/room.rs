@@ -28,7 +28,7 @@ const RESERVE_MAX: u64 = 1 << 30;
 const RESERVE_MIN: u64 = 16 << 20;
 
 /// Refused files may use this part of the spool's limit in addition to it, and so may files that
-/// stay here for good.
+/// stay here for good. More of the latter counts as files on their way.
 const SHARE_PART: u64 = 10;
 
 /// The account of one spool directory.
@@ -89,15 +89,16 @@ impl Room {
         self.set_aside_bytes().0 >= self.max / SHARE_PART
     }
 
-    /// Whether files that stay here for good use up their share.
-    pub(super) fn is_kept_full(&self) -> bool {
-        self.set_aside_bytes().1 >= self.max / SHARE_PART
+    /// Bytes of files that stay here for good, beyond their share.
+    fn kept_excess(&self) -> u64 {
+        self.set_aside_bytes().1.saturating_sub(self.max / SHARE_PART)
     }
 
-    /// Bytes of files that are on their way, or being written.
+    /// Bytes of files that are on their way, being written, or beyond the share of kept files.
     fn queued(&self) -> u64 {
         let (refused, kept) = self.set_aside_bytes();
-        self.used().saturating_sub(refused.saturating_add(kept))
+        let beside = refused.saturating_add(kept.min(self.max / SHARE_PART));
+        self.used().saturating_sub(beside)
     }
 
     /// How many more bytes the spool may use now for files on their way.
@@ -108,7 +109,7 @@ impl Room {
     /// How many bytes files on their way might use if there were no others, and if other programs
     /// left the disk as it is.
     pub(super) fn most(&self, dir: &Path) -> io::Result<u64> {
-        self.room_with(dir, 0)
+        self.room_with(dir, self.kept_excess())
     }
 
     /// How many more bytes the spool might use for files on their way if these used `queued` bytes.
@@ -282,6 +283,19 @@ mod tests {
         assert_eq!(reserve(10 << 30), (10 << 30) / 20);
         assert_eq!(reserve(64 << 20), 16 << 20);
         assert_eq!(reserve(8 << 20), 2 << 20);
+    }
+
+    #[test]
+    fn kept_files_beyond_their_share_use_the_room_of_photos() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = Room::new(1_000_000);
+        room.set_used(500_000);
+        room.set_aside(300_000, 80_000);
+        assert_eq!(room.left(dir.path()).unwrap(), 880_000);
+        assert_eq!(room.most(dir.path()).unwrap(), 1_000_000);
+        room.set_aside(300_000, 200_000);
+        assert_eq!(room.left(dir.path()).unwrap(), 900_000);
+        assert_eq!(room.most(dir.path()).unwrap(), 900_000);
     }
 
     #[test]

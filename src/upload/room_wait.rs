@@ -40,9 +40,6 @@ pub enum NoRoom {
          below .gphotos/failed makes room"
     )]
     RefusedFull,
-    /// Files that stay here for good use up their share of the spool.
-    #[error("sidecars and the system's files use up their share of the spool; see --spool-size")]
-    KeptFull,
     /// The whole queue is blocked.
     #[error("the spool is full, and uploads are waiting: {0}")]
     Blocked(String),

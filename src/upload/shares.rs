@@ -1,5 +1,6 @@
-//! Shares of the spool. Refused files and files that stay here for good have a share each, so that
-//! they never take the room of photos on their way to Google.
+//! Shares of the spool. Refused files have a share, so that they never take the room of photos on
+//! their way to Google. Files that stay here for good have one, too; those beyond it use the room of
+//! photos, because copying them must not fail.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,41 +18,40 @@ use crate::store;
 const JUDGED_BYTES_MIN: usize = 512;
 
 impl Pipeline {
-    /// Whether a write may add to a file, as far as the shares go. One that would be refused, or
-    /// stays here, may not once its share is used up. A file that was begun before may exceed the
-    /// share. `first` are the bytes of the write if it is at the beginning.
+    /// Whether a write may add to a file, as far as the shares go. A file that would be refused may
+    /// not grow once its share is used up. `first` are the bytes of the write if it is at the
+    /// beginning.
     ///
     /// # Errors
-    /// [`NoRoom::RefusedFull`], [`NoRoom::KeptFull`]; if spool or database fail.
+    /// [`NoRoom::RefusedFull`]; if spool or database fail.
     pub fn check_share(&self, file: FileId, spool: &SpoolFile, first: &[u8]) -> Result<(), NoRoom> {
         let shared = &self.shared;
         let room = shared.spool.room();
-        if !room.is_refused_full() && !room.is_kept_full() {
+        if !room.is_refused_full() {
             return Ok(());
         }
-        let is_kept = match shared.names(file)? {
-            Names::Local(reason) if reason.is_kept() => true,
-            Names::Real(name) if is_refused(spool, first, &name)? => false,
+        match shared.names(file)? {
+            Names::Real(name) if is_refused(spool, first, &name)? => {}
             _ => return Ok(()),
-        };
+        }
         // Some of them may have been removed since the last count.
         shared.count_set_aside()?;
-        match is_kept {
-            true if room.is_kept_full() => Err(NoRoom::KeptFull),
-            false if room.is_refused_full() => Err(NoRoom::RefusedFull),
-            _ => Ok(()),
-        }
+        if room.is_refused_full() { Err(NoRoom::RefusedFull) } else { Ok(()) }
     }
 }
 
-/// Whether a file would be refused, by its first bytes: those in the spool, or else those of the
-/// write.
+/// Whether a file would be refused, by its first bytes after the write. Zeros may be a hole whose
+/// bytes come later, in a file that is preallocated or written out of order.
 fn is_refused(spool: &SpoolFile, first: &[u8], name: &EntryName) -> io::Result<bool> {
     let mut head = [0; HEAD_BYTES];
     let read = spool.file().read_at(&mut head, 0)?;
-    let head = if read == 0 { first } else { &head[..read] };
-    let head = &head[..head.len().min(HEAD_BYTES)];
-    Ok(head.len() >= JUDGED_BYTES_MIN && accept::sniff(head, name).is_err())
+    let first = &first[..first.len().min(HEAD_BYTES)];
+    head[..first.len()].copy_from_slice(first);
+    let head = &head[..read.max(first.len())];
+    let written = head.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let is_judged =
+        written >= JUDGED_BYTES_MIN && head[..JUDGED_BYTES_MIN].iter().any(|&it| it != 0);
+    Ok(is_judged && accept::sniff(head, name).is_err())
 }
 
 impl Shared {
@@ -60,5 +60,33 @@ impl Shared {
         let store::SetAside { refused, kept } = self.store.set_aside()?;
         self.spool.room().set_aside(refused, kept);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::name;
+    use crate::upload::Spool;
+
+    #[test]
+    fn a_photo_is_not_taken_for_a_refused_file_before_its_beginning_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("spool"), 1 << 20).unwrap();
+        let file = spool.create(FileId(1)).unwrap();
+        let photo = [&b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &[7; 5000]].concat();
+        let refused = |first: &[u8]| is_refused(&file, first, &name("a.jpg")).unwrap();
+        assert!(!refused(&photo));
+        file.set_len(10_000).unwrap();
+        assert!(!refused(&[]), "a later range comes first");
+        assert!(!refused(&photo), "preallocated");
+        assert!(!refused(b"FORM"), "the beginning comes in small parts");
+        file.write_at(&photo[512..], 512).unwrap();
+        assert!(!refused(&[]), "the first block comes last");
+        assert!(!refused(&photo[..512]));
+        file.write_at(&[b'x'; 5000], 0).unwrap();
+        assert!(refused(&[]), "a text");
+        assert!(!refused(&photo), "it becomes a photo");
+        assert!(refused(&[b'y'; 5000]));
     }
 }
