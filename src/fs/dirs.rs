@@ -69,9 +69,10 @@ impl Fs {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         let file = self.node(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
-        self.check_name(file, dir, &name)?;
+        self.store.check_place((dir, &name), false)??;
         self.check_room(dir, Some(file), &name)?;
         self.check_joining(file, dir, None)?;
+        self.check_name(file, dir, &name)?;
         self.store.link(file, dir, &name)??;
         self.pipeline.renamed(file)?;
         self.pipeline.wake();

@@ -39,15 +39,12 @@ impl Fs {
         to: &(DirId, EntryName),
         how: Rename,
     ) -> Result<()> {
-        self.check_name(file, to.0, &to.1)?;
-        if how != Rename::Exchange {
-            self.check_room(to.0, Some(file), &to.1)?;
-        }
         let (from, to) = ((from.0, &from.1), (to.0, &to.1));
-        let other = self.store.child(to.0, to.1)?;
-        if let (Some(Child::File(other)), Rename::Exchange) = (other, how) {
-            self.check_name(other, from.0, from.1)?;
+        if how != Rename::Exchange {
+            self.store.check_place(to, how == Rename::Replace)??;
+            self.check_room(to.0, Some(file), to.1)?;
         }
+        let other = self.store.child(to.0, to.1)?;
         // If both are names of one file, rename(2) does nothing.
         if other != Some(Child::File(file)) {
             self.check_moving(file, from, to)?;
@@ -59,14 +56,20 @@ impl Fs {
                 _ => {}
             }
         }
+        // A refused name leaves the bytes among the failed files: only the name may be at fault.
         match how {
             Rename::Exchange => {
+                if let Some(Child::File(other)) = other {
+                    self.check_name(file, to.0, to.1)?;
+                    self.check_name(other, from.0, from.1)?;
+                }
                 self.store.exchange_files(from, to)??;
                 if let Some(Child::File(other)) = other {
                     self.pipeline.renamed(other)?;
                 }
             }
             Rename::Replace | Rename::NoReplace => {
+                self.check_name(file, to.0, to.1)?;
                 let replaced = self.store.rename_file(from, to, how == Rename::Replace)??;
                 if let Some(replaced) = replaced {
                     self.remove_unnamed(replaced)?;

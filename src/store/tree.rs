@@ -241,6 +241,24 @@ impl Store {
         })
     }
 
+    /// Whether a file may get this name. With `replace` another file may have it.
+    pub fn check_place(
+        &self,
+        (dir, name): (DirId, &EntryName),
+        replace: bool,
+    ) -> Result<Result<(), TreeError>> {
+        self.read(|db| {
+            if let Err(refusal) = check_album(db, dir)? {
+                return Ok(Err(refusal));
+            }
+            Ok(match child(db, dir, name)? {
+                Some(_) if !replace => Err(TreeError::Exists),
+                Some(Child::Dir(_)) => Err(TreeError::IsDir),
+                _ => Ok(()),
+            })
+        })
+    }
+
     /// Moves a file's name to another place, replacing a file that has that name.
     ///
     /// Returns the replaced file, if there was one.

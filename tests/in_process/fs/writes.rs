@@ -165,3 +165,21 @@ fn retry_sends_no_photo_that_is_known_to_be_incomplete() {
     world.rename((failed, "b.jpg"), (trip, "b.jpg"), Rename::NoReplace).unwrap();
     assert_eq!(world.names(trip), ["a.jpg", "b.jpg"]);
 }
+
+#[test]
+fn a_rename_that_could_not_succeed_leaves_no_refused_bytes() {
+    let world = World::new(&[]);
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    let (text, fh) = world.create(trip, "a.part").unwrap();
+    world.finish(fh, b"a text").unwrap();
+    let (_, fh) = world.create(trip, "b.jpg").unwrap();
+    world.finish(fh, &photo(1)).unwrap();
+    let rename = |to, how| world.rename((trip, "a.part"), to, how).unwrap_err();
+    assert_eq!(rename((trip, "b.jpg"), Rename::NoReplace), Errno(libc::EEXIST));
+    assert_eq!(rename((trip, "c.jpg"), Rename::Exchange), Errno(libc::ENOENT));
+    rename((ROOT, "a.jpg"), Rename::Replace);
+    world.fs.link(text, ROOT, b"a.jpg").unwrap_err();
+    assert_eq!(world.names(world.at(".gphotos/failed").unwrap()), [""; 0]);
+    assert_eq!(rename((trip, "c.jpg"), Rename::NoReplace), Errno(libc::EMEDIUMTYPE));
+    assert_eq!(world.names(world.at(".gphotos/failed/Trip").unwrap()), ["c.jpg"]);
+}
