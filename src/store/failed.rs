@@ -163,6 +163,11 @@ impl Store {
         self.write(|tx| files::set_hashes(tx, file, sha256, sha1))
     }
 
+    /// Forgets the hashes of a file whose bytes may be others, or gone.
+    pub fn forget_hashes(&self, file: FileId) -> Result<()> {
+        self.write(|tx| files::clear_hashes(tx, file))
+    }
+
     /// Puts a copy of a file under the failed names, because it may not get this name. `link` gives
     /// the copy its bytes; if that fails, nothing has changed.
     pub fn refuse_name(

@@ -99,7 +99,7 @@ pub(super) fn is_refused_already(
 }
 
 /// The files that were refused under this name, and closed before. All but the first have distinct
-/// names.
+/// names. An item that only an album has refused may have no bytes here.
 pub(super) fn refused_as(db: &Connection, dir: DirId, name: &EntryName) -> Result<Vec<FileId>> {
     let text = name.to_text();
     let (stem, _) = split(&text);
@@ -107,8 +107,9 @@ pub(super) fn refused_as(db: &Connection, dir: DirId, name: &EntryName) -> Resul
     let (from, to) = (format!("{stem} ("), format!("{stem} )"));
     let found: Vec<(EntryName, FileId)> = db
         .prepare_cached(
-            "SELECT name, file FROM failed WHERE dir = ?1 AND NOT unfinished \
-             AND (name = ?2 OR (name > ?3 AND name < ?4)) ORDER BY id",
+            "SELECT t.name, t.file FROM failed t JOIN uploads u ON u.file = t.file \
+             WHERE t.dir = ?1 AND NOT t.unfinished AND u.state = 'failed' \
+             AND (t.name = ?2 OR (t.name > ?3 AND t.name < ?4)) ORDER BY t.id",
         )?
         .query_map(params![dir, name, from.as_bytes(), to.as_bytes()], |row| {
             Ok((row.get("name")?, row.get("file")?))

@@ -113,6 +113,14 @@ impl Shared {
         if alike.is_empty() {
             return Ok(false);
         }
+        for &known in &alike {
+            let size = self.store.file(known)?.and_then(|it| it.size);
+            let found = std::fs::metadata(self.spool.path(known)).ok().map(|it| it.len());
+            // Otherwise the only whole copy would be taken for a repetition, and deleted.
+            if found.is_none() || found != size {
+                self.store.forget_hashes(known)?;
+            }
+        }
         for known in alike.into_iter().chain([file]) {
             if self.store.file(known)?.is_some_and(|it| it.sha256.is_none()) {
                 match self.spool.hashes(known) {

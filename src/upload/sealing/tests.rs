@@ -384,6 +384,34 @@ fn a_rejected_version_fails_only_with_its_last_writer() {
     assert_eq!(world.state(), Some(UploadState::Failed));
 }
 
+#[test]
+fn refused_bytes_are_kept_again_if_the_earlier_copy_is_gone() {
+    let mut world = World::new();
+    let mut refused = Vec::new();
+    for _ in 0..4 {
+        world.write(b"words");
+        world.release();
+        refused.push(world.file);
+        let names = world.store().failed_names().unwrap();
+        let kept: Vec<_> = names.iter().map(|it| it.file).collect();
+        match refused[..] {
+            [first] | [first, _] => assert_eq!(kept, [first]),
+            // The copies of the second and the third one were no more needed.
+            [first, _, third] | [first, _, third, _] => assert_eq!(kept, [first, third]),
+            _ => unreachable!(),
+        }
+        if refused.len() == 2 {
+            std::fs::remove_file(world.pipeline.spool().path(refused[0])).unwrap();
+        }
+        let store = world.store();
+        let file = store.create_file(world.album, &name(REAL), 0).unwrap().unwrap();
+        world.pipeline.spool().create(file).unwrap();
+        world.file = file;
+        world.open();
+        world.pipeline.begin_new(file);
+    }
+}
+
 /// Only a version that a commit has sent may have been half a file.
 #[test]
 fn a_commit_takes_no_earlier_rejection_back() {
