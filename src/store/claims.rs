@@ -69,6 +69,8 @@ pub struct Claim {
     pub attempts: u32,
     /// How often Google lost such an item before.
     pub lost: u32,
+    /// When the file was closed, or Google answered.
+    pub since: SystemTime,
     /// It may be tried now. If not, it has been tried just before.
     pub is_due: bool,
     /// Somebody may read the bytes.
@@ -118,7 +120,7 @@ pub enum Proved {
     Merged(FileId),
 }
 
-const COLUMNS: &str = "file, seq, kind, item_of, media, attempts, lost, \
+const COLUMNS: &str = "file, seq, kind, item_of, media, attempts, lost, claimed_at, \
      coalesce(retry_at <= ?1, kind <> 'unseen') AS is_due, is_wanted, \
      (SELECT f.filename IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e \
          WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
@@ -155,6 +157,7 @@ fn claim(row: &Row<'_>) -> rusqlite::Result<Claim> {
         media: row.get("media")?,
         attempts: row.get("attempts")?,
         lost: row.get("lost")?,
+        since: from_millis(row.get("claimed_at")?),
         is_due: row.get("is_due")?,
         is_wanted: row.get("is_wanted")?,
         foreign: row.get("is_foreign")?,

@@ -337,6 +337,11 @@ impl Store {
         })
     }
 
+    /// As [`Store::attempt_failed`], for a failure that says nothing of this version.
+    pub fn retry_later(&self, file: FileId, seq: i64, retry_at: SystemTime) -> Result<()> {
+        self.write(|tx| uploads::set_retry_at(tx, file, seq, to_millis(retry_at)).map(drop))
+    }
+
     /// Whether no other file is on its way to become an item.
     pub fn is_only_upload(&self, file: FileId) -> Result<bool> {
         self.read(|db| {

@@ -141,6 +141,13 @@ impl Confirming {
         store.run(move |store| store.attempt_failed(file, seq, &error, false, retry_at)).await
     }
 
+    /// Google did not say whether it shows the item: the worker asks again later.
+    pub(super) async fn not_answered(self, store: &Store, retry_at: SystemTime) -> Result<()> {
+        let Claim { file, seq, .. } = self.0;
+        let Some(seq) = seq else { return Ok(()) };
+        store.run(move |store| store.retry_later(file, seq, retry_at)).await
+    }
+
     /// The item has arrived, but its album does not show it: the bytes stay here. See
     /// [`Store::unseen`].
     pub(super) async fn unseen(

@@ -1,5 +1,6 @@
 //! The upload pipeline against the emulator: nothing lost, nothing twice, in order, with few requests.
 
+mod absences;
 mod copies;
 mod edits;
 mod failures;

@@ -100,6 +100,7 @@ fn loose(number: usize) -> Claim {
         media: media(number),
         attempts: 0,
         lost: 0,
+        since: SystemTime::UNIX_EPOCH,
         is_due: true,
         is_wanted: false,
         foreign: false,

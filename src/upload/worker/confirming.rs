@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::context::{ConfirmAnswer, Found, Worker};
-use super::passing::{self, PassError};
+use super::passing::{self, Missing, PassError};
 use super::release::release_by_id;
 use crate::api::{self, ALBUM_ITEMS_MAX, BATCH_MAX, ItemStatus};
 use crate::error_chain::chain;
@@ -16,8 +16,12 @@ use crate::upload::draft::Rejection;
 use crate::upload::planner::Confirmation;
 use crate::upload::state::Confirming;
 
-/// After so many attempts to confirm it, an item counts as lost.
+/// After so many attempts to confirm it, an item counts as lost if Google does not know its id.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
+/// For so many of the longest waits between attempts, lists and counts may lag: `store::GRACE`.
+const GRACE_WAITS: u32 = 10;
+/// The waits for an item in doubt grow to the longest one, doubled so often.
+const DOUBT_DOUBLINGS_MAX: u32 = 10;
 /// An album is listed for an arrived item after this many of the longest waits between attempts:
 /// two hours.
 const UNSEEN_WAITS: u32 = 120;
@@ -28,6 +32,18 @@ const NOT_SHOWN: &str = "the album does not show it";
 /// Why a photo is under `.gphotos/failed` if Google answers with its id, and does not show it.
 const IN_BIN: &str =
     "Google has this photo in its bin: restore it there, or empty the bin, then retry";
+
+/// What Google says of an item that a read has not shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    /// Google does not know its id.
+    Unknown,
+    /// Google's count of the album is the number of items that its list shows, or Google does not
+    /// know the album. Both may lag.
+    Likely,
+    /// Only a list lacks it, which may lag or end early.
+    Open,
+}
 
 impl Worker {
     /// Starts a confirmation. Returns whether it did: the claims may have changed meanwhile.
@@ -69,7 +85,8 @@ impl Worker {
         self.confirm_since = Instant::now();
         self.confirm.spawn(async move {
             let wanted: HashSet<_> = claims.iter().map(|it| it.media.clone()).collect();
-            let passed = passing::pass(&client, &store, dir, wanted).await;
+            let doubtful = claims.iter().filter(|it| is_doubtful(it)).map(|it| it.media.clone());
+            let passed = passing::pass(&client, &store, dir, wanted, &doubtful.collect()).await;
             ConfirmAnswer { claims, found: Found::Pass(passed) }
         });
         Ok(true)
@@ -85,23 +102,36 @@ impl Worker {
             }
             Found::Pass(Ok(missing)) => {
                 self.answered();
-                let missing = claims.into_iter().filter(|it| missing.contains(&it.media)).collect();
-                self.not_shown(missing, NOT_SHOWN).await;
+                self.pass_ended(claims, &missing).await;
             }
             Found::Items(Err(error)) => self.confirm_refused(claims, &error).await,
             Found::Pass(Err(PassError::Api(error))) => self.confirm_refused(claims, &error).await,
             Found::Pass(Err(PassError::Store(error))) => self.database_failed(&error),
-            Found::Pass(Err(error @ (PassError::Pages(_) | PassError::NoAlbum))) => {
-                self.not_shown(claims, &chain(&error)).await;
+            Found::Pass(Err(error @ PassError::NoAlbum)) => {
+                self.not_shown(claims, &chain(&error), Absence::Likely).await;
+            }
+            Found::Pass(Err(error @ PassError::Pages(_))) => {
+                self.not_answered(claims, &chain(&error)).await;
             }
         }
     }
 
-    /// No single item is at fault if Google refuses the call: the worker repeats it with backoff.
+    async fn pass_ended(&mut self, claims: Vec<Claim>, missing: &Missing) {
+        let missed = claims.into_iter().filter(|it| missing.items.contains(&it.media));
+        let (unknown, others) = missed.partition(|it| missing.unknown.contains(&it.media));
+        self.not_shown(unknown, NOT_SHOWN, Absence::Unknown).await;
+        let absence = if missing.count_agrees { Absence::Likely } else { Absence::Open };
+        self.not_shown(others, NOT_SHOWN, absence).await;
+    }
+
+    /// A refusal of the whole call says nothing of the items, unless the album is gone.
     async fn confirm_refused(&mut self, claims: Vec<Claim>, error: &api::Error) {
         match self.read_blocked(error, self.blockers.everything.as_ref()) {
             Some(blocked) => self.block(blocked),
-            None => self.not_shown(claims, &chain(error)).await,
+            None if error.is_not_found() => {
+                self.not_shown(claims, &chain(error), Absence::Likely).await;
+            }
+            None => self.not_answered(claims, &chain(error)).await,
         }
     }
 
@@ -113,7 +143,27 @@ impl Worker {
         for (claim, found) in claims.into_iter().zip(found) {
             match found {
                 Ok(item) => self.item_shown(claim, item).await,
-                Err(status) => self.item_not_shown(claim, &status.to_string()).await,
+                Err(status) if status.says_unknown() => {
+                    self.item_not_shown(claim, &status.to_string(), Absence::Unknown).await;
+                }
+                Err(status) => self.not_answered(vec![claim], &status.to_string()).await,
+            }
+        }
+    }
+
+    /// Google has not said whether it shows the items: that counts against none of them. Only the
+    /// first time counts, so that new items are asked for by their ids next.
+    async fn not_answered(&mut self, claims: Vec<Claim>, text: &str) {
+        tracing::info!("cannot look for items at Google: {text}");
+        let retry_at = SystemTime::now() + self.backoff().max;
+        for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried()) {
+            if claim.kind == ClaimKind::Unseen || claim.attempts == 0 {
+                self.item_not_shown(claim, text, Absence::Open).await;
+                continue;
+            }
+            let outcome = Confirming(claim).not_answered(&self.shared.store, retry_at).await;
+            if let Err(error) = outcome {
+                self.database_failed(&error);
             }
         }
     }
@@ -134,22 +184,31 @@ impl Worker {
         }
     }
 
-    async fn not_shown(&mut self, claims: Vec<Claim>, text: &str) {
+    async fn not_shown(&mut self, claims: Vec<Claim>, text: &str, absence: Absence) {
         for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried()) {
-            self.item_not_shown(claim, text).await;
+            self.item_not_shown(claim, text, absence).await;
         }
     }
 
-    async fn item_not_shown(&mut self, claim: Claim, text: &str) {
+    async fn item_not_shown(&mut self, claim: Claim, text: &str, absence: Absence) {
         let store = self.shared.store.clone();
         let (kind, version, attempts) = (claim.kind, (claim.file, claim.seq), claim.attempts + 1);
         let (foreign, lost) = (claim.foreign, claim.lost);
+        let is_believed = match absence {
+            Absence::Unknown => true,
+            Absence::Likely => claim.since + self.backoff().max * GRACE_WAITS <= SystemTime::now(),
+            Absence::Open => false,
+        };
+        let is_last = attempts >= CONFIRM_ATTEMPTS_MAX && is_believed;
         let confirming = Confirming(claim);
-        let is_last = attempts >= CONFIRM_ATTEMPTS_MAX;
         let outcome = match kind {
             ClaimKind::Unseen => confirming.still_unseen(&store, self.unseen_until(attempts)).await,
             _ if !is_last => {
-                confirming.not_shown(&store, text.to_owned(), self.retry_at(attempts)).await
+                let retry_at = match attempts.checked_sub(CONFIRM_ATTEMPTS_MAX) {
+                    Some(more) if kind != ClaimKind::New => self.doubted_until(more),
+                    _ => self.retry_at(attempts),
+                };
+                confirming.not_shown(&store, text.to_owned(), retry_at).await
             }
             ClaimKind::Duplicate => {
                 tracing::warn!(
@@ -193,6 +252,11 @@ impl Worker {
         }
     }
 
+    /// When the album is listed again for an item in doubt, after so many listings more.
+    fn doubted_until(&self, more: u32) -> SystemTime {
+        SystemTime::now() + self.backoff().max * (1 << more.min(DOUBT_DOUBLINGS_MAX))
+    }
+
     /// When the album is listed again for an item that has arrived.
     fn unseen_until(&self, attempts: u32) -> SystemTime {
         let waits = match attempts {
@@ -201,4 +265,10 @@ impl Worker {
         };
         SystemTime::now() + self.backoff().max * waits
     }
+}
+
+/// Whether one more pass that does not show the item may decide about it.
+fn is_doubtful(claim: &Claim) -> bool {
+    matches!(claim.kind, ClaimKind::Known | ClaimKind::Duplicate)
+        && claim.attempts + 1 >= CONFIRM_ATTEMPTS_MAX
 }

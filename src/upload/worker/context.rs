@@ -1,6 +1,6 @@
 //! The worker itself: its state, and what all its parts use.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::claims::Claims;
-use super::passing::PassError;
+use super::passing::{Missing, PassError};
 
 use crate::api::{self, ItemStatus};
 use crate::error_chain::chain;
-use crate::media::{DirId, FileId, MediaId, MediaItem};
+use crate::media::{DirId, FileId, MediaItem};
 use crate::store::{self, Claim, MemberCall, PastFailures};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
@@ -51,8 +51,8 @@ pub(super) struct ConfirmAnswer {
 pub(super) enum Found {
     /// Of items asked for by their ids.
     Items(Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>),
-    /// Of a pass through the album: the items that it has not shown.
-    Pass(Result<HashSet<MediaId>, PassError>),
+    /// Of a pass through the album.
+    Pass(Result<Missing, PassError>),
 }
 
 /// An upload in flight.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::api::{self, Client, Pager, PagesRepeat};
+use crate::api::{self, BATCH_MAX, Client, ItemStatus, Pager, PagesRepeat};
 use crate::media::{AlbumId, DirId, MediaId, MediaItem};
 use crate::store::{self, Store};
 use crate::upload::crash;
@@ -21,17 +21,29 @@ pub(super) enum PassError {
     NoAlbum,
 }
 
+/// The wanted items that a complete pass has not shown.
+#[derive(Default)]
+pub(super) struct Missing {
+    pub(super) items: HashSet<MediaId>,
+    /// Those of the doubtful ones that Google does not know.
+    pub(super) unknown: HashSet<MediaId>,
+    /// Google counts as many items in the album as the pass has shown. Known for doubtful ones only.
+    pub(super) count_agrees: bool,
+}
+
 /// Goes through the album, and writes to the store which of these items it shows. Ends early when
-/// it has shown all of them. Returns those that it has not shown.
+/// it has shown all of them. The list may lag or end early: if it lacks doubtful items, their ids
+/// and the album's count say more.
 pub(super) async fn pass(
     client: &Client,
     store: &Store,
     dir: DirId,
     mut wanted: HashSet<MediaId>,
-) -> Result<HashSet<MediaId>, PassError> {
+    doubtful: &HashSet<MediaId>,
+) -> Result<Missing, PassError> {
     let (album, mut listing) = store.run(move |store| begin(store, dir)).await?;
     let album = album.ok_or(PassError::NoAlbum)?;
-    let mut pager = Pager::default();
+    let (mut pager, mut listed) = (Pager::default(), HashSet::new());
     loop {
         let page = match client.list_album_items(&album, pager.token()).await {
             Ok(page) => page,
@@ -43,6 +55,7 @@ pub(super) async fn pass(
         };
         let more = pager.advance(page.next)?;
         let is_fresh = !page.items.is_empty();
+        listed.extend(page.items.iter().map(|item| item.id.clone()));
         let shown: Vec<MediaItem> =
             page.items.into_iter().filter(|item| wanted.remove(&item.id)).collect();
         if !shown.is_empty() {
@@ -51,9 +64,40 @@ pub(super) async fn pass(
         }
         pager.page_stored(is_fresh)?;
         if !more || wanted.is_empty() {
-            return Ok(wanted);
+            let doubtful: Vec<_> = wanted.intersection(doubtful).cloned().collect();
+            let missing = Missing { items: wanted, ..Missing::default() };
+            return Ok(ask(client, &album, listed.len() as u64, doubtful, missing).await);
         }
     }
+}
+
+/// Asks about the doubtful items. An answer that fails says nothing of them.
+async fn ask(
+    client: &Client,
+    album: &AlbumId,
+    listed: u64,
+    doubtful: Vec<MediaId>,
+    mut missing: Missing,
+) -> Missing {
+    if doubtful.is_empty() {
+        return missing;
+    }
+    match client.get_album(album).await {
+        Ok(found) => missing.count_agrees = found.items_count == listed,
+        Err(error) => tracing::debug!(%error, "cannot ask how many items an album has"),
+    }
+    for ids in doubtful.chunks(BATCH_MAX) {
+        match client.get_items(ids).await {
+            Ok(found) => {
+                let is_unknown =
+                    |it: &Result<MediaItem, ItemStatus>| matches!(it, Err(it) if it.says_unknown());
+                let unknown = ids.iter().zip(found).filter(|(_, it)| is_unknown(it));
+                missing.unknown.extend(unknown.map(|(id, _)| id.clone()));
+            }
+            Err(error) => tracing::debug!(%error, "cannot ask about items that an album lacks"),
+        }
+    }
+    missing
 }
 
 fn begin(store: &Store, dir: DirId) -> store::Result<(Option<AlbumId>, i64)> {

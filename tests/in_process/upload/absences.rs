@@ -1,0 +1,45 @@
+//! Reads that do not show an item: nothing is condemned by a list that lags or ends early, nor by a refusal.
+
+use gphotosfs_emulator::{ListingFault, Omission};
+
+use super::*;
+
+/// More reads than an item has attempts to be confirmed.
+const READS: u32 = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_lags_or_ends_early_condemns_nothing() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    world.write(one, "a.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    world.emulator.faults(|faults| {
+        let call = Call::MediaItemsSearch;
+        let (album, omission) = (Some("two".to_owned()), Omission::EndsAfter(0));
+        faults.listing_faults = vec![ListingFault { call, album, passes: READS, omission }];
+    });
+    world.write(two, "b.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    assert_eq!((world.failed(one), world.failed(two)), (vec![], vec![]));
+    assert_eq!((world.remote("one"), world.remote("two")), (photos([1]), photos([1])));
+    assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 1);
+    world.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_read_condemns_nothing() {
+    for failure in [Failure::BareStatus { http: 400, code: 3 }, Failure::HtmlPage { http: 404 }] {
+        let world = World::new().await;
+        let dir = world.album("one").await;
+        world.emulator.faults(|faults| {
+            for call in [Call::MediaItemsSearch, Call::MediaItemsBatchGet] {
+                faults.fail_next(call, READS, failure);
+            }
+        });
+        world.write(dir, "a.jpg", &small_photo(1));
+        world.drain().await.unwrap();
+        assert_eq!(world.failed(dir), []);
+        assert_eq!(world.remote("one"), photos([1]));
+        assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 1);
+    }
+}
