@@ -62,8 +62,8 @@ impl Store {
     /// Ends a complete pass through the albums. Returns up to `limit` albums that it did not show,
     /// those first of which Google has not said anything for the longest time.
     ///
-    /// Albums with unfinished uploads are not among them. Nor are albums that were created here so
-    /// recently that Google's list may lag.
+    /// Albums that a file is on its way into or only in here are not among them. Nor are albums that
+    /// were created here so recently that Google's list may lag.
     pub fn albums_complete(&self, listing: i64, limit: u32) -> Result<Vec<(DirId, AlbumId)>> {
         self.write(|tx| {
             albums::set_missed(tx, listing)?;

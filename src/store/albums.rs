@@ -649,6 +649,26 @@ mod tests {
     }
 
     #[test]
+    fn an_album_that_the_list_lacks_stays_while_an_item_is_on_its_way_into_it() {
+        let store = Store::in_memory().unwrap();
+        let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
+        store.items_listed(other, &[item("a")], 1).unwrap();
+        let Some(Child::File(file)) = store.child(other, &name("a.jpg")).unwrap() else {
+            panic!("not listed")
+        };
+        store.link(file, trip, &name("a.jpg")).unwrap().unwrap();
+        let is_missing = |listing| {
+            let missing = store.albums_complete(listing, 9).unwrap();
+            missing.contains(&(trip, AlbumId::new("id of Trip")))
+        };
+        assert!(!is_missing(2));
+        store.album_gone(trip, &AlbumId::new("id of Trip")).unwrap();
+        assert_eq!(names(&store, trip), ["a.jpg"]);
+        store.added(&store.additions(50).unwrap().unwrap()).unwrap();
+        assert!(is_missing(3));
+    }
+
+    #[test]
     fn an_album_that_comes_back_has_its_number_and_the_names_in_it() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");

@@ -270,10 +270,12 @@ CREATE VIEW expected_members AS
     SELECT m.*, f.media FROM members m JOIN committed_files f ON f.id = m.file
     WHERE m.desired AND m.observed = 'present' AND f.confirmed;
 
--- Albums that the list of albums does not show any more, and that have nothing that is only here.
+-- Albums that the list of albums does not show any more, and that have nothing that is only here: no bytes, and no wish
+-- that Google has not answered.
 CREATE VIEW missing_albums AS
     SELECT * FROM albums a WHERE a.missed AND a.remote IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM members m JOIN uploads u ON u.file = m.file WHERE m.dir = a.dir);
+    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.dir = a.dir
+        AND (m.pending = 'addition' OR EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file)));
 
 -- Files without a name that Google never had, nor is being asked to make.
 CREATE VIEW orphan_files AS

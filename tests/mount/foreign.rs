@@ -68,7 +68,8 @@ fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time(
     assert!(!world.mnt.join("Other").exists());
 }
 
-/// > An album that was deleted there stays here while a file in it is on its way or only here.
+/// > An album that was deleted there stays here while a file in it is on its way or only here, and
+/// > while an item of another album is on its way into it.
 #[test]
 fn an_album_deleted_outside_stays_for_what_is_only_here() {
     let world = believing();
