@@ -97,6 +97,7 @@ impl Store {
                 // The listing is complete, but due again.
                 albums::set_due(tx, dir)?;
             } else {
+                tombstones::delete_removals(tx, dir)?;
                 albums::set_listing_complete(
                     tx,
                     dir,
@@ -354,6 +355,24 @@ mod tests {
         store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
         listed(&store, trip, &["a"], later(4));
         assert_eq!(names(&store, trip), ["first.jpg"]);
+    }
+
+    #[test]
+    fn a_removal_from_an_album_that_was_gone_ends_with_its_first_complete_list() {
+        for (first, removals) in [(&["a", "b"][..], 1), (&["a"], 0)] {
+            let store = Store::in_memory().unwrap();
+            let trip = album(&store, "Trip");
+            listed(&store, trip, &["a", "b"], pass(1));
+            store.unlink(trip, &name("b.jpg")).unwrap().unwrap();
+            let missing = store.albums_complete(store.next_listing().unwrap() + 1, 9).unwrap();
+            store.album_gone(trip, &missing[0].1).unwrap();
+            assert_eq!(album(&store, "Trip"), trip);
+            listed(&store, trip, first, Pass { last: true, ..pass(8) });
+            // Another machine has put it back, if it was not there before.
+            listed(&store, trip, &["a", "b"], pass(9));
+            let sent = store.removals(50).unwrap().map_or(0, |call| call.members.len());
+            assert_eq!(sent, removals, "{first:?}");
+        }
     }
 
     #[test]

@@ -100,6 +100,16 @@ pub(in crate::store) fn take_album(tx: &Tx<'_>, album: &AlbumId) -> Result<Optio
         .optional()?)
 }
 
+/// Forgets the pending removals of an album that has come back. The removal of an item that is not
+/// there any more is done, and whoever adds it later wants it.
+pub(in crate::store) fn delete_removals(tx: &Tx<'_>, dir: DirId) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM tombstones WHERE name IS NULL AND album = (SELECT remote FROM albums WHERE dir = ?1)",
+    )?
+    .execute([dir])?;
+    Ok(())
+}
+
 fn delete_of_item(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     tx.prepare_cached(
         "DELETE FROM tombstones WHERE album = (SELECT remote FROM albums WHERE dir = ?1) \
