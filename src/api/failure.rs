@@ -206,6 +206,13 @@ impl Error {
         matches!(self.kind(), FailureKind::NotFound | FailureKind::AlbumMissing)
     }
 
+    /// Whether the API forbids this call, and does not say that the login or the project is at fault.
+    /// Another call may be answered.
+    pub fn is_forbidden(&self) -> bool {
+        self.refusal().is_some_and(|it| it.status == 403 && it.is_from_api())
+            && self.kind() == FailureKind::LoginRefused
+    }
+
     /// Whether the service calls the request invalid, for example because its page token is too
     /// old.
     pub fn is_invalid_request(&self) -> bool {

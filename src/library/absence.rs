@@ -15,6 +15,10 @@ const ALBUMS_ASKED_MAX: u32 = 50;
 /// After so many missing albums that do exist, the list has proved to be incomplete.
 const ALBUMS_FOUND_MAX: u32 = 5;
 
+/// After so many missing albums that Google does not tell about, the others have to wait. One that
+/// it never tells about must not keep the others from going.
+const ALBUMS_FAILED_MAX: u32 = 5;
+
 impl Library {
     /// Asks about the items that two passes through an album have missed. Those that Google does
     /// not know are gone. The others stay until Google's count agrees.
@@ -73,10 +77,11 @@ impl Library {
     /// gone, and the others stay.
     ///
     /// # Errors
-    /// If the database fails. If a request fails, the remaining albums stay for now.
+    /// If the database fails. If a request fails, its album stays for now. If that concerns all
+    /// requests, so do the remaining albums.
     pub(super) async fn ask_for_missing_albums(&self, listing: i64) -> Result<(), store::Error> {
         let missing = move |store: &Store| store.albums_complete(listing, ALBUMS_ASKED_MAX);
-        let mut found = 0;
+        let (mut found, mut failed) = (0, 0);
         for (dir, album) in self.store.run(missing).await? {
             match self.ask_for(dir, album, listing).await {
                 Ok(true) => found += 1,
@@ -84,10 +89,13 @@ impl Library {
                 Err(Error::Store(error)) => return Err(error),
                 Err(error) => {
                     tracing::info!(%error, "cannot ask about an album that the list lacks: it stays");
-                    return Ok(());
+                    if error.is_of_service() {
+                        return Ok(());
+                    }
+                    failed += 1;
                 }
             }
-            if found == ALBUMS_FOUND_MAX {
+            if found == ALBUMS_FOUND_MAX || failed == ALBUMS_FAILED_MAX {
                 return Ok(());
             }
         }

@@ -40,6 +40,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the failure concerns all requests, not only this one.
+    pub(super) fn is_of_service(&self) -> bool {
+        match self {
+            Self::Api(error) => error.kind().is_of_service() && !error.is_forbidden(),
+            Self::Shared(error) => error.is_of_service(),
+            _ => false,
+        }
+    }
+
     /// Whether Google answered that the object does not exist.
     pub(super) fn is_not_found(&self) -> bool {
         match self {

@@ -151,6 +151,23 @@ fn a_list_of_albums_that_ends_early_costs_few_questions() {
 }
 
 #[test]
+fn an_album_that_google_does_not_tell_about_keeps_no_other_one() {
+    for (no_answer, left) in [(Failure::PermissionDenied, 1), (Failure::RequestsPerDay, 3)] {
+        let world = World::new(&[]);
+        for at in 0..3 {
+            world.edit(Edit::CreateAlbum { title: format!("album {at}") });
+        }
+        assert_eq!(world.names(ROOT).len(), 3);
+        for at in 0..3 {
+            world.edit(Edit::DeleteAlbum { album: format!("album {at}") });
+        }
+        world.emulator.faults(|faults| faults.fail_next(Call::AlbumsGet, 1, no_answer));
+        world.refresh(ROOT).unwrap();
+        assert_eq!(world.names(ROOT).len(), left);
+    }
+}
+
+#[test]
 fn an_album_that_google_denied_comes_back_whole() {
     let (world, trip, names) = listed(3);
     lie(&world, Call::AlbumsList, 1, Omission::Forgets("Trip".into()));
