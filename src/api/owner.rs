@@ -133,13 +133,13 @@ impl Client {
                     let mut refusals = results.into_iter().filter_map(Result::err);
                     unclear = refusals.find(|it| !is_absence(it)).map(|it| it.to_string());
                 }
-                Err(error) => absent(error)?,
+                Err(error) => unclear = absent(error)?,
             }
         }
         for album in &evidence.albums {
             match self.get_album(album).await {
                 Ok(_) => return Ok(true),
-                Err(error) => absent(error)?,
+                Err(error) => unclear = absent(error)?.or(unclear),
             }
         }
         if self.lists_a_known_album(owner).await? {
@@ -168,10 +168,12 @@ impl Client {
     }
 }
 
-/// Fails unless the error says that the object does not exist, in the service's own words.
-fn absent(error: Error) -> Result<(), Error> {
+/// Fails unless the error says that the object does not exist, in the service's own words. A refusal
+/// to show this object leaves that open, and another one may be proof: it is returned.
+fn absent(error: Error) -> Result<Option<String>, Error> {
     match error.refusal() {
-        Some(refusal) if refusal.is_from_api() && matches!(refusal.status, 400 | 404) => Ok(()),
+        Some(refusal) if refusal.is_from_api() && matches!(refusal.status, 400 | 404) => Ok(None),
+        _ if error.is_forbidden() => Ok(Some(error.to_string())),
         _ => Err(error),
     }
 }
