@@ -169,7 +169,7 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
     if options.same_account {
         grant = grant.of_same_account();
     } else if let Some(known) = known {
-        account::check_account(known, &client, &grant, api_url).await?;
+        account::check_account(known, dir, &client, &grant, api_url).await?;
     }
     store(&client, &grant, dir).map_err(failed)?;
     print(report(&grant))?;

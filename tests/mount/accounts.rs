@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use gphotosfs::store::Store;
-use gphotosfs_emulator::{Account, Call, DEFAULT_USER, Edit, Moment, OauthClient};
+use gphotosfs_emulator::{Account, Call, DEFAULT_USER, Edit, Failure, Moment, OauthClient};
 use serde_json::Value;
 
 use crate::support::{World, login};
@@ -166,6 +166,27 @@ fn a_login_to_a_library_that_was_emptied_is_taken_on_the_users_word() {
     world.umount();
     world.mount(&[]);
     assert_eq!(status(&world)["login"]["state"], "ok");
+}
+
+#[test]
+fn a_login_that_cannot_be_checked_leaves_the_earlier_one_alone() {
+    let world = World::mounted();
+    world.photo("p/a.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && cp p/a.jpg mnt/A/ && sync mnt");
+    let token = world.dir.path().join(CONFIG).join("token.json");
+    let before = fs::read(&token).unwrap();
+    let log_in = |failure: Failure| {
+        world.emulator.faults(|faults| faults.fail_next(Call::MediaItemsBatchGet, 1, failure));
+        world.log_in_with(&world.emulator.client_secret_json(), &[])
+    };
+    let (done, said) = log_in(Failure::RequestsPerDay);
+    assert!(!done, "{said}");
+    has(&said, &["nothing has changed: cannot check now", "login --same-account"]);
+    assert_eq!(fs::read(&token).unwrap(), before);
+    // A refusal to show one item leaves it to the others, and to the albums.
+    let (done, said) = log_in(Failure::PermissionDenied);
+    assert!(done, "{said}");
+    assert_ne!(fs::read(&token).unwrap(), before);
 }
 
 /// The mount of another machine with the same account.

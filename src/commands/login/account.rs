@@ -29,10 +29,11 @@ pub(super) fn check_client(
     }
 }
 
-/// Fails if the login shows nothing of the profile's library. A login that cannot be checked now is
-/// checked before its first use.
+/// Fails if the login shows nothing of the profile's library, or if that cannot be checked now and
+/// it would replace a login in `dir`. Another one is checked before its first use.
 pub(super) async fn check_account(
     store: Store,
+    dir: &Path,
     client: &ClientSecret,
     grant: &Grant,
     api_url: &Url,
@@ -40,6 +41,12 @@ pub(super) async fn check_account(
     let backlog = store.backlog().map_err(|err| no_database("cannot read the database", err))?;
     match shows_library(store, client, grant, api_url).await {
         Err(Error::Login(LoginError::OtherLibrary(other))) => Err(refused(&other, &backlog)),
+        Err(error) if matches!(Grant::stored(dir), Ok(Some(_))) => Err(CommandError::new(
+            "cannot log in, and nothing has changed: cannot check now whether this login is of the \
+             profile's account",
+        )
+        .because(error)
+        .hint("try again later; if you are sure that it is: gphotosfs login --same-account")),
         Err(error) => {
             tracing::info!(%error, "cannot check yet whose account it is");
             Ok(())
