@@ -234,7 +234,10 @@ impl Transport {
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(skew) = clock_skew(&headers) {
             *self.skew.lock() = Some(skew);
-            self.budget.answered(skew, Timestamp::now());
+            // The clock of a proxy, which refuses with a page, says nothing about Google's day.
+            if status.is_success() || is_json(&headers) {
+                self.budget.answered(skew, Timestamp::now());
+            }
         }
         let body = whole_body(call, response).await?;
         if status.is_success() {
@@ -254,10 +257,10 @@ impl Transport {
         body: &[u8],
     ) -> Error {
         let now = Timestamp::now();
-        let is_json = header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.contains("json"));
         let retry_after =
             header(headers, RETRY_AFTER.as_str()).and_then(|it| retry::parse_retry_after(it, now));
-        let refusal = Refusal::read(call, class, status.as_u16(), is_json, body, retry_after);
+        let refusal =
+            Refusal::read(call, class, status.as_u16(), is_json(headers), body, retry_after);
         if refusal.is_daily_quota() {
             let until = self.budget.exhausted(kind, now);
             tracing::warn!(%until, "{}", refusal.message());
@@ -292,4 +295,8 @@ impl Transport {
             _ => false,
         }
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    header(headers, CONTENT_TYPE.as_str()).is_some_and(|it| it.contains("json"))
 }
