@@ -7,7 +7,7 @@ use super::listing_handle::ListingTarget;
 use super::state::Library;
 use crate::api;
 use crate::media::{DirId, EntryName};
-use crate::store::{self, AlbumIntent};
+use crate::store::{self, AlbumIntent, Store};
 
 /// Pauses between the lists in which `mkdir` looks for an album whose creation may have taken
 /// effect. Google may still be creating it, and its lists may lag.
@@ -25,6 +25,9 @@ const TITLES_FRESH_PER_PAGE: Duration = Duration::from_secs(5);
 
 /// `mkdir` accepts no list that is older than this, however many pages it has.
 const TITLES_FRESH_MAX: Duration = Duration::from_secs(30);
+
+/// About how many albums of its title that were gone `mkdir` asks.
+const GONE_ASKED_MAX: u32 = 3;
 
 impl Library {
     /// Creates an album, or shows a hidden one again. Lists the albums first: if another machine
@@ -61,7 +64,7 @@ impl Library {
             self.store.run(move |store| store.album_intended(parent, &name, &wanted)).await??;
         let (dir, mut settled) = match intent {
             AlbumIntent::Unhidden(dir) => return Ok(dir),
-            AlbumIntent::Fresh(dir) => match self.exists_at_google(dir, asked_at).await {
+            AlbumIntent::Fresh(dir) => match self.exists_at_google(dir, &title, asked_at).await {
                 Ok(true) => return Ok(dir),
                 Ok(false) => (dir, true),
                 Err(error) => {
@@ -98,7 +101,12 @@ impl Library {
 
     /// Whether Google has an album of the title that `dir` stands for. Its list is requested, unless
     /// a complete one began after `asked_at` or a short while before.
-    async fn exists_at_google(&self, dir: DirId, asked_at: SystemTime) -> Result<bool, Error> {
+    async fn exists_at_google(
+        &self,
+        dir: DirId,
+        title: &str,
+        asked_at: SystemTime,
+    ) -> Result<bool, Error> {
         let (listed_at, pages) =
             self.store.run(|store| Ok((store.albums_listed_at()?, store.albums_pages()?))).await?;
         let age_max = TITLES_FRESH_PER_PAGE.saturating_mul(pages).min(TITLES_FRESH_MAX);
@@ -107,7 +115,35 @@ impl Library {
             self.relist_now(ListingTarget::Albums).await?;
         }
         // A listing that was running anyway may have shown it, too.
+        if self.is_known_at_google(dir).await? {
+            return Ok(true);
+        }
+        self.ask_for_gone_albums(title).await?;
         self.is_known_at_google(dir).await
+    }
+
+    /// Asks about the albums of this title that were gone: one may be back, and a list lag.
+    async fn ask_for_gone_albums(&self, title: &str) -> Result<(), Error> {
+        let wanted = title.to_owned();
+        let gone = move |store: &Store| store.albums_gone_titled(&wanted, GONE_ASKED_MAX);
+        for album in self.store.run(gone).await? {
+            let now = self.now();
+            match self.client.get_album(&album).await {
+                Ok(found) => {
+                    let listed = super::listing::listed_album(found);
+                    let found = move |store: &Store| {
+                        store.album_listed(&listed, store.next_listing()?, now)
+                    };
+                    self.store.run(found).await?;
+                }
+                Err(error) if error.is_not_found() => {}
+                // Such an album may never get an answer, and must not forbid its title.
+                Err(error) => {
+                    tracing::info!(%error, title, "cannot ask about an album that was gone")
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn is_known_at_google(&self, dir: DirId) -> Result<bool, Error> {

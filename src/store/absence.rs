@@ -79,6 +79,18 @@ impl Store {
         })
     }
 
+    /// Up to `limit` albums of this title that are gone, the latest ones first.
+    pub fn albums_gone_titled(&self, title: &str, limit: u32) -> Result<Vec<AlbumId>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT remote FROM album_tombstones WHERE title = ?1 ORDER BY id DESC LIMIT ?2",
+                )?
+                .query_map(params![title, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Google does not know the album, and its last list did not show it. It goes, unless a list
     /// has shown it meanwhile.
     pub fn album_gone(&self, dir: DirId, album: &AlbumId) -> Result<()> {

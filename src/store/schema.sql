@@ -151,6 +151,7 @@ CREATE TABLE album_tombstones (
     at      INTEGER NOT NULL            -- when it went
 ) STRICT;
 CREATE INDEX album_tombstones_by_age ON album_tombstones (at);
+CREATE INDEX album_tombstones_titled ON album_tombstones (title);
 
 -- The journal: one row for each file whose bytes Google does not hold for certain.
 CREATE TABLE uploads (

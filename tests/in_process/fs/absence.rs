@@ -183,6 +183,18 @@ fn an_album_that_google_denied_comes_back_whole() {
 }
 
 #[test]
+fn mkdir_finds_an_album_that_google_denied_and_its_list_still_lacks() {
+    let (world, trip, names) = listed(3);
+    lie(&world, Call::AlbumsList, 3, Omission::Forgets("Trip".into()));
+    world.emulator.faults(|faults| faults.fail_next(Call::AlbumsGet, 1, Failure::NotFound));
+    world.refresh(ROOT).unwrap();
+    assert_eq!(world.names(ROOT), [""; 0]);
+    assert_eq!(world.mkdir(ROOT, "Trip").unwrap(), trip);
+    assert_eq!(world.emulator.dump().albums.len(), 1);
+    assert_eq!(entries(&world, trip), names);
+}
+
+#[test]
 fn an_item_that_only_the_count_shows_to_be_gone_goes_with_it() {
     let (world, trip, names) = listed(150);
     // Whether a binned item can be got by its id is unknown.
