@@ -74,7 +74,7 @@ const JUNK: [&str; 42] = [
 ];
 
 /// Endings of files that stand beside a photo or video and belong to it.
-const SIDECAR_SUFFIXES: [&str; 24] = [
+const SIDECAR_SUFFIXES: [&str; 23] = [
     ".aae",        // Apple Photos: edits
     ".acr",        // Adobe Camera Raw: masks
     ".arp",        // ART
@@ -90,7 +90,6 @@ const SIDECAR_SUFFIXES: [&str; 24] = [
     ".nksc",       // Nikon NX Studio
     ".on1",        // ON1 Photo RAW
     ".onphoto",    // ON1 Photo RAW
-    ".out.pp3",    // RawTherapee: of a result
     ".pp3",        // RawTherapee
     ".rrdata",     // RAW Power
     ".srt",        // DJI: flight data as subtitles
@@ -266,6 +265,7 @@ mod tests {
             "MVI_0001.THM",
             "GX010001.LRV",
             "a.nef.pp3",
+            "a.jpg.out.pp3",
             "a.nef.dop",
             "C0001M01.XML",
             "IMG_0001.jpg.json",
