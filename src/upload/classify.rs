@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::accept::{self, Accepted};
 use super::errors::SealError;
-use super::local_names::{local_dir_reason, local_reason};
+use super::local_names::{local_dir_reason, local_reason, reason_in_local_dir};
 use super::spool::SpoolStat;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::{self, Fate, LocalReason, Store};
@@ -47,8 +47,7 @@ pub(super) fn stays_here(
 pub(super) fn local_dir(store: &Store, mut dir: DirId) -> store::Result<Option<LocalReason>> {
     let mut reason = None;
     while let Some(found) = store.dir(dir)?.filter(|it| it.local) {
-        // An older version may have known another list of names.
-        reason = Some(local_dir_reason(&found.name).unwrap_or(LocalReason::Temporary));
+        reason = Some(reason_in_local_dir(&found.name));
         dir = found.parent;
     }
     Ok(reason)

@@ -131,11 +131,23 @@ pub fn local_dir_reason(name: &EntryName) -> Option<LocalReason> {
     local_reason(name, false)
 }
 
+/// Why files stay here that are in a directory of this name, which is only here. Tools move files out
+/// of the directories that they make for half-written ones. Files in any other one are left there.
+pub(super) fn reason_in_local_dir(name: &EntryName) -> LocalReason {
+    let name = name.to_text().to_lowercase();
+    let is_of_tool = has_temporary_suffix(&name) || name.starts_with(".rsync");
+    if is_of_tool { LocalReason::Temporary } else { LocalReason::Junk }
+}
+
 /// Tools use such names for files that are not complete.
 ///
 /// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and others.
 fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') || TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    name.starts_with('.') || has_temporary_suffix(name)
+}
+
+fn has_temporary_suffix(name: &str) -> bool {
+    TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn is_junk(name: &str) -> bool {
@@ -253,6 +265,17 @@ mod tests {
             let name = EntryName::new(junk).unwrap();
             assert_eq!(reason(junk), Some(LocalReason::Junk), "{junk}");
             assert_eq!(local_dir_reason(&name), Some(LocalReason::Junk), "{junk}");
+        }
+    }
+
+    #[test]
+    fn files_are_left_in_local_directories_unless_tools_move_them_out() {
+        let reason = |name: &str| reason_in_local_dir(&EntryName::new(name).unwrap());
+        for junk in [".dtrash", ".git", ".stfolder", ".Old photos", "@eaDir", "#recycle"] {
+            assert_eq!(reason(junk), LocalReason::Junk, "{junk}");
+        }
+        for temporary in [".~tmp~", ".rsync-partial", ".rsync-tmp", ".part", "x.part", ".x.tmp"] {
+            assert_eq!(reason(temporary), LocalReason::Temporary, "{temporary}");
         }
     }
 
