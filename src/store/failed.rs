@@ -21,6 +21,10 @@ use crate::media::{ContentHash, DirId, EntryName, FileId};
 const WITH_FAILURES: &str = "WITH RECURSIVE above (id) AS (SELECT dir FROM failed UNION \
      SELECT d.parent FROM dirs d JOIN above ON d.id = above.id)";
 
+/// The files that are not on their way to Google.
+const SET_ASIDE: &str = "FROM uploads u JOIN files f ON f.id = u.file \
+     WHERE (u.state = 'failed' OR (u.state = 'scratch' AND u.stays_here IN ('junk', 'sidecar')))";
+
 /// A name that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedName {
@@ -43,12 +47,25 @@ pub struct FailedName {
 }
 
 /// Bytes that are not on their way to Google.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetAside {
     /// Of refused files.
     pub refused: u64,
     /// Of sidecars, and of files that systems and programs leave.
     pub kept: u64,
+    /// Large files, which may have holes. The other fields do not count them.
+    pub large: Vec<LargeFile>,
+}
+
+/// A large file that is not on its way to Google.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeFile {
+    /// The file.
+    pub file: FileId,
+    /// Its length.
+    pub size: u64,
+    /// Whether it was refused. If not, it stays here for good.
+    pub refused: bool,
 }
 
 impl Store {
@@ -192,20 +209,30 @@ impl Store {
         })
     }
 
-    /// How many bytes are not on their way to Google, in blocks of a disk.
-    pub fn set_aside(&self) -> Result<SetAside> {
+    /// How many bytes are not on their way to Google, in blocks of a disk. Files of at least `large`
+    /// bytes are listed instead.
+    pub fn set_aside(&self, large: u64) -> Result<SetAside> {
         self.read(|db| {
-            Ok(db
-                .prepare_cached(
+            let found = db
+                .prepare_cached(&format!(
                     "SELECT coalesce(sum((f.size + 4095) / 4096) FILTER (WHERE u.state = 'failed'), 0) AS refused, \
                      coalesce(sum((f.size + 4095) / 4096) FILTER (WHERE u.state = 'scratch'), 0) AS kept \
-                     FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE u.state = 'failed' OR (u.state = 'scratch' AND u.stays_here IN ('junk', 'sidecar'))",
-                )?
-                .query_row([], |row| {
+                     {SET_ASIDE} AND f.size < ?1",
+                ))?
+                .query_row([large], |row| {
                     let bytes = |column| Ok::<_, rusqlite::Error>(4096 * row.get::<_, u64>(column)?);
-                    Ok(SetAside { refused: bytes("refused")?, kept: bytes("kept")? })
-                })?)
+                    Ok(SetAside { refused: bytes("refused")?, kept: bytes("kept")?, large: Vec::new() })
+                })?;
+            let large = db
+                .prepare_cached(&format!(
+                    "SELECT f.id, f.size, u.state = 'failed' AS refused {SET_ASIDE} AND f.size >= ?1"
+                ))?
+                .query_map([large], |row| {
+                    let (file, size) = (row.get("id")?, row.get("size")?);
+                    Ok(LargeFile { file, size, refused: row.get("refused")? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(SetAside { large, ..found })
         })
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use super::accept::{self, HEAD_BYTES};
 use super::classify::Names;
 use super::pipeline::Pipeline;
-use super::room::SpoolFile;
+use super::room::{SpoolFile, allocated};
 use super::room_wait::NoRoom;
 use super::shared::Shared;
 use crate::media::{EntryName, FileId};
@@ -16,6 +16,8 @@ use crate::store;
 
 /// So few bytes of a beginning do not say that a file would be refused.
 const JUDGED_BYTES_MIN: usize = 512;
+/// The holes of shorter files do not matter, so the disk is not asked for them.
+const LARGE_BYTES: u64 = 16 << 20;
 
 impl Pipeline {
     /// Whether a write may add to a file, as far as the shares go. A file that would be refused may
@@ -57,7 +59,12 @@ fn is_refused(spool: &SpoolFile, first: &[u8], name: &EntryName) -> io::Result<b
 impl Shared {
     /// Counts how much of the spool is not on its way to Google. Blocking.
     pub(super) fn count_set_aside(&self) -> store::Result<()> {
-        let store::SetAside { refused, kept } = self.store.set_aside()?;
+        let store::SetAside { mut refused, mut kept, large } = self.store.set_aside(LARGE_BYTES)?;
+        for store::LargeFile { file, size, refused: is_refused } in large {
+            let meta = std::fs::metadata(self.spool.path(file));
+            let bytes = meta.map_or(0, |meta| allocated(&meta).min(size));
+            *(if is_refused { &mut refused } else { &mut kept }) += bytes;
+        }
         self.spool.room().set_aside(refused, kept);
         Ok(())
     }

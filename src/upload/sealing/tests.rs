@@ -412,6 +412,19 @@ fn refused_bytes_are_kept_again_if_the_earlier_copy_is_gone() {
     }
 }
 
+#[test]
+fn the_holes_of_a_refused_file_make_no_room() {
+    let mut world = World::with_spool(100 << 20);
+    world.write(b"words");
+    let spool = world.pipeline.spool().open(world.file).unwrap();
+    spool.set_len(1 << 30).unwrap();
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Failed));
+    let room = world.pipeline.spool().room();
+    let (refused, kept) = room.set_aside_bytes();
+    assert_eq!((refused, kept), (room.used(), 0));
+}
+
 /// Only a version that a commit has sent may have been half a file.
 #[test]
 fn a_commit_takes_no_earlier_rejection_back() {
