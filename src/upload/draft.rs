@@ -124,6 +124,8 @@ struct State {
     version: OpenVersion,
     /// The bytes that are missing because writes failed.
     write_error: Option<WriteError>,
+    /// Whether a writer that is open has changed the bytes.
+    changed: bool,
     writers: BTreeMap<WriterId, Activity>,
     /// How many writes wait for room in the spool.
     blocked: u32,
@@ -145,6 +147,13 @@ impl State {
         // If a write has failed since the version was sealed, the last writer rejects the version.
         let is_closing = self.closing && self.write_error.is_none();
         !is_closing && (self.unsettled || !self.writers.is_empty())
+    }
+
+    /// Returns whether it was a writer of the file.
+    fn remove_writer(&mut self, writer: WriterId) -> bool {
+        let removed = self.writers.remove(&writer).is_some();
+        self.changed &= !self.writers.is_empty();
+        removed
     }
 
     fn supersede(&mut self) {
@@ -283,13 +292,13 @@ impl Draft {
     }
 
     pub(super) fn remove_writer(&self, writer: WriterId) {
-        self.state.lock().writers.remove(&writer);
+        self.state.lock().remove_writer(writer);
     }
 
     /// A writer has gone. Returns whether it was the last one: the file is to be settled.
     pub(super) fn writer_gone(&self, writer: WriterId) -> bool {
         let mut state = self.state.lock();
-        let was_last = state.writers.remove(&writer).is_some() && state.writers.is_empty();
+        let was_last = state.remove_writer(writer) && state.writers.is_empty();
         state.unsettled |= was_last;
         was_last
     }
@@ -315,21 +324,33 @@ impl Draft {
 
     // Writes.
 
-    /// A write failed: the spool lacks bytes that its writer meant to be there.
+    /// A write failed: the spool lacks bytes that its writer meant to be there. If no writer that
+    /// is open has changed the closed version, that version stays as it is.
     pub(super) fn write_failed(&self, error: WriteError) {
         let mut state = self.state.lock();
+        if state.changed || matches!(state.phase, Phase::Writing | Phase::Rejected(_)) {
+            state.write_error = Some(error.after(state.write_error.take()));
+        }
+    }
+
+    /// A write had failed before: in the row, or in another draft, from which a writer comes.
+    pub(super) fn take_over(&self, error: WriteError) {
+        let mut state = self.state.lock();
+        state.changed = true;
         state.write_error = Some(error.after(state.write_error.take()));
     }
 
     /// This range was written.
     pub(super) fn wrote(&self, range: &Range<u64>) {
         let mut state = self.state.lock();
+        state.changed = true;
         state.write_error = state.write_error.take().and_then(|error| error.filled(range));
     }
 
     /// The file was cut off, or extended, to this length.
     pub(super) fn truncated(&self, len: u64) {
         let mut state = self.state.lock();
+        state.changed = true;
         state.write_error = state.write_error.take().and_then(|error| error.cut(len));
     }
 

@@ -309,7 +309,7 @@ impl Writer {
         draft.remove_writer(*id);
         let (draft, id) = self.drafts.add_writer(file);
         if let Some(error) = lacks {
-            draft.write_failed(error);
+            draft.take_over(error);
         }
         *place = Some((draft, id));
         drop(place);

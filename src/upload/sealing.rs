@@ -113,7 +113,7 @@ impl Pipeline {
             }
         }
         if let Some(error) = lacks {
-            draft.write_failed(error);
+            draft.take_over(error);
         }
         draft.set_writing();
         Ok(())

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{World, sha256};
+use super::{World, sha256, wait_for};
 
 /// SHA-256 in hexadecimal, as the emulator's dump has it.
 pub type Hash = String;
@@ -154,6 +154,13 @@ impl Ledger {
     /// # Errors
     /// If the mount dies.
     pub fn settle_refused(&mut self, mnt: &Path) -> io::Result<()> {
+        // The mount decides about a write that failed when the last writer has gone and the disk has room.
+        wait_for("the mount to settle the files with failed writes", || {
+            let status = fs::read(mnt.join(".gphotos/status.json")).unwrap();
+            let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+            let mut drafts = status["drafts"].as_array().unwrap().iter();
+            drafts.all(|it| it["write_error"].is_null() && it["unsettled"] == false)
+        });
         for (path, after) in std::mem::take(&mut self.refused) {
             let found = read(&mnt.join(&path))?.map(|it| sha256(&it));
             let before = self.files.get(&path).cloned();

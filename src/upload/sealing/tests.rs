@@ -318,6 +318,20 @@ fn a_write_that_fails_after_its_version_was_sealed_rejects_the_version() {
 }
 
 #[test]
+fn a_write_that_fails_before_it_changes_a_closed_photo_leaves_the_photo_alone() {
+    let mut world = World::new();
+    assert!(world.write(&photo(1)));
+    world.close().unwrap();
+    world.release();
+    world.open();
+    // The disk had no room to begin a version.
+    world.rest_fails();
+    world.close().unwrap();
+    world.release();
+    assert_eq!(world.state(), Some(UploadState::Sealed));
+}
+
+#[test]
 fn a_failed_write_of_a_merged_file_is_that_of_the_other_file() {
     let world = World::new();
     world.write_fails();
