@@ -257,7 +257,8 @@ impl Store {
     }
 
     /// Settles a proved claim. The file has arrived, and replaces the version before it. `None` if
-    /// the claim is void, because the file was written or has arrived meanwhile.
+    /// the claim is void, because the file was written or has arrived meanwhile, or needs another
+    /// listing.
     pub fn settle_claim(&self, claim: &Claim) -> Result<Option<Proved>> {
         if claim.item_of == claim.file {
             return self.write(|tx| settle(tx, claim));
@@ -318,6 +319,7 @@ impl Store {
                 return Ok(());
             }
             forget_hash(tx, claim.item_of)?;
+            members::delete_claimed(tx, claim.file, &claim.media)?;
             let sha256: Option<ContentHash> = tx
                 .prepare_cached("SELECT sha256 FROM files WHERE id = ?1")?
                 .query_row([claim.file], |row| row.get(0))?;
@@ -356,7 +358,7 @@ fn is_current(db: &Connection, claim: &Claim) -> Result<bool> {
 }
 
 fn settle(tx: &Tx<'_>, claim: &Claim) -> Result<Option<Proved>> {
-    if !is_current(tx, claim)? {
+    if !is_current(tx, claim)? || !tx.prepare_cached(&still_proved())?.exists([claim.file])? {
         return Ok(None);
     }
     // If the item's file was opened for writing since, the forked version has it.
@@ -370,6 +372,11 @@ fn settle(tx: &Tx<'_>, claim: &Claim) -> Result<Option<Proved>> {
     retire_replaced(tx, claim.file)?;
     merge(tx, claim.file, item_of)?;
     Ok(Some(Proved::Merged(item_of)))
+}
+
+/// The claim may have become another one since it was read, with another time or in another album.
+fn still_proved() -> String {
+    format!("SELECT file FROM claims WHERE file = ?1 {PROVED}")
 }
 
 fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {

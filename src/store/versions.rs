@@ -3,14 +3,17 @@
 //! An edited file keeps its number, and so its inode and names. The old version becomes a file of
 //! its own without names. It stays in its albums until the new version has replaced it.
 
+use rusqlite::{OptionalExtension, params};
+
 use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_pending_removals, is_committed, names_of, replaced_by};
 use super::naming::{add_failed, add_wish, drop_wish, touched};
+use super::states::UploadState;
 use super::tables::{entries, failed, files, members, uploads, views};
 use super::tx::Tx;
 use super::write_error::WriteError;
-use crate::media::{ContentHash, DirId, FileId};
+use crate::media::{ContentHash, DirId, FileId, MediaId};
 
 impl Store {
     /// Forks a file that Google has or is being asked to make. The file is open for writing under
@@ -160,6 +163,8 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
         // Google shows that one no more than the file.
         retire_replaced(tx, file)?;
         old = None;
+    } else if let Some(item) = made_of(tx, file)? {
+        members::delete_claimed(tx, file, &item)?;
     }
     for (dir, name) in names_of(tx, file)? {
         add_failed(tx, dir, &name, file, reason)?;
@@ -176,6 +181,15 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
     members::delete_of_file(tx, file)?;
     uploads::set_failed(tx, file, reason)?;
     Ok(())
+}
+
+/// The item with whose id Google has answered, and which it had before.
+fn made_of(tx: &Tx<'_>, file: FileId) -> Result<Option<MediaId>> {
+    Ok(tx
+        .prepare_cached("SELECT made FROM uploads WHERE file = ?1 AND state = ?2")?
+        .query_row(params![file, UploadState::Confirming], |row| row.get(0))
+        .optional()?
+        .flatten())
 }
 
 /// Whether Google has answered the file with the id that its old version has.
@@ -207,8 +221,6 @@ pub(super) fn merge(tx: &Tx<'_>, file: FileId, into: FileId) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::params;
-
     use super::*;
     use crate::store::tests::{album, item, name};
     use crate::store::{Adoption, Child, FileInfo};

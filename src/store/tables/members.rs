@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::media::{DirId, FileId};
+use crate::media::{DirId, FileId, MediaId};
 use crate::store::error::Result;
 use crate::store::states::{Observed, UploadState};
 use crate::store::tx::Tx;
@@ -46,6 +46,19 @@ pub(in crate::store) fn delete_undesired(tx: &Tx<'_>, file: FileId) -> Result<()
 pub(in crate::store) fn take_seen(tx: &Tx<'_>, file: FileId, from: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE members SET seen = max(seen, coalesce((SELECT seen FROM members n WHERE n.file = ?2 AND n.dir = members.dir), 0)) \
          WHERE file = ?1")?.execute(params![file, from])?;
+    Ok(())
+}
+
+/// The claim of `file` to the item has come to nothing. Where only that claim has put the item into
+/// an album here, nothing is known of it: another client may have put it there at Google.
+pub(in crate::store) fn delete_claimed(tx: &Tx<'_>, file: FileId, item: &MediaId) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM members WHERE file = (SELECT id FROM files WHERE media = ?2) AND file <> ?1 AND NOT desired \
+         AND dir IN (SELECT dir FROM members WHERE file = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM uploads c JOIN members w ON w.file = c.file \
+             WHERE c.made = ?2 AND c.state = ?3 AND c.file <> ?1 AND w.dir = members.dir)",
+    )?
+    .execute(params![file, item, UploadState::Confirming])?;
     Ok(())
 }
 
