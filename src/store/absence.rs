@@ -2,6 +2,8 @@
 //! they go if Google's count agrees (`items.rs`), or if Google does not know their ids. Their names
 //! then become tombstones, and come back when a list shows the id again.
 
+use std::time::SystemTime;
+
 use rusqlite::params;
 
 use super::database::Store;
@@ -91,6 +93,15 @@ impl Store {
         })
     }
 
+    /// Whether the album was not made here after this time.
+    pub fn is_album_made_before(&self, dir: DirId, time: SystemTime) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT 1 FROM albums WHERE dir = ?1 AND made_at <= ?2")?
+                .exists(params![dir, to_millis(time)])?)
+        })
+    }
+
     /// Google does not know the album, and its last list did not show it. It goes, unless a list
     /// has shown it meanwhile.
     pub fn album_gone(&self, dir: DirId, album: &AlbumId) -> Result<()> {
@@ -121,7 +132,7 @@ pub(super) fn bury_item(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
     use crate::media::Clock;

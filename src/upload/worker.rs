@@ -4,6 +4,7 @@
 //! until something ends, a caller wakes it, or a wait is over. In flight at a time: some uploads, one
 //! call that changes the library, and one confirmation of items.
 
+mod album_gone;
 mod claims;
 mod confirming;
 mod context;

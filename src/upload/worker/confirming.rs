@@ -18,8 +18,6 @@ use crate::upload::state::Confirming;
 
 /// After so many attempts to confirm it, an item counts as lost if Google does not know its id.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
-/// For so many of the longest waits between attempts, lists and counts may lag: `store::GRACE`.
-const GRACE_WAITS: u32 = 10;
 /// The waits for an item in doubt grow to the longest one, doubled so often.
 const DOUBT_DOUBLINGS_MAX: u32 = 10;
 /// An album is listed for an arrived item after this many of the longest waits between attempts:
@@ -196,7 +194,7 @@ impl Worker {
         let (foreign, lost) = (claim.foreign, claim.lost);
         let is_believed = match absence {
             Absence::Unknown => true,
-            Absence::Likely => claim.since + self.backoff().max * GRACE_WAITS <= SystemTime::now(),
+            Absence::Likely => claim.since + self.grace() <= SystemTime::now(),
             Absence::Open => false,
         };
         let is_last = attempts >= CONFIRM_ATTEMPTS_MAX && is_believed;

@@ -28,9 +28,13 @@ use crate::upload::transfer::Outcome;
 /// The first wait before all bytes of a large file are sent again is so much longer.
 const COSTLY_FACTOR: u32 = 30;
 
+/// For so many of the longest waits between attempts, Google's answers may lag: `store::GRACE`.
+const GRACE_WAITS: u32 = 10;
+
 /// A call and its answer.
 pub(super) struct CreateAnswer {
     pub(super) creating: Creating,
+    pub(super) album_gone: bool,
     pub(super) outcome: Result<Vec<Result<MediaItem, ItemStatus>>, api::Error>,
 }
 
@@ -38,6 +42,7 @@ pub(super) struct CreateAnswer {
 pub(super) struct MembersAnswer {
     pub(super) edit: Edit,
     pub(super) call: MemberCall,
+    pub(super) album_gone: bool,
     pub(super) outcome: Result<(), api::Error>,
 }
 
@@ -264,6 +269,11 @@ impl Worker {
 
     pub(super) fn backoff(&self) -> Backoff {
         Backoff { base: self.shared.config.retry_base, max: self.shared.config.retry_max }
+    }
+
+    /// For this time, Google's lists and front ends may not know of a change.
+    pub(super) fn grace(&self) -> Duration {
+        self.backoff().max * GRACE_WAITS
     }
 
     pub(super) fn retry_at(&self, attempts: u32) -> SystemTime {

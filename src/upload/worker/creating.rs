@@ -17,25 +17,27 @@ impl Worker {
             return false;
         };
         let client = self.shared.client.clone();
+        let gone = self.album_gone(creating.call().dir, album.clone());
         self.change_since = Instant::now();
         self.change.spawn(async move {
             crash::point(crash::CREATE_BEFORE_CALL);
             let outcome = client.create_items(Some(&album), &creating.items()).await;
             crash::point(crash::CREATE_AFTER_CALL);
-            Changed::Created(CreateAnswer { creating, outcome })
+            let album_gone = gone.judge(&outcome).await;
+            Changed::Created(CreateAnswer { creating, album_gone, outcome })
         });
         true
     }
 
     pub(super) async fn create_ended(&mut self, answer: CreateAnswer) {
-        let CreateAnswer { creating, outcome } = answer;
+        let CreateAnswer { creating, album_gone, outcome } = answer;
         match outcome {
             Ok(results) => {
                 tracing::debug!(call = creating.call().call, items = results.len(), "created");
                 self.create_answered(creating, results).await;
             }
             Err(error) if matches!(error.advice(), Advice::GiveUp) => {
-                self.create_refused(creating, &error).await;
+                self.create_refused(creating, album_gone, &error).await;
             }
             Err(error) => self.create_unanswered(creating, &error).await,
         }

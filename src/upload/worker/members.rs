@@ -25,6 +25,7 @@ impl Worker {
         let journalled = call.clone();
         self.shared.store.run(move |store| store.begin_members(&journalled)).await?;
         let client = self.shared.client.clone();
+        let gone = self.album_gone(call.dir, call.album.clone());
         self.change_since = Instant::now();
         self.change.spawn(async move {
             crash::point(crash::MEMBERS_BEFORE_CALL);
@@ -35,13 +36,14 @@ impl Worker {
                 Edit::Remove => client.remove_from_album(&call.album, &items).await,
             };
             crash::point(crash::MEMBERS_AFTER_CALL);
-            Changed::Members(MembersAnswer { edit, call, outcome })
+            let album_gone = gone.judge(&outcome).await;
+            Changed::Members(MembersAnswer { edit, call, album_gone, outcome })
         });
         Ok(true)
     }
 
     pub(super) async fn members_ended(&mut self, answer: MembersAnswer) {
-        let MembersAnswer { edit, call, outcome } = answer;
+        let MembersAnswer { edit, call, album_gone, outcome } = answer;
         let error = match outcome {
             Ok(()) => {
                 for member in &call.members {
@@ -76,6 +78,10 @@ impl Worker {
                 self.block_changes(blocked);
             }
             return;
+        }
+        if edit == Edit::Add && error.kind() == FailureKind::AlbumMissing && !album_gone {
+            // The row says that the outcome is unknown: the worker asks again.
+            return self.members_fail_alike(&error);
         }
         if !self.members_refused(&call, &error) {
             // The row says that the outcome is unknown: the worker asks again.
@@ -134,11 +140,16 @@ impl Worker {
         if is_believed {
             return true;
         }
+        self.members_fail_alike(error);
+        false
+    }
+
+    /// The reason lies in the service: additions and removals wait.
+    fn members_fail_alike(&mut self, error: &api::Error) {
         let before = self.blockers.memberships.as_ref();
         let blocked = self.outage(BlockedReason::ServerError, chain(error), before);
         self.blockers.block_memberships(blocked);
         self.publish_blockers();
-        false
     }
 
     /// Whether removals from an album are pending.

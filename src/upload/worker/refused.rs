@@ -180,8 +180,16 @@ impl Worker {
     }
 
     /// Google refuses the batch: the worker splits it until the file at fault is alone.
-    pub(super) async fn create_refused(&mut self, creating: Creating, error: &api::Error) {
+    pub(super) async fn create_refused(
+        &mut self,
+        creating: Creating,
+        album_gone: bool,
+        error: &api::Error,
+    ) {
         let kind = error.kind();
+        if kind == FailureKind::AlbumMissing && !album_gone {
+            return self.creations_fail_alike(creating, chain(error)).await;
+        }
         if matches!(kind, FailureKind::AlbumMissing | FailureKind::AlbumReadOnly) {
             self.changed();
             let gone = kind == FailureKind::AlbumMissing;

@@ -43,3 +43,22 @@ async fn a_refused_read_condemns_nothing() {
         assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_that_an_album_does_not_exist_condemns_nothing() {
+    let world = World::new().await;
+    let (one, two) = (world.album("one").await, world.album("two").await);
+    for call in [Call::MediaItemsBatchCreate, Call::AlbumsBatchAdd] {
+        world.emulator.faults(|faults| faults.fail_next(call, 1, Failure::NotFound));
+    }
+    for seed in 0..3 {
+        world.write(one, &format!("{seed}.jpg"), &small_photo(seed));
+    }
+    world.drain().await.unwrap();
+    world.write(two, "a.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    assert_eq!((world.failed(one), world.failed(two)), (vec![], vec![]));
+    assert_eq!((world.remote("one").len(), world.remote("two")), (3, photos([1])));
+    assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 3);
+    world.assert_clean();
+}

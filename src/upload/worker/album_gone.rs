@@ -1,0 +1,46 @@
+//! Albums that Google says do not exist.
+
+use std::time::SystemTime;
+
+use super::context::Worker;
+use crate::api::{self, Client, FailureKind};
+use crate::media::{AlbumId, DirId};
+use crate::store::Store;
+
+/// Judges whether the album of a refused call is gone.
+pub(super) struct AlbumGone {
+    client: Client,
+    store: Store,
+    dir: DirId,
+    album: AlbumId,
+    made_before: SystemTime,
+}
+
+impl AlbumGone {
+    /// Whether the call was refused because its album does not exist. One answer is no proof: Google
+    /// must say the same if it is asked for the album, and a new album may not be known everywhere
+    /// yet.
+    pub(super) async fn judge<T>(self, outcome: &Result<T, api::Error>) -> bool {
+        let Err(error) = outcome else { return false };
+        if error.kind() != FailureKind::AlbumMissing {
+            return false;
+        }
+        let (dir, before) = (self.dir, self.made_before);
+        let is_old = self.store.run(move |store| store.is_album_made_before(dir, before)).await;
+        is_old.unwrap_or(false)
+            && self.client.get_album(&self.album).await.is_err_and(|it| it.is_not_found())
+    }
+}
+
+impl Worker {
+    /// A judge of a call that names this album.
+    pub(super) fn album_gone(&self, dir: DirId, album: AlbumId) -> AlbumGone {
+        AlbumGone {
+            client: self.shared.client.clone(),
+            store: self.shared.store.clone(),
+            dir,
+            album,
+            made_before: SystemTime::now() - self.grace(),
+        }
+    }
+}
