@@ -36,7 +36,7 @@ impl InvalidationShard {
     /// Waits for the next invalidations. `None` when the store is closed.
     ///
     /// # Errors
-    /// If the database fails, a little later; what was to be told is still there, then.
+    /// If the database fails. The pending invalidations are still there later.
     pub fn next(&self) -> Option<Result<Vec<Invalidation>>> {
         let shard = self.signal.shards.get(self.shard)?;
         loop {

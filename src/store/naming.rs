@@ -12,7 +12,7 @@ use crate::media::{DirId, EntryName, FileId};
 
 pub(super) fn add_entry(tx: &Tx<'_>, dir: DirId, name: &EntryName, file: FileId) -> Result<()> {
     entries::insert(tx, dir, name, file)?;
-    add_wish(tx, dir, file)
+    set_desired(tx, dir, file)
 }
 
 pub(super) fn remove_entry(
@@ -23,20 +23,20 @@ pub(super) fn remove_entry(
 ) -> Result<Unlinked> {
     entries::delete(tx, dir, name)?;
     touched(tx, file)?;
-    drop_wish(tx, dir, file)?;
+    clear_desired(tx, dir, file)?;
     Ok(Unlinked { file, orphan: is_orphan(tx, file)? })
 }
 
-/// Adds the wish for a membership, because the file has a name in the album. A local directory has
+/// Makes a membership desired, because the file has a name in the album. A local directory has
 /// no members.
-pub(super) fn add_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn set_desired(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     members::set_desired(tx, dir, file, tx.now_millis())?;
     Ok(())
 }
 
-/// Drops the wish for a membership, if the file's last name in the album is gone. The old version
+/// Makes a membership undesired, if the file's last name in the album is gone. The old version
 /// that the file replaces leaves the album, too.
-pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
+pub(super) fn clear_desired(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     let named = tx
         .prepare_cached("SELECT 1 FROM entries WHERE file = ?1 AND dir = ?2")?
         .exists(params![file, dir])?;
@@ -44,7 +44,7 @@ pub(super) fn drop_wish(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
         return Ok(());
     }
     if let Some(old) = replaced_by(tx, file)? {
-        drop_wish(tx, dir, old)?;
+        clear_desired(tx, dir, old)?;
     }
     // Google was never asked to add it, so there is nothing to undo.
     let never = members::delete_absent(tx, dir, file)?;

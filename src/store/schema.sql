@@ -293,7 +293,7 @@ CREATE VIEW unfinished_uploads AS SELECT * FROM uploads WHERE state <> 'unseen';
 -- is_duplicate: Google has the same bytes from another file, or that file is ahead on its way, or an edit has changed
 -- nothing: nothing is to be sent.
 -- is_wanted: the file has a name in an album, or an item of it may be in one.
--- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the oldest wish.
+-- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the one that it was put into first.
 CREATE VIEW upload_queue AS
     SELECT u.*, f.size, f.mime, f.sha1, f.sha256, f.media, f.filename, f.description,
         f.sha256 IS NOT NULL AND EXISTS (

@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::lookups::{
     check_album, check_free, child, dir_path, has_entry, is_committed, resolve_merged,
 };
-use super::naming::{add_entry, add_wish, drop_wish, remove_entry, touched};
+use super::naming::{add_entry, clear_desired, remove_entry, set_desired, touched};
 use super::states::UploadState;
 use super::tables::{entries, files, uploads};
 use super::time::from_millis;
@@ -291,8 +291,8 @@ impl Store {
             entries::rename(tx, from.0, from.1, to.0, to.1)?;
             touched(tx, file)?;
             if from.0 != to.0 {
-                add_wish(tx, to.0, file)?;
-                drop_wish(tx, from.0, file)?;
+                set_desired(tx, to.0, file)?;
+                clear_desired(tx, from.0, file)?;
             }
             Ok(Ok(replaced))
         })
@@ -321,10 +321,10 @@ impl Store {
                 touched(tx, file)?;
             }
             if a.0 != b.0 {
-                add_wish(tx, b.0, found[0])?;
-                drop_wish(tx, a.0, found[0])?;
-                add_wish(tx, a.0, found[1])?;
-                drop_wish(tx, b.0, found[1])?;
+                set_desired(tx, b.0, found[0])?;
+                clear_desired(tx, a.0, found[0])?;
+                set_desired(tx, a.0, found[1])?;
+                clear_desired(tx, b.0, found[1])?;
             }
             Ok(Ok(()))
         })

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_pending_removals, is_committed, names_of, replaced_by};
-use super::naming::{add_failed, add_wish, drop_wish, touched};
+use super::naming::{add_failed, clear_desired, set_desired, touched};
 use super::states::UploadState;
 use super::tables::{entries, failed, files, members, uploads, views};
 use super::tx::Tx;
@@ -68,7 +68,7 @@ impl Store {
     pub fn reserve_slot(&self, dir: DirId, file: FileId) -> Result<bool> {
         self.write_durable(|tx| {
             if let Some(old) = replaced_by(tx, file)? {
-                drop_wish(tx, dir, old)?;
+                clear_desired(tx, dir, old)?;
             }
             let is_edited = tx
                 .prepare_cached(
@@ -149,7 +149,7 @@ pub(super) fn retire_replaced(tx: &Tx<'_>, file: FileId) -> Result<()> {
         .query_map([old], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for dir in dirs {
-        drop_wish(tx, dir, old)?;
+        clear_desired(tx, dir, old)?;
     }
     uploads::clear_replaced(tx, file)?;
     Ok(())
@@ -171,7 +171,7 @@ pub(super) fn fail(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
         match old {
             Some(old) => {
                 entries::set_file(tx, dir, &name, old)?;
-                add_wish(tx, dir, old)?;
+                set_desired(tx, dir, old)?;
             }
             None => {
                 entries::delete(tx, dir, &name)?;

@@ -30,8 +30,8 @@ pub enum BlockedReason {
 }
 
 impl BlockedReason {
-    /// The table from kinds of failure to what holds up the queue. `None` if the failure is about one file or
-    /// one call.
+    /// The table from kinds of failure to reasons that block the queue. `None` if the failure is
+    /// about one file or one call.
     pub fn of(kind: FailureKind) -> Option<Self> {
         use FailureKind as K;
         Some(match kind {

@@ -1,10 +1,10 @@
-//! All outages at one time, by what each of them holds up. Pure.
+//! All outages at one time, by the actions that each of them blocks. Pure.
 
 use std::time::SystemTime;
 
 use super::blocked::{Blocked, BlockedReason};
 
-/// What keeps the worker from acting.
+/// The outages that keep the worker from acting.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blockers {
     /// Blocks everything.

@@ -15,7 +15,7 @@ use crate::store::{self, Store, UploadState};
 
 /// A close gives up when Google has not been reached for this long, or has only answered with
 /// errors.
-const PATIENCE: Duration = Duration::from_secs(20);
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why a commit failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ impl Pipeline {
         shared.store.run(move |_| begun.begin_commit(file)).await?;
         let _waiter = Waiter::new(shared);
         let mut progress = shared.progress.subscribe();
-        let mut hindered_since = None;
+        let mut blocked_since = None;
         loop {
             progress.borrow_and_update();
             match shared.store.run(move |store| store.upload_state(file)).await? {
@@ -67,12 +67,12 @@ impl Pipeline {
             let deadline = match &blocked {
                 // Google has announced how long this lasts.
                 Some(blocked) if blocked.reason == BlockedReason::Throttled => {
-                    Instant::now() + PATIENCE
+                    Instant::now() + OUTAGE_TIMEOUT
                 }
-                Some(_) => *hindered_since.get_or_insert_with(Instant::now) + PATIENCE,
+                Some(_) => *blocked_since.get_or_insert_with(Instant::now) + OUTAGE_TIMEOUT,
                 None => {
-                    hindered_since = None;
-                    Instant::now() + PATIENCE
+                    blocked_since = None;
+                    Instant::now() + OUTAGE_TIMEOUT
                 }
             };
             if let Some(blocked) = blocked

@@ -28,7 +28,7 @@ use input::Wake;
 /// No more files than this wait for their `batchCreate`: their tokens would age for nothing.
 pub(super) const TOKENS_MAX: usize = 1000;
 /// A first attempt that takes longer no longer delays the later files of its album.
-const HOLD_UP_MAX: Duration = Duration::from_secs(600);
+const ORDER_WAIT_MAX: Duration = Duration::from_secs(600);
 /// The longest sleep: clocks are set, and other code changes tables, too.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -97,7 +97,7 @@ fn next_creation(state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Chan
     }
     let is_waited_for = |file: &&Coming| {
         let upload = state.uploads.iter().find(|upload| upload.file == file.file);
-        upload.is_none_or(|upload| upload.age < HOLD_UP_MAX)
+        upload.is_none_or(|upload| upload.age < ORDER_WAIT_MAX)
     };
     let coming: Vec<Coming> = rows.coming.iter().filter(is_waited_for).copied().collect();
     let rules = batch::Rules {

@@ -1,4 +1,4 @@
-//! What is on its way, for people.
+//! The queue, for people.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +10,7 @@ use super::rate::{self, Rate, SentTotals};
 use super::shared::{Failure, Shared};
 use crate::store::{Backlog, FailingUpload};
 
-/// What is on its way, for people.
+/// The queue, for people.
 #[derive(Clone, Debug)]
 pub struct Queue {
     /// Counts by state.
@@ -21,14 +21,14 @@ pub struct Queue {
     pub uploading: u64,
     /// Of the bytes to be uploaded, those that are still here.
     pub bytes_left: u64,
-    /// What has gone since the program began.
+    /// The totals since the program began.
     pub sent: SentTotals,
     /// How fast it goes.
     pub rate: Rate,
     /// When all of it will have gone, at that rate; `None` if nothing moves or something holds it
     /// up.
     pub time_left: Option<Duration>,
-    /// What keeps the whole queue from moving, if something does: the first of the outages.
+    /// The first of the outages that keep the queue from moving, if there is one.
     pub blocked: Option<Blocked>,
     /// All outages, the one that blocks most first.
     pub outages: Vec<Blocked>,
@@ -59,7 +59,7 @@ pub struct FailingFile {
 const FAILING_MAX: usize = 20;
 
 impl Pipeline {
-    /// What is on its way.
+    /// The queue at this moment.
     ///
     /// # Errors
     /// If the database fails.

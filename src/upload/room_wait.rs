@@ -15,7 +15,7 @@ use super::shared::{Shared, Waiter};
 use crate::store::{self, PendingChanges, SyncScope};
 
 /// A writer gives up when nothing has moved for this long.
-const PATIENCE: Duration = Duration::from_secs(600);
+const ROOM_TIMEOUT: Duration = Duration::from_secs(600);
 /// A waiting writer looks this often: nothing notifies it of space that other programs free.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -141,7 +141,7 @@ impl Pipeline {
             } else if !may_move && still >= LOOK_EVERY {
                 // A single look may fall between two writers.
                 return Err(NoRoom::Stuck);
-            } else if still > PATIENCE {
+            } else if still > ROOM_TIMEOUT {
                 return Err(NoRoom::Still);
             }
             tokio::select! {

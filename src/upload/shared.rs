@@ -1,4 +1,4 @@
-//! What both halves of the pipeline use.
+//! The state that both halves of the pipeline use.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ pub struct Failure {
     pub text: String,
 }
 
-/// What both halves use.
+/// The state that both halves use.
 pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) store: Store,
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) spool: Spool,
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
-    /// What has gone to Google. [`Drafts`] counts the bytes.
+    /// The totals that went to Google. [`Drafts`] counts the bytes.
     sent: Mutex<SentTotals>,
     pub(super) rate: Mutex<UploadRate>,
     /// All outages, the one that blocks most first.
@@ -117,7 +117,7 @@ impl Shared {
         self.blocked_writes.load(Ordering::Relaxed) > 0
     }
 
-    /// What has gone to Google by now, with the uploads under way.
+    /// The totals that went to Google by now, with the uploads under way.
     pub(super) fn sent(&self) -> SentTotals {
         let sent = self.drafts.sent();
         SentTotals { bytes: sent.uploaded + sent.under_way, ..*self.sent.lock() }

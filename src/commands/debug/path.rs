@@ -13,7 +13,7 @@ use crate::store::{self, Child, PathName, Store};
 const FAILED: &str = ".gphotos/failed";
 const LIBRARY: &str = ".gphotos/library";
 
-/// What a path leads to.
+/// The object that a path leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     File(FileId),

@@ -12,7 +12,7 @@ use crate::upload::blockers::Blockers;
 /// A probe without an answer for so long, such as a large upload, does not keep off the next one.
 pub(super) const PROBE_MAX: Duration = Duration::from_secs(60);
 
-/// What the worker knows without asking the database.
+/// The facts that the worker knows without asking the database.
 pub(in crate::upload) struct State<'a> {
     pub(in crate::upload) now: SystemTime,
     pub(in crate::upload) blockers: &'a Blockers,
@@ -89,7 +89,7 @@ pub(in crate::upload) enum Change {
     Edit(Edit, MemberCall),
 }
 
-/// What is done to an album's members.
+/// A change of an album's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::upload) enum Edit {
     Add,

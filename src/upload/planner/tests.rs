@@ -472,7 +472,7 @@ fn check_creation(
     let hashes: Vec<_> = files.iter().filter_map(|file| file.sha256).collect();
     prop_assert_eq!(hashes.iter().collect::<HashSet<_>>().len(), hashes.len());
     let waited_for = |file: FileId| {
-        state.uploads.iter().find(|it| it.file == file).is_none_or(|it| it.age < HOLD_UP_MAX)
+        state.uploads.iter().find(|it| it.file == file).is_none_or(|it| it.age < ORDER_WAIT_MAX)
     };
     let overtakes = |file: &Ready| {
         let mut coming = rows.coming.iter();

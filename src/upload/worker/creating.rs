@@ -51,7 +51,7 @@ impl Worker {
         reserved.await.unwrap_or(false)
     }
 
-    /// Writers of these files are told that the album is full.
+    /// Rejects these versions, so that their writers learn that the album is full.
     pub(super) async fn note_album_full(&mut self, call: &CreateCall) {
         let versions: Vec<_> = call.items.iter().map(|item| (item.file, item.seq)).collect();
         let shared = self.shared.clone();

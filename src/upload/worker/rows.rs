@@ -17,7 +17,7 @@ const COMING_MAX: usize = 200;
 /// During an outage, so many files are compared to find the one that has failed least.
 const PROBES_COMPARED: usize = 64;
 
-/// What to read, by what the planner permits.
+/// The rows to read, as the planner permits.
 struct Wanted {
     now: SystemTime,
     uploads: Room,
