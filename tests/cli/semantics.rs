@@ -30,7 +30,9 @@ fn quoted() -> BTreeMap<String, String> {
         for line in fs::read_to_string(file.path()).unwrap().lines() {
             if let Some(part) = line.strip_prefix("/// > ") {
                 quote = words(&format!("{quote} {part}"));
-            } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| !quote.is_empty()) {
+            } else if let Some(rest) =
+                line.trim_start_matches("async ").strip_prefix("fn ").filter(|_| !quote.is_empty())
+            {
                 let test = rest.split('(').next().unwrap();
                 sentences.insert(test.to_owned(), std::mem::take(&mut quote));
             }

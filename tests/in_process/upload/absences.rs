@@ -7,6 +7,7 @@ use super::*;
 /// More reads than an item has attempts to be confirmed.
 const READS: u32 = 8;
 
+/// > No file fails because a list of Google lags or ends early.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_lags_or_ends_early_condemns_nothing() {
     let world = World::new().await;
@@ -26,6 +27,9 @@ async fn a_list_that_lags_or_ends_early_condemns_nothing() {
     world.assert_clean();
 }
 
+/// > No file fails because Google refuses a read. A file goes to `.gphotos/failed` for its absence only
+/// > if Google does not know the item's id, or if the album's count agrees with the list for ten
+/// > minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_read_condemns_nothing() {
     for failure in [Failure::BareStatus { http: 400, code: 3 }, Failure::HtmlPage { http: 404 }] {
