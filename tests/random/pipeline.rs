@@ -221,6 +221,13 @@ fn a_whole_file_replaces_what_a_dead_writer_left() {
     run(0, &[Op::Open(spot), Op::Write(0, photo), Op::Crash, Op::Put(spot, photo)]);
 }
 
+/// The same bytes refused twice under one name are kept once.
+#[test]
+fn what_is_refused_again_is_kept_once() {
+    let put = Op::Put(Spot { album: 0, name: 0 }, Content::Text);
+    run(0, &[put.clone(), put]);
+}
+
 /// A stranger deletes an item before it comes into another album, under a name that was refused there already.
 #[test]
 fn a_rejected_file_is_kept_when_its_name_is_rejected_again() {

@@ -34,8 +34,9 @@ pub struct File {
 #[derive(Debug)]
 pub struct Kept {
     pub bytes: Vec<u8>,
-    /// A dead writer's bytes go when files have been closed under all these names. Refused bytes stay.
-    superseded_by: Option<Vec<Name>>,
+    names: Vec<Name>,
+    /// A dead writer's bytes go when files have been closed under all the names. Refused bytes stay.
+    died: bool,
 }
 
 /// The model.
@@ -150,12 +151,11 @@ impl Reference {
 
     /// A whole file, or the remains of a later writer, take these names from a dead writer's bytes.
     fn supersede(&mut self, names: &[Name]) {
-        self.kept.retain_mut(|kept| match &mut kept.superseded_by {
-            Some(left) => {
-                left.retain(|name| !names.contains(name));
-                !left.is_empty()
+        self.kept.retain_mut(|kept| {
+            if kept.died {
+                kept.names.retain(|name| !names.contains(name));
             }
-            None => true,
+            !kept.names.is_empty()
         });
     }
 
@@ -197,11 +197,15 @@ impl Reference {
         let File { bytes, earlier, certain, .. } = std::mem::take(&mut self.nodes[node]);
         let names = self.names_of(node);
         if !bytes.is_empty() && !names.is_empty() {
-            let superseded_by = died.then(|| names.clone());
             if died {
                 self.supersede(&names);
             }
-            self.kept.push(Kept { bytes: bytes.clone(), superseded_by });
+            // The same bytes refused again under the same name are kept once.
+            let is_kept =
+                |it: &Kept| it.bytes == bytes && it.names.iter().any(|name| names.contains(name));
+            if !self.kept.iter().any(is_kept) {
+                self.kept.push(Kept { bytes: bytes.clone(), names: names.clone(), died });
+            }
         }
         let mut back = None;
         for name in &names {
