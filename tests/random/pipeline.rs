@@ -264,3 +264,41 @@ fn an_item_that_is_listed_before_its_answer_comes_has_one_name() {
         run(3, &ops);
     }
 }
+
+/// The bytes of an edit lie in Google's bin: they go to the failed files, and the name has its earlier version back.
+#[test]
+fn an_edit_whose_bytes_lie_in_the_bin_leaves_the_earlier_version() {
+    use Content::{Empty, Photo};
+    let s = |album, name| Spot { album, name };
+    for seed in 0..10u64 {
+        println!("photo {seed} {}", crate::support::sha256(&small_photo(seed)));
+    }
+    let ops = [
+        Op::Bin(Reading { resolves: false, makes_new: false }),
+        Op::Open(s(0, 1)),
+        Op::Crash,
+        Op::Put(s(0, 0), Photo(4)),
+        Op::Put(s(0, 4), Photo(4)),
+        Op::Rename(148, s(0, 3)),
+        Op::Rename(105, s(1, 1)),
+        Op::ItemsFail(2, 9),
+        Op::Put(s(0, 1), Photo(9)),
+        Op::Refresh(0),
+        Op::Pause(57),
+        Op::Pause(55),
+        Op::Open(s(0, 3)),
+        Op::UserBins(67),
+        Op::Put(s(0, 0), Photo(6)),
+        Op::Drain,
+        Op::Put(s(1, 3), Photo(2)),
+        Op::Put(s(1, 3), Empty),
+        Op::Put(s(1, 1), Photo(0)),
+        Op::Put(s(1, 0), Photo(7)),
+        Op::Remove(81),
+        Op::Exchange(65, 71),
+        Op::Put(s(1, 0), Photo(1)),
+        Op::Refresh(1),
+        Op::Write(47, Photo(9)),
+    ];
+    run(0, &ops);
+}
