@@ -137,12 +137,7 @@ impl Run {
                 self.world.edit(Edit::RemoveFromAlbum { album: album_id, item: id });
                 self.reference.taken(album..album + 1, &hash);
             }
-            Op::StrangerDeletes(nth) => {
-                let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
-                self.calm = false;
-                self.world.edit(Edit::DeleteItem { item: id });
-                self.reference.taken(0..ALBUMS, &hash);
-            }
+            Op::StrangerDeletes(nth) => self.take(*nth, |item| Edit::DeleteItem { item }),
             Op::Bin(reading) => {
                 self.reading = *reading;
                 self.world.emulator.faults(|faults| {
@@ -150,12 +145,7 @@ impl Run {
                     faults.binned_bytes_make_new_items = reading.makes_new;
                 });
             }
-            Op::UserBins(nth) => {
-                let Some((_, id, hash)) = self.item_at_google(*nth) else { return };
-                self.calm = false;
-                self.world.edit(Edit::MoveToBin { item: id });
-                self.reference.taken(0..ALBUMS, &hash);
-            }
+            Op::UserBins(nth) => self.take(*nth, |item| Edit::MoveToBin { item }),
             Op::UserRestores(nth) => {
                 // Otherwise there would be two items of the same bytes.
                 let dump = self.world.emulator.dump();
@@ -522,6 +512,14 @@ impl Run {
         let names = &self.reference.names;
         let at = usize::from(nth).checked_rem(names.len())?;
         names.iter().nth(at).map(|(name, node)| (name.clone(), *node))
+    }
+
+    /// Takes an item out of the library.
+    fn take(&mut self, nth: Nth, edit: impl FnOnce(String) -> Edit) {
+        let Some((_, id, hash)) = self.item_at_google(nth) else { return };
+        self.calm = false;
+        self.world.edit(edit(id));
+        self.reference.taken(0..ALBUMS, &hash);
     }
 
     fn item_at_google(&self, nth: Nth) -> Option<(usize, String, String)> {
