@@ -178,9 +178,7 @@ impl Store {
     /// meanwhile are left out.
     pub fn begin_create(&self, dir: DirId, files: &[(FileId, i64)]) -> Result<CreateCall> {
         self.write_durable(|tx| {
-            // The number is a time, too, so that it can be compared with the time of a listing.
-            let call = meta::next_number(tx, "call")?.max(tx.now_millis());
-            meta::set(tx, "call", &call.to_string())?;
+            let call = meta::next_number(tx, "call")?;
             for (file, seq) in files {
                 let wanted = members::set_asked(tx, dir, *file, *seq)?;
                 if wanted == 1 {
@@ -337,7 +335,7 @@ fn absorb_listed(tx: &Tx<'_>, file: FileId, listed: FileId, asked: i64) -> Resul
         .prepare_cached(
             "SELECT 1 FROM files f WHERE f.id = ?1 AND (f.known IS NOT NULL \
              OR EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
-             OR f.listed_at IS NULL OR f.listed_at < ?2 \
+             OR f.listed_after IS NULL OR f.listed_after < ?2 \
              OR NOT EXISTS (SELECT 1 FROM members WHERE file = f.id \
                  UNION ALL SELECT 1 FROM view_entries WHERE file = f.id))",
         )?

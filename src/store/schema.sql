@@ -72,7 +72,7 @@ CREATE TABLE files (
     make        TEXT,
     model       TEXT,
     video       TEXT CHECK (video IN ('unspecified', 'processing', 'ready', 'failed')),  -- NULL: a photo
-    listed_at   INTEGER,                -- when a listing first showed it; NULL: it was created here
+    listed_after INTEGER,               -- the last call that had begun when a listing first showed it, or 0; NULL: it was created here
     merged_into INTEGER                 -- the duplicate that has taken over its names
 ) STRICT;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::media::{DirId, UploadToken};
+use crate::media::{Clock, DirId, UploadToken};
 use crate::store::tests::{album, item, name, names};
 use crate::store::{CreateOutcome, Fate, Hashed, SealedFacts};
 
@@ -80,7 +82,9 @@ fn a_known_id_makes_a_file_a_name_of_the_item_when_a_listing_has_shown_it() {
 
 #[test]
 fn a_known_item_that_is_refused_is_not_taken_out_of_the_album() {
-    let store = Store::in_memory().unwrap();
+    // What is known is told by the order of events, although the clock stands still.
+    let (dir, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+    let store = Store::open_with_clock(dir.path(), Clock(Arc::new(move || now))).unwrap();
     let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
     store.items_listed(trip, &[item("a")], 1).unwrap();
     let file = closed(&store, other, "b.jpg", 1);

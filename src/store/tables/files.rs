@@ -245,7 +245,8 @@ pub(in crate::store) fn upsert_item(tx: &Tx<'_>, item: &MediaItem) -> Result<Fil
     let created = item.creation_time.map(to_millis);
     tx.prepare_cached(
         "INSERT INTO files (mtime_ns, media, confirmed, filename, mime, description, product_url, created_at, \
-         width, height, make, model, video, listed_at) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         width, height, make, model, video, listed_after) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'call'), 0)) \
          ON CONFLICT (media) DO UPDATE SET confirmed = 1, filename = excluded.filename, mime = excluded.mime, \
          description = excluded.description, product_url = excluded.product_url, \
          created_at = excluded.created_at, width = excluded.width, height = excluded.height, \
@@ -264,7 +265,6 @@ pub(in crate::store) fn upsert_item(tx: &Tx<'_>, item: &MediaItem) -> Result<Fil
         item.camera_make,
         item.camera_model,
         item.video,
-        tx.now_millis(),
     ])?;
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
