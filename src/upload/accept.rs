@@ -3,10 +3,16 @@
 //! Pure. The types and limits are those of reference §8; content decides, and the extension only
 //! where content cannot.
 
+mod brands;
+mod sound;
+
 use crate::media::{EntryName, MediaKind};
 
 /// [`sniff`] looks at this many bytes from the beginning.
 pub const HEAD_BYTES: usize = 4096;
+
+const BITMAP: &str = "image/bmp";
+const QUICKTIME: &str = "video/quicktime";
 
 /// Google's limit for photos: 200 MB.
 pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
@@ -48,6 +54,9 @@ pub fn bytes_max(head: &[u8]) -> u64 {
 pub fn sniff(head: &[u8], name: &EntryName) -> Result<Accepted, String> {
     let extension = extension(name);
     if let Some(mime) = mime_of_content(head) {
+        if sound::is_sound(head, &extension) {
+            return Err("a sound file is neither a photo nor a video".to_owned());
+        }
         // Most RAW formats are TIFF inside; the extension has the better word for them.
         let mime = match raw_mime(&extension) {
             Some(raw) if mime == "image/tiff" => raw,
@@ -55,7 +64,7 @@ pub fn sniff(head: &[u8], name: &EntryName) -> Result<Accepted, String> {
         };
         return Ok(Accepted { mime, kind: MediaKind::of_mime(mime) });
     }
-    if let Some(other) = infer::get(head) {
+    if let Some(other) = infer::get(head).filter(|it| it.mime_type() != BITMAP) {
         return Err(format!("Google Photos does not take files of type {}", other.mime_type()));
     }
     let by_name = raw_mime(&extension).or_else(|| camcorder_mime(&extension));
@@ -73,15 +82,17 @@ fn extension(name: &EntryName) -> String {
 
 fn mime_of_content(head: &[u8]) -> Option<&'static str> {
     match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return mime_of_brands(head),
-        [_, _, _, _, atom @ ..]
-            if [&b"moov"[..], b"mdat", b"wide", b"pnot"].iter().any(|it| atom.starts_with(it)) =>
-        {
-            return Some("video/quicktime");
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return brands::mime(head),
+        [_, _, _, _, atom @ ..] if begins_with(atom, &[b"moov", b"mdat", b"wide", b"pnot"]) => {
+            return Some(QUICKTIME);
         }
-        // Texts may begin with "BM" as well, so the reserved bytes must be zero.
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => return Some("image/bmp"),
-        [b'B', b'M', ..] => return None,
+        // These words may stand in any file, so such a box must be smaller than 16 MiB.
+        [0, _, _, _, atom @ ..]
+            if begins_with(atom, &[b"free", b"skip", b"junk", b"uuid", b"udta", b"PICT"]) =>
+        {
+            return Some(QUICKTIME);
+        }
+        [b'B', b'M', ..] => return is_bitmap(head).then_some(BITMAP),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => return Some("image/gif"),
         [b'I', b'I', b'R', b'O' | b'S', ..] | [b'M', b'M', b'O', b'R', ..] => {
             return Some("image/x-olympus-orf");
@@ -116,28 +127,16 @@ fn mime_of_content(head: &[u8]) -> Option<&'static str> {
     .find(|accepted| *accepted == found)
 }
 
-/// The ISO base media family: the major brand decides, or else the compatible ones.
-fn mime_of_brands(head: &[u8]) -> Option<&'static str> {
-    let length =
-        head.get(..4).and_then(|it| it.try_into().ok()).map_or(0, u32::from_be_bytes) as usize;
-    let brands = head.get(8..length.clamp(12, head.len().max(12)))?;
-    let major = brands.get(..4)?;
-    let compatible = || brands.get(8..).unwrap_or_default().chunks_exact(4);
-    Some(match major {
-        b"avif" | b"avis" => "image/avif",
-        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
-            "image/heic"
-        }
-        b"mif1" | b"msf1" if compatible().any(|it| it == b"avif" || it == b"avis") => "image/avif",
-        b"mif1" | b"msf1" => "image/heif",
-        b"crx " => "image/x-canon-cr3",
-        b"qt  " => "video/quicktime",
-        b"M4A " | b"M4B " | b"M4P " | b"F4A " | b"F4B " | b"jp2 " | b"jxl " => return None,
-        b"M4V " | b"M4VH" | b"M4VP" => "video/x-m4v",
-        [b'3', b'g', b'2', _] => "video/3gpp2",
-        [b'3', b'g', _, _] => "video/3gpp",
-        _ => "video/mp4",
-    })
+fn begins_with(atom: &[u8], kinds: &[&[u8]]) -> bool {
+    kinds.iter().any(|it| atom.starts_with(it))
+}
+
+/// Texts may begin with `BM` as well, so the reserved bytes must be zero, or the length of the
+/// second header one that exists.
+fn is_bitmap(head: &[u8]) -> bool {
+    let zero = matches!(head, [_, _, _, _, _, _, 0, 0, 0, 0, ..]);
+    let length = head.get(14..18).and_then(|it| it.try_into().ok()).map(u32::from_le_bytes);
+    zero || length.is_some_and(|it| [12, 16, 40, 52, 56, 64, 108, 124].contains(&it))
 }
 
 fn is_transport_stream(head: &[u8], first: usize, packet: usize) -> bool {
@@ -219,6 +218,21 @@ mod tests {
             (b"\0\0\0\x18ftypisom\0\0\0\x01isommp42", "video/mp4"),
             (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video/quicktime"),
             (b"\0\0\0\x08wide\0\0\x01\0mdat", "video/quicktime"),
+            (b"\0\0\0\x08free\0\0\x01\0mdat", "video/quicktime"),
+            (b"\0\0\x10\0skip", "video/quicktime"),
+            (b"\0\0\0\x08junk\0\0\x01\0mdat", "video/quicktime"),
+            (b"\0\0\0\x18uuid", "video/quicktime"),
+            (b"\0\0\0\x20udta", "video/quicktime"),
+            (b"\0\0\x08\0PICT", "video/quicktime"),
+            (b"\0\0\0\x14pnot", "video/quicktime"),
+            (b"BM\x36\0\0\0\x07\0\x09\0\x36\0\0\0\x28\0\0\0", "image/bmp"),
+            (b"\0\0\0\x18ftypMiHE\0\0\0\0mif1heic", "image/heic"),
+            (b"\0\0\0\x18ftyp1234\0\0\0\0xxxxavif", "image/avif"),
+            (b"\0\0\0\x18ftyp1234\0\0\0\0xxxxmif1", "image/heif"),
+            (b"\0\0\0\x10ftyp1234\0\0\0\0\0\0\x01\0meta", "image/heif"),
+            (b"\0\0\0\x14ftyp1234\0\0\0\0mp42", "video/mp4"),
+            (b"\0\0\0\x14ftyp1234\0\0\0\0qt  ", "video/quicktime"),
+            (b"\0\0\0\x10ftyp1234\0\0\0\0\0\0\x01\0moov", "video/mp4"),
             (b"\0\0\0\x14ftyp3gp5\0\0\0\x013gp5", "video/3gpp"),
             (b"\0\0\0\x14ftyp3g2a\0\0\0\x013g2a", "video/3gpp2"),
             (b"RIFF\x10\0\0\0AVI LIST", "video/x-msvideo"),
@@ -249,9 +263,14 @@ mod tests {
             (b"BM is a text that begins like a bitmap", "a.bmp"),
             (b"%PDF-1.7\n%\xe2\xe3", "a.pdf"),
             (b"\0\0\0\x18ftypM4A \0\0\0\0M4A isom", "song.m4a"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "song.m4a"),
+            (b"\0\0\0\x14ftyp1234\0\0\0\x005678", "odd.bin"),
+            (b"Be a free man", "words.mov"),
             (b"PK\x03\x04\x14\0", "a.zip"),
         ] {
-            assert!(!sniff(head, &name(file)).unwrap_err().is_empty(), "{file}");
+            let why = sniff(head, &name(file)).unwrap_err();
+            // It must not name a type that Google takes.
+            assert!(!why.is_empty() && !why.contains("image/"), "{file}: {why}");
         }
     }
 

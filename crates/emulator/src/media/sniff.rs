@@ -23,6 +23,9 @@ pub(crate) enum Refusal {
 /// Where an image's end marker must lie; further in front of the end it is searched for.
 const TAIL_BYTES: u64 = 64;
 
+/// The directories of raw files lie within so many bytes.
+const RAW_BYTES: u64 = 8 << 20;
+
 /// Reads the facts out of a received file.
 pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
     let mut file = File::open(path)?;
@@ -51,10 +54,37 @@ pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
         facts.height = size.height as u64;
     }
     let reader = exif::Reader::new();
-    if let Ok(exif) = reader.read_from_container(&mut BufReader::new(rewound(&mut file)?)) {
+    let found = match raw_block(&mut file, mime)? {
+        Some(block) => reader.read_raw(block),
+        None => reader.read_from_container(&mut BufReader::new(rewound(&mut file)?)),
+    };
+    if let Ok(exif) = found {
         read_exif(&exif, &mut facts);
     }
     Ok(Ok(facts))
+}
+
+/// The EXIF block of raw formats that hide it from a reader of TIFF and JPEG.
+fn raw_block(file: &mut File, mime: &str) -> io::Result<Option<Vec<u8>>> {
+    if !["image/x-panasonic-rw2", "image/x-olympus-orf", "image/x-fuji-raf"].contains(&mime) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    rewound(file)?.take(RAW_BYTES).read_to_end(&mut bytes)?;
+    Ok(match mime {
+        // TIFF, but for its number 42.
+        "image/x-panasonic-rw2" | "image/x-olympus-orf" if bytes.len() > 4 => {
+            let number = if bytes[0] == b'M' { [0, 42] } else { [42, 0] };
+            bytes[2..4].copy_from_slice(&number);
+            Some(bytes)
+        }
+        // A JPEG lies within, and its EXIF begins at its twelfth byte.
+        "image/x-fuji-raf" => bytes
+            .get(84..88)
+            .and_then(|at| Some(u32::from_be_bytes(at.try_into().ok()?) as usize))
+            .and_then(|at| bytes.get(at.checked_add(12)?..).map(<[u8]>::to_vec)),
+        _ => None,
+    })
 }
 
 fn rewound(file: &mut File) -> io::Result<&mut File> {
@@ -64,31 +94,81 @@ fn rewound(file: &mut File) -> io::Result<&mut File> {
 
 /// MIME type of a supported file, and whether it is a video (table in reference §8).
 fn media_type(head: &[u8]) -> Option<(&'static str, bool)> {
+    if let [_, _, _, _, b'f', b't', b'y', b'p', ..] = head {
+        return branded(head);
+    }
     if let Some(kind) = infer::get(head) {
         match kind.mime_type() {
             mime @ ("image/jpeg" | "image/png" | "image/gif" | "image/webp" | "image/bmp"
             | "image/tiff" | "image/avif" | "image/x-canon-cr2") => return Some((mime, false)),
-            "image/heif" => return Some(("image/heif", false)),
             "image/vnd.microsoft.icon" => return Some(("image/x-icon", false)),
-            mime @ ("video/mp4" | "video/x-m4v" | "video/x-matroska" | "video/quicktime"
-            | "video/x-msvideo" | "video/x-ms-wmv" | "video/mpeg") => return Some((mime, true)),
+            mime @ ("video/x-matroska" | "video/quicktime" | "video/x-msvideo"
+            | "video/x-ms-wmv" | "video/mpeg") => return Some((mime, true)),
             _ => {}
         }
     }
+    if let Some(raw) = raw_type(head) {
+        return Some((raw, false));
+    }
     match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Some(match brand.get(..3)? {
-            b"3gp" => ("video/3gpp", true),
-            b"3g2" => ("video/3gpp2", true),
-            b"hei" | b"hev" | b"mif" => ("image/heif", false),
-            b"avi" => ("image/avif", false),
-            b"qt " => ("video/quicktime", true),
-            _ => ("video/mp4", true),
-        }),
+        // QuickTime files of before `ftyp`.
+        [_, _, _, _, b'm', b'o', b'o', b'v', ..]
+        | [_, _, _, _, b'm', b'd', b'a', b't', ..]
+        | [_, _, _, _, b'w', b'i', b'd', b'e', ..]
+        | [_, _, _, _, b'p', b'n', b'o', b't', ..]
+        | [0, _, _, _, b'f', b'r', b'e', b'e', ..]
+        | [0, _, _, _, b's', b'k', b'i', b'p', ..]
+        | [0, _, _, _, b'j', b'u', b'n', b'k', ..]
+        | [0, _, _, _, b'u', b'u', b'i', b'd', ..]
+        | [0, _, _, _, b'u', b'd', b't', b'a', ..]
+        | [0, _, _, _, b'P', b'I', b'C', b'T', ..] => Some(("video/quicktime", true)),
         // MPEG transport streams: a sync byte each 188 bytes, or 192 with time codes.
         [0x47, ..] if head.get(188) == Some(&0x47) => Some(("video/mp2t", true)),
         [_, _, _, _, 0x47, ..] if head.get(196) == Some(&0x47) => Some(("video/mp2t", true)),
         _ => None,
     }
+}
+
+/// A file that begins with a `ftyp` box. The brands behind the version matter only if the first is
+/// none of the service's.
+fn branded(head: &[u8]) -> Option<(&'static str, bool)> {
+    let size = u32::from_be_bytes(head.get(..4)?.try_into().ok()?) as usize;
+    let brands = head.get(8..size.clamp(12, head.len().max(12)))?;
+    let of = |brand: &[u8]| {
+        Some(match brand.get(..3)? {
+            b"M4A" | b"M4B" | b"M4P" | b"F4A" | b"F4B" | b"jp2" | b"jpx" | b"jxl" => return None,
+            b"crx" => ("image/x-canon-cr3", false),
+            b"hei" | b"hev" | b"mif" | b"msf" => ("image/heif", false),
+            b"avi" => ("image/avif", false),
+            b"M4V" => ("video/x-m4v", true),
+            b"3gp" | b"3gg" | b"3ge" => ("video/3gpp", true),
+            b"3g2" => ("video/3gpp2", true),
+            b"qt " | b"mqt" => ("video/quicktime", true),
+            b"iso" | b"mp4" | b"mp7" | b"avc" | b"MSN" | b"XAV" | b"f4v" => ("video/mp4", true),
+            _ => return None,
+        })
+    };
+    if let [b'M' | b'F', b'4', b'A' | b'B' | b'P', ..] = brands {
+        return None;
+    }
+    let further = brands.get(8..).unwrap_or_default().chunks_exact(4);
+    of(brands).or_else(|| further.filter_map(of).min_by_key(|found| found.1))
+}
+
+/// The raw formats that are not TIFF by their first bytes. The reference's "some RAW" names none;
+/// all that a still camera of the last twenty years writes are taken.
+fn raw_type(head: &[u8]) -> Option<&'static str> {
+    Some(match head {
+        [b'F', b'U', b'J', b'I', b'F', b'I', b'L', b'M', ..] => "image/x-fuji-raf",
+        [b'I', b'I', b'U', 0, ..] => "image/x-panasonic-rw2",
+        [b'I', b'I', b'R', b'O' | b'S', ..] | [b'M', b'M', b'O', b'R', ..] => "image/x-olympus-orf",
+        [b'I', b'I', _, _, _, _, b'H', b'E', b'A', b'P', b'C', b'C', b'D', b'R', ..] => {
+            "image/x-canon-crw"
+        }
+        [0, b'M', b'R', b'M', ..] => "image/x-minolta-mrw",
+        [b'F', b'O', b'V', b'b', ..] => "image/x-sigma-x3f",
+        _ => return None,
+    })
 }
 
 /// Whether `mark` stands near the end of the file, or anywhere if data follows the picture, as in
