@@ -49,9 +49,9 @@ words!(Passthrough {
 });
 
 words!(Min {
-    AlmostCertain = "almost-certain", "Capture time, dimensions and size agree";
+    AlmostCertain = "almost-certain", "Size and capture time agree, and nothing contradicts";
     Likely = "likely",
-        "Some of these agree, and nothing contradicts; videos are at most likely";
+        "Another picture would be a coincidence; videos are at most likely";
 });
 
 #[cfg(feature = "emulator")]

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use super::diff;
-use super::diff::{Comparison, Duplicate, Evidence, Match, Remark, Sure, group};
+use super::diff::{Comparison, Different, Duplicate, Evidence, Match, Remark, Sure, group};
 use crate::app::name::Name;
 use crate::app::{CommandError, Exit, print, running};
 use crate::profile::Profile;
@@ -38,9 +38,9 @@ pub struct Options {
 /// How sure a match must be to be adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Min {
-    /// Capture time, dimensions and size agree.
+    /// Size and capture time agree, and nothing contradicts.
     AlmostCertain,
-    /// Some of these agree, and nothing contradicts. Videos are at most likely.
+    /// Another picture would be a coincidence. Videos are at most likely.
     Likely,
 }
 
@@ -68,6 +68,8 @@ struct Outcome {
     /// Matches that are not sure enough.
     unsure: Vec<Adopted>,
     different: Vec<Name>,
+    /// By which facts they differ.
+    different_by: Vec<Different>,
     /// On its way to Google, or refused.
     unfinished: Vec<Name>,
     unreadable: Vec<Name>,
@@ -127,6 +129,7 @@ fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError>
         dry_run: options.dry_run,
         files_here: found.files_here,
         different: found.different.clone(),
+        different_by: found.different_by.clone(),
         unfinished: unfinished.filter(here).map(name).collect(),
         unreadable: found.unreadable.iter().map(name).collect(),
         only_here: found.only_here.clone(),
@@ -235,7 +238,8 @@ impl Outcome {
         group(&mut out, "Further names of the same content", &good, duplicates);
         let title = "Not sure enough ('--min likely' adopts likely matches)";
         group(&mut out, title, &odd, self.unsure.iter().map(pair).collect());
-        group(&mut out, "Same name, other content", &bad, names(&self.different));
+        let different = self.different_by.iter().map(ToString::to_string).collect();
+        group(&mut out, "Same name, other content", &bad, different);
         group(&mut out, "On the way to Google or refused", &odd, names(&self.unfinished));
         group(&mut out, "Cannot be read here", &bad, names(&self.unreadable));
         let title = "Only here ('gphotosfs diff --copy' says how to complete the album)";

@@ -7,6 +7,7 @@ mod compare;
 mod comparison;
 mod copy;
 mod evidence;
+mod facts;
 mod fates;
 mod hashes;
 mod local;
@@ -18,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) use self::album::{names, text};
-pub(super) use self::comparison::{Comparison, Duplicate, Match, Remark};
+pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::report::{UNLISTED, group};
 

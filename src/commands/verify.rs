@@ -127,10 +127,11 @@ fn lacks(found: &Comparison) -> BTreeMap<PathBuf, Tested> {
         (name.path().to_owned(), Tested { name: name.clone(), verdict, why })
     };
     let only_here = found.only_here.iter().map(|it| one(it, Verdict::Missing, "only here".into()));
+    let changed = "the album has other content under this name";
     let different = found
-        .different
+        .different_by
         .iter()
-        .map(|it| one(it, Verdict::Changed, "the album has other content under this name".into()));
+        .map(|it| one(&it.name, Verdict::Changed, format!("{changed}: {}", it.facts())));
     let refused = found.failed.iter().filter(here);
     let refused = refused.map(|it| one(&it.name, Verdict::Missing, format!("refused: {}", it.why)));
     let unreadable = found

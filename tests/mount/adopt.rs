@@ -72,7 +72,7 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
                 "version": 1, "dry_run": false, "files_here": 6, "known": 4,
                 "adopted": [{"here": "sub/clip.mp4", "album": "sub/clip.mp4", "sure": "likely"}],
                 "twins": [{"name": "0 (1).jpg", "of": "0.jpg"}],
-                "unsure": [], "different": [], "unfinished": [], "unreadable": [], "only_here": [],
+                "unsure": [], "different": [], "different_by": [], "unfinished": [], "unreadable": [], "only_here": [],
             })
         )
     );

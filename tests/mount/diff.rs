@@ -198,7 +198,7 @@ fn json_has_the_documented_fields() {
             "files_here": 1, "files_in_album": 1,
             "same": {"identical": 1, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
-            "only_in_album": [], "different": [], "on_its_way": [], "failed": [], "scratch": [],
+            "only_in_album": [], "different": [], "different_by": [], "on_its_way": [], "failed": [], "scratch": [],
             "kept": [], "not_taken": [], "unreadable": [], "unlisted": [], "pairs": [],
         })
     );
@@ -350,18 +350,28 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     add("clip.mp4", camera::movie(1, 1_556_442_000, (640, 360)));
     add("other.mp4", camera::movie(2, 1_556_442_060, (640, 360)));
     add("renamed.mov", camera::movie(3, 1_556_442_120, (640, 360)));
-    // Another clip under a name that the album has; and one with another name.
+    add("small.mp4", camera::movie(4, 1_556_442_180, (640, 360)));
+    // Other clips under names that the album has; and one with another name. Google may not have read the time of the
+    // first one.
     let other = camera::movie(2, 1_556_442_061, (640, 360));
     fs::write(world.dir.path().join("photo/other.mp4"), other).unwrap();
+    let small = camera::movie(4, 1_556_442_180, (320, 180));
+    fs::write(world.dir.path().join("photo/small.mp4"), small).unwrap();
     world.sh("mv photo/renamed.mov photo/0001.mov");
     world.mount(&[]);
     let (code, said) = diff_json(&world);
     assert_eq!(code, 1, "{said}");
     assert_eq!(
         said["same"],
-        json!({"identical": 0, "adopted": 0, "almost_certain": 2, "likely": ["clip.mp4"], "unknown": []})
+        json!({"identical": 0, "adopted": 0, "almost_certain": 2, "likely": ["clip.mp4"], "unknown": ["other.mp4"]})
     );
-    assert_eq!(said["different"], json!(["other.mp4"]));
+    let fact = json!({"fact": "dimensions", "here": "320×180", "album": "640×360"});
+    assert_eq!(said["different"], json!(["small.mp4"]));
+    assert_eq!(said["different_by"], json!([{"name": "small.mp4", "by": [fact]}]));
+    let text = run(&world, &["diff", "photo", "mnt/A"]).1;
+    let other = "\n  small.mp4: other dimensions: 320×180 here, 640×360 there\n";
+    assert!(text.contains(other), "{text}");
+    assert!(text.contains("\n  other.mp4 (unknown: same dimensions; other time)\n"), "{text}");
     let renamed = json!([{"here": "0001.mov", "album": "renamed.mov", "sure": "likely"}]);
     assert_eq!(said["renamed"], renamed);
     // Fields that a photo lacks are nothing to warn of.

@@ -11,6 +11,7 @@ mod basics;
 mod bin;
 mod commit_close;
 mod copying;
+mod corpus;
 mod debug;
 mod diff;
 mod doctor;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
 use super::compare::{AlbumFile, Files, Stage};
-use super::evidence::{Facts, Taken};
+use super::facts::{Dimensions, Facts, Taken, Zone};
 use crate::app::CommandError;
 use crate::app::name::Name;
 use crate::app::progress;
@@ -161,8 +161,10 @@ fn file(path: &Path) -> io::Result<AlbumFile> {
     }
     if facts.known().is_none() && stage == Stage::Committed {
         let taken = text(path, "creation_time")?.and_then(|it| it.parse::<Timestamp>().ok());
-        facts.taken = taken.map(|it| Taken { seconds: it.as_second(), zoned: true });
-        facts.dimensions = number(path, "width")?.zip(number(path, "height")?);
+        let utc = |it: Timestamp| Taken { seconds: it.as_second(), zone: Zone::Utc };
+        facts.taken = taken.map(utc).into_iter().collect();
+        let dimensions = number(path, "width")?.zip(number(path, "height")?);
+        facts.dimensions = dimensions.map(|(x, y)| Dimensions::firm(x, y)).unwrap_or_default();
         facts.model = text(path, "camera_model")?;
     }
     let unlisted = if stage == Stage::Committed { unlisted(path)? } else { None };

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::comparison::{Comparison, Duplicate, Match, Remark, Renamed};
-use super::evidence::{Evidence, Facts, Sure, Taken, classify};
+use super::comparison::{Comparison, Different, Duplicate, Match, Remark, Renamed};
+use super::evidence::{Evidence, Sure, classify};
+use super::facts::{Facts, Level, Levels, Zone, differences};
 use super::fates;
 use super::pairs::pairs;
 use crate::media::ContentHash;
@@ -59,10 +60,10 @@ pub struct Sides {
 /// The album's names whose sizes would add evidence: there is a local file of that name, or one
 /// that may be the same under another name. Each size takes a request.
 pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {
-    let moments: BTreeSet<_> = here.iter().filter_map(|(name, it)| moment(name, it)).collect();
+    let here_at: BTreeSet<_> = here.iter().flat_map(|(name, it)| moments(name, it)).collect();
     let wanted = there.iter().filter(|(name, it)| {
         let unknown = it.stage == Stage::Committed && it.facts.known().is_none();
-        let same_moment = || moment(name, &it.facts).is_some_and(|it| moments.contains(&it));
+        let same_moment = || moments(name, &it.facts).iter().any(|it| here_at.contains(it));
         unknown && (here.contains_key(*name) || same_moment())
     });
     wanted.map(|(name, _)| name.clone()).collect()
@@ -163,7 +164,11 @@ impl<'a> Work<'a> {
                     self.result.temporary.push(remark(name, here, true, reason.words()));
                 }
             },
-            (_, None) => self.result.different.push(name.into()),
+            (_, None) => {
+                let by = local.map(|local| differences(local, &remote.facts)).unwrap_or_default();
+                self.result.different_by.push(Different { name: name.into(), by });
+                self.result.different.push(name.into());
+            }
             (Stage::Committed, Some(evidence)) => match local {
                 // The local file cannot be read. Its remark has `in_album` set.
                 None => {}
@@ -262,51 +267,62 @@ impl<'a> Work<'a> {
         here: &mut Vec<(&'a PathBuf, &'a Facts)>,
         there: &mut BTreeMap<&'a PathBuf, &'a AlbumFile>,
     ) {
-        let mut locals: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut locals: BTreeMap<_, BTreeSet<&'a PathBuf>> = BTreeMap::new();
         for (name, local) in here.iter() {
-            if let Some(key) = moment(name, local) {
+            for key in moments(name, local) {
                 locals.entry(key).or_default().insert(*name);
             }
         }
-        let mut remotes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        // The items that each local file may be, and how many local files each of those may be.
+        let mut items: BTreeMap<&Path, BTreeMap<&'a PathBuf, usize>> = BTreeMap::new();
         for (name, remote) in there.iter().filter(|(_, it)| it.facts.known().is_none()) {
-            if let Some(key) = moment(name, &remote.facts) {
-                remotes.entry(key).or_default().push(*name);
+            let keys = moments(name, &remote.facts);
+            let found: BTreeSet<_> =
+                keys.iter().filter_map(|it| locals.get(it)).flatten().collect();
+            for local in &found {
+                items.entry(local.as_path()).or_default().insert(*name, found.len());
             }
         }
         here.retain(|(name, local)| {
-            let Some(key) = moment(name, local) else { return true };
-            let alone = locals.get(&key).is_some_and(|it| it.len() == 1);
-            let (true, Some(&[found])) = (alone, remotes.get(&key).map(Vec::as_slice)) else {
+            let mut candidates = items.get(name.as_path()).into_iter().flatten();
+            let (Some((found, 1)), None) = (candidates.next(), candidates.next()) else {
                 return true;
             };
-            let Some(remote) = there.get(found).copied() else { return true };
-            let Some(evidence) = classify(local, &remote.facts) else { return true };
-            there.remove(found);
-            // The names differ, so only an equal size makes it more than likely: pictures of one
-            // second mostly have the same camera and format.
-            let sized = local.size == remote.facts.size;
-            self.renamed(
-                name,
-                local,
-                found,
-                remote,
-                if sized { evidence } else { evidence.at_most(Sure::Likely) },
-            );
+            let Some(remote) = there.get(*found).copied() else { return true };
+            let Some(evidence) = by_moment(local, &remote.facts) else { return true };
+            there.remove(*found);
+            self.renamed(name, local, found, remote, evidence);
             false
         });
     }
 }
 
+/// Compares files of one moment that have other names. Shots of one second mostly have the same
+/// camera and format, so a known size must agree, and only an equal one makes it more than likely.
+fn by_moment(here: &Facts, there: &Facts) -> Option<Evidence> {
+    let size = Levels::of(here, there).size;
+    let sized = here.size.is_some() && there.size.is_some();
+    if sized && size < Level::Near {
+        return None;
+    }
+    let evidence = classify(here, there).filter(|it| it.sure >= Sure::Likely)?;
+    Some(if size == Level::Same { evidence } else { evidence.at_most(Sure::Likely) })
+}
+
 /// Directory, kind of file, seconds, and the shorter and the longer side in pixels.
 type Moment<'a> = (Option<&'a Path>, String, i64, (u32, u32));
 
-/// The key by which two pictures of one format and one capture time agree.
-fn moment<'a>(name: &'a Path, facts: &Facts) -> Option<Moment<'a>> {
-    let Taken { seconds, .. } = facts.taken?;
-    let (width, height) = facts.dimensions?;
-    let kind = name.extension()?.to_str()?.to_ascii_lowercase().replace("jpeg", "jpg");
-    Some((name.parent(), kind, seconds, (width.min(height), width.max(height))))
+/// The keys by which two pictures of one format and one capture time agree: one for each time and
+/// for each pair of dimensions that the file has.
+fn moments<'a>(name: &'a Path, facts: &Facts) -> Vec<Moment<'a>> {
+    let Some(kind) = name.extension().and_then(|it| it.to_str()) else { return Vec::new() };
+    let kind = &kind.to_ascii_lowercase().replace("jpeg", "jpg");
+    let times = facts.taken.iter().filter(|it| it.zone != Zone::Name);
+    let keys = times.flat_map(|taken| {
+        let all = facts.dimensions.any.iter();
+        all.map(move |&(x, y)| (name.parent(), kind.clone(), taken.seconds, (x.min(y), x.max(y))))
+    });
+    keys.collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The result of a comparison.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::evidence::{Evidence, Facts, Sure};
+use super::evidence::{Evidence, Sure};
+use super::facts::{Difference, Facts};
 use crate::app::name::Name;
 
 /// The result. Each local file is in exactly one group, and so is each name in the album's
@@ -31,6 +33,8 @@ pub struct Comparison {
     pub only_in_album: Vec<Name>,
     /// One name, two contents.
     pub different: Vec<Name>,
+    /// By which facts the files of `different` differ.
+    pub different_by: Vec<Different>,
     /// Files that are not at Google yet, with their states.
     pub on_its_way: Vec<Remark>,
     /// Files that Google refused, with the reasons.
@@ -75,11 +79,11 @@ pub struct Same {
     pub identical: usize,
     /// How many `gphotosfs adopt` has matched.
     pub adopted: usize,
-    /// How many agree by capture time, dimensions and size.
+    /// How many agree by size and capture time.
     pub almost_certain: usize,
-    /// The names that agree by some of these.
+    /// The names that are likely the same.
     pub likely: Vec<Name>,
-    /// The names that agree by name only.
+    /// The names of which it is not known.
     pub unknown: Vec<Name>,
 }
 
@@ -102,6 +106,30 @@ pub struct Duplicate {
     pub name: Name,
     /// The name under which the content is counted.
     pub of: Name,
+}
+
+/// One name with two contents.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Different {
+    /// The name.
+    pub name: Name,
+    /// The facts that contradict each other.
+    pub by: Vec<Difference>,
+}
+
+impl Different {
+    /// `other size: 2.1 MB here, 3.4 MB there`
+    pub fn facts(&self) -> String {
+        let by: Vec<_> = self.by.iter().map(ToString::to_string).collect();
+        by.join("; ")
+    }
+}
+
+/// `a.jpg: other size: 2.1 MB here, 3.4 MB there`
+impl fmt::Display for Different {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.facts())
+    }
 }
 
 /// A name with a remark.
@@ -145,6 +173,7 @@ impl Comparison {
         for remarks in [on_its_way, failed, temporary, kept, unreadable] {
             remarks.sort();
         }
+        self.different_by.sort();
         self.renamed.sort();
         self.duplicates_here.sort();
         self.duplicates_in_album.sort();

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::compare::Files;
-use super::evidence::Facts;
+use super::facts::Facts;
 use super::hashes::Hashes;
 use crate::app::{CommandError, progress};
 

@@ -1,59 +1,118 @@
-//! The metadata in local photos and videos: capture time, camera and dimensions.
+//! The metadata in local photos and videos: capture times, camera, dimensions and place.
+//!
+//! Two libraries read EXIF and the tracks of videos; the modules below find what they leave out.
+//! A file that nothing can read has no facts, so nothing contradicts.
 
+mod boxes;
+mod canon;
+mod exif;
+mod movie;
+mod names;
+mod pictures;
+mod raw;
+mod riff;
+mod source;
+mod xmp;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource, TrackInfoTag};
+use nom_exif::MediaParser;
 use rayon::prelude::*;
 
+use self::source::Source;
 use super::compare::Files;
-use super::evidence::{Facts, Taken};
+use super::facts::Facts;
 
-/// Adds the metadata of the files below `root`. Leaves out metadata that cannot be parsed.
+/// Adds the metadata of the files below `root`.
 pub fn add_facts(root: &Path, files: &mut Files<Facts>) {
     files.par_iter_mut().for_each_init(MediaParser::new, |parser, (name, facts)| {
-        let path = root.join(name);
-        let Ok(source) = MediaSource::open(&path) else { return };
-        match source.kind() {
-            MediaKind::Image => {
-                facts.dimensions = picture_size(&path);
-                if let Ok(exif) = parser.parse_exif(source) {
-                    add_exif(&exif.into(), facts);
-                }
-            }
-            MediaKind::Track => {
-                let Ok(track) = parser.parse_track(source) else { return };
-                let number = |tag| track.get(tag)?.as_u32().filter(|&it| it > 0);
-                facts.dimensions = number(TrackInfoTag::Width).zip(number(TrackInfoTag::Height));
-                facts.model = text(track.get(TrackInfoTag::Model));
-                facts.taken = taken(track.get(TrackInfoTag::CreateDate))
-                    // The format says UTC, but many cameras write local time.
-                    .map(|it| Taken { zoned: false, ..it });
-            }
+        if let Ok(file) = File::open(root.join(name)) {
+            read(parser, BufReader::new(file), name, facts);
         }
     });
 }
 
-/// The dimensions of the picture itself: EXIF may still have those before an edit.
-fn picture_size(path: &Path) -> Option<(u32, u32)> {
-    let size = imagesize::size(path).ok()?;
-    Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
+/// The format of a file, as far as its metadata are found by it.
+enum Format {
+    /// Its dimensions stand in its header.
+    Picture,
+    Bitmap,
+    Icon,
+    Heif,
+    CanonRaw3,
+    Movie,
+    Matroska,
+    Avi,
+    Asf,
+    Mpeg,
+    Raw(raw::Kind),
 }
 
-fn add_exif(exif: &Exif, facts: &mut Facts) {
-    facts.taken = taken(exif.get(ExifTag::DateTimeOriginal));
-    facts.model = text(exif.get(ExifTag::Model));
-    facts.located = exif.get(ExifTag::GPSLatitude).is_some() || exif.gps_info().is_some();
+/// Adds the metadata of one file.
+fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &mut Facts) {
+    facts.taken.extend(names::taken(name));
+    let mut source = Source::new(file);
+    let Some(head) = source.start(64) else { return };
+    let Some(format) = format(&head) else { return };
+    match format {
+        Format::Picture => {
+            pictures::dimensions(&mut source, facts);
+            exif::of_picture(&mut source, facts);
+            if head.starts_with(&[0xff, 0xd8]) {
+                pictures::jpeg_header(&mut source, facts);
+            }
+        }
+        Format::Bitmap => pictures::bitmap(&head, facts),
+        Format::Icon => pictures::icon(&mut source, facts),
+        Format::Heif => {
+            boxes::heif_dimensions(&mut source, facts);
+            exif::of_picture(&mut source, facts);
+            exif::of_picture_by_other_library(parser, &mut source, facts);
+        }
+        Format::CanonRaw3 => {
+            facts.header = Some(u64::MAX);
+            canon::raw(&mut source, facts);
+            exif::of_picture_by_other_library(parser, &mut source, facts);
+        }
+        Format::Raw(kind) => {
+            raw::add(kind, &mut source, name, facts);
+            exif::of_picture_by_other_library(parser, &mut source, facts);
+        }
+        Format::Movie => {
+            movie::add(&mut source, facts);
+            movie::by_library(parser, &mut source, facts);
+        }
+        Format::Matroska => movie::by_library(parser, &mut source, facts),
+        Format::Avi => riff::avi(&mut source, facts),
+        Format::Asf => riff::asf(&mut source, facts),
+        Format::Mpeg => riff::mpeg(&mut source, facts),
+    }
 }
 
-fn text(value: Option<&EntryValue>) -> Option<String> {
-    let text = value?.as_str()?.trim_matches(['\0', ' ']);
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// `None` also for a time before 1970, which cameras and containers write for an unknown time.
-fn taken(value: Option<&EntryValue>) -> Option<Taken> {
-    let time = value?.as_datetime()?;
-    let zone = time.aware().map(|it| it.timestamp());
-    let seconds = zone.unwrap_or_else(|| time.into_naive().and_utc().timestamp());
-    (seconds > 0).then_some(Taken { seconds, zoned: zone.is_some() })
+/// `None` if no metadata can be read.
+fn format(head: &[u8]) -> Option<Format> {
+    Some(match head {
+        [0xff, 0xd8, ..] | [0x89, b'P', b'N', b'G', ..] | [b'G', b'I', b'F', b'8', ..] => {
+            Format::Picture
+        }
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Format::Picture,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Format::Avi,
+        [b'B', b'M', ..] => Format::Bitmap,
+        [0, 0, 1, 0, ..] => Format::Icon,
+        [0, 0, 1, 0xba | 0xb3, ..] => Format::Mpeg,
+        [0x30, 0x26, 0xb2, 0x75, ..] => Format::Asf,
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => Format::Matroska,
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => match boxes::family(head) {
+            boxes::Family::Heif => Format::Heif,
+            boxes::Family::CanonRaw3 => Format::CanonRaw3,
+            boxes::Family::Movie => Format::Movie,
+        },
+        [_, _, _, _, atom @ ..] if boxes::begins_movie(atom) => Format::Movie,
+        _ => Format::Raw(raw::kind(head)?),
+    })
 }

@@ -25,7 +25,7 @@ pub fn text(it: &Comparison) -> String {
     let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
     for (count, how) in [
         (it.same.adopted, "by 'gphotosfs adopt'"),
-        (it.same.almost_certain, "almost certainly: by name, capture time, dimensions and size"),
+        (it.same.almost_certain, "almost certainly: by name, size and capture time"),
     ] {
         if count > 0 {
             // Writing into a string cannot fail.
@@ -42,7 +42,8 @@ pub fn text(it: &Comparison) -> String {
         &bad,
         it.only_in_album.iter().map(|name| with_pair(it, name)).collect(),
     );
-    group("Same name, other content", &bad, names(&it.different));
+    let different = it.different_by.iter().map(ToString::to_string);
+    group("Same name, other content", &bad, different.collect());
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
     group("Stays here until it has another name or content", &odd, remarks(&it.temporary));
@@ -59,8 +60,13 @@ pub fn text(it: &Comparison) -> String {
     duplicates.sort();
     duplicates.dedup();
     group("Same content under several names (no difference)", &good, duplicates);
-    group("Likely the same content, but its hash is not known", &good, likely(it));
-    group("Same name; nothing else is known about the content", &odd, names(&it.same.unknown));
+    group(
+        "Likely the same content, but its hash is not known",
+        &good,
+        same_names(it, Sure::Likely),
+    );
+    let title = "Same name; it is not known whether the content is the same";
+    group(title, &odd, same_names(it, Sure::Unknown));
     out
 }
 
@@ -94,10 +100,9 @@ fn names(names: &[Name]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// The likely matches, with the evidence.
-fn likely(it: &Comparison) -> Vec<String> {
-    let found =
-        it.matches.iter().filter(|it| it.here == it.album && it.evidence.sure == Sure::Likely);
+/// The files of one name that are as sure as this, with the evidence.
+fn same_names(it: &Comparison, sure: Sure) -> Vec<String> {
+    let found = it.matches.iter().filter(|it| it.here == it.album && it.evidence.sure == sure);
     let mut lines: Vec<_> = found.map(|it| (Name::from(it.here.as_path()), it.evidence)).collect();
     lines.sort();
     lines.iter().map(|(name, evidence)| format!("{name}{evidence}")).collect()

@@ -36,6 +36,22 @@ pub enum Edit {
     /// The metadata of a photo says `video` and that of a video says `photo`, or no longer. The MIME
     /// type and the bytes stay the same.
     MismatchMetadata { item: String, mismatched: bool },
+    /// The service has read these facts in an item's bytes, or the user has changed them. The
+    /// emulator's own readers do not know every format.
+    SetFacts {
+        item: String,
+        /// Seconds of the Unix epoch. Without them the time of the upload is shown.
+        #[serde(default)]
+        captured_s: Option<i64>,
+        #[serde(default)]
+        width: u64,
+        #[serde(default)]
+        height: u64,
+        #[serde(default)]
+        camera_make: String,
+        #[serde(default)]
+        camera_model: String,
+    },
     /// The user archives an item, or brings it back.
     Archive { item: String, archived: bool },
     /// The user marks an item as a favourite, or no longer.

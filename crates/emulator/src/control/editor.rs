@@ -40,6 +40,12 @@ pub(crate) fn apply(server: &Server, account: Account, edit: Edit) -> Result<Str
             let item = Item { mismatched, ..editor.item(&item)?.clone() };
             editor.put_item(item)
         }
+        Edit::SetFacts { item, captured_s, width, height, camera_make, camera_model } => {
+            let item = editor.item(&item)?.clone();
+            let known = item.facts.clone();
+            let facts = Facts { captured_s, width, height, camera_make, camera_model, ..known };
+            editor.put_item(Item { facts, ..item })
+        }
         Edit::Archive { item, archived } => {
             let item = Item { archived, ..editor.item(&item)?.clone() };
             editor.put_item(item)

@@ -109,6 +109,9 @@ pub struct Faults {
     pub head_bytes: Option<u64>,
     /// Give out photos and videos as encoded anew, which are longer.
     pub encoded_anew: bool,
+    /// By how many bytes the download of a photo from a camera is longer or shorter, because its
+    /// header is written anew (the reference does not know how).
+    pub header_growth: i64,
 }
 
 impl Default for Faults {
@@ -155,6 +158,7 @@ impl Default for Faults {
             video_ranges: false,
             head_bytes: None,
             encoded_anew: false,
+            header_growth: 0,
         }
     }
 }

@@ -113,6 +113,17 @@ pub(crate) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segmen
     ])
 }
 
+/// A download whose header was written anew: so many bytes longer or shorter.
+pub(crate) fn with_header_grown(mut segments: Vec<Segment>, growth: i64) -> Vec<Segment> {
+    let size: u64 = segments.iter().map(Segment::len).sum();
+    if growth < 0 {
+        return slice(&segments, 0..size.saturating_sub(growth.unsigned_abs()));
+    }
+    let more = vec![0; usize::try_from(growth).unwrap_or(0)];
+    segments.push(Segment::Memory(more.into()));
+    segments
+}
+
 /// `=dv` of a stored video.
 pub(crate) fn video(path: &Path, size: u64) -> Vec<Segment> {
     vec![

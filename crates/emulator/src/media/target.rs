@@ -138,6 +138,9 @@ fn whole(server: &Server, faults: &Faults, item: Item, wanted: Wanted) -> Result
     if faults.encoded_anew {
         segments.push(Segment::Memory(Bytes::from_static(ENCODED_ANEW_TAIL)));
     }
+    if !item.facts.video && !item.facts.camera_model.is_empty() {
+        segments = rendition::with_header_grown(segments, faults.header_growth);
+    }
     let mime = if item.facts.video { "video/mp4".to_owned() } else { item.facts.mime };
     let is_video = wanted == Wanted::Video;
     Ok(Target { segments, mime, attachment: Some(item.filename), is_video })

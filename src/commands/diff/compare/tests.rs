@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::name::Name;
+use crate::commands::diff::facts::{Dimensions, Taken};
 
 fn hash(content: u8) -> ContentHash {
     ContentHash([content; 32])
@@ -16,8 +17,8 @@ fn sized(size: u64) -> Facts {
 }
 
 fn taken(seconds: i64, facts: Facts) -> Facts {
-    let taken = Some(Taken { seconds, zoned: true });
-    Facts { taken, dimensions: Some((40, 30)), ..facts }
+    let taken = vec![Taken { seconds, zone: Zone::Utc }];
+    Facts { taken, dimensions: Dimensions::firm(40, 30), ..facts }
 }
 
 fn on_its_way() -> Stage {
@@ -141,6 +142,20 @@ fn same_names_are_compared_by_hash_or_else_by_what_is_known() {
 }
 
 #[test]
+fn names_with_two_contents_are_given_with_the_fact() {
+    let local = [("a", known(1)), ("b", sized(2_100_000))];
+    let remote = [("a", known(2)), ("b", sized(3_400_000))];
+    let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
+    let result = compare(&sides(&local, &remote, &[]));
+    let told: Vec<_> = result.different_by.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["a: other bytes, by their SHA-256", "b: other size: 2.1 MB here, 3.4 MB there"]
+    );
+    assert_eq!(names(&result.different), ["a", "b"]);
+}
+
+#[test]
 fn missing_files_are_named_on_either_side() {
     let remote = [("a", known(1), Stage::Committed), ("z", known(26), Stage::Committed)];
     let result = check(
@@ -195,12 +210,15 @@ fn content_in_another_album_does_not_count() {
 #[test]
 fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
     let local = [
+        ("clip.mp4", taken(4, known(5))),
+        // The next shot of a burst.
         ("cut.jpg", taken(3, known(4))),
         ("old.jpg", taken(5, known(1))),
         ("x.jpg", taken(7, known(2))),
         ("y.jpg", taken(7, known(3))),
     ];
     let remote = [
+        ("film.mp4", taken(4, Facts::default())),
         ("new.JPG", taken(5, sized(1))),
         ("whole.jpg", taken(3, sized(99))),
         ("z.jpg", taken(7, sized(2))),
@@ -208,8 +226,8 @@ fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
     let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
     let result = check(
         &sides(&local, &remote, &[]),
-        "4 local = 0 in the album + 2 under another name + 2 only here",
-        "3 in the album = 0 here + 2 under another name + 1 only in the album",
+        "5 local = 0 in the album + 2 under another name + 3 only here",
+        "4 in the album = 0 here + 2 under another name + 2 only in the album",
         true,
     );
     let sure: Vec<_> = result.renamed.iter().map(|it| it.evidence.sure).collect();

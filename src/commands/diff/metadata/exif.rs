@@ -1,0 +1,184 @@
+//! EXIF, by kamadak-exif and nom-exif. One reads files that the other gives up on.
+
+use std::io::{Read, Seek};
+
+use exif::{Context, In, Reader, Tag, Value};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource};
+
+use super::source::Source;
+use crate::commands::diff::facts::{Facts, Taken, Zone};
+
+/// A TIFF block has its directories within so many bytes. Those of most RAW files do.
+pub const TIFF_BYTES_MAX: u64 = 16 << 20;
+
+/// The tags that may have the capture time, with those of their zones.
+const TIMES: [(u16, u16); 3] = [(0x9003, 0x9011), (0x9004, 0x9012), (0x0132, 0x9010)];
+
+/// Adds the EXIF of a JPEG, PNG, WebP, HEIF or AVIF file.
+pub fn of_picture<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let mut reader = Reader::new();
+    let found = reader.continue_on_error(true).read_from_container(&mut source.rewound());
+    add(found, facts);
+}
+
+/// Adds the EXIF of a TIFF block at an offset: a TIFF or RAW file, or a part of one.
+pub fn of_tiff<R: Read + Seek>(source: &mut Source<R>, at: u64, facts: &mut Facts) {
+    let Some(block) = source.up_to(at, TIFF_BYTES_MAX) else { return };
+    of_block(block, facts);
+}
+
+/// Adds the EXIF of a TIFF block.
+pub fn of_block(block: Vec<u8>, facts: &mut Facts) {
+    add(Reader::new().continue_on_error(true).read_raw(block), facts);
+}
+
+fn add(found: Result<exif::Exif, exif::Error>, facts: &mut Facts) {
+    let Ok(exif) = found.or_else(|error| error.distill_partial_result(|_| ())) else { return };
+    let text = |number| text(&exif, number);
+    for (time, zone) in TIMES {
+        if let Some(time) = text(time) {
+            facts.taken.extend(taken(&time, text(zone).as_deref()));
+        }
+    }
+    facts.taken.extend(gps_time(&exif));
+    facts.model = facts.model.take().or_else(|| text(0x0110));
+    let header = u64::try_from(exif.buf().len()).unwrap_or(u64::MAX);
+    facts.header = facts.header.max(Some(header));
+    let gps = exif.fields().filter(|it| it.tag.context() == Context::Gps);
+    let located = exif.get_field(Tag::GPSLatitude, In::PRIMARY).is_some();
+    if located {
+        // Its entry and its value; a rational number takes eight bytes.
+        let bytes = |value: &Value| match value {
+            Value::Rational(all) => 8 * all.len(),
+            Value::Ascii(all) => all.iter().map(|it| it.len() + 1).sum(),
+            Value::Undefined(all, _) | Value::Byte(all) => all.len(),
+            _ => 4,
+        };
+        let place: usize = gps.map(|it| 12 + bytes(&it.value)).sum();
+        facts.place = u64::try_from(place).ok();
+    }
+}
+
+/// A text in the first directory or in that of EXIF. A block may be only one of these.
+fn text(exif: &exif::Exif, number: u16) -> Option<String> {
+    let of = |context| exif.get_field(Tag(context, number), In::PRIMARY);
+    match &of(Context::Exif).or_else(|| of(Context::Tiff))?.value {
+        Value::Ascii(lines) => {
+            let line = String::from_utf8_lossy(lines.first()?);
+            Some(line.trim_matches(['\0', ' ']).to_owned()).filter(|it| !it.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// The times of `2019:04:28 09:00:05` and `+02:00`. Google may or may not honour the zone, so it
+/// is both the time as it stands there and the one in UTC.
+pub fn taken(time: &str, zone: Option<&str>) -> Vec<Taken> {
+    let Some(seconds) = seconds(time) else { return Vec::new() };
+    let local = Taken { seconds, zone: Zone::Local };
+    let utc = zone.and_then(offset).map(|it| Taken { seconds: seconds - it, zone: Zone::Utc });
+    [Some(local), utc].into_iter().flatten().collect()
+}
+
+/// A time as if it were in UTC. Some programs write dashes for the colons, or fractions behind.
+fn seconds(text: &str) -> Option<i64> {
+    let text = text.get(..19)?;
+    let time = ["%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"];
+    let time = time.iter().find_map(|format| DateTime::strptime(format, text).ok())?;
+    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_second())
+}
+
+/// The seconds of `+02:00`.
+fn offset(text: &str) -> Option<i64> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        b'Z' => return Some(0),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    Some(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
+}
+
+/// The time of the satellites, which is UTC.
+fn gps_time(exif: &exif::Exif) -> Option<Taken> {
+    let field = |tag| exif.get_field(tag, In::PRIMARY).map(|it| &it.value);
+    let Value::Ascii(date) = field(Tag::GPSDateStamp)? else { return None };
+    let Value::Rational(clock) = field(Tag::GPSTimeStamp)? else { return None };
+    let [hours, minutes, seconds] = clock.as_slice() else { return None };
+    let whole = |it: &exif::Rational| it.num.checked_div(it.denom);
+    let date = String::from_utf8_lossy(date.first()?).into_owned();
+    let date = date.trim_matches(['\0', ' ']);
+    let (hours, minutes, seconds) = (whole(hours)?, whole(minutes)?, whole(seconds)?);
+    let text = format!("{date} {hours:02}:{minutes:02}:{seconds:02}");
+    Some(Taken { seconds: self::seconds(&text)?, zone: Zone::Utc })
+}
+
+/// Adds the EXIF by the other library, if the first one has found no time.
+pub fn of_picture_by_other_library<R: Read + Seek>(
+    parser: &mut MediaParser,
+    source: &mut Source<R>,
+    facts: &mut Facts,
+) {
+    if facts.taken.iter().any(|it| it.zone != Zone::Name) {
+        return;
+    }
+    let Ok(media) = MediaSource::seekable(source.rewound()) else { return };
+    if media.kind() != MediaKind::Image {
+        return;
+    }
+    let Ok(found) = parser.parse_exif(media) else { return };
+    let exif: Exif = found.into();
+    for tag in [ExifTag::DateTimeOriginal, ExifTag::CreateDate] {
+        facts.taken.extend(exif.get(tag).map(times).unwrap_or_default());
+    }
+    let model = exif.get(ExifTag::Model).and_then(|it| it.as_str());
+    facts.model = facts.model.take().or_else(|| model.map(str::to_owned));
+    let header = Some(TIFF_BYTES_MAX.min(source.len()));
+    facts.header = facts.header.max(header.filter(|_| exif.entries().next().is_some()));
+    if facts.place.is_none() && exif.gps_info().is_some() {
+        // An entry for each of latitude, longitude, height, and the time.
+        facts.place = Some(240);
+    }
+}
+
+/// The times of a value with or without a zone: as it stands there, and in UTC.
+pub fn times(value: &EntryValue) -> Vec<Taken> {
+    let Some(time) = value.as_datetime() else { return Vec::new() };
+    let utc = time.aware().map(|it| Taken { seconds: it.timestamp(), zone: Zone::Utc });
+    let naive = time.aware().map_or_else(|| time.into_naive(), |it| it.naive_local());
+    let local = Taken { seconds: naive.and_utc().timestamp(), zone: Zone::Local };
+    [Some(local), utc].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_zone_and_before_1970() {
+        let of = |time, zone| -> Vec<_> {
+            taken(time, zone).iter().map(|it| (it.seconds, it.zone)).collect()
+        };
+        assert_eq!(of("2019:04:28 09:00:05", None), [(1_556_442_005, Zone::Local)]);
+        let zoned = [(1_556_442_005, Zone::Local), (1_556_422_205, Zone::Utc)];
+        assert_eq!(of("2019:04:28 09:00:05", Some("+05:30")), zoned);
+        assert_eq!(of("1969:12:31 23:59:50", None), [(-10, Zone::Local)]);
+        assert_eq!(of("2019-04-28T09:00:05.123", None), [(1_556_442_005, Zone::Local)]);
+        for nothing in ["0000:00:00 00:00:00", "    :  :     :  :  ", "", "2019:04:28"] {
+            assert_eq!(of(nothing, Some("+02:00")), []);
+        }
+    }
+
+    #[test]
+    fn odd_zones_are_no_zones() {
+        assert_eq!(offset("-03:30"), Some(-12_600));
+        assert_eq!(offset("Z"), Some(0));
+        for odd in ["", "   :  ", "02:00", "+2", "+\u{e9}:00", "+99999:00"] {
+            assert_eq!(offset(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The readers against exiftool, and against damaged files.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::Deserialize;
+
+use super::*;
+use crate::commands::diff::facts::{Dimensions, Taken, Zone};
+use crate::commands::diff::facts::{Level, Levels};
+
+/// The facts that exiftool has read in a fixture; scripts/fixtures.sh writes them.
+#[derive(Deserialize)]
+struct Read {
+    width: u32,
+    height: u32,
+    model: String,
+    local: Option<i64>,
+    utc: Option<i64>,
+}
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/media")
+}
+
+fn contents() -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(fixtures()).unwrap().map(|it| it.unwrap());
+    let files = entries.map(|it| {
+        let name = it.file_name().into_string().unwrap();
+        (name, std::fs::read(it.path()).unwrap())
+    });
+    files.filter(|(name, _)| name != "facts.json").collect()
+}
+
+fn facts_of(name: &str, content: Vec<u8>) -> Facts {
+    let mut facts = Facts { size: Some(content.len() as u64), ..Facts::default() };
+    read(&mut MediaParser::new(), Cursor::new(content), Path::new(name), &mut facts);
+    facts
+}
+
+/// Formats without a reader here, and RAW files, whose dimensions are no evidence.
+const NO_DIMENSIONS: &[&str] = &["crw", "x3f", "mts", "m2t", "raf", "mrw"];
+const RAW: &[&str] = &["dng", "nef", "arw", "cr2", "pef", "srw", "iiq", "nrw", "rw2", "orf"];
+
+#[test]
+fn facts_agree_with_exiftool() {
+    let text = std::fs::read_to_string(fixtures().join("facts.json")).unwrap();
+    let table: BTreeMap<String, Read> = serde_json::from_str(&text).unwrap();
+    let contents = contents();
+    assert_eq!(table.len(), contents.len());
+    assert!(table.len() >= 60);
+    let mut lacking = Vec::new();
+    for (name, content) in contents {
+        let read = &table[&name];
+        let here = facts_of(&name, content);
+        let extension = name.rsplit_once('.').unwrap().1;
+        for seconds in [read.local, read.utc].into_iter().flatten() {
+            let there = Facts {
+                taken: vec![Taken { seconds, zone: Zone::Utc }],
+                dimensions: Dimensions::firm(read.width, read.height),
+                model: Some(read.model.clone()),
+                ..Facts::default()
+            };
+            let levels = Levels::of(&here, &there);
+            if levels.time != Level::Same {
+                lacking.push(format!("{name}: time {seconds} {:?}", here.taken));
+            }
+            if levels.camera != Level::Same && !read.model.is_empty() {
+                lacking.push(format!("{name}: camera {} {:?}", read.model, here.model));
+            }
+        }
+        let there = Dimensions::firm(read.width, read.height);
+        let found = Levels::of(&here, &Facts { dimensions: there, ..Facts::default() }).dimensions;
+        let expected = match NO_DIMENSIONS.contains(&extension) || RAW.contains(&extension) {
+            true => Level::Unknown,
+            false => Level::Same,
+        };
+        if found != expected {
+            lacking.push(format!("{name}: {}x{} {:?}", read.width, read.height, here.dimensions));
+        }
+    }
+    assert_eq!(lacking, Vec::<String>::new());
+}
+
+/// Damages a file: flips bytes, cuts it, or writes a large number into it.
+fn damaged(content: &[u8], random: &mut StdRng) -> Vec<u8> {
+    let mut damaged = content.to_vec();
+    for _ in 0..random.random_range(1..8) {
+        let at = random.random_range(0..damaged.len().max(1));
+        match random.random_range(0..4) {
+            0 => damaged.truncate(at.max(8)),
+            1 => {
+                let end = (at + 4).min(damaged.len());
+                damaged[at.min(end)..end].fill(0xff);
+            }
+            _ => {
+                if let Some(byte) = damaged.get_mut(at) {
+                    *byte = random.random();
+                }
+            }
+        }
+    }
+    damaged
+}
+
+/// Reads damaged fixtures for a while. No reader may panic, hang or read without a bound.
+fn read_damaged(span: Duration, seed: u64) {
+    let contents = contents();
+    let mut random = StdRng::seed_from_u64(seed);
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        for (name, content) in &contents {
+            let begun = Instant::now();
+            facts_of(name, damaged(content, &mut random));
+            assert!(begun.elapsed() < Duration::from_secs(10), "{name} {seed}");
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_survived() {
+    read_damaged(Duration::from_secs(3), 1);
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn damaged_files_are_survived_for_long() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    read_damaged(Duration::from_secs(600), seed);
+}

@@ -1,0 +1,156 @@
+//! `gphotosfs diff` and `adopt` on the photos and videos of tests/fixtures/media, which another machine has uploaded. The
+//! service reads them as exiftool does: the table facts.json has its answers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use gphotosfs_emulator::Edit;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::World;
+
+#[derive(Clone, Deserialize)]
+struct Facts {
+    width: u64,
+    height: u64,
+    make: String,
+    model: String,
+    /// The capture time as it stands in the file, and with its zone.
+    local: Option<i64>,
+    utc: Option<i64>,
+}
+
+/// How the service reads and gives out photos. Which of these Google does is not known.
+#[derive(Clone, Copy, Debug)]
+struct Service {
+    honours_zones: bool,
+    header_growth: i64,
+}
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/media")
+}
+
+fn table() -> BTreeMap<String, Facts> {
+    serde_json::from_slice(&fs::read(fixtures().join("facts.json")).unwrap()).unwrap()
+}
+
+/// An album with the fixtures, which another machine has uploaded, and a new mount of it. `pairs` are further names: the
+/// first content is here, and the second one in the album.
+fn uploaded_elsewhere(service: Service, pairs: &[(&str, &str, &str)]) -> World {
+    let world = World::mounted();
+    let photo = world.dir.path().join("photo");
+    let elsewhere = world.dir.path().join("elsewhere");
+    fs::create_dir_all(&photo).unwrap();
+    fs::create_dir_all(&elsewhere).unwrap();
+    let table = table();
+    let mut facts = table.clone();
+    for name in table.keys() {
+        fs::copy(fixtures().join(name), photo.join(name)).unwrap();
+        fs::copy(fixtures().join(name), elsewhere.join(name)).unwrap();
+    }
+    for (name, here, there) in pairs {
+        // The content of an item must not be in the library twice.
+        for content in [here, there] {
+            let _ = fs::remove_file(photo.join(content));
+            let _ = fs::remove_file(elsewhere.join(content));
+        }
+        fs::copy(fixtures().join(here), photo.join(name)).unwrap();
+        fs::copy(fixtures().join(there), elsewhere.join(name)).unwrap();
+        facts.insert((*name).to_owned(), table[*there].clone());
+    }
+    world.sh("mkdir mnt/A && cp -p elsewhere/* mnt/A/ && sync mnt/A");
+    for item in world.remote("A") {
+        let Facts { width, height, make, model, local, utc } = facts[&item].clone();
+        let captured_s = if service.honours_zones { utc } else { local };
+        let (camera_make, camera_model) = (make, model);
+        world.edit(Edit::SetFacts { item, captured_s, width, height, camera_make, camera_model });
+    }
+    world.emulator.faults(|faults| faults.header_growth = service.header_growth);
+    world.umount();
+    world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    world.mount(&[]);
+    world
+}
+
+fn run_json(world: &World, args: &[&str]) -> Value {
+    let outcome = world.program().current_dir(world.dir.path()).args(args).output().unwrap();
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{:?}", outcome.stderr))
+}
+
+fn names(list: &Value) -> Vec<String> {
+    let name = |it: &Value| it.as_str().or_else(|| it["here"].as_str()).unwrap().to_owned();
+    list.as_array().unwrap().iter().map(name).collect()
+}
+
+/// Contents that have a fact or more in common, and the name that both have.
+const PAIRS: &[(&str, &str, &str)] = &[
+    ("burst.jpg", "burst-1.jpg", "burst-2.jpg"),
+    ("DSC_0001.JPG", "camera-1.jpg", "camera-2.jpg"),
+    ("edited.jpg", "exif.jpg", "exif-edited.jpg"),
+    ("place-edited.jpg", "located.jpg", "located-edited.jpg"),
+    ("cut.jpg", "rotated.jpg", "exif-cropped.jpg"),
+    ("screen.bmp", "screen-1.bmp", "screen-2.bmp"),
+    ("drawing.png", "drawing-1.png", "drawing-2.png"),
+    ("MOV_0001.MP4", "take-1.mp4", "take-2.mp4"),
+];
+
+const SERVICES: [Service; 4] = [
+    Service { honours_zones: false, header_growth: 0 },
+    Service { honours_zones: true, header_growth: 0 },
+    Service { honours_zones: true, header_growth: 1500 },
+    Service { honours_zones: false, header_growth: -700 },
+];
+
+#[test]
+fn equal_files_of_every_kind_are_never_called_different() {
+    let kinds = table().len();
+    assert!(kinds >= 60, "{kinds}");
+    for service in SERVICES {
+        let world = uploaded_elsewhere(service, &[]);
+        let said = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+        for none in ["different", "only_here", "only_in_album", "failed", "on_its_way", "renamed"] {
+            assert_eq!(said[none], serde_json::json!([]), "{none} {service:?} {said}");
+        }
+        let same = &said["same"];
+        let almost = same["almost_certain"].as_u64().unwrap();
+        println!(
+            "{service:?}: {kinds} kinds, {almost} almost certain; likely: {:?}; unknown: {:?}",
+            names(&same["likely"]),
+            names(&same["unknown"])
+        );
+        let adopted = run_json(&world, &["adopt", "--dry-run", "--json", "photo", "mnt/A"]);
+        assert_eq!(adopted["adopted"].as_array().unwrap().len() as u64, almost);
+        assert_eq!(adopted["different"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn other_files_with_a_fact_in_common_are_never_called_the_same() {
+    for service in SERVICES {
+        let world = uploaded_elsewhere(service, PAIRS);
+        let said = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+        assert_eq!(said["renamed"], serde_json::json!([]), "{service:?}");
+        let adopted = run_json(&world, &["adopt", "--dry-run", "--json", "photo", "mnt/A"]);
+        let adopted = names(&adopted["adopted"]);
+        let (different, likely) = (names(&said["different"]), names(&said["same"]["likely"]));
+        for (name, ..) in PAIRS {
+            assert!(!adopted.iter().any(|it| it == name), "{name} {service:?}");
+            let grade = match () {
+                () if different.iter().any(|it| it == name) => "different",
+                () if likely.iter().any(|it| it == name) => "likely",
+                () => "unknown",
+            };
+            println!("{service:?} {name}: {grade}");
+            // Only an equal size and equal dimensions, or a place that Google removes, may look the same.
+            let may_be_likely = ["screen.bmp", "place-edited.jpg"].contains(name);
+            assert!(grade != "likely" || may_be_likely, "{name} {service:?}");
+        }
+        for it in said["different_by"].as_array().unwrap() {
+            assert!(!it["by"].as_array().unwrap().is_empty(), "{it}");
+        }
+    }
+}
