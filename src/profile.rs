@@ -3,13 +3,21 @@
 //! A profile is one account. Its three directories follow the XDG base directory rules and are
 //! made with mode 0700. At most one process mounts a profile; the lock file names it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+mod directory;
+mod lock;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use etcetera::BaseStrategy;
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
+
+pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
+pub use lock::{Holder, LockError, ProfileLock, Running};
+
+/// The lock file in the state directory.
+const LOCK: &str = "lock";
 
 /// A profile's name: a single, plain path component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +50,16 @@ pub struct Profile {
     config: PathBuf,
     state: PathBuf,
     cache: PathBuf,
+    tightened: Arc<Mutex<Vec<Tightened>>>,
+}
+
+/// A directory that other users could use until now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tightened {
+    /// The directory.
+    pub path: PathBuf,
+    /// The mode that it had.
+    pub mode: u32,
 }
 
 impl Profile {
@@ -51,13 +69,15 @@ impl Profile {
     /// If the home directory cannot be found.
     pub fn locate(name: ProfileName) -> io::Result<Self> {
         let base = etcetera::base_strategy::Xdg::new().map_err(io::Error::other)?;
-        let under = |dir: PathBuf| dir.join("gphotosfs").join(&name.0);
+        // A mount that detaches leaves the working directory.
+        let under = |dir: PathBuf| std::path::absolute(dir.join("gphotosfs").join(&name.0));
         let state = base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state"));
         Ok(Self {
-            config: under(base.config_dir()),
-            state: under(state),
-            cache: under(base.cache_dir()),
+            config: under(base.config_dir())?,
+            state: under(state)?,
+            cache: under(base.cache_dir())?,
             name,
+            tightened: Arc::default(),
         })
     }
 
@@ -68,6 +88,7 @@ impl Profile {
             config: root.join("config"),
             state: root.join("state"),
             cache: root.join("cache"),
+            tightened: Arc::default(),
         }
     }
 
@@ -79,25 +100,37 @@ impl Profile {
     /// Client secret and token. Made on first use.
     ///
     /// # Errors
-    /// If it is not there and cannot be made.
+    /// If it cannot be made, or other users can use it and that cannot be changed.
     pub fn config_dir(&self) -> io::Result<&Path> {
-        private_dir(&self.config)
+        self.private(&self.config)
     }
 
     /// Database and spool, which must survive. Made on first use.
     ///
     /// # Errors
-    /// If it is not there and cannot be made.
+    /// If it cannot be made, or other users can use it and that cannot be changed.
     pub fn state_dir(&self) -> io::Result<&Path> {
-        private_dir(&self.state)
+        self.private(&self.state)
     }
 
     /// Content cache, which may be deleted at any time. Made on first use.
     ///
     /// # Errors
-    /// If it is not there and cannot be made.
+    /// If it cannot be made, or other users can use it and that cannot be changed.
     pub fn cache_dir(&self) -> io::Result<&Path> {
-        private_dir(&self.cache)
+        self.private(&self.cache)
+    }
+
+    fn private<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
+        if let Some(mode) = make_private(path)? {
+            self.tightened.lock().push(Tightened { path: path.to_owned(), mode });
+        }
+        Ok(path)
+    }
+
+    /// The directories that this process has closed to other users so far.
+    pub fn tightened(&self) -> Vec<Tightened> {
+        self.tightened.lock().clone()
     }
 
     /// Takes the right to mount this profile, held until the returned value is dropped.
@@ -105,23 +138,7 @@ impl Profile {
     /// # Errors
     /// [`LockError::Held`] names the process that has it.
     pub fn lock(&self) -> Result<ProfileLock, LockError> {
-        let path = self.state_dir()?.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                // The previous holder's announcement is no longer true.
-                file.set_len(0)?;
-                Ok(ProfileLock { file })
-            }
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(announced(&mut file)?)),
-            Err(TryLockError::Error(err)) => Err(err.into()),
-        }
+        ProfileLock::take(&self.state_dir()?.join(LOCK))
     }
 
     /// The running mount of this profile, if there is one.
@@ -135,92 +152,13 @@ impl Profile {
         })
     }
 
-    /// The present holder of the lock. Any number of processes may ask at a time.
+    /// The present holder of the lock. Takes no lock, so a process that wants it succeeds meanwhile.
     ///
     /// # Errors
     /// If the lock file cannot be read.
     pub fn holder(&self) -> io::Result<Holder> {
-        let mut file = match File::open(self.state.join("lock")) {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
-            Err(err) => return Err(err),
-        };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(Holder::Nobody),
-            Err(TryLockError::WouldBlock) => {
-                Ok(announced(&mut file)?.map_or(Holder::Other, Holder::Mount))
-            }
-            Err(TryLockError::Error(err)) => Err(err),
-        }
+        Holder::of(&self.state.join(LOCK))
     }
-}
-
-/// The holder of a profile, if there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// It is free.
-    Nobody,
-    /// A mount.
-    Mount(Running),
-    /// A command that sends what is queued, or a mount that is just beginning or ending.
-    Other,
-}
-
-/// A mount's process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
-    /// The process.
-    pub pid: u32,
-    /// Where it is mounted, absolute.
-    pub mountpoint: PathBuf,
-}
-
-/// The right to mount a profile; the kernel gives it back even if the process is killed.
-#[derive(Debug)]
-pub struct ProfileLock {
-    file: File,
-}
-
-impl ProfileLock {
-    /// Tells other processes where this one is mounted.
-    ///
-    /// # Errors
-    /// If the lock file cannot be written.
-    pub fn announce(&mut self, running: &Running) -> io::Result<()> {
-        use std::io::Seek;
-        self.file.rewind()?;
-        self.file.set_len(0)?;
-        self.file.write_all(&serde_json::to_vec(running)?)
-    }
-}
-
-/// Why a profile could not be locked.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another process has it: the mount, if it has announced itself.
-    #[error("this profile is in use by another gphotosfs process{}", describe(.0))]
-    Held(Option<Running>),
-    /// The lock file could not be used.
-    #[error("cannot lock the profile")]
-    Io(#[from] io::Error),
-}
-
-/// The mount that the holder of the lock has announced; none if it is no mount, or none yet.
-fn announced(file: &mut File) -> io::Result<Option<Running>> {
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(serde_json::from_str(&text).ok())
-}
-
-fn describe(running: &Option<Running>) -> String {
-    running.as_ref().map_or_else(String::new, |it| {
-        format!(" (pid {}, mounted on {})", it.pid, it.mountpoint.display())
-    })
-}
-
-fn private_dir(path: &Path) -> io::Result<&Path> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    Ok(path)
 }
 
 #[cfg(test)]
@@ -250,5 +188,37 @@ mod tests {
         let _not_a_mount = profile.lock().unwrap();
         assert_eq!(profile.running().unwrap(), None, "that was the one before");
         assert_eq!(profile.holder().unwrap(), Holder::Other);
+    }
+
+    #[test]
+    fn a_look_at_the_lock_never_keeps_it_from_anybody() {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        drop(profile.lock().unwrap());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        profile.holder().unwrap();
+                    }
+                });
+            }
+            let refused = (0..2000).filter(|_| profile.lock().is_err()).count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
+    }
+
+    #[test]
+    fn a_directory_that_was_open_to_others_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        let state = profile.state_dir().unwrap().to_owned();
+        assert_eq!(profile.tightened(), []);
+        std::fs::set_permissions(&state, PermissionsExt::from_mode(0o755)).unwrap();
+        profile.clone().state_dir().unwrap();
+        assert_eq!(profile.tightened(), [Tightened { path: state, mode: 0o755 }]);
     }
 }

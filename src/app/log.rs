@@ -27,6 +27,12 @@ const OLD_FILES: usize = 2;
 /// The file, once a mount has detached. Locked while a line is written.
 static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
 
+/// The lines before that, for the file: a mount that detaches has warnings for both.
+static EARLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Later lines of these only go to stderr.
+const EARLY_BYTES_MAX: usize = 64 << 10;
+
 /// Starts to log to stderr: 0 logs warnings, 1 events, 2 details, 3 everything including the
 /// libraries. A command that does one thing and ends (`serves` is false) reports its errors itself.
 /// `to_stay` is false if later lines go to a file.
@@ -118,6 +124,8 @@ impl File {
     pub fn take_over(self) -> io::Result<()> {
         rustix::stdio::dup2_stderr(&self.plain)?;
         rustix::stdio::dup2_stdout(&self.plain)?;
+        // If the disk is full, the terminal has had them.
+        let _ = (&self.plain).write_all(&std::mem::take(&mut *EARLY.lock()));
         let limit = ContentLimit::BytesSurpassed(FILE_BYTES_MAX);
         let old = AppendCount::new(OLD_FILES);
         *FILE.lock() = Some(FileRotate::new(self.path, old, limit, Compression::None, Some(how())));
@@ -131,14 +139,21 @@ fn how() -> fs::OpenOptions {
     how
 }
 
-/// Writes to the file if there is one, else to stderr.
+/// Writes to the file if there is one, else to stderr. What stderr gets first, the file gets later.
 struct Line;
 
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *FILE.lock() {
             Some(file) => file.write(bytes),
-            None => io::stderr().write(bytes),
+            None => {
+                let written = io::stderr().write(bytes)?;
+                let mut early = EARLY.lock();
+                if early.len() + written <= EARLY_BYTES_MAX {
+                    early.extend_from_slice(&bytes[..written]);
+                }
+                Ok(written)
+            }
         }
     }
 

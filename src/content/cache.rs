@@ -22,9 +22,19 @@ use super::fetch::Fetch;
 use super::key::Key;
 use super::part::{Backing, Part};
 use crate::media::FileId;
+use crate::profile::{Marker, claim, is_plain};
 
 /// The end of the name of a part on disk.
-const PART_SUFFIX: &str = ".part";
+const PART_SUFFIX: &str = ".gphotosfs-part";
+
+/// Backup programs leave out a directory with this file
+/// (<https://bford.info/cachedir/>). Its text says whose cache it is.
+const MARKER: Marker = Marker {
+    name: "CACHEDIR.TAG",
+    text: "Signature: 8a477f597d28d172789f06886806bc55\n\
+        # This directory is gphotosfs's cache of photos. It deletes only files that it has made.\n",
+    unfinished: PART_SUFFIX,
+};
 
 /// Files in memory while the disk is full.
 const IN_MEMORY_MAX: usize = 4;
@@ -50,18 +60,20 @@ struct Index {
 }
 
 impl Cache {
-    /// Opens the cache and reads its directory, least recently used first.
+    /// Opens the cache and reads its directory, least recently used first. Deletes the parts that
+    /// an earlier run has left, and no other file.
     pub(super) fn open(dir: PathBuf, limit: u64) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
+        claim(&dir, &MARKER, |name| Key::parse(name).is_some() || is_part(name))?;
         let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            match entry.file_name().to_str().and_then(Key::parse) {
-                Some(key) => {
-                    let meta = entry.metadata()?;
-                    found.push((meta.modified()?, key, meta.len()));
-                }
-                None => fs::remove_file(entry.path())?,
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|_| is_plain(&entry)) else { continue };
+            if let Some(key) = Key::parse(name) {
+                let meta = entry.metadata()?;
+                found.push((meta.modified()?, key, meta.len()));
+            } else if is_part(name) {
+                fs::remove_file(entry.path())?;
             }
         }
         found.sort_unstable();
@@ -344,6 +356,12 @@ impl Index {
 /// The beginning of the name of a part on disk.
 fn part_prefix(file: FileId) -> String {
     format!("{}.", file.0)
+}
+
+/// Whether this is the name of a part of any file on disk.
+fn is_part(name: &str) -> bool {
+    let number = name.strip_suffix(PART_SUFFIX).and_then(|name| name.split_once('.'));
+    number.is_some_and(|(number, _)| number.parse::<i64>().is_ok())
 }
 
 /// Whether this is the name of a part of `file` on disk.

@@ -26,6 +26,7 @@ const LATER: &str =
     "the database knows nothing of these bytes: an older copy of it seems to have been put back";
 
 pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
+    shared.spool.strangers()?.log(shared.spool.dir());
     settle_versions(shared)?;
     for file in shared.store.hashed_uploads()? {
         if !is_as_journalled(shared, file)? {
@@ -57,6 +58,10 @@ fn settle_versions(shared: &Shared) -> Result<(), Error> {
         };
         match old.filter(|_| needed) {
             Some(old) => shared.spool.adopt_version(file, old)?,
+            // A number that the database has never had is not ours.
+            None if shared.store.file(file)?.is_none() => {
+                quarantine(shared, &shared.spool.version_path(file))?;
+            }
             None => shared.spool.drop_version(file)?,
         }
     }
@@ -107,7 +112,6 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
         match found {
             SpoolEntry::Version(_) => {}
-            SpoolEntry::Other(path) => quarantine(shared, &path)?,
             SpoolEntry::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
             SpoolEntry::Bytes(file) => sweep_bytes(shared, file)?,
         }

@@ -1,7 +1,7 @@
 //! The spool: one file on this disk for each upload, named by the file's number. It keeps bytes
 //! that Google does not have yet.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 use super::accept::HEAD_BYTES;
 use super::room::{Room, SpoolFile, allocated};
 use crate::media::{ContentHash, FileId};
+use crate::profile::{Strangers, TIGHTENED, is_plain, make_private};
 use crate::store::{Fate, FileInfo, SealedFacts, from_nanos};
+
+/// The directory of files that the journal does not know.
+const ORPHANS: &str = "orphans";
 
 /// Buffer for reading files from end to end.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -41,17 +45,17 @@ pub(crate) enum SpoolEntry {
     /// A copy of a file's bytes, made before a writer changes them; or the content that an edit
     /// begins with.
     Version(FileId),
-    /// A file that gphotosfs has not put there.
-    Other(PathBuf),
 }
 
 impl Spool {
     /// Uses the directory `dir` for at most `max` bytes, and creates it if it is missing.
     ///
     /// # Errors
-    /// If the directory cannot be created.
+    /// If the directory cannot be created, or other users can use it and that cannot be changed.
     pub fn new(dir: PathBuf, max: u64) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        if let Some(mode) = make_private(&dir)? {
+            tracing::warn!(path = ?dir, mode = format!("{mode:04o}"), "{TIGHTENED}");
+        }
         Ok(Self { dir, room: Arc::new(Room::new(max)) })
     }
 
@@ -68,8 +72,10 @@ impl Spool {
     pub(crate) fn count(&self) -> io::Result<()> {
         let mut used = 0;
         for entry in fs::read_dir(&self.dir)? {
-            let meta = entry?.metadata()?;
-            used += if meta.is_file() { allocated(&meta) } else { 0 };
+            let entry = entry?;
+            if SpoolEntry::of(&entry).is_some() {
+                used += allocated(&entry.metadata()?);
+            }
         }
         self.room.set_used(used);
         Ok(())
@@ -272,29 +278,27 @@ impl Spool {
         self.remove_path(&self.version_path(file))
     }
 
-    /// All entries of the directory.
+    /// The files that gphotosfs has put into the directory.
     pub(crate) fn list(&self) -> io::Result<Vec<SpoolEntry>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                continue;
-            }
-            let name = entry.file_name();
-            let name = name.to_str().unwrap_or_default();
-            found.push(match (number(name), name.strip_suffix(".old").and_then(number)) {
-                (Some(file), _) => SpoolEntry::Bytes(file),
-                (_, Some(file)) => SpoolEntry::Version(file),
-                _ => SpoolEntry::Other(entry.path()),
-            });
+            found.extend(SpoolEntry::of(&entry?));
         }
         Ok(found)
+    }
+
+    /// Everything else in the directory.
+    pub(crate) fn strangers(&self) -> io::Result<Strangers> {
+        Strangers::of(&self.dir, |entry| {
+            SpoolEntry::of(entry).is_some()
+                || entry.file_name() == ORPHANS && entry.file_type().is_ok_and(|it| it.is_dir())
+        })
     }
 
     /// Moves a file that the journal does not know out of the way, without deleting it. Returns the
     /// new path.
     pub(crate) fn quarantine(&self, path: &Path) -> io::Result<PathBuf> {
-        let dir = self.dir.join("orphans");
+        let dir = self.dir.join(ORPHANS);
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let target = (0..)
@@ -307,7 +311,8 @@ impl Spool {
         Ok(target)
     }
 
-    fn version_path(&self, file: FileId) -> PathBuf {
+    /// The copy beside a spool file.
+    pub(crate) fn version_path(&self, file: FileId) -> PathBuf {
         self.dir.join(format!("{}.old", file.0))
     }
 
@@ -321,6 +326,15 @@ impl Spool {
 fn number(name: &str) -> Option<FileId> {
     let number: i64 = name.parse().ok()?;
     (number.to_string() == name).then_some(FileId(number))
+}
+
+impl SpoolEntry {
+    fn of(entry: &DirEntry) -> Option<Self> {
+        let name = entry.file_name();
+        let name = name.to_str().filter(|_| is_plain(entry))?;
+        let version = || name.strip_suffix(".old").and_then(number).map(Self::Version);
+        number(name).map(Self::Bytes).or_else(version)
+    }
 }
 
 impl SpoolStat {
@@ -402,11 +416,14 @@ mod tests {
         for name in ["7", "8.old", "010", "+9", "1.old.old", "99999999999999999999"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
+        fs::create_dir(dir.path().join("9")).unwrap();
+        std::os::unix::fs::symlink("7", dir.path().join("10")).unwrap();
         let found = spool.list().unwrap();
-        let others = found.iter().filter(|it| matches!(it, SpoolEntry::Other(_))).count();
         assert!(found.contains(&SpoolEntry::Bytes(FileId(7))), "{found:?}");
         assert!(found.contains(&SpoolEntry::Version(FileId(8))), "{found:?}");
-        assert_eq!((found.len(), others), (6, 4), "{found:?}");
+        assert_eq!(found.len(), 2, "{found:?}");
+        let strangers = spool.strangers().unwrap().to_string();
+        assert!(strangers.ends_with("and 1 more"), "{strangers}");
     }
 
     #[test]

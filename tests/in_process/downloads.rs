@@ -17,8 +17,8 @@ use gphotosfs::store::{FileInfo, Store};
 use serde_json::json as js;
 use tokio::runtime::Handle;
 
-use crate::support::eventually;
 use crate::support::script::{Script, json};
+use crate::support::{cached, eventually};
 
 const MIB: u64 = 1 << 20;
 
@@ -106,15 +106,14 @@ impl World {
 
     fn on_disk(&self) -> u64 {
         use std::os::unix::fs::MetadataExt;
-        let entries = std::fs::read_dir(self.dir.path().join("cache")).unwrap();
-        entries.map(|entry| entry.unwrap().metadata().unwrap().blocks() * 512).sum()
+        let entries = cached(&self.dir.path().join("cache"));
+        entries.iter().map(|entry| entry.metadata().unwrap().blocks() * 512).sum()
     }
 
     /// Waits until nothing is in the cache's directory.
     async fn emptied(&self) {
         let cache = self.dir.path().join("cache");
-        eventually("the cache to be emptied", || std::fs::read_dir(&cache).unwrap().count() == 0)
-            .await;
+        eventually("the cache to be emptied", || cached(&cache).is_empty()).await;
     }
 
     /// Waits until the whole file is in the cache: its last bytes are read before that.

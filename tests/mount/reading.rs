@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gphotosfs_emulator::{Call, Edit, Failure, Injection};
 
-use crate::support::{self, World, wait_for};
+use crate::support::{self, World, cached, wait_for};
 
 const MIB: u64 = 1 << 20;
 
@@ -256,10 +256,8 @@ fn a_mount_that_is_killed_while_it_downloads_leaves_nothing_but_whole_files() {
     world.emulator.faults(|faults| faults.on(Call::Download).bytes_per_s = None);
     let mut served = world.serve(&[]);
     assert!(served.is_ready());
-    let kept: Vec<u64> = fs::read_dir(cache(&world))
-        .unwrap()
-        .map(|it| it.unwrap().metadata().unwrap().len())
-        .collect();
+    let kept = cached(&cache(&world));
+    let kept: Vec<u64> = kept.iter().map(|it| it.metadata().unwrap().len()).collect();
     assert_eq!(kept, [SIZE]);
     for number in 0..3 {
         assert!(fs::read(photo(&world, number)).unwrap() == original(&world, number), "{number}");

@@ -1,6 +1,8 @@
 //! Bytes of photos, and their hashes.
 
+use std::fs::DirEntry;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use gphotosfs::api::Payload;
@@ -24,6 +26,12 @@ pub fn small_photo(seed: u64) -> Vec<u8> {
 /// A hash as the emulator writes it.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The files in a content cache, without the marker of its directory.
+pub fn cached(dir: &Path) -> Vec<DirEntry> {
+    let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries.filter(|entry| entry.file_name() != "CACHEDIR.TAG").collect()
 }
 
 /// Bytes as the API client uploads them.

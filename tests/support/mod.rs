@@ -24,7 +24,7 @@ pub mod script;
 pub mod wait;
 
 pub use account::Account;
-pub use files::{jpeg, payload, photo, sha256, small_photo};
+pub use files::{cached, jpeg, payload, photo, sha256, small_photo};
 pub use google::Google;
 pub use mount::{Served, World, http};
 pub use wait::{DEADLINE, eventually, wait_for, wait_within};

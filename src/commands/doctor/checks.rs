@@ -10,7 +10,7 @@ use super::report::{Report, some};
 use crate::app::engine::OTHER_VERSION;
 use crate::app::mounts::permits_allow_other;
 use crate::app::running::OTHER_HOLDER;
-use crate::profile::Holder;
+use crate::profile::{Holder, Tightened};
 use crate::store;
 use crate::upload::room::reserve;
 
@@ -29,6 +29,7 @@ pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     clock,
     quota,
     disks,
+    directories,
     mounts,
     queue,
 ];
@@ -149,6 +150,27 @@ fn disks(facts: &Facts, report: &mut Report) {
             ),
             _ => {}
         }
+    }
+}
+
+fn directories(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "directories";
+    for Tightened { path, mode } in &facts.tightened {
+        report.warn(
+            NAME,
+            format!("other users could enter {path:?} (mode {mode:04o}); its mode is 0700 now"),
+            "check whether another program changes the mode, or a umask in a script",
+        );
+    }
+    for Tightened { path, mode } in &facts.exposed {
+        report.warn(
+            NAME,
+            format!("other users can enter {path:?} (mode {mode:04o})"),
+            "run 'chmod 0700' on it; the next mount does that too, or says why it cannot",
+        );
+    }
+    if facts.tightened.is_empty() && facts.exposed.is_empty() {
+        report.ok(NAME, "no other user can enter them");
     }
 }
 

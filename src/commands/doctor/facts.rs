@@ -15,7 +15,7 @@ use crate::app::engine::{kept_budget, kept_service};
 use crate::app::mounts;
 use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
-use crate::profile::{Holder, Profile};
+use crate::profile::{Holder, Profile, Tightened};
 use crate::settings::MountSettings;
 use crate::status::Status;
 use crate::store::{self, Backlog, Store};
@@ -54,6 +54,10 @@ pub(super) struct Facts {
     /// The number of requests today.
     pub spent: SavedBudget,
     pub disks: Vec<io::Result<Disk>>,
+    /// The profile's directories that were open to other users before this command.
+    pub tightened: Vec<Tightened>,
+    /// Directories of its spool and cache that are open to them, for example on another disk.
+    pub exposed: Vec<Tightened>,
     /// The process that holds the profile's lock.
     pub holder: Holder,
     pub mounts: Vec<(PathBuf, MountState)>,
@@ -154,6 +158,9 @@ impl Facts {
             account: google.account,
             spent: google.spent.unwrap_or(spent),
             disks: disks(profile),
+            // After all of the directories have been used.
+            tightened: profile.tightened(),
+            exposed: exposed(profile),
             mounts,
             holder,
             backlog,
@@ -285,6 +292,21 @@ fn disks(profile: &Profile) -> Vec<io::Result<Disk>> {
         }
         (state, cache) => vec![state, cache],
     }
+}
+
+/// The directories of spool and cache that other users can use. Only a mount changes their modes,
+/// because only a mount knows that they are its own.
+fn exposed(profile: &Profile) -> Vec<Tightened> {
+    let spool = profile.state_dir().map(|dir| dir.join("spool"));
+    let content = profile.cache_dir().map(|dir| dir.join("content"));
+    let mut found = Vec::new();
+    for path in [spool, content].into_iter().flatten() {
+        let mode = path.metadata().map_or(0, |it| it.mode() & 0o7777);
+        if mode & 0o077 != 0 {
+            found.push(Tightened { path, mode });
+        }
+    }
+    found
 }
 
 fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {

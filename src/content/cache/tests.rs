@@ -24,6 +24,19 @@ fn add(cache: &Cache, dir: &Path, file: i64, len: usize) {
     fs::remove_file(&from).unwrap();
 }
 
+/// All names in a directory, sorted.
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
+    let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// How many files the cache has in its directory.
+fn cached(dir: &Path) -> usize {
+    names_in(dir).iter().filter(|name| *name != MARKER.name).count()
+}
+
 /// Pieces of a file, `len` bytes in all.
 fn part(cache: &Cache, file: i64, len: u64) -> Arc<Fetch> {
     let new = |part| Fetch::new(FileId(file), media(file), None, part);
@@ -79,7 +92,7 @@ fn reopening_finds_whole_files_and_deletes_unfinished_ones() {
     std::mem::forget(cache);
     let cache = Cache::open(path.clone(), 100).unwrap();
     assert!(cache.get(original(1)).is_some() && cache.get(original(2)).is_none());
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+    assert_eq!(cached(&path), 1);
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn pieces_count_and_go_before_whole_files() {
     add(&cache, dir.path(), 3, 10);
     assert_eq!(cache.usage().0, 20);
     assert!(cache.get(original(1)).is_some() && cache.get(original(3)).is_some());
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+    assert_eq!(cached(&path), 2);
 }
 
 #[test]
@@ -136,19 +149,44 @@ fn originals_and_downloads_stay_distinct_after_a_restart() {
     add(&cache, dir.path(), 2, 10);
     cache.remove(rendition(2));
     assert!(cache.has(original(2)));
-    assert_eq!((cache.usage().0, fs::read_dir(&path).unwrap().count()), (20, 2));
+    assert_eq!((cache.usage().0, cached(&path)), (20, 2));
 }
 
 #[test]
-fn a_file_named_by_a_number_is_deleted() {
+fn files_of_others_are_never_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
-    fs::create_dir(&path).unwrap();
-    for name in ["1201", "1152.google"] {
+    drop(Cache::open(path.clone(), 100).unwrap());
+    // Among them names that look like those of the cache, but are no files.
+    let key = Key::of_item(&media(7)).name();
+    fs::create_dir(path.join(&key)).unwrap();
+    fs::create_dir(path.join("lost+found")).unwrap();
+    let theirs = dir.path().join("theirs");
+    fs::write(&theirs, "x").unwrap();
+    let link = original(7).name();
+    std::os::unix::fs::symlink(&theirs, path.join(&link)).unwrap();
+    let names = ["1201", "1152.google", "IMG_1.jpg", "2019.photos.part", "a.b.gphotosfs-part"];
+    for name in names {
         fs::write(path.join(name), [7; 10]).unwrap();
     }
-    assert_eq!(Cache::open(path.clone(), 100).unwrap().usage().0, 0);
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    fs::write(path.join("3.abc123.gphotosfs-part"), "").unwrap();
+    assert_eq!(Cache::open(path.clone(), 0).unwrap().usage().0, 0);
+    let left = names_in(&path);
+    let mut expected: Vec<_> = names.map(str::to_owned).into();
+    expected.extend([MARKER.name.to_owned(), key, "lost+found".into(), link]);
+    expected.sort();
+    assert_eq!(left, expected);
+}
+
+#[test]
+fn a_directory_of_others_is_no_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pictures");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("IMG_1.jpg"), "x").unwrap();
+    let refused = Cache::open(path.clone(), 100).err().unwrap().to_string();
+    assert!(refused.contains("IMG_1.jpg"), "{refused}");
+    assert_eq!(names_in(&path), ["IMG_1.jpg"]);
 }
 
 #[test]
@@ -158,7 +196,7 @@ fn a_file_larger_than_the_limit_is_not_cached() {
         let cache = Cache::open(dir.path().join("cache"), limit).unwrap();
         add(&cache, dir.path(), 1, 10);
         assert!(cache.get(original(1)).is_none());
-        let kept = fs::read_dir(dir.path().join("cache")).unwrap().count();
+        let kept = cached(&dir.path().join("cache"));
         assert_eq!((cache.usage().0, kept), (0, 0));
     }
 }

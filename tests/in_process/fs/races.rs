@@ -1,14 +1,7 @@
 //! Answers that come late, and operations that are interrupted.
 
-use std::fs::DirEntry;
-use std::path::Path;
-
 use super::*;
-use crate::support::eventually;
-
-fn entries(dir: &Path) -> Vec<DirEntry> {
-    std::fs::read_dir(dir).unwrap().map(Result::unwrap).collect()
-}
+use crate::support::{cached, eventually};
 
 /// Waits until bytes or a size have been requested.
 async fn requested(world: &World) {
@@ -51,7 +44,7 @@ fn a_download_of_the_old_version_does_not_become_the_new_one() {
     fs.release(opened.fh).unwrap();
     assert_eq!(size(&world, file), photo(7).len() as u64);
     let cached: Vec<_> =
-        entries(&cache(&world)).iter().map(|entry| entry.metadata().unwrap().len()).collect();
+        cached(&cache(&world)).iter().map(|entry| entry.metadata().unwrap().len()).collect();
     assert!(!cached.contains(&5000), "{cached:?}");
     world.sync(trip).unwrap();
     assert_eq!(world.read(file).unwrap(), photo(7));
@@ -69,9 +62,9 @@ fn a_failed_download_without_readers_leaves_no_cache_file() {
     });
     let address = world.emulator.barrier(Call::MediaItemsBatchGet, 1, Moment::Request);
     world.interrupt(world.fs.open(file, READ), address.arrived());
-    assert_eq!(entries(&cache(&world)).len(), 1);
+    assert_eq!(cached(&cache(&world)).len(), 1);
     address.release();
-    wait_for("the unfinished file to go", || entries(&cache(&world)).is_empty());
+    wait_for("the unfinished file to go", || cached(&cache(&world)).is_empty());
 }
 
 #[test]

@@ -74,6 +74,8 @@ fn well() -> Facts {
         binding: None,
         account: None,
         spent: crate::api::Budget::new(now()).snapshot(now()),
+        tightened: Vec::new(),
+        exposed: Vec::new(),
         disks: vec![Ok(Disk {
             holds: "database, spool and cache",
             path: "/d".into(),
@@ -155,6 +157,15 @@ fn disks_are_full_nearly_so_or_of_the_wrong_kind() {
     finds(disk(3 << 29, Kind::Durable), "disk", Verdict::Warn, &["free space on the disk of /d"]);
     finds(disk(9 << 30, Kind::Memory), "disk", Verdict::Fail, &["in memory", "XDG_STATE_HOME"]);
     finds(disk(9 << 30, Kind::Network), "disk", Verdict::Warn, &["network filesystem"]);
+}
+
+#[test]
+fn directories_that_others_can_enter_are_named() {
+    let open = || vec![crate::profile::Tightened { path: "/d/state".into(), mode: 0o755 }];
+    let tightened = Facts { tightened: open(), ..well() };
+    finds(tightened, "directories", Verdict::Warn, &["/d/state", "0755", "0700 now"]);
+    let exposed = Facts { exposed: open(), ..well() };
+    finds(exposed, "directories", Verdict::Warn, &["/d/state", "0755", "chmod 0700"]);
 }
 
 #[test]
