@@ -17,11 +17,11 @@ use tokio::runtime::{Handle, Runtime};
 use crate::api::Login;
 use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
-use crate::app::{CommandError, Exit, log, mounts};
+use crate::app::{CommandError, Exit, daemon, log, mounts};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
-use crate::profile::{LockError, Profile, ProfileLock, Running};
+use crate::profile::{LockError, Profile, ProfileLock, Running, TIGHTENED, Tightened};
 use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes};
 use crate::store;
 
@@ -30,6 +30,9 @@ const FUSE: &str = "/dev/fuse";
 
 /// The child of a detaching mount prints this line on stdout when the mount can be used.
 const READY: &str = "ready";
+
+/// Where a mount that root starts for a user finds programs.
+const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// How long a mount may take to become usable. It does not wait for the network.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -50,18 +53,32 @@ pub fn run(
     if settings.foreground || settings.detached { serve(profile, settings) } else { detach(args) }
 }
 
-/// Runs this program with `args` as another user, which needs root. Returns only if that fails.
+/// Runs this program with `args` as another user, which needs root. The last of them is the
+/// mountpoint. Returns only if that fails.
 pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
     let failed = || CommandError::new(format!("cannot mount for the user {user}"));
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
+    let Some((mountpoint, rest)) = args.split_last() else { return failed() };
+    let prepared = std::env::current_exe().and_then(|program| {
+        let mountpoint = std::path::absolute(mountpoint)?;
+        daemon::close_inherited()?;
+        Ok((program, mountpoint))
+    });
+    let (program, mountpoint) = match prepared {
+        Ok(prepared) => prepared,
         Err(err) => return failed().because(err),
     };
-    // runuser sets groups and home directory as a login does. mount(8) removes /sbin from PATH.
+    daemon::create_private_files();
+    // runuser sets groups, home directory and name as a login does. Everything else of root's
+    // environment is none of the user's.
     let err = Command::new("/sbin/runuser")
         .args(["-u", user, "--"])
         .arg(program)
-        .args(args.iter().skip(1))
+        .args(rest.iter().skip(1))
+        .arg(mountpoint)
+        .env_clear()
+        .env("PATH", USER_PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
         .exec();
     failed().because(err).hint("install util-linux, which has the command runuser")
 }
@@ -72,6 +89,9 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
         |what: &str| CommandError::new(format!("cannot start the mount in the background: {what}"));
     let program =
         std::env::current_exe().map_err(|err| failed("its program is not found").because(err))?;
+    // What this process has inherited, the mount would keep open, and with it locks and disks.
+    daemon::close_inherited()
+        .map_err(|err| failed("it cannot close inherited files").because(err))?;
     // After `--`, clap would take the flag for a mountpoint.
     let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut child = Command::new(program)
@@ -103,6 +123,7 @@ fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
 
 /// Mounts, and returns when the mount has ended.
 fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandError> {
+    daemon::create_private_files();
     if settings.detached {
         // Ctrl-C in the terminal must not end a detached mount.
         rustix::process::setsid()
@@ -110,6 +131,12 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     }
     let mut lock = lock(profile)?;
     let mountpoint = mountpoint(settings)?;
+    if settings.detached {
+        // The mountpoint may have been a relative path. No path is one from here on.
+        daemon::leave_directory()
+            .map_err(|err| CommandError::new("cannot leave the directory").because(err))?;
+    }
+    warn_of_tightened(profile);
     if settings.allow_other {
         check_allow_other()?;
     }
@@ -275,6 +302,13 @@ fn check_allow_other() -> Result<(), CommandError> {
     Err(CommandError::new("--allow-other is not permitted on this machine").hint(
         "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; or mount without it, for yourself alone",
     ))
+}
+
+/// Warns of directories that were open to other users until now.
+fn warn_of_tightened(profile: &Profile) {
+    for Tightened { path, mode } in profile.tightened() {
+        tracing::warn!(?path, mode = format!("{mode:04o}"), "{TIGHTENED}");
+    }
 }
 
 /// Warns of missing scopes now. Operations that need them will fail later, with an errno only.

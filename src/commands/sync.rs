@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::app::CommandError;
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
+use crate::app::{CommandError, daemon};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::store::Backlog;
@@ -34,7 +34,10 @@ pub fn run(
 ) -> Result<(), CommandError> {
     if path.is_none() {
         match profile.lock() {
-            Ok(_lock) => return send(profile, settings),
+            Ok(_lock) => {
+                daemon::create_private_files();
+                return send(profile, settings);
+            }
             Err(LockError::Held(Some(_))) => {}
             Err(err) => return Err(in_use("cannot sync", err)),
         }

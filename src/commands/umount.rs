@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::UnmountFlags;
@@ -18,6 +19,13 @@ const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// How long it may take before it is asked to end. Usually it needs a fraction of a second.
 const NOTICE_DEADLINE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// A mount may be busy for an instant, because another command reads its status. Then the unmount is
+/// tried again for so long.
+const BUSY_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long to wait before it is tried again. The kernel does not report the end of the use.
+const BUSY_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// Unmounts.
 ///
@@ -114,38 +122,68 @@ enum How {
 }
 
 fn unmount(root: &Path, how: How) -> Result<(), CommandError> {
-    let failed = || CommandError::new(format!("cannot unmount {}", root.display()));
-    let busy = || {
-        failed().because(io::Error::from_raw_os_error(libc::EBUSY)).hint(format!(
-            "close the files and leave the directories that are in use there; \
-             'fuser -vm {}' lists the programs",
-            root.display()
-        ))
-    };
+    let begun = Instant::now();
+    loop {
+        match try_unmount(root, how) {
+            Err(Refused::Busy) if begun.elapsed() < BUSY_DEADLINE => {
+                // An interrupted pause is only shorter.
+                let _ = poll(&mut [], Some(&BUSY_PAUSE));
+            }
+            Err(Refused::Busy) => {
+                return Err(cannot(root).because(io::Error::from_raw_os_error(libc::EBUSY)).hint(
+                    format!(
+                        "close the files and leave the directories that are in use there; \
+                         'fuser -vm {}' lists the programs",
+                        root.display()
+                    ),
+                ));
+            }
+            Err(Refused::Otherwise(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+fn cannot(root: &Path) -> CommandError {
+    CommandError::new(format!("cannot unmount {}", root.display()))
+}
+
+/// Why the kernel or fusermount3 did not unmount.
+enum Refused {
+    Busy,
+    Otherwise(CommandError),
+}
+
+fn try_unmount(root: &Path, how: How) -> Result<(), Refused> {
+    let failed = |error: CommandError| Err(Refused::Otherwise(error));
     if geteuid().is_root() {
         let flags = match how {
             How::WhenIdle => UnmountFlags::NOFOLLOW,
             How::AtOnce => UnmountFlags::NOFOLLOW | UnmountFlags::DETACH,
         };
         return match rustix::mount::unmount(root, flags) {
-            Err(rustix::io::Errno::BUSY) => Err(busy()),
-            result => result.map_err(|err| failed().because(err)),
+            Err(rustix::io::Errno::BUSY) => Err(Refused::Busy),
+            Err(err) => failed(cannot(root).because(err)),
+            Ok(()) => Ok(()),
         };
     }
     let flags: &[&str] = match how {
         How::WhenIdle => &["-u"],
         How::AtOnce => &["-u", "-z"],
     };
-    let output =
-        Command::new("fusermount3").args(flags).arg("--").arg(root).output().map_err(|err| {
-            failed().because(err).hint("install fuse3, which has the command fusermount3")
-        })?;
+    let output = match Command::new("fusermount3").args(flags).arg("--").arg(root).output() {
+        Ok(output) => output,
+        Err(err) => {
+            let hint = "install fuse3, which has the command fusermount3";
+            return failed(cannot(root).because(err).hint(hint));
+        }
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(()),
         // fusermount3 has one exit status for all errors. Its messages are always in English.
-        false if said.contains("busy") => Err(busy()),
-        false => Err(failed().because(said.trim())),
+        false if said.contains("busy") => Err(Refused::Busy),
+        false => failed(cannot(root).because(said.trim())),
     }
 }
 

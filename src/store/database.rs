@@ -1,5 +1,7 @@
 //! The connections and transactions of the database.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -136,6 +138,10 @@ impl Store {
         // If the process or the machine has died, SQLite leaves its log behind: check for damage.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
         let path = dir.join(FILE_NAME);
+        // SQLite would create it for everybody to read. Its other files get the same mode. If this
+        // fails, the file exists or SQLite says why. An existing one must not be opened here: its
+        // close would release SQLite's locks.
+        drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path));
         let connection = Connection::open(&path)?;
         if died {
             check(&connection)?;

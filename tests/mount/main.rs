@@ -12,6 +12,7 @@ mod bin;
 mod commit_close;
 mod copying;
 mod corpus;
+mod daemon;
 mod debug;
 mod diff;
 mod doctor;

@@ -10,3 +10,4 @@ mod full_disk;
 mod namespaces;
 mod passthrough;
 mod power_cuts;
+mod users;
