@@ -18,7 +18,7 @@ mod report;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub(super) use self::album::{names, text};
+pub(super) use self::album::{names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::report::{UNLISTED, group};

@@ -74,6 +74,10 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
         }
     };
     let Listing { mut items, mut unfinished, mut local } = list(&options.album)?;
+    // Refused files have left the album's directory.
+    unfinished.extend(diff::refused(&mount, &options.album)?.into_keys());
+    unfinished.sort();
+    unfinished.dedup();
     // Each name is reported once. These names have no item with the original's content.
     items.retain(|it| !lacking.contains_key(&it.name));
     for names in [&mut unfinished, &mut local] {
@@ -166,7 +170,8 @@ fn list(album: &Path) -> Result<Listing, CommandError> {
         let path = album.join(&name);
         let text = |what| diff::text(&path, what).map_err(|err| running::cannot_use(&path, err));
         match (text("state")?.as_deref(), text("id")?) {
-            (Some("committed" | "rendition"), Some(id)) => {
+            // An unseen item has arrived, but no list of the album has shown it.
+            (Some("committed" | "rendition" | "unseen"), Some(id)) => {
                 if seen.insert((name.parent().map(Path::to_owned), id.clone())) {
                     found.items.push(Item { id, name });
                 }

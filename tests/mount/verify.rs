@@ -108,6 +108,41 @@ fn files_that_stay_here_are_no_trouble() {
 }
 
 #[test]
+fn refused_files_are_named_without_the_originals() {
+    let world = world();
+    world.sh("mkdir mnt/A/sub && echo 'no photo' > note.jpg");
+    assert!(!world.sh_outcome("cp note.jpg mnt/A/").status.success());
+    assert!(!world.sh_outcome("cp note.jpg mnt/A/sub/").status.success());
+    wait_for("the refused files to leave the album", || {
+        !world.mnt.join("A/note.jpg").exists() && !world.mnt.join("A/sub/note.jpg").exists()
+    });
+    let (code, said) = run_json(&world, &["verify", "--json", "mnt/A"]);
+    assert_eq!((code, &said["unfinished"]), (1, &json!(["note.jpg", "sub/note.jpg"])));
+    let (code, said, _) = run(&world, &["verify", "mnt/A"]);
+    let named = "\nNot at Google yet, or refused ('gphotosfs diff' says which):\n  note.jpg\n  sub/note.jpg\n";
+    assert!(code == 1 && said.ends_with(named), "{code} {said}");
+    // One that is not among the originals is no trouble of theirs, but it is one.
+    let (code, said) = run_json(&world, &["verify", "--json", "--against", "photo", "mnt/A"]);
+    assert_eq!((code, &said["unfinished"]), (1, &json!(["note.jpg", "sub/note.jpg"])));
+    assert_eq!(run_json(&world, &["verify", "--json", "mnt/A/sub"]).0, 1);
+    world.sh("rm -r mnt/.gphotos/failed/A/note.jpg mnt/.gphotos/failed/A/sub/note.jpg");
+    assert_eq!(run_json(&world, &["verify", "--json", "mnt/A"]).0, 0);
+}
+
+#[test]
+fn an_item_that_no_list_has_shown_is_verified() {
+    let world = World::new();
+    world.emulator.seed("Large", 300);
+    world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "50")], &["--refresh", "1day"]);
+    world.photo("photo/new.jpg", 1, 5000);
+    world.sh("ls mnt/Large > /dev/null && cp photo/new.jpg mnt/Large/ && sync mnt/Large");
+    let state = "getfattr --only-values -n user.gphotos.state mnt/Large/new.jpg";
+    assert_eq!(world.sh(state), "unseen");
+    let (_, said) = run_json(&world, &["verify", "--all", "--json", "mnt/Large"]);
+    assert_eq!((&said["counts"]["identical"], &said["unfinished"]), (&json!(1), &json!([])));
+}
+
+#[test]
 fn items_missing_from_googles_listing_are_named_and_verified() {
     let world = world();
     // No list has shown them in the second album.
