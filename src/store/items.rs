@@ -133,12 +133,16 @@ impl Store {
 
 /// The evidence of Google's count about a complete pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A count that is greater than what lists show may include items that are hidden from us, or the
+/// lists end early. If the difference is the same at another count, it is the former. A count that
+/// was smaller than what a list has shown is none.
 enum CountEvidence {
     /// It is the number of items that the pass has shown, and no change made here can account for
     /// that.
     Certain,
-    /// It is that number, but may include a recent change or not. Two passes that miss the same
-    /// item are certain then.
+    /// It is that number, but may include a recent change or not, or it is that number and the items
+    /// that are hidden from us. Two passes that miss the same item are certain then.
     Agrees,
     /// It is another number, or none is known from before the pass.
     Against,
@@ -147,17 +151,19 @@ enum CountEvidence {
 fn count_evidence(tx: &Tx<'_>, dir: DirId, shown: i64, began: SystemTime) -> Result<CountEvidence> {
     let found = tx
         .prepare_cached(
-            "SELECT described_at BETWEEN 1 AND ?2 AND count_hint IN (?3, ?3 + count_offset) AS agrees, \
+            "SELECT described_at BETWEEN 1 AND ?2 AND count_offset >= 0 AND count_hint = ?3 AS is_same, \
+             described_at BETWEEN 1 AND ?2 AND count_offset > 0 AND count_hint = ?3 + count_offset \
+                 AND count_hint <> offset_count AS agrees, \
              EXISTS (SELECT 1 FROM members m WHERE m.dir = albums.dir AND m.since > albums.described_at - ?4) AS is_recent \
              FROM albums WHERE dir = ?1",
         )?
         .query_row(params![dir, to_millis(began), shown, GRACE.as_millis() as i64], |row| {
-            Ok((row.get("agrees")?, row.get("is_recent")?))
+            Ok((row.get("is_same")?, row.get("agrees")?, row.get("is_recent")?))
         })
         .optional()?;
     Ok(match found {
-        Some((true, false)) => CountEvidence::Certain,
-        Some((true, true)) => CountEvidence::Agrees,
+        Some((true, _, false)) => CountEvidence::Certain,
+        Some((true, _, true) | (false, true, _)) => CountEvidence::Agrees,
         _ => CountEvidence::Against,
     })
 }
@@ -424,6 +430,60 @@ mod tests {
     }
 
     #[test]
+    /// An album of which lists show these items, whatever the count, until that is taken for granted.
+    fn short(count: u64, items: &[&str]) -> (Store, DirId, SystemTime) {
+        let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+        let trip = told(&store, "Trip", count, now);
+        let again = |listing| Pass {
+            began: now + GRACE,
+            last: listing > 1,
+            news: listing < 3,
+            ..pass(listing)
+        };
+        for listing in 1..4 {
+            listed(&store, trip, items, again(listing));
+            told(&store, "Trip", count, now);
+        }
+        assert!(!store.dir(trip).unwrap().unwrap().album.unwrap().count_mismatch);
+        (store, trip, now)
+    }
+
+    #[test]
+    fn a_difference_learnt_from_short_lists_confirms_nothing() {
+        let (store, trip, now) = short(4, &["a", "b"]);
+        // Other items come first now, and the list still ends after two.
+        for listing in 4..8 {
+            let later = Pass { began: now + GRACE, last: listing % 2 == 1, ..pass(listing) };
+            assert!(listed(&store, trip, &["c", "d"], later), "{listing}");
+            assert_eq!(names(&store, trip), ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]);
+        }
+        // The same with another count: then the difference is another one.
+        told(&store, "Trip", 5, now);
+        assert!(listed(&store, trip, &["c", "d"], Pass { began: now + GRACE, ..pass(8) }));
+        assert_eq!(names(&store, trip).len(), 4);
+    }
+
+    #[test]
+    fn a_count_with_items_that_are_hidden_from_us_confirms_what_two_passes_miss() {
+        let (store, trip, now) = short(5, &["a", "b"]);
+        told(&store, "Trip", 4, now);
+        let later = |listing, last| Pass { began: now + GRACE, last, ..pass(listing) };
+        assert!(listed(&store, trip, &["a"], later(4, false)));
+        assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+        assert!(!listed(&store, trip, &["a"], later(5, true)));
+        assert_eq!(names(&store, trip), ["a.jpg"]);
+    }
+
+    #[test]
+    fn a_count_that_lists_have_shown_to_be_too_small_confirms_nothing() {
+        let (store, trip, now) = short(0, &["a", "b"]);
+        for listing in 4..8 {
+            let later = Pass { began: now + GRACE, last: listing % 2 == 1, ..pass(listing) };
+            assert!(listed(&store, trip, &[], later), "{listing}");
+            assert_eq!(names(&store, trip), ["a.jpg", "b.jpg"]);
+        }
+    }
+
     fn a_late_page_of_an_older_listing_takes_nothing_from_what_a_newer_one_has_shown() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");

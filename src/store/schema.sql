@@ -31,6 +31,7 @@ CREATE TABLE albums (
     count_hint      INTEGER NOT NULL DEFAULT 0,  -- mediaItemsCount as last reported
     described_at         INTEGER NOT NULL DEFAULT 0,  -- when Google last described the album
     count_offset          INTEGER NOT NULL DEFAULT 0,  -- items that the count includes and listings never show
+    offset_count          INTEGER NOT NULL DEFAULT 0,  -- the count that it was learnt from
     count_mismatch         INTEGER NOT NULL DEFAULT 0,  -- 1: known items do not explain the count
     useless_relists       INTEGER NOT NULL DEFAULT 0,  -- listings in a row that the count caused in vain
     made_at         INTEGER NOT NULL DEFAULT 0,  -- when it was created here; 0: it was not

@@ -139,12 +139,12 @@ pub(in crate::store) fn set_listing_complete(
     useless: bool,
     is_in_doubt: bool,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE albums SET \
-         count_offset = CASE WHEN count_hint = ?3 THEN 0 \
-         WHEN NOT ?5 AND ((count_mismatch AND ?4) OR (listed_at IS NULL AND count_hint = 0)) THEN count_hint - ?3 \
-         ELSE count_offset END, \
+    let learns = "NOT ?5 AND ((count_mismatch AND ?4) OR (listed_at IS NULL AND count_hint = 0))";
+    tx.prepare_cached(&format!("UPDATE albums SET \
+         count_offset = CASE WHEN count_hint = ?3 THEN 0 WHEN {learns} THEN count_hint - ?3 ELSE count_offset END, \
+         offset_count = CASE WHEN count_hint = ?3 OR ({learns}) THEN count_hint ELSE offset_count END, \
          useless_relists = CASE WHEN count_mismatch AND ?4 THEN useless_relists + 1 ELSE 0 END, \
-         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1")?.execute(params![dir, began, items, useless, is_in_doubt])?;
+         count_mismatch = 0, listed_at = ?2 WHERE dir = ?1"))?.execute(params![dir, began, items, useless, is_in_doubt])?;
     Ok(())
 }
 
