@@ -117,7 +117,13 @@ impl Library {
             }
             // A proxy's 404 does not count as one.
             Err(error) if error.is_not_found() => {
-                self.store.run(move |store| store.album_gone(dir, &album)).await?;
+                let kept = self.store.run(move |store| store.album_gone(dir, &album)).await?;
+                if kept > 0 {
+                    tracing::warn!(
+                        files = kept,
+                        "an album was deleted at Google; files that were only here are under .gphotos/failed"
+                    );
+                }
                 Ok(false)
             }
             Err(error) => Err(error.into()),

@@ -9,10 +9,15 @@ use rusqlite::params;
 use super::database::Store;
 use super::error::Result;
 use super::places::show_or_hide;
+use super::states::UploadState;
 use super::tables::{albums, entries, members, tombstones};
 use super::time::{GRACE, before, to_millis};
 use super::tx::Tx;
+use super::versions::fail;
 use crate::media::{AlbumId, DirId, FileId, MediaId};
+
+/// Why a sidecar is among the failed files.
+const ALBUM_DELETED: &str = "its album was deleted at Google, and this file was only here";
 
 impl Store {
     /// Up to `limit` items that the last complete listing of an album did not show and that may
@@ -64,8 +69,8 @@ impl Store {
     /// Ends a complete pass through the albums. Returns up to `limit` albums that it did not show,
     /// those first of which Google has not said anything for the longest time.
     ///
-    /// Albums that a file is on its way into or only in here are not among them. Nor are albums that
-    /// were created here so recently that Google's list may lag.
+    /// Albums that a file is on its way into are not among them. Nor are albums that were created
+    /// here so recently that Google's list may lag.
     pub fn albums_complete(&self, listing: i64, limit: u32) -> Result<Vec<(DirId, AlbumId)>> {
         self.write(|tx| {
             albums::set_missed(tx, listing)?;
@@ -103,22 +108,40 @@ impl Store {
     }
 
     /// Google does not know the album, and its last list did not show it. It goes, unless a list
-    /// has shown it meanwhile.
-    pub fn album_gone(&self, dir: DirId, album: &AlbumId) -> Result<()> {
-        self.write(|tx| {
+    /// has shown it meanwhile. Files that stayed here for good beside its items are failed files
+    /// then. Returns how many there were.
+    pub fn album_gone(&self, dir: DirId, album: &AlbumId) -> Result<usize> {
+        self.write_durable(|tx| {
             let is_missing = tx
                 .prepare_cached("SELECT 1 FROM missing_albums WHERE dir = ?1 AND remote = ?2")?
                 .exists(params![dir, album])?;
             if !is_missing {
-                return Ok(());
+                return Ok(0);
+            }
+            let kept = kept_only_in(tx, dir)?;
+            for file in &kept {
+                fail(tx, *file, ALBUM_DELETED)?;
             }
             tombstones::bury_album(tx, dir)?;
             entries::remove_all_of_dir(tx, dir)?;
             members::delete_of_dir(tx, dir)?;
             albums::delete(tx, dir)?;
-            show_or_hide(tx, dir)
+            show_or_hide(tx, dir)?;
+            Ok(kept.len())
         })
     }
+}
+
+/// The files that stay here for good and have names in no other directory.
+fn kept_only_in(tx: &Tx<'_>, dir: DirId) -> Result<Vec<FileId>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT DISTINCT e.file FROM entries e JOIN uploads u ON u.file = e.file \
+             WHERE e.dir = ?1 AND u.state = ?2 AND u.stays_here IN ('junk', 'sidecar') \
+             AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.file = e.file AND o.dir <> e.dir)",
+        )?
+        .query_map(params![dir, UploadState::Temporary], |row| row.get("file"))?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Removes an item from an album, and keeps its names for its return.

@@ -352,7 +352,7 @@ fn check_count(tx: &Tx<'_>, dir: DirId, now: SystemTime) -> Result<()> {
 mod tests {
     use super::*;
     use crate::store::tests::{album, item, name, names, pass};
-    use crate::store::{Invalidation, Pass};
+    use crate::store::{Fate, Invalidation, LocalReason, Pass, SealedFacts, UploadState};
 
     #[test]
     fn two_albums_of_one_title_stay_apart() {
@@ -666,6 +666,36 @@ mod tests {
         assert_eq!(names(&store, trip), ["a.jpg"]);
         store.added(&store.additions(50).unwrap().unwrap()).unwrap();
         assert!(is_missing(3));
+    }
+
+    #[test]
+    fn an_album_that_the_list_lacks_goes_although_sidecars_stay_here() {
+        let store = Store::in_memory().unwrap();
+        let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
+        let stays = |file, reason| {
+            let fate = Fate::StaysHere(reason);
+            let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+            store.seal(file, &facts).unwrap();
+        };
+        let [kept, both, part] = ["1.xmp", "2.xmp", "3.part"]
+            .map(|it| store.create_file(trip, &name(it), 0).unwrap().unwrap());
+        stays(kept, LocalReason::Sidecar);
+        stays(both, LocalReason::Sidecar);
+        stays(part, LocalReason::Temporary);
+        store.link(both, other, &name("2.xmp")).unwrap().unwrap();
+        let id = AlbumId::new("id of Trip");
+        let is_missing =
+            |listing| store.albums_complete(listing, 9).unwrap().contains(&(trip, id.clone()));
+        assert!(!is_missing(2), "a file may not be complete yet");
+        assert_eq!(store.album_gone(trip, &id).unwrap(), 0);
+        store.unlink(trip, &name("3.part")).unwrap().unwrap();
+        assert!(is_missing(3));
+        assert_eq!(store.album_gone(trip, &id).unwrap(), 1);
+        assert_eq!(names(&store, DirId::ROOT), ["Other"]);
+        let failed = store.failed_names().unwrap();
+        assert_eq!((failed.len(), failed[0].file), (1, kept));
+        assert_eq!(names(&store, other), ["2.xmp"]);
+        assert_eq!(store.upload_state(both).unwrap(), Some(UploadState::Temporary));
     }
 
     #[test]

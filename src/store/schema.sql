@@ -269,11 +269,20 @@ CREATE VIEW unsized_items AS
 
 -- Members that a list of the album must show, unless it lags.
 CREATE VIEW expected_members AS
-    SELECT m.*, f.media FROM members m JOIN committed_files f ON f.id = m.file
-    WHERE m.desired AND m.observed = 'present' AND f.confirmed;
+    SELECT m.*, f.media FROM members m JOIN files f ON f.id = m.file LEFT JOIN uploads u ON u.file = m.file
+    WHERE m.desired AND m.observed = 'present' AND f.confirmed AND f.media IS NOT NULL
+    AND (u.file IS NULL OR (u.state = 'unseen' AND m.seen > u.listing_before));
 
--- Albums that the list of albums does not show any more, and that have nothing that is only here: no bytes, and no wish
--- that Google has not answered.
+-- The same, for named items that have arrived and that no later list has shown. Only Google's answer about the id decides
+-- about them.
+CREATE VIEW unseen_members AS
+    SELECT m.*, f.media FROM members m JOIN files f ON f.id = m.file JOIN uploads u ON u.file = m.file
+    WHERE m.desired AND m.observed = 'present' AND f.confirmed
+    AND u.state = 'unseen' AND m.seen <= u.listing_before
+    AND EXISTS (SELECT 1 FROM entries e WHERE e.file = m.file);
+
+-- Albums that the list of albums does not show any more, and that nothing is on its way into: no bytes, and no wish that
+-- Google has not answered. Files that stay here for good are on no way. An unseen item has arrived.
 CREATE VIEW missing_albums AS
     SELECT * FROM albums a WHERE a.missed AND a.remote IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.dir = a.dir

@@ -68,8 +68,8 @@ fn albums_made_renamed_and_deleted_by_the_user_are_seen_within_the_refresh_time(
     assert!(!world.mnt.join("Other").exists());
 }
 
-/// > An album that was deleted there stays here while a file in it is on its way or only here, and
-/// > while an item of another album is on its way into it.
+/// > An album that was deleted there stays here while a file in it is on its way, temporary or empty,
+/// > and while an item of another album is on its way into it.
 #[test]
 fn an_album_deleted_outside_stays_for_what_is_only_here() {
     let world = believing();
@@ -81,6 +81,28 @@ fn an_album_deleted_outside_stays_for_what_is_only_here() {
     world.sh("cmp 1.jpg mnt/Trip/1.jpg.part && rm mnt/Trip/1.jpg.part");
     refresh(&world, "");
     assert_eq!(world.names(""), [""; 0]);
+}
+
+/// > Sidecars and the system's files do not keep such an album. They go to `.gphotos/failed`, because
+/// > they are only here.
+#[test]
+fn sidecars_of_an_album_deleted_outside_are_kept_in_failed() {
+    let world = believing();
+    world.photo("1.jpg", 1, 5000);
+    world.edit(Edit::CreateAlbum { title: "Trip".into() });
+    world.sh("mkdir mnt/Other && cp 1.jpg mnt/Trip/ && sync mnt/Trip");
+    world.sh("echo xmp > mnt/Trip/1.xmp && echo ini > mnt/Trip/desktop.ini");
+    world.sh("echo both > mnt/Trip/both.xmp && ln mnt/Trip/both.xmp mnt/Other/both.xmp");
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
+    refresh(&world, "");
+    assert_eq!(world.names(""), ["Other"]);
+    assert_eq!(world.names(".gphotos/failed/Trip"), ["1.xmp", "desktop.ini"]);
+    assert_eq!(world.sh("cat mnt/.gphotos/failed/Trip/1.xmp mnt/Other/both.xmp"), "xmp\nboth\n");
+    // The folder is copied again.
+    world.sh("mkdir mnt/Trip && cp 1.jpg mnt/Trip/ && mv mnt/.gphotos/failed/Trip/* mnt/Trip/");
+    world.sync();
+    assert_eq!(world.names("Trip"), ["1.jpg", "1.xmp", "desktop.ini"]);
+    assert!(world.names(".gphotos/failed").is_empty());
 }
 
 /// For so many passes, listings of a kind leave something out.
