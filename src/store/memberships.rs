@@ -49,12 +49,17 @@ const REMOVALS: &str = "pending_removals";
 impl Store {
     /// The album with the oldest pending addition, and up to `limit` of its additions.
     pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| members_of_one_album(db, ADDITIONS, limit))
+        self.additions_but(limit, &[])
+    }
+
+    /// As [`Store::additions`], without those of some albums.
+    pub fn additions_but(&self, limit: usize, waiting: &[DirId]) -> Result<Option<MemberCall>> {
+        self.read(|db| members_of_one_album(db, ADDITIONS, limit, waiting))
     }
 
     /// The album with the oldest pending removal, and up to `limit` of its removals.
     pub fn removals(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.read(|db| members_of_one_album(db, REMOVALS, limit))
+        self.read(|db| members_of_one_album(db, REMOVALS, limit, &[]))
     }
 
     /// Whether removals from an album are pending.
@@ -194,13 +199,21 @@ fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
         .optional()?)
 }
 
-/// The album of the oldest row of a view of pending memberships, with its items, each once.
-fn members_of_one_album(db: &Connection, view: &str, limit: usize) -> Result<Option<MemberCall>> {
-    let oldest: Option<(DirId, AlbumId)> = db
-        .prepare_cached(&oldest_album(view))?
-        .query_row([], |row| Ok((row.get("dir")?, row.get("album")?)))
-        .optional()?;
-    let Some((dir, album)) = oldest else { return Ok(None) };
+/// The album of the oldest row of a view of pending memberships, with its items, each once. Leaves
+/// out albums that are `waiting`.
+fn members_of_one_album(
+    db: &Connection,
+    view: &str,
+    limit: usize,
+    waiting: &[DirId],
+) -> Result<Option<MemberCall>> {
+    let mut albums = db.prepare_cached(&albums_by_age(view))?;
+    let mut albums = albums
+        .query_map([], |row| Ok::<(DirId, AlbumId), _>((row.get("dir")?, row.get("album")?)))?;
+    let is_next = |it: &rusqlite::Result<(DirId, AlbumId)>| {
+        it.as_ref().map_or(true, |(dir, _)| !waiting.contains(dir))
+    };
+    let Some((dir, album)) = albums.find(is_next).transpose()? else { return Ok(None) };
     let members = db
         .prepare_cached(&format!(
             "SELECT file, seq, item_of, media, min(since) AS since FROM {view} WHERE dir = ?1 \
@@ -219,8 +232,8 @@ fn members_of_one_album(db: &Connection, view: &str, limit: usize) -> Result<Opt
     Ok(Some(MemberCall { dir, album, members }))
 }
 
-fn oldest_album(view: &str) -> String {
-    format!("SELECT dir, album FROM {view} ORDER BY since LIMIT 1")
+fn albums_by_age(view: &str) -> String {
+    format!("SELECT dir, album FROM {view} ORDER BY since")
 }
 
 #[cfg(test)]
@@ -236,7 +249,7 @@ mod tests {
             let plan: Vec<String> = store
                 .read(|db| {
                     Ok(db
-                        .prepare(&format!("EXPLAIN QUERY PLAN {}", oldest_album(view)))?
+                        .prepare(&format!("EXPLAIN QUERY PLAN {}", albums_by_age(view)))?
                         .query_map([], |row| row.get("detail"))?
                         .collect::<rusqlite::Result<_>>()?)
                 })

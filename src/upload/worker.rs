@@ -5,6 +5,7 @@
 //! call that changes the library, and one confirmation of items.
 
 mod album_gone;
+mod album_waits;
 mod claims;
 mod confirming;
 mod context;
@@ -67,6 +68,9 @@ impl Worker {
         if self.shared.members_dirty.swap(false, Ordering::Relaxed) {
             self.mark_dirty();
         }
+        if self.album_waits.take_due(now) {
+            self.members_dirty = true;
+        }
         let unsettled = !self.shared.drafts.unsettled().is_empty();
         if unsettled {
             self.settle_left_over().await?;
@@ -75,6 +79,9 @@ impl Worker {
         let rows = self.read_rows(now).await?;
         let plan = planner::plan(&self.state(now), &rows);
         let mut wake_at = plan.wake_at.min(now + claims_rest);
+        if let Some(at) = self.album_waits.next() {
+            wake_at = wake_at.min(at);
+        }
         let mut started_all = self.start_uploads(plan.uploads);
         if let Some(change) = plan.change
             && !self.start_change(change, rows.ready.len()).await?

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use gphotosfs::api::Client;
 use gphotosfs::media::{DirId, EntryName, FileId};
-use gphotosfs::store::{Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
+use gphotosfs::store::{AlbumIntent, Backlog, Child, ListedAlbum, Store, SyncScope, UploadState};
 use gphotosfs::upload::{
     self, BlockedReason, DrainError, Pipeline, SealCause, SealError, SealOutcome, Writer,
 };

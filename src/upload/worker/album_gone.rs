@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use super::context::Worker;
 use crate::api::{self, Client, FailureKind};
 use crate::media::{AlbumId, DirId};
-use crate::store::Store;
+use crate::store::{CreateOutcome, FileFailure, Store};
+use crate::upload::state::Creating;
 
 /// Judges whether the album of a refused call is gone.
 pub(super) struct AlbumGone {
@@ -33,6 +34,28 @@ impl AlbumGone {
 }
 
 impl Worker {
+    /// Google says that the album of a creation does not exist, and that is not believed: its files
+    /// wait, and no others.
+    pub(super) async fn created_in_doubt(&mut self, creating: Creating, text: &str) {
+        self.changed();
+        let outcomes = creating.call().items.iter().map(|item| CreateOutcome::Retry {
+            isolate: false,
+            error: Some(FileFailure { text: text.to_owned(), own: false }),
+            retry_at: Some(self.retry_at(item.past.attempts + 1)),
+            maybe_made: false,
+        });
+        let outcomes = outcomes.collect();
+        self.settle(creating, outcomes).await;
+    }
+
+    /// The same, for additions.
+    pub(super) fn added_in_doubt(&mut self, dir: DirId) {
+        self.changed();
+        let failures = self.album_waits.failed(dir);
+        let until = self.retry_at(failures);
+        self.album_waits.wait(dir, until);
+    }
+
     /// A judge of a call that names this album.
     pub(super) fn album_gone(&self, dir: DirId, album: AlbumId) -> AlbumGone {
         AlbumGone {

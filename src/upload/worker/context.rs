@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::album_waits::AlbumWaits;
 use super::claims::Claims;
 use super::passing::{Missing, PassError};
 
@@ -111,6 +112,7 @@ pub(super) struct Worker {
     pub(super) creations_evidence: Evidence,
     /// Of additions to albums and removals.
     pub(super) members_evidence: Evidence,
+    pub(super) album_waits: AlbumWaits,
     /// The database has failed, and is tried again then.
     pub(super) database_retry_at: Option<Instant>,
 }
@@ -139,6 +141,7 @@ impl Worker {
             uploads_evidence: Evidence::default(),
             creations_evidence: Evidence::default(),
             members_evidence: Evidence::default(),
+            album_waits: AlbumWaits::default(),
             database_retry_at: None,
         }
     }

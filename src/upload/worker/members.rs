@@ -51,6 +51,7 @@ impl Worker {
                 }
                 self.changed();
                 self.may_edit();
+                self.album_waits.ended(call.dir);
                 self.shared.count_operations(call.members.len());
                 return self.members_changed(edit, call).await;
             }
@@ -81,8 +82,9 @@ impl Worker {
         }
         if edit == Edit::Add && error.kind() == FailureKind::AlbumMissing && !album_gone {
             // The row says that the outcome is unknown: the worker asks again.
-            return self.members_fail_alike(&error);
+            return self.added_in_doubt(call.dir);
         }
+        self.album_waits.ended(call.dir);
         if !self.members_refused(&call, &error) {
             // The row says that the outcome is unknown: the worker asks again.
             return;

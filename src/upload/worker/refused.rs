@@ -188,7 +188,7 @@ impl Worker {
     ) {
         let kind = error.kind();
         if kind == FailureKind::AlbumMissing && !album_gone {
-            return self.creations_fail_alike(creating, chain(error)).await;
+            return self.created_in_doubt(creating, &chain(error)).await;
         }
         if matches!(kind, FailureKind::AlbumMissing | FailureKind::AlbumReadOnly) {
             self.changed();

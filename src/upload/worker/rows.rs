@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::context::Worker;
 use crate::api::BATCH_MAX;
-use crate::media::FileId;
+use crate::media::{DirId, FileId};
 use crate::store::{self, Ready, Store};
 use crate::upload::drafts::Drafts;
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
@@ -29,6 +29,8 @@ struct Wanted {
     changes: bool,
     batches: bool,
     memberships: bool,
+    /// Albums whose additions wait.
+    waiting: Vec<DirId>,
     free_duplicates: bool,
 }
 
@@ -45,6 +47,7 @@ impl Worker {
             changes: state.may_change(),
             batches: !state.create_parts,
             memberships: state.may_edit() && self.members_dirty,
+            waiting: self.album_waits.waiting(),
             free_duplicates: state.may_change() && self.members_dirty && self.shared.lacks_edit(),
         };
         let (memberships, confirmations) = (wanted.memberships, state.may_confirm());
@@ -110,7 +113,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         rows.coming.retain(|it| in_flight.contains(&it.file) || !drafts.is_being_written(it.file));
     }
     if wanted.memberships {
-        rows.additions = store.additions(BATCH_MAX)?;
+        rows.additions = store.additions_but(BATCH_MAX, &wanted.waiting)?;
         rows.removals = store.removals(BATCH_MAX)?;
     }
     rows.next_retry = store.next_retry(now)?;

@@ -66,3 +66,34 @@ async fn one_answer_that_an_album_does_not_exist_condemns_nothing() {
     assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 3);
     world.assert_clean();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_deleted_just_after_it_was_made_blocks_no_other_one() {
+    let world = World::new().await;
+    let made = world.client.create_album("gone").await.unwrap();
+    let intent = world.store.album_intended(DirId::ROOT, &name("gone"), "gone").unwrap();
+    let Ok(AlbumIntent::Fresh(gone)) = intent else { panic!("{intent:?}") };
+    world.store.album_created(gone, &made).unwrap();
+    // It counts as made just now for an hour.
+    let database = rusqlite::Connection::open(world.dir.path().join("gphotosfs.db")).unwrap();
+    database.execute("UPDATE albums SET made_at = made_at + 3600000", []).unwrap();
+    let (two, three) = (world.album("two").await, world.album("three").await);
+    world.emulator.edit(Edit::DeleteAlbum { album: "gone".into() }).await.unwrap();
+    let waits = world.write(gone, "a.jpg", &small_photo(1));
+    world.until(|world| !world.store.failing_uploads(9).unwrap().is_empty()).await;
+    let file = world.write(two, "b.jpg", &small_photo(2));
+    world.until(|world| world.remote("two") == photos([2])).await;
+    // An addition to it waits, too.
+    for (dir, other) in [(gone, "b.jpg"), (three, "c.jpg")] {
+        world.store.link(file, dir, &name(other)).unwrap().unwrap();
+        world.pipeline.renamed(file).unwrap();
+    }
+    world.until(|world| world.remote("three") == photos([2])).await;
+    world.write(two, "d.jpg", &small_photo(3));
+    world.until(|world| world.remote("two") == photos([2, 3])).await;
+    // Its file is named, with the reason.
+    let failing = world.store.failing_uploads(9).unwrap();
+    assert_eq!((failing.len(), failing[0].file), (1, waits));
+    assert!(failing[0].error.contains("does not match any albums"), "{failing:?}");
+    assert_eq!(world.failed(gone), []);
+}
