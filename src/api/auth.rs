@@ -15,7 +15,7 @@ mod token_answer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -74,7 +74,8 @@ struct State {
 #[derive(Debug)]
 struct Checked {
     login: Fingerprint,
-    at: Timestamp,
+    /// By a clock that nobody sets.
+    at: Instant,
     outcome: Result<(), OtherLibrary>,
 }
 
@@ -217,13 +218,12 @@ impl Login {
     pub(super) fn checked(&self, login: &Fingerprint) -> Option<Result<(), OtherLibrary>> {
         let state = self.state.lock();
         let checked = state.checked.as_ref().filter(|it| it.login == *login)?;
-        let is_old = Timestamp::now() >= checked.at + CHECK_AGAIN_AFTER;
-        (checked.outcome.is_ok() || !is_old).then(|| checked.outcome.clone())
+        checked.outcome_at(Instant::now())
     }
 
     /// Records whether a login shows the library that the profile belongs to.
     pub(super) fn set_checked(&self, login: Fingerprint, outcome: Result<(), OtherLibrary>) {
-        let checked = Checked { login, at: Timestamp::now(), outcome };
+        let checked = Checked { login, at: Instant::now(), outcome };
         self.state.lock().checked = Some(checked);
     }
 
@@ -370,6 +370,14 @@ impl Login {
     }
 }
 
+impl Checked {
+    /// Whether the login shows the library. `None` if that must be checked again.
+    fn outcome_at(&self, now: Instant) -> Option<Result<(), OtherLibrary>> {
+        let is_old = now.saturating_duration_since(self.at) >= CHECK_AGAIN_AFTER;
+        (self.outcome.is_ok() || !is_old).then(|| self.outcome.clone())
+    }
+}
+
 impl State {
     /// The error if the stored login does not show the profile's library.
     fn other_library(&self) -> Option<LoginError> {
@@ -384,5 +392,26 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(err) => Err(LoginError::Unavailable(err.to_string())), // the runtime is shutting down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_did_not_show_the_library_is_checked_again_after_an_hour() {
+        let other = OtherLibrary::Account { items: 1, albums: 0 };
+        let checked = |outcome| Checked {
+            login: Fingerprint::of("client", "token"),
+            at: Instant::now(),
+            outcome,
+        };
+        let (shown, missing) = (checked(Ok(())), checked(Err(other)));
+        for (seconds, is_known) in [(0, true), (3599, true), (3601, false), (1_000_000, false)] {
+            let at = |it: &Checked| it.at + Duration::from_secs(seconds);
+            assert_eq!(missing.outcome_at(at(&missing)).is_some(), is_known, "{seconds}");
+            assert!(shown.outcome_at(at(&shown)).is_some(), "{seconds}");
+        }
     }
 }

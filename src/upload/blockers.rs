@@ -67,6 +67,17 @@ impl Blockers {
         self.memberships.as_ref().is_some_and(|it| it.reason == BlockedReason::Permission)
     }
 
+    /// The clock was set back to `now`: all blockers may be probed at once. Otherwise each would last
+    /// longer by the step.
+    pub(super) fn clock_set_back(&mut self, now: SystemTime) {
+        let all = [&mut self.everything, &mut self.changes, &mut self.memberships];
+        for blocked in all.into_iter().flatten() {
+            blocked.until = blocked.until.min(now);
+            blocked.last_seen = blocked.last_seen.min(now);
+            blocked.since = blocked.since.min(now);
+        }
+    }
+
     /// A person may have helped: blockers that wait for one may be probed at once. Returns whether
     /// there were any.
     pub(super) fn retry_now(&mut self, now: SystemTime) -> bool {
@@ -91,5 +102,25 @@ fn begin(slot: &mut Option<Blocked>, blocked: Blocked) {
 fn end(slot: &mut Option<Blocked>) {
     if let Some(blocked) = slot.take() {
         tracing::info!(reason = blocked.reason.as_str(), "uploads go on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::upload::blocked::Backoff;
+
+    #[test]
+    fn an_outage_does_not_last_longer_by_a_step_of_the_clock() {
+        let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100_000);
+        let (reason, text) = (BlockedReason::ServerError, String::new());
+        let mut blockers = Blockers::default();
+        blockers.block(Blocked::of_files(reason, text, None, backoff, now, 1.0));
+        let back = now - Duration::from_secs(3600);
+        blockers.clock_set_back(back);
+        assert!(blockers.iter().all(|it| it.until <= back && it.last_seen <= back));
     }
 }

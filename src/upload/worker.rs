@@ -7,6 +7,7 @@
 mod album_gone;
 mod album_waits;
 mod claims;
+mod clock_steps;
 mod confirming;
 mod context;
 mod creating;
@@ -60,6 +61,13 @@ impl Worker {
             self.database_retry_at = None;
         }
         let now = SystemTime::now();
+        if self.clock.was_set_back(now, Instant::now().into_std()) {
+            tracing::warn!("the clock was set back: everything that waits is tried now");
+            self.blockers.clock_set_back(now);
+            self.album_waits.end_all();
+            self.shared.store.run(|store| store.retry_now()).await?;
+            self.mark_dirty();
+        }
         if self.shared.try_now.swap(false, Ordering::Relaxed) && self.blockers.retry_now(now) {
             self.shared.store.run(|store| store.retry_now()).await?;
             // Listings may have proved claims since they were read.

@@ -52,4 +52,9 @@ impl AlbumWaits {
     pub(super) fn next(&self) -> Option<SystemTime> {
         self.0.values().filter_map(|it| it.until).min()
     }
+
+    /// Ends all waits.
+    pub(super) fn end_all(&mut self) {
+        self.0.values_mut().for_each(|it| it.until = None);
+    }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::album_waits::AlbumWaits;
 use super::claims::Claims;
+use super::clock_steps::ClockSteps;
 use super::passing::{Missing, PassError};
 
 use crate::api::{self, ItemStatus};
@@ -113,6 +114,7 @@ pub(super) struct Worker {
     /// Of additions to albums and removals.
     pub(super) members_evidence: Evidence,
     pub(super) album_waits: AlbumWaits,
+    pub(super) clock: ClockSteps,
     /// The database has failed, and is tried again then.
     pub(super) database_retry_at: Option<Instant>,
 }
@@ -142,6 +144,7 @@ impl Worker {
             creations_evidence: Evidence::default(),
             members_evidence: Evidence::default(),
             album_waits: AlbumWaits::default(),
+            clock: ClockSteps::new(SystemTime::now(), Instant::now().into_std()),
             database_retry_at: None,
         }
     }
