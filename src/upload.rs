@@ -39,6 +39,7 @@ pub mod spool;
 mod start;
 mod state;
 mod transfer;
+mod unseen;
 mod worker;
 
 pub use crate::store::SyncScope;

@@ -208,6 +208,7 @@ impl From<upload::Error> for Error {
         match error {
             upload::Error::Store(error) => error.into(),
             upload::Error::Spool(error) => error.into(),
+            upload::Error::Api(error) => error.into(),
             upload::Error::Rejected => Self::caused(libc::EPERM, error),
         }
     }

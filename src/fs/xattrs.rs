@@ -120,6 +120,8 @@ impl Fs {
             (Some(LISTED), Node::Dir(dir)) => {
                 self.content.clear_failures();
                 self.library.refresh(dir).await?;
+                // The user may have deleted them meanwhile.
+                self.pipeline.ask_for_unseen(dir).await?;
                 self.wait_for_invalidations().await?;
             }
             (Some(LISTED), Node::View(view)) => {

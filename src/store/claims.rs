@@ -17,7 +17,7 @@ use super::tables::{files, members, uploads, views};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::values::word;
-use super::versions::{forget_hash, merge, retire_replaced, revert_if_same};
+use super::versions::{fail, forget_hash, merge, retire_replaced, revert_if_same};
 use crate::media::{ContentHash, DirId, FileId, MediaId, MediaItem};
 
 /// What a claim rests on.
@@ -73,6 +73,8 @@ pub struct Claim {
     pub since: SystemTime,
     /// It may be tried now. If not, it has been tried just before.
     pub is_due: bool,
+    /// A listing should have shown the arrived item, and has not.
+    pub is_missed: bool,
     /// Somebody may read the bytes.
     pub is_wanted: bool,
     /// Google's filename differs from ours: Google had the bytes before us (reference §11.2).
@@ -121,7 +123,7 @@ pub enum Proved {
 }
 
 const COLUMNS: &str = "file, seq, kind, item_of, media, attempts, lost, claimed_at, \
-     coalesce(retry_at <= ?1, kind <> 'unseen') AS is_due, is_wanted, \
+     coalesce(retry_at <= ?1, kind <> 'unseen') AS is_due, is_missed, is_wanted, \
      (SELECT f.filename IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e \
          WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
       FROM files f WHERE f.id = claims.file) AS is_foreign";
@@ -140,9 +142,10 @@ const ALBUMS: &str = "SELECT c.dir, \
          WHERE is_wanted AND NOT is_shown AND dir IS NOT NULL) c \
      JOIN albums a ON a.dir = c.dir WHERE a.remote IS NOT NULL GROUP BY c.dir ORDER BY oldest, c.dir";
 
-/// Claims that no listing can prove, because no album is known to have the item, or nobody wants it.
-const LOOSE: &str = "AND NOT is_shown AND kind = 'new' AND coalesce(retry_at, 0) <= ?1 \
-     AND (dir IS NULL OR NOT is_wanted) GROUP BY file";
+/// Claims that no listing can prove, because no album is known to have the item, or nobody wants it;
+/// and arrived items that a listing should have shown.
+const LOOSE: &str = "AND NOT is_shown AND (is_missed OR (kind = 'new' AND coalesce(retry_at, 0) <= ?1 \
+     AND (dir IS NULL OR NOT is_wanted))) GROUP BY file";
 
 /// Claims that are settled. Nobody can miss the bytes of a file that nobody wants.
 const PROVED: &str = "GROUP BY file \
@@ -159,6 +162,7 @@ fn claim(row: &Row<'_>) -> rusqlite::Result<Claim> {
         lost: row.get("lost")?,
         since: from_millis(row.get("claimed_at")?),
         is_due: row.get("is_due")?,
+        is_missed: row.get("is_missed")?,
         is_wanted: row.get("is_wanted")?,
         foreign: row.get("is_foreign")?,
     })
@@ -220,10 +224,27 @@ impl Store {
         self.claims_where(rule, now, Some(dir), limit)
     }
 
-    /// Claims of new items that no album is known to have, or that nobody wants. They are asked for
-    /// by their ids.
+    /// Claims of new items that no album is known to have, or that nobody wants, and of arrived items
+    /// that a listing should have shown. They are asked for by their ids.
     pub fn loose_claims(&self, now: SystemTime, limit: usize) -> Result<Vec<Claim>> {
         self.claims_where(LOOSE, now, None, limit)
+    }
+
+    /// Up to `limit` claims of arrived items in albums at or below `dir` that no listing has shown.
+    /// They come in no order, so that each has its turn.
+    pub fn unseen_claims(&self, dir: DirId, limit: usize) -> Result<Vec<Claim>> {
+        self.read(|db| {
+            let sql = format!(
+                "WITH RECURSIVE below (id) AS (SELECT ?2 UNION \
+                     SELECT d.id FROM below JOIN dirs d ON d.parent = below.id) \
+                 SELECT {COLUMNS} FROM claims WHERE file IN (SELECT u.file FROM unseen_members u \
+                     JOIN below ON below.id = u.dir ORDER BY random() LIMIT ?3) GROUP BY file"
+            );
+            Ok(db
+                .prepare_cached(&sql)?
+                .query_map(params![0, dir, limit], claim)?
+                .collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     /// Claims that listings have proved.
@@ -301,13 +322,51 @@ impl Store {
         })
     }
 
-    /// A listing made for an arrived item has not shown it. The next one is made at `retry_at`.
-    pub fn still_unseen(&self, claim: &Claim, retry_at: Option<SystemTime>) -> Result<()> {
+    /// A listing made for an arrived item has not shown it. The next one is made at `retry_at`. If
+    /// the listing was complete, the item is `missed`: it is asked for by its id.
+    pub fn still_unseen(
+        &self,
+        claim: &Claim,
+        retry_at: Option<SystemTime>,
+        missed: bool,
+    ) -> Result<()> {
         self.write(|tx| {
             if !is_current(tx, claim)? {
                 return Ok(());
             }
+            members::set_missed_where_unseen(tx, claim.file, missed)?;
             uploads::set_unseen(tx, claim.file, claim.attempts + 1, retry_at.map(to_millis))
+        })
+    }
+
+    /// Google knows an arrived item that a listing should have shown: the listing may lag.
+    pub fn unseen_is_known(&self, claim: &Claim, item: &MediaItem) -> Result<()> {
+        self.write(|tx| {
+            if !is_current(tx, claim)? {
+                return Ok(());
+            }
+            files::upsert_item(tx, item)?;
+            members::set_missed_where_unseen(tx, claim.file, false)
+        })
+    }
+
+    /// Whether no listing has shown the arrived item yet.
+    pub fn is_still_unseen(&self, claim: &Claim) -> Result<bool> {
+        self.read(|db| {
+            let mut unseen = db.prepare_cached("SELECT 1 FROM unseen_members WHERE file = ?1")?;
+            Ok(is_current(db, claim)? && unseen.exists([claim.file])?)
+        })
+    }
+
+    /// Google does not know an arrived item any more that no listing has shown. Its bytes are still
+    /// here: the file is refused. Uploads that were answered with the same id are made again.
+    pub fn fail_unseen(&self, claim: &Claim, reason: &str) -> Result<()> {
+        self.write_durable(|tx| {
+            fail(tx, claim.file, reason)?;
+            files::clear_item(tx, claim.file)?;
+            views::delete_of_file(tx, claim.file)?;
+            uploads::keep_made(tx, claim.file, &claim.media)?;
+            uploads::set_lost_with(tx, &claim.media, reason)
         })
     }
 

@@ -86,6 +86,7 @@ impl Store {
                     members::set_missed(tx, dir, file)?;
                 }
             }
+            members::set_unseen_missed(tx, dir, listing, trusted_since)?;
             members::delete_gone(tx, dir, trusted_since)?;
             // An item that no listing has shown cannot be missed. Only the count shows that a first
             // listing is incomplete.
@@ -132,11 +133,11 @@ impl Store {
 }
 
 /// The evidence of Google's count about a complete pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 ///
 /// A count that is greater than what lists show may include items that are hidden from us, or the
 /// lists end early. If the difference is the same at another count, it is the former. A count that
 /// was smaller than what a list has shown is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CountEvidence {
     /// It is the number of items that the pass has shown, and no change made here can account for
     /// that.
@@ -429,7 +430,6 @@ mod tests {
         assert!(!is_due());
     }
 
-    #[test]
     /// An album of which lists show these items, whatever the count, until that is taken for granted.
     fn short(count: u64, items: &[&str]) -> (Store, DirId, SystemTime) {
         let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
@@ -484,6 +484,7 @@ mod tests {
         }
     }
 
+    #[test]
     fn a_late_page_of_an_older_listing_takes_nothing_from_what_a_newer_one_has_shown() {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");

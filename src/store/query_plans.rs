@@ -21,7 +21,7 @@ fn plan(store: &Store, sql: &str) -> Vec<String> {
 }
 
 /// Queries that run for each file, call or page.
-const HOT: [&str; 20] = [
+const HOT: [&str; 22] = [
     STARTABLE,
     READY,
     COMING,
@@ -29,6 +29,8 @@ const HOT: [&str; 20] = [
     LATEST_KNOWN,
     NAMES_OF_ITEM,
     "SELECT file FROM expected_members WHERE dir = ?1",
+    "SELECT file FROM unseen_members WHERE dir = ?1",
+    "SELECT dir FROM unseen_members WHERE file = ?1",
     "SELECT dir, album FROM pending_additions ORDER BY since LIMIT 1",
     "SELECT dir, album FROM pending_removals ORDER BY since LIMIT 1",
     "SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1",

@@ -267,7 +267,8 @@ CREATE VIEW library_items AS
 CREATE VIEW unsized_items AS
     SELECT * FROM files WHERE size IS NULL AND rendition IS NULL AND media IS NOT NULL;
 
--- Members that a list of the album must show, unless it lags.
+-- Members that a list of the album must show, unless it lags. The bytes of an unseen item are still here, although a later
+-- list has shown it.
 CREATE VIEW expected_members AS
     SELECT m.*, f.media FROM members m JOIN files f ON f.id = m.file LEFT JOIN uploads u ON u.file = m.file
     WHERE m.desired AND m.observed = 'present' AND f.confirmed AND f.media IS NOT NULL
@@ -285,8 +286,11 @@ CREATE VIEW unseen_members AS
 -- Google has not answered. Files that stay here for good are on no way. An unseen item has arrived.
 CREATE VIEW missing_albums AS
     SELECT * FROM albums a WHERE a.missed AND a.remote IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.dir = a.dir
-        AND (m.pending = 'addition' OR EXISTS (SELECT 1 FROM uploads u WHERE u.file = m.file)));
+    AND NOT EXISTS (SELECT 1 FROM members m JOIN files f ON f.id = m.file LEFT JOIN uploads u ON u.file = m.file
+        WHERE m.dir = a.dir AND CASE
+            WHEN u.state = 'scratch' THEN u.stays_here NOT IN ('junk', 'sidecar')
+            WHEN u.state IS NULL OR (u.state = 'unseen' AND f.confirmed) THEN coalesce(m.pending = 'addition', FALSE)
+            ELSE TRUE END);
 
 -- Files without a name that Google never had, nor is being asked to make.
 CREATE VIEW orphan_files AS
@@ -385,12 +389,14 @@ CREATE VIEW arrived_duplicates AS
 -- here (unseen).
 -- is_wanted: somebody may read the bytes. An old version has no name, but may get one back.
 -- is_shown: a listing of the album that began later has shown the item, or another upload keeps the same bytes here.
+-- is_missed: a listing should have shown the arrived item, and has not.
 CREATE VIEW claims AS
     SELECT c.*, u.state, u.attempts, u.lost, u.retry_at, u.claimed_at, t.media,
         EXISTS (SELECT 1 FROM members w WHERE w.file = c.file AND w.desired
             UNION ALL SELECT 1 FROM entries e WHERE e.file = c.file) AS is_wanted,
         coalesce(n.seen, 0) > u.listing_before OR (t.id <> f.id AND t.sha256 = f.sha256 AND EXISTS
-            (SELECT 1 FROM uploads v WHERE v.file = t.id AND v.state IN ('confirming', 'unseen'))) AS is_shown
+            (SELECT 1 FROM uploads v WHERE v.file = t.id AND v.state IN ('confirming', 'unseen'))) AS is_shown,
+        u.state = 'unseen' AND f.confirmed AND coalesce(n.missed, 0) AS is_missed
     FROM (
         SELECT u.file, u.seq, t.id AS item_of, m.dir,
             CASE WHEN u.state = 'unseen' THEN 'unseen' WHEN u.made IS NULL THEN 'new' ELSE 'known' END AS kind

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::store;
+use crate::{api, store};
 
 /// Why a file could not be sealed.
 #[derive(Debug, thiserror::Error)]
@@ -71,4 +71,7 @@ pub enum Error {
     /// The file was rejected for good: it can be copied, but not written.
     #[error("the file was refused by Google and cannot be written")]
     Rejected,
+    /// A request to Google failed.
+    #[error(transparent)]
+    Api(#[from] api::Error),
 }

@@ -9,10 +9,13 @@ use super::pipeline::Pipeline;
 use super::room_wait::NoRoom;
 use super::shared::Shared;
 use crate::media::{DirId, EntryName, FileId};
-use crate::store;
+use crate::store::{self, Claim};
 
 /// A file that this disk has failed to read so often is rejected.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
+/// Why a photo is under `.gphotos/failed` if Google answers with its id, and does not show it.
+pub(super) const IN_BIN: &str =
+    "Google has this photo in its bin: restore it there, or empty the bin, then retry";
 /// Who looks for failed files waits at most this long for those that were closed just now.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -79,14 +82,44 @@ impl Shared {
         reason: &str,
     ) -> store::Result<()> {
         let file = draft.file();
+        let (path, is_known) = self.before_rejection(file)?;
+        self.store.fail(file, reason, draft.write_error().as_ref())?;
+        draft.set_rejected(rejection);
+        self.rejected(draft, path, reason, is_known)
+    }
+
+    /// Rejects an arrived item that Google does not know any more, unless a listing has shown it
+    /// meanwhile: its bytes are still here. Blocking.
+    pub(super) fn reject_unseen(&self, claim: &Claim, reason: &str) -> store::Result<()> {
+        let draft = self.drafts.lock(claim.file);
+        if !self.store.is_still_unseen(claim)? {
+            return Ok(());
+        }
+        let (path, is_known) = self.before_rejection(claim.file)?;
+        self.store.fail_unseen(claim, reason)?;
+        draft.set_rejected(Rejection::Other);
+        self.rejected(&draft, path, reason, is_known)
+    }
+
+    /// A file that will be rejected: its path, and whether its bytes were refused under all of its
+    /// names before.
+    fn before_rejection(&self, file: FileId) -> store::Result<(String, bool)> {
         let path = self.path_of(file);
         let names = self.store.names_of(file)?;
         let mut is_known = !names.is_empty();
         for (dir, name) in names {
             is_known &= self.is_refused_already(file, dir, &name)?;
         }
-        self.store.fail(file, reason, draft.write_error().as_ref())?;
-        draft.set_rejected(rejection);
+        Ok((path, is_known))
+    }
+
+    fn rejected(
+        &self,
+        draft: &LockedDraft,
+        path: String,
+        reason: &str,
+        is_known: bool,
+    ) -> store::Result<()> {
         if is_known {
             tracing::warn!(%path, reason, "a file was refused, as its bytes in .gphotos/failed were");
         } else {

@@ -159,9 +159,19 @@ impl Confirming {
         store.run(move |store| store.unseen(&self.0, item.as_ref(), retry_at)).await
     }
 
-    /// Its album still does not show the arrived item.
-    pub(super) async fn still_unseen(self, store: &Store, retry_at: SystemTime) -> Result<()> {
-        store.run(move |store| store.still_unseen(&self.0, Some(retry_at))).await
+    /// Its album still does not show the arrived item. See [`Store::still_unseen`].
+    pub(super) async fn still_unseen(
+        self,
+        store: &Store,
+        retry_at: SystemTime,
+        missed: bool,
+    ) -> Result<()> {
+        store.run(move |store| store.still_unseen(&self.0, Some(retry_at), missed)).await
+    }
+
+    /// Google knows the arrived item that its album does not show.
+    pub(super) async fn unseen_is_known(self, store: &Store, item: MediaItem) -> Result<()> {
+        store.run(move |store| store.unseen_is_known(&self.0, &item)).await
     }
 
     /// There is no such item: the worker uploads the bytes again.

@@ -16,6 +16,7 @@ mod passing;
 mod refused;
 mod release;
 mod rows;
+mod unseen;
 mod uploading;
 
 use std::sync::Arc;

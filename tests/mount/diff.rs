@@ -19,7 +19,11 @@ fn run(world: &World, args: &[&str]) -> (i32, String, String) {
 }
 
 fn diff_json(world: &World) -> (i32, Value) {
-    let (code, stdout, stderr) = run(world, &["diff", "--json", "photo", "mnt/A"]);
+    run_json_of(world, &["diff", "--json", "photo", "mnt/A"])
+}
+
+fn run_json_of(world: &World, args: &[&str]) -> (i32, Value) {
+    let (code, stdout, stderr) = run(world, args);
     (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))
 }
 
@@ -260,6 +264,44 @@ fn items_deleted_moments_after_their_upload_are_not_in_the_album() {
     assert_eq!(said.lines().next(), Some(sum), "{said}");
     let (code, said, _) = run(&world, &["verify", "--against", "photo", "mnt/A"]);
     assert!(code == 1 && said.contains("3 missing"), "{said}");
+}
+
+/// An album of three pages and two photos that have just arrived in it: no list has shown them.
+fn arrived_in_a_large_album() -> World {
+    let world = World::new();
+    world.emulator.seed("A", 300);
+    world.mount(&["--refresh", "1day"]);
+    world.photo("photo/new.jpg", 1, 2500);
+    world.photo("photo/other.jpg", 2, 2500);
+    world.sh("ls mnt/A > /dev/null && cp photo/* mnt/A/ && sync mnt/A");
+    let state = "getfattr --only-values -n user.gphotos.state mnt/A/new.jpg";
+    assert_eq!(world.sh(state), "unseen");
+    world
+}
+
+#[test]
+fn an_item_deleted_before_any_list_has_shown_it_is_named() {
+    let world = arrived_in_a_large_album();
+    world.edit(Edit::MoveToBin { item: "new.jpg".into() });
+    let (code, said) = diff_json(&world);
+    assert_eq!((code, &said["same"]["identical"]), (1, &json!(1)), "{said}");
+    let failed = &said["failed"][0];
+    assert_eq!((&failed["name"], &failed["here"]), (&json!("new.jpg"), &json!(true)), "{said}");
+    assert!(failed["why"].as_str().unwrap().starts_with("Google has this photo in its bin"));
+    world.sh("cmp photo/new.jpg mnt/.gphotos/failed/A/new.jpg");
+    let (code, said) = run_json_of(&world, &["verify", "--json", "--budget", "0", "mnt/A"]);
+    assert_eq!((code, &said["unfinished"]), (2, &json!(["new.jpg"])));
+}
+
+#[test]
+fn an_item_removed_while_its_bytes_are_still_here_is_named() {
+    let world = arrived_in_a_large_album();
+    // A list shows it. The worker notices that once a minute.
+    assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).0, 1);
+    world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "new.jpg".into() });
+    let (code, said) = diff_json(&world);
+    assert_eq!((code, &said["only_here"]), (1, &json!(["new.jpg"])), "{said}");
+    assert_eq!((&said["same"]["identical"], &said["failed"]), (&json!(1), &json!([])));
 }
 
 #[test]

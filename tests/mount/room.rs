@@ -48,6 +48,26 @@ fn a_copy_larger_than_the_spool_waits_for_room_and_arrives() {
     wait_for("the spool to be empty", || spooled(&world) < 100_000);
 }
 
+/// > Until then, these bytes take the room of photos in the spool, because they may be the only copy.
+/// > When a writer waits for that room, such a list is made at once.
+#[test]
+fn arrived_bytes_make_room_for_a_writer() {
+    let world = World::new();
+    world.emulator.seed("A", 300);
+    world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "20")], &["--spool-size", "4M"]);
+    world.sh("ls mnt/A");
+    for at in 0..8 {
+        world.photo("photo.jpg", at, 1_000_000);
+        world.sh(&format!("cp photo.jpg mnt/A/{at}.jpg && sync mnt/A"));
+        assert!(spooled(&world) < 4_200_000, "{} bytes in the spool", spooled(&world));
+        if at == 2 {
+            // They have arrived, and their bytes are still here.
+            assert!(spooled(&world) > 3_000_000, "{} bytes in the spool", spooled(&world));
+        }
+    }
+    assert_eq!(world.remote("A").len(), 308);
+}
+
 #[test]
 fn a_file_larger_than_the_spool_is_refused_and_leaves_no_half_a_photo() {
     let world = world(1);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::media::{Clock, DirId, UploadToken};
-use crate::store::tests::{album, item, name, names};
+use crate::store::tests::{album, item, name, names, told};
 use crate::store::{CreateOutcome, Fate, Hashed, SealedFacts};
 
 /// Closes a file with these bytes in the album.
@@ -177,4 +177,106 @@ fn an_unseen_item_stays_although_a_listing_lacks_it() {
     };
     store.items_complete(trip, &pass).unwrap();
     assert_eq!(names(&store, trip), ["a.jpg"]);
+}
+
+/// An item that has arrived in the album, and that no listing has shown.
+fn unseen(store: &Store, dir: DirId, bytes: u8) -> FileId {
+    let file = closed(store, dir, &format!("{bytes}.jpg"), bytes);
+    let id = format!("id{bytes}");
+    created(store, dir, file, &id);
+    let claim = store.new_claims(SystemTime::now(), dir, 10).unwrap().remove(0);
+    store.unseen(&claim, Some(&item(&id).item), Some(SystemTime::now())).unwrap();
+    file.0
+}
+
+#[test]
+fn an_item_goes_on_the_same_evidence_while_its_bytes_are_here() {
+    let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+    let trip = told(&store, "Trip", 1, now);
+    let file = unseen(&store, trip, 1);
+    let listing = store.next_listing().unwrap();
+    store.items_listed(trip, &[item("id1")], listing).unwrap();
+    // The worker has not let its bytes go yet.
+    let later = now + crate::store::GRACE * 3;
+    told(&store, "Trip", 0, later);
+    let (listing, began) = (store.next_listing().unwrap(), later);
+    let pass = crate::store::Pass { listing, began, news: false, last: true };
+    assert!(!store.items_complete(trip, &pass).unwrap());
+    assert_eq!(names(&store, trip), [""; 0]);
+    assert_eq!(proved(&store), [Some(Proved::Arrived)]);
+    assert_eq!(store.upload_state(file).unwrap(), None);
+}
+
+#[test]
+fn an_unseen_item_that_a_listing_lacks_is_asked_for_by_its_id() {
+    let (store, now) = (Store::in_memory().unwrap(), SystemTime::now());
+    let trip = told(&store, "Trip", 0, now);
+    let file = unseen(&store, trip, 1);
+    let asked = || store.loose_claims(now, 10).unwrap();
+    let pass = |began| {
+        let listing = store.next_listing().unwrap();
+        let pass = crate::store::Pass { listing, began, news: false, last: true };
+        assert!(!store.items_complete(trip, &pass).unwrap());
+    };
+    pass(now);
+    assert_eq!(asked().len(), 0, "the listing may lag");
+    told(&store, "Trip", 0, now + crate::store::GRACE * 2);
+    pass(now + crate::store::GRACE * 2);
+    let claim = asked().remove(0);
+    assert!(claim.is_missed);
+    assert_eq!(names(&store, trip), ["1.jpg"], "the count does not decide");
+    store.unseen_is_known(&claim, &item("id1").item).unwrap();
+    assert_eq!(asked().len(), 0);
+    store.still_unseen(&claim, None, true).unwrap();
+    let claim = asked().remove(0);
+    store.fail_unseen(&claim, "it is in the bin").unwrap();
+    assert_eq!(names(&store, trip), [""; 0]);
+    assert_eq!(store.failed_names().unwrap()[0].file, file);
+    assert_eq!(store.upload_state(file).unwrap(), Some(UploadState::Failed));
+    assert_eq!(store.file(file).unwrap().unwrap().media, None);
+    assert!(store.additions(9).unwrap().is_none() && store.removals(9).unwrap().is_none());
+}
+
+#[test]
+fn an_item_that_a_listing_has_shown_is_not_refused() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    unseen(&store, trip, 1);
+    let claim = store.unseen_claims(DirId::ROOT, 10).unwrap().remove(0);
+    assert!(store.is_still_unseen(&claim).unwrap());
+    listed(&store, trip, "id1");
+    assert!(!store.is_still_unseen(&claim).unwrap());
+    assert_eq!(store.unseen_claims(DirId::ROOT, 10).unwrap().len(), 0);
+}
+
+#[test]
+fn a_file_whose_item_is_unknown_and_that_is_retried_is_known_by_the_same_id() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    let file = unseen(&store, trip, 1);
+    let claim = store.unseen_claims(trip, 10).unwrap().remove(0);
+    store.fail_unseen(&claim, "it is in the bin").unwrap();
+    let fate = Fate::Upload("image/jpeg");
+    let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+    let one = name("1.jpg");
+    store.retry_failed((trip, &one), (trip, &one), false, &facts).unwrap().unwrap();
+    let seq = store.startable(SystemTime::now(), 10, |_, _| true).unwrap()[0].seq;
+    store.hashed(file, seq, ContentHash([1; 32]), [1; 20]).unwrap();
+    created(&store, trip, (file, seq), "id1");
+    let claims = store.claims_of_album(SystemTime::now(), trip, 10).unwrap();
+    assert_eq!((claims.len(), claims[0].kind), (1, ClaimKind::Known));
+    listed(&store, trip, "id1");
+    assert_eq!(proved(&store), [Some(Proved::Arrived)]);
+    assert_eq!(names(&store, trip), ["1.jpg"]);
+}
+
+#[test]
+fn an_unseen_item_keeps_the_time_of_its_next_listing_when_everything_is_tried_again() {
+    let store = Store::in_memory().unwrap();
+    let trip = album(&store, "Trip");
+    unseen(&store, trip, 1);
+    let is_overdue = || store.claimed_albums(SystemTime::now()).unwrap()[0].is_overdue;
+    assert!(is_overdue());
+    store.retry_now().unwrap();
+    assert!(is_overdue());
 }

@@ -75,6 +75,35 @@ pub(in crate::store) fn set_missed(tx: &Tx<'_>, dir: DirId, file: FileId) -> Res
     Ok(())
 }
 
+/// A complete pass did not show these arrived items, which the album had before it began.
+pub(in crate::store) fn set_unseen_missed(
+    tx: &Tx<'_>,
+    dir: DirId,
+    listing: i64,
+    before: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE members SET missed = 1 WHERE dir = ?1 AND file IN \
+         (SELECT file FROM unseen_members WHERE dir = ?1 AND seen < ?2 AND since < ?3)",
+    )?
+    .execute(params![dir, listing, before])?;
+    Ok(())
+}
+
+/// Keeps whether lists should have shown the arrived item, where none has.
+pub(in crate::store) fn set_missed_where_unseen(
+    tx: &Tx<'_>,
+    file: FileId,
+    missed: bool,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE members SET missed = ?2 WHERE file = ?1 AND dir IN \
+         (SELECT dir FROM unseen_members WHERE file = ?1)",
+    )?
+    .execute(params![file, missed])?;
+    Ok(())
+}
+
 /// Forgets one membership.
 pub(in crate::store) fn delete(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
     tx.prepare_cached("DELETE FROM members WHERE dir = ?1 AND file = ?2")?

@@ -219,10 +219,12 @@ pub(in crate::store) fn set_uploaded(
     Ok(())
 }
 
-/// No upload waits for its time any more.
+/// No upload waits for its time any more. The time of an unseen item is that of its next listing.
 pub(in crate::store) fn retry_all_now(tx: &Tx<'_>) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET retry_at = NULL WHERE retry_at IS NOT NULL")?
-        .execute([])?;
+    tx.prepare_cached(
+        "UPDATE uploads SET retry_at = NULL WHERE retry_at IS NOT NULL AND state <> ?1",
+    )?
+    .execute([UploadState::Unseen])?;
     Ok(())
 }
 
@@ -331,5 +333,13 @@ pub(in crate::store) fn set_failed(tx: &Tx<'_>, file: FileId, reason: &str) -> R
          stays_here = NULL, error = ?3 WHERE file = ?1",
     )?
     .execute(params![file, UploadState::Failed, reason])?;
+    Ok(())
+}
+
+/// Google had made this item of a refused file. If it answers with the same id again, the item is
+/// not a new one.
+pub(in crate::store) fn keep_made(tx: &Tx<'_>, file: FileId, media: &MediaId) -> Result<()> {
+    tx.prepare_cached("UPDATE uploads SET made = ?2 WHERE file = ?1")?
+        .execute(params![file, media])?;
     Ok(())
 }

@@ -111,6 +111,13 @@ pub(in crate::store) fn insert_arrival(tx: &Tx<'_>, view: View, file: FileId) ->
     Ok(())
 }
 
+/// The item of a file does not exist any more.
+pub(in crate::store) fn delete_of_file(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached("DELETE FROM view_entries WHERE file = ?1")?.execute([file])?;
+    tx.prepare_cached("DELETE FROM view_arrivals WHERE file = ?1")?.execute([file])?;
+    Ok(())
+}
+
 /// An item has become another file: its names in the views go with it.
 pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE OR REPLACE view_entries SET file = ?2 WHERE file = ?1")?

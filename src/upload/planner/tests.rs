@@ -102,6 +102,7 @@ fn loose(number: usize) -> Claim {
         lost: 0,
         since: SystemTime::UNIX_EPOCH,
         is_due: true,
+        is_missed: false,
         is_wanted: false,
         foreign: false,
     }

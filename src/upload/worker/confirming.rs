@@ -14,30 +14,23 @@ use crate::media::{DirId, FileId, MediaItem};
 use crate::store::{self, Claim, ClaimKind};
 use crate::upload::draft::Rejection;
 use crate::upload::planner::Confirmation;
+use crate::upload::rejecting::IN_BIN;
 use crate::upload::state::Confirming;
 
 /// After so many attempts to confirm it, an item counts as lost if Google does not know its id.
 const CONFIRM_ATTEMPTS_MAX: u32 = 6;
 /// The waits for an item in doubt grow to the longest one, doubled so often.
 const DOUBT_DOUBLINGS_MAX: u32 = 10;
-/// An album is listed for an arrived item after this many of the longest waits between attempts:
-/// two hours.
-const UNSEEN_WAITS: u32 = 120;
-/// Further listings are made for it at growing distances, the last after this many doublings.
-const UNSEEN_DOUBLINGS_MAX: u32 = 14;
 /// What a complete pass says of an item.
 const NOT_SHOWN: &str = "the album does not show it";
-/// Why a photo is under `.gphotos/failed` if Google answers with its id, and does not show it.
-const IN_BIN: &str =
-    "Google has this photo in its bin: restore it there, or empty the bin, then retry";
 
 /// What Google says of an item that a read has not shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Absence {
+pub(super) enum Absence {
     /// Google does not know its id.
     Unknown,
-    /// Google's count of the album is the number of items that its list shows, or Google does not
-    /// know the album. Both may lag.
+    /// Google's count of the album is the number of items that its list shows, or Google refuses to
+    /// put the item into the album, or does not know the album. They may lag.
     Likely,
     /// Only a list lacks it, which may lag or end early.
     Open,
@@ -154,12 +147,19 @@ impl Worker {
     async fn not_answered(&mut self, claims: Vec<Claim>, text: &str) {
         tracing::info!("cannot look for items at Google: {text}");
         let retry_at = SystemTime::now() + self.backoff().max;
-        for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried()) {
-            if claim.kind == ClaimKind::Unseen || claim.attempts == 0 {
-                self.item_not_shown(claim, text, Absence::Open).await;
-                continue;
-            }
-            let outcome = Confirming(claim).not_answered(&self.shared.store, retry_at).await;
+        for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried() || it.is_missed) {
+            let (store, attempts) = (self.shared.store.clone(), claim.attempts);
+            let outcome = match claim.kind {
+                ClaimKind::Unseen => {
+                    self.unseen_not_answered(claim).await;
+                    continue;
+                }
+                _ if attempts == 0 => {
+                    self.item_not_shown(claim, text, Absence::Open).await;
+                    continue;
+                }
+                _ => Confirming(claim).not_answered(&store, retry_at).await,
+            };
             if let Err(error) = outcome {
                 self.database_failed(&error);
             }
@@ -172,6 +172,9 @@ impl Worker {
         if !claim.is_wanted {
             self.store(move |_| release_by_id(&shared, Confirming(claim), &item)).await;
             return;
+        }
+        if claim.kind == ClaimKind::Unseen {
+            return self.unseen_shown(claim, item).await;
         }
         // The album may show it later, or it is too large to be listed for a few items.
         let retry_at = self.unseen_until(claim.attempts);
@@ -200,7 +203,7 @@ impl Worker {
         let is_last = attempts >= CONFIRM_ATTEMPTS_MAX && is_believed;
         let confirming = Confirming(claim);
         let outcome = match kind {
-            ClaimKind::Unseen => confirming.still_unseen(&store, self.unseen_until(attempts)).await,
+            ClaimKind::Unseen => return self.unseen_not_shown(confirming.0, absence).await,
             _ if !is_last => {
                 let retry_at = match attempts.checked_sub(CONFIRM_ATTEMPTS_MAX) {
                     Some(more) if kind != ClaimKind::New => self.doubted_until(more),
@@ -253,15 +256,6 @@ impl Worker {
     /// When the album is listed again for an item in doubt, after so many listings more.
     fn doubted_until(&self, more: u32) -> SystemTime {
         SystemTime::now() + self.backoff().max * (1 << more.min(DOUBT_DOUBLINGS_MAX))
-    }
-
-    /// When the album is listed again for an item that has arrived.
-    fn unseen_until(&self, attempts: u32) -> SystemTime {
-        let waits = match attempts {
-            0 => UNSEEN_WAITS,
-            _ => 1 << (2 * attempts).min(UNSEEN_DOUBLINGS_MAX),
-        };
-        SystemTime::now() + self.backoff().max * waits
     }
 }
 

@@ -207,3 +207,71 @@ fn an_item_that_only_the_count_shows_to_be_gone_goes_with_it() {
     let left: Vec<_> = names.into_iter().filter(|(name, _)| !gone(name)).collect();
     assert_eq!(entries(&world, trip), left);
 }
+
+/// An album of three pages and a photo that has arrived in it, which no list shows for an hour. The
+/// others have been there for longer.
+fn unseen() -> (World, Ino) {
+    let world = World::new(&[]);
+    world.seed("Large", 300);
+    let large = world.at("Large").unwrap();
+    assert_eq!(world.list(large).unwrap().len(), 300);
+    world.emulator.advance_clock(Duration::from_secs(3600));
+    world.emulator.faults(|faults| faults.album_delay_ms = 3_600_000);
+    world.copy_in(large, "new.jpg", &photo(1)).unwrap();
+    world.sync(large).unwrap();
+    assert_eq!(world.store.backlog().unwrap().unseen, 1);
+    (world, large)
+}
+
+#[test]
+fn an_arrived_item_that_its_list_lacks_stays_as_long_as_google_knows_it() {
+    let (world, large) = unseen();
+    for _ in 0..2 {
+        let cost = world.cost(|| world.refresh(large).unwrap());
+        let expected =
+            [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 3), (Call::MediaItemsBatchGet, 1)];
+        assert_eq!(cost, expected);
+        assert!(world.lookup_now(large, "new.jpg").is_some());
+    }
+    assert_eq!(world.store.backlog().unwrap().unseen, 1);
+    // Its bytes go when a list shows it.
+    world.emulator.faults(|faults| faults.album_delay_ms = 0);
+    world.refresh(large).unwrap();
+    wait_for("the bytes to be released", || {
+        world.pipeline.wake();
+        world.store.backlog().unwrap().unseen == 0
+    });
+}
+
+#[test]
+fn an_arrived_item_that_google_does_not_know_any_more_is_among_the_failed_files() {
+    let (world, large) = unseen();
+    world.edit(Edit::MoveToBin { item: "new.jpg".into() });
+    world.refresh(large).unwrap();
+    assert!(world.lookup_now(large, "new.jpg").is_none());
+    let failed = world.at(".gphotos/failed/Large/new.jpg").unwrap();
+    assert_eq!(world.read(failed).unwrap(), photo(1));
+    let why = world.fs.getxattr_now(failed, b"user.gphotos.error").unwrap().unwrap();
+    assert!(why.starts_with(b"Google has this photo in its bin"), "{why:?}");
+    assert_eq!(world.sync(large), Err(Errno(libc::EIO)));
+    // An answer that is none says nothing of the item.
+    let (world, large) = unseen();
+    for failure in [Failure::HtmlPage { http: 404 }, Failure::PermissionDenied] {
+        world.emulator.faults(|faults| faults.fail_next(Call::MediaItemsBatchGet, 1, failure));
+        let _ = world.refresh(large);
+        assert!(world.lookup_now(large, "new.jpg").is_some());
+    }
+    assert_eq!(world.names(world.at(".gphotos/failed").unwrap()), [""; 0]);
+}
+
+#[test]
+fn an_item_goes_with_the_count_although_its_bytes_are_still_here() {
+    let (world, large) = unseen();
+    world.emulator.faults(|faults| faults.album_delay_ms = 0);
+    // The worker reads what lists have shown once a minute.
+    world.refresh(large).unwrap();
+    world.edit(Edit::RemoveFromAlbum { album: "Large".into(), item: "new.jpg".into() });
+    world.refresh(large).unwrap();
+    assert!(world.lookup_now(large, "new.jpg").is_none());
+    assert_eq!(world.names(world.at(".gphotos/failed").unwrap()), [""; 0]);
+}

@@ -67,6 +67,53 @@ async fn one_answer_that_an_album_does_not_exist_condemns_nothing() {
     world.assert_clean();
 }
 
+/// An album of three pages, which never lists what is added to it, and a photo that has arrived in
+/// it.
+async fn unseen() -> (World, DirId, FileId) {
+    let world = World::new().await;
+    let (album, prefix) = (Some("large".to_owned()), "IMG_".to_owned());
+    world.emulator.edit(Edit::CreateAlbum { title: "large".into() }).await.unwrap();
+    world.emulator.edit(Edit::Seed { album, count: 300, size: 5000, prefix }).await.unwrap();
+    world.emulator.advance_clock(Duration::from_secs(3600));
+    world.emulator.faults(|faults| faults.album_delay_ms = 3_600_000);
+    let album = world.client.list_albums(None).await.unwrap().items.remove(0);
+    let listed = ListedAlbum { album, path: vec![vec![name("large")]] };
+    let dir = world.store.album_listed(&listed, 1, SystemTime::now()).unwrap();
+    let file = world.write(dir, "a.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    assert_eq!(world.store.upload_state(file).unwrap(), Some(UploadState::Unseen));
+    (world, dir, file)
+}
+
+/// > Such a list is made for them after two hours at the latest. If it does not show the item, Google
+/// > is asked for its id: an item that Google knows may still be listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arrived_item_that_no_list_shows_is_asked_for_and_stays() {
+    let (world, dir, file) = unseen().await;
+    // Again and again a pass of three pages that misses it, and then its id.
+    let asked = || world.emulator.stats().requests(Call::MediaItemsBatchGet);
+    let before = asked();
+    world.until(|_| asked() >= before + 3).await;
+    let pages = world.emulator.stats().requests(Call::MediaItemsSearch);
+    assert!(pages >= 6, "{pages}");
+    assert_eq!(world.store.upload_state(file).unwrap(), Some(UploadState::Unseen));
+    assert_eq!((world.names(dir), world.failed(dir)), (vec!["a.jpg".to_owned()], vec![]));
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
+}
+
+/// > If Google does not know it any more, the file goes to `.gphotos/failed`.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arrived_item_that_google_does_not_know_any_more_fails() {
+    let (world, dir, file) = unseen().await;
+    world.emulator.edit(Edit::MoveToBin { item: "a.jpg".into() }).await.unwrap();
+    world.until(|world| !world.failed(dir).is_empty()).await;
+    assert_eq!((world.names(dir), world.failed(dir)), (vec![], vec![("a.jpg".to_owned(), file)]));
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
+    let failed = world.store.failed_names().unwrap();
+    assert!(failed[0].reason.starts_with("Google has this photo in its bin"), "{failed:?}");
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_album_deleted_just_after_it_was_made_blocks_no_other_one() {
     let world = World::new().await;
