@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::context::{ConfirmAnswer, Found, Worker};
-use super::passing::{self, Missing, PassError};
+use super::passing::{self, Doubtful, Missing, PassError};
 use super::release::release_by_id;
 use crate::api::{self, ALBUM_ITEMS_MAX, BATCH_MAX, ItemStatus};
 use crate::error_chain::chain;
@@ -23,6 +23,9 @@ const CONFIRM_ATTEMPTS_MAX: u32 = 6;
 const DOUBT_DOUBLINGS_MAX: u32 = 10;
 /// What a complete pass says of an item.
 const NOT_SHOWN: &str = "the album does not show it";
+/// The same, of an item that Google had before.
+const KNOWN_NOT_SHOWN: &str = "Google has an item of these bytes, but its album does not show it yet; \
+     it may be in Google's bin";
 
 /// What Google says of an item that a read has not shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,11 +76,11 @@ impl Worker {
             return Ok(false);
         }
         let (client, store) = (self.shared.client.clone(), self.shared.store.clone());
+        let doubtful = self.doubtful(&claims, now);
         self.confirm_since = Instant::now();
         self.confirm.spawn(async move {
             let wanted: HashSet<_> = claims.iter().map(|it| it.media.clone()).collect();
-            let doubtful = claims.iter().filter(|it| is_doubtful(it)).map(|it| it.media.clone());
-            let passed = passing::pass(&client, &store, dir, wanted, &doubtful.collect()).await;
+            let passed = passing::pass(&client, &store, dir, wanted, &doubtful).await;
             ConfirmAnswer { claims, found: Found::Pass(passed) }
         });
         Ok(true)
@@ -109,10 +112,30 @@ impl Worker {
 
     async fn pass_ended(&mut self, claims: Vec<Claim>, missing: &Missing) {
         let missed = claims.into_iter().filter(|it| missing.items.contains(&it.media));
-        let (unknown, others) = missed.partition(|it| missing.unknown.contains(&it.media));
+        let (unknown, others): (Vec<_>, Vec<_>) =
+            missed.partition(|it| missing.unknown.contains(&it.media));
         self.not_shown(unknown, NOT_SHOWN, Absence::Unknown).await;
-        let absence = if missing.count_agrees { Absence::Likely } else { Absence::Open };
-        self.not_shown(others, NOT_SHOWN, absence).await;
+        let (likely, open) = others
+            .into_iter()
+            .partition(|it| missing.count_agrees || missing.refused.contains(&it.media));
+        self.not_shown(likely, NOT_SHOWN, Absence::Likely).await;
+        self.not_shown(open, NOT_SHOWN, Absence::Open).await;
+    }
+
+    /// The claims about which the next pass may decide.
+    fn doubtful(&self, claims: &[Claim], now: SystemTime) -> Doubtful {
+        let ids = |such: &dyn Fn(&&Claim) -> bool| {
+            claims
+                .iter()
+                .filter(|it| is_doubtful(it))
+                .filter(such)
+                .map(|it| it.media.clone())
+                .collect()
+        };
+        let grace = self.grace();
+        // Without the permission, Google refuses every addition.
+        let may_add = !self.shared.lacks_edit();
+        Doubtful { items: ids(&|_| true), overdue: ids(&|it| may_add && it.since + grace <= now) }
     }
 
     /// A refusal of the whole call says nothing of the items, unless the album is gone.
@@ -209,6 +232,8 @@ impl Worker {
                     Some(more) if kind != ClaimKind::New => self.doubted_until(more),
                     _ => self.retry_at(attempts),
                 };
+                let is_known = kind != ClaimKind::New && text == NOT_SHOWN;
+                let text = if is_known { KNOWN_NOT_SHOWN } else { text };
                 confirming.not_shown(&store, text.to_owned(), retry_at).await
             }
             ClaimKind::Duplicate => {

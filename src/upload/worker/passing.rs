@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::api::{self, BATCH_MAX, Client, ItemStatus, Pager, PagesRepeat};
+use crate::api::{self, BATCH_MAX, Client, FailureKind, ItemStatus, Pager, PagesRepeat};
 use crate::media::{AlbumId, DirId, MediaId, MediaItem};
 use crate::store::{self, Store};
 use crate::upload::crash;
@@ -21,6 +21,17 @@ pub(super) enum PassError {
     NoAlbum,
 }
 
+/// One pass tries to add so many items to the album. The others wait for the next one.
+const ADDED_MAX: usize = 10;
+
+/// The items about which a pass that does not show them may decide.
+#[derive(Default)]
+pub(super) struct Doubtful {
+    pub(super) items: HashSet<MediaId>,
+    /// Those of them that lists have lacked for so long that they cannot lag any more.
+    pub(super) overdue: HashSet<MediaId>,
+}
+
 /// The wanted items that a complete pass has not shown.
 #[derive(Default)]
 pub(super) struct Missing {
@@ -29,17 +40,19 @@ pub(super) struct Missing {
     pub(super) unknown: HashSet<MediaId>,
     /// Google counts as many items in the album as the pass has shown. Known for doubtful ones only.
     pub(super) count_agrees: bool,
+    /// Those of the overdue ones that Google refuses to put into the album.
+    pub(super) refused: HashSet<MediaId>,
 }
 
 /// Goes through the album, and writes to the store which of these items it shows. Ends early when
-/// it has shown all of them. The list may lag or end early: if it lacks doubtful items, their ids
-/// and the album's count say more.
+/// it has shown all of them. The list may lag or end early: if it lacks doubtful items, their ids,
+/// the album's count and attempts to add them say more.
 pub(super) async fn pass(
     client: &Client,
     store: &Store,
     dir: DirId,
     mut wanted: HashSet<MediaId>,
-    doubtful: &HashSet<MediaId>,
+    doubtful: &Doubtful,
 ) -> Result<Missing, PassError> {
     let (album, mut listing) = store.run(move |store| begin(store, dir)).await?;
     let album = album.ok_or(PassError::NoAlbum)?;
@@ -64,9 +77,13 @@ pub(super) async fn pass(
         }
         pager.page_stored(is_fresh)?;
         if !more || wanted.is_empty() {
-            let doubtful: Vec<_> = wanted.intersection(doubtful).cloned().collect();
+            let ids: Vec<_> = wanted.intersection(&doubtful.items).cloned().collect();
             let missing = Missing { items: wanted, ..Missing::default() };
-            return Ok(ask(client, &album, listed.len() as u64, doubtful, missing).await);
+            let mut missing = ask(client, &album, listed.len() as u64, ids, missing).await;
+            if !missing.count_agrees {
+                try_to_add(client, &album, &doubtful.overdue, &mut missing).await;
+            }
+            return Ok(missing);
         }
     }
 }
@@ -98,6 +115,30 @@ async fn ask(
         }
     }
     missing
+}
+
+/// Tries to add items that Google knows to the album. It refuses those in its bin (reference §6.5).
+/// Its count may include them, or others that are hidden from us, so that it never agrees.
+async fn try_to_add(
+    client: &Client,
+    album: &AlbumId,
+    overdue: &HashSet<MediaId>,
+    missing: &mut Missing,
+) {
+    let items: Vec<MediaId> = missing.items.intersection(overdue).cloned().collect();
+    let known = items.into_iter().filter(|it| !missing.unknown.contains(it));
+    for item in known.take(ADDED_MAX).collect::<Vec<_>>() {
+        match client.add_to_album(album, std::slice::from_ref(&item)).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == FailureKind::InvalidItem => {
+                missing.refused.insert(item);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot add an item that an album lacks");
+                return;
+            }
+        }
+    }
 }
 
 fn begin(store: &Store, dir: DirId) -> store::Result<(Option<AlbumId>, i64)> {

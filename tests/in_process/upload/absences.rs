@@ -28,8 +28,8 @@ async fn a_list_that_lags_or_ends_early_condemns_nothing() {
 }
 
 /// > No file fails because Google refuses a read. A file goes to `.gphotos/failed` for its absence only
-/// > if Google does not know the item's id, or if the album's count agrees with the list for ten
-/// > minutes.
+/// > if Google does not know the item's id, or if for ten minutes the list lacks it, and the album's
+/// > count agrees or Google refuses to put the item into the album.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_read_condemns_nothing() {
     for failure in [Failure::BareStatus { http: 400, code: 3 }, Failure::HtmlPage { http: 404 }] {
@@ -143,4 +143,30 @@ async fn an_album_deleted_just_after_it_was_made_blocks_no_other_one() {
     assert_eq!((failing.len(), failing[0].file), (1, waits));
     assert!(failing[0].error.contains("does not match any albums"), "{failing:?}");
     assert_eq!(world.failed(gone), []);
+}
+
+/// > Until then, `gphotosfs status` and `gphotosfs sync` name the file and say why it waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_in_the_bin_fails_although_the_count_never_agrees() {
+    let world = World::new().await;
+    let dir = world.album("one").await;
+    // An item that lists hide from us, and that the count includes.
+    let (album, filename) = (Some("one".to_owned()), "hidden.jpg".to_owned());
+    let hidden = Edit::AddItem { album, filename, content: small_photo(9), foreign: true };
+    world.emulator.edit(hidden).await.unwrap();
+    world.emulator.faults(|faults| faults.binned_items_resolve = true);
+    world.write(dir, "a.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    world.emulator.edit(Edit::MoveToBin { item: "a.jpg".into() }).await.unwrap();
+    let file = world.write(dir, "b.jpg", &small_photo(1));
+    let is_named = |world: &World| {
+        let failing = world.store.failing_uploads(9).unwrap();
+        failing.iter().any(|it| it.file == file && it.error.contains("may be in Google's bin"))
+    };
+    world.until(is_named).await;
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
+    assert_eq!(world.failed(dir), [("b.jpg".to_owned(), file)]);
+    let failed = world.store.failed_names().unwrap();
+    assert!(failed[0].reason.starts_with("Google has this photo in its bin"), "{failed:?}");
+    assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
 }
