@@ -22,6 +22,7 @@ mod drafts;
 mod drain;
 mod errors;
 mod evidence;
+mod jpeg;
 mod local_names;
 mod pipeline;
 mod planner;

@@ -1,7 +1,9 @@
 //! Whose fault a failure is: a file's own, or the service's. Pure.
 //!
 //! Only if other files succeed meanwhile is a failure the file's own. If several files fail alike,
-//! and none succeeds, that is an outage: the queue waits, and no file is refused.
+//! and none succeeds, that is an outage: the queue waits, and no file is refused. A picture that
+//! Google refuses for its content, and whose bytes are broken, is at fault whatever happens to
+//! others.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
@@ -174,6 +176,8 @@ pub(super) struct Trial {
     pub(super) alone: bool,
     /// No other file is on its way.
     pub(super) only: bool,
+    /// The bytes show that the picture is broken.
+    pub(super) broken: bool,
     pub(super) past: PastFailures,
     pub(super) now: SystemTime,
 }
@@ -195,7 +199,7 @@ pub(super) enum Verdict {
 
 impl Compared {
     pub(super) fn verdict(self, trial: &Trial) -> Verdict {
-        let Trial { alone, only, past, now } = *trial;
+        let Trial { alone, only, broken, past, now } = *trial;
         let age = past.since.and_then(|since| now.duration_since(since).ok()).unwrap_or_default();
         let is_old = past.attempts + 1 >= OWN_FAILURES_MAX && age >= FAILING_MAX;
         let is_refused = match self.symptom {
@@ -207,6 +211,10 @@ impl Compared {
         };
         match self.others {
             _ if self.symptom == Symptom::Size => Verdict::Refused,
+            // Two that know nothing of each other agree.
+            _ if broken && alone && is_refused && self.symptom == Symptom::Content => {
+                Verdict::Refused
+            }
             Others::Succeed if alone && is_refused => Verdict::Refused,
             Others::Succeed => {
                 let own = past.own + 1;

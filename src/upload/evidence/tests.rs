@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const ONE: FileId = FileId(1);
@@ -9,7 +11,7 @@ fn at(seconds: u64) -> SystemTime {
 
 fn trial(attempts: u32, own: u32, age: Duration) -> Trial {
     let past = PastFailures { attempts, own, since: Some(at(1000)) };
-    Trial { alone: true, only: false, past, now: at(1000) + age }
+    Trial { alone: true, only: false, broken: false, past, now: at(1000) + age }
 }
 
 fn soon() -> Trial {
@@ -108,4 +110,45 @@ fn a_file_that_fails_for_ever_is_given_up_by_number_or_time() {
     assert_eq!(unknown.verdict(&trial(29, 0, day)), Verdict::GivenUp);
     let elsewhere = evidence.failed(TWO, Symptom::Elsewhere, false);
     assert_eq!(elsewhere.verdict(&trial(400, 0, day * 400)), Verdict::Unknown);
+}
+
+#[test]
+fn broken_pictures_are_refused_although_no_other_file_succeeds() {
+    let mut evidence = Evidence::default();
+    let trial = Trial { broken: true, ..soon() };
+    for file in [ONE, TWO] {
+        let first = evidence.failed(file, Symptom::Content, false);
+        assert_ne!(first.verdict(&trial), Verdict::Refused);
+    }
+    for file in [ONE, TWO] {
+        let again = evidence.failed(file, Symptom::Content, false);
+        assert_eq!(again.others, Others::FailAlike);
+        assert_eq!(again.verdict(&Trial { alone: false, ..trial }), Verdict::Outage);
+        assert_eq!(again.verdict(&trial), Verdict::Refused);
+        assert_eq!(again.verdict(&soon()), Verdict::Outage);
+    }
+}
+
+fn symptoms() -> impl Strategy<Value = Symptom> {
+    use Symptom::{Checksum, Content, Elsewhere, Failing, Unclear};
+    prop::sample::select(vec![Content, Checksum, Unclear, Failing, Elsewhere])
+}
+
+proptest! {
+    /// Several files wait and none succeeds: only a broken picture is refused, only for its content, and only alone.
+    #[test]
+    fn without_a_success_only_broken_pictures_are_refused(
+        failures in prop::collection::vec((0..4i64, symptoms(), any::<bool>(), any::<bool>()), 1..60)
+    ) {
+        let mut evidence = Evidence::default();
+        for (file, symptom, alone, broken) in failures {
+            let compared = evidence.failed(FileId(file), symptom, false);
+            let verdict = compared.verdict(&Trial { alone, broken, ..soon() });
+            if verdict == Verdict::Refused {
+                prop_assert!(broken && alone && symptom == Symptom::Content && compared.times >= 2);
+            }
+            prop_assert_ne!(verdict, Verdict::GivenUp);
+            prop_assert_ne!(verdict, Verdict::Own);
+        }
+    }
 }

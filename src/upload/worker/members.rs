@@ -133,7 +133,7 @@ impl Worker {
             [member] => {
                 let compared = self.members_evidence.failed(member.file, Symptom::Unclear, false);
                 let (past, now) = (PastFailures::default(), SystemTime::now());
-                let trial = Trial { alone: true, only: false, past, now };
+                let trial = Trial { alone: true, only: false, broken: false, past, now };
                 compared.verdict(&trial) == Verdict::Refused
             }
             // It is split, to find the item at fault.

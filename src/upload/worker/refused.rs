@@ -1,15 +1,17 @@
 //! Creations that failed: which file is at fault, and what follows (reference §7.6).
 
+use std::io::BufReader;
 use std::time::SystemTime;
 
 use super::context::Worker;
 use super::creating::ALBUM_GONE;
 use crate::api::{self, FailureKind, ItemStatus, ItemVerdict, Scope};
 use crate::error_chain::chain;
-use crate::media::MediaItem;
+use crate::media::{FileId, MediaItem};
 use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure};
 use crate::upload::blocked::BlockedReason;
 use crate::upload::evidence::{Others, Symptom, Trial, Verdict};
+use crate::upload::jpeg;
 use crate::upload::state::Creating;
 
 /// A call that failed so often without a usable answer is split: one of its files may make Google
@@ -25,12 +27,15 @@ struct Circumstances {
     some_made: bool,
     /// No other file is on its way.
     only: bool,
+    /// The bytes of its one item show that the picture is broken.
+    broken: bool,
 }
 
 impl Circumstances {
     fn trial(&self, item: &CreateItem) -> Trial {
+        let Self { only, broken, .. } = *self;
         let alone = self.alone && item.isolate;
-        Trial { alone, only: self.only, past: item.past, now: SystemTime::now() }
+        Trial { alone, only, broken, past: item.past, now: SystemTime::now() }
     }
 }
 
@@ -42,8 +47,14 @@ impl Worker {
     ) {
         let some_made = results.iter().any(Result::is_ok);
         let only = !some_made && self.is_only_upload(creating.call()).await;
-        let circumstances =
-            Circumstances { alone: creating.call().items.len() == 1, some_made, only };
+        let alone = creating.call().items.len() == 1;
+        let broken = match (&creating.call().items[..], &results[..]) {
+            ([item], [Err(status)]) if status.verdict() == ItemVerdict::Content => {
+                self.is_broken(item.file).await
+            }
+            _ => false,
+        };
+        let circumstances = Circumstances { alone, some_made, only, broken };
         let mut outage = None;
         let mut made = Vec::new();
         let mut outcomes = Vec::with_capacity(results.len());
@@ -173,6 +184,16 @@ impl Worker {
         }
     }
 
+    /// Whether a file's bytes show that the picture is broken. A file that cannot be read shows
+    /// nothing.
+    async fn is_broken(&self, file: FileId) -> bool {
+        let shared = self.shared.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            shared.spool.read(file).and_then(|bytes| jpeg::is_broken(BufReader::new(bytes)))
+        });
+        matches!(read.await, Ok(Ok(true)))
+    }
+
     async fn is_only_upload(&mut self, call: &CreateCall) -> bool {
         let [item] = &call.items[..] else { return false };
         let file = item.file;
@@ -220,7 +241,7 @@ impl Worker {
             return self.settle_all(creating, |_| CreateOutcome::Refused(text.clone())).await;
         }
         let only = self.is_only_upload(creating.call()).await;
-        let circumstances = Circumstances { alone: true, some_made: false, only };
+        let circumstances = Circumstances { alone: true, some_made: false, only, broken: false };
         let symptom = Symptom::of(kind);
         let mut outcomes = Vec::new();
         let mut is_outage = false;
@@ -279,8 +300,8 @@ impl Worker {
         if let ([item], true) = (&creating.call().items[..], may_be_a_file) {
             let symptom = Symptom::of(kind);
             let compared = self.creations_evidence.failed(item.file, symptom, false);
-            let circumstances =
-                Circumstances { alone: item.isolate, some_made: false, only: false };
+            let (alone, only) = (item.isolate, false);
+            let circumstances = Circumstances { alone, some_made: false, only, broken: false };
             let verdict = compared.verdict(&circumstances.trial(item));
             if is_repeated || !matches!(verdict, Verdict::Unknown | Verdict::Outage) {
                 // Otherwise the call stays the first to be repeated, and keeps off the other files.

@@ -112,7 +112,7 @@ impl Worker {
         let compared = self.uploads_evidence.failed(file, symptom, false);
         let only = self.store(move |store| store.is_only_upload(file)).await.unwrap_or(false);
         let past = transfer.past;
-        let trial = Trial { alone: true, only, past, now: SystemTime::now() };
+        let trial = Trial { alone: true, only, broken: false, past, now: SystemTime::now() };
         let (own, retry_at) = match compared.verdict(&trial) {
             Verdict::Refused | Verdict::GivenUp => {
                 let (rejection, reason) = match kind {

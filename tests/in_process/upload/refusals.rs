@@ -21,7 +21,7 @@ fn always(failure: Failure) -> Injection {
     Injection { rate: 1.0, ..Injection::new(failure) }
 }
 
-fn poison(world: &World, file: FileMatch, at: Stage, failure: Failure) {
+pub(super) fn poison(world: &World, file: FileMatch, at: Stage, failure: Failure) {
     world.emulator.faults(|faults| faults.file_faults = vec![FileFault { file, at, failure }]);
 }
 
@@ -48,7 +48,7 @@ impl World {
         self.pipeline.queue().unwrap().blocked.map(|it| it.reason)
     }
 
-    fn failing(&self) -> Vec<String> {
+    pub(super) fn failing(&self) -> Vec<String> {
         self.pipeline.queue().unwrap().failing.into_iter().map(|it| it.path).collect()
     }
 
@@ -193,18 +193,42 @@ async fn a_broken_picture_alone_is_refused() {
     assert_eq!(world.failed(dir), [("1.jpg".into(), broken)]);
 }
 
+/// > A JPEG that Google calls broken goes to `.gphotos/failed` at once if it lacks its picture or breaks
+/// > off in it. Another file that Google calls broken goes there once it is alone in the queue or a file
+/// > has arrived, and otherwise after a day.
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_pictures_are_refused_once_a_good_one_arrives() {
+async fn broken_pictures_are_refused_although_nothing_else_arrives() {
     let world = World::new().await;
     let dir = world.album("one").await;
     for (at, bytes) in BROKEN.into_iter().enumerate() {
         world.write(dir, &format!("{at}.jpg"), bytes);
     }
+    let whole = small_photo(1);
+    world.write(dir, "cut.jpg", &whole[..whole.len() - 100]);
+    assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 3 })));
+    assert_eq!(world.failed(dir).len(), 3);
+    assert_eq!(world.blocked(), None);
+    world.write(dir, "good.jpg", &whole);
+    world.until(|world| world.remote("one") == photos([1])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_pictures_that_google_calls_broken_wait_for_a_good_one() {
+    let world = World::new().await;
+    let dir = world.album("one").await;
+    let bad = |name: &str| ItemFailure {
+        file: FileMatch::name(name),
+        ..item_failure(3, Some("BAD_IMAGE: There was an error."))
+    };
+    world.emulator.faults(|faults| faults.item_failures = vec![bad("1.jpg"), bad("2.jpg")]);
+    world.write_all(dir, 1..3);
     world.until(|world| world.blocked() == Some(BlockedReason::ServerError)).await;
+    let many = |world: &World| world.emulator.stats().requests(Call::MediaItemsBatchCreate) >= 12;
+    world.until(many).await;
     assert_eq!(world.failed(dir), []);
-    world.write(dir, "good.jpg", &small_photo(1));
+    world.write(dir, "good.jpg", &small_photo(3));
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 2 })));
-    assert_eq!((world.remote("one"), world.failed(dir).len()), (photos([1]), 2));
+    assert_eq!((world.remote("one"), world.failed(dir).len()), (photos([3]), 2));
     assert_eq!(world.blocked(), None);
 }
 
