@@ -4,6 +4,7 @@ mod absences;
 mod copies;
 mod edits;
 mod failures;
+mod lasting;
 mod permission;
 mod refusals;
 mod removals;

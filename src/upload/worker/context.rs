@@ -288,16 +288,18 @@ impl Worker {
 
     /// When a file is tried again that has failed so often while others succeeded.
     pub(super) fn own_retry_at(&self, failures: u32) -> SystemTime {
-        self.own_retry_after(failures, self.shared.config.retry_base)
+        self.own_retry_after(failures, self.shared.config.retry_base, rand::random())
     }
 
-    /// The same, if each attempt sends many bytes again.
+    /// The same, if each attempt sends many bytes again. At least half of the longest wait, so that
+    /// chance does not cost bytes.
     pub(super) fn costly_retry_at(&self, failures: u32) -> SystemTime {
-        self.own_retry_after(failures, self.shared.config.retry_base * COSTLY_FACTOR)
+        let base = self.shared.config.retry_base * COSTLY_FACTOR;
+        self.own_retry_after(failures, base, rand::random_range(0.5..1.0))
     }
 
-    fn own_retry_after(&self, failures: u32, base: Duration) -> SystemTime {
+    fn own_retry_after(&self, failures: u32, base: Duration, jitter: f64) -> SystemTime {
         let backoff = Backoff { base, max: self.shared.config.own_retry_max };
-        SystemTime::now() + backoff.wait(failures, rand::random())
+        SystemTime::now() + backoff.wait(failures, jitter)
     }
 }
