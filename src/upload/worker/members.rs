@@ -15,6 +15,9 @@ use crate::upload::crash;
 use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::planner::{self, Edit};
 
+/// Google answers alike for an item in its bin and for one that it has deleted.
+const ITEM_GONE: &str = "Google has this photo no more, or in its bin: restore it there, then retry, or copy it in again";
+
 impl Worker {
     /// Journals and sends a call that adds items or removes them. Returns whether there was one.
     pub(super) async fn start_members(
@@ -169,7 +172,11 @@ impl Worker {
     }
 
     async fn additions_refused(&mut self, call: MemberCall, error: &api::Error) {
-        let (shared, reason) = (self.shared.clone(), chain(error));
+        let reason = match error.kind() {
+            FailureKind::InvalidItem => ITEM_GONE.to_owned(),
+            _ => chain(error),
+        };
+        let shared = self.shared.clone();
         self.store(move |store| {
             for member in &call.members {
                 let path = shared.path_of(member.file);
