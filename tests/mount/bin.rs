@@ -116,6 +116,9 @@ fn a_photo_that_stays_in_googles_bin_is_kept_in_failed() {
         copy(&world);
         world.sh("! sync mnt/A && ! sync mnt/B");
         assert_failed(&world);
+        let [photos, album] =
+            ["photo", "mnt/A"].map(|it| world.dir.path().join(it).display().to_string());
+        assert_eq!(world.run(&["diff", &photos, &album]).status.code(), Some(1));
         if restore {
             for at in 0..6 {
                 world.edit(Edit::RestoreFromBin { item: format!("{at}.jpg") });

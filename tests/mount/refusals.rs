@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use gphotosfs_emulator::{Call, Failure, FileMatch, Injection, ItemFailure};
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{World, wait_for};
@@ -75,3 +76,59 @@ fn status_and_sync_name_a_file_that_fails_alone() {
     assert_eq!(world.remote("A"), ["x.jpg"]);
     assert_eq!(status(&world)["failing"], Value::Array(vec![]));
 }
+
+/// > A file that fails while others arrive is tried ever more rarely. After 30 such failures, or after a
+/// > day with at least five, it goes to `.gphotos/failed`.
+#[test]
+fn a_file_that_fails_for_a_day_while_others_arrive_is_kept_in_failed() {
+    let world = World::new();
+    world.mount_with(&[PACE], &[]);
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1000, 5000);
+    world.emulator.faults(|faults| {
+        let file = FileMatch::name("x.jpg");
+        faults.item_failures = vec![ItemFailure { rate: 1.0, file, ..ItemFailure::new(13) }];
+    });
+    world.sh("cp x.jpg mnt/A/");
+    let attempts = || status(&world)["failing"][0]["attempts"].as_u64().unwrap_or(0);
+    let mut photos = 0;
+    let mut another_arrives = || {
+        let name = format!("{photos}.jpg");
+        world.photo(&name, photos, 5000);
+        world.sh(&format!("cp {name} mnt/A/"));
+        wait_for("a photo to arrive", || world.remote("A").contains(&name));
+        photos += 1;
+    };
+    // Each failure after the arrival of another file is its own.
+    for own in 1..=5 {
+        another_arrives();
+        let before = attempts();
+        wait_for("another failure", || attempts() > before.max(own));
+    }
+    assert_eq!(world.names(".gphotos/failed"), [""; 0]);
+
+    let left = world.run(&["umount", "--now", world.mnt.to_str().unwrap()]);
+    assert!(left.status.success(), "{left:?}");
+    let database = Connection::open(world.dir.path().join(DATABASE)).unwrap();
+    let aged = database
+        .execute("UPDATE uploads SET failing_since = failing_since - 25 * 3600 * 1000 WHERE failing_since > 0", [])
+        .unwrap();
+    assert_eq!(aged, 1);
+    drop(database);
+    world.mount_with(&[PACE], &[]);
+    for _ in 0..5 {
+        another_arrives();
+        if !world.names(".gphotos/failed").is_empty() {
+            break;
+        }
+    }
+    wait_for("the file to be refused", || !world.names(".gphotos/failed").is_empty());
+    world.sh("cmp x.jpg mnt/.gphotos/failed/A/x.jpg");
+    let said = String::from_utf8(world.run(&["failed"]).stdout).unwrap();
+    assert!(said.starts_with("A/x.jpg: ") && said.contains("code 13"), "{said}");
+    let (done, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);
+    assert!(!done && said.contains("some files were refused"), "{said}");
+    assert_eq!(status(&world)["failing"], Value::Array(vec![]));
+}
+
+const DATABASE: &str = "state/gphotosfs/default/gphotosfs.db";
