@@ -36,6 +36,7 @@ mod semantics_files;
 mod semantics_names;
 mod services;
 mod status;
+mod storm;
 mod thrift;
 mod thumbnails;
 mod tools;
