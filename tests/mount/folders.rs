@@ -1,9 +1,16 @@
 //! Folders as cameras, systems and photo programs leave them: only photos and videos become items, only folders of
 //! photos become albums, and a second copy changes nothing.
 
-use gphotosfs_emulator::Call;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use crate::support::{World, photo};
+use gphotosfs_emulator::Call;
+use serde_json::Value;
+
+use crate::support::camera::movie;
+use crate::support::{World, jpeg, photo};
 
 fn titles(world: &World) -> Vec<String> {
     let mut titles: Vec<_> = world.emulator.dump().albums.into_iter().map(|it| it.title).collect();
@@ -11,17 +18,55 @@ fn titles(world: &World) -> Vec<String> {
     titles
 }
 
-/// Photos with names that file systems write in different ways, a RAW, and a folder of a folder.
-fn add_photos(world: &World) {
-    let mut raw = photo(90, 4000);
-    raw.splice(0..8, *b"II*\0\x08\0\0\0");
-    world.photo("photo/IMG_1.jpg", 1, 5000);
-    std::fs::write(world.dir.path().join("photo/IMG_1.NEF"), raw).unwrap();
-    world.photo("photo/caf\u{e9}.jpg", 2, 5000);
-    world.photo("photo/cafe\u{301}.jpg", 3, 5000);
-    world.photo("photo/_DSC0001.JPG", 4, 5000);
-    world.photo("photo/a 'b' $c.jpg", 5, 5000);
-    world.photo("photo/Day 2/IMG_2.jpg", 6, 5000);
+/// Photos and a video with names that file systems write in different ways, RAWs, and a folder of a folder. Returns
+/// their paths below `photo`.
+fn add_photos(world: &World) -> BTreeSet<PathBuf> {
+    let long = format!("{}.jpg", "x".repeat(251));
+    let pictures = [
+        "IMG_1.jpg",
+        "caf\u{e9}.jpg",
+        "cafe\u{301}.jpg",
+        "_DSC0001.JPG",
+        "a 'b' $c.jpg",
+        "-n.jpg",
+        "two\nlines.jpg",
+        " spaces .jpg",
+        "\u{1f3d6} ünïcode.jpeg",
+        &long,
+        "Day 2/IMG_2.jpg",
+        "Tag & Nacht \u{fc}/IMG_3.jpg",
+    ];
+    for (seed, name) in pictures.iter().enumerate() {
+        world.photo(&format!("photo/{name}"), seed as u32, 5000);
+    }
+    let local = world.dir.path().join("photo");
+    let odd = OsStr::from_bytes(b"latin-\xe9.jpg");
+    std::fs::write(local.join(odd), jpeg(50, 5000)).unwrap();
+    let raws = [("IMG_1.NEF", &b"II*\0\x08\0\0\0"[..]), ("IMG_4.CR2", b"II*\0\x10\0\0\0CR\x02\0")];
+    for (seed, (name, head)) in raws.into_iter().enumerate() {
+        let mut raw = photo(90 + seed as u64, 4000);
+        raw.splice(0..head.len(), head.iter().copied());
+        std::fs::write(local.join(name), raw).unwrap();
+    }
+    std::fs::write(local.join("MVI_1.MP4"), movie(1, 1_556_442_005, (1920, 1080))).unwrap();
+    files_below(&local)
+}
+
+/// The paths of all files below a directory, relative to it.
+fn files_below(dir: &Path) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(next) = dirs.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                files.insert(path.strip_prefix(dir).unwrap().to_owned());
+            }
+        }
+    }
+    files
 }
 
 /// Sidecars, two of them pictures by their content.
@@ -59,18 +104,53 @@ fn nothing_is_sent(world: &World, night: &str) {
     world.sh("test -z \"$(ls mnt/.gphotos/failed)\"");
 }
 
+/// The album has the photos, and `diff` names each other file as one of this machine, with the reason.
+fn diff_explains_every_file(world: &World, album: &str, photos: &BTreeSet<PathBuf>) {
+    let local = world.dir.path().join("photo");
+    let remote = world.mnt.join(album);
+    let args = ["diff", local.to_str().unwrap(), remote.to_str().unwrap()];
+    let outcome = world.run(&[&args[..], &["--json"]].concat());
+    assert_eq!(outcome.status.code(), Some(0), "{album}: {outcome:?}");
+    let said: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    let all = files_below(&local);
+    assert_eq!(said["files_here"], all.len());
+    assert_eq!(said["files_in_album"], all.len());
+    assert_eq!(said["same"]["identical"], photos.len(), "{said:#}");
+    let named: BTreeSet<PathBuf> = said["kept"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .inspect(|it| assert!(!it["why"].as_str().unwrap().is_empty(), "{it}"))
+        .map(|it| PathBuf::from(it["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(named, all.difference(photos).cloned().collect());
+
+    let said = String::from_utf8(world.run(&args).stdout).unwrap();
+    let (here, kept) = (photos.len(), named.len());
+    let sum =
+        format!("{} local = {here} in the album + {kept} only on this machine\n", here + kept);
+    assert!(said.contains(&sum), "{said}");
+    assert!(said.contains("  IMG_1.xmp: a sidecar\n"), "{said}");
+}
+
+/// Moves each file of a copy of the folder, as a person does who empties a card.
+const MOVE: &str = "cp -rp photo moved && cd moved
+    find . -type d -exec mkdir -p ../mnt/mv/{} ';'
+    find . -type f -exec mv -f {} ../mnt/mv/{} ';'
+    test -z \"$(find . -type f)\" && cd .. && rm -r moved";
+
 /// > Files and directories that systems and programs leave in folders stay here in the same way, under
 /// > such names as `@eaDir`, `#recycle`, `__MACOSX`, `.Trashes`, `.AppleDouble`, `$RECYCLE.BIN`, `._x`,
 /// > `Thumbs.db`, `desktop.ini` and `.DS_Store`.
 #[test]
 fn a_folder_of_everything_is_copied_night_after_night() {
     let world = World::mounted();
-    add_photos(&world);
+    let photos = add_photos(&world);
+    assert_eq!(photos.len(), 16);
     world.sh(SIDECARS);
     world.sh(JUNK);
-    let photos = 7;
     for (album, first, again) in [
-        ("cp", "cp -rp photo mnt/cp", "cp -rp photo/. mnt/cp/"),
+        ("cp", "cp -r photo mnt/cp", "cp -r photo/. mnt/cp/"),
         (
             "rsync",
             "rsync -a photo/ mnt/rsync/",
@@ -81,26 +161,22 @@ fn a_folder_of_everything_is_copied_night_after_night() {
             "rsync -aX photo/ mnt/attributes/",
             "rsync -aX photo/ mnt/attributes/ && test -z \"$(rsync -aiX photo/ mnt/attributes/ | grep -v '/$')\"",
         ),
-        ("mv", "cp -rp photo moved && mv moved mnt/mv", "cp -rpu photo/. mnt/mv/"),
+        ("mv", "cp -rp photo moved && mv moved mnt/mv", MOVE),
     ] {
         world.sh(first);
         world.sync();
-        let below = format!("{album}/Day 2");
-        assert_eq!(world.remote(album).len() + world.remote(&below).len(), photos, "{album}");
-        assert_eq!(world.emulator.dump().items.len(), photos);
-        assert_eq!(titles(&world).iter().filter(|it| it.starts_with(album)).count(), 2);
+        let below =
+            [album.to_owned(), format!("{album}/Day 2"), format!("{album}/Tag & Nacht \u{fc}")];
+        let there: usize = below.iter().map(|title| world.remote(title).len()).sum();
+        assert_eq!(there, photos.len(), "{album}");
+        assert_eq!(world.emulator.dump().items.len(), photos.len());
+        assert_eq!(titles(&world).iter().filter(|it| it.starts_with(album)).count(), below.len());
         world.sh(&format!("test -z \"$(ls mnt/.gphotos/failed)\" && diff -r photo mnt/{album}"));
         nothing_is_sent(&world, again);
         world.umount();
         world.mount(&[]);
         nothing_is_sent(&world, again);
-        let [local, remote] = ["photo".to_owned(), format!("mnt/{album}")]
-            .map(|it| world.dir.path().join(it).display().to_string());
-        let outcome = world.run(&["diff", &local, &remote]);
-        let said = String::from_utf8(outcome.stdout).unwrap();
-        assert!(outcome.status.success(), "{said}");
-        assert!(said.contains("37 local = 7 in the album + 30 only on this machine\n"), "{said}");
-        assert!(said.contains("  IMG_1.xmp: a sidecar\n"), "{said}");
+        diff_explains_every_file(&world, album, &photos);
     }
 }
 
