@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use gphotosfs::fs::error::Errno;
 use gphotosfs::fs::{Fh, Ino, Open, Rename};
-use gphotosfs_emulator::{Barrier, Call, Edit, Failure, Injection, ItemFailure, Moment};
+use gphotosfs_emulator::{
+    Barrier, Call, Edit, Failure, Injection, ItemFailure, ListingFault, Moment, Omission,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
@@ -58,8 +60,12 @@ enum Op {
     Restart,
     Outage(bool),
     Fault(Call, Failure, bool, u8),
-    /// So many items fail for now, with this code.
-    ItemsFail(u8, i32),
+    /// So many items fail for now, with this code and perhaps a text.
+    ItemsFail(u8, i32, Option<&'static str>),
+    /// So many lists of an album end early, or lack its newest items. The count stays true.
+    ListsLack(usize, Lack, u8),
+    /// So many lists of albums lack this one.
+    AlbumForgotten(usize, u8),
     AccessTokensExpire,
     /// Upload tokens, access tokens and base URLs are no good any more.
     DayPasses,
@@ -73,6 +79,13 @@ enum Op {
     UserBins(Nth),
     UserRestores(Nth),
     UserEmptiesBin,
+}
+
+/// The items that a list leaves out.
+#[derive(Clone, Copy, Debug)]
+enum Lack {
+    All,
+    Newest(u8),
 }
 
 /// The readings of the API that are possible: nothing says which is right.
@@ -281,7 +294,7 @@ fn an_edit_whose_bytes_lie_in_the_bin_leaves_the_earlier_version() {
         Op::Put(s(0, 4), Photo(4)),
         Op::Rename(148, s(0, 3)),
         Op::Rename(105, s(1, 1)),
-        Op::ItemsFail(2, 9),
+        Op::ItemsFail(2, 9, None),
         Op::Put(s(0, 1), Photo(9)),
         Op::Refresh(0),
         Op::Pause(57),

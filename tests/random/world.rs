@@ -150,10 +150,18 @@ impl World {
         });
     }
 
+    /// Whether no list lacks anything now.
+    pub fn lists_are_whole(&self) -> bool {
+        let mut whole = false;
+        self.emulator.faults(|faults| whole = faults.listing_faults.is_empty());
+        whole
+    }
+
     /// Ends all faults.
     pub fn end_faults(&self) {
         self.emulator.faults(|faults| {
             faults.item_failures.clear();
+            faults.listing_faults.clear();
             faults.calls.values_mut().for_each(|call| call.failures.clear());
         });
     }

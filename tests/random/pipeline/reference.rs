@@ -113,6 +113,14 @@ impl Reference {
         self.named(node);
     }
 
+    /// A listing of an album has ended. If it was whole, all of it is there under a name from now on, or was removed
+    /// here.
+    pub fn seen(&mut self, album: usize, whole: bool) {
+        let here = self.names.iter().filter(|((dir, _), _)| *dir == album);
+        let named: BTreeSet<_> = here.map(|(_, node)| sha256(&self.nodes[*node].bytes)).collect();
+        self.strange.retain(|(dir, hash)| *dir != album || !whole && !named.contains(hash));
+    }
+
     /// Somebody takes an item with these bytes away, from an album or from all of them.
     pub fn taken(&mut self, albums: std::ops::Range<usize>, hash: &str) {
         self.loose.extend(albums.map(|album| (album, hash.to_owned())));

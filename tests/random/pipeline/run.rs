@@ -112,10 +112,23 @@ impl Run {
             Op::Fault(call, failure, after_effect, next) => {
                 self.fault(*call, *failure, *after_effect, *next)
             }
-            Op::ItemsFail(next, code) => {
+            Op::ItemsFail(next, code, text) => {
                 self.calm = false;
-                let failure = ItemFailure { next: (*next).into(), ..ItemFailure::new(*code) };
+                let (next, message) = ((*next).into(), text.map(str::to_owned));
+                let failure = ItemFailure { next, message, ..ItemFailure::new(*code) };
                 self.world.emulator.faults(|faults| faults.item_failures.push(failure));
+            }
+            Op::ListsLack(album, lack, passes) => {
+                let omission = match lack {
+                    Lack::All => Omission::EndsAfter(0),
+                    Lack::Newest(count) => Omission::LacksNewest((*count).into()),
+                };
+                let album = Some(self.titles[*album].clone());
+                self.lie(Call::MediaItemsSearch, album, omission, *passes);
+            }
+            Op::AlbumForgotten(album, passes) => {
+                let omission = Omission::Forgets(self.titles[*album].clone());
+                self.lie(Call::AlbumsList, None, omission, *passes);
             }
             Op::AccessTokensExpire => self.world.emulator.expire_access_tokens(),
             Op::DayPasses => {
@@ -123,10 +136,12 @@ impl Run {
                 self.world.emulator.advance_clock(Duration::from_secs(25 * 3600));
             }
             Op::Refresh(album) => {
+                let whole = self.world.lists_are_whole();
                 let listed = self.world.refresh(self.albums[*album]);
                 assert!(listed.is_ok() || !self.calm, "{listed:?}");
                 if listed.is_ok() {
                     self.adopt(*album, false);
+                    self.reference.seen(*album, whole);
                 }
             }
             Op::StrangerAdds(album) => self.stranger_adds(*album),
@@ -367,6 +382,12 @@ impl Run {
         self.world.emulator.faults(|faults| faults.on(call).failures.push(injection));
     }
 
+    fn lie(&mut self, call: Call, album: Option<String>, omission: Omission, passes: u8) {
+        self.calm = false;
+        let lie = ListingFault { call, album, passes: passes.into(), omission };
+        self.world.emulator.faults(|faults| faults.listing_faults.push(lie));
+    }
+
     fn stranger_adds(&mut self, album: usize) {
         self.calm = false;
         let content = small_photo(100 + self.strange.len() as u64);
@@ -416,8 +437,6 @@ impl Run {
             let Some(bytes) = bytes.cloned().or(ours).filter(|_| strange) else { continue };
             self.reference.listed(name, bytes);
         }
-        // The listing has shown whatever was there: from now on it is there under a name, or was removed here.
-        self.reference.strange.retain(|(dir, _)| *dir != album);
         self.meet(None);
     }
 
@@ -545,6 +564,7 @@ impl Run {
         for album in 0..ALBUMS {
             self.world.refresh(self.albums[album]).unwrap();
             self.adopt(album, true);
+            self.reference.seen(album, true);
         }
         self.world.drain();
         self.meet(None);

@@ -56,6 +56,25 @@ fn fault() -> impl Strategy<Value = Op> {
     ]
 }
 
+const QUOTA: &str = "Quota exceeded for quota metric 'Write requests'.";
+const STORAGE: &str = "The remaining storage in the user's account is not enough.";
+
+/// A code, and perhaps a text, that say nothing about the item.
+fn item_failure() -> impl Strategy<Value = (i32, Option<&'static str>)> {
+    let codes = [(13, None), (8, None), (9, None), (7, None), (16, None)];
+    let texts = [(3, Some(QUOTA)), (3, Some(STORAGE))];
+    prop::sample::select([&codes[..], &texts].concat())
+}
+
+/// Lists that lack something, while counts and questions by id tell the truth.
+fn lie() -> impl Strategy<Value = Op> {
+    let lack = prop_oneof![Just(Lack::All), (1..4u8).prop_map(Lack::Newest)];
+    prop_oneof![
+        3 => (0..ALBUMS, lack, 1..4u8).prop_map(|(album, lack, n)| Op::ListsLack(album, lack, n)),
+        1 => (0..ALBUMS, 1..4u8).prop_map(|(album, n)| Op::AlbumForgotten(album, n)),
+    ]
+}
+
 fn user() -> impl Strategy<Value = Op> {
     let nth = any::<Nth>;
     prop_oneof![
@@ -84,7 +103,8 @@ fn service() -> impl Strategy<Value = Op> {
         6 => fault(),
         1 => Just(Op::Outage(true)),
         2 => Just(Op::Outage(false)),
-        2 => (1..4u8, prop::sample::select(vec![13, 8, 9])).prop_map(|(n, code)| Op::ItemsFail(n, code)),
+        3 => (1..4u8, item_failure()).prop_map(|(n, (code, text))| Op::ItemsFail(n, code, text)),
+        3 => lie(),
         1 => Just(Op::DayPasses),
         2 => Just(Op::Crash),
     ]
