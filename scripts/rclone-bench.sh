@@ -106,8 +106,12 @@ raise_loopback
 case $what in
     upload)
         rclone version | head -n 1
-        upload 'copy, tuned' "$4" "$5" copy_tuned
-        upload 'mount, tuned' "$4" "$5" mount_tuned
+        if rclone_batches; then
+            upload 'copy, tuned' "$4" "$5" copy_tuned
+            upload 'mount, tuned' "$4" "$5" mount_tuned
+        else
+            echo '  this rclone is too old for --gphotos-batch-size: copy and mount are not measured tuned'
+        fi
         upload 'mount, default' "$4" "$5" through_mount
         ;;
     local)

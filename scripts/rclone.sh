@@ -21,6 +21,9 @@ have_rclone() {
     return 1
 }
 
+# rclone_batches: whether this rclone can upload to Google Photos in batches. Old ones, such as Debian's, cannot.
+rclone_batches() { command rclone help flags 2>/dev/null | grep -- --gphotos-batch-size >/dev/null; }
+
 # run_without_network COMMAND...: in a namespace of its own.
 run_without_network() {
     local flags=(--net --mount)
