@@ -28,6 +28,11 @@ pub fn append_ends<'a>(line: String, cause: impl Into<Option<Dyn<'a>>>) -> Strin
     ends.fold(line, |line, it| append(line, without_number(&it.to_string()).trim_end()))
 }
 
+/// The error and its root cause, for people.
+pub fn ends(error: Dyn<'_>) -> String {
+    append_ends(String::new(), error)
+}
+
 /// The text of a system error without its number.
 pub fn without_number(text: &str) -> &str {
     match text.rsplit_once(" (os error ") {
@@ -80,5 +85,6 @@ mod tests {
     fn the_ends_leave_out_the_middle_and_the_number() {
         let ends = append_ends("here".to_owned(), &deep() as Dyn<'_>);
         assert_eq!(ends, "here: cannot sync: Connection refused");
+        assert_eq!(super::ends(&deep()), "cannot sync: Connection refused");
     }
 }

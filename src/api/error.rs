@@ -15,10 +15,10 @@ pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client could not connect, so it sent nothing.
-    #[error("cannot connect for {call}")]
+    #[error("no connection to {host}")]
     Offline {
-        /// The name of the call in the reference.
-        call: &'static str,
+        /// The host's name or address.
+        host: String,
         /// The network's error.
         #[source]
         source: Cause,

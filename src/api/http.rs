@@ -44,9 +44,10 @@ pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Re
 
 /// Classifies a failure below HTTP. Drops the URL, because some URLs are capabilities.
 pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
+    let host = err.url().and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
     let err = err.without_url();
     if err.is_connect() {
-        Error::Offline { call, source: err.into() }
+        Error::Offline { host, source: err.into() }
     } else if err.is_timeout() {
         Error::TimedOut { call }
     } else if err.is_builder() {

@@ -297,7 +297,7 @@ mod tests {
         let call = "albums.create";
         let source = || io::Error::from(io::ErrorKind::ConnectionReset).into();
         for (error, errno) in [
-            (Api::Offline { call, source: source() }, libc::EHOSTUNREACH),
+            (Api::Offline { host: "x".into(), source: source() }, libc::EHOSTUNREACH),
             (
                 LoginError::Offline(std::sync::Arc::new(io::Error::other("x"))).into(),
                 libc::EHOSTUNREACH,

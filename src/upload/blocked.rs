@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 pub(super) use crate::api::Backoff;
 use crate::api::{Advice, Error, FailureKind, Scope};
+use crate::error_chain::{chain, ends};
 use crate::store::PendingChanges;
 
 /// The worker waits this much longer before it tries a full account or a missing login again:
@@ -81,8 +82,10 @@ impl BlockedReason {
 pub struct Blocked {
     /// Why.
     pub reason: BlockedReason,
-    /// In words, with causes.
+    /// In words, for people.
     pub text: String,
+    /// In words, with all causes, for the log.
+    pub(super) detail: String,
     /// Since when.
     pub since: SystemTime,
     /// When a request last failed for this reason.
@@ -99,7 +102,6 @@ impl Blocked {
     /// still holds changes back; `jitter` lies in 0..1.
     pub(super) fn read(
         error: &Error,
-        text: String,
         before: Option<&Self>,
         backoff: Backoff,
         pause: Option<Duration>,
@@ -123,7 +125,8 @@ impl Blocked {
             Advice::GiveUp => return None,
         };
         let since = before.map_or(now, |before| before.since);
-        Some(Self { reason, text, since, last_seen: now, until, attempts })
+        let (text, detail) = (ends(error), chain(error));
+        Some(Self { reason, text, detail, since, last_seen: now, until, attempts })
     }
 
     /// An outage that shows in the failures of several files, or in the refusal of an item.
@@ -142,7 +145,8 @@ impl Blocked {
         };
         let until = now + backoff.wait(attempts, jitter);
         let since = before.map_or(now, |before| before.since);
-        Self { reason, text, since, last_seen: now, until, attempts }
+        let detail = text.clone();
+        Self { reason, text, detail, since, last_seen: now, until, attempts }
     }
 
     /// The same, for a login that works but does not permit changes of albums.
@@ -151,7 +155,7 @@ impl Blocked {
             "additions to albums and removals from them, because {}",
             Scope::EditAppCreated.is_missing()
         );
-        Self { reason: BlockedReason::Permission, text, ..self }
+        Self { reason: BlockedReason::Permission, detail: text.clone(), text, ..self }
     }
 
     /// Whether it lasts until a person logs in again, or makes room at Google.
@@ -195,7 +199,7 @@ mod tests {
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
         let error = Error::TimedOut { call: "upload" };
         let met = |before: Option<&Blocked>, now| {
-            Blocked::read(&error, String::new(), before, backoff, None, now, 1.0).unwrap()
+            Blocked::read(&error, before, backoff, None, now, 1.0).unwrap()
         };
         let now = SystemTime::UNIX_EPOCH;
         let first =

@@ -94,7 +94,7 @@ fn begin(slot: &mut Option<Blocked>, blocked: Blocked) {
             BlockedReason::Permission => "albums are not changed",
             _ => "uploads wait",
         };
-        tracing::warn!(reason = blocked.reason.as_str(), "{what}: {}", blocked.text);
+        tracing::warn!(reason = blocked.reason.as_str(), "{what}: {}", blocked.detail);
     }
     *slot = Some(blocked);
 }

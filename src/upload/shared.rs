@@ -15,7 +15,7 @@ use super::errors::Error;
 use super::rate::{SentTotals, UploadRate};
 use super::spool::Spool;
 use crate::api;
-use crate::error_chain::chain;
+use crate::error_chain::{chain, ends};
 use crate::media::FileId;
 use crate::store::{FileInfo, Store};
 
@@ -146,14 +146,15 @@ impl Shared {
 
     /// One log line for a failure that is tried again.
     pub(super) fn note_failure(&self, file: FileId, err: &(dyn std::error::Error + 'static)) {
-        let (path, text) = (self.path_of(file), chain(err));
-        tracing::warn!(%path, "{text}");
-        self.remember(path, text);
+        let path = self.path_of(file);
+        tracing::warn!(%path, "{}", chain(err));
+        self.remember(path, ends(err));
     }
 
-    /// Keeps a failure for the status.
+    /// Keeps a failure for the status: once, even if a file fails alike again and again.
     pub(super) fn remember(&self, path: String, text: String) {
         let mut failures = self.failures.lock();
+        failures.retain(|it| it.path != path || it.text != text);
         if failures.len() == FAILURES_MAX {
             failures.pop_front();
         }

@@ -401,7 +401,8 @@ fn logout_works_without_a_network_and_with_a_broken_file() {
     assert!(output.status.success());
     assert_eq!(
         stderr(&output),
-        "gphotosfs: could not end the login at Google: cannot reach Google's login service: Connection refused\n  \
+        "gphotosfs: could not end the login at Google: cannot reach Google's login service: no connection to 127.0.0.1: \
+         Connection refused\n  \
          -> end it yourself at https://myaccount.google.com/connections\n"
     );
     assert!(!user.profile_file("token.json").exists());

@@ -39,7 +39,7 @@ pub enum LoginError {
         description: String,
     },
     /// The client could not reach the token endpoint.
-    #[error("cannot reach Google's login service")]
+    #[error("cannot reach Google's login service: {0}")]
     Offline(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The token endpoint failed.
     #[error("Google's login service failed: {0}")]

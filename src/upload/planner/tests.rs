@@ -22,7 +22,7 @@ fn at(seconds: u64) -> SystemTime {
 fn outage(reason: BlockedReason, last_seen: u64, until: u64) -> Blocked {
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
     let error = Error::TimedOut { call: "upload" };
-    let read = Blocked::read(&error, String::new(), None, backoff, None, at(last_seen), 1.0);
+    let read = Blocked::read(&error, None, backoff, None, at(last_seen), 1.0);
     let mut outage = read.expect("a timeout is an outage");
     (outage.reason, outage.until) = (reason, at(until));
     outage

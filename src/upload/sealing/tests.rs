@@ -531,7 +531,7 @@ fn a_login_that_may_not_edit_albums_fails_no_commit() {
     let backoff = Backoff { base: DAY, max: DAY };
     let error = api::Error::TimedOut { call: "removal" };
     let now = SystemTime::now();
-    let blocked = Blocked::read(&error, String::new(), None, backoff, None, now, 1.0).unwrap();
+    let blocked = Blocked::read(&error, None, backoff, None, now, 1.0).unwrap();
     world.pipeline.shared.outages.lock().push(blocked.of_permission());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let early = runtime.block_on(async {

@@ -234,7 +234,7 @@ impl Worker {
     ) -> Option<Blocked> {
         let pause = self.shared.client.write_pause_left();
         let (now, jitter) = (SystemTime::now(), rand::random());
-        Blocked::read(error, chain(error), before, self.backoff(), pause, now, jitter)
+        Blocked::read(error, before, self.backoff(), pause, now, jitter)
     }
 
     /// An outage of this reason that shows in the failures of files.

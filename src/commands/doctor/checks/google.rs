@@ -9,7 +9,7 @@ use crate::api::{
 use crate::app::time_words;
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::report::Report;
-use crate::error_chain::append_ends;
+use crate::error_chain::ends;
 use crate::media::local_time;
 
 const LOG_IN: &str = "run 'gphotosfs login'";
@@ -25,6 +25,9 @@ const PUBLISH: &str = "publish the app (Google Cloud console, \"Google Auth Plat
 const CLOCK_ODD: SignedDuration = SignedDuration::from_secs(60);
 /// A larger difference is a failure: certificates and tokens may be rejected.
 const CLOCK_WRONG: SignedDuration = SignedDuration::from_secs(300);
+
+const OFFLINE: &str =
+    "check the network and the proxy; uploads continue by themselves when it is back";
 
 /// The percentage of a day's quota from which on its use is a warning.
 const QUOTA_LOW: u64 = 90;
@@ -65,10 +68,10 @@ pub(super) fn login(facts: &Facts, report: &mut Report) {
         (Ok(Some(_)), Some(Err(LoginError::Foreign(error)))) => {
             report.fail(NAME, format!("it {error}"), Foreign::REMEDY);
         }
-        (Ok(Some(_)), Some(Err(error))) if error.is_passing() => report.fail(
+        (Ok(Some(_)), Some(Err(error))) if error.is_passing() => report.warn(
             NAME,
-            words(error),
-            "check the network and the proxy; the login itself may be good",
+            "not checked, because Google cannot be reached",
+            "the login itself may be good; repair the fault below first",
         ),
         (Ok(Some(_)), Some(Err(error))) => report.fail(NAME, words(error), LOG_IN),
     }
@@ -155,6 +158,11 @@ pub(super) fn scopes(facts: &Facts, report: &mut Report) {
 pub(super) fn api(facts: &Facts, report: &mut Report) {
     const NAME: &str = "api";
     let url = &facts.api_url;
+    if let Some(Err(error)) = &facts.renewal
+        && error.is_passing()
+    {
+        return report.fail(NAME, words(error), OFFLINE);
+    }
     let Some(answer) = &facts.answer else {
         let text = format!("{url} was not checked: this needs a working login");
         report.warn(NAME, text, "repair the login first");
@@ -180,11 +188,7 @@ pub(super) fn api(facts: &Facts, report: &mut Report) {
                 FailureKind::Offline | FailureKind::TimedOut | FailureKind::Broken
             ) =>
         {
-            report.fail(
-                NAME,
-                format!("{url} cannot be reached: {}", words(error)),
-                "check the network and the proxy; uploads continue by themselves when it is back",
-            )
+            report.fail(NAME, format!("{url} cannot be reached: {}", words(error)), OFFLINE)
         }
         Err(error) if error.refusal().is_some_and(|it| it.status >= 500) => report.warn(
             NAME,
@@ -274,9 +278,9 @@ pub(super) fn quota(facts: &Facts, report: &mut Report) {
     }
 }
 
-/// The message of an error, with the ends of its causes.
+/// The message of an error, with its root cause.
 pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
-    append_ends(error.to_string(), error.source())
+    ends(error)
 }
 
 fn days(age: SignedDuration) -> String {
