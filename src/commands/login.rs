@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
@@ -24,6 +24,7 @@ use crate::app::engine::check_service;
 use crate::app::running::Mount;
 use crate::app::{CommandError, print};
 use crate::error_chain::causes;
+use crate::media::local_time;
 use crate::profile::Profile;
 use crate::store::Store;
 use redirect::{Arrival, Redirects};
@@ -163,6 +164,7 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
              (http://127.0.0.1:...).\nThen copy the address of that page and paste it here."
         );
     }
+    eprintln!("\n{}", waits_until(Timestamp::now()));
     let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
 
     let (client, mut grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
@@ -180,6 +182,12 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// The wait for the browser, its end, and how to end it before.
+fn waits_until(now: Timestamp) -> String {
+    let end = local_time(now + LOGIN_TIMEOUT);
+    format!("Waiting until {end} for the answer of the browser. Ctrl-C stops, and changes nothing.")
 }
 
 /// Stores a login. Writes the grant last, because a running mount notices changes of the grant.
