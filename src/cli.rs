@@ -106,7 +106,7 @@ fn dispatch(
         }
         Command::Logout => block_on(logout::run(&profile, in_full)).map(done),
         Command::Mount(it) => commands::mount::run(&profile, &it.settings(cli.api_url), words),
-        Command::Umount(it) => umount::run(&it.mountpoint, it.now).map(done),
+        Command::Umount(it) => umount::run(&it.mountpoint, it.now, &profile).map(done),
         Command::Status(it) => status::run(&it.into(), &profile, &cli.api_url).map(done),
         Command::Sync(it) => {
             let settings = it.upload.settings(cli.api_url);

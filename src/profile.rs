@@ -152,6 +152,14 @@ impl Profile {
         })
     }
 
+    /// The last mount of this profile, if its process ended without leaving the lock to another one.
+    ///
+    /// # Errors
+    /// If the lock file cannot be read.
+    pub fn last_mount(&self) -> io::Result<Option<Running>> {
+        Running::last(&self.state.join(LOCK))
+    }
+
     /// The present holder of the lock. Takes no lock, so a process that wants it succeeds meanwhile.
     ///
     /// # Errors
@@ -185,6 +193,7 @@ mod tests {
         drop(lock);
         assert_eq!(profile.running().unwrap(), None);
         assert_eq!(profile.holder().unwrap(), Holder::Nobody);
+        assert_eq!(profile.last_mount().unwrap().unwrap().mountpoint, Path::new("/mnt"));
         let _not_a_mount = profile.lock().unwrap();
         assert_eq!(profile.running().unwrap(), None, "that was the one before");
         assert_eq!(profile.holder().unwrap(), Holder::Other);

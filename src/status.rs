@@ -34,6 +34,10 @@ pub struct Status {
     /// Without a mount: whether another process, such as `sync`, uses the profile.
     #[serde(default)]
     pub busy: bool,
+    /// Without a mount: where the profile was mounted, if the mount's process has died and its mount is
+    /// still there.
+    #[serde(default)]
+    pub dead_mountpoint: Option<PathBuf>,
     /// The API's base URL.
     pub api_url: String,
     /// The mount's settings.
@@ -162,6 +166,9 @@ pub struct Queue {
     pub open: u64,
     #[serde(rename = "scratch")]
     pub temporary: u64,
+    /// Those of them that are empty.
+    #[serde(default)]
+    pub empty: u64,
     /// Sidecars, and files that systems and programs leave: they belong to this machine.
     #[serde(default)]
     pub kept: u64,

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// The gphotosfs mountpoints that no later mount hides, from `/proc/self/mountinfo` (proc(5)).
 ///
@@ -31,6 +33,18 @@ fn table() -> io::Result<Vec<u8>> {
 /// and names, but never its result. If the process is alive and stuck, this blocks.
 pub fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statvfs(mountpoint).is_err_and(|err| err == rustix::io::Errno::NOTCONN)
+}
+
+/// Whether there is a gphotosfs mount on this directory whose process has died. If nothing answers
+/// before the deadline, a process is stuck, but has not died.
+pub fn is_dead_mount(mountpoint: &Path, deadline: Duration) -> bool {
+    if !ours().is_ok_and(|places| places.iter().any(|it| it == mountpoint)) {
+        return false;
+    }
+    let (done, waiting) = mpsc::channel();
+    let place = mountpoint.to_owned();
+    std::thread::spawn(move || done.send(is_dead(&place)));
+    waiting.recv_timeout(deadline).unwrap_or(false)
 }
 
 /// Whether `/etc/fuse.conf` lets ordinary users share their mounts (fusermount3(1)).

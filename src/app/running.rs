@@ -73,6 +73,9 @@ impl Mount {
     pub fn given(path: &Path) -> Result<Self, CommandError> {
         Self::holding(path).map_err(|err| match err.next_step() {
             Some(_) => err,
+            None if is_parent_on_mount(path) => {
+                err.hint("the mount has no such name: 'ls' its directory")
+            }
             None => err.hint("'gphotosfs status' says where the profile is mounted"),
         })
     }
@@ -163,6 +166,16 @@ impl Mount {
     }
 }
 
+/// Whether the directory of a path that does not exist is on a mount.
+fn is_parent_on_mount(path: &Path) -> bool {
+    !path.exists() && directory_of(path).is_some_and(|dir| Mount::holding(dir).is_ok())
+}
+
+/// The directory that a path's last name is in.
+pub fn directory_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
+}
+
 /// Makes the mount list a directory again, without a progress bar.
 ///
 /// # Errors
@@ -236,9 +249,12 @@ pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
     CommandError::new(what).because(err).hint(hint)
 }
 
+/// The state of a mount whose process was killed, and the next step.
+pub const DIED: &str = "the mount has died: run 'gphotosfs umount' on it";
+
 /// The error for a path on a mount that cannot be used.
 pub fn cannot_use(path: &Path, err: io::Error) -> CommandError {
     let dead = err.raw_os_error() == Some(libc::ENOTCONN);
     let error = CommandError::new(format!("cannot use {}", path.display())).because(err);
-    if dead { error.hint("the mount has died: run 'gphotosfs umount' on it") } else { error }
+    if dead { error.hint(DIED) } else { error }
 }

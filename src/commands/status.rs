@@ -16,7 +16,7 @@ use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::owner::{kept_binding, other_client};
 use crate::app::running::Mount;
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, mounts, print};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
 use crate::status::{self, Bound, Login, LoginState, Status};
@@ -24,6 +24,9 @@ use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long to wait for the answer of a mount that may have died.
+const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The arguments.
 #[derive(Debug)]
@@ -95,15 +98,23 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let (backlog, budget, refused, binding) =
         look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
+    // If this fails, the next command that needs the lock reports it.
+    let holder = profile.holder().unwrap_or(Holder::Nobody);
     Ok(Status {
-        // If this fails, the next command that needs the lock reports it.
-        busy: matches!(profile.holder(), Ok(Holder::Other)),
+        busy: holder == Holder::Other,
+        dead_mountpoint: if holder == Holder::Nobody { dead_mount(profile) } else { None },
         login: Login {
             bound: binding.as_ref().map(Bound::from),
             ..kept_login(client.as_ref(), grant.as_ref(), refused)
         },
         ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
+}
+
+/// Where the profile was mounted, if that mount has died and is still there.
+fn dead_mount(profile: &Profile) -> Option<PathBuf> {
+    let place = profile.last_mount().ok().flatten()?.mountpoint;
+    mounts::is_dead_mount(&place, LOOK_DEADLINE).then_some(place)
 }
 
 /// The status of a profile that is not mounted, from its database.

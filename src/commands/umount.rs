@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_s
 
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, mounts};
+use crate::profile::Profile;
 
 /// How long the mount's process may take to end after the unmount.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -31,7 +32,7 @@ const BUSY_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 ///
 /// # Errors
 /// If the mount is in use, or is not a gphotosfs mount.
-pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
+pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), CommandError> {
     let root = absolute(mountpoint).map_err(|err| {
         CommandError::usage(format!("cannot use {}", mountpoint.display())).because(err)
     })?;
@@ -39,11 +40,7 @@ pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
         .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
     if !ours.contains(&root) {
         let error = CommandError::usage(format!("{} is not a gphotosfs mount", root.display()));
-        let places: Vec<_> = ours.iter().map(|it| it.display().to_string()).collect();
-        return Err(error.hint(match places.as_slice() {
-            [] => "there is no gphotosfs mount".to_owned(),
-            places => format!("gphotosfs is mounted on {}", places.join(", ")),
-        }));
+        return Err(error.hint(where_mounted(&ours, profile)));
     }
     let mount = Mount { root };
     if mounts::is_dead(&mount.root) {
@@ -64,6 +61,21 @@ pub fn run(mountpoint: &Path, now: bool) -> Result<(), CommandError> {
         let _ = pidfd_send_signal(&process, Signal::TERM);
     }
     wait_for_exit(&process)
+}
+
+/// Says where the profile is mounted. Mounts of other profiles and users are called so.
+fn where_mounted(ours: &[PathBuf], profile: &Profile) -> String {
+    let mine = profile.last_mount().ok().flatten().map(|it| it.mountpoint);
+    let (mine, others): (Vec<_>, Vec<_>) = ours.iter().partition(|it| Some(*it) == mine.as_ref());
+    let place = match mine.as_slice() {
+        [] => format!("profile {} is not mounted", profile.name()),
+        [mine, ..] => format!("profile {} is mounted on {}", profile.name(), mine.display()),
+    };
+    if others.is_empty() {
+        return place;
+    }
+    let others: Vec<_> = others.iter().map(|it| it.display().to_string()).collect();
+    format!("{place}; mounts of other profiles or users: {}", others.join(", "))
 }
 
 /// The mountpoint's name in the table of mounts. Does not enter it, because it may be dead.

@@ -32,6 +32,7 @@ impl Fs {
             mountpoint: Some(self.config.mountpoint.clone()),
             since: Some(timestamp(self.began)),
             busy: false,
+            dead_mountpoint: None,
             api_url: self.config.api_url.clone(),
             mount: Some(MountFacts {
                 commit: if self.config.commit_at_close {
@@ -132,6 +133,7 @@ impl From<&Backlog> for Queue {
         Self {
             open: backlog.open,
             temporary: backlog.temporary,
+            empty: backlog.empty,
             kept: backlog.kept,
             sealed: backlog.sealed,
             held: 0,

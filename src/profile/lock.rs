@@ -48,6 +48,17 @@ pub struct Running {
     pub mountpoint: PathBuf,
 }
 
+impl Running {
+    /// The last announcement, also of a process that has ended since.
+    pub(super) fn last(path: &Path) -> io::Result<Option<Self>> {
+        match File::open(path) {
+            Ok(mut file) => announced(&mut file),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+}
+
 /// The right to mount a profile; the kernel gives it back even if the process is killed.
 #[derive(Debug)]
 pub struct ProfileLock {

@@ -125,7 +125,8 @@ pub struct FailingUpload {
     pub bytes: u64,
 }
 
-/// A file counts as failing again and again after so many failures. Every outage costs a file one.
+/// A file counts as failing after so many failures. Every outage costs a file one. A failure that is
+/// the file's own, or that has the file tried alone, counts at once.
 const FAILURES_SHOWN: u32 = 2;
 
 /// A sealed file that may be uploaded now.
@@ -360,7 +361,8 @@ impl Store {
                     "SELECT u.file, attempts, own_failures, failing_since, error, retry_at, \
                      CASE state WHEN 'sealed' THEN coalesce(size, 0) ELSE 0 END AS bytes \
                      FROM uploads u JOIN files f ON f.id = u.file \
-                     WHERE failing_since IS NOT NULL AND attempts >= ?1 \
+                     WHERE failing_since IS NOT NULL \
+                     AND (attempts >= ?1 OR attempts > 0 AND (own_failures > 0 OR isolate)) \
                      AND state IN ('sealed', 'uploaded', 'creating', 'confirming') \
                      ORDER BY failing_since LIMIT ?2",
                 )?

@@ -17,6 +17,8 @@ pub struct Backlog {
     pub open: u64,
     /// Temporary and empty files, which stay here for now.
     pub temporary: u64,
+    /// Those of them that are empty.
+    pub empty: u64,
     /// Sidecars, and files that systems and programs leave.
     pub kept: u64,
     /// Files to be uploaded.
@@ -79,7 +81,8 @@ impl Store {
         self.read(|db| {
             let mut backlog = Backlog::default();
             let mut statement = db.prepare_cached(
-                "SELECT state, count(*) FILTER (WHERE stays_here IN ('junk', 'sidecar')) AS kept, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
+                "SELECT state, count(*) FILTER (WHERE stays_here IN ('junk', 'sidecar')) AS kept, \
+                 count(*) FILTER (WHERE stays_here = 'empty') AS empty, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
                  FROM upload_queue GROUP BY state",
             )?;
             let mut rows = statement.query([])?;
@@ -90,6 +93,7 @@ impl Store {
                     UploadState::Temporary => {
                         backlog.kept = row.get("kept")?;
                         backlog.temporary = count - backlog.kept;
+                        backlog.empty = row.get("empty")?;
                     }
                     UploadState::Sealed => {
                         backlog.sealed = count;

@@ -164,3 +164,56 @@ fn a_login_that_was_found_dead_is_not_called_ok_afterwards() {
     world.login();
     assert_eq!(json(&world, &[])["login"]["state"], "ok", "it was about the one before");
 }
+
+#[test]
+fn a_mount_whose_process_was_killed_is_called_dead() {
+    let world = World::mounted();
+    world.kill();
+    let said = text(&world);
+    let place = world.mnt.to_str().unwrap();
+    let line = format!("{place}: the mount has died: run 'gphotosfs umount' on it");
+    assert!(said.contains(&line) && !said.contains("not mounted"), "{said}");
+    assert_eq!(json(&world, &[])["dead_mountpoint"], place);
+    assert!(world.run(&["umount", place]).status.success());
+    assert!(text(&world).contains("not mounted"));
+    assert_eq!(json(&world, &[])["dead_mountpoint"], Value::Null);
+}
+
+#[test]
+fn empty_files_are_not_called_temporary() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A && touch mnt/A/a.jpg && echo x > mnt/A/b.jpg.part && cp mnt/A/b.jpg.part mnt/A/c.part");
+    let said = text(&world);
+    let queue = "nothing to send; 2 kept here only (temporary names), 1 kept here only (empty)";
+    assert!(said.contains(queue), "{said}");
+    let queue = json(&world, &[])["queue"].clone();
+    assert_eq!((&queue["scratch"], &queue["empty"]), (&3.into(), &1.into()));
+}
+
+#[test]
+fn an_outage_of_the_network_is_told_in_plain_words() {
+    let mut world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.stop_emulator();
+    world.sh("cp x.jpg mnt/A/");
+    wait_for("the outage", || json(&world, &[])["trouble"]["kind"] == "offline");
+    let text = text(&world);
+    let line = text.lines().find(|line| line.contains("blocked")).unwrap();
+    assert!(line.contains("): no connection to 127.0.0.1: Connection refused; next"), "{line}");
+    assert!(!text.contains("error sending request") && !text.contains("os error"), "{text}");
+    assert!(world.log().contains("Connection refused (os error"), "the log has all of it");
+}
+
+#[test]
+fn an_error_that_repeats_is_shown_once_and_sync_names_its_file() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("whole.jpg", 1, 10_000);
+    world.sh("cp whole.jpg mnt/A/ && sync mnt/A && head -c 3000 whole.jpg > cut.jpg && cp cut.jpg mnt/A/");
+    let (done, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);
+    assert!(!done && said.contains("waiting for A/cut.jpg, which fails since "), "{said}");
+    assert!(said.contains(": BAD_IMAGE: "), "{said}");
+    let text = text(&world);
+    assert_eq!(text.matches("A/cut.jpg: BAD_IMAGE").count(), 1, "{text}");
+}

@@ -7,7 +7,7 @@ use console::Style;
 use jiff::Timestamp;
 
 use crate::app::name::shown;
-use crate::app::running::OTHER_HOLDER;
+use crate::app::running::{DIED, OTHER_HOLDER};
 use crate::app::time_words;
 use crate::media::local_time;
 use crate::status::{FailingFile, Login, LoginState, Progress, Queue, Status};
@@ -115,6 +115,9 @@ fn mount(status: &Status) -> String {
         if status.busy {
             return format!("not mounted; {OTHER_HOLDER}");
         }
+        if let Some(place) = &status.dead_mountpoint {
+            return format!("{}: {DIED}, or mount there again; nothing is lost", place.display());
+        }
         return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to upload the queue"
             .to_owned();
     };
@@ -136,7 +139,8 @@ fn mount(status: &Status) -> String {
 fn queue(queue: &Queue) -> String {
     let parts = [
         ("being written", queue.open + queue.held),
-        ("kept here only (temporary names)", queue.temporary),
+        ("kept here only (temporary names)", queue.temporary.saturating_sub(queue.empty)),
+        ("kept here only (empty)", queue.empty),
         ("only on this machine (sidecars, system files)", queue.kept),
         ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
         ("uploading", queue.uploading),
@@ -176,10 +180,13 @@ fn failing(file: &FailingFile) -> String {
         Some(until) => format!("next attempt at {}", local_time(until)),
         None => "it is being tried again".to_owned(),
     };
+    let times = match file.attempts {
+        0 | 1 => "once".to_owned(),
+        attempts => format!("{attempts} times"),
+    };
     format!(
-        "{} has failed {} times since {}: {}; {until}",
+        "{} has failed {times} since {}: {}; {until}",
         shown(&file.path),
-        file.attempts,
         local_time(file.since),
         shown(&file.error)
     )
@@ -219,7 +226,7 @@ mod tests {
     const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
         "login":{"state":"dead","message":"run 'gphotosfs login'","missing_scopes":["edit"]},
-        "queue":{"open":0,"scratch":1,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
+        "queue":{"open":0,"scratch":3,"empty":2,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
                  "confirming":0,"failed":1,"additions":0,"removals":0,"bytes_left":5000000},
         "progress":{"files_done":2,"bytes_sent":3,"bytes_per_second":2000000,"files_per_minute":30.5,
                     "seconds_left":125},
@@ -240,8 +247,8 @@ mod tests {
             "process 7",
             "dead: run 'gphotosfs login'",
             "edit was not granted",
-            "5 to go, 4.8 MiB left: 1 kept here only (temporary names), 2 waiting, 3 uploading, \
-             1 failed",
+            "5 to go, 4.8 MiB left: 1 kept here only (temporary names), 2 kept here only (empty), \
+             2 waiting, 3 uploading, 1 failed",
             "1.9 MiB/s, 30.5 files a minute; about 2m 5s left",
             "12 of 10000 API requests",
             "Trip/x.txt: not a photo",
@@ -272,6 +279,15 @@ mod tests {
     fn without_a_mount_it_says_so() {
         let status = Status { mountpoint: None, ..serde_json::from_str(EXAMPLE).unwrap() };
         assert!(describe(&status).contains("not mounted; run 'gphotosfs mount"));
+    }
+
+    #[test]
+    fn a_dead_mount_is_named_with_the_next_step() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let dead_mountpoint = Some("/m".into());
+        let text = describe(&Status { mountpoint: None, dead_mountpoint, ..status });
+        assert!(text.contains("/m: the mount has died: run 'gphotosfs umount' on it"), "{text}");
+        assert!(!text.contains("not mounted"), "{text}");
     }
 
     #[test]
