@@ -15,4 +15,4 @@ mod words;
 
 pub use error::{CommandError, Exit};
 pub use output::print;
-pub use words::time_words;
+pub use words::{counted, time_words};

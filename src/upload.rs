@@ -52,7 +52,7 @@ pub use draft::{DraftFacts, InFlight, OpenVersion, Phase, Rejection};
 pub use drafts::{Drafts, Writer};
 pub use drain::DrainError;
 pub use errors::{Error, SealError};
-pub use local_names::{local_dir_reason, local_reason};
+pub use local_names::{local_dir_reason, local_path_reason, local_reason};
 pub use pipeline::Pipeline;
 pub use queue::{FailingFile, Queue};
 pub use rate::{Rate, SentTotals};

@@ -1,6 +1,14 @@
-//! Durations in words.
+//! Counts and durations in words.
+
+use std::fmt::Display;
 
 use jiff::{SignedDuration, Unit};
+
+/// A count with its noun: `1 file`, `2 files`. All plurals of the commands are made here.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
 
 /// Formats a duration with its two largest units, for example `1h 20m`.
 pub fn time_words(seconds: u64) -> String {
@@ -17,6 +25,13 @@ pub fn time_words(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        assert_eq!(counted(1_u64, "file"), "1 file");
+        assert_eq!(counted(0_usize, "file"), "0 files");
+        assert_eq!(counted(1.5, "file"), "1.5 files");
+    }
 
     #[test]
     fn times_are_told_to_two_units() {

@@ -15,7 +15,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use super::diff;
-use super::diff::{Comparison, Different, Duplicate, Evidence, Match, Remark, Sure, group};
+use super::diff::{
+    Comparison, Different, Duplicate, Evidence, Match, Remark, STAYS, Sure, group, only_here,
+};
 use crate::app::name::Name;
 use crate::app::{CommandError, Exit, print, running};
 use crate::profile::Profile;
@@ -72,8 +74,19 @@ struct Outcome {
     different_by: Vec<Different>,
     /// On its way to Google, or refused.
     unfinished: Vec<Name>,
+    /// Temporary and empty files, which stay here for now.
+    #[serde(rename = "scratch")]
+    temporary: Vec<Name>,
+    /// Sidecars, and files that systems and programs leave. They belong to this machine.
+    kept: Vec<Name>,
     unreadable: Vec<Name>,
     only_here: Vec<Name>,
+    /// How many of `temporary` are empty.
+    #[serde(skip)]
+    empty: usize,
+    /// The lines about `only_here`, with the reasons why files would not be uploaded.
+    #[serde(skip)]
+    only_here_lines: Vec<String>,
 }
 
 /// A local file and the name that its item had in the album.
@@ -123,7 +136,8 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
 fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError> {
     let here = |it: &&Remark| it.here;
     let name = |it: &Remark| it.name.clone();
-    let unfinished = [&found.on_its_way, &found.failed, &found.temporary].into_iter().flatten();
+    let unfinished = [&found.on_its_way, &found.failed].into_iter().flatten();
+    let temporary = found.temporary.iter().filter(here);
     let mut outcome = Outcome {
         version: VERSION,
         dry_run: options.dry_run,
@@ -131,8 +145,12 @@ fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError>
         different: found.different.clone(),
         different_by: found.different_by.clone(),
         unfinished: unfinished.filter(here).map(name).collect(),
+        empty: temporary.clone().filter(|it| it.is_of_empty_file()).count(),
+        temporary: temporary.map(name).collect(),
+        kept: found.kept.iter().filter(here).map(name).collect(),
         unreadable: found.unreadable.iter().map(name).collect(),
         only_here: found.only_here.clone(),
+        only_here_lines: found.only_here.iter().map(|it| only_here(found, it)).collect(),
         ..Outcome::default()
     };
     for pair in &found.matches {
@@ -202,19 +220,23 @@ fn link(album: &Path, duplicate: &Duplicate) -> Result<(), CommandError> {
 impl Outcome {
     /// How many local files are not matched.
     fn left(&self) -> usize {
-        let Self { unsure, different, unfinished, only_here, .. } = self;
-        unsure.len() + different.len() + unfinished.len() + only_here.len()
+        let Self { unsure, different, unfinished, temporary, only_here, .. } = self;
+        unsure.len() + different.len() + unfinished.len() + temporary.len() + only_here.len()
     }
 
     fn text(&self) -> String {
         let (good, odd, bad) = (Style::new().dim(), Style::new().yellow(), Style::new().red());
         let what = if self.dry_run { "to adopt" } else { "adopted" };
+        let further = if self.duplicates.len() == 1 { "further name" } else { "further names" };
         let parts = [
             (self.known, "known before"),
-            (self.duplicates.len(), "further names"),
+            (self.duplicates.len(), further),
             (self.unsure.len(), "not sure enough"),
             (self.different.len(), "with other content"),
-            (self.unfinished.len(), "unfinished"),
+            (self.unfinished.len(), "on the way or refused"),
+            (self.temporary.len() - self.empty, "temporary"),
+            (self.empty, "empty"),
+            (self.kept.len(), "only on this machine"),
             (self.unreadable.len(), "unreadable here"),
             (self.only_here.len(), "only here"),
         ];
@@ -241,9 +263,12 @@ impl Outcome {
         let different = self.different_by.iter().map(ToString::to_string).collect();
         group(&mut out, "Same name, other content", &bad, different);
         group(&mut out, "On the way to Google or refused", &odd, names(&self.unfinished));
+        group(&mut out, STAYS, &odd, names(&self.temporary));
+        let title = "Only on this machine, never uploaded (no difference)";
+        group(&mut out, title, &good, names(&self.kept));
         group(&mut out, "Cannot be read here", &bad, names(&self.unreadable));
         let title = "Only here ('gphotosfs diff --copy' says how to complete the album)";
-        group(&mut out, title, &bad, names(&self.only_here));
+        group(&mut out, title, &bad, self.only_here_lines.clone());
         out
     }
 }

@@ -16,9 +16,9 @@ use console::Style;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::app::CommandError;
 use crate::app::engine::{no_database, no_directory};
 use crate::app::running::Mount;
+use crate::app::{CommandError, counted};
 use crate::error_chain::without_number;
 use crate::media::{FileId, local_time};
 use crate::profile::Profile;
@@ -69,16 +69,16 @@ impl Live {
 /// The draft in words. Empty if the phase says it all.
 fn draft_facts(draft: &Draft) -> Vec<String> {
     let mut facts = Vec::new();
-    match draft.writers {
-        0 => {}
-        1 => facts.push("1 writer".to_owned()),
-        writers => facts.push(format!("{writers} writers")),
+    if draft.writers > 0 {
+        facts.push(counted(draft.writers, "writer"));
     }
     if let Some(sent) = draft.bytes_sent {
-        facts.push(format!("{sent} bytes sent"));
+        facts.push(format!("{} sent", counted(sent, "byte")));
     }
-    if draft.blocked_writes > 0 {
-        facts.push(format!("{} writes wait for room in the spool", draft.blocked_writes));
+    match draft.blocked_writes {
+        0 => {}
+        1 => facts.push("1 write waits for room in the spool".to_owned()),
+        writes => facts.push(format!("{writes} writes wait for room in the spool")),
     }
     if let Some(errno) = draft.write_error {
         let error = std::io::Error::from_raw_os_error(errno).to_string();

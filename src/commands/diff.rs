@@ -21,13 +21,14 @@ use std::path::{Path, PathBuf};
 pub(super) use self::album::{names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
-pub(super) use self::report::{UNLISTED, group};
+pub(super) use self::fates::{by_path, is_unfit};
+pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;
 use self::local::Local;
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, print};
+use crate::app::{CommandError, Exit, counted, print};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
 
@@ -75,7 +76,7 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     let parts = [
         (result.different.len(), "with other content"),
         (result.failed.len(), "refused"),
-        (result.temporary.iter().filter(|it| it.here).count(), "temporary"),
+        (result.temporary.iter().filter(|it| it.here).count(), "temporary or empty"),
         (result.unreadable.len(), "unreadable here"),
         (result.only_here.len() - names.len(), "that would not be uploaded"),
     ];
@@ -83,9 +84,10 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     let words: Vec<_> = parts.clone().map(|(count, what)| format!("{count} {what}")).collect();
     let left: usize = parts.map(|it| it.0).sum();
     if left > 0 {
-        let files = if left == 1 { "1 file is".to_owned() } else { format!("{left} files are") };
+        let are = if left == 1 { "is" } else { "are" };
         eprintln!(
-            "gphotosfs: {files} left out: {}; 'gphotosfs diff' without --copy names them",
+            "gphotosfs: {} {are} left out: {}; 'gphotosfs diff' without --copy names them",
+            counted(left, "file"),
             words.join(" + ")
         );
     }
@@ -172,11 +174,12 @@ pub(super) fn comparison(
         let wanted = compare::sizes_wanted(&here.files, &there);
         album::add_sizes(album, &mut there, wanted)?;
     }
-    let refused = album::refused(mount, album)?;
+    let (refused, failed) = (album::refused(mount, album)?, album::failed_dir(mount, album)?);
     let mount = mount.status()?.mount;
     let keep_sidecars = mount.is_none_or(|it| it.sidecars == Sidecars::Keep);
     let Local { files, unreadable } = here;
     let mut result = compare(&Sides { here: files, unreadable, there, refused, keep_sidecars });
     fates::explain(local, keep_sidecars, &mut result);
+    fates::find_unfit(&failed, keep_sidecars, &mut result);
     Ok(result)
 }

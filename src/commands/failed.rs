@@ -17,10 +17,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
 use walkdir::WalkDir;
 
+use super::diff;
 use crate::app::engine::{no_database, no_directory};
 use crate::app::name::{Name, shown};
 use crate::app::running::{Mount, in_use};
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, counted, print};
 use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
@@ -37,6 +38,16 @@ struct Row {
     time: Option<Timestamp>,
     /// Bytes.
     size: u64,
+    /// The file that holds them.
+    #[serde(skip)]
+    bytes: PathBuf,
+}
+
+impl Row {
+    /// Whether Google Photos takes such a file under no circumstances.
+    fn is_unfit(&self) -> bool {
+        diff::is_unfit(&self.bytes, &self.path, true)
+    }
 }
 
 fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
@@ -58,13 +69,27 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
             .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
         return print(text + "\n");
     }
-    for row in rows {
+    for row in &rows {
         let at = row.time.map_or_else(|| "?".to_owned(), local_time);
         let (path, reason) = (Name::from(row.path.as_path()), shown(&row.reason));
         print(format!("{path}: {reason} ({}, {at})\n", ByteSize(row.size)))?;
     }
+    let unfit = rows.iter().filter(|row| row.is_unfit()).count();
+    let fit = rows.len() - unfit;
+    if fit > 0 {
+        eprintln!("  -> 'gphotosfs retry' sends {} again", counted(fit, "file"));
+    }
+    if unfit > 0 {
+        let files = counted(unfit, "file");
+        eprintln!(
+            "  -> retry does not help {files}: Google Photos takes no such files. {TAKE_OUT}"
+        );
+    }
     Ok(())
 }
+
+/// The next step for a file that Google Photos does not take.
+const TAKE_OUT: &str = "'mv' takes a file out of .gphotos/failed, 'rm' there deletes it for good";
 
 /// Puts files back in the queue, under their old names.
 ///
@@ -94,9 +119,10 @@ pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
         (0, 1) => print(format!("1 file is in the queue again{next}.\n")),
         (0, all) => print(format!("{all} files are in the queue again{next}.\n")),
         (refused, all) => Err(CommandError::new(format!(
-            "{refused} of {all} files were not put back"
+            "{refused} of {} could not be put back",
+            counted(all, "file")
         ))
-        .hint("their bytes are still in .gphotos/failed; 'rm' there deletes a file for good")),
+        .hint(format!("the bytes are still there: {TAKE_OUT}"))),
     }
 }
 
@@ -155,7 +181,9 @@ impl Holder {
 
 /// Reads the refused files from the database, also while another process uses it.
 fn kept(profile: &Profile) -> Result<Vec<Row>, CommandError> {
-    Ok(kept_names(profile)?.iter().map(row).collect())
+    let state_dir = profile.state_dir().map_err(no_directory)?;
+    let spool = Spool::existing(state_dir.join("spool"));
+    Ok(kept_names(profile)?.iter().map(|name| row(name, &spool)).collect())
 }
 
 fn kept_names(profile: &Profile) -> Result<Vec<FailedName>, CommandError> {
@@ -169,7 +197,7 @@ fn kept_names(profile: &Profile) -> Result<Vec<FailedName>, CommandError> {
 /// of a photo.
 fn unfinished(profile: &Profile) -> Result<Vec<PathBuf>, CommandError> {
     let names = kept_names(profile)?;
-    Ok(names.iter().filter(|it| it.unfinished).map(|it| row(it).path).collect())
+    Ok(names.iter().filter(|it| it.unfinished).map(path_of).collect())
 }
 
 fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
@@ -181,6 +209,7 @@ fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
             time: attribute(&whole, "error_time").and_then(|it| it.parse().ok()),
             size: whole.metadata().map_or(0, |it| it.len()),
             path,
+            bytes: whole,
         }
     });
     Ok(rows.collect())
@@ -222,12 +251,10 @@ fn retry_in_mount(
     Ok(put_back(&files, PathBuf::clone, |path| {
         move_back(mount, path).map_err(|err| {
             let words = without_number(&err.to_string()).to_owned();
-            let failed = mount.control("failed").join(path);
-            match attribute(&failed, "error").filter(|_| err.kind() != io::ErrorKind::AlreadyExists)
-            {
-                Some(why) => format!("{words} (the reason for the refusal was: {why})"),
-                None => words,
-            }
+            let is_refused = matches!(err.raw_os_error(), Some(libc::EMEDIUMTYPE | libc::EFBIG));
+            let why = attribute(&mount.control("failed").join(path), "error");
+            // A file that lacks bytes has the error of the write that failed.
+            why.filter(|why| is_refused || why.contains(&words)).unwrap_or(words)
         })
     }))
 }
@@ -255,17 +282,13 @@ fn retry_in_store(
     let chosen = chosen(paths, None);
     let wanted = |path: &Path| chosen.iter().any(|it| path.starts_with(it));
     let mut names = names(store)?;
-    names.retain(|it| wanted(&row(it).path) && !left_out.contains(&row(it).path));
-    Ok(put_back(
-        &names,
-        |name| row(name).path,
-        |name| {
-            let at = (name.dir, &name.name);
-            upload::retry((store, &spool), true, at, at, false)
-                .map(drop)
-                .map_err(|err| append_ends(err.to_string(), err.source()))
-        },
-    ))
+    names.retain(|it| wanted(&path_of(it)) && !left_out.contains(&path_of(it)));
+    Ok(put_back(&names, path_of, |name| {
+        let at = (name.dir, &name.name);
+        upload::retry((store, &spool), true, at, at, false)
+            .map(drop)
+            .map_err(|err| append_ends(err.to_string(), err.source()))
+    }))
 }
 
 /// The files that `paths` mean, as paths below `failed`. Without any, all files.
@@ -287,9 +310,14 @@ fn names(store: &Store) -> Result<Vec<FailedName>, CommandError> {
     store.failed_names().map_err(|err| no_database("cannot read the database", err))
 }
 
-fn row(name: &FailedName) -> Row {
+fn path_of(name: &FailedName) -> PathBuf {
+    Path::new(&name.dir_path).join(OsStr::from_bytes(name.name.as_bytes()))
+}
+
+fn row(name: &FailedName, spool: &Spool) -> Row {
     Row {
-        path: Path::new(&name.dir_path).join(OsStr::from_bytes(name.name.as_bytes())),
+        path: path_of(name),
+        bytes: spool.path(name.file),
         reason: name.reason.clone(),
         time: Timestamp::try_from(name.at).ok(),
         size: name.size.unwrap_or(0),

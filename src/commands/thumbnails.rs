@@ -20,9 +20,10 @@ use rayon::prelude::*;
 
 use super::diff;
 use crate::app::name::Name;
-use crate::app::{CommandError, print, progress, running};
+use crate::app::{CommandError, counted, print, progress, running};
 use crate::error_chain::without_number;
 use crate::profile::Profile;
+use crate::store::UploadState;
 
 /// How many pictures are requested at the same time.
 const AT_A_TIME: usize = 8;
@@ -65,6 +66,7 @@ struct Tally {
     made: u64,
     there: u64,
     not_yet: u64,
+    stays: u64,
     /// For each reason, the number of files and the name of one, because the reason is often the
     /// same.
     failed: BTreeMap<String, (u64, Name)>,
@@ -76,6 +78,7 @@ impl Tally {
             Ok(Outcome::Made) => self.made += 1,
             Ok(Outcome::There) => self.there += 1,
             Ok(Outcome::NotYet) => self.not_yet += 1,
+            Ok(Outcome::Stays) => self.stays += 1,
             Err(err) => self.count_failed(name.into(), &err),
         }
     }
@@ -124,11 +127,13 @@ pub fn run(dir: &Path, profile: &Profile) -> Result<(), CommandError> {
     threads.install(|| names.par_iter().for_each(make));
     bar.finish_and_clear();
     let tally = tally.into_inner();
-    let Tally { made, there, not_yet, failed } = &tally;
+    let Tally { made, there, not_yet, stays, failed } = &tally;
     let failed: u64 = failed.values().map(|(count, _)| count).sum();
     print(format!(
-        "{} files = {made} thumbnails made + {there} there already + {not_yet} not at Google yet + {failed} failed\n",
-        names.len()
+        "{} = {} made + {there} there already + {not_yet} not at Google yet + {stays} only on this machine \
+         + {failed} failed\n",
+        counted(names.len(), "file"),
+        counted(*made, "thumbnail")
     ))?;
     match failed {
         0 => Ok(()),
@@ -143,6 +148,8 @@ enum Outcome {
     There,
     /// The file is not at Google yet, so file managers read the local copy.
     NotYet,
+    /// A temporary or empty file, a sidecar or the like, which is not on its way to Google.
+    Stays,
 }
 
 /// The desktop's cache.
@@ -170,7 +177,11 @@ impl Cache {
         let mut picture = vec![0; XATTR_BYTES_MAX];
         match rustix::fs::getxattr(path, "user.gphotos.thumbnail", &mut picture) {
             Ok(len) => picture.truncate(len),
-            Err(rustix::io::Errno::NODATA) => return Ok(Outcome::NotYet),
+            Err(rustix::io::Errno::NODATA) => {
+                let state = diff::text(path, "state")?;
+                let stays = state.as_deref() == Some(UploadState::Temporary.as_str());
+                return Ok(if stays { Outcome::Stays } else { Outcome::NotYet });
+            }
             Err(errno) => return Err(errno.into()),
         }
         let mut reader = image::ImageReader::new(io::Cursor::new(picture)).with_guessed_format()?;

@@ -13,7 +13,7 @@ use super::failed::{FailedName, failed_names};
 use super::files::{FileInfo, info};
 use super::journal::write_error;
 use super::lookups::dir_path;
-use super::states::{Observed, UploadState};
+use super::states::{LocalReason, Observed, UploadState};
 use super::time::from_millis;
 use crate::media::{AlbumId, ContentHash, DirId, EntryName, FileId, MediaId};
 
@@ -39,6 +39,8 @@ pub struct JournalRow {
     pub size: Option<u64>,
     /// How far it is.
     pub state: UploadState,
+    /// Why it stays here, if it does.
+    pub stays_here: Option<LocalReason>,
     /// The number of its version. `None` until it is sealed.
     pub seq: Option<i64>,
     /// Failures of its own so far.
@@ -116,7 +118,7 @@ pub struct FileFacts {
 }
 
 /// Columns of a [`JournalRow`], of a row `q` of `upload_queue`.
-const JOURNAL_COLUMNS: &str = "q.file, q.size, q.state, q.seq, q.attempts, q.isolate, q.lost, q.retry_at, q.error, \
+const JOURNAL_COLUMNS: &str = "q.file, q.size, q.state, q.stays_here, q.seq, q.attempts, q.isolate, q.lost, q.retry_at, q.error, \
      q.write_errno, q.missing_from, q.missing_to, \
      q.call, q.first_call, q.made, q.session IS NOT NULL AS has_session, q.token_at, q.base, q.replaces, \
      q.is_duplicate, q.is_wanted, \
@@ -173,6 +175,7 @@ fn journal_row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         path: None,
         size: row.get("size")?,
         state: row.get("state")?,
+        stays_here: row.get("stays_here")?,
         seq: row.get("seq")?,
         attempts: row.get("attempts")?,
         isolate: row.get("isolate")?,

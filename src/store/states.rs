@@ -96,6 +96,16 @@ impl LocalReason {
         matches!(self, Self::Junk | Self::Sidecar)
     }
 
+    /// The state of such a file in a word or two, for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Temporary => "temporary",
+            Self::Empty => "empty",
+            Self::Junk => "left by systems",
+            Self::Sidecar => "sidecar",
+        }
+    }
+
     /// For people.
     pub fn words(self) -> &'static str {
         match self {

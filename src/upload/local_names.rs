@@ -131,6 +131,17 @@ pub fn local_dir_reason(name: &EntryName) -> Option<LocalReason> {
     local_reason(name, false)
 }
 
+/// Why a file stays here, if its name or that of a directory above it says so. `dirs` are the
+/// directories from an album, or from the root, to the file. The first one that is only here decides.
+pub fn local_path_reason(
+    dirs: &[EntryName],
+    name: &EntryName,
+    keep_sidecars: bool,
+) -> Option<LocalReason> {
+    let local = dirs.iter().find(|dir| local_dir_reason(dir).is_some());
+    local.map(reason_in_local_dir).or_else(|| local_reason(name, keep_sidecars))
+}
+
 /// Why files stay here that are in a directory of this name, which is only here. Tools move files out
 /// of the directories that they make for half-written ones. Files in any other one are left there.
 pub(super) fn reason_in_local_dir(name: &EntryName) -> LocalReason {

@@ -57,7 +57,7 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
     let first = said.lines().next().unwrap();
     assert_eq!(
         (code, first),
-        (1, "6 local = 4 adopted + 1 further names + 1 not sure enough"),
+        (1, "6 local = 4 adopted + 1 further name + 1 not sure enough"),
         "{said}"
     );
     assert!(said.contains("z.jpg (was 3.jpg) (almost certain"), "{said}");
@@ -72,7 +72,8 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
                 "version": 1, "dry_run": false, "files_here": 6, "known": 4,
                 "adopted": [{"here": "sub/clip.mp4", "album": "sub/clip.mp4", "sure": "likely"}],
                 "twins": [{"name": "0 (1).jpg", "of": "0.jpg"}],
-                "unsure": [], "different": [], "different_by": [], "unfinished": [], "unreadable": [], "only_here": [],
+                "unsure": [], "different": [], "different_by": [], "unfinished": [], "scratch": [], "kept": [],
+                "unreadable": [], "only_here": [],
             })
         )
     );
@@ -151,4 +152,36 @@ fn local_and_different_files_are_reported() {
     let (code, _, said) = run(&world, &["adopt", "photo", "photo"]);
     assert_eq!(code, 2);
     assert!(said.contains("where profile default is mounted"), "{said}");
+}
+
+#[test]
+fn files_that_stay_on_this_machine_have_groups_of_their_own() {
+    let world = World::mounted();
+    world.photo("photo/a.jpg", 1, 4000);
+    world.sh("cd photo && touch empty.jpg new.jpg && echo x > a.xmp && echo x > Thumbs.db && cp a.jpg b.jpg.part
+         echo text > note.txt && mkdir ../mnt/A && ! cp -p [!n]* note.txt ../mnt/A/ && ! sync ../mnt/A");
+    let (code, said, _) = run(&world, &["adopt", "photo", "mnt/A"]);
+    assert_eq!(code, 1);
+    let sum = "7 local = 0 adopted + 1 known before + 1 on the way or refused + 1 temporary + 1 empty \
+         + 2 only on this machine + 1 only here";
+    assert_eq!(said.lines().next(), Some(sum), "{said}");
+    for part in [
+        "On the way to Google or refused:\n  note.txt\n",
+        "Stays here until it has another name or content:\n  b.jpg.part\n  empty.jpg\n",
+        "Only on this machine, never uploaded (no difference):\n  Thumbs.db\n  a.xmp\n",
+        "to complete the album):\n  new.jpg: it is empty\n",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+    let (_, said) = run_json(&world, &["adopt", "--json", "photo", "mnt/A"]);
+    assert_eq!(said["scratch"], json!(["b.jpg.part", "empty.jpg"]));
+    assert_eq!(
+        (&said["kept"], &said["unfinished"]),
+        (&json!(["Thumbs.db", "a.xmp"]), &json!(["note.txt"]))
+    );
+    let (_, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    let album = said.lines().nth(1).unwrap();
+    assert_eq!(album, "5 in the album = 1 here + 1 temporary + 1 empty + 2 only on this machine");
+    let unfit = "Refused, and 'gphotosfs retry' does not help: Google Photos takes no such files:\n  note.txt";
+    assert!(said.contains(unfit) && !said.contains("tries again"), "{said}");
 }

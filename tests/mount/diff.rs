@@ -549,7 +549,7 @@ fn one_file_that_cannot_be_copied_keeps_no_other_back() {
     world.photo("photo/dir.jpg", 2, 4000);
     world.photo("photo/new.jpg", 3, 4000);
     let (code, _, said) = run(&world, &["diff", "--copy", "--apply", "photo", "mnt/A"]);
-    assert!(code == 2 && said.contains("1 of 2 files were not copied"), "{code} {said}");
+    assert!(code == 2 && said.contains("1 of 2 files could not be copied"), "{code} {said}");
     assert!(world.names("A/dir.jpg").is_empty());
     assert_eq!(world.remote("A"), ["a.jpg", "new.jpg"]);
 }

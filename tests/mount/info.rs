@@ -99,6 +99,47 @@ fn all_attributes_of_files_and_directories_are_shown() {
     assert!(!done && why.contains("is not on a gphotosfs mount"), "{why}");
 }
 
+#[test]
+fn people_read_why_a_file_stays_here_and_where_a_refused_one_is() {
+    let world = world();
+    world.sh("cd mnt/A && touch empty.jpg && echo x > a.xmp && echo x > b.part && echo x > Thumbs.db && mkdir .git && echo x > .git/config");
+    let text = |args: &[&str]| {
+        let outcome = world.run(args);
+        String::from_utf8([outcome.stdout, outcome.stderr].concat()).unwrap()
+    };
+    let path = |name: &str| world.mnt.join("A").join(name).to_str().unwrap().to_owned();
+    for (name, words) in [
+        ("empty.jpg", "empty"),
+        ("a.xmp", "sidecar"),
+        ("b.part", "temporary"),
+        ("Thumbs.db", "left by systems"),
+        (".git/config", "left by systems"),
+    ] {
+        let said = text(&["info", &path(name)]);
+        assert_eq!(said, format!("state  {words} (stays on this machine)\n"), "{name}");
+        assert_eq!(
+            run_json(&world, &world.mnt.join("A").join(name))["attributes"]["state"],
+            "scratch"
+        );
+        let said = text(&["debug", "file", &path(name)]);
+        assert!(said.contains(&format!("Journal  {words}\n")), "{said}");
+    }
+    let said = text(&["debug", "queue"]) + &text(&["status"]);
+    assert!(said.contains("left by systems") && !said.contains("scratch"), "{said}");
+
+    assert!(!world.sh_outcome("printf text > note.jpg && cp note.jpg mnt/A/").status.success());
+    let failed = world.mnt.join(".gphotos/failed/A/note.jpg");
+    wait_for("the refused file", || failed.exists());
+    let said = text(&["info", &path("note.jpg")]);
+    let why =
+        "note.jpg was refused: a text file is neither a photo nor a video\n  -> its bytes are ";
+    assert!(said.contains(why) && said.contains(failed.to_str().unwrap()), "{said}");
+    let said = text(&["debug", "file", &path("note.jpg")]);
+    assert!(said.contains("Names    .gphotos/failed/A/note.jpg\n"), "{said}");
+    let said = text(&["info", &path("none.jpg")]);
+    assert!(said.contains("No such file or directory\n  -> the mount has no such name"), "{said}");
+}
+
 /// > Other programs' attributes and access control lists are not stored, as on FAT. A file that has
 /// > some is copied nevertheless. `rsync -X` and `rsync -A` name each of them and end with 23,
 /// > `cp -p` and `cp -a` end with 1 because of a list, and `mv`, `tar` and `rsync -a` with 0.

@@ -80,12 +80,16 @@ fn pending_uploads_are_counted_apart_and_an_edited_photo_gets_a_new_thumbnail() 
     world.sh(&format!("touch -d 'now + 2 seconds' '{edited}'"));
     world.sh(&format!("cp --preserve=timestamps '{edited}' mnt/A/a.jpg && sync mnt/A"));
     let said = thumbnails(&world);
-    assert!(said.starts_with("3 files = 1 thumbnails made + 2 there already"), "{said}");
+    assert!(said.starts_with("3 files = 1 thumbnail made + 2 there already"), "{said}");
     world.stop_emulator();
     photo(&world, "d.jpg", 9);
     world.sh("cp photo/d.jpg mnt/A/");
     let said = thumbnails(&world);
-    assert!(said.contains("3 there already + 1 not at Google yet + 0 failed"), "{said}");
+    let sum = "3 there already + 1 not at Google yet + 0 only on this machine + 0 failed";
+    assert!(said.contains(sum), "{said}");
+    world.sh("touch mnt/A/empty.jpg && echo x > mnt/A/a.xmp");
+    let said = thumbnails(&world);
+    assert!(said.contains("1 not at Google yet + 2 only on this machine + 0 failed"), "{said}");
 }
 
 #[test]

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::journal::Entry;
-use super::path::{Target, find, in_library, path_of};
+use super::path::{FAILED, Target, find, in_library, path_of};
 use super::{
     Lines, Live, VERSION, draft_facts, json, mount_line, open, shown_time, spool, spooled,
     timestamp,
 };
 use crate::app::engine::{content_dir, no_database, no_directory};
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, counted, print};
 use crate::content::LocalCopy;
 use crate::fs::node::Node;
 use crate::media::FileId;
@@ -45,7 +45,11 @@ fn facts_at(given: &Path, below: &Path, profile: &Profile) -> Result<FileFacts, 
     let look = || match find(&store, below)? {
         Target::File(file) => Ok((true, store.file_facts(file)?)),
         Target::Dir => Ok((false, None)),
-        Target::Nothing => Ok((true, None)),
+        // A refused file has left its album.
+        Target::Nothing => match find(&store, &Path::new(FAILED).join(below))? {
+            Target::File(file) => Ok((true, store.file_facts(file)?)),
+            Target::Dir | Target::Nothing => Ok((true, None)),
+        },
     };
     match look().map_err(|err| no_database("cannot read the database", err))? {
         (false, _) => {
@@ -196,7 +200,7 @@ impl Report {
         }
         lines.add_all("Albums", self.albums.iter().map(Album::line));
         lines.add_all("Failed", self.failed.iter().map(Refusal::line));
-        let spool = self.spool.map_or_else(|| "no file".to_owned(), |it| format!("{it} bytes"));
+        let spool = self.spool.map_or_else(|| "no file".to_owned(), |it| counted(it, "byte"));
         lines.add("Spool", spool);
         lines.add("Cache", self.cache.line());
         let phase = [self.phase.to_owned()].into_iter();
@@ -214,7 +218,10 @@ impl Report {
 
     fn content_line(&self) -> String {
         let bytes = |from: &str, size: Option<u64>| {
-            size.map_or_else(|| format!("{from}: not known"), |it| format!("{from}: {it} bytes"))
+            size.map_or_else(
+                || format!("{from}: not known"),
+                |it| format!("{from}: {}", counted(it, "byte")),
+            )
         };
         let mime = self.mime.as_deref().map_or_else(|| "type not known".to_owned(), shown);
         format!("{mime}, {}, {}", bytes("here", self.size), bytes("from Google", self.rendition))
@@ -258,8 +265,8 @@ impl Cache {
     fn line(&self) -> String {
         match self.state {
             "absent" => "absent".to_owned(),
-            "pieces" => format!("pieces of a download, {} bytes", self.bytes),
-            state => format!("complete ({state}), {} bytes", self.bytes),
+            "pieces" => format!("pieces of a download, {}", counted(self.bytes, "byte")),
+            state => format!("complete ({state}), {}", counted(self.bytes, "byte")),
         }
     }
 }

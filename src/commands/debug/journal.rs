@@ -6,13 +6,16 @@ use serde::Serialize;
 use super::{shown_time, timestamp};
 use crate::app::name::shown;
 use crate::error_chain::without_number;
-use crate::store::JournalRow;
+use crate::store::{JournalRow, LocalReason};
 
 /// A row of the journal as JSON. It never holds the upload token or the address of the session:
 /// either lets its reader write to the account.
 #[derive(Debug, Serialize)]
 pub(super) struct Entry {
     pub(super) state: &'static str,
+    /// The state in the words for people.
+    #[serde(skip)]
+    pub(super) state_words: &'static str,
     pub(super) seq: Option<i64>,
     pub(super) attempts: u32,
     pub(super) isolate: bool,
@@ -32,6 +35,7 @@ impl From<&JournalRow> for Entry {
     fn from(row: &JournalRow) -> Self {
         Self {
             state: row.state.as_str(),
+            state_words: row.stays_here.map_or(row.state.as_str(), LocalReason::label),
             seq: row.seq,
             attempts: row.attempts,
             isolate: row.isolate,
@@ -67,7 +71,7 @@ impl Entry {
 
     /// All facts but the failures.
     pub(super) fn facts(&self) -> Vec<String> {
-        let mut facts = vec![self.state.to_owned()];
+        let mut facts = vec![self.state_words.to_owned()];
         let mut number = |name: &str, value: Option<i64>| {
             facts.extend(value.map(|value| format!("{name} {value}")));
         };

@@ -10,7 +10,7 @@ use crate::app::name::Name;
 use crate::media::{DirId, EntryName, FileId, Period, View};
 use crate::store::{self, Child, PathName, Store};
 
-const FAILED: &str = ".gphotos/failed";
+pub(super) const FAILED: &str = ".gphotos/failed";
 const LIBRARY: &str = ".gphotos/library";
 
 /// The object that a path leads to.

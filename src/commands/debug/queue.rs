@@ -13,7 +13,7 @@ use super::{
 };
 use crate::app::engine::no_database;
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, counted, print};
 use crate::profile::Profile;
 use crate::status::{BlockedUploads, Draft, Phase};
 use crate::store::{JournalRow, UploadState};
@@ -136,7 +136,7 @@ impl File {
             Some(path) => path.to_string(),
             None => format!("(file {} without a name)", self.file),
         };
-        let mut text = format!("{seq:>6}  {:10}  {size:>10}  {path}\n", self.entry.state);
+        let mut text = format!("{seq:>6}  {:15}  {size:>10}  {path}\n", self.entry.state_words);
         let waits = self.waits_for.iter().map(|it| it.words().to_owned());
         let phase = self.draft.iter().map(|draft| draft.phase.as_str().to_owned());
         let details: Vec<String> = phase
@@ -145,7 +145,7 @@ impl File {
             .chain(self.entry.failures())
             .collect();
         if !details.is_empty() {
-            text += &format!("{:32}{}\n", "", details.join(", "));
+            text += &format!("{:37}{}\n", "", details.join(", "));
         }
         text
     }
@@ -165,8 +165,7 @@ impl Report {
         let in_flight = self.files.iter().filter(|file| file.phase == "in-flight").count();
         let files = match self.files.len() {
             0 => "empty".to_owned(),
-            1 => format!("1 file, {in_flight} in flight"),
-            n => format!("{n} files, {in_flight} in flight"),
+            count => format!("{}, {in_flight} in flight", counted(count, "file")),
         };
         lines.add("Journal", files);
         lines.0 + &self.files.iter().map(File::lines).collect::<String>()
@@ -191,6 +190,7 @@ mod tests {
             }),
             size: Some(2048),
             state,
+            stays_here: None,
             seq: Some(12),
             attempts: 0,
             isolate: false,
@@ -242,7 +242,7 @@ mod tests {
     fn a_row_has_a_line_and_its_details_another_one() {
         let live = Live { mountpoint: None, status: None };
         let file = File::new(&row(UploadState::Sealed), &live, Some(1024), SystemTime::now());
-        assert_eq!(file.lines(), "    12  sealed         1.0 KiB  A/\\u{1b}x.jpg\n");
+        assert_eq!(file.lines(), "    12  sealed              1.0 KiB  A/\\u{1b}x.jpg\n");
         let (phase, entry) = (Phase::Sealed.as_str(), Entry { attempts: 2, ..file.entry });
         let file = File {
             path: None,
@@ -254,7 +254,7 @@ mod tests {
         };
         assert_eq!(
             file.lines(),
-            "    12  sealed         1.0 KiB  (file 7 without a name)\n                                \
+            "    12  sealed              1.0 KiB  (file 7 without a name)\n                                     \
              sealed, 1 writer, a write failed: No space left on device, waits for its writer, attempts 2\n"
         );
     }

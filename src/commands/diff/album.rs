@@ -190,13 +190,21 @@ fn size(path: &Path) -> io::Result<Option<u64>> {
     Ok(Some(path.metadata()?.len()).filter(|&it| it > 0))
 }
 
+/// The directory of the files of this album that Google refused. There may be none.
+///
+/// # Errors
+/// If the mount is gone.
+pub fn failed_dir(mount: &Mount, album: &Path) -> Result<PathBuf, CommandError> {
+    let album = album.canonicalize().map_err(|err| running::cannot_use(album, err))?;
+    Ok(mount.control("failed").join(album.strip_prefix(&mount.root).unwrap_or(&album)))
+}
+
 /// The files of this album that Google refused, with the reasons.
 ///
 /// # Errors
 /// If the mount is gone.
 pub fn refused(mount: &Mount, album: &Path) -> Result<Files<String>, CommandError> {
-    let album = album.canonicalize().map_err(|err| running::cannot_use(album, err))?;
-    let root = mount.control("failed").join(album.strip_prefix(&mount.root).unwrap_or(&album));
+    let root = failed_dir(mount, album)?;
     if !root.is_dir() {
         return Ok(Files::new());
     }

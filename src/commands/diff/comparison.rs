@@ -1,5 +1,6 @@
 //! The result of a comparison.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::evidence::{Evidence, Sure};
 use super::facts::{Difference, Facts};
 use crate::app::name::Name;
+use crate::store::LocalReason;
 
 /// The result. Each local file is in exactly one group, and so is each name in the album's
 /// directory.
@@ -45,6 +47,9 @@ pub struct Comparison {
     /// Sidecars, and files that systems and programs leave. They belong to this machine. No
     /// difference.
     pub kept: Vec<Remark>,
+    /// The names of `failed` that would be refused again, whatever Google says.
+    #[serde(skip)]
+    pub unfit: BTreeSet<Name>,
     /// Why files of `only_here` would not be uploaded.
     pub not_taken: Vec<Remark>,
     /// Local files that could not be read, with the reasons.
@@ -145,6 +150,13 @@ pub struct Remark {
     pub why: String,
 }
 
+impl Remark {
+    /// Whether the remark says that the file stays here because it is empty.
+    pub fn is_of_empty_file(&self) -> bool {
+        self.why == LocalReason::Empty.words()
+    }
+}
+
 impl Same {
     pub(super) fn add(&mut self, name: &Path, sure: Sure) {
         match sure {
@@ -192,14 +204,16 @@ impl Comparison {
     /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
     pub fn sum(&self) -> String {
         let same = self.same.count();
-        let here = |of: &[Remark]| of.iter().filter(|it| it.here).count();
-        let there = |of: &[Remark]| of.iter().filter(|it| it.in_album).count();
+        let (here, there) = (|it: &&Remark| it.here, |it: &&Remark| it.in_album);
         let side = |first: &str,
                     duplicates: &[Duplicate],
-                    of: &dyn Fn(&[Remark]) -> usize,
+                    is_in: &dyn Fn(&&Remark) -> bool,
                     only: usize,
                     where_: &str| {
             let plain = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+            let of = |remarks: &[Remark]| remarks.iter().filter(is_in).count();
+            let temporary = self.temporary.iter().filter(is_in);
+            let empty = temporary.clone().filter(|it| it.is_of_empty_file()).count();
             let parts = [
                 Some(format!("{same} {first}")),
                 plain(self.renamed.len(), "under another name"),
@@ -207,7 +221,8 @@ impl Comparison {
                 plain(self.different.len(), "with other content"),
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
-                plain(of(&self.temporary), "temporary"),
+                plain(temporary.count() - empty, "temporary"),
+                plain(empty, "empty"),
                 plain(of(&self.kept), "only on this machine"),
                 plain(of(&self.unreadable), "unreadable here"),
                 plain(only, where_),

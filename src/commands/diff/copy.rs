@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::comparison::Comparison;
-use crate::app::CommandError;
 use crate::app::name::Name;
 use crate::app::running::{Mount, REFUSED, not_done};
+use crate::app::{CommandError, counted};
 
 /// The local files that the album lacks and that the mount would upload.
 pub fn uploadable(result: &Comparison) -> Vec<&Name> {
@@ -73,7 +73,7 @@ pub fn apply(
     }
     let all_taken = arrived(mount, album)?;
     if failed > 0 {
-        let error = format!("{failed} of {} files were not copied", names.len());
+        let error = format!("{failed} of {} could not be copied", counted(names.len(), "file"));
         return Err(CommandError::new(error)
             .hint("cp has printed the reasons; 'gphotosfs failed' lists the refused files"));
     }

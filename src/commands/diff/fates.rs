@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::comparison::{Comparison, Remark};
+use crate::app::name::Name;
 use crate::media::EntryName;
 use crate::store::LocalReason;
 use crate::upload::{self, CopyOutcome};
@@ -25,6 +26,21 @@ pub fn explain(here: &Path, keep_sidecars: bool, result: &mut Comparison) {
     result.not_taken = found.collect();
 }
 
+/// Finds out which of the refused files Google Photos takes under no circumstances.
+pub fn find_unfit(failed: &Path, keep_sidecars: bool, result: &mut Comparison) {
+    let is_unfit = |name: &&Name| is_unfit(&failed.join(name.path()), name.path(), keep_sidecars);
+    let refused = result.failed.iter().map(|it| &it.name);
+    result.unfit = refused.filter(is_unfit).cloned().collect();
+}
+
+/// Whether the file with these bytes would be refused under this name before anything is sent.
+pub fn is_unfit(bytes: &Path, name: &Path, keep_sidecars: bool) -> bool {
+    let found = names(name).zip(File::open(bytes).ok());
+    let Some(((name, dirs), opened)) = found else { return false };
+    let outcome = upload::would_upload(opened, &dirs, &name, keep_sidecars);
+    matches!(outcome, Ok(CopyOutcome::Refused(_)))
+}
+
 fn not_taken(here: &Path, file: &Path, keep_sidecars: bool) -> Option<String> {
     let Some((name, dirs)) = names(file) else {
         return Some("its name cannot be used".to_owned());
@@ -41,6 +57,13 @@ fn not_taken(here: &Path, file: &Path, keep_sidecars: bool) -> Option<String> {
         CopyOutcome::StaysHere(reason) => Some(reason.words().to_owned()),
         CopyOutcome::Refused(why) => Some(why),
     }
+}
+
+/// Why a file on a mount stays here, if its name or that of a directory above it says so. `path` lies
+/// below the mountpoint.
+pub fn by_path(path: &Path, keep_sidecars: bool) -> Option<LocalReason> {
+    let (name, dirs) = names(path)?;
+    upload::local_path_reason(&dirs, &name, keep_sidecars)
 }
 
 /// The name of a file, and those of the directories above it.

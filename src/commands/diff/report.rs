@@ -19,6 +19,13 @@ const VERSION: u32 = 1;
 pub const UNLISTED: &str =
     "Not in Google's list of the album, which may lag (run this again in ten minutes)";
 
+/// The heading of refused files that Google Photos takes under no circumstances.
+const UNFIT: &str =
+    "Refused, and 'gphotosfs retry' does not help: Google Photos takes no such files";
+
+/// The heading of temporary and empty files.
+pub const STAYS: &str = "Stays here until it has another name or content";
+
 /// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set.
 pub fn text(it: &Comparison) -> String {
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
@@ -45,8 +52,11 @@ pub fn text(it: &Comparison) -> String {
     let different = it.different_by.iter().map(ToString::to_string);
     group("Same name, other content", &bad, different.collect());
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
-    group("Refused ('gphotosfs retry' tries again)", &bad, remarks(&it.failed));
-    group("Stays here until it has another name or content", &odd, remarks(&it.temporary));
+    let (unfit, refused): (Vec<_>, Vec<_>) =
+        it.failed.iter().partition(|remark| it.unfit.contains(&remark.name));
+    group("Refused ('gphotosfs retry' tries again)", &bad, remarks(refused));
+    group(UNFIT, &bad, remarks(unfit));
+    group(STAYS, &odd, remarks(&it.temporary));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
     group("Only on this machine, never uploaded (no difference)", &good, remarks(&it.kept));
@@ -79,7 +89,7 @@ pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
 }
 
 /// A name with its pair, and the reason why the file would not be uploaded.
-fn only_here(it: &Comparison, name: &Name) -> String {
+pub fn only_here(it: &Comparison, name: &Name) -> String {
     let line = with_pair(it, name);
     match it.not_taken.iter().find(|remark| remark.name == *name) {
         Some(remark) => format!("{line}: {}", remark.why),
@@ -108,8 +118,8 @@ fn same_names(it: &Comparison, sure: Sure) -> Vec<String> {
     lines.iter().map(|(name, evidence)| format!("{name}{evidence}")).collect()
 }
 
-fn remarks(remarks: &[Remark]) -> Vec<String> {
-    remarks.iter().map(|it| format!("{}: {}", it.name, it.why)).collect()
+fn remarks<'a>(remarks: impl IntoIterator<Item = &'a Remark>) -> Vec<String> {
+    remarks.into_iter().map(|it| format!("{}: {}", it.name, it.why)).collect()
 }
 
 fn duplicate(it: &Duplicate) -> String {

@@ -6,7 +6,8 @@ use bytesize::ByteSize;
 
 use self::google::{account, api, client, clock, login, login_age, quota, scopes, words};
 use super::facts::{Disk, Facts, Kind, MountState};
-use super::report::{Report, some};
+use super::report::Report;
+use crate::app::counted;
 use crate::app::engine::OTHER_VERSION;
 use crate::app::mounts::permits_allow_other;
 use crate::app::running::OTHER_HOLDER;
@@ -257,7 +258,7 @@ fn queue(facts: &Facts, report: &mut Report) {
         let count = usize::try_from(backlog.open).unwrap_or(usize::MAX);
         report.warn(
             NAME,
-            format!("{} not closed when the last mount ended", some(count, "file")),
+            format!("{} not closed when the last mount ended", counted(count, "file")),
             "the next mount keeps the bytes written so far in .gphotos/failed",
         );
     }
@@ -265,8 +266,8 @@ fn queue(facts: &Facts, report: &mut Report) {
         let count = usize::try_from(backlog.failed).unwrap_or(usize::MAX);
         report.warn(
             NAME,
-            format!("{} refused by Google, and kept here", some(count, "file")),
-            "'gphotosfs failed' lists the reasons, 'gphotosfs retry' tries again",
+            format!("{} refused by Google, and kept here", counted(count, "file")),
+            "'gphotosfs failed' lists the reasons, and says which of them 'gphotosfs retry' may help",
         );
     }
 }

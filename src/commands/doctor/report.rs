@@ -3,7 +3,7 @@
 use console::Style;
 use serde::Serialize;
 
-use crate::app::CommandError;
+use crate::app::{CommandError, counted};
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -83,10 +83,10 @@ impl Report {
         }
         let sum = match (self.count(Verdict::Fail), self.count(Verdict::Warn)) {
             (0, 0) => "Everything is in order.".to_owned(),
-            (0, warnings) => format!("It works; {}.", some(warnings, "warning")),
-            (failures, 0) => format!("{}.", some(failures, "failure")),
+            (0, warnings) => format!("It works; {}.", counted(warnings, "warning")),
+            (failures, 0) => format!("{}.", counted(failures, "failure")),
             (failures, warnings) => {
-                format!("{}, {}.", some(failures, "failure"), some(warnings, "warning"))
+                format!("{}, {}.", counted(failures, "failure"), counted(warnings, "warning"))
             }
         };
         out + &format!("\n{sum}\n")
@@ -102,9 +102,4 @@ impl Report {
             .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
         Ok(text + "\n")
     }
-}
-
-/// Formats a count: "1 file", "2 files".
-pub(super) fn some(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

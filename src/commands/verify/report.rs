@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::verdict::Verdict;
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit};
+use crate::app::{CommandError, Exit, counted};
 use crate::commands::diff::{UNLISTED, group};
 
 /// The version of the JSON's layout. Added fields do not change it.
@@ -118,7 +118,11 @@ impl Report {
         });
         let parts: Vec<_> = parts.collect();
         let sum = if parts.is_empty() { "nothing to check".to_owned() } else { parts.join(" + ") };
-        let sum = format!("{} items = {sum}; {} requests", self.items.len(), self.requests);
+        let sum = format!(
+            "{} = {sum}; {}",
+            counted(self.items.len(), "item"),
+            counted(self.requests, "request")
+        );
         let mut out = Style::new().bold().apply_to(sum).to_string() + "\n";
         for verdict in Verdict::ALL.into_iter().filter(|it| it.is_bad()) {
             let of_it: Vec<_> = self.items.iter().filter(|it| it.verdict == verdict).collect();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::app::counted;
 use crate::content::{Fingerprint, Returned};
 use crate::media::ContentHash;
 
@@ -74,7 +75,7 @@ pub fn classify(
 ) -> (Verdict, String) {
     let back = match google {
         Returned::Missing(why) => return (Verdict::Missing, why.clone()),
-        Returned::Video(size) => return (Verdict::Transcoded, format!("{size} bytes")),
+        Returned::Video(size) => return (Verdict::Transcoded, counted(*size, "byte")),
         Returned::Photo(back) => back,
     };
     let Some(sent) = original.map(|it| it.sha256).or(sent) else {
@@ -86,7 +87,7 @@ pub fn classify(
     let Some(original) = original else {
         return (Verdict::Changed, "the original is not here; try --against LOCAL_DIR".into());
     };
-    let bytes = format!("{} bytes here, {} at Google", original.size, back.size);
+    let bytes = format!("{} here, {} at Google", counted(original.size, "byte"), back.size);
     let dimensions = original.dimensions.zip(back.dimensions);
     match (original.picture.zip(back.picture), dimensions) {
         (Some((a, b)), _) if a == b => (Verdict::MetadataStripped, bytes),

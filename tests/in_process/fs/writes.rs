@@ -147,7 +147,7 @@ fn retry_sends_no_photo_that_is_known_to_be_incomplete() {
     };
     for paths in [&[][..], &["Trip/a.jpg"]] {
         let said = retry(paths).unwrap_err();
-        assert!(said.starts_with("1 of 1 files were not put back"), "{said}");
+        assert!(said.starts_with("1 of 1 file could not be put back"), "{said}");
     }
     world.crash();
     assert_eq!(world.names(failed), ["a.jpg", "b.jpg"]);

@@ -294,8 +294,8 @@ fn files_that_belong_to_this_machine_are_no_difference() {
     ];
     let result = check(
         &sides(&local, &remote, &[]),
-        "4 local = 0 in the album + 1 temporary + 3 only on this machine",
-        "3 in the album = 0 here + 1 temporary + 2 only on this machine",
+        "4 local = 0 in the album + 1 empty + 3 only on this machine",
+        "3 in the album = 0 here + 1 empty + 2 only on this machine",
         true,
     );
     assert_eq!(result.temporary[0].why, "it is empty");
