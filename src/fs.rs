@@ -11,6 +11,7 @@
 
 mod attr;
 mod checks;
+mod children;
 mod control;
 mod dirs;
 pub mod error;

@@ -3,6 +3,7 @@
 //! It hashes local files, and reads the album's side from xattrs. It downloads no media.
 
 mod album;
+mod children;
 mod compare;
 mod comparison;
 mod copy;

@@ -47,6 +47,11 @@ const ADOPTED: &str = "adopted";
 /// should be there. It is not a property of the file itself.
 const UNLISTED: &str = "unlisted";
 
+/// The facts about the entries of a directory, behind the one whose number follows.
+const CHILDREN: &str = "children.";
+/// The size of the entry of a directory whose number follows.
+const SIZE: &str = "size.";
+
 /// Attributes whose reads wait for something.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
@@ -55,7 +60,7 @@ const VERIFY: &str = "verify";
 const THUMBNAIL: &str = "thumbnail";
 
 /// The kernel's limit of a value: `XATTR_SIZE_MAX` in linux/limits.h.
-const VALUE_BYTES_MAX: usize = 65536;
+pub(super) const VALUE_BYTES_MAX: usize = 65536;
 
 /// How long an operation waits until the kernel's caches are invalidated.
 pub(super) const INVALIDATION_DEADLINE: Duration = Duration::from_secs(5);
@@ -74,6 +79,11 @@ impl Fs {
         match (name, node) {
             (Some(SYNCED | LISTED | LOGIN), _) if node.is_in_tree() => return Ok(None),
             (Some(LISTED), Node::View(_)) => return Ok(None),
+            (Some(name), Node::Dir(_))
+                if [CHILDREN, SIZE].iter().any(|it| number_behind(it, name).is_some()) =>
+            {
+                return Ok(None);
+            }
             _ => {}
         }
         if let (Some(VERIFY | THUMBNAIL), Node::File(file)) = (name, node) {
@@ -102,6 +112,9 @@ impl Fs {
     /// * `synced` waits as fsync(2) does.
     /// * `listed` waits for a new listing of the directory, and until the kernel's caches are
     ///   invalidated.
+    /// * `children.N` has the facts about the entries behind the N-th. It waits for nothing, but
+    ///   reads much.
+    /// * `size.N` has the size of the N-th entry. It may ask Google.
     /// * `login` has Google check the stored login.
     /// * `verify` describes the bytes that Google returns for an item.
     /// * `thumbnail` is a small picture of an item.
@@ -109,6 +122,14 @@ impl Fs {
     /// The kernel locks a directory during an fsync or a setxattr, so nobody could list it
     /// meanwhile. It does not lock it during a getxattr.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+        if let (Some(of), Node::Dir(dir)) = (without_prefix(name), self.node(ino)?) {
+            if let Some(entry) = number_behind(CHILDREN, of) {
+                return self.children(dir, entry);
+            }
+            if let Some(entry) = number_behind(SIZE, of) {
+                return self.child_size(dir, entry).await;
+            }
+        }
         match (without_prefix(name), self.node(ino)?) {
             (Some(SYNCED), _) => self.sync(ino).await?,
             (Some(LOGIN), _) => {
@@ -239,6 +260,11 @@ fn without_prefix(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)
 }
 
+/// The number of an entry in the name of an attribute.
+fn number_behind(prefix: &str, name: &str) -> Option<i64> {
+    name.strip_prefix(prefix)?.parse().ok().filter(|&it| it >= 0)
+}
+
 /// Parses `SHA256 SIZE MTIME_NS`.
 fn adoption(value: &[u8]) -> Option<Adoption> {
     let words: Vec<_> = std::str::from_utf8(value).ok()?.split(' ').collect();
@@ -251,7 +277,7 @@ fn adoption(value: &[u8]) -> Option<Adoption> {
 }
 
 /// An attribute of a file. `original`: the cache has the bytes as they were written here.
-fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<String> {
+pub(super) fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<String> {
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let number = |value: Option<u32>| value.filter(|&n| n > 0).map(|n| n.to_string());
     match name {

@@ -52,8 +52,8 @@ impl Store {
         Ok(self.meta(ALBUMS_PAGES)?.and_then(|text| text.parse().ok()).unwrap_or(1))
     }
 
-    /// Invalidates the listings of `dir`, if it is an album, and of the albums below it that a
-    /// listing has shown. The next access lists them again. Returns these albums. For the root, the
+    /// Invalidates the listings of `dir`, if it is an album, and of the albums below it that have
+    /// been listed or have items. The next access lists them again. Returns these albums. For the root, the
     /// views are invalidated, too.
     pub fn invalidate_listings(&self, dir: DirId) -> Result<Vec<DirId>> {
         self.write(|tx| {
@@ -63,7 +63,7 @@ impl Store {
                          SELECT d.id FROM below JOIN dirs d ON d.parent = below.dir) \
                      SELECT a.dir FROM below JOIN albums a ON a.dir = below.dir \
                      WHERE a.remote IS NOT NULL AND (a.dir = ?1 OR a.listed_at IS NOT NULL \
-                         OR EXISTS (SELECT 1 FROM members WHERE dir = a.dir AND seen > 0)) \
+                         OR EXISTS (SELECT 1 FROM members WHERE dir = a.dir)) \
                      ORDER BY a.dir",
                 )?
                 .query_map([dir], |row| row.get(0))?

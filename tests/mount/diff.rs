@@ -90,8 +90,8 @@ impl Folders {
         for none in ["different", "on_its_way", "scratch", "unreadable"] {
             assert_eq!(said[none], json!([]), "{none}");
         }
-        // The list of albums, and the items 100 to a page; twice if one is gone, to be certain of it. Of those never
-        // seen before the sizes are asked for.
+        // The list of albums, and the items 100 to a page; twice if one is gone, to be certain of it. No size of a
+        // stranger is asked for, because no local file has its name.
         let pages = u64::from(self.shared + self.renamed + self.strangers).div_ceil(100);
         let passes = if self.lost > 0 { 2 } else { 1 };
         let cost =
@@ -100,7 +100,7 @@ impl Folders {
         assert_eq!(cost, [1, passes * pages, 0, 0]);
         assert_eq!(after.api_requests_today - before.api_requests_today, cost.iter().sum::<u64>());
         let asked = after.media_requests_today - before.media_requests_today;
-        assert_eq!(asked, u64::from(self.strangers));
+        assert_eq!(asked, 0);
         assert_eq!(after.download_bytes, before.download_bytes);
 
         let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
@@ -374,6 +374,57 @@ fn directories_in_nested_albums_are_compared() {
     // An album is one directory: a file that moved into another one is missing here.
     assert_eq!(said["only_here"], json!(["sub/b.jpg", "sub/deep/c.jpg"]));
     assert_eq!(said["only_in_album"], json!(["b.jpg"]));
+}
+
+/// The lists of albums, the pages of items and the requests for media that a comparison costs.
+fn cost(world: &World, album: &str) -> [u64; 3] {
+    let before = world.emulator.stats();
+    let (code, said, stderr) = run(world, &["diff", "--json", "photo", album]);
+    assert!(code < 2, "{said}{stderr}");
+    let after = world.emulator.stats();
+    let lists = [Call::AlbumsList, Call::MediaItemsSearch];
+    let [albums, pages] = lists.map(|call| after.requests(call) - before.requests(call));
+    let api = after.api_requests_today - before.api_requests_today;
+    assert_eq!(api, albums + pages, "{said}");
+    [albums, pages, after.media_requests_today - before.media_requests_today]
+}
+
+#[test]
+fn each_album_of_a_nested_tree_is_listed_once() {
+    let world = World::new();
+    let local = world.dir.path().join("photo");
+    for month in 1..=12_u32 {
+        let dir = format!("Q{}/{month:02}", (month - 1) / 3 + 1);
+        let title = format!("2019/{dir}");
+        world.edit(Edit::CreateAlbum { title: title.clone() });
+        fs::create_dir_all(local.join(&dir)).unwrap();
+        for at in 0..3 {
+            let (album, filename) = (Some(title.clone()), format!("{at}.jpg"));
+            let content = jpeg(10 * month + at, 2500);
+            if at == 0 {
+                fs::write(local.join(&dir).join(&filename), &content).unwrap();
+            }
+            world.edit(Edit::AddItem { album, filename, content, foreign: false });
+        }
+    }
+    world.mount(&[]);
+    world.sh("ls mnt > /dev/null");
+    // The sizes of the photos whose names are here, too.
+    assert_eq!(cost(&world, "mnt/2019"), [1, 12, 12]);
+    assert_eq!(cost(&world, "mnt/2019"), [1, 12, 0]);
+    assert_eq!(cost(&world, "mnt/2019/Q1"), [1, 3, 0]);
+}
+
+#[test]
+fn a_flat_album_is_listed_once() {
+    let world = World::new();
+    world.emulator.seed("A", 250);
+    fs::create_dir_all(world.dir.path().join("photo")).unwrap();
+    world.photo("photo/own.jpg", 1, 2500);
+    world.mount(&[]);
+    world.sh("ls mnt > /dev/null");
+    assert_eq!(cost(&world, "mnt/A"), [1, 3, 0]);
+    assert_eq!(cost(&world, "mnt/A"), [1, 3, 0]);
 }
 
 #[test]

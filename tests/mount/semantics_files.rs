@@ -193,6 +193,45 @@ fn directories_that_google_has_not_listed_yet_are_returned() {
     }
 }
 
+/// > Reading `user.gphotos.children.N` of a directory gives the facts about its entries, for
+/// > `gphotosfs diff`: a line of JSON for each entry with a number above N, as many as fit into
+/// > 64 KiB. It asks Google for nothing. `user.gphotos.size.N` is the size of the entry with that
+/// > number, and may ask for that one.
+#[test]
+fn directories_describe_their_entries_without_a_request() {
+    let world = World::new();
+    world.emulator.seed("A", 700);
+    world.mount(&[]);
+    world.sh("mkdir mnt/A/sub && ls mnt/A > /dev/null");
+    let before = world.emulator.stats();
+    let (mut last, mut names, mut values) = (0, Vec::new(), 0);
+    loop {
+        let attribute = format!("user.gphotos.children.{last}");
+        let value = xattr::get(world.mnt.join("A"), attribute).unwrap().unwrap();
+        assert!(value.len() <= 65536);
+        let lines: Vec<serde_json::Value> = value
+            .split(|it| *it == b'\n')
+            .filter_map(|it| serde_json::from_slice(it).ok())
+            .collect();
+        let Some(line) = lines.last() else { break };
+        last = line["entry"].as_i64().unwrap();
+        names.extend(lines.iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+        values += 1;
+        let files = lines.iter().filter(|it| it["is_dir"] == false);
+        assert!(files.clone().all(|it| it["state"] == "rendition" && it["id"].is_string()));
+    }
+    assert!(values > 1);
+    names.sort();
+    assert_eq!(names, world.names("A"));
+    let after = world.emulator.stats();
+    assert_eq!(after.api_requests_today, before.api_requests_today);
+    assert_eq!(after.media_requests_today, before.media_requests_today);
+    let size = xattr::get(world.mnt.join("A"), format!("user.gphotos.size.{last}")).unwrap();
+    assert_eq!(size.as_deref(), Some(&b"5000"[..]));
+    let asked = world.emulator.stats().media_requests_today;
+    assert_eq!(asked, before.media_requests_today + 1);
+}
+
 /// > `getxattr` with an empty buffer returns the size needed, and `ERANGE` if the buffer is too
 /// > small.
 #[test]

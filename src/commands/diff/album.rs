@@ -1,7 +1,6 @@
 //! The album's side, from the mount's xattrs. Downloads no media.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
+use super::children::{self, Child, children};
 use super::compare::{AlbumFile, Files, Stage};
 use super::facts::{Dimensions, Facts, Taken, Zone};
 use crate::app::CommandError;
@@ -55,10 +55,32 @@ fn files_listed_now(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     spinner.set_message(format!("listing {} again from Google", Name::from(root)));
     // It appears on a terminal only, as the bars do.
     spinner.enable_steady_tick(TICK);
-    let listed = list_all_again(root);
+    let listed = list_again(root);
     spinner.finish_and_clear();
     listed?;
-    each(root, names(root)?, "files of the album read", file)
+    let mut found = Files::new();
+    let mut dirs = vec![PathBuf::new()];
+    while let Some(dir) = dirs.pop() {
+        let path = root.join(&dir);
+        let cannot = |err| running::cannot_use(&path, err);
+        // An album that has never been listed is listed by this.
+        std::fs::read_dir(&path)
+            .and_then(|mut entries| entries.try_for_each(|it| it.map(drop)))
+            .map_err(cannot)?;
+        let found_here = children(&path).map_err(cannot)?;
+        let bar = progress::bar(found_here.len(), "files of the album read");
+        for child in found_here {
+            bar.inc(1);
+            let name = dir.join(child.name());
+            if child.is_dir {
+                dirs.push(name);
+            } else {
+                found.insert(name, file(&child));
+            }
+        }
+        bar.finish_and_clear();
+    }
+    Ok(found)
 }
 
 /// Adds the sizes of some files, as far as Google reports them.
@@ -70,7 +92,17 @@ pub fn add_sizes(
     files: &mut Files<AlbumFile>,
     names: Vec<PathBuf>,
 ) -> Result<(), CommandError> {
-    for (name, size) in each(root, names, "sizes requested", size)? {
+    let bar = progress::bar(names.len(), "sizes requested");
+    let ask = |name: PathBuf| {
+        let Some(entry) = files.get(&name).map(|it| it.entry) else { return Ok(None) };
+        let dir = root.join(name.parent().unwrap_or(Path::new("")));
+        let size = children::size(&dir, entry);
+        bar.inc(1);
+        size.map(|size| Some((name, size))).map_err(|err| running::cannot_use(&dir, err))
+    };
+    let found: Result<Vec<_>, _> = names.into_par_iter().map(ask).collect();
+    bar.finish_and_clear();
+    for (name, size) in found?.into_iter().flatten() {
         if let Some(file) = files.get_mut(&name) {
             file.facts.size = size;
         }
@@ -78,49 +110,16 @@ pub fn add_sizes(
     Ok(())
 }
 
-/// Reads the facts of many files at the same time. Leaves out files that are gone: uploads and
-/// other programs go on meanwhile.
-fn each<T: Send>(
-    root: &Path,
-    names: Vec<PathBuf>,
-    done: &str,
-    look: impl Fn(&Path) -> io::Result<T> + Sync,
-) -> Result<Files<T>, CommandError> {
-    let bar = progress::bar(names.len(), done);
-    let found: Result<Vec<_>, _> = names
-        .into_par_iter()
-        .map(|name| {
-            let path = root.join(&name);
-            let found = look(&path);
-            bar.inc(1);
-            match found {
-                Ok(found) => Ok(Some((name, found))),
-                Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(err) => Err(running::cannot_use(&path, err)),
-            }
-        })
-        .collect();
-    bar.finish_and_clear();
-    Ok(found?.into_iter().flatten().collect())
-}
-
-fn list_all_again(dir: &Path) -> Result<(), CommandError> {
-    let cannot = |err: io::Error| {
+/// Lists an album again, and those below it that have been listed before.
+fn list_again(dir: &Path) -> Result<(), CommandError> {
+    running::list_again(dir).map_err(|err| {
         let offline = [libc::EHOSTUNREACH, libc::ETIMEDOUT, libc::ENETUNREACH]
             .contains(&err.raw_os_error().unwrap_or_default());
         let error = CommandError::new(format!("cannot list {} again from Google", dir.display()));
         let error = running::not_done(error, err);
         // The other hint speaks of the queue, which does not matter here.
         if offline { error.hint("try again when there is a network") } else { error }
-    };
-    running::list_again(dir).map_err(cannot)?;
-    for entry in std::fs::read_dir(dir).map_err(cannot)? {
-        let entry = entry.map_err(cannot)?;
-        if entry.file_type().map_err(cannot)?.is_dir() {
-            list_all_again(&entry.path())?;
-        }
-    }
-    Ok(())
+    })
 }
 
 /// The files below a directory of the mount. Uses only the file types of readdir, because a stat
@@ -144,50 +143,33 @@ pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(names)
 }
 
-fn file(path: &Path) -> io::Result<AlbumFile> {
-    let stage = match text(path, "state")?.as_deref() {
+fn file(it: &Child) -> AlbumFile {
+    let stage = match it.state.as_deref() {
         // An unseen item has arrived, but no list of the album has shown it.
         Some("committed" | "rendition" | "unseen") | None => Stage::Committed,
         Some("scratch") => Stage::Temporary,
-        Some("failed") => Stage::Failed(reason(path)?),
+        Some("failed") => Stage::Failed(it.error.clone().unwrap_or_else(no_reason)),
         Some(state) => Stage::OnItsWay(state.to_owned()),
     };
-    let hash =
-        |name| Ok::<_, io::Error>(text(path, name)?.as_deref().and_then(ContentHash::from_hex));
-    let mut facts = Facts { hash: hash("sha256")?, adopted: hash("adopted")?, ..Facts::default() };
+    let hash = |text: &Option<String>| text.as_deref().and_then(ContentHash::from_hex);
+    let mut facts =
+        Facts { hash: hash(&it.sha256), adopted: hash(&it.adopted), ..Facts::default() };
     if stage == Stage::Temporary {
-        // Its bytes are here, so this takes no request.
-        facts.size = Some(path.metadata()?.len());
+        facts.size = it.size;
     }
     if facts.known().is_none() && stage == Stage::Committed {
-        let taken = text(path, "creation_time")?.and_then(|it| it.parse::<Timestamp>().ok());
         let utc = |it: Timestamp| Taken { seconds: it.as_second(), zone: Zone::Utc };
-        facts.taken = taken.map(utc).into_iter().collect();
-        let dimensions = number(path, "width")?.zip(number(path, "height")?);
+        facts.taken = it.creation_time.map(utc).into_iter().collect();
+        let number = |text: &Option<String>| text.as_deref().and_then(|it| it.parse().ok());
+        let dimensions = number(&it.width).zip(number(&it.height));
         facts.dimensions = dimensions.map(|(x, y)| Dimensions::firm(x, y)).unwrap_or_default();
-        facts.model = text(path, "camera_model")?;
+        facts.model.clone_from(&it.camera_model);
     }
-    let unlisted = if stage == Stage::Committed { unlisted(path)? } else { None };
-    Ok(AlbumFile { stage, facts, id: text(path, "id")?, unlisted })
-}
-
-/// Since when the file should be in Google's list of this album. The attribute has a line for each
-/// directory whose list lacks the file.
-fn unlisted(path: &Path) -> io::Result<Option<Timestamp>> {
-    let (Some(told), Some(dir)) = (text(path, "unlisted")?, path.parent()) else { return Ok(None) };
-    let dir = dir.metadata()?.ino();
-    let mut lines = told.lines().filter_map(|line| line.split_once(' '));
-    let since = lines.find(|(number, _)| number.parse() == Ok(dir)).map(|(_, since)| since);
+    let late = it.unlisted.as_ref().filter(|_| stage == Stage::Committed);
     // A time that cannot be parsed counts as long ago: the item should be listed by now.
-    Ok(since.map(|it| it.parse().unwrap_or(Timestamp::UNIX_EPOCH)))
-}
-
-/// The size. `None` for a video, which Google encodes anew, and for 0, which means unknown.
-fn size(path: &Path) -> io::Result<Option<u64>> {
-    if text(path, "mime_type")?.is_some_and(|it| it.starts_with("video/")) {
-        return Ok(None);
-    }
-    Ok(Some(path.metadata()?.len()).filter(|&it| it > 0))
+    let unlisted = late.map(|it| it.parse().unwrap_or(Timestamp::UNIX_EPOCH));
+    let is_video = it.mime_type.as_deref().is_some_and(|it| it.starts_with("video/"));
+    AlbumFile { entry: it.entry, stage, facts, is_video, id: it.id.clone(), unlisted }
 }
 
 /// The directory of the files of this album that Google refused. There may be none.
@@ -217,11 +199,11 @@ pub fn refused(mount: &Mount, album: &Path) -> Result<Files<String>, CommandErro
 }
 
 fn reason(path: &Path) -> io::Result<String> {
-    Ok(text(path, "error")?.unwrap_or_else(|| "no reason recorded".to_owned()))
+    Ok(text(path, "error")?.unwrap_or_else(no_reason))
 }
 
-fn number(path: &Path, name: &str) -> io::Result<Option<u32>> {
-    Ok(text(path, name)?.and_then(|it| it.parse().ok()))
+fn no_reason() -> String {
+    "no reason recorded".to_owned()
 }
 
 /// A `user.gphotos.` attribute. `None` if the file does not have it.

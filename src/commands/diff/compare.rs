@@ -19,10 +19,14 @@ pub type Files<T> = BTreeMap<PathBuf, T>;
 /// A file in the album's directory.
 #[derive(Clone, Debug)]
 pub struct AlbumFile {
+    /// Its number in its directory.
+    pub entry: i64,
     /// The stage of its upload.
     pub stage: Stage,
     /// The facts to compare it by.
     pub facts: Facts,
+    /// Google encodes videos anew, so their sizes say nothing.
+    pub is_video: bool,
     /// The item's id at Google. Two names of one item have the same id.
     pub id: Option<String>,
     /// If Google's list of the album lacks it: since when it should be there.
@@ -62,7 +66,7 @@ pub struct Sides {
 pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {
     let here_at: BTreeSet<_> = here.iter().flat_map(|(name, it)| moments(name, it)).collect();
     let wanted = there.iter().filter(|(name, it)| {
-        let unknown = it.stage == Stage::Committed && it.facts.known().is_none();
+        let unknown = it.stage == Stage::Committed && it.facts.known().is_none() && !it.is_video;
         let same_moment = || moments(name, &it.facts).iter().any(|it| here_at.contains(it));
         unknown && (here.contains_key(*name) || same_moment())
     });

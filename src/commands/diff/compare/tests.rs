@@ -31,7 +31,14 @@ fn sides(
     refused: &[(&str, &str)],
 ) -> Sides {
     let there = |(name, facts, stage): &(&str, Facts, Stage)| {
-        let it = AlbumFile { stage: stage.clone(), facts: facts.clone(), id: None, unlisted: None };
+        let it = AlbumFile {
+            entry: 0,
+            stage: stage.clone(),
+            facts: facts.clone(),
+            is_video: name.ends_with(".mp4"),
+            id: None,
+            unlisted: None,
+        };
         ((*name).into(), it)
     };
     Sides {
@@ -84,6 +91,8 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
     let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
     (stage, some_facts(), id).prop_map(|(stage, facts, id)| AlbumFile {
         unlisted: None,
+        is_video: false,
+        entry: 0,
         stage,
         facts,
         id: id.map(str::to_owned),
@@ -253,6 +262,8 @@ fn sizes_are_asked_for_only_where_they_tell_something() {
     };
     assert!(wanted(&[]).is_empty());
     assert_eq!(wanted(&local), [Path::new("a.jpg")]);
+    let video = sides(&[("a.mp4", known(9))], &[("a.mp4", unsized_(1), Stage::Committed)], &[]);
+    assert!(sizes_wanted(&video.here, &video.there).is_empty());
     let old = [("old.jpg", taken(3, known(8))), ("old.mp4", taken(4, known(7)))];
     assert_eq!(wanted(&old), [Path::new("moved.jpg")]);
 }
