@@ -11,8 +11,10 @@ mod output;
 pub mod owner;
 pub mod progress;
 pub mod running;
+mod tell;
 mod words;
 
 pub use error::{CommandError, Exit};
-pub use output::print;
+pub use output::{json_line, json_text, print};
+pub use tell::tell;
 pub use words::{counted, time_words};

@@ -25,6 +25,7 @@ pub mod store;
 
 pub mod error_chain;
 pub mod media;
+pub mod printable;
 pub mod profile;
 pub mod settings;
 pub mod status;

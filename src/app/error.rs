@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use super::log;
+use super::tell::tell;
 use crate::error_chain::{append_chain, append_ends};
+use crate::printable::escaped;
 
 /// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +40,14 @@ pub struct CommandError {
     what: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
     hint: Option<String>,
+    explanation: Option<&'static str>,
     usage: bool,
 }
 
 impl CommandError {
     /// `what` names the failed operation, without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cause: None, hint: None, usage: false }
+        Self { what: what.into(), cause: None, hint: None, explanation: None, usage: false }
     }
 
     /// As [`CommandError::new`], for bad arguments: exit status 2.
@@ -64,6 +67,12 @@ impl CommandError {
         Self { hint: Some(next.into()), ..self }
     }
 
+    /// Adds paragraphs below the lines of the error.
+    #[must_use]
+    pub fn explain(self, paragraphs: &'static str) -> Self {
+        Self { explanation: Some(paragraphs), ..self }
+    }
+
     /// The next step, if there is one.
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -72,9 +81,15 @@ impl CommandError {
     /// Prints a line with the failure and one with the next step. `in_full` shows all causes.
     pub fn say(&self, in_full: bool) {
         let what = if in_full { self.in_full() } else { self.in_short() };
-        let hint = self.hint.as_ref().map(|it| format!("\n  -> {it}")).unwrap_or_default();
-        // If stderr is closed, the exit status still shows the failure.
-        let _ = writeln!(io::stderr(), "{}gphotosfs: {what}{hint}", log::error_prefix());
+        tell(format!("{}{}", log::error_prefix(), self.lines(&what)));
+    }
+
+    /// Names and foreign messages in it must not begin a line of their own.
+    fn lines(&self, what: &str) -> String {
+        let hint = self.hint.as_ref().map(|it| format!("\n  -> {}", escaped(it)));
+        let explanation = self.explanation.map(|it| format!("\n\n{it}"));
+        let (hint, explanation) = (hint.unwrap_or_default(), explanation.unwrap_or_default());
+        format!("gphotosfs: {}{hint}{explanation}", escaped(what.trim_end()))
     }
 
     /// Prints the error, unless the reader of stdout has gone, and returns the exit status.
@@ -157,6 +172,18 @@ mod tests {
         let of_a_program = io::Error::other("fusermount3: no such place\n");
         let error = CommandError::new("cannot mount").because(of_a_program);
         assert_eq!(error.in_short(), "cannot mount: fusermount3: no such place");
+    }
+
+    #[test]
+    fn names_and_foreign_messages_stay_on_their_line() {
+        let cause = io::Error::other("no \x1b[2J\n<0>such \u{202e}thing\n");
+        let error = CommandError::new("cannot use /a\nb").because(cause).hint("look at /a\nb");
+        let error = error.explain("One.\nTwo.");
+        assert_eq!(
+            error.lines(&error.in_short()),
+            "gphotosfs: cannot use /a\\nb: no \\u{1b}[2J\\n<0>such \\u{202e}thing\n  \
+             -> look at /a\\nb\n\nOne.\nTwo."
+        );
     }
 
     #[test]

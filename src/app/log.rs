@@ -13,9 +13,12 @@ use file_rotate::{ContentLimit, FileRotate};
 use parking_lot::Mutex;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, format};
+use tracing_subscriber::fmt::format::{DefaultFields, FormatEvent, FormatFields, Writer, format};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::printable::escaped;
 
 /// A larger file becomes `log.1`, and `log.1` becomes `log.2`; older lines are dropped. The limit
 /// matters in an outage, when each failed read of each program leaves a line.
@@ -49,6 +52,7 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(|| Line)
+        .fmt_fields(OnOneLine)
         // Otherwise the logger would report a failed write on stderr, and panic if that fails too.
         // A full disk may cost lines, but no operation.
         .log_internal_errors(false)
@@ -73,6 +77,18 @@ fn is_journal() -> bool {
 /// The prefix of an error line on stderr: its priority if the journal reads it (sd-daemon(3)).
 pub fn error_prefix() -> &'static str {
     if is_journal() { "<3>" } else { "" }
+}
+
+/// Formats the message and the fields of a line. Names in them may come from anywhere: none may
+/// begin another line, with a priority of its own, or disturb the terminal that shows the log.
+struct OnOneLine;
+
+impl<'w> FormatFields<'w> for OnOneLine {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&escaped(&text))
+    }
 }
 
 /// Formats a line with its priority in front.
@@ -162,5 +178,41 @@ impl Write for Line {
             Some(file) => file.flush(),
             None => io::stderr().flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_name_begins_no_line_of_the_log() {
+        let (written, name) = (Lines::default(), "a\n<0>forged \x1b[2J\u{202e}");
+        let to = written.clone();
+        let plain = format().without_time().with_level(false).with_target(false).with_ansi(false);
+        let lines = tracing_subscriber::fmt().with_writer(move || to.clone()).fmt_fields(OnOneLine);
+        let lines = lines.with_ansi(false).event_format(ForJournal(plain)).finish();
+        tracing::subscriber::with_default(lines, || {
+            tracing::warn!(name, path = %name, "cannot use {name}");
+        });
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with(r"<4>cannot use a\n<0>forged "), "{text}");
+        assert!(!text.trim_end().contains(crate::printable::is_risky), "{text}");
     }
 }

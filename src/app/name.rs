@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// A file's name. Text output escapes control characters. JSON output has a string, or an object
+use crate::printable::escaped;
+
+/// A file's name. Text output escapes characters that a terminal would execute or hide. JSON output has a string, or an object
 /// `{"base64": …, "shown": …}` for a name that is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(PathBuf);
@@ -21,13 +23,9 @@ impl Name {
     }
 }
 
-/// Escapes control characters.
+/// Escapes characters that a terminal would execute or hide.
 pub fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
+    escaped(text).into_owned()
 }
 
 impl From<&Path> for Name {

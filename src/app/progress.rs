@@ -8,9 +8,10 @@ use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::name::shown;
+use super::tell::tell;
 use super::words::time_words;
 use crate::media::local_time;
+use crate::printable::escaped;
 use crate::status::{self, Status};
 
 /// A bar for `count` steps, which `done` describes. It appears on a terminal only.
@@ -94,7 +95,7 @@ impl Progress {
         let text = sum.text(now);
         if let Some(bar) = &self.bar {
             bar.set_position((sum.fraction() * BAR_LEN as f64) as u64);
-            bar.set_message(text);
+            bar.set_message(escaped(&text).into_owned());
         } else if Instant::now() >= self.next_line {
             self.line(&text);
             self.next_line = Instant::now() + Self::LINE_EVERY;
@@ -110,15 +111,15 @@ impl Progress {
             .filter(|it| named.get(&it.path) != Some(&it.since))
             .map(|it| {
                 let since = local_time(it.since);
-                format!("waiting for {}, which fails since {since}: {}", shown(&it.path), it.error)
+                format!("waiting for {}, which fails since {since}: {}", it.path, it.error)
             })
             .collect()
     }
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(format!("gphotosfs: {text}")),
-            None => eprintln!("gphotosfs: {text}"),
+            Some(bar) => bar.println(format!("gphotosfs: {}", escaped(text))),
+            None => tell(format!("gphotosfs: {}", escaped(text))),
         }
     }
 }

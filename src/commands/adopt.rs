@@ -19,7 +19,7 @@ use super::diff::{
     Comparison, Different, Duplicate, Evidence, Match, Remark, STAYS, Sure, group, only_here,
 };
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit, print, running};
+use crate::app::{CommandError, Exit, json_text, print, running};
 use crate::profile::Profile;
 
 /// The arguments.
@@ -120,9 +120,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let found = diff::comparison(&mount, &options.local, &options.album, profile)?;
     let outcome = adopt(options, &found)?;
     if options.json {
-        let text = serde_json::to_string_pretty(&outcome)
-            .map_err(|err| CommandError::new("cannot write the outcome as JSON").because(err))?;
-        print(text + "\n")?;
+        print(json_text(&outcome)?)?;
     } else {
         print(outcome.text())?;
     }

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use console::Style;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::app::engine::{no_database, no_directory};
 use crate::app::running::Mount;
@@ -134,10 +133,4 @@ fn shown_time(time: Option<Timestamp>) -> String {
 
 fn mount_line(mountpoint: Option<&Path>) -> String {
     mountpoint.map_or_else(|| "not mounted".to_owned(), |it| it.display().to_string())
-}
-
-fn json(document: &impl Serialize) -> Result<String, CommandError> {
-    let text = serde_json::to_string_pretty(document)
-        .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
-    Ok(text + "\n")
 }

@@ -29,7 +29,7 @@ use self::compare::{Sides, compare};
 use self::hashes::Hashes;
 use self::local::Local;
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, counted, print};
+use crate::app::{CommandError, Exit, counted, print, tell};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
 
@@ -86,11 +86,11 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     let left: usize = parts.map(|it| it.0).sum();
     if left > 0 {
         let are = if left == 1 { "is" } else { "are" };
-        eprintln!(
+        tell(format!(
             "gphotosfs: {} {are} left out: {}; 'gphotosfs diff' without --copy names them",
             counted(left, "file"),
             words.join(" + ")
-        );
+        ));
     }
     if options.show == Show::Copying {
         let all_taken = copy::apply(mount, &options.local, &options.album, &names)?;

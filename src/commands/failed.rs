@@ -21,7 +21,7 @@ use super::diff;
 use crate::app::engine::{no_database, no_directory};
 use crate::app::name::{Name, shown};
 use crate::app::running::{Mount, in_use};
-use crate::app::{CommandError, counted, print};
+use crate::app::{CommandError, counted, json_text, print, tell};
 use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
@@ -65,9 +65,7 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     };
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
-        return print(text + "\n");
+        return print(json_text(&rows)?);
     }
     for row in &rows {
         let at = row.time.map_or_else(|| "?".to_owned(), local_time);
@@ -77,13 +75,13 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     let unfit = rows.iter().filter(|row| row.is_unfit()).count();
     let fit = rows.len() - unfit;
     if fit > 0 {
-        eprintln!("  -> 'gphotosfs retry' sends {} again", counted(fit, "file"));
+        tell(format!("  -> 'gphotosfs retry' sends {} again", counted(fit, "file")));
     }
     if unfit > 0 {
         let files = counted(unfit, "file");
-        eprintln!(
+        tell(format!(
             "  -> retry does not help {files}: Google Photos takes no such files. {TAKE_OUT}"
-        );
+        ));
     }
     Ok(())
 }
@@ -99,10 +97,10 @@ pub fn retry(paths: &[PathBuf], profile: &Profile) -> Result<(), CommandError> {
     let left_out = if paths.is_empty() { unfinished(profile)? } else { Vec::new() };
     for path in &left_out {
         let path = Name::from(path.as_path());
-        eprintln!(
+        tell(format!(
             "gphotosfs: {path} is left out: it was still being written when gphotosfs stopped; \
              to upload it as it is, name it"
-        );
+        ));
     }
     let (tally, next) = match Holder::of(profile)? {
         Holder::Mount(mount) => (retry_in_mount(&mount, paths, &left_out)?, ""),
@@ -147,7 +145,7 @@ fn put_back<T>(
         if let Err(why) = put_back(file) {
             let path = path(file);
             bar.suspend(|| {
-                eprintln!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path()))
+                tell(format!("gphotosfs: cannot retry {}: {why}", Name::from(path.as_path())))
             });
             refused += 1;
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::diff;
 use crate::app::name::{Name, shown};
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, json_text, print};
 use crate::fs::ATTRIBUTES;
 use crate::store::{LocalReason, UploadState};
 
@@ -68,9 +68,7 @@ pub fn run(path: &Path, json: bool) -> Result<(), CommandError> {
     if json {
         let attributes = found.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let document = Document { version: VERSION, path: path.into(), attributes };
-        let text = serde_json::to_string_pretty(&document)
-            .map_err(|err| CommandError::new("cannot write the attributes as JSON").because(err))?;
-        return print(text + "\n");
+        return print(json_text(&document)?);
     }
     if found.is_empty() {
         return print(format!("{} has no attributes.\n", Name::from(path)));

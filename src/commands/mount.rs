@@ -17,7 +17,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::api::Login;
 use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
-use crate::app::{CommandError, Exit, daemon, log, mounts};
+use crate::app::{CommandError, Exit, daemon, log, mounts, tell};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
@@ -255,7 +255,7 @@ fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
     if mounts::is_dead(given) {
         if settings.detached {
             // The log is not open yet, and the user waits at the terminal.
-            eprintln!("gphotosfs: the process behind the last mount has died; cleaning up");
+            tell("gphotosfs: the process behind the last mount has died; cleaning up");
         } else {
             tracing::warn!("cleaning up after a mount whose process has died");
         }
@@ -314,10 +314,10 @@ fn warn_of_tightened(profile: &Profile) {
 /// Warns of missing scopes now. Operations that need them will fail later, with an errno only.
 fn warn_of_missing_scopes(login: &Login) {
     for scope in login.missing_scopes() {
-        eprintln!(
+        tell(format!(
             "gphotosfs: not granted by the login, so you cannot {}: run 'gphotosfs login' again and tick all boxes",
             scope.allows()
-        );
+        ));
     }
 }
 

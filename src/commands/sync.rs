@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
-use crate::app::{CommandError, daemon};
+use crate::app::{CommandError, daemon, tell};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::store::Backlog;
@@ -73,7 +73,10 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     // Without a mount there are no writers, so the spool needs no limit.
     let engine = Engine::start(profile, settings, SpoolRules::default(), runtime.handle())?;
     if engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default()) {
-        eprintln!("gphotosfs: profile {} is not mounted, and nothing is queued", profile.name());
+        tell(format!(
+            "gphotosfs: profile {} is not mounted, and nothing is queued",
+            profile.name()
+        ));
     }
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {

@@ -12,7 +12,7 @@ use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, mounts};
+use crate::app::{CommandError, mounts, tell};
 use crate::profile::Profile;
 
 /// How long the mount's process may take to end after the unmount.
@@ -44,7 +44,7 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     }
     let mount = Mount { root };
     if mounts::is_dead(&mount.root) {
-        eprintln!("gphotosfs: the process behind the mount has died; cleaning up");
+        tell("gphotosfs: the process behind the mount has died; cleaning up");
         return detach(&mount.root);
     }
     if !now {
@@ -97,13 +97,15 @@ const NOW: &str = "'gphotosfs umount --now' leaves the uploads to the next mount
 
 fn drain(mount: &Mount) -> Result<(), CommandError> {
     if mount.status().is_ok_and(|it| it.blocked.is_some()) {
-        eprintln!("gphotosfs: waiting for the uploads, which are blocked; Ctrl-C and then {NOW}");
+        tell(format!(
+            "gphotosfs: waiting for the uploads, which are blocked; Ctrl-C and then {NOW}"
+        ));
     }
     match mount.wait_for_uploads(&mount.root) {
         // Refused files stay in failed/, mounted or not.
         Err(err) if err.raw_os_error() == Some(libc::EIO) => {
-            eprintln!(
-                "gphotosfs: Google refused some files; their bytes are kept: run 'gphotosfs failed'"
+            tell(
+                "gphotosfs: Google refused some files; their bytes are kept: run 'gphotosfs failed'",
             );
             Ok(())
         }

@@ -20,7 +20,7 @@ use super::diff;
 use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, Exit, print, progress};
+use crate::app::{CommandError, Exit, print, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
 use crate::media::ContentHash;
@@ -89,7 +89,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(AT_A_TIME).build();
     let threads = threads.map_err(|err| CommandError::new("cannot start threads").because(err))?;
     // Findings are printed at once: the run may take long, and be interrupted.
-    let say = |what: String| bar.suspend(|| eprintln!("gphotosfs: {what}"));
+    let say = |what: String| bar.suspend(|| tell(format!("gphotosfs: {what}")));
     let said = |tested: Tested| {
         if tested.verdict.is_bad() {
             say(tested.line());

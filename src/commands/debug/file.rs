@@ -8,12 +8,11 @@ use serde::Serialize;
 use super::journal::Entry;
 use super::path::{FAILED, Target, find, in_library, path_of};
 use super::{
-    Lines, Live, VERSION, draft_facts, json, mount_line, open, shown_time, spool, spooled,
-    timestamp,
+    Lines, Live, VERSION, draft_facts, mount_line, open, shown_time, spool, spooled, timestamp,
 };
 use crate::app::engine::{content_dir, no_database, no_directory};
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, counted, print};
+use crate::app::{CommandError, counted, json_text, print};
 use crate::content::LocalCopy;
 use crate::fs::node::Node;
 use crate::media::FileId;
@@ -30,7 +29,7 @@ pub fn run(path: &Path, as_json: bool, profile: &Profile) -> Result<(), CommandE
     let below = in_library(path, live.mountpoint.as_deref())?;
     let facts = facts_at(path, &below, profile)?;
     let report = Report::new(&facts, &live, profile)?;
-    print(if as_json { json(&report)? } else { report.text() })
+    print(if as_json { json_text(&report)? } else { report.text() })
 }
 
 fn facts_at(given: &Path, below: &Path, profile: &Profile) -> Result<FileFacts, CommandError> {

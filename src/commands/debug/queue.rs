@@ -8,12 +8,10 @@ use serde::Serialize;
 
 use super::journal::Entry;
 use super::path::path_of;
-use super::{
-    Lines, Live, VERSION, draft_facts, json, mount_line, open, shown_time, spool, spooled,
-};
+use super::{Lines, Live, VERSION, draft_facts, mount_line, open, shown_time, spool, spooled};
 use crate::app::engine::no_database;
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, counted, print};
+use crate::app::{CommandError, counted, json_text, print};
 use crate::profile::Profile;
 use crate::status::{BlockedUploads, Draft, Phase};
 use crate::store::{JournalRow, UploadState};
@@ -41,7 +39,7 @@ pub fn run(as_json: bool, profile: &Profile) -> Result<(), CommandError> {
         outages: live.status.map(|status| status.outages).unwrap_or_default(),
         mountpoint: live.mountpoint,
     };
-    print(if as_json { json(&report)? } else { report.text() })
+    print(if as_json { json_text(&report)? } else { report.text() })
 }
 
 /// The JSON, from which the text is made as well.

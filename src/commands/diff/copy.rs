@@ -8,7 +8,7 @@ use std::process::Command;
 use super::comparison::Comparison;
 use crate::app::name::Name;
 use crate::app::running::{Mount, REFUSED, not_done};
-use crate::app::{CommandError, counted};
+use crate::app::{CommandError, counted, tell};
 
 /// The local files that the album lacks and that the mount would upload.
 pub fn uploadable(result: &Comparison) -> Vec<&Name> {
@@ -81,11 +81,11 @@ pub fn apply(
 }
 
 fn arrived(mount: &Mount, album: &Path) -> Result<bool, CommandError> {
-    let what = format!("not all files under {} were uploaded", album.display());
+    let what = format!("not all files under {} were uploaded", Name::from(album));
     match mount.wait_for_uploads(album) {
         Ok(()) => Ok(true),
         Err(err) if err.raw_os_error() == Some(libc::EIO) => {
-            eprintln!("gphotosfs: {what}: some files were refused\n  -> {REFUSED}");
+            tell(format!("gphotosfs: {what}: some files were refused\n  -> {REFUSED}"));
             Ok(false)
         }
         Err(err) => Err(not_done(CommandError::new(what), err)),

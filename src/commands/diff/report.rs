@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::comparison::{Comparison, Duplicate, Remark};
 use super::evidence::Sure;
-use crate::app::CommandError;
 use crate::app::name::Name;
+use crate::app::{CommandError, json_text};
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -147,7 +147,5 @@ pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, Co
         differ: result.differ(),
         result,
     };
-    let text = serde_json::to_string_pretty(&document)
-        .map_err(|err| CommandError::new("cannot write the comparison as JSON").because(err))?;
-    Ok(text + "\n")
+    json_text(&document)
 }

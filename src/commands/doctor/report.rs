@@ -3,7 +3,7 @@
 use console::Style;
 use serde::Serialize;
 
-use crate::app::{CommandError, counted};
+use crate::app::{CommandError, counted, json_text};
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -98,8 +98,6 @@ impl Report {
             "ok": self.count(Verdict::Fail) == 0,
             "checks": self.findings,
         });
-        let text = serde_json::to_string_pretty(&document)
-            .map_err(|err| CommandError::new("cannot write JSON").because(err))?;
-        Ok(text + "\n")
+        json_text(&document)
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::verdict::Verdict;
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit, counted};
+use crate::app::{CommandError, Exit, counted, json_text};
 use crate::commands::diff::{UNLISTED, group};
 
 /// The version of the JSON's layout. Added fields do not change it.
@@ -154,8 +154,6 @@ impl Report {
             #[serde(flatten)]
             report: &'a Report,
         }
-        let text = serde_json::to_string_pretty(&Document { album: album.into(), report: self })
-            .map_err(|err| CommandError::new("cannot write the findings as JSON").because(err))?;
-        Ok(text + "\n")
+        json_text(&Document { album: album.into(), report: self })
     }
 }
