@@ -155,7 +155,7 @@ impl Client {
             if !transport.is_fit_for_media(&url) {
                 return Err(Error::Unfit {
                     call: DOWNLOAD,
-                    why: "the base URL is not https".into(),
+                    why: "the base URL leads to no public host with https".into(),
                 });
             }
             transport.charge(Kind::Media)?;

@@ -24,6 +24,8 @@ impl Service {
     /// The service at an address of the API or of its login service.
     pub fn at(url: &Url) -> Self {
         let is_google = url.domain().is_some_and(|host| {
+            // A full stop at the end only keeps the resolver from appending a local domain.
+            let host = host.trim_end_matches('.');
             GOOGLE.iter().any(|at| {
                 host.strip_suffix(at).is_some_and(|below| below.is_empty() || below.ends_with('.'))
             })
@@ -66,6 +68,51 @@ impl Foreign {
          GPHOTOSFS_API_URL or api_url in config.toml";
 }
 
+/// Whether the URL leads to Google without encryption, so that anybody on the way could read the
+/// login, and answer in Google's place.
+pub(super) fn is_plain_google(url: &Url) -> bool {
+    url.scheme() != "https" && Service::at(url) == Service::Google
+}
+
+/// Whether a URL may go to a browser: https, or a stand-in on this machine.
+pub(super) fn is_fit_for_browser(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Domains that no public host is in (RFC 2606, RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`).
+const NOT_PUBLIC: [&str; 9] =
+    ["localhost", "local", "internal", "lan", "home", "home.arpa", "test", "invalid", "onion"];
+
+/// Whether the client may fetch bytes from a URL that an answer of the API at `api` has named, or a
+/// redirect from there. Otherwise a server could have this machine make requests to hosts that only
+/// this machine reaches.
+///
+/// A name may still resolve to a private address. No request gets there: TLS needs a certificate for
+/// the name.
+pub(super) fn is_fit_for_media(api: &Url, url: &Url) -> bool {
+    match url.scheme() {
+        // A stand-in has no other host to name.
+        "http" => {
+            api.scheme() == "http"
+                && (is_loopback(url) && is_loopback(api) || url.host() == api.host())
+        }
+        "https" => is_loopback(api) || url.host() == api.host() || is_public(url),
+        _ => false,
+    }
+}
+
+/// Whether the host is a name on the Internet. Google names no host by its address.
+fn is_public(url: &Url) -> bool {
+    let Some(Host::Domain(name)) = url.host() else { return false };
+    let name = name.trim_end_matches('.');
+    let is_below = |domain: &&str| name.strip_suffix(*domain).is_some_and(|it| it.ends_with('.'));
+    name.contains('.') && !NOT_PUBLIC.iter().any(|it| name == *it || is_below(it))
+}
+
 /// Whether the URL's host is this machine by name or address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -88,6 +135,7 @@ mod tests {
             ("http://localhost/", true),
             ("http://localhost.example.com/", false),
             ("http://192.168.0.1/", false),
+            ("http://[::ffff:127.0.0.1]/", false),
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
         }
@@ -100,6 +148,7 @@ mod tests {
             ("https://oauth2.googleapis.com/token", Service::Google),
             ("https://accounts.google.com/o/oauth2/auth", Service::Google),
             ("https://photoslibrary.mtls.googleapis.com:443", Service::Google),
+            ("https://PhotosLibrary.GoogleApis.com./v1", Service::Google),
             ("https://notgoogleapis.com", Service::StandIn),
             ("https://googleapis.com.example.org", Service::StandIn),
             ("http://127.0.0.1:8085", Service::StandIn),
@@ -108,6 +157,78 @@ mod tests {
             let url = url.parse().unwrap();
             assert_eq!(Service::at(&url), service, "{url}");
             assert!(service.check(&url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn google_is_never_asked_without_encryption() {
+        for (url, expected) in [
+            ("http://photoslibrary.googleapis.com", true),
+            ("http://oauth2.googleapis.com./token", true),
+            ("http://accounts.google.com:8080/", true),
+            ("ftp://accounts.google.com/", true),
+            ("https://oauth2.googleapis.com/token", false),
+            ("http://127.0.0.1:8085/token", false),
+            ("http://photos:8085/token", false),
+        ] {
+            assert_eq!(is_plain_google(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_browser_gets_web_pages_only() {
+        for (url, expected) in [
+            ("https://accounts.google.com/o/oauth2/auth", true),
+            ("http://127.0.0.1:8085/o/oauth2/auth", true),
+            ("http://localhost:8085/o/oauth2/auth", true),
+            ("http://accounts.google.com/o/oauth2/auth", false),
+            ("http://photos:8085/o/oauth2/auth", false),
+            ("file:///etc/passwd", false),
+            ("javascript:alert(1)", false),
+            ("x-scheme-handler:/run", false),
+        ] {
+            assert_eq!(is_fit_for_browser(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn bytes_come_from_public_hosts() {
+        let fits =
+            |api: &str, url: &str| is_fit_for_media(&api.parse().unwrap(), &url.parse().unwrap());
+        let google = "https://photoslibrary.googleapis.com/";
+        for (url, expected) in [
+            ("https://lh3.googleusercontent.com/lr/x=d", true),
+            ("https://example.org./x", true),
+            ("http://lh3.googleusercontent.com/lr/x=d", false),
+            ("http://127.0.0.1/", false),
+            ("https://127.0.0.1/", false),
+            ("https://[::1]/", false),
+            ("https://[::ffff:10.0.0.1]/", false),
+            ("https://10.0.0.1/", false),
+            ("https://169.254.169.254/latest/meta-data/", false),
+            ("https://2130706433/", false),
+            ("https://8.8.8.8/", false),
+            ("https://localhost/", false),
+            ("https://app.localhost/", false),
+            ("https://printer.local./", false),
+            ("https://router/", false),
+            ("https://vault.corp.internal/", false),
+            ("file:///etc/passwd", false),
+            ("data:image/png;base64,AAAA", false),
+        ] {
+            assert_eq!(fits(google, url), expected, "{url}");
+        }
+        let emulator = "http://127.0.0.1:8085/";
+        for url in
+            ["http://127.0.0.1:1/", "http://[::1]:1/", "https://127.0.0.1/", "https://10.0.0.1/"]
+        {
+            assert!(fits(emulator, url), "{url}");
+        }
+        assert!(!fits(emulator, "http://10.0.0.1/"));
+        let stand_in = "http://photos:8085/";
+        assert!(fits(stand_in, "http://photos:9000/x=d"));
+        for url in ["http://127.0.0.1:8085/", "https://127.0.0.1:8085/", "http://10.0.0.1/"] {
+            assert!(!fits(stand_in, url), "{url}");
         }
     }
 }

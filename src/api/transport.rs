@@ -28,7 +28,7 @@ use super::http::{classify, clock_skew, header, http_client, whole_body};
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
-use super::service::is_loopback;
+use super::service::{is_fit_for_media, is_loopback, is_plain_google};
 use super::throttle::Throttle;
 
 /// A whole answer with a status of success.
@@ -72,6 +72,11 @@ impl Transport {
         let api = login.api_url();
         if !matches!(api.scheme(), "http" | "https") || api.host().is_none() {
             return Err(unfit(format!("{api} is no http or https URL")));
+        }
+        if is_plain_google(api) {
+            return Err(unfit(format!(
+                "{api} is Google's, and the login must not travel there without https"
+            )));
         }
         if api.scheme() == "http" && !is_loopback(api) {
             tracing::warn!(url = %api, "the API URL is not https: the login travels unprotected");
@@ -285,15 +290,9 @@ impl Transport {
             && url.port_or_known_default() == api.port_or_known_default()
     }
 
-    /// Whether the client may fetch a URL from an answer: https, or no less safe than the API
-    /// itself.
+    /// Whether the client may fetch a URL from an answer.
     pub(super) fn is_fit_for_media(&self, url: &Url) -> bool {
-        let api = self.login.api_url();
-        match url.scheme() {
-            "https" => true,
-            "http" => is_loopback(url) || (api.scheme() == "http" && url.host() == api.host()),
-            _ => false,
-        }
+        is_fit_for_media(self.login.api_url(), url)
     }
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::error::{LoginError, file_error};
 use super::private_file::write_private;
-use crate::api::service::Service;
+use crate::api::service::{Service, is_fit_for_browser, is_plain_google};
 
 /// Its name in the profile.
 pub(super) const CLIENT_FILE: &str = "client_secret.json";
@@ -74,6 +74,14 @@ pub enum ClientFileError {
     /// The file is any other JSON.
     #[error("it is JSON, but has neither \"installed\" nor \"web\" in it; {MAKE_DESKTOP_CLIENT}")]
     NoClient,
+    /// An address in the file is not safe to use.
+    #[error("its {field} is {reason}; download the client file again")]
+    Unsafe {
+        /// The field.
+        field: &'static str,
+        /// The danger.
+        reason: &'static str,
+    },
     /// The client file lacks a field.
     #[error("it is incomplete: {0}; download the client file again")]
     Incomplete(String),
@@ -142,10 +150,23 @@ impl ClientSecret {
                 return Err(ClientFileError::Incomplete(format!("{name} is empty")));
             }
         }
+        if !is_fit_for_browser(&fields.auth_uri) {
+            let reason = "no https address, nor one on this machine";
+            return Err(ClientFileError::Unsafe { field: "auth_uri", reason });
+        }
         let beside = fields.token_uri.join("revoke");
         let revoke_uri = fields.revoke_uri.or(beside.ok());
         let revoke_uri = revoke_uri
             .ok_or_else(|| ClientFileError::Incomplete("token_uri is no web address".into()))?;
+        for (field, uri) in [("token_uri", &fields.token_uri), ("revoke_uri", &revoke_uri)] {
+            if is_plain_google(uri) {
+                let reason = "an address of Google's without https";
+                return Err(ClientFileError::Unsafe { field, reason });
+            }
+            if !matches!(uri.scheme(), "http" | "https") || !uri.has_host() {
+                return Err(ClientFileError::Incomplete(format!("{field} is no web address")));
+            }
+        }
         Ok(Self {
             kind,
             client_id: fields.client_id,
@@ -204,6 +225,32 @@ mod tests {
     fn debug_hides_the_secret() {
         let client = ClientSecret::parse(&file("installed")).unwrap();
         assert!(!format!("{client:?}").contains("GOCSPX"));
+    }
+
+    #[test]
+    fn unsafe_addresses_are_refused() {
+        let google = file("installed");
+        for (field, from, to) in [
+            ("auth_uri", "https://accounts", "http://accounts"),
+            ("auth_uri", "https://accounts.google.com/", "file:///"),
+            ("auth_uri", "https://accounts.google.com/", "javascript:/"),
+            ("auth_uri", "https://accounts.google.com/", "http://10.0.0.1/"),
+            ("token_uri", "https://oauth2", "http://oauth2"),
+            ("token_uri", "https://oauth2.googleapis.com", "http://oauth2.googleapis.com."),
+        ] {
+            let error = ClientSecret::parse(&google.replace(from, to)).unwrap_err();
+            assert!(
+                matches!(error, ClientFileError::Unsafe { field: it, .. } if it == field),
+                "{to}: {error}"
+            );
+        }
+        let local = google.replace("https://accounts.google.com", "http://127.0.0.1:8085");
+        ClientSecret::parse(
+            &local.replace("https://oauth2.googleapis.com", "http://127.0.0.1:8085"),
+        )
+        .unwrap();
+        let none = google.replace("https://oauth2.googleapis.com/token", "mailto:x@example.org");
+        assert!(matches!(ClientSecret::parse(&none), Err(ClientFileError::Incomplete(_))));
     }
 
     #[test]
