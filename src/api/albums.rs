@@ -6,12 +6,11 @@ use super::Client;
 use super::call::{Call, get, patch, post};
 use super::error::Error;
 use super::page::{Page, next_page};
-use super::request::{AlbumPosition, Enrichment, TITLE_CHARS_MAX, limit_batch, limit_chars};
+use super::request::{
+    ALBUMS_PER_PAGE, AlbumPosition, Enrichment, TITLE_CHARS_MAX, limit_batch, limit_chars,
+};
 use super::wire;
 use crate::media::{Album, AlbumId, MediaId, PageToken};
-
-/// Largest page of albums.list (reference §6.1).
-const ALBUMS_PER_PAGE: usize = 50;
 
 impl Client {
     /// Lists one page of the albums that this client created, in no particular order.

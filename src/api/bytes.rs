@@ -354,6 +354,9 @@ fn hash_header(payload: &Payload) -> String {
     format!("sha1={}", BASE64.encode(payload.sha1))
 }
 
+/// The longest upload token. Google's have about 200 bytes.
+const TOKEN_BYTES_MAX: usize = 8192;
+
 /// The upload token in a finished upload's answer. Never empty (reference §8).
 fn token(answer: &Answer) -> Option<UploadToken> {
     let status = header(&answer.headers, "x-goog-upload-status").unwrap_or("final");
@@ -365,7 +368,7 @@ fn token(answer: &Answer) -> Option<UploadToken> {
         b'\r' | b'\n' => true,
         _ => it.is_ascii_graphic(),
     };
-    let plain = !text.is_empty() && text.bytes().all(is_plain);
+    let plain = (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_plain);
     (plain && status.eq_ignore_ascii_case("final")).then(|| UploadToken::new(text))
 }
 

@@ -1,7 +1,7 @@
 //! Results of single items of a batch. Pure.
 
 use super::messages::Text;
-use super::refusal::quote;
+use super::quote::quote;
 
 /// The refusal of one item, inside an answer that is a success as a whole: a bare
 /// `google.rpc.Status`.

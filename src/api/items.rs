@@ -12,13 +12,13 @@ use super::item_status::ItemStatus;
 use super::page::{Page, next_page};
 use super::refusal::Class;
 use super::request::{
-    DESCRIPTION_CHARS_MAX, DateFilter, FILE_NAME_CHARS_MAX, NewItem, limit_batch, limit_chars,
+    DESCRIPTION_CHARS_MAX, DateFilter, FILE_NAME_CHARS_MAX, ITEMS_PER_PAGE, NewItem, limit_batch,
+    limit_chars,
 };
 use super::wire;
 use crate::media::{AlbumId, MediaId, MediaItem, PageToken, UploadToken};
 
-/// Largest page of mediaItems.list and search (reference §7.1).
-pub const ITEMS_PER_PAGE: usize = 100;
+const SEARCH: &str = "mediaItems.search";
 
 impl Client {
     /// Lists one page of the items that this client created, without archived and binned ones.
@@ -53,7 +53,15 @@ impl Client {
         dates: DateFilter,
         page: Option<&PageToken>,
     ) -> Result<Page<MediaItem>, Error> {
-        self.search(json!({"filters": {"dateFilter": dates.json()}}), page).await
+        let found = self.search(json!({"filters": {"dateFilter": dates.json()}}), page).await?;
+        let is_outside =
+            |item: &MediaItem| item.creation_time.is_some_and(|time| !dates.admits(time));
+        if !found.items.is_empty() && found.items.iter().all(is_outside) {
+            // To go on would mean to ask for each date there is.
+            let why = "it does not keep to the dates that were asked for".to_owned();
+            return Err(Error::Garbled { call: SEARCH, why });
+        }
+        Ok(found)
     }
 
     async fn search(
@@ -66,8 +74,7 @@ impl Client {
             body["pageToken"] = token.as_str().into();
         }
         // A POST, but a read.
-        let call =
-            Call { class: Class::Read, ..post("mediaItems.search", ["mediaItems:search"], body) };
+        let call = Call { class: Class::Read, ..post(SEARCH, ["mediaItems:search"], body) };
         self.items(call, page).await
     }
 

@@ -21,7 +21,8 @@ pub(super) fn next_page(
     this: Option<&PageToken>,
     next: String,
 ) -> Result<Option<PageToken>, Error> {
-    let next = wire::page_token(next);
+    let next =
+        wire::page_token(next).map_err(|why| Error::Garbled { call, why: why.to_owned() })?;
     match next {
         Some(_) if next.as_ref() == this => {
             Err(Error::Garbled { call, why: "the page follows itself".into() })

@@ -11,10 +11,19 @@ use crate::media::PageToken;
 /// Google has been seen to send eighty empty pages.
 const EMPTY_PAGES_MAX: u32 = 200;
 
-/// A listing does not end: Google returned the same page again and again.
-#[derive(Debug, thiserror::Error)]
-#[error("Google returned the same page again and again")]
-pub struct PagesRepeat;
+/// How many items the pages of an album have on average, at least. Full ones have a hundred.
+const FRESH_PER_PAGE_MIN: u64 = 10;
+
+/// Why a listing would not end.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unending {
+    /// A circle.
+    #[error("Google returned the same page again and again")]
+    Repeats,
+    /// More than there can be.
+    #[error("Google lists more than there can be")]
+    TooLong,
+}
 
 /// The position in a listing.
 #[derive(Debug, Default)]
@@ -23,6 +32,10 @@ pub struct Pager {
     pages: u32,
     empty_pages: u32,
     has_restarted: bool,
+    /// Things that no earlier page had.
+    fresh: u64,
+    /// How many of them there can be, if that is known.
+    fresh_max: Option<u64>,
     /// For Brent's algorithm, which detects circles: a token that is replaced at doubling
     /// distances.
     remembered: Option<PageToken>,
@@ -30,6 +43,11 @@ pub struct Pager {
 }
 
 impl Pager {
+    /// For an album that can have so many items. Pages may be short, but not all of them.
+    pub fn of_album(items_max: u64) -> Self {
+        Self { fresh_max: Some(items_max), ..Self::default() }
+    }
+
     /// The token of the page to request; `None` for the first.
     pub fn token(&self) -> Option<&PageToken> {
         self.token.as_ref()
@@ -44,10 +62,10 @@ impl Pager {
     ///
     /// # Errors
     /// If the pages form a circle.
-    pub fn advance(&mut self, next: Option<PageToken>) -> Result<bool, PagesRepeat> {
+    pub fn advance(&mut self, next: Option<PageToken>) -> Result<bool, Unending> {
         self.pages += 1;
         if next.is_some() && (next == self.token || next == self.remembered) {
-            return Err(PagesRepeat);
+            return Err(Unending::Repeats);
         }
         if self.pages >= self.remember_at {
             self.remembered = next.clone();
@@ -57,15 +75,21 @@ impl Pager {
         Ok(self.token.is_some())
     }
 
-    /// Records that the page is in the store. `is_fresh` says whether it had anything that no
-    /// earlier page had.
+    /// Records that the page is in the store, with so many things that no earlier page had.
     ///
     /// # Errors
-    /// If the pages form a circle.
-    pub fn page_stored(&mut self, is_fresh: bool) -> Result<(), PagesRepeat> {
-        self.empty_pages = if is_fresh { 0 } else { self.empty_pages + 1 };
+    /// If the pages form a circle, or have more than there can be.
+    pub fn page_stored(&mut self, fresh: u64) -> Result<(), Unending> {
+        self.empty_pages = if fresh > 0 { 0 } else { self.empty_pages + 1 };
         if self.token.is_some() && self.empty_pages >= EMPTY_PAGES_MAX {
-            return Err(PagesRepeat);
+            return Err(Unending::Repeats);
+        }
+        self.fresh += fresh;
+        if let Some(max) = self.fresh_max {
+            let pages_max = max / FRESH_PER_PAGE_MIN + u64::from(EMPTY_PAGES_MAX);
+            if self.fresh > max || u64::from(self.pages) > pages_max {
+                return Err(Unending::TooLong);
+            }
         }
         Ok(())
     }
@@ -79,7 +103,7 @@ impl Pager {
             return Err(error);
         }
         tracing::info!(%error, "Google refused a page token: listing from the start again");
-        *self = Self { has_restarted: true, ..Self::default() };
+        *self = Self { has_restarted: true, fresh_max: self.fresh_max, ..Self::default() };
         Ok(())
     }
 }
@@ -123,14 +147,33 @@ mod tests {
     #[test]
     fn many_empty_pages_are_no_error_but_their_number_is_limited() {
         let mut pager = Pager::default();
-        let mut advance = |page: u32, is_fresh| {
+        let mut advance = |page: u32, fresh| {
             pager.advance(token(page.to_string()))?;
-            pager.page_stored(is_fresh)
+            pager.page_stored(fresh)
         };
-        assert!((0..100).all(|page| advance(page, false).is_ok()));
-        advance(100, true).unwrap();
-        assert!((101..300).all(|page| advance(page, false).is_ok()));
-        assert!(advance(300, false).is_err());
+        assert!((0..100).all(|page| advance(page, 0).is_ok()));
+        advance(100, 1).unwrap();
+        assert!((101..300).all(|page| advance(page, 0).is_ok()));
+        assert!(advance(300, 0).is_err());
+    }
+
+    #[test]
+    fn an_album_has_as_many_items_as_it_can_have() {
+        let walk = |items_max: u64, each: u64| {
+            let mut pager = Pager::of_album(items_max);
+            let mut pages = 0..;
+            loop {
+                let page: u32 = pages.next().unwrap();
+                pager.advance(token(page.to_string())).unwrap();
+                if let Err(error) = pager.page_stored(each) {
+                    assert_eq!(error, Unending::TooLong);
+                    return page + 1;
+                }
+            }
+        };
+        assert_eq!(walk(20_000, 100), 201);
+        assert_eq!(walk(1000, 100), 11);
+        assert_eq!(walk(1000, 1), 301, "pages that are nearly empty");
     }
 
     #[test]

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::json;
 use super::messages::Text;
-
-/// The longest quote of a server's text. The rest is cut off.
-const QUOTE_CHARS_MAX: usize = 300;
+use super::quote::quote;
 
 /// A negative answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -93,8 +92,7 @@ impl Refusal {
         body: &[u8],
         retry_after: Option<Duration>,
     ) -> Self {
-        let envelope: Option<Envelope> =
-            if is_json { serde_json::from_slice(body).ok() } else { None };
+        let envelope: Option<Envelope> = if is_json { json::parse(body).ok() } else { None };
         let body = match envelope.filter(|it| it.error.is_about(status)) {
             Some(Envelope { error }) => {
                 let details = error.details.into_iter().chain(error.errors);
@@ -196,25 +194,6 @@ fn text_of_html(html: &str) -> String {
     text
 }
 
-/// Cuts a foreign text to one short line that cannot disturb a terminal, and hides anything that
-/// looks like a token.
-pub(super) fn quote(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| {
-        if ["ya29.", "1//", "GOCSPX-"].iter().any(|it| word.contains(it)) {
-            "(hidden)"
-        } else {
-            word
-        }
-    });
-    let line = words.collect::<Vec<_>>().join(" ");
-    let mut quoted: String =
-        line.chars().filter(|c| !c.is_control()).take(QUOTE_CHARS_MAX).collect();
-    if line.chars().count() > QUOTE_CHARS_MAX {
-        quoted.push('…');
-    }
-    quoted
-}
-
 /// Refusals for tests of other modules.
 #[cfg(test)]
 impl Refusal {
@@ -225,18 +204,5 @@ impl Refusal {
 
     pub(crate) fn by_a_page(call: &'static str, status: u16) -> Self {
         Self::read(call, Class::Write, status, false, b"<html>Sorry</html>", None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_are_short_and_hold_no_tokens() {
-        let text = format!("bad token ya29.secret and {}\u{1b}[31m", "x".repeat(5000));
-        let quoted = quote(&text);
-        assert!(quoted.chars().count() <= QUOTE_CHARS_MAX + 1);
-        assert!(!quoted.contains("secret") && !quoted.contains('\u{1b}'));
     }
 }

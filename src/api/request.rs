@@ -1,6 +1,10 @@
 //! Arguments of API calls: limits, filters, positions, new items. Pure.
 
+use std::time::SystemTime;
+
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use super::error::Error;
@@ -9,6 +13,10 @@ use crate::media::{MediaId, UploadToken};
 /// Most items in one batchCreate, batchGet, batchAdd or batchRemove call (reference §6.5, §7.5,
 /// §7.6).
 pub const BATCH_MAX: usize = 50;
+/// Largest page of albums.list (reference §6.1).
+pub(super) const ALBUMS_PER_PAGE: usize = 50;
+/// Largest page of mediaItems.list and search (reference §7.1).
+pub const ITEMS_PER_PAGE: usize = 100;
 /// Longest album title, in characters (reference §5.1).
 pub const TITLE_CHARS_MAX: usize = 500;
 /// Longest file name, in characters (reference §5.3).
@@ -43,7 +51,37 @@ pub enum DateFilter {
     Range(Date, Date),
 }
 
+/// How far the time of an item may be outside the dates that it was found by, in days: Google may
+/// use the item's local time (reference §7.3).
+const DATE_TOLERANCE: i64 = 2;
+
 impl DateFilter {
+    /// Whether an item of this time may be among the results.
+    pub(super) fn admits(self, time: SystemTime) -> bool {
+        let Ok(time) = Timestamp::try_from(time) else { return true };
+        let day = time.to_zoned_datetime(TimeZone::UTC).date();
+        let around = Span::new().days(DATE_TOLERANCE);
+        let Some((first, last)) = self.days() else { return true };
+        // At the ends of the calendar there is nothing outside.
+        first.checked_sub(around).map_or(true, |first| day >= first)
+            && last.checked_add(around).map_or(true, |last| day <= last)
+    }
+
+    /// The first day and the last one. `None` if there is no such date.
+    fn days(self) -> Option<(Date, Date)> {
+        let first = match self {
+            Self::Year(year) => Date::new(year, 1, 1).ok()?,
+            Self::Month(year, month) => Date::new(year, month, 1).ok()?,
+            Self::Day(day) | Self::Range(day, _) => day,
+        };
+        let last = match self {
+            Self::Year(_) => first.last_of_year(),
+            Self::Month(..) => first.last_of_month(),
+            Self::Day(day) | Self::Range(_, day) => day,
+        };
+        Some((first, last))
+    }
+
     pub(super) fn json(self) -> Value {
         let day = |it: Date| json!({"year": it.year(), "month": it.month(), "day": it.day()});
         match self {
@@ -158,4 +196,32 @@ pub(super) fn limit_chars(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_admit_their_days_and_the_time_zones_around_them() {
+        let year = DateFilter::Year(2019);
+        let range = DateFilter::Range(Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
+        let day = DateFilter::Day(Date::constant(2020, 2, 29));
+        for (filter, time, admitted) in [
+            (year, "2019-06-01T00:00:00Z", true),
+            (year, "2020-01-02T23:59:59Z", true),
+            (year, "2020-01-03T00:00:00Z", false),
+            (year, "2018-12-29T23:59:59Z", false),
+            (year, "2018-12-30T00:00:00Z", true),
+            (day, "2020-03-02T12:00:00Z", true),
+            (day, "2020-03-03T00:00:00Z", false),
+            (range, "0001-01-01T00:00:00Z", true),
+            (range, "9999-12-30T00:00:00Z", true),
+            (DateFilter::Month(2019, 4), "2019-04-30T23:00:00Z", true),
+            (DateFilter::Month(2019, 4), "2019-05-03T00:00:00Z", false),
+        ] {
+            let at = SystemTime::try_from(time.parse::<Timestamp>().unwrap()).unwrap();
+            assert_eq!(filter.admits(at), admitted, "{filter:?} {time}");
+        }
+    }
 }

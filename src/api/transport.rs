@@ -25,6 +25,7 @@ use super::error::Error;
 use super::failure::FailureKind;
 use super::guard::Guard;
 use super::http::{classify, clock_skew, header, http_client, whole_body};
+use super::json;
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
@@ -41,8 +42,7 @@ pub(super) struct Answer {
 impl Answer {
     /// Parses the body as JSON, whatever its Content-Type.
     pub(super) fn json<T: DeserializeOwned>(&self, call: &'static str) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|err| Error::Garbled { call, why: err.to_string() })
+        json::parse(&self.body).map_err(|why| Error::Garbled { call, why })
     }
 }
 

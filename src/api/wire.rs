@@ -1,17 +1,29 @@
 //! The JSON of the service, and its conversion to our types (reference §2.2, §5 to §7).
 //!
 //! Parsing is lenient: a field that is missing, null or of another type counts as its default. So
-//! one bad field never spoils a page. Requests are written strictly.
+//! one bad field never spoils a page. Texts have limits. A list with more entries than were asked
+//! for is an error, because to drop some of them would pass off a part as the whole. Requests are
+//! written strictly.
 
 use std::time::SystemTime;
 
-use serde::de::{DeserializeOwned, Deserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::item_status::ItemStatus;
+use super::request::{
+    ALBUMS_PER_PAGE, BATCH_MAX, DESCRIPTION_CHARS_MAX, ITEMS_PER_PAGE, TITLE_CHARS_MAX,
+};
 use crate::media;
 use crate::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken, VideoStatus};
+
+/// The longest id. Google's have up to about 200 bytes.
+const ID_BYTES_MAX: usize = 1024;
+/// The longest address, and the longest page token.
+const ADDRESS_BYTES_MAX: usize = 8192;
+/// The longest text of any other kind, in characters.
+const WORDS_CHARS_MAX: usize = 1024;
 
 /// Parses any value that is not a `T` as `T`'s default.
 fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -23,14 +35,51 @@ where
     Ok(T::deserialize(value).unwrap_or_default())
 }
 
-/// Parses a list and skips its invalid entries. One of them must not make a page look empty.
-fn entries<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// Parses a list of at most `MAX` entries and skips the invalid ones. One of them must not make a
+/// page look empty.
+fn entries<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
 {
-    let entries: Vec<Value> = lenient(deserializer)?;
+    let entries = at_most::<D, MAX>(deserializer)?;
     Ok(entries.into_iter().filter_map(|entry| T::deserialize(entry).ok()).collect())
+}
+
+/// Parses the results of a batch, which may be told apart only by their position: an invalid one
+/// makes the list empty.
+fn results<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ItemResult>, D::Error> {
+    let results = at_most::<D, BATCH_MAX>(deserializer)?;
+    let results: Result<_, _> = results.into_iter().map(ItemResult::deserialize).collect();
+    Ok(results.unwrap_or_default())
+}
+
+fn at_most<'de, D, const MAX: usize>(deserializer: D) -> Result<Vec<Value>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let values: Vec<Value> = lenient(deserializer)?;
+    if values.len() > MAX {
+        let many = values.len();
+        return Err(D::Error::custom(format!(
+            "{many} entries, where at most {MAX} were asked for"
+        )));
+    }
+    Ok(values)
+}
+
+/// The first characters of a text for people.
+fn cut(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// An id or an address, of which a part would be of no use. Empty if it is too long.
+fn whole(text: String, bytes_max: usize) -> String {
+    if text.len() <= bytes_max { text } else { String::new() }
 }
 
 /// Parses an integer that is a number or, as int64 in proto3's JSON, a decimal string.
@@ -62,11 +111,12 @@ pub(super) struct Album {
 impl Album {
     /// `None` if it has no id. Without one it is of no use.
     pub(super) fn into_album(self) -> Option<media::Album> {
-        (!self.id.is_empty()).then(|| media::Album {
-            id: AlbumId::new(self.id),
-            title: self.title,
+        let id = whole(self.id, ID_BYTES_MAX);
+        (!id.is_empty()).then(|| media::Album {
+            id: AlbumId::new(id),
+            title: cut(self.title, TITLE_CHARS_MAX),
             items_count: self.media_items_count.try_into().unwrap_or(0),
-            product_url: self.product_url,
+            product_url: whole(self.product_url, ADDRESS_BYTES_MAX),
             is_writeable: self.is_writeable,
         })
     }
@@ -121,9 +171,12 @@ struct Camera {
 impl MediaItem {
     /// `None` if it has no id. Without one it is of no use.
     pub(super) fn into_item(self) -> Option<media::MediaItem> {
-        if self.id.is_empty() {
+        let id = whole(self.id, ID_BYTES_MAX);
+        if id.is_empty() {
             return None;
         }
+        let mime_type = cut(self.mime_type, WORDS_CHARS_MAX);
+        let base_url = whole(self.base_url, ADDRESS_BYTES_MAX);
         let metadata = self.media_metadata;
         let status = metadata.video.as_ref().map(|it| match it.status.as_str() {
             "PROCESSING" => VideoStatus::Processing,
@@ -133,7 +186,7 @@ impl MediaItem {
         });
         // The metadata may contradict the MIME type, which decides how an item is downloaded
         // (reference §9).
-        let video = match (self.mime_type.as_str(), MediaKind::of_mime(&self.mime_type)) {
+        let video = match (mime_type.as_str(), MediaKind::of_mime(&mime_type)) {
             ("", _) => status,
             (_, MediaKind::Photo) => None,
             (_, MediaKind::Video) => Some(status.unwrap_or(VideoStatus::Unspecified)),
@@ -141,16 +194,16 @@ impl MediaItem {
         let (camera_make, camera_model) = metadata
             .video
             .or(metadata.photo)
-            .map(|it| (it.camera_make, it.camera_model))
+            .map(|it| (cut(it.camera_make, WORDS_CHARS_MAX), cut(it.camera_model, WORDS_CHARS_MAX)))
             .unwrap_or_default();
         let creation_time = metadata.creation_time.parse::<jiff::Timestamp>().ok();
         Some(media::MediaItem {
-            id: MediaId::new(self.id),
-            filename: self.filename,
-            mime_type: self.mime_type,
-            description: self.description,
-            product_url: self.product_url,
-            base_url: (!self.base_url.is_empty()).then_some(self.base_url),
+            id: MediaId::new(id),
+            filename: cut(self.filename, WORDS_CHARS_MAX),
+            mime_type,
+            description: cut(self.description, DESCRIPTION_CHARS_MAX),
+            product_url: whole(self.product_url, ADDRESS_BYTES_MAX),
+            base_url: (!base_url.is_empty()).then_some(base_url),
             creation_time: creation_time.and_then(|it| SystemTime::try_from(it).ok()),
             width: metadata.width.try_into().unwrap_or(0),
             height: metadata.height.try_into().unwrap_or(0),
@@ -164,7 +217,7 @@ impl MediaItem {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AlbumsPage {
-    #[serde(default, deserialize_with = "entries")]
+    #[serde(default, deserialize_with = "entries::<_, _, ALBUMS_PER_PAGE>")]
     pub albums: Vec<Album>,
     #[serde(default, deserialize_with = "lenient")]
     pub next_page_token: String,
@@ -173,7 +226,7 @@ pub(super) struct AlbumsPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ItemsPage {
-    #[serde(default, deserialize_with = "entries")]
+    #[serde(default, deserialize_with = "entries::<_, _, ITEMS_PER_PAGE>")]
     pub media_items: Vec<MediaItem>,
     #[serde(default, deserialize_with = "lenient")]
     pub next_page_token: String,
@@ -182,14 +235,14 @@ pub(super) struct ItemsPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GetResults {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "results")]
     pub media_item_results: Vec<ItemResult>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CreateResults {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "results")]
     pub new_media_item_results: Vec<ItemResult>,
 }
 
@@ -264,8 +317,14 @@ pub(super) fn by_token(
 }
 
 /// The token of the next page. In proto3, an empty string means that there is none.
-pub(super) fn page_token(text: String) -> Option<PageToken> {
-    (!text.is_empty()).then(|| PageToken::new(text))
+///
+/// # Errors
+/// If it is too long. Without it a part of the list would pass for the whole.
+pub(super) fn page_token(text: String) -> Result<Option<PageToken>, &'static str> {
+    if text.len() > ADDRESS_BYTES_MAX {
+        return Err("the page token is too long");
+    }
+    Ok((!text.is_empty()).then(|| PageToken::new(text)))
 }
 
 #[derive(Serialize)]

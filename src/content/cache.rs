@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use lru::LruCache;
@@ -281,6 +282,11 @@ impl Cache {
         self.drop_part(&mut self.index.lock(), file);
     }
 
+    /// Counts bytes of files that stand beside those of the cache, and evicts for them.
+    pub(super) fn beside(self: Arc<Self>) -> Beside {
+        Beside { cache: self, bytes: AtomicU64::new(0) }
+    }
+
     /// Bytes in the cache, and its limit.
     pub(super) fn usage(&self) -> (u64, u64) {
         (self.index.lock().total, self.limit)
@@ -328,6 +334,28 @@ impl Cache {
                 let _ = fs::remove_file(path);
             }
         }
+    }
+}
+
+/// Bytes beside the files of the cache. They count towards its limit until this is dropped.
+pub(super) struct Beside {
+    cache: Arc<Cache>,
+    bytes: AtomicU64,
+}
+
+impl Beside {
+    /// Counts more bytes. Blocking.
+    pub(super) fn add(&self, bytes: u64) {
+        let mut index = self.cache.index.lock();
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        index.total += bytes;
+        self.cache.evict(&mut index);
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.cache.index.lock().total -= self.bytes.load(Ordering::Relaxed);
     }
 }
 

@@ -33,6 +33,9 @@ pub enum Error {
     /// The download ended before the announced length, repeatedly.
     #[error("the download ended too early")]
     Short,
+    /// There are more bytes than Google takes for a photo.
+    #[error("Google has sent more bytes than a photo can have")]
+    TooLong,
     /// No more bytes arrived.
     #[error("Google has not sent anything for too long")]
     Stalled,

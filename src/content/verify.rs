@@ -20,6 +20,10 @@ use crate::store::{self, FileInfo};
 /// Larger files are only hashed: photos cannot be so large, and parsing takes place in memory.
 const TAKEN_APART_MAX: u64 = 200_000_000;
 
+/// Longer copies of a photo are not fetched: Google takes photos of up to 200 MB, and its copies are
+/// hardly larger.
+const PHOTO_BYTES_MAX: u64 = 250_000_000;
+
 /// Properties of a file, to compare copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -146,13 +150,24 @@ impl Content {
     async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
         let request = || self.client.download(&source.base_url, source.kind, 0);
         let mut download = limit::send(&self.throttle, self.waits.limit_passes(), request).await?;
+        if download.len.is_some_and(|len| len > PHOTO_BYTES_MAX) {
+            return Err(Error::TooLong);
+        }
         // Deleted when it is dropped.
         let into = Arc::new(self.cache.begin(file)?);
+        let counted = Arc::new(self.cache.clone().beside());
         let mut size = 0;
         while let Some(chunk) = download.stream.next().await {
-            let (chunk, into) = (chunk?, into.clone());
+            let (chunk, into, counted) = (chunk?, into.clone(), counted.clone());
             size += chunk.len() as u64;
-            blocking(move || into.file().write_all(&chunk)).await?;
+            if size > PHOTO_BYTES_MAX {
+                return Err(Error::TooLong);
+            }
+            blocking(move || {
+                counted.add(chunk.len() as u64);
+                into.file().write_all(&chunk)
+            })
+            .await?;
         }
         if download.len.is_some_and(|len| len != size) {
             return Err(Error::Changed);

@@ -156,7 +156,7 @@ fn library_errno(error: &library::Error) -> i32 {
         E::NotAnAlbum => libc::EPERM,
         E::BadTitle(_) => libc::EINVAL,
         E::TooManyBelow { .. } => libc::EOPNOTSUPP,
-        E::Store(_) | E::Tree(_) | E::PagesRepeat(_) => libc::EIO,
+        E::Store(_) | E::Tree(_) | E::Unending(_) => libc::EIO,
     }
 }
 
@@ -188,6 +188,7 @@ fn content_errno(error: &content::Error) -> i32 {
         | E::ProcessingFailed
         | E::Source(_)
         | E::NoSize
+        | E::TooLong
         | E::Cache(_)
         | E::Store(_) => libc::EIO,
     }

@@ -19,7 +19,7 @@ pub enum Error {
     Tree(#[from] TreeError),
     /// A listing does not end.
     #[error(transparent)]
-    PagesRepeat(#[from] api::PagesRepeat),
+    Unending(#[from] api::Unending),
     /// The directory is only a parent of albums.
     #[error("the directory is not an album")]
     NotAnAlbum,

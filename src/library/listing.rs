@@ -10,9 +10,13 @@ use super::freshness::ITEMS_AGE_MAX;
 use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
 use super::names;
 use super::state::Library;
-use crate::api::{self, FailureKind, Page, Pager};
+use crate::api::{self, ALBUM_ITEMS_MAX, FailureKind, Page, Pager, Unending};
 use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
+
+/// A listing may show twice as many items as Google has counted, and so many more: others may be
+/// adding some.
+const COUNT_LAG_MAX: u64 = 1000;
 
 impl Library {
     /// Starts a listing of `target` that nobody waits for.
@@ -139,15 +143,14 @@ impl Library {
                 let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
                 let latest = store.dir_cookies_to_come()?;
                 let is_fresh = store.albums_listed(&listed, listing, began)?;
-                Ok((PageKept { is_fresh, news: false }, latest))
+                Ok((PageKept { fresh: is_fresh.into(), news: false }, latest))
             };
             self.store.run(write).await
         };
         let fetch =
             |token: Option<PageToken>| async move { self.client.list_albums(token.as_ref()).await };
-        let Some((pass, pages)) = self.pass(began, false, driver, fetch, store_page).await? else {
-            return Ok(false);
-        };
+        let passed = self.pass(began, false, driver, Pager::default(), fetch, store_page).await?;
+        let Some((pass, pages)) = passed else { return Ok(false) };
         driver.all_stored();
         self.ask_for_missing_albums(pass.listing).await?;
         self.store
@@ -166,6 +169,7 @@ impl Library {
     async fn list_items(&self, dir: DirId, driver: &mut ListingDriver) -> Result<bool, Error> {
         let album = self.store.run(move |store| store.dir(dir)).await?;
         let album = album.and_then(|dir| dir.album?.remote).ok_or(Error::NotAnAlbum)?;
+        let mut items_max = self.items_max(dir).await?;
         for last in [false, true] {
             let fetch = |token: Option<PageToken>| {
                 let album = &album;
@@ -181,10 +185,21 @@ impl Library {
                     self.store.run(write).await
                 }
             };
-            let Some((pass, _)) = self.pass(self.now(), last, driver, fetch, store_page).await?
-            else {
-                return Ok(false);
+            let pager = Pager::of_album(items_max);
+            let passed = match self.pass(self.now(), last, driver, pager, &fetch, &store_page).await
+            {
+                Err(Error::Unending(Unending::TooLong)) => {
+                    let before = items_max;
+                    items_max = self.items_max_now(dir).await?;
+                    if items_max <= before {
+                        return Err(Unending::TooLong.into());
+                    }
+                    let pager = Pager::of_album(items_max);
+                    self.pass(self.now(), last, driver, pager, &fetch, &store_page).await?
+                }
+                passed => passed?,
             };
+            let Some((pass, _)) = passed else { return Ok(false) };
             if !self.store.run(move |store| store.items_complete(dir, &pass)).await? {
                 return Ok(true);
             }
@@ -196,9 +211,25 @@ impl Library {
         Ok(true)
     }
 
+    /// How many items a listing of the album may show: Google's count may lag, but not by any number.
+    async fn items_max(&self, dir: DirId) -> Result<u64, Error> {
+        let album = self.store.run(move |store| store.dir(dir)).await?.and_then(|it| it.album);
+        // A count that Google does not give is 0.
+        let count = album.map(|it| it.count_hint).filter(|count| *count > 0);
+        Ok(count.map_or(ALBUM_ITEMS_MAX, |count| {
+            count.saturating_mul(2).saturating_add(COUNT_LAG_MAX).min(ALBUM_ITEMS_MAX)
+        }))
+    }
+
+    /// As [`Library::items_max`], by a count that Google gives now.
+    async fn items_max_now(&self, dir: DirId) -> Result<u64, Error> {
+        self.ask_for_album(dir).await?;
+        self.items_max(dir).await
+    }
+
     /// Goes through the pages of a listing once. It requests each page with `fetch`, and writes it
     /// to the store with `store_page`, under the number of the listing. If a reader wants the page
-    /// after it, that is requested at the same time.
+    /// after it, that is requested at the same time. The `pager` has the limits of the listing.
     ///
     /// Returns the pass and its number of pages, or `None` if the listing was given up. The `last`
     /// pass always goes to the end.
@@ -207,6 +238,7 @@ impl Library {
         began: SystemTime,
         last: bool,
         driver: &mut ListingDriver,
+        mut pager: Pager,
         fetch: impl Fn(Option<PageToken>) -> Fetched,
         store_page: impl Fn(Vec<T>, i64) -> Stored,
     ) -> Result<Option<(Pass, u32)>, Error>
@@ -215,7 +247,7 @@ impl Library {
         Stored: Future<Output = store::Result<(PageKept, Range<i64>)>>,
     {
         let mut listing = self.store.run(|store| store.next_listing()).await?;
-        let (mut pager, mut news, mut prefetched) = (Pager::default(), false, None);
+        let (mut news, mut prefetched) = (false, None);
         loop {
             let fetched = match prefetched.take() {
                 Some(page) => page,
@@ -240,7 +272,7 @@ impl Library {
             let (stored, fetched) = tokio::try_join!(storing, async { Ok(next.await) })?;
             prefetched = fetched;
             news |= stored.news;
-            pager.page_stored(stored.is_fresh)?;
+            pager.page_stored(stored.fresh)?;
             if !more {
                 return Ok(Some((Pass { listing, began, news, last }, pager.pages())));
             }

@@ -384,7 +384,7 @@ mod tests {
             tokio::time::timeout(soon, late.progressed()).await.is_err(),
             "it was given out after that page"
         );
-        driver.ended(Err(crate::api::PagesRepeat.into()));
+        driver.ended(Err(crate::api::Unending::Repeats.into()));
         late.progressed().await.unwrap_err();
         handle.complete().await.unwrap_err();
         assert!(listings.get(TRIP).is_none());

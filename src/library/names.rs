@@ -18,6 +18,9 @@ pub fn is_trash(name: &EntryName) -> bool {
     uid.is_some_and(|uid| !uid.is_empty() && uid.iter().all(u8::is_ascii_digit))
 }
 
+/// The most directories that a title stands for.
+const COMPONENTS_MAX: usize = 64;
+
 /// How many characters of an id are appended to a name that is taken.
 const ID_SUFFIX_CHARS: usize = 8;
 
@@ -35,10 +38,11 @@ pub fn for_item(filename: &str, mime: &str, id: &MediaId) -> Vec<EntryName> {
     distinct(&stem, &extension, &id)
 }
 
-/// The names for each component of an album's title. The last component has alternatives.
+/// The names for each component of an album's title. The last component has alternatives. Each
+/// component becomes a directory, so a title with too many of them keeps its rest in the last one.
 pub fn for_album(title: &str, id: &AlbumId) -> Vec<Vec<EntryName>> {
     let id = clean_id(id.as_str());
-    let mut components: Vec<String> = title.split('/').map(clean).collect();
+    let mut components: Vec<String> = title.splitn(COMPONENTS_MAX, '/').map(clean).collect();
     if components.first().is_some_and(|first| first == CONTROL_DIR) {
         components[0] = format!("_{CONTROL_DIR}");
     }
@@ -182,6 +186,14 @@ mod tests {
         assert_eq!(path("../etc"), ["_", "etc"]);
         assert_eq!(path(""), ["untitled 23456789"]);
         assert_eq!(path(".gphotos/failed"), ["_.gphotos", "failed"]);
+    }
+
+    #[test]
+    fn a_title_stands_for_few_directories() {
+        let path = for_album(&"a/".repeat(100_000), &AlbumId::new("0123456789"));
+        assert_eq!(path.len(), COMPONENTS_MAX);
+        let last = path.last().unwrap()[0].to_string();
+        assert!(last.starts_with("a_a_a_") && last.len() == EntryName::MAX_BYTES, "{last}");
     }
 
     proptest! {

@@ -14,13 +14,19 @@ use super::listing::listed_items;
 use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
 use super::names;
 use super::state::Library;
-use crate::api::{DateFilter, Pager};
+use crate::api::{API_REQUESTS_PER_DAY, DateFilter, Pager, Unending};
 use crate::media::{EntryName, MediaItem, PageToken, Period, Span, View};
 use crate::store::{self, NotViewed, PageKept, Pass, Store};
 
 /// Google accepts the years 1 to 9999.
 const FIRST_DAY: Date = Date::constant(1, 1, 1);
 const LAST_DAY: Date = Date::constant(9999, 12, 31);
+
+/// The first year from which there may be photos: each period since then may have some.
+const FIRST_PHOTO_YEAR: i16 = 1826;
+
+/// How many requests a view may take for items of earlier periods and for empty pages.
+const MORE_REQUESTS: u32 = 300;
 
 /// How many known items one transaction adds to a view.
 const CHUNK: u32 = 1000;
@@ -123,12 +129,12 @@ impl Library {
                 let write = move |store: &Store| {
                     let latest = store.last_view_cookie(view)?..i64::MAX;
                     let is_fresh = store.view_listed(view, &listed_items(items), listing)?;
-                    Ok((PageKept { is_fresh, news: false }, latest))
+                    Ok((PageKept { fresh: is_fresh.into(), news: false }, latest))
                 };
                 self.store.run(write).await
             }
         };
-        self.pass(self.now(), last, driver, fetch, store_page).await
+        self.pass(self.now(), last, driver, Pager::default(), fetch, store_page).await
     }
 
     /// Writes an item of each period to the store. Returns as [`Library::pass`] does.
@@ -144,6 +150,9 @@ impl Library {
         loop {
             let (items, is_end, asked) = self.latest_until(until).await?;
             requests += asked;
+            if requests > requests_max(span, began) {
+                return Err(Unending::TooLong.into());
+            }
             self.base_urls.remember(&items);
             let oldest = items.iter().filter_map(|item| item.creation_time).min();
             self.store.run(move |store| store.items_seen(&items)).await?;
@@ -171,7 +180,7 @@ impl Library {
             match self.client.search_items(filter, pager.token()).await {
                 Ok(page) => {
                     let is_end = !pager.advance(page.next)?;
-                    pager.page_stored(!page.items.is_empty())?;
+                    pager.page_stored(page.items.len() as u64)?;
                     if is_end || !page.items.is_empty() {
                         return Ok((page.items, is_end, pager.pages()));
                     }
@@ -187,6 +196,20 @@ impl Library {
 fn day_before(span: Span, created: SystemTime, last: Date) -> Option<Date> {
     let first = Period::at(span, created)?.first_day();
     first.min(last).yesterday().ok().filter(|day| *day >= FIRST_DAY)
+}
+
+/// How many requests the listing of the periods with items may take: one for each that may have
+/// some, and at most half of a day's.
+fn requests_max(span: Span, now: SystemTime) -> u32 {
+    let year = Period::at(Span::Year, now).map_or(FIRST_PHOTO_YEAR, |it| it.first_day().year());
+    let years = u32::try_from(year - FIRST_PHOTO_YEAR + 1).unwrap_or_default();
+    let periods = match span {
+        Span::Year => years,
+        Span::Month => years * 12,
+        Span::Day => years * 366,
+    };
+    let of_a_day = u32::try_from(API_REQUESTS_PER_DAY / 2).unwrap_or(u32::MAX);
+    (periods + MORE_REQUESTS).min(of_a_day)
 }
 
 fn dates(period: Period) -> DateFilter {

@@ -32,8 +32,8 @@ pub struct ListedItem {
 pub struct PageKept {
     /// The listing has shown something new.
     pub news: bool,
-    /// The page had an item that no page of the same listing had before.
-    pub is_fresh: bool,
+    /// How many things it had that no page of the same listing had before.
+    pub fresh: u64,
 }
 
 impl Store {
@@ -45,7 +45,7 @@ impl Store {
                 let file = files::upsert_item(tx, &listed.item)?;
                 let item = item_listed(tx, dir, file, &listed.names, listing)?;
                 kept.news |= item.news;
-                kept.is_fresh |= item.is_fresh;
+                kept.fresh += item.fresh;
             }
             Ok(kept)
         })
@@ -185,7 +185,7 @@ fn item_listed(
         })
         .optional()?;
     let is_fresh = known.is_none_or(|(.., seen)| seen < listing);
-    let kept = |news| Ok(PageKept { news, is_fresh });
+    let kept = |news| Ok(PageKept { news, fresh: is_fresh.into() });
     let wanted = match known {
         None => false,
         Some((true, ..)) => true,
@@ -503,8 +503,8 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let trip = album(&store, "Trip");
         store.items_listed(trip, &[item("a"), item("a")], 1).unwrap();
-        assert!(!store.items_listed(trip, &[item("a")], 1).unwrap().is_fresh);
-        assert!(store.items_listed(trip, &[item("a")], 2).unwrap().is_fresh);
+        assert_eq!(store.items_listed(trip, &[item("a")], 1).unwrap().fresh, 0);
+        assert_eq!(store.items_listed(trip, &[item("a"), item("a")], 2).unwrap().fresh, 1);
         assert_eq!(names(&store, trip), ["a.jpg"]);
     }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod downloads;
+mod hostile;
 mod limits;
 mod login;
 mod sent;

@@ -4,6 +4,7 @@
 mod absence;
 mod accounts;
 mod cost;
+mod hostile;
 mod machines;
 mod outages;
 mod races;

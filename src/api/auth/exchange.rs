@@ -22,7 +22,7 @@ use super::grant::{Grant, Scope};
 use super::token_answer::TokenAnswer;
 use crate::api::error::Error;
 use crate::api::http::{classify, clock_skew, http_client, whole_body};
-use crate::api::refusal::quote;
+use crate::api::quote::quote;
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -51,7 +51,8 @@ fn counts_come_as_strings_numbers_or_not_at_all() {
 #[test]
 fn empty_page_is_an_empty_object() {
     let page: ItemsPage = serde_json::from_value(json!({})).unwrap();
-    assert!(page.media_items.is_empty() && page_token(page.next_page_token).is_none());
+    assert!(page.media_items.is_empty());
+    assert_eq!(page_token(page.next_page_token), Ok(None));
 }
 
 #[test]
@@ -59,6 +60,45 @@ fn an_invalid_entry_does_not_empty_a_page() {
     let page = json!({"mediaItems": [{"id": "a"}, null, 7, {"id": "b", "filename": null}]});
     let page: ItemsPage = serde_json::from_value(page).unwrap();
     assert_eq!(page.media_items.len(), 2);
+}
+
+#[test]
+fn a_page_with_more_entries_than_were_asked_for_is_an_error() {
+    let page = |count: usize| {
+        let items = vec![json!({"id": "a"}); count];
+        serde_json::from_value::<ItemsPage>(json!({"mediaItems": items})).map(|it| it.media_items)
+    };
+    assert_eq!(page(ITEMS_PER_PAGE).unwrap().len(), ITEMS_PER_PAGE);
+    let error = page(ITEMS_PER_PAGE + 1).err().unwrap().to_string();
+    assert!(error.contains("101 entries, where at most 100 were asked for"), "{error}");
+    let albums = json!({"albums": vec![json!({}); 51]});
+    assert!(serde_json::from_value::<AlbumsPage>(albums).is_err());
+    let results = json!({"newMediaItemResults": vec![json!({}); 51]});
+    assert!(serde_json::from_value::<CreateResults>(results).is_err());
+    let results = json!({"mediaItemResults": vec![json!({}); 51]});
+    assert!(serde_json::from_value::<GetResults>(results).is_err());
+}
+
+#[test]
+fn texts_have_limits() {
+    let long = "ä".repeat(1_000_000);
+    let camera = json!({"cameraMake": long, "cameraModel": long});
+    let read = item(json!({"id": "I", "description": long, "filename": long, "mimeType": long,
+        "productUrl": long, "baseUrl": long, "mediaMetadata": {"photo": camera}}))
+    .unwrap();
+    assert_eq!(read.description, "ä".repeat(DESCRIPTION_CHARS_MAX));
+    for text in [&read.filename, &read.mime_type, &read.camera_make, &read.camera_model] {
+        assert_eq!(*text, "ä".repeat(WORDS_CHARS_MAX));
+    }
+    // A part of an address leads nowhere.
+    assert_eq!((read.product_url.as_str(), read.base_url), ("", None));
+    assert_eq!(item(json!({"id": long})), None);
+    let album = |json| serde_json::from_value::<Album>(json).unwrap().into_album();
+    let album_read = album(json!({"id": "A", "title": long, "productUrl": long})).unwrap();
+    assert_eq!(album_read.title.chars().count(), TITLE_CHARS_MAX);
+    assert_eq!(album_read.product_url, "");
+    assert_eq!(album(json!({"id": long})), None);
+    assert!(page_token(long).is_err());
 }
 
 #[test]

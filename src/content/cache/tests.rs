@@ -200,3 +200,21 @@ fn a_file_larger_than_the_limit_is_not_cached() {
         assert_eq!((cache.usage().0, kept), (0, 0));
     }
 }
+
+#[test]
+fn bytes_beside_the_files_count_until_they_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Arc::new(Cache::open(dir.path().join("cache"), 30).unwrap());
+    for file in 1..=3 {
+        add(&cache, dir.path(), file, 10);
+    }
+    let beside = cache.clone().beside();
+    beside.add(5);
+    beside.add(5);
+    assert_eq!(cache.usage(), (30, 30));
+    assert!(!cache.has(original(1)) && cache.has(original(2)), "the oldest has made room");
+    beside.add(100);
+    assert_eq!(cache.usage(), (110, 30));
+    drop(beside);
+    assert_eq!(cache.usage(), (0, 30));
+}

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::api::{self, BATCH_MAX, Client, FailureKind, ItemStatus, Pager, PagesRepeat};
+use crate::api::{
+    self, ALBUM_ITEMS_MAX, BATCH_MAX, Client, FailureKind, ItemStatus, Pager, Unending,
+};
 use crate::media::{AlbumId, DirId, MediaId, MediaItem};
 use crate::store::{self, Store};
 use crate::upload::crash;
@@ -13,7 +15,7 @@ pub(super) enum PassError {
     #[error("asking Google failed")]
     Api(#[from] api::Error),
     #[error(transparent)]
-    Pages(#[from] PagesRepeat),
+    Pages(#[from] Unending),
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The album does not exist any more.
@@ -56,7 +58,7 @@ pub(super) async fn pass(
 ) -> Result<Missing, PassError> {
     let (album, mut listing) = store.run(move |store| begin(store, dir)).await?;
     let album = album.ok_or(PassError::NoAlbum)?;
-    let (mut pager, mut listed) = (Pager::default(), HashSet::new());
+    let (mut pager, mut listed) = (Pager::of_album(ALBUM_ITEMS_MAX), HashSet::new());
     loop {
         let page = match client.list_album_items(&album, pager.token()).await {
             Ok(page) => page,
@@ -67,15 +69,16 @@ pub(super) async fn pass(
             }
         };
         let more = pager.advance(page.next)?;
-        let is_fresh = !page.items.is_empty();
+        let before = listed.len();
         listed.extend(page.items.iter().map(|item| item.id.clone()));
+        let fresh = listed.len() - before;
         let shown: Vec<MediaItem> =
             page.items.into_iter().filter(|item| wanted.remove(&item.id)).collect();
         if !shown.is_empty() {
             store.run(move |store| store.claims_shown(dir, &shown, listing)).await?;
             crash::point(crash::PASS_AFTER_PAGE);
         }
-        pager.page_stored(is_fresh)?;
+        pager.page_stored(fresh as u64)?;
         if !more || wanted.is_empty() {
             let ids: Vec<_> = wanted.intersection(&doubtful.items).cloned().collect();
             let missing = Missing { items: wanted, ..Missing::default() };
