@@ -80,7 +80,7 @@ async fn serve(options: Options, faults: Faults) -> io::Result<()> {
     };
     let emulator = Emulator::start(config).await?;
     if let Some(path) = &secret {
-        tokio::fs::write(path, emulator.client_secret_json()).await?;
+        emulator.write_client_secret(path)?;
     }
     announce(&emulator, secret.as_deref())?;
     tokio::select! {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bin;
+mod browser;
 mod faults;
 mod library;
 mod listings;
@@ -11,6 +12,7 @@ mod refusals;
 mod requests;
 mod server;
 mod uploads;
+mod visitors;
 
 use std::time::Duration;
 

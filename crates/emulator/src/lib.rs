@@ -24,16 +24,18 @@ mod faults;
 mod http;
 mod media;
 mod pages;
+mod private;
 mod router;
 mod server;
 mod signing;
 mod state;
 mod stats;
 mod uploads;
+mod visitors;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +163,19 @@ impl Emulator {
     /// hands it out.
     pub fn client_secret_json(&self) -> String {
         self.client_secret_json_of(OauthClient::First)
+    }
+
+    /// Writes the client secret file for this user alone. Replaces a file or link of that name.
+    ///
+    /// # Errors
+    /// If the directory cannot be written to.
+    pub fn write_client_secret(&self, path: &Path) -> io::Result<()> {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // tempfile makes it 0600.
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        io::Write::write_all(&mut file, self.client_secret_json().as_bytes())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
     }
 
     /// The client secret file of one of the clients.

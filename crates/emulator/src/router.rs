@@ -9,7 +9,7 @@ use axum::routing::{any, get, post};
 use crate::auth::{consent, endpoints};
 use crate::http::html_error;
 use crate::server::Server;
-use crate::{api, control, media, pages};
+use crate::{api, control, media, pages, visitors};
 
 pub(crate) fn router(server: Arc<Server>) -> Router {
     Router::new()
@@ -35,5 +35,6 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         })
         // Uploads of any size go to disk; JSON bodies have a limit of their own.
         .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(axum::middleware::from_fn(visitors::check))
         .with_state(server)
 }

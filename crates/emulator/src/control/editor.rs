@@ -6,6 +6,7 @@ use super::edit::{Edit, EditError};
 use crate::account::Account;
 use crate::media::sniff;
 use crate::media::synthetic::SYNTHETIC_BYTES_MIN;
+use crate::private;
 use crate::server::Server;
 use crate::state::{Album, Change, Content, Entry, Facts, Item, ItemSeq, Library, World};
 
@@ -172,7 +173,7 @@ impl Editor<'_> {
         let album = album.map(|name| self.album(name).map(|album| album.seq)).transpose()?;
         let sha256 = format!("{:x}", Sha256::digest(content));
         let path = self.server.dir.blob(&sha256);
-        std::fs::write(&path, content)?;
+        private::write(&path, content)?;
         let facts = sniff::examine(&path)?.unwrap_or_else(|_| unknown_photo());
         let size = content.len() as u64;
         let item = self.new_item(Content::Stored(sha256), size, filename, facts);

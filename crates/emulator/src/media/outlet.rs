@@ -15,6 +15,7 @@ use super::rendition::{self, Segment};
 use super::synthetic::synthetic_content;
 use crate::connection::Connection;
 use crate::faults::{Failure, Injection};
+use crate::private::nonblocking;
 use crate::server::Server;
 use crate::stats::Running;
 
@@ -114,7 +115,7 @@ impl Outlet {
                 let file = match &mut self.file {
                     Some(file) => file,
                     None => {
-                        let mut file = File::open(path).await?;
+                        let mut file = nonblocking::open(path).await?;
                         file.seek(SeekFrom::Start(range.start)).await?;
                         self.file.insert(file)
                     }

@@ -1,7 +1,6 @@
 //! The bytes of a download. The service never gives back quite the uploaded bytes (reference §9):
 //! photos lose their location, videos are transcoded.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::gps::strip_gps;
+use crate::private;
 
 /// A PNG of one grey pixel: cover of an empty album, thumbnail of a video.
 pub(crate) const PLACEHOLDER: &[u8] = &[
@@ -99,7 +99,7 @@ pub(crate) fn photo(path: &Path, size: u64, mime: &str) -> io::Result<Vec<Segmen
         return Ok(vec![file(0)]);
     }
     let mut head = Vec::new();
-    File::open(path)?.take(JPEG_HEAD_BYTES).read_to_end(&mut head)?;
+    private::open(path)?.take(JPEG_HEAD_BYTES).read_to_end(&mut head)?;
     if !strip_gps(&mut head) {
         return Ok(vec![file(0)]);
     }

@@ -9,6 +9,7 @@ use exif::{In, Tag, Value};
 use jiff::civil;
 
 use super::movie::read_movie_header;
+use crate::private;
 use crate::state::Facts;
 
 /// Why bytes are no media item.
@@ -28,7 +29,7 @@ const RAW_BYTES: u64 = 8 << 20;
 
 /// Reads the facts out of a received file.
 pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
-    let mut file = File::open(path)?;
+    let mut file = private::open(path)?;
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(8192).read_to_end(&mut head)?;
     let Some((mime, video)) = media_type(&head) else { return Ok(Err(Refusal::NotImage)) };

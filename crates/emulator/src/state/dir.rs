@@ -12,10 +12,10 @@
 //! they are not synced, because a test server need not survive a power cut.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::choices;
+use crate::{choices, private};
 
 /// The state directory, or a temporary one.
 pub(crate) struct StateDir {
@@ -37,9 +37,13 @@ impl StateDir {
             (Some(temporary), _) => temporary.path().to_owned(),
             (None, path) => path.unwrap_or(Path::new(".")).to_owned(),
         };
-        fs::create_dir_all(path.join("blobs"))?;
-        fs::create_dir_all(path.join("sessions"))?;
-        let lock = File::create(path.join("lock"))?;
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above)?;
+        }
+        for dir in [&path, &path.join("blobs"), &path.join("sessions")] {
+            private::dir(dir)?;
+        }
+        let lock = private::create(&path.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::new(
                 io::ErrorKind::ResourceBusy,
@@ -65,13 +69,17 @@ impl StateDir {
     /// The signing key, made on first use.
     pub(crate) fn key(&self) -> io::Result<[u8; 32]> {
         let path = self.path.join("key");
-        match fs::read(&path) {
+        let read = private::open(&path).and_then(|mut file| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        match read {
             Ok(bytes) => bytes.try_into().map_err(|_| {
                 io::Error::new(io::ErrorKind::InvalidData, "the state's key has a wrong length")
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key: [u8; 32] = rand::random();
-                fs::write(&path, key)?;
+                private::write(&path, &key)?;
                 Ok(key)
             }
             Err(error) => Err(error),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::change::Change;
 use super::dir::StateDir;
+use crate::private;
 
 /// The append-only file of changes.
 pub(crate) struct Journal {
@@ -20,7 +21,8 @@ impl Journal {
     /// is dropped; any other line that cannot be read is an error.
     pub(crate) fn open(state: &StateDir) -> io::Result<Journal> {
         let path = state.path().join("journal.jsonl");
-        let file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
+        let file = private::options(OpenOptions::new().create(true).append(true).read(true))
+            .open(&path)?;
         let mut changes = Vec::new();
         let mut reader = BufReader::new(&file);
         let mut line = Vec::new();
@@ -40,13 +42,13 @@ impl Journal {
     /// Replaces the whole history.
     pub(crate) fn rewrite(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let new = self.path.with_extension("new");
-        let mut writer = BufWriter::new(File::create(&new)?);
+        let mut writer = BufWriter::new(private::create(&new)?);
         for change in &changes {
             write_line(&mut writer, change)?;
         }
         writer.into_inner().map_err(io::IntoInnerError::into_error)?;
         fs::rename(&new, &self.path)?;
-        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.file = private::options(OpenOptions::new().append(true)).open(&self.path)?;
         Ok(())
     }
 

@@ -7,10 +7,12 @@ use std::io;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
 
 use super::dir::StateDir;
 use crate::account::Account;
 use crate::choices;
+use crate::private::nonblocking;
 
 /// Resumable uploads in progress, at most; the oldest goes first.
 const SESSIONS_MAX: usize = 10_000;
@@ -129,7 +131,9 @@ impl Sessions {
 impl Session {
     /// Writes the session to the state directory.
     pub(crate) async fn save(&self, dir: &StateDir, id: &str) -> io::Result<()> {
-        tokio::fs::write(dir.session(id, "json"), serde_json::to_vec(self)?).await
+        let mut file = nonblocking::create(&dir.session(id, "json")).await?;
+        file.write_all(&serde_json::to_vec(self)?).await?;
+        file.flush().await
     }
 }
 

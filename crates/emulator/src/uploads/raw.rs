@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::headers::{expected_sha1, number, text};
 use super::intake::{Intake, keep, size_max};
 use super::refusal::{UploadError, checksum_mismatch, refuse, too_large};
 use crate::http::body_response;
+use crate::private::nonblocking;
 use crate::server::Server;
 
 /// Receives the bytes and answers with an upload token.
@@ -30,7 +30,7 @@ pub(crate) async fn receive(
     let expected = expected_sha1(headers)?;
     let id = format!("{:032x}", rand::random::<u128>());
     let path = server.dir.session(&id, "part");
-    let mut file = File::create(&path).await?;
+    let mut file = nonblocking::create(&path).await?;
     let (mut sha256, mut sha1, mut size) = (Sha256::new(), Sha1::new(), 0);
     let received = async {
         while let Some(piece) = intake.next().await? {

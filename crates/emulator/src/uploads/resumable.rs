@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
 use super::headers::{commands, expected_sha1, number, text};
@@ -16,6 +15,7 @@ use super::refusal::{UploadError, checksum_mismatch, refuse, too_large};
 use crate::account::Account;
 use crate::choices;
 use crate::http::{body_response, html_error};
+use crate::private::nonblocking;
 use crate::server::Server;
 use crate::state::{Progress, Session, Status, Unavailable, Writer};
 
@@ -50,7 +50,7 @@ pub(crate) async fn start(
         status: Status::Active,
     };
     session.save(&server.dir, &id).await?;
-    File::create(server.dir.session(&id, "part")).await?;
+    nonblocking::create(&server.dir.session(&id, "part")).await?;
     server.sessions.insert(id.clone(), session);
     let faults = server.switches.get();
     let origin = faults.session_origin.as_ref().unwrap_or(&server.url);
@@ -194,7 +194,7 @@ async fn append(
     writer: &mut Writer<'_>,
     limit: u64,
 ) -> Result<(), UploadError> {
-    let mut file = OpenOptions::new().write(true).open(part).await?;
+    let mut file = nonblocking::open_to_write(part).await?;
     // An earlier request may have broken off between the file and the count.
     file.set_len(writer.received).await?;
     file.seek(SeekFrom::Start(writer.received)).await?;
@@ -218,7 +218,7 @@ async fn append(
 }
 
 async fn hash_file<D: Digest>(path: &Path) -> io::Result<D> {
-    let mut file = File::open(path).await?;
+    let mut file = nonblocking::open(path).await?;
     let mut hash = D::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
