@@ -44,6 +44,9 @@ pub struct Status {
     pub mount: Option<MountFacts>,
     /// Whether Google accepts the login.
     pub login: Login,
+    /// The albums of the account, as far as they are known here.
+    #[serde(default)]
+    pub library: Library,
     /// The queue, by state.
     pub queue: Queue,
     /// The speed of the uploads.
@@ -114,6 +117,15 @@ pub struct Login {
     /// The short names of the scopes that were not granted.
     #[serde(default)]
     pub missing_scopes: Vec<String>,
+}
+
+/// The albums of the account. Google does not tell its name, but its owner knows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// How many there are.
+    pub albums: u64,
+    /// Titles of the latest ones.
+    pub titles: Vec<String>,
 }
 
 /// The OAuth client that a profile belongs to.
@@ -322,6 +334,11 @@ pub struct Problem {
     pub at: Timestamp,
     pub path: String,
     pub error: String,
+}
+
+impl Library {
+    /// How many titles it has.
+    pub const TITLES: u32 = 3;
 }
 
 impl Status {

@@ -25,6 +25,30 @@ pub fn device(mountpoint: &Path) -> io::Result<Option<String>> {
     Ok(ours_in(&table()?).remove(mountpoint))
 }
 
+/// Whether the filesystem of this device number is a gphotosfs mount that this user has made. A
+/// memory card may have files that look like a mount's, and another user's program may answer as one.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn is_own_device(device: u64) -> io::Result<bool> {
+    let user = rustix::process::geteuid().as_raw();
+    Ok(is_owned(&table()?, &device_text(device), user))
+}
+
+fn device_text(device: u64) -> String {
+    format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
+}
+
+/// Whether the table has a gphotosfs mount of this device and user.
+fn is_owned(table: &[u8], device: &str, user: u32) -> bool {
+    let owner = format!("user_id={user}");
+    rows(table).any(|row| {
+        row.is_ours
+            && row.device == device
+            && row.options.split(|&byte| byte == b',').any(|it| it == owner.as_bytes())
+    })
+}
+
 fn table() -> io::Result<Vec<u8>> {
     std::fs::read("/proc/self/mountinfo")
 }
@@ -55,18 +79,34 @@ pub fn permits_allow_other(fuse_conf: &str) -> bool {
 /// The mountpoints, and the numbers of their devices.
 fn ours_in(table: &[u8]) -> BTreeMap<PathBuf, String> {
     let mut by_place = BTreeMap::new();
-    for line in table.split(|&byte| byte == b'\n') {
-        let mut words = line.split(|&byte| byte == b' ');
-        let Some(device) = words.nth(2).map(String::from_utf8_lossy) else { continue };
-        let Some(place) = words.nth(1).map(unescape) else { continue };
-        let mut words = words.skip_while(|word| *word != b"-").skip(1);
-        let (Some(kind), Some(source)) = (words.next(), words.next()) else { continue };
-        let ours = kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
+    for row in rows(table) {
         // A later mount hides an earlier one on the same directory.
-        let device = ours.then(|| device.into_owned());
-        by_place.insert(PathBuf::from(OsString::from_vec(place)), device);
+        let device = row.is_ours.then_some(row.device);
+        by_place.insert(PathBuf::from(OsString::from_vec(row.place)), device);
     }
     by_place.into_iter().filter_map(|(place, device)| Some((place, device?))).collect()
+}
+
+/// A line of the table.
+struct Row<'a> {
+    device: String,
+    place: Vec<u8>,
+    /// By the name of its filesystem, which any FUSE program may choose.
+    is_ours: bool,
+    options: &'a [u8],
+}
+
+fn rows(table: &[u8]) -> impl Iterator<Item = Row<'_>> {
+    table.split(|&byte| byte == b'\n').filter_map(|line| {
+        let mut words = line.split(|&byte| byte == b' ');
+        let device = String::from_utf8_lossy(words.nth(2)?).into_owned();
+        let place = unescape(words.nth(1)?);
+        let mut words = words.skip_while(|word| *word != b"-").skip(1);
+        let (kind, source) = (words.next()?, words.next()?);
+        let is_ours =
+            kind == b"fuse.gphotosfs" || kind == b"fuse" && source.starts_with(b"gphotosfs");
+        Some(Row { device, place, is_ours, options: words.next().unwrap_or_default() })
+    })
 }
 
 /// The table has space, tab, newline and backslash as three octal digits.
@@ -106,5 +146,16 @@ mod tests {
         let expected = expected.map(|(place, device)| (place.into(), device.to_owned()));
         assert_eq!(ours_in(TABLE), BTreeMap::from(expected));
         assert_eq!(ours_in(b""), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_mount_is_of_the_user_who_has_made_it() {
+        assert!(is_owned(TABLE, "0:51", 0));
+        for (device, user) in [("0:51", 1000), ("0:51", 10), ("0:52", 0), ("0:20", 0), ("", 0)] {
+            assert!(!is_owned(TABLE, device, user), "{device} {user}");
+        }
+        let hidden = b"43 22 0:53 / /t rw - fuse.gphotosfs gphotosfs ro,user_id=7,group_id=7\n\
+            44 43 0:54 / /t rw - tmpfs tmpfs rw,user_id=7\n";
+        assert!(is_owned(hidden, "0:53", 7) && !is_owned(hidden, "0:54", 7));
     }
 }

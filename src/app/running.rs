@@ -57,6 +57,12 @@ impl Mount {
         let same = |dir: &&Path| dir.metadata().is_ok_and(|it| it.dev() == device);
         let root = path.ancestors().take_while(same).last().unwrap_or(&path);
         let mount = Self { root: root.to_owned() };
+        let is_own = super::mounts::is_own_device(device)
+            .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
+        if !is_own {
+            let what = format!("{} is not on a gphotosfs mount of yours", given.display());
+            return Err(CommandError::usage(what));
+        }
         match mount.status_file().metadata() {
             Ok(it) if it.is_file() && mount.root.is_dir() => return Ok(mount),
             // The kernel may still have cached attributes of a mount that has died.

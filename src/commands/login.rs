@@ -6,7 +6,9 @@
 //! earlier one unchanged.
 
 mod account;
+mod complaints;
 mod redirect;
+mod visitor;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -22,11 +24,12 @@ use crate::api::{
 };
 use crate::app::engine::check_service;
 use crate::app::running::Mount;
-use crate::app::{CommandError, print};
+use crate::app::{CommandError, print, tell};
 use crate::error_chain::causes;
 use crate::media::local_time;
 use crate::profile::Profile;
 use crate::store::Store;
+use complaints::{Complaints, other_user};
 use redirect::{Arrival, Redirects};
 
 /// How long the user may take to grant access.
@@ -48,7 +51,7 @@ Then run: gphotosfs login --client-secret FILE";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no client file, given or stored.
-    #[error("there is no OAuth client file yet\n\n{HOW_TO_GET_A_CLIENT}")]
+    #[error("there is no OAuth client file yet")]
     NoClient,
     /// The client file cannot be read.
     #[error("cannot read {}", path.display())]
@@ -136,7 +139,11 @@ pub struct Options {
 /// # Errors
 /// See [`Error`]. Also if the profile belongs to another service, OAuth client or account.
 pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
-    let failed = |err: Error| CommandError::new("cannot log in").because(err);
+    let failed = |err: Error| {
+        let is_new = matches!(err, Error::NoClient);
+        let error = CommandError::new("cannot log in").because(err);
+        if is_new { error.explain(HOW_TO_GET_A_CLIENT) } else { error }
+    };
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
@@ -156,15 +163,15 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
     } else {
         "Open this link:"
     };
-    eprintln!("{invitation}\n");
+    tell(format!("{invitation}\n"));
     print(format!("{}\n", attempt.url()))?;
     if may_paste {
-        eprintln!(
+        tell(
             "\nIf the browser runs on another machine, it ends on a page that it cannot open \
-             (http://127.0.0.1:...).\nThen copy the address of that page and paste it here."
+             (http://127.0.0.1:...).\nThen copy the address of that page and paste it here.",
         );
     }
-    eprintln!("\n{}", waits_until(Timestamp::now()));
+    tell(format!("\n{}", waits_until(Timestamp::now())));
     let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
 
     let (client, mut grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
@@ -175,6 +182,7 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
     }
     store(&client, &grant, dir).map_err(failed)?;
     print(report(&grant))?;
+    print(account::library(&client, &grant, api_url).await)?;
     // Otherwise a mount whose login has ended would use the new one only after a while.
     match Mount::of_profile(profile) {
         Ok(Some(mount)) if mount.use_stored_login() => {
@@ -260,6 +268,7 @@ impl Attempt {
         timeout: Duration,
     ) -> Result<(ClientSecret, Grant), Error> {
         let state = self.authorisation.state.clone();
+        let mut complaints = Complaints::default();
         let mut redirects = Redirects::serve(self.listener, state.clone());
         let answer = async {
             loop {
@@ -270,12 +279,13 @@ impl Attempt {
                 match arrival {
                     Arrival::Code(code) => return Ok(code),
                     Arrival::Error(error) => return Err(Error::Denied { error }),
-                    Arrival::Stranger => {
-                        eprintln!("That answer belongs to another login. Use the link above.")
-                    }
-                    Arrival::Nothing => eprintln!(
+                    Arrival::Stranger => complaints
+                        .add("That answer belongs to another login. Use the link above.".into()),
+                    Arrival::Nothing => complaints.add(
                         "This is not the right address. It begins with http:// and contains code=."
+                            .into(),
                     ),
+                    Arrival::OtherUser(user) => complaints.add(other_user(user)),
                 }
             }
         };
@@ -288,7 +298,7 @@ impl Attempt {
             err => Error::Token(err),
         })?;
         if skew.is_some() {
-            eprintln!("Note{}", clock_words(&skew));
+            tell(format!("Note{}", clock_words(&skew)));
         }
         let grant = grant.ok_or(Error::NothingLasting)?;
         if grant.scopes().is_empty() {

@@ -16,10 +16,10 @@ use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::owner::{kept_binding, other_client};
 use crate::app::running::Mount;
-use crate::app::{CommandError, mounts, print};
+use crate::app::{CommandError, json_line, json_text, mounts, print};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Bound, Login, LoginState, Status};
+use crate::status::{self, Bound, Library, Login, LoginState, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -91,11 +91,15 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
                 }
                 None => kept_refusal(&store, grant.as_ref())?.map(told),
             };
-            Ok((store.backlog()?, kept_budget(&store)?, refused, kept_binding(&store)?))
+            let library = store.album_titles(Library::TITLES)?.into();
+            Ok((store.backlog()?, kept_budget(&store)?, refused, kept_binding(&store)?, library))
         }
-        None => Ok((Default::default(), Budget::new(Timestamp::now()), None, None)),
+        None => {
+            let budget = Budget::new(Timestamp::now());
+            Ok((Default::default(), budget, None, None, Library::default()))
+        }
     };
-    let (backlog, budget, refused, binding) =
+    let (backlog, budget, refused, binding, library) =
         look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     // If this fails, the next command that needs the lock reports it.
@@ -107,6 +111,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
             bound: binding.as_ref().map(Bound::from),
             ..kept_login(client.as_ref(), grant.as_ref(), refused)
         },
+        library,
         ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
 }
@@ -164,10 +169,7 @@ fn short_names(scopes: &[Scope]) -> Vec<String> {
 }
 
 fn json(status: &Status, pretty: bool) -> Result<String, CommandError> {
-    let text =
-        if pretty { serde_json::to_string_pretty(status) } else { serde_json::to_string(status) };
-    let text = text.map_err(|err| CommandError::new("cannot write JSON").because(err))?;
-    Ok(text + "\n")
+    if pretty { json_text(status) } else { json_line(status) }
 }
 
 /// The output of `--watch`: a terminal's whole screen, or a line for each change.

@@ -13,10 +13,10 @@ use crate::api::{
 };
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
-    BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Login, LoginState, MountFacts,
-    Phase, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
+    BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Library, Login, LoginState,
+    MountFacts, Phase, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
 };
-use crate::store::Backlog;
+use crate::store::{Backlog, KnownAlbums};
 use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
@@ -49,6 +49,7 @@ impl Fs {
                     .map_or_else(|_| String::new(), |it| it.trim().to_owned()),
             }),
             login: Login::from(self.client.login()),
+            library: Library::from(self.store.album_titles(Library::TITLES)?),
             progress: Some(Progress::from(&queue)),
             blocked: queue.blocked.as_ref().map(BlockedUploads::from),
             outages: queue.outages.iter().map(BlockedUploads::from).collect(),
@@ -100,6 +101,12 @@ impl From<&api::Login> for Login {
                 .map(|it| it.short_name().to_owned())
                 .collect(),
         }
+    }
+}
+
+impl From<KnownAlbums> for Library {
+    fn from(albums: KnownAlbums) -> Self {
+        Self { albums: albums.count, titles: albums.titles }
     }
 }
 

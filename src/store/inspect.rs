@@ -28,6 +28,15 @@ pub struct PathName {
     pub name: EntryName,
 }
 
+/// The albums that Google knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownAlbums {
+    /// How many there are.
+    pub count: u64,
+    /// Titles of those that came last.
+    pub titles: Vec<String>,
+}
+
 /// A row of the journal.
 #[derive(Clone, Debug)]
 pub struct JournalRow {
@@ -125,6 +134,22 @@ const JOURNAL_COLUMNS: &str = "q.file, q.size, q.state, q.stays_here, q.seq, q.a
      EXISTS (SELECT 1 FROM albums a WHERE a.dir = q.target AND a.remote IS NULL) AS is_album_missing";
 
 impl Store {
+    /// The albums that Google knows, with up to so many titles.
+    pub fn album_titles(&self, titles: u32) -> Result<KnownAlbums> {
+        self.read(|db| {
+            let count = "SELECT count(*) FROM albums WHERE remote IS NOT NULL AND NOT hidden";
+            let latest = "SELECT title FROM albums WHERE remote IS NOT NULL AND NOT hidden \
+                 ORDER BY dir DESC LIMIT ?1";
+            Ok(KnownAlbums {
+                count: db.prepare_cached(count)?.query_row([], |row| row.get(0))?,
+                titles: db
+                    .prepare_cached(latest)?
+                    .query_map([titles], |row| row.get(0))?
+                    .collect::<rusqlite::Result<_>>()?,
+            })
+        })
+    }
+
     /// All rows of the journal, in the order of closing; files that were never closed come last.
     pub fn journal(&self) -> Result<Vec<JournalRow>> {
         self.read(|db| {

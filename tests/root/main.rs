@@ -6,7 +6,9 @@
 mod support;
 
 mod disk;
+mod foreign_disk;
 mod full_disk;
+mod login;
 mod namespaces;
 mod passthrough;
 mod power_cuts;

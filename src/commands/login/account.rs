@@ -3,16 +3,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use crate::api::{
-    self, Client, ClientSecret, Config, Error, Grant, Login, LoginError, OtherLibrary,
+    self, Client, ClientSecret, Config, Error, Grant, Login, LoginError, OtherLibrary, Page,
 };
 use crate::app::CommandError;
 use crate::app::engine::{kept_budget, no_database};
+use crate::app::name::Name;
 use crate::app::owner::{StoredOwner, other_client};
+use crate::media::Album;
 use crate::store::{Backlog, Store};
+
+/// How long `login` tries to list albums for its report.
+const LIBRARY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many albums the report of `login` names.
+const TITLES_SHOWN: usize = 5;
 
 /// Fails if the profile belongs to another OAuth client. `dir` has its stored login.
 pub(super) fn check_client(
@@ -53,6 +62,48 @@ pub(super) async fn check_account(
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// The library that a login shows, in words. With the three scopes Google does not name the account,
+/// but its owner knows the albums.
+pub(super) async fn library(client: &ClientSecret, grant: &Grant, api_url: &Url) -> String {
+    match tokio::time::timeout(LIBRARY_DEADLINE, first_albums(client, grant, api_url)).await {
+        Ok(Ok(page)) => describe(&page),
+        Ok(Err(error)) => {
+            tracing::info!(%error, "cannot show the albums of the account");
+            String::new()
+        }
+        Err(_) => String::new(),
+    }
+}
+
+async fn first_albums(
+    client: &ClientSecret,
+    grant: &Grant,
+    api_url: &Url,
+) -> Result<Page<Album>, Error> {
+    let login = Login::candidate(client.clone(), grant.clone(), api_url)?;
+    let budget = Arc::new(api::Budget::new(jiff::Timestamp::now()));
+    Client::new(Config::default(), Arc::new(login), budget)?.list_albums(None).await
+}
+
+fn describe(page: &Page<Album>) -> String {
+    let words = match (page.items.len(), page.next.is_some()) {
+        (0, false) => "no album that this OAuth client has made".to_owned(),
+        (0, true) => "albums that this OAuth client has made".to_owned(),
+        (1, false) => "1 album that this OAuth client has made".to_owned(),
+        (count, false) => format!("{count} albums that this OAuth client has made"),
+        (count, true) => format!("{count} albums and more that this OAuth client has made"),
+    };
+    let named = page.items.iter().take(TITLES_SHOWN).map(|it| Name::from(Path::new(&it.title)));
+    let titles: Vec<String> = named.map(|it| format!("\"{it}\"")).collect();
+    let such_as =
+        if titles.is_empty() { String::new() } else { format!(": {}", titles.join(", ")) };
+    let more = if page.items.len() > TITLES_SHOWN { " …" } else { "" };
+    format!(
+        "The account has {words}{such_as}{more}\n\
+         Google does not tell its name to gphotosfs. If it is not your account, run 'gphotosfs logout'.\n"
+    )
 }
 
 async fn shows_library(

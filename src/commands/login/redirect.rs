@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use url::{Host, Url};
 
+use super::visitor::OwnVisitors;
+
 /// How long the browser may take to fetch the final page.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -24,6 +26,8 @@ pub(super) enum Arrival {
     Stranger,
     /// No answer.
     Nothing,
+    /// A connection of another user, if that is known, which was closed.
+    OtherUser(Option<u32>),
 }
 
 /// Parses an address, or only its query. Ignores unknown parameters.
@@ -83,6 +87,11 @@ impl Redirects {
     pub(super) fn serve(listener: TcpListener, state: String) -> Self {
         let (sender, arrivals) = mpsc::channel(4);
         let (goodbye, said) = oneshot::channel::<()>();
+        let refused = sender.clone();
+        let listener = OwnVisitors::new(listener, move |user| {
+            // If the channel is full, the terminal is told of others already.
+            let _ = refused.try_send(Arrival::OtherUser(user));
+        });
         let handler = async move |uri: Uri| {
             let arrival = read(uri.query().unwrap_or(""), &state);
             let (status, words) = match &arrival {
@@ -97,7 +106,9 @@ impl Redirects {
                     StatusCode::BAD_REQUEST,
                     "This answer belongs to another login. Use the newest link.",
                 ),
-                Arrival::Nothing => (StatusCode::NOT_FOUND, "Nothing here."),
+                Arrival::Nothing | Arrival::OtherUser(_) => {
+                    (StatusCode::NOT_FOUND, "Nothing here.")
+                }
             };
             if arrival != Arrival::Nothing {
                 // Requests without an answer, such as that for the favicon, are ignored.

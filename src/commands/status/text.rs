@@ -10,14 +10,16 @@ use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
 use crate::app::time_words;
 use crate::media::local_time;
-use crate::status::{FailingFile, Login, LoginState, Progress, Queue, Status};
+use crate::printable::{escaped, escaped_lines};
+use crate::status::{FailingFile, Library, Login, LoginState, Progress, Queue, Status};
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
     let (bold, bad) = (Style::new().bold(), Style::new().yellow());
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
-        // Writing to a string cannot fail.
+        // A foreign text must not begin a row. Writing to a string cannot fail.
+        let value = value.replace('\n', "\\n");
         let _ = writeln!(text, "{}{value}", bold.apply_to(format!("{name:9}")));
     };
     let now = Timestamp::now();
@@ -27,6 +29,7 @@ pub(super) fn describe(status: &Status) -> String {
         let text = format!("{scope} was not granted: log in again and tick all boxes");
         row("", bad.apply_to(text).to_string());
     }
+    row("Library", library(&status.library));
     row("Mount", mount(status));
     row("Queue", queue(&status.queue));
     if let Some(progress) = &status.progress
@@ -81,7 +84,7 @@ pub(super) fn describe(status: &Status) -> String {
         let name = if i == 0 { "Errors" } else { "" };
         row(name, format!("{}: {}: {}", ago(now, it.at), shown(&it.path), shown(&it.error)));
     }
-    text
+    escaped_lines(&text).into_owned()
 }
 
 /// Names the account by its profile and client: with our scopes, the API does not return the user's
@@ -96,6 +99,16 @@ fn account(status: &Status) -> String {
         None => client_id.as_ref().map_or_else(String::new, |it| format!(", OAuth client {it}")),
     };
     format!("profile {}{client} at {}", status.profile, status.api_url)
+}
+
+/// Lets the owner see whether it is the right account: Google does not tell its name.
+fn library(library: &Library) -> String {
+    let named: Vec<String> = library.titles.iter().map(|it| format!("\"{}\"", shown(it))).collect();
+    match library.albums {
+        0 => "no albums known yet".to_owned(),
+        1 => format!("1 album: {}", named.join(", ")),
+        count => format!("{count} albums, the latest: {}", named.join(", ")),
+    }
 }
 
 fn login(login: &Login, now: Timestamp) -> String {
@@ -201,7 +214,7 @@ pub(super) fn summary(status: &Status) -> String {
     if let Some(why) = status.blocked_reason() {
         let _ = write!(line, "; blocked: {why}");
     }
-    line
+    escaped(&line).into_owned()
 }
 
 fn ago(now: Timestamp, then: Timestamp) -> String {
@@ -273,6 +286,17 @@ mod tests {
         let progress = |bytes_per_second| Progress { bytes_per_second, ..Progress::default() };
         assert_eq!(speed(&progress(0)), "0 B/s, 0 files a minute; nothing moves");
         assert_eq!(speed(&progress(240)), "240 B/s, 0 files a minute");
+    }
+
+    #[test]
+    fn foreign_words_begin_no_row_and_move_no_cursor() {
+        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        status.login.message = "x\nQueue    forged\x1b[2J\u{202e}".into();
+        status.profile = "a\nLogin ok".into();
+        let text = describe(&status);
+        assert!(text.contains(r"dead: x\nQueue    forged\u{1b}[2J\u{202e}"), "{text}");
+        assert!(!text.lines().any(|it| it.starts_with("Login ok")), "{text}");
+        assert!(summary(&status).ends_with(r"x\nQueue    forged\u{1b}[2J\u{202e}"));
     }
 
     #[test]
