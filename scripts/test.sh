@@ -29,6 +29,7 @@ need_command script bsdutils
 need_command sponge moreutils
 need_command unzip unzip
 need_command zip zip
+if [ "$profile" = long ]; then need_command chromium chromium; fi
 need_cargo
 need_fuse_device
 for component in rustfmt clippy; do
@@ -70,10 +71,17 @@ step cargo test "${build[@]}" --doc
 # The library is for its own developers, who see private items too.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' \
     step cargo doc "${build[@]}" --no-deps --document-private-items
-if cargo deny --version >/dev/null 2>&1; then
+if try_cargo_deny; then
+    # It looks into the crates of all targets. A build has fetched those of this one only.
+    step cargo fetch --locked
     step cargo deny --offline check licenses bans
+    if timeout 120 cargo deny fetch db >/dev/null 2>&1; then
+        step cargo deny --offline check advisories
+    else
+        not_run+=('cargo deny check advisories, whose database cannot be fetched from here')
+    fi
 else
-    not_run+=('cargo deny, which is not installed')
+    not_run+=('cargo deny, which is not installed and cannot be had')
 fi
 
 printf '\nAll good in %s s (' "$SECONDS"

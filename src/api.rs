@@ -21,10 +21,12 @@ mod guard;
 mod http;
 mod item_status;
 mod items;
+mod json;
 mod messages;
 mod owner;
 mod page;
 mod pager;
+mod quote;
 mod refusal;
 mod request;
 mod request_log;
@@ -60,14 +62,13 @@ pub use download::Download;
 pub use error::Error;
 pub use failure::{Advice, FailureKind};
 pub use item_status::{ItemStatus, ItemVerdict};
-pub use items::ITEMS_PER_PAGE;
 pub use owner::{Evidence, Owner};
 pub use page::Page;
-pub use pager::{Pager, PagesRepeat};
+pub use pager::{Pager, Unending};
 pub use refusal::{Class, Refusal, RefusalBody};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
-    FILE_NAME_CHARS_MAX, Location, NewItem, TITLE_CHARS_MAX,
+    FILE_NAME_CHARS_MAX, ITEMS_PER_PAGE, Location, NewItem, TITLE_CHARS_MAX,
 };
 pub use service::{Foreign, Service};
 pub use throttle::Throttle;
