@@ -22,6 +22,7 @@ pub use config::CliError;
 
 use crate::app::{CommandError, Exit, log};
 use crate::commands;
+use crate::printable::escaped_lines;
 use crate::profile::Profile;
 use mount_helper::{Called, called};
 
@@ -82,7 +83,19 @@ fn refuse(err: CliError) -> ExitCode {
 
 /// Prints help and version on stdout, errors on stderr. A closed pipe is not an error.
 fn answer(err: &clap::Error) -> ExitCode {
-    let _ = err.print();
+    let text = err.render();
+    let coloured = match err.use_stderr() {
+        true => console::colors_enabled_stderr(),
+        false => console::colors_enabled(),
+    };
+    let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+    // It quotes arguments, which a shell may have made of the names of files.
+    let text = escaped_lines(&text);
+    // If nobody reads it, the exit status still says what it is.
+    let _ = match err.use_stderr() {
+        true => io::stderr().write_all(text.as_bytes()),
+        false => io::stdout().write_all(text.as_bytes()),
+    };
     if err.use_stderr() { Exit::Usage } else { Exit::Done }.into()
 }
 

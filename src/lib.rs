@@ -5,6 +5,8 @@
 //! ARCHITECTURE.md has the map, the invariants and the walks of close(2), `ls` and `cat`.
 
 #![forbid(unsafe_code)]
+// `app::print` and `app::tell` escape foreign names; these would not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;
 

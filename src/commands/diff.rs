@@ -16,7 +16,7 @@ mod metadata;
 mod pairs;
 mod report;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) use self::album::{names, refused, text};
@@ -101,6 +101,11 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
         });
     }
     let script = copy::script(&options.local, &options.album, &names)?;
+    // A shell gets the names as they are. A terminal must not execute them.
+    if std::io::stdout().is_terminal() {
+        print(String::from_utf8_lossy(&script))?;
+        return Ok(exit(result));
+    }
     let written = std::io::stdout().lock().write_all(&script);
     written.map_err(|err| CommandError::new("cannot write the output").because(err))?;
     Ok(exit(result))

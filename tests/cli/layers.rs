@@ -11,7 +11,7 @@ use crate::imports::{circles, code, collect, graph, graph_of, shortest};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &[]),
     ("lib", &[]),
-    ("cli", &["commands", "app", "settings", "profile"]),
+    ("cli", &["commands", "app", "printable", "settings", "profile"]),
     (
         "commands",
         &[

@@ -211,3 +211,19 @@ fn every_failure_is_a_line_and_one_that_says_what_to_do() {
     assert!(run.stderr().starts_with("gphotosfs: "));
     assert_eq!(run.stdout(), "");
 }
+
+#[test]
+fn names_in_errors_reach_the_terminal_escaped() {
+    let user = User::new();
+    let name = "no\x1b[2J\n<0>such \u{202e}name";
+    for args in [&["status", name][..], &["diff", name, name], &["diff", "a", "b", name]] {
+        let run = user.run(args);
+        let errors = run.stderr();
+        // clap drops what looks like a colour by itself.
+        let is_shown = errors.contains(r"no\u{1b}[2J") || args.len() == 4;
+        assert!(is_shown, "{args:?}: {errors}");
+        assert!(!errors.contains(['\x1b', '\u{202e}']), "{args:?}: {errors}");
+    }
+    let run = user.run(&["status", name]);
+    assert!(!run.stderr().lines().any(|line| line.starts_with("<0>")), "{}", run.stderr());
+}
