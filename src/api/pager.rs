@@ -43,9 +43,9 @@ pub struct Pager {
 }
 
 impl Pager {
-    /// For an album that can have so many items. Pages may be short, but not all of them.
-    pub fn of_album(items_max: u64) -> Self {
-        Self { fresh_max: Some(items_max), ..Self::default() }
+    /// For a list that can have so many things. Pages may be short, but not all of them.
+    pub fn up_to(fresh_max: u64) -> Self {
+        Self { fresh_max: Some(fresh_max), ..Self::default() }
     }
 
     /// The token of the page to request; `None` for the first.
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn an_album_has_as_many_items_as_it_can_have() {
         let walk = |items_max: u64, each: u64| {
-            let mut pager = Pager::of_album(items_max);
+            let mut pager = Pager::up_to(items_max);
             let mut pages = 0..;
             loop {
                 let page: u32 = pages.next().unwrap();

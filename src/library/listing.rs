@@ -14,6 +14,9 @@ use crate::api::{self, ALBUM_ITEMS_MAX, FailureKind, Page, Pager, Unending};
 use crate::media::{Album, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
+/// How many albums there may be. Google states no limit, and this list takes 2,000 requests.
+const ALBUMS_MAX: u64 = 100_000;
+
 /// A listing may show twice as many items as Google has counted, and so many more: others may be
 /// adding some.
 const COUNT_LAG_MAX: u64 = 1000;
@@ -143,13 +146,15 @@ impl Library {
                 let listed: Vec<_> = albums.into_iter().map(listed_album).collect();
                 let latest = store.dir_cookies_to_come()?;
                 let is_fresh = store.albums_listed(&listed, listing, began)?;
-                Ok((PageKept { fresh: is_fresh.into(), news: false }, latest))
+                let fresh = if is_fresh { listed.len() as u64 } else { 0 };
+                Ok((PageKept { fresh, news: false }, latest))
             };
             self.store.run(write).await
         };
         let fetch =
             |token: Option<PageToken>| async move { self.client.list_albums(token.as_ref()).await };
-        let passed = self.pass(began, false, driver, Pager::default(), fetch, store_page).await?;
+        let passed =
+            self.pass(began, false, driver, Pager::up_to(ALBUMS_MAX), fetch, store_page).await?;
         let Some((pass, pages)) = passed else { return Ok(false) };
         driver.all_stored();
         self.ask_for_missing_albums(pass.listing).await?;
@@ -185,7 +190,7 @@ impl Library {
                     self.store.run(write).await
                 }
             };
-            let pager = Pager::of_album(items_max);
+            let pager = Pager::up_to(items_max);
             let passed = match self.pass(self.now(), last, driver, pager, &fetch, &store_page).await
             {
                 Err(Error::Unending(Unending::TooLong)) => {
@@ -194,7 +199,7 @@ impl Library {
                     if items_max <= before {
                         return Err(Unending::TooLong.into());
                     }
-                    let pager = Pager::of_album(items_max);
+                    let pager = Pager::up_to(items_max);
                     self.pass(self.now(), last, driver, pager, &fetch, &store_page).await?
                 }
                 passed => passed?,

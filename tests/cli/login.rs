@@ -180,6 +180,7 @@ async fn waiting_ends() {
 #[tokio::test]
 async fn each_refusal_of_the_code_has_its_words() {
     let server = google().await;
+    let long = format!("{{\"access_token\":\"{}\"}}", "a".repeat(100_000));
     for (status, body, words) in [
         (
             400,
@@ -196,6 +197,7 @@ async fn each_refusal_of_the_code_has_its_words() {
         (400, r#"{"error":"org_internal"}"#, "External"),
         (503, "<html>", "login service failed"),
         (200, "<html>", "cannot be understood"),
+        (200, &long, "too long"),
         (200, r#"{"access_token":"a","expires_in":"3599"}"#, "no refresh token"),
         (200, r#"{"access_token":"a","refresh_token":"r","scope":"openid"}"#, "tick all boxes"),
     ] {

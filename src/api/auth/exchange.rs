@@ -26,6 +26,8 @@ use crate::api::quote::quote;
 
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The longest answer of the token endpoint. Its tokens are kept, and sent with each request.
+const TOKEN_ANSWER_MAX: usize = 64 << 10;
 
 type Client = oauth2::Client<
     BasicErrorResponse,
@@ -179,6 +181,9 @@ impl OAuth {
             *self.skew.lock() = Some(skew);
         }
         let body = whole_body(CALL, response).await.map_err(http_error)?;
+        if body.len() > TOKEN_ANSWER_MAX {
+            return Err(LoginError::Unavailable("its answer is too long".into()));
+        }
         let is_object = body.trim_ascii_start().starts_with(b"{");
         let reply = match status.as_u16() {
             200..300 => HttpResponse::new(body.to_vec()),

@@ -58,7 +58,7 @@ pub(super) async fn pass(
 ) -> Result<Missing, PassError> {
     let (album, mut listing) = store.run(move |store| begin(store, dir)).await?;
     let album = album.ok_or(PassError::NoAlbum)?;
-    let (mut pager, mut listed) = (Pager::of_album(ALBUM_ITEMS_MAX), HashSet::new());
+    let (mut pager, mut listed) = (Pager::up_to(ALBUM_ITEMS_MAX), HashSet::new());
     loop {
         let page = match client.list_album_items(&album, pager.token()).await {
             Ok(page) => page,
