@@ -105,7 +105,7 @@ list() {
 raise_loopback
 case $what in
     upload)
-        rclone version | head -n 1
+        rclone version | sed -n 1p
         if rclone_batches; then
             upload 'copy, tuned' "$4" "$5" copy_tuned
             upload 'mount, tuned' "$4" "$5" mount_tuned
@@ -115,7 +115,7 @@ case $what in
         upload 'mount, default' "$4" "$5" through_mount
         ;;
     local)
-        rclone version | head -n 1
+        rclone version | sed -n 1p
         start_emulator
         rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
         rclone mkdir -q photos:album/album
@@ -128,11 +128,11 @@ case $what in
         measure_reading "$4" "$dir/rclone/video.mp4" "$(find "$dir/rclone-cache" -type f -size +900M | head -n 1)"
         ;;
     list)
-        rclone version | head -n 1
+        rclone version | sed -n 1p
         list
         ;;
     read)
-        rclone version | head -n 1
+        rclone version | sed -n 1p
         start_emulator --speed realistic
         rclone_to_emulator "$GPHOTOSFS_API_URL" "$dir/emulator"
         reading_library | edits

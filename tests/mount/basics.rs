@@ -481,3 +481,25 @@ fn each_request_of_the_kernel_is_a_line_in_the_log_of_a_verbose_mount() {
         assert_eq!(status["fuse"][operation], 1, "{}", status["fuse"]);
     }
 }
+
+#[test]
+fn umount_of_another_place_says_where_the_profile_is_mounted() {
+    let world = World::mounted();
+    world.sh("mkdir other");
+    let other = world.dir.path().join("other");
+    let other = other.to_str().unwrap();
+    let (done, said) = world.told(&["umount", other]);
+    let mine = format!("  -> profile default is mounted on {}", world.mnt.display());
+    assert!(!done && said.contains("is not a gphotosfs mount\n") && said.contains(&mine), "{said}");
+    let (done, said) = world.told(&["--profile", "another", "umount", other]);
+    let not_mine = "  -> profile another is not mounted; mounts of other profiles or users: ";
+    assert!(!done && said.contains(not_mine), "{said}");
+    assert!(said.contains(world.mnt.to_str().unwrap()), "{said}");
+}
+
+#[test]
+fn login_says_until_when_it_waits() {
+    let world = World::new();
+    let (done, said) = world.log_in_with(&world.emulator.client_secret_json(), &[]);
+    assert!(done && said.contains("Waiting until 20") && said.contains("Ctrl-C stops"), "{said}");
+}
