@@ -63,19 +63,21 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     wait_for_exit(&process)
 }
 
-/// Says where the profile is mounted. Mounts of other profiles and users are called so.
+/// Says where the profile is mounted. If it is not, mounts of other profiles and users are called so.
 fn where_mounted(ours: &[PathBuf], profile: &Profile) -> String {
     let mine = profile.last_mount().ok().flatten().map(|it| it.mountpoint);
-    let (mine, others): (Vec<_>, Vec<_>) = ours.iter().partition(|it| Some(*it) == mine.as_ref());
-    let place = match mine.as_slice() {
-        [] => format!("profile {} is not mounted", profile.name()),
-        [mine, ..] => format!("profile {} is mounted on {}", profile.name(), mine.display()),
-    };
-    if others.is_empty() {
-        return place;
+    let name = profile.name();
+    if let Some(mine) = ours.iter().find(|it| Some(*it) == mine.as_ref()) {
+        return format!("profile {name} is mounted on {}", mine.display());
     }
-    let others: Vec<_> = others.iter().map(|it| it.display().to_string()).collect();
-    format!("{place}; mounts of other profiles or users: {}", others.join(", "))
+    if ours.is_empty() {
+        return format!("profile {name} is not mounted");
+    }
+    let others: Vec<_> = ours.iter().map(|it| it.display().to_string()).collect();
+    format!(
+        "profile {name} is not mounted; other profiles or users have mounts on {}",
+        others.join(", ")
+    )
 }
 
 /// The mountpoint's name in the table of mounts. Does not enter it, because it may be dead.
