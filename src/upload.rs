@@ -47,7 +47,7 @@ pub use crate::store::SyncScope;
 pub use blocked::{Blocked, BlockedReason};
 pub use classify::{CopyOutcome, would_upload};
 pub use commit::CommitError;
-pub use config::{Config, Keep};
+pub use config::{AddToCache, Config};
 pub use draft::{DraftFacts, InFlight, OpenVersion, Phase, Rejection};
 pub use drafts::{Drafts, Writer};
 pub use drain::DrainError;

@@ -12,7 +12,7 @@ pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Adds the bytes of an item, which have this hash, to the content cache. The spool file stays: the
 /// caller deletes it when the database knows that the item has arrived. Until then both may be names
 /// of one file on the disk ([`Spool::unshare`](super::spool::Spool::unshare)). Blocking.
-pub type Keep = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
+pub type AddToCache = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
 
 /// The settings of the pipeline.
 #[derive(Clone)]
@@ -36,12 +36,12 @@ pub struct Config {
     /// The same for a file that fails while others succeed.
     pub own_retry_max: Duration,
     /// Adds the bytes of files that have arrived to the content cache.
-    pub keep: Keep,
+    pub add_to_cache: AddToCache,
 }
 
 impl Config {
     /// With defaults that are right for Google.
-    pub fn new(spool_dir: PathBuf, keep: Keep) -> Self {
+    pub fn new(spool_dir: PathBuf, add_to_cache: AddToCache) -> Self {
         Self {
             uploads: 32,
             spool_dir,
@@ -51,7 +51,7 @@ impl Config {
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             own_retry_max: Duration::from_secs(3600),
-            keep,
+            add_to_cache,
         }
     }
 }

@@ -96,7 +96,7 @@ impl Shared {
         if let Some(hash) = item.known()
             && spool.exists()
         {
-            (self.config.keep)(item.id, hash, &spool);
+            (self.config.add_to_cache)(item.id, hash, &spool);
         }
     }
 
