@@ -19,7 +19,7 @@ pub enum Reader {
     /// All of them are on this disk.
     Local(Arc<File>),
     /// A download runs as far as the reader reads.
-    Fetching(Reading),
+    Downloading(Reading),
 }
 
 impl Reader {
@@ -27,7 +27,7 @@ impl Reader {
     pub fn read_now(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
         match self {
             Self::Local(file) => Some(read_at(file, offset, len)),
-            Self::Fetching(reading) => reading.read_now(offset, len),
+            Self::Downloading(reading) => reading.read_now(offset, len),
         }
     }
 
@@ -35,7 +35,7 @@ impl Reader {
     pub fn local_length(&self) -> Option<u64> {
         match self {
             Self::Local(file) => file.metadata().ok().map(|it| it.len()),
-            Self::Fetching(_) => None,
+            Self::Downloading(_) => None,
         }
     }
 
@@ -47,7 +47,7 @@ impl Reader {
     pub async fn fetch_length(&self, near: u64) -> Result<u64, Error> {
         match self {
             Self::Local(file) => Ok(file.metadata()?.len()),
-            Self::Fetching(reading) => reading.fetch_length(near).await,
+            Self::Downloading(reading) => reading.fetch_length(near).await,
         }
     }
 
@@ -62,7 +62,7 @@ impl Reader {
                 let read = tokio::task::spawn_blocking(move || read_at(&file, offset, len));
                 Ok(read.await.map_err(|_| store::Error::ShuttingDown)??)
             }
-            Self::Fetching(reading) => reading.read(offset, len).await,
+            Self::Downloading(reading) => reading.read(offset, len).await,
         }
     }
 }
@@ -88,7 +88,7 @@ impl Content {
             |part| Fetch::new(info.id, media, info.rendition, part),
             |fetch| Reading::new(self.clone(), fetch),
         )?;
-        Ok(Reader::Fetching(reading))
+        Ok(Reader::Downloading(reading))
     }
 
     /// Waits until the whole file is local, and opens it with a position of its own.
@@ -98,7 +98,7 @@ impl Content {
     pub async fn whole(&self, info: &FileInfo) -> Result<File, Error> {
         let file = match self.open(info)? {
             Reader::Local(file) => reopen(&file)?,
-            Reader::Fetching(reading) => reopen(reading.complete().await?.file())?,
+            Reader::Downloading(reading) => reopen(reading.complete().await?.file())?,
         };
         Ok(file)
     }
