@@ -126,7 +126,7 @@ pub struct FailingUpload {
 }
 
 /// A file counts as failing after so many failures. Every outage costs a file one. A failure that is
-/// the file's own, or that has the file tried alone, counts at once.
+/// the file's own counts at once, and so does an answer of Google's that has the file tried alone.
 const FAILURES_SHOWN: u32 = 2;
 
 /// A sealed file that may be uploaded now.
@@ -362,7 +362,8 @@ impl Store {
                      CASE state WHEN 'sealed' THEN coalesce(size, 0) ELSE 0 END AS bytes \
                      FROM uploads u JOIN files f ON f.id = u.file \
                      WHERE failing_since IS NOT NULL \
-                     AND (attempts >= ?1 OR attempts > 0 AND (own_failures > 0 OR isolate)) \
+                     AND (attempts >= ?1 OR own_failures > 0 \
+                          OR attempts > 0 AND isolate AND first_call IS NULL) \
                      AND state IN ('sealed', 'uploaded', 'creating', 'confirming') \
                      ORDER BY failing_since LIMIT ?2",
                 )?
