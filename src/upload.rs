@@ -1,10 +1,10 @@
 //! The upload pipeline: takes files when they are closed, and makes an item of each of them,
 //! exactly once.
 //!
-//! It has two halves. [`Pipeline`] serves the kernel's requests: it spools, seals and waits, and
-//! never touches the network. The other half is one task, [`worker`], which reads from the tables
-//! what there is to do. The database is the queue, so nothing in memory grows with it, and recovery
-//! reads the tables as well.
+//! It has two halves. [`Pipeline`] serves the kernel's requests: it spools, seals and waits. It uses
+//! the network only to ask about arrived items (`unseen.rs`). The other half is one task,
+//! [`worker`], which reads from the tables what there is to do. The database is the queue, so
+//! nothing in memory grows with it, and recovery reads the tables as well.
 //!
 //! Between them stand the drafts (`draft.rs`, `drafts.rs`, `sealing.rs`): one for each file that is
 //! being written or uploaded, with all facts about it that end with the process.
