@@ -59,9 +59,14 @@ impl Library {
     ) -> Result<DirId, Error> {
         self.complete(parent).await?;
         let title = self.title(parent, &name).await?;
-        let wanted = title.clone();
-        let intent =
-            self.store.run(move |store| store.album_intended(parent, &name, &wanted)).await??;
+        let intent = loop {
+            let (name, wanted) = (name.clone(), title.clone());
+            let intent = move |store: &Store| store.album_intended(parent, &name, &wanted);
+            match self.store.run(intent).await?? {
+                AlbumIntent::Unhidden(dir) if self.was_deleted(dir).await? => {}
+                intent => break intent,
+            }
+        };
         let (dir, mut settled) = match intent {
             AlbumIntent::Unhidden(dir) => return Ok(dir),
             AlbumIntent::Fresh(dir) => match self.exists_at_google(dir, &title, asked_at).await {
@@ -95,6 +100,24 @@ impl Library {
                     }
                     return Err(error.into());
                 }
+            }
+        }
+    }
+
+    /// Whether an album that `rmdir` had hidden was deleted at Google meanwhile, and has gone here,
+    /// too. It has not if Google cannot be asked, or its list still shows the album.
+    async fn was_deleted(&self, dir: DirId) -> Result<bool, Error> {
+        let found = self.store.run(move |store| store.dir(dir)).await?;
+        let Some(album) = found.and_then(|dir| dir.album?.remote) else { return Ok(false) };
+        match self.client.get_album(&album).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.is_not_found() => {
+                self.relist_now(ListingTarget::Albums).await?;
+                Ok(!self.is_known_at_google(dir).await?)
+            }
+            Err(error) => {
+                tracing::info!(%error, "cannot ask whether a hidden album is still there");
+                Ok(false)
             }
         }
     }

@@ -34,7 +34,7 @@ pub enum AlbumIntent {
     Fresh(DirId),
     /// An earlier creation may have taken effect: list before creating.
     OutcomeUnknown(DirId),
-    /// `rmdir` had hidden the album. It is shown again, without a request to Google.
+    /// `rmdir` had hidden the album. It is shown again.
     Unhidden(DirId),
 }
 

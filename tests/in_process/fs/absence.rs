@@ -275,3 +275,26 @@ fn an_item_goes_with_the_count_although_its_bytes_are_still_here() {
     assert!(world.lookup_now(large, "new.jpg").is_none());
     assert_eq!(world.names(world.at(".gphotos/failed").unwrap()), [""; 0]);
 }
+
+/// > If a hidden album was deleted at Google, `mkdir` makes a new one.
+#[test]
+fn a_hidden_album_that_was_deleted_at_google_is_made_anew() {
+    let world = World::new(&[]);
+    world.edit(Edit::CreateAlbum { title: "Trip".into() });
+    world.at("Trip").unwrap();
+    world.rmdir(ROOT, "Trip").unwrap();
+    // It comes back as long as it is there.
+    let cost = world.cost(|| assert!(world.mkdir(ROOT, "Trip").is_ok()));
+    assert_eq!(cost, [(Call::AlbumsGet, 1)]);
+    world.rmdir(ROOT, "Trip").unwrap();
+    world.edit(Edit::DeleteAlbum { album: "Trip".into() });
+    let trip = world.mkdir(ROOT, "Trip").unwrap();
+    assert_eq!(world.emulator.dump().albums.len(), 1);
+    world.copy_in(trip, "a.jpg", &photo(1)).unwrap();
+    world.sync(trip).unwrap();
+    // If Google cannot be asked, it comes back.
+    world.unlink(trip, "a.jpg").unwrap();
+    world.rmdir(ROOT, "Trip").unwrap();
+    world.emulator.faults(|faults| faults.fail_next(Call::AlbumsGet, 1, Failure::PermissionDenied));
+    assert_eq!(world.mkdir(ROOT, "Trip").unwrap(), trip);
+}
