@@ -35,6 +35,8 @@ impl Pipeline {
             };
             self.shared.store.run(reject).await?;
         }
+        // The lists may have shown others: the worker releases their bytes.
+        self.wake();
         Ok(())
     }
 }

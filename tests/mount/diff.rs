@@ -296,7 +296,7 @@ fn an_item_deleted_before_any_list_has_shown_it_is_named() {
 #[test]
 fn an_item_removed_while_its_bytes_are_still_here_is_named() {
     let world = arrived_in_a_large_album();
-    // A list shows it. The worker notices that once a minute.
+    // A list shows it. The worker may not have released its bytes yet.
     assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).0, 1);
     world.edit(Edit::RemoveFromAlbum { album: "A".into(), item: "new.jpg".into() });
     let (code, said) = diff_json(&world);

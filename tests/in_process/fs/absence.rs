@@ -268,7 +268,7 @@ fn an_arrived_item_that_google_does_not_know_any_more_is_among_the_failed_files(
 fn an_item_goes_with_the_count_although_its_bytes_are_still_here() {
     let (world, large) = unseen();
     world.emulator.faults(|faults| faults.album_delay_ms = 0);
-    // The worker reads what lists have shown once a minute.
+    // The worker may not have released its bytes yet.
     world.refresh(large).unwrap();
     world.edit(Edit::RemoveFromAlbum { album: "Large".into(), item: "new.jpg".into() });
     world.refresh(large).unwrap();
