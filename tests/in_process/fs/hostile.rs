@@ -111,7 +111,8 @@ fn views_by_date_end_at_a_server_that_ignores_the_dates() {
         let dir = world.core.at(&format!(".gphotos/library/{view}")).unwrap();
         assert_eq!(world.core.list(dir).unwrap_err(), Errno(libc::EIO), "{view}");
         let asked = world.requests("search") - before;
-        assert!(asked <= 4, "{view}: {asked} requests");
+        // Two for each time that `list` begins it. There are ten thousand years.
+        assert!(asked <= 20, "{view}: {asked} requests");
     }
     world.core.stop();
 }
