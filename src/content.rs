@@ -8,6 +8,7 @@ mod cache;
 mod config;
 mod error;
 mod fetch;
+mod fingerprint;
 mod key;
 mod limit;
 mod local_copy;
@@ -45,10 +46,11 @@ use size_requests::SizeRequests;
 
 pub use config::{Config, Waits};
 pub use error::Error;
+pub use fingerprint::Fingerprint;
 pub(crate) use part::read_at;
 pub use reader::Reader;
 pub use reading::Reading;
-pub use verify::{Copies, Fingerprint, Returned};
+pub use verify::{Copies, Returned};
 
 /// After a failed download, no request is made for that item for a while, or for any item if the
 /// service failed.
