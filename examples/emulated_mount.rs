@@ -39,6 +39,8 @@ fn main() -> Result<(), Failure> {
         allow_other: settings.allow_other,
         passthrough: false,
         no_exec: settings.no_exec,
+        uid: settings.uid,
+        gid: settings.gid,
     };
     let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())?;
     // Keeps the kernel's caches up to date.
@@ -87,6 +89,9 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
         nonempty: false,
         allow_other: false,
         no_exec: false,
+        umask: 0o022,
+        uid: None,
+        gid: None,
         spool_size: 1 << 30,
         sidecars: Sidecars::Keep,
         passthrough: Passthrough::Off,

@@ -29,15 +29,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::api::{self, BaseUrls, Source, Throttle};
-use crate::media::{ContentHash, FileId, MediaId, VideoStatus};
+use crate::media::{Caller, ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{FileInfo, Store};
 
 use cache::Cache;
-use config::STREAMS_IN_ALL_MAX;
+use config::{OTHERS_MEDIA_REQUESTS_MAX, STREAMS_IN_ALL_MAX, STREAMS_OF_OTHERS_MAX};
 use fetch::Fetch;
 use key::Key;
 pub use local_copy::LocalCopy;
@@ -73,6 +75,8 @@ pub struct Content {
     throttle: Arc<Throttle>,
     waits: Waits,
     stream_turns: Arc<Semaphore>,
+    /// Streams for other users take a turn here, too.
+    others_turns: Arc<Semaphore>,
 }
 
 impl Content {
@@ -98,6 +102,7 @@ impl Content {
             throttle: Arc::new(Throttle::of_downloads(config.waits.limited)),
             waits: config.waits,
             stream_turns: Arc::new(Semaphore::new(STREAMS_IN_ALL_MAX)),
+            others_turns: Arc::new(Semaphore::new(STREAMS_OF_OTHERS_MAX)),
         })
     }
 
@@ -170,6 +175,35 @@ impl Content {
         }
     }
 
+    /// Makes a request to the host of an address, unless that host has just failed. `is_of_host`
+    /// says whether an error concerns all addresses there.
+    async fn at_host<T>(
+        failures: &NegativeCache,
+        base_url: &str,
+        is_of_host: fn(&Error) -> bool,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let host = host_of(base_url);
+        failures.check_host(&host)?;
+        match request.await {
+            Err(error) if is_of_host(&error) => Err(failures.host_failed(&host, error)),
+            outcome => {
+                failures.host_answered(&host);
+                outcome
+            }
+        }
+    }
+
+    /// Refuses a media request for another user who has no share of today's requests left. Then
+    /// the owner of the mount still has the rest of them.
+    fn check_share(&self, caller: Caller) -> Result<(), Error> {
+        if caller.is_owner() {
+            return Ok(());
+        }
+        let spent = self.client.budget().snapshot(Timestamp::now()).media;
+        if spent < OTHERS_MEDIA_REQUESTS_MAX { Ok(()) } else { Err(Error::ShareUsedUp) }
+    }
+
     /// Clears the failures, so that the next readers make requests again.
     pub fn clear_failures(&self) {
         self.failures.clear();
@@ -179,4 +213,9 @@ impl Content {
     fn tidy(&self, fetch: &Arc<Fetch>) {
         self.cache.tidy(fetch);
     }
+}
+
+/// Host and port of an address, as a key.
+fn host_of(base_url: &str) -> String {
+    Url::parse(base_url).map_or_else(|_| String::new(), |url| url.authority().to_owned())
 }

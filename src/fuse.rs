@@ -11,6 +11,7 @@ mod interrupt;
 mod modes;
 mod notify;
 mod reply;
+mod slots;
 mod trace;
 
 use std::path::Path;
@@ -22,6 +23,8 @@ use tokio::runtime::Handle;
 use crate::fs::Fs;
 use crate::store;
 use adapter::Adapter;
+pub use dispatch::BLOCKING_THREADS;
+use reply::Owner;
 
 /// Threads that take requests from the kernel. They never wait for the network.
 const THREADS: usize = 4;
@@ -42,7 +45,8 @@ impl Mount {
         options: &Options,
         runtime: Handle,
     ) -> std::io::Result<Self> {
-        let adapter = Adapter::new(fs, runtime, options.passthrough);
+        let owner = Owner::shown(options.uid, options.gid);
+        let adapter = Adapter::new(fs, runtime, owner, options.passthrough);
         Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config(options))? })
     }
 
@@ -74,6 +78,10 @@ pub struct Options {
     pub passthrough: bool,
     /// No file in the mount may be run as a program.
     pub no_exec: bool,
+    /// The user to whom everything seems to belong, instead of the one who mounts.
+    pub uid: Option<u32>,
+    /// Likewise the group.
+    pub gid: Option<u32>,
 }
 
 fn config(options: &Options) -> Config {

@@ -1,5 +1,6 @@
 //! Plain values that several layers share. No I/O, except that [`local_time`] reads the time zone.
 
+mod caller;
 mod clock;
 mod view;
 
@@ -7,6 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+pub use caller::Caller;
 pub use clock::Clock;
 pub use view::{Period, Span, View};
 

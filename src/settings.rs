@@ -102,6 +102,12 @@ pub struct MountSettings {
     pub allow_other: bool,
     /// Forbid running programs from the mount.
     pub no_exec: bool,
+    /// The permission bits that no file and no directory has.
+    pub umask: u16,
+    /// The user to whom everything seems to belong, instead of the one who mounts.
+    pub uid: Option<u32>,
+    /// Likewise the group.
+    pub gid: Option<u32>,
     /// Limit of the spool, in bytes.
     pub spool_size: u64,
     /// What becomes of sidecars.

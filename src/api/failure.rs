@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::auth::error::LoginError;
-use super::error::Error;
+use super::error::{Error, lacks_descriptor};
 use super::messages::Text;
 use super::refusal::{Class, ErrorInfo, Refusal, RefusalBody};
 
@@ -20,6 +20,8 @@ const THROTTLED_MIN: Duration = Duration::from_secs(30);
 pub enum FailureKind {
     /// The client cannot connect to the service or to its login service.
     Offline,
+    /// This process or this machine has no free file descriptor.
+    OutOfFiles,
     /// No answer came in time.
     TimedOut,
     /// The connection broke. The sent bytes may be the cause, so the network may be up.
@@ -111,6 +113,7 @@ impl FailureKind {
     pub fn advice(self, after: Option<Duration>, until: Timestamp) -> Advice {
         match self {
             Self::Offline
+            | Self::OutOfFiles
             | Self::TimedOut
             | Self::Broken
             | Self::Garbled
@@ -142,6 +145,11 @@ impl FailureKind {
         }
     }
 
+    /// Whether this machine is at fault, and not the service or the network.
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::OutOfFiles | Self::Unreadable)
+    }
+
     /// Whether the failure concerns all calls, not only this one: no network, no login, or a limit.
     /// A server error may concern one item.
     pub fn is_of_service(self) -> bool {
@@ -165,12 +173,14 @@ impl Error {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Offline { .. } => FailureKind::Offline,
+            Self::OutOfFiles { .. } => FailureKind::OutOfFiles,
             Self::TimedOut { .. } => FailureKind::TimedOut,
             Self::Broken { .. } => FailureKind::Broken,
             Self::Garbled { .. } => FailureKind::Garbled,
             Self::QuotaExhausted { .. } => FailureKind::DailyQuota,
             Self::Login(error) => error.kind(),
             Self::Refused(refusal) => refusal.kind(),
+            Self::Payload(cause) if lacks_descriptor(cause.as_ref()) => FailureKind::OutOfFiles,
             Self::Payload(_) => FailureKind::Unreadable,
             Self::Unfit { .. } => FailureKind::Request,
         }

@@ -45,7 +45,11 @@ pub(super) fn wait(
     let Advice::Retry { after } = error.advice() else { return None };
     let hopeless = matches!(
         error.kind(),
-        FailureKind::Offline | FailureKind::Garbled | FailureKind::Internal | FailureKind::Foreign
+        FailureKind::Offline
+            | FailureKind::OutOfFiles
+            | FailureKind::Garbled
+            | FailureKind::Internal
+            | FailureKind::Foreign
     );
     if hopeless && attempts >= HOPELESS_ATTEMPTS_MAX {
         return None;

@@ -67,6 +67,12 @@ impl Mount {
             Ok(it) if it.is_file() && mount.root.is_dir() => return Ok(mount),
             // The kernel may still have cached attributes of a mount that has died.
             Err(err) if err.raw_os_error() == Some(libc::ENOTCONN) => return Err(failed(err)),
+            // Its control directory is closed to everybody else.
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(
+                    failed(err).hint("only the user who has mounted it, and root, can do that")
+                );
+            }
             _ => {}
         }
         Err(CommandError::usage(format!("{} is not on a gphotosfs mount", path.display())))

@@ -34,9 +34,9 @@ pub struct MountArgs {
     #[arg(long, hide = true)]
     pub detached: bool,
 
-    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, profile=NAME, and the settings
-    /// below as commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=,
-    /// uploads=, api_url=. An option beats the flag of the same name
+    /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
+    /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
+    /// sidecars=, passthrough=, uploads=, api_url=. An option beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -154,6 +154,9 @@ impl MountArgs {
             nonempty: false,
             allow_other: self.allow_other,
             no_exec: false,
+            umask: UMASK,
+            uid: None,
+            gid: None,
             spool_size: self.spool_size.as_u64(),
             sidecars: self.sidecars,
             passthrough: self.passthrough,
@@ -166,6 +169,9 @@ impl MountArgs {
                 MountOption::NonEmpty => settings.nonempty = true,
                 MountOption::AllowOther => settings.allow_other = true,
                 MountOption::NoExec(it) => settings.no_exec = it,
+                MountOption::Umask(it) => settings.umask = it,
+                MountOption::Uid(it) => settings.uid = Some(it),
+                MountOption::Gid(it) => settings.gid = Some(it),
                 MountOption::Commit(it) => settings.commit = it,
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
@@ -181,6 +187,16 @@ impl MountArgs {
     }
 }
 
+/// The permission bits that no file and no directory has, unless `-o umask=` says otherwise.
+const UMASK: u16 = 0o022;
+
+/// The number of a user or a group.
+fn number(text: &str) -> Result<u32, String> {
+    // The largest number means "no user" in system calls.
+    let number = text.parse().ok().filter(|number| *number != u32::MAX);
+    number.ok_or_else(|| "use the number of a user or group; 'id' shows yours".to_owned())
+}
+
 /// One word of `-o`, in the style of fstab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountOption {
@@ -194,6 +210,12 @@ pub enum MountOption {
     AllowOther,
     /// `noexec` or `exec`.
     NoExec(bool),
+    /// `umask=OCTAL`.
+    Umask(u16),
+    /// `uid=N`.
+    Uid(u32),
+    /// `gid=N`.
+    Gid(u32),
     /// `commit=background|close`.
     Commit(Commit),
     /// `sizes=exact|lazy`.
@@ -239,6 +261,14 @@ impl FromStr for MountOption {
             | ("user" | "uhelper" | "comment", _) => Self::Ignored,
             (key, _) if key.starts_with("x-") || key.starts_with("X-") => Self::Ignored,
             ("profile", name) => Self::Profile(name.parse().map_err(refused)?),
+            ("umask", it) => Self::Umask(
+                u16::from_str_radix(it, 8)
+                    .ok()
+                    .filter(|bits| *bits <= 0o777)
+                    .ok_or_else(|| refused("use an octal number up to 777".into()))?,
+            ),
+            ("uid", it) => Self::Uid(number(it).map_err(refused)?),
+            ("gid", it) => Self::Gid(number(it).map_err(refused)?),
             ("commit", it) => Self::Commit(Commit::from_str(it, false).map_err(refused)?),
             ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
             ("refresh", it) => Self::Refresh(
@@ -259,8 +289,8 @@ impl FromStr for MountOption {
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
-                    "not known here; known are ro, rw, noexec, allow_other, nonempty, profile=, commit=, sizes=, \
-                     refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads= and api_url="
+                    "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
+                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads= and api_url="
                         .into(),
                 ));
             }

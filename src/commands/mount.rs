@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use crate::api::Login;
 use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
@@ -141,8 +141,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         check_allow_other()?;
     }
     raise_file_limit();
-    let runtime =
-        Runtime::new().map_err(|err| CommandError::new("cannot start threads").because(err))?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(fuse::BLOCKING_THREADS)
+        .build()
+        .map_err(|err| CommandError::new("cannot start threads").because(err))?;
     let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
     // From here on, a signal that ended the process at once would leave a dead mount.
     let signals = EndSignals::listen(runtime.handle())?;
@@ -152,6 +155,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         allow_other: settings.allow_other,
         passthrough: settings.passthrough == Passthrough::Auto,
         no_exec: settings.no_exec,
+        uid: settings.uid,
+        gid: settings.gid,
     };
     let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
         .map_err(|err| {
@@ -228,6 +233,7 @@ pub fn assemble(
             commit_at_close: settings.commit == Commit::Close,
             exact_sizes: settings.sizes == Sizes::Exact,
             shared: settings.allow_other,
+            umask: settings.umask,
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
             api_url: settings.upload.api_url.to_string(),

@@ -7,8 +7,9 @@
 //! the files hold the order of use. They have no other meaning here, and access times depend on
 //! mount options.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -190,7 +191,10 @@ impl Cache {
         let (file, path) = tempfile::Builder::new()
             .prefix(&part_prefix(file))
             .suffix(PART_SUFFIX)
-            .tempfile_in(&self.dir)?
+            // Unlike tempfile_in, this keeps the errno of a failure.
+            .make_in(&self.dir, |path| {
+                OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+            })?
             .into_parts();
         Ok(Part { file, backing: Backing::Disk(path) })
     }

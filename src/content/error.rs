@@ -54,6 +54,15 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The host of the item's address cannot be reached. Items at other hosts can be.
+    #[error(transparent)]
+    Host(Arc<Error>),
+    /// Too many downloads run.
+    #[error("too many downloads run at the same time: try again later")]
+    Crowded,
+    /// Other users may not cause more downloads today.
+    #[error("other users of this machine have used up their share of today's downloads")]
+    ShareUsedUp,
     /// A download that another reader started has failed.
     #[error(transparent)]
     Shared(Arc<Error>),
@@ -65,9 +74,14 @@ impl Error {
         match self {
             Self::Download(error) => Some(error),
             Self::Source(SourceError::Api(error)) => Some(error),
-            Self::Shared(error) => error.of_api(),
+            Self::Shared(error) | Self::Host(error) => error.of_api(),
             _ => None,
         }
+    }
+
+    /// Whether this machine is at fault, so that a request later may succeed at once.
+    pub(super) fn is_of_this_machine(&self) -> bool {
+        self.of_api().is_some_and(|error| error.kind().is_local())
     }
 
     /// Whether the failure concerns all items: no network, no login, or a limit. A server error may

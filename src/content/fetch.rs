@@ -12,7 +12,7 @@ use super::error::Error;
 use super::part::{Part, read_at};
 use super::plan::{Flow, Number, Plan, Step};
 use crate::api::Download;
-use crate::media::{FileId, MediaId};
+use crate::media::{Caller, FileId, MediaId};
 use crate::store;
 
 /// Streams go on for so long after the last reader has closed the file, because it is often opened
@@ -41,6 +41,8 @@ pub(super) struct State {
     /// The server's ETag of the bytes.
     tag: Option<String>,
     readers: usize,
+    /// Whether the owner of the mount has waited for any of the bytes.
+    is_owners: bool,
     /// Waiters whose stream has failed.
     failed: Vec<(Number, Arc<Error>)>,
     /// The final result. Afterwards nothing changes.
@@ -56,6 +58,7 @@ impl Fetch {
             epoch: 0,
             tag: None,
             readers: 0,
+            is_owners: false,
             failed: Vec::new(),
             ended: None,
         };
@@ -153,11 +156,20 @@ impl Fetch {
     /// Adds a waiter for a range, until [`Fetch::cancel`].
     pub(super) fn add_waiter(&self, range: Range<u64>) -> Number {
         let mut number = 0;
+        let by_owner = Caller::current().is_owner();
         self.state.send_if_modified(|state| {
             number = state.plan.add_waiter(range);
-            false
+            let is_new = by_owner && !state.is_owners;
+            state.is_owners |= by_owner;
+            is_new
         });
         number
+    }
+
+    /// Waits until the owner of the mount wants bytes of the file.
+    pub(super) async fn wanted_by_owner(&self) {
+        // If the file is gone, nobody waits for this.
+        drop(self.changes().wait_for(|state| state.is_owners).await);
     }
 
     pub(super) fn cancel(&self, waiter: Number) {

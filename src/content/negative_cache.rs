@@ -15,6 +15,9 @@ use crate::media::FileId;
 /// How many failed items are remembered.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
+/// How many hosts are remembered. Google's base URLs have a handful.
+const HOSTS_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
 /// How long the first request after a pause may take. Meanwhile other readers still get the error
 /// at once.
 const PROBE: Duration = Duration::from_secs(10);
@@ -30,7 +33,7 @@ pub(super) struct Pauses {
     pub(super) item_max: Duration,
 }
 
-/// The last failures of the service and of each item.
+/// The last failures of the service, of each host and of each item.
 pub(super) struct NegativeCache {
     pauses: Pauses,
     /// Whether a failure concerns all items.
@@ -41,6 +44,7 @@ pub(super) struct NegativeCache {
 
 struct Failures {
     service: Option<Failure>,
+    hosts: LruCache<String, Failure>,
     items: LruCache<FileId, Failure>,
 }
 
@@ -52,7 +56,8 @@ struct Failure {
 
 impl NegativeCache {
     pub(super) fn new(pauses: Pauses, is_of_service: fn(&Error) -> bool) -> Self {
-        let failures = Failures { service: None, items: LruCache::new(REMEMBERED_MAX) };
+        let (hosts, items) = (LruCache::new(HOSTS_MAX), LruCache::new(REMEMBERED_MAX));
+        let failures = Failures { service: None, hosts, items };
         Self { pauses, is_of_service, failures: Mutex::new(failures) }
     }
 
@@ -75,8 +80,39 @@ impl NegativeCache {
         Ok(())
     }
 
+    /// Refuses a request to this host during its pause. After that, one caller tries for all.
+    pub(super) fn check_host(&self, host: &str) -> Result<(), Error> {
+        let now = Instant::now();
+        match self.failures.lock().hosts.get_mut(host) {
+            Some(failed) if now < failed.until => Err(Error::Host(failed.error.clone())),
+            Some(failed) => {
+                failed.until = now + PROBE;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Records that a host cannot be reached. That concerns neither items at other hosts, nor the
+    /// items at this one when it is back.
+    pub(super) fn host_failed(&self, host: &str, error: Error) -> Error {
+        let error = Arc::new(error);
+        let until = Instant::now() + self.pauses.service;
+        let failed = Failure { error: error.clone(), until, in_a_row: 1 };
+        self.failures.lock().hosts.put(host.to_owned(), failed);
+        Error::Host(error)
+    }
+
+    /// Records that a host has answered.
+    pub(super) fn host_answered(&self, host: &str) {
+        self.failures.lock().hosts.pop(host);
+    }
+
     /// Records that a request for this item failed.
     pub(super) fn failed(&self, file: FileId, error: &Arc<Error>) {
+        if matches!(**error, Error::Host(_)) {
+            return;
+        }
         let mut failures = self.failures.lock();
         if (self.is_of_service)(error) {
             let until = Instant::now() + self.pauses.service;
@@ -100,6 +136,7 @@ impl NegativeCache {
     pub(super) fn clear(&self) {
         let mut failures = self.failures.lock();
         failures.service = None;
+        failures.hosts.clear();
         failures.items.clear();
     }
 }
@@ -123,6 +160,22 @@ mod tests {
         cache.failed(FileId(1), &Arc::new(Error::NoSize));
         cache.clear();
         assert!(cache.check(FileId(1)).is_ok());
+    }
+
+    #[test]
+    fn a_host_that_fails_blocks_neither_other_hosts_nor_its_items_for_longer() {
+        let paused = cache(Duration::from_secs(600), Duration::from_secs(600));
+        let error = Arc::new(paused.host_failed("a:443", Error::Stalled));
+        paused.failed(FileId(1), &error);
+        assert!(paused.check(FileId(1)).is_ok());
+        assert!(matches!(paused.check_host("a:443"), Err(Error::Host(_))));
+        assert!(paused.check_host("b:443").is_ok());
+        paused.host_answered("a:443");
+        assert!(paused.check_host("a:443").is_ok());
+        let over = cache(Duration::ZERO, Duration::ZERO);
+        over.host_failed("a:443", Error::Stalled);
+        assert!(over.check_host("a:443").is_ok());
+        assert!(over.check_host("a:443").is_err(), "one caller tries for all");
     }
 
     #[test]

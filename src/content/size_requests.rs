@@ -56,7 +56,6 @@ impl SizeRequests {
 fn is_of_service(error: &Error) -> bool {
     match error {
         Error::TooSlow | Error::Limited => true,
-        Error::Download(error) => !matches!(error.advice(), Advice::GiveUp),
         Error::Source(SourceError::Api(error)) => !matches!(error.advice(), Advice::GiveUp),
         _ => false,
     }

@@ -13,8 +13,8 @@ use futures_util::{StreamExt, stream};
 use super::error::Error;
 use super::size_requests::{AT_A_TIME, ITEM_TURNS};
 use super::{Content, limit};
-use crate::api::FailureKind;
-use crate::media::{FileId, MediaId};
+use crate::api::{Advice, FailureKind};
+use crate::media::{Caller, FileId, MediaId};
 use crate::store::{self, FileInfo, ListingScope};
 
 /// Two lookups count as consecutive if fewer unknown sizes than this lie between them. Some
@@ -23,6 +23,9 @@ const NEAR: u32 = 8;
 
 /// A caller waits at most so long for one size.
 const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Of which the item's host may take so long.
+const HOST_TIMEOUT: Duration = Duration::from_secs(7);
 
 impl Content {
     /// Requests an item's size and stores it. Waits a few seconds at most, after the callers before
@@ -34,6 +37,7 @@ impl Content {
         let stripe = info.id.0.unsigned_abs() as usize % ITEM_TURNS;
         let _alone = self.sizes.items[stripe].lock().await;
         let _turn = self.sizes.turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
+        self.check_share(Caller::current())?;
         self.sizes.failures.check(info.id)?;
         let requested = tokio::time::timeout(TIMEOUT, self.request_size(info)).await;
         match requested.unwrap_or(Err(Error::TooSlow)) {
@@ -79,8 +83,15 @@ impl Content {
         deadline: Instant,
     ) -> Result<Option<u64>, Error> {
         let source = self.source(file, media).await?;
-        let request = || self.client.download_size(&source.base_url, source.kind);
-        limit::send(&self.throttle, deadline.into(), request).await
+        let request = || async {
+            let asked = self.client.download_size(&source.base_url, source.kind);
+            tokio::time::timeout(HOST_TIMEOUT, asked).await.ok().transpose()
+        };
+        let request = async {
+            let answer = limit::send(&self.throttle, deadline.into(), request).await?;
+            answer.ok_or(Error::TooSlow)
+        };
+        Self::at_host(&self.sizes.failures, &source.base_url, is_of_host, request).await
     }
 
     /// Records the lookup of a file of unknown size. If more lookups are likely, prefetches the
@@ -89,7 +100,8 @@ impl Content {
     /// # Errors
     /// If the database fails.
     pub fn looked_up(&self, scope: ListingScope, file: FileId) -> store::Result<()> {
-        if self.sizes.failures.cached_error(file).is_some() {
+        let is_useless = self.sizes.failures.cached_error(file).is_some();
+        if is_useless || self.check_share(Caller::current()).is_err() {
             return Ok(());
         }
         let last = self.sizes.walks.lock().last(scope);
@@ -131,5 +143,16 @@ impl Content {
                 .collect::<()>()
                 .await;
         });
+    }
+}
+
+/// Whether the failure concerns all items at the same host.
+fn is_of_host(error: &Error) -> bool {
+    match error {
+        Error::TooSlow => true,
+        Error::Download(error) => {
+            !matches!(error.advice(), Advice::GiveUp) && !error.kind().is_local()
+        }
+        _ => false,
     }
 }

@@ -15,6 +15,7 @@ use super::fetch::Fetch;
 use super::plan::{Flow, Number, WHOLE_MAX};
 use super::{Content, limit};
 use crate::api::{Download, FailureKind};
+use crate::media::Caller;
 use crate::store;
 
 /// How many attempts in a row a stream makes without new bytes.
@@ -41,6 +42,12 @@ impl Drop for Running {
     }
 }
 
+/// The right to make requests, until it is dropped.
+struct Turn<'a> {
+    _of_others: Option<SemaphorePermit<'a>>,
+    _of_all: SemaphorePermit<'a>,
+}
+
 /// The progress of a stream.
 struct StreamProgress {
     /// When bytes last arrived.
@@ -52,7 +59,9 @@ struct StreamProgress {
 impl Content {
     /// Starts a stream that the plan needs.
     pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
-        if let Err(error) = self.failures.check(fetch.file) {
+        let caller = Caller::current();
+        let allowed = self.failures.check(fetch.file).and_then(|()| self.check_share(caller));
+        if let Err(error) = allowed {
             return fetch.stream_ended(number, Err(Arc::new(error)));
         }
         let lost = Arc::new(store::Error::ShuttingDown.into());
@@ -61,7 +70,7 @@ impl Content {
         self.runtime.spawn(async move {
             let (content, fetch) = (running.content.clone(), running.fetch.clone());
             let outcome = tokio::select! {
-                outcome = content.stream(&fetch, number) => outcome,
+                outcome = content.stream(&fetch, number, caller) => outcome,
                 () = fetch.unwanted(number) => Ok(()),
             };
             running.outcome = outcome.map_err(Arc::new);
@@ -73,13 +82,18 @@ impl Content {
         });
     }
 
-    async fn stream(&self, fetch: &Arc<Fetch>, number: Number) -> Result<(), Error> {
+    async fn stream(
+        &self,
+        fetch: &Arc<Fetch>,
+        number: Number,
+        caller: Caller,
+    ) -> Result<(), Error> {
         let mut progress = StreamProgress { last_received: Instant::now(), has_new_bytes: false };
         let (mut attempts, mut renewed) = (0, false);
         let mut limit_passes = self.waits.limit_passes();
         loop {
             let begun = Instant::now();
-            let turn = self.turn(limit_passes).await?;
+            let turn = self.turn(fetch, caller, limit_passes).await?;
             // No bytes can arrive while the stream waits for its turn.
             progress.last_received += begun.elapsed();
             let outcome = self.receive(fetch, number, &mut progress).await;
@@ -115,15 +129,35 @@ impl Content {
 
     /// Waits until a request may be made. A stream that waits for the end of a limit leaves its
     /// turn to others.
-    async fn turn(&self, limit_passes: Instant) -> Result<SemaphorePermit<'_>, Error> {
+    async fn turn(
+        &self,
+        fetch: &Fetch,
+        caller: Caller,
+        limit_passes: Instant,
+    ) -> Result<Turn<'_>, Error> {
         loop {
             limit::wait(&self.throttle, limit_passes).await?;
-            let turn = timeout(self.waits.timeout, self.stream_turns.acquire()).await;
-            let turn = turn.map_err(|_| Error::Stalled)?.map_err(|_| store::Error::ShuttingDown)?;
+            let turn = timeout(self.waits.timeout, self.free_turn(fetch, caller)).await;
+            let turn = turn.map_err(|_| Error::Crowded)??;
             if self.throttle.until().is_none() {
                 return Ok(turn);
             }
         }
+    }
+
+    async fn free_turn(&self, fetch: &Fetch, caller: Caller) -> Result<Turn<'_>, Error> {
+        let of_others = match caller {
+            Caller::Owner => None,
+            Caller::Other(_) => tokio::select! {
+                turn = self.others_turns.acquire() => {
+                    Some(turn.map_err(|_| store::Error::ShuttingDown)?)
+                }
+                // The owner does not wait behind other users who wanted the same file earlier.
+                () = fetch.wanted_by_owner() => None,
+            },
+        };
+        let of_all = self.stream_turns.acquire().await.map_err(|_| store::Error::ShuttingDown)?;
+        Ok(Turn { _of_others: of_others, _of_all: of_all })
     }
 
     /// Makes a request and receives its bytes until it ends or no reader needs it.
@@ -179,7 +213,9 @@ impl Content {
 
     async fn connect(&self, fetch: &Fetch, from: u64) -> Result<Download, Error> {
         let source = self.source(fetch.file, &fetch.media).await?;
-        Ok(self.client.download(&source.base_url, source.kind, from).await?)
+        let request =
+            async { Ok(self.client.download(&source.base_url, source.kind, from).await?) };
+        Self::at_host(&self.failures, &source.base_url, is_unreachable, request).await
     }
 
     /// Writes a chunk at its offset. Returns how many of its bytes are new.
@@ -246,5 +282,18 @@ impl Content {
 /// Whether an immediate second request would be useless. A changed item can be read again from its
 /// beginning, and a limit has a wait of its own.
 fn is_of_google(error: &Error) -> bool {
-    !matches!(error, Error::Changed | Error::Limited | Error::Cache(_) | Error::Store(_))
+    !matches!(
+        error,
+        Error::Changed
+            | Error::Limited
+            | Error::Crowded
+            | Error::ShareUsedUp
+            | Error::Cache(_)
+            | Error::Store(_)
+    ) && !error.is_of_this_machine()
+}
+
+/// Whether no connection to the host can be made.
+fn is_unreachable(error: &Error) -> bool {
+    matches!(error, Error::Download(error) if error.kind() == FailureKind::Offline)
 }

@@ -35,11 +35,16 @@ pub struct Attr {
 /// a bug.
 pub(super) const TTL_MAX: Duration = Duration::from_secs(3600);
 
+/// The permission bits that a mode keeps from the group and from others.
+pub(super) fn withheld(mode: u32) -> u16 {
+    (!mode & 0o077) as u16
+}
+
 impl Fs {
     /// Attributes from the database. `None` if the size takes a request, or the content is
     /// changing.
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
-        let dir = |links, mode, mtime| Attr {
+        let dir = |links, mode: u16, mtime| Attr {
             ino,
             is_dir: true,
             mode,
@@ -50,15 +55,20 @@ impl Fs {
             ctime: mtime,
             ttl: TTL_MAX,
         };
-        let dir_mode = if self.config.read_only { 0o555 } else { 0o755 };
+        let may_write = if self.config.read_only { 0o555 } else { 0o777 };
+        let dir_mode = may_write & !self.config.umask;
+        // Other users have no business there, whatever the umask is.
+        let private_mode = may_write & 0o700;
         Ok(Some(match self.node(ino)? {
             Node::Dir(id) => {
                 let known = self.store.dir(id)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
-                dir(2 + self.store.subdir_count(id)?, dir_mode, from_nanos(known.names_changed_ns))
+                let mode = dir_mode & !self.withheld(known.withheld);
+                dir(2 + self.store.subdir_count(id)?, mode, from_nanos(known.names_changed_ns))
             }
-            Node::Control => dir(4, 0o555, self.began),
+            Node::Control => dir(4, 0o500, self.began),
             // A link count of 1 means that subdirectories are not counted.
-            Node::Failed(_) | Node::View(View::By(_)) => dir(1, dir_mode, self.began),
+            Node::Failed(_) => dir(1, private_mode, self.began),
+            Node::View(View::By(_)) => dir(1, dir_mode, self.began),
             // The mode bits do not show that nothing can be changed, as on a filesystem that is
             // mounted read-only. Otherwise a copy would be read-only too.
             Node::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
@@ -68,7 +78,7 @@ impl Fs {
                 Attr {
                     ino,
                     is_dir: false,
-                    mode: 0o444,
+                    mode: 0o400,
                     links: 1,
                     // An open generates the content; programs read it to its end whatever this size
                     // is.
@@ -136,7 +146,8 @@ impl Fs {
             && Node::File(stat.id).ino() == ino
             // While a file is open, its size may differ from the database.
             && stat.size.is_none_or(|stored| stored == size);
-        let mode = if self.config.read_only { 0o444 } else { 0o644 };
+        let may_write = if self.config.read_only { 0o444 } else { 0o666 };
+        let mode = may_write & !self.config.umask & !self.withheld(stat.withheld);
         // tar does not open a file of size 0 that everybody may read; it would store it as empty.
         // Only the owner can access this mount, so removing the bit has no other effect.
         let hidden = if stat.size.is_none() && !self.config.shared { 0o004 } else { 0 };
@@ -152,6 +163,12 @@ impl Fs {
             ctime: from_nanos(stat.ctime_ns),
             ttl: if is_invalidated { TTL_MAX } else { Duration::ZERO },
         }
+    }
+
+    /// The permission bits that a mode keeps from the group and from others. Without other users on
+    /// the mount, modes are ignored.
+    fn withheld(&self, bits: u16) -> u16 {
+        if self.config.shared { bits } else { 0 }
     }
 
     /// Attributes of a node that was found by its name. The name's TTL ends when its directory is

@@ -3,8 +3,16 @@
 use super::error::{Error, Result};
 use super::filesystem::Fs;
 use crate::api::{ALBUM_ITEMS_MAX, Scope};
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{Caller, DirId, EntryName, FileId};
 use crate::store::TreeError;
+
+/// Refuses a request that only the owner of the mount may make.
+pub(super) fn check_owner() -> Result<()> {
+    match Caller::current() {
+        Caller::Owner => Ok(()),
+        Caller::Other(_) => Err(Error::owners_only()),
+    }
+}
 
 impl Fs {
     /// Refuses a new name in an album that is full.

@@ -1,6 +1,6 @@
 //! Changes of directories: creates, links and removes names.
 
-use super::attr::Attr;
+use super::attr::{Attr, withheld};
 use super::error::{Error, Result};
 use super::filesystem::{Fs, entry_name};
 use super::node::{Ino, Node};
@@ -9,6 +9,16 @@ use crate::media::{DirId, EntryName};
 use crate::store::{Child, Unlinked};
 
 impl Fs {
+    /// As [`Fs::mkdir`]. The bits of the mode that the group and others lack are kept for a mount
+    /// that they can use.
+    pub async fn mkdir_with_mode(&self, parent: Ino, name: &[u8], mode: u32) -> Result<Attr> {
+        let attr = self.mkdir(parent, name).await?;
+        let Node::Dir(dir) = self.node(attr.ino)? else { return Ok(attr) };
+        // An album that comes back may have had another mode.
+        self.store.set_dir_withheld(dir, withheld(mode))?;
+        Ok(Attr { ttl: attr.ttl, ..self.getattr(attr.ino).await? })
+    }
+
     /// Creates an album, or a local directory if programs use such names for files that stay here.
     pub async fn mkdir(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
         let (dir, name) = self.changeable(parent, name, libc::EEXIST)?;

@@ -40,6 +40,12 @@ impl Error {
         Self { errno: Errno(errno), doing: why.into(), cause: None }
     }
 
+    /// A request that only the owner of the mount and root may make: it costs requests to Google, or
+    /// waits for as long as an outage.
+    pub fn owners_only() -> Self {
+        Self::plain(libc::EPERM)
+    }
+
     /// The errno for the kernel.
     pub fn errno(&self) -> Errno {
         self.errno
@@ -59,7 +65,11 @@ impl Error {
     }
 
     fn caused(errno: i32, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { errno: Errno(errno), doing: String::new(), cause: Some(cause.into()) }
+        let cause = cause.into();
+        // Whatever the operation was: the caller can close files, or the administrator can raise the
+        // limit.
+        let errno = lack_of_descriptors(cause.as_ref()).unwrap_or(errno);
+        Self { errno: Errno(errno), doing: String::new(), cause: Some(cause) }
     }
 }
 
@@ -74,6 +84,19 @@ impl fmt::Display for Error {
             None => Ok(()),
         }
     }
+}
+
+/// The errno if this process or the machine has no descriptor left.
+fn lack_of_descriptors(error: &(dyn StdError + 'static)) -> Option<i32> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let errno = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if let Some(errno @ (libc::EMFILE | libc::ENFILE)) = errno {
+            return Some(errno);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 impl From<store::TreeError> for Error {
@@ -118,6 +141,7 @@ fn failure_errno(kind: FailureKind) -> i32 {
     use FailureKind as K;
     match kind {
         K::Offline => libc::EHOSTUNREACH,
+        K::OutOfFiles => libc::EMFILE,
         // For a caller, a broken connection means that the rest of the answer did not come in time.
         K::TimedOut | K::Broken | K::Throttled | K::WritesThrottled => libc::ETIMEDOUT,
         K::DailyQuota => libc::EDQUOT,
@@ -173,7 +197,8 @@ impl From<library::Error> for Error {
 fn content_errno(error: &content::Error) -> i32 {
     use content::Error as E;
     match error {
-        E::Shared(error) => content_errno(error),
+        E::Shared(error) | E::Host(error) => content_errno(error),
+        E::ShareUsedUp => libc::EDQUOT,
         E::Download(error) => api_errno(error),
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) => libc::ESTALE,
@@ -181,7 +206,7 @@ fn content_errno(error: &content::Error) -> i32 {
         // Not EAGAIN, which means "no data yet" for a pipe. Some programs would take it for the end
         // of the file.
         E::Processing => libc::EBUSY,
-        E::TooSlow | E::Stalled | E::Limited => libc::ETIMEDOUT,
+        E::TooSlow | E::Stalled | E::Limited | E::Crowded => libc::ETIMEDOUT,
         E::NowhereYet
         | E::Changed
         | E::Short
@@ -323,6 +348,18 @@ mod tests {
     }
 
     #[test]
+    fn a_lack_of_descriptors_is_reported_wherever_it_appears() {
+        for errno in [libc::EMFILE, libc::ENFILE] {
+            let lack = || io::Error::from_raw_os_error(errno);
+            let offline = api::Error::Offline { host: "x".into(), source: lack().into() };
+            let shared = content::Error::Shared(std::sync::Arc::new(lack().into()));
+            for error in [Error::from(lack()), offline.into(), shared.into()] {
+                assert_eq!(error.errno(), Errno(errno), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn each_kind_of_failure_has_its_advice_errno_and_blocked_reason() {
         use FailureKind as K;
         use upload::BlockedReason as Blocked;
@@ -333,6 +370,7 @@ mod tests {
         let (login, never) = (Advice::Reauthorise, Advice::GiveUp);
         let table = [
             (K::Offline, again, libc::EHOSTUNREACH, Some(Blocked::Offline)),
+            (K::OutOfFiles, again, libc::EMFILE, Some(Blocked::ServerError)),
             (K::TimedOut, again, libc::ETIMEDOUT, Some(Blocked::Offline)),
             (K::Broken, again, libc::ETIMEDOUT, Some(Blocked::ServerError)),
             (K::Garbled, again, libc::EIO, Some(Blocked::ServerError)),

@@ -11,7 +11,7 @@ use super::requests::Requests;
 use crate::api;
 use crate::content::Content;
 use crate::library::Library;
-use crate::media::{BadName, DirId, EntryName, FileId};
+use crate::media::{BadName, Caller, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
 use crate::upload::{Pipeline, SyncScope};
 
@@ -25,6 +25,8 @@ pub struct Config {
     pub exact_sizes: bool,
     /// Other users of this machine may access the mount.
     pub shared: bool,
+    /// The permission bits that no file and no directory has.
+    pub umask: u16,
     /// close(2) returns when the file is uploaded, instead of when it is durable on this disk.
     pub commit_at_close: bool,
     /// For `status.json`: sidecars of photos stay here.
@@ -116,7 +118,15 @@ impl Fs {
             // Nothing is uploaded from there.
             Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => return Ok(()),
         };
-        Ok(self.pipeline.drain(scope).await?)
+        // The kernel locks the file or directory for the time of an fsync: another user who waits
+        // here would keep the owner out.
+        if Caller::current().is_owner() {
+            return Ok(self.pipeline.drain(scope).await?);
+        }
+        match self.pipeline.is_drained(scope).await? {
+            true => Ok(()),
+            false => Err(Error::owners_only()),
+        }
     }
 
     pub(super) fn node(&self, ino: Ino) -> Result<Node> {

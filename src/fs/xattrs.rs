@@ -6,6 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::checks::check_owner;
 use super::error::{Error, Result};
 use super::filesystem::Fs;
 use super::node::{Ino, Node};
@@ -52,7 +53,8 @@ const CHILDREN: &str = "children.";
 /// The size of the entry of a directory whose number follows.
 const SIZE: &str = "size.";
 
-/// Attributes whose reads wait for something.
+/// Attributes whose reads wait for something, or cost requests. They belong to the owner of the
+/// mount.
 const SYNCED: &str = "synced";
 const LISTED: &str = "listed";
 const LOGIN: &str = "login";
@@ -76,6 +78,9 @@ impl Fs {
         }
         let name = without_prefix(name);
         let node = self.node(ino)?;
+        if let Some(SYNCED | LISTED | LOGIN | VERIFY | THUMBNAIL) = name {
+            check_owner()?;
+        }
         match (name, node) {
             (Some(SYNCED | LISTED | LOGIN), _) if node.is_in_tree() => return Ok(None),
             (Some(LISTED), Node::View(_)) => return Ok(None),
@@ -122,6 +127,7 @@ impl Fs {
     /// The kernel locks a directory during an fsync or a setxattr, so nobody could list it
     /// meanwhile. It does not lock it during a getxattr.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+        check_owner()?;
         if let (Some(of), Node::Dir(dir)) = (without_prefix(name), self.node(ino)?) {
             if let Some(entry) = number_behind(CHILDREN, of) {
                 return self.children(dir, entry);

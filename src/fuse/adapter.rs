@@ -39,25 +39,37 @@ pub(super) struct Adapter {
 
 impl Adapter {
     /// `passthrough` says whether the kernel is to read local files by itself.
-    pub(super) fn new(fs: Arc<Fs>, runtime: Handle, passthrough: bool) -> Self {
+    pub(super) fn new(fs: Arc<Fs>, runtime: Handle, owner: Owner, passthrough: bool) -> Self {
         Self {
-            dispatcher: Dispatcher::new(fs, runtime),
-            owner: Owner::current(),
+            dispatcher: Dispatcher::new(fs, runtime, owner.uid),
+            owner,
             modes: Arc::new(Modes::new(passthrough)),
             keeps_listings: KeepsListings(false),
         }
     }
 
-    fn on(&self, operation: Operation, node: INodeNo) -> Call<'_> {
-        self.dispatcher.begin(operation, Operand::Node(node))
+    fn on(&self, req: &Request, operation: Operation, node: INodeNo) -> Call<'_> {
+        self.dispatcher.begin(req, operation, Operand::Node(node))
     }
 
-    fn on_name(&self, operation: Operation, parent: INodeNo, name: &OsStr) -> Call<'_> {
-        self.dispatcher.begin(operation, Operand::Name(parent, name))
+    fn on_name(
+        &self,
+        req: &Request,
+        operation: Operation,
+        parent: INodeNo,
+        name: &OsStr,
+    ) -> Call<'_> {
+        self.dispatcher.begin(req, operation, Operand::Name(parent, name))
     }
 
-    fn on_handle(&self, operation: Operation, node: INodeNo, fh: FileHandle) -> Call<'_> {
-        self.dispatcher.begin(operation, Operand::Handle(node, fh))
+    fn on_handle(
+        &self,
+        req: &Request,
+        operation: Operation,
+        node: INodeNo,
+        fh: FileHandle,
+    ) -> Call<'_> {
+        self.dispatcher.begin(req, operation, Operand::Handle(node, fh))
     }
 }
 
@@ -92,32 +104,26 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let call = self.on_name(Operation::Lookup, parent, name);
+        let call = self.on_name(req, Operation::Lookup, parent, name);
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
-        call.attempt(|fs| fs.lookup_now(parent, &name)).or_wait(
-            req,
-            async move |fs| fs.lookup(parent, &name).await,
-            (reply, self.owner),
-        );
+        call.attempt(|fs| fs.lookup_now(parent, &name))
+            .or_wait(async move |fs| fs.lookup(parent, &name).await, (reply, self.owner));
     }
 
     // Inode numbers are row numbers, so there is no table from which to remove one.
     fn forget(&self, _req: &Request, _ino: INodeNo, _nlookup: u64) {}
 
     fn getattr(&self, req: &Request, node: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
-        let (call, node) = (self.on(Operation::Getattr, node), ino(node));
-        call.attempt(|fs| fs.getattr_now(node)).or_wait(
-            req,
-            async move |fs| fs.getattr(node).await,
-            (reply, self.owner),
-        );
+        let (call, node) = (self.on(req, Operation::Getattr, node), ino(node));
+        call.attempt(|fs| fs.getattr_now(node))
+            .or_wait(async move |fs| fs.getattr(node).await, (reply, self.owner));
     }
 
     fn setattr(
         &self,
         req: &Request,
         node: INodeNo,
-        _mode: Option<u32>,
+        mode: Option<u32>,
         _uid: Option<u32>,
         _gid: Option<u32>,
         size: Option<u64>,
@@ -138,32 +144,32 @@ impl Filesystem for Adapter {
                 TimeOrNow::Now => now,
             })
         });
-        let change = AttrChange { size, atime, mtime };
-        let call = self.on(Operation::Setattr, node);
+        let change = AttrChange { size, atime, mtime, mode };
+        let call = self.on(req, Operation::Setattr, node);
         let call = match size {
             Some(size) => call.with(format_args!("size={size}")),
             None => call,
         };
         let (node, fh) = (ino(node), fh.map(handle));
         let work = async move |fs: Arc<Fs>| fs.setattr(node, fh, change).await;
-        call.wait(req, work, (reply, self.owner));
+        call.wait(work, (reply, self.owner));
     }
 
     fn symlink(
         &self,
-        _req: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         _target: &Path,
         reply: ReplyEntry,
     ) {
-        let call = self.on_name(Operation::Symlink, parent, name);
+        let call = self.on_name(req, Operation::Symlink, parent, name);
         call.run(|fs| fs.refuse_special(ino(parent)), (reply, self.owner));
     }
 
     fn mknod(
         &self,
-        _req: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
@@ -172,10 +178,13 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         let call =
-            self.on_name(Operation::Mknod, parent, name).with(format_args!("mode={mode:#o}"));
+            self.on_name(req, Operation::Mknod, parent, name).with(format_args!("mode={mode:#o}"));
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
         if mode & libc::S_IFMT == libc::S_IFREG {
-            call.run_blocking(move |fs| fs.mknod(parent, &name), (reply, self.owner));
+            call.run_blocking(
+                move |fs| fs.mknod_with_mode(parent, &name, mode),
+                (reply, self.owner),
+            );
         } else {
             call.run(|fs| fs.refuse_special(parent), (reply, self.owner));
         }
@@ -186,27 +195,27 @@ impl Filesystem for Adapter {
         req: &Request,
         parent: INodeNo,
         name: &OsStr,
-        _mode: u32,
+        mode: u32,
         _umask: u32,
         reply: ReplyEntry,
     ) {
-        let call = self.on_name(Operation::Mkdir, parent, name);
+        let call = self.on_name(req, Operation::Mkdir, parent, name);
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
-        let work = async move |fs: Arc<Fs>| fs.mkdir(parent, &name).await;
-        call.wait(req, work, (reply, self.owner));
+        let work = async move |fs: Arc<Fs>| fs.mkdir_with_mode(parent, &name, mode).await;
+        call.wait(work, (reply, self.owner));
     }
 
-    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let call = self.on_name(Operation::Unlink, parent, name);
+    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let call = self.on_name(req, Operation::Unlink, parent, name);
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
         // If that was the last name, this waits until nobody seals the file or begins a version.
         call.run_blocking(move |fs| fs.unlink(parent, &name), reply);
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let call = self.on_name(Operation::Rmdir, parent, name);
+        let call = self.on_name(req, Operation::Rmdir, parent, name);
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
-        call.wait(req, async move |fs| fs.rmdir(parent, &name).await, reply);
+        call.wait(async move |fs| fs.rmdir(parent, &name).await, reply);
     }
 
     fn rename(
@@ -219,7 +228,7 @@ impl Filesystem for Adapter {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let call = self.on_name(Operation::Rename, parent, name).with(format_args!(
+        let call = self.on_name(req, Operation::Rename, parent, name).with(format_args!(
             "to={} newname={newname:?} flags={:#x}",
             newparent.0,
             flags.bits()
@@ -233,18 +242,19 @@ impl Filesystem for Adapter {
         let (from, name) = (ino(parent), name.as_bytes().to_vec());
         let (to, newname) = (ino(newparent), newname.as_bytes().to_vec());
         let work = async move |fs: Arc<Fs>| fs.rename((from, &name), (to, &newname), how).await;
-        call.wait(req, work, reply);
+        call.wait(work, reply);
     }
 
     fn link(&self, req: &Request, node: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let call = self.on_name(Operation::Link, parent, name).with(format_args!("of={}", node.0));
+        let call =
+            self.on_name(req, Operation::Link, parent, name).with(format_args!("of={}", node.0));
         let (node, parent, name) = (ino(node), ino(parent), name.as_bytes().to_vec());
         // A real name makes an upload of a temporary file, which waits for the disk.
         let link = async move |fs: Arc<Fs>| {
             fs.link(node, parent, &name)?;
             fs.lookup(parent, &name).await
         };
-        call.wait(req, link, (reply, self.owner));
+        call.wait(link, (reply, self.owner));
     }
 
     fn open(&self, req: &Request, node: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -253,32 +263,33 @@ impl Filesystem for Adapter {
             write: flags.acc_mode() != OpenAccMode::O_RDONLY,
             truncate: flags.0 & libc::O_TRUNC != 0,
         };
-        let call = self.on(Operation::Open, node).with(format_args!("flags={:#x}", flags.0));
+        let call = self.on(req, Operation::Open, node).with(format_args!("flags={:#x}", flags.0));
         let context = OpenContext { modes: self.modes.clone(), node, flags };
         let node = ino(node);
         let open = async move |fs: Arc<Fs>| fs.open(node, how).await;
         if how.truncate {
             // It waits for reads and writes of the file that are under way, and for the disk.
-            return call.wait(req, open, (reply, context));
+            return call.wait(open, (reply, context));
         }
-        call.attempt(|fs| fs.open_now(node, how)).or_wait(req, open, (reply, context));
+        call.attempt(|fs| fs.open_now(node, how)).or_wait(open, (reply, context));
     }
 
     fn create(
         &self,
-        _req: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
-        _mode: u32,
+        mode: u32,
         _umask: u32,
         flags: i32,
         reply: ReplyCreate,
     ) {
-        let call =
-            self.on_name(Operation::Create, parent, name).with(format_args!("flags={flags:#x}"));
+        let call = self
+            .on_name(req, Operation::Create, parent, name)
+            .with(format_args!("flags={flags:#x}"));
         let (modes, flags) = (self.modes.clone(), OpenFlags(flags));
         let context = CreateContext { modes, flags, owner: self.owner };
-        call.run(|fs| fs.create(ino(parent), name.as_bytes()), (reply, context));
+        call.run(|fs| fs.create_with_mode(ino(parent), name.as_bytes(), mode), (reply, context));
     }
 
     fn read(
@@ -292,14 +303,12 @@ impl Filesystem for Adapter {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let call =
-            self.on_handle(Operation::Read, node, fh).with(format_args!("off={offset} len={size}"));
+        let call = self
+            .on_handle(req, Operation::Read, node, fh)
+            .with(format_args!("off={offset} len={size}"));
         let (fh, len) = (handle(fh), size as usize);
-        call.attempt(|fs| fs.read_now(fh, offset, len)).or_wait(
-            req,
-            async move |fs| fs.read(fh, offset, len).await,
-            reply,
-        );
+        call.attempt(|fs| fs.read_now(fh, offset, len))
+            .or_wait(async move |fs| fs.read(fh, offset, len).await, reply);
     }
 
     fn write(
@@ -315,7 +324,7 @@ impl Filesystem for Adapter {
         reply: ReplyWrite,
     ) {
         let call = self
-            .on_handle(Operation::Write, node, fh)
+            .on_handle(req, Operation::Write, node, fh)
             .with(format_args!("off={offset} len={}", data.len()));
         // The kernel computes the offset of an append from its cached size, which is 0 while the
         // real size is unknown. Pages of a mapping are written back through any descriptor, at
@@ -330,7 +339,7 @@ impl Filesystem for Adapter {
         };
         let attempt = call.attempt(|fs| fs.write_now(fh, offset, data));
         let data = if attempt.must_wait() { data.to_vec() } else { Vec::new() };
-        attempt.or_wait(req, async move |fs| fs.write(fh, offset, &data).await, reply);
+        attempt.or_wait(async move |fs| fs.write(fh, offset, &data).await, reply);
     }
 
     fn flush(
@@ -341,13 +350,15 @@ impl Filesystem for Adapter {
         _owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        let (call, fh) = (self.on_handle(Operation::Flush, node, fh), handle(fh));
-        call.wait(req, async move |fs| fs.flush(fh).await, reply);
+        let (call, fh) = (self.on_handle(req, Operation::Flush, node, fh), handle(fh));
+        // A reader's close never waits behind those of writers.
+        call.attempt(|fs| fs.flush_reader_now(fh))
+            .or_wait(async move |fs| fs.flush(fh).await, reply);
     }
 
     fn release(
         &self,
-        _req: &Request,
+        req: &Request,
         node: INodeNo,
         fh: FileHandle,
         _flags: OpenFlags,
@@ -356,7 +367,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.modes.release(fh);
-        let (call, fh) = (self.on_handle(Operation::Release, node, fh), handle(fh));
+        let (call, fh) = (self.on_handle(req, Operation::Release, node, fh), handle(fh));
         call.run_blocking(move |fs| fs.release(fh), reply);
     }
 
@@ -368,25 +379,25 @@ impl Filesystem for Adapter {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let call = self.on_handle(Operation::Fsync, node, fh);
+        let call = self.on_handle(req, Operation::Fsync, node, fh);
         let (node, fh) = (ino(node), handle(fh));
-        call.wait(req, async move |fs| fs.fsync(node, fh).await, reply);
+        call.wait(async move |fs| fs.fsync(node, fh).await, reply);
     }
 
-    fn opendir(&self, _req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        let call = self.on(Operation::Opendir, node);
+    fn opendir(&self, req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        let call = self.on(req, Operation::Opendir, node);
         call.run(|fs| fs.opendir(ino(node)), (reply, self.keeps_listings));
     }
 
     fn releasedir(
         &self,
-        _req: &Request,
+        req: &Request,
         node: INodeNo,
         _fh: FileHandle,
         _flags: OpenFlags,
         reply: ReplyEmpty,
     ) {
-        self.on(Operation::Releasedir, node).run(|_| Ok(()), reply);
+        self.on(req, Operation::Releasedir, node).run(|_| Ok(()), reply);
     }
 
     fn readdir(
@@ -397,13 +408,10 @@ impl Filesystem for Adapter {
         offset: u64,
         reply: ReplyDirectory,
     ) {
-        let call = self.on(Operation::Readdir, node).with(format_args!("off={offset}"));
+        let call = self.on(req, Operation::Readdir, node).with(format_args!("off={offset}"));
         let node = ino(node);
-        call.attempt(|fs| fs.readdir_now(node, offset)).or_wait(
-            req,
-            async move |fs| fs.readdir(node, offset).await,
-            reply,
-        );
+        call.attempt(|fs| fs.readdir_now(node, offset))
+            .or_wait(async move |fs| fs.readdir(node, offset).await, reply);
     }
 
     fn readdirplus(
@@ -414,13 +422,10 @@ impl Filesystem for Adapter {
         offset: u64,
         reply: ReplyDirectoryPlus,
     ) {
-        let call = self.on(Operation::Readdirplus, node).with(format_args!("off={offset}"));
+        let call = self.on(req, Operation::Readdirplus, node).with(format_args!("off={offset}"));
         let node = ino(node);
-        call.attempt(|fs| fs.readdirplus_now(node, offset)).or_wait(
-            req,
-            async move |fs| fs.readdirplus(node, offset).await,
-            (reply, self.owner),
-        );
+        call.attempt(|fs| fs.readdirplus_now(node, offset))
+            .or_wait(async move |fs| fs.readdirplus(node, offset).await, (reply, self.owner));
     }
 
     fn fsyncdir(
@@ -431,12 +436,12 @@ impl Filesystem for Adapter {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let (call, node) = (self.on(Operation::Fsyncdir, node), ino(node));
-        call.wait(req, async move |fs| fs.sync(node).await, reply);
+        let (call, node) = (self.on(req, Operation::Fsyncdir, node), ino(node));
+        call.wait(async move |fs| fs.sync(node).await, reply);
     }
 
-    fn statfs(&self, _req: &Request, node: INodeNo, reply: ReplyStatfs) {
-        self.on(Operation::Statfs, node).run(Fs::statfs, reply);
+    fn statfs(&self, req: &Request, node: INodeNo, reply: ReplyStatfs) {
+        self.on(req, Operation::Statfs, node).run(Fs::statfs, reply);
     }
 
     fn setxattr(
@@ -450,7 +455,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let call = self
-            .on_name(Operation::Setxattr, node, name)
+            .on_name(req, Operation::Setxattr, node, name)
             .with(format_args!("len={} flags={flags:#x}", value.len()));
         let mode = match flags {
             0 => SetXattrMode::Any,
@@ -460,27 +465,25 @@ impl Filesystem for Adapter {
         };
         let (node, name, value) = (ino(node), name.as_bytes().to_vec(), value.to_vec());
         let work = async move |fs: Arc<Fs>| fs.setxattr(node, &name, &value, mode).await;
-        call.wait(req, work, reply);
+        call.wait(work, reply);
     }
 
     fn getxattr(&self, req: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let call = self.on_name(Operation::Getxattr, node, name).with(format_args!("room={size}"));
+        let call =
+            self.on_name(req, Operation::Getxattr, node, name).with(format_args!("room={size}"));
         let (node, name) = (ino(node), name.as_bytes().to_vec());
-        call.attempt(|fs| fs.getxattr_now(node, &name)).or_wait(
-            req,
-            async move |fs| fs.getxattr(node, &name).await,
-            (reply, Room(size)),
-        );
+        call.attempt(|fs| fs.getxattr_now(node, &name))
+            .or_wait(async move |fs| fs.getxattr(node, &name).await, (reply, Room(size)));
     }
 
-    fn listxattr(&self, _req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
-        let call = self.on(Operation::Listxattr, node).with(format_args!("room={size}"));
+    fn listxattr(&self, req: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
+        let call = self.on(req, Operation::Listxattr, node).with(format_args!("room={size}"));
         // `fs/xattrs.rs` says why no attribute is listed.
         call.run(|_| Ok(Vec::new()), (reply, Room(size)));
     }
 
-    fn removexattr(&self, _req: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let call = self.on_name(Operation::Removexattr, node, name);
+    fn removexattr(&self, req: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let call = self.on_name(req, Operation::Removexattr, node, name);
         call.run(|fs| fs.removexattr(ino(node), name.as_bytes()), reply);
     }
 
@@ -495,15 +498,15 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let call = self
-            .on_handle(Operation::Fallocate, node, fh)
+            .on_handle(req, Operation::Fallocate, node, fh)
             .with(format_args!("off={offset} len={length} mode={mode:#x}"));
         let fh = handle(fh);
-        call.wait(req, async move |fs| fs.fallocate(fh, offset, length, mode).await, reply);
+        call.wait(async move |fs| fs.fallocate(fh, offset, length, mode).await, reply);
     }
 
     fn lseek(
         &self,
-        _req: &Request,
+        req: &Request,
         node: INodeNo,
         fh: FileHandle,
         offset: i64,
@@ -511,7 +514,7 @@ impl Filesystem for Adapter {
         reply: ReplyLseek,
     ) {
         let call = self
-            .on_handle(Operation::Lseek, node, fh)
+            .on_handle(req, Operation::Lseek, node, fh)
             .with(format_args!("off={offset} whence={whence}"));
         call.run(|fs| fs.lseek(handle(fh), offset, whence), reply);
     }

@@ -6,7 +6,8 @@
 //!   are sufficient.
 //! * A blocking thread answers, if the operation may wait for the disk.
 //! * A blocking thread answers, if the operation may wait for the network. Each [`WaitClass`] may
-//!   occupy a limited number of threads. The operation ends early if the caller is being killed.
+//!   occupy a limited number of threads, and other users only a part of them. The operation ends
+//!   early if the caller is being killed.
 //!
 //! The reply moves to the thread that answers. A reply that is dropped unanswered sends `EIO`, so
 //! no caller hangs, whatever happens to its operation.
@@ -16,60 +17,73 @@ use std::future::Future;
 use std::sync::Arc;
 
 use fuser::Request;
+use rustix::process::getuid;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::interrupt;
 use super::reply::{self, Reply};
+use super::slots::{Slot, Slots, Turn, WaitClass};
 use super::trace::{Operand, Trace};
 use crate::fs::error::{Error, Result};
 use crate::fs::{Fs, Operation};
+use crate::media::Caller;
 
-/// Operations of one class share a limit on how many of them wait at the same time. Further ones
-/// queue without a thread.
-///
-/// All limits together must stay well below the number of tokio's blocking threads (512), because
-/// the work that the operations wait for needs such threads too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WaitClass {
-    /// Everything else.
-    General,
-    /// Writes may wait until the spool has room. They must not keep the general operations from
-    /// running: closing and deleting files is what makes room.
-    Write,
-}
-
-impl WaitClass {
-    /// All classes, in the order of their discriminants, with their limits.
-    const LIMITS: [(Self, usize); 2] = [(Self::General, 256), (Self::Write, 128)];
-
-    fn of(operation: Operation) -> Self {
-        match operation {
-            Operation::Write | Operation::Fallocate => Self::Write,
-            _ => Self::General,
-        }
-    }
-}
+/// Threads for operations that may wait, and for the work that they wait for.
+pub const BLOCKING_THREADS: usize = 1024;
 
 /// Runs operations of one mount.
 pub(super) struct Dispatcher {
     fs: Arc<Fs>,
     runtime: Handle,
-    /// The free waiting slots of each class.
-    slots: [Arc<Semaphore>; WaitClass::LIMITS.len()],
+    callers: Callers,
+    slots: Slots,
 }
 
 impl Dispatcher {
-    pub(super) fn new(fs: Arc<Fs>, runtime: Handle) -> Self {
-        let slots = WaitClass::LIMITS.map(|(_, limit)| Arc::new(Semaphore::new(limit)));
-        Self { fs, runtime, slots }
+    /// `shown` is the owner that the kernel sees.
+    pub(super) fn new(fs: Arc<Fs>, runtime: Handle, shown: u32) -> Self {
+        Self {
+            fs,
+            runtime,
+            callers: Callers { shown, own: getuid().as_raw() },
+            slots: Slots::new(),
+        }
     }
 
     /// Takes a request: counts it, and opens its span.
-    pub(super) fn begin(&self, operation: Operation, operand: Operand<'_>) -> Call<'_> {
+    pub(super) fn begin(
+        &self,
+        req: &Request,
+        operation: Operation,
+        operand: Operand<'_>,
+    ) -> Call<'_> {
         self.fs.requests().count(operation);
-        Call { dispatcher: self, operation, trace: Trace::begin(operation, operand) }
+        Call {
+            dispatcher: self,
+            operation,
+            caller: self.callers.of(req.uid()),
+            pid: req.pid(),
+            trace: Trace::begin(operation, operand),
+        }
+    }
+}
+
+/// Who is the owner of the mount.
+struct Callers {
+    shown: u32,
+    /// The user of this process.
+    own: u32,
+}
+
+impl Callers {
+    /// Root may do everything that the owner may. The kernel's own requests have its number.
+    fn of(&self, uid: u32) -> Caller {
+        match uid {
+            0 => Caller::Owner,
+            uid if uid == self.shown || uid == self.own => Caller::Owner,
+            uid => Caller::Other(uid),
+        }
     }
 }
 
@@ -78,6 +92,8 @@ impl Dispatcher {
 pub(super) struct Call<'a> {
     dispatcher: &'a Dispatcher,
     operation: Operation,
+    caller: Caller,
+    pid: u32,
     trace: Trace,
 }
 
@@ -90,7 +106,7 @@ impl<'a> Call<'a> {
 
     /// Answers on this thread.
     pub(super) fn run<T>(self, work: impl FnOnce(&Fs) -> Result<T>, reply: impl Reply<T>) {
-        let outcome = self.trace.span().in_scope(|| work(&self.dispatcher.fs));
+        let outcome = self.caller.run(|| self.trace.span().in_scope(|| work(&self.dispatcher.fs)));
         reply::send(self.operation, self.trace, outcome, reply);
     }
 
@@ -105,9 +121,10 @@ impl<'a> Call<'a> {
         work: impl FnOnce(&Fs) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
-        let (fs, operation, trace) = (self.dispatcher.fs.clone(), self.operation, self.trace);
-        drop(self.dispatcher.runtime.spawn_blocking(move || {
-            let outcome = trace.span().in_scope(|| work(&fs));
+        let Self { dispatcher, operation, caller, trace, .. } = self;
+        let fs = dispatcher.fs.clone();
+        drop(dispatcher.runtime.spawn_blocking(move || {
+            let outcome = caller.run(|| trace.span().in_scope(|| work(&fs)));
             reply::send(operation, trace, outcome, reply);
         }));
     }
@@ -116,23 +133,22 @@ impl<'a> Call<'a> {
     /// `EINTR` if the caller is being killed.
     pub(super) fn wait<T: 'static>(
         self,
-        req: &Request,
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
-        let Self { dispatcher, operation, trace } = self;
-        let (fs, runtime, pid) = (dispatcher.fs.clone(), dispatcher.runtime.clone(), req.pid());
+        let Self { dispatcher, operation, caller, pid, trace } = self;
+        let (fs, runtime) = (dispatcher.fs.clone(), dispatcher.runtime.clone());
         let class = WaitClass::of(operation);
-        let slots = dispatcher.slots[class as usize].clone();
+        let turn = dispatcher.slots.turn(class, caller);
         drop(dispatcher.runtime.spawn(async move {
-            let slot = match slot(class, slots, pid).await {
+            let slot = match slot(class, turn, pid).await {
                 Ok(slot) => slot,
                 Err(error) => return reply::send(operation, trace, Err(error), reply),
             };
             let blocking = runtime.clone();
             drop(blocking.spawn_blocking(move || {
-                let outcome =
-                    runtime.block_on(unless_killed(pid, work(fs)).instrument(trace.span().clone()));
+                let work = unless_killed(pid, work(fs)).instrument(trace.span().clone());
+                let outcome = runtime.block_on(caller.run_async(work));
                 reply::send(operation, trace, outcome, reply);
                 drop(slot);
             }));
@@ -142,7 +158,7 @@ impl<'a> Call<'a> {
     /// Tries to answer on this thread; [`Attempt::or_wait`] says how to go on if that is
     /// impossible.
     pub(super) fn attempt<T>(self, work: impl FnOnce(&Fs) -> Result<Option<T>>) -> Attempt<'a, T> {
-        let outcome = self.trace.span().in_scope(|| work(&self.dispatcher.fs));
+        let outcome = self.caller.run(|| self.trace.span().in_scope(|| work(&self.dispatcher.fs)));
         Attempt { call: self, outcome }
     }
 }
@@ -164,25 +180,20 @@ impl<T: 'static> Attempt<'_, T> {
     /// Answers if the attempt had an outcome; otherwise as [`Call::wait`].
     pub(super) fn or_wait(
         self,
-        req: &Request,
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
         match self.outcome.transpose() {
             Some(outcome) => self.call.run(|_| outcome, reply),
-            None => self.call.wait(req, work, reply),
+            None => self.call.wait(work, reply),
         }
     }
 }
 
 /// Waits for a slot of a class. Only the filesystem can note that the bytes of a write are missing.
 /// So a write comes there even if its caller is being killed, without a slot.
-async fn slot(
-    class: WaitClass,
-    slots: Arc<Semaphore>,
-    pid: u32,
-) -> Result<Option<OwnedSemaphorePermit>> {
-    match unless_killed(pid, async { Ok(slots.acquire_owned().await.ok()) }).await {
+async fn slot(class: WaitClass, turn: Turn, pid: u32) -> Result<Option<Slot>> {
+    match unless_killed(pid, async { Ok(turn.slot().await) }).await {
         Err(_) if class == WaitClass::Write => Ok(None),
         outcome => outcome,
     }
@@ -201,9 +212,6 @@ async fn unless_killed<T>(pid: u32, work: impl Future<Output = Result<T>>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// tokio's default for `max_blocking_threads`, which the program does not change.
-    const BLOCKING_THREADS: usize = 512;
 
     /// A child that SIGTERM would kill if it were not stopped.
     struct Dying(std::process::Child);
@@ -230,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_comes_to_the_filesystem_although_its_caller_is_being_killed() {
         let caller = Dying::new();
-        let slot = |class| slot(class, Arc::new(Semaphore::new(0)), caller.0.id());
+        let slot = |class| slot(class, Turn::never(), caller.0.id());
         assert!(matches!(slot(WaitClass::Write).await, Ok(None)));
         let other = slot(WaitClass::General).await;
         assert!(other.is_err_and(|error| error.errno().0 == libc::EINTR));
@@ -244,11 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn waiting_operations_leave_blocking_threads_for_what_they_wait_for() {
-        let all: usize = WaitClass::LIMITS.iter().map(|(_, limit)| limit).sum();
-        assert!(all <= BLOCKING_THREADS * 3 / 4);
-        for (at, (class, _)) in WaitClass::LIMITS.into_iter().enumerate() {
-            assert_eq!(class as usize, at);
+    fn root_the_mounter_and_the_shown_owner_are_the_owner() {
+        let callers = Callers { shown: 1001, own: 1000 };
+        for uid in [0, 1000, 1001] {
+            assert_eq!(callers.of(uid), Caller::Owner);
         }
+        assert_eq!(callers.of(65534), Caller::Other(65534));
     }
 }

@@ -129,17 +129,20 @@ impl Reply<Space> for ReplyStatfs {
     }
 }
 
-/// The owner shown for everything: the user who mounted.
+/// The owner shown for everything.
 #[derive(Clone, Copy)]
 pub(super) struct Owner {
-    uid: u32,
+    pub(super) uid: u32,
     gid: u32,
 }
 
 impl Owner {
-    /// The user of this process.
-    pub(super) fn current() -> Self {
-        Self { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() }
+    /// The user of this process, unless the options of the mount name another one.
+    pub(super) fn shown(uid: Option<u32>, gid: Option<u32>) -> Self {
+        Self {
+            uid: uid.unwrap_or_else(|| rustix::process::getuid().as_raw()),
+            gid: gid.unwrap_or_else(|| rustix::process::getgid().as_raw()),
+        }
     }
 
     fn attr(self, attr: &Attr) -> FileAttr {

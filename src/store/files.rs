@@ -71,6 +71,8 @@ pub struct FileInfo {
     pub ctime_ns: i64,
     /// The time set by a user, else `mtime_ns`; nanoseconds since 1970. Reads do not change it.
     pub atime_ns: i64,
+    /// The permission bits that its mode keeps from the group and from others.
+    pub withheld: u16,
     /// Hash of the bytes that were written here.
     pub sha256: Option<ContentHash>,
     /// Hash of the adopted local file, if the bytes were not written here. Likely, not proven.
@@ -122,6 +124,8 @@ pub struct Stat {
     pub ctime_ns: i64,
     /// As [`FileInfo::atime_ns`].
     pub atime_ns: i64,
+    /// As [`FileInfo::withheld`].
+    pub withheld: u16,
     /// As [`FileInfo::upload`].
     pub upload: Option<UploadState>,
     /// As [`FileInfo::links`].
@@ -139,6 +143,7 @@ impl FileInfo {
             mtime_ns: self.mtime_ns,
             ctime_ns: self.ctime_ns,
             atime_ns: self.atime_ns,
+            withheld: self.withheld,
             upload: self.upload,
             links: self.links,
             failed: self.failed_at.is_some(),
@@ -154,7 +159,7 @@ impl FileInfo {
 /// The columns of a [`FileInfo`], of a row `f` of `files` and `u` of `uploads`.
 const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition) AS size, f.rendition, f.mtime_ns, \
      coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
-     f.sha256, f.adopted, f.media, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
+     f.withheld, f.sha256, f.adopted, f.media, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
      f.width, f.height, f.make, f.model, f.video, u.state, \
      coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error) AS error, \
      (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
@@ -182,6 +187,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         mtime_ns: row.get("mtime_ns")?,
         ctime_ns: row.get("ctime_ns")?,
         atime_ns: row.get("atime_ns")?,
+        withheld: row.get("withheld")?,
         sha256: row.get("sha256")?,
         adopted: row.get("adopted")?,
         media: row.get("media")?,
@@ -225,7 +231,7 @@ impl Store {
             let mut query = db.prepare_cached(
                 "SELECT f.id, coalesce(f.size, f.rendition) AS size, f.mtime_ns, \
                  coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
-                 u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
+                 f.withheld, u.state, (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
                  EXISTS (SELECT 1 FROM failed WHERE file = f.id) AS failed \
                  FROM files f LEFT JOIN uploads u ON u.file = f.id WHERE f.id = ?1",
             )?;
@@ -238,6 +244,7 @@ impl Store {
                             mtime_ns: row.get("mtime_ns")?,
                             ctime_ns: row.get("ctime_ns")?,
                             atime_ns: row.get("atime_ns")?,
+                            withheld: row.get("withheld")?,
                             upload: row.get("state")?,
                             links: row.get("links")?,
                             failed: row.get("failed")?,
@@ -352,6 +359,14 @@ impl Store {
             let file = resolve_merged(tx, file)?;
             files::set_times(tx, file, atime_ns, mtime_ns)?;
             touched(tx, file)
+        })
+    }
+
+    /// Sets the permission bits that a file's mode keeps from the group and from others.
+    pub fn set_withheld(&self, file: FileId, bits: u16) -> Result<()> {
+        self.write(|tx| {
+            let file = resolve_merged(tx, file)?;
+            files::set_withheld(tx, file, bits)
         })
     }
 

@@ -36,9 +36,9 @@ CREATE TEMP TRIGGER invalidate_name_moved AFTER UPDATE OF dir, name, file ON mai
     INSERT OR IGNORE INTO invalidations (kind, number)
         SELECT 'attributes', old.file WHERE old.file <> new.file UNION SELECT 'attributes', new.file WHERE old.file <> new.file;
 END;
-CREATE TEMP TRIGGER invalidate_file AFTER UPDATE OF size, rendition, mtime_ns, ctime_ns, atime_ns ON main.files
-WHEN (old.size, old.rendition, old.mtime_ns, old.ctime_ns, old.atime_ns)
-    IS NOT (new.size, new.rendition, new.mtime_ns, new.ctime_ns, new.atime_ns) BEGIN
+CREATE TEMP TRIGGER invalidate_file AFTER UPDATE OF size, rendition, mtime_ns, ctime_ns, atime_ns, withheld ON main.files
+WHEN (old.size, old.rendition, old.mtime_ns, old.ctime_ns, old.atime_ns, old.withheld)
+    IS NOT (new.size, new.rendition, new.mtime_ns, new.ctime_ns, new.atime_ns, new.withheld) BEGIN
     INSERT OR IGNORE INTO invalidations (kind, number) VALUES ('attributes', new.id);
 END;
 -- An edit has come to nothing: the old bytes are those of the file again.

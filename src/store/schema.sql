@@ -15,6 +15,7 @@ CREATE TABLE dirs (
     name    BLOB NOT NULL,              -- safe, and unique in its parent
     shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent without shown children
     local   INTEGER NOT NULL DEFAULT 0, -- 1: a local directory for temporary files: no album, its files stay here
+    withheld INTEGER NOT NULL DEFAULT 0, -- permission bits that its mode keeps from the group and from others
     names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it last came or went, nanoseconds since 1970; only grows
     UNIQUE (parent, name)
 ) STRICT;
@@ -74,9 +75,14 @@ CREATE TABLE files (
     model       TEXT,
     video       TEXT CHECK (video IN ('unspecified', 'processing', 'ready', 'failed')),  -- NULL: a photo
     listed_after INTEGER,               -- the last call that had begun when a listing first showed it, or 0; NULL: it was created here
+    withheld    INTEGER NOT NULL DEFAULT 0,  -- permission bits that its mode keeps from the group and from others
     merged_into INTEGER                 -- the duplicate that has taken over its names
 ) STRICT;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
+-- A duplicate must not show to others what its mode keeps from them.
+CREATE TRIGGER merged AFTER UPDATE OF merged_into ON files WHEN new.merged_into IS NOT NULL AND new.withheld <> 0 BEGIN
+    UPDATE files SET withheld = withheld | new.withheld WHERE id = new.merged_into;
+END;
 CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
 
 CREATE TABLE entries (

@@ -12,7 +12,7 @@ use super::lookups::{
 };
 use super::naming::{add_entry, clear_desired, remove_entry, set_desired, touched};
 use super::states::UploadState;
-use super::tables::{entries, files, uploads};
+use super::tables::{dirs, entries, files, uploads};
 use super::time::from_millis;
 use super::types::{Child, DirEntry, TreeError, Unlinked};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
@@ -36,6 +36,8 @@ pub struct Dir {
     pub album: Option<AlbumState>,
     /// A local directory for temporary files. It has no album, and its files stay here.
     pub local: bool,
+    /// The permission bits that its mode keeps from the group and from others.
+    pub withheld: u16,
 }
 
 /// The facts about an album.
@@ -65,7 +67,7 @@ impl Store {
         self.read(|db| {
             let row = db
                 .prepare_cached(
-                    "SELECT d.parent, d.name, d.names_changed_ns, d.local, a.dir AS album, a.remote, \
+                    "SELECT d.parent, d.name, d.names_changed_ns, d.local, d.withheld, a.dir AS album, a.remote, \
                      coalesce(a.desired_title, a.title) AS title, a.count_hint, a.listed_at, a.described_at, \
                      a.count_mismatch, a.useless_relists, a.missed \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
@@ -86,13 +88,17 @@ impl Store {
                     };
                     // The root has no name.
                     let name: Vec<u8> = row.get("name")?;
-                    Ok((row.get("parent")?, name, row.get("names_changed_ns")?, album, row.get("local")?))
+                    let (local, withheld) = (row.get("local")?, row.get("withheld")?);
+                    let names_changed_ns = row.get("names_changed_ns")?;
+                    Ok((row.get("parent")?, name, names_changed_ns, album, local, withheld))
                 })
                 .optional()?;
-            let Some((parent, name, names_changed_ns, album, local)) = row else { return Ok(None) };
+            let Some((parent, name, names_changed_ns, album, local, withheld)) = row else {
+                return Ok(None);
+            };
             let name = if id == DirId::ROOT { b"root".to_vec() } else { name };
             let name = EntryName::new(name).map_err(|_| Error::Corrupt("directory name"))?;
-            Ok(Some(Dir { id, parent, name, names_changed_ns, album, local }))
+            Ok(Some(Dir { id, parent, name, names_changed_ns, album, local, withheld }))
         })
     }
 
@@ -166,11 +172,28 @@ impl Store {
         name: &EntryName,
         mtime_ns: i64,
     ) -> Result<Result<FileId, TreeError>> {
+        self.create_file_with(dir, name, mtime_ns, 0)
+    }
+
+    /// Sets the permission bits that a directory's mode keeps from the group and from others.
+    pub fn set_dir_withheld(&self, dir: DirId, bits: u16) -> Result<()> {
+        self.write(|tx| dirs::set_withheld(tx, dir, bits))
+    }
+
+    /// As [`Store::create_file`], with the permission bits that the file's mode keeps from the group
+    /// and from others.
+    pub fn create_file_with(
+        &self,
+        dir: DirId,
+        name: &EntryName,
+        mtime_ns: i64,
+        withheld: u16,
+    ) -> Result<Result<FileId, TreeError>> {
         self.write_asked(&[(dir, name)], |tx| {
             if let Err(refusal) = check_free(tx, dir, name)? {
                 return Ok(Err(refusal));
             }
-            files::insert(tx, mtime_ns)?;
+            files::insert(tx, mtime_ns, withheld)?;
             let file = FileId(tx.last_insert_rowid());
             uploads::insert(tx, file)?;
             add_entry(tx, dir, name, file)?;

@@ -38,6 +38,7 @@ impl BlockedReason {
         Some(match kind {
             K::Offline | K::TimedOut => Self::Offline,
             K::Broken
+            | K::OutOfFiles
             | K::Garbled
             | K::Internal
             | K::Busy

@@ -66,6 +66,23 @@ impl Pipeline {
                 () = shared.stop.cancelled() => return Err(DrainError::ShuttingDown),
             }
         }
+        self.check_rejected(scope).await
+    }
+
+    /// Whether everything in `scope` that is closed has arrived. Does not wait for it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::drain`], if nothing is left to wait for.
+    pub async fn is_drained(&self, scope: SyncScope) -> Result<bool, DrainError> {
+        let pending = self.shared.store.run(move |store| store.pending_changes(scope)).await?;
+        if pending != PendingChanges::Nothing {
+            return Ok(false);
+        }
+        self.check_rejected(scope).await.map(|()| true)
+    }
+
+    async fn check_rejected(&self, scope: SyncScope) -> Result<(), DrainError> {
+        let shared = &self.shared;
         let rejected = shared.drafts.rejected();
         // In this order: a file that goes from the first to the second meanwhile is counted twice,
         // not never.

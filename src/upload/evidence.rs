@@ -57,6 +57,7 @@ impl Symptom {
             K::Checksum => Self::Checksum,
             K::Internal | K::Broken | K::Garbled | K::Unreadable => Self::Failing,
             K::Offline
+            | K::OutOfFiles
             | K::TimedOut
             | K::Busy
             | K::Aborted

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use gphotosfs::api::BaseUrls;
 use gphotosfs::content::{Config, Content, Error, Reader, Waits};
-use gphotosfs::fs::error::Errno;
+use gphotosfs::fs::error::{Errno, Error as FsError};
 use gphotosfs::media::{FileId, MediaId};
 use gphotosfs::store::{FileInfo, Store};
 use serde_json::json as js;
@@ -30,6 +30,9 @@ const READ: usize = 128 << 10;
 static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
     (0..SIZE).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 23) as u8).collect()
 });
+
+/// An address at which nothing listens.
+const NOBODY: &str = "127.0.0.1:1";
 
 /// A server, and the contents that are read from it.
 struct World {
@@ -65,7 +68,8 @@ impl World {
                 if seen.path.ends_with(":batchGet") {
                     let items = seen.query.split('&').map(|pair| {
                         let id = pair.split_once('=').unwrap().1;
-                        let base_url = format!("http://{}/media/{id}", seen.header("host"));
+                        let host = if id == "unreachable" { NOBODY } else { seen.header("host") };
+                        let base_url = format!("http://{host}/media/{id}");
                         let status = if id == "processing" { "PROCESSING" } else { "READY" };
                         let kind = if id == "processing" { "video" } else { "photo" };
                         let metadata = js!({kind: {"status": status}});
@@ -135,6 +139,7 @@ fn numbered(id: i64, media: &str, size: u64) -> FileInfo {
         mtime_ns: 0,
         atime_ns: 0,
         ctime_ns: 0,
+        withheld: 0,
         sha256: None,
         adopted: None,
         media: Some(MediaId::new(media)),
@@ -154,6 +159,19 @@ fn numbered(id: i64, media: &str, size: u64) -> FileInfo {
         links: 1,
         failed_at: None,
     }
+}
+
+/// > If only the host of one item's bytes cannot be reached, only items at that host fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_unreachable_address_fails_no_other_download() {
+    let world = World::new(|asked: Asked| part(asked.from)).await;
+    let unreachable = numbered(8, "unreachable", SIZE);
+    for _ in 0..2 {
+        let error = world.content.open(&unreachable).unwrap().read(0, READ).await.unwrap_err();
+        let error = FsError::from(error);
+        assert_eq!(error.errno(), Errno(libc::EHOSTUNREACH), "{error}");
+    }
+    assert_eq!(world.open().read(0, READ).await.unwrap(), BYTES[..READ]);
 }
 
 fn whole() -> Response {

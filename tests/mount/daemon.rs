@@ -175,3 +175,26 @@ fn a_reader_that_stays_still_refuses_the_unmount() {
     drop(file);
     world.umount();
 }
+
+/// > If the mount or the machine has no file descriptor left, an operation that needs one is `EMFILE`
+/// > or `ENFILE`.
+#[test]
+fn a_lack_of_descriptors_is_emfile() {
+    let world = World::new();
+    let program = format!("{:?}", world.program());
+    world.sh(&format!("ulimit -n 128; {program} mount mnt; mkdir mnt/A"));
+    let mut open = Vec::new();
+    let error = loop {
+        let name = world.mnt.join("A").join(format!(".{}.tmp", open.len()));
+        match fs::File::create(name) {
+            Ok(file) => open.push(file),
+            Err(error) => break error,
+        }
+        assert!(open.len() < 200);
+    };
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}\n{}", world.log());
+    drop(open);
+    world.photo("a.jpg", 1, 5000);
+    wait_for("a descriptor", || world.sh_outcome("cp a.jpg mnt/A/ && sync mnt/A").status.success());
+    world.umount();
+}

@@ -242,6 +242,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
         keep_sidecars: true,
         exact_sizes: false,
         shared: false,
+        umask: 0o022,
         profile: "model".into(),
         mountpoint: "/nowhere".into(),
         api_url: url.to_owned(),

@@ -3,13 +3,221 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
+
+use gphotosfs_emulator::{Call, Moment};
 
 use crate::disk::run;
-use crate::support::World;
+use crate::support::{World, wait_for};
 
 /// The user for whom root mounts.
 const FRIEND: u32 = 1001;
+
+/// Two users who have nothing to do with the mount.
+const STRANGERS: [u32; 2] = [1002, 65534];
+
+/// A mount that others may read. They can reach it, and nothing else of the test.
+fn shared(options: &[&str]) -> World {
+    let world = World::new();
+    fs::set_permissions(world.dir.path(), Permissions::from_mode(0o711)).unwrap();
+    world.mount(&[&["--allow-other"], options].concat());
+    world
+}
+
+/// Runs a shell script as another user, in the test's directory.
+fn script_of(world: &World, uid: u32, script: &str) -> Output {
+    let number = uid.to_string();
+    Command::new("setpriv")
+        .args(["--reuid", &number, "--regid", &number, "--clear-groups"])
+        .args(["timeout", "100", "bash", "-euc", script])
+        .current_dir(world.dir.path())
+        .output()
+        .unwrap()
+}
+
+/// Runs a shell script that must succeed.
+#[track_caller]
+fn may(world: &World, uid: u32, script: &str) {
+    let outcome = script_of(world, uid, script);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success(), "user {uid}: {script}: {said}\n{}", world.log());
+}
+
+/// Runs a shell script that must fail with these words.
+#[track_caller]
+fn may_not(world: &World, uid: u32, script: &str, why: &str) {
+    let outcome = script_of(world, uid, script);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(!outcome.status.success() && said.contains(why), "user {uid}: {script}: {said}");
+}
+
+const DENIED: &str = "Permission denied";
+const NOT_PERMITTED: &str = "Operation not permitted";
+
+/// > With `--allow-other`, other users may read albums and photos. `.gphotos` and everything below
+/// > it is closed to them.
+#[test]
+fn other_users_read_albums_and_not_the_control_directory() {
+    let world = shared(&[]);
+    world.photo("a.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && cp a.jpg mnt/A/ && sync mnt && chmod 644 a.jpg");
+    for uid in STRANGERS {
+        may(
+            &world,
+            uid,
+            "ls -l mnt/A && cmp a.jpg mnt/A/a.jpg && getfattr -n user.gphotos.id mnt/A/a.jpg",
+        );
+        for path in ["", "/status.json", "/metrics", "/failed", "/library/all"] {
+            may_not(&world, uid, &format!("stat mnt/.gphotos{path}/x"), DENIED);
+            may_not(&world, uid, &format!("cat mnt/.gphotos{path}"), DENIED);
+        }
+        for change in ["touch mnt/A/a.jpg", "rm mnt/A/a.jpg", "mkdir mnt/B", "cp a.jpg mnt/A/b.jpg"]
+        {
+            may_not(&world, uid, change, DENIED);
+        }
+    }
+    let modes = world.sh("stat -c '%a' mnt/.gphotos mnt/.gphotos/failed mnt/.gphotos/status.json");
+    assert_eq!(modes, "500\n700\n400\n");
+    world.umount();
+}
+
+/// > Attributes whose reads wait or cost requests (`synced`, `listed`, `login`, `verify` and
+/// > `thumbnail`) are `EPERM` for other users than the owner of the mount and root. So is an `fsync`
+/// > of theirs if it would have to wait.
+#[test]
+fn other_users_cause_no_requests_and_do_not_wait() {
+    let world = shared(&["-o", &format!("uid={FRIEND},gid={FRIEND}")]);
+    world.seed("A", 3);
+    world.sh("ls -l mnt/A");
+    let spent = || {
+        let stats = world.emulator.stats();
+        (stats.api_requests_today, stats.requests(Call::Download))
+    };
+    let before = spent();
+    for uid in STRANGERS {
+        for name in ["synced", "listed", "login", "verify", "thumbnail"] {
+            let read = |path: &str| format!("getfattr -n user.gphotos.{name} {path}");
+            may_not(&world, uid, &read("mnt/A/IMG_000000.jpg"), NOT_PERMITTED);
+            may_not(&world, uid, &read("mnt/A"), NOT_PERMITTED);
+        }
+    }
+    assert_eq!(spent(), before);
+    for uid in STRANGERS {
+        may(&world, uid, "sync mnt/A mnt/A/IMG_000000.jpg");
+    }
+    // The owner that everybody sees, and root, may.
+    may(&world, FRIEND, "getfattr -n user.gphotos.thumbnail mnt/A/IMG_000000.jpg");
+    world.sh("getfattr -n user.gphotos.listed mnt/A");
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
+    world.photo("b.jpg", 9, 5000);
+    world.sh("cp b.jpg mnt/A/");
+    for uid in STRANGERS {
+        may_not(&world, uid, "sync mnt/A", NOT_PERMITTED);
+        may_not(&world, uid, "sync mnt/A/b.jpg", NOT_PERMITTED);
+    }
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
+    may(&world, FRIEND, "sync mnt/A");
+    world.umount();
+}
+
+/// > Operations of other users that wait have places of their own, and so have their downloads. They
+/// > do not delay those of the owner.
+#[test]
+fn readers_whose_downloads_hang_do_not_stop_the_owner() {
+    const COUNT: u64 = 300;
+    let world = shared(&[]);
+    world.seed("A", COUNT + 1);
+    world.sh("ls -l mnt/A >/dev/null");
+    world.emulator.hold(Call::Download, Moment::Request);
+    std::thread::scope(|scope| {
+        let readers = scope.spawn(|| {
+            script_of(
+                &world,
+                STRANGERS[0],
+                &format!("for i in $(seq 0 {}); do cat mnt/A/$(printf IMG_%06d.jpg $i) >/dev/null & done; wait", COUNT - 1),
+            )
+        });
+        let status = || fs::read_to_string(world.mnt.join(".gphotos/status.json")).unwrap();
+        let opened = |status: &str| {
+            let status: serde_json::Value = serde_json::from_str(status).unwrap();
+            status["fuse"]["open"].as_u64().unwrap_or(0)
+        };
+        wait_for("the readers to wait", || opened(&status()) >= COUNT);
+        world.photo("mine.jpg", 400, 5000);
+        world.sh_within(
+            60,
+            "mkdir mnt/B && cp mine.jpg mnt/B/ && ls -l mnt/A mnt/B >/dev/null && sync mnt/B",
+        );
+        // A file that a reader waits for in vain is the owner's at once, when Google answers.
+        world.emulator.let_go(Call::Download, Moment::Request);
+        world.sh_within(60, &format!("cat mnt/A/$(printf IMG_%06d.jpg {}) >/dev/null", COUNT - 1));
+        readers.join().unwrap();
+    });
+    world.umount();
+}
+
+/// > With `--allow-other`, a file or directory that keeps its content from others by its mode does so
+/// > here. Names with the same content are as closed as the strictest of them. Nothing else of a mode
+/// > counts.
+#[test]
+fn a_private_file_stays_private() {
+    let world = shared(&[]);
+    for (name, seed) in [("open.jpg", 1), ("private.jpg", 2), ("synced.jpg", 3), ("twin.jpg", 2)] {
+        world.photo(name, seed, 5000);
+    }
+    world.sh("umask 022
+         chmod 600 private.jpg && chmod 644 open.jpg synced.jpg twin.jpg
+         mkdir mnt/A && mkdir -m 700 mnt/Own && cp open.jpg mnt/Own/
+         cp open.jpg private.jpg mnt/A/ && rsync -a synced.jpg mnt/A/");
+    let shown = || world.sh("cd mnt && stat -c '%a %n' A/* Own");
+    let expected = "644 A/open.jpg\n600 A/private.jpg\n644 A/synced.jpg\n700 Own\n";
+    assert_eq!(shown(), expected);
+    let closed = |path: &str| may_not(&world, STRANGERS[0], &format!("cat mnt/{path}"), DENIED);
+    let open = |path: &str| may(&world, STRANGERS[0], &format!("cat mnt/{path} >/dev/null"));
+    for path in ["A/private.jpg", "Own/open.jpg"] {
+        closed(path);
+    }
+    world.sync();
+    world.umount();
+    world.mount(&["--allow-other"]);
+    assert_eq!(shown(), expected);
+    closed("A/private.jpg");
+    open("A/synced.jpg");
+    world.sh("chmod 644 mnt/A/private.jpg && chmod 640 mnt/A/open.jpg && chmod 755 mnt/Own");
+    open("A/private.jpg");
+    closed("A/open.jpg");
+    world.sh("chmod 600 mnt/A/private.jpg && cp twin.jpg mnt/A/ && sync mnt/A");
+    closed("A/private.jpg");
+    closed("A/twin.jpg");
+    world.umount();
+}
+
+/// > `-o umask=OCTAL` takes other permission bits from everything than `022`, and `-o uid=N` and
+/// > `-o gid=N` show another owner. That owner may do all that the mounting user may.
+#[test]
+fn mode_and_owner_can_be_chosen() {
+    let world = shared(&["-o", &format!("umask=027,uid={FRIEND},gid=1003")]);
+    world.photo("a.jpg", 1, 5000);
+    world.sh("chmod 644 a.jpg");
+    may(
+        &world,
+        FRIEND,
+        "mkdir mnt/A && cp a.jpg mnt/A/ && sync mnt/A && cat mnt/.gphotos/status.json",
+    );
+    let shown = world.sh("cd mnt && stat -c '%a %u %g %n' . A A/a.jpg .gphotos");
+    assert_eq!(
+        shown,
+        format!(
+            "750 {FRIEND} 1003 .\n750 {FRIEND} 1003 A\n640 {FRIEND} 1003 A/a.jpg\n500 {FRIEND} 1003 .gphotos\n"
+        )
+    );
+    may_not(&world, STRANGERS[0], "ls mnt", DENIED);
+    world.umount();
+    for wrong in ["umask=8", "umask=1777", "uid=me", "gid=-1"] {
+        let (done, said) = world.told(&["mount", "-o", wrong, world.mnt.to_str().unwrap()]);
+        assert!(!done && said.contains(wrong), "{said}");
+    }
+}
 
 #[test]
 fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
@@ -68,4 +276,25 @@ fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
     assert!(environment.contains(&format!("HOME={}", home.display()).as_str()), "{said}");
     assert!(!said.contains("/etc/shadow") && !said.contains("of-root"), "{said}");
     assert!(!Path::new("/root/none").exists());
+}
+
+/// > Other users cause no more downloads when half of the day's media requests are spent. What needs
+/// > one is `EDQUOT`, and a size that is not known shows as 0.
+#[test]
+fn other_users_have_a_share_of_the_days_downloads() {
+    let world = shared(&[]);
+    world.seed("A", 3);
+    world.sh("ls -l mnt/A && cat mnt/A/IMG_000000.jpg >/dev/null");
+    world.umount();
+    let database = world.dir.path().join("state/gphotosfs/default/gphotosfs.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let sql = "UPDATE meta SET value = json_set(value, '$.media', 37500) WHERE key = 'budget'";
+    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    drop(database);
+    world.mount(&["--allow-other"]);
+    may(&world, STRANGERS[0], "cat mnt/A/IMG_000000.jpg >/dev/null && ls -l mnt/A");
+    may_not(&world, STRANGERS[0], "cat mnt/A/IMG_000001.jpg", "Disk quota exceeded");
+    world.sh("cat mnt/A/IMG_000001.jpg >/dev/null");
+    may(&world, STRANGERS[0], "cat mnt/A/IMG_000001.jpg >/dev/null");
+    world.umount();
 }

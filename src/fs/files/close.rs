@@ -30,6 +30,14 @@ impl Fs {
         self.pipeline.commit(file).await.map_err(|error| self.closing(file, error.into()))
     }
 
+    /// close(2) of a descriptor that cannot write. `None` if it can.
+    pub fn flush_reader_now(&self, fh: Fh) -> Result<Option<()>> {
+        match self.handle(fh)? {
+            Handle::File { writer: Some(_), .. } => Ok(None),
+            _ => Ok(Some(())),
+        }
+    }
+
     /// The part of a close that makes the file durable.
     pub(super) fn flush_now(&self, fh: Fh) -> Result<()> {
         match self.handle(fh)? {

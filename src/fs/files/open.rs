@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::descriptor::Descriptor;
 use crate::content::Reader;
-use crate::fs::attr::Attr;
+use crate::fs::attr::{Attr, withheld};
 use crate::fs::control;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::{Fs, entry_name};
@@ -40,12 +40,19 @@ pub struct Opened {
 }
 
 impl Fs {
-    /// Creates a file and opens it for writing.
+    /// Creates a file that everybody may read, and opens it for writing.
     pub fn create(&self, parent: Ino, name: &[u8]) -> Result<(Attr, Opened)> {
+        self.create_with_mode(parent, name, 0o666)
+    }
+
+    /// Creates a file and opens it for writing. The bits of the mode that the group and others lack
+    /// are kept for a mount that they can use.
+    pub fn create_with_mode(&self, parent: Ino, name: &[u8], mode: u32) -> Result<(Attr, Opened)> {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         self.check_room(dir, None, &name)?;
-        let file = self.store.create_file(dir, &name, to_nanos(SystemTime::now()))??;
+        let now = to_nanos(SystemTime::now());
+        let file = self.store.create_file_with(dir, &name, now, withheld(mode))??;
         let opened = self.handles.open(file, true, || -> Result<Bytes> {
             Ok(Bytes::Spool(Arc::new(self.pipeline.spool().create(file)?), None))
         });
@@ -67,8 +74,8 @@ impl Fs {
     }
 
     /// Creates an empty file without opening it.
-    pub fn mknod(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
-        let (attr, opened) = self.create(parent, name)?;
+    pub fn mknod_with_mode(&self, parent: Ino, name: &[u8], mode: u32) -> Result<Attr> {
+        let (attr, opened) = self.create_with_mode(parent, name, mode)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         self.flush_now(descriptor.fh)?;
         Ok(attr)

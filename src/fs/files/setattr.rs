@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::descriptor::{Descriptor, WritableFile};
 use super::open::Open;
 use super::write::Planned;
-use crate::fs::attr::Attr;
+use crate::fs::attr::{Attr, withheld};
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
 use crate::fs::handles::Fh;
@@ -15,7 +15,8 @@ use crate::media::FileId;
 use crate::store::to_nanos;
 use crate::upload::{Need, SpoolFile};
 
-/// The changes that `setattr` requests. Mode and owner are accepted and ignored.
+/// The changes that `setattr` requests. The owner is accepted and ignored, and so is the mode, except
+/// that it may keep a file from the group and from others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttrChange {
     /// The new size in bytes.
@@ -24,6 +25,8 @@ pub struct AttrChange {
     pub atime: Option<SystemTime>,
     /// The new modification time.
     pub mtime: Option<SystemTime>,
+    /// The new mode.
+    pub mode: Option<u32>,
 }
 
 impl Fs {
@@ -32,6 +35,9 @@ impl Fs {
         self.check_writable()?;
         match self.node(ino)? {
             Node::File(file) => {
+                if let Some(mode) = change.mode {
+                    self.store.set_withheld(file, withheld(mode))?;
+                }
                 if let Some(size) = change.size {
                     self.resize(file, fh, size).await?;
                 }
@@ -40,7 +46,11 @@ impl Fs {
                     self.set_times(file, change)?;
                 }
             }
-            Node::Dir(_) if change.size.is_none() => {}
+            Node::Dir(dir) if change.size.is_none() => {
+                if let Some(mode) = change.mode {
+                    self.store.set_dir_withheld(dir, withheld(mode))?;
+                }
+            }
             Node::Dir(_) => return Err(Error::plain(libc::EISDIR)),
             Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));

@@ -18,6 +18,13 @@ pub(in crate::store) fn clear_local(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     Ok(())
 }
 
+/// Sets the permission bits that the mode keeps from the group and from others.
+pub(in crate::store) fn set_withheld(tx: &Tx<'_>, dir: DirId, bits: u16) -> Result<()> {
+    tx.prepare_cached("UPDATE dirs SET withheld = ?2 WHERE id = ?1 AND withheld <> ?2")?
+        .execute(params![dir, bits])?;
+    Ok(())
+}
+
 /// Puts a directory back that was shown although it was empty. Without an album it is a local one.
 pub(in crate::store) fn restore(
     tx: &Tx<'_>,

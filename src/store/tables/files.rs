@@ -155,18 +155,25 @@ pub(in crate::store) fn set_size_and_mime(
 }
 
 /// Adds an empty file.
-pub(in crate::store) fn insert(tx: &Tx<'_>, mtime_ns: i64) -> Result<()> {
+pub(in crate::store) fn insert(tx: &Tx<'_>, mtime_ns: i64, withheld: u16) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO files (size, mtime_ns, ctime_ns, atime_ns) VALUES (0, ?1, ?1, ?1)",
+        "INSERT INTO files (size, mtime_ns, ctime_ns, atime_ns, withheld) VALUES (0, ?1, ?1, ?1, ?2)",
     )?
-    .execute([mtime_ns])?;
+    .execute(params![mtime_ns, withheld])?;
     Ok(())
 }
 
-/// Adds a file with the size and time of another.
+/// Sets the permission bits that the mode keeps from the group and from others.
+pub(in crate::store) fn set_withheld(tx: &Tx<'_>, file: FileId, bits: u16) -> Result<()> {
+    tx.prepare_cached("UPDATE files SET withheld = ?2 WHERE id = ?1 AND withheld <> ?2")?
+        .execute(params![file, bits])?;
+    Ok(())
+}
+
+/// Adds a file with the size, time and mode of another.
 pub(in crate::store) fn insert_version(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO files (size, mtime_ns) SELECT size, mtime_ns FROM files WHERE id = ?1",
+        "INSERT INTO files (size, mtime_ns, withheld) SELECT size, mtime_ns, withheld FROM files WHERE id = ?1",
     )?
     .execute([file])?;
     Ok(())
