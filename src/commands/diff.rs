@@ -176,7 +176,8 @@ pub(super) fn comparison(
     let mut there = album::files(album)?;
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.known().is_none()) {
-        metadata::add_facts(local, &mut here.files);
+        let wanted = compare::facts_wanted(&here.files, &there);
+        metadata::add_facts(local, &mut here.files, &wanted);
         let wanted = compare::sizes_wanted(&here.files, &there);
         album::add_sizes(album, &mut there, wanted)?;
     }

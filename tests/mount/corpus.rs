@@ -154,3 +154,34 @@ fn other_files_with_a_fact_in_common_are_never_called_the_same() {
         }
     }
 }
+
+/// The emulator reads them by itself: a service that knew only TIFF would refuse half of the makers.
+#[test]
+fn raw_files_of_all_makers_are_taken() {
+    let world = World::mounted();
+    let kinds = [
+        "arw", "cr2", "cr3", "crw", "dng", "iiq", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2",
+        "srw", "x3f",
+    ];
+    fs::create_dir(world.dir.path().join("photo")).unwrap();
+    for kind in kinds {
+        let name = format!("maker.{kind}");
+        fs::copy(fixtures().join(&name), world.dir.path().join("photo").join(&name)).unwrap();
+    }
+    world.sh("mkdir mnt/A && cp -p photo/* mnt/A/ && sync mnt/A && ls mnt/A > /dev/null");
+    assert!(!world.mnt.join(".gphotos/failed/A").exists());
+    assert_eq!(world.remote("A").len(), kinds.len());
+    let refreshed = world.run(&["refresh", world.mnt.join("A").to_str().unwrap()]);
+    assert!(refreshed.status.success());
+    for (kind, taken) in [
+        ("orf", "2019-04-28T09:00:05Z"),
+        ("rw2", "2019-04-28T09:00:05Z"),
+        ("raf", "2019-04-28T09:00:05Z"),
+        ("mrw", "2019-04-28T09:00:05Z"),
+        ("cr3", "2019-04-28T07:00:05Z"),
+    ] {
+        let path = world.mnt.join(format!("A/maker.{kind}"));
+        let time = xattr::get(path, "user.gphotos.creation_time").unwrap().unwrap();
+        assert_eq!(String::from_utf8(time).unwrap(), taken, "{kind}");
+    }
+}

@@ -61,6 +61,15 @@ pub struct Sides {
     pub keep_sidecars: bool,
 }
 
+/// The local names whose metadata would add evidence: the album's item of that name is known by no
+/// hash, or it has no file of that name and an unknown one that may be the same.
+pub fn facts_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> BTreeSet<PathBuf> {
+    let unknown = |it: &AlbumFile| it.stage == Stage::Committed && it.facts.known().is_none();
+    let strangers = there.iter().any(|(name, it)| unknown(it) && !here.contains_key(name));
+    let wanted = here.keys().filter(|name| there.get(*name).map_or(strangers, unknown));
+    wanted.cloned().collect()
+}
+
 /// The album's names whose sizes would add evidence: there is a local file of that name, or one
 /// that may be the same under another name. Each size takes a request.
 pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {

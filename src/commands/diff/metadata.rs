@@ -17,9 +17,10 @@ mod xmp;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nom_exif::MediaParser;
 use rayon::prelude::*;
@@ -28,10 +29,12 @@ use self::source::Source;
 use super::compare::Files;
 use super::facts::Facts;
 
-/// Adds the metadata of the files below `root`.
-pub fn add_facts(root: &Path, files: &mut Files<Facts>) {
+/// Adds the metadata of these files below `root`.
+pub fn add_facts(root: &Path, files: &mut Files<Facts>, wanted: &BTreeSet<PathBuf>) {
     files.par_iter_mut().for_each_init(MediaParser::new, |parser, (name, facts)| {
-        if let Ok(file) = File::open(root.join(name)) {
+        if wanted.contains(name)
+            && let Ok(file) = File::open(root.join(name))
+        {
             read(parser, BufReader::new(file), name, facts);
         }
     });

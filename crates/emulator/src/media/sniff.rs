@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use exif::{In, Tag, Value};
+use exif::{Context, In, Tag, Value};
 use jiff::civil;
 
 use super::movie::read_movie_header;
@@ -67,7 +67,14 @@ pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
 
 /// The EXIF block of raw formats that hide it from a reader of TIFF and JPEG.
 fn raw_block(file: &mut File, mime: &str) -> io::Result<Option<Vec<u8>>> {
-    if !["image/x-panasonic-rw2", "image/x-olympus-orf", "image/x-fuji-raf"].contains(&mime) {
+    let hidden = [
+        "image/x-panasonic-rw2",
+        "image/x-olympus-orf",
+        "image/x-fuji-raf",
+        "image/x-minolta-mrw",
+        "image/x-canon-cr3",
+    ];
+    if !hidden.contains(&mime) {
         return Ok(None);
     }
     let mut bytes = Vec::new();
@@ -79,13 +86,20 @@ fn raw_block(file: &mut File, mime: &str) -> io::Result<Option<Vec<u8>>> {
             bytes[2..4].copy_from_slice(&number);
             Some(bytes)
         }
-        // A JPEG lies within, and its EXIF begins at its twelfth byte.
-        "image/x-fuji-raf" => bytes
-            .get(84..88)
-            .and_then(|at| Some(u32::from_be_bytes(at.try_into().ok()?) as usize))
-            .and_then(|at| bytes.get(at.checked_add(12)?..).map(<[u8]>::to_vec)),
+        // The block's name and its length stand in front of it.
+        "image/x-minolta-mrw" => behind(&bytes, b"\0TTW", 4),
+        // The directory that would be EXIF's own in another file.
+        "image/x-canon-cr3" => behind(&bytes, b"CMT2", 0),
+        // A JPEG lies within.
+        "image/x-fuji-raf" => behind(&bytes, b"Exif\0\0", 0),
         _ => None,
     })
+}
+
+/// The bytes behind a mark and so many more.
+fn behind(bytes: &[u8], mark: &[u8], skipped: usize) -> Option<Vec<u8>> {
+    let at = bytes.windows(mark.len()).position(|it| it == mark)?;
+    bytes.get(at + mark.len() + skipped..).map(<[u8]>::to_vec)
 }
 
 fn rewound(file: &mut File) -> io::Result<&mut File> {
@@ -197,7 +211,12 @@ fn contains_mark(file: &mut File, mark: &[u8]) -> io::Result<bool> {
 }
 
 fn read_exif(exif: &exif::Exif, facts: &mut Facts) {
-    let field = |tag| exif.get_field(tag, In::PRIMARY).map(|field| &field.value);
+    // A block may be EXIF's directory alone; then its tags stand in the first one.
+    let field = |tag: Tag| {
+        let first = Tag(Context::Tiff, tag.number());
+        let found = exif.get_field(tag, In::PRIMARY).or_else(|| exif.get_field(first, In::PRIMARY));
+        found.map(|field| &field.value)
+    };
     let text = |tag| match field(tag) {
         Some(Value::Ascii(lines)) => lines
             .first()

@@ -269,6 +269,23 @@ fn sizes_are_asked_for_only_where_they_tell_something() {
 }
 
 #[test]
+fn metadata_are_read_only_where_they_tell_something() {
+    let local = ["known.jpg", "unknown.jpg", "new.jpg"].map(|name| (name, known(1)));
+    let remote = [
+        ("known.jpg", known(1), Stage::Committed),
+        ("unknown.jpg", Facts::default(), Stage::Committed),
+    ];
+    let both = sides(&local, &remote, &[]);
+    let wanted = |both: &Sides| -> Vec<_> {
+        facts_wanted(&both.here, &both.there).iter().map(|it| it.display().to_string()).collect()
+    };
+    assert_eq!(wanted(&both), ["unknown.jpg"]);
+    let stranger = [("other.jpg", Facts::default(), Stage::Committed)];
+    let remote = [&remote[..], &stranger].concat();
+    assert_eq!(wanted(&sides(&local, &remote, &[])), ["new.jpg", "unknown.jpg"]);
+}
+
+#[test]
 fn what_google_does_not_have_yet_is_a_difference() {
     let local =
         [("a", known(1)), ("b", known(2)), ("c", known(3)), (".d", known(4)), ("edited", known(5))];

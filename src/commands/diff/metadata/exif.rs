@@ -10,8 +10,9 @@ use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource};
 use super::source::Source;
 use crate::commands::diff::facts::{Facts, Taken, Zone};
 
-/// A TIFF block has its directories within so many bytes. Those of most RAW files do.
-pub const TIFF_BYTES_MAX: u64 = 16 << 20;
+/// A TIFF block has its directories within so many bytes. Most RAW files have them in front, so the
+/// first number mostly suffices.
+const TIFF_BYTES: [u64; 2] = [256 << 10, 16 << 20];
 
 /// The tags that may have the capture time, with those of their zones.
 const TIMES: [(u16, u16); 3] = [(0x9003, 0x9011), (0x9004, 0x9012), (0x0132, 0x9010)];
@@ -23,10 +24,22 @@ pub fn of_picture<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     add(found, facts);
 }
 
-/// Adds the EXIF of a TIFF block at an offset: a TIFF or RAW file, or a part of one.
+/// Adds the EXIF of a TIFF block at an offset: a TIFF or RAW file, or a part of one. Some RAW
+/// formats have another number than 42 in its header.
 pub fn of_tiff<R: Read + Seek>(source: &mut Source<R>, at: u64, facts: &mut Facts) {
-    let Some(block) = source.up_to(at, TIFF_BYTES_MAX) else { return };
-    of_block(block, facts);
+    for bytes in TIFF_BYTES {
+        let Some(mut block) = source.up_to(at, bytes) else { return };
+        let is_whole = u64::try_from(block.len()).is_ok_and(|it| it < bytes);
+        if let Some(number) = block.get_mut(2..4) {
+            let is_big_endian = number[0] == 0 || number == b"OR";
+            number.copy_from_slice(if is_big_endian { &[0, 42] } else { &[42, 0] });
+        }
+        let found = Reader::new().continue_on_error(true).read_raw(block);
+        // A part of the directories, or of the values, may lie behind.
+        if found.is_ok() || is_whole || bytes == TIFF_BYTES[1] {
+            return add(found, facts);
+        }
+    }
 }
 
 /// Adds the EXIF of a TIFF block.
@@ -137,7 +150,7 @@ pub fn of_picture_by_other_library<R: Read + Seek>(
     }
     let model = exif.get(ExifTag::Model).and_then(|it| it.as_str());
     facts.model = facts.model.take().or_else(|| model.map(str::to_owned));
-    let header = Some(TIFF_BYTES_MAX.min(source.len()));
+    let header = Some(TIFF_BYTES[1].min(source.len()));
     facts.header = facts.header.max(header.filter(|_| exif.entries().next().is_some()));
     if facts.place.is_none() && exif.gps_info().is_some() {
         // An entry for each of latitude, longitude, height, and the time.

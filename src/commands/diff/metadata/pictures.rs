@@ -6,8 +6,8 @@ use super::source::{Source, u16_be, u16_le, u32_le};
 use super::xmp;
 use crate::commands::diff::facts::{Dimensions, Facts};
 
-/// The segments of metadata in front of a JPEG's picture take so many bytes at most.
-const JPEG_HEADER_MAX: u64 = 1 << 20;
+/// So many segments of metadata stand in front of a JPEG's picture at most.
+const SEGMENTS_MAX: usize = 256;
 /// An icon has so many pictures at most.
 const ICON_PICTURES_MAX: u16 = 64;
 
@@ -22,19 +22,24 @@ pub fn dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
 
 /// Adds the length of a JPEG's header, and the facts in its XMP.
 pub fn jpeg_header<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
-    let Some(head) = source.start(JPEG_HEADER_MAX) else { return };
-    let (mut at, mut length) = (2_usize, 0);
-    while let Some(&[0xff, marker @ (0xe1..=0xef | 0xfe | 0xe0)]) = head.get(at..at + 2)
-        && let Some(size) = u16_be(&head, at + 2)
-    {
-        let end = at + 2 + usize::from(size);
-        let content = head.get(at + 4..end).unwrap_or_default();
-        if marker == 0xe1 && content.starts_with(b"http://ns.adobe.com/xap/") {
-            xmp::add(content, facts);
+    let (mut at, mut length) = (2_u64, 0);
+    for _ in 0..SEGMENTS_MAX {
+        let Some(segment) = source.exactly(at, 4) else { break };
+        let (&[0xff, marker @ (0xe0..=0xef | 0xfe), ..], Some(size)) =
+            (segment.as_slice(), u16_be(&segment, 2))
+        else {
+            break;
+        };
+        let size = u64::from(size);
+        if marker == 0xe1
+            && let Some(content) = source.up_to(at + 4, size)
+            && content.starts_with(b"http://ns.adobe.com/xap/")
+        {
+            xmp::add(&content, facts);
         }
         // The JFIF segment in front of all is no metadata.
-        length += if marker == 0xe0 { 0 } else { u64::from(size) };
-        at = end;
+        length += if marker == 0xe0 { 0 } else { size };
+        at += 2 + size;
     }
     facts.header = facts.header.max(Some(length).filter(|&it| it > 0));
 }

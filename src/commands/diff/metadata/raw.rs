@@ -65,13 +65,7 @@ pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, fact
                 return;
             }
         }
-        Kind::AlmostTiff => {
-            let Some(mut block) = source.start(exif::TIFF_BYTES_MAX) else { return };
-            if let Some(number) = block.get_mut(2..4) {
-                number.copy_from_slice(if number == b"OR" { &[0, 42] } else { &[42, 0] });
-            }
-            exif::of_block(block, facts);
-        }
+        Kind::AlmostTiff => exif::of_tiff(source, 0, facts),
         Kind::Fuji => {
             let jpeg = source.exactly(84, 8).and_then(|it| u32_be(&it, 0));
             if let Some(block) = jpeg.and_then(|at| source.up_to(at.into(), JPEG_BYTES_MAX)) {
