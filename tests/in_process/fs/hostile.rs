@@ -72,7 +72,8 @@ fn the_list_of_an_album_ends_where_its_count_or_the_limit_of_albums_is() {
         let dir = world.core.at("A").unwrap();
         assert_eq!(world.core.list(dir).unwrap_err(), Errno(libc::EIO), "{count}");
         let pages = world.requests("search");
-        assert!(pages <= pages_max, "{count}: {pages} pages");
+        // A list that fails while its reader is away begins once more.
+        assert!(pages <= 2 * pages_max, "{count}: {pages} pages");
         world.core.stop();
     }
 }
