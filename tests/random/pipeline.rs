@@ -315,3 +315,20 @@ fn an_edit_whose_bytes_lie_in_the_bin_leaves_the_earlier_version() {
     ];
     run(0, &ops);
 }
+
+/// A stranger takes an item out of an album after it has arrived there. A later copy of the same bytes in another album
+/// does not bring it back.
+#[test]
+fn a_copy_in_another_album_does_not_bring_back_an_item() {
+    use Content::Photo;
+    let s = |album, name| Spot { album, name };
+    let ops = [
+        Op::Put(s(1, 3), Photo(2)),
+        Op::Drain,
+        Op::Open(s(0, 3)),
+        Op::Write(0, Photo(2)),
+        Op::StrangerRemoves(0),
+        Op::StrangerAdds(1),
+    ];
+    run(0, &ops);
+}

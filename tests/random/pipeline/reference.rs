@@ -26,8 +26,8 @@ pub struct File {
     pub certain: bool,
     /// Made in one go and left alone ever since: its place in the order of closing.
     pub turn: Option<u64>,
-    /// When it was last closed with new bytes.
-    pub closed_at: u64,
+    /// When it was last closed with new bytes, for each album that it has, or had, a name in.
+    pub closed_at: BTreeMap<usize, u64>,
 }
 
 /// Bytes that were refused, or that a dead writer left.
@@ -106,8 +106,10 @@ impl Reference {
             return;
         }
         self.time += 1;
+        let albums = self.names_of(node).into_iter().map(|(album, _)| album);
+        let closed_at = albums.map(|album| (album, self.time)).collect();
         let file = &mut self.nodes[node];
-        file.closed_at = self.time;
+        file.closed_at = closed_at;
         file.unsealed = false;
         file.earlier.push((file.bytes.clone(), false));
         self.named(node);
@@ -128,12 +130,13 @@ impl Reference {
         self.taken_at.insert(hash.to_owned(), self.time);
     }
 
-    /// Whether the bytes were closed after somebody has last taken such an item away: they must be at Google
-    /// or here.
-    pub fn is_owed(&self, node: Node) -> bool {
+    /// Whether the bytes were closed under a name in the album after somebody has last taken such an item away: they
+    /// must be at Google or here.
+    pub fn is_owed(&self, node: Node, album: usize) -> bool {
         let file = &self.nodes[node];
         let taken_at = self.taken_at.get(&sha256(&file.bytes)).copied().unwrap_or_default();
-        file.offered && file.closed_at > taken_at
+        let closed_at = file.closed_at.get(&album).copied().unwrap_or_default();
+        file.offered && closed_at > taken_at
     }
 
     /// Made and closed in one go.
@@ -148,6 +151,11 @@ impl Reference {
         let real = names.iter().any(|(_, name)| is_real(name));
         let file = &mut self.nodes[node];
         file.turn = None;
+        if let Some(closed_at) = file.closed_at.values().copied().max() {
+            for (album, _) in &names {
+                file.closed_at.entry(*album).or_insert(closed_at);
+            }
+        }
         if real && !file.unsealed && is_photo(&file.bytes) {
             file.offered = true;
             if let Some((_, offered)) = file.earlier.last_mut() {
@@ -184,7 +192,11 @@ impl Reference {
         let file = &mut self.nodes[node];
         file.turn = None;
         if !file.unsealed {
-            file.closed_at = file.closed_at.max(other.closed_at);
+            // Copies in another album say nothing about this one.
+            for (album, closed_at) in other.closed_at {
+                let known = file.closed_at.entry(album).or_default();
+                *known = closed_at.max(*known);
+            }
             // Only files that Google has unite.
             (file.earlier, file.certain) = (vec![(file.bytes.clone(), true)], true);
             file.offered |= other.offered;

@@ -501,7 +501,7 @@ impl Run {
         let hash = sha256(bytes);
         let loose = self.reference.loose.contains(&(name.0, hash.clone()));
         assert!(loose, "{name:?} is gone; refused: {:?}", self.world.refusals());
-        if self.reference.is_owed(node) && !self.world.failed().contains(bytes) {
+        if self.reference.is_owed(node, name.0) && !self.world.failed().contains(bytes) {
             assert!(self.has_item(name.0, &hash), "{name:?} is lost");
         }
     }
@@ -611,7 +611,7 @@ impl Run {
                 }
                 Err(error) => {
                     let loose = self.reference.loose.iter().any(|it| it.1 == hash);
-                    let owed = self.reference.is_owed(self.reference.names[name]);
+                    let owed = self.reference.is_owed(self.reference.names[name], album);
                     assert!(loose && !owed, "{name:?}: {error:?}");
                 }
             }
@@ -652,7 +652,10 @@ impl Run {
                 file.is_some_and(|file| self.world.is_spooled(file))
                     || self.world.failed().contains(bytes)
             };
-            if self.reference.is_owed(*node) && is_real(&name.1) && !set.contains(&sha256(bytes)) {
+            if self.reference.is_owed(*node, album)
+                && is_real(&name.1)
+                && !set.contains(&sha256(bytes))
+            {
                 assert!(is_safe(), "{name:?} is only in the cache");
             }
         }
