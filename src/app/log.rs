@@ -7,9 +7,6 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use file_rotate::compression::Compression;
-use file_rotate::suffix::AppendCount;
-use file_rotate::{ContentLimit, FileRotate};
 use parking_lot::Mutex;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -22,13 +19,13 @@ use crate::printable::escaped;
 
 /// A larger file becomes `log.1`, and `log.1` becomes `log.2`; older lines are dropped. The limit
 /// matters in an outage, when each failed read of each program leaves a line.
-const FILE_BYTES_MAX: usize = 8 << 20;
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
-/// The number of older files.
-const OLD_FILES: usize = 2;
+/// The older files, the oldest first. Other names in the directory may be those of a person.
+const OLD_FILES: [&str; 2] = ["log.2", "log.1"];
 
 /// The file, once a mount has detached. Locked while a line is written.
-static FILE: Mutex<Option<FileRotate<AppendCount>>> = Mutex::new(None);
+static FILE: Mutex<Option<Rotating>> = Mutex::new(None);
 
 /// The lines before that, for the file: a mount that detaches has warnings for both.
 static EARLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -142,10 +139,55 @@ impl File {
         rustix::stdio::dup2_stdout(&self.plain)?;
         // If the disk is full, the terminal has had them.
         let _ = (&self.plain).write_all(&std::mem::take(&mut *EARLY.lock()));
-        let limit = ContentLimit::BytesSurpassed(FILE_BYTES_MAX);
-        let old = AppendCount::new(OLD_FILES);
-        *FILE.lock() = Some(FileRotate::new(self.path, old, limit, Compression::None, Some(how())));
+        *FILE.lock() = Some(Rotating::new(self.path, self.plain)?);
         Ok(())
+    }
+}
+
+/// The file that lines are added to.
+struct Rotating {
+    path: PathBuf,
+    file: fs::File,
+    bytes: u64,
+}
+
+impl Rotating {
+    fn new(path: PathBuf, file: fs::File) -> io::Result<Self> {
+        let bytes = file.metadata()?.len();
+        Ok(Self { path, file, bytes })
+    }
+
+    /// Makes the file the newest of the older ones, and begins another. Replaces no other name.
+    fn rotate(&mut self) -> io::Result<()> {
+        // It is missing if a person has removed it, or if only the last step failed before.
+        if self.path.try_exists()? {
+            let [oldest, newest] = OLD_FILES.map(|name| self.path.with_file_name(name));
+            match fs::rename(&newest, oldest) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => fs::rename(&self.path, newest)?,
+            }
+        }
+        self.file = how().open(&self.path)?;
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+impl Write for Rotating {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Without a descriptor for another file, the lines of the outage are worth some room.
+        let full = self.bytes >= FILE_BYTES_MAX && self.rotate().is_err();
+        if full && self.bytes >= 2 * FILE_BYTES_MAX {
+            self.file.set_len(0)?;
+            self.bytes = 0;
+        }
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -183,6 +225,7 @@ impl Write for Line {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
@@ -214,5 +257,48 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.starts_with(r"<4>cannot use a\n<0>forged "), "{text}");
         assert!(!text.trim_end().contains(crate::printable::is_risky), "{text}");
+    }
+    fn at(dir: &Path) -> Rotating {
+        let path = dir.join("log");
+        let file = how().open(&path).unwrap();
+        Rotating::new(path, file).unwrap()
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_files_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = ["log.20261129", "log.3", "log.old"];
+        for name in theirs {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        let mut log = at(dir.path());
+        let line = vec![b'x'; 1 + FILE_BYTES_MAX as usize];
+        for first in [b'1', b'2', b'3', b'4', b'5'] {
+            log.write_all(&[first]).unwrap();
+            log.write_all(&line).unwrap();
+        }
+        for name in theirs {
+            assert_eq!(fs::read(dir.path().join(name)).unwrap(), name.as_bytes());
+        }
+        let first = |name: &str| fs::read(dir.path().join(name)).unwrap()[0];
+        assert_eq!([first("log"), first("log.1"), first("log.2")], [b'5', b'4', b'3']);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3 + theirs.len());
+    }
+
+    #[test]
+    fn a_log_that_cannot_rotate_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("log.1");
+        fs::create_dir_all(theirs.join("kept")).unwrap();
+        fs::write(dir.path().join("log.2"), "kept").unwrap();
+        let mut log = at(dir.path());
+        let line = vec![b'x'; 1 << 20];
+        for _ in 0..40 {
+            log.write_all(&line).unwrap();
+            let bytes = fs::metadata(dir.path().join("log")).unwrap().len();
+            assert!(bytes <= 2 * FILE_BYTES_MAX, "{bytes}");
+        }
+        assert!(theirs.join("kept").is_dir());
+        assert_eq!(fs::read(dir.path().join("log.2")).unwrap(), b"kept");
     }
 }
