@@ -121,7 +121,7 @@ def raw(to):
     blocks = size + struct.pack(">4sI", b"\0TTW", len(block)) + block
     (to / "maker.mrw").write_bytes(struct.pack(">4sI", b"\0MRM", len(blocks)) + blocks)
     (to / "maker.crw").write_bytes(canon_crw())
-    (to / "maker.x3f").write_bytes(struct.pack("<4sI16sIIII", b"FOVb", 0x20002, b"\0" * 16, 0, 96, 64, 0).ljust(400, b"\0"))
+    (to / "maker.x3f").write_bytes(sigma())
     (to / "maker.cr3").write_bytes(canon_raw3())
 
 
@@ -179,6 +179,20 @@ def canon_crw():
     inner = values + struct.pack("<HHII", 1, 0x180E, len(values), 0) + struct.pack("<I", len(values))
     heap = inner + struct.pack("<HHII", 1, 0x300A, len(inner), 0) + struct.pack("<I", len(inner))
     return b"II\x1a\0\0\0HEAPCCDR".ljust(26, b"\0") + heap
+
+
+def sigma():
+    """A header, a section of properties, and at the end the directory of sections, with its offset behind it."""
+    head = struct.pack("<4sI16sIIII", b"FOVb", 0x20002, b"\0" * 16, 0, 96, 64, 0).ljust(400, b"\0")
+    pairs = [("CAMMANUF", "Testmaker"), ("CAMMODEL", "Testmaker T1"), ("TIME", "1556442005")]
+    table, texts = b"", b""
+    for pair in pairs:
+        for text in pair:
+            table += struct.pack("<I", len(texts) // 2)
+            texts += text.encode("utf-16-le") + b"\0\0"
+    prop = struct.pack("<4sIIIII", b"SECp", 0x20000, len(pairs), 0, 0, len(texts) // 2) + table + texts
+    directory = struct.pack("<4sII", b"SECd", 0x20000, 1) + struct.pack("<II4s", len(head), len(prop), b"PROP")
+    return head + prop + directory + struct.pack("<I", len(head) + len(prop))
 
 
 def seconds(text):

@@ -101,6 +101,10 @@ film timeless.mkv "${h264[@]}"
 film clip.mpg -c:v mpeg2video -r 25 -q:v 20
 film clip.mts "${h264[@]}" -f mpegts -mpegts_m2ts_mode 1
 film clip.m2t "${h264[@]}" -f mpegts
+# As camcorders write them: interlaced, and with lines to cut off. exiftool reads no H.264 of fewer than 160 × 120 pixels.
+film interlaced.mts -s 320x180 -c:v libx264 -pix_fmt yuv420p -preset veryslow -crf 45 -f mpegts -mpegts_m2ts_mode 1 \
+    -x264-params threads=1:sei=0:interlaced=1
+film old.m2t -s 320x180 -c:v mpeg2video -r 25 -q:v 31 -f mpegts
 
 # RAW: TIFF with the marks of each maker, and containers around a JPEG or a TIFF block
 picture block.tif 60 -resize 24x16 -endian LSB -compress none

@@ -6,12 +6,15 @@
 mod boxes;
 mod canon;
 mod exif;
+mod h264;
 mod movie;
 mod names;
 mod pictures;
 mod raw;
 mod riff;
+mod sigma;
 mod source;
+mod transport;
 mod xmp;
 
 #[cfg(test)]
@@ -53,6 +56,8 @@ enum Format {
     Avi,
     Asf,
     Mpeg,
+    Transport,
+    Sigma,
     Raw(raw::Kind),
 }
 
@@ -94,6 +99,8 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
         Format::Avi => riff::avi(&mut source, facts),
         Format::Asf => riff::asf(&mut source, facts),
         Format::Mpeg => riff::mpeg(&mut source, facts),
+        Format::Transport => transport::add(&mut source, facts),
+        Format::Sigma => sigma::raw(&mut source, facts),
     }
 }
 
@@ -110,12 +117,17 @@ fn format(head: &[u8]) -> Option<Format> {
         [0, 0, 1, 0xba | 0xb3, ..] => Format::Mpeg,
         [0x30, 0x26, 0xb2, 0x75, ..] => Format::Asf,
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Format::Matroska,
+        [b'F', b'O', b'V', b'b', ..] => Format::Sigma,
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => match boxes::family(head) {
             boxes::Family::Heif => Format::Heif,
             boxes::Family::CanonRaw3 => Format::CanonRaw3,
             boxes::Family::Movie => Format::Movie,
         },
         [_, _, _, _, atom @ ..] if boxes::begins_movie(atom) => Format::Movie,
-        _ => Format::Raw(raw::kind(head)?),
+        _ => match raw::kind(head) {
+            Some(kind) => Format::Raw(kind),
+            None if transport::may_be(head) => Format::Transport,
+            None => return None,
+        },
     })
 }

@@ -68,8 +68,8 @@ pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, fact
         Kind::AlmostTiff => exif::of_tiff(source, 0, facts),
         Kind::Fuji => {
             let jpeg = source.exactly(84, 8).and_then(|it| u32_be(&it, 0));
-            if let Some(block) = jpeg.and_then(|at| source.up_to(at.into(), JPEG_BYTES_MAX)) {
-                exif::of_picture(&mut Source::new(std::io::Cursor::new(block)), facts);
+            if let Some(at) = jpeg {
+                jpeg_within(source, at.into(), facts);
             }
         }
         Kind::Minolta => {
@@ -85,6 +85,13 @@ pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, fact
         }
     }
     facts.header = Some(u64::MAX);
+}
+
+/// Adds the EXIF of a JPEG at an offset.
+pub fn jpeg_within<R: Read + Seek>(source: &mut Source<R>, at: u64, facts: &mut Facts) {
+    if let Some(block) = source.up_to(at, JPEG_BYTES_MAX) {
+        exif::of_picture(&mut Source::new(std::io::Cursor::new(block)), facts);
+    }
 }
 
 /// Adds the facts in a heap of Canon's: its values, and behind them a directory. The last four

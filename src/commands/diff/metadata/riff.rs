@@ -99,11 +99,16 @@ pub fn asf<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
 /// square, so they are not firm.
 pub fn mpeg<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let Some(head) = source.start(HEADER_BYTES_MAX) else { return };
-    let Some(at) = head.windows(4).position(|it| it == [0, 0, 1, 0xb3]) else { return };
-    let bytes = head.get(at + 4..).unwrap_or_default();
-    let (Some(first), Some(second)) = (u16_be(bytes, 0), u16_be(bytes, 1)) else { return };
-    let found = pair(Some(u32::from(first >> 4)), Some(u32::from(second & 0xfff)));
-    facts.dimensions = Dimensions { any: found.into_iter().collect(), firm: false };
+    let any = sequence_header(&head).into_iter().collect();
+    facts.dimensions = Dimensions { any, firm: false };
+}
+
+/// The dimensions in the first sequence header of a stream of MPEG-1 or MPEG-2.
+pub fn sequence_header(stream: &[u8]) -> Option<(u32, u32)> {
+    let at = stream.windows(4).position(|it| it == [0, 0, 1, 0xb3])?;
+    let bytes = stream.get(at + 4..)?;
+    let (first, second) = (u16_be(bytes, 0)?, u16_be(bytes, 1)?);
+    pair(Some(u32::from(first >> 4)), Some(u32::from(second & 0xfff)))
 }
 
 fn pair(width: Option<u32>, height: Option<u32>) -> Option<(u32, u32)> {
