@@ -199,6 +199,16 @@ pub(super) enum Verdict {
 }
 
 impl Compared {
+    /// Whether an answer that would be about all files, such as "the storage is full", is about this
+    /// one only: others succeed meanwhile, or did so before and none fails alike now.
+    pub(super) fn is_of_one_file(self, past: PastFailures) -> bool {
+        match self.others {
+            Others::Succeed => true,
+            Others::Unknown => past.own > 0,
+            Others::FailAlike => false,
+        }
+    }
+
     pub(super) fn verdict(self, trial: &Trial) -> Verdict {
         let Trial { alone, only, broken, past, now } = *trial;
         let age = past.since.and_then(|since| now.duration_since(since).ok()).unwrap_or_default();

@@ -68,6 +68,23 @@ fn one_file_alone_is_refused_at_once_only_for_its_content() {
 }
 
 #[test]
+fn an_answer_about_all_files_is_about_one_if_others_succeed() {
+    let (none, own) = (soon().past, trial(1, 1, Duration::ZERO).past);
+    let mut evidence = Evidence::default();
+    assert!(!evidence.failed(ONE, Symptom::Unclear, false).is_of_one_file(none));
+    assert!(!evidence.failed(TWO, Symptom::Unclear, false).is_of_one_file(none));
+    // They may have been the last that had room.
+    assert!(!evidence.failed(TWO, Symptom::Unclear, false).is_of_one_file(own));
+    let mut evidence = Evidence::default();
+    assert!(evidence.failed(ONE, Symptom::Unclear, true).is_of_one_file(none));
+    evidence.succeeded(TWO);
+    assert!(evidence.failed(ONE, Symptom::Unclear, false).is_of_one_file(own));
+    // No other file is left, and the answer stays the same.
+    assert!(evidence.failed(ONE, Symptom::Unclear, false).is_of_one_file(own));
+    assert!(!evidence.failed(TWO, Symptom::Unclear, false).is_of_one_file(none));
+}
+
+#[test]
 fn files_that_are_too_large_are_refused_whatever_becomes_of_others() {
     let mut evidence = Evidence::default();
     for file in [ONE, TWO] {

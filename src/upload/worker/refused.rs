@@ -10,7 +10,7 @@ use crate::error_chain::chain;
 use crate::media::{FileId, MediaItem};
 use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure};
 use crate::upload::blocked::BlockedReason;
-use crate::upload::evidence::{Others, Symptom, Trial, Verdict};
+use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::jpeg;
 use crate::upload::state::Creating;
 
@@ -91,15 +91,17 @@ impl Worker {
         let waits =
             CreateOutcome::Retry { isolate: false, error: None, retry_at: None, maybe_made: false };
         let verdict = status.verdict();
+        // Refusals for which no file is to blame, if all have them.
+        let of_all = match verdict {
+            ItemVerdict::StorageFull => Some((BlockedReason::StorageFull, text.clone())),
+            ItemVerdict::LoginRefused => Some((BlockedReason::Login, text.clone())),
+            ItemVerdict::Forbidden => {
+                let text = format!("{text}: {}", Scope::AppendOnly.is_missing());
+                Some((BlockedReason::Login, text))
+            }
+            _ => None,
+        };
         let symptom = match verdict {
-            ItemVerdict::StorageFull => {
-                outage.get_or_insert((BlockedReason::StorageFull, text));
-                return waits;
-            }
-            ItemVerdict::LoginRefused => {
-                outage.get_or_insert((BlockedReason::Login, text));
-                return waits;
-            }
             ItemVerdict::Duplicate if !item.isolate => {
                 return CreateOutcome::Retry {
                     isolate: true,
@@ -111,15 +113,18 @@ impl Worker {
             ItemVerdict::Transient => Symptom::Failing,
             ItemVerdict::Content => Symptom::Content,
             ItemVerdict::Duplicate
+            | ItemVerdict::StorageFull
+            | ItemVerdict::LoginRefused
             | ItemVerdict::Forbidden
             | ItemVerdict::NotFound
             | ItemVerdict::Unclear => Symptom::Unclear,
         };
         let beside = circumstances.some_made;
         let compared = self.creations_evidence.failed(item.file, symptom, beside);
-        if verdict == ItemVerdict::Forbidden && compared.others != Others::Succeed {
-            let text = format!("{text}: {}", Scope::AppendOnly.is_missing());
-            outage.get_or_insert((BlockedReason::Login, text));
+        if let Some(of_all) = of_all
+            && !compared.is_of_one_file(item.past)
+        {
+            outage.get_or_insert(of_all);
             return waits;
         }
         let trial = circumstances.trial(item);

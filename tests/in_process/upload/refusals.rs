@@ -144,7 +144,9 @@ async fn one_file_that_fails_for_ever_is_refused_while_others_arrive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_item_that_fails_for_ever_is_refused_while_others_arrive() {
-    for (code, text) in [(13, None), (7, None), (3, Some(QUOTA)), (3, None)] {
+    for (code, text) in
+        [(13, None), (7, None), (8, Some(STORAGE)), (16, None), (3, Some(QUOTA)), (3, None)]
+    {
         let world = World::new().await;
         let dir = world.album("one").await;
         let failure =
@@ -155,6 +157,43 @@ async fn one_item_that_fails_for_ever_is_refused_while_others_arrive() {
         assert_eq!(refused, [("poison.jpg".into(), file)], "{code}");
         let reason = world.store.file(file).unwrap().unwrap().error.unwrap();
         assert!(reason.contains(&format!("code {code}")), "{reason}");
+    }
+}
+
+/// > If Google refuses one photo of an answer for a full account or for the login, and takes others, the
+/// > other photos go on. `status` names the one.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_item_for_which_the_account_would_be_full_holds_up_no_other() {
+    for (code, text) in [(8, Some(STORAGE)), (16, None), (7, None)] {
+        let world = World::new().await;
+        let dir = world.album("one").await;
+        let failure =
+            ItemFailure { file: FileMatch::name("poison.jpg"), ..item_failure(code, text) };
+        world.emulator.faults(|faults| faults.item_failures = vec![failure]);
+        world.write(dir, "poison.jpg", &small_photo(99));
+        world.write_all(dir, 0..6);
+        world
+            .until(|world| {
+                let queue = world.pipeline.queue().unwrap();
+                queue.failing.first().is_some_and(|it| it.attempts >= 3)
+            })
+            .await;
+        assert_eq!((world.failing(), world.blocked()), (vec!["one/poison.jpg".into()], None));
+        world.assert_all_there(dir, "one", 0..6);
+        // Nobody else succeeds meanwhile.
+        let before = world.emulator.stats().requests(Call::MediaItemsBatchCreate);
+        world
+            .until(|world| {
+                world.emulator.stats().requests(Call::MediaItemsBatchCreate) >= before + 2
+            })
+            .await;
+        assert_eq!(world.blocked(), None, "{code}");
+        world.write(dir, "later.jpg", &small_photo(6));
+        world.until(|world| world.remote("one").len() == 7).await;
+        assert_eq!(world.failed(dir), []);
+        world.emulator.faults(|faults| faults.item_failures.clear());
+        world.drain().await.unwrap();
+        assert_eq!((world.remote("one").len(), world.failing()), (8, vec![]));
     }
 }
 
