@@ -1,15 +1,19 @@
 //! The open files. All descriptors of a file share one [`OpenFile`], so that they see the same
 //! bytes, and sealing one version cannot race with writing the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::error::Error;
 use crate::content::Reader;
-use crate::media::FileId;
+use crate::media::{Caller, FileId};
 use crate::upload::{Drafts, OpenVersion, SpoolFile, Writer};
+
+/// Most open files take a descriptor of this process. Other users may have one part of so many.
+const OTHERS_PART: usize = 4;
 
 /// The kernel's number for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,9 +81,12 @@ pub enum Handle {
 pub struct Handles {
     drafts: Drafts,
     next: AtomicU64,
-    // Both are locked only for a look-up, an insert or a count, and never both at once.
+    // All are locked only for a look-up, an insert or a count, and never two at once.
     files: Mutex<HashMap<FileId, Shared>>,
     handles: RwLock<HashMap<Fh, Handle>>,
+    /// Those that other users have opened.
+    of_others: Mutex<HashSet<Fh>>,
+    of_others_max: usize,
 }
 
 /// A file with the number of its descriptors.
@@ -96,6 +103,8 @@ impl Handles {
             next: AtomicU64::new(0),
             files: Mutex::default(),
             handles: RwLock::default(),
+            of_others: Mutex::default(),
+            of_others_max: descriptors_max() / OTHERS_PART,
         }
     }
 
@@ -104,19 +113,27 @@ impl Handles {
     ///
     /// # Errors
     /// Those of `bytes`.
-    pub fn open<E>(
+    pub fn open<E: From<Error>>(
         &self,
         file: FileId,
         writable: bool,
         bytes: impl FnOnce() -> Result<Bytes, E>,
     ) -> Result<(Fh, Arc<OpenFile>), E> {
+        let of_other = !Caller::current().is_owner();
+        if of_other && self.of_others.lock().len() >= self.of_others_max {
+            return Err(Error::plain(libc::EMFILE).into());
+        }
         let open = self.share(file);
         if let Err(error) = find_bytes(&open, bytes) {
             self.unshare(file);
             return Err(error);
         }
         let writer = writable.then(|| Arc::new(self.drafts.open_writer(file)));
-        Ok((self.insert(Handle::File { open: open.clone(), writer }), open))
+        let fh = self.insert(Handle::File { open: open.clone(), writer });
+        if of_other {
+            self.of_others.lock().insert(fh);
+        }
+        Ok((fh, open))
     }
 
     /// Counts another descriptor of a file.
@@ -173,10 +190,17 @@ impl Handles {
     /// Removes a descriptor after its last close. The caller releases its writer.
     pub fn close(&self, fh: Fh) -> Option<Closed> {
         let handle = self.handles.write().remove(&fh)?;
+        self.of_others.lock().remove(&fh);
         let Handle::File { open, writer } = handle else { return None };
         let last = self.unshare(open.file);
         Some(Closed { file: open.file, writer, last })
     }
+}
+
+/// How many descriptors this process may have.
+fn descriptors_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// The first descriptor of a file finds its bytes. Other descriptors wait only for that.
@@ -209,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn item() -> Result<Bytes, ()> {
+    fn item() -> Result<Bytes, Error> {
         Ok(Bytes::Item(Item::default()))
     }
 
@@ -218,7 +242,7 @@ mod tests {
         let handles = Handles::new(Drafts::default());
         let (one, a) = handles.open(FileId(1), true, item).unwrap();
         let (two, b) =
-            handles.open(FileId(1), false, || -> Result<Bytes, ()> { panic!("open") }).unwrap();
+            handles.open(FileId(1), false, || -> Result<Bytes, Error> { panic!("open") }).unwrap();
         assert!(Arc::ptr_eq(&a, &b));
         let closed = handles.close(one).unwrap();
         assert_eq!((closed.file, closed.last), (FileId(1), false));
@@ -277,7 +301,9 @@ mod tests {
     #[test]
     fn a_file_that_could_not_be_opened_is_not_open() {
         let handles = Handles::new(Drafts::default());
-        assert!(handles.open(FileId(1), true, || Err::<Bytes, _>(())).is_err());
+        assert!(
+            handles.open(FileId(1), true, || Err::<Bytes, _>(Error::plain(libc::EIO))).is_err()
+        );
         assert_eq!(handles.open_files(), 0);
         handles.open(FileId(1), true, item).unwrap();
     }

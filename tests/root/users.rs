@@ -1,9 +1,10 @@
 //! A mount and the other users of the machine.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use gphotosfs_emulator::{Call, Moment};
 
@@ -296,5 +297,38 @@ fn other_users_have_a_share_of_the_days_downloads() {
     may_not(&world, STRANGERS[0], "cat mnt/A/IMG_000001.jpg", "Disk quota exceeded");
     world.sh("cat mnt/A/IMG_000001.jpg >/dev/null");
     may(&world, STRANGERS[0], "cat mnt/A/IMG_000001.jpg >/dev/null");
+    world.umount();
+}
+
+/// > Other users may have so many files open as are a quarter of the descriptors that the mount may
+/// > have. Then their `open` is `EMFILE`.
+#[test]
+fn other_users_leave_descriptors_for_the_owner() {
+    let world = World::new();
+    fs::set_permissions(world.dir.path(), Permissions::from_mode(0o711)).unwrap();
+    let program = format!("{:?}", world.program());
+    world.sh(&format!("ulimit -n 160; {program} mount --allow-other mnt"));
+    world.seed("A", 60);
+    world.sh("cat mnt/A/* >/dev/null");
+    // Ends when this test does.
+    let script = "opened=0
+        for file in mnt/A/*; do exec {fd}<$file || break; opened=$((opened + 1)); done
+        echo $opened; exec cat";
+    let number = STRANGERS[0].to_string();
+    let mut stranger = Command::new("setpriv")
+        .args(["--reuid", &number, "--regid", &number, "--clear-groups", "bash", "-c", script])
+        .current_dir(world.dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut opened = String::new();
+    BufReader::new(stranger.stdout.take().unwrap()).read_line(&mut opened).unwrap();
+    assert_eq!(opened, "40\n");
+    world.photo("mine.jpg", 400, 5000);
+    world.sh("cp mine.jpg mnt/A/ && sync mnt/A && cat mnt/A/IMG_000059.jpg >/dev/null");
+    drop(stranger.stdin.take());
+    stranger.wait().unwrap();
     world.umount();
 }
