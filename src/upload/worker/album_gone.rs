@@ -35,25 +35,25 @@ impl AlbumGone {
 
 impl Worker {
     /// Google says that the album of a creation does not exist, and that is not believed: its files
-    /// wait, and no others.
+    /// wait together, and no others.
     pub(super) async fn created_in_doubt(&mut self, creating: Creating, text: &str) {
-        self.changed();
-        let outcomes = creating.call().items.iter().map(|item| CreateOutcome::Retry {
+        let until = self.in_doubt(creating.call().dir);
+        self.settle_all(creating, |_| CreateOutcome::Retry {
             isolate: false,
             error: Some(FileFailure { text: text.to_owned(), own: false }),
-            retry_at: Some(self.retry_at(item.past.attempts + 1)),
+            retry_at: Some(until),
             maybe_made: false,
-        });
-        let outcomes = outcomes.collect();
-        self.settle(creating, outcomes).await;
+        })
+        .await;
     }
 
-    /// The same, for additions.
-    pub(super) fn added_in_doubt(&mut self, dir: DirId) {
+    /// Makes the calls for this album wait, longer each time. Returns until when.
+    pub(super) fn in_doubt(&mut self, dir: DirId) -> SystemTime {
         self.changed();
         let failures = self.album_waits.failed(dir);
         let until = self.retry_at(failures);
         self.album_waits.wait(dir, until);
+        until
     }
 
     /// A judge of a call that names this album.

@@ -1,11 +1,11 @@
-//! Albums to which nothing is added for a while. Pure.
+//! Albums in which nothing is created, and to which nothing is added, for a while. Pure.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use crate::media::DirId;
 
-/// Albums that Google says do not exist, as long as that is not believed. Only additions to them
+/// Albums that Google says do not exist, as long as that is not believed. Only calls that name them
 /// wait. Bounded by the albums that are younger than the grace.
 #[derive(Default)]
 pub(super) struct AlbumWaits(HashMap<DirId, AlbumWait>);

@@ -34,6 +34,7 @@ impl Worker {
         match outcome {
             Ok(results) => {
                 tracing::debug!(call = creating.call().call, items = results.len(), "created");
+                self.album_waits.ended(creating.call().dir);
                 self.create_answered(creating, results).await;
             }
             Err(error) if matches!(error.advice(), Advice::GiveUp) => {

@@ -85,7 +85,8 @@ impl Worker {
         }
         if edit == Edit::Add && error.kind() == FailureKind::AlbumMissing && !album_gone {
             // The row says that the outcome is unknown: the worker asks again.
-            return self.added_in_doubt(call.dir);
+            self.in_doubt(call.dir);
+            return;
         }
         self.album_waits.ended(call.dir);
         if !self.members_refused(&call, &error) {

@@ -216,6 +216,7 @@ impl Worker {
         if kind == FailureKind::AlbumMissing && !album_gone {
             return self.created_in_doubt(creating, &chain(error)).await;
         }
+        self.album_waits.ended(creating.call().dir);
         if matches!(kind, FailureKind::AlbumMissing | FailureKind::AlbumReadOnly) {
             self.changed();
             let gone = kind == FailureKind::AlbumMissing;

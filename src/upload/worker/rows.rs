@@ -29,7 +29,7 @@ struct Wanted {
     changes: bool,
     batches: bool,
     memberships: bool,
-    /// Albums whose additions wait.
+    /// Albums whose creations and additions wait.
     waiting: Vec<DirId>,
     free_duplicates: bool,
 }
@@ -109,6 +109,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
     }
     if wanted.changes && wanted.batches && rows.unanswered.is_none() {
         (rows.ready, rows.coming) = store.ready(now, TOKENS_MAX, COMING_MAX)?;
+        rows.ready.retain(|it| !wanted.waiting.contains(&it.dir));
         // A file that is being written does not come soon.
         rows.coming.retain(|it| in_flight.contains(&it.file) || !drafts.is_being_written(it.file));
     }

@@ -114,16 +114,21 @@ async fn an_arrived_item_that_google_does_not_know_any_more_fails() {
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_album_deleted_just_after_it_was_made_blocks_no_other_one() {
-    let world = World::new().await;
+/// An album that was made here, and counts as made just now for an hour.
+async fn young_album(world: &World) -> DirId {
     let made = world.client.create_album("gone").await.unwrap();
     let intent = world.store.album_intended(DirId::ROOT, &name("gone"), "gone").unwrap();
     let Ok(AlbumIntent::Fresh(gone)) = intent else { panic!("{intent:?}") };
     world.store.album_created(gone, &made).unwrap();
-    // It counts as made just now for an hour.
     let database = rusqlite::Connection::open(world.dir.path().join("gphotosfs.db")).unwrap();
     database.execute("UPDATE albums SET made_at = made_at + 3600000", []).unwrap();
+    gone
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_deleted_just_after_it_was_made_blocks_no_other_one() {
+    let world = World::new().await;
+    let gone = young_album(&world).await;
     let (two, three) = (world.album("two").await, world.album("three").await);
     world.emulator.edit(Edit::DeleteAlbum { album: "gone".into() }).await.unwrap();
     let waits = world.write(gone, "a.jpg", &small_photo(1));
@@ -169,4 +174,22 @@ async fn an_item_in_the_bin_fails_although_the_count_never_agrees() {
     let failed = world.store.failed_names().unwrap();
     assert!(failed[0].reason.starts_with("Google has this photo in its bin"), "{failed:?}");
     assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_an_album_that_has_just_vanished_wait_together() {
+    let world = World::new().await;
+    let gone = young_album(&world).await;
+    world.emulator.edit(Edit::DeleteAlbum { album: "gone".into() }).await.unwrap();
+    world.write(gone, "0.jpg", &small_photo(0));
+    world.until(|world| !world.store.failing_uploads(9).unwrap().is_empty()).await;
+    let files = 40;
+    for at in 1..files {
+        world.write(gone, &format!("{at}.jpg"), &small_photo(at));
+        let sent = || world.emulator.stats().requests(Call::UploadRaw);
+        world.until(|_| sent() > at).await;
+    }
+    let calls = world.emulator.stats().requests(Call::MediaItemsBatchCreate);
+    assert!(calls <= 12, "{calls} calls for {files} files");
+    assert_eq!(world.failed(gone), []);
 }
