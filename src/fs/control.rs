@@ -11,6 +11,7 @@ use crate::api::{
     self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget,
     next_reset,
 };
+use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
     BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Library, Login, LoginState,
@@ -76,10 +77,10 @@ impl Fs {
 
 /// The text of `status.json`.
 pub(super) fn json(status: &Status) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(status)
+    let text = serde_json::to_string_pretty(status)
         .map_err(|error| Error::because(libc::EIO, format!("writing status.json: {error}")))?;
-    text.push(b'\n');
-    Ok(text)
+    // `cat` may show it on a terminal.
+    Ok(format!("{}\n", printable::escaped_json(&text)).into_bytes())
 }
 
 impl From<&api::Login> for Login {

@@ -57,6 +57,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
             "error_chain",
             "media",
+            "printable",
             "profile",
             "settings",
             "status",
