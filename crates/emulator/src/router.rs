@@ -11,6 +11,9 @@ use crate::http::html_error;
 use crate::server::Server;
 use crate::{api, control, media, pages, visitors};
 
+/// Most bytes of a body that is held in memory.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
 pub(crate) fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/", get(pages::home))
@@ -33,8 +36,8 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
             let text = format!("The requested URL {} was not found on this server.", uri.path());
             html_error(StatusCode::NOT_FOUND, &text)
         })
-        // Uploads of any size go to disk; JSON bodies have a limit of their own.
-        .layer(axum::extract::DefaultBodyLimit::disable())
+        // Uploads of any size go to disk, past this limit.
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(visitors::check))
         .with_state(server)
 }
