@@ -28,6 +28,10 @@ const FIRST_PHOTO_YEAR: i16 = 1826;
 /// How many requests a view may take for items of earlier periods and for empty pages.
 const MORE_REQUESTS: u32 = 300;
 
+/// Most items that the list of one day may have: as many as an album, a photo a second for five
+/// hours and a half.
+const ITEMS_A_DAY_MAX: u64 = 20_000;
+
 /// How many known items one transaction adds to a view.
 const CHUNK: u32 = 1000;
 
@@ -128,13 +132,14 @@ impl Library {
             async move {
                 let write = move |store: &Store| {
                     let latest = store.last_view_cookie(view)?..i64::MAX;
+                    let count = items.len() as u64;
                     let is_fresh = store.view_listed(view, &listed_items(items), listing)?;
-                    Ok((PageKept { fresh: is_fresh.into(), news: false }, latest))
+                    Ok((PageKept { fresh: if is_fresh { count } else { 0 }, news: false }, latest))
                 };
                 self.store.run(write).await
             }
         };
-        self.pass(self.now(), last, driver, Pager::default(), fetch, store_page).await
+        self.pass(self.now(), last, driver, pager(view), fetch, store_page).await
     }
 
     /// Writes an item of each period to the store. Returns as [`Library::pass`] does.
@@ -189,6 +194,19 @@ impl Library {
             }
         }
     }
+}
+
+/// The list of all items ends at the day's requests at the latest: a library may have any size.
+fn pager(view: View) -> Pager {
+    let days = match view {
+        View::Of(period) => match period.span() {
+            Span::Day => 1,
+            Span::Month => 31,
+            Span::Year => 366,
+        },
+        View::All | View::By(_) => return Pager::default(),
+    };
+    Pager::up_to(days * ITEMS_A_DAY_MAX)
 }
 
 /// The day before the period in which an item was created. It is always before `last`, because
