@@ -54,6 +54,11 @@ fn copy(world: &World) {
     }
 }
 
+fn refresh(world: &World) {
+    let (done, said) = world.told(&["refresh", world.mnt.to_str().unwrap()]);
+    assert!(done, "{said}");
+}
+
 /// Nothing is left in the cache.
 fn evict(world: &World) {
     world.umount();
@@ -131,6 +136,25 @@ fn a_photo_that_stays_in_googles_bin_is_kept_in_failed() {
         world.sync();
         assert_arrived(&world);
     }
+}
+
+/// > If the restored photo has its old name in the album again by then, `retry` says `File exists`. Under
+/// > another name the copy becomes a second name of the restored photo.
+#[test]
+fn a_copy_of_a_restored_photo_becomes_a_name_of_it() {
+    let world = binned(false, false);
+    refresh(&world);
+    world.sh("! ls mnt/A/0.jpg");
+    world.sh("cp photo/0.jpg mnt/A/ && ! sync mnt/A");
+    world.edit(Edit::RestoreFromBin { item: "0.jpg".into() });
+    refresh(&world);
+    world.sh("ls mnt/A/0.jpg");
+    let (done, said) = world.told(&["retry"]);
+    assert!(!done && said.contains("File exists"), "{said}");
+    world.sh("mv mnt/.gphotos/failed/A/0.jpg mnt/A/again.jpg && sync mnt");
+    world.sh("cmp photo/0.jpg mnt/A/again.jpg && test mnt/A/again.jpg -ef mnt/A/0.jpg");
+    assert_eq!(world.remote("A"), ["0.jpg"]);
+    assert!(world.names(".gphotos/failed").is_empty());
 }
 
 /// > The bytes of a file stay here until a list of its album, made after the upload or the copy, has
