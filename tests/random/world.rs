@@ -17,7 +17,10 @@ use gphotosfs_emulator::{Call, CallFaults, Config, Failure, Faults, Injection, S
 
 use crate::support::account::brisk;
 use crate::support::core::{self, Core, Outcome, ROOT, errno, file_id};
-use crate::support::sha256;
+use crate::support::{sha256, wait_within};
+
+/// How long the worker may take to try again what an answer has blocked.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// One account, the service, and the process that mounts it.
 pub struct World(core::World);
@@ -85,12 +88,15 @@ impl World {
         dump.item(info.media.unwrap().as_str())?.sha256.clone()
     }
 
-    /// Waits until all has arrived. Rejected names are no failure of the drain.
+    /// Waits until all has arrived. Rejected names are no failure of the drain. An answer about the
+    /// login or a full account ends a drain, because a person might have to act, until the worker
+    /// has tried again.
     pub fn drain(&self) {
-        match self.wait(self.pipeline.drain(SyncScope::All)) {
-            Ok(()) | Err(DrainError::Failed { .. }) => {}
+        wait_within(DRAIN_DEADLINE, || match self.wait(self.pipeline.drain(SyncScope::All)) {
+            Ok(()) | Err(DrainError::Failed { .. }) => Ok(()),
+            Err(DrainError::Blocked(blocked)) => Err(format!("draining: {}", blocked.text)),
             Err(error) => panic!("draining: {error}"),
-        }
+        });
     }
 
     /// The bytes of everything under `failed`.
