@@ -1,12 +1,20 @@
-//! An error with its causes, as text. Every chain of causes is walked here.
+//! An error with its causes, mostly as text. Every chain of causes is walked here.
 
 use std::error::Error;
+use std::io;
 
 type Dyn<'a> = &'a (dyn Error + 'static);
 
 /// The error itself, then its cause, down to the root.
 pub fn causes<'a>(error: impl Into<Option<Dyn<'a>>>) -> impl Iterator<Item = Dyn<'a>> {
     std::iter::successors(error.into(), |&it| it.source())
+}
+
+/// The number of the system's error among these if no file descriptor is free, in this process or on
+/// this machine.
+pub fn lack_of_descriptors(error: Dyn<'_>) -> Option<i32> {
+    let errno = |it: Dyn<'_>| it.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    causes(error).filter_map(errno).find(|it| matches!(*it, libc::EMFILE | libc::ENFILE))
 }
 
 /// The error and all its causes on one line.

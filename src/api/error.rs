@@ -2,8 +2,6 @@
 //!
 //! Pure. `failure` classifies these errors and gives advice.
 
-use std::io;
-
 use jiff::Timestamp;
 
 use super::auth::error::LoginError;
@@ -12,19 +10,6 @@ use crate::media::local_time;
 
 /// A cause of any type, kept for the log.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Whether the cause is that no file descriptor is free.
-pub(super) fn lacks_descriptor(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let errno = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if matches!(errno, Some(libc::EMFILE | libc::ENFILE)) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
-}
 
 /// Why a call to the service failed.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::auth::error::LoginError;
-use super::error::{Error, lacks_descriptor};
+use super::error::Error;
 use super::messages::Text;
 use super::refusal::{Class, ErrorInfo, Refusal, RefusalBody};
+use crate::error_chain::lack_of_descriptors;
 
 /// The least wait after a short-term 429 (reference §10.3).
 const THROTTLED_MIN: Duration = Duration::from_secs(30);
@@ -180,7 +181,9 @@ impl Error {
             Self::QuotaExhausted { .. } => FailureKind::DailyQuota,
             Self::Login(error) => error.kind(),
             Self::Refused(refusal) => refusal.kind(),
-            Self::Payload(cause) if lacks_descriptor(cause.as_ref()) => FailureKind::OutOfFiles,
+            Self::Payload(cause) if lack_of_descriptors(cause.as_ref()).is_some() => {
+                FailureKind::OutOfFiles
+            }
             Self::Payload(_) => FailureKind::Unreadable,
             Self::Unfit { .. } => FailureKind::Request,
         }

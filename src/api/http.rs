@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap};
 
-use super::error::{Error, lacks_descriptor};
+use super::error::Error;
+use crate::error_chain::lack_of_descriptors;
 
 /// The largest JSON answer that the client accepts. A page of 100 items is about 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -46,7 +47,7 @@ pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Re
 pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     let host = err.url().and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
     let err = err.without_url();
-    if lacks_descriptor(&err) {
+    if lack_of_descriptors(&err).is_some() {
         Error::OutOfFiles { call, source: err.into() }
     } else if err.is_connect() {
         Error::Offline { host, source: err.into() }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::api::FailureKind;
-use crate::error_chain::chain;
+use crate::error_chain::{chain, lack_of_descriptors};
 use crate::{api, content, library, store, upload};
 
 /// The reason why an operation failed: an errno for the caller, and causes for the log.
@@ -84,19 +84,6 @@ impl fmt::Display for Error {
             None => Ok(()),
         }
     }
-}
-
-/// The errno if this process or the machine has no descriptor left.
-fn lack_of_descriptors(error: &(dyn StdError + 'static)) -> Option<i32> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let errno = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if let Some(errno @ (libc::EMFILE | libc::ENFILE)) = errno {
-            return Some(errno);
-        }
-        next = cause.source();
-    }
-    None
 }
 
 impl From<store::TreeError> for Error {
