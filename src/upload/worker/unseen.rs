@@ -29,15 +29,18 @@ impl Worker {
             self.store(move |_| shared.reject_unseen(&claim, IN_BIN)).await;
             return;
         }
-        let retry_at = self.unseen_until(claim.attempts + 1);
-        let outcome = Confirming(claim).still_unseen(&self.shared.store, retry_at, true).await;
-        self.recorded(outcome);
+        self.unseen_waits(claim, true).await;
     }
 
     /// Google has not said whether it shows the item.
     pub(super) async fn unseen_not_answered(&mut self, claim: Claim) {
+        self.unseen_waits(claim, false).await;
+    }
+
+    /// The next listing for the item comes later. If it is `missed`, it is asked for by its id.
+    async fn unseen_waits(&mut self, claim: Claim, missed: bool) {
         let retry_at = self.unseen_until(claim.attempts + 1);
-        let outcome = Confirming(claim).still_unseen(&self.shared.store, retry_at, false).await;
+        let outcome = Confirming(claim).still_unseen(&self.shared.store, retry_at, missed).await;
         self.recorded(outcome);
     }
 
