@@ -565,7 +565,7 @@ mod tests {
             panic!("not listed")
         };
         store.link(file, trip, &name("c.jpg")).unwrap().unwrap();
-        let call = store.additions(50).unwrap().unwrap();
+        let call = store.additions(50, &[]).unwrap().unwrap();
         store.begin_members(&call).unwrap();
         store.added(&call).unwrap();
         assert!(
@@ -664,7 +664,7 @@ mod tests {
         assert!(!is_missing(2));
         store.album_gone(trip, &AlbumId::new("id of Trip")).unwrap();
         assert_eq!(names(&store, trip), ["a.jpg"]);
-        store.added(&store.additions(50).unwrap().unwrap()).unwrap();
+        store.added(&store.additions(50, &[]).unwrap().unwrap()).unwrap();
         assert!(is_missing(3));
     }
 

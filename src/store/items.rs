@@ -527,7 +527,7 @@ mod tests {
         let file = store.unlink(trip, &name("a.jpg")).unwrap().unwrap().file;
         store.removed(&store.removals(50).unwrap().unwrap()).unwrap();
         store.link(file, trip, &name("a.jpg")).unwrap().unwrap();
-        let call = store.additions(50).unwrap().unwrap();
+        let call = store.additions(50, &[]).unwrap().unwrap();
         store.added(&call).unwrap();
         store.items_complete(trip, &pass(2)).unwrap();
         assert_eq!(names(&store, trip), ["a.jpg"]);

@@ -47,13 +47,9 @@ const ADDITIONS: &str = "pending_additions";
 const REMOVALS: &str = "pending_removals";
 
 impl Store {
-    /// The album with the oldest pending addition, and up to `limit` of its additions.
-    pub fn additions(&self, limit: usize) -> Result<Option<MemberCall>> {
-        self.additions_but(limit, &[])
-    }
-
-    /// As [`Store::additions`], without those of some albums.
-    pub fn additions_but(&self, limit: usize, waiting: &[DirId]) -> Result<Option<MemberCall>> {
+    /// The album with the oldest pending addition, and up to `limit` of its additions. Leaves out
+    /// albums that are `waiting`.
+    pub fn additions(&self, limit: usize, waiting: &[DirId]) -> Result<Option<MemberCall>> {
         self.read(|db| members_of_one_album(db, ADDITIONS, limit, waiting))
     }
 
@@ -271,7 +267,7 @@ mod tests {
             panic!("not listed")
         };
         store.link(file, two, &name("b.jpg")).unwrap().unwrap();
-        let call = store.additions(50).unwrap().unwrap();
+        let call = store.additions(50, &[]).unwrap().unwrap();
         let old = store.fork_version(file, None, 0).unwrap();
         store.begin_members(&call).unwrap();
         store.added(&call).unwrap();

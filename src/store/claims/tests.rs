@@ -234,7 +234,7 @@ fn an_unseen_item_that_a_listing_lacks_is_asked_for_by_its_id() {
     assert_eq!(store.failed_names().unwrap()[0].file, file);
     assert_eq!(store.upload_state(file).unwrap(), Some(UploadState::Failed));
     assert_eq!(store.file(file).unwrap().unwrap().media, None);
-    assert!(store.additions(9).unwrap().is_none() && store.removals(9).unwrap().is_none());
+    assert!(store.additions(9, &[]).unwrap().is_none() && store.removals(9).unwrap().is_none());
 }
 
 #[test]

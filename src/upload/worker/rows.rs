@@ -114,7 +114,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         rows.coming.retain(|it| in_flight.contains(&it.file) || !drafts.is_being_written(it.file));
     }
     if wanted.memberships {
-        rows.additions = store.additions_but(BATCH_MAX, &wanted.waiting)?;
+        rows.additions = store.additions(BATCH_MAX, &wanted.waiting)?;
         rows.removals = store.removals(BATCH_MAX)?;
     }
     rows.next_retry = store.next_retry(now)?;
