@@ -82,9 +82,19 @@ async fn first_albums(
     grant: &Grant,
     api_url: &Url,
 ) -> Result<Page<Album>, Error> {
+    let budget = api::Budget::new(jiff::Timestamp::now());
+    candidate(client, grant, api_url, budget)?.list_albums(None).await
+}
+
+/// A client for a login that is not stored yet.
+fn candidate(
+    client: &ClientSecret,
+    grant: &Grant,
+    api_url: &Url,
+    budget: api::Budget,
+) -> Result<Client, Error> {
     let login = Login::candidate(client.clone(), grant.clone(), api_url)?;
-    let budget = Arc::new(api::Budget::new(jiff::Timestamp::now()));
-    Client::new(Config::default(), Arc::new(login), budget)?.list_albums(None).await
+    Client::new(Config::default(), Arc::new(login), Arc::new(budget))
 }
 
 fn describe(page: &Page<Album>) -> String {
@@ -112,9 +122,8 @@ async fn shows_library(
     grant: &Grant,
     api_url: &Url,
 ) -> Result<(), Error> {
-    let login = Login::candidate(client.clone(), grant.clone(), api_url)?;
     let budget = kept_budget(&store).unwrap_or_else(|_| api::Budget::new(jiff::Timestamp::now()));
-    let client = Client::new(Config::default(), Arc::new(login), Arc::new(budget))?;
+    let client = candidate(client, grant, api_url, budget)?;
     client.check_owner(Arc::new(StoredOwner(store))).await.map(drop)
 }
 
