@@ -34,4 +34,4 @@ pub use listing::Listed;
 pub use node::{Ino, Node};
 pub use rename::Rename;
 pub use requests::{Operation, Requests};
-pub use xattrs::{ATTRIBUTES, SetXattrMode};
+pub use xattrs::{ATTRIBUTES, SetXattrMode, VALUE_BYTES_MAX};

@@ -22,6 +22,7 @@ use super::diff;
 use crate::app::name::Name;
 use crate::app::{CommandError, counted, print, progress, running};
 use crate::error_chain::without_number;
+use crate::fs::VALUE_BYTES_MAX;
 use crate::profile::Profile;
 use crate::store::UploadState;
 
@@ -53,9 +54,6 @@ const IN_URI: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'_')
     .remove(b'~');
-
-/// The kernel's limit of an attribute's value.
-const XATTR_BYTES_MAX: usize = 65536;
 
 /// Google's pictures are smaller than this; a larger one would be hostile.
 const PICTURE_PIXELS_MAX: u32 = 4096;
@@ -174,7 +172,7 @@ impl Cache {
             return Ok(Outcome::There);
         }
         // The buffer has room for any value: asking for the size first would download it twice.
-        let mut picture = vec![0; XATTR_BYTES_MAX];
+        let mut picture = vec![0; VALUE_BYTES_MAX];
         match rustix::fs::getxattr(path, "user.gphotos.thumbnail", &mut picture) {
             Ok(len) => picture.truncate(len),
             Err(rustix::io::Errno::NODATA) => {

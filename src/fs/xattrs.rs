@@ -62,7 +62,7 @@ const VERIFY: &str = "verify";
 const THUMBNAIL: &str = "thumbnail";
 
 /// The kernel's limit of a value: `XATTR_SIZE_MAX` in linux/limits.h.
-pub(super) const VALUE_BYTES_MAX: usize = 65536;
+pub const VALUE_BYTES_MAX: usize = 65536;
 
 /// How long an operation waits until the kernel's caches are invalidated.
 pub(super) const INVALIDATION_DEADLINE: Duration = Duration::from_secs(5);

@@ -11,8 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// The kernel's limit of a value.
-const VALUE_BYTES_MAX: usize = 65_536;
+use crate::fs::VALUE_BYTES_MAX;
 
 /// An entry of a directory.
 #[derive(Clone, Debug, Deserialize)]
