@@ -19,7 +19,7 @@ mod report;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-pub(super) use self::album::{names, refused, text};
+pub(super) use self::album::{failed_dir, names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::fates::{by_path, is_unfit};
@@ -181,7 +181,8 @@ pub(super) fn comparison(
         let wanted = compare::sizes_wanted(&here.files, &there);
         album::add_sizes(album, &mut there, wanted)?;
     }
-    let (refused, failed) = (album::refused(mount, album)?, album::failed_dir(mount, album)?);
+    let failed = failed_dir(mount, album)?;
+    let refused = refused(&failed)?;
     let mount = mount.status()?.mount;
     let keep_sidecars = mount.is_none_or(|it| it.sidecars == Sidecars::Keep);
     let Local { files, unreadable } = here;

@@ -75,7 +75,8 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     };
     let Listing { mut items, mut unfinished, mut local } = list(&options.album)?;
     // Refused files have left the album's directory.
-    unfinished.extend(diff::refused(&mount, &options.album)?.into_keys());
+    let failed = diff::failed_dir(&mount, &options.album)?;
+    unfinished.extend(diff::refused(&failed)?.into_keys());
     unfinished.sort();
     unfinished.dedup();
     // Each name is reported once. These names have no item with the original's content.

@@ -181,12 +181,11 @@ pub fn failed_dir(mount: &Mount, album: &Path) -> Result<PathBuf, CommandError> 
     Ok(mount.control("failed").join(album.strip_prefix(&mount.root).unwrap_or(&album)))
 }
 
-/// The files of this album that Google refused, with the reasons.
+/// The files that Google refused in such a directory, with the reasons.
 ///
 /// # Errors
 /// If the mount is gone.
-pub fn refused(mount: &Mount, album: &Path) -> Result<Files<String>, CommandError> {
-    let root = failed_dir(mount, album)?;
+pub fn refused(root: &Path) -> Result<Files<String>, CommandError> {
     if !root.is_dir() {
         return Ok(Files::new());
     }
@@ -195,7 +194,7 @@ pub fn refused(mount: &Mount, album: &Path) -> Result<Files<String>, CommandErro
         let why = reason(&path).map_err(|err| running::cannot_use(&path, err))?;
         Ok((name, why))
     };
-    names(&root)?.into_iter().map(with_reason).collect()
+    names(root)?.into_iter().map(with_reason).collect()
 }
 
 fn reason(path: &Path) -> io::Result<String> {

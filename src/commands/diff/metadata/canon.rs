@@ -30,5 +30,4 @@ pub fn raw<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     }
     let any = movie::tracks(source, moov).into_iter().flat_map(|it| it.pictures).collect();
     facts.dimensions = Dimensions { any, firm: false };
-    facts.header = Some(u64::MAX);
 }
