@@ -91,7 +91,7 @@ fn answer(err: &clap::Error) -> ExitCode {
     let text = if coloured { text.ansi().to_string() } else { text.to_string() };
     // It quotes arguments, which a shell may have made of the names of files.
     let text = escaped_lines(&text);
-    // If nobody reads it, the exit status still says what it is.
+    // If the stream is closed, the exit status still shows an error.
     let _ = match err.use_stderr() {
         true => io::stderr().write_all(text.as_bytes()),
         false => io::stdout().write_all(text.as_bytes()),

@@ -77,7 +77,7 @@ fn cut(mut text: String, chars_max: usize) -> String {
     text
 }
 
-/// An id or an address, of which a part would be of no use. Empty if it is too long.
+/// An id or an address. A part of one would be useless, so a text that is too long becomes empty.
 fn whole(text: String, bytes_max: usize) -> String {
     if text.len() <= bytes_max { text } else { String::new() }
 }

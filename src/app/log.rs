@@ -258,6 +258,7 @@ mod tests {
         assert!(text.starts_with(r"<4>cannot use a\n<0>forged "), "{text}");
         assert!(!text.trim_end().contains(crate::printable::is_risky), "{text}");
     }
+
     fn at(dir: &Path) -> Rotating {
         let path = dir.join("log");
         let file = how().open(&path).unwrap();

@@ -279,8 +279,8 @@ fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
     assert!(!Path::new("/root/none").exists());
 }
 
-/// > Other users cause no more downloads when half of the day's media requests are spent. What needs
-/// > one is `EDQUOT`, and a size that is not known shows as 0.
+/// > Other users cause no more downloads when half of the day's media requests are spent. An
+/// > operation that needs one is `EDQUOT`, and a size that is not known shows as 0.
 #[test]
 fn other_users_have_a_share_of_the_days_downloads() {
     let world = shared(&[]);

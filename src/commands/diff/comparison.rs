@@ -88,7 +88,7 @@ pub struct Same {
     pub almost_certain: usize,
     /// The names that are likely the same.
     pub likely: Vec<Name>,
-    /// The names of which it is not known.
+    /// The names that agree, while the other facts do not decide.
     pub unknown: Vec<Name>,
 }
 

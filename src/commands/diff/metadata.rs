@@ -1,6 +1,6 @@
 //! The metadata in local photos and videos: capture times, camera, dimensions and place.
 //!
-//! Two libraries read EXIF and the tracks of videos; the modules below find what they leave out.
+//! Two libraries read EXIF and the tracks of videos; the modules below read the other facts.
 //! A file that nothing can read has no facts, so nothing contradicts.
 
 mod boxes;

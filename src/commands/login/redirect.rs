@@ -89,7 +89,7 @@ impl Redirects {
         let (goodbye, said) = oneshot::channel::<()>();
         let refused = sender.clone();
         let listener = OwnVisitors::new(listener, move |user| {
-            // If the channel is full, the terminal is told of others already.
+            // If the channel is full, the terminal already names other connections.
             let _ = refused.try_send(Arrival::OtherUser(user));
         });
         let handler = async move |uri: Uri| {

@@ -17,9 +17,9 @@ const ESTABLISHED: &str = "01";
 
 /// Accepts connections of this user's processes only.
 ///
-/// It listens on 127.0.0.1, as the link says. Whoever listens on `[::1]` for a client whose redirect
-/// is to `localhost` may get the code, but cannot exchange it: that takes the secret behind the
-/// link's challenge (RFC 7636).
+/// It listens on 127.0.0.1, as the link says. A program that listens on `[::1]` for a client whose
+/// redirect is to `localhost` may get the code, but cannot exchange it: that takes the secret behind
+/// the link's challenge (RFC 7636).
 pub(super) struct OwnVisitors<F> {
     listener: TcpListener,
     /// Learns of refused connections, and of their user if that is known.

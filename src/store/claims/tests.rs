@@ -82,7 +82,7 @@ fn a_known_id_makes_a_file_a_name_of_the_item_when_a_listing_has_shown_it() {
 
 #[test]
 fn a_known_item_that_is_refused_is_not_taken_out_of_the_album() {
-    // What is known is told by the order of events, although the clock stands still.
+    // The order of events decides which items were known before, although the clock stands still.
     let (dir, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
     let store = Store::open_with_clock(dir.path(), Clock(Arc::new(move || now))).unwrap();
     let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
