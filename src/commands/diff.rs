@@ -28,6 +28,7 @@ pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;
 use self::local::Local;
+use self::report::Source;
 use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, counted, print, tell};
 use crate::profile::Profile;
@@ -66,7 +67,9 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let result = comparison(&mount, &options.local, &options.album, profile)?;
     match options.show {
         Show::Script | Show::Copying => return copy(options, &mount, &result),
-        Show::Json => print(report::json(&options.local, &options.album, &result)?)?,
+        Show::Json => {
+            print(report::json(Source::Album, &options.local, &options.album, &result)?)?;
+        }
         Show::Text => print(report::text(&result))?,
     }
     Ok(exit(&result))

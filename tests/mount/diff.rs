@@ -76,6 +76,7 @@ impl Folders {
         let (code, said) = diff_json(&world);
         let after = world.emulator.stats();
         assert_eq!(code, 1, "{said}");
+        assert_eq!(said["source"], "album");
         let lost: Vec<_> = lost.map(name).collect();
         assert_eq!(said["only_here"], json!(lost), "{said}");
         let strangers = (0..self.strangers).map(|at| format!("web-{at:02}.jpg"));

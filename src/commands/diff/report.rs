@@ -126,14 +126,28 @@ fn duplicate(it: &Duplicate) -> String {
     format!("{} = {}", it.name, it.of)
 }
 
+/// Where the other side of a comparison comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The directory of an album on a mount.
+    Album,
+}
+
 /// The comparison as JSON.
 ///
 /// # Errors
 /// If it cannot be serialised.
-pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, CommandError> {
+pub fn json(
+    source: Source,
+    here: &Path,
+    album: &Path,
+    result: &Comparison,
+) -> Result<String, CommandError> {
     #[derive(Serialize)]
     struct Document<'a> {
         version: u32,
+        source: Source,
         here: Name,
         album: Name,
         differ: bool,
@@ -142,6 +156,7 @@ pub fn json(here: &Path, album: &Path, result: &Comparison) -> Result<String, Co
     }
     let document = Document {
         version: VERSION,
+        source,
         here: here.into(),
         album: album.into(),
         differ: result.differ(),
