@@ -48,7 +48,7 @@ use transport::Transport;
 
 pub use auth::{
     AccessToken, Authorisation, Binding, ClientFileError, ClientKind, ClientSecret, Fingerprint,
-    Grant, Login, LoginError, OAuth, OtherLibrary, Scope,
+    Grant, LOGIN_ENDS_SOON, Login, LoginError, OAuth, OtherLibrary, Scope, TESTING_LIFE,
 };
 pub use backoff::Backoff;
 pub use base_urls::{BaseUrls, Source, SourceError};

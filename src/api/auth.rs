@@ -11,6 +11,7 @@ mod exchange;
 mod fingerprint;
 mod grant;
 mod private_file;
+mod reminder;
 mod token_answer;
 
 use std::path::{Path, PathBuf};
@@ -26,18 +27,18 @@ pub use client_file::{ClientFileError, ClientKind, ClientSecret};
 pub use error::{LoginError, OtherLibrary};
 pub use exchange::{Authorisation, OAuth};
 pub use fingerprint::Fingerprint;
-pub use grant::{Grant, Scope};
+pub use grant::{Grant, Scope, TESTING_LIFE};
 pub use oauth2::AccessToken;
+pub use reminder::LOGIN_ENDS_SOON;
 
 use error::file_error;
 use grant::{Stamp, Stored};
+use reminder::Reminder;
 
 /// The login renews a token this long before its end, or at half its life if that is shorter.
 const RENEW_AHEAD: Duration = Duration::from_secs(300);
 /// While a token still works, the login waits this long after a failed renewal.
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// The login warns of a grant that ends within this time.
-const ENDS_SOON: Duration = Duration::from_secs(2 * 24 * 3600);
 /// A login that did not show the profile's library is checked again after this time, because Google
 /// may have failed to show it for a while.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(3600);
@@ -68,6 +69,7 @@ struct State {
     /// How many renewals have ended, and the error of the last one.
     renewals: u64,
     last_failure: Option<LoginError>,
+    reminder: Reminder,
 }
 
 /// Whether a login shows the library that the profile belongs to.
@@ -100,8 +102,9 @@ impl Login {
             .config_dir()
             .map_err(|err| file_error(Path::new("the profile directory"), err))?;
         let stored = Stored::load(dir, api_url)?;
-        stored.grant.warn_if_it_ends_within(ENDS_SOON, Timestamp::now());
-        Self::of(stored, dir, api_url)
+        let login = Self::of(stored, dir, api_url)?;
+        login.state.lock().remind();
+        Ok(login)
     }
 
     /// A login that is not stored yet, and never will be by this value.
@@ -127,6 +130,7 @@ impl Login {
             binding: None,
             renewals: 0,
             last_failure: None,
+            reminder: Reminder::default(),
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -278,6 +282,7 @@ impl Login {
         match result {
             Ok(access) => {
                 state.access = Some(access.clone());
+                state.remind();
                 Ok(access)
             }
             Err(error) => {
@@ -379,6 +384,11 @@ impl Checked {
 }
 
 impl State {
+    /// Logs that the login ends soon, once a day.
+    fn remind(&mut self) {
+        self.reminder.remind(&self.stored.grant, Timestamp::now());
+    }
+
     /// The error if the stored login does not show the profile's library.
     fn other_library(&self) -> Option<LoginError> {
         let checked = self.checked.as_ref().filter(|it| it.login == self.stored.fingerprint())?;

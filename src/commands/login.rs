@@ -326,10 +326,12 @@ fn report(grant: &Grant) -> String {
     }
     if let Some(ends_at) = grant.ends_at {
         text += &format!(
-            "Google will end this login on {}. If the consent screen is in \"Testing\" that is seven days from now; \
-             publish it (\"In production\") and log in again.\n",
-            ends_at.strftime("%F %H:%M UTC")
+            "Google will end this login on {}: run `gphotosfs login` again before that.\n",
+            local_time(ends_at)
         );
+        if grant.is_of_testing() {
+            text += "So ends every login of an app in \"Testing\", after seven days. docs/GOOGLE.md says how to publish the app.\n";
+        }
     }
     text
 }

@@ -316,9 +316,13 @@ async fn missing_scopes_and_an_early_end_are_named() {
     let (output, report) =
         user.log_in(&["--client-secret", "c.json"], |link| answer(link, "code=c"));
     assert!(output.status.success(), "{}", stderr(&output));
-    for words in
-        ["cannot:\n  - list albums", "remove photos from albums", "tick all boxes", "seven days"]
-    {
+    for words in [
+        "cannot:\n  - list albums",
+        "remove photos from albums",
+        "tick all boxes",
+        "again before that",
+        "seven days",
+    ] {
         assert!(report.contains(words), "no {words:?} in {report}");
     }
 }

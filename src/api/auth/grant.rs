@@ -3,9 +3,9 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,6 +14,9 @@ use super::error::{LoginError, file_error};
 use super::fingerprint::Fingerprint;
 use super::private_file::write_private;
 use super::token_answer::TokenAnswer;
+
+/// How long logins last while the app's publishing status is "Testing" (reference §3.6).
+pub const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
@@ -151,10 +154,11 @@ impl Grant {
         self.scope.split_whitespace().any(|it| it == scope.as_str())
     }
 
-    pub(super) fn warn_if_it_ends_within(&self, margin: Duration, now: Timestamp) {
-        if let Some(ends_at) = self.ends_at.filter(|it| *it < now + margin) {
-            tracing::warn!(%ends_at, "Google will end this login soon; run `gphotosfs login` again before that");
-        }
+    /// Whether Google has given it no more than the life of a login to an app in "Testing".
+    pub fn is_of_testing(&self) -> bool {
+        // A renewal states the time that is left, to the second.
+        let margin = SignedDuration::from_hours(1);
+        self.ends_at.is_some_and(|end| end.duration_since(self.granted_at) < TESTING_LIFE + margin)
     }
 
     /// Writes it into the profile's configuration directory, readable by its owner only.

@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use console::Style;
 use jiff::Timestamp;
 
+use crate::api::LOGIN_ENDS_SOON;
 use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
 use crate::app::time_words;
@@ -25,6 +26,9 @@ pub(super) fn describe(status: &Status) -> String {
     let now = Timestamp::now();
     row("Account", account(status));
     row("Login", login(&status.login, now));
+    if let Some(text) = end_of_login(&status.login, now) {
+        row("", bad.apply_to(text).to_string());
+    }
     for scope in &status.login.missing_scopes {
         let text = format!("{scope} was not granted: log in again and tick all boxes");
         row("", bad.apply_to(text).to_string());
@@ -120,6 +124,16 @@ fn login(login: &Login, now: Timestamp) -> String {
     let age = granted_at.map(|at| format!(", logged in {}", ago(now, at)));
     let end = login.ends_at.map(|at| format!(", ends at {}", local_time(at)));
     format!("{state}{}{}", age.unwrap_or_default(), end.unwrap_or_default())
+}
+
+/// The reminder that a login which works ends soon.
+fn end_of_login(login: &Login, now: Timestamp) -> Option<String> {
+    let ends_at = login.ends_at.filter(|_| login.state == LoginState::Ok)?;
+    let left = ends_at.duration_since(now);
+    let seconds = u64::try_from(left.as_secs()).unwrap_or(0);
+    (left < LOGIN_ENDS_SOON).then(|| {
+        format!("Google ends it in {}: run 'gphotosfs login' before that", time_words(seconds))
+    })
 }
 
 fn mount(status: &Status) -> String {
@@ -297,6 +311,20 @@ mod tests {
         assert!(text.contains(r"dead: x\nQueue    forged\u{1b}[2J\u{202e}"), "{text}");
         assert!(!text.lines().any(|it| it.starts_with("Login ok")), "{text}");
         assert!(summary(&status).ends_with(r"x\nQueue    forged\u{1b}[2J\u{202e}"));
+    }
+
+    #[test]
+    fn the_end_of_a_login_is_announced_in_its_last_two_days() {
+        let now = Timestamp::UNIX_EPOCH;
+        let login = |state, hours| Login {
+            state,
+            ends_at: Some(now + SignedDuration::from_hours(hours)),
+            ..Login::default()
+        };
+        let text = end_of_login(&login(LoginState::Ok, 26), now).unwrap();
+        assert_eq!(text, "Google ends it in 26h: run 'gphotosfs login' before that");
+        assert_eq!(end_of_login(&login(LoginState::Ok, 7 * 24), now), None);
+        assert_eq!(end_of_login(&login(LoginState::Dead, 26), now), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{
     API_REQUESTS_PER_DAY, ClientSecret, Error, FailureKind, Foreign, Grant, LoginError,
-    MEDIA_REQUESTS_PER_DAY, Scope, next_reset,
+    MEDIA_REQUESTS_PER_DAY, Scope, TESTING_LIFE, next_reset,
 };
 use crate::app::time_words;
 use crate::commands::doctor::facts::Facts;
@@ -14,12 +14,10 @@ use crate::media::local_time;
 
 const LOG_IN: &str = "run 'gphotosfs login'";
 
-/// How long logins last while the consent screen is in "Testing" (reference §3.6).
-const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// An older login is reported if the consent screen may be in "Testing".
+/// An older login is reported if the app may be in "Testing" and Google has not announced an end.
 const TESTING_WARNING: SignedDuration = SignedDuration::from_hours(5 * 24);
-const PUBLISH: &str = "publish the app (Google Cloud console, \"Google Auth Platform\", Audience, \"Publish app\") \
-    and run 'gphotosfs login' again";
+const PUBLISH: &str = "publish the app (docs/GOOGLE.md: \"Branding\", then \"Audience\", \"Publish app\") and run \
+    'gphotosfs login' again";
 
 /// A larger difference of the clock is a warning.
 const CLOCK_ODD: SignedDuration = SignedDuration::from_secs(60);
@@ -120,7 +118,11 @@ pub(super) fn login_age(facts: &Facts, report: &mut Report) {
         (Some(at), _) => report.warn(
             NAME,
             format!("{}; Google will end it on {}", days(age), local_time(at)),
-            format!("if the app's publishing status is \"Testing\", {PUBLISH}"),
+            if grant.is_of_testing() {
+                format!("{LOG_IN} before that; the app seems to be in \"Testing\": to log in once, {PUBLISH}")
+            } else {
+                format!("{LOG_IN} before that")
+            },
         ),
         (None, _) if age >= TESTING_LIFE => {
             report.ok(
@@ -135,7 +137,7 @@ pub(super) fn login_age(facts: &Facts, report: &mut Report) {
                 days(age),
                 local_time(end)
             ),
-            format!("if so, {PUBLISH}"),
+            format!("if so, {LOG_IN} before that, or {PUBLISH}"),
         ),
         _ => report.ok(NAME, days(age)),
     }

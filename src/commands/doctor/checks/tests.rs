@@ -196,7 +196,10 @@ fn the_seven_days_of_testing_are_warned_of_from_the_fifth() {
     finds(aged(grant(5, None)), "login age", Verdict::Warn, &["ends on 2026-11-2", "Publish app"]);
     // It has outlived them, so it is published.
     assert_eq!(findings(&aged(grant(8, None))), []);
-    finds(aged(grant(1, Some(7))), "login age", Verdict::Warn, &["Google will end it on 2026-"]);
+    let announced = &["Google will end it on 2026-", "before that", "Testing", "Publish app"];
+    finds(aged(grant(1, Some(7))), "login age", Verdict::Warn, announced);
+    let longer = Facts { grant: Ok(Some(grant(1, Some(180)))), ..well() };
+    assert!(!format!("{:?}", findings(&longer)).contains("Testing"));
 }
 
 #[test]
