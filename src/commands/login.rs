@@ -39,12 +39,17 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(300);
 
 const HOW_TO_GET_A_CLIENT: &str = "\
-gphotosfs needs an OAuth client of your own. Make it once, in the Google Cloud console (https://console.cloud.google.com):
-  1. make a project and enable the \"Photos Library API\" in it;
-  2. set up the consent screen (\"Google Auth Platform\"): External; under \"Data access\" add the three scopes
-     photoslibrary.appendonly, photoslibrary.readonly.appcreateddata, photoslibrary.edit.appcreateddata;
-  3. publish it (\"In production\"), or Google ends every login after seven days;
-  4. under \"Clients\" make one of the type \"Desktop app\" and download its JSON file.
+gphotosfs needs an OAuth client of your own. Make it once, in the Google Cloud console. docs/GOOGLE.md has the details.
+  1. https://console.cloud.google.com: make a project, and enable the \"Photos Library API\" in it. Google wants
+     2-Step Verification for the console.
+  2. https://console.cloud.google.com/auth/overview: press \"Get started\", and choose \"External\".
+  3. Either \"Branding\": enter a home page, a privacy policy and their domain; then \"Audience\": \"Publish app\".
+     Or \"Audience\": add your address as a test user. Google then ends every login after seven days.
+  4. \"Data access\": add the scopes
+     https://www.googleapis.com/auth/photoslibrary.appendonly
+     https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata
+     https://www.googleapis.com/auth/photoslibrary.edit.appcreateddata
+  5. \"Clients\": make one of the type \"Desktop app\". Download its JSON file at once: Google offers it only then.
 Then run: gphotosfs login --client-secret FILE";
 
 /// The reason why a login failed, and the next step.

@@ -163,3 +163,13 @@ fn links_lead_to_files() {
         }
     }
 }
+
+/// The client file that docs/GOOGLE.md tells a user to write is one.
+#[test]
+fn the_client_file_to_write_by_hand_is_one() {
+    let text = fs::read_to_string("docs/GOOGLE.md").unwrap();
+    let start = text.find("{\"installed\"").unwrap();
+    let end = start + text[start..].find("\n\n").unwrap();
+    let client = gphotosfs::api::ClientSecret::parse(&text[start..end]).unwrap();
+    assert_eq!(client.token_uri.as_str(), "https://oauth2.googleapis.com/token");
+}

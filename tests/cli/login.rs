@@ -187,11 +187,7 @@ async fn each_refusal_of_the_code_has_its_words() {
             r#"{"error":"invalid_grant","error_description":"Malformed auth code."}"#,
             "run 'gphotosfs login' again",
         ),
-        (
-            401,
-            r#"{"error":"invalid_client","error_description":"Unauthorized"}"#,
-            "download the client file again",
-        ),
+        (401, r#"{"error":"invalid_client","error_description":"Unauthorized"}"#, "Add secret"),
         (401, r#"{"error":"deleted_client"}"#, "restore it"),
         (400, r#"{"error":"admin_policy_enforced"}"#, "administrator"),
         (400, r#"{"error":"org_internal"}"#, "External"),

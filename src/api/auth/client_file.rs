@@ -56,9 +56,7 @@ impl std::fmt::Debug for ClientSecret {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientFileError {
     /// The file is not JSON.
-    #[error(
-        "it is not JSON ({0}); download the client file again (Google Cloud console, Clients, \"Download JSON\")"
-    )]
+    #[error("it is not JSON ({0}); {AS_GOOGLE_GAVE_IT}")]
     NotJson(String),
     /// The file is the key of a service account.
     #[error(
@@ -75,7 +73,7 @@ pub enum ClientFileError {
     #[error("it is JSON, but has neither \"installed\" nor \"web\" in it; {MAKE_DESKTOP_CLIENT}")]
     NoClient,
     /// An address in the file is not safe to use.
-    #[error("its {field} is {reason}; download the client file again")]
+    #[error("its {field} is {reason}; {AS_GOOGLE_GAVE_IT}")]
     Unsafe {
         /// The field.
         field: &'static str,
@@ -83,9 +81,12 @@ pub enum ClientFileError {
         reason: &'static str,
     },
     /// The client file lacks a field.
-    #[error("it is incomplete: {0}; download the client file again")]
+    #[error("it is incomplete: {0}; {AS_GOOGLE_GAVE_IT}")]
     Incomplete(String),
 }
+
+/// Google offers the file only once, and a new client would not see the uploads of the old one.
+const AS_GOOGLE_GAVE_IT: &str = "use the file as Google gave it; if it is lost, docs/GOOGLE.md says how to write it again for the same client";
 
 const MAKE_DESKTOP_CLIENT: &str = "make an OAuth client of the type \"Desktop app\" (Google Cloud console, Clients) and use its JSON file";
 

@@ -26,8 +26,8 @@ pub enum LoginError {
     },
     /// Google no longer accepts the grant. Final until the user logs in again.
     #[error(
-        "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the \
-             consent screen is in \"Testing\": publish it (\"In production\")"
+        "Google has ended this login ({0}); run `gphotosfs login`. If this happens every seven days, the app is in \
+         \"Testing\": docs/GOOGLE.md says how to publish it"
     )]
     Ended(String),
     /// Google refuses the client or the account, not the grant.
@@ -123,13 +123,15 @@ fn describe(text: &str) -> String {
 fn remedy(error: &str) -> Option<&'static str> {
     Some(match error {
         "access_denied" => {
-            "you or Google said no; while the consent screen is in \"Testing\", only its test users may log in"
+            "you or Google said no; while the app is in \"Testing\", only its test users may log in (page \"Audience\")"
         }
         "invalid_client" => {
-            "the client id or secret is wrong or was replaced; download the client file again and log in with it"
+            "the client id or secret is wrong or was replaced; give the same client a new one (Google Cloud console, \
+             \"Clients\", the client, \"Add secret\"), write it into the client file, and log in with that"
         }
         "deleted_client" => {
-            "the OAuth client was deleted in the console; restore it there within 30 days or make a new one"
+            "the OAuth client was deleted in the console; restore it there within 30 days, because a new one would see \
+             nothing of its uploads"
         }
         "unauthorized_client" => {
             "this kind of client may not do this; make one of the type \"Desktop app\""
@@ -138,12 +140,12 @@ fn remedy(error: &str) -> Option<&'static str> {
             "the administrator of this Google account forbids it; ask them, or use another account"
         }
         "org_internal" => {
-            "this client is for members of its organisation only; make the consent screen \"External\""
+            "this client is for members of its organisation only; choose \"External\" on the console's page \"Audience\""
         }
         "redirect_uri_mismatch" => {
             "the client does not know our address; make an OAuth client of the type \"Desktop app\""
         }
-        "invalid_scope" => "add the three Photos scopes to the consent screen (\"Data access\")",
+        "invalid_scope" => "add the Photos scopes on the console's page \"Data access\"",
         "invalid_request" => "start again with a fresh link",
         _ => return None,
     })
