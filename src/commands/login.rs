@@ -335,7 +335,7 @@ fn report(grant: &Grant) -> String {
             local_time(ends_at)
         );
         if grant.is_of_testing() {
-            text += "So ends every login of an app in \"Testing\", after seven days. docs/GOOGLE.md says how to publish the app.\n";
+            text += "Every login of an app in \"Testing\" ends after seven days; docs/GOOGLE.md says how to publish the app.\n";
         }
     }
     text
