@@ -73,6 +73,22 @@ heif-enc -q 40 -A plain.jpg -o plain.avif
 heif-enc -q 40 -A heif-exif.jpg -o exif.avif
 rm heif.png heif-exif.jpg odd.png
 
+# XMP alone, as some programs write it
+packet=("-XMP-exif:DateTimeOriginal=2019:04:28 09:00:05" "-XMP-tiff:Make=Testmaker" "-XMP-tiff:Model=Testmaker T1")
+picture xmp.png 80 -resize 48x32 && tags "${packet[@]}" xmp.png
+picture xmp.webp 81 -quality 80 && tags "${packet[@]}" xmp.webp
+picture xmp.gif 82 -resize 48x32 && tags "${packet[@]}" xmp.gif
+picture heif.jpg 83
+heif-enc -q 40 heif.jpg -o xmp.heic && tags "${packet[@]}" xmp.heic
+heif-enc -q 40 -A heif.jpg -o xmp.avif && tags "${packet[@]}" xmp.avif
+
+# Two pictures in one file, each with its own EXIF
+mapfile -t later < <(taken "2020:01:02 03:04:05")
+picture one.jpg 84 && tags "${camera[@]}" "${usual[@]}" one.jpg
+picture two.jpg 85 -resize 64x48! && tags -Make=Othermaker "-Model=Othermaker O2" "${later[@]}" two.jpg
+heif-enc -q 40 one.jpg two.jpg -o collection.heic
+rm heif.jpg one.jpg two.jpg
+
 # Videos, by ffmpeg
 film() { # NAME SECONDS OPTIONS...
     local name=$1
@@ -98,6 +114,8 @@ film clip.wmv -c:v wmv2 "${at[@]}"
 film clip.asf -c:v msmpeg4 "${at[@]}"
 film clip.mkv "${h264[@]}" "${at[@]}"
 film timeless.mkv "${h264[@]}"
+film two-tracks.mkv -f lavfi -i testsrc=size=64x48:rate=5:duration=0.6 -map 0:v -map 1:v -flags +bitexact -fflags +bitexact \
+    "${h264[@]}" "${at[@]}"
 film clip.mpg -c:v mpeg2video -r 25 -q:v 20
 film clip.mts "${h264[@]}" -f mpegts -mpegts_m2ts_mode 1
 film clip.m2t "${h264[@]}" -f mpegts
@@ -119,7 +137,6 @@ done
 picture burst-1.jpg 70 -quality 92 && tags "${camera[@]}" "${usual[@]}" burst-1.jpg
 picture burst-2.jpg 71 -quality 90 && tags "${camera[@]}" "${usual[@]}" burst-2.jpg
 picture camera-1.jpg 72 && tags -Make=Testmaker "-Model=Testmaker T1" "${usual[@]}" camera-1.jpg
-mapfile -t later < <(taken "2020:01:02 03:04:05")
 picture camera-2.jpg 73 && tags -Make=Othermaker "-Model=Othermaker O2" "${later[@]}" camera-2.jpg
 "$im" exif.jpg -modulate 130 -quality 97 exif-edited.jpg
 "$im" located.jpg -modulate 130 -quality 97 located-edited.jpg
@@ -130,6 +147,13 @@ picture drawing-1.png 76 -resize 48x32
 picture drawing-2.png 77 -resize 40x32!
 film take-1.mp4 "${h264[@]}" "${at[@]}" -vf hflip
 film take-2.mp4 "${h264[@]}" -metadata creation_time=2019-04-29T10:11:12Z -vf negate
+picture wrapped-1.jpg 86 -quality 92 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" wrapped-1.jpg
+picture wrapped-2.jpg 87 -quality 90 \
+    && tags -Make=Othermaker "-Model=Othermaker O2" "${later[@]}" "${place[@]}" wrapped-2.jpg
+picture scan-1.tif 88 -resize 24x16 -compress none && tags "${camera[@]}" "${usual[@]}" scan-1.tif
+picture scan-2.tif 89 -resize 24x16 -compress none && tags "${camera[@]}" "${usual[@]}" scan-2.tif
+picture near-1.jpg 90 -quality 92 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" near-1.jpg
+picture near-2.jpg 91 -quality 91 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" near-2.jpg
 
 python3 "$here/fixtures.py" .
 rm block.tif within.jpg

@@ -14,6 +14,7 @@ mod hashes;
 mod local;
 mod metadata;
 mod pairs;
+mod renames;
 mod report;
 
 use std::io::{IsTerminal, Write};
@@ -79,6 +80,7 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
     let names = copy::uploadable(result);
     let parts = [
         (result.different.len(), "with other content"),
+        (result.same.unknown.len(), "unknown"),
         (result.failed.len(), "refused"),
         (result.temporary.iter().filter(|it| it.here).count(), "temporary or empty"),
         (result.unreadable.len(), "unreadable here"),

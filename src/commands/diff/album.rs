@@ -163,7 +163,7 @@ fn file(it: &Child) -> AlbumFile {
         let number = |text: &Option<String>| text.as_deref().and_then(|it| it.parse().ok());
         let dimensions = number(&it.width).zip(number(&it.height));
         facts.dimensions = dimensions.map(|(x, y)| Dimensions::firm(x, y)).unwrap_or_default();
-        facts.model.clone_from(&it.camera_model);
+        facts.add_model(it.camera_model.as_ref());
     }
     let late = it.unlisted.as_ref().filter(|_| stage == Stage::Committed);
     // A time that cannot be parsed counts as long ago: the item should be listed by now.

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::comparison::{Comparison, Different, Duplicate, Match, Remark, Renamed};
 use super::evidence::{Evidence, Sure, classify};
-use super::facts::{Facts, Level, Levels, Zone, differences};
-use super::fates;
+use super::facts::{Facts, differences};
 use super::pairs::pairs;
+use super::{fates, renames};
 use crate::media::ContentHash;
 use crate::store::LocalReason;
 
@@ -31,6 +31,13 @@ pub struct AlbumFile {
     pub id: Option<String>,
     /// If Google's list of the album lacks it: since when it should be there.
     pub unlisted: Option<Timestamp>,
+}
+
+impl AlbumFile {
+    /// Whether it is a photo at Google whose content is known by no hash.
+    fn has_unknown_picture(&self) -> bool {
+        self.stage == Stage::Committed && self.facts.known().is_none() && !self.is_video
+    }
 }
 
 /// The stage of a file in the album's directory.
@@ -70,16 +77,26 @@ pub fn facts_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> BTreeSet<P
     wanted.cloned().collect()
 }
 
-/// The album's names whose sizes would add evidence: there is a local file of that name, or one
-/// that may be the same under another name. Each size takes a request.
+/// The album's names whose sizes would add evidence: there is a local file of that name, or the only
+/// one that may be the same under another name. Each size takes a request.
 pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBuf> {
-    let here_at: BTreeSet<_> = here.iter().flat_map(|(name, it)| moments(name, it)).collect();
-    let wanted = there.iter().filter(|(name, it)| {
-        let unknown = it.stage == Stage::Committed && it.facts.known().is_none() && !it.is_video;
-        let same_moment = || moments(name, &it.facts).iter().any(|it| here_at.contains(it));
-        unknown && (here.contains_key(*name) || same_moment())
+    let (named, left) = there
+        .iter()
+        .filter(|(_, it)| it.has_unknown_picture())
+        .partition::<Vec<_>, _>(|(name, _)| here.contains_key(*name));
+    // The album has their content under a name of its own.
+    let in_album = there.iter().filter_map(|(name, it)| {
+        let here = here.get(name).and_then(|it| it.hash);
+        Some((name.parent(), it.facts.known().or(here)?))
     });
-    wanted.map(|(name, _)| name.clone()).collect()
+    let in_album: BTreeSet<_> = in_album.collect();
+    let left_here = here.iter().filter(|(name, it)| {
+        let content = it.hash.map(|hash| (name.parent(), hash));
+        !there.contains_key(*name) && !content.is_some_and(|it| in_album.contains(&it))
+    });
+    let left = left.into_iter().map(|(name, it)| (name, &it.facts));
+    let renamed = renames::of_one_moment(left_here, left).into_values();
+    named.into_iter().map(|it| it.0).chain(renamed).cloned().collect()
 }
 
 /// Compares two directory trees.
@@ -274,68 +291,24 @@ impl<'a> Work<'a> {
         self.count((here, local), (there, remote), evidence);
     }
 
-    /// Finds renamed pictures by capture time, if only one file of each side has that time.
+    /// Finds renamed pictures by capture time and size.
     fn same_moment(
         &mut self,
         here: &mut Vec<(&'a PathBuf, &'a Facts)>,
         there: &mut BTreeMap<&'a PathBuf, &'a AlbumFile>,
     ) {
-        let mut locals: BTreeMap<_, BTreeSet<&'a PathBuf>> = BTreeMap::new();
-        for (name, local) in here.iter() {
-            for key in moments(name, local) {
-                locals.entry(key).or_default().insert(*name);
-            }
-        }
-        // The items that each local file may be, and how many local files each of those may be.
-        let mut items: BTreeMap<&Path, BTreeMap<&'a PathBuf, usize>> = BTreeMap::new();
-        for (name, remote) in there.iter().filter(|(_, it)| it.facts.known().is_none()) {
-            let keys = moments(name, &remote.facts);
-            let found: BTreeSet<_> =
-                keys.iter().filter_map(|it| locals.get(it)).flatten().collect();
-            for local in &found {
-                items.entry(local.as_path()).or_default().insert(*name, found.len());
-            }
-        }
+        let unknown = there.iter().filter(|(_, it)| it.has_unknown_picture());
+        let unknown = unknown.map(|(name, it)| (*name, &it.facts));
+        let found = renames::of_one_moment(here.iter().copied(), unknown);
         here.retain(|(name, local)| {
-            let mut candidates = items.get(name.as_path()).into_iter().flatten();
-            let (Some((found, 1)), None) = (candidates.next(), candidates.next()) else {
-                return true;
-            };
-            let Some(remote) = there.get(*found).copied() else { return true };
-            let Some(evidence) = by_moment(local, &remote.facts) else { return true };
-            there.remove(*found);
+            let Some(&found) = found.get(name) else { return true };
+            let Some(remote) = there.get(found).copied() else { return true };
+            let Some(evidence) = renames::evidence(local, &remote.facts) else { return true };
+            there.remove(found);
             self.renamed(name, local, found, remote, evidence);
             false
         });
     }
-}
-
-/// Compares files of one moment that have other names. Shots of one second mostly have the same
-/// camera and format, so a known size must agree, and only an equal one makes it more than likely.
-fn by_moment(here: &Facts, there: &Facts) -> Option<Evidence> {
-    let size = Levels::of(here, there).size;
-    let sized = here.size.is_some() && there.size.is_some();
-    if sized && size < Level::Near {
-        return None;
-    }
-    let evidence = classify(here, there).filter(|it| it.sure >= Sure::Likely)?;
-    Some(if size == Level::Same { evidence } else { evidence.at_most(Sure::Likely) })
-}
-
-/// Directory, kind of file, seconds, and the shorter and the longer side in pixels.
-type Moment<'a> = (Option<&'a Path>, String, i64, (u32, u32));
-
-/// The keys by which two pictures of one format and one capture time agree: one for each time and
-/// for each pair of dimensions that the file has.
-fn moments<'a>(name: &'a Path, facts: &Facts) -> Vec<Moment<'a>> {
-    let Some(kind) = name.extension().and_then(|it| it.to_str()) else { return Vec::new() };
-    let kind = &kind.to_ascii_lowercase().replace("jpeg", "jpg");
-    let times = facts.taken.iter().filter(|it| it.zone != Zone::Name);
-    let keys = times.flat_map(|taken| {
-        let all = facts.dimensions.any.iter();
-        all.map(move |&(x, y)| (name.parent(), kind.clone(), taken.seconds, (x.min(y), x.max(y))))
-    });
-    keys.collect()
 }
 
 #[cfg(test)]

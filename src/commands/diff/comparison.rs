@@ -19,7 +19,7 @@ pub struct Comparison {
     pub files_here: usize,
     /// The number of names in the album's directory.
     pub files_in_album: usize,
-    /// Same name, same content.
+    /// Same name, and the content does not differ.
     pub same: Same,
     /// Same content under other names. No difference.
     pub renamed: Vec<Renamed>,
@@ -77,7 +77,7 @@ pub struct Match {
     pub evidence: Evidence,
 }
 
-/// Same name, same content.
+/// Same name, and the content does not differ.
 #[derive(Debug, Default, Serialize)]
 pub struct Same {
     /// How many agree by SHA-256.
@@ -88,7 +88,7 @@ pub struct Same {
     pub almost_certain: usize,
     /// The names that are likely the same.
     pub likely: Vec<Name>,
-    /// The names that agree, while the other facts do not decide.
+    /// The names that agree, while the other facts do not decide. They may differ.
     pub unknown: Vec<Name>,
 }
 
@@ -168,9 +168,9 @@ impl Same {
         }
     }
 
-    /// The number of all pairs.
+    /// The number of pairs that are the same, as far as can be told.
     pub fn count(&self) -> usize {
-        self.identical + self.adopted + self.almost_certain + self.likely.len() + self.unknown.len()
+        self.identical + self.adopted + self.almost_certain + self.likely.len()
     }
 }
 
@@ -191,9 +191,11 @@ impl Comparison {
         self.duplicates_in_album.sort();
     }
 
-    /// Whether there is anything that diff(1) would call a difference.
+    /// Whether there is anything that diff(1) would call a difference. A pair about which too
+    /// little is known is one: a script must not take the album for complete.
     pub fn differ(&self) -> bool {
-        !(self.only_here.is_empty()
+        !(self.same.unknown.is_empty()
+            && self.only_here.is_empty()
             && self.only_in_album.is_empty()
             && self.different.is_empty()
             && self.on_its_way.is_empty()
@@ -219,6 +221,7 @@ impl Comparison {
                 plain(self.renamed.len(), "under another name"),
                 duplicate_words(duplicates),
                 plain(self.different.len(), "with other content"),
+                plain(self.same.unknown.len(), "unknown"),
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
                 plain(temporary.count() - empty, "temporary"),

@@ -10,11 +10,12 @@ use super::facts::{Facts, Level, Levels};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sure {
-    /// The name agrees. The other facts are too few, or say both.
+    /// The name agrees. The other facts are too few, or some agree and some do not.
     Unknown,
     /// So many facts agree that another picture would be a coincidence.
     Likely,
-    /// Size and capture time agree, and nothing contradicts.
+    /// Size and capture time agree, and nothing contradicts. An edit that leaves the size as it was
+    /// cannot be seen.
     AlmostCertain,
     /// `gphotosfs adopt` has matched this file to the item.
     Adopted,
@@ -39,14 +40,18 @@ const fn row(sure: Sure, size: Level, dimensions: Level, camera: Level, time: Le
 /// A row asks for no more than its levels, so a fact that agrees better never lowers the grade. The
 /// last rows catch every pair that a row above would take with one fact more: without that fact the
 /// contents may still be the same.
-const TABLE: [Row; 11] = {
+const TABLE: [Row; 13] = {
     use Level::{Doubtful, Explained, Near, Other, Same, Unknown};
     use Sure::{AlmostCertain, Likely};
     [
         //   how sure      size       dimensions camera   time
         row(AlmostCertain, Explained, Same, Unknown, Same),
         row(AlmostCertain, Same, Unknown, Unknown, Same),
-        row(Likely, Near, Same, Other, Other),
+        row(Likely, Same, Same, Other, Other),
+        // Pictures of two cameras and two days often have sizes that a place would explain. One of
+        // the two facts may be wrong.
+        row(Likely, Explained, Same, Unknown, Other),
+        row(Likely, Explained, Same, Other, Unknown),
         row(Likely, Same, Unknown, Unknown, Unknown),
         row(Likely, Unknown, Same, Unknown, Near),
         row(Likely, Unknown, Unknown, Unknown, Same),
@@ -107,13 +112,9 @@ impl fmt::Display for Evidence {
         let facts =
             [(time, "time"), (camera, "camera"), (dimensions, "dimensions"), (size, "size")];
         let of = |level| facts.iter().filter(move |it| it.0 == level).map(|it| it.1.to_owned());
-        let near = match size {
-            Level::Near => Some("size but for the header".to_owned()),
-            Level::Explained => Some("size but for the place".to_owned()),
-            _ => None,
-        };
+        let place = (size == Level::Explained).then(|| "size but for the place".to_owned());
         let zone = (time == Level::Near).then(|| "time but for the zone".to_owned());
-        let same = list("same", of(Level::Same).chain(near).chain(zone));
+        let same = list("same", of(Level::Same).chain(place).chain(zone));
         let doubtful = (size == Level::Doubtful).then(|| "size".to_owned());
         let other = list("other", of(Level::Other).chain(doubtful));
         match [same, other].into_iter().flatten().collect::<Vec<_>>().join("; ") {

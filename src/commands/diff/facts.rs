@@ -12,8 +12,10 @@ const ZONE_GRAIN: u64 = 900;
 /// The largest offset of a time zone from UTC, in seconds.
 const ZONE_MAX: u64 = 14 * 3600;
 
-/// How much a rewritten header may differ from its length in the file, in bytes.
+/// How much rewritten metadata may differ from their length in the file, in bytes.
 const HEADER_SLACK: u64 = 8192;
+/// EXIF takes no more bytes in a photo: a JPEG has it in one segment.
+const EXIF_MAX: u64 = 65_536;
 /// How much the size may differ from that without the place, in bytes. Google may leave its name.
 const PLACE_SLACK: u64 = 64;
 
@@ -60,15 +62,20 @@ pub struct Facts {
     pub taken: Vec<Taken>,
     /// The dimensions.
     pub dimensions: Dimensions,
-    /// The camera model.
-    pub model: Option<String>,
+    /// The camera models. A file may have several parts with a model each.
+    pub models: Vec<String>,
     /// How many bytes its place takes, if it has one. Google removes that.
     pub place: Option<u64>,
-    /// How many bytes of its header Google may write anew. `u64::MAX` if Google may give out
-    /// another format.
+    /// How many bytes its EXIF takes, where the place is.
+    pub exif: Option<u64>,
+    /// How many bytes of metadata it has, any of which Google may write anew. `u64::MAX` if Google
+    /// may give out another format.
     pub header: Option<u64>,
     /// The size in bytes, if it is known.
     pub size: Option<u64>,
+    /// Whether the size follows from the dimensions, as that of an uncompressed picture does.
+    /// Another picture of the same camera has the same size then.
+    pub is_of_fixed_size: bool,
     /// The hash of its bytes, if it is known.
     pub hash: Option<ContentHash>,
     /// The hash of the local file that `gphotosfs adopt` has matched to this item.
@@ -79,6 +86,22 @@ impl Facts {
     /// The hash of its bytes, from a hash or a match.
     pub fn known(&self) -> Option<ContentHash> {
         self.hash.or(self.adopted)
+    }
+
+    /// Adds a camera model, unless it is empty or there already.
+    pub fn add_model(&mut self, model: Option<impl AsRef<str>>) {
+        let Some(model) = model else { return };
+        let model = model.as_ref().trim();
+        if !model.is_empty() && !self.models.iter().any(|it| it == model) {
+            self.models.push(model.to_owned());
+        }
+    }
+
+    /// Adds to the bytes of metadata that Google may write anew.
+    pub fn add_header(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.header = Some(self.header.unwrap_or(0).saturating_add(bytes));
+        }
     }
 }
 
@@ -93,8 +116,9 @@ pub enum Level {
     /// One side does not have the fact, or it says nothing.
     #[default]
     Unknown,
-    /// They differ by something that may have a reason. Of a size: Google may have removed the
-    /// place and written the header anew. Of a time: by a possible offset of a time zone.
+    /// They may be the same, but the agreement says little. Of a size: Google may have removed the
+    /// place and written the EXIF anew, or other pictures have this size, too. Of a time: they
+    /// differ by a possible offset of a time zone.
     Near,
     /// Of a size: the removal of the place explains the difference.
     Explained,
@@ -121,7 +145,7 @@ impl Levels {
         Self {
             size: size(here, there),
             dimensions: dimensions(&here.dimensions, &there.dimensions),
-            camera: camera(here.model.as_deref(), there.model.as_deref()),
+            camera: camera(&here.models, &there.models),
             time: time(&here.taken, &there.taken),
         }
     }
@@ -130,15 +154,18 @@ impl Levels {
 fn size(here: &Facts, there: &Facts) -> Level {
     let Some((a, b)) = here.size.zip(there.size) else { return Level::Unknown };
     let apart = a.abs_diff(b);
-    let header = here.header.is_some_and(|it| apart <= it.saturating_add(HEADER_SLACK));
-    match here.place {
-        _ if apart == 0 => Level::Same,
-        Some(place) if apart <= place.saturating_add(PLACE_SLACK) => Level::Explained,
-        Some(_) if header => Level::Near,
-        None if header && apart <= PLACE_SLACK => Level::Unknown,
-        None if header => Level::Doubtful,
-        _ => Level::Other,
-    }
+    let is_within =
+        |bytes: Option<u64>, slack: u64| bytes.is_some_and(|it| apart <= it.saturating_add(slack));
+    let located = here.place.and(here.exif).map(|it| it.min(EXIF_MAX));
+    let level = match () {
+        () if apart == 0 => Level::Same,
+        () if is_within(here.place, PLACE_SLACK) => Level::Explained,
+        () if is_within(located, HEADER_SLACK) => Level::Near,
+        () if here.header.is_some() && apart <= PLACE_SLACK => Level::Unknown,
+        () if is_within(here.header, HEADER_SLACK) => Level::Doubtful,
+        () => Level::Other,
+    };
+    if here.is_of_fixed_size { level.min(Level::Near) } else { level }
 }
 
 fn dimensions(here: &Dimensions, there: &Dimensions) -> Level {
@@ -151,13 +178,18 @@ fn dimensions(here: &Dimensions, there: &Dimensions) -> Level {
     }
 }
 
-/// Makers write the model with or without their name, so one may contain the other.
-fn camera(here: Option<&str>, there: Option<&str>) -> Level {
-    let plain = |it: &str| it.trim().to_lowercase();
-    let Some((a, b)) = here.map(plain).zip(there.map(plain)) else { return Level::Unknown };
+/// Makers write the model with or without their name, so one may contain the other. Of several
+/// models any may agree.
+fn camera(here: &[String], there: &[String]) -> Level {
+    let plain = |all: &[String]| -> Vec<_> {
+        let all = all.iter().map(|it| it.trim().to_lowercase());
+        all.filter(|it| !it.is_empty()).collect()
+    };
+    let (here, there) = (plain(here), plain(there));
+    let same = |a: &String| there.iter().any(|b| a.contains(b) || b.contains(a));
     match () {
-        () if a.is_empty() || b.is_empty() => Level::Unknown,
-        () if a.contains(&b) || b.contains(&a) => Level::Same,
+        () if here.is_empty() || there.is_empty() => Level::Unknown,
+        () if here.iter().any(same) => Level::Same,
         () => Level::Other,
     }
 }
@@ -240,7 +272,7 @@ pub fn differences(here: &Facts, there: &Facts) -> Vec<Difference> {
         let all: Vec<_> = it.dimensions.any.iter().map(|(x, y)| format!("{x}×{y}")).collect();
         all.join(" or ")
     };
-    let model = |it: &Facts| it.model.clone().unwrap_or_default();
+    let model = |it: &Facts| it.models.join(" or ");
     let facts = [
         (SIZE, levels.size, size(here), size(there)),
         ("dimensions", levels.dimensions, pixels(here), pixels(there)),
@@ -255,12 +287,13 @@ mod tests {
     use super::*;
 
     fn sized(size: u64, place: Option<u64>, header: Option<u64>) -> Facts {
-        Facts { size: Some(size), place, header, ..Facts::default() }
+        Facts { size: Some(size), place, exif: header, header, ..Facts::default() }
     }
 
     #[test]
     fn sizes_may_differ_by_the_place_and_the_header() {
         let there = sized(1_000_000, None, None);
+        let packet = |place| Facts { exif: Some(300), ..sized(1_000_000, place, Some(900_000)) };
         for (here, expected) in [
             (sized(1_000_000, None, None), Level::Same),
             (sized(1_000_001, None, None), Level::Other),
@@ -272,9 +305,23 @@ mod tests {
             (sized(1_200_000, Some(200), Some(30_000)), Level::Other),
             (sized(9_000_000, None, Some(u64::MAX)), Level::Doubtful),
             (Facts::default(), Level::Unknown),
+            // Only EXIF has the place: a long packet of XMP explains no more.
+            (Facts { size: Some(1_008_000), ..packet(Some(200)) }, Level::Near),
+            (Facts { size: Some(1_020_000), ..packet(Some(200)) }, Level::Doubtful),
+            (sized(1_080_000, Some(200), Some(90_000)), Level::Doubtful),
         ] {
             assert_eq!(size(&here, &there), expected, "{here:?}");
         }
+    }
+
+    #[test]
+    fn sizes_that_follow_from_the_dimensions_say_little() {
+        let there = sized(1_000_000, None, None);
+        let here = |size, place| Facts { is_of_fixed_size: true, ..sized(size, place, Some(300)) };
+        assert_eq!(size(&here(1_000_000, None), &there), Level::Near);
+        assert_eq!(size(&here(1_000_100, Some(200)), &there), Level::Near);
+        assert_eq!(size(&here(1_000_001, None), &there), Level::Unknown);
+        assert_eq!(size(&here(2_000_000, None), &there), Level::Other);
     }
 
     #[test]
@@ -312,11 +359,17 @@ mod tests {
     }
 
     #[test]
-    fn models_may_have_the_makers_name() {
-        assert_eq!(camera(Some("NIKON D750 "), Some("d750")), Level::Same);
-        assert_eq!(camera(Some("D750"), Some("6D")), Level::Other);
-        assert_eq!(camera(Some(" "), Some("6D")), Level::Unknown);
-        assert_eq!(camera(None, Some("6D")), Level::Unknown);
+    fn models_may_have_the_makers_name_and_any_may_agree() {
+        let of = |here: &[&str], there: &str| {
+            let here: Vec<_> = here.iter().map(ToString::to_string).collect();
+            camera(&here, &[there.to_owned()])
+        };
+        assert_eq!(of(&["NIKON D750 "], "d750"), Level::Same);
+        assert_eq!(of(&["D750"], "6D"), Level::Other);
+        assert_eq!(of(&["D750", "6D"], "6D"), Level::Same);
+        assert_eq!(of(&[" "], "6D"), Level::Unknown);
+        assert_eq!(of(&[], "6D"), Level::Unknown);
+        assert_eq!(of(&["D750"], ""), Level::Unknown);
     }
 
     #[test]
@@ -324,7 +377,7 @@ mod tests {
         let facts = |size, width, model: &str| Facts {
             size: Some(size),
             dimensions: Dimensions::firm(width, 30),
-            model: Some(model.to_owned()),
+            models: vec![model.to_owned()],
             ..Facts::default()
         };
         let told = |here: &Facts, there: &Facts| {

@@ -7,6 +7,8 @@ mod boxes;
 mod canon;
 mod exif;
 mod h264;
+mod heif;
+mod matroska;
 mod movie;
 mod names;
 mod pictures;
@@ -14,6 +16,7 @@ mod raw;
 mod riff;
 mod sigma;
 mod source;
+mod tiff;
 mod transport;
 mod xmp;
 
@@ -45,8 +48,10 @@ pub fn add_facts(root: &Path, files: &mut Files<Facts>, wanted: &BTreeSet<PathBu
 
 /// The format of a file, as far as its metadata are found by it.
 enum Format {
-    /// Its dimensions stand in its header.
-    Picture,
+    Jpeg,
+    Png,
+    Gif,
+    WebP,
     Bitmap,
     Icon,
     Heif,
@@ -68,18 +73,29 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
     let Some(head) = source.start(64) else { return };
     let Some(format) = format(&head) else { return };
     match format {
-        Format::Picture => {
+        Format::Jpeg => {
+            pictures::dimensions(&mut source, facts);
+            pictures::jpeg_segments(&mut source, facts);
+        }
+        Format::Png => {
             pictures::dimensions(&mut source, facts);
             exif::of_picture(&mut source, facts);
-            if head.starts_with(&[0xff, 0xd8]) {
-                pictures::jpeg_header(&mut source, facts);
-            }
+            pictures::png_chunks(&mut source, facts);
+        }
+        Format::Gif => {
+            pictures::dimensions(&mut source, facts);
+            pictures::gif_blocks(&mut source, facts);
+        }
+        Format::WebP => {
+            pictures::dimensions(&mut source, facts);
+            exif::of_picture(&mut source, facts);
+            pictures::webp_chunks(&mut source, facts);
         }
         Format::Bitmap => pictures::bitmap(&head, facts),
         Format::Icon => pictures::icon(&mut source, facts),
         Format::Heif => {
             boxes::heif_dimensions(&mut source, facts);
-            exif::of_picture(&mut source, facts);
+            heif::metadata(&mut source, facts);
             exif::of_picture_by_other_library(parser, &mut source, facts);
         }
         Format::CanonRaw3 => {
@@ -95,7 +111,10 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
             movie::add(&mut source, facts);
             movie::by_library(parser, &mut source, facts);
         }
-        Format::Matroska => movie::by_library(parser, &mut source, facts),
+        Format::Matroska => {
+            matroska::dimensions(&mut source, facts);
+            movie::by_library(parser, &mut source, facts);
+        }
         Format::Avi => riff::avi(&mut source, facts),
         Format::Asf => riff::asf(&mut source, facts),
         Format::Mpeg => riff::mpeg(&mut source, facts),
@@ -107,10 +126,10 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
 /// `None` if no metadata can be read.
 fn format(head: &[u8]) -> Option<Format> {
     Some(match head {
-        [0xff, 0xd8, ..] | [0x89, b'P', b'N', b'G', ..] | [b'G', b'I', b'F', b'8', ..] => {
-            Format::Picture
-        }
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Format::Picture,
+        [0xff, 0xd8, ..] => Format::Jpeg,
+        [0x89, b'P', b'N', b'G', ..] => Format::Png,
+        [b'G', b'I', b'F', b'8', ..] => Format::Gif,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Format::WebP,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Format::Avi,
         [b'B', b'M', ..] => Format::Bitmap,
         [0, 0, 1, 0, ..] => Format::Icon,

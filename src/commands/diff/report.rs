@@ -51,6 +51,8 @@ pub fn text(it: &Comparison) -> String {
     );
     let different = it.different_by.iter().map(ToString::to_string);
     group("Same name, other content", &bad, different.collect());
+    let title = "Same name; it is not known whether the content is the same";
+    group(title, &odd, same_names(it, Sure::Unknown));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     let (unfit, refused): (Vec<_>, Vec<_>) =
         it.failed.iter().partition(|remark| it.unfit.contains(&remark.name));
@@ -75,8 +77,6 @@ pub fn text(it: &Comparison) -> String {
         &good,
         same_names(it, Sure::Likely),
     );
-    let title = "Same name; it is not known whether the content is the same";
-    group(title, &odd, same_names(it, Sure::Unknown));
     out
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::name::Name;
-use crate::commands::diff::facts::{Dimensions, Taken};
+use crate::commands::diff::facts::{Dimensions, Taken, Zone};
 
 fn hash(content: u8) -> ContentHash {
     ContentHash([content; 32])
@@ -217,30 +217,39 @@ fn content_in_another_album_does_not_count() {
 }
 
 #[test]
-fn renamed_pictures_are_found_by_their_moment_if_only_one_can_be_meant() {
+fn renamed_pictures_are_found_by_moment_and_size_if_only_one_can_be_meant() {
+    let fixed = |it| Facts { is_of_fixed_size: true, ..it };
+    let located = |it| Facts { place: Some(200), exif: Some(300), header: Some(300), ..it };
     let local = [
+        // Other clips may begin in the same second.
         ("clip.mp4", taken(4, known(5))),
-        // The next shot of a burst.
+        // The next shots of bursts.
         ("cut.jpg", taken(3, known(4))),
+        ("here.jpg", located(taken(6, known(6)))),
         ("old.jpg", taken(5, known(1))),
+        ("scan.tif", fixed(taken(8, known(7)))),
         ("x.jpg", taken(7, known(2))),
         ("y.jpg", taken(7, known(3))),
     ];
     let remote = [
         ("film.mp4", taken(4, Facts::default())),
         ("new.JPG", taken(5, sized(1))),
+        ("next.tif", taken(8, sized(7))),
+        ("there.jpg", taken(6, sized(66))),
         ("whole.jpg", taken(3, sized(99))),
         ("z.jpg", taken(7, sized(2))),
     ];
     let remote = remote.map(|(name, facts)| (name, facts, Stage::Committed));
     let result = check(
         &sides(&local, &remote, &[]),
-        "5 local = 0 in the album + 2 under another name + 3 only here",
-        "4 in the album = 0 here + 2 under another name + 2 only in the album",
+        "7 local = 0 in the album + 1 under another name + 6 only here",
+        "6 in the album = 0 here + 1 under another name + 5 only in the album",
         true,
     );
-    let sure: Vec<_> = result.renamed.iter().map(|it| it.evidence.sure).collect();
-    assert_eq!(sure, [Sure::Likely, Sure::AlmostCertain]);
+    let found: Vec<_> =
+        result.renamed.iter().map(|it| (it.here.to_string(), it.evidence.sure)).collect();
+    // By its size a file of another name is never almost certain.
+    assert_eq!(found, [("old.jpg".to_owned(), Sure::Likely)]);
 }
 
 #[test]
@@ -256,16 +265,24 @@ fn sizes_are_asked_for_only_where_they_tell_something() {
         ("z.jpg", Facts::default(), Stage::Committed),
     ];
     let local = ["a.jpg", "known.jpg", "scratch.jpg"].map(|name| (name, known(9)));
-    let wanted = |local: &[(&str, Facts)]| {
-        let both = sides(local, &remote, &[]);
+    let wanted = |local: &[(&str, Facts)], remote: &[(&str, Facts, Stage)]| {
+        let both = sides(local, remote, &[]);
         sizes_wanted(&both.here, &both.there)
     };
-    assert!(wanted(&[]).is_empty());
-    assert_eq!(wanted(&local), [Path::new("a.jpg")]);
-    let video = sides(&[("a.mp4", known(9))], &[("a.mp4", unsized_(1), Stage::Committed)], &[]);
-    assert!(sizes_wanted(&video.here, &video.there).is_empty());
+    assert!(wanted(&[], &remote).is_empty());
+    assert_eq!(wanted(&local, &remote), [Path::new("a.jpg")]);
+    let video = [("a.mp4", unsized_(1), Stage::Committed)];
+    assert!(wanted(&[("a.mp4", known(9))], &video).is_empty());
     let old = [("old.jpg", taken(3, known(8))), ("old.mp4", taken(4, known(7)))];
-    assert_eq!(wanted(&old), [Path::new("moved.jpg")]);
+    assert_eq!(wanted(&old, &remote), [Path::new("moved.jpg")]);
+    // One of two items may be the file, so the sizes would not tell which.
+    let second = [("second.jpg", unsized_(3), Stage::Committed)];
+    assert!(wanted(&old, &[&remote[..], &second].concat()).is_empty());
+    // The album has the content of the file: it has its name, or is a duplicate.
+    let named = [("known.jpg", taken(3, known(2)))];
+    assert!(wanted(&named, &remote).is_empty());
+    let duplicate = [("copy.jpg", taken(3, known(2)))];
+    assert!(wanted(&duplicate, &remote).is_empty());
 }
 
 #[test]

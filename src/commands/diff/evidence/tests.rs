@@ -56,9 +56,22 @@ fn a_fact_unknown_on_one_side_never_turns_likely_into_different() {
 #[test]
 fn equal_size_and_dimensions_are_at_least_likely() {
     for levels in all() {
-        if levels.size >= Level::Near && levels.dimensions == Level::Same {
+        // Another camera and another day tell from a size that only the place explains.
+        let both = levels.camera == Level::Other && levels.time == Level::Other;
+        let size = if both { Level::Same } else { Level::Explained };
+        if levels.size >= size && levels.dimensions == Level::Same {
             assert!(grade(&levels) >= Some(Sure::Likely), "{levels:?}");
         }
+    }
+}
+
+#[test]
+fn a_size_that_may_be_the_same_adds_nothing_to_the_grade() {
+    for levels in all().into_iter().filter(|it| it.size == Level::Near) {
+        let without = Levels { size: Level::Unknown, ..levels };
+        let (with, without) = (grade(&levels), grade(&without));
+        assert!(with == without || (with, without) == (Some(Sure::Unknown), None), "{levels:?}");
+        assert!(with < Some(Sure::AlmostCertain), "{levels:?}");
     }
 }
 
@@ -93,9 +106,9 @@ fn size_word(level: Level) -> &'static str {
     match level {
         Level::Same => "the same",
         Level::Explained => "the same but for the place",
-        Level::Near => "the same but for place and header",
+        Level::Near => "may be the same",
         Level::Unknown => "not other",
-        Level::Doubtful => "not other, or off by less than the header",
+        Level::Doubtful => "not other, or off by less than the metadata",
         Level::Other => "any",
     }
 }
@@ -180,13 +193,21 @@ fn more_evidence_makes_it_surer() {
 #[test]
 fn the_place_explains_a_little_and_the_header_more() {
     let there = facts(Some(5), Some((40, 40)), 1_000_000);
-    let here =
-        |size, place| Facts { place, header: Some(10_000), ..facts(Some(5), Some((40, 40)), size) };
+    let here = |size, place| Facts {
+        place,
+        exif: Some(10_000),
+        header: Some(10_000),
+        ..facts(Some(5), Some((40, 40)), size)
+    };
     assert_eq!(sure(&here(1_000_200, Some(180)), &there), Some(Sure::AlmostCertain));
     assert_eq!(sure(&here(1_009_000, Some(180)), &there), Some(Sure::Likely));
     assert_eq!(sure(&here(1_000_006, None), &there), Some(Sure::Likely));
     assert_eq!(sure(&here(1_009_000, None), &there), Some(Sure::Unknown));
     assert_eq!(sure(&here(1_100_000, Some(180)), &there), Some(Sure::Unknown));
+    // The next photo of this name, after the camera's counter has begun anew.
+    let next = |facts| Facts { taken: taken(500_000), ..facts };
+    assert_eq!(sure(&next(here(1_000_200, Some(180))), &there), Some(Sure::Likely));
+    assert_eq!(sure(&next(here(1_001_000, Some(180))), &there), Some(Sure::Unknown));
 }
 
 #[test]
@@ -229,7 +250,7 @@ fn hashes_settle_it() {
 #[test]
 fn another_camera_is_another_picture_unless_more_agrees() {
     let with =
-        |model: &str, size| Facts { model: Some(model.into()), size, ..facts(Some(5), None, 7) };
+        |model: &str, size| Facts { models: vec![model.into()], size, ..facts(Some(5), None, 7) };
     let (d750, d6) = (with("D750", Some(7)), with("6D", Some(7)));
     assert_eq!(sure(&with("D750 ", Some(7)), &d750), Some(Sure::AlmostCertain));
     assert_eq!(sure(&d750, &d6), Some(Sure::Unknown));
@@ -242,17 +263,21 @@ fn some_facts() -> impl Strategy<Value = Facts> {
     let taken = prop::collection::vec((-2000_i64..2000, zone), 0..3);
     let pair = (1..4_u32, 1..4_u32);
     let dimensions = (prop::collection::vec(pair, 0..3), any::<bool>());
-    let sizes = (maybe(0..9), maybe(0..9), maybe(0..9));
-    (taken, dimensions, maybe(0..3), sizes).prop_map(|(taken, (any, firm), model, sizes)| Facts {
+    let sizes = (maybe(0..9), maybe(0..9), maybe(0..9), maybe(0..9));
+    let model = (maybe(0..3), any::<bool>());
+    let facts = (taken, dimensions, model, sizes);
+    facts.prop_map(|(taken, (any, firm), (model, is_of_fixed_size), sizes)| Facts {
         taken: taken
             .into_iter()
             .map(|(seconds, zone)| Taken { seconds: seconds * 300, zone })
             .collect(),
         dimensions: Dimensions { any, firm },
-        model: model.map(|it| format!("camera {it}")),
+        models: model.map(|it| format!("camera {it}")).into_iter().collect(),
         size: sizes.0.map(|it| u64::from(it) * 4000),
         place: sizes.1.map(u64::from),
         header: sizes.2.map(u64::from),
+        exif: sizes.3.map(u64::from),
+        is_of_fixed_size,
         ..Facts::default()
     })
 }
@@ -263,7 +288,7 @@ fn without(there: &Facts, fact: usize) -> Facts {
     match fact {
         0 => less.taken.clear(),
         1 => less.dimensions = Dimensions::default(),
-        2 => less.model = None,
+        2 => less.models.clear(),
         _ => less.size = None,
     }
     less
@@ -297,7 +322,7 @@ proptest! {
         match fact {
             0 if !here.taken.is_empty() => more.taken.clone_from(&here.taken),
             1 if !here.dimensions.any.is_empty() => more.dimensions.clone_from(&here.dimensions),
-            2 if here.model.is_some() => more.model.clone_from(&here.model),
+            2 if !here.models.is_empty() => more.models.clone_from(&here.models),
             _ if here.size.is_some() => more.size = here.size,
             _ => {}
         }

@@ -17,7 +17,7 @@ const TIFF_BYTES: [u64; 2] = [256 << 10, 16 << 20];
 /// The tags that may have the capture time, with those of their zones.
 const TIMES: [(u16, u16); 3] = [(0x9003, 0x9011), (0x9004, 0x9012), (0x0132, 0x9010)];
 
-/// Adds the EXIF of a JPEG, PNG, WebP, HEIF or AVIF file.
+/// Adds the EXIF of a PNG or WebP file.
 pub fn of_picture<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let mut reader = Reader::new();
     let found = reader.continue_on_error(true).read_from_container(&mut source.rewound());
@@ -56,9 +56,8 @@ fn add(found: Result<exif::Exif, exif::Error>, facts: &mut Facts) {
         }
     }
     facts.taken.extend(gps_time(&exif));
-    facts.model = facts.model.take().or_else(|| text(0x0110));
-    let header = u64::try_from(exif.buf().len()).unwrap_or(u64::MAX);
-    facts.header = facts.header.max(Some(header));
+    facts.add_model(text(0x0110));
+    facts.exif = facts.exif.max(u64::try_from(exif.buf().len()).ok());
     let gps = exif.fields().filter(|it| it.tag.context() == Context::Gps);
     let located = exif.get_field(Tag::GPSLatitude, In::PRIMARY).is_some();
     if located {
@@ -70,7 +69,7 @@ fn add(found: Result<exif::Exif, exif::Error>, facts: &mut Facts) {
             _ => 4,
         };
         let place: usize = gps.map(|it| 12 + bytes(&it.value)).sum();
-        facts.place = u64::try_from(place).ok();
+        facts.place = facts.place.max(u64::try_from(place).ok());
     }
 }
 
@@ -149,9 +148,11 @@ pub fn of_picture_by_other_library<R: Read + Seek>(
         facts.taken.extend(exif.get(tag).map(times).unwrap_or_default());
     }
     let model = exif.get(ExifTag::Model).and_then(|it| it.as_str());
-    facts.model = facts.model.take().or_else(|| model.map(str::to_owned));
-    let header = Some(TIFF_BYTES[1].min(source.len()));
-    facts.header = facts.header.max(header.filter(|_| exif.entries().next().is_some()));
+    facts.add_model(model);
+    // The library does not say how long its EXIF is. It may be the whole file.
+    let bytes = Some(TIFF_BYTES[1].min(source.len())).filter(|_| exif.entries().next().is_some());
+    facts.exif = facts.exif.max(bytes);
+    facts.header = facts.header.max(bytes);
     if facts.place.is_none() && exif.gps_info().is_some() {
         // An entry for each of latitude, longitude, height, and the time.
         facts.place = Some(240);

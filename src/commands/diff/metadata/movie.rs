@@ -1,4 +1,4 @@
-//! Videos of the ISO base media family, and Matroska by a library.
+//! Videos of the ISO base media family, and those that a library reads.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
@@ -81,8 +81,7 @@ fn pair(width: Option<u16>, height: Option<u16>) -> Option<(u32, u32)> {
     (width > 0 && height > 0).then(|| (width.into(), height.into()))
 }
 
-/// Adds the facts that the library finds in a video: Apple's creation date, the camera, and the
-/// dimensions of Matroska.
+/// Adds the facts that the library finds in a video: Apple's creation date, and the camera.
 pub fn by_library<R: Read + Seek>(
     parser: &mut MediaParser,
     source: &mut Source<R>,
@@ -95,12 +94,5 @@ pub fn by_library<R: Read + Seek>(
     let Ok(track) = parser.parse_track(media) else { return };
     let found = track.get(TrackInfoTag::CreateDate).map(times).unwrap_or_default();
     facts.taken.extend(found.into_iter().filter(|it| it.seconds > 0));
-    let model = track.get(TrackInfoTag::Model).and_then(|it| it.as_str());
-    facts.model = model.map(str::to_owned).filter(|it| !it.trim().is_empty());
-    let side = |tag| track.get(tag)?.as_u32().filter(|&it| it > 0);
-    if facts.dimensions.any.is_empty()
-        && let Some((width, height)) = side(TrackInfoTag::Width).zip(side(TrackInfoTag::Height))
-    {
-        facts.dimensions = Dimensions::firm(width, height);
-    }
+    facts.add_model(track.get(TrackInfoTag::Model).and_then(|it| it.as_str()));
 }

@@ -1,13 +1,17 @@
-//! The dimensions of pictures that have them in their headers.
+//! Pictures with their metadata in segments, chunks or blocks: JPEG, PNG, WebP, GIF, BMP and ICO.
 
 use std::io::{Read, Seek};
 
-use super::source::{Source, u16_be, u16_le, u32_le};
-use super::xmp;
+use super::source::{Source, u16_be, u16_le, u32_be, u32_le};
+use super::{exif, xmp};
 use crate::commands::diff::facts::{Dimensions, Facts};
 
 /// So many segments of metadata stand in front of a JPEG's picture at most.
 const SEGMENTS_MAX: usize = 256;
+/// A PNG or WebP has so many chunks at most.
+const CHUNKS_MAX: usize = 16_384;
+/// A GIF is read up to so many bytes.
+const GIF_BYTES_MAX: u64 = 8 << 20;
 /// An icon has so many pictures at most.
 const ICON_PICTURES_MAX: u16 = 64;
 
@@ -20,32 +24,122 @@ pub fn dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     }
 }
 
-/// Adds the length of a JPEG's header, and the facts in its XMP.
-pub fn jpeg_header<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
-    let (mut at, mut length) = (2_u64, 0);
+/// Adds the facts in a JPEG's segments: its EXIF and XMP, and the length of its metadata.
+pub fn jpeg_segments<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let mut at = 2_u64;
     for _ in 0..SEGMENTS_MAX {
         let Some(segment) = source.exactly(at, 4) else { break };
-        let (&[0xff, marker @ (0xe0..=0xef | 0xfe), ..], Some(size)) =
+        let (&[0xff, marker @ (0xe0..=0xef | 0xfe | 0xff), ..], Some(size)) =
             (segment.as_slice(), u16_be(&segment, 2))
         else {
             break;
         };
+        if marker == 0xff {
+            at += 1;
+            continue;
+        }
         let size = u64::from(size);
         if marker == 0xe1
-            && let Some(content) = source.up_to(at + 4, size)
-            && content.starts_with(b"http://ns.adobe.com/xap/")
+            && let Some(content) = source.up_to(at + 4, size.saturating_sub(2))
         {
-            xmp::add(&content, facts);
+            if let Some(block) = content.strip_prefix(b"Exif\0\0") {
+                exif::of_block(block.to_vec(), facts);
+            } else if content.starts_with(b"http://ns.adobe.com/xap/") {
+                xmp::add(&content, facts);
+            }
         }
         // The JFIF segment in front of all is no metadata.
-        length += if marker == 0xe0 { 0 } else { size };
+        facts.add_header(if marker == 0xe0 { 0 } else { size });
         at += 2 + size;
     }
-    facts.header = facts.header.max(Some(length).filter(|&it| it > 0));
+}
+
+/// Adds the XMP of a PNG, and the length of its metadata.
+pub fn png_chunks<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let mut at = 8_u64;
+    for _ in 0..CHUNKS_MAX {
+        let Some(chunk) = source.exactly(at, 8) else { break };
+        let Some(length) = u32_be(&chunk, 0).map(u64::from) else { break };
+        let kind = &chunk[4..];
+        // A reader may ignore the chunks that begin with a small letter.
+        if kind.first().is_some_and(u8::is_ascii_lowercase) {
+            facts.add_header(12 + length);
+        }
+        if kind == b"iTXt"
+            && let Some(text) = source.up_to(at + 8, length.min(xmp::BYTES_MAX))
+            && text.starts_with(b"XML:com.adobe.xmp\0")
+        {
+            xmp::add(&text, facts);
+        }
+        at += 12 + length;
+    }
+}
+
+/// Adds the XMP of a WebP, and the length of its metadata.
+pub fn webp_chunks<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let mut at = 12_u64;
+    for _ in 0..CHUNKS_MAX {
+        let Some(chunk) = source.exactly(at, 8) else { break };
+        let Some(length) = u32_le(&chunk, 4).map(u64::from) else { break };
+        let kind = &chunk[..4];
+        if [b"EXIF", b"XMP ", b"ICCP"].iter().any(|it| kind == *it) {
+            facts.add_header(8 + length);
+        }
+        if kind == b"XMP "
+            && let Some(packet) = source.up_to(at + 8, length.min(xmp::BYTES_MAX))
+        {
+            xmp::add(&packet, facts);
+        }
+        at += 8 + length + length % 2;
+    }
+}
+
+/// Adds the XMP of a GIF, and the length of its metadata.
+pub fn gif_blocks<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let Some(bytes) = source.start(GIF_BYTES_MAX) else { return };
+    let colours = |flags: Option<&u8>| match flags {
+        Some(flags) if flags & 0x80 != 0 => 6 << (flags & 7),
+        _ => 0,
+    };
+    let mut at: usize = 13 + colours(bytes.get(10));
+    loop {
+        let start = at;
+        match bytes.get(at..at.saturating_add(2)) {
+            // An image: where it stands, its colours, and the width of its codes.
+            Some([0x2c, _]) => at += 11 + colours(bytes.get(at + 9)),
+            Some([0x21, _]) => at += 2,
+            _ => return,
+        }
+        let Some(end) = end_of_blocks(&bytes, at) else { return };
+        at = end;
+        let block = &bytes[start..end];
+        let is_packet = block.get(3..14) == Some(b"XMP DataXMP");
+        // Of the applications' blocks, most are about the repetition of a film.
+        if is_packet || block.starts_with(&[0x21, 0xfe]) {
+            facts.add_header(u64::try_from(block.len()).unwrap_or(u64::MAX));
+        }
+        if is_packet {
+            xmp::add(block, facts);
+        }
+    }
+}
+
+/// The end of a series of blocks, each with its length in front. An empty one ends it.
+fn end_of_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            length => at += 1 + length,
+        }
+    }
 }
 
 /// Adds the dimensions of a bitmap. The height is negative if its first row is the uppermost.
 pub fn bitmap(head: &[u8], facts: &mut Facts) {
+    // Run lengths, JPEG or PNG. Other bitmaps are not compressed.
+    let is_compressed =
+        u32_le(head, 14) >= Some(40) && matches!(u32_le(head, 30), Some(1 | 2 | 4 | 5));
+    facts.is_of_fixed_size = !is_compressed;
     let found = match u32_le(head, 14) {
         Some(12) => u16_le(head, 18).map(u32::from).zip(u16_le(head, 20).map(u32::from)),
         Some(16..) => {
@@ -71,4 +165,5 @@ pub fn icon<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let pictures = (0..usize::from(count)).map(|it| 6 + 16 * it);
     let any = pictures.filter_map(|at| side(at).zip(side(at + 1))).collect();
     facts.dimensions = Dimensions { any, firm: false };
+    facts.is_of_fixed_size = true;
 }

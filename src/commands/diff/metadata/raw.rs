@@ -7,8 +7,8 @@ use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 
-use super::exif;
 use super::source::{Source, u16_le, u32_be, u32_le};
+use super::{exif, pictures, tiff};
 use crate::commands::diff::facts::{Facts, Taken, Zone};
 
 /// Where the EXIF of such a file is.
@@ -31,8 +31,6 @@ const JPEG_BYTES_MAX: u64 = 1 << 20;
 /// Heaps lie within each other, and each has so many records, at most.
 const HEAP_DEPTH_MAX: u32 = 4;
 const HEAP_RECORDS_MAX: u16 = 64;
-/// The metadata of a plain TIFF, which lie anywhere in it, take about so many bytes.
-const TIFF_HEADER_BYTES: u64 = 65_536;
 /// The header of a Minolta file has so many blocks at most.
 const BLOCKS_MAX: usize = 16;
 
@@ -54,14 +52,19 @@ pub fn kind(head: &[u8]) -> Option<Kind> {
 
 /// Adds the EXIF, and the dimensions if it is a plain TIFF.
 pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, facts: &mut Facts) {
+    // Most makers write a fixed number of bits for each pixel.
+    facts.is_of_fixed_size = true;
     match kind {
         Kind::Tiff => {
             exif::of_tiff(source, 0, facts);
+            let data = tiff::picture_data(source);
+            facts.is_of_fixed_size = !data.is_compressed();
             let extension = name.extension().and_then(|it| it.to_str()).unwrap_or_default();
             if ["tif", "tiff"].iter().any(|it| extension.eq_ignore_ascii_case(it)) {
-                super::pictures::dimensions(source, facts);
+                pictures::dimensions(source, facts);
                 facts.dimensions.firm = false;
-                facts.header = Some(TIFF_HEADER_BYTES);
+                // The metadata lie anywhere between the pictures.
+                facts.header = source.len().checked_sub(data.bytes);
                 return;
             }
         }
@@ -78,6 +81,7 @@ pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, fact
             }
         }
         Kind::CanonHeap => {
+            facts.is_of_fixed_size = false;
             if let Some(start) = source.start(6).and_then(|it| u32_le(&it, 2)) {
                 let heap = u64::from(start)..source.len();
                 heap_records(source, heap, HEAP_DEPTH_MAX, facts);
@@ -90,7 +94,7 @@ pub fn add<R: Read + Seek>(kind: Kind, source: &mut Source<R>, name: &Path, fact
 /// Adds the EXIF of a JPEG at an offset.
 pub fn jpeg_within<R: Read + Seek>(source: &mut Source<R>, at: u64, facts: &mut Facts) {
     if let Some(block) = source.up_to(at, JPEG_BYTES_MAX) {
-        exif::of_picture(&mut Source::new(std::io::Cursor::new(block)), facts);
+        pictures::jpeg_segments(&mut Source::new(std::io::Cursor::new(block)), facts);
     }
 }
 
@@ -115,7 +119,7 @@ fn heap_records<R: Read + Seek>(
             0x080a => {
                 let texts = source.up_to(within.start, u64::from(length.min(256)))?;
                 let texts = String::from_utf8_lossy(&texts);
-                facts.model = texts.split('\0').nth(1).map(str::to_owned);
+                facts.add_model(texts.split('\0').nth(1));
             }
             // The seconds since 1970, as the camera's clock shows it.
             0x180e => {

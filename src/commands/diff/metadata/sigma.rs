@@ -68,9 +68,7 @@ fn properties(section: &[u8], facts: &mut Facts) -> Option<()> {
     for pair in pairs.chunks_exact(8).take(PROPERTIES_MAX) {
         let (name, value) = (text(texts, u32_le(pair, 0)?)?, text(texts, u32_le(pair, 4)?)?);
         match name.as_str() {
-            "CAMMODEL" if facts.model.is_none() && !value.is_empty() => {
-                facts.model = Some(value);
-            }
+            "CAMMODEL" => facts.add_model(Some(value)),
             // The seconds since 1970, as the camera's clock shows it.
             "TIME" => {
                 let seconds = value.parse().ok().filter(|&it| it > 0);

@@ -62,7 +62,7 @@ fn facts_agree_with_exiftool() {
             let there = Facts {
                 taken: vec![Taken { seconds, zone: Zone::Utc }],
                 dimensions: Dimensions::firm(read.width, read.height),
-                model: Some(read.model.clone()),
+                models: vec![read.model.clone()],
                 ..Facts::default()
             };
             let levels = Levels::of(&here, &there);
@@ -70,7 +70,7 @@ fn facts_agree_with_exiftool() {
                 lacking.push(format!("{name}: time {seconds} {:?}", here.taken));
             }
             if levels.camera != Level::Same && !read.model.is_empty() {
-                lacking.push(format!("{name}: camera {} {:?}", read.model, here.model));
+                lacking.push(format!("{name}: camera {} {:?}", read.model, here.models));
             }
         }
         let there = Dimensions::firm(read.width, read.height);
@@ -113,7 +113,7 @@ fn a_directory_beyond_the_end_of_an_x3f_leaves_its_dimensions() {
     content[end..].fill(0xff);
     let facts = facts_of("maker.x3f", content);
     assert_eq!(facts.dimensions.any, [(96, 64)]);
-    assert_eq!((facts.model, facts.taken), (None, Vec::new()));
+    assert_eq!((facts.models, facts.taken), (Vec::new(), Vec::new()));
 }
 
 /// Damages a file: flips bytes, cuts it, or writes a large number into it.

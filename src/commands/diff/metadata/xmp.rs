@@ -7,6 +7,9 @@ use crate::commands::diff::facts::Facts;
 const TIMES: [&str; 4] =
     ["exif:DateTimeOriginal", "exif:DateTimeDigitized", "photoshop:DateCreated", "xmp:CreateDate"];
 
+/// A packet is read up to so many bytes.
+pub const BYTES_MAX: u64 = 1 << 20;
+
 /// Adds the facts in a packet of XMP.
 pub fn add(packet: &[u8], facts: &mut Facts) {
     let text = String::from_utf8_lossy(packet);
@@ -19,8 +22,7 @@ pub fn add(packet: &[u8], facts: &mut Facts) {
             facts.taken.extend(exif::taken(value, zone));
         }
     }
-    let model = value(&text, "tiff:Model").filter(|it| !it.is_empty());
-    facts.model = facts.model.take().or_else(|| model.map(str::to_owned));
+    facts.add_model(value(&text, "tiff:Model"));
 }
 
 /// The value of a property, as an attribute or as an element.
@@ -45,7 +47,7 @@ mod tests {
             add(packet.as_bytes(), &mut facts);
             let times: Vec<_> = facts.taken.iter().map(|it| (it.seconds, it.zone)).collect();
             assert_eq!(times, [(1_556_442_005, Zone::Local), (1_556_434_805, Zone::Utc)]);
-            assert_eq!(facts.model.as_deref(), Some("T1"));
+            assert_eq!(facts.models, ["T1"]);
         }
         let mut nothing = Facts::default();
         add(b"exif:DateTimeOriginal", &mut nothing);
