@@ -33,6 +33,11 @@ const AT_A_TIME: usize = 8;
 /// size.
 const SIZES: [(u32, &str); 2] = [(256, "large"), (128, "normal")];
 
+/// The keys by which a thumbnail names its file and that file's time. Readers compare them letter by
+/// letter.
+const URI_KEY: &str = "Thumb::URI";
+const MTIME_KEY: &str = "Thumb::MTime";
+
 /// The characters to encode in a file's URI. They are those of GLib, because file managers look for
 /// the hash of GLib's URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC
@@ -228,7 +233,7 @@ impl Stamp {
             let mut texts = reader.info().uncompressed_latin1_text.iter();
             texts.any(|it| it.keyword == key && it.text == value)
         };
-        says("Thumb::URI", &self.uri) && says("Thumb::MTIME", &self.mtime)
+        says(URI_KEY, &self.uri) && says(MTIME_KEY, &self.mtime)
     }
 
     /// Writes a thumbnail, and renames it to its name when it is complete, as the standard
@@ -242,11 +247,8 @@ impl Stamp {
         let mut encoder =
             png::Encoder::new(BufWriter::new(file.as_file()), picture.width(), picture.height());
         encoder.set_color(png::ColorType::Rgba);
-        let texts = [
-            ("Thumb::URI", &self.uri),
-            ("Thumb::MTIME", &self.mtime),
-            ("Software", &"gphotosfs".to_owned()),
-        ];
+        let texts =
+            [(URI_KEY, &self.uri), (MTIME_KEY, &self.mtime), ("Software", &"gphotosfs".to_owned())];
         for (key, value) in texts {
             encoder.add_text_chunk(key.to_owned(), value.clone())?;
         }

@@ -41,14 +41,18 @@ fn thumbnails(world: &World) -> String {
     said
 }
 
-/// Where GLib, and so GNOME, finds the thumbnail of a file.
-fn found_by_desktop(world: &World, path: &Path) -> PathBuf {
+/// The thumbnail of a file that GLib, and so GNOME, finds and accepts as up to date.
+fn accepted_by_desktop(world: &World, path: &Path) -> PathBuf {
     let path = path.display();
     let cache = world.dir.path().join("cache");
     let said = world
-        .sh(&format!("XDG_CACHE_HOME='{}' gio info -a thumbnail::path '{path}'", cache.display()));
-    let line = said.lines().find_map(|line| line.trim().strip_prefix("thumbnail::path: "));
-    line.unwrap_or_else(|| panic!("{path} has no thumbnail: {said}")).into()
+        .sh(&format!("XDG_CACHE_HOME='{}' gio info -a 'thumbnail::*' '{path}'", cache.display()));
+    let value = |key: &str| {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("{path} has no {key}: {said}"))
+    };
+    assert_eq!(value("thumbnail::is-valid"), "TRUE", "{path}: {said}");
+    value("thumbnail::path").into()
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn desktops_find_thumbnails_for_which_no_original_was_read() {
     // One small picture of each, and none of the originals; their sizes are known here.
     assert_eq!(media_requests(&world) - before, 3);
     for name in world.names("A") {
-        let found = found_by_desktop(&world, &world.mnt.join("A").join(&name));
+        let found = accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
         let picture = ImageReader::open(&found).unwrap().decode().unwrap();
         assert_eq!((picture.width(), picture.height()), (256, 192), "{name}");
     }
