@@ -21,13 +21,14 @@ own_settings() {
     export XDG_CONFIG_HOME=$dir/config XDG_STATE_HOME=$dir/state XDG_CACHE_HOME=$dir/cache
 }
 
-# start_emulator OPTION...: sets emulator_pid and GPHOTOSFS_API_URL.
+# start_emulator OPTION...: sets emulator_pid, GPHOTOSFS_API_URL and GPHOTOSFS_PICKER_URL.
 start_emulator() {
     "$gphotosfs" emulator --auto-approve --listen 127.0.0.1:0 --state "$dir/emulator" "$@" \
         >"$dir/emulator.log" 2>&1 &
     emulator_pid=$!
     GPHOTOSFS_API_URL=$(wait_for_line "$dir/emulator.log" 'http://127\.0\.0\.1:[0-9]*' "$emulator_pid")
-    export GPHOTOSFS_API_URL
+    GPHOTOSFS_PICKER_URL=$GPHOTOSFS_API_URL/picker
+    export GPHOTOSFS_API_URL GPHOTOSFS_PICKER_URL
 }
 
 # log_in: follows the link that a person would open in a browser.

@@ -97,5 +97,6 @@ fn announce(emulator: &Emulator, secret: Option<&Path>) -> io::Result<()> {
     if let Some(path) = secret {
         writeln!(out, "client secret file: {}", path.display())?;
     }
+    writeln!(out, "picker API: {}", emulator.picker_url())?;
     out.flush()
 }

@@ -8,6 +8,8 @@ mod library;
 mod listings;
 mod login;
 mod media;
+mod picker;
+mod picker_refusals;
 mod refusals;
 mod requests;
 mod server;

@@ -33,6 +33,11 @@ impl Account {
         Account { user: user.to_owned(), ..Account::default() }
     }
 
+    /// The default user, in Google's own app and web page.
+    pub fn in_google_app() -> Account {
+        Account { client: OauthClient::GoogleApp, ..Account::default() }
+    }
+
     /// The default user, by the other client.
     pub fn by_other_client() -> Account {
         Account { client: OauthClient::Other, ..Account::default() }
@@ -50,10 +55,13 @@ pub enum OauthClient {
     First,
     /// A client that the same person made later in another project.
     Other,
+    /// Google's own app and web page, by which the user uploads from the phone and makes albums. It
+    /// logs in without OAuth, so no token is for it, and no program sees its items by the Library API.
+    GoogleApp,
 }
 
 impl OauthClient {
-    /// All of them.
+    /// Those that programs log in with.
     pub(crate) const ALL: [OauthClient; 2] = [OauthClient::First, OauthClient::Other];
 
     /// The client id; it begins with the number of the project.
@@ -65,6 +73,7 @@ impl OauthClient {
             OauthClient::Other => {
                 "210987654321-othergphotosfsemulator456789abcd.apps.googleusercontent.com"
             }
+            OauthClient::GoogleApp => "",
         }
     }
 
@@ -73,6 +82,7 @@ impl OauthClient {
         match self {
             OauthClient::First => "GOCSPX-not-a-secret-in-an-emulator",
             OauthClient::Other => "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t",
+            OauthClient::GoogleApp => "",
         }
     }
 
@@ -81,6 +91,7 @@ impl OauthClient {
         match self {
             OauthClient::First => "gphotosfs-emulator",
             OauthClient::Other => "gphotosfs-emulator-other",
+            OauthClient::GoogleApp => "google-photos",
         }
     }
 

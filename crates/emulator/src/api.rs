@@ -1,22 +1,22 @@
-//! The Library API (reference §2, §6, §7). A request comes in by `middleware`; each method runs to
+//! The Library API (reference §2, §6, §7), and the way in for the Picker API. A request comes in by `middleware`; each method runs to
 //! completion on a blocking thread with the world locked.
 
 mod albums;
 mod candidate;
-mod checks;
+pub(crate) mod checks;
 mod create;
 mod enrichments;
 mod filters;
 mod items;
-mod json;
-mod mask;
+pub(crate) mod json;
+pub(crate) mod mask;
 mod middleware;
 mod omissions;
-mod paging;
+pub(crate) mod paging;
 mod parameters;
 mod position;
-mod request;
+pub(crate) mod request;
 mod route;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use middleware::api;

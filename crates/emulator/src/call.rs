@@ -8,6 +8,47 @@ pub const SCOPE_PREFIX: &str = "https://www.googleapis.com/auth/photoslibrary.";
 /// The three scopes of an application since April 2025, without [`SCOPE_PREFIX`] (reference §4).
 pub const SCOPES: [&str; 3] = ["appendonly", "readonly.appcreateddata", "edit.appcreateddata"];
 
+/// The scope of the Picker API, in full.
+pub const PICKER_SCOPE: &str = "https://www.googleapis.com/auth/photospicker.mediaitems.readonly";
+
+/// The full name of a scope that is named as in [`SCOPES`], or in full already.
+pub(crate) fn full_scope(scope: &str) -> String {
+    if scope.contains("://") { scope.to_owned() } else { format!("{SCOPE_PREFIX}{scope}") }
+}
+
+/// One of the two services. Each has to be enabled in a project by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Library,
+    Picker,
+}
+
+impl Service {
+    /// Its host at Google.
+    pub(crate) fn host(self) -> &'static str {
+        match self {
+            Service::Library => "photoslibrary.googleapis.com",
+            Service::Picker => "photospicker.googleapis.com",
+        }
+    }
+
+    /// Its name in the console.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Service::Library => "Photos Library API",
+            Service::Picker => "Google Photos Picker API",
+        }
+    }
+
+    /// The full name of one of its remote procedures.
+    pub(crate) fn method(self, rpc: &str) -> String {
+        match self {
+            Service::Library => format!("google.photos.library.v1.PhotosLibrary.{rpc}"),
+            Service::Picker => format!("google.photos.picker.v1.PhotosPicker.{rpc}"),
+        }
+    }
+}
+
 const APPEND: &str = SCOPES[0];
 const READ: &str = SCOPES[1];
 const EDIT: &str = SCOPES[2];
@@ -56,6 +97,18 @@ pub enum Call {
     UploadCancel,
     #[serde(rename = "media.download")]
     Download,
+    #[serde(rename = "picker.sessions.create")]
+    PickerSessionsCreate,
+    #[serde(rename = "picker.sessions.get")]
+    PickerSessionsGet,
+    #[serde(rename = "picker.sessions.delete")]
+    PickerSessionsDelete,
+    #[serde(rename = "picker.mediaItems.list")]
+    PickerItemsList,
+    #[serde(rename = "picker.media.download")]
+    PickerDownload,
+    #[serde(rename = "picker.media.video")]
+    PickerVideo,
     #[serde(rename = "oauth.auth")]
     OauthAuth,
     #[serde(rename = "oauth.token")]
@@ -96,13 +149,26 @@ impl Call {
         )
     }
 
+    /// The service that it belongs to, for error details.
+    pub(crate) fn service(self) -> Service {
+        match self {
+            Call::PickerSessionsCreate
+            | Call::PickerSessionsGet
+            | Call::PickerSessionsDelete
+            | Call::PickerItemsList
+            | Call::PickerDownload
+            | Call::PickerVideo => Service::Picker,
+            _ => Service::Library,
+        }
+    }
+
     /// Its name in statistics.
     pub(crate) fn name(self) -> String {
         let name = serde_json::to_value(self).ok();
         name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    /// The token must hold one of these scopes (reference §4).
+    /// The token must hold one of these scopes (reference §4), named as in [`full_scope`].
     pub(crate) fn scopes(self) -> &'static [&'static str] {
         match self {
             Call::AlbumsList
@@ -120,8 +186,14 @@ impl Call {
             | Call::UploadCancel => &[APPEND],
             Call::AlbumsAddEnrichment | Call::AlbumsBatchAdd => &[APPEND, EDIT],
             Call::AlbumsPatch | Call::AlbumsBatchRemove | Call::MediaItemsPatch => &[EDIT],
+            Call::PickerSessionsCreate
+            | Call::PickerSessionsGet
+            | Call::PickerSessionsDelete
+            | Call::PickerItemsList
+            | Call::PickerDownload => &[PICKER_SCOPE],
             Call::Sharing
             | Call::Download
+            | Call::PickerVideo
             | Call::OauthAuth
             | Call::OauthToken
             | Call::OauthRevoke
@@ -147,6 +219,10 @@ impl Call {
             Call::MediaItemsBatchCreate => "BatchCreateMediaItems",
             Call::MediaItemsPatch => "UpdateMediaItem",
             Call::Sharing => "ShareAlbum",
+            Call::PickerSessionsCreate => "CreateSession",
+            Call::PickerSessionsGet => "GetSession",
+            Call::PickerSessionsDelete => "DeleteSession",
+            Call::PickerItemsList => "ListMediaItems",
             _ => "UploadMedia",
         }
     }

@@ -17,7 +17,33 @@
 //! - the daily quotas are counted for both OAuth clients together;
 //! - bytes that came through one client are, to the other, in the library by another application;
 //! - an item in the bin takes up storage, and stays in its albums unseen until it is restored;
+//! - the Picker API refuses unknown fields and malformed ids with 400, as the Library API does;
+//! - a session of another account or client is unknown, also by its base URLs;
+//! - the search of the picker finds album titles, file names, and days by how they begin;
+//! - a day of the picker is one of UTC;
 //! - batchCreate with an `albumId` does not put an item of the bin into that album.
+
+/// Listing picked items before the user is done: 400 `FAILED_PRECONDITION` with this text.
+pub(crate) const NOT_PICKED_YET: &str = "The user has not finished picking media items.";
+
+/// A session for an account without Google Photos: 400 `FAILED_PRECONDITION` with this text.
+pub(crate) const NO_PHOTOS_ACCOUNT: &str =
+    "The user does not have an active Google Photos account.";
+
+/// A session too many: 429 with this text.
+pub(crate) const TOO_MANY_PICK_SESSIONS: &str = "The user has too many open picking sessions.";
+
+/// A session id that is no UUID: 400 with this text.
+pub(crate) const MALFORMED_PICK_SESSION: &str = "Invalid session ID.";
+
+/// The domain of the Picker API's own reasons.
+pub(crate) const PICKER_DOMAIN: &str = "photos.googleapis.com";
+
+/// The box of pixels of a picked item's base URL without options.
+pub(crate) const BARE_PIXELS: u32 = 512;
+
+/// HTTP status for a base URL of a session that is deleted or has expired.
+pub(crate) const ENDED_SESSION_STATUS: u16 = 404;
 
 /// Over-large `pageSize`: 400 with this text, the number being the limit.
 pub(crate) fn page_size_too_large(limit: usize) -> String {

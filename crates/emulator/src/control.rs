@@ -7,6 +7,8 @@
 //! GET   /faults                 the fault switches
 //! PATCH /faults                 changes those that the body names
 //! POST  /edit                   an edit by the user in the app, the bin included
+//! GET   /pick                   the sessions of the Picker API
+//! POST  /pick                   a step of their user: ticks, Done, a closed tab
 //! POST  /sign_in                {"user": …}, the user of later logins
 //! GET   /client_secret          a client secret file
 //! POST  /grants/expire          ends all access tokens
@@ -15,12 +17,13 @@
 //! ```
 //!
 //! `/dump` and `/edit` are for the default account; `?user=…` names another user and
-//! `?client=other` the other OAuth client. `/client_secret` takes `?client=other` too.
+//! `?client=other` the other OAuth client, `?client=google_app` Google's own app. `/client_secret` takes `?client=other` too.
 
 mod bin;
 pub(crate) mod dump;
 pub(crate) mod edit;
 pub(crate) mod editor;
+pub(crate) mod pick;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,13 +41,14 @@ use crate::account::Account;
 use crate::auth::{client, tokens};
 use crate::error::ApiError;
 use crate::http::json_response;
+use crate::picker::choice;
 use crate::server::Server;
 
 use dump::Dump;
 
 pub(crate) fn router() -> Router<Arc<Server>> {
     Router::new()
-        .route("/stats", get(async |State(server): Shared| ok(&server.meter.get())))
+        .route("/stats", get(async |State(server): Shared| ok(&server.stats())))
         .route("/stats/reset", post(reset_stats))
         .route("/dump", get(dump))
         .route(
@@ -52,6 +56,10 @@ pub(crate) fn router() -> Router<Arc<Server>> {
             get(async |State(server): Shared| ok(&server.switches.get())).patch(patch),
         )
         .route("/edit", post(apply_edit))
+        .route(
+            "/pick",
+            get(async |State(server): Shared| ok(&pick::sessions(&server))).post(take_step),
+        )
         .route("/sign_in", post(sign_in))
         .route("/client_secret", get(client_secret))
         .route("/grants/expire", post(expire))
@@ -133,6 +141,18 @@ async fn apply_edit(
     match tokio::task::spawn_blocking(move || editor::apply(&server, account, wanted)).await {
         Ok(Ok(id)) => ok(&json!({ "id": id })),
         Ok(Err(error)) => ApiError::from(error).into_response(true),
+        Err(_) => ApiError::internal().into_response(true),
+    }
+}
+
+async fn take_step(State(server): Shared, bytes: Bytes) -> Response<Body> {
+    let step = match body(&bytes) {
+        Ok(step) => step,
+        Err(response) => return response,
+    };
+    match tokio::task::spawn_blocking(move || choice::take_step(&server, step)).await {
+        Ok(Ok(items)) => ok(&json!({ "items": items })),
+        Ok(Err(error)) => error.into_response(true),
         Err(_) => ApiError::internal().into_response(true),
     }
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::call::{Call, Service};
 use crate::http::json_response;
 
 /// A refusal, to be sent in Google's envelope.
@@ -60,26 +61,27 @@ impl ApiError {
     }
 
     /// 403 of a project in which the API was never enabled (reference §3.8).
-    pub(crate) fn service_disabled() -> ApiError {
-        let mut error = ApiError::permission_denied(
-            "Photos Library API has not been used in project 123456789012 before or it is disabled. \
-             Enable it by visiting https://console.developers.google.com/apis/api/\
-             photoslibrary.googleapis.com/overview?project=123456789012 then retry.",
-        );
+    pub(crate) fn service_disabled(service: Service) -> ApiError {
+        let (title, host) = (service.title(), service.host());
+        let mut error = ApiError::permission_denied(format!(
+            "{title} has not been used in project 123456789012 before or it is disabled. Enable it \
+             by visiting https://console.developers.google.com/apis/api/{host}/overview?\
+             project=123456789012 then retry."
+        ));
         error.details.push(json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": "SERVICE_DISABLED",
             "domain": "googleapis.com",
             "metadata": {
-                "service": "photoslibrary.googleapis.com",
+                "service": host,
                 "consumer": "projects/123456789012",
             },
         }));
         error
     }
 
-    /// 403 for a token without the scope that remote procedure `rpc` needs.
-    pub(crate) fn scope_insufficient(rpc: &str) -> ApiError {
+    /// 403 for a token without the scope that a call needs.
+    pub(crate) fn scope_insufficient(call: Call) -> ApiError {
         let mut error =
             ApiError::permission_denied("Request had insufficient authentication scopes.");
         error.details.push(json!({
@@ -87,8 +89,8 @@ impl ApiError {
             "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
             "domain": "googleapis.com",
             "metadata": {
-                "service": "photoslibrary.googleapis.com",
-                "method": format!("google.photos.library.v1.PhotosLibrary.{rpc}"),
+                "service": call.service().host(),
+                "method": call.service().method(call.rpc()),
             },
         }));
         error
@@ -102,6 +104,42 @@ impl ApiError {
              cookie or other valid authentication credential. See \
              https://developers.google.com/identity/sign-in/web/devconsole-project.",
         )
+    }
+
+    /// 401 for a request without a token, as the newer services answer it.
+    pub(crate) fn credentials_missing(call: Call) -> ApiError {
+        let mut error = ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHENTICATED",
+            "Request is missing required authentication credential. Expected OAuth 2 access token, \
+             login cookie or other valid authentication credential. See \
+             https://developers.google.com/identity/sign-in/web/devconsole-project.",
+        );
+        error.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "CREDENTIALS_MISSING",
+            "domain": "googleapis.com",
+            "metadata": {
+                "service": call.service().host(),
+                "method": call.service().method(call.rpc()),
+            },
+        }));
+        error
+    }
+
+    /// 400 for a call that comes too early, or for an account that cannot have it.
+    pub(crate) fn failed_precondition(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "FAILED_PRECONDITION", message)
+    }
+
+    /// The same answer with a reason in its details.
+    pub(crate) fn reason(mut self, reason: &str, domain: &str) -> ApiError {
+        self.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": domain,
+        }));
+        self
     }
 
     pub(crate) fn exhausted(message: impl Into<String>) -> ApiError {
@@ -121,6 +159,14 @@ impl ApiError {
              per user' of service 'photoslibrary.googleapis.com' for consumer \
              'project_number:123456789012'.",
         )
+    }
+
+    pub(crate) fn requests_per_minute(service: Service) -> ApiError {
+        ApiError::exhausted(format!(
+            "Quota exceeded for quota metric 'All requests' and limit 'All requests per minute' of \
+             service '{}' for consumer 'project_number:123456789012'.",
+            service.host()
+        ))
     }
 
     pub(crate) fn concurrent_write() -> ApiError {

@@ -10,6 +10,7 @@ mod file;
 mod inject;
 mod injection;
 mod listing;
+mod picker;
 mod switchboard;
 mod switches;
 
@@ -19,5 +20,6 @@ pub(crate) use inject::inject;
 pub(crate) use injection::Plan;
 pub use injection::{CallFaults, Failure, FilenameFault, Injection};
 pub use listing::{ListingFault, Omission};
+pub use picker::{PickOrder, PickedField, PickerFaults};
 pub(crate) use switchboard::Switchboard;
 pub use switches::Faults;

@@ -1,4 +1,4 @@
-//! A local Google Photos: the Library API, its OAuth and its downloads on a loopback port, strict
+//! A local Google Photos: the Library API, the Picker API, OAuth and downloads on a loopback port, strict
 //! where Google is strict and as faulty as [`Faults`] says.
 //!
 //! It is written from the description of the wire format alone and shares no code with the client
@@ -24,6 +24,7 @@ mod faults;
 mod http;
 mod media;
 mod pages;
+mod picker;
 mod private;
 mod router;
 mod server;
@@ -45,19 +46,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use account::{Account, DEFAULT_USER, OauthClient};
 pub use auth::tokens::Grant;
 pub use barriers::{Barrier, Moment};
-pub use call::{Call, SCOPE_PREFIX, SCOPES};
+pub use call::{Call, PICKER_SCOPE, SCOPE_PREFIX, SCOPES};
 pub use control::dump::{Dump, DumpedAlbum, DumpedItem};
-pub use control::edit::{Edit, EditError};
+pub use control::edit::{Edit, EditError, MadeUpItem};
+pub use control::pick::{DumpedPickSession, PickState};
 pub use faults::{
     CallFaults, Failure, Faults, FileFault, FileMatch, FilenameFault, Injection, ItemFailure,
-    ListingFault, Omission, Stage,
+    ListingFault, Omission, PickOrder, PickedField, PickerFaults, Stage,
 };
 pub use media::synthetic::synthetic_content;
+pub use picker::choice::{Choice, PickError, PickStep};
 pub use stats::Stats;
 
 use auth::{client, tokens};
 use connection::{Connection, Listener};
 use control::editor;
+use picker::choice;
 use server::Server;
 use state::{Journal, StateDir, World};
 
@@ -101,6 +105,8 @@ impl Emulator {
         let stop = CancellationToken::new();
         let listener = Listener::bind(config.listen, stop.clone()).await?;
         let address = axum::serve::Listener::local_addr(&listener)?;
+        let video_listener = Listener::bind(SocketAddr::new(address.ip(), 0), stop.clone()).await?;
+        let video_address = axum::serve::Listener::local_addr(&video_listener)?;
         let (dir, key, world) = tokio::task::spawn_blocking(move || {
             let dir = StateDir::open(config.state.as_deref())?;
             let journal = config.state.map(|_| Journal::open(&dir)).transpose()?;
@@ -114,6 +120,7 @@ impl Emulator {
         .map_err(io::Error::other)??;
         let server = Arc::new(Server {
             url: format!("http://{address}"),
+            video_url: format!("http://{video_address}"),
             auto_approve: config.auto_approve,
             dir,
             signer: signing::Signer::new(key),
@@ -124,16 +131,21 @@ impl Emulator {
             codes: state::Codes::default(),
             signed_in: Mutex::new(DEFAULT_USER.to_owned()),
             sessions: state::Sessions::default(),
+            picker: picker::desk::Desk::default(),
             writing: Mutex::default(),
             clock_ahead_ms: 0.into(),
         });
         let service =
             router::router(server.clone()).into_make_service_with_connect_info::<Connection>();
-        let serving = tokio::spawn(
-            axum::serve(listener, service)
-                .with_graceful_shutdown(stop.clone().cancelled_owned())
-                .into_future(),
-        );
+        let videos = media::picked::video_router(server.clone())
+            .into_make_service_with_connect_info::<Connection>();
+        let serving = axum::serve(listener, service)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future();
+        let serving_videos = axum::serve(video_listener, videos)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future();
+        let serving = tokio::spawn(async { tokio::try_join!(serving, serving_videos).map(|_| ()) });
         Ok(Emulator { server, serving, _stop: stop.drop_guard() })
     }
 
@@ -157,6 +169,11 @@ impl Emulator {
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         self.server.url.clone()
+    }
+
+    /// The address of the Picker API, to be followed by `/v1/…`.
+    pub fn picker_url(&self) -> String {
+        self.server.picker_url()
     }
 
     /// The client secret file of a desktop application that uses this server, as Google's console
@@ -197,7 +214,7 @@ impl Emulator {
         self.grant_scopes(&SCOPES)
     }
 
-    /// A consent to some scopes, named as in [`SCOPES`].
+    /// A consent to some scopes, named as in [`SCOPES`] or in full, as [`PICKER_SCOPE`] is.
     ///
     /// # Panics
     /// If the state directory cannot be written.
@@ -211,7 +228,7 @@ impl Emulator {
     /// # Panics
     /// If the state directory cannot be written.
     pub fn grant_to(&self, account: &Account, scopes: &[&str]) -> Grant {
-        let scopes = scopes.iter().map(|scope| format!("{SCOPE_PREFIX}{scope}")).collect();
+        let scopes = scopes.iter().map(|scope| call::full_scope(scope)).collect();
         let consent = tokens::consent(&self.server, account, scopes)
             .expect("the emulator's state directory can be written");
         tokens::grant(&self.server, &consent)
@@ -245,7 +262,7 @@ impl Emulator {
 
     /// The counts since the start or the last reset.
     pub fn stats(&self) -> Stats {
-        self.server.meter.get()
+        self.server.stats()
     }
 
     /// Sets all counters to zero.
@@ -286,6 +303,25 @@ impl Emulator {
         tokio::task::spawn_blocking(move || editor::apply(&server, account, edit))
             .await
             .map_err(|error| EditError::Io(io::Error::other(error)))?
+    }
+
+    /// The sessions of the Picker API that are not deleted, oldest first.
+    pub fn pick_sessions(&self) -> Vec<DumpedPickSession> {
+        control::pick::sessions(&self.server)
+    }
+
+    /// Does what the user does in the picker. Returns how many items are ticked or picked then.
+    ///
+    /// # Errors
+    /// If there is no such session or no such item, or more items than a session takes.
+    pub async fn pick(&self, step: PickStep) -> Result<usize, PickError> {
+        let server = self.server.clone();
+        let taking = tokio::task::spawn_blocking(move || choice::take_step(&server, step));
+        match taking.await {
+            Ok(Ok(items)) => Ok(items),
+            Ok(Err(error)) => Err(PickError(error.message().to_owned())),
+            Err(error) => Err(PickError(error.to_string())),
+        }
     }
 
     /// Ends all access tokens; refresh tokens stay good.

@@ -4,6 +4,7 @@ pub(crate) mod downloads;
 mod gps;
 mod movie;
 mod outlet;
+pub(crate) mod picked;
 mod rendition;
 pub(crate) mod sniff;
 pub(crate) mod synthetic;

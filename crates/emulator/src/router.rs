@@ -9,7 +9,7 @@ use axum::routing::{any, get, post};
 use crate::auth::{consent, endpoints};
 use crate::http::html_error;
 use crate::server::Server;
-use crate::{api, control, media, pages, visitors};
+use crate::{api, control, media, pages, picker, visitors};
 
 /// Most bytes of a body that is held in memory.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -21,6 +21,9 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/lr/album/{id}", get(pages::album))
         .route("/lr/photo/{id}", get(pages::photo))
         .route("/lr/media/{*rest}", get(media::downloads::media))
+        .route("/picker/v1/{*rest}", any(api::api))
+        .route("/ppa/{*rest}", get(media::picked::media))
+        .nest("/integration/picker/auth", picker::page::router())
         .route("/v1/userinfo", get(endpoints::user_info))
         .route("/v1/{*rest}", any(api::api))
         .route("/o/oauth2/auth", get(consent::auth))

@@ -14,15 +14,18 @@ use crate::account::Account;
 use crate::barriers::Barriers;
 use crate::error::ApiError;
 use crate::faults::Switchboard;
+use crate::picker::desk::Desk;
 use crate::signing::Signer;
 use crate::state::{Change, Codes, Item, ItemSeq, Sessions, StateDir, World};
-use crate::stats::Meter;
+use crate::stats::{Meter, Stats};
 
 /// One running service. The lock of `world` comes before the other locks. None is held across an
 /// await.
 pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
+    /// The origin that videos of picked items are redirected to; it wants no token.
+    pub(crate) video_url: String,
     pub(crate) auto_approve: bool,
     pub(crate) dir: StateDir,
     pub(crate) signer: Signer,
@@ -34,6 +37,7 @@ pub(crate) struct Server {
     /// The user who is signed in to the browser.
     pub(crate) signed_in: Mutex<String>,
     pub(crate) sessions: Sessions,
+    pub(crate) picker: Desk,
     /// Users with a library-changing call in progress.
     pub(crate) writing: Mutex<HashSet<String>>,
     /// Milliseconds that this service's clock is ahead of the machine's.
@@ -57,6 +61,24 @@ impl Server {
         let now = jiff::Timestamp::from_millisecond(self.now_ms()).ok()?;
         let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
         Some((header::DATE, HeaderValue::from_str(&text).ok()?))
+    }
+
+    /// The address of the Picker API, to be followed by `/v1/…`.
+    pub(crate) fn picker_url(&self) -> String {
+        format!("{}/picker", self.url)
+    }
+
+    /// The page of a session of the Picker API.
+    pub(crate) fn picker_uri(&self, session: &str) -> String {
+        format!("{}/integration/picker/auth/{}", self.url, self.signer.sign("pick", &session, 0))
+    }
+
+    /// The counts since the start or the last reset, and the sessions that are open now.
+    pub(crate) fn stats(&self) -> Stats {
+        let now_ms = self.now_ms();
+        let world = self.world.lock();
+        let open = world.pick_sessions().filter(|session| now_ms < session.expires_ms).count();
+        Stats { open_pick_sessions: open as u64, ..self.meter.get() }
     }
 
     /// The date in California, where the daily allowances begin anew (reference §10.1).

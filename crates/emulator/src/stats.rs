@@ -30,6 +30,8 @@ pub struct Stats {
     pub api_requests_today: u64,
     /// Media requests that count against today's allowance.
     pub media_requests_today: u64,
+    /// Sessions of the Picker API that are neither deleted nor have expired.
+    pub open_pick_sessions: u64,
     /// Protocol violations, the first thousand in words.
     pub violations: Vec<String>,
     /// Protocol violations in all.

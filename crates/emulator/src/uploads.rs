@@ -78,7 +78,7 @@ pub(crate) async fn answer(
     if in_body.is_none()
         && let Some(injection) = plan.before_effect()
     {
-        return inject(injection, connection).await;
+        return inject(injection, call.service(), connection).await;
     }
     tokio::time::sleep(plan.latency(0)).await;
     let breaks_at = in_body.as_ref().and_then(|injection| injection.at_byte);
@@ -92,12 +92,16 @@ pub(crate) async fn answer(
         _ => session.cancel().await,
     };
     if let Some(injection) = plan.after_effect() {
-        return inject(injection, connection).await;
+        return inject(injection, call.service(), connection).await;
     }
     match (done, in_body) {
-        (Err(UploadError::BrokenOff), Some(injection)) => inject(&injection, connection).await,
+        (Err(UploadError::BrokenOff), Some(injection)) => {
+            inject(&injection, call.service(), connection).await
+        }
         (Err(UploadError::Refused(error)), _) => Err(error),
-        (Err(UploadError::File(failure)), _) => inject(&Injection::new(failure), connection).await,
+        (Err(UploadError::File(failure)), _) => {
+            inject(&Injection::new(failure), call.service(), connection).await
+        }
         (Err(UploadError::Io(error)), _) => {
             tracing::debug!(%error, "an upload broke off");
             Err(ApiError::internal())

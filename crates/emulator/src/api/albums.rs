@@ -40,7 +40,7 @@ pub(crate) fn list(server: &Server, request: ApiRequest) -> Result<ApiAnswer, Ap
         request.call,
         &format!("{:?}", request.account),
         query.page_size,
-        PageSize { default: 20, max: 50 },
+        PageSize { default: 20, max: 50, lowers: false },
         &query.page_token,
         (0, 0),
     )?;

@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::server::Server;
 use crate::state::{Change, Item};
 
-const PAGE_SIZE: PageSize = PageSize { default: 25, max: 100 };
+const PAGE_SIZE: PageSize = PageSize { default: 25, max: 100, lowers: false };
 /// Characters in a description, at most.
 pub(crate) const DESCRIPTION_CHARS_MAX: usize = 1000;
 

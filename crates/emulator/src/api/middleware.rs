@@ -16,16 +16,17 @@ use super::{albums, candidate, create, enrichments, items};
 use crate::account::Account;
 use crate::auth::tokens;
 use crate::barriers::Moment;
-use crate::call::{Call, SCOPE_PREFIX};
+use crate::call::{Call, Service};
 use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::faults::{Injection, inject};
 use crate::http::{html_error, json_response};
+use crate::picker;
 use crate::server::Server;
 use crate::stats::Allowance;
 use crate::uploads;
 
-/// Answers anything under `/v1/`. The work runs as a task of its own: as on the real service, a
+/// Answers anything under `/v1/` and `/picker/v1/`. The work runs as a task of its own: as on the real service, a
 /// call goes on when its client has given up.
 pub(crate) async fn api(
     State(server): State<Arc<Server>>,
@@ -72,7 +73,7 @@ pub(crate) async fn api(
     task.await.unwrap_or_else(|_| ApiError::internal().into_response(true))
 }
 
-/// The order of things: parameters, token, scope, daily quota, body, write lock, injected failure,
+/// The order of things: parameters, token, scope, daily quota of the Library API, body, write lock, injected failure,
 /// latency, effect, failure after the effect, field mask.
 async fn answer(
     server: &Arc<Server>,
@@ -88,7 +89,12 @@ async fn answer(
         return Err(ApiError::permission_denied("Request had insufficient authentication scopes."));
     }
     let faults = server.switches.get();
-    if !server.meter.spend(Allowance::Api, faults.daily_requests, server.quota_day()) {
+    if call.service() == Service::Picker && faults.picker.disabled {
+        return Err(ApiError::service_disabled(Service::Picker));
+    }
+    if call.service() == Service::Library
+        && !server.meter.spend(Allowance::Api, faults.daily_requests, server.quota_day())
+    {
         return Err(ApiError::daily_requests());
     }
     let finalizes = uploads::finalizes(call, parts);
@@ -106,12 +112,12 @@ async fn answer(
     };
     if let Some(injection) = plan.before_effect() {
         drop(write_lock);
-        return inject(injection, connection).await;
+        return inject(injection, call.service(), connection).await;
     }
     tokio::time::sleep(plan.latency(items_named(&body))).await;
     if let Some(failure) = candidate::failure(server, call, &body) {
         drop(write_lock);
-        return inject(&Injection::new(failure), connection).await;
+        return inject(&Injection::new(failure), call.service(), connection).await;
     }
     let request = ApiRequest { call, account, id, query, body, faults };
     let worker = server.clone();
@@ -119,7 +125,7 @@ async fn answer(
     drop(write_lock);
     let answer = done.unwrap_or_else(|_| Err(ApiError::internal()))?;
     if let Some(injection) = plan.after_effect() {
-        return inject(injection, connection).await;
+        return inject(injection, call.service(), connection).await;
     }
     let pretty = standard.pretty;
     let value = match &standard.fields {
@@ -144,6 +150,10 @@ fn run(server: &Server, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         Call::MediaItemsBatchGet => items::batch_get(server, request),
         Call::MediaItemsBatchCreate => create::batch_create(server, request),
         Call::MediaItemsPatch => items::patch(server, request),
+        Call::PickerSessionsCreate => picker::sessions::create(server, request),
+        Call::PickerSessionsGet => picker::sessions::get(server, request),
+        Call::PickerSessionsDelete => picker::sessions::delete(server, request),
+        Call::PickerItemsList => picker::items::list(server, request),
         _ => Err(ApiError::internal()),
     }
 }
@@ -160,14 +170,14 @@ fn authorise(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let token = bearer.or(standard.access_token.as_deref());
+    if token.is_none() && call.service() == Service::Picker {
+        return Err(ApiError::credentials_missing(call));
+    }
     let consent = token
         .and_then(|token| tokens::consent_of_access_token(server, token))
         .ok_or_else(ApiError::unauthenticated)?;
-    let holds = |scope: &str| {
-        consent.scopes.iter().any(|held| held.strip_prefix(SCOPE_PREFIX) == Some(scope))
-    };
-    if !call.scopes().is_empty() && !call.scopes().iter().any(|scope| holds(scope)) {
-        return Err(ApiError::scope_insufficient(call.rpc()));
+    if !consent.opens(call) {
+        return Err(ApiError::scope_insufficient(call));
     }
     Ok(consent.account)
 }

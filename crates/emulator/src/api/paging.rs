@@ -41,6 +41,8 @@ pub(crate) struct PageRequest {
 pub(crate) struct PageSize {
     pub(crate) default: usize,
     pub(crate) max: usize,
+    /// Whether a larger one is lowered; otherwise it is refused.
+    pub(crate) lowers: bool,
 }
 
 impl PageRequest {
@@ -57,7 +59,7 @@ impl PageRequest {
     ) -> Result<PageRequest, ApiError> {
         let size = match usize::try_from(size) {
             Ok(0) => limits.default,
-            Ok(size) if size <= limits.max => size,
+            Ok(size) if size <= limits.max || limits.lowers => size.min(limits.max),
             Ok(_) => {
                 return Err(ApiError::violation(choices::page_size_too_large(limits.max)));
             }

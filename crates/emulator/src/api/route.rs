@@ -8,6 +8,9 @@ use crate::call::Call;
 /// Which method a path means, and the id in it.
 pub(crate) fn route(method: &Method, path: &str) -> Option<(Call, String)> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
+    if let Some(path) = path.strip_prefix("/picker/v1/") {
+        return route_of_picker(method, path);
+    }
     let path = path.strip_prefix("/v1/")?;
     let (collection, rest) = path.split_once('/').unwrap_or((path, ""));
     let (id, verb) = rest.split_once(':').unwrap_or((rest, ""));
@@ -28,6 +31,22 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<(Call, String)> {
         ("POST", "mediaItems:batchCreate", true, "") => Call::MediaItemsBatchCreate,
         ("GET", "mediaItems", false, "") => Call::MediaItemsGet,
         ("PATCH", "mediaItems", false, "") => Call::MediaItemsPatch,
+        _ => return None,
+    };
+    Some((call, id.to_owned()))
+}
+
+/// The same for a path of the Picker API, which has four methods and no more.
+fn route_of_picker(method: &Method, path: &str) -> Option<(Call, String)> {
+    let (collection, id) = path.split_once('/').unwrap_or((path, ""));
+    if id.contains('/') {
+        return None;
+    }
+    let call = match (method.as_str(), collection, id.is_empty()) {
+        ("POST", "sessions", true) => Call::PickerSessionsCreate,
+        ("GET", "sessions", false) => Call::PickerSessionsGet,
+        ("DELETE", "sessions", false) => Call::PickerSessionsDelete,
+        ("GET", "mediaItems", true) => Call::PickerItemsList,
         _ => return None,
     };
     Some((call, id.to_owned()))

@@ -31,11 +31,15 @@ pub(crate) async fn auth(
         server.meter.violation("oauth.auth: no PKCE challenge with S256");
     }
     let account = request.account(client, &server.signed_in.lock());
-    if server.auto_approve {
-        let scopes = request.scopes().map(str::to_owned).collect();
-        return approve(&server, account, redirect, request, scopes);
+    let unticked = server.switches.get().unticked_scopes;
+    if !server.auto_approve {
+        return consent_page(&request, &account, &unticked);
     }
-    consent_page(&request, &account)
+    let ticked = request.scopes().filter(|scope| !unticked.iter().any(|it| it == scope));
+    match ticked.map(str::to_owned).collect::<Vec<String>>() {
+        scopes if scopes.is_empty() => deny(redirect, &request),
+        scopes => approve(&server, account, redirect, request, scopes),
+    }
 }
 
 fn error_page(http: StatusCode, error: &str, text: &str) -> Response<Body> {
@@ -53,13 +57,14 @@ fn error_page(http: StatusCode, error: &str, text: &str) -> Response<Body> {
 }
 
 /// The page with a field for the account and a tick box for each scope.
-fn consent_page(request: &AuthRequest, account: &Account) -> Response<Body> {
+fn consent_page(request: &AuthRequest, account: &Account, unticked: &[String]) -> Response<Body> {
     let boxes: String = request
         .scopes()
         .map(|scope| {
+            let checked = if unticked.iter().any(|it| it == scope) { "" } else { " checked" };
             let scope = escape(scope);
             format!(
-                "<p><label><input type=checkbox name=granted value=\"{scope}\" checked> \
+                "<p><label><input type=checkbox name=granted value=\"{scope}\"{checked}> \
                  {scope}</label>\n"
             )
         })
@@ -98,7 +103,7 @@ pub(crate) async fn decide(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Response<Body> {
     let request = AuthRequest::from_form(&pairs);
-    let (client, mut redirect) = match request.check() {
+    let (client, redirect) = match request.check() {
         Ok(checked) => checked,
         Err((http, error, text)) => return error_page(http, error, text),
     };
@@ -112,6 +117,10 @@ pub(crate) async fn decide(
         let account = request.account(client, &server.signed_in.lock());
         return approve(&server, account, redirect, request, granted);
     }
+    deny(redirect, &request)
+}
+
+fn deny(mut redirect: Url, request: &AuthRequest) -> Response<Body> {
     redirect.query_pairs_mut().append_pair("error", "access_denied");
     back_to_program(redirect, request.state.as_deref())
 }

@@ -55,14 +55,14 @@ pub(crate) async fn token(
     let _running = server.meter.begin(Call::OauthToken);
     let plan = server.switches.plan(Call::OauthToken, false, server.now_ms());
     if let Some(injection) = plan.before_effect() {
-        return inject(injection, &connection)
+        return inject(injection, Call::OauthToken.service(), &connection)
             .await
             .unwrap_or_else(|error| error.into_response(true));
     }
     tokio::time::sleep(plan.latency(0)).await;
     let answer = exchange(&server, &headers, &body);
     if let Some(injection) = plan.after_effect() {
-        return inject(injection, &connection)
+        return inject(injection, Call::OauthToken.service(), &connection)
             .await
             .unwrap_or_else(|error| error.into_response(true));
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::account::{Account, OauthClient};
-use crate::call::SCOPE_PREFIX;
+use crate::call::{PICKER_SCOPE, SCOPE_PREFIX};
 
 /// Scopes that may be granted beside ours; all others are unknown here.
 const PROFILE_SCOPES: [&str; 5] = [
@@ -60,7 +60,9 @@ impl AuthRequest {
             return bad("invalid_request", text);
         }
         let known = |scope: &str| {
-            PROFILE_SCOPES.contains(&scope) || scope.starts_with(SCOPE_PREFIX) || scope == OLD_SCOPE
+            PROFILE_SCOPES.contains(&scope)
+                || scope.starts_with(SCOPE_PREFIX)
+                || [OLD_SCOPE, PICKER_SCOPE].contains(&scope)
         };
         if self.scopes().count() == 0 || !self.scopes().all(known) {
             return bad("invalid_scope", "Some requested scopes are missing or unknown.");

@@ -67,6 +67,12 @@ pub enum Edit {
         #[serde(default)]
         foreign: bool,
     },
+    /// Made-up photos and videos with these properties, whose bytes are computed at download.
+    AddMadeUp {
+        #[serde(default)]
+        album: Option<String>,
+        items: Vec<MadeUpItem>,
+    },
     /// `count` made-up photos of `size` bytes, whose bytes are computed at download.
     Seed {
         #[serde(default)]
@@ -78,6 +84,43 @@ pub enum Edit {
         #[serde(default = "default_seed_prefix")]
         prefix: String,
     },
+}
+
+/// The properties of a made-up photo or video.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MadeUpItem {
+    /// May be empty.
+    pub filename: String,
+    /// As in the API; a video by how it begins.
+    pub mime_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// Seconds of the Unix epoch. Without them the time of this edit is shown.
+    pub captured_s: Option<i64>,
+    /// Zero if unknown.
+    pub width: u64,
+    /// Zero if unknown.
+    pub height: u64,
+    /// Empty if unknown.
+    pub camera_make: String,
+    /// Empty if unknown.
+    pub camera_model: String,
+}
+
+impl Default for MadeUpItem {
+    fn default() -> MadeUpItem {
+        MadeUpItem {
+            filename: String::new(),
+            mime_type: "image/jpeg".to_owned(),
+            size: default_seed_size(),
+            captured_s: None,
+            width: 0,
+            height: 0,
+            camera_make: String::new(),
+            camera_model: String::new(),
+        }
+    }
 }
 
 fn default_seed_size() -> u64 {

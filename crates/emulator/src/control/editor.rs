@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::edit::{Edit, EditError};
+use super::edit::{Edit, EditError, MadeUpItem};
 use crate::account::Account;
 use crate::media::sniff;
 use crate::media::synthetic::SYNTHETIC_BYTES_MIN;
@@ -58,6 +58,7 @@ pub(crate) fn apply(server: &Server, account: Account, edit: Edit) -> Result<Str
         Edit::AddItem { album, filename, content, foreign } => {
             editor.add_item(album.as_deref(), filename, &content, foreign)
         }
+        Edit::AddMadeUp { album, items } => editor.add_made_up(album.as_deref(), items),
         Edit::Seed { album, count, size, prefix } => {
             editor.seed(album.as_deref(), count, size, &prefix)
         }
@@ -183,6 +184,36 @@ impl Editor<'_> {
             self.append(album, [seq])?;
         }
         Ok(id)
+    }
+
+    fn add_made_up(
+        &mut self,
+        album: Option<&str>,
+        items: Vec<MadeUpItem>,
+    ) -> Result<String, EditError> {
+        let album = album.map(|name| self.album(name).map(|album| album.seq)).transpose()?;
+        let mut added = Vec::with_capacity(items.len());
+        for made_up in items {
+            let facts = Facts {
+                video: made_up.mime_type.starts_with("video/"),
+                mime: made_up.mime_type,
+                captured_s: made_up.captured_s,
+                width: made_up.width,
+                height: made_up.height,
+                camera_make: made_up.camera_make,
+                camera_model: made_up.camera_model,
+                ..Facts::default()
+            };
+            let (seq, _) = self.library().new_item_id();
+            let size = made_up.size.max(SYNTHETIC_BYTES_MIN);
+            let item = self.new_item(Content::Synthetic(seq), size, made_up.filename, facts);
+            self.put_item(item)?;
+            added.push(seq);
+        }
+        if let Some(album) = album {
+            self.append(album, added)?;
+        }
+        Ok(String::new())
     }
 
     fn seed(

@@ -5,14 +5,16 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::injection::{Failure, Injection};
+use crate::call::Service;
 use crate::choices;
 use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::http::{body_response, html_error, json_response};
 
-/// Carries out an injected failure.
+/// Carries out an injected failure of a call of that service.
 pub(crate) async fn inject(
     injection: &Injection,
+    service: Service,
     connection: &Connection,
 ) -> Result<Response<Body>, ApiError> {
     let error = match injection.failure {
@@ -56,11 +58,12 @@ pub(crate) async fn inject(
         Failure::PermissionDenied => {
             ApiError::permission_denied("The caller does not have permission")
         }
-        Failure::ServiceDisabled => ApiError::service_disabled(),
+        Failure::ServiceDisabled => ApiError::service_disabled(service),
         Failure::NotFound => ApiError::not_found(choices::NOT_FOUND),
         Failure::Aborted => ApiError::aborted(),
         Failure::WritesPerMinute => ApiError::writes_per_minute(),
         Failure::ConcurrentWrite => ApiError::concurrent_write(),
+        Failure::RequestsPerMinute => ApiError::requests_per_minute(service),
         Failure::RequestsPerDay => ApiError::daily_requests(),
         Failure::Internal => ApiError::internal(),
         Failure::BadGateway => ApiError::bad_gateway(),

@@ -99,6 +99,8 @@ pub enum Failure {
     WritesPerMinute,
     /// 429 for concurrent writes.
     ConcurrentWrite,
+    /// 429 for requests per minute.
+    RequestsPerMinute,
     /// 429 for requests per day.
     RequestsPerDay,
     /// 500.

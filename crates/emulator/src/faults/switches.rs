@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::file::{FileFault, ItemFailure};
 use super::injection::{CallFaults, Failure, FilenameFault, Injection};
 use super::listing::ListingFault;
+use super::picker::PickerFaults;
 use crate::call::Call;
 
 /// All switches. The default is a service without faults, latency or full quota.
@@ -54,6 +55,11 @@ pub struct Faults {
     /// The origin in the URLs of upload sessions started from now on, as in `http://HOST:PORT`;
     /// `None` is the emulator's own.
     pub session_origin: Option<String>,
+
+    /// Scopes, by their full names, that the user unticks on the consent page.
+    pub unticked_scopes: Vec<String>,
+    /// Of the Picker API and its page.
+    pub picker: PickerFaults,
 
     /// How long a new item stays out of filtered searches, in milliseconds.
     pub filtered_delay_ms: u64,
@@ -134,6 +140,8 @@ impl Default for Faults {
             upload_tokens_refused: false,
             line_break_in_upload_tokens: false,
             session_origin: None,
+            unticked_scopes: Vec::new(),
+            picker: PickerFaults::default(),
             filtered_delay_ms: 0,
             date_filter_offset_s: 0,
             album_delay_ms: 0,

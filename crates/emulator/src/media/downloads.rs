@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::outlet::Outlet;
 use super::rendition::{self, Segment};
-use super::target::{Target, find};
+use super::target::{Page, Target, find};
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::faults::{Faults, inject};
 use crate::http::html_error;
 use crate::server::Server;
-use crate::stats::Allowance;
+use crate::stats::{Allowance, Running};
 
 /// Answers `GET` and `HEAD` of a base URL.
 pub(crate) async fn media(
@@ -28,45 +29,67 @@ pub(crate) async fn media(
     if request.headers().contains_key(header::AUTHORIZATION) {
         server.meter.violation("media.download: a bearer token was sent to a base URL");
     }
-    let faults = server.switches.get();
-    let limit = faults.daily_media_requests;
+    let limit = server.switches.get().daily_media_requests;
     if !server.meter.spend(Allowance::Media, limit, server.quota_day()) {
         server.meter.too_many_requests();
         let text = "Quota exceeded for media requests per day.";
         return html_error(StatusCode::TOO_MANY_REQUESTS, text);
     }
-    let plan = server.switches.plan(Call::Download, false, server.now_ms());
-    let in_body = plan.injection.as_ref().filter(|injection| injection.is_in_body()).cloned();
-    if in_body.is_none()
-        && let Some(injection) = &plan.injection
-    {
-        return match inject(injection, &connection).await {
-            Ok(response) => response,
-            Err(error) => html_error(error.http, error.message()),
+    let delivery = Delivery { server, connection, call: Call::Download, running };
+    delivery.answer(request, move |server, faults| find(server, faults, &path)).await
+}
+
+/// A request for bytes that is counted already.
+pub(super) struct Delivery {
+    pub(super) server: Arc<Server>,
+    pub(super) connection: Connection,
+    pub(super) call: Call,
+    pub(super) running: Running,
+}
+
+impl Delivery {
+    /// Sends the target that `find` finds, or its error page, with the faults of this kind of call.
+    pub(super) async fn answer(
+        self,
+        request: Request,
+        find: impl FnOnce(&Server, &Faults) -> Result<Target, Page> + Send + 'static,
+    ) -> Response<Body> {
+        let Delivery { server, connection, call, running } = self;
+        let (Parts { method, headers, .. }, _) = request.into_parts();
+        let faults = server.switches.get();
+        let plan = server.switches.plan(call, false, server.now_ms());
+        let in_body = plan.injection.as_ref().filter(|injection| injection.is_in_body()).cloned();
+        if in_body.is_none()
+            && let Some(injection) = &plan.injection
+        {
+            return match inject(injection, call.service(), &connection).await {
+                Ok(response) => response,
+                Err(error) => html_error(error.http, error.message()),
+            };
+        }
+        tokio::time::sleep(plan.latency(0)).await;
+        let looking = {
+            let (server, faults) = (server.clone(), faults.clone());
+            tokio::task::spawn_blocking(move || find(&server, &faults))
         };
+        let target = match looking.await {
+            Ok(Ok(target)) => target,
+            Ok(Err(response)) => return *response,
+            Err(_) => return html_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal error."),
+        };
+        let is_head = method == Method::HEAD;
+        let part = match Part::of(&target, &headers, &faults) {
+            Ok(part) => part,
+            Err(response) => return *response,
+        };
+        let mut response = head(&target, &part, faults.head_bytes.filter(|_| is_head));
+        if !is_head {
+            let segments = rendition::slice(&target.segments, part.range);
+            let outlet = Outlet::new(server, connection, plan.bytes_per_s, in_body, running);
+            *response.body_mut() = outlet.body(segments);
+        }
+        response
     }
-    tokio::time::sleep(plan.latency(0)).await;
-    let looking = {
-        let (server, faults, path) = (server.clone(), faults.clone(), path.clone());
-        tokio::task::spawn_blocking(move || find(&server, &faults, &path))
-    };
-    let target = match looking.await {
-        Ok(Ok(target)) => target,
-        Ok(Err(response)) => return *response,
-        Err(_) => return html_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal error."),
-    };
-    let is_head = request.method() == Method::HEAD;
-    let part = match Part::of(&target, request.headers(), &faults) {
-        Ok(part) => part,
-        Err(response) => return *response,
-    };
-    let mut response = head(&target, &part, faults.head_bytes.filter(|_| is_head));
-    if !is_head {
-        let segments = rendition::slice(&target.segments, part.range);
-        let outlet = Outlet::new(server, connection, plan.bytes_per_s, in_body, running);
-        *response.body_mut() = outlet.body(segments);
-    }
-    response
 }
 
 /// The part of a file that a request asks for.

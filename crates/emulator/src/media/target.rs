@@ -15,7 +15,7 @@ use crate::state::{Content, Item};
 
 /// The rendition that the options of a base URL ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     /// `d`
     Photo,
     /// `dv`
@@ -24,7 +24,8 @@ enum Wanted {
     Thumbnail { width: u32, height: u32 },
 }
 
-fn wanted(options: &str) -> Option<Wanted> {
+/// The rendition that options ask for, unless they are unknown.
+pub(super) fn wanted(options: &str) -> Option<Wanted> {
     match options {
         "d" => return Some(Wanted::Photo),
         "dv" => return Some(Wanted::Video),
@@ -55,7 +56,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// A picture that is not the item itself.
-    fn picture(mime: &str, bytes: Bytes, wanted: Wanted) -> Target {
+    pub(super) fn picture(mime: &str, bytes: Bytes, wanted: Wanted) -> Target {
         Target {
             segments: vec![Segment::Memory(bytes)],
             mime: mime.to_owned(),
@@ -70,9 +71,9 @@ impl Target {
     }
 }
 
-type Page = Box<Response<Body>>;
+pub(super) type Page = Box<Response<Body>>;
 
-fn page(http: StatusCode, text: &str) -> Page {
+pub(super) fn page(http: StatusCode, text: &str) -> Page {
     Box::new(html_error(http, text))
 }
 
@@ -99,6 +100,16 @@ pub(crate) fn find(server: &Server, faults: &Faults, path: &str) -> Result<Targe
     let Some(item) = url.item else { return Ok(Target::placeholder(wanted)) };
     let item = server.world.lock().library(&url.account).item(item).cloned();
     let item = item.filter(|item| item.resolves(faults)).ok_or_else(denied)?;
+    compose(server, faults, item, wanted)
+}
+
+/// A rendition of an item.
+pub(super) fn compose(
+    server: &Server,
+    faults: &Faults,
+    item: Item,
+    wanted: Wanted,
+) -> Result<Target, Page> {
     match (wanted, item.facts.video) {
         (Wanted::Video, true) => {
             if item.video_status(faults, server.now_ms()) != "READY" {

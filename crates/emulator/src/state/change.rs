@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::album::{Album, AlbumSeq, Entry};
 use super::consent::Consent;
 use super::item::{Item, ItemSeq};
+use super::pick::PickSession;
 use crate::account::Account;
 
 /// One change of the world, as it stands in the journal.
@@ -67,4 +68,8 @@ pub(crate) enum Change {
     Consent(Consent),
     /// A consent revoked.
     ConsentGone { refresh_token: String },
+    /// A session of the Picker API, made or changed.
+    PickSession(PickSession),
+    /// A session of the Picker API is deleted.
+    PickSessionGone { id: String },
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::call::{Call, full_scope};
 
 /// A user's consent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,4 +19,12 @@ pub(crate) struct Consent {
     pub(crate) expires_ms: Option<i64>,
     /// Access tokens carry this number; raising it ends those already given.
     pub(crate) generation: u64,
+}
+
+impl Consent {
+    /// Whether it holds a scope that the call needs.
+    pub(crate) fn opens(&self, call: Call) -> bool {
+        let holds = |scope: &&str| self.scopes.contains(&full_scope(scope));
+        call.scopes().is_empty() || call.scopes().iter().any(holds)
+    }
 }

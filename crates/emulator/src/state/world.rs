@@ -11,16 +11,19 @@ use super::consent::Consent;
 use super::item::Item;
 use super::journal::Journal;
 use super::library::Library;
+use super::pick::PickSession;
+use super::whole::{Origin, Whole};
 use crate::account::Account;
 
 /// Refresh tokens a client may have of one user; one more and the oldest dies silently (reference §3.6).
 const CONSENTS_MAX: usize = 100;
 
-/// All users' libraries and all consents.
+/// All users' libraries, all consents and all sessions of the Picker API.
 #[derive(Default)]
 pub(crate) struct World {
     libraries: BTreeMap<Account, Library>,
     consents: BTreeMap<String, Consent>,
+    pick_sessions: BTreeMap<String, PickSession>,
     journal: Option<Journal>,
 }
 
@@ -54,6 +57,29 @@ impl World {
     /// The accounts of a user that have a library, one for each application.
     pub(crate) fn accounts_of(&self, user: &str) -> Vec<Account> {
         self.libraries.keys().filter(|account| account.user == user).cloned().collect()
+    }
+
+    /// Everything that a user has, whichever application has brought it.
+    pub(crate) fn whole(&self, user: &str) -> Whole<'_> {
+        let of_user = self.libraries.iter().filter(|(account, _)| account.user == user);
+        Whole::of(of_user.map(|(account, library)| (account.client, library)).collect())
+    }
+
+    /// A user's item, unless it is gone or in the bin.
+    pub(crate) fn owned_item(&self, user: &str, origin: Origin) -> Option<&Item> {
+        let account = Account { user: user.to_owned(), client: origin.client };
+        let item = self.libraries.get(&account)?.item(origin.item)?;
+        (!item.lost && !item.binned).then_some(item)
+    }
+
+    /// A session of the Picker API that is neither deleted nor swept.
+    pub(crate) fn pick_session(&self, id: &str) -> Option<&PickSession> {
+        self.pick_sessions.get(id)
+    }
+
+    /// All of them.
+    pub(crate) fn pick_sessions(&self) -> impl Iterator<Item = &PickSession> {
+        self.pick_sessions.values()
     }
 
     /// The item of these bytes that another application of the same user has made.
@@ -102,6 +128,12 @@ impl World {
             Change::ConsentGone { refresh_token } => {
                 self.consents.remove(&refresh_token);
             }
+            Change::PickSession(session) => {
+                self.pick_sessions.insert(session.id.clone(), session);
+            }
+            Change::PickSessionGone { id } => {
+                self.pick_sessions.remove(&id);
+            }
         }
     }
 
@@ -132,6 +164,7 @@ impl World {
             changes.push(Change::Next { account: account(), item, album });
         }
         changes.extend(self.consents.values().cloned().map(Change::Consent));
+        changes.extend(self.pick_sessions.values().cloned().map(Change::PickSession));
         changes
     }
 }
