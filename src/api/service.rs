@@ -10,6 +10,9 @@ use url::{Host, Url};
 /// Domains of Google's APIs and its login service, with their subdomains.
 const GOOGLE: [&str; 2] = ["googleapis.com", "google.com"];
 
+/// Further domains of Google's, from which bytes come. Customers have machines there, too.
+const GOOGLE_BYTES: [&str; 3] = ["googleusercontent.com", "ggpht.com", "googlevideo.com"];
+
 /// The service at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,14 +26,7 @@ pub enum Service {
 impl Service {
     /// The service at an address of the API or of its login service.
     pub fn at(url: &Url) -> Self {
-        let is_google = url.domain().is_some_and(|host| {
-            // A full stop at the end only keeps the resolver from appending a local domain.
-            let host = host.trim_end_matches('.');
-            GOOGLE.iter().any(|at| {
-                host.strip_suffix(at).is_some_and(|below| below.is_empty() || below.ends_with('.'))
-            })
-        });
-        if is_google { Self::Google } else { Self::StandIn }
+        if is_in(url, &GOOGLE) { Self::Google } else { Self::StandIn }
     }
 
     /// Checks that an address belongs to this service.
@@ -71,7 +67,18 @@ impl Foreign {
 /// Whether the URL leads to Google without encryption, so that anybody on the way could read the
 /// login, and answer in Google's place.
 pub(super) fn is_plain_google(url: &Url) -> bool {
-    url.scheme() != "https" && Service::at(url) == Service::Google
+    url.scheme() != "https" && (is_in(url, &GOOGLE) || is_in(url, &GOOGLE_BYTES))
+}
+
+/// Whether the URL's host is one of these domains, or below one.
+fn is_in(url: &Url, domains: &[&str]) -> bool {
+    let Some(Host::Domain(host)) = url.host() else { return false };
+    // A full stop at the end only keeps the resolver from appending a local domain.
+    let host = host.trim_end_matches('.');
+    let is_at = |domain: &&str| {
+        host.strip_suffix(*domain).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    domains.iter().any(is_at)
 }
 
 /// Whether a URL may go to a browser: https, or a stand-in on this machine.
@@ -108,9 +115,7 @@ pub(super) fn is_fit_for_media(api: &Url, url: &Url) -> bool {
 /// Whether the host is a name on the Internet. Google names no host by its address.
 fn is_public(url: &Url) -> bool {
     let Some(Host::Domain(name)) = url.host() else { return false };
-    let name = name.trim_end_matches('.');
-    let is_below = |domain: &&str| name.strip_suffix(*domain).is_some_and(|it| it.ends_with('.'));
-    name.contains('.') && !NOT_PUBLIC.iter().any(|it| name == *it || is_below(it))
+    name.trim_end_matches('.').contains('.') && !is_in(url, &NOT_PUBLIC)
 }
 
 /// Whether the URL's host is this machine by name or address.
@@ -151,6 +156,7 @@ mod tests {
             ("https://PhotosLibrary.GoogleApis.com./v1", Service::Google),
             ("https://notgoogleapis.com", Service::StandIn),
             ("https://googleapis.com.example.org", Service::StandIn),
+            ("https://4.3.2.1.bc.googleusercontent.com", Service::StandIn),
             ("http://127.0.0.1:8085", Service::StandIn),
             ("http://photos:8085", Service::StandIn),
         ] {
@@ -167,6 +173,11 @@ mod tests {
             ("http://oauth2.googleapis.com./token", true),
             ("http://accounts.google.com:8080/", true),
             ("ftp://accounts.google.com/", true),
+            ("http://lh3.googleusercontent.com/lr/x", true),
+            ("http://lh4.ggpht.com./x", true),
+            ("http://r1---sn-4g5e6nsz.googlevideo.com/x", true),
+            ("http://myggpht.com/x", false),
+            ("https://lh3.googleusercontent.com/lr/x", false),
             ("https://oauth2.googleapis.com/token", false),
             ("http://127.0.0.1:8085/token", false),
             ("http://photos:8085/token", false),
