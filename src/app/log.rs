@@ -1,6 +1,8 @@
 //! Log lines go to stderr, in a form for people or for systemd's journal. A detached mount writes
 //! them to a file of bounded size.
 
+mod limit;
+
 use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -16,6 +18,7 @@ use tracing_subscriber::fmt::format::{DefaultFields, FormatEvent, FormatFields, 
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::printable::escaped;
+use limit::Limited;
 
 /// A larger file becomes `log.1`, and `log.1` becomes `log.2`; older lines are dropped. The limit
 /// matters in an outage, when each failed read of each program leaves a line.
@@ -56,9 +59,13 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
         .with_target(verbose > 1);
     if to_stay && is_journal() {
         let plain = format().without_time().with_level(false).with_target(verbose > 1);
-        lines.with_ansi(false).event_format(ForJournal(plain.with_ansi(false))).init();
+        let plain = Limited::new(ForJournal(plain.with_ansi(false)));
+        lines.with_ansi(false).event_format(plain).init();
     } else {
-        lines.with_ansi(to_stay && io::stderr().is_terminal()).init();
+        lines
+            .with_ansi(to_stay && io::stderr().is_terminal())
+            .map_event_format(Limited::new)
+            .init();
     }
 }
 

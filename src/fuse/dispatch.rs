@@ -106,8 +106,11 @@ impl<'a> Call<'a> {
 
     /// Answers on this thread.
     pub(super) fn run<T>(self, work: impl FnOnce(&Fs) -> Result<T>, reply: impl Reply<T>) {
-        let outcome = self.caller.run(|| self.trace.span().in_scope(|| work(&self.dispatcher.fs)));
-        reply::send(self.operation, self.trace, outcome, reply);
+        let Self { dispatcher, operation, caller, trace, .. } = self;
+        caller.run(|| {
+            let outcome = trace.span().in_scope(|| work(&dispatcher.fs));
+            reply::send(operation, trace, outcome, reply);
+        });
     }
 
     /// Answers with an error that needs no explanation.
@@ -124,8 +127,10 @@ impl<'a> Call<'a> {
         let Self { dispatcher, operation, caller, trace, .. } = self;
         let fs = dispatcher.fs.clone();
         drop(dispatcher.runtime.spawn_blocking(move || {
-            let outcome = caller.run(|| trace.span().in_scope(|| work(&fs)));
-            reply::send(operation, trace, outcome, reply);
+            caller.run(|| {
+                let outcome = trace.span().in_scope(|| work(&fs));
+                reply::send(operation, trace, outcome, reply);
+            });
         }));
     }
 
@@ -143,13 +148,15 @@ impl<'a> Call<'a> {
         drop(dispatcher.runtime.spawn(async move {
             let slot = match slot(class, turn, pid).await {
                 Ok(slot) => slot,
-                Err(error) => return reply::send(operation, trace, Err(error), reply),
+                Err(error) => {
+                    return caller.run(|| reply::send(operation, trace, Err(error), reply));
+                }
             };
             let blocking = runtime.clone();
             drop(blocking.spawn_blocking(move || {
                 let work = unless_killed(pid, work(fs)).instrument(trace.span().clone());
                 let outcome = runtime.block_on(caller.run_async(work));
-                reply::send(operation, trace, outcome, reply);
+                caller.run(|| reply::send(operation, trace, outcome, reply));
                 drop(slot);
             }));
         }));
