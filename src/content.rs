@@ -34,12 +34,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::api::{self, BaseUrls, Source, Throttle};
+use crate::api::{self, BaseUrls, QuotaKind, Source, Throttle};
 use crate::media::{Caller, ContentHash, FileId, MediaId, VideoStatus};
 use crate::store::{FileInfo, Store};
 
 use cache::Cache;
-use config::{OTHERS_MEDIA_REQUESTS_MAX, STREAMS_IN_ALL_MAX, STREAMS_OF_OTHERS_MAX};
+use config::{STREAMS_IN_ALL_MAX, STREAMS_OF_OTHERS_MAX};
 use fetch::Fetch;
 use key::Key;
 pub use local_copy::LocalCopy;
@@ -197,11 +197,10 @@ impl Content {
     /// Refuses a media request for another user who has no share of today's requests left. Then
     /// the owner of the mount still has the rest of them.
     fn check_share(&self, caller: Caller) -> Result<(), Error> {
-        if caller.is_owner() {
-            return Ok(());
+        match self.client.budget().has_share(caller, QuotaKind::Media, Timestamp::now()) {
+            true => Ok(()),
+            false => Err(api::Error::ShareUsedUp(QuotaKind::Media).into()),
         }
-        let spent = self.client.budget().snapshot(Timestamp::now()).media;
-        if spent < OTHERS_MEDIA_REQUESTS_MAX { Ok(()) } else { Err(Error::ShareUsedUp) }
     }
 
     /// Clears the failures, so that the next readers make requests again.

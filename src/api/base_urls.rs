@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{BATCH_MAX, Client, Error, ItemStatus};
-use crate::media::{MediaId, MediaItem, MediaKind, VideoStatus};
+use crate::media::{Caller, MediaId, MediaItem, MediaKind, VideoStatus};
 
 /// The greatest age of a URL in use. A base URL lives for 60 minutes from its answer, and a
 /// download takes a while, too.
@@ -57,6 +57,7 @@ struct Request {
     id: MediaId,
     /// Items that are likely to be requested next.
     beside: Vec<MediaId>,
+    caller: Caller,
     answer: oneshot::Sender<Result<Source, SourceError>>,
 }
 
@@ -122,7 +123,8 @@ impl BaseUrls {
             return Ok(source.clone());
         }
         let (answer, answered) = oneshot::channel();
-        let request = Request { id: id.clone(), beside, answer };
+        let caller = Caller::current();
+        let request = Request { id: id.clone(), beside, caller, answer };
         self.requests.send(request).await.map_err(|_| SourceError::ShuttingDown)?;
         answered.await.unwrap_or(Err(SourceError::ShuttingDown))
     }
@@ -147,7 +149,7 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
         }
         let ids = batch(&requests, &known);
         let began = Instant::now();
-        let outcome = client.get_items(&ids).await.map_err(Arc::new);
+        let outcome = payer(&requests).run_async(client.get_items(&ids)).await.map_err(Arc::new);
         if let Ok(results) = &outcome {
             let mut known = known.lock();
             for source in results.iter().flatten().filter_map(|it| Some((&it.id, source(it)?))) {
@@ -183,6 +185,14 @@ fn unanswered(requests: Vec<Request>, known: &Mutex<Known>) -> Vec<Request> {
         }
     }
     left
+}
+
+/// The caller who causes a batch: the owner, if one of the requests is the owner's.
+fn payer(requests: &[Request]) -> Caller {
+    match requests.iter().all(|request| !request.caller.is_owner()) {
+        true => requests.first().map_or(Caller::Owner, |request| request.caller),
+        false => Caller::Owner,
+    }
 }
 
 /// The ids of a request: first the requested items, then their neighbours, as many as fit.

@@ -9,10 +9,18 @@ use jiff::{SignedDuration, Span, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::media::Caller;
+
 /// Library API requests per day and project, uploads included (reference §10.1).
 pub const API_REQUESTS_PER_DAY: u64 = 10_000;
 /// Base URL requests per day and project, HEAD included (reference §10.1).
 pub const MEDIA_REQUESTS_PER_DAY: u64 = 75_000;
+
+/// Other users of the machine cause no more downloads after so many media requests of a day.
+const OTHERS_MEDIA_REQUESTS_MAX: u64 = MEDIA_REQUESTS_PER_DAY / 2;
+
+/// The API requests of a day that other users of the machine may cause: the rest is the owner's.
+const OTHERS_API_REQUESTS_MAX: u64 = API_REQUESTS_PER_DAY / 10;
 
 /// So many minutes after midnight, a "daily quota" answer still refers to the old day, because
 /// clocks differ.
@@ -45,6 +53,17 @@ pub struct Day {
     day: Date,
     api: u64,
     media: u64,
+    #[serde(default)]
+    others_api: u64,
+}
+
+/// Why a request must not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unspent {
+    /// The quota is used up. It is renewed then.
+    QuotaUsedUp(Timestamp),
+    /// Other users of the machine have had their share of the day.
+    ShareUsedUp,
 }
 
 /// The counts that outlive a restart.
@@ -56,6 +75,9 @@ pub struct Saved {
     pub api: u64,
     /// Media requests sent on that day.
     pub media: u64,
+    /// The API requests of that day that other users of the machine have caused.
+    #[serde(default)]
+    pub others_api: u64,
     /// The day before that, while only this machine's clock says that it has ended. The clock may
     /// be wrong, and Google may count on.
     #[serde(default)]
@@ -88,6 +110,7 @@ struct Counter {
 struct Unanswered {
     api: u64,
     media: u64,
+    others_api: u64,
 }
 
 impl Budget {
@@ -97,6 +120,7 @@ impl Budget {
             day: pacific_day(now),
             api: 0,
             media: 0,
+            others_api: 0,
             before: None,
             api_blocked_until: None,
             media_blocked_until: None,
@@ -123,36 +147,49 @@ impl Budget {
         saved.end_blocks(now);
         match saved.before.take() {
             Some(before) if today <= before.day => saved.set(before.plus(saved.spent())),
-            _ if today > saved.day => saved.set(Day { day: today, api: 0, media: 0 }),
+            _ if today > saved.day => saved.set(Day::begin(today)),
             _ => {}
         }
         saved
     }
 
-    /// Charges one request. The caller is about to send it.
+    /// Whether a caller may cause another request of this kind.
+    pub fn has_share(&self, caller: Caller, kind: Kind, now: Timestamp) -> bool {
+        caller.is_owner() || self.snapshot(now).has_share_of_others(kind)
+    }
+
+    /// Charges one request that `caller` has caused. It is about to be sent.
     ///
     /// # Errors
-    /// The time of renewal, if the quota is known to be used up. Then nothing is charged.
-    pub fn spend(&self, kind: Kind, now: Timestamp) -> Result<(), Timestamp> {
+    /// If it must not be sent. Then nothing is charged.
+    pub fn spend(&self, caller: Caller, kind: Kind, now: Timestamp) -> Result<(), Unspent> {
         let counter = &mut *self.counter.lock();
         let today = counter.google_day(now);
         let saved = &mut counter.saved;
         saved.end_blocks(now);
         if let Some(until) = *saved.blocked_until(kind) {
-            return Err(until);
+            return Err(Unspent::QuotaUsedUp(until));
         }
         if today > saved.day {
             let ended = saved.spent();
             // Of several unconfirmed days the first one counts: all later ones may be wrong.
             saved.before = Some(saved.before.map_or(ended, |before| before.plus(ended)));
-            saved.set(Day { day: today, api: 0, media: 0 });
+            saved.set(Day::begin(today));
         }
-        let (count, unanswered) = match kind {
-            Kind::Api => (&mut saved.api, &mut counter.unanswered.api),
-            Kind::Media => (&mut saved.media, &mut counter.unanswered.media),
+        if !caller.is_owner() && !saved.has_share_of_others(kind) {
+            return Err(Unspent::ShareUsedUp);
+        }
+        let unanswered = &mut counter.unanswered;
+        let (count, unanswered_count) = match kind {
+            Kind::Api => (&mut saved.api, &mut unanswered.api),
+            Kind::Media => (&mut saved.media, &mut unanswered.media),
         };
         *count += 1;
-        *unanswered += 1;
+        *unanswered_count += 1;
+        if kind == Kind::Api && !caller.is_owner() {
+            saved.others_api += 1;
+            unanswered.others_api += 1;
+        }
         Ok(())
     }
 
@@ -165,7 +202,8 @@ impl Budget {
         let before = saved.before.take();
         if day > saved.day {
             // The latest requests may all belong to the new day.
-            saved.set(Day { day, api: unanswered.api, media: unanswered.media });
+            let Unanswered { api, media, others_api } = unanswered;
+            saved.set(Day { day, api, media, others_api });
         } else if day < saved.day {
             let spent = Day { day, ..saved.spent() };
             saved.set(before.map_or(spent, |before| spent.plus(before)));
@@ -208,19 +246,40 @@ impl Counter {
 }
 
 impl Day {
+    /// A day without requests.
+    fn begin(day: Date) -> Self {
+        Self { day, api: 0, media: 0, others_api: 0 }
+    }
+
     /// Both days' requests, with the date of `self`.
     fn plus(self, other: Self) -> Self {
-        Self { day: self.day, api: self.api + other.api, media: self.media + other.media }
+        Self {
+            day: self.day,
+            api: self.api + other.api,
+            media: self.media + other.media,
+            others_api: self.others_api + other.others_api,
+        }
     }
 }
 
 impl Saved {
     fn spent(&self) -> Day {
-        Day { day: self.day, api: self.api, media: self.media }
+        let Self { day, api, media, others_api, .. } = *self;
+        Day { day, api, media, others_api }
     }
 
     fn set(&mut self, spent: Day) {
         (self.day, self.api, self.media) = (spent.day, spent.api, spent.media);
+        self.others_api = spent.others_api;
+    }
+
+    /// Whether other users may cause another request of this kind. Downloads of all users count for
+    /// their share of those.
+    fn has_share_of_others(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Api => self.others_api < OTHERS_API_REQUESTS_MAX,
+            Kind::Media => self.media < OTHERS_MEDIA_REQUESTS_MAX,
+        }
     }
 
     /// Ends the blocks that are over. One that would last for more than a day dates from a time

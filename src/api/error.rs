@@ -66,6 +66,9 @@ pub enum Error {
         /// When it is renewed.
         until: Timestamp,
     },
+    /// The caller is another user of the machine, and other users have had their share of the day.
+    #[error("other users of this machine have used up their share of today's {0} requests")]
+    ShareUsedUp(super::budget::Kind),
     /// There is no usable login.
     #[error(transparent)]
     Login(#[from] LoginError),

@@ -46,6 +46,8 @@ pub enum FailureKind {
     WritesThrottled,
     /// The daily quota is used up.
     DailyQuota,
+    /// Other users of the machine have used up their share of the day. The owner has not.
+    ShareUsedUp,
     /// There is no login on this machine.
     LoginMissing,
     /// Google does not accept the login, the OAuth client or the account.
@@ -142,6 +144,7 @@ impl FailureKind {
             | Self::Checksum
             | Self::TooLarge
             | Self::Unreadable
+            | Self::ShareUsedUp
             | Self::Request => Advice::GiveUp,
         }
     }
@@ -179,6 +182,7 @@ impl Error {
             Self::Broken { .. } => FailureKind::Broken,
             Self::Garbled { .. } => FailureKind::Garbled,
             Self::QuotaExhausted { .. } => FailureKind::DailyQuota,
+            Self::ShareUsedUp(_) => FailureKind::ShareUsedUp,
             Self::Login(error) => error.kind(),
             Self::Refused(refusal) => refusal.kind(),
             Self::Payload(cause) if lack_of_descriptors(cause.as_ref()).is_some() => {

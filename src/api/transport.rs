@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::auth::{Access, Login, LoginError};
-use super::budget::{Budget, Kind};
+use super::budget::{Budget, Kind, Unspent};
 use super::call::Call;
 use super::config::Config;
 use super::error::Error;
@@ -31,6 +31,7 @@ use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
 use super::service::{is_fit_for_media, is_loopback, is_plain_google};
 use super::throttle::Throttle;
+use crate::media::Caller;
 
 /// A whole answer with a status of success.
 pub(super) struct Answer {
@@ -105,11 +106,16 @@ impl Transport {
     pub(super) async fn access(&self) -> Result<Access, Error> {
         let access = self.login.access().await?;
         let Some(guard) = &self.guard else { return Ok(access) };
-        match guard.check(&access.login).await {
+        // All callers need the result, so other users' share does not matter.
+        let check = |access: &Access| {
+            let login = access.login.clone();
+            Caller::Owner.run_async(async move { guard.check(&login).await })
+        };
+        match check(&access).await {
             // The user may have logged in as the right account in another terminal.
             Err(Error::Login(LoginError::OtherLibrary(_))) if self.login.replaced().await => {
                 let access = self.login.access().await?;
-                guard.check(&access.login).await.map(|()| access)
+                check(&access).await.map(|()| access)
             }
             outcome => outcome.map(|()| access),
         }
@@ -274,11 +280,13 @@ impl Transport {
         Error::Refused(Box::new(refusal))
     }
 
-    /// Charges a request to its quota before it is sent.
+    /// Charges a request to its quota before it is sent, and to the share of its caller.
     pub(super) fn charge(&self, kind: Kind) -> Result<(), Error> {
-        self.budget
-            .spend(kind, Timestamp::now())
-            .map_err(|until| Error::QuotaExhausted { kind, until })
+        let spent = self.budget.spend(Caller::current(), kind, Timestamp::now());
+        spent.map_err(|unspent| match unspent {
+            Unspent::QuotaUsedUp(until) => Error::QuotaExhausted { kind, until },
+            Unspent::ShareUsedUp => Error::ShareUsedUp(kind),
+        })
     }
 
     /// Whether a request to a URL from an answer may carry the bearer token.

@@ -5,17 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::MEDIA_REQUESTS_PER_DAY;
-
 /// Running streams of all files. Further ones wait for their turn.
 pub(super) const STREAMS_IN_ALL_MAX: usize = 64;
 
 /// Those of them that other users may cause. Their further ones wait, and the owner's do not.
 pub(super) const STREAMS_OF_OTHERS_MAX: usize = 16;
-
-/// Other users cause no more downloads when so many of the day's media requests are spent, by
-/// whomever: half of them.
-pub(super) const OTHERS_MEDIA_REQUESTS_MAX: u64 = MEDIA_REQUESTS_PER_DAY / 2;
 
 /// A stream gives up a connection that brings no bytes for so long, and tries another.
 const STALL: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::api::{self, SourceError};
+use crate::api::{self, FailureKind, SourceError};
 use crate::store;
 
 /// Why content is not available.
@@ -60,9 +60,6 @@ pub enum Error {
     /// Too many downloads run.
     #[error("too many downloads run at the same time: try again later")]
     Crowded,
-    /// Other users may not cause more downloads today.
-    #[error("other users of this machine have used up their share of today's downloads")]
-    ShareUsedUp,
     /// A download that another reader started has failed.
     #[error(transparent)]
     Shared(Arc<Error>),
@@ -82,6 +79,12 @@ impl Error {
     /// Whether this machine is at fault, so that a request later may succeed at once.
     pub(super) fn is_of_this_machine(&self) -> bool {
         self.of_api().is_some_and(|error| error.kind().is_local())
+    }
+
+    /// Whether the reader is another user without a share of today's requests. The owner's request
+    /// may succeed at once.
+    pub(super) fn is_share_used_up(&self) -> bool {
+        self.of_api().is_some_and(|error| error.kind() == FailureKind::ShareUsedUp)
     }
 
     /// Whether the failure concerns all items: no network, no login, or a limit. A server error may

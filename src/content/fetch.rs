@@ -166,6 +166,11 @@ impl Fetch {
         number
     }
 
+    /// Whether the owner of the mount wants bytes of the file, or has wanted some.
+    pub(super) fn is_owners(&self) -> bool {
+        self.state.borrow().is_owners
+    }
+
     /// Waits until the owner of the mount wants bytes of the file.
     pub(super) async fn wanted_by_owner(&self) {
         // If the file is gone, nobody waits for this.
@@ -296,6 +301,10 @@ impl Fetch {
         self.state.send_modify(|state| {
             let served = state.plan.stream_ended(stream);
             if let Err(error) = outcome {
+                // The owner's waiters begin another stream, which has no share.
+                if error.is_share_used_up() && state.is_owners {
+                    return;
+                }
                 state.failed.extend(served.into_iter().map(|waiter| (waiter, error.clone())));
                 if matches!(*error, Error::Changed) && state.ended.is_none() {
                     state.ended = Some(Err(error));

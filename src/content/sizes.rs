@@ -46,6 +46,9 @@ impl Content {
                 Ok(size)
             }
             Err(error) => {
+                if error.is_share_used_up() {
+                    return Err(error);
+                }
                 let error = Arc::new(error);
                 self.sizes.failures.failed(info.id, &error);
                 Err(Error::Shared(error))
@@ -128,7 +131,7 @@ impl Content {
 
     fn prefetch_sizes_after(&self, scope: ListingScope, file: FileId, count: u32) {
         let content = self.clone();
-        self.runtime.spawn(async move {
+        self.runtime.spawn(Caller::current().run_async(async move {
             // One task at a time: every lookup gets here until the sizes are known.
             let Ok(_alone) = content.sizes.prefetching.try_lock() else { return };
             let unknown =
@@ -142,7 +145,7 @@ impl Content {
                 .buffer_unordered(AT_A_TIME)
                 .collect::<()>()
                 .await;
-        });
+        }));
     }
 }
 

@@ -59,7 +59,7 @@ struct StreamProgress {
 impl Content {
     /// Starts a stream that the plan needs.
     pub(super) fn begin_stream(&self, fetch: &Arc<Fetch>, number: Number) {
-        let caller = Caller::current();
+        let caller = if fetch.is_owners() { Caller::Owner } else { Caller::current() };
         let allowed = self.failures.check(fetch.file).and_then(|()| self.check_share(caller));
         if let Err(error) = allowed {
             return fetch.stream_ended(number, Err(Arc::new(error)));
@@ -96,7 +96,8 @@ impl Content {
             let turn = self.turn(fetch, caller, limit_passes).await?;
             // No bytes can arrive while the stream waits for its turn.
             progress.last_received += begun.elapsed();
-            let outcome = self.receive(fetch, number, &mut progress).await;
+            let payer = if fetch.is_owners() { Caller::Owner } else { caller };
+            let outcome = payer.run_async(self.receive(fetch, number, &mut progress)).await;
             drop(turn);
             if std::mem::take(&mut progress.has_new_bytes) {
                 (attempts, renewed) = (0, false);
@@ -284,13 +285,9 @@ impl Content {
 fn is_of_google(error: &Error) -> bool {
     !matches!(
         error,
-        Error::Changed
-            | Error::Limited
-            | Error::Crowded
-            | Error::ShareUsedUp
-            | Error::Cache(_)
-            | Error::Store(_)
+        Error::Changed | Error::Limited | Error::Crowded | Error::Cache(_) | Error::Store(_)
     ) && !error.is_of_this_machine()
+        && !error.is_share_used_up()
 }
 
 /// Whether no connection to the host can be made.

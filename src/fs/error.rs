@@ -131,7 +131,7 @@ fn failure_errno(kind: FailureKind) -> i32 {
         K::OutOfFiles => libc::EMFILE,
         // For a caller, a broken connection means that the rest of the answer did not come in time.
         K::TimedOut | K::Broken | K::Throttled | K::WritesThrottled => libc::ETIMEDOUT,
-        K::DailyQuota => libc::EDQUOT,
+        K::DailyQuota | K::ShareUsedUp => libc::EDQUOT,
         K::LoginMissing | K::LoginRefused | K::ScopeMissing | K::ApiDisabled => libc::EACCES,
         K::StorageFull => libc::ENOSPC,
         K::NotFound | K::AlbumMissing => libc::ENOENT,
@@ -185,7 +185,6 @@ fn content_errno(error: &content::Error) -> i32 {
     use content::Error as E;
     match error {
         E::Shared(error) | E::Host(error) => content_errno(error),
-        E::ShareUsedUp => libc::EDQUOT,
         E::Download(error) => api_errno(error),
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) => libc::ESTALE,
@@ -369,6 +368,7 @@ mod tests {
             (K::Throttled, again, libc::ETIMEDOUT, Some(Blocked::ServerError)),
             (K::WritesThrottled, pause, libc::ETIMEDOUT, Some(Blocked::Throttled)),
             (K::DailyQuota, quota, libc::EDQUOT, Some(Blocked::Quota)),
+            (K::ShareUsedUp, never, libc::EDQUOT, None),
             (K::LoginMissing, login, libc::EACCES, Some(Blocked::Login)),
             (K::LoginRefused, login, libc::EACCES, Some(Blocked::Login)),
             (K::ScopeMissing, login, libc::EACCES, Some(Blocked::Login)),

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::state::Library;
 use crate::api;
 use crate::media::{AlbumId, DirId, FileId, MediaId, View};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// How many missing items one listing asks about. The others stay in doubt until a later one.
 const ITEMS_ASKED_MAX: u32 = 500;
@@ -77,16 +77,18 @@ impl Library {
     /// gone, and the others stay.
     ///
     /// # Errors
-    /// If the database fails. If a request fails, its album stays for now. If that concerns all
-    /// requests, so do the remaining albums.
-    pub(super) async fn ask_for_missing_albums(&self, listing: i64) -> Result<(), store::Error> {
+    /// If the database fails, or the caller has no share of today's requests. If a request fails
+    /// otherwise, its album stays for now. If that concerns all requests, so do the remaining
+    /// albums.
+    pub(super) async fn ask_for_missing_albums(&self, listing: i64) -> Result<(), Error> {
         let missing = move |store: &Store| store.albums_complete(listing, ALBUMS_ASKED_MAX);
         let (mut found, mut failed) = (0, 0);
         for (dir, album) in self.store.run(missing).await? {
             match self.ask_for(dir, album, listing).await {
                 Ok(true) => found += 1,
                 Ok(false) => {}
-                Err(Error::Store(error)) => return Err(error),
+                Err(error @ Error::Store(_)) => return Err(error),
+                Err(error) if error.is_share_used_up() => return Err(error),
                 Err(error) => {
                     tracing::info!(%error, "cannot ask about an album that the list lacks: it stays");
                     if error.is_of_service() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api;
+use crate::api::{self, FailureKind};
 use crate::store::{self, TreeError};
 
 /// Why the library could not answer.
@@ -45,6 +45,15 @@ impl Error {
         match self {
             Self::Api(error) => error.kind().is_of_service() && !error.is_forbidden(),
             Self::Shared(error) => error.is_of_service(),
+            _ => false,
+        }
+    }
+
+    /// Whether the caller is another user without a share of today's requests.
+    pub(super) fn is_share_used_up(&self) -> bool {
+        match self {
+            Self::Api(error) => error.kind() == FailureKind::ShareUsedUp,
+            Self::Shared(error) => error.is_share_used_up(),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::listing_handle::{ListingHandle, ListingTarget};
 use super::state::Library;
-use crate::media::DirId;
+use crate::media::{Caller, DirId};
 use crate::store::{self, Store};
 
 /// At this age an album's items are listed again even if Google reports no change in their number.
@@ -63,6 +63,10 @@ impl Library {
         list_age: Duration,
         now: SystemTime,
     ) -> Result<(), store::Error> {
+        // What another user accesses without a share must not look checked to the owner.
+        if !self.has_share() {
+            return Ok(());
+        }
         let pages = self.store.albums_pages()?;
         let list_age_max = self.config.refresh.saturating_mul(pages.saturating_mul(LIST_SHARE));
         self.memory.check_after(dir);
@@ -83,6 +87,7 @@ impl Library {
 
     /// How long the kernel may cache the names of a directory: until its next refresh is due. If
     /// that is now, the refresh starts, and the names are valid for as long as its result will be.
+    /// Only the owner's refresh is certain to come about.
     pub fn names_ttl(&self, dir: DirId) -> Result<Duration, store::Error> {
         let (refresh, now) = (self.config.refresh, self.now());
         let described_at = match self.store.dir(dir)?.and_then(|dir| dir.album) {
@@ -94,7 +99,10 @@ impl Library {
         let age = described_at.and_then(|at| now.duration_since(at).ok());
         match age.and_then(|age| refresh.checked_sub(age)).filter(|left| !left.is_zero()) {
             Some(left) => Ok(left),
-            None => self.refresh_if_due(dir).map(|_| refresh),
+            None => {
+                self.refresh_if_due(dir)?;
+                Ok(if Caller::current().is_owner() { refresh } else { Duration::ZERO })
+            }
         }
     }
 

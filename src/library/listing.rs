@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use futures_util::future::OptionFuture;
+use jiff::Timestamp;
 
 use super::error::Error;
 use super::freshness::ITEMS_AGE_MAX;
 use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget};
 use super::names;
 use super::state::Library;
-use crate::api::{self, ALBUM_ITEMS_MAX, FailureKind, Page, Pager, Unending};
-use crate::media::{Album, DirId, MediaItem, PageToken};
+use crate::api::{self, ALBUM_ITEMS_MAX, FailureKind, Page, Pager, QuotaKind, Unending};
+use crate::media::{Album, Caller, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
 /// How many albums there may be. Google states no limit, and this list takes 2,000 requests.
@@ -22,9 +23,14 @@ const ALBUMS_MAX: u64 = 100_000;
 const COUNT_LAG_MAX: u64 = 1000;
 
 impl Library {
+    /// Whether the caller may cause another request today.
+    pub(super) fn has_share(&self) -> bool {
+        self.client.budget().has_share(Caller::current(), QuotaKind::Api, Timestamp::now())
+    }
+
     /// Starts a listing of `target` that nobody waits for.
     pub(super) fn relist(&self, target: ListingTarget) {
-        if !self.memory.failed_just_now(target) {
+        if !self.memory.failed_just_now(target) && self.has_share() {
             self.start(target, Extent::All);
         }
     }
@@ -39,7 +45,8 @@ impl Library {
     }
 
     /// Starts the first listing of `target`, or joins it. Returns `None` if it has ended since the
-    /// caller found that there was none.
+    /// caller found that there was none. For another user without a share of today's requests, the
+    /// listing has failed.
     ///
     /// # Errors
     /// If the database fails.
@@ -48,6 +55,10 @@ impl Library {
         target: ListingTarget,
         is_listed: impl FnOnce(&Store) -> store::Result<bool>,
     ) -> store::Result<Option<ListingHandle>> {
+        if !self.has_share() {
+            let refused = || ListingHandle::failed(api::Error::ShareUsedUp(QuotaKind::Api).into());
+            return is_listed(&self.store).map(|is_listed| (!is_listed).then(refused));
+        }
         let (handle, driver) = self.listings.join(target, Extent::FirstPage);
         let Some(driver) = driver else { return Ok(Some(handle)) };
         match is_listed(&self.store) {
@@ -63,8 +74,8 @@ impl Library {
     }
 
     fn spawn(&self, target: ListingTarget, driver: ListingDriver) {
-        let library = self.clone();
-        self.runtime.spawn(async move { library.run(target, driver).await });
+        let (library, callers) = (self.clone(), driver.callers());
+        self.runtime.spawn(callers.run_async(async move { library.run(target, driver).await }));
     }
 
     async fn run(self, target: ListingTarget, mut driver: ListingDriver) {
@@ -78,6 +89,8 @@ impl Library {
         let outcome = match outcome {
             Ok(true) => Ok(()),
             Ok(false) => return,
+            // The owner's listing would not fail, so this one leaves no trace.
+            Err(error) if error.is_share_used_up() => return driver.refused(),
             Err(error) => {
                 tracing::warn!(?target, error = as_dyn(&error), "listing failed");
                 self.memory.failed(target);
@@ -94,22 +107,24 @@ impl Library {
 
     /// Lists the albums again that were accessed meanwhile and whose counts do not match.
     async fn follow_counts(&self, listed: ListingTarget) -> Result<(), Error> {
-        let to_check = self.memory.take_to_check(listed);
+        let accessed = self.memory.take_to_check(listed);
         let (refresh, now) = (self.config.refresh, self.now());
         let stale = self
             .store
             .run(move |store| {
                 let mut stale = Vec::new();
-                for dir in to_check {
+                for (dir, caller) in accessed {
                     let album = store.dir(dir)?.and_then(|dir| dir.album);
                     if album.is_some_and(|it| !it.is_fresh(ITEMS_AGE_MAX, refresh, now)) {
-                        stale.push(dir);
+                        stale.push((dir, caller));
                     }
                 }
                 Ok(stale)
             })
             .await?;
-        stale.into_iter().for_each(|dir| self.relist(ListingTarget::Items(dir)));
+        for (dir, caller) in stale {
+            caller.run(|| self.relist(ListingTarget::Items(dir)));
+        }
         Ok(())
     }
 
@@ -210,8 +225,15 @@ impl Library {
             }
             driver.all_stored();
         }
-        if let Err(error) = self.ask_for_missing_items(dir).await {
-            tracing::info!(%error, "cannot ask about items that a list lacks: they stay");
+        match self.ask_for_missing_items(dir).await {
+            Err(error) if error.is_share_used_up() => {
+                self.store.run(move |store| store.set_items_due(dir)).await?;
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::info!(%error, "cannot ask about items that a list lacks: they stay")
+            }
+            Ok(()) => {}
         }
         Ok(true)
     }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::error::Error;
-use crate::media::{DirId, View};
+use crate::media::{DirId, JointCaller, View};
 use crate::store;
 
 /// How long a listing may pause. Page tokens and base URLs expire, and a paused listing misses
@@ -59,7 +59,8 @@ pub struct ListingProgress {
 pub enum ListingEnd {
     /// All pages are in the store.
     Complete,
-    /// It paused too long. The next reader starts another one.
+    /// It paused too long, or its caller has no share of today's requests. The next reader starts
+    /// another one.
     GivenUp,
     /// It has failed.
     Failed(Arc<Error>),
@@ -72,6 +73,7 @@ pub struct ListingHandle {
     /// Pages that were in the store when this handle was given out.
     seen: u64,
     wanted: Arc<watch::Sender<u64>>,
+    callers: JointCaller,
 }
 
 impl ListingHandle {
@@ -83,14 +85,14 @@ impl ListingHandle {
         }
         let progress = self.progress.borrow();
         if progress.latest.contains(&cookie) {
-            want(&self.wanted, progress.pages + 1);
+            self.want(progress.pages + 1);
         }
     }
 
     /// Records that a reader has read all entries. It wants the next page and the one after it. A
     /// page that has come since this handle was given out is the next one.
     pub fn read_on(&self) {
-        want(&self.wanted, self.seen + 2);
+        self.want(self.seen + 2);
     }
 
     /// Waits until there are more pages than when this handle was given out.
@@ -112,7 +114,7 @@ impl ListingHandle {
     /// # Errors
     /// If the listing fails.
     pub async fn complete(mut self) -> Result<bool, Error> {
-        want(&self.wanted, ALL);
+        self.finish();
         match self.progress.wait_for(|progress| progress.ended.is_some()).await {
             Ok(progress) => match &progress.ended {
                 Some(ListingEnd::Failed(error)) => Err(Error::Shared(error.clone())),
@@ -125,7 +127,25 @@ impl ListingHandle {
 
     /// Requests all pages, without waiting for them.
     pub(super) fn finish(&self) {
-        want(&self.wanted, ALL);
+        self.want(ALL);
+    }
+
+    fn want(&self, pages: u64) {
+        // First: the request for a page that the owner wants is the owner's.
+        self.callers.join();
+        self.wanted.send_if_modified(|wanted| {
+            let more = pages > *wanted;
+            *wanted = pages.max(*wanted);
+            more
+        });
+    }
+
+    /// A handle of a listing that has failed before it could begin.
+    pub(super) fn failed(error: Error) -> Self {
+        let ended = Some(ListingEnd::Failed(Arc::new(error)));
+        let (_, progress) = watch::channel(ListingProgress { ended, ..ListingProgress::default() });
+        let callers = JointCaller::current();
+        Self { progress, seen: 0, wanted: Arc::new(watch::channel(0).0), callers }
     }
 
     /// A handle of the same listing, given out now.
@@ -134,14 +154,6 @@ impl ListingHandle {
         handle.seen = handle.progress.borrow_and_update().pages;
         handle
     }
-}
-
-fn want(wanted: &watch::Sender<u64>, pages: u64) {
-    wanted.send_if_modified(|wanted| {
-        let more = pages > *wanted;
-        *wanted = pages.max(*wanted);
-        more
-    });
 }
 
 /// Waits until one of the listings has more pages than when its handle was given out.
@@ -209,14 +221,20 @@ impl Listings {
         };
         let mut running = self.running.lock();
         if let Some(handle) = running.get(&target) {
-            want(&handle.wanted, pages);
+            handle.want(pages);
             return (handle.fresh(), None);
         }
         let (progress, follows) = watch::channel(ListingProgress::default());
         let (wants, wanted) = watch::channel(pages);
-        let handle = ListingHandle { progress: follows, seen: 0, wanted: Arc::new(wants) };
+        let callers = JointCaller::current();
+        let handle = ListingHandle {
+            progress: follows,
+            seen: 0,
+            wanted: Arc::new(wants),
+            callers: callers.clone(),
+        };
         running.insert(target, handle.clone());
-        (handle, Some(ListingDriver { listings: self.clone(), target, progress, wanted }))
+        (handle, Some(ListingDriver { listings: self.clone(), target, progress, wanted, callers }))
     }
 
     /// Supersedes the running listing of `target`, because it may have missed changes.
@@ -240,9 +258,15 @@ pub(super) struct ListingDriver {
     target: ListingTarget,
     progress: watch::Sender<ListingProgress>,
     wanted: watch::Receiver<u64>,
+    callers: JointCaller,
 }
 
 impl ListingDriver {
+    /// The users for whom the listing runs.
+    pub(super) fn callers(&self) -> JointCaller {
+        self.callers.clone()
+    }
+
     /// Records that a page is in the store. Its readers are at the cookies `latest`.
     pub(super) fn page_stored(&self, latest: Range<i64>) {
         self.progress.send_modify(|progress| {
@@ -302,6 +326,13 @@ impl ListingDriver {
     fn give_up(&self) -> bool {
         self.progress.send_modify(|progress| progress.ended = Some(ListingEnd::GivenUp));
         false
+    }
+
+    /// Ends the listing because its callers have no share of today's requests. If the owner joins
+    /// at this moment, the owner's next access starts another one.
+    pub(super) fn refused(self) {
+        self.leave(&mut self.listings.running.lock());
+        self.give_up();
     }
 
     /// Ends the listing, complete or with an error.

@@ -1,6 +1,6 @@
 //! State of listings that need not outlive the process: failures, and pending checks of albums.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,7 +8,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::listing_handle::ListingTarget;
-use crate::media::DirId;
+use crate::media::{Caller, DirId};
 
 /// After a failure, a listing that nobody waits for is not started again for this time.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -20,8 +20,8 @@ const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 pub(super) struct Memory {
     // Each is held for one access, and no two at the same time.
     failed: Mutex<LruCache<ListingTarget, Instant>>,
-    // Albums that were accessed while a request asks whether they have changed.
-    to_check: Mutex<HashSet<DirId>>,
+    // Albums that were accessed while a request asks whether they have changed, and by whom.
+    to_check: Mutex<HashMap<DirId, Caller>>,
     // The albums that were requested one by one, and since when.
     asked: Mutex<(Option<SystemTime>, HashSet<DirId>)>,
 }
@@ -39,7 +39,12 @@ impl Default for Memory {
 impl Memory {
     /// Has an album's items listed if the running request finds that they have changed.
     pub(super) fn check_after(&self, dir: DirId) {
-        self.to_check.lock().insert(dir);
+        let caller = Caller::current();
+        let mut to_check = self.to_check.lock();
+        let by = to_check.entry(dir).or_insert(caller);
+        if caller.is_owner() {
+            *by = caller;
+        }
     }
 
     /// Whether an album may be requested by itself. In each `period`, at most `max` albums may,
@@ -66,13 +71,13 @@ impl Memory {
         self.failed.lock().put(target, Instant::now());
     }
 
-    /// Takes the albums that were accessed while `target` was being listed.
-    pub(super) fn take_to_check(&self, target: ListingTarget) -> Vec<DirId> {
+    /// Takes the albums that were accessed while `target` was being listed, and by whom.
+    pub(super) fn take_to_check(&self, target: ListingTarget) -> Vec<(DirId, Caller)> {
         match target {
             ListingTarget::Albums => self.to_check.lock().drain().collect(),
             ListingTarget::View(_) | ListingTarget::Known(_) => Vec::new(),
             ListingTarget::Album(dir) | ListingTarget::Items(dir) => {
-                self.to_check.lock().remove(&dir).then_some(dir).into_iter().collect()
+                self.to_check.lock().remove_entry(&dir).into_iter().collect()
             }
         }
     }

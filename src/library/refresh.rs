@@ -6,7 +6,8 @@ use super::error::Error;
 use super::listing_handle::{Extent, ListingHandle, ListingTarget};
 use super::refreshes::Refreshing;
 use super::state::Library;
-use crate::media::DirId;
+use crate::media::{Caller, DirId};
+use crate::store::Store;
 
 /// How many albums of a directory are listed at the same time.
 const REFRESH_AT_A_TIME: usize = 8;
@@ -18,8 +19,9 @@ impl Library {
     /// If a listing fails.
     pub async fn complete(&self, dir: DirId) -> Result<(), Error> {
         loop {
-            let library = self.clone();
-            let awaited = self.store.run(move |_| library.refresh_if_due(dir)).await?;
+            let (library, caller) = (self.clone(), Caller::current());
+            let due = move |_: &Store| caller.run(|| library.refresh_if_due(dir));
+            let awaited = self.store.run(due).await?;
             awaited.iter().for_each(ListingHandle::finish);
             let mut complete = true;
             for handle in awaited {
@@ -81,7 +83,8 @@ impl Library {
             // Only the next one's outcome matters.
             let _ = running.complete().await;
         }
-        self.start(target, Extent::All).complete().await?;
+        // It is given up only if other users have begun it, and have no share of today's requests.
+        while !self.start(target, Extent::All).complete().await? {}
         Ok(())
     }
 }

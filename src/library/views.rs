@@ -108,8 +108,15 @@ impl Library {
             }
             driver.all_stored();
         }
-        if let Err(error) = self.ask_for_missing_in_view(view).await {
-            tracing::info!(%error, "cannot ask about items that a view lacks: they stay");
+        match self.ask_for_missing_in_view(view).await {
+            Err(error) if error.is_share_used_up() => {
+                self.store.run(move |store| store.set_view_due(view)).await?;
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::info!(%error, "cannot ask about items that a view lacks: they stay")
+            }
+            Ok(()) => {}
         }
         Ok(true)
     }

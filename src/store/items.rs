@@ -112,6 +112,11 @@ impl Store {
         })
     }
 
+    /// The next access to an album lists its items again.
+    pub fn set_items_due(&self, dir: DirId) -> Result<()> {
+        self.write(|tx| albums::set_due(tx, dir))
+    }
+
     /// The albums in which the file has a name but which no listing has shown it in, or the last
     /// complete listing has not. With the time since when it is desired or observed there.
     pub fn unlisted(&self, file: FileId) -> Result<Vec<(DirId, SystemTime)>> {

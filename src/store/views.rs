@@ -176,6 +176,11 @@ impl Store {
         })
     }
 
+    /// The next access to a view lists it again.
+    pub fn set_view_due(&self, view: View) -> Result<()> {
+        self.write(|tx| views::set_due(tx, view))
+    }
+
     /// Up to `limit` items that the last complete listing of a view did not show and that the view
     /// still shows. They come in no order, so that each has its turn.
     pub fn missing_in_view(&self, view: View, limit: u32) -> Result<Vec<(FileId, MediaId)>> {

@@ -60,6 +60,7 @@ impl BlockedReason {
             | K::Checksum
             | K::TooLarge
             | K::Unreadable
+            | K::ShareUsedUp
             | K::Request => return None,
         })
     }

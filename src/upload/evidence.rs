@@ -66,6 +66,7 @@ impl Symptom {
             | K::Throttled
             | K::WritesThrottled
             | K::DailyQuota
+            | K::ShareUsedUp
             | K::LoginMissing
             | K::LoginRefused
             | K::ScopeMissing

@@ -9,6 +9,7 @@ mod machines;
 mod outages;
 mod races;
 mod results;
+mod strangers;
 mod writes;
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use gphotosfs_emulator::{Call, Moment};
+use gphotosfs_emulator::{Call, Edit, Moment};
 
 use crate::disk::run;
 use crate::support::{World, wait_for};
@@ -279,6 +279,73 @@ fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
     assert!(!Path::new("/root/none").exists());
 }
 
+/// Sets a count of the day's requests, while nothing is mounted.
+fn set_spent(world: &World, count: &str, requests: u64) {
+    let database = world.dir.path().join("state/gphotosfs/default/gphotosfs.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let sql = "UPDATE meta SET value = json_set(value, '$.' || ?1, ?2) WHERE key = 'budget'";
+    assert_eq!(database.execute(sql, rusqlite::params![count, requests]).unwrap(), 1);
+}
+
+/// > Other users cause at most 1,000 API requests a day, a tenth of what Google allows. After that
+/// > they see the lists that are known here, and a list that is not known is `EDQUOT`. The owner's
+/// > view never depends on it.
+#[test]
+fn other_users_have_a_share_of_the_days_lists() {
+    let world = shared(&[]);
+    world.seed("A", 3);
+    world.seed("B", 3);
+    world.sh("ls mnt/A");
+    world.umount();
+    set_spent(&world, "others_api", 1000);
+    world.mount(&["--allow-other", "--refresh", "1s"]);
+    world.edit(Edit::Seed { album: Some("A".into()), count: 1, size: 5000, prefix: "NEW_".into() });
+    let before = world.emulator.stats().api_requests_today;
+    for uid in STRANGERS {
+        may(&world, uid, "test $(ls mnt/A | wc -l) = 3 && ls mnt | grep -q A && stat mnt/A");
+        may_not(&world, uid, "ls mnt/B", "Disk quota exceeded");
+        may_not(&world, uid, "stat mnt/B/IMG_000000.jpg", "Disk quota exceeded");
+    }
+    assert_eq!(world.emulator.stats().api_requests_today, before);
+    world.sh("test $(ls mnt/B | wc -l) = 3");
+    may(&world, STRANGERS[0], "test $(ls mnt/B | wc -l) = 3");
+    wait_for("the owner to see the new item", || world.sh("ls mnt/A").lines().count() == 4);
+    world.umount();
+}
+
+/// > Of the lines that other users cause in the log, one of each kind is written in a minute, and
+/// > the next one says how many were left out.
+#[test]
+fn other_users_do_not_fill_the_log() {
+    let world = shared(&[]);
+    world.seed("A", 300);
+    world.sh("ls mnt/A >/dev/null");
+    world.umount();
+    set_spent(&world, "media", 37500);
+    set_spent(&world, "others_api", 1000);
+    world.mount(&["--allow-other"]);
+    let before = world.log().lines().count();
+    let uid = STRANGERS[0];
+    may_not(
+        &world,
+        uid,
+        "cat mnt/A/* 2>&1 >/dev/null | tail -1 >&2; exit 1",
+        "Disk quota exceeded",
+    );
+    may(
+        &world,
+        uid,
+        "for name in synced listed verify x; do getfattr -n user.gphotos.$name mnt/A/* 2>/dev/null || true; done",
+    );
+    may(&world, uid, "cd mnt/A && mkdir x y 2>/dev/null || true; chmod 777 * 2>/dev/null || true");
+    let log = world.log();
+    let written = log.lines().count() - before;
+    println!("{written} lines");
+    // One each for `open` and `read`, and for the look-ups of names.
+    assert!(written <= 5, "{log}");
+    world.umount();
+}
+
 /// > Other users cause no more downloads when half of the day's media requests are spent. An
 /// > operation that needs one is `EDQUOT`, and a size that is not known shows as 0.
 #[test]
@@ -287,11 +354,7 @@ fn other_users_have_a_share_of_the_days_downloads() {
     world.seed("A", 3);
     world.sh("ls -l mnt/A && cat mnt/A/IMG_000000.jpg >/dev/null");
     world.umount();
-    let database = world.dir.path().join("state/gphotosfs/default/gphotosfs.db");
-    let database = rusqlite::Connection::open(database).unwrap();
-    let sql = "UPDATE meta SET value = json_set(value, '$.media', 37500) WHERE key = 'budget'";
-    assert_eq!(database.execute(sql, []).unwrap(), 1);
-    drop(database);
+    set_spent(&world, "media", 37500);
     world.mount(&["--allow-other"]);
     may(&world, STRANGERS[0], "cat mnt/A/IMG_000000.jpg >/dev/null && ls -l mnt/A");
     may_not(&world, STRANGERS[0], "cat mnt/A/IMG_000001.jpg", "Disk quota exceeded");

@@ -141,6 +141,12 @@ pub(in crate::store) fn arrived(tx: &Tx<'_>, file: FileId) -> Result<()> {
     Ok(())
 }
 
+/// The listing of a view is due again.
+pub(in crate::store) fn set_due(tx: &Tx<'_>, view: View) -> Result<()> {
+    tx.prepare_cached("UPDATE views SET listed_at = 0 WHERE view = ?1")?.execute([view])?;
+    Ok(())
+}
+
 /// All listings of views are due again.
 pub(in crate::store) fn set_all_due(tx: &Tx<'_>) -> Result<()> {
     tx.prepare_cached("UPDATE views SET listed_at = 0 WHERE listed_at IS NOT NULL")?.execute([])?;
