@@ -2,6 +2,7 @@
 
 pub(crate) mod downloads;
 mod gps;
+mod jpeg;
 mod movie;
 mod outlet;
 pub(crate) mod picked;

@@ -1,19 +1,18 @@
 //! Photos lose their location in a download (reference §9): the GPS directory in their EXIF.
 
+use std::io::Cursor;
+
+use super::jpeg::segments;
+
 /// Wipes the GPS directory of a JPEG's EXIF; false if there is none.
 pub(crate) fn strip_gps(jpeg: &mut [u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4) {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        if marker == 0xda || length < 2 {
-            return false;
-        }
-        let end = (at + 2 + length).min(jpeg.len());
-        let segment = &mut jpeg[at + 4..end];
+    let Ok(found) = segments(&mut Cursor::new(&*jpeg)) else { return false };
+    for (marker, content) in found {
+        let end = (content.end as usize).min(jpeg.len());
+        let Some(segment) = jpeg.get_mut(content.start as usize..end) else { return false };
         if marker == 0xe1 && segment.starts_with(b"Exif\0\0") {
             return wipe_gps_directory(&mut segment[6..]).unwrap_or(false);
         }
-        at += 2 + length;
     }
     false
 }

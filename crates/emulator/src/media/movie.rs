@@ -42,7 +42,7 @@ pub(crate) fn read_movie_header(file: &mut File, facts: &mut Facts) -> io::Resul
 }
 
 /// Bounds of the content of the first box of a kind between two offsets.
-fn find_box(
+pub(crate) fn find_box(
     file: &mut File,
     mut at: u64,
     end: u64,

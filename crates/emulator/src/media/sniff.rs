@@ -8,7 +8,8 @@ use std::path::Path;
 use exif::{Context, In, Tag, Value};
 use jiff::civil;
 
-use super::movie::read_movie_header;
+use super::jpeg;
+use super::movie::{find_box, read_movie_header};
 use crate::private;
 use crate::state::Facts;
 
@@ -32,14 +33,16 @@ pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
     let mut file = private::open(path)?;
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(8192).read_to_end(&mut head)?;
-    let Some((mime, video)) = media_type(&head) else { return Ok(Err(Refusal::NotImage)) };
+    let Some((mime, video)) = media_type(&head, &mut file)? else {
+        return Ok(Err(Refusal::NotImage));
+    };
     let mut facts = Facts { mime: mime.to_owned(), video, ..Facts::default() };
     if video {
         // Best effort: a video without readable metadata is still a video.
         let _ = read_movie_header(&mut file, &mut facts);
         return Ok(Ok(facts));
     }
-    let dimensions = imagesize::reader_size(BufReader::new(rewound(&mut file)?)).ok();
+    let dimensions = dimensions(&mut file, mime)?;
     let whole = match mime {
         "image/jpeg" => dimensions.is_some() && contains_mark(&mut file, &[0xff, 0xd9])?,
         "image/png" => dimensions.is_some() && contains_mark(&mut file, b"IEND")?,
@@ -51,8 +54,7 @@ pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
         return Ok(Err(Refusal::BadImage));
     }
     if let Some(size) = dimensions {
-        facts.width = size.width as u64;
-        facts.height = size.height as u64;
+        (facts.width, facts.height) = size;
     }
     let reader = exif::Reader::new();
     let found = match raw_block(&mut file, mime)? {
@@ -63,6 +65,16 @@ pub(crate) fn examine(path: &Path) -> io::Result<Result<Facts, Refusal>> {
         read_exif(&exif, &mut facts);
     }
     Ok(Ok(facts))
+}
+
+/// Width and height of a picture.
+fn dimensions(file: &mut File, mime: &str) -> io::Result<Option<(u64, u64)>> {
+    let mut reader = BufReader::new(rewound(file)?);
+    if mime == "image/jpeg" {
+        return jpeg::dimensions(&mut reader);
+    }
+    let size = imagesize::reader_size(reader).ok();
+    Ok(size.map(|it| (it.width as u64, it.height as u64)))
 }
 
 /// The EXIF block of raw formats that hide it from a reader of TIFF and JPEG.
@@ -108,17 +120,35 @@ fn rewound(file: &mut File) -> io::Result<&mut File> {
 }
 
 /// MIME type of a supported file, and whether it is a video (table in reference §8).
-fn media_type(head: &[u8]) -> Option<(&'static str, bool)> {
+fn media_type(head: &[u8], file: &mut File) -> io::Result<Option<(&'static str, bool)>> {
     if let [_, _, _, _, b'f', b't', b'y', b'p', ..] = head {
-        return branded(head);
+        return match branded(head) {
+            Branded::Is(mime, video) => Ok(Some((mime, video))),
+            Branded::Refused => Ok(None),
+            Branded::Unknown => by_boxes(file),
+        };
+    }
+    Ok(by_signature(head))
+}
+
+fn by_signature(head: &[u8]) -> Option<(&'static str, bool)> {
+    match head {
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
+            let canon = head.get(8..10) == Some(b"CR");
+            return Some((if canon { "image/x-canon-cr2" } else { "image/tiff" }, false));
+        }
+        _ if is_matroska(head) => return Some(("video/x-matroska", true)),
+        _ => {}
     }
     if let Some(kind) = infer::get(head) {
         match kind.mime_type() {
-            mime @ ("image/jpeg" | "image/png" | "image/gif" | "image/webp" | "image/bmp"
-            | "image/tiff" | "image/avif" | "image/x-canon-cr2") => return Some((mime, false)),
+            mime @ ("image/jpeg" | "image/png" | "image/gif" | "image/webp" | "image/bmp") => {
+                return Some((mime, false));
+            }
             "image/vnd.microsoft.icon" => return Some(("image/x-icon", false)),
-            mime @ ("video/x-matroska" | "video/quicktime" | "video/x-msvideo"
-            | "video/x-ms-wmv" | "video/mpeg") => return Some((mime, true)),
+            mime @ ("video/quicktime" | "video/x-msvideo" | "video/x-ms-wmv" | "video/mpeg") => {
+                return Some((mime, true));
+            }
             _ => {}
         }
     }
@@ -126,17 +156,10 @@ fn media_type(head: &[u8]) -> Option<(&'static str, bool)> {
         return Some((raw, false));
     }
     match head {
-        // QuickTime files of before `ftyp`.
-        [_, _, _, _, b'm', b'o', b'o', b'v', ..]
-        | [_, _, _, _, b'm', b'd', b'a', b't', ..]
-        | [_, _, _, _, b'w', b'i', b'd', b'e', ..]
-        | [_, _, _, _, b'p', b'n', b'o', b't', ..]
-        | [0, _, _, _, b'f', b'r', b'e', b'e', ..]
-        | [0, _, _, _, b's', b'k', b'i', b'p', ..]
-        | [0, _, _, _, b'j', b'u', b'n', b'k', ..]
-        | [0, _, _, _, b'u', b'u', b'i', b'd', ..]
-        | [0, _, _, _, b'u', b'd', b't', b'a', ..]
-        | [0, _, _, _, b'P', b'I', b'C', b'T', ..] => Some(("video/quicktime", true)),
+        // Files of before `ftyp`, and fragments of a movie.
+        [_, _, _, _, kind @ ..] if FIRST_BOXES.iter().any(|it| kind.starts_with(*it)) => {
+            Some(("video/quicktime", true))
+        }
         // MPEG transport streams: a sync byte each 188 bytes, or 192 with time codes.
         [0x47, ..] if head.get(188) == Some(&0x47) => Some(("video/mp2t", true)),
         [_, _, _, _, 0x47, ..] if head.get(196) == Some(&0x47) => Some(("video/mp2t", true)),
@@ -144,14 +167,46 @@ fn media_type(head: &[u8]) -> Option<(&'static str, bool)> {
     }
 }
 
-/// A file that begins with a `ftyp` box. The brands behind the version matter only if the first is
-/// none of the service's.
-fn branded(head: &[u8]) -> Option<(&'static str, bool)> {
-    let size = u32::from_be_bytes(head.get(..4)?.try_into().ok()?) as usize;
-    let brands = head.get(8..size.clamp(12, head.len().max(12)))?;
+/// The boxes with which a movie without `ftyp` begins.
+const FIRST_BOXES: [&[u8; 4]; 15] = [
+    b"moov", b"mdat", b"wide", b"pnot", b"free", b"skip", b"junk", b"uuid", b"udta", b"PICT",
+    b"prfl", b"meta", b"moof", b"styp", b"sidx",
+];
+
+/// The document's type stands in the header of an EBML file.
+fn is_matroska(head: &[u8]) -> bool {
+    head.starts_with(b"\x1a\x45\xdf\xa3")
+        && head
+            .windows(11)
+            .take(256)
+            .any(|it| it.starts_with(b"\x42\x82") && it[3..] == *b"matroska")
+}
+
+/// A file whose brands are all unknown: a movie has its tracks or its fragments, a picture the
+/// list of its items.
+fn by_boxes(file: &mut File) -> io::Result<Option<(&'static str, bool)>> {
+    let end = file.seek(SeekFrom::End(0))?;
+    for kind in [b"moov", b"moof"] {
+        if find_box(file, 0, end, *kind)?.is_some() {
+            return Ok(Some(("video/mp4", true)));
+        }
+    }
+    Ok(find_box(file, 0, end, *b"meta")?.map(|_| ("image/heif", false)))
+}
+
+/// What the brands of a file say.
+enum Branded {
+    Is(&'static str, bool),
+    Refused,
+    Unknown,
+}
+
+/// The brands behind the version matter only if the first is none of the service's.
+fn branded(head: &[u8]) -> Branded {
+    let size = head.first_chunk().map_or(0, |it| u32::from_be_bytes(*it)) as usize;
+    let brands = head.get(8..size.clamp(12, head.len().max(12))).unwrap_or_default();
     let of = |brand: &[u8]| {
         Some(match brand.get(..3)? {
-            b"M4A" | b"M4B" | b"M4P" | b"F4A" | b"F4B" | b"jp2" | b"jpx" | b"jxl" => return None,
             b"crx" => ("image/x-canon-cr3", false),
             b"hei" | b"hev" | b"mif" | b"msf" => ("image/heif", false),
             b"avi" => ("image/avif", false),
@@ -163,11 +218,12 @@ fn branded(head: &[u8]) -> Option<(&'static str, bool)> {
             _ => return None,
         })
     };
-    if let [b'M' | b'F', b'4', b'A' | b'B' | b'P', ..] = brands {
-        return None;
+    if let [b'M' | b'F', b'4', b'A' | b'B' | b'P', ..] | [b'j', b'p' | b'x', ..] = brands {
+        return Branded::Refused;
     }
     let further = brands.get(8..).unwrap_or_default().chunks_exact(4);
-    of(brands).or_else(|| further.filter_map(of).min_by_key(|found| found.1))
+    let found = of(brands).or_else(|| further.filter_map(of).min_by_key(|found| found.1));
+    found.map_or(Branded::Unknown, |(mime, video)| Branded::Is(mime, video))
 }
 
 /// The raw formats that are not TIFF by their first bytes. The reference's "some RAW" names none;
@@ -256,5 +312,48 @@ fn zone_offset_s(text: &str) -> Option<i64> {
         b'+' => Some(seconds),
         b'-' => Some(-seconds),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mime(bytes: &[u8]) -> Option<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bytes");
+        std::fs::write(&path, bytes).unwrap();
+        examine(&path).unwrap().ok().map(|facts| facts.mime)
+    }
+
+    #[test]
+    fn a_jpeg_may_have_fill_bytes_between_its_segments() {
+        let frame = b"\xff\xc0\0\x0b\x08\0\x40\0\x60\x01\x01\x11\0";
+        let rest = b"\xff\xda\0\x02\x07\xff\xd9";
+        for fill in 0..4 {
+            let jpeg =
+                [&b"\xff\xd8"[..], &[0xff; 4][..fill], frame, &[0xff; 4][..fill], rest].concat();
+            assert_eq!(mime(&jpeg).as_deref(), Some("image/jpeg"), "{fill} fill bytes");
+        }
+    }
+
+    #[test]
+    fn a_tiff_is_one_whatever_follows_its_signature() {
+        assert_eq!(mime(b"II*\0\x0a\0\0\0CX\0\0").as_deref(), Some("image/tiff"));
+        assert_eq!(mime(b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10").as_deref(), Some("image/tiff"));
+        assert_eq!(mime(b"II*\0\x10\0\0\0CR\x02\0").as_deref(), Some("image/x-canon-cr2"));
+    }
+
+    #[test]
+    fn boxes_tell_a_movie_of_unknown_brands() {
+        let file = |last: &[u8; 4]| {
+            let boxes = [b"ftyp", b"free", b"uuid", last];
+            boxes.map(|kind| [&b"\0\0\0\x10"[..], kind, b"12345678"].concat()).concat()
+        };
+        assert_eq!(mime(&file(b"moov")).as_deref(), Some("video/mp4"));
+        assert_eq!(mime(&file(b"moof")).as_deref(), Some("video/mp4"));
+        assert_eq!(mime(&file(b"meta")).as_deref(), Some("image/heif"));
+        assert_eq!(mime(&file(b"skip")), None);
+        assert_eq!(mime(b"\x01\0\0\x10free").as_deref(), Some("video/quicktime"));
     }
 }
