@@ -26,6 +26,7 @@ pub mod api;
 pub mod store;
 
 pub mod error_chain;
+mod formats;
 pub mod media;
 pub mod printable;
 pub mod profile;

@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Seek};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::formats::jpeg;
+use crate::formats::source::Source;
 use crate::media::ContentHash;
 
 /// Larger files are only hashed: photos cannot be so large.
@@ -34,22 +36,31 @@ impl Fingerprint {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn of(mut file: &File) -> io::Result<Self> {
-        let mut from_start = || -> io::Result<BufReader<&File>> {
-            file.rewind()?;
-            Ok(BufReader::with_capacity(BUFFER_BYTES, file))
-        };
+    pub fn of(file: &File) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        let size = io::copy(&mut from_start()?, &mut hasher)?;
+        let size = io::copy(&mut from_start(file)?, &mut hasher)?;
         let sha256 = finish(hasher);
         if size > TAKEN_APART_MAX {
             return Ok(Self { size, sha256, picture: None, dimensions: None });
         }
-        let dimensions = imagesize::reader_size(from_start()?).ok();
-        let dimensions = dimensions
-            .and_then(|it| Some((u32::try_from(it.width).ok()?, u32::try_from(it.height).ok()?)));
-        Ok(Self { size, sha256, dimensions, picture: picture(&mut from_start()?)? })
+        let dimensions = dimensions(file)?;
+        Ok(Self { size, sha256, dimensions, picture: picture(&mut from_start(file)?)? })
     }
+}
+
+fn from_start(mut file: &File) -> io::Result<BufReader<&File>> {
+    file.rewind()?;
+    Ok(BufReader::with_capacity(BUFFER_BYTES, file))
+}
+
+/// Width and height of a picture.
+fn dimensions(file: &File) -> io::Result<Option<(u32, u32)>> {
+    let mut reader = from_start(file)?;
+    if reader.fill_buf()?.starts_with(&[0xff, jpeg::SOI]) {
+        return Ok(jpeg::dimensions(&mut Source::new(file)));
+    }
+    let size = imagesize::reader_size(reader).ok();
+    Ok(size.and_then(|it| Some((it.width.try_into().ok()?, it.height.try_into().ok()?))))
 }
 
 fn finish(hasher: Sha256) -> ContentHash {
@@ -59,8 +70,8 @@ fn finish(hasher: Sha256) -> ContentHash {
 /// The hash of the picture alone; `None` for an unsupported format, or if the end is missing.
 fn picture(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
     let hashed = match file.fill_buf()?.first() {
-        Some(0xff) => jpeg(file),
-        Some(0x89) => png(file),
+        Some(0xff) => jpeg_picture(file),
+        Some(0x89) => png_picture(file),
         _ => return Ok(None),
     };
     match hashed {
@@ -69,31 +80,9 @@ fn picture(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
     }
 }
 
-/// Markers of a JPEG (ITU-T T.81, table B.1).
-mod marker {
-    pub(super) const SOI: u8 = 0xd8;
-    pub(super) const EOI: u8 = 0xd9;
-    pub(super) const SOS: u8 = 0xda;
-    pub(super) const APP0: u8 = 0xe0;
-    pub(super) const APP14: u8 = 0xee;
-    pub(super) const APP15: u8 = 0xef;
-    pub(super) const COM: u8 = 0xfe;
-
-    /// Whether only the marker itself belongs to it: TEM and restarts.
-    pub(super) fn is_bare(marker: u8) -> bool {
-        matches!(marker, 0x01 | 0xd0..=0xd7)
-    }
-
-    /// Whether the segment is about the picture, and no part of it. Adobe's segment specifies the
-    /// coding of colours, so it belongs to the picture.
-    pub(super) fn is_about(marker: u8) -> bool {
-        marker == COM || ((APP0..=APP15).contains(&marker) && marker != APP14)
-    }
-}
-
-fn jpeg(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
+fn jpeg_picture(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
     let mut hasher = Sha256::new();
-    if bytes(file)? != [0xff, marker::SOI] {
+    if bytes(file)? != [0xff, jpeg::SOI] {
         return Ok(None);
     }
     let mut next = None;
@@ -101,42 +90,27 @@ fn jpeg(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
         let found = match next.take() {
             Some(found) => found,
             None => match bytes(file)? {
-                [0xff] => after_fill(file)?,
+                [0xff] => jpeg::after_fill(file)?,
                 _ => return Ok(None),
             },
         };
-        if marker::is_about(found) {
-            let Some(length) = length_of_segment(file)? else { return Ok(None) };
+        if jpeg::is_about(found) {
+            let Some(length) = jpeg::segment_length(file)? else { return Ok(None) };
             pass(file, length, |_| ())?;
             continue;
         }
         hasher.update([0xff, found]);
-        if found == marker::EOI {
+        if found == jpeg::EOI {
             return Ok(Some(finish(hasher)));
         }
-        if marker::is_bare(found) {
+        if jpeg::is_bare(found) {
             continue;
         }
-        let Some(length) = length_of_segment(file)? else { return Ok(None) };
+        let Some(length) = jpeg::segment_length(file)? else { return Ok(None) };
         hasher.update(length.to_be_bytes());
         pass(file, length, |part| hasher.update(part))?;
-        if found == marker::SOS {
+        if found == jpeg::SOS {
             next = Some(scan(file, &mut hasher)?);
-        }
-    }
-}
-
-/// The bytes of a segment behind its length.
-fn length_of_segment(file: &mut impl BufRead) -> io::Result<Option<u64>> {
-    Ok(u64::from(u16::from_be_bytes(bytes(file)?)).checked_sub(2))
-}
-
-/// The marker after any number of fill bytes.
-fn after_fill(file: &mut impl BufRead) -> io::Result<u8> {
-    loop {
-        match bytes(file)? {
-            [0xff] => {}
-            [marker] => return Ok(marker),
         }
     }
 }
@@ -156,7 +130,7 @@ fn scan(file: &mut impl BufRead, hasher: &mut Sha256) -> io::Result<u8> {
         };
         hasher.update(&data[..at]);
         file.consume(at + 1);
-        match after_fill(file)? {
+        match jpeg::after_fill(file)? {
             // A stuffed byte, or a restart within the scan.
             found @ (0 | 0xd0..=0xd7) => hasher.update([0xff, found]),
             found => return Ok(found),
@@ -170,7 +144,7 @@ const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// The chunks that are about the picture.
 const ABOUT: [&[u8; 4]; 5] = [b"eXIf", b"iTXt", b"tEXt", b"tIME", b"zTXt"];
 
-fn png(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
+fn png_picture(file: &mut impl BufRead) -> io::Result<Option<ContentHash>> {
     let mut hasher = Sha256::new();
     if bytes(file)? != PNG {
         return Ok(None);

@@ -6,6 +6,7 @@ use super::accept::{self, Accepted};
 use super::errors::SealError;
 use super::local_names::{local_dir_reason, local_reason, reason_in_local_dir};
 use super::spool::SpoolStat;
+use crate::formats::source::Source;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::{self, Fate, LocalReason, Store};
 
@@ -14,7 +15,8 @@ use crate::store::{self, Fate, LocalReason, Store};
 /// # Errors
 /// [`SealError::Unsupported`], [`SealError::TooLarge`].
 pub(super) fn classify(stat: &SpoolStat, name: &EntryName) -> Result<Accepted, SealError> {
-    let accepted = accept::sniff(&stat.head, name).map_err(SealError::Unsupported)?;
+    let mut source = Source::new(&stat.bytes);
+    let accepted = accept::sniff(&stat.head, &mut source, name).map_err(SealError::Unsupported)?;
     if stat.size > accepted.bytes_max() {
         return Err(SealError::TooLarge { size: stat.size, max: accepted.bytes_max() });
     }

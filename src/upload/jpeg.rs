@@ -5,9 +5,9 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-const START: [u8; 3] = [0xff, 0xd8, 0xff];
-const END: u8 = 0xd9;
-const SCAN: u8 = 0xda;
+use crate::formats::jpeg::{EOI, SOI, SOS, after_fill, is_bare, is_frame, segment_length};
+
+const START: [u8; 3] = [0xff, SOI, 0xff];
 
 /// Whether these are the bytes of a JPEG that has no picture or breaks off in it. Reads them to
 /// the end of the picture.
@@ -31,13 +31,14 @@ fn read_broken(bytes: &mut impl BufRead) -> io::Result<bool> {
         Err(error) => return Err(error),
     }
     let mut has_frame = false;
-    let mut marker = first_after_fill(bytes)?;
+    let mut marker = after_fill(bytes)?;
     loop {
         match marker {
-            END => return Ok(true),
-            SCAN if has_frame => break,
+            EOI => return Ok(true),
+            SOS if has_frame => break,
             // Markers without a segment.
-            0 | 0x01 | 0xd0..=0xd8 => {}
+            0 | SOI => {}
+            marker if is_bare(marker) => {}
             _ => {
                 has_frame |= is_frame(marker);
                 skip_segment(bytes)?;
@@ -46,36 +47,19 @@ fn read_broken(bytes: &mut impl BufRead) -> io::Result<bool> {
         marker = next_marker(bytes)?;
     }
     // Within a scan, only markers follow 0xff without a 0 in between.
-    while next_marker(bytes)? != END {}
+    while next_marker(bytes)? != EOI {}
     Ok(false)
-}
-
-/// Start of frame: the size of the picture, and how it is coded.
-fn is_frame(marker: u8) -> bool {
-    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 
 fn next_marker(bytes: &mut impl BufRead) -> io::Result<u8> {
     if bytes.skip_until(0xff)? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    first_after_fill(bytes)
-}
-
-fn first_after_fill(bytes: &mut impl BufRead) -> io::Result<u8> {
-    loop {
-        let mut next = [0];
-        bytes.read_exact(&mut next)?;
-        if next[0] != 0xff {
-            return Ok(next[0]);
-        }
-    }
+    after_fill(bytes)
 }
 
 fn skip_segment(bytes: &mut impl BufRead) -> io::Result<()> {
-    let mut length = [0; 2];
-    bytes.read_exact(&mut length)?;
-    let length = u64::from(u16::from_be_bytes(length)).saturating_sub(2);
+    let length = segment_length(bytes)?.unwrap_or(0);
     let skipped = io::copy(&mut bytes.by_ref().take(length), &mut io::sink())?;
     if skipped == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
@@ -91,7 +75,7 @@ mod tests {
 
     /// A thumbnail in the EXIF segment is no picture of the file.
     fn thumbnail() -> Vec<u8> {
-        [&[0xff, 0xd8][..], &segment(0xc0, &[8; 15]), &segment(SCAN, &[1; 10]), &[7, 0xff, END]]
+        [&[0xff, 0xd8][..], &segment(0xc0, &[8; 15]), &segment(SOS, &[1; 10]), &[7, 0xff, EOI]]
             .concat()
     }
 
@@ -101,11 +85,11 @@ mod tests {
             segment(0xe1, &[b"Exif\0\0".to_vec(), thumbnail()].concat()),
             segment(0xdb, &[1; 65]),
             segment(0xc2, &[8; 15]),
-            segment(SCAN, &[1; 10]),
+            segment(SOS, &[1; 10]),
             vec![7, 0xff, 0, 9, 0xff, 0xd0, 5],
-            segment(SCAN, &[1; 10]),
+            segment(SOS, &[1; 10]),
             vec![8, 8],
-            vec![0xff, END],
+            vec![0xff, EOI],
         ]
     }
 

@@ -53,7 +53,7 @@ fn is_refused(spool: &SpoolFile, first: &[u8], name: &EntryName) -> io::Result<b
     let written = head.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let is_judged =
         written >= JUDGED_BYTES_MIN && head[..JUDGED_BYTES_MIN].iter().any(|&it| it != 0);
-    Ok(is_judged && accept::sniff(head, name).is_err())
+    Ok(is_judged && accept::is_refused(head, name))
 }
 
 impl Shared {

@@ -28,13 +28,14 @@ pub struct Spool {
     room: Arc<Room>,
 }
 
-/// Size, times and first bytes of a spool file.
+/// A spool file with its size, times and first bytes.
 #[derive(Debug)]
 pub(crate) struct SpoolStat {
     pub(crate) size: u64,
     pub(crate) mtime_ns: i64,
     pub(crate) ctime_ns: i64,
     pub(crate) head: Vec<u8>,
+    pub(crate) bytes: File,
 }
 
 /// An entry of the spool directory.
@@ -347,9 +348,9 @@ impl SpoolStat {
     pub(crate) fn of(bytes: File) -> io::Result<Self> {
         let meta = bytes.metadata()?;
         let mut head = Vec::new();
-        bytes.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        (&bytes).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
         let (mtime_ns, ctime_ns) = times(&meta);
-        Ok(Self { size: meta.len(), mtime_ns, ctime_ns, head })
+        Ok(Self { size: meta.len(), mtime_ns, ctime_ns, head, bytes })
     }
 }
 

@@ -3,7 +3,6 @@
 //! Two libraries read EXIF and the tracks of videos; the modules below read the other facts.
 //! A file that nothing can read has no facts, so nothing contradicts.
 
-mod boxes;
 mod canon;
 mod exif;
 mod h264;
@@ -15,7 +14,6 @@ mod pictures;
 mod raw;
 mod riff;
 mod sigma;
-mod source;
 mod tiff;
 mod transport;
 mod xmp;
@@ -31,9 +29,10 @@ use std::path::{Path, PathBuf};
 use nom_exif::MediaParser;
 use rayon::prelude::*;
 
-use self::source::Source;
 use super::compare::Files;
 use super::facts::Facts;
+use crate::formats::source::Source;
+use crate::formats::{self, brands};
 
 /// Adds the metadata of these files below `root`.
 pub fn add_facts(root: &Path, files: &mut Files<Facts>, wanted: &BTreeSet<PathBuf>) {
@@ -71,10 +70,10 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
     facts.taken.extend(names::taken(name));
     let mut source = Source::new(file);
     let Some(head) = source.start(64) else { return };
-    let Some(format) = format(&head) else { return };
+    let Some(format) = format(&head, &mut source) else { return };
     match format {
         Format::Jpeg => {
-            pictures::dimensions(&mut source, facts);
+            pictures::jpeg_dimensions(&mut source, facts);
             pictures::jpeg_segments(&mut source, facts);
         }
         Format::Png => {
@@ -94,7 +93,7 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
         Format::Bitmap => pictures::bitmap(&head, facts),
         Format::Icon => pictures::icon(&mut source, facts),
         Format::Heif => {
-            boxes::heif_dimensions(&mut source, facts);
+            heif::dimensions(&mut source, facts);
             heif::metadata(&mut source, facts);
             exif::of_picture_by_other_library(parser, &mut source, facts);
         }
@@ -124,7 +123,7 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
 }
 
 /// `None` if no metadata can be read.
-fn format(head: &[u8]) -> Option<Format> {
+fn format<R: Read + Seek>(head: &[u8], source: &mut Source<R>) -> Option<Format> {
     Some(match head {
         [0xff, 0xd8, ..] => Format::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => Format::Png,
@@ -137,15 +136,14 @@ fn format(head: &[u8]) -> Option<Format> {
         [0x30, 0x26, 0xb2, 0x75, ..] => Format::Asf,
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Format::Matroska,
         [b'F', b'O', b'V', b'b', ..] => Format::Sigma,
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => match boxes::family(head) {
-            boxes::Family::Heif => Format::Heif,
-            boxes::Family::CanonRaw3 => Format::CanonRaw3,
-            boxes::Family::Movie => Format::Movie,
+        _ if brands::family(head).is_some() => match brands::mime(head, source) {
+            Some("image/x-canon-cr3") => Format::CanonRaw3,
+            Some(mime) if mime.starts_with("image/") => Format::Heif,
+            _ => Format::Movie,
         },
-        [_, _, _, _, atom @ ..] if boxes::begins_movie(atom) => Format::Movie,
         _ => match raw::kind(head) {
             Some(kind) => Format::Raw(kind),
-            None if transport::may_be(head) => Format::Transport,
+            None if formats::transport::may_be(head) => Format::Transport,
             None => return None,
         },
     })

@@ -1,69 +1,108 @@
-//! Recognises sound in the containers of videos. Google takes none of it. Pure.
+//! Recognises sound in the containers of videos. Google takes none of it.
 
-/// The types of streams in an ASF header.
-const ASF_SOUND: &[u8] = b"\x40\x9e\x69\xf8\x4d\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b";
-const ASF_VIDEO: &[u8] = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b";
-/// The number of the element `Tracks` of Matroska.
-const TRACKS: &[u8] = b"\x16\x54\xae\x6b";
+use std::io::{Read, Seek};
 
-/// Whether a file in a video's container has only sound: its first bytes list its tracks, or its
-/// name says so.
-pub fn is_sound(head: &[u8], extension: &str) -> bool {
-    let (contained, named): (_, &[&str]) = match head {
-        [0x30, 0x26, 0xb2, 0x75, ..] => (asf(head), &["wma"]),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => (matroska(head), &["mka"]),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => (movie(head), &["m4a", "m4b", "m4p", "m4r"]),
+use super::matroska;
+use crate::formats::boxes::{boxes, find, handler};
+use crate::formats::source::{Source, u64_le};
+use crate::formats::{asf, riff, transport};
+
+/// The handlers of tracks without pictures: sound, texts, time codes, and data about the others.
+const WITHOUT_PICTURES: [&[u8; 4]; 14] = [
+    b"soun", b"text", b"sbtl", b"subt", b"subp", b"clcp", b"tmcd", b"meta", b"hint", b"odsm",
+    b"sdsm", b"crsm", b"ocsm", b"mp7s",
+];
+/// An ASF header is read up to so many bytes.
+const ASF_HEADER_MAX: u64 = 1 << 20;
+/// A stream of pictures begins within so many bytes of a program stream.
+const PROGRAM_STREAM_BYTES: u64 = 1 << 20;
+
+/// Whether a file in a video's container has only sound: its tracks say so, or its name if they
+/// cannot be read.
+pub fn is_sound<R: Read + Seek>(mime: &str, source: &mut Source<R>, extension: &str) -> bool {
+    let (contained, named): (_, &[&str]) = match mime {
+        "video/x-ms-wmv" => (asf(source), &["wma"]),
+        "video/x-matroska" => (matroska::is_sound(source), &["mka"]),
+        "video/x-msvideo" => (avi(source), &[]),
+        "video/mpeg" => (program_stream(source), &[]),
+        "video/mp2t" => (transport_stream(source), &[]),
+        _ if mime.starts_with("video/") => (movie(source), &["m4a", "m4b", "m4p", "m4r"]),
         _ => return false,
     };
     contained.unwrap_or_else(|| named.contains(&extension))
 }
 
 /// `None` if the header is not whole.
-fn asf(head: &[u8]) -> Option<bool> {
-    let length = u64::from_le_bytes(head.get(16..24)?.try_into().ok()?);
-    let header = head.get(..usize::try_from(length).ok()?)?;
-    Some(contains(header, ASF_SOUND) && !contains(header, ASF_VIDEO))
+fn asf<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
+    let length = u64_le(&source.exactly(16, 8)?, 0)?;
+    let header = source.exactly(0, Some(length).filter(|&it| it <= ASF_HEADER_MAX)?)?;
+    let contains = |wanted: &[u8]| header.windows(wanted.len()).any(|it| it == wanted);
+    Some(contains(asf::SOUND) && !contains(asf::VIDEO))
 }
 
-/// `None` if the list of tracks is not whole.
-fn matroska(head: &[u8]) -> Option<bool> {
-    let at = head.windows(4).position(|it| it == TRACKS)? + 4;
-    let first = *head.get(at)?;
-    let bytes =
-        usize::try_from(first.leading_zeros()).ok()?.checked_add(1).filter(|&it| it <= 8)?;
-    let number = head.get(at..at + bytes)?;
-    // The first byte has a mark in front of its part of the number.
-    let start = usize::from(first) & (0xff_usize >> bytes);
-    let length = number[1..]
-        .iter()
-        .try_fold(start, |sum, &it| sum.checked_mul(256)?.checked_add(usize::from(it)))?;
-    let start = at + bytes;
-    let tracks = head.get(start..start.checked_add(length)?)?;
-    // The names of codings begin so.
-    Some(contains(tracks, b"A_") && !contains(tracks, b"V_"))
+/// `None` if the header does not end where the data begin.
+fn avi<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
+    let head = source.start(riff::HEADER_BYTES_MAX)?;
+    let chunks = riff::chunks(&head);
+    let data = chunks.iter().position(|it| *it == (b"LIST", b"movi"))?;
+    let streams = chunks.get(..data)?.iter().filter(|it| it.0 == b"strh");
+    let kinds: Vec<_> = streams.filter_map(|it| it.1.get(..4)).collect();
+    let is_soundless = |kind: &&[u8]| !matches!(*kind, b"auds" | b"mids" | b"txts");
+    Some(kinds.contains(&&b"auds"[..]) && !kinds.iter().any(is_soundless))
 }
 
-/// `None` if the box with the tracks is not whole.
-fn movie(head: &[u8]) -> Option<bool> {
-    let mut at = 0_usize;
-    loop {
-        let size = u32::from_be_bytes(head.get(at..at.checked_add(4)?)?.try_into().ok()?);
-        let end = at.checked_add(usize::try_from(size).ok()?.max(8))?;
-        if head.get(at + 4..at + 8)? == b"moov" {
-            let moov = head.get(at..end)?;
-            return Some(contains(moov, b"soun") && !contains(moov, b"vide"));
-        }
-        at = end;
+/// `None` if a track cannot be read.
+fn movie<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
+    let whole = 0..source.len();
+    let moov = find(source, whole, &[b"moov"])?;
+    let parts = boxes(source, moov.clone());
+    let read = parts.last().map_or(moov.start, |it| it.1.end);
+    // Fewer bytes than the header of a box may follow.
+    if moov.end - read >= 8 {
+        return None;
     }
+    let mut handlers = Vec::new();
+    for (_, track) in parts.into_iter().filter(|it| it.0 == *b"trak") {
+        let media = find(source, track, &[b"mdia"])?;
+        handlers.push(handler(source, media)?);
+    }
+    let has_sound = handlers.contains(b"soun");
+    Some(has_sound && handlers.iter().all(|it| WITHOUT_PICTURES.contains(&it)))
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|it| it == wanted)
+/// A stream of sound, and none of pictures, by the codes in front of their pieces. `None` if the
+/// bytes are not there.
+fn program_stream<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
+    let head = source.start(PROGRAM_STREAM_BYTES)?;
+    let codes = head.windows(4).filter(|it| it[..3] == [0, 0, 1]).map(|it| it[3]);
+    let (mut has_sound, mut has_pictures) = (false, false);
+    for code in codes {
+        has_sound |= matches!(code, 0xbd | 0xc0..=0xdf);
+        // A stream of pictures, one of a newer kind, and the header of pictures.
+        has_pictures |= matches!(code, 0xe0..=0xef | 0xfd | 0xb3);
+    }
+    Some(has_sound && !has_pictures)
+}
+
+/// `None` unless there is one program, and its tables are found.
+fn transport_stream<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
+    let head = source.start(transport::BYTES_MAX)?;
+    let programs = transport::programs(&transport::packets(&head));
+    let [streams] = programs.as_slice() else { return None };
+    // MPEG, AAC, AC-3 and DTS. Other kinds may be pictures.
+    let is_sound = |kind| matches!(kind, 0x03 | 0x04 | 0x0f | 0x11 | 0x81..=0x87);
+    (!streams.is_empty()).then(|| streams.iter().all(|it| is_sound(it.0)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
+
+    fn of(mime: &str, bytes: &[u8], extension: &str) -> bool {
+        is_sound(mime, &mut Source::new(Cursor::new(bytes)), extension)
+    }
 
     fn asf_with(streams: &[&[u8]]) -> Vec<u8> {
         let mut head = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c".to_vec();
@@ -73,29 +112,68 @@ mod tests {
         head
     }
 
-    #[test]
-    fn tracks_tell_sound_from_video() {
-        assert!(is_sound(&asf_with(&[ASF_SOUND]), "wmv"));
-        assert!(!is_sound(&asf_with(&[ASF_SOUND, ASF_VIDEO]), "wma"));
-        let matroska = |codings: &[u8]| {
-            let length = [0x80 | codings.len() as u8];
-            [&b"\x1a\x45\xdf\xa3"[..], TRACKS, &length, codings].concat()
+    fn atom(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let size = (8 + content.len() as u32).to_be_bytes();
+        [&size, &kind[..], content].concat()
+    }
+
+    fn movie_with(handlers: &[&[u8; 4]], data: usize) -> Vec<u8> {
+        let track = |kind: &&[u8; 4]| {
+            let handler = atom(b"hdlr", &[&[0; 8][..], &kind[..], &[0; 12]].concat());
+            atom(b"trak", &atom(b"mdia", &handler))
         };
-        assert!(is_sound(&matroska(b"..A_OPUS"), "mkv"));
-        assert!(!is_sound(&matroska(b"V_VP9..A_OPUS"), "mka"));
-        let movie = |handlers: &[u8]| {
-            let size = (8 + handlers.len() as u32).to_be_bytes();
-            [&b"\0\0\0\x10ftypisom\0\0\0\0"[..], &size, b"moov", handlers].concat()
-        };
-        assert!(is_sound(&movie(b"..soun"), "mp4"));
-        assert!(!is_sound(&movie(b"..vide..soun"), "m4a"));
+        let tracks: Vec<_> = handlers.iter().map(track).collect();
+        [
+            atom(b"ftyp", b"isom\0\0\0\0"),
+            atom(b"mdat", &vec![7; data]),
+            atom(b"moov", &tracks.concat()),
+        ]
+        .concat()
     }
 
     #[test]
-    fn names_tell_where_the_beginning_does_not() {
+    fn tracks_tell_sound_from_video() {
+        let (wmv, mp4) = ("video/x-ms-wmv", "video/mp4");
+        assert!(of(wmv, &asf_with(&[asf::SOUND]), "wmv"));
+        assert!(!of(wmv, &asf_with(&[asf::SOUND, asf::VIDEO]), "wma"));
+        // The tracks stand behind the data as a rule.
+        for data in [0, 100_000] {
+            assert!(of(mp4, &movie_with(&[b"soun"], data), "mp4"));
+            assert!(of(mp4, &movie_with(&[b"soun", b"text"], data), "mp4"));
+            assert!(!of(mp4, &movie_with(&[b"soun", b"vide"], data), "m4a"));
+            assert!(!of(mp4, &movie_with(&[b"soun", b"new!"], data), "mp4"));
+            assert!(!of(mp4, &movie_with(&[b"tmcd"], data), "mp4"));
+        }
+    }
+
+    #[test]
+    fn a_movie_that_cannot_be_read_is_no_sound() {
+        let movie = movie_with(&[b"soun", b"vide"], 0);
+        for end in 0..movie.len() {
+            assert!(!of("video/mp4", &movie[..end], "mp4"), "{end}");
+            let mut source = Source::beginning(Cursor::new(&movie[..end]));
+            assert!(!is_sound("video/mp4", &mut source, "mp4"), "the beginning, {end}");
+        }
+    }
+
+    #[test]
+    fn names_tell_where_the_tracks_do_not() {
         let movie = b"\0\0\0\x10ftypisom\0\0\0\0\0\0\xff\xffmdat";
-        assert!(is_sound(movie, "m4a"));
-        assert!(!is_sound(movie, "mp4"));
-        assert!(!is_sound(b"\xff\xd8\xff", "m4a"));
+        assert!(of("video/mp4", movie, "m4a"));
+        assert!(!of("video/mp4", movie, "mp4"));
+        assert!(!of("image/jpeg", b"\xff\xd8\xff", "m4a"));
+    }
+
+    #[test]
+    fn program_streams_have_codes_for_pictures_and_sound() {
+        let stream = |codes: &[u8]| {
+            let of = |code: &u8| [&[0, 0, 1, *code][..], &[7; 3000]].concat();
+            codes.iter().map(of).collect::<Vec<_>>().concat()
+        };
+        assert!(of("video/mpeg", &stream(&[0xba, 0xbb, 0xc0]), "mpg"));
+        assert!(of("video/mpeg", &stream(&[0xba, 0xbd]), "mpg"));
+        assert!(!of("video/mpeg", &stream(&[0xba, 0xc0, 0xe0]), "mpg"));
+        assert!(!of("video/mpeg", &stream(&[0xba, 0xc0, 0xfd]), "mpg"));
+        assert!(!of("video/mpeg", &stream(&[0xba]), "mpg"));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::io::{Read, Seek};
 
-use super::boxes::{boxes, content, find};
-use super::source::Source;
 use super::{exif, movie};
 use crate::commands::diff::facts::{Dimensions, Facts};
+use crate::formats::boxes::{boxes, content, find};
+use crate::formats::source::Source;
 
 /// Canon's box in `moov` of a CR3, with the blocks of EXIF.
 const CANON_UUID: [u8; 16] = *b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";

@@ -7,8 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource};
 
-use super::source::Source;
 use crate::commands::diff::facts::{Facts, Taken, Zone};
+use crate::formats::source::Source;
 
 /// A TIFF block has its directories within so many bytes. Most RAW files have them in front, so the
 /// first number mostly suffices.

@@ -1,18 +1,47 @@
-//! The metadata of HEIF and AVIF: items of a file, whose places a table of its own lists.
+//! HEIF and AVIF: their dimensions, and their metadata. These are items of a file, whose places a
+//! table of its own lists.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use super::boxes::{boxes, content, find};
-use super::source::{Source, u16_be, u32_be, u64_be};
 use super::{exif, xmp};
-use crate::commands::diff::facts::Facts;
+use crate::commands::diff::facts::{Dimensions, Facts};
+use crate::formats::boxes::{boxes, content, find};
+use crate::formats::source::{Source, u16_be, u32_be, u64_be};
 
 /// A block of EXIF is read up to so many bytes.
 const EXIF_BYTES_MAX: u64 = 1 << 20;
 /// A file has so many items, and an item so many pieces, at most.
 const ITEMS_MAX: u32 = 4096;
 const PIECES_MAX: u16 = 64;
+
+/// Adds the dimensions of a HEIF or AVIF file: of all its pictures, and of the crop. It may have
+/// tiles and a thumbnail, so only a single pair is firm.
+pub fn dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let whole = 0..source.len();
+    let Some(meta) = find(source, whole, &[b"meta"]) else { return };
+    // A version and flags stand before the boxes in `meta`.
+    let within = meta.start.saturating_add(4)..meta.end;
+    let Some(properties) = find(source, within, &[b"iprp", b"ipco"]) else { return };
+    let mut any = Vec::new();
+    let mut cropped = false;
+    for (kind, bounds) in boxes(source, properties) {
+        let of_interest = [*b"ispe", *b"clap"].contains(&kind);
+        let Some(bytes) = of_interest.then(|| content(source, bounds)).flatten() else { continue };
+        let at = |at| u32_be(&bytes, at);
+        if &kind == b"ispe" {
+            any.extend(at(4).zip(at(8)));
+        } else {
+            cropped = true;
+            let side = |over, under| at(over)?.checked_div(at(under)?);
+            any.extend(side(0, 4).zip(side(8, 12)));
+        }
+    }
+    any.sort_unstable();
+    any.dedup();
+    let firm = any.len() == 1 && !cropped;
+    facts.dimensions = Dimensions { any, firm };
+}
 
 /// Adds the EXIF and XMP of all pictures in a file, and their lengths.
 pub fn metadata<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {

@@ -3,8 +3,8 @@
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use super::source::Source;
 use crate::commands::diff::facts::{Dimensions, Facts};
+use crate::formats::source::Source;
 
 /// The description of the tracks lies within so many bytes.
 const BYTES_MAX: u64 = 1 << 20;

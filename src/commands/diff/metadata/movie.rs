@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use nom_exif::{MediaKind, MediaParser, MediaSource, TrackInfoTag};
 
-use super::boxes::{boxes, content, find};
 use super::exif::times;
-use super::source::{Source, u16_be, u32_be, u64_be};
 use crate::commands::diff::facts::{Dimensions, Facts, Taken, Zone};
+use crate::formats::boxes::{boxes, content, find};
+use crate::formats::source::{Source, u16_be, u32_be, u64_be};
 
 /// The seconds from 1904, where the times of these files begin, to 1970.
 const EPOCH: i64 = 2_082_844_800;

@@ -2,12 +2,11 @@
 
 use std::io::{Read, Seek};
 
-use super::source::{Source, u16_be, u16_le, u32_be, u32_le};
 use super::{exif, xmp};
 use crate::commands::diff::facts::{Dimensions, Facts};
+use crate::formats::jpeg;
+use crate::formats::source::{Source, u16_le, u32_be, u32_le};
 
-/// So many segments of metadata stand in front of a JPEG's picture at most.
-const SEGMENTS_MAX: usize = 256;
 /// A PNG or WebP has so many chunks at most.
 const CHUNKS_MAX: usize = 16_384;
 /// A GIF is read up to so many bytes.
@@ -15,8 +14,8 @@ const GIF_BYTES_MAX: u64 = 8 << 20;
 /// An icon has so many pictures at most.
 const ICON_PICTURES_MAX: u16 = 64;
 
-/// Adds the dimensions of a JPEG, PNG, GIF or WebP file: those of the picture itself, because EXIF
-/// may still have those before an edit.
+/// Adds the dimensions of a PNG, GIF or WebP file: those of the picture itself, because EXIF may
+/// still have those before an edit.
 pub fn dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let Ok(size) = imagesize::reader_size(source.rewound()) else { return };
     if let (Ok(width), Ok(height)) = (u32::try_from(size.width), u32::try_from(size.height)) {
@@ -24,23 +23,20 @@ pub fn dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     }
 }
 
+/// Adds the dimensions of a JPEG.
+pub fn jpeg_dimensions<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    if let Some((width, height)) = jpeg::dimensions(source) {
+        facts.dimensions = Dimensions::firm(width, height);
+    }
+}
+
 /// Adds the facts in a JPEG's segments: its EXIF and XMP, and the length of its metadata.
 pub fn jpeg_segments<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
-    let mut at = 2_u64;
-    for _ in 0..SEGMENTS_MAX {
-        let Some(segment) = source.exactly(at, 4) else { break };
-        let (&[0xff, marker @ (0xe0..=0xef | 0xfe | 0xff), ..], Some(size)) =
-            (segment.as_slice(), u16_be(&segment, 2))
-        else {
-            break;
-        };
-        if marker == 0xff {
-            at += 1;
-            continue;
-        }
-        let size = u64::from(size);
-        if marker == 0xe1
-            && let Some(content) = source.up_to(at + 4, size.saturating_sub(2))
+    let segments = jpeg::segments(source);
+    for (marker, bounds) in segments.into_iter().take_while(|it| jpeg::is_added(it.0)) {
+        let length = bounds.end - bounds.start;
+        if marker == jpeg::APP1
+            && let Some(content) = source.up_to(bounds.start, length)
         {
             if let Some(block) = content.strip_prefix(b"Exif\0\0") {
                 exif::of_block(block.to_vec(), facts);
@@ -49,8 +45,7 @@ pub fn jpeg_segments<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) 
             }
         }
         // The JFIF segment in front of all is no metadata.
-        facts.add_header(if marker == 0xe0 { 0 } else { size });
-        at += 2 + size;
+        facts.add_header(if marker == jpeg::APP0 { 0 } else { 2 + length });
     }
 }
 

@@ -7,9 +7,9 @@ use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 
-use super::source::{Source, u16_le, u32_be, u32_le};
 use super::{exif, pictures, tiff};
 use crate::commands::diff::facts::{Facts, Taken, Zone};
+use crate::formats::source::{Source, u16_le, u32_be, u32_le};
 
 /// Where the EXIF of such a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

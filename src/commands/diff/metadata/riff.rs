@@ -2,25 +2,24 @@
 
 use std::io::{Read, Seek};
 
-use super::source::{Source, u16_be, u32_le, u64_le};
 use crate::commands::diff::facts::{Dimensions, Facts, Taken, Zone};
+use crate::formats::asf;
+use crate::formats::riff::{HEADER_BYTES_MAX, chunks};
+use crate::formats::source::{Source, u16_be, u32_le, u64_le};
 
-/// The headers of these files lie within so many bytes.
-const HEADER_BYTES_MAX: u64 = 256 * 1024;
-/// A list or a header has so many parts at most.
+/// A header has so many parts at most.
 const PARTS_MAX: usize = 256;
 /// The tenths of a microsecond from 1601, where the times of ASF begin, to 1970 in seconds.
 const ASF_EPOCH: i64 = 11_644_473_600;
 /// The types of the objects in an ASF header.
 const ASF_FILE: &[u8] = b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\0\xc0\x0c\x20\x53\x65";
 const ASF_STREAM: &[u8] = b"\x91\x07\xdc\xb7\xb7\xa9\xcf\x11\x8e\xe6\0\xc0\x0c\x20\x53\x65";
-const ASF_VIDEO: &[u8] = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b";
 
 /// Adds the dimensions of an AVI, and the date that some cameras write.
 pub fn avi<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let Some(head) = source.start(HEADER_BYTES_MAX) else { return };
     let mut any = Vec::new();
-    for (kind, content) in chunks(&head, 12) {
+    for (kind, content) in chunks(&head) {
         match kind {
             b"avih" => any.extend(pair(u32_le(content, 32), u32_le(content, 36))),
             b"IDIT" | b"ICRD" => facts.taken.extend(date(content)),
@@ -29,27 +28,6 @@ pub fn avi<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     }
     let firm = any.len() == 1;
     facts.dimensions = Dimensions { any, firm };
-}
-
-/// The chunks from an offset on, those within lists included.
-fn chunks(bytes: &[u8], mut at: usize) -> Vec<(&[u8], &[u8])> {
-    let mut found = Vec::new();
-    while found.len() < PARTS_MAX
-        && let Some(kind) = bytes.get(at..at.saturating_add(4))
-        && let Some(length) = u32_le(bytes, at + 4)
-    {
-        let start = at + 8;
-        if kind == b"LIST" {
-            found.push((kind, &[][..]));
-            at = start + 4;
-            continue;
-        }
-        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-        let Some(content) = bytes.get(start..end) else { break };
-        found.push((kind, content));
-        at = end + end % 2;
-    }
-    found
 }
 
 /// `Sun Apr 28 09:00:05 2019`, or `2019:04:28 09:00:05`.
@@ -81,7 +59,7 @@ pub fn asf<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
                 let seconds = ticks.map(|it| it - ASF_EPOCH).filter(|&it| it > 0);
                 facts.taken.extend(seconds.map(|seconds| Taken { seconds, zone: Zone::Local }));
             }
-            Some(kind) if kind == ASF_STREAM && object.get(24..40) == Some(ASF_VIDEO) => {
+            Some(kind) if kind == ASF_STREAM && object.get(24..40) == Some(asf::VIDEO) => {
                 any.extend(pair(u32_le(object, 78), u32_le(object, 82)));
             }
             _ => {}

@@ -3,8 +3,8 @@
 use std::io::{Read, Seek};
 
 use super::raw;
-use super::source::{Source, u32_le};
 use crate::commands::diff::facts::{Dimensions, Facts, Taken, Zone};
+use crate::formats::source::{Source, u32_le};
 
 /// The directory has so many sections at most.
 const SECTIONS_MAX: u32 = 64;

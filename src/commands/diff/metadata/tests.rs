@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 
 use super::*;
 use crate::commands::diff::facts::{Dimensions, Taken, Zone};
 use crate::commands::diff::facts::{Level, Levels};
+use crate::formats::damage::{contents, damaged, fixtures};
 
 /// The facts that exiftool has read in a fixture; scripts/fixtures.sh writes them.
 #[derive(Deserialize)]
@@ -21,19 +21,6 @@ struct Read {
     model: String,
     local: Option<i64>,
     utc: Option<i64>,
-}
-
-fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/media")
-}
-
-fn contents() -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(fixtures()).unwrap().map(|it| it.unwrap());
-    let files = entries.map(|it| {
-        let name = it.file_name().into_string().unwrap();
-        (name, std::fs::read(it.path()).unwrap())
-    });
-    files.filter(|(name, _)| name != "facts.json").collect()
 }
 
 fn facts_of(name: &str, content: Vec<u8>) -> Facts {
@@ -114,27 +101,6 @@ fn a_directory_beyond_the_end_of_an_x3f_leaves_its_dimensions() {
     let facts = facts_of("maker.x3f", content);
     assert_eq!(facts.dimensions.any, [(96, 64)]);
     assert_eq!((facts.models, facts.taken), (Vec::new(), Vec::new()));
-}
-
-/// Damages a file: flips bytes, cuts it, or writes a large number into it.
-fn damaged(content: &[u8], random: &mut StdRng) -> Vec<u8> {
-    let mut damaged = content.to_vec();
-    for _ in 0..random.random_range(1..8) {
-        let at = random.random_range(0..damaged.len().max(1));
-        match random.random_range(0..4) {
-            0 => damaged.truncate(at.max(8)),
-            1 => {
-                let end = (at + 4).min(damaged.len());
-                damaged[at.min(end)..end].fill(0xff);
-            }
-            _ => {
-                if let Some(byte) = damaged.get_mut(at) {
-                    *byte = random.random();
-                }
-            }
-        }
-    }
-    damaged
 }
 
 /// Reads damaged fixtures for a while. No reader may panic, hang or read without a bound.

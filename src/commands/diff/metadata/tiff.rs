@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{Read, Seek};
 
-use super::source::{Source, u16_be, u16_le, u32_be, u32_le};
+use crate::formats::source::{Source, u16_be, u16_le, u32_be, u32_le};
 
 /// A file has so many directories, and a directory so many entries, at most.
 const DIRECTORIES_MAX: usize = 64;

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// How many bytes of one file are read at most, so that a damaged one costs neither time nor
 /// memory.
 const BYTES_MAX: u64 = 64 << 20;
+/// A read counts as so many bytes at least, so that their number has a bound as well.
+const READ_BYTES_MIN: u64 = 256;
 
 /// A file to read pieces of.
 pub struct Source<R> {
@@ -20,6 +22,12 @@ impl<R: Read + Seek> Source<R> {
     pub fn new(mut inner: R) -> Self {
         let length = inner.seek(SeekFrom::End(0)).unwrap_or(0);
         Self { inner, length, left: BYTES_MAX }
+    }
+
+    /// The beginning of a file whose rest is not known. It has no end, so a reader that needs more
+    /// of it fails.
+    pub fn beginning(inner: R) -> Self {
+        Self { inner, length: u64::MAX, left: BYTES_MAX }
     }
 
     /// The file's length.
@@ -40,10 +48,10 @@ impl<R: Read + Seek> Source<R> {
 
     /// The bytes at an offset. `None` if not all of them are there.
     pub fn exactly(&mut self, at: u64, bytes: u64) -> Option<Vec<u8>> {
-        if at.checked_add(bytes)? > self.length || bytes > self.left {
+        if at.checked_add(bytes)? > self.length || bytes > self.left || self.left == 0 {
             return None;
         }
-        self.left -= bytes;
+        self.left = self.left.saturating_sub(bytes.max(READ_BYTES_MIN));
         let mut read = vec![0; usize::try_from(bytes).ok()?];
         self.inner.seek(SeekFrom::Start(at)).ok()?;
         self.inner.read_exact(&mut read).ok()?;
