@@ -121,7 +121,8 @@ if [ -n "$keep" ]; then
     cat <<END
 In a browser:  $url/
 In a shell:    export XDG_CONFIG_HOME=$XDG_CONFIG_HOME XDG_STATE_HOME=$XDG_STATE_HOME \\
-                   XDG_CACHE_HOME=$XDG_CACHE_HOME GPHOTOSFS_API_URL=$url
+                   XDG_CACHE_HOME=$XDG_CACHE_HOME GPHOTOSFS_API_URL=$url \\
+                   GPHOTOSFS_PICKER_URL=$GPHOTOSFS_PICKER_URL
                PATH=$target/$build:\$PATH
                ls -l $album
                gphotosfs info $album/IMG_0001.jpg

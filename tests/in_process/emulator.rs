@@ -3,12 +3,16 @@
 mod accounts;
 mod bin;
 mod browser;
+mod chromium;
 mod faults;
 mod library;
 mod listings;
 mod login;
 mod media;
 mod picker;
+mod picker_browser;
+mod picker_media;
+mod picker_page;
 mod picker_refusals;
 mod refusals;
 mod requests;
@@ -26,7 +30,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{eventually, photo, small_photo};
+use crate::support::{eventually, jpeg, photo, small_photo};
 
 /// A client with a token for one emulator.
 struct Api {

@@ -69,7 +69,7 @@ async fn ranges_are_a_switch() {
 }
 
 /// A little JPEG with EXIF, and with a location if `gps`.
-fn jpeg_with_exif(gps: bool) -> Vec<u8> {
+pub(super) fn jpeg_with_exif(gps: bool) -> Vec<u8> {
     use exif::{Field, In, Rational, Tag, Value};
     let field = |tag, value| Field { tag, ifd_num: In::PRIMARY, value };
     let ascii = |text: &str| Value::Ascii(vec![text.as_bytes().to_vec()]);
