@@ -21,6 +21,14 @@ pub fn bar(count: usize, done: &str) -> ProgressBar {
     ProgressBar::new(count as u64).with_style(style)
 }
 
+/// As [`bar`], for bytes.
+pub fn byte_bar(count: u64, done: &str) -> ProgressBar {
+    let template = format!("{{bar:30}} {{bytes}}/{{total_bytes}} {done}, {{eta}} left");
+    let style =
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count).with_style(style)
+}
+
 /// The values to show.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

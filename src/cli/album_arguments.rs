@@ -15,8 +15,14 @@ pub struct DiffArgs {
     /// A directory on this machine
     pub local: PathBuf,
 
-    /// The album's directory on a mount
-    pub album: PathBuf,
+    /// The album's directory on a mount; or all parts of a Google Takeout export: its zips, or the
+    /// directory into which they were extracted
+    #[arg(required = true, value_name = "ALBUM|TAKEOUT")]
+    pub others: Vec<PathBuf>,
+
+    /// The title of an album of the export; without it, the albums are listed
+    #[arg(long, value_name = "TITLE")]
+    pub album: Option<String>,
 
     /// Print the comparison as JSON
     #[arg(long)]
@@ -39,14 +45,15 @@ impl From<DiffArgs> for diff::Options {
             (_, true, _) => Show::Script,
             _ => Show::Text,
         };
-        Self { local: it.local, album: it.album, show }
+        Self { local: it.local, others: it.others, title: it.album, show }
     }
 }
 
 const DIFF_HELP: &str = "\
 diff compares files that were uploaded from here by SHA-256. It compares others by name, then by capture time, \
 dimensions and size, and says how sure it is. Google's list may still lack items that were added to the album within \
-the last ten minutes: diff names them, and counts them as in the album. Exit status: 0 no differences, \
+the last ten minutes: diff names them, and counts them as in the album. With an export, diff compares all bytes \
+that are there, and needs no network, login or mount. Exit status: 0 no differences, \
 1 differences, 2 trouble, for example a local file that cannot be read.";
 
 /// `gphotosfs adopt`.

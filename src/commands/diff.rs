@@ -1,6 +1,7 @@
 //! `gphotosfs diff`: which files differ between a local directory and an album.
 //!
-//! It hashes local files, and reads the album's side from xattrs. It downloads no media.
+//! It hashes local files. It reads the album's side from xattrs, or from an export, and downloads
+//! no media.
 
 mod album;
 mod children;
@@ -16,6 +17,8 @@ mod metadata;
 mod pairs;
 mod renames;
 mod report;
+mod smaller;
+mod takeout;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -29,9 +32,9 @@ pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 use self::compare::{Sides, compare};
 use self::hashes::Hashes;
 use self::local::Local;
-use self::report::Source;
+use self::report::{Document, Source};
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, counted, print, tell};
+use crate::app::{CommandError, Exit, counted, json_text, print, tell};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
 
@@ -40,8 +43,10 @@ use crate::settings::Sidecars;
 pub struct Options {
     /// A directory on this machine.
     pub local: PathBuf,
-    /// The album's directory on a mount.
-    pub album: PathBuf,
+    /// The album's directory on a mount, or the parts of an export.
+    pub others: Vec<PathBuf>,
+    /// The title of an album of the export.
+    pub title: Option<String>,
     /// The kind of output.
     pub show: Show,
 }
@@ -64,19 +69,70 @@ pub enum Show {
 /// # Errors
 /// If one side cannot be read, or the album is not on a mount.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
-    let mount = check(&options.local, &options.album, profile)?;
-    let result = comparison(&mount, &options.local, &options.album, profile)?;
-    match options.show {
-        Show::Script | Show::Copying => return copy(options, &mount, &result),
+    let Options { local, others, title, show } = options;
+    let album = match &others[..] {
+        [one] if title.is_none() && !is_export(one) => one,
+        _ => return run_with_export(options, profile),
+    };
+    let mount = check(local, album, profile)?;
+    let result = comparison(&mount, local, album, profile)?;
+    match show {
+        Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
         Show::Json => {
-            print(report::json(Source::Album, &options.local, &options.album, &result)?)?;
+            print(json_text(&Document::new(Source::Album, local, album, &result))?)?;
         }
         Show::Text => print(report::text(&result))?,
     }
-    Ok(exit(&result))
+    Ok(result.exit())
 }
 
-fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, CommandError> {
+fn is_export(path: &Path) -> bool {
+    Mount::holding(path).is_err() && takeout::is_export(path)
+}
+
+fn run_with_export(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
+    let Options { local, others, title, show } = options;
+    check_local(local)?;
+    if let Some(album) = others.iter().find(|it| Mount::holding(it).is_ok()) {
+        let what = format!("{} is on a mount, and no part of an export", album.display());
+        return Err(CommandError::usage(what).hint(
+            "name one album's directory, or the parts of one Google Takeout export and --album TITLE",
+        ));
+    }
+    if matches!(show, Show::Script | Show::Copying) {
+        let what = "--copy needs the directory of an album on a mount";
+        return Err(CommandError::usage(what).hint(
+            "compare with the export first, then copy the files that it lacks into an album",
+        ));
+    }
+    let (title, json) = (title.as_deref(), *show == Show::Json);
+    takeout::run(&takeout::Options { local, export: others, album: title, json }, profile)
+}
+
+/// Refuses a local directory that is none, or that is on a mount.
+fn check_local(local: &Path) -> Result<(), CommandError> {
+    if Mount::holding(local).is_ok() {
+        let what = format!("{} is on a gphotosfs mount", local.display());
+        return Err(CommandError::usage(format!("{what}; reading it would download every file"))
+            .hint("name the local directory first, then the album"));
+    }
+    check_directory(local)
+}
+
+fn check_directory(path: &Path) -> Result<(), CommandError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!("{} is not a directory", path.display()))
+        .hint("name the directories that hold the files"))
+}
+
+fn copy(
+    (local, album): (&Path, &Path),
+    show: Show,
+    mount: &Mount,
+    result: &Comparison,
+) -> Result<Exit, CommandError> {
     let names = copy::uploadable(result);
     let parts = [
         (result.different.len(), "with other content"),
@@ -97,31 +153,23 @@ fn copy(options: &Options, mount: &Mount, result: &Comparison) -> Result<Exit, C
             words.join(" + ")
         ));
     }
-    if options.show == Show::Copying {
-        let all_taken = copy::apply(mount, &options.local, &options.album, &names)?;
+    if show == Show::Copying {
+        let all_taken = copy::apply(mount, local, album, &names)?;
         return Ok(match (result.unreadable.is_empty(), left == 0 && all_taken) {
             (false, _) => Exit::Usage,
             (true, false) => Exit::Differ,
             (true, true) => Exit::Done,
         });
     }
-    let script = copy::script(&options.local, &options.album, &names)?;
+    let script = copy::script(local, album, &names)?;
     // A shell gets the names as they are. A terminal must not execute them.
     if std::io::stdout().is_terminal() {
         print(String::from_utf8_lossy(&script))?;
-        return Ok(exit(result));
+        return Ok(result.exit());
     }
     let written = std::io::stdout().lock().write_all(&script);
     written.map_err(|err| CommandError::new("cannot write the output").because(err))?;
-    Ok(exit(result))
-}
-
-fn exit(result: &Comparison) -> Exit {
-    match (result.unreadable.is_empty(), result.differ()) {
-        (false, _) => Exit::Usage,
-        (true, true) => Exit::Differ,
-        (true, false) => Exit::Done,
-    }
+    Ok(result.exit())
 }
 
 /// Checks the arguments before any request to Google.
@@ -132,17 +180,8 @@ pub(super) fn check(local: &Path, album: &Path, profile: &Profile) -> Result<Mou
             .map_err(|err| err.hint("name the local directory first, then the album"))?,
         false => mount_of(album, profile)?,
     };
-    if local_on_mount {
-        let what = format!("{} is on a gphotosfs mount", local.display());
-        return Err(CommandError::usage(format!("{what}; reading it would download every file"))
-            .hint("name the local directory first, then the album"));
-    }
-    for path in [local, album] {
-        if !path.is_dir() {
-            return Err(CommandError::usage(format!("{} is not a directory", path.display()))
-                .hint("name the directories that hold the files"));
-        }
-    }
+    check_local(local)?;
+    check_directory(album)?;
     Ok(mount)
 }
 

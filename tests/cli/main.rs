@@ -11,3 +11,4 @@ mod layers;
 mod login;
 mod program;
 mod semantics;
+mod takeout;

@@ -6,16 +6,16 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// A user of the program with directories of their own.
-struct User {
-    home: TempDir,
+pub struct User {
+    pub home: TempDir,
 }
 
 impl User {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { home: tempfile::tempdir().unwrap() }
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub fn run(&self, args: &[&str]) -> Run {
         self.run_with(args, &[])
     }
 
@@ -36,21 +36,21 @@ impl User {
         std::fs::write(dir.join("config.toml"), text).unwrap();
     }
 
-    fn dir(&self, name: &str) -> String {
+    pub fn dir(&self, name: &str) -> String {
         let dir = self.home.path().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         dir.to_str().unwrap().to_owned()
     }
 }
 
-struct Run {
+pub struct Run {
     what: String,
-    output: Output,
+    pub output: Output,
 }
 
 impl Run {
     #[track_caller]
-    fn exits(&self, status: i32) -> &Self {
+    pub fn exits(&self, status: i32) -> &Self {
         assert_eq!(
             self.output.status.code(),
             Some(status),
@@ -63,16 +63,16 @@ impl Run {
     }
 
     #[track_caller]
-    fn says(&self, part: &str) -> &Self {
+    pub fn says(&self, part: &str) -> &Self {
         assert!(self.stderr().contains(part), "{}: no {part:?} in {:?}", self.what, self.stderr());
         self
     }
 
-    fn stdout(&self) -> String {
+    pub fn stdout(&self) -> String {
         String::from_utf8(self.output.stdout.clone()).unwrap()
     }
 
-    fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 }

@@ -559,11 +559,17 @@ fn mistakes_are_explained() {
         (["diff", "photo", "mnt/A/a.jpg"], "mnt/A/a.jpg is not a directory"),
         (["diff", "photo", "mnt/none"], "check the album's name"),
         (["diff", "none", "mnt/A"], "none"),
+        (["diff", "photo", "none.zip"], "check the file's name"),
     ] {
         let (code, _, stderr) = run(&world, &args);
         assert!(code == 2 && stderr.contains(said), "{args:?}: {code} {stderr}");
         assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
+    let (code, _, stderr) = run(&world, &["diff", "photo", "mnt/A", "none.zip"]);
+    assert!(
+        code == 2 && stderr.contains("mnt/A is on a mount, and no part of an export"),
+        "{stderr}"
+    );
     world.stop_emulator();
     let trouble = |world: &World, expected: &str| {
         let (code, _, stderr) = run(world, &["diff", "photo", "mnt/A"]);

@@ -7,6 +7,15 @@ use little_exif::rational::uR64;
 
 /// A JPEG with EXIF: `taken` as `2019:04:28 09:00:05`, and perhaps where.
 pub fn photo(seed: u32, taken: &str, located: bool) -> Vec<u8> {
+    with_exif(super::jpeg(seed, 0), taken, located)
+}
+
+/// As [`photo`], of this width and height.
+pub fn sized_photo(seed: u32, taken: &str, dimensions: (u16, u16)) -> Vec<u8> {
+    with_exif(super::picture(seed, dimensions), taken, false)
+}
+
+fn with_exif(mut jpeg: Vec<u8>, taken: &str, located: bool) -> Vec<u8> {
     let mut exif = Metadata::new();
     exif.set_tag(ExifTag::DateTimeOriginal(taken.into()));
     exif.set_tag(ExifTag::Make("NIKON CORPORATION".into()));
@@ -18,7 +27,6 @@ pub fn photo(seed: u32, taken: &str, located: bool) -> Vec<u8> {
         exif.set_tag(ExifTag::GPSLongitudeRef("E".into()));
         exif.set_tag(ExifTag::GPSLongitude(angle(11).to_vec()));
     }
-    let mut jpeg = super::jpeg(seed, 0);
     exif.write_to_vec(&mut jpeg, FileExtension::JPEG).unwrap();
     jpeg
 }

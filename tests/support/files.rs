@@ -47,17 +47,23 @@ pub fn payload(bytes: &[u8]) -> Payload {
     }
 }
 
-/// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.
-pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
-    let pixels: Vec<u8> = (0..48 * 32 * 3u32)
+/// A real JPEG of this size, whose content depends on `seed`.
+pub fn picture(seed: u32, (width, height): (u16, u16)) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..u32::from(width) * u32::from(height) * 3)
         .map(|at| {
             (at.wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)) >> 13) as u8
         })
         .collect();
     let mut picture = Vec::new();
     image::codecs::jpeg::JpegEncoder::new(&mut picture)
-        .encode(&pixels, 48, 32, image::ExtendedColorType::Rgb8)
+        .encode(&pixels, width.into(), height.into(), image::ExtendedColorType::Rgb8)
         .unwrap();
+    picture
+}
+
+/// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.
+pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
+    let picture = picture(seed, (48, 32));
     // Comment segments make up the length; they come right behind the start marker.
     let mut bytes = picture[..2].to_vec();
     let mut left = len.saturating_sub(picture.len());

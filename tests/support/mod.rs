@@ -6,7 +6,8 @@
 //! | core | all that a mount has but the kernel, in this process | [`core`] |
 //! | mount | the built program, and mounts by the kernel | [`mount`] |
 //!
-//! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], logins in
+//! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
+//! of them in [`takeout`], logins in
 //! [`login`], and all that waits without an event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
@@ -21,10 +22,11 @@ pub mod login;
 pub mod mount;
 pub mod passthrough;
 pub mod script;
+pub mod takeout;
 pub mod wait;
 
 pub use account::Account;
-pub use files::{cached, jpeg, payload, photo, sha256, small_photo};
+pub use files::{cached, jpeg, payload, photo, picture, sha256, small_photo};
 pub use google::Google;
 pub use mount::{Served, World, http};
 pub use wait::{DEADLINE, eventually, wait_for, wait_within};

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::evidence::{Evidence, Sure};
 use super::facts::{Difference, Facts};
+use crate::app::Exit;
 use crate::app::name::Name;
 use crate::store::LocalReason;
 
@@ -37,6 +38,10 @@ pub struct Comparison {
     pub different: Vec<Name>,
     /// By which facts the files of `different` differ.
     pub different_by: Vec<Different>,
+    /// Items that are the local file of the same name in storage-saver quality, by which facts.
+    pub stored_smaller: Vec<Different>,
+    /// Files of an export whose bytes cannot be read, with the reasons.
+    pub damaged: Vec<Remark>,
     /// Files that are not at Google yet, with their states.
     pub on_its_way: Vec<Remark>,
     /// Files that Google refused, with the reasons.
@@ -198,9 +203,20 @@ impl Comparison {
             && self.only_here.is_empty()
             && self.only_in_album.is_empty()
             && self.different.is_empty()
+            && self.stored_smaller.is_empty()
+            && self.damaged.is_empty()
             && self.on_its_way.is_empty()
             && self.failed.is_empty()
             && self.temporary.is_empty())
+    }
+
+    /// The exit status, as of diff(1).
+    pub fn exit(&self) -> Exit {
+        match (self.unreadable.is_empty() && self.damaged.is_empty(), self.differ()) {
+            (false, _) => Exit::Usage,
+            (true, true) => Exit::Differ,
+            (true, false) => Exit::Done,
+        }
     }
 
     /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
@@ -222,6 +238,8 @@ impl Comparison {
                 duplicate_words(duplicates),
                 plain(self.different.len(), "with other content"),
                 plain(self.same.unknown.len(), "unknown"),
+                plain(self.stored_smaller.len(), "stored smaller"),
+                plain(of(&self.damaged), "damaged in the export"),
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
                 plain(temporary.count() - empty, "temporary"),

@@ -240,6 +240,19 @@ impl fmt::Display for Difference {
 
 const HASH: &str = "sha256";
 const SIZE: &str = "size";
+const DIMENSIONS: &str = "dimensions";
+
+impl Difference {
+    /// Of two sizes in bytes.
+    pub fn size(here: u64, album: u64) -> Self {
+        Self { fact: SIZE, here: here.to_string(), album: album.to_string() }
+    }
+
+    /// Of two pairs of dimensions, as `640×480`.
+    pub fn dimensions(here: String, album: String) -> Self {
+        Self { fact: DIMENSIONS, here, album }
+    }
+}
 
 /// Two sizes, in bytes if they would look the same otherwise.
 struct Sizes<'a>(&'a str, &'a str);
@@ -275,7 +288,7 @@ pub fn differences(here: &Facts, there: &Facts) -> Vec<Difference> {
     let model = |it: &Facts| it.models.join(" or ");
     let facts = [
         (SIZE, levels.size, size(here), size(there)),
-        ("dimensions", levels.dimensions, pixels(here), pixels(there)),
+        (DIMENSIONS, levels.dimensions, pixels(here), pixels(there)),
         ("camera", levels.camera, model(here), model(there)),
     ];
     let other = facts.into_iter().filter(|it| it.1 == Level::Other);

@@ -45,6 +45,17 @@ pub fn add_facts(root: &Path, files: &mut Files<Facts>, wanted: &BTreeSet<PathBu
     });
 }
 
+/// Reads the metadata of one file after the other.
+#[derive(Default)]
+pub struct Reader(MediaParser);
+
+impl Reader {
+    /// Adds the metadata of a file.
+    pub fn add_facts(&mut self, file: impl Read + Seek, name: &Path, facts: &mut Facts) {
+        read(&mut self.0, file, name, facts);
+    }
+}
+
 /// The format of a file, as far as its metadata are found by it.
 enum Format {
     Jpeg,

@@ -9,10 +9,9 @@ use serde::Serialize;
 use super::comparison::{Comparison, Duplicate, Remark};
 use super::evidence::Sure;
 use crate::app::name::Name;
-use crate::app::{CommandError, json_text};
 
 /// The version of the JSON's layout. Added fields do not change it.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// The heading of files that count as in the album although Google's list lacks them. After
 /// `store::GRACE`, the list decides.
@@ -22,6 +21,10 @@ pub const UNLISTED: &str =
 /// The heading of refused files that Google Photos takes under no circumstances.
 const UNFIT: &str =
     "Refused, and 'gphotosfs retry' does not help: Google Photos takes no such files";
+
+/// The heading of items in storage-saver quality.
+const SMALLER: &str =
+    "Stored smaller: same name, capture time and shape, as in storage-saver quality";
 
 /// The heading of temporary and empty files.
 pub const STAYS: &str = "Stays here until it has another name or content";
@@ -53,6 +56,9 @@ pub fn text(it: &Comparison) -> String {
     group("Same name, other content", &bad, different.collect());
     let title = "Same name; it is not known whether the content is the same";
     group(title, &odd, same_names(it, Sure::Unknown));
+    let smaller = it.stored_smaller.iter().map(ToString::to_string);
+    group(SMALLER, &odd, smaller.collect());
+    group("Damaged in the export", &bad, remarks(&it.damaged));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     let (unfit, refused): (Vec<_>, Vec<_>) =
         it.failed.iter().partition(|remark| it.unfit.contains(&remark.name));
@@ -132,35 +138,26 @@ fn duplicate(it: &Duplicate) -> String {
 pub enum Source {
     /// The directory of an album on a mount.
     Album,
+    /// An album of a Google Takeout export.
+    Takeout,
 }
 
 /// The comparison as JSON.
-///
-/// # Errors
-/// If it cannot be serialised.
-pub fn json(
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    version: u32,
     source: Source,
-    here: &Path,
-    album: &Path,
-    result: &Comparison,
-) -> Result<String, CommandError> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        version: u32,
-        source: Source,
-        here: Name,
-        album: Name,
-        differ: bool,
-        #[serde(flatten)]
-        result: &'a Comparison,
+    here: Name,
+    album: Name,
+    differ: bool,
+    #[serde(flatten)]
+    result: &'a Comparison,
+}
+
+impl<'a> Document<'a> {
+    /// Of a local directory, and the directory or the title of an album.
+    pub fn new(source: Source, here: &Path, album: &Path, result: &'a Comparison) -> Self {
+        let (here, album) = (here.into(), album.into());
+        Self { version: VERSION, source, here, album, differ: result.differ(), result }
     }
-    let document = Document {
-        version: VERSION,
-        source,
-        here: here.into(),
-        album: album.into(),
-        differ: result.differ(),
-        result,
-    };
-    json_text(&document)
 }

@@ -1,0 +1,84 @@
+//! Recognises the copies that Google makes of photos and videos in storage-saver quality. Pure.
+
+use super::facts::{Difference, Facts, Level, Levels};
+
+/// If both have the same pixels, the copy has so many percent of the bytes at most. An edit of the
+/// metadata changes less.
+const BYTES_PERCENT: u64 = 90;
+
+/// Whether an item of the same name is the local file with fewer pixels or fewer bytes, and by
+/// which facts. The capture times must agree, and the shape must be the same.
+pub fn stored_smaller(here: &Facts, there: &Facts) -> Option<Vec<Difference>> {
+    let levels = Levels::of(here, there);
+    if levels.time < Level::Near || levels.camera == Level::Other {
+        return None;
+    }
+    let (size_here, size_there) = (here.size?, there.size?);
+    let pairs =
+        here.dimensions.any.iter().flat_map(|a| there.dimensions.any.iter().map(move |b| (a, b)));
+    let (a, b) = pairs.into_iter().find(|(a, b)| {
+        let few = size_there <= size_here.saturating_mul(BYTES_PERCENT) / 100;
+        let same_pixels = upright(**a) == upright(**b);
+        (same_pixels && few) || (size_there < size_here && is_reduced(**a, **b))
+    })?;
+    let pixels = |it: &(u32, u32)| format!("{}×{}", it.0, it.1);
+    let other = (upright(*a) != upright(*b)).then(|| Difference::dimensions(pixels(a), pixels(b)));
+    let size = Difference::size(size_here, size_there);
+    Some(other.into_iter().chain([size]).collect())
+}
+
+/// Google turns pictures upright.
+fn upright((x, y): (u32, u32)) -> (u32, u32) {
+    (x.max(y), x.min(y))
+}
+
+/// Whether `b` has fewer pixels and the same shape, to a pixel.
+fn is_reduced(a: (u32, u32), b: (u32, u32)) -> bool {
+    let wide = |it| {
+        let (x, y) = upright(it);
+        (u64::from(x), u64::from(y))
+    };
+    let ((ax, ay), (bx, by)) = (wide(a), wide(b));
+    bx < ax && by < ay && by > 0 && (ax * by).abs_diff(ay * bx) <= ax
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::diff::facts::{Dimensions, Taken, Zone};
+
+    fn facts(size: u64, (x, y): (u32, u32), seconds: i64) -> Facts {
+        Facts {
+            size: Some(size),
+            dimensions: Dimensions::firm(x, y),
+            taken: vec![Taken { seconds, zone: Zone::Local }],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn a_copy_has_the_time_and_the_shape_and_less_of_the_rest() {
+        let here = facts(12_000_000, (6000, 4000), 7);
+        let of = |there: Facts| {
+            let by = stored_smaller(&here, &there)?;
+            Some(by.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        };
+        let size = "other size: 12.0 MB here, 3.0 MB there";
+        let reduced = format!("other dimensions: 6000×4000 here, 4899×3266 there; {size}");
+        assert_eq!(of(facts(3_000_000, (4899, 3266), 7)), Some(reduced));
+        assert!(of(facts(3_000_000, (3266, 4899), 7)).is_some());
+        assert_eq!(of(facts(3_000_000, (6000, 4000), 7)), Some(size.to_owned()));
+        for no in [
+            facts(11_500_000, (6000, 4000), 7),
+            facts(12_000_001, (4899, 3266), 7),
+            facts(3_000_000, (4899, 3270), 7),
+            facts(3_000_000, (6001, 4001), 7),
+            facts(3_000_000, (4899, 3266), 8),
+            facts(3_000_000, (0, 0), 7),
+            Facts { taken: Vec::new(), ..facts(3_000_000, (4899, 3266), 7) },
+            Facts { size: None, ..facts(3_000_000, (4899, 3266), 7) },
+        ] {
+            assert_eq!(of(no.clone()), None, "{no:?}");
+        }
+    }
+}

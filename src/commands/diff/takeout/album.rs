@@ -1,0 +1,268 @@
+//! An album of an export as a side of a comparison: full names, hashes, and the files that are not
+//! counted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::contents::{self, Contents};
+use super::elsewhere;
+use super::export::Export;
+use super::folder::{Content, Member, Pairing, Place};
+use super::naming;
+use crate::app::CommandError;
+use crate::commands::diff::compare::{AlbumFile, Files, Stage};
+use crate::commands::diff::facts::{Facts, Taken, Zone};
+use crate::library::names;
+use crate::media::{ContentHash, MediaId};
+
+/// The album's side.
+#[derive(Debug, Default)]
+pub struct Album {
+    /// The items, by their full names.
+    pub files: Files<AlbumFile>,
+    /// Items of `files` that are in no part. Only their names and times are known.
+    pub missing: Vec<PathBuf>,
+    /// Items of `files` without a JSON file. Their names may be truncated.
+    pub nameless: Vec<PathBuf>,
+    /// Copies that Google has made, with the photo of each. A copy that is here, too, is an item.
+    pub besides: Vec<(PathBuf, PathBuf)>,
+    /// Files that cannot be read, with the reasons.
+    pub damaged: Files<String>,
+}
+
+/// A photo, video or copy of the album.
+struct Item {
+    /// The directory that corresponds to the folder.
+    dir: PathBuf,
+    /// The name in the export.
+    own: String,
+    /// The full name.
+    name: String,
+    content: Result<Facts, String>,
+    has_paper: bool,
+    /// The name of the photo that this is a copy of.
+    beside: Option<String>,
+}
+
+impl Item {
+    fn path(&self) -> PathBuf {
+        self.dir.join(&self.name)
+    }
+
+    fn hash(&self) -> Option<ContentHash> {
+        self.content.as_ref().ok()?.hash
+    }
+}
+
+/// Reads the folders of an album, each with its directory.
+///
+/// # Errors
+/// If a part cannot be read.
+pub fn read(
+    export: &mut Export,
+    chosen: &[(PathBuf, usize)],
+    here: &Files<Facts>,
+) -> Result<Album, CommandError> {
+    let all_papers = |&(_, at): &(PathBuf, usize)| {
+        (0..export.folders[at].papers.len()).map(move |paper| (at, paper))
+    };
+    export.read_papers(chosen.iter().flat_map(all_papers).collect())?;
+    let mut pairings = Vec::new();
+    let mut wanted: BTreeMap<Place, Member> = BTreeMap::new();
+    for (_, at) in chosen {
+        let pairing = export.folders[*at].pairing();
+        let lonely = pairing.lonely.iter().copied();
+        let lonely: Vec<_> =
+            lonely.filter(|&it| export.folders[*at].sidecar(it).is_some()).collect();
+        let found = elsewhere::find(export, *at, &lonely)?;
+        let folder = &export.folders[*at];
+        let members = folder.files.iter().chain(&folder.again).chain(found.values());
+        wanted.extend(members.map(|it| (it.place, it.clone())));
+        pairings.push((pairing, lonely, found));
+    }
+    let known: HashSet<_> = here.values().filter_map(|it| it.hash).collect();
+    let contents = contents::read(&mut export.parts, &wanted, &known)?;
+    let mut items = Vec::new();
+    let mut album = Album::default();
+    for ((dir, at), (pairing, lonely, found)) in chosen.iter().zip(&pairings) {
+        let folder = Parts { export, at: *at, dir, contents: &contents };
+        items.extend(folder.items(pairing));
+        items.extend(folder.without_file(lonely, found));
+        for paper in &export.folders[*at].papers {
+            if let Content::Damaged(why) = &paper.content {
+                album.damaged.insert(dir.join(paper.file.name.as_ref()), why.clone());
+            }
+        }
+    }
+    album.add(items, here, &known);
+    Ok(album)
+}
+
+/// A folder with the facts about its files.
+struct Parts<'a> {
+    export: &'a Export,
+    at: usize,
+    dir: &'a Path,
+    contents: &'a Contents,
+}
+
+impl Parts<'_> {
+    fn items(&self, pairing: &Pairing) -> Vec<Item> {
+        let folder = &self.export.folders[self.at];
+        let mut items = Vec::new();
+        for (at, file) in folder.files.iter().enumerate() {
+            let beside = pairing.besides[at].as_ref();
+            let of = beside.map_or(at, |it| it.of);
+            let paper = pairing.paper_of[of];
+            let sidecar = paper.and_then(|it| folder.sidecar(it));
+            let photo = full_name(sidecar.map(|it| it.title.as_str()), &folder.files[of].name);
+            let name = match beside {
+                None => photo.clone(),
+                Some(it) => {
+                    let name = format!("{}{}", naming::split(&photo).0, it.suffix);
+                    full_name(Some(&name), &file.name)
+                }
+            };
+            let first = folder.again.partition_point(|it| it.name < file.name);
+            let doubles = folder.again[first..].iter().take_while(|it| it.name == file.name);
+            let mut seen = BTreeSet::new();
+            for member in [file].into_iter().chain(doubles) {
+                let content = self.content(member, sidecar.and_then(|it| it.taken));
+                if content.as_ref().is_ok_and(|it| !seen.insert(it.hash)) {
+                    continue;
+                }
+                items.push(Item {
+                    dir: self.dir.to_owned(),
+                    own: full_name(None, &file.name),
+                    name: name.clone(),
+                    content,
+                    has_paper: paper.is_some(),
+                    beside: beside.map(|_| photo.clone()),
+                });
+            }
+        }
+        items
+    }
+
+    /// The items that have only a JSON file in this folder. Their files may be in another one.
+    fn without_file(&self, papers: &[usize], found: &HashMap<usize, Member>) -> Vec<Item> {
+        let folder = &self.export.folders[self.at];
+        let item = |&paper: &usize| {
+            let sidecar = folder.sidecar(paper)?;
+            let file = found.get(&paper);
+            let own = file.map_or(folder.papers[paper].file.name.as_ref(), |it| it.name.as_ref());
+            let content = match file {
+                Some(file) => self.content(file, sidecar.taken),
+                None => Ok(with_time(Facts::default(), sidecar.taken)),
+            };
+            Some(Item {
+                dir: self.dir.to_owned(),
+                own: full_name(None, own),
+                name: full_name(Some(&sidecar.title), own),
+                content,
+                has_paper: true,
+                beside: None,
+            })
+        };
+        papers.iter().filter_map(item).collect()
+    }
+
+    fn content(&self, member: &Member, taken: Option<i64>) -> Result<Facts, String> {
+        let part = self.export.parts[member.place.part].path();
+        let of = part.file_name().unwrap_or(part.as_os_str()).to_string_lossy().into_owned();
+        match self.contents.get(&member.place) {
+            Some(Ok(facts)) => Ok(with_time(facts.clone(), taken)),
+            Some(Err(why)) => Err(format!("{why}, in {of}")),
+            None => Err(format!("{of} has changed meanwhile")),
+        }
+    }
+}
+
+/// Adds the capture time by Google, which is in UTC.
+fn with_time(mut facts: Facts, taken: Option<i64>) -> Facts {
+    facts.taken.extend(taken.map(|seconds| Taken { seconds, zone: Zone::Utc }));
+    facts
+}
+
+/// The name by a title, or the one in the export, as a mount would show it.
+fn full_name(title: Option<&str>, own: &str) -> String {
+    let title = title.filter(|it| !it.is_empty()).unwrap_or(own);
+    let name = names::for_item(title, "", &MediaId::new(own)).into_iter().next();
+    name.map_or_else(|| "item".to_owned(), |it| it.to_text().into_owned())
+}
+
+impl Album {
+    /// Gives each item a name of its own. If several items have one title, the one with the bytes of
+    /// the local file gets it.
+    fn add(&mut self, items: Vec<Item>, here: &Files<Facts>, known: &HashSet<ContentHash>) {
+        let is_here = |it: &Item| it.hash().is_some_and(|hash| known.contains(&hash));
+        let counts =
+            |it: &Item| it.beside.is_none() || is_here(it) || here.contains_key(&it.path());
+        let (items, besides): (Vec<_>, Vec<_>) = items.into_iter().partition(counts);
+        for it in besides {
+            match &it.content {
+                Err(why) => drop(self.damaged.insert(it.path(), why.clone())),
+                Ok(_) => {
+                    let photo = it.dir.join(it.beside.as_deref().unwrap_or_default());
+                    self.besides.push((it.path(), photo));
+                }
+            }
+        }
+        let is_local = |it: &Item| {
+            let local = here.get(&it.path()).and_then(|it| it.hash);
+            local.is_some() && local == it.hash()
+        };
+        let (first, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_local);
+        let mut numbers = HashMap::new();
+        for item in first.into_iter().chain(rest) {
+            let name = self.free_name(&item, &mut numbers);
+            self.insert(name, item);
+        }
+        self.besides.sort();
+        self.missing.sort();
+        self.nameless.sort();
+    }
+
+    /// The full name if it is free, the name in the export, or one with a number.
+    fn free_name(&self, item: &Item, numbers: &mut HashMap<PathBuf, u32>) -> PathBuf {
+        let is_free = |it: &PathBuf| !self.files.contains_key(it) && !self.damaged.contains_key(it);
+        let (full, own) = (item.path(), item.dir.join(&item.own));
+        if let Some(free) = [full.clone(), own].into_iter().find(is_free) {
+            return free;
+        }
+        let (stem, extension) = naming::split(&item.name);
+        let number = numbers.entry(full).or_insert(1);
+        loop {
+            *number += 1;
+            let name = item.dir.join(format!("{stem} ({number}){extension}"));
+            if is_free(&name) {
+                return name;
+            }
+        }
+    }
+
+    fn insert(&mut self, name: PathBuf, item: Item) {
+        let facts = match item.content {
+            Ok(facts) => facts,
+            Err(why) => {
+                self.damaged.insert(name, why);
+                return;
+            }
+        };
+        if facts.hash.is_none() {
+            self.missing.push(name.clone());
+        }
+        if !item.has_paper {
+            self.nameless.push(name.clone());
+        }
+        let file = AlbumFile {
+            entry: 0,
+            stage: Stage::Committed,
+            facts,
+            is_video: false,
+            id: None,
+            unlisted: None,
+        };
+        self.files.insert(name, file);
+    }
+}

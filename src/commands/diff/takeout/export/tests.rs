@@ -1,0 +1,39 @@
+//! Names of parts, and paths in them.
+
+use super::*;
+
+#[test]
+fn folders_are_the_same_wherever_a_part_was_extracted() {
+    let trip = Some(("Google Photos/Trip".to_owned(), "a.jpg"));
+    for path in [
+        "Takeout/Google Photos/Trip/a.jpg",
+        "/home/me/x/Takeout/Google Photos/Trip/a.jpg",
+        "Google Photos/Trip/a.jpg",
+        "./Google Photos//./Trip/a.jpg",
+    ] {
+        assert_eq!(split(path), trip, "{path}");
+    }
+    assert_eq!(split("Trip/a.jpg"), Some(("Trip".to_owned(), "a.jpg")));
+    assert_eq!(split("../../a"), Some(("../..".to_owned(), "a")));
+    for none in ["a.jpg", "/", "", &"x/".repeat(3000)] {
+        assert_eq!(split(none), None, "{none}");
+    }
+}
+
+#[test]
+fn missing_parts_and_mixed_exports_are_noticed() {
+    let of = |names: &[&str]| oddities(&names.iter().map(Path::new).collect::<Vec<_>>());
+    let missing = "a part of the export is missing, takeout-20261101T120000Z-002.zip for example; \
+                   its files count as not at Google";
+    let zip = "takeout-20261101T120000Z-001.zip";
+    assert_eq!(of(&[zip, "x/takeout-20261101T120000Z-003.zip"]), [missing]);
+    assert_eq!(
+        of(&["takeout-20261101T120000Z-1-001.zip", "takeout-20261101T120000Z-2-001.zip"]),
+        [""; 0]
+    );
+    assert_eq!(of(&[zip, "photos.zip", "takeout-x.zip", "other-003.zip", "Takeout"]), [""; 0]);
+    let mixed = of(&[zip, "takeout-20260901T120000Z-001.zip"]);
+    assert!(mixed[0].starts_with("the zips are of exports made at different times"), "{mixed:?}");
+    let many = of(&["takeout-20261101T120000Z-4294967295.zip"]);
+    assert!(many[0].starts_with("9999 parts of the export are missing"), "{many:?}");
+}

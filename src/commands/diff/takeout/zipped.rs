@@ -1,0 +1,142 @@
+//! A zip of an export, read in place. Nothing is extracted, so no name in it is ever a path here.
+//!
+//! Each pass reads the list at the end of the zip again, so memory does not grow with the number of
+//! files.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use zip::ZipReadOptions;
+use zip::read::{Config, ZipFileEntry};
+use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+
+use super::opened::{Listed, Opened, reason};
+use crate::app::CommandError;
+
+/// Deflate cannot shrink anything further. A file that claims more is made to keep readers busy.
+const RATIO_MAX: u64 = 1032;
+
+/// The list is read in steps, because each file in it is sought anew.
+const LIST_BUFFER: usize = 512;
+
+const DAMAGED: &str = "download this part of the export again";
+
+/// A zip.
+pub struct Zipped {
+    path: PathBuf,
+    bytes: u64,
+    list: ZipIterable<BufReader<File>>,
+    content: BufReader<File>,
+}
+
+impl Zipped {
+    /// Opens a zip.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no zip, or is not whole.
+    pub fn open(path: &Path) -> Result<Self, CommandError> {
+        let what = || format!("cannot read {}", path.display());
+        let unreadable = |err: io::Error| CommandError::new(what()).because(err);
+        let mut file = File::open(path).map_err(|err| match err.kind() {
+            io::ErrorKind::NotFound => unreadable(err).hint("check the file's name"),
+            _ => unreadable(err),
+        })?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        let mut magic = [0; 2];
+        let is_zip = file.read_exact(&mut magic).is_ok() && &magic == b"PK";
+        if !is_zip {
+            return Err(CommandError::usage(format!("{} is not a zip", path.display()))
+                .hint("name the zips of a Google Takeout export, or the directory of one"));
+        }
+        file.rewind().map_err(unreadable)?;
+        let content = BufReader::new(File::open(path).map_err(unreadable)?);
+        let list = BufReader::with_capacity(LIST_BUFFER, file);
+        let list = ZipIterable::try_new(list, Config::default()).map_err(|err| {
+            damaged(path, &err, "it has no end: it was cut off, or is one of several pieces")
+        })?;
+        Ok(Self { path: path.to_owned(), bytes, list, content })
+    }
+
+    /// Calls `each` with every file, in the order of the list.
+    ///
+    /// # Errors
+    /// If the list is damaged, or `each` fails.
+    pub fn list(
+        &mut self,
+        each: &mut dyn FnMut(Listed<'_>) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let path = &self.path;
+        let broken = |err| damaged(path, &err, "its list of files is damaged");
+        let mut packed = 0_u64;
+        for (number, entry) in self.list.files().map_err(broken)?.enumerate() {
+            let entry = entry.map_err(broken)?;
+            packed = packed.saturating_add(entry.compressed_size());
+            if packed > self.bytes {
+                let what = format!("{} claims more files than fit into it", path.display());
+                return Err(CommandError::new(what).hint(DAMAGED));
+            }
+            if entry.encrypted() {
+                let what = format!("{} is encrypted, so it cannot be compared", path.display());
+                return Err(CommandError::new(what)
+                    .hint("extract it with its password, and name the directory"));
+            }
+            if let Ok(name) = entry.name()
+                && entry.is_file()
+            {
+                each(Listed { number, path: &name, size: entry.size() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens these files, in the order of the list.
+    ///
+    /// # Errors
+    /// If the list is damaged, or `each` fails. A damaged file is given to `each` as such.
+    pub fn read(
+        &mut self,
+        wanted: &BTreeSet<usize>,
+        each: &mut dyn FnMut(usize, Opened<'_>) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let path = &self.path;
+        let broken = |err| damaged(path, &err, "its list of files is damaged");
+        let Some(&last) = wanted.last() else { return Ok(()) };
+        for (number, entry) in self.list.files().map_err(broken)?.enumerate().take(last + 1) {
+            let entry = entry.map_err(broken)?;
+            if wanted.contains(&number) {
+                match open(entry, &mut self.content) {
+                    Ok(mut file) => each(number, Ok(&mut file))?,
+                    Err(why) => each(number, Err(why))?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open<'a>(
+    entry: ZipFileEntry<'a>,
+    content: &'a mut BufReader<File>,
+) -> Result<impl Read + use<'a>, String> {
+    if entry.size() / RATIO_MAX > entry.compressed_size() {
+        return Err("its size as the zip has it cannot be true".to_owned());
+    }
+    entry.with_reader(content, ZipReadOptions::new()).map_err(|err| match err {
+        ZipError::Io(err) => reason(&err),
+        ZipError::CompressionMethodNotSupported(_) => "its compression is not known".to_owned(),
+        _ => "its bytes are damaged".to_owned(),
+    })
+}
+
+fn damaged(path: &Path, err: &ZipError, why: &str) -> CommandError {
+    match err {
+        ZipError::Io(io) if io.raw_os_error().is_some() => {
+            let kind = io::Error::new(io.kind(), io.to_string());
+            CommandError::new(format!("cannot read {}", path.display())).because(kind)
+        }
+        _ => CommandError::new(format!("{} is damaged: {why}", path.display())).hint(DAMAGED),
+    }
+}
