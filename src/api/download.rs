@@ -95,6 +95,9 @@ impl Client {
             return Err(garbled("it starts after the byte asked for"));
         }
         let stall = self.transport.config.deadlines.stall;
+        // A server that begins elsewhere does not do ranges, whatever it calls the answer. To ask it
+        // for another part would never bring that.
+        let ranged = ranged && starts_at == from;
         Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall) })
     }
 

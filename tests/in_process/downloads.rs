@@ -258,6 +258,17 @@ async fn a_server_that_does_ranges_only_sometimes_gives_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn parts_that_always_begin_at_the_front_cost_few_requests() {
+    let world = World::new(|_| part(0)).await;
+    let reading = (1..40).map(|at| {
+        let reader = world.open();
+        async move { assert!(read(&reader, at * MIB).await == expected(at * MIB, READ), "{at}") }
+    });
+    join_all(reading).await;
+    assert!(world.requests().len() <= 4, "{:?}", world.requests().len());
+}
+
+#[tokio::test]
 async fn parts_shorter_than_asked_for_are_gone_on_with() {
     let world = World::new(|asked| part_to(asked.from, (asked.from + 3 * MIB).min(SIZE))).await;
     read_all(&world.open()).await;
