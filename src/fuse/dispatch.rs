@@ -143,7 +143,7 @@ impl<'a> Call<'a> {
     ) {
         let Self { dispatcher, operation, caller, pid, trace } = self;
         let (fs, runtime) = (dispatcher.fs.clone(), dispatcher.runtime.clone());
-        let class = WaitClass::of(operation);
+        let class = WaitClass::of(operation, caller);
         let turn = dispatcher.slots.turn(class, caller);
         drop(dispatcher.runtime.spawn(async move {
             let slot = match slot(class, turn, pid).await {
@@ -200,7 +200,7 @@ impl<T: 'static> Attempt<'_, T> {
 /// Waits for a slot of a class. Only the filesystem can note that the bytes of a write are missing.
 /// So a write comes there even if its caller is being killed, without a slot.
 async fn slot(class: WaitClass, turn: Turn, pid: u32) -> Result<Option<Slot>> {
-    match unless_killed(pid, async { Ok(turn.slot().await) }).await {
+    match unless_killed(pid, turn.slot()).await {
         Err(_) if class == WaitClass::Write => Ok(None),
         outcome => outcome,
     }

@@ -1,13 +1,15 @@
 //! Slots for operations that wait. Further operations queue without a thread.
 //!
 //! Operations of one class share a limit. The owner of the mount and other users have slots of
-//! their own, so that no reader stops the owner's work. Each other user has a part of theirs.
+//! their own, so that no reader stops the owner's work. Each other user has a part of theirs. The
+//! kernel locks a directory while another user looks a name up or lists: those do not queue at all.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fs::Operation;
+use crate::fs::error::{Error, Result};
 use crate::media::Caller;
 
 /// Other users are told apart by so many groups of numbers, which bounds the memory for them.
@@ -26,6 +28,9 @@ pub(super) enum WaitClass {
     /// These wait for all uploads below a path, or for what `gphotosfs` commands ask for. That may
     /// take as long as an outage.
     Unbounded,
+    /// Look-ups and listings of other users, for which the kernel locks the directory. If they
+    /// queued behind other work of these users, the owner could not use the directory meanwhile.
+    OthersDirectory,
 }
 
 /// How many operations of a class wait at the same time.
@@ -38,7 +43,8 @@ struct Limits {
 }
 
 impl WaitClass {
-    const ALL: [Self; 4] = [Self::General, Self::Write, Self::Close, Self::Unbounded];
+    const ALL: [Self; 5] =
+        [Self::General, Self::Write, Self::Close, Self::Unbounded, Self::OthersDirectory];
 
     /// All limits together must stay well below the number of blocking threads, because the work
     /// that the operations wait for needs such threads too.
@@ -48,11 +54,17 @@ impl WaitClass {
             Self::Write => Limits { owner: 128, others: 32, other: 8 },
             Self::Close => Limits { owner: 128, others: 16, other: 4 },
             Self::Unbounded => Limits { owner: 64, others: 16, other: 4 },
+            Self::OthersDirectory => Limits { owner: 0, others: 32, other: 8 },
         }
     }
 
-    pub(super) fn of(operation: Operation) -> Self {
+    pub(super) fn of(operation: Operation, caller: Caller) -> Self {
         match operation {
+            Operation::Lookup | Operation::Readdir | Operation::Readdirplus
+                if !caller.is_owner() =>
+            {
+                Self::OthersDirectory
+            }
             Operation::Write | Operation::Fallocate => Self::Write,
             Operation::Flush => Self::Close,
             Operation::Fsync | Operation::Fsyncdir | Operation::Getxattr => Self::Unbounded,
@@ -73,8 +85,11 @@ struct ClassSlots {
 /// An occupied slot. It is free again when this is dropped.
 pub(super) struct Slot(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
 
-/// The right to queue for a slot. All of the semaphores must have a permit.
-pub(super) struct Turn(Vec<Arc<Semaphore>>);
+/// The right to a slot. All of the semaphores must have a permit.
+pub(super) struct Turn {
+    semaphores: Vec<Arc<Semaphore>>,
+    queues: bool,
+}
 
 impl Slots {
     pub(super) fn new() -> Self {
@@ -92,30 +107,40 @@ impl Slots {
     /// A turn for a slot of this class.
     pub(super) fn turn(&self, class: WaitClass, caller: Caller) -> Turn {
         let slots = &self.0[class as usize];
-        Turn(match caller {
+        let queues = class != WaitClass::OthersDirectory;
+        let semaphores = match caller {
             Caller::Owner => vec![slots.owner.clone()],
             // In this order: a user whose own slots are taken takes none of the others'.
             Caller::Other(uid) => {
                 vec![slots.groups[uid as usize % GROUPS].clone(), slots.others.clone()]
             }
-        })
+        };
+        Turn { semaphores, queues }
     }
 }
 
 impl Turn {
     /// Waits for the slot. `None` if the mount ends.
-    pub(super) async fn slot(self) -> Option<Slot> {
-        let mut permits = Vec::with_capacity(self.0.len());
-        for semaphore in self.0 {
-            permits.push(semaphore.acquire_owned().await.ok()?);
+    ///
+    /// # Errors
+    /// `EBUSY` if there is no free slot, and the operation must not queue.
+    pub(super) async fn slot(self) -> Result<Option<Slot>> {
+        let mut permits = Vec::with_capacity(self.semaphores.len());
+        for semaphore in self.semaphores {
+            permits.push(if self.queues {
+                let Ok(permit) = semaphore.acquire_owned().await else { return Ok(None) };
+                permit
+            } else {
+                semaphore.try_acquire_owned().map_err(|_| Error::plain(libc::EBUSY))?
+            });
         }
-        Some(Slot(permits))
+        Ok(Some(Slot(permits)))
     }
 
     /// One whose slot never comes.
     #[cfg(test)]
     pub(super) fn never() -> Self {
-        Self(vec![Arc::new(Semaphore::new(0))])
+        Self { semaphores: vec![Arc::new(Semaphore::new(0))], queues: true }
     }
 }
 
@@ -138,7 +163,10 @@ mod tests {
     #[test]
     fn neither_another_user_nor_all_of_them_take_the_slots_of_the_rest() {
         let slots = Slots::new();
-        let take = |caller| slots.turn(WaitClass::General, caller).slot().now_or_never().flatten();
+        let take = |caller| {
+            let slot = slots.turn(WaitClass::General, caller).slot().now_or_never();
+            slot.and_then(Result::ok).flatten()
+        };
         let limits = WaitClass::General.limits();
         let mut taken: Vec<_> = std::iter::from_fn(|| take(Caller::Other(1001))).collect();
         assert_eq!(taken.len(), limits.other);
@@ -151,5 +179,27 @@ mod tests {
         assert_eq!(owners.len(), limits.owner);
         drop(taken);
         assert!(take(Caller::Other(1002)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_not_locked_while_another_user_has_no_free_slot() {
+        let (slots, other) = (Slots::new(), Caller::Other(1001));
+        let take = |operation| slots.turn(WaitClass::of(operation, other), other).slot();
+        let general: Vec<_> =
+            std::iter::from_fn(|| take(Operation::Read).now_or_never()?.ok()).collect();
+        let mut listing = Vec::new();
+        for operation in [Operation::Lookup, Operation::Readdir, Operation::Readdirplus] {
+            listing.push(take(operation).await.unwrap());
+        }
+        let refused = loop {
+            match take(Operation::Lookup).await {
+                Ok(slot) => listing.push(slot),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.errno().0, libc::EBUSY);
+        let limits = [WaitClass::General, WaitClass::OthersDirectory].map(|it| it.limits().other);
+        assert_eq!([general.len(), listing.len()], limits);
+        assert_eq!(WaitClass::of(Operation::Lookup, Caller::Owner), WaitClass::General);
     }
 }
