@@ -111,3 +111,6 @@ fn find_smaller(root: &Path, sides: &mut Sides, result: &mut Comparison) {
     let Comparison { different, different_by, .. } = result;
     different_by.retain(|it| different.contains(&it.name));
 }
+
+#[cfg(test)]
+mod tests;
