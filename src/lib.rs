@@ -25,6 +25,7 @@ pub mod upload;
 pub mod api;
 pub mod store;
 
+pub mod crash;
 pub mod error_chain;
 mod formats;
 pub mod media;

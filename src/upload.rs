@@ -16,7 +16,6 @@ mod classify;
 mod commit;
 mod concurrency;
 mod config;
-pub mod crash;
 mod draft;
 mod drafts;
 mod drain;

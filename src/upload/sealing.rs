@@ -8,12 +8,12 @@
 use std::fs::File;
 
 use super::classify::{Names, classify, fate};
-use super::crash;
 use super::draft::{OpenVersion, Phase, Rejection};
 use super::drafts::{LockedDraft, Writer};
 use super::errors::{Error, SealError};
 use super::pipeline::Pipeline;
 use super::shared::Shared;
+use crate::crash;
 use crate::error_chain::chain;
 use crate::media::{DirId, EntryName, FileId};
 use crate::store::{self, Fate, Reopened, SealedFacts, UploadState};

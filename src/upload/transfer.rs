@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::draft::InFlight;
 use super::shared::Shared;
+use super::spool;
 use super::state::Sealed;
-use super::{crash, spool};
 use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+use crate::crash;
 use crate::media::{FileId, UploadToken};
 use crate::store::{self, Hashed, UploadState};
 

@@ -11,7 +11,7 @@ use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gphotosfs::upload::crash;
+use gphotosfs::crash;
 use gphotosfs_emulator::{Call, Faults, Moment};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

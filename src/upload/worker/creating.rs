@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
 use crate::api::{Advice, BATCH_MAX};
+use crate::crash;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure};
-use crate::upload::crash;
 use crate::upload::draft::Rejection;
 use crate::upload::state::Creating;
 

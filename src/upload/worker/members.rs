@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use super::context::{Changed, MembersAnswer, Worker};
 use crate::api::{self, Advice, FailureKind};
+use crate::crash;
 use crate::error_chain::chain;
 use crate::media::{DirId, MediaId};
 use crate::store::{self, MemberCall, PastFailures};
 use crate::upload::blocked::BlockedReason;
-use crate::upload::crash;
 use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::planner::{self, Edit};
 

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use crate::api::{
     self, ALBUM_ITEMS_MAX, BATCH_MAX, Client, FailureKind, ItemStatus, Pager, Unending,
 };
+use crate::crash;
 use crate::media::{AlbumId, DirId, MediaId, MediaItem};
 use crate::store::{self, Store};
-use crate::upload::crash;
 
 /// Why a pass has come to nothing.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::claims::{Claims, READ_EVERY};
 use super::context::Worker;
 use crate::api::BATCH_MAX;
+use crate::crash;
 use crate::media::{FileId, MediaItem};
 use crate::store::{self, Proved};
-use crate::upload::crash;
 use crate::upload::shared::Shared;
 use crate::upload::state::Confirming;
 

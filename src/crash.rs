@@ -57,7 +57,7 @@ pub const ALL: [&str; 15] = [
 /// Aborts the process if the test has named this point.
 #[cfg(feature = "crash-points")]
 #[allow(clippy::disallowed_methods)] // A switch for tests is no setting.
-pub(super) fn point(name: &str) {
+pub(crate) fn point(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static PASSED: AtomicU32 = AtomicU32::new(0);
     let Ok(wanted) = std::env::var("GPHOTOSFS_CRASH_AT") else { return };
@@ -69,4 +69,4 @@ pub(super) fn point(name: &str) {
 
 /// Does nothing.
 #[cfg(not(feature = "crash-points"))]
-pub(super) fn point(_name: &str) {}
+pub(crate) fn point(_name: &str) {}
