@@ -35,7 +35,14 @@ pub const MEMBERS_BEFORE_CALL: &str = "members-before-call";
 /// Google has changed memberships, the journal does not know.
 pub const MEMBERS_AFTER_CALL: &str = "members-after-call";
 
-/// All points, for tests that go through them one by one.
+/// A migration has kept a copy of the old database, and changed nothing.
+pub const MIGRATE_AFTER_COPY: &str = "migrate-after-copy";
+/// A migration has changed all tables, and is not committed.
+pub const MIGRATE_BEFORE_COMMIT: &str = "migrate-before-commit";
+/// The tables are committed, the database is not open yet.
+pub const MIGRATE_AFTER_COMMIT: &str = "migrate-after-commit";
+
+/// All points on the way of a file, for tests that go through them one by one.
 pub const ALL: [&str; 15] = [
     SEAL_AFTER_SYNC,
     SEAL_AFTER_JOURNAL,
@@ -53,6 +60,10 @@ pub const ALL: [&str; 15] = [
     MEMBERS_BEFORE_CALL,
     MEMBERS_AFTER_CALL,
 ];
+
+/// All points of a migration, likewise.
+pub const OF_MIGRATIONS: [&str; 3] =
+    [MIGRATE_AFTER_COPY, MIGRATE_BEFORE_COMMIT, MIGRATE_AFTER_COMMIT];
 
 /// Aborts the process if the test has named this point.
 #[cfg(feature = "crash-points")]

@@ -4,7 +4,8 @@
 //! of a small transaction: call them from a kernel-request thread, or through [`Store::run`] from
 //! async code. Each method fails with [`Error`] if the database fails. No other module uses SQLite.
 //!
-//! `schema.sql` has the tables and the views that name the concepts. `tables` has one module for
+//! `schema.sql` has the tables and the views that name the concepts, `schema.rs` the way to them from
+//! earlier versions. `tables` has one module for
 //! each table, which alone writes it. The operations compose these functions in one transaction.
 //!
 //! An ordinary transaction survives the death of the process at once, and a power cut after the
@@ -13,6 +14,7 @@
 mod absence;
 mod albums;
 mod claims;
+mod connections;
 mod creating;
 mod database;
 mod error;
@@ -33,6 +35,7 @@ mod outgoing;
 mod places;
 #[cfg(test)]
 mod query_plans;
+mod schema;
 mod states;
 mod tables;
 mod time;
@@ -60,6 +63,7 @@ pub use listing::*;
 pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
+pub use schema::SCHEMA_VERSION;
 pub use states::{LocalReason, Observed, UploadState};
 pub use time::*;
 pub use tree::*;

@@ -197,22 +197,39 @@ pub fn no_login(what: &str, err: LoginError) -> CommandError {
     }
 }
 
-/// The next step with a database of another version.
-pub const OTHER_VERSION: &str = "install that version again; to go on with this one, first let that one send what is \
+/// The next step with a database from before the first release.
+const UNRELEASED: &str = "install that version again; to go on with this one, first let that one send what is \
     queued ('gphotosfs sync'), then move gphotosfs.db and its companions out of the profile's state directory: albums \
     are listed anew, and what was still queued lies in spool/orphans there";
 
-/// The error for a database that cannot be used.
-pub fn no_database(what: &str, err: store::Error) -> CommandError {
-    let hint = match &err {
-        // This error names the next step by itself.
+/// The next step with a database of an earlier version.
+const OLDER: &str = "'gphotosfs mount' and 'gphotosfs sync' bring it up to date, and keep a copy; if a mount of the \
+    earlier version still runs, unmount it first";
+
+/// The next step with a database of a later version.
+const NEWER: &str =
+    "install that version again; docs/UPGRADING.md tells how to go back to this one";
+
+/// The next step with a database that cannot be used. `None` if the error names it by itself.
+pub fn remedy(err: &store::Error) -> Option<&'static str> {
+    match err {
         store::Error::Damaged(_) => None,
-        store::Error::OtherVersion => Some(OTHER_VERSION),
+        store::Error::Unreleased => Some(UNRELEASED),
+        store::Error::Older { .. } => Some(OLDER),
+        store::Error::Newer { .. } => Some(NEWER),
         err if err.is_read_only() => {
             Some("the profile's state directory must be writable, also to read the database")
         }
+        err if err.is_disk_full() => {
+            Some("free space on the disk of the profile's state directory, and try again")
+        }
         _ => Some(LOOK),
-    };
+    }
+}
+
+/// The error for a database that cannot be used.
+pub fn no_database(what: &str, err: store::Error) -> CommandError {
+    let hint = remedy(&err);
     let error = CommandError::new(what).because(err);
     match hint {
         Some(hint) => error.hint(hint),
@@ -334,8 +351,14 @@ mod tests {
         let missing = Store::open(&dir.path().join("missing")).err().unwrap();
         let error = no_database("cannot open the database", missing);
         assert!(error.next_step().unwrap().contains("gphotosfs doctor"));
-        let error = no_database("cannot open the database", store::Error::OtherVersion);
-        assert!(error.next_step().unwrap().contains("install"));
+        for (other, next) in [
+            (store::Error::Unreleased, "install"),
+            (store::Error::Older { found: 1, known: 2 }, "up to date"),
+            (store::Error::Newer { found: 2, known: 1 }, "install"),
+        ] {
+            let error = no_database("cannot open the database", other);
+            assert!(error.next_step().unwrap().contains(next));
+        }
         let file =
             LoginError::File { path: "x".into(), source: Arc::new(std::io::Error::other("x")) };
         assert!(

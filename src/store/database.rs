@@ -4,26 +4,20 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
-use sha2::{Digest, Sha256};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use super::connections::{BUSY_DEADLINE, copy_database, open_to_read};
 use super::error::{Error, Result};
 use super::invalidation_queue;
+use super::schema::{self, PRESENT, Schema};
 use super::tables::meta;
 use super::tx::{Tx, TxClock};
 use crate::media::{Clock, DirId, EntryName};
 
-/// The tables of this version.
-pub(super) const SCHEMA: &str = include_str!("schema.sql");
-
 /// The database in the profile's state directory.
-const FILE_NAME: &str = "gphotosfs.db";
-
-/// How long to wait for another process that locks the database.
-const BUSY_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const FILE_NAME: &str = "gphotosfs.db";
 
 /// Connections for reads: one for each thread that takes requests from the kernel.
 const READERS: usize = 4;
@@ -34,16 +28,6 @@ const READER_CACHE_KIB: i64 = 1024;
 /// Statements that a connection keeps prepared.
 const STATEMENTS_MAX: usize = 128;
 
-/// The `user_version` of these tables. It is a hash, so that no change of the tables can forget to
-/// raise it.
-pub(super) fn layout(schema: &str) -> i64 {
-    let lines = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(words.join(" ")).into();
-    // SQLite has 32 bits with a sign for it. An empty database has 0, and the first versions had 1.
-    i64::from(u32::from_be_bytes([a, b, c, d]) >> 2 | 1 << 30)
-}
-
 /// Checks for damage. This reads the whole database, which takes a second for a million files.
 fn check(connection: &Connection) -> Result<()> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -52,16 +36,6 @@ fn check(connection: &Connection) -> Result<()> {
     }
     let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     Err(Error::Damaged(rusqlite::Error::SqliteFailure(damaged, Some(found))))
-}
-
-/// Whether the tables exist.
-fn is_made(connection: &Connection) -> Result<bool> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match found {
-        0 => Ok(false),
-        found if found == layout(SCHEMA) => Ok(true),
-        _ => Err(Error::OtherVersion),
-    }
 }
 
 /// Connections that only read, so that reads do not wait for the disk writes of others.
@@ -104,13 +78,6 @@ impl Drop for Snapshot<'_> {
     }
 }
 
-fn open_to_read(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_DEADLINE)?;
-    Ok(connection)
-}
-
 /// The database of one profile. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -135,6 +102,11 @@ impl Store {
 
     /// As [`Store::open`], with the clock that gives each transaction its time.
     pub fn open_with_clock(dir: &Path, clock: Clock) -> Result<Self> {
+        Self::open_as(&PRESENT, dir, clock)
+    }
+
+    /// As [`Store::open_with_clock`], with the tables of this version.
+    pub(super) fn open_as(schema: &Schema, dir: &Path, clock: Clock) -> Result<Self> {
         // If the process or the machine has died, SQLite leaves its log behind: check for damage.
         let died = dir.join(format!("{FILE_NAME}-wal")).exists();
         let path = dir.join(FILE_NAME);
@@ -146,7 +118,8 @@ impl Store {
         if died {
             check(&connection)?;
         }
-        let store = Self::prepare(connection, clock)?;
+        schema::drop_old_copy(&path, clock.now());
+        let store = Self::prepare(connection, clock, schema, Some(&path))?;
         Ok(Self { readers: Readers::open(&path)?, ..store })
     }
 
@@ -161,7 +134,7 @@ impl Store {
             return Ok(None);
         }
         let connection = open_to_read(&path)?;
-        if !is_made(&connection)? {
+        if !PRESENT.is_made(&connection)? {
             return Ok(None);
         }
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
@@ -169,27 +142,35 @@ impl Store {
         Ok(Some(Self { readers: Readers::default(), connection, clock, signal }))
     }
 
+    /// Copies the database in `from` into the directory `to`, as it is at one instant. Others may
+    /// write it meanwhile.
+    ///
+    /// # Errors
+    /// If it does not exist, or the copy cannot be written.
+    pub fn copy(from: &Path, to: &Path) -> Result<()> {
+        copy_database(&from.join(FILE_NAME), &to.join(FILE_NAME))
+    }
+
     /// A database that lives as long as the value, for tests.
     ///
     /// # Errors
     /// As [`Store::open`].
     pub fn in_memory() -> Result<Self> {
-        Self::prepare(Connection::open_in_memory()?, Clock::default())
+        Self::prepare(Connection::open_in_memory()?, Clock::default(), &PRESENT, None)
     }
 
-    fn prepare(mut connection: Connection, clock: Clock) -> Result<Self> {
+    fn prepare(
+        mut connection: Connection,
+        clock: Clock,
+        schema: &Schema,
+        database: Option<&Path>,
+    ) -> Result<Self> {
         let clock = Arc::new(TxClock::register(clock, &connection)?);
         connection.busy_timeout(BUSY_DEADLINE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !is_made(&tx)? {
-            tx.execute_batch(SCHEMA)?;
-            tx.pragma_update(None, "user_version", layout(SCHEMA))?;
-        }
-        tx.commit()?;
+        schema.settle(&mut connection, database)?;
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
         Ok(Self { readers: Readers::default(), connection, clock, signal })
     }

@@ -12,9 +12,34 @@ pub enum Error {
          and mount again; albums are then listed anew, and what had not arrived lies in spool/orphans there"
     )]
     Damaged(#[source] rusqlite::Error),
-    /// The tables are those of another version of the program.
-    #[error("the database was made by another version of gphotosfs, with other tables")]
-    OtherVersion,
+    /// The tables are those of a version from before the first release.
+    #[error(
+        "the database was made by a gphotosfs from before its first release, with other tables"
+    )]
+    Unreleased,
+    /// The tables are those of an earlier version.
+    #[error(
+        "the database is of an earlier gphotosfs: its tables have version {found}, not {known}"
+    )]
+    Older {
+        /// Their version.
+        found: u32,
+        /// The version of this program's tables.
+        known: u32,
+    },
+    /// The tables are those of a later version.
+    #[error(
+        "the database was made by a newer gphotosfs: its tables have version {found}, and this program knows {known}"
+    )]
+    Newer {
+        /// Their version.
+        found: u32,
+        /// The version of this program's tables.
+        known: u32,
+    },
+    /// The file of a copy cannot be written.
+    #[error("cannot write a copy of the database")]
+    Copy(#[source] std::io::Error),
     /// A row has a value that this program never writes.
     #[error("the database holds an impossible value: {0}")]
     Corrupt(&'static str),
@@ -24,9 +49,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the database is that of another version of this program.
+    pub fn is_other_version(&self) -> bool {
+        matches!(self, Self::Unreleased | Self::Older { .. } | Self::Newer { .. })
+    }
+
     /// Whether the disk below the database is full.
     pub fn is_disk_full(&self) -> bool {
+        let is_full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
         self.is(rusqlite::ErrorCode::DiskFull)
+            || matches!(self, Self::Copy(error) if is_full(error))
     }
 
     /// Whether the database or its directory cannot be written. SQLite writes there even for reads.

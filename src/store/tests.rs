@@ -7,8 +7,6 @@ use crate::media::Clock;
 use crate::media::DirId;
 use crate::media::EntryName;
 use crate::media::{Album, AlbumId, MediaId};
-use crate::store::database::SCHEMA;
-use crate::store::database::layout;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,27 +59,6 @@ pub(crate) fn item(id: &str) -> ListedItem {
 
 pub(crate) fn names(store: &Store, dir: DirId) -> Vec<String> {
     store.entries(dir, 0, 100).unwrap().iter().map(|entry| entry.name.to_string()).collect()
-}
-
-#[test]
-fn a_database_of_another_version_is_refused() {
-    for other in [1, layout(SCHEMA) + 1] {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        store.connection.lock().pragma_update(None, "user_version", other).unwrap();
-        drop(store);
-        assert!(matches!(Store::open(dir.path()), Err(Error::OtherVersion)));
-        assert!(matches!(Store::open_read_only(dir.path()), Err(Error::OtherVersion)));
-    }
-}
-
-#[test]
-fn other_tables_have_another_number_and_other_words_about_them_have_not() {
-    let ours = "CREATE TABLE t ( -- things\n    id INTEGER\n) STRICT;\n";
-    assert_eq!(layout(ours), layout("-- Of things.\nCREATE TABLE t (\n  id INTEGER\n) STRICT;"));
-    assert_ne!(layout(ours), layout(&ours.replace("INTEGER", "TEXT")));
-    assert!((1 << 30..1 << 31).contains(&layout(ours)));
-    assert!(!SCHEMA.contains("'--"), "a comment is taken to begin there");
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod emulator_google_client;
 mod fs;
 mod requests;
 mod upload;
+mod versions;

@@ -119,7 +119,7 @@ fn an_edit_that_an_older_database_knows_nothing_of_is_kept_with_the_reason() {
 }
 
 #[test]
-fn a_database_of_another_version_is_refused_and_what_is_queued_stays() {
+fn a_database_of_a_later_version_is_refused_and_what_is_queued_stays() {
     let mut world = World::new();
     seed(&world, "Trip", 0..1);
     let own = fs::read(world.photo("own.jpg", 9, 5000)).unwrap();
@@ -132,16 +132,21 @@ fn a_database_of_another_version_is_refused_and_what_is_queued_stays() {
     world.start_emulator();
     let database = world.dir.path().join(STATE).join("gphotosfs.db");
     let other = rusqlite::Connection::open(&database).unwrap();
-    other.execute_batch("ALTER TABLE albums DROP COLUMN made_at; PRAGMA user_version = 1").unwrap();
+    other
+        .execute_batch("ALTER TABLE albums DROP COLUMN made_at; PRAGMA user_version = 99")
+        .unwrap();
     drop(other);
     let mnt = world.mnt.to_str().unwrap();
     for args in [&["mount", mnt][..], &["sync"], &["status"], &["failed"], &["retry"]] {
         let (done, said) = world.told(args);
-        assert!(!done && said.contains("another version"), "{args:?}: {said}");
+        assert!(!done && said.contains("made by a newer gphotosfs"), "{args:?}: {said}");
         assert!(said.contains("-> install that version again"), "{args:?}: {said}");
     }
     let found = String::from_utf8(world.run(&["doctor"]).stdout).unwrap();
-    assert!(found.contains("FAIL  queue") && found.contains("another version"), "{found}");
+    assert!(
+        found.contains("FAIL  version") && found.contains("made by a newer gphotosfs"),
+        "{found}"
+    );
     // That version is nowhere to be had.
     world.sh(&format!("mkdir aside && mv {STATE}/gphotosfs.db* aside/"));
     world.mount(&[]);

@@ -8,17 +8,18 @@ use self::google::{account, api, client, clock, login, login_age, quota, scopes,
 use super::facts::{Disk, Facts, Kind, MountState};
 use super::report::Report;
 use crate::app::counted;
-use crate::app::engine::OTHER_VERSION;
+use crate::app::engine::remedy;
 use crate::app::mounts::permits_allow_other;
 use crate::app::running::OTHER_HOLDER;
 use crate::profile::{Holder, Tightened};
-use crate::store;
+use crate::store::SCHEMA_VERSION;
 use crate::upload::room::reserve;
 
 /// All checks, each after those that it depends on.
 pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     device,
     helper,
+    version,
     config,
     allow_other,
     client,
@@ -67,6 +68,23 @@ fn helper(facts: &Facts, report: &mut Report) {
             "not installed: only root can mount",
             "install fuse3 ('apt install fuse3')",
         ),
+    }
+}
+
+fn version(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "version";
+    let program = concat!("gphotosfs ", env!("CARGO_PKG_VERSION"));
+    match &facts.backlog {
+        Ok(Some(_)) => {
+            report.ok(NAME, format!("{program}; the database has version {SCHEMA_VERSION}"))
+        }
+        Ok(None) => report.ok(NAME, format!("{program}; there is no database yet")),
+        Err(error) if error.is_other_version() => {
+            let text = format!("{program}; {}", words(error));
+            report.fail(NAME, text, remedy(error).unwrap_or_default());
+        }
+        // The check of the queue reports the error.
+        Err(_) => report.ok(NAME, program),
     }
 }
 
@@ -220,14 +238,12 @@ fn queue(facts: &Facts, report: &mut Report) {
     const NAME: &str = "queue";
     let backlog = match &facts.backlog {
         Ok(backlog) => backlog.unwrap_or_default(),
+        // The check of the version reports it.
+        Err(error) if error.is_other_version() => return,
         Err(error) => {
-            let remedy = match error {
-                store::Error::OtherVersion => OTHER_VERSION,
-                _ => {
-                    "if it is damaged, keep a copy of the state directory for the report of the fault"
-                }
-            };
-            report.fail(NAME, words(error), remedy);
+            let damaged =
+                "if it is damaged, keep a copy of the state directory for the report of the fault";
+            report.fail(NAME, words(error), remedy(error).unwrap_or(damaged));
             return;
         }
     };

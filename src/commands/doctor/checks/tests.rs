@@ -9,7 +9,7 @@ use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
 use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
-use crate::store::Backlog;
+use crate::store::{self, Backlog};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
 
@@ -116,6 +116,18 @@ fn finds(facts: Facts, name: &str, verdict: Verdict, parts: &[&str]) {
 #[test]
 fn nothing_is_wrong_where_nothing_is_wrong() {
     assert_eq!(findings(&well()), []);
+}
+
+#[test]
+fn the_version_of_the_database_is_judged_once() {
+    let other = |backlog| Facts { backlog: Err(backlog), ..well() };
+    let newer = other(store::Error::Newer { found: 9, known: 1 });
+    finds(newer, "version", Verdict::Fail, &["made by a newer gphotosfs", "UPGRADING.md"]);
+    let older = other(store::Error::Older { found: 1, known: 9 });
+    finds(older, "version", Verdict::Fail, &["gphotosfs 0.", "bring it up to date"]);
+    let mut report = Report::default();
+    version(&Facts { backlog: Ok(Some(Backlog::default())), ..well() }, &mut report);
+    assert!(report.text().contains(&format!("the database has version {SCHEMA_VERSION}")));
 }
 
 #[test]
