@@ -106,7 +106,10 @@ fn dispatch(
     in_full: bool,
 ) -> Result<Exit, CommandError> {
     use arguments::DebugCommand;
-    use commands::{debug, doctor, failed, info, login, logout, status, sync, thumbnails, umount};
+    use commands::{
+        backup, debug, doctor, failed, info, login, logout, restore, status, sync, thumbnails,
+        umount,
+    };
     let done = |()| Exit::Done;
     match cli.command {
         Command::Login(it) => {
@@ -133,6 +136,8 @@ fn dispatch(
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
         Command::Thumbnails(it) => thumbnails::run(&it.dir, &profile).map(done),
+        Command::Backup(it) => backup::run(&it.into(), &profile).map(done),
+        Command::Restore(it) => restore::run(&it.file, it.replace, &profile).map(done),
         Command::Debug(it) => match it.about {
             DebugCommand::File { path } => debug::file(&path, it.json, &profile),
             DebugCommand::Queue => debug::queue(it.json, &profile),

@@ -1,6 +1,7 @@
 //! The subcommands, a file for each. They take plain values; `cli` parses the command line.
 
 pub mod adopt;
+pub mod backup;
 pub mod debug;
 pub mod diff;
 pub mod doctor;
@@ -11,6 +12,7 @@ pub mod info;
 pub mod login;
 pub mod logout;
 pub mod mount;
+pub mod restore;
 pub mod status;
 pub mod sync;
 pub mod thumbnails;

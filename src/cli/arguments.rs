@@ -16,7 +16,7 @@ use super::values::http_url;
 use super::values::json;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::{self, Speed};
-use crate::commands::status;
+use crate::commands::{backup, status};
 use crate::profile::ProfileName;
 
 /// Mount Google Photos as a directory tree: albums are folders, copying a file in uploads it
@@ -97,6 +97,10 @@ pub enum Command {
     Failed(FailedArgs),
     /// Put refused files back in the queue
     Retry(RetryArgs),
+    /// Write all that Google does not have of a profile into one file: names, times, hashes, queue
+    Backup(BackupArgs),
+    /// Put the content of a backup into a profile
+    Restore(RestoreArgs),
     /// Show all that is known about a file or the queue, for a bug report
     Debug(DebugArgs),
     /// Check everything that a mount depends on, and name the remedy for each fault
@@ -222,6 +226,38 @@ pub struct RetryArgs {
     /// Files or directories, as `failed` lists them or below .gphotos/failed; without any, all
     /// refused files
     pub paths: Vec<PathBuf>,
+}
+
+/// `gphotosfs backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The new file, readable by you alone
+    pub file: PathBuf,
+
+    /// Put the client file and the login into it, too
+    #[arg(long)]
+    pub with_login: bool,
+
+    /// Leave out the bytes of files that Google does not have
+    #[arg(long)]
+    pub without_files: bool,
+}
+
+impl From<BackupArgs> for backup::Options {
+    fn from(it: BackupArgs) -> Self {
+        Self { file: it.file, with_login: it.with_login, without_files: it.without_files }
+    }
+}
+
+/// `gphotosfs restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A file of `gphotosfs backup`
+    pub file: PathBuf,
+
+    /// Set aside what the profile has
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `gphotosfs debug`.

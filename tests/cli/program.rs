@@ -30,7 +30,7 @@ impl User {
         Run { what: format!("{args:?} {env:?}"), output }
     }
 
-    fn config_file(&self, profile: &str, text: &str) {
+    pub fn config_file(&self, profile: &str, text: &str) {
         let dir = self.home.path().join(".config/gphotosfs").join(profile);
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("config.toml"), text).unwrap();
@@ -83,7 +83,7 @@ fn help_lists_every_command_and_the_exit_statuses() {
     let help = user.run(&["--help"]);
     help.exits(0);
     let commands =
-        "login logout mount umount status sync refresh diff adopt verify info failed retry debug doctor emulator"
+        "login logout mount umount status sync refresh diff adopt verify info failed retry backup restore debug doctor emulator"
             .split(' ')
             .map(|it| format!("  {it} "));
     for part in commands.chain(["Exit status: 0".into()]) {

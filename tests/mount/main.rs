@@ -7,6 +7,7 @@ mod support;
 
 mod accounts;
 mod adopt;
+mod backup;
 mod basics;
 mod bin;
 mod commit_close;
