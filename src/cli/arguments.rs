@@ -215,7 +215,7 @@ pub struct InfoArgs {
 /// `gphotosfs failed`.
 #[derive(Debug, Args)]
 pub struct FailedArgs {
-    /// Print a JSON array of objects with path, reason, time and size
+    /// Print a JSON object with version and files: path, reason, time and size
     #[arg(long)]
     pub json: bool,
 }

@@ -28,6 +28,16 @@ use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
 use crate::upload::{self, Spool};
 
+/// The version of the JSON's layout. Added fields do not change it.
+const VERSION: u32 = 1;
+
+/// The refused files as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    files: &'a [Row],
+}
+
 /// A refused file.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -65,7 +75,7 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     };
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     if json {
-        return print(json_text(&rows)?);
+        return print(json_text(&Document { version: VERSION, files: &rows })?);
     }
     for row in &rows {
         let at = row.time.map_or_else(|| "?".to_owned(), local_time);

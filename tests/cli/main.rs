@@ -11,5 +11,6 @@ mod imports;
 mod layers;
 mod login;
 mod program;
+mod schemas;
 mod semantics;
 mod takeout;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::program::{Run, User};
 use crate::support::takeout::{Item, Takeout};
-use crate::support::{camera, photo};
+use crate::support::{camera, photo, schema};
 
 /// A user with a folder of photos and an export.
 struct Case {
@@ -56,8 +56,7 @@ impl Case {
 
 #[track_caller]
 fn parsed(run: &Run) -> Value {
-    serde_json::from_str(&run.stdout())
-        .unwrap_or_else(|_| panic!("{}{}", run.stdout(), run.stderr()))
+    schema::check("diff", &run.stdout())
 }
 
 /// How a folder and its album differ.

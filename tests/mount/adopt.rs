@@ -5,7 +5,7 @@ use std::fs;
 use gphotosfs_emulator::{Call, Edit};
 use serde_json::{Value, json};
 
-use crate::support::{World, camera};
+use crate::support::{World, camera, schema};
 
 /// Exit status, stdout, stderr.
 fn run(world: &World, args: &[&str]) -> (i32, String, String) {
@@ -15,8 +15,8 @@ fn run(world: &World, args: &[&str]) -> (i32, String, String) {
 }
 
 fn run_json(world: &World, args: &[&str]) -> (i32, Value) {
-    let (code, stdout, stderr) = run(world, args);
-    (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))
+    let (code, stdout, _) = run(world, args);
+    (code, schema::check(args[0], &stdout))
 }
 
 fn write(world: &World, name: &str, content: &[u8]) {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::{World, wait_for};
+use crate::support::{World, schema, wait_for};
 
 /// A mount with the album `A` and `count` photos of it that Google has refused.
 fn refused(count: u32) -> World {
@@ -28,7 +28,7 @@ fn run(world: &World, args: &[&str]) -> (bool, String, String) {
 fn listed(world: &World) -> serde_json::Value {
     let (done, stdout, stderr) = run(world, &["failed", "--json"]);
     assert!(done, "{stderr}");
-    serde_json::from_str(&stdout).unwrap()
+    schema::check("failed", &stdout)["files"].take()
 }
 
 #[test]

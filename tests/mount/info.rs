@@ -6,7 +6,7 @@ use std::path::Path;
 use gphotosfs_emulator::{Call, Failure};
 use serde_json::{Value, json};
 
-use crate::support::{World, camera, wait_for};
+use crate::support::{World, camera, schema, wait_for};
 
 /// An uploaded photo in album `A`, the same file in `photo/`.
 fn world() -> World {
@@ -207,7 +207,10 @@ fn each_key_of_json_is_documented() {
     };
     for args in commands {
         let said = world.run(args).stdout;
-        let said: Value = serde_json::from_slice(&said).unwrap_or_else(|_| panic!("{args:?}"));
+        let name = args.iter().filter(|it| **it == "debug" || **it == "file" || **it == "queue");
+        let name = name.copied().collect::<Vec<_>>().join("-");
+        let name = if name.is_empty() { args[0].to_owned() } else { name };
+        let said = schema::check(&name, std::str::from_utf8(&said).unwrap());
         let mut documented = page(args[0]);
         if args[0] == "debug" {
             // It refers to this page for drafts and outages.

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 
-use crate::support::{World, camera, jpeg, wait_for};
+use crate::support::{World, camera, jpeg, schema, wait_for};
 
 const TAKEN: &str = "2019:04:28 09:00:00";
 
@@ -19,8 +19,8 @@ fn run(world: &World, args: &[&str]) -> (i32, String, String) {
 }
 
 fn run_json(world: &World, args: &[&str]) -> (i32, Value) {
-    let (code, stdout, stderr) = run(world, args);
-    (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")))
+    let (code, stdout, _) = run(world, args);
+    (code, schema::check(args[0], &stdout))
 }
 
 /// The verdict on each item, by name.
