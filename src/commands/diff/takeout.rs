@@ -94,6 +94,14 @@ fn add_damaged(album: &Album, result: &mut Comparison) {
         result.files_in_album += 1;
         result.damaged.push(Remark { name, here, in_album: true, why: why.clone() });
     }
+    // A description is no file of the album, so no sum counts it.
+    let papers = album.damaged_papers.iter().map(|(name, why)| Remark {
+        name: name.as_path().into(),
+        here: false,
+        in_album: false,
+        why: why.clone(),
+    });
+    result.damaged.extend(papers);
 }
 
 /// Finds the items that are the local file in storage-saver quality.

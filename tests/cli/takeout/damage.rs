@@ -72,6 +72,8 @@ fn a_damaged_description_is_named() {
     let run = case.diff_changed(cut, &["--album", "Trip"]);
     run.exits(2);
     assert!(run.stdout().contains("\n  metadata.json: "), "{}", run.stdout());
+    // It is no file of the album.
+    assert!(run.stdout().contains("\n1 in the album = 1 here\n"), "{}", run.stdout());
 }
 
 #[test]

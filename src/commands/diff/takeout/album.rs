@@ -26,8 +26,10 @@ pub struct Album {
     pub nameless: Vec<PathBuf>,
     /// Copies that Google has made, with the photo of each. A copy that is here, too, is an item.
     pub besides: Vec<(PathBuf, PathBuf)>,
-    /// Files that cannot be read, with the reasons.
+    /// Photos, videos and copies that cannot be read, with the reasons.
     pub damaged: Files<String>,
+    /// JSON files that cannot be read, with the reasons.
+    pub damaged_papers: Files<String>,
 }
 
 /// A photo, video or copy of the album.
@@ -90,7 +92,8 @@ pub fn read(
         items.extend(folder.without_file(lonely, found));
         for paper in &export.folders[*at].papers {
             if let Content::Damaged(why) = &paper.content {
-                album.damaged.insert(dir.join(paper.file.name.as_ref()), why.clone());
+                let name = dir.join(paper.file.name.as_ref());
+                album.damaged_papers.insert(name, why.clone());
             }
         }
     }

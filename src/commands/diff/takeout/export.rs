@@ -11,8 +11,8 @@ use crate::app::{CommandError, counted, progress};
 use crate::library::names;
 use crate::media::AlbumId;
 
-/// More files than any export has. Each takes about 200 bytes of memory.
-const FILES_MAX: usize = 4_000_000;
+/// More files than any export has. Each takes about 500 bytes of memory.
+const FILES_MAX: usize = 2_000_000;
 
 /// A longer path is no name of a photo.
 const PATH_BYTES_MAX: usize = 4096;
