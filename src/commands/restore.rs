@@ -4,7 +4,6 @@
 //! until then, the profile is empty, and nothing uses the files.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +24,9 @@ const STAGING: &str = "restore";
 
 /// Where the profile's own files go.
 const BEFORE: &str = "before-restore";
+
+/// The database, and its companions while it is in use.
+const DATABASE_FILES: [&str; 3] = [DATABASE, "gphotosfs.db-wal", "gphotosfs.db-shm"];
 
 /// How many ids of two libraries are compared.
 const IDS_MAX: u32 = 10_000;
@@ -226,21 +228,21 @@ fn is_same_account(one: &Store, other: &Store) -> store::Result<bool> {
 /// Moves what was unpacked into the profile, and what the profile has to `before`.
 fn place(profile: &Profile, from: &Path, before: Option<&Path>) -> io::Result<()> {
     let (state, config) = (profile.state_dir()?, profile.config_dir()?);
-    let database: Vec<OsString> = fs::read_dir(state)?
-        .map(|entry| Ok(entry?.file_name()))
-        .filter(|name| {
-            name.as_ref().map_or(true, |it: &OsString| it.to_string_lossy().starts_with(DATABASE))
-        })
-        .collect::<io::Result<_>>()?;
+    // These need room on a disk, so they come before all renames.
+    for name in [SETTINGS].iter().chain(&LOGIN) {
+        if !config.join(name).exists() {
+            move_to_other_disk(&from.join(name), &config.join(name))?;
+        }
+    }
     if let Some(before) = before {
         make_private(before)?;
-        // The bytes first: without its database, nobody takes them for other ones.
-        for name in database.iter().cloned().chain([SPOOL.into()]) {
-            move_if_there(&state.join(&name), &before.join(&name))?;
+        // The database first: a mount without it sets the spool's files aside, and sends none.
+        for name in DATABASE_FILES.iter().chain([&SPOOL]) {
+            if_there(fs::rename(state.join(name), before.join(name)))?;
         }
     } else {
-        for name in &database {
-            fs::remove_file(state.join(name))?;
+        for name in DATABASE_FILES {
+            if_there(fs::remove_file(state.join(name)))?;
         }
     }
     make_private(&state.join(SPOOL).join("orphans"))?;
@@ -255,23 +257,19 @@ fn place(profile: &Profile, from: &Path, before: Option<&Path>) -> io::Result<()
     }
     // An empty directory would only raise questions.
     let _ = fs::remove_dir(state.join("spool/orphans"));
-    for name in [SETTINGS].iter().chain(&LOGIN) {
-        if !config.join(name).exists() {
-            move_to_other_disk(&from.join(name), &config.join(name))?;
-        }
-    }
     fs::rename(from.join(DATABASE), state.join(DATABASE))?;
     File::open(state)?.sync_all()
 }
 
-fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::rename(from, to) {
+/// A file that is not there need not be moved or removed.
+fn if_there(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
     }
 }
 
-/// As [`move_if_there`]: the directories of settings and of the database may be on two disks.
+/// Moves a file, if it is there. The directories of settings and of the database may be on two disks.
 fn move_to_other_disk(from: &Path, to: &Path) -> io::Result<()> {
     let Some(dir) = to.parent().filter(|_| from.exists()) else { return Ok(()) };
     // It has mode 0600.
