@@ -20,8 +20,10 @@ const PREFETCH_MAX: u32 = 256;
 
 /// So many lookups in a row start no prefetch if no program has listed the directory.
 const SINGLE_LOOKUPS_MAX: u32 = 3;
+/// So many do not if one has: a user may look at one file of a directory just listed.
+const SINGLE_LOOKUPS_LISTED: u32 = 1;
 
-/// How long after a listing a lookup is likely to be the first of many.
+/// How long after a listing a second lookup is likely to be one of many.
 const LISTED_RECENTLY: Duration = Duration::from_secs(60);
 
 /// The directories that programs are walking.
@@ -66,7 +68,8 @@ impl Walks {
         walk.in_a_row = if follows { walk.in_a_row.saturating_add(1) } else { 1 };
         walk.last = Some(file);
         let listed = walk.listed.is_some_and(|at| now.duration_since(at) < LISTED_RECENTLY);
-        match walk.in_a_row.saturating_sub(if listed { 0 } else { SINGLE_LOOKUPS_MAX }) {
+        let single = if listed { SINGLE_LOOKUPS_LISTED } else { SINGLE_LOOKUPS_MAX };
+        match walk.in_a_row.saturating_sub(single) {
             0 => 0,
             counted => PREFETCH_MIN.saturating_mul(1 << (counted - 1).min(16)).min(PREFETCH_MAX),
         }
@@ -102,20 +105,22 @@ mod tests {
     }
 
     #[test]
-    fn a_recent_listing_starts_the_prefetch_at_once() {
+    fn after_a_recent_listing_the_second_lookup_starts_the_prefetch() {
         let (mut walks, now) = (Walks::default(), Instant::now());
         walks.listed(DIR, now);
-        assert_eq!(walk(&mut walks, 3, now), [8, 16, 32]);
+        assert_eq!(walk(&mut walks, 4, now), [0, 8, 16, 32]);
         walks.listed(DIR, now);
-        assert_eq!(walks.looked_up(DIR, FileId(90), false, now), 8);
-        assert_eq!(walks.looked_up(DIR, FileId(50), false, now + LISTED_RECENTLY), 0);
+        assert_eq!(walks.looked_up(DIR, FileId(90), false, now), 0);
+        assert_eq!(walks.looked_up(DIR, FileId(91), true, now), 8);
+        assert_eq!(walks.looked_up(DIR, FileId(92), true, now + LISTED_RECENTLY), 0);
     }
 
     #[test]
     fn a_program_that_opens_its_files_gets_no_prefetch() {
         let (mut walks, now) = (Walks::default(), Instant::now());
         walks.listed(DIR, now);
-        assert_eq!(walks.looked_up(DIR, FileId(1), false, now), 8);
+        assert_eq!(walks.looked_up(DIR, FileId(0), false, now), 0);
+        assert_eq!(walks.looked_up(DIR, FileId(1), true, now), 8);
         walks.opened(FileId(1));
         for file in 2..20 {
             assert_eq!(walks.looked_up(DIR, FileId(file), true, now), 0);

@@ -74,10 +74,17 @@ fn reading_files_one_by_one_costs_their_sizes_and_bytes_and_few_others() {
             assert_eq!(world.read(file).unwrap().len(), 5000);
         }
     });
-    // Somebody has listed them: the first look-up may have been that of `ls -l`.
-    let (first, rest) = cost.split_first().unwrap();
-    assert!(first.0 == Call::Download && (120..=150).contains(&first.1), "{cost:?}");
-    assert_eq!(rest, []);
+    assert_eq!(cost, [(Call::Download, 120)]);
+}
+
+#[test]
+fn a_look_at_one_file_of_a_directory_just_listed_costs_only_its_size() {
+    let world = World::new(&[]);
+    world.seed("Trip", 60);
+    let trip = world.at("Trip").unwrap();
+    let names = world.names(trip);
+    let cost = world.cost(|| assert!(world.lookup(trip, &names[20]).is_ok()));
+    assert_eq!(cost, [(Call::Download, 1)]);
 }
 
 fn look_up_all(world: &World, dir: Ino, names: &[String]) {
