@@ -423,8 +423,8 @@ fn a_flat_album_is_listed_once() {
     fs::create_dir_all(world.dir.path().join("photo")).unwrap();
     world.photo("photo/own.jpg", 1, 2500);
     world.mount(&[]);
-    world.sh("ls mnt > /dev/null");
-    assert_eq!(cost(&world, "mnt/A"), [1, 3, 0]);
+    // The kernel looks the path up first, for which a new mount lists the albums.
+    assert_eq!(cost(&world, "mnt/A"), [2, 3, 0]);
     assert_eq!(cost(&world, "mnt/A"), [1, 3, 0]);
 }
 

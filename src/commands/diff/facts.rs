@@ -73,8 +73,8 @@ pub struct Facts {
     pub header: Option<u64>,
     /// The size in bytes, if it is known.
     pub size: Option<u64>,
-    /// Whether the size follows from the dimensions, as that of an uncompressed picture does.
-    /// Another picture of the same camera has the same size then.
+    /// Whether the size follows from the dimensions, as that of an uncompressed picture does, or of
+    /// one of a single colour. Another picture has the same size then.
     pub is_of_fixed_size: bool,
     /// The hash of its bytes, if it is known.
     pub hash: Option<ContentHash>,
@@ -159,7 +159,10 @@ fn size(here: &Facts, there: &Facts) -> Level {
     let located = here.place.and(here.exif).map(|it| it.min(EXIF_MAX));
     let level = match () {
         () if apart == 0 => Level::Same,
-        () if is_within(here.place, PLACE_SLACK) => Level::Explained,
+        // The removal of a place does not make a file much longer.
+        () if is_within(here.place, PLACE_SLACK) && b <= a.saturating_add(PLACE_SLACK) => {
+            Level::Explained
+        }
         () if is_within(located, HEADER_SLACK) => Level::Near,
         () if here.header.is_some() && apart <= PLACE_SLACK => Level::Unknown,
         () if is_within(here.header, HEADER_SLACK) => Level::Doubtful,
@@ -313,7 +316,8 @@ mod tests {
             (sized(1_000_001, None, Some(300)), Level::Unknown),
             (sized(1_004_000, None, Some(300)), Level::Doubtful),
             (sized(1_000_001, Some(200), Some(300)), Level::Explained),
-            (sized(999_900, Some(200), Some(300)), Level::Explained),
+            (sized(999_940, Some(200), Some(300)), Level::Explained),
+            (sized(999_900, Some(200), Some(300)), Level::Near),
             (sized(1_004_000, Some(200), Some(300)), Level::Near),
             (sized(1_200_000, Some(200), Some(30_000)), Level::Other),
             (sized(9_000_000, None, Some(u64::MAX)), Level::Doubtful),

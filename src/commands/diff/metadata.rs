@@ -76,60 +76,78 @@ enum Format {
     Raw(raw::Kind),
 }
 
+/// A picture with so many pixels to a byte has few colours, as an empty page or a black frame. A
+/// JPEG of a single one has about eighty.
+const PIXELS_PER_BYTE_MAX: u64 = 50;
+
 /// Adds the metadata of one file.
 fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &mut Facts) {
     facts.taken.extend(names::taken(name));
     let mut source = Source::new(file);
+    read_by_format(parser, &mut source, name, facts);
+    let pixels = facts.dimensions.any.iter().map(|&(x, y)| u64::from(x) * u64::from(y)).max();
+    // Another page or frame of few colours has the same size.
+    if pixels.is_some_and(|it| it / PIXELS_PER_BYTE_MAX > source.len()) {
+        facts.is_of_fixed_size = true;
+    }
+}
+
+fn read_by_format<R: Read + Seek>(
+    parser: &mut MediaParser,
+    source: &mut Source<R>,
+    name: &Path,
+    facts: &mut Facts,
+) {
     let Some(head) = source.start(64) else { return };
-    let Some(format) = format(&head, &mut source) else { return };
+    let Some(format) = format(&head, source) else { return };
     match format {
         Format::Jpeg => {
-            pictures::jpeg_dimensions(&mut source, facts);
-            pictures::jpeg_segments(&mut source, facts);
+            pictures::jpeg_dimensions(source, facts);
+            pictures::jpeg_segments(source, facts);
         }
         Format::Png => {
-            pictures::dimensions(&mut source, facts);
-            exif::of_picture(&mut source, facts);
-            pictures::png_chunks(&mut source, facts);
+            pictures::dimensions(source, facts);
+            exif::of_picture(source, facts);
+            pictures::png_chunks(source, facts);
         }
         Format::Gif => {
-            pictures::dimensions(&mut source, facts);
-            pictures::gif_blocks(&mut source, facts);
+            pictures::dimensions(source, facts);
+            pictures::gif_blocks(source, facts);
         }
         Format::WebP => {
-            pictures::dimensions(&mut source, facts);
-            exif::of_picture(&mut source, facts);
-            pictures::webp_chunks(&mut source, facts);
+            pictures::dimensions(source, facts);
+            exif::of_picture(source, facts);
+            pictures::webp_chunks(source, facts);
         }
         Format::Bitmap => pictures::bitmap(&head, facts),
-        Format::Icon => pictures::icon(&mut source, facts),
+        Format::Icon => pictures::icon(source, facts),
         Format::Heif => {
-            heif::dimensions(&mut source, facts);
-            heif::metadata(&mut source, facts);
-            exif::of_picture_by_other_library(parser, &mut source, facts);
+            heif::dimensions(source, facts);
+            heif::metadata(source, facts);
+            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::CanonRaw3 => {
             facts.header = Some(u64::MAX);
-            canon::raw(&mut source, facts);
-            exif::of_picture_by_other_library(parser, &mut source, facts);
+            canon::raw(source, facts);
+            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::Raw(kind) => {
-            raw::add(kind, &mut source, name, facts);
-            exif::of_picture_by_other_library(parser, &mut source, facts);
+            raw::add(kind, source, name, facts);
+            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::Movie => {
-            movie::add(&mut source, facts);
-            movie::by_library(parser, &mut source, facts);
+            movie::add(source, facts);
+            movie::by_library(parser, source, facts);
         }
         Format::Matroska => {
-            matroska::dimensions(&mut source, facts);
-            movie::by_library(parser, &mut source, facts);
+            matroska::dimensions(source, facts);
+            movie::by_library(parser, source, facts);
         }
-        Format::Avi => riff::avi(&mut source, facts),
-        Format::Asf => riff::asf(&mut source, facts),
-        Format::Mpeg => riff::mpeg(&mut source, facts),
-        Format::Transport => transport::add(&mut source, facts),
-        Format::Sigma => sigma::raw(&mut source, facts),
+        Format::Avi => riff::avi(source, facts),
+        Format::Asf => riff::asf(source, facts),
+        Format::Mpeg => riff::mpeg(source, facts),
+        Format::Transport => transport::add(source, facts),
+        Format::Sigma => sigma::raw(source, facts),
     }
 }
 

@@ -51,6 +51,8 @@ pub fn jpeg_segments<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) 
 
 /// Adds the XMP of a PNG, and the length of its metadata.
 pub fn png_chunks<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
+    let plain = source.start(26).and_then(|it| plain_png_bytes(&it));
+    facts.is_of_fixed_size = plain.is_some_and(|it| source.len() >= it);
     let mut at = 8_u64;
     for _ in 0..CHUNKS_MAX {
         let Some(chunk) = source.exactly(at, 8) else { break };
@@ -68,6 +70,19 @@ pub fn png_chunks<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
         }
         at += 12 + length;
     }
+}
+
+/// How many bytes the rows of a PNG take without compression.
+fn plain_png_bytes(head: &[u8]) -> Option<u64> {
+    let (width, height) = (u64::from(u32_be(head, 16)?), u64::from(u32_be(head, 20)?));
+    let channels = match head.get(25)? {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    let bits = width.checked_mul(channels * u64::from(*head.get(24)?))?;
+    height.checked_mul(1 + bits.div_ceil(8))
 }
 
 /// Adds the XMP of a WebP, and the length of its metadata.

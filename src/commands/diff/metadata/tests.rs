@@ -93,6 +93,53 @@ fn dimensions_of_transport_streams_are_those_that_were_made() {
     }
 }
 
+/// Uncompressed pictures; the RAW files are made of one.
+const OF_FIXED_SIZE: &[&str] = &[
+    "arw", "bmp", "cr2", "dng", "ico", "iiq", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2",
+    "srw",
+];
+
+#[test]
+fn sizes_follow_from_the_dimensions_where_nothing_is_compressed() {
+    for (name, content) in contents() {
+        let extension = name.rsplit_once('.').unwrap().1;
+        let expected = OF_FIXED_SIZE.contains(&extension) || name.starts_with("scan-");
+        // Incompressible pictures may be longer than their pixels.
+        if extension != "png" {
+            assert_eq!(facts_of(&name, content).is_of_fixed_size, expected, "{name}");
+        }
+    }
+    let mut png = contents()["deep.png"].clone();
+    assert!(!facts_of("deep.png", png[..1000].to_vec()).is_of_fixed_size);
+    png.resize(48 * 32 * 8, 0);
+    assert!(facts_of("deep.png", png.clone()).is_of_fixed_size, "as long as its pixels");
+    // The same file, as if its picture were much larger.
+    png[16..24].copy_from_slice(&[0, 0, 0x10, 0, 0, 0, 0x10, 0]);
+    assert!(facts_of("deep.png", png).is_of_fixed_size, "too short for many colours");
+}
+
+#[test]
+fn metadata_of_every_container_are_measured() {
+    for (name, content) in contents().into_iter().filter(|it| it.0.starts_with("xmp.")) {
+        let facts = facts_of(&name, content);
+        assert!(facts.header >= Some(300) && facts.header < facts.size, "{name} {facts:?}");
+        assert_eq!((facts.exif, facts.place), (None, None), "{name}");
+    }
+}
+
+/// Each picture of a collection has its own EXIF, and each track its own size.
+#[test]
+fn facts_of_all_parts_of_a_file_may_agree() {
+    let facts = facts_of("collection.heic", contents()["collection.heic"].clone());
+    assert_eq!(facts.models, ["Testmaker T1", "Othermaker O2"]);
+    let seconds: Vec<_> = facts.taken.iter().map(|it| it.seconds).collect();
+    assert!(seconds.contains(&1_556_442_005) && seconds.contains(&1_577_934_245), "{seconds:?}");
+    assert!([(64, 48), (96, 64)].iter().all(|it| facts.dimensions.any.contains(it)));
+    assert!(!facts.dimensions.firm);
+    let facts = facts_of("two-tracks.mkv", contents()["two-tracks.mkv"].clone());
+    assert_eq!(facts.dimensions, Dimensions { any: vec![(64, 48), (96, 64)], firm: false });
+}
+
 #[test]
 fn a_directory_beyond_the_end_of_an_x3f_leaves_its_dimensions() {
     let mut content = contents()["maker.x3f"].clone();
