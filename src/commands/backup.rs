@@ -17,7 +17,7 @@ use self::snapshot::Snapshot;
 use crate::app::engine::{no_database, no_directory};
 use crate::app::{CommandError, counted, print};
 use crate::profile::Profile;
-use crate::store::{Backlog, Store};
+use crate::store::Store;
 
 /// What to write.
 #[derive(Debug)]
@@ -61,10 +61,12 @@ pub fn run(options: &Options, profile: &Profile) -> Result<(), CommandError> {
     unfinished.as_file().sync_all().map_err(failed)?;
     unfinished.persist_noclobber(file).map_err(|err| failed(err.error))?;
     File::open(dir).and_then(|it| it.sync_all()).map_err(failed)?;
-    let backlog = Store::open_read_only(snapshot.dir())
-        .and_then(|store| store.map(|it| it.backlog()).transpose())
-        .map_err(|err| no_database("cannot read the copy of the database", err))?;
-    print(summary(options, &snapshot, &backlog.unwrap_or_default(), has_login))
+    let facts = |store: Store| Ok((store.only_here()?, store.backlog()?.open));
+    let (only_here, open) = Store::open_read_only(snapshot.dir())
+        .and_then(|store| store.map(facts).transpose())
+        .map_err(|err| no_database("cannot read the copy of the database", err))?
+        .unwrap_or_default();
+    print(summary(options, &snapshot, (only_here, open), has_login))
 }
 
 /// Returns whether a login is in it.
@@ -97,24 +99,28 @@ fn write(
 }
 
 /// The outcome in words.
-fn summary(options: &Options, snapshot: &Snapshot, backlog: &Backlog, has_login: bool) -> String {
+fn summary(
+    options: &Options,
+    snapshot: &Snapshot,
+    (only_here, open): (u64, u64),
+    has_login: bool,
+) -> String {
     let file = options.file.display();
     let mut text = format!("{file}: names, times and hashes of the library, and the settings.\n");
-    let waiting = backlog.left();
     let files = |count: u64| counted(count, "file");
     if options.without_files {
-        if waiting > 0 {
+        if only_here > 0 {
             text += &format!(
-                "Not in it: the bytes of {} that Google does not have yet. 'gphotosfs sync' sends them.\n",
-                files(waiting)
+                "Not in it: the bytes of {} that Google does not have. 'gphotosfs sync' sends those in the queue.\n",
+                files(only_here)
             );
         }
     } else {
         let (count, bytes) = (snapshot.files().len() as u64, ByteSize(snapshot.bytes()));
         text += &format!("In it: {} that Google does not have, {bytes}.\n", files(count));
     }
-    if backlog.open > 0 && !options.without_files {
-        text += &format!("Of {}, being written now, as much as was there.\n", files(backlog.open));
+    if open > 0 && !options.without_files {
+        text += &format!("Of {}, being written now, as much as was there.\n", files(open));
     }
     if snapshot.lacking() > 0 {
         let lacking = files(snapshot.lacking());

@@ -16,6 +16,7 @@ use crate::app::{CommandError, counted, print};
 use crate::commands::backup::archive::{
     self, ArchiveError, DATABASE, Head, LOGIN, SETTINGS, SPOOL,
 };
+use crate::media::local_time;
 use crate::profile::{Profile, make_private};
 use crate::store::{self, Store};
 
@@ -62,7 +63,9 @@ pub fn run(file: &Path, replace: bool, profile: &Profile) -> Result<(), CommandE
     let staging = Staging::new(state).map_err(no_directory)?;
     let (head, restored) = unpack(file, &staging.0)?;
     check_library(profile, present.store.as_ref(), &restored)?;
-    let backlog = restored.backlog().map_err(|err| no_database("cannot read the database", err))?;
+    let read = |err| no_database("cannot read the database", err);
+    let backlog = restored.backlog().map_err(read)?;
+    let only_here = restored.only_here().map_err(read)?;
     // Their last connections leave no log behind.
     drop((present.store, restored));
     place(profile, &staging.0, (!present.is_empty).then_some(&*before)).map_err(|err| {
@@ -70,18 +73,21 @@ pub fn run(file: &Path, replace: bool, profile: &Profile) -> Result<(), CommandE
             .because(err)
             .hint("the profile's own files are in its state directory or in 'before-restore' there")
     })?;
-    let mut text = format!("Restored the profile {} from {}.\n", head.profile, head.created);
+    let made = local_time(head.created);
+    let mut text = format!("Restored the profile {} from {made}.\n", head.profile);
     if !present.is_empty {
         text += &format!("What this profile had is in {}.\n", before.display());
     }
     if backlog.left() > 0 {
-        let files = counted(backlog.left(), "file");
-        text += &match head.has_files {
-            true => format!("The next mount, or 'gphotosfs sync', uploads {files}.\n"),
-            false => format!(
-                "The backup lacks the bytes of {files} that Google did not have: they will be in .gphotos/failed.\n"
-            ),
-        };
+        let changes = counted(backlog.left(), "change");
+        text +=
+            &format!("The next mount, or 'gphotosfs sync', goes on with {changes} in the queue.\n");
+    }
+    if only_here > 0 && !head.has_files {
+        text += &format!(
+            "The backup lacks the bytes of {}. Those that were to be uploaded will be in .gphotos/failed.\n",
+            counted(only_here, "file")
+        );
     }
     print(text)
 }

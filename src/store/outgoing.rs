@@ -76,6 +76,15 @@ pub enum SyncScope {
 }
 
 impl Store {
+    /// How many files have bytes here that Google does not hold for certain.
+    pub fn only_here(&self) -> Result<u64> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT count(*) FROM unfinished_uploads")?
+                .query_row([], |row| row.get(0))?)
+        })
+    }
+
     /// How much there is to do.
     pub fn backlog(&self) -> Result<Backlog> {
         self.read(|db| {

@@ -89,7 +89,8 @@ fn a_restored_profile_has_all_that_the_first_one_had() {
     assert!(!left.iter().any(|it| it.as_ref().unwrap().file_name() == "backup"), "{left:?}");
     let said = user.run(&["--profile", "new", "restore", &file]);
     said.exits(0);
-    assert!(said.stdout().starts_with("Restored the profile default from "), "{}", said.stdout());
+    assert!(said.stdout().starts_with("Restored the profile default from 20"), "{}", said.stdout());
+    assert!(said.stdout().contains("goes on with 12 changes in the queue"), "{}", said.stdout());
     assert_eq!(spool(&user, "new"), spool(&user, "default"));
     assert_eq!(journal(&user, "new"), journal(&user, "default"));
     let settings = |profile: &str| fs::read(config(&user, profile).join("config.toml")).unwrap();
@@ -138,7 +139,13 @@ fn without_its_files_a_backup_says_what_is_missing() {
     );
     let said = user.run(&["--profile", "new", "restore", &file]);
     said.exits(0);
-    assert!(said.stdout().contains("they will be in .gphotos/failed"), "{}", said.stdout());
+    assert!(
+        said.stdout().contains(
+            "lacks the bytes of 16 files. Those that were to be uploaded will be in .gphotos/failed"
+        ),
+        "{}",
+        said.stdout()
+    );
     assert_eq!(spool(&user, "new"), []);
 }
 
