@@ -3,9 +3,11 @@
 //!
 //! `adapter` has a method for each request. `dispatch` counts it and runs it. `reply` sends the
 //! answer, and `trace` logs it. `modes` chooses how the kernel accesses an open file's bytes.
+//! `authors` knows which program writes through a descriptor, and how it has ended.
 //! `notify` invalidates the kernel's caches.
 
 mod adapter;
+mod authors;
 mod dispatch;
 mod interrupt;
 mod modes;

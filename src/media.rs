@@ -8,7 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-pub use caller::{Caller, JointCaller};
+pub use caller::{Caller, Death, JointCaller};
 pub use clock::Clock;
 pub use view::{Period, Span, View};
 

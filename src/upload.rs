@@ -16,6 +16,7 @@ mod classify;
 mod commit;
 mod concurrency;
 mod config;
+mod cut_off;
 mod draft;
 mod drafts;
 mod drain;

@@ -15,9 +15,10 @@ use fuser::{
 };
 use tokio::runtime::Handle;
 
+use super::authors::Authors;
 use super::dispatch::{Call, Dispatcher};
 use super::modes::Modes;
-use super::reply::{CreateContext, KeepsListings, OpenContext, Owner, Room};
+use super::reply::{CreateContext, Descriptors, KeepsListings, OpenContext, Owner, Room};
 use super::trace::Operand;
 use crate::fs::{AttrChange, Fh, Fs, Ino, Offset, Open, Operation, Rename, SetXattrMode};
 
@@ -34,6 +35,7 @@ pub(super) struct Adapter {
     dispatcher: Dispatcher,
     owner: Owner,
     modes: Arc<Modes>,
+    authors: Arc<Authors>,
     keeps_listings: KeepsListings,
 }
 
@@ -44,6 +46,7 @@ impl Adapter {
             dispatcher: Dispatcher::new(fs, runtime, owner.uid),
             owner,
             modes: Arc::new(Modes::new(passthrough)),
+            authors: Arc::default(),
             keeps_listings: KeepsListings(false),
         }
     }
@@ -60,6 +63,11 @@ impl Adapter {
         name: &OsStr,
     ) -> Call<'_> {
         self.dispatcher.begin(req, operation, Operand::Name(parent, name))
+    }
+
+    /// What an open is to note about its descriptor.
+    fn descriptors(&self, req: &Request) -> Descriptors {
+        Descriptors { modes: self.modes.clone(), authors: self.authors.clone(), opener: req.pid() }
     }
 
     fn on_handle(
@@ -264,7 +272,7 @@ impl Filesystem for Adapter {
             truncate: flags.0 & libc::O_TRUNC != 0,
         };
         let call = self.on(req, Operation::Open, node).with(format_args!("flags={:#x}", flags.0));
-        let context = OpenContext { modes: self.modes.clone(), node, flags };
+        let context = OpenContext { descriptors: self.descriptors(req), node, flags };
         let node = ino(node);
         let open = async move |fs: Arc<Fs>| fs.open(node, how).await;
         if how.truncate {
@@ -287,8 +295,8 @@ impl Filesystem for Adapter {
         let call = self
             .on_name(req, Operation::Create, parent, name)
             .with(format_args!("flags={flags:#x}"));
-        let (modes, flags) = (self.modes.clone(), OpenFlags(flags));
-        let context = CreateContext { modes, flags, owner: self.owner };
+        let (descriptors, flags) = (self.descriptors(req), OpenFlags(flags));
+        let context = CreateContext { descriptors, flags, owner: self.owner };
         call.run(|fs| fs.create_with_mode(ino(parent), name.as_bytes(), mode), (reply, context));
     }
 
@@ -337,6 +345,9 @@ impl Filesystem for Adapter {
         } else {
             Offset::At(offset)
         };
+        if !write_flags.contains(WriteFlags::FUSE_WRITE_CACHE) {
+            self.authors.writes(fh, req.pid());
+        }
         let attempt = call.attempt(|fs| fs.write_now(fh, offset, data));
         let data = if attempt.must_wait() { data.to_vec() } else { Vec::new() };
         attempt.or_wait(async move |fs| fs.write(fh, offset, &data).await, reply);
@@ -352,7 +363,7 @@ impl Filesystem for Adapter {
     ) {
         let (call, fh) = (self.on_handle(req, Operation::Flush, node, fh), handle(fh));
         // A reader's close never waits behind those of writers.
-        call.attempt(|fs| fs.flush_reader_now(fh))
+        call.attempt(|fs| fs.flush_unwaiting(fh, || self.authors.death(fh, req.pid())))
             .or_wait(async move |fs| fs.flush(fh).await, reply);
     }
 
@@ -368,6 +379,7 @@ impl Filesystem for Adapter {
     ) {
         self.modes.release(fh);
         let (call, fh) = (self.on_handle(req, Operation::Release, node, fh), handle(fh));
+        self.authors.released(fh);
         call.run_blocking(move |fs| fs.release(fh), reply);
     }
 

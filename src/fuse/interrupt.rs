@@ -18,20 +18,21 @@ const STOPPING: [i32; 5] =
 pub(super) async fn killed(pid: u32) {
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
-        // Requests of the kernel itself, and of callers outside our pid namespace, have pid 0.
-        if pid != 0
-            // This read does not wait for a disk, so it needs no blocking thread, which may be
-            // scarce.
-            && let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status"))
-            && is_stopping(&status)
-        {
+        if status(pid).is_some_and(|status| is_stopping(&status)) {
             return;
         }
     }
 }
 
+/// proc(5)'s `status` of a thread; `None` if there is no such thread any more. This read does not wait
+/// for a disk, so it needs no blocking thread, which may be scarce.
+pub(super) fn status(pid: u32) -> Option<String> {
+    // Requests of the kernel itself, and of callers outside our pid namespace, have pid 0.
+    (pid != 0).then(|| std::fs::read_to_string(format!("/proc/{pid}/status")).ok()).flatten()
+}
+
 /// Whether proc(5)'s `status` shows such a signal.
-fn is_stopping(status: &str) -> bool {
+pub(super) fn is_stopping(status: &str) -> bool {
     let set = |key: &str| {
         status
             .lines()

@@ -3,16 +3,18 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, FopenFlags, Generation, INodeNo, OpenFlags, ReplyAttr,
-    ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek,
-    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
+    BackingId, Errno, FileAttr, FileHandle, FileType, FopenFlags, Generation, INodeNo, OpenAccMode,
+    OpenFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty,
+    ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
 };
 
-use super::modes::Modes;
+use super::authors::Authors;
+use super::modes::{Modes, OpenMode};
 use super::trace::{Answer, Trace};
 use crate::fs::error::{Error, Result};
 use crate::fs::{Attr, Ino, Listed, Opened, Operation, Space};
@@ -213,18 +215,42 @@ impl Reply<Vec<(Listed, Attr)>> for (ReplyDirectoryPlus, Owner) {
     }
 }
 
-/// The context of an open: `modes` chooses how the kernel accesses the bytes.
-pub(super) struct OpenContext {
+/// What an open notes about its descriptor.
+pub(super) struct Descriptors {
+    /// Chooses how the kernel accesses the bytes.
     pub(super) modes: Arc<Modes>,
+    pub(super) authors: Arc<Authors>,
+    /// The thread that opens.
+    pub(super) opener: u32,
+}
+
+impl Descriptors {
+    fn open(
+        &self,
+        node: INodeNo,
+        opened: &Opened,
+        flags: OpenFlags,
+        register: impl FnOnce(&File) -> io::Result<BackingId>,
+    ) -> OpenMode {
+        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+            self.authors.writes(opened.fh, self.opener);
+        }
+        self.modes.open(node, opened, flags, register)
+    }
+}
+
+/// The context of an open.
+pub(super) struct OpenContext {
+    pub(super) descriptors: Descriptors,
     pub(super) node: INodeNo,
     pub(super) flags: OpenFlags,
 }
 
 impl Reply<Opened> for (ReplyOpen, OpenContext) {
     fn value(self, opened: Opened) -> Answer {
-        let (reply, OpenContext { modes, node, flags }) = self;
+        let (reply, OpenContext { descriptors, node, flags }) = self;
         let fh = FileHandle(opened.fh.0);
-        let mode = modes.open(node, &opened, flags, |file: &File| reply.open_backing(file));
+        let mode = descriptors.open(node, &opened, flags, |file: &File| reply.open_backing(file));
         match mode.backing {
             Some(id) => reply.opened_passthrough(fh, mode.flags, &id),
             None => reply.opened(fh, mode.flags),
@@ -235,17 +261,17 @@ impl Reply<Opened> for (ReplyOpen, OpenContext) {
 
 /// The context of a create, whose inode number is not known before.
 pub(super) struct CreateContext {
-    pub(super) modes: Arc<Modes>,
+    pub(super) descriptors: Descriptors,
     pub(super) flags: OpenFlags,
     pub(super) owner: Owner,
 }
 
 impl Reply<(Attr, Opened)> for (ReplyCreate, CreateContext) {
     fn value(self, (attr, opened): (Attr, Opened)) -> Answer {
-        let (reply, CreateContext { modes, flags, owner }) = self;
+        let (reply, CreateContext { descriptors, flags, owner }) = self;
         let (node, fh) = (inode(attr.ino), FileHandle(opened.fh.0));
         let (ttl, shown) = (attr.ttl, owner.attr(&attr));
-        let mode = modes.open(node, &opened, flags, |file: &File| reply.open_backing(file));
+        let mode = descriptors.open(node, &opened, flags, |file: &File| reply.open_backing(file));
         match mode.backing {
             Some(id) => {
                 reply.created_passthrough(&ttl, &shown, GENERATION, fh, mode.flags, &id);

@@ -83,6 +83,15 @@ impl JointCaller {
     }
 }
 
+/// A close that comes from the end of the program that wrote, not from the program itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// A signal has killed the program.
+    Certain,
+    /// The program has gone, and how it has ended is not known.
+    Possible,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

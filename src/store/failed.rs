@@ -42,7 +42,7 @@ pub struct FailedName {
     pub at: SystemTime,
     /// Bytes, if known.
     pub size: Option<u64>,
-    /// Whether gphotosfs stopped before its writer closed it.
+    /// Whether its writer never closed it: gphotosfs stopped before, or the writer was killed.
     pub unfinished: bool,
 }
 

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 use tokio_util::sync::CancellationToken;
 
-use crate::media::FileId;
+use crate::media::{Death, FileId};
 use crate::store::WriteError;
 
 /// How far a draft is.
@@ -129,6 +129,8 @@ struct State {
     writers: BTreeMap<WriterId, Activity>,
     /// How many writes wait for room in the spool.
     blocked: u32,
+    /// The last close of the version that is being written came from the end of its writer.
+    abandoned: Option<Death>,
     /// `--commit close`: as far as can be told nobody writes any more, so the upload need not wait
     /// for the last writer to go.
     closing: bool,
@@ -218,6 +220,12 @@ impl Draft {
         matches!(state.phase, Phase::Rejected(_))
             && (state.unsettled || !state.writers.is_empty())
             && state.writers.values().all(|it| *it == Activity::Closed)
+    }
+
+    /// Whether its writer ended before it closed it. A later close by another one, with a copy of the
+    /// descriptor, voids that.
+    pub(super) fn abandoned(&self) -> Option<Death> {
+        self.state.lock().abandoned
     }
 
     pub(super) fn is_unsettled(&self) -> bool {
@@ -315,6 +323,14 @@ impl Draft {
         if let Some(activity) = self.state.lock().writers.get_mut(&writer) {
             *activity = Activity::Closed;
         }
+    }
+
+    /// A writer, or a copy of its descriptor, has been closed because its program has ended. Bytes
+    /// that an earlier close has sealed stay sealed.
+    pub(super) fn writer_died(&self, writer: WriterId, death: Death) {
+        self.writer_closed(writer);
+        let mut state = self.state.lock();
+        state.abandoned = matches!(state.phase, Phase::Writing).then_some(death);
     }
 
     /// `--commit close`: the upload need not wait until the last writer has gone.
@@ -420,12 +436,14 @@ impl Draft {
         let mut state = self.state.lock();
         state.supersede();
         state.phase = Phase::Writing;
+        state.abandoned = None;
         state.version = version;
     }
 
     /// The row says that nothing is being written. An upload under way goes on.
     pub(super) fn set_sealed(&self) {
         let mut state = self.state.lock();
+        state.abandoned = None;
         if !matches!(state.phase, Phase::InFlight(_)) {
             state.phase = Phase::Sealed;
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::draft::{Draft, DraftFacts, InFlight, OpenVersion, Phase, WriterId};
-use crate::media::FileId;
+use crate::media::{Death, FileId};
 use crate::store::WriteError;
 
 /// All drafts. Cheap to clone. Bounded by the files that are open and the uploads under way.
@@ -268,6 +268,11 @@ impl Writer {
             draft.has_active_writers()
         });
         others == Some(true)
+    }
+
+    /// The program that wrote has ended, and so the kernel closes it.
+    pub fn died(&self, death: Death) {
+        self.with(|draft, id| draft.writer_died(id, death));
     }
 
     /// Whether the version is not sealed: it is being written, or was rejected, or a write has

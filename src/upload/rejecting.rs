@@ -101,6 +101,36 @@ impl Shared {
         self.rejected(&draft, path, reason, is_known)
     }
 
+    /// Settles a version that its writer has not closed. No close has promised anything, but its bytes
+    /// go to the failed files, and a version that Google has stays as it was. Returns `false` for an
+    /// empty version that replaces none.
+    pub(super) fn set_aside_unfinished(
+        &self,
+        draft: &LockedDraft,
+        size: u64,
+        reason: &str,
+    ) -> store::Result<bool> {
+        let file = draft.file();
+        if size == 0 {
+            let is_reverted = self.store.revert_edit(file)?;
+            if is_reverted {
+                self.spool.discard(file);
+                draft.set_committed();
+                self.moved_on();
+            }
+            return Ok(is_reverted);
+        }
+        let path = self.path_of(file);
+        self.store.fail_unfinished(file, size, reason)?;
+        draft.set_rejected(Rejection::Other);
+        tracing::warn!(%path, "{reason}; what there is of it is under .gphotos/failed");
+        self.remember(path, reason.to_owned());
+        self.count_set_aside()?;
+        self.mark_dirty();
+        self.moved_on();
+        Ok(true)
+    }
+
     /// A file that will be rejected: its path, and whether its bytes were refused under all of its
     /// names before.
     fn before_rejection(&self, file: FileId) -> store::Result<(String, bool)> {

@@ -79,15 +79,7 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => 0,
         Err(err) => return Err(err.into()),
     };
-    if size > 0 {
-        let path = shared.path_of(file);
-        shared.store.fail_unfinished(file, size, INTERRUPTED)?;
-        tracing::warn!(%path, "{INTERRUPTED}; what there is of it is under .gphotos/failed");
-        shared.remember(path, INTERRUPTED.to_owned());
-        return Ok(());
-    }
-    if shared.store.revert_edit(file)? {
-        shared.spool.discard(file);
+    if shared.set_aside_unfinished(&draft, size, INTERRUPTED)? {
         return Ok(());
     }
     shared.spool.create(file)?;

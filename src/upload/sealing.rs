@@ -8,6 +8,7 @@
 use std::fs::File;
 
 use super::classify::{Names, classify, fate};
+use super::cut_off::is_cut_off;
 use super::draft::{OpenVersion, Phase, Rejection};
 use super::drafts::{LockedDraft, Writer};
 use super::errors::{Error, SealError};
@@ -15,8 +16,11 @@ use super::pipeline::Pipeline;
 use super::shared::Shared;
 use crate::crash;
 use crate::error_chain::chain;
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{Death, DirId, EntryName, FileId};
 use crate::store::{self, Fate, Reopened, SealedFacts, UploadState};
+
+/// Why half a file is under `.gphotos/failed`.
+const KILLED: &str = "the program that wrote it was killed before it had closed the file";
 
 /// What sealing has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,7 @@ impl Pipeline {
         let shared = &self.shared;
         let draft = shared.drafts.lock(file);
         let due = match (draft.phase(), cause) {
+            (Phase::Writing, SealCause::Release) if draft.abandoned().is_some() => false,
             (Phase::Writing, _) | (Phase::Rejected(_), SealCause::Sync) => true,
             (Phase::Rejected(_), SealCause::Release) => false,
             // A rejected file stays open until its last writer has gone, and is rejected again: an
@@ -332,7 +337,11 @@ impl Shared {
         if self.remove_if_orphan(draft)? {
             return Ok(());
         }
-        if self.is_open(draft)? || self.lacks_later_write(draft)? {
+        let set_aside = match draft.abandoned() {
+            Some(death) => self.set_aside_abandoned(draft, death)?,
+            None => false,
+        };
+        if !set_aside && (self.is_open(draft)? || self.lacks_later_write(draft)?) {
             match self.seal(draft) {
                 Ok(_) => {}
                 Err(err) if err.is_rejection() => {
@@ -346,6 +355,21 @@ impl Shared {
         draft.set_settled();
         self.remove_if_orphan(draft)?;
         Ok(())
+    }
+
+    /// Sets a version aside whose writer was killed before it closed it. If it is not known whether it
+    /// was, the bytes decide. Returns `false` if the version is settled as any other: also if its name
+    /// keeps it here, if it is new and empty, or if a write has failed.
+    fn set_aside_abandoned(&self, draft: &LockedDraft, death: Death) -> Result<bool, SealError> {
+        let file = draft.file();
+        if draft.write_error().is_some()
+            || !self.is_open(draft)?
+            || !matches!(self.names(file)?, Names::Real(_))
+            || death == Death::Possible && !is_cut_off(self.spool.read(file)?)?
+        {
+            return Ok(false);
+        }
+        Ok(self.set_aside_unfinished(draft, self.spool.stat(file)?.size, KILLED)?)
     }
 
     /// Settles files whose last writers have gone without it, as far as that can be done now.

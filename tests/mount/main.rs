@@ -25,6 +25,7 @@ mod folders;
 mod foreign;
 mod info;
 mod kernel_cache;
+mod killed;
 mod limits;
 mod lives;
 mod midnight;

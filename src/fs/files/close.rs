@@ -5,7 +5,7 @@ use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::Fs;
 use crate::fs::handles::{Bytes, Fh, Handle};
 use crate::fs::node::Ino;
-use crate::media::FileId;
+use crate::media::{Death, FileId};
 use crate::upload::SealCause;
 
 impl Fs {
@@ -30,10 +30,17 @@ impl Fs {
         self.pipeline.commit(file).await.map_err(|error| self.closing(file, error.into()))
     }
 
-    /// close(2) of a descriptor that cannot write. `None` if it can.
-    pub fn flush_reader_now(&self, fh: Fh) -> Result<Option<()>> {
+    /// The closes that wait for nothing: those of a descriptor that cannot write, and those that
+    /// come from the death of the writer, which seal nothing. `None` for other ones.
+    pub fn flush_unwaiting(
+        &self,
+        fh: Fh,
+        death: impl FnOnce() -> Option<Death>,
+    ) -> Result<Option<()>> {
         match self.handle(fh)? {
-            Handle::File { writer: Some(_), .. } => Ok(None),
+            Handle::File { writer: Some(writer), .. } => {
+                Ok(death().map(|death| writer.died(death)))
+            }
             _ => Ok(Some(())),
         }
     }
