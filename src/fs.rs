@@ -23,6 +23,7 @@ mod lookup;
 pub mod node;
 mod rename;
 mod requests;
+mod snapshots;
 mod views;
 mod xattrs;
 

@@ -33,8 +33,8 @@ words!(Commit {
 });
 
 words!(Sizes {
-    Exact = "exact", "Request each size once, when its directory is listed";
-    Lazy = "lazy", "Report 0 until the first open, which saves requests";
+    Exact = "exact", "Request each size once, many at a time for a program that walks a directory";
+    Lazy = "lazy", "Request each size once, when a program looks at that file, and none ahead";
 });
 
 words!(Sidecars {

@@ -73,31 +73,30 @@ impl Fs {
             // mounted read-only. Otherwise a copy would be read-only too.
             Node::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
             Node::View(_) => dir(2, dir_mode, self.began),
-            Node::Status | Node::Metrics => {
-                let now = SystemTime::now();
+            node @ (Node::Status | Node::Metrics) => {
+                let snapshot = self.snapshot(node)?;
+                let time = snapshot.time();
                 Attr {
                     ino,
                     is_dir: false,
                     mode: 0o400,
                     links: 1,
-                    // An open generates the content; programs read it to its end whatever this size
-                    // is.
-                    size: 0,
-                    atime: now,
-                    mtime: now,
-                    ctime: now,
+                    size: snapshot.len(),
+                    atime: time,
+                    mtime: time,
+                    ctime: time,
                     ttl: Duration::ZERO,
                 }
             }
             Node::File(file) | Node::ReadOnlyFile(file) => {
                 let info = self.shown(self.node(ino)?, file)?;
                 let Some(reported) = self.reported_size(&info) else { return Ok(None) };
-                match reported.known(&info) {
-                    Some(size) => self.file_attr(ino, &info.stat(), size),
-                    None if self.config.exact_sizes => return Ok(None),
-                    // When the size becomes known, the kernel's attributes are invalidated.
-                    None => self.file_attr(ino, &info.stat(), 0),
-                }
+                // A program that writes to an item relies on the length of its bytes.
+                let is_open_unread = reported.is_unknown();
+                let Some(size) = reported.known(&info).filter(|_| !is_open_unread) else {
+                    return Ok(None);
+                };
+                self.file_attr(ino, &info.stat(), size)
             }
         }))
     }
@@ -124,18 +123,30 @@ impl Fs {
                 let error = &error as &(dyn std::error::Error + 'static);
                 tracing::debug!(file = file.0, error, "size not known: shown as 0");
             }
-        } else if let Some(open) = self.handles.opened(info.id) {
+        } else if let Some(open) = self.handles.opened(info.id)
+            && let Err(error) = self.fetch_open_size(&open).await
+        {
+            tracing::debug!(file = file.0, %error, "size of the download not known");
+        }
+        self.attr_after(ino)
+    }
+
+    /// Attributes after a change or a request. They lack a size that still takes a request: the
+    /// kernel asks again when a program needs it.
+    pub(super) fn attr_after(&self, ino: Ino) -> Result<Attr> {
+        let node = self.node(ino)?;
+        if let Some(open) = node.file().and_then(|file| self.handles.opened(file)) {
             // Waits until the running change of the content is complete.
             drop(open.bytes.read());
         }
-        // After the wait, all of the facts may have changed.
-        match self.getattr_now(ino)? {
-            Some(attr) => Ok(attr),
-            None => {
+        match (self.getattr_now(ino)?, node.file()) {
+            (Some(attr), _) => Ok(attr),
+            (None, Some(file)) => {
                 let info = self.shown(node, file)?;
                 let attr = self.file_attr(ino, &info.stat(), info.size.unwrap_or(0));
                 Ok(Attr { ttl: Duration::ZERO, ..attr })
             }
+            (None, None) => Err(Error::plain(libc::ESTALE)),
         }
     }
 

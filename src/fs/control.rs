@@ -1,12 +1,16 @@
 //! Fills in the [`Status`] for `/.gphotos/status.json` and `/.gphotos/metrics` from the parts
 //! below.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::error::{Error, Result};
 use super::filesystem::Fs;
+use super::handles::Fh;
+use super::node::Node;
+use super::snapshots::{Snapshot, SnapshotReader};
 use crate::api::{
     self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget,
     next_reset,
@@ -72,6 +76,32 @@ impl Fs {
             errors: queue.failures.iter().map(Problem::from).collect(),
             failing: queue.failing.iter().map(FailingFile::from).collect(),
         })
+    }
+}
+
+impl Fs {
+    /// The current snapshot of a control file, or a new one.
+    pub(super) fn snapshot(&self, node: Node) -> Result<Arc<Snapshot>> {
+        let place = match node {
+            Node::Metrics => &self.snapshots.metrics,
+            _ => &self.snapshots.status,
+        };
+        if let Some(current) = place.lock().as_ref().filter(|it| it.is_current()) {
+            return Ok(current.clone());
+        }
+        let status = self.status()?;
+        let text = match node {
+            Node::Metrics => status.metrics(),
+            _ => json(&status)?,
+        };
+        let snapshot = Arc::new(Snapshot::new(text));
+        *place.lock() = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// Opens the current snapshot of a control file.
+    pub(super) fn open_snapshot(&self, node: Node) -> Result<Fh> {
+        Ok(self.handles.open_snapshot(SnapshotReader::new(self.snapshot(node)?)))
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::{Error, Result};
 use super::handles::Handles;
 use super::node::{Ino, Node};
 use super::requests::Requests;
+use super::snapshots::Snapshots;
 use crate::api;
 use crate::content::Content;
 use crate::library::Library;
@@ -20,8 +21,8 @@ use crate::upload::{Pipeline, SyncScope};
 pub struct Config {
     /// Refuse every change.
     pub read_only: bool,
-    /// Request the sizes of items that were not uploaded from here. Otherwise such files show a
-    /// size of 0 until they are opened.
+    /// For a program that walks a directory, request sizes of items ahead that were not uploaded from
+    /// here. Otherwise only those that it asks for.
     pub exact_sizes: bool,
     /// Other users of this machine may access the mount.
     pub shared: bool,
@@ -64,6 +65,7 @@ pub struct Fs {
     pub(super) handles: Handles,
     pub(super) began: SystemTime,
     pub(super) requests: Requests,
+    pub(super) snapshots: Snapshots,
 }
 
 impl Fs {
@@ -86,6 +88,7 @@ impl Fs {
             client,
             began: SystemTime::now(),
             requests: Requests::default(),
+            snapshots: Snapshots::default(),
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::error::Error;
+use super::snapshots::SnapshotReader;
 use crate::content::Reader;
 use crate::media::{Caller, FileId};
 use crate::upload::{Drafts, OpenVersion, SpoolFile, Writer};
@@ -74,7 +75,7 @@ pub enum Handle {
         writer: Option<Arc<Writer>>,
     },
     /// A file whose content was generated when it was opened.
-    Snapshot(Arc<[u8]>),
+    Snapshot(Arc<SnapshotReader>),
 }
 
 /// All open descriptors. Bounded by the number of files that the kernel has open.
@@ -167,8 +168,8 @@ impl Handles {
     }
 
     /// Opens generated content.
-    pub fn open_snapshot(&self, bytes: Vec<u8>) -> Fh {
-        self.insert(Handle::Snapshot(bytes.into()))
+    pub fn open_snapshot(&self, reader: SnapshotReader) -> Fh {
+        self.insert(Handle::Snapshot(Arc::new(reader)))
     }
 
     fn insert(&self, handle: Handle) -> Fh {

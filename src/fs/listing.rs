@@ -129,7 +129,7 @@ impl Fs {
         }
         let links = if node.is_in_views() { 1 } else { stat.links };
         let attr = self.file_attr(node.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
-        let unknown = open || (stat.size.is_none() && self.config.exact_sizes);
+        let unknown = open || stat.size.is_none();
         Ok(Some(Attr { ttl: if unknown { Duration::ZERO } else { attr.ttl }, ..attr }))
     }
 
@@ -219,7 +219,7 @@ impl Fs {
         Ok((listed, listings))
     }
 
-    fn parent(&self, node: Node) -> Result<Ino> {
+    pub(super) fn parent(&self, node: Node) -> Result<Ino> {
         let parent = |dir| -> Result<DirId> {
             Ok(self.store.dir(dir)?.ok_or_else(|| Error::plain(libc::ESTALE))?.parent)
         };

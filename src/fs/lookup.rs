@@ -22,6 +22,9 @@ pub(super) enum Lookup {
 impl Fs {
     /// Looks a name up in the database. `None` if only Google knows whether it exists.
     pub fn lookup_now(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>> {
+        if let Some(ino) = self.relative(parent, name)? {
+            return self.getattr_now(ino);
+        }
         let name = entry_name(name)?;
         match self.find(parent, &name)? {
             Lookup::Node(node) => Ok(match self.getattr_now(node.ino())? {
@@ -35,6 +38,9 @@ impl Fs {
 
     /// Looks a name up. Waits for listings if the database does not have it.
     pub async fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr> {
+        if let Some(ino) = self.relative(parent, name)? {
+            return self.getattr(ino).await;
+        }
         let name = entry_name(name)?;
         if let Node::Failed(_) = self.node(parent)? {
             self.pipeline.wait_for_rejected().await;
@@ -42,7 +48,9 @@ impl Fs {
         loop {
             match self.find(parent, &name)? {
                 Lookup::Node(node) => {
-                    let attr = self.getattr_in(Some(self.node(parent)?), node.ino()).await?;
+                    // Sizes of the neighbours are requested ahead.
+                    let walked = self.config.exact_sizes.then(|| self.node(parent)).transpose()?;
+                    let attr = self.getattr_in(walked, node.ino()).await?;
                     return self.named(parent, node, attr);
                 }
                 Lookup::Unknown(listings) => {
@@ -52,6 +60,17 @@ impl Fs {
                 Lookup::Settling | Lookup::NotFound => return Err(Error::plain(libc::ENOENT)),
             }
         }
+    }
+
+    /// The node that `.` or `..` names. A program that has kept a handle of a file, as a server of
+    /// NFS does, may use it after the kernel has forgotten the file. Then the kernel looks up `.` in
+    /// the inode number of the handle, and `..` to find the way from there to the root.
+    fn relative(&self, ino: Ino, name: &[u8]) -> Result<Option<Ino>> {
+        Ok(match name {
+            b"." => Some(ino),
+            b".." => Some(self.parent(self.node(ino)?)?),
+            _ => None,
+        })
     }
 
     fn find(&self, parent: Ino, name: &EntryName) -> Result<Lookup> {

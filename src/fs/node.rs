@@ -1,7 +1,9 @@
 //! The nodes of the tree, and their inode numbers. Pure.
 //!
-//! An inode number is a row number of the database, with a tag for the kind of node in the upper
-//! bits. So it never changes, also across mounts, and no table of inodes is needed.
+//! An inode number is a row number of the database, with a tag for the kind of node in the lowest
+//! bits. So it never changes, also across mounts, and no table of inodes is needed. It fits into 32
+//! bits for the first 500 million rows: programs without support of larger numbers fail at a file
+//! whose number does not fit.
 
 use crate::media::{DirId, FileId, View};
 use crate::store::{Child, ListingScope};
@@ -33,13 +35,17 @@ pub enum Node {
     ReadOnlyFile(FileId),
 }
 
-const TAG_SHIFT: u32 = 48;
-const NUMBER_MASK: u64 = (1 << TAG_SHIFT) - 1;
+/// How many of the lowest bits hold the tag.
+const TAG_BITS: u32 = 3;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+/// The kernel's number for the root.
+const ROOT: Ino = Ino(1);
 
 impl Node {
     /// Its inode number.
     pub fn ino(self) -> Ino {
         let (tag, number) = match self {
+            Self::Dir(DirId::ROOT) => return ROOT,
             Self::Dir(dir) => (0, dir.0),
             Self::File(file) => (1, file.0),
             Self::Failed(dir) => (2, dir.0),
@@ -50,8 +56,8 @@ impl Node {
             Self::View(view) => (4, view.number()),
             Self::ReadOnlyFile(file) => (5, file.0),
         };
-        // Row numbers count up from 1 and stay far below 2^48.
-        Ino(tag << TAG_SHIFT | (number as u64 & NUMBER_MASK))
+        // Row numbers count up from 1 and stay far below 2^61.
+        Ino((number as u64) << TAG_BITS | tag)
     }
 
     /// The file, if it is one.
@@ -83,9 +89,13 @@ impl Node {
 
     /// The inverse of [`Node::ino`]. `None` for a number that no node has.
     pub fn of(ino: Ino) -> Option<Self> {
-        let number = (ino.0 & NUMBER_MASK) as i64;
-        match (ino.0 >> TAG_SHIFT, number) {
-            (0, 1..) => Some(Self::Dir(DirId(number))),
+        if ino == ROOT {
+            return Some(Self::Dir(DirId::ROOT));
+        }
+        let number = (ino.0 >> TAG_BITS) as i64;
+        match (ino.0 & TAG_MASK, number) {
+            // The number 1 is that of the root.
+            (0, 2..) => Some(Self::Dir(DirId(number))),
             (1, 1..) => Some(Self::File(FileId(number))),
             (2, 1..) => Some(Self::Failed(DirId(number))),
             (3, 1) => Some(Self::Control),
@@ -130,15 +140,34 @@ mod tests {
             assert_eq!(Node::of(node.ino()), Some(node));
         }
         assert_eq!(Node::Dir(DirId::ROOT).ino(), Ino(1));
+        let number = |tag, number: u64| number << TAG_BITS | tag;
         for never in [
             0,
-            3 << TAG_SHIFT,
-            (3 << TAG_SHIFT) + 5,
-            (4 << TAG_SHIFT) + 4,
-            9 << TAG_SHIFT | 1,
-            1 << TAG_SHIFT,
+            number(0, 1),
+            number(3, 0),
+            number(3, 5),
+            number(4, 4),
+            number(6, 1),
+            number(7, 1),
+            2,
         ] {
             assert_eq!(Node::of(Ino(never)), None);
+        }
+    }
+
+    #[test]
+    fn numbers_fit_into_32_bits_for_the_first_500_million_rows() {
+        let row = 500_000_000;
+        let latest = View::of_number(99_991_231).unwrap();
+        for node in [
+            Node::Dir(DirId(row)),
+            Node::File(FileId(row)),
+            Node::Failed(DirId(row)),
+            Node::View(latest),
+            Node::ReadOnlyFile(FileId(row)),
+        ] {
+            assert!(u32::try_from(node.ino().0).is_ok(), "{node:?}");
+            assert_eq!(Node::of(node.ino()), Some(node));
         }
     }
 }

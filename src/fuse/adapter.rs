@@ -102,6 +102,8 @@ impl Filesystem for Adapter {
         // names. Without it, each stat is a request.
         let _ = config
             .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
+        // Handles of files, as servers of NFS give out, then outlive the kernel's memory of a file.
+        let _ = config.add_capabilities(InitFlags::FUSE_EXPORT_SUPPORT);
         // A smaller limit than the requested one is sufficient.
         let _ = config.set_max_background(READS_AHEAD_MAX);
         let _ = config.set_max_write(WRITE_BYTES_MAX);

@@ -18,7 +18,7 @@ use super::types::{Child, DirEntry, TreeError, Unlinked};
 use crate::media::{AlbumId, DirId, EntryName, FileId};
 
 /// Cookies of files follow those of all directories, so that a listing shows directories first.
-const FIRST_FILE_COOKIE: i64 = 1 << 40;
+const FIRST_FILE_COOKIE: i64 = 1 << 26;
 
 /// A directory of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

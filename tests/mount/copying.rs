@@ -46,29 +46,6 @@ fn add_items(world: &World) -> Vec<Vec<u8>> {
     items
 }
 
-/// > With `--sizes lazy`, the size of an item that was not uploaded from here is 0 until its first
-/// > open; the program that has opened it sees the true size. Until then its mode lacks read
-/// > permission for others, so that tar opens it, unless others are let in (`--allow-other`).
-#[test]
-fn lazy_sizes_are_learnt_by_opening() {
-    let world = World::new();
-    let items = add_items(&world);
-    world.mount(&["--sizes", "lazy"]);
-    world.sh("ls -l mnt/Web");
-    world.emulator.reset_stats();
-    for (at, (name, way)) in WAYS.iter().enumerate() {
-        let file = format!("{at}.jpg");
-        let before = fs::metadata(world.mnt.join("Web").join(&file)).unwrap();
-        assert_eq!((before.size(), before.mode() & 0o777), (0, 0o640), "{name}");
-        assert!(copy(&world, way, "mnt/Web", &file, "copy"), "{name}");
-        assert!(read(&world, "copy") == items[at], "{name}");
-        assert_eq!(size(&world, &format!("Web/{file}")), items[at].len() as u64, "{name}");
-    }
-    // The request that brings the size brings the bytes.
-    assert_eq!(world.emulator.stats().requests(Call::Download), WAYS.len() as u64);
-    world.umount();
-}
-
 /// > Without a network, opening an item of unknown size is `EHOSTUNREACH`.
 #[test]
 fn items_of_unknown_size_cannot_be_copied_without_a_network() {

@@ -26,6 +26,7 @@ mod foreign;
 mod info;
 mod kernel_cache;
 mod killed;
+mod lengths;
 mod limits;
 mod lives;
 mod midnight;

@@ -8,6 +8,7 @@ mod support;
 mod disk;
 mod foreign_disk;
 mod full_disk;
+mod handles;
 mod login;
 mod namespaces;
 mod passthrough;

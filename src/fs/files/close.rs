@@ -41,7 +41,11 @@ impl Fs {
             Handle::File { writer: Some(writer), .. } => {
                 Ok(death().map(|death| writer.died(death)))
             }
-            _ => Ok(Some(())),
+            Handle::File { .. } => Ok(Some(())),
+            Handle::Snapshot(reader) => {
+                reader.closed();
+                Ok(Some(()))
+            }
         }
     }
 

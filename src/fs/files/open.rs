@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use super::descriptor::Descriptor;
 use crate::content::Reader;
 use crate::fs::attr::{Attr, withheld};
-use crate::fs::control;
 use crate::fs::error::{Error, Result};
 use crate::fs::filesystem::{Fs, entry_name};
 use crate::fs::handles::{Bytes, Fh, Handle, Item, OpenFile};
@@ -118,13 +117,8 @@ impl Fs {
             Node::ReadOnlyFile(_) if write => return Err(Error::plain(libc::EROFS)),
             Node::File(file) | Node::ReadOnlyFile(file) => file,
             Node::Status | Node::Metrics if write => return Err(Error::plain(libc::EACCES)),
-            node @ (Node::Status | Node::Metrics) => {
-                let status = self.status()?;
-                let text = match node {
-                    Node::Metrics => status.metrics(),
-                    _ => control::json(&status)?,
-                };
-                let fh = self.handles.open_snapshot(text);
+            Node::Status | Node::Metrics => {
+                let fh = self.open_snapshot(node)?;
                 return Ok(Opened { fh, direct: true, local: None });
             }
             Node::Dir(_) | Node::Control | Node::Failed(_) | Node::Library | Node::View(_) => {

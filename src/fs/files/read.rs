@@ -11,11 +11,7 @@ impl Fs {
     pub fn read_now(&self, fh: Fh, offset: u64, len: usize) -> Result<Option<Vec<u8>>> {
         let open = match self.handle(fh)? {
             Handle::File { open, .. } => open,
-            Handle::Snapshot(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                let end = start.saturating_add(len).min(bytes.len());
-                return Ok(Some(bytes[start..end].to_vec()));
-            }
+            Handle::Snapshot(reader) => return Ok(Some(reader.read(offset, len))),
         };
         // A version is being sealed or begun, which waits for the disk.
         let Some(bytes) = open.bytes.try_read().map(|bytes| bytes.clone()) else { return Ok(None) };

@@ -59,7 +59,7 @@ impl Fs {
                 return Err(Error::plain(libc::EROFS));
             }
         }
-        self.getattr(ino).await
+        self.attr_after(ino)
     }
 
     async fn resize(&self, file: FileId, fh: Option<Fh>, size: u64) -> Result<()> {

@@ -26,6 +26,11 @@ pub(in crate::fs) enum ReportedSize {
 }
 
 impl ReportedSize {
+    /// Whether its download has not been requested yet.
+    pub(in crate::fs) fn is_unknown(self) -> bool {
+        self == Self::Unknown
+    }
+
     /// The size in bytes, if it is known.
     pub(in crate::fs) fn known(self, info: &FileInfo) -> Option<u64> {
         match self {
@@ -59,17 +64,15 @@ impl Fs {
         })
     }
 
-    /// Invalidates the size that the kernel has cached. A reader gets the size of the download,
-    /// others the remembered one.
+    /// Invalidates the size that the kernel has cached. A reader gets the size of the download.
+    /// Others request it only if they ask for the attributes.
     pub(super) async fn report_size(&self, open: &OpenFile, how: Open) -> Result<()> {
         let info = self.file(open.file)?;
         // This may wait while a version is begun or sealed. `fuse/dispatch.rs` runs operations that
         // wait on blocking threads, and no async worker waits for it.
         let bytes = open.bytes.read().clone();
         let fetched = match bytes {
-            Bytes::Item(item)
-                if info.upload.is_none() && (how.read || info.rendition.is_none()) =>
-            {
+            Bytes::Item(item) if info.upload.is_none() && how.read => {
                 Some(self.open_item(open, item, &info, 0).await?)
             }
             _ => None,
@@ -80,6 +83,21 @@ impl Fs {
         match fetched {
             Some((reader, size)) => self.read_from(open, &reader, size),
             None => Ok(()),
+        }
+    }
+
+    /// Fetches the size of an item that is open for writing only, because a program asks for it. It
+    /// may be about to write at the end, and the write begins with the bytes of the download.
+    pub(in crate::fs) async fn fetch_open_size(&self, open: &OpenFile) -> Result<()> {
+        let info = self.file(open.file)?;
+        // As in `report_size`, this may wait for a blocking thread, but for no async worker.
+        let bytes = open.bytes.read().clone();
+        match bytes {
+            Bytes::Item(item) if self.reported_size(&info) == Some(ReportedSize::Unknown) => {
+                let (reader, size) = self.open_item(open, item, &info, 0).await?;
+                self.read_from(open, &reader, size)
+            }
+            _ => Ok(()),
         }
     }
 
