@@ -98,6 +98,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
         upload: UploadSettings {
             cache_size: 1 << 30,
             uploads: 4,
+            upload_delay: std::time::Duration::from_secs(1),
             api_url: emulator.url().parse()?,
             unstable_pace: 1,
         },

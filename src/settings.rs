@@ -13,6 +13,8 @@ pub struct UploadSettings {
     pub cache_size: u64,
     /// The maximum of byte uploads at the same time, 1 to 32.
     pub uploads: u8,
+    /// An upload begins so long after the last close, unless somebody waits.
+    pub upload_delay: Duration,
     /// Base URL of the API.
     pub api_url: Url,
     /// For tests: divides every wait for Google.

@@ -23,6 +23,7 @@ mod drain;
 mod errors;
 mod evidence;
 mod jpeg;
+mod just_closed;
 mod local_names;
 mod pipeline;
 mod planner;

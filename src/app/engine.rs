@@ -110,6 +110,7 @@ impl Engine {
         let pipeline = Pipeline::start(
             upload::Config {
                 uploads: usize::from(settings.uploads),
+                upload_delay: settings.upload_delay / settings.unstable_pace,
                 spool_max: spool.max,
                 keep_sidecars: spool.keep_sidecars,
                 ..upload::Config::new(

@@ -117,6 +117,17 @@ pub struct UploadArgs {
     )]
     pub uploads: u8,
 
+    /// How long after its last close a file's upload begins, because many programs save a photo
+    /// twice. Nobody who waits waits for that, nor does a copy of many files
+    #[arg(
+        long,
+        value_name = "DUR",
+        default_value = "1s",
+        value_parser = humantime::parse_duration,
+        env = "GPHOTOSFS_UPLOAD_DELAY"
+    )]
+    pub upload_delay: Duration,
+
     /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
@@ -134,6 +145,7 @@ impl UploadArgs {
         UploadSettings {
             cache_size: self.cache_size.as_u64(),
             uploads: self.uploads,
+            upload_delay: self.upload_delay,
             api_url,
             unstable_pace: self.unstable_pace,
         }

@@ -29,6 +29,9 @@ pub struct Config {
     /// The batch window: a batch that is not full waits this long for more files, counted from the
     /// last file that joined it. A batch that somebody waits for does not wait.
     pub batch_window: Duration,
+    /// An upload begins so long after the last close: the program may open the file again. Not if
+    /// somebody waits for the queue, or many files are closed one after another.
+    pub upload_delay: Duration,
     /// The first wait after a failure. It doubles with each further one, with full jitter.
     pub retry_base: Duration,
     /// The longest wait between two attempts.
@@ -48,6 +51,7 @@ impl Config {
             spool_max: u64::MAX,
             keep_sidecars: true,
             batch_window: Duration::from_secs(2),
+            upload_delay: Duration::from_secs(1),
             retry_base: Duration::from_secs(1),
             retry_max: Duration::from_secs(60),
             own_retry_max: Duration::from_secs(3600),
@@ -61,6 +65,7 @@ impl Config {
     pub fn paced(self, pace: u32) -> Self {
         Self {
             batch_window: self.batch_window / pace,
+            upload_delay: self.upload_delay / pace,
             retry_base: self.retry_base / pace,
             retry_max: self.retry_max / pace,
             own_retry_max: self.own_retry_max / pace,

@@ -47,7 +47,9 @@ pub(super) struct Plan {
 /// Decides what begins now, and when to ask again.
 pub(super) fn plan(state: &State<'_>, rows: &Rows) -> Plan {
     let mut wake = Wake(state.now + SLEEP_MAX);
-    for at in state.blockers.iter().map(|it| it.until).chain(rows.next_retry) {
+    for at in
+        state.blockers.iter().map(|it| it.until).chain(rows.next_retry).chain(rows.next_closed)
+    {
         if at > state.now {
             wake.at(at);
         }
@@ -60,7 +62,8 @@ pub(super) fn plan(state: &State<'_>, rows: &Rows) -> Plan {
     let mut uploads = if wait { Vec::new() } else { next_uploads(state, rows) };
     let mut confirm = None;
     if state.may_confirm() && !(probing && change.is_some()) {
-        let idle = state.is_idle() && change.is_none() && uploads.is_empty();
+        let idle =
+            state.is_idle() && change.is_none() && uploads.is_empty() && rows.next_closed.is_none();
         confirm = confirm::next(state, rows, idle, &mut wake);
     }
     if probing && change.is_none() && confirm.is_none() {

@@ -6,6 +6,7 @@
 //! row changes first, then the draft.
 
 use std::fs::File;
+use std::time::Instant;
 
 use super::classify::{Names, classify, fate};
 use super::cut_off::is_cut_off;
@@ -171,6 +172,7 @@ impl Pipeline {
         if let Err(err) = shared.settle(&draft) {
             shared.note_failure(file, &err);
         }
+        shared.just_closed.closed(file, shared.config.upload_delay, Instant::now());
         shared.wake.notify_one();
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -12,6 +12,7 @@ use super::blocked::Blocked;
 use super::config::Config;
 use super::drafts::Drafts;
 use super::errors::Error;
+use super::just_closed::{JustClosed, Waiting};
 use super::rate::{SentTotals, UploadRate};
 use super::spool::Spool;
 use crate::api;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) spool: Spool,
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
+    /// Files whose uploads do not begin yet.
+    pub(super) just_closed: JustClosed,
     /// The totals that went to Google. [`Drafts`] counts the bytes.
     sent: Mutex<SentTotals>,
     pub(super) rate: Mutex<UploadRate>,
@@ -74,6 +77,7 @@ impl Shared {
             client,
             spool,
             drafts: Drafts::default(),
+            just_closed: JustClosed::default(),
             sent: Mutex::default(),
             rate: Mutex::default(),
             outages: Mutex::default(),
@@ -121,6 +125,20 @@ impl Shared {
     pub(super) fn sent(&self) -> SentTotals {
         let sent = self.drafts.sent();
         SentTotals { bytes: sent.uploaded + sent.under_way, ..*self.sent.lock() }
+    }
+
+    /// Whether a caller waits for the queue.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) > 0
+    }
+
+    /// Files whose uploads do not begin yet.
+    pub(super) fn just_closed(&self) -> Waiting {
+        if self.is_waited_for() {
+            return Waiting::default();
+        }
+        // As many as may be uploaded at a time: a copy of more files keeps the line busy.
+        self.just_closed.waiting(self.config.uploads, Instant::now())
     }
 
     /// Counts files that have arrived, or memberships that have changed.

@@ -205,6 +205,7 @@ fn pipeline_of(store: &Store, client: &Client, dir: &Path, kept: &Kept) -> Pipel
     });
     let config = upload::Config {
         uploads: 4,
+        upload_delay: Duration::from_millis(5),
         retry_base: Duration::from_millis(5),
         retry_max: Duration::from_millis(50),
         own_retry_max: Duration::from_millis(50),

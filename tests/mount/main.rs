@@ -35,6 +35,7 @@ mod reading;
 mod refusals;
 mod restore;
 mod room;
+mod saving;
 mod semantics_files;
 mod semantics_names;
 mod services;

@@ -233,6 +233,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
     let config = upload::Config {
         uploads: 3,
         batch_window: Duration::from_millis(5),
+        upload_delay: Duration::from_millis(2),
         retry_base: Duration::from_millis(2),
         retry_max: Duration::from_millis(20),
         own_retry_max: Duration::from_millis(20),

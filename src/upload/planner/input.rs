@@ -28,6 +28,8 @@ pub(in crate::upload) struct State<'a> {
     pub(in crate::upload) batch_window: Duration,
     /// A caller waits: calls are sent as soon as nothing is about to join.
     pub(in crate::upload) impatient: bool,
+    /// The longest time from a file's close to its upload.
+    pub(in crate::upload) upload_delay: Duration,
     /// The kind of the last change, so that no kind starves.
     pub(in crate::upload) last_change: Option<ChangeKind>,
     /// A batch failed as a whole, and parts of it are waiting.
@@ -70,6 +72,8 @@ pub(in crate::upload) struct Rows {
     pub(in crate::upload) claims: Vec<AlbumClaims>,
     /// Claims that no listing can prove.
     pub(in crate::upload) loose: Vec<Claim>,
+    /// When the next of the files begins to be uploaded that were closed just now.
+    pub(in crate::upload) next_closed: Option<SystemTime>,
     /// When the next file may be tried again.
     pub(in crate::upload) next_retry: Option<SystemTime>,
 }

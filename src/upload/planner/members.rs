@@ -13,6 +13,8 @@ const WINDOW: Duration = Duration::from_millis(500);
 const WINDOW_IMPATIENT: Duration = Duration::from_millis(100);
 /// Nothing waits for more members longer than this many windows.
 const WINDOWS_MAX: u32 = 10;
+/// Nor longer than this for files whose uploads begin late.
+const DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// The next call of this kind, if one is due.
 pub(super) fn next(edit: Edit, state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Change> {
@@ -27,7 +29,7 @@ pub(super) fn next(edit: Edit, state: &State<'_>, rows: &Rows, wake: &mut Wake) 
         Edit::Add => additions?.clone(),
         Edit::Remove => without(rows.removals.as_ref()?, additions)?,
     };
-    let due = due(edit, &call, state, rows);
+    let due = due(&call, state, rows);
     if due > state.now {
         wake.at(due);
         return None;
@@ -45,8 +47,13 @@ fn without(removals: &MemberCall, additions: Option<&MemberCall>) -> Option<Memb
     Some(call).filter(|call| !call.members.is_empty())
 }
 
+/// Whether no file is about to be hashed.
+fn is_last(state: &State<'_>, rows: &Rows) -> bool {
+    state.uploads.is_empty() && rows.sealed.is_empty() && rows.next_closed.is_none()
+}
+
 /// When a call is to be sent that further members may still join.
-fn due(edit: Edit, call: &MemberCall, state: &State<'_>, rows: &Rows) -> SystemTime {
+fn due(call: &MemberCall, state: &State<'_>, rows: &Rows) -> SystemTime {
     let times = || call.members.iter().map(|member| member.since);
     let (Some(oldest), Some(newest)) = (times().min(), times().max()) else { return state.now };
     if call.members.len() >= BATCH_MAX {
@@ -55,9 +62,10 @@ fn due(edit: Edit, call: &MemberCall, state: &State<'_>, rows: &Rows) -> SystemT
     let window = if state.impatient { WINDOW_IMPATIENT } else { WINDOW };
     let window = window.min(state.batch_window);
     let at_last = oldest + window * WINDOWS_MAX;
-    match edit {
-        // Any file that is being hashed, or will be next, may turn out to be an item already.
-        Edit::Add if !(state.uploads.is_empty() && rows.sealed.is_empty()) => at_last,
-        _ => at_last.min(newest + window),
+    if is_last(state, rows) {
+        return at_last.min(newest + window);
     }
+    // Any file that is being hashed, or will be next, may turn out to be an item already, also one
+    // that is to be removed. A member's time is that of its close: its upload has begun later.
+    at_last + state.upload_delay.min(DELAY_MAX)
 }

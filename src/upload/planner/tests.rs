@@ -37,6 +37,7 @@ fn state(blockers: &Blockers) -> State<'_> {
         confirming: None,
         limit: 8,
         batch_window: Duration::from_secs(2),
+        upload_delay: Duration::ZERO,
         impatient: false,
         last_change: None,
         create_parts: false,

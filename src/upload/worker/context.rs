@@ -22,6 +22,7 @@ use crate::upload::blockers::Blockers;
 use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::Evidence;
+use crate::upload::just_closed;
 use crate::upload::planner::{ChangeKind, Edit, State, Upload};
 use crate::upload::shared::Shared;
 use crate::upload::state::{Creating, Uploaded};
@@ -164,7 +165,8 @@ impl Worker {
             confirming: (!self.confirm.is_empty()).then(|| self.confirm_since.elapsed()),
             limit: self.limit.current(),
             batch_window: self.shared.config.batch_window,
-            impatient: self.shared.waiters.load(Ordering::Relaxed) > 0,
+            impatient: self.shared.is_waited_for(),
+            upload_delay: just_closed::longest(self.shared.config.upload_delay),
             last_change: self.last_change,
             create_parts: !self.create_parts.is_empty(),
             edit_parts: self.member_parts.iter().map(|(edit, _)| *edit).collect(),

@@ -7,6 +7,7 @@ use crate::api::BATCH_MAX;
 use crate::media::{DirId, FileId};
 use crate::store::{self, Ready, Store};
 use crate::upload::drafts::Drafts;
+use crate::upload::just_closed::Waiting;
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
 
 /// Older tokens are not used (reference §13): Google keeps them for 24 hours, less a margin.
@@ -24,6 +25,7 @@ struct Wanted {
     /// Something is blocked: the file that has failed least finds out whether that is over.
     probing: bool,
     in_flight: Vec<FileId>,
+    just_closed: Waiting,
     /// No change is in flight: one might be about to use a token that expires.
     expire_tokens: bool,
     changes: bool,
@@ -43,6 +45,7 @@ impl Worker {
             uploads: state.upload_room(),
             probing: self.blockers.everything.is_some(),
             in_flight: self.uploads.keys().copied().collect(),
+            just_closed: self.shared.just_closed(),
             expire_tokens: state.changing.is_none(),
             changes: state.may_change(),
             batches: !state.create_parts,
@@ -82,8 +85,9 @@ impl Worker {
 }
 
 fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
-    let Wanted { now, in_flight, mut uploads, .. } = wanted;
-    let mut rows = Rows::default();
+    let Wanted { now, in_flight, just_closed, mut uploads, .. } = wanted;
+    let next_closed = just_closed.next.map(|left| now + left);
+    let mut rows = Rows { next_closed, ..Rows::default() };
     if wanted.expire_tokens {
         store.expire_tokens(now - TOKEN_LIFE)?;
     }
@@ -95,7 +99,11 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         rows.uploaded = store.uploaded_count()?;
     }
     if uploads.all > 0 && rows.uploaded < TOKENS_MAX {
-        let may_start = |file: FileId| !in_flight.contains(&file) && !drafts.is_being_written(file);
+        let may_start = |file: FileId| {
+            !in_flight.contains(&file)
+                && !just_closed.files.contains(&file)
+                && !drafts.is_being_written(file)
+        };
         if wanted.probing {
             rows.sealed = store.startable(now, PROBES_COMPARED, |file, _| may_start(file))?;
             rows.sealed.sort_by_key(|file| file.past.attempts);

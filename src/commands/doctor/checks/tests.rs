@@ -50,6 +50,7 @@ fn settings(allow_other: bool) -> MountSettings {
         upload: UploadSettings {
             cache_size: 10_000_000_000,
             uploads: 32,
+            upload_delay: Duration::from_secs(1),
             api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
             unstable_pace: 1,
         },
