@@ -51,7 +51,7 @@ pub use commit::CommitError;
 pub use config::{AddToCache, Config};
 pub use draft::{DraftFacts, InFlight, OpenVersion, Phase, Rejection};
 pub use drafts::{Drafts, Writer};
-pub use drain::DrainError;
+pub use drain::{DrainError, Patience};
 pub use errors::{Error, SealError};
 pub use local_names::{local_dir_reason, local_path_reason, local_reason};
 pub use pipeline::Pipeline;

@@ -2,6 +2,7 @@
 //! them to a file of bounded size.
 
 mod limit;
+mod unblocked;
 
 use std::fmt;
 use std::fs;
@@ -19,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::printable::escaped;
 use limit::Limited;
+use unblocked::Unblocked;
 
 /// A larger file becomes `log.1`, and `log.1` becomes `log.2`; older lines are dropped. The limit
 /// matters in an outage, when each failed read of each program leaves a line.
@@ -32,6 +34,9 @@ static FILE: Mutex<Option<Rotating>> = Mutex::new(None);
 
 /// The lines before that, for the file: a mount that detaches has warnings for both.
 static EARLY: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Stderr, before that. A reader that has stopped must not stop the operations that write lines.
+static STDERR: Mutex<Unblocked> = Mutex::new(Unblocked::new());
 
 /// Later lines of these only go to stderr.
 const EARLY_BYTES_MAX: usize = 64 << 10;
@@ -212,12 +217,12 @@ impl Write for Line {
         match &mut *FILE.lock() {
             Some(file) => file.write(bytes),
             None => {
-                let written = io::stderr().write(bytes)?;
+                STDERR.lock().write_line(io::stderr(), bytes)?;
                 let mut early = EARLY.lock();
-                if early.len() + written <= EARLY_BYTES_MAX {
-                    early.extend_from_slice(&bytes[..written]);
+                if early.len() + bytes.len() <= EARLY_BYTES_MAX {
+                    early.extend_from_slice(bytes);
                 }
-                Ok(written)
+                Ok(bytes.len())
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::content::Content;
 use crate::library::Library;
 use crate::media::{BadName, Caller, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
-use crate::upload::{Pipeline, SyncScope};
+use crate::upload::{Patience, Pipeline, SyncScope};
 
 /// The settings of the filesystem.
 #[derive(Clone, Debug)]
@@ -108,6 +108,17 @@ impl Fs {
     /// Waits until all closed files at or below `ino` are uploaded. Changes of names are durable
     /// then.
     pub async fn sync(&self, ino: Ino) -> Result<()> {
+        self.sync_with(ino, Patience::Unbounded).await
+    }
+
+    /// As [`Fs::sync`], for fsync(2) of a directory. The kernel locks the directory meanwhile: other
+    /// programs that change it cannot even be killed. So this does not wait for the end of an
+    /// outage.
+    pub async fn sync_dir(&self, ino: Ino) -> Result<()> {
+        self.sync_with(ino, Patience::Bounded).await
+    }
+
+    async fn sync_with(&self, ino: Ino, patience: Patience) -> Result<()> {
         // Removed names become durable even if the wait for uploads fails.
         self.store.make_durable()?;
         let scope = match self.node(ino)? {
@@ -124,7 +135,7 @@ impl Fs {
         // The kernel locks the file or directory for the time of an fsync: another user who waits
         // here would keep the owner out.
         if Caller::current().is_owner() {
-            return Ok(self.pipeline.drain(scope).await?);
+            return Ok(self.pipeline.drain_with(scope, patience).await?);
         }
         match self.pipeline.is_drained(scope).await? {
             true => Ok(()),

@@ -281,6 +281,8 @@ impl Filesystem for Adapter {
             // It waits for reads and writes of the file that are under way, and for the disk.
             return call.wait(open, (reply, context));
         }
+        // A reader gets the length of the file with the first bytes of the download.
+        let call = if how.read { call.waits_as_read() } else { call };
         call.attempt(|fs| fs.open_now(node, how)).or_wait(open, (reply, context));
     }
 
@@ -451,7 +453,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let (call, node) = (self.on(req, Operation::Fsyncdir, node), ino(node));
-        call.wait(async move |fs| fs.sync(node).await, reply);
+        call.wait(async move |fs| fs.sync_dir(node).await, reply);
     }
 
     fn statfs(&self, req: &Request, node: INodeNo, reply: ReplyStatfs) {

@@ -30,7 +30,7 @@ use crate::fs::{Fs, Operation};
 use crate::media::Caller;
 
 /// Threads for operations that may wait, and for the work that they wait for.
-pub const BLOCKING_THREADS: usize = 1024;
+pub const BLOCKING_THREADS: usize = 1280;
 
 /// Runs operations of one mount.
 pub(super) struct Dispatcher {
@@ -59,10 +59,12 @@ impl Dispatcher {
         operand: Operand<'_>,
     ) -> Call<'_> {
         self.fs.requests().count(operation);
+        let caller = self.callers.of(req.uid());
         Call {
             dispatcher: self,
             operation,
-            caller: self.callers.of(req.uid()),
+            class: WaitClass::of(operation, caller),
+            caller,
             pid: req.pid(),
             trace: Trace::begin(operation, operand),
         }
@@ -92,6 +94,7 @@ impl Callers {
 pub(super) struct Call<'a> {
     dispatcher: &'a Dispatcher,
     operation: Operation,
+    class: WaitClass,
     caller: Caller,
     pid: u32,
     trace: Trace,
@@ -102,6 +105,11 @@ impl<'a> Call<'a> {
     pub(super) fn with(mut self, arguments: fmt::Arguments<'_>) -> Self {
         self.trace.add(arguments);
         self
+    }
+
+    /// It may wait for a download, as a read does.
+    pub(super) fn waits_as_read(self) -> Self {
+        Self { class: WaitClass::Read, ..self }
     }
 
     /// Answers on this thread.
@@ -141,9 +149,8 @@ impl<'a> Call<'a> {
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
-        let Self { dispatcher, operation, caller, pid, trace } = self;
+        let Self { dispatcher, operation, class, caller, pid, trace } = self;
         let (fs, runtime) = (dispatcher.fs.clone(), dispatcher.runtime.clone());
-        let class = WaitClass::of(operation, caller);
         let turn = dispatcher.slots.turn(class, caller);
         drop(dispatcher.runtime.spawn(async move {
             let slot = match slot(class, turn, pid).await {

@@ -20,14 +20,19 @@ const GROUPS: usize = 16;
 pub(super) enum WaitClass {
     /// Everything else. Such an operation ends in bounded time.
     General,
+    /// Reads wait for downloads, and stalled ones must not keep programs from looking around.
+    Read,
+    /// Listings, look-ups and sizes of files wait for pages of albums and for hosts of bytes.
+    Look,
     /// Writes may wait until the spool has room. They must not keep the general operations from
     /// running: closing and deleting files is what makes room.
     Write,
     /// With `--commit close`, a close waits for Google.
     Close,
-    /// These wait for all uploads below a path, or for what `gphotosfs` commands ask for. That may
-    /// take as long as an outage.
-    Unbounded,
+    /// These wait for all uploads below a path.
+    Sync,
+    /// Attributes wait for what `gphotosfs` commands ask for. That may take as long as an outage.
+    Control,
     /// Look-ups and listings of other users, for which the kernel locks the directory. If they
     /// queued behind other work of these users, the owner could not use the directory meanwhile.
     OthersDirectory,
@@ -43,17 +48,28 @@ struct Limits {
 }
 
 impl WaitClass {
-    const ALL: [Self; 5] =
-        [Self::General, Self::Write, Self::Close, Self::Unbounded, Self::OthersDirectory];
+    const ALL: [Self; 8] = [
+        Self::General,
+        Self::Read,
+        Self::Look,
+        Self::Write,
+        Self::Close,
+        Self::Sync,
+        Self::Control,
+        Self::OthersDirectory,
+    ];
 
     /// All limits together must stay well below the number of blocking threads, because the work
     /// that the operations wait for needs such threads too.
     fn limits(self) -> Limits {
         match self {
-            Self::General => Limits { owner: 256, others: 64, other: 16 },
-            Self::Write => Limits { owner: 128, others: 32, other: 8 },
-            Self::Close => Limits { owner: 128, others: 16, other: 4 },
-            Self::Unbounded => Limits { owner: 64, others: 16, other: 4 },
+            Self::General => Limits { owner: 64, others: 16, other: 4 },
+            Self::Read => Limits { owner: 192, others: 48, other: 12 },
+            Self::Look => Limits { owner: 96, others: 24, other: 6 },
+            Self::Write => Limits { owner: 96, others: 24, other: 6 },
+            Self::Close => Limits { owner: 96, others: 16, other: 4 },
+            Self::Sync => Limits { owner: 32, others: 8, other: 4 },
+            Self::Control => Limits { owner: 32, others: 8, other: 4 },
             Self::OthersDirectory => Limits { owner: 0, others: 32, other: 8 },
         }
     }
@@ -66,8 +82,14 @@ impl WaitClass {
                 Self::OthersDirectory
             }
             Operation::Write | Operation::Fallocate => Self::Write,
+            Operation::Read => Self::Read,
+            Operation::Lookup
+            | Operation::Getattr
+            | Operation::Readdir
+            | Operation::Readdirplus => Self::Look,
             Operation::Flush => Self::Close,
-            Operation::Fsync | Operation::Fsyncdir | Operation::Getxattr => Self::Unbounded,
+            Operation::Fsync | Operation::Fsyncdir => Self::Sync,
+            Operation::Getxattr | Operation::Setxattr => Self::Control,
             _ => Self::General,
         }
     }
@@ -185,7 +207,7 @@ mod tests {
     async fn a_directory_is_not_locked_while_another_user_has_no_free_slot() {
         let (slots, other) = (Slots::new(), Caller::Other(1001));
         let take = |operation| slots.turn(WaitClass::of(operation, other), other).slot();
-        let general: Vec<_> =
+        let reading: Vec<_> =
             std::iter::from_fn(|| take(Operation::Read).now_or_never()?.ok()).collect();
         let mut listing = Vec::new();
         for operation in [Operation::Lookup, Operation::Readdir, Operation::Readdirplus] {
@@ -198,8 +220,8 @@ mod tests {
             }
         };
         assert_eq!(refused.errno().0, libc::EBUSY);
-        let limits = [WaitClass::General, WaitClass::OthersDirectory].map(|it| it.limits().other);
-        assert_eq!([general.len(), listing.len()], limits);
-        assert_eq!(WaitClass::of(Operation::Lookup, Caller::Owner), WaitClass::General);
+        let limits = [WaitClass::Read, WaitClass::OthersDirectory].map(|it| it.limits().other);
+        assert_eq!([reading.len(), listing.len()], limits);
+        assert_eq!(WaitClass::of(Operation::Lookup, Caller::Owner), WaitClass::Look);
     }
 }

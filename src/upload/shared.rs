@@ -141,6 +141,12 @@ impl Shared {
         self.just_closed.waiting(self.config.uploads, Instant::now())
     }
 
+    /// How many files and bytes have gone to Google. Bytes of an upload that is under way may have to
+    /// be sent again.
+    pub(super) fn arrived(&self) -> (u64, u64) {
+        (self.sent.lock().operations, self.drafts.sent().uploaded)
+    }
+
     /// Counts files that have arrived, or memberships that have changed.
     pub(super) fn count_operations(&self, operations: usize) {
         self.sent.lock().operations += operations as u64;

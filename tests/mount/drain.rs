@@ -193,10 +193,11 @@ fn a_network_that_goes_away_is_waited_for() {
     assert_eq!((remote.len(), world.emulator.dump().items.len()), (40, 41));
 }
 
-/// > `fsync` of a closed file, and of a directory, waits until Google has it. It waits for the end
-/// > of an outage and for the next day's quota. It ends with `EACCES` if the login has ended, with
-/// > `ENOSPC` if the Google account is full, and with `EPERM` if the login lacks the permission to
-/// > edit and everything that is left needs it. The queue stays.
+/// > `fsync` of a closed file, and of a directory, waits until Google has it. That of a file and
+/// > `gphotosfs sync` wait for the end of an outage and for the next day's quota. A sync ends with
+/// > `EACCES` if the login has ended, with `ENOSPC` if the Google account is full, and with `EPERM`
+/// > if the login lacks the permission to edit and everything that is left needs it. The queue
+/// > stays.
 #[test]
 fn syncs_end_when_only_a_person_can_help_and_succeed_when_one_has() {
     let world = World::mounted();

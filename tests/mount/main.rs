@@ -46,3 +46,4 @@ mod thumbnails;
 mod tools;
 mod verify;
 mod views;
+mod waiting;
