@@ -21,6 +21,12 @@ use crate::store;
 /// How many attempts in a row a stream makes without new bytes.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// An answer with fewer new bytes than this is a small one.
+const SMALL: u64 = 64 << 10;
+
+/// How many small answers in a row a stream takes. Each is a request of the day's quota.
+const SMALL_MAX: u32 = 100;
+
 /// The wait between two attempts if the first brought nothing new. It grows.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -52,8 +58,8 @@ struct Turn<'a> {
 struct StreamProgress {
     /// When bytes last arrived.
     last_received: Instant,
-    /// Whether new bytes have arrived since the last request.
-    has_new_bytes: bool,
+    /// How many new bytes have arrived since the last request.
+    new_bytes: u64,
 }
 
 impl Content {
@@ -88,8 +94,8 @@ impl Content {
         number: Number,
         caller: Caller,
     ) -> Result<(), Error> {
-        let mut progress = StreamProgress { last_received: Instant::now(), has_new_bytes: false };
-        let (mut attempts, mut renewed) = (0, false);
+        let mut progress = StreamProgress { last_received: Instant::now(), new_bytes: 0 };
+        let (mut attempts, mut small, mut renewed) = (0, 0, false);
         let mut limit_passes = self.waits.limit_passes();
         loop {
             let begun = Instant::now();
@@ -99,9 +105,14 @@ impl Content {
             let payer = if fetch.is_owners() { Caller::Owner } else { caller };
             let outcome = payer.run_async(self.receive(fetch, number, &mut progress)).await;
             drop(turn);
-            if std::mem::take(&mut progress.has_new_bytes) {
+            let new_bytes = std::mem::take(&mut progress.new_bytes);
+            small = if new_bytes < SMALL { small + 1 } else { 0 };
+            if new_bytes > 0 {
                 (attempts, renewed) = (0, false);
                 limit_passes = self.waits.limit_passes();
+            }
+            // Small answers that break off do not shorten the pause after the file's next failure.
+            if small == 0 || (new_bytes > 0 && outcome.is_ok()) {
                 self.failures.succeeded(fetch.file);
             }
             match outcome {
@@ -118,7 +129,8 @@ impl Content {
                     let passing =
                         matches!(error, Error::Interrupted(_) | Error::Short | Error::Stalled);
                     let late = progress.last_received.elapsed() >= self.waits.timeout;
-                    if !passing || late || attempts >= ATTEMPTS_MAX {
+                    let is_fruitless = attempts >= ATTEMPTS_MAX || small >= SMALL_MAX;
+                    if !passing || late || is_fruitless {
                         return Err(error);
                     }
                     tracing::debug!(media = %fetch.media, %error, "the download broke off and continues");
@@ -194,7 +206,7 @@ impl Content {
             for chunk in received {
                 let new =
                     self.write_chunk(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
-                progress.has_new_bytes |= new > 0;
+                progress.new_bytes += new;
                 (progress.last_received, quiet_since) = (Instant::now(), Instant::now());
             }
         }

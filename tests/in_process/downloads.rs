@@ -269,6 +269,15 @@ async fn parts_that_always_begin_at_the_front_cost_few_requests() {
 }
 
 #[tokio::test]
+async fn parts_of_one_byte_end_with_an_error() {
+    let world = World::new(|asked| part_to(asked.from, asked.from + 1)).await;
+    for _ in 0..3 {
+        assert_eq!(errno(world.open().read(0, READ).await), Errno(libc::EIO));
+        assert_eq!(world.requests().len(), 100);
+    }
+}
+
+#[tokio::test]
 async fn parts_shorter_than_asked_for_are_gone_on_with() {
     let world = World::new(|asked| part_to(asked.from, (asked.from + 3 * MIB).min(SIZE))).await;
     read_all(&world.open()).await;
