@@ -53,8 +53,8 @@ pub use auth::{
 pub use backoff::Backoff;
 pub use base_urls::{BaseUrls, Source, SourceError};
 pub use budget::{
-    API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY, Saved as SavedBudget,
-    next_reset,
+    API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY,
+    OTHERS_API_REQUESTS_MAX, Saved as SavedBudget, next_reset,
 };
 pub use bytes::{FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
 pub use config::{Config, Deadlines};

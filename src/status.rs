@@ -292,6 +292,12 @@ pub struct Quota {
     pub api_requests: u64,
     /// The limit of API requests.
     pub api_limit: u64,
+    /// Those of the API requests that other users of the machine have caused.
+    #[serde(default)]
+    pub others_api_requests: u64,
+    /// The limit of those.
+    #[serde(default)]
+    pub others_api_limit: u64,
     /// Downloads so far.
     pub media_requests: u64,
     /// The limit of downloads.

@@ -20,7 +20,7 @@ pub const MEDIA_REQUESTS_PER_DAY: u64 = 75_000;
 const OTHERS_MEDIA_REQUESTS_MAX: u64 = MEDIA_REQUESTS_PER_DAY / 2;
 
 /// The API requests of a day that other users of the machine may cause: the rest is the owner's.
-const OTHERS_API_REQUESTS_MAX: u64 = API_REQUESTS_PER_DAY / 10;
+pub const OTHERS_API_REQUESTS_MAX: u64 = API_REQUESTS_PER_DAY / 10;
 
 /// So many minutes after midnight, a "daily quota" answer still refers to the old day, because
 /// clocks differ.

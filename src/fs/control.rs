@@ -12,8 +12,8 @@ use super::handles::Fh;
 use super::node::Node;
 use super::snapshots::{Snapshot, SnapshotReader};
 use crate::api::{
-    self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY, SavedBudget,
-    next_reset,
+    self, API_REQUESTS_PER_DAY, FailureKind, LoginError, MEDIA_REQUESTS_PER_DAY,
+    OTHERS_API_REQUESTS_MAX, SavedBudget, next_reset,
 };
 use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
@@ -263,6 +263,8 @@ impl From<&SavedBudget> for Quota {
             day: spent.day.to_string(),
             api_requests: spent.api,
             api_limit: API_REQUESTS_PER_DAY,
+            others_api_requests: spent.others_api,
+            others_api_limit: OTHERS_API_REQUESTS_MAX,
             media_requests: spent.media,
             media_limit: MEDIA_REQUESTS_PER_DAY,
             resets_at: next_reset(Timestamp::now()),

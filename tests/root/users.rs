@@ -307,6 +307,8 @@ fn other_users_have_a_share_of_the_days_lists() {
         may_not(&world, uid, "stat mnt/B/IMG_000000.jpg", "Disk quota exceeded");
     }
     assert_eq!(world.emulator.stats().api_requests_today, before);
+    let said = String::from_utf8(world.run(&["status"]).stdout).unwrap();
+    assert!(said.contains("other users have caused 1000 API requests"), "{said}");
     world.sh("test $(ls mnt/B | wc -l) = 3");
     may(&world, STRANGERS[0], "test $(ls mnt/B | wc -l) = 3");
     wait_for("the owner to see the new item", || world.sh("ls mnt/A").lines().count() == 4);

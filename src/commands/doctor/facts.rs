@@ -176,7 +176,7 @@ fn spent_by(state: &MountState) -> Option<SavedBudget> {
         day: quota.day.parse().ok()?,
         api: quota.api_requests,
         media: quota.media_requests,
-        others_api: 0,
+        others_api: quota.others_api_requests,
         before: None,
         api_blocked_until: quota.blocked_until,
         media_blocked_until: quota.media_blocked_until,

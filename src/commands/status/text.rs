@@ -62,6 +62,10 @@ pub(super) fn describe(status: &Status) -> String {
             local_time(quota.resets_at)
         ),
     );
+    if quota.others_api_requests > 0 {
+        let (caused, limit) = (quota.others_api_requests, quota.others_api_limit);
+        row("", format!("other users have caused {caused} API requests of those, and may {limit}"));
+    }
     for (what, until) in [("sent", quota.blocked_until), ("downloaded", quota.media_blocked_until)]
     {
         if let Some(until) = until {
@@ -350,6 +354,15 @@ mod tests {
         assert_eq!(later(125), "2m ago");
         assert_eq!(later(86_400 * 3), "3 days ago");
         assert_eq!(later(-5), "0s ago", "clocks differ");
+    }
+
+    #[test]
+    fn status_counts_the_requests_of_other_users_if_there_are_any() {
+        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        assert!(!describe(&status).contains("other users"));
+        (status.quota.others_api_requests, status.quota.others_api_limit) = (7, 1000);
+        let text = describe(&status);
+        assert!(text.contains("other users have caused 7 API requests of those, and may 1000"));
     }
 
     #[test]
