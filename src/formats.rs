@@ -8,6 +8,7 @@ pub mod boxes;
 pub mod brands;
 #[cfg(test)]
 pub mod damage;
+pub mod ebml;
 pub mod jpeg;
 pub mod riff;
 pub mod source;

@@ -1,16 +1,13 @@
-//! The elements of Matroska: the type of a document, and whether its tracks are sound.
+//! Matroska: the type of a document, and whether its tracks are sound. Only whole elements count.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
+use crate::formats::ebml::{self, SEGMENT, TRACK, TRACKS};
 use crate::formats::source::Source;
 
-/// The numbers of elements, with the marks of their lengths.
 const HEADER: u64 = 0x1a45_dfa3;
 const DOCUMENT_TYPE: u64 = 0x4282;
-const SEGMENT: u64 = 0x1853_8067;
-const TRACKS: u64 = 0x1654_ae6b;
-const TRACK: u64 = 0xae;
 const TRACK_TYPE: u64 = 0x83;
 
 /// The types of tracks.
@@ -18,16 +15,11 @@ const SOUND: [u8; 1] = [2];
 /// Subtitles, buttons, control and metadata.
 const WITHOUT_PICTURES: [[u8; 1]; 4] = [[0x11], [0x12], [0x20], [0x21]];
 
-/// An element has so many elements within it at most.
-const ELEMENTS_MAX: usize = 1024;
-/// The longest number of an element and its length.
-const START_BYTES_MAX: u64 = 12;
-
 /// Whether the document is of the type `matroska`. WebM is another one of the same structure.
 pub fn is_matroska<R: Read + Seek>(source: &mut Source<R>) -> bool {
     let whole = 0..source.len();
-    let header = element(source, 0, whole.end).filter(|it| it.0 == HEADER);
-    let kind = header.and_then(|it| find(source, it.1, DOCUMENT_TYPE));
+    let header = find(source, whole, HEADER);
+    let kind = header.and_then(|it| find(source, it, DOCUMENT_TYPE));
     let text = kind.and_then(|it| source.exactly(it.start, (it.end - it.start).min(16)));
     text.is_some_and(|it| it.strip_prefix(b"matroska").is_some_and(|it| it.iter().all(|&b| b == 0)))
 }
@@ -37,63 +29,26 @@ pub fn is_sound<R: Read + Seek>(source: &mut Source<R>) -> Option<bool> {
     let whole = 0..source.len();
     let segment = find(source, whole, SEGMENT)?;
     let tracks = find(source, segment, TRACKS)?;
-    let mut types = Vec::new();
-    let mut at = tracks.start;
-    for _ in 0..ELEMENTS_MAX {
-        if at == tracks.end {
-            break;
-        }
-        let (number, content) = element(source, at, tracks.end)?;
-        at = content.end;
-        if number == TRACK {
-            let kind = find(source, content, TRACK_TYPE)?;
-            types.push(source.exactly(kind.start, 1)?);
-        }
-    }
-    if at < tracks.end {
+    let parts = ebml::elements(source, tracks.clone());
+    if parts.last().map_or(tracks.start, |it| it.1.end) != tracks.end {
         return None;
+    }
+    let mut types = Vec::new();
+    for (_, track) in parts.into_iter().filter(|it| it.0 == TRACK) {
+        let kind = find(source, track, TRACK_TYPE)?;
+        types.push(source.exactly(kind.start, 1)?);
     }
     let is_known = |it: &Vec<u8>| *it == SOUND || WITHOUT_PICTURES.iter().any(|other| it == other);
     Some(types.iter().any(|it| *it == SOUND) && types.iter().all(is_known))
 }
 
-/// The content of the first element with a number.
+/// The content of the first element with a number, if it is whole.
 fn find<R: Read + Seek>(
     source: &mut Source<R>,
     within: Range<u64>,
     number: u64,
 ) -> Option<Range<u64>> {
-    let mut at = within.start;
-    for _ in 0..ELEMENTS_MAX {
-        let (found, content) = element(source, at, within.end)?;
-        if found == number {
-            return Some(content);
-        }
-        at = content.end;
-    }
-    None
-}
-
-/// The number and the content of the element at an offset. One of unknown length goes to the end
-/// of the element around it.
-fn element<R: Read + Seek>(source: &mut Source<R>, at: u64, end: u64) -> Option<(u64, Range<u64>)> {
-    let bytes = source.up_to(at, START_BYTES_MAX.min(end.checked_sub(at)?))?;
-    let (number, behind) = variable(&bytes, false)?;
-    let (length, more) = variable(bytes.get(behind..)?, true)?;
-    let start = at + (behind + more) as u64;
-    let unknown = (1_u64 << (7 * more)) - 1;
-    let content = if length == unknown { start..end } else { start..start.checked_add(length)? };
-    (content.end <= end).then_some((number, content))
-}
-
-/// A number whose first byte says by its zeros how many bytes it has, and these. The mark behind the
-/// zeros belongs to the numbers of elements, and not to lengths.
-fn variable(bytes: &[u8], is_length: bool) -> Option<(u64, usize)> {
-    let first = *bytes.first()?;
-    let count = first.leading_zeros() as usize + 1;
-    let rest = bytes.get(1..count)?;
-    let start = if is_length { u64::from(first) & (0xff_u64 >> count) } else { first.into() };
-    Some((rest.iter().fold(start, |sum, &it| (sum << 8) | u64::from(it)), count))
+    ebml::find(source, within.clone(), number).filter(|it| it.end <= within.end)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use nom_exif::{MediaKind, MediaParser, MediaSource, TrackInfoTag};
 
 use super::exif::times;
 use crate::commands::diff::facts::{Dimensions, Facts, Taken, Zone};
-use crate::formats::boxes::{boxes, content, find};
+use crate::formats::boxes::{boxes, content, find, handler};
 use crate::formats::source::{Source, u16_be, u32_be, u64_be};
 
 /// The seconds from 1904, where the times of these files begin, to 1970.
@@ -71,9 +71,8 @@ pub fn tracks<R: Read + Seek>(source: &mut Source<R>, moov: Range<u64>) -> Vec<T
 }
 
 fn is_video<R: Read + Seek>(source: &mut Source<R>, track: Range<u64>) -> bool {
-    let handler = find(source, track, &[b"mdia", b"hdlr"]);
-    let bytes = handler.and_then(|it| source.up_to(it.start, 12));
-    bytes.is_some_and(|it| it.get(8..12) == Some(b"vide"))
+    let media = find(source, track, &[b"mdia"]);
+    media.and_then(|it| handler(source, it)) == Some(*b"vide")
 }
 
 fn pair(width: Option<u16>, height: Option<u16>) -> Option<(u32, u32)> {
