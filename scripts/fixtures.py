@@ -1,5 +1,5 @@
 """Makes the containers that no tool makes, from parts that scripts/fixtures.sh has made; and facts.json from exiftool's
-answer (--facts)."""
+answer (--facts). The odd ones for the tests of acceptance are made from the others (--odd)."""
 
 import calendar
 import json
@@ -62,25 +62,40 @@ def heif(to):
     (to / "unknown-brand.heic").write_bytes(unknown + meta + mdat)
 
 
-def quicktime(to):
-    movie = (to / "wide.mov").read_bytes()
+def begun_by(first, movie):
+    """A movie with other boxes in the place of `ftyp`. The places of its samples move with them."""
     found = list(boxes(movie))
     movie = b"".join(it for kind, it in found if kind != b"ftyp")
-    shift = len(movie) - sum(len(it) for _, it in found)
+    by = len(first) + len(movie) - sum(len(it) for _, it in found)
+    at = movie.index(b"stco") + 8
+    count = struct.unpack(">I", movie[at : at + 4])[0]
+    out = bytearray(movie)
+    for n in range(count):
+        place = at + 4 + 4 * n
+        out[place : place + 4] = struct.pack(">I", struct.unpack(">I", movie[place : place + 4])[0] + by)
+    return first + bytes(out)
 
-    def begun_by(first):
-        by = len(first) + shift
-        at = movie.index(b"stco") + 8
-        count = struct.unpack(">I", movie[at : at + 4])[0]
-        out = bytearray(movie)
-        for n in range(count):
-            place = at + 4 + 4 * n
-            out[place : place + 4] = struct.pack(">I", struct.unpack(">I", movie[place : place + 4])[0] + by)
-        return first + bytes(out)
 
+def quicktime(to):
+    movie = (to / "wide.mov").read_bytes()
     for kind in (b"free", b"skip", b"junk", b"pnot", b"udta", b"uuid", b"PICT"):
         first = box(kind, b"\0" * 16)
-        (to / f"first-{kind.decode().lower()}.mov").write_bytes(begun_by(first))
+        (to / f"first-{kind.decode().lower()}.mov").write_bytes(begun_by(first, movie))
+
+
+def odd(media, to):
+    """Files of a brand that nobody knows, with boxes of no meaning in front of those with one."""
+    ftyp = box(b"ftyp", b"zzzz\0\0\0\1yyyy")
+    front = [box(kind, b"\x5a" * 64) for kind in (b"free", b"skip", b"uuid")] + [box(b"wide")]
+    movie = (media / "clip.mp4").read_bytes()
+    (to / "unknown-brand.mp4").write_bytes(begun_by(ftyp + b"".join(front), movie))
+    # The list of tracks stands behind the first 4096 bytes.
+    far = box(b"skip", b"\x5a" * 6000)
+    (to / "unknown-brand-far.mov").write_bytes(begun_by(ftyp + far, (media / "wide.mov").read_bytes()))
+    whole = parts((media / "exif.heic").read_bytes())
+    by = len(ftyp) - len(whole[b"ftyp"]) + len(front[0])
+    picture = ftyp + front[0] + moved_offsets(whole[b"meta"], by) + whole[b"mdat"]
+    (to / "unknown-brand.heic").write_bytes(picture)
 
 
 def bitmaps(to):
@@ -238,6 +253,8 @@ def facts(path):
 if __name__ == "__main__":
     if sys.argv[1] == "--facts":
         facts(sys.argv[2])
+    elif sys.argv[1] == "--odd":
+        odd(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
         directory = Path(sys.argv[1])
         heif(directory)

@@ -1,11 +1,13 @@
 #!/bin/bash
 # Makes the small photos and videos under tests/fixtures/media, and facts.json beside them: what exiftool reads in each.
+# The odd ones of tests/fixtures/odd are for the tests of acceptance.
 # Nobody's own pictures are in them. Needs ffmpeg, libheif-examples, libimage-exiftool-perl, imagemagick, webp and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD/scripts
 out=$PWD/tests/fixtures/media
-rm -rf "$out"
+odd=$PWD/tests/fixtures/odd
+rm -rf "$out" "$odd"
 mkdir -p "$out"
 cd "$out"
 im=$(command -v convert-im6.q16 || command -v convert)
@@ -160,4 +162,28 @@ rm block.tif within.jpg
 exiftool -j -n -api QuickTimeUTC=0 -ImageWidth -ImageHeight -Make -Model -DateTimeOriginal -OffsetTimeOriginal -CreateDate \
     -CreationDate -ModifyDate -GPSDateTime -MIMEType ./* > "$read"
 python3 "$here/fixtures.py" --facts "$read" > facts.json
-du -cb ./* | tail -1
+
+# Odd containers for the tests of acceptance: videos and a photo that are taken, and sound, which is refused.
+mkdir -p "$odd/taken" "$odd/refused"
+cd "$odd/taken"
+python3 "$here/fixtures.py" --odd "$out" .
+ffmpeg -v error -y -i "$out/clip.mp4" -c copy -flags +bitexact -fflags +bitexact \
+    -movflags frag_keyframe+empty_moov+default_base_moof fragmented.mp4
+"$im" -size 24x16 -seed 92 plasma:red-blue -strip TIFF64:bigtiff.tif
+cd "$odd/refused"
+sound() { # NAME SECONDS OPTIONS...
+    local name=$1 seconds=$2
+    shift 2
+    ffmpeg -v error -y -f lavfi -i "sine=duration=$seconds:sample_rate=16000" -flags +bitexact -fflags +bitexact "$@" "$name"
+}
+# Its tracks stand behind the first 4096 bytes.
+sound moov-behind.mp4 4 -c:a aac -b:a 16k
+sound moov-behind.mov 1 -c:a pcm_s16le
+sound sound.3gp 0.5 -c:a aac -b:a 16k
+sound sound.mkv 0.5 -c:a aac -b:a 16k
+sound live.mkv 0.5 -c:a aac -b:a 16k -live 1
+sound sound.avi 0.5 -c:a pcm_u8
+sound sound.mpg 0.5 -c:a mp2 -b:a 32k -f mpeg
+sound sound.mts 0.5 -c:a ac3 -b:a 32k -f mpegts -mpegts_m2ts_mode 1
+sound sound.wmv 0.5 -c:a wmav2 -b:a 24k -f asf
+du -cb "$out" "$odd" | tail -1
