@@ -135,10 +135,12 @@ fn camcorder_mime(extension: &str) -> Option<&'static str> {
 }
 
 /// Whether the beginning is text, in any encoding with one byte for a Latin letter. A text is no
-/// photo, whatever its extension and its first words.
+/// photo, whatever its extension and its first words. No text begins as a JPEG does, so a broken
+/// JPEG is none: Google says what is wrong with it.
 fn is_text(head: &[u8]) -> bool {
     let is_control = |byte: u8| (byte < b' ' || byte == 0x7f) && !b"\t\n\r\x0c\x1b".contains(&byte);
-    !head.is_empty() && !head.iter().any(|&byte| is_control(byte))
+    let is_jpeg = head.starts_with(signatures::JPEG);
+    !head.is_empty() && !is_jpeg && !head.iter().any(|&byte| is_control(byte))
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub const TIFF: &str = "image/tiff";
 pub const MATROSKA: &str = "video/x-matroska";
 /// The first bytes of Matroska, and of its relatives.
 pub const EBML: &[u8] = b"\x1a\x45\xdf\xa3";
+/// The first bytes of a JPEG.
+pub const JPEG: &[u8] = b"\xff\xd8\xff";
 
 const ASF: &[u8] = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9";
 const PNG: &[u8] = b"\x89PNG";
@@ -19,7 +21,7 @@ const GIF: &str = "image/gif";
 /// The type of a file that begins so, if Google takes it.
 pub fn mime(head: &[u8]) -> Option<&'static str> {
     Some(match head {
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        head if head.starts_with(JPEG) => "image/jpeg",
         [b'I', b'I', 42, 0, _, _, _, _, b'C', b'R', ..] => "image/x-canon-cr2",
         // Offsets have 32 bits, or 64.
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => TIFF,

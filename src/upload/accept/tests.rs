@@ -122,6 +122,13 @@ fn what_google_does_not_take_is_rejected_with_a_reason() {
     }
 }
 
+/// Google names its fault, and the user gets the file back with that.
+#[test]
+fn a_broken_jpeg_is_no_text() {
+    let head = b"\xff\xd8\xff\xe0 but nothing behind it";
+    assert_eq!(sniffed(head, &name("a.jpg")).unwrap().mime, "image/jpeg");
+}
+
 #[test]
 fn any_bytes_are_survived() {
     for length in 0..40 {
