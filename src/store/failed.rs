@@ -260,12 +260,14 @@ impl Store {
     }
 }
 
-/// The refused names of one file, or of all.
+/// The refused names of one file, or of all. The files come in the order in which they were made, so
+/// that a retry keeps it: uploads run in parallel, and are refused in any order.
 pub(super) fn failed_names(db: &Connection, file: Option<FileId>) -> Result<Vec<FailedName>> {
     let rows = db
         .prepare_cached(
             "SELECT t.dir, t.name, t.file, t.reason, t.at, t.unfinished, f.size \
-             FROM failed t JOIN files f ON f.id = t.file WHERE ?1 IS NULL OR t.file = ?1 ORDER BY t.id",
+             FROM failed t JOIN files f ON f.id = t.file WHERE ?1 IS NULL OR t.file = ?1 \
+             ORDER BY t.file, t.id",
         )?
         .query_map([file], |row| {
             Ok(FailedName {
