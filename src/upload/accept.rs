@@ -65,11 +65,9 @@ pub fn sniff<R: Read + Seek>(
     source: &mut Source<R>,
     name: &EntryName,
 ) -> Result<Accepted, String> {
-    if is_text(head) {
-        return Err("a text file is neither a photo nor a video".to_owned());
-    }
     let extension = extension(name);
-    if let Some(mime) = mime_of_content(head, source) {
+    let is_text = is_text(head);
+    if !is_text && let Some(mime) = mime_of_content(head, source) {
         if sound::is_sound(mime, source, &extension) {
             return Err("a sound file is neither a photo nor a video".to_owned());
         }
@@ -80,10 +78,16 @@ pub fn sniff<R: Read + Seek>(
         };
         return Ok(Accepted { mime, kind: MediaKind::of_mime(mime) });
     }
+    // The words of a text are no picture, whatever they begin with.
+    let is_possible = |other: &str| !is_text || !other.starts_with("image/");
     if let Some(other) = infer::get(head).map(|it| it.mime_type())
         && !signatures::is_taken(other)
+        && is_possible(other)
     {
         return Err(format!("Google Photos does not take files of type {other}"));
+    }
+    if is_text {
+        return Err("a text file is neither a photo nor a video".to_owned());
     }
     match raw_mime(&extension).or_else(|| camcorder_mime(&extension)) {
         Some(mime) => Ok(Accepted { mime, kind: MediaKind::of_mime(mime) }),
