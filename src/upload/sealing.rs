@@ -166,13 +166,14 @@ impl Pipeline {
         if !writer.take(&draft) {
             return;
         }
+        // The worker looks at this once the draft is settled.
+        shared.just_closed.closed(file, shared.config.upload_delay, Instant::now());
         // Pages written through a mapping may come after the last flush, and a rejection is final
         // only now: an earlier flush may have been that of a copied descriptor in the middle of
         // writing.
         if let Err(err) = shared.settle(&draft) {
             shared.note_failure(file, &err);
         }
-        shared.just_closed.closed(file, shared.config.upload_delay, Instant::now());
         shared.wake.notify_one();
     }
 

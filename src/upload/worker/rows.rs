@@ -1,14 +1,14 @@
 //! Reads the rows that the worker may act on.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::context::Worker;
 use crate::api::BATCH_MAX;
 use crate::media::{DirId, FileId};
 use crate::store::{self, Ready, Store};
-use crate::upload::drafts::Drafts;
-use crate::upload::just_closed::Waiting;
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
+use crate::upload::shared::Shared;
 
 /// Older tokens are not used (reference §13): Google keeps them for 24 hours, less a margin.
 const TOKEN_LIFE: Duration = Duration::from_secs(20 * 3600);
@@ -25,7 +25,6 @@ struct Wanted {
     /// Something is blocked: the file that has failed least finds out whether that is over.
     probing: bool,
     in_flight: Vec<FileId>,
-    just_closed: Waiting,
     /// No change is in flight: one might be about to use a token that expires.
     expire_tokens: bool,
     changes: bool,
@@ -45,7 +44,6 @@ impl Worker {
             uploads: state.upload_room(),
             probing: self.blockers.everything.is_some(),
             in_flight: self.uploads.keys().copied().collect(),
-            just_closed: self.shared.just_closed(),
             expire_tokens: state.changing.is_none(),
             changes: state.may_change(),
             batches: !state.create_parts,
@@ -54,8 +52,8 @@ impl Worker {
             free_duplicates: state.may_change() && self.members_dirty && self.shared.lacks_edit(),
         };
         let (memberships, confirmations) = (wanted.memberships, state.may_confirm());
-        let drafts = self.shared.drafts.clone();
-        let mut rows = self.shared.store.run(move |store| read(store, &drafts, wanted)).await?;
+        let shared = Arc::clone(&self.shared);
+        let mut rows = self.shared.store.run(move |store| read(store, &shared, wanted)).await?;
         self.prefer_untried(&mut rows);
         if confirmations {
             (rows.claims, rows.loose) = (self.claims.albums.clone(), self.claims.loose.clone());
@@ -84,10 +82,10 @@ impl Worker {
     }
 }
 
-fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
-    let Wanted { now, in_flight, just_closed, mut uploads, .. } = wanted;
-    let next_closed = just_closed.next.map(|left| now + left);
-    let mut rows = Rows { next_closed, ..Rows::default() };
+fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
+    let drafts = &shared.drafts;
+    let Wanted { now, in_flight, mut uploads, .. } = wanted;
+    let mut rows = Rows::default();
     if wanted.expire_tokens {
         store.expire_tokens(now - TOKEN_LIFE)?;
     }
@@ -99,10 +97,11 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
         rows.uploaded = store.uploaded_count()?;
     }
     if uploads.all > 0 && rows.uploaded < TOKENS_MAX {
+        // A file that is not being written any more has been noted as just closed before.
         let may_start = |file: FileId| {
             !in_flight.contains(&file)
-                && !just_closed.files.contains(&file)
                 && !drafts.is_being_written(file)
+                && !shared.just_closed().files.contains(&file)
         };
         if wanted.probing {
             rows.sealed = store.startable(now, PROBES_COMPARED, |file, _| may_start(file))?;
@@ -112,6 +111,7 @@ fn read(store: &Store, drafts: &Drafts, wanted: Wanted) -> store::Result<Rows> {
                 .startable(now, uploads.all, |file, size| may_start(file) && uploads.take(size))?;
         }
     }
+    rows.next_closed = shared.just_closed().next.map(|left| now + left);
     if wanted.changes {
         rows.unanswered = store.unanswered_create(now)?;
     }
