@@ -9,7 +9,7 @@ use gphotosfs::cli::{Cli, Command};
 use gphotosfs::commands::mount::assemble;
 use gphotosfs::fs::error::{self, Errno};
 use gphotosfs::fs::{Fh, Fs, Ino, Listed, Node, Offset, Open, Rename};
-use gphotosfs::media::FileId;
+use gphotosfs::media::{EntryName, FileId};
 use gphotosfs::profile::Profile;
 use gphotosfs::settings::MountSettings;
 use gphotosfs::store::Store;
@@ -112,7 +112,13 @@ impl Core {
     /// Looks a name up in the store alone.
     pub fn lookup_now(&self, parent: Ino, name: &str) -> Option<Ino> {
         match self.fs.lookup_now(parent, name.as_bytes()) {
-            Ok(found) => found.map(|attr| attr.ino),
+            Ok(Some(attr)) => Some(attr.ino),
+            // The length of an item may take a request, but its name is there.
+            Ok(None) => {
+                let Some(Node::Dir(dir)) = Node::of(parent) else { return None };
+                let child = self.store.child(dir, &EntryName::new(name).unwrap()).unwrap();
+                child.map(|it| Node::from(it).ino())
+            }
             Err(error) if error.errno() == Errno(libc::ENOENT) => None,
             Err(error) => panic!("looking up {name}: {error}"),
         }
