@@ -35,6 +35,16 @@ pub fn is_own_device(device: u64) -> io::Result<bool> {
     Ok(is_owned(&table()?, &device_text(device), user))
 }
 
+/// Whether this user has made the gphotosfs mount on this directory. Does not enter it.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn is_own(mountpoint: &Path) -> io::Result<bool> {
+    let (table, user) = (table()?, rustix::process::geteuid().as_raw());
+    let device = ours_in(&table).remove(mountpoint);
+    Ok(device.is_some_and(|device| is_owned(&table, &device, user)))
+}
+
 fn device_text(device: u64) -> String {
     format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }

@@ -36,11 +36,14 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     let root = absolute(mountpoint).map_err(|err| {
         CommandError::usage(format!("cannot use {}", mountpoint.display())).because(err)
     })?;
-    let ours = mounts::ours()
-        .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
+    let unreadable = |err| CommandError::new("cannot read the table of mounts").because(err);
+    let ours = mounts::ours().map_err(unreadable)?;
     if !ours.contains(&root) {
         let error = CommandError::usage(format!("{} is not a gphotosfs mount", root.display()));
         return Err(error.hint(where_mounted(&ours, profile)));
+    }
+    if !mounts::is_own(&root).map_err(unreadable)? {
+        return unmount_of_another(&root, now);
     }
     let mount = Mount { root };
     if mounts::is_dead(&mount.root) {
@@ -61,6 +64,18 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
         let _ = pidfd_send_signal(&process, Signal::TERM);
     }
     wait_for_exit(&process)
+}
+
+/// Unmounts another user's mount, which only root can do. Believes nothing in it: its program may
+/// name any process as its own, and never end to upload.
+fn unmount_of_another(root: &Path, now: bool) -> Result<(), CommandError> {
+    let next_step = match (geteuid().is_root(), now) {
+        (true, true) => return unmount(root, How::WhenIdle),
+        (true, false) => "'gphotosfs umount --now' unmounts it without waiting for its uploads",
+        (false, _) => "only that user and root can unmount it",
+    };
+    let error = CommandError::usage(format!("{} is another user's mount", root.display()));
+    Err(error.hint(next_step))
 }
 
 /// Says where the profile is mounted. If it is not, mounts of other profiles and users are called so.

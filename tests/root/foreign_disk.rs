@@ -7,6 +7,7 @@ use gphotosfs_emulator::{Config, Emulator};
 
 use crate::disk::Disk;
 use crate::support::World;
+use crate::users::{FRIEND, friends_world, in_friends_world};
 
 #[test]
 fn a_memory_card_with_a_status_is_not_believed() {
@@ -25,6 +26,44 @@ fn a_memory_card_with_a_status_is_not_believed() {
         assert!(!String::from_utf8_lossy(&output.stdout).contains("forged"), "{args:?}");
     }
     assert!(world.run(&["status", world.mnt.to_str().unwrap()]).status.success());
+}
+
+/// The friend's mount says that a process of root's is its own: in its namespace it has that number.
+#[test]
+fn a_mount_of_another_user_is_not_believed_by_umount() {
+    let world = World::new();
+    let dir = friends_world(&world);
+    let script = format!(
+        "echo user_allow_other >fuse.conf && mount --bind fuse.conf /etc/fuse.conf
+         export GPHOTOSFS_API_URL={api} XDG_CONFIG_HOME=$PWD/friend/.config
+         export XDG_STATE_HOME=$PWD/friend/state XDG_CACHE_HOME=$PWD/friend/cache
+         sleep 100 & roots=$!
+         unshare --pid --fork --kill-child bash -c \"
+             echo $((roots - 1)) >/proc/sys/kernel/ns_last_pid
+             setpriv --reuid {FRIEND} --regid {FRIEND} --clear-groups \
+                 bin/gphotosfs mount --foreground --allow-other friend/photos & wait\" & space=$!
+         timeout 60 bash -c 'until mountpoint -q friend/photos; do sleep 0.1; done'
+         grep -Eq '\"pid\": ?'$roots, friend/photos/.gphotos/status.json
+         own() {{ export XDG_CONFIG_HOME=$PWD/$1 XDG_STATE_HOME=$PWD/$1 XDG_CACHE_HOME=$PWD/$1; }}
+         stranger() {{ setpriv --reuid 65534 --regid 65534 --clear-groups $PWD/bin/gphotosfs \"$@\"; }}
+         mkdir -m 777 strangers && own strangers
+         for now in '' --now; do
+             status=0; stranger umount $now friend/photos || status=$?; test $status = 2
+         done
+         own roots
+         status=0; bin/gphotosfs umount friend/photos || status=$?; test $status = 2
+         mountpoint -q friend/photos
+         bin/gphotosfs umount --now friend/photos
+         grep -q '^State:.S' /proc/$roots/status && echo alive
+         kill $roots && wait $space",
+        api = world.api_url,
+    );
+    let outcome = in_friends_world(&dir, &script);
+    let said = String::from_utf8_lossy(&outcome.stdout);
+    let errors = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success() && said.ends_with("alive\n"), "{said}\n{errors}");
+    assert_eq!(errors.matches("only that user and root can unmount it").count(), 2, "{errors}");
+    assert!(errors.contains("without waiting for its uploads"), "{errors}");
 }
 
 #[tokio::test]

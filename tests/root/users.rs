@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use gphotosfs_emulator::{Call, Edit, Moment};
@@ -12,7 +12,7 @@ use crate::disk::run;
 use crate::support::{World, wait_for};
 
 /// The user for whom root mounts.
-const FRIEND: u32 = 1001;
+pub(crate) const FRIEND: u32 = 1001;
 
 /// Two users who have nothing to do with the mount.
 const STRANGERS: [u32; 2] = [1002, 65534];
@@ -220,9 +220,9 @@ fn mode_and_owner_can_be_chosen() {
     }
 }
 
-#[test]
-fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
-    let world = World::new();
+/// Lends the friend a home directory with the login, and writes a `passwd` that has the friend.
+/// Returns the directory of both.
+pub(crate) fn friends_world(world: &World) -> PathBuf {
     let dir = fs::canonicalize(world.dir.path()).unwrap();
     fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
     let home = dir.join("friend");
@@ -239,11 +239,32 @@ fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
     fs::create_dir(dir.join("bin")).unwrap();
     fs::write(dir.join("bin/gphotosfs"), "").unwrap();
     symlink("gphotosfs", dir.join("bin/mount.gphotosfs")).unwrap();
+    dir
+}
+
+/// Runs a shell script of root's in a mount namespace of its own, in which the friend may mount.
+pub(crate) fn in_friends_world(dir: &Path, script: &str) -> Output {
     let script = format!(
         "mount --bind passwd /etc/passwd
          mknod fuse c 10 229 && chmod 666 fuse && mount --bind fuse /dev/fuse
          mount --bind {program} bin/gphotosfs
-         umask 000
+         {script}",
+        program = env!("CARGO_BIN_EXE_gphotosfs"),
+    );
+    Command::new("timeout")
+        .args(["120", "unshare", "--mount", "--propagation", "private", "bash", "-euc", &script])
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
+    let world = World::new();
+    let dir = friends_world(&world);
+    let home = dir.join("friend");
+    let script = format!(
+        "umask 000
          export SECRET=of-root XDG_CONFIG_HOME=/root/none XDG_STATE_HOME=/root/none
          (cd friend && exec 9</etc/shadow && exec ../bin/mount.gphotosfs photos photos -o rw,setuid=friend,api_url={api})
          pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' friend/.local/state/gphotosfs/default/lock)
@@ -253,14 +274,9 @@ fn a_mount_that_root_starts_for_a_user_gets_nothing_of_roots() {
          ls -l /proc/$pid/fd | sed 's/.* -> /fd /'
          umount friend/photos
          timeout 60 tail --pid=$pid -f /dev/null",
-        program = env!("CARGO_BIN_EXE_gphotosfs"),
         api = world.api_url,
     );
-    let outcome = Command::new("timeout")
-        .args(["120", "unshare", "--mount", "--propagation", "private", "bash", "-euc", &script])
-        .current_dir(&dir)
-        .output()
-        .unwrap();
+    let outcome = in_friends_world(&dir, &script);
     let said = String::from_utf8_lossy(&outcome.stdout).into_owned();
     let errors = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(outcome.status.success(), "{said}\n{errors}");
