@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Serialize, Serializer};
-use walkdir::WalkDir;
+use walkdir::{DirEntryExt, WalkDir};
 
 use super::diff;
 use crate::app::engine::{no_database, no_directory};
@@ -228,11 +228,12 @@ fn attribute(path: &Path, name: &str) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
-/// Failed files at or below `path`, as paths below `failed`.
+/// Failed files at or below `path`, as paths below `failed`. Those of a directory come in the order
+/// in which they were made, which their inode numbers show.
 fn files_below(mount: &Mount, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let failed = mount.control("failed");
     let mut found = Vec::new();
-    for entry in WalkDir::new(failed.join(path)) {
+    for entry in WalkDir::new(failed.join(path)).sort_by_key(DirEntryExt::ino) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => found.extend(entry.path().strip_prefix(&failed).map(Path::to_owned)),
