@@ -78,8 +78,8 @@ pub fn sniff<R: Read + Seek>(
         };
         return Ok(Accepted { mime, kind: MediaKind::of_mime(mime) });
     }
-    // The words of a text are no picture, whatever they begin with.
-    let is_possible = |other: &str| !is_text || !other.starts_with("image/");
+    // The words of a text are neither a picture nor a video, whatever they begin with.
+    let is_possible = |other: &str| !is_text || other.starts_with("application/");
     if let Some(other) = infer::get(head).map(|it| it.mime_type())
         && !signatures::is_taken(other)
         && is_possible(other)
