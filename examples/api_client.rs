@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use gphotosfs::api::{Budget, Client, ClientSecret, Config, Login, NewItem, Payload};
+use gphotosfs::api::{Budget, Client, ClientSecret, Config, Login, NewItem, Payload, Scope};
 use gphotosfs::commands::login::{self, Attempt};
 use gphotosfs::profile::Profile;
 use gphotosfs_emulator::Emulator;
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Failure> {
 /// answers with a redirect to the login's port on this machine.
 async fn log_in(emulator: &Emulator, profile: &Profile) -> Result<(), Failure> {
     let client = ClientSecret::parse(&emulator.client_secret_json())?;
-    let attempt = Attempt::begin(client).await?;
+    let attempt = Attempt::begin(client, &Scope::LIBRARY).await?;
     let browser = reqwest::get(attempt.url().clone());
     // The user could also paste the address. This channel has no sender.
     let pasted = tokio::sync::mpsc::channel(1).1;

@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use gphotosfs::api::Scope;
 use gphotosfs::commands::login::{self, Attempt};
 use gphotosfs::commands::mount::assemble;
 use gphotosfs::fuse;
 use gphotosfs::profile::Profile;
-use gphotosfs::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
+use gphotosfs::settings::{
+    Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings,
+};
 use gphotosfs_emulator::{Config, Emulator};
 use tokio::runtime::Runtime;
 
@@ -99,7 +102,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
             cache_size: 1 << 30,
             uploads: 4,
             upload_delay: std::time::Duration::from_secs(1),
-            api_url: emulator.url().parse()?,
+            apis: Apis { library: emulator.url().parse()?, picker: emulator.picker_url().parse()? },
             unstable_pace: 1,
         },
     })
@@ -108,7 +111,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
 /// Logs in as a user with a browser does; the emulator approves at once.
 async fn log_in(emulator: &Emulator, profile: &Profile) -> Result<(), Failure> {
     let client = gphotosfs::api::ClientSecret::parse(&emulator.client_secret_json())?;
-    let attempt = Attempt::begin(client).await?;
+    let attempt = Attempt::begin(client, &Scope::LIBRARY).await?;
     let browser = reqwest::get(attempt.url().clone());
     let pasted = tokio::sync::mpsc::channel(1).1;
     let (outcome, page) = tokio::join!(attempt.finish(pasted, Duration::from_secs(10)), browser);

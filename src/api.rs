@@ -19,6 +19,7 @@ mod error;
 mod failure;
 mod guard;
 mod http;
+mod item_bytes;
 mod item_status;
 mod items;
 mod json;
@@ -26,6 +27,7 @@ mod messages;
 mod owner;
 mod page;
 mod pager;
+mod picker;
 mod quote;
 mod refusal;
 mod request;
@@ -42,6 +44,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use url::Url;
 
 use call::Call;
 use transport::Transport;
@@ -51,7 +54,7 @@ pub use auth::{
     Grant, LOGIN_ENDS_SOON, Login, LoginError, OAuth, OtherLibrary, Scope, TESTING_LIFE,
 };
 pub use backoff::Backoff;
-pub use base_urls::{BaseUrls, Source, SourceError};
+pub use base_urls::{BaseUrls, KnownUrls, Source, SourceError};
 pub use budget::{
     API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY,
     OTHERS_API_REQUESTS_MAX, Saved as SavedBudget, next_reset,
@@ -65,6 +68,7 @@ pub use item_status::{ItemStatus, ItemVerdict};
 pub use owner::{Evidence, Owner};
 pub use page::Page;
 pub use pager::{Pager, Unending};
+pub use picker::{PICKED_ITEMS_MAX, Picker, PickerSession};
 pub use refusal::{Class, Refusal, RefusalBody};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
@@ -77,6 +81,7 @@ pub use throttle::Throttle;
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
+    picker: Picker,
 }
 
 impl std::fmt::Debug for Client {
@@ -93,7 +98,21 @@ impl Client {
     /// # Errors
     /// [`Error::Unfit`] if the API URL is unusable or TLS cannot be set up.
     pub fn new(config: Config, login: Arc<Login>, budget: Arc<Budget>) -> Result<Self, Error> {
-        Ok(Self { transport: Arc::new(Transport::new(config, login, budget)?) })
+        let transport = Transport::new(config, login, budget)?;
+        let picker = Picker::new(&transport, Picker::default_url());
+        Ok(Self { transport: Arc::new(transport), picker })
+    }
+
+    /// The same client, with the Picker API at `url`, without `/v1`.
+    #[must_use]
+    pub fn with_picker(self, url: &Url) -> Self {
+        let picker = Picker::new(&self.transport, url.clone());
+        Self { picker, ..self }
+    }
+
+    /// The Picker API, with the same login.
+    pub fn picker(&self) -> &Picker {
+        &self.picker
     }
 
     /// The requests spent of the daily quotas.

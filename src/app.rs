@@ -1,6 +1,7 @@
 //! Code that the subcommands share: the parts of a running program, a running mount seen from
 //! outside, progress, the log, and how a command ends.
 
+mod browser;
 pub mod daemon;
 pub mod engine;
 mod error;
@@ -14,6 +15,7 @@ pub mod running;
 mod tell;
 mod words;
 
+pub use browser::open_browser;
 pub use error::{CommandError, Exit};
 pub use output::{json_line, json_text, print};
 pub use tell::tell;

@@ -111,21 +111,23 @@ fn dispatch(
         umount,
     };
     let done = |()| Exit::Done;
+    let apis = cli.apis();
     match cli.command {
         Command::Login(it) => {
             let options = login::Options {
                 client_secret: it.client_secret,
                 no_browser: it.no_browser,
                 same_account: it.same_account,
+                picker: it.picker,
             };
             block_on(login::run(&options, &profile, &cli.api_url)).map(done)
         }
         Command::Logout => block_on(logout::run(&profile, in_full)).map(done),
-        Command::Mount(it) => commands::mount::run(&profile, &it.settings(cli.api_url), words),
+        Command::Mount(it) => commands::mount::run(&profile, &it.settings(apis), words),
         Command::Umount(it) => umount::run(&it.mountpoint, it.now, &profile).map(done),
         Command::Status(it) => status::run(&it.into(), &profile, &cli.api_url).map(done),
         Command::Sync(it) => {
-            let settings = it.upload.settings(cli.api_url);
+            let settings = it.upload.settings(apis);
             sync::run(it.path.as_deref(), &settings, &profile).map(done)
         }
         Command::Refresh(it) => sync::refresh(it.path.as_deref(), &profile).map(done),

@@ -56,6 +56,10 @@ opaque_id! {
     AlbumId
 }
 opaque_id! {
+    /// A picker session's id at Google.
+    PickerSessionId
+}
+opaque_id! {
     /// A media item's id at Google: opaque, persistent, bound to project and user.
     MediaId
 }
@@ -66,6 +70,23 @@ opaque_id! {
 opaque_id! {
     /// The cursor of a paged listing. Valid for hours, and only with the same other parameters.
     PageToken
+}
+
+/// An item's id, with the API that it belongs to. The two APIs need not have the same id for an item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ItemId {
+    /// Of the Library API.
+    Library(MediaId),
+    /// Of the Picker API.
+    Picked(MediaId),
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library(id) | Self::Picked(id) => id.fmt(f),
+        }
+    }
 }
 
 /// Defines a newtype around a row number of our database: never reused.
@@ -85,6 +106,11 @@ row_id! {
     /// A file: bytes under any number of names. Its inode number
     /// follows from it. It is the same before, during and after its upload.
     FileId
+}
+
+row_id! {
+    /// A pick: the items that the user has picked under one name.
+    PickId
 }
 
 impl DirId {

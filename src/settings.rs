@@ -6,6 +6,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+/// The addresses of Google's two APIs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apis {
+    /// The base URL of the Library API.
+    pub library: Url,
+    /// The base URL of the Picker API.
+    pub picker: Url,
+}
+
 /// The settings of every command that uploads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadSettings {
@@ -15,8 +24,8 @@ pub struct UploadSettings {
     pub uploads: u8,
     /// An upload begins so long after the last close, unless somebody waits.
     pub upload_delay: Duration,
-    /// Base URL of the API.
-    pub api_url: Url,
+    /// The addresses of the APIs.
+    pub apis: Apis,
     /// For tests: divides every wait for Google.
     pub unstable_pace: u32,
 }

@@ -238,7 +238,7 @@ impl Login {
 
     /// Whether the user has not granted this scope.
     pub fn lacks(&self, scope: Scope) -> bool {
-        self.missing_scopes().contains(&scope)
+        !self.state.lock().stored.grant.holds(scope)
     }
 
     /// The id of the OAuth client. The API does not report the name of the account.

@@ -36,6 +36,14 @@ pub struct Source {
     pub video: Option<VideoStatus>,
 }
 
+impl Source {
+    /// The address in an item's description, if that has one.
+    pub fn of(item: &MediaItem) -> Option<Self> {
+        let base_url = item.base_url.clone()?;
+        Some(Self { base_url, kind: item.kind(), video: item.video })
+    }
+}
+
 /// Why there is no base URL.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SourceError {
@@ -67,31 +75,56 @@ struct Known {
     refused: Option<Instant>,
 }
 
-impl Known {
-    /// A URL that is good for some minutes at least.
-    fn fresh(&mut self, id: &MediaId) -> Option<&Source> {
-        let refused = self.refused;
-        let (source, at) = self.sources.get(id)?;
-        let fresh = at.elapsed() < AGE_MAX
+/// Base URLs by the ids of their items, as long as they are good for some minutes at least.
+// Held for one lookup or insert.
+pub struct KnownUrls(Mutex<Known>);
+
+impl Default for KnownUrls {
+    fn default() -> Self {
+        Self(Mutex::new(Known { sources: LruCache::new(KEPT_MAX), refused: None }))
+    }
+}
+
+impl KnownUrls {
+    /// Stores the URLs of an answer to a request that was sent at this time.
+    pub fn remember<'a>(&self, items: impl IntoIterator<Item = &'a MediaItem>, at: Instant) {
+        let mut known = self.0.lock();
+        for (id, source) in items.into_iter().filter_map(|it| Some((&it.id, Source::of(it)?))) {
+            known.sources.put(id.clone(), (source, at));
+        }
+    }
+
+    /// The URL of an item.
+    pub fn get(&self, id: &MediaId) -> Option<Source> {
+        let known = &mut *self.0.lock();
+        let refused = known.refused;
+        let (source, at) = known.sources.get(id)?;
+        let is_fresh = at.elapsed() < AGE_MAX
             && refused.is_none_or(|refused| *at > refused)
             // The status of a video may change within the hour.
             && !matches!(source.video, Some(VideoStatus::Processing));
-        fresh.then_some(source)
+        is_fresh.then(|| source.clone())
+    }
+
+    /// Drops a URL that Google has refused, and all that are as old.
+    pub fn forget(&self, id: &MediaId) {
+        let known = &mut *self.0.lock();
+        if let Some((_, at)) = known.sources.pop(id) {
+            known.refused = known.refused.max(Some(at));
+        }
     }
 }
 
 /// The cache of base URLs.
 pub struct BaseUrls {
-    // Held for one lookup or insert.
-    known: Arc<Mutex<Known>>,
+    known: Arc<KnownUrls>,
     requests: mpsc::Sender<Request>,
 }
 
 impl BaseUrls {
     /// Starts the task that renews URLs.
     pub fn start(client: Client, runtime: &Handle) -> Self {
-        let known = Known { sources: LruCache::new(KEPT_MAX), refused: None };
-        let known = Arc::new(Mutex::new(known));
+        let known = Arc::new(KnownUrls::default());
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         runtime.spawn(renew(client, known.clone(), waiting));
         Self { known, requests }
@@ -99,18 +132,12 @@ impl BaseUrls {
 
     /// Stores the URLs of a listing.
     pub fn remember(&self, items: &[MediaItem]) {
-        let now = Instant::now();
-        let mut known = self.known.lock();
-        for item in items {
-            if let Some(source) = source(item) {
-                known.sources.put(item.id.clone(), (source, now));
-            }
-        }
+        self.known.remember(items, Instant::now());
     }
 
     /// Whether the cache has a URL that is good for some minutes at least.
     pub fn knows(&self, id: &MediaId) -> bool {
-        self.known.lock().fresh(id).is_some()
+        self.known.get(id).is_some()
     }
 
     /// Returns a URL that is good for some minutes at least. If that needs a request to Google, the
@@ -119,8 +146,8 @@ impl BaseUrls {
     /// # Errors
     /// If Google returns none.
     pub async fn get(&self, id: &MediaId, beside: Vec<MediaId>) -> Result<Source, SourceError> {
-        if let Some(source) = self.known.lock().fresh(id) {
-            return Ok(source.clone());
+        if let Some(source) = self.known.get(id) {
+            return Ok(source);
         }
         let (answer, answered) = oneshot::channel();
         let caller = Caller::current();
@@ -131,16 +158,13 @@ impl BaseUrls {
 
     /// Drops a URL that Google has refused, and all that are as old.
     pub fn forget(&self, id: &MediaId) {
-        let known = &mut *self.known.lock();
-        if let Some((_, at)) = known.sources.pop(id) {
-            known.refused = known.refused.max(Some(at));
-        }
+        self.known.forget(id);
     }
 }
 
 /// Serves the waiting callers in batches. A caller that arrives during a request goes into the next
 /// batch, unless the request brings its URL.
-async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Receiver<Request>) {
+async fn renew(client: Client, known: Arc<KnownUrls>, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut requests, BATCH_MAX).await > 0 {
         requests = unanswered(requests, &known);
@@ -151,16 +175,13 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
         let began = Instant::now();
         let outcome = payer(&requests).run_async(client.get_items(&ids)).await.map_err(Arc::new);
         if let Ok(results) = &outcome {
-            let mut known = known.lock();
-            for source in results.iter().flatten().filter_map(|it| Some((&it.id, source(it)?))) {
-                known.sources.put(source.0.clone(), (source.1, began));
-            }
+            known.remember(results.iter().flatten(), began);
         }
         for request in requests.drain(..) {
             let result = match &outcome {
                 Err(error) => Err(SourceError::Api(error.clone())),
                 Ok(results) => match ids.iter().zip(results).find(|(id, _)| **id == request.id) {
-                    Some((_, Ok(item))) => source(item).ok_or(SourceError::Missing),
+                    Some((_, Ok(item))) => Source::of(item).ok_or(SourceError::Missing),
                     Some((_, Err(status))) => Err(SourceError::Item(status.clone())),
                     None => Err(SourceError::Missing),
                 },
@@ -172,11 +193,10 @@ async fn renew(client: Client, known: Arc<Mutex<Known>>, mut waiting: mpsc::Rece
 }
 
 /// Answers the callers whose URLs have arrived meanwhile, and returns the others.
-fn unanswered(requests: Vec<Request>, known: &Mutex<Known>) -> Vec<Request> {
-    let mut known = known.lock();
+fn unanswered(requests: Vec<Request>, known: &KnownUrls) -> Vec<Request> {
     let mut left = Vec::with_capacity(BATCH_MAX);
     for request in requests {
-        match known.fresh(&request.id).cloned() {
+        match known.get(&request.id) {
             Some(source) => {
                 // The caller may have been interrupted.
                 let _ = request.answer.send(Ok(source));
@@ -196,23 +216,17 @@ fn payer(requests: &[Request]) -> Caller {
 }
 
 /// The ids of a request: first the requested items, then their neighbours, as many as fit.
-fn batch(requests: &[Request], known: &Mutex<Known>) -> Vec<MediaId> {
+fn batch(requests: &[Request], known: &KnownUrls) -> Vec<MediaId> {
     let mut ids: Vec<MediaId> = requests.iter().map(|request| request.id.clone()).collect();
     ids.sort();
     ids.dedup();
-    let mut known = known.lock();
     for beside in requests.iter().flat_map(|request| &request.beside) {
         if ids.len() == BATCH_MAX {
             break;
         }
-        if !ids.contains(beside) && known.fresh(beside).is_none() {
+        if !ids.contains(beside) && known.get(beside).is_none() {
             ids.push(beside.clone());
         }
     }
     ids
-}
-
-fn source(item: &MediaItem) -> Option<Source> {
-    let base_url = item.base_url.clone()?;
-    Some(Source { base_url, kind: item.kind(), video: item.video })
 }

@@ -304,7 +304,7 @@ impl Client {
     }
 
     fn uploads_url(&self) -> Url {
-        let mut url = self.transport.login.api_url().clone();
+        let mut url = self.transport.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["v1", "uploads"]);
         }

@@ -31,6 +31,10 @@ pub(super) fn post<const N: usize>(name: &'static str, path: [&str; N], body: Va
     Call { body: Some(body), ..call(name, Class::Write, Method::POST, &path) }
 }
 
+pub(super) fn delete<const N: usize>(name: &'static str, path: [&str; N]) -> Call {
+    call(name, Class::Read, Method::DELETE, &path)
+}
+
 /// Patches one field. The mask names the field as the body does.
 pub(super) fn patch<const N: usize>(
     name: &'static str,

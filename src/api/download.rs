@@ -1,4 +1,5 @@
-//! Downloads bytes by base URL (reference §9): without a login, through redirects, from any offset.
+//! Downloads bytes by base URL (reference §9): through redirects, from any offset. Only addresses of
+//! the Picker API need the login, and no redirect ever gets it.
 
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
-use super::Client;
+use super::auth::AccessToken;
 use super::budget::Kind;
 use super::error::Error;
 use super::http::{classify, header, whole_body};
 use super::refusal::Class;
 use super::request_log::RequestLog;
+use super::transport::Transport;
 use crate::media::MediaKind;
 
 /// Redirects from a base URL to the bytes.
@@ -50,14 +52,9 @@ impl std::fmt::Debug for Download {
     }
 }
 
-impl Client {
-    /// Downloads an item's bytes from `from` on, or from an earlier offset: see
-    /// [`Download::starts_at`]. Sends no token.
-    ///
-    /// # Errors
-    /// `FailureKind::StaleUrl` if the base URL has expired; see [`Error`] for others. A break later
-    /// on is an error in the stream.
-    pub async fn download(
+impl Transport {
+    /// See `Client::download`.
+    pub(super) async fn download(
         &self,
         base_url: &str,
         kind: MediaKind,
@@ -94,19 +91,15 @@ impl Client {
         if starts_at > from {
             return Err(garbled("it starts after the byte asked for"));
         }
-        let stall = self.transport.config.deadlines.stall;
+        let stall = self.config.deadlines.stall;
         // A server that begins elsewhere does not do ranges, whatever it calls the answer. To ask it
         // for another part would never bring that.
         let ranged = ranged && starts_at == from;
         Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall) })
     }
 
-    /// Requests the length of an item in bytes without its content. `None` if the server does not
-    /// report it.
-    ///
-    /// # Errors
-    /// `FailureKind::StaleUrl` if the base URL has expired; see [`Error`] for others.
-    pub async fn download_size(
+    /// See `Client::download_size`.
+    pub(super) async fn download_size(
         &self,
         base_url: &str,
         kind: MediaKind,
@@ -119,16 +112,11 @@ impl Client {
         Ok(reported.and_then(|it| it.parse().ok()).filter(|len| *len > 0))
     }
 
-    /// Downloads a preview that Google has made of a photo or video, usually a JPEG. It fits into a
-    /// square of `pixels`.
-    ///
-    /// # Errors
-    /// As [`Client::download_size`].
-    pub async fn thumbnail(&self, base_url: &str, pixels: u32) -> Result<Bytes, Error> {
+    /// See `Client::thumbnail`.
+    pub(super) async fn thumbnail(&self, base_url: &str, pixels: u32) -> Result<Bytes, Error> {
         let url = suffixed(base_url, &format!("=w{pixels}-h{pixels}"))?;
         let response = self.fetch(Method::GET, &url, None).await?;
-        let stall = self.transport.config.deadlines.stall;
-        tokio::time::timeout(stall, whole_body(DOWNLOAD, response))
+        tokio::time::timeout(self.config.deadlines.stall, whole_body(DOWNLOAD, response))
             .await
             .map_err(|_| Error::TimedOut { call: DOWNLOAD })?
     }
@@ -140,11 +128,11 @@ impl Client {
             Err(error) if error.is_throttled() => Ok(Err(error)),
             outcome => outcome.map(Ok),
         };
-        self.transport.repeat(attempt).await?
+        self.repeat(attempt).await?
     }
 
-    /// Makes one media request and follows redirects, all without the token. Even a request for the
-    /// whole is a range, because its answer shows whether the server supports ranges.
+    /// Makes one media request and follows redirects, without the token there. Even a request for
+    /// the whole is a range, because its answer shows whether the server supports ranges.
     async fn fetch_once(
         &self,
         method: Method,
@@ -152,27 +140,29 @@ impl Client {
         from: Option<u64>,
         attempt: u32,
     ) -> Result<Response, Error> {
-        let transport = &self.transport;
+        let mut token = self.token_for_bytes(url).await?;
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            if !transport.is_fit_for_media(&url) {
+            if !self.is_fit_for_media(&url) {
                 return Err(Error::Unfit {
                     call: DOWNLOAD,
                     why: "the base URL leads to no public host with https".into(),
                 });
             }
-            transport.charge(Kind::Media)?;
+            self.charge(Kind::Media)?;
             // The length of compressed bytes would not be the item's.
-            let mut request = transport
-                .http
-                .request(method.clone(), url.clone())
-                .header(ACCEPT_ENCODING, "identity");
+            let mut request =
+                self.http.request(method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
+            // Only the first address gets it.
+            let sent = token.take();
+            if let Some(token) = &sent {
+                request = request.bearer_auth(token.secret());
+            }
             let log = RequestLog::begin(DOWNLOAD, attempt);
-            let answer =
-                tokio::time::timeout(transport.config.deadlines.read, request.send()).await;
+            let answer = tokio::time::timeout(self.config.deadlines.read, request.send()).await;
             let response = answer
                 .map_err(|_| Error::TimedOut { call: DOWNLOAD })
                 .and_then(|it| it.map_err(|err| classify(DOWNLOAD, err)));
@@ -186,14 +176,19 @@ impl Client {
             match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
                 Some(next) if status.is_redirection() => url = next,
                 _ => {
+                    // The host of the bytes does not say what it dislikes, and a token may have
+                    // ended early.
+                    if let (Some(token), 401 | 403) = (&sent, status.as_u16()) {
+                        self.login.invalidate(token);
+                    }
                     let headers = response.headers().clone();
                     let body = tokio::time::timeout(
-                        transport.config.deadlines.stall,
+                        self.config.deadlines.stall,
                         whole_body(DOWNLOAD, response),
                     );
                     // Only for the message.
                     let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
-                    return Err(transport.refusal(
+                    return Err(self.refusal(
                         DOWNLOAD,
                         Class::Media,
                         Kind::Media,
@@ -205,6 +200,18 @@ impl Client {
             }
         }
         Err(Error::Garbled { call: DOWNLOAD, why: "it redirects without end".into() })
+    }
+
+    /// The token for the first request of an address, if it needs one.
+    async fn token_for_bytes(&self, url: &Url) -> Result<Option<AccessToken>, Error> {
+        if !self.bytes_need_login {
+            return Ok(None);
+        }
+        if !self.is_fit_for_token(url) {
+            let why = "the base URL leads to no host that may get the login".into();
+            return Err(Error::Unfit { call: DOWNLOAD, why });
+        }
+        Ok(Some(self.access().await?.token))
     }
 }
 

@@ -70,14 +70,18 @@ impl Client {
     /// `owner`.
     #[must_use]
     pub fn for_owner(self, owner: Arc<dyn Owner>) -> Self {
-        let transport = self.transport.clone();
+        let (transport, picker) = (self.transport.clone(), self.picker.clone());
         let guard = OwnerGuard {
             owner,
             client: self,
             checking: tokio::sync::Mutex::default(),
             failures: Mutex::default(),
         };
-        Self { transport: Arc::new(transport.guarded(Arc::new(guard))) }
+        let guard: Arc<dyn Guard> = Arc::new(guard);
+        Self {
+            transport: Arc::new(transport.guarded(guard.clone())),
+            picker: picker.guarded(guard),
+        }
     }
 
     /// Checks that the service accepts the login, and that it shows the library of the owner.

@@ -112,6 +112,24 @@ pub(super) fn is_fit_for_media(api: &Url, url: &Url) -> bool {
     }
 }
 
+/// The domain of the hosts from which Google gives out bytes.
+const GOOGLE_MEDIA: &str = ".googleusercontent.com";
+
+/// Whether the bearer token may go to an address of bytes that the API at `api` has named: only to
+/// Google's own hosts of bytes or, from a stand-in, to the machine that the stand-in is on.
+pub(super) fn is_fit_for_token(api: &Url, url: &Url) -> bool {
+    match Service::at(api) {
+        Service::Google => {
+            let below = |host: &str| host.trim_end_matches('.').ends_with(GOOGLE_MEDIA);
+            url.scheme() == "https" && url.domain().is_some_and(below)
+        }
+        Service::StandIn => {
+            let same_host = url.host() == api.host() || is_loopback(api) && is_loopback(url);
+            url.scheme() == api.scheme() && same_host
+        }
+    }
+}
+
 /// Whether the host is a name on the Internet. Google names no host by its address.
 fn is_public(url: &Url) -> bool {
     let Some(Host::Domain(name)) = url.host() else { return false };
@@ -199,6 +217,30 @@ mod tests {
             ("x-scheme-handler:/run", false),
         ] {
             assert_eq!(is_fit_for_browser(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_token_goes_to_hosts_of_bytes_of_the_same_service() {
+        let google = "https://photospicker.googleapis.com/";
+        let local = "http://127.0.0.1:8085/picker/";
+        for (api, url, expected) in [
+            (google, "https://lh3.googleusercontent.com/ppa/x=d", true),
+            (google, "https://lh3.googleusercontent.com./ppa/x=d", true),
+            (google, "http://lh3.googleusercontent.com/ppa/x=d", false),
+            (google, "https://googleusercontent.com.example.org/x=d", false),
+            (google, "https://notgoogleusercontent.com/x=d", false),
+            (google, "https://example.org/x=d", false),
+            (google, "http://127.0.0.1:8085/x=d", false),
+            (local, "http://127.0.0.1:8086/x=d", true),
+            (local, "http://localhost/x=d", true),
+            (local, "https://lh3.googleusercontent.com/x=d", false),
+            (local, "http://192.168.0.1/x=d", false),
+            ("http://photos:8085/", "http://photos:8085/x=d", true),
+            ("http://photos:8085/", "http://127.0.0.1:8085/x=d", false),
+        ] {
+            let (api, url) = (api.parse().unwrap(), url.parse().unwrap());
+            assert_eq!(is_fit_for_token(&api, &url), expected, "{api} {url}");
         }
     }
 

@@ -29,7 +29,7 @@ use super::json;
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
-use super::service::{is_fit_for_media, is_loopback, is_plain_google};
+use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_google};
 use super::throttle::Throttle;
 use crate::media::Caller;
 
@@ -53,6 +53,10 @@ pub(super) struct Transport {
     pub(super) config: Config,
     pub(super) budget: Arc<Budget>,
     pub(super) login: Arc<Login>,
+    /// The API's address, without `/v1`.
+    pub(super) base: Url,
+    /// Whether addresses of bytes need the login, too.
+    pub(super) bytes_need_login: bool,
     /// Decides whether requests may be sent with the login.
     guard: Option<Arc<dyn Guard>>,
     /// Held while a library-changing call waits for the end of a pause, and while it is in flight.
@@ -71,6 +75,7 @@ impl Transport {
     ) -> Result<Self, Error> {
         let unfit = |why: String| Error::Unfit { call: "setup", why };
         let api = login.api_url();
+        let base = api.clone();
         if !matches!(api.scheme(), "http" | "https") || api.host().is_none() {
             return Err(unfit(format!("{api} is no http or https URL")));
         }
@@ -85,17 +90,41 @@ impl Transport {
         let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let throttle = Throttle::of_changes(config.write_pause);
         let (writer, skew) = (Arc::default(), Mutex::default());
-        Ok(Self { http, config, budget, login, guard: None, writer, throttle, skew })
+        let (guard, bytes_need_login) = (None, false);
+        Ok(Self {
+            http,
+            config,
+            budget,
+            login,
+            base,
+            bytes_need_login,
+            guard,
+            writer,
+            throttle,
+            skew,
+        })
     }
 
     /// Another connection of the same login, on which `guard` must permit each request.
     pub(super) fn guarded(&self, guard: Arc<dyn Guard>) -> Self {
+        Self { guard: Some(guard), ..self.to(self.base.clone(), self.budget.clone()) }
+    }
+
+    /// A connection of the same login to the Picker API, whose quota is not that of the Library API.
+    pub(super) fn to_picker(&self, base: Url) -> Self {
+        let budget = Arc::new(Budget::new(Timestamp::now()));
+        Self { bytes_need_login: true, ..self.to(base, budget) }
+    }
+
+    fn to(&self, base: Url, budget: Arc<Budget>) -> Self {
         Self {
             http: self.http.clone(),
             config: self.config.clone(),
-            budget: self.budget.clone(),
+            budget,
             login: self.login.clone(),
-            guard: Some(guard),
+            base,
+            bytes_need_login: self.bytes_need_login,
+            guard: self.guard.clone(),
             writer: Arc::default(),
             throttle: Throttle::of_changes(self.config.write_pause),
             skew: Mutex::default(),
@@ -183,8 +212,14 @@ impl Transport {
         *self.skew.lock()
     }
 
-    async fn once(&self, call: &Call, deadline: Duration, attempt: u32) -> Result<Answer, Error> {
-        let mut url = self.login.api_url().clone();
+    /// Sends a call once.
+    pub(super) async fn once(
+        &self,
+        call: &Call,
+        deadline: Duration,
+        attempt: u32,
+    ) -> Result<Answer, Error> {
+        let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&call.path);
         }
@@ -291,7 +326,7 @@ impl Transport {
 
     /// Whether a request to a URL from an answer may carry the bearer token.
     pub(super) fn is_api_origin(&self, url: &Url) -> bool {
-        let api = self.login.api_url();
+        let api = &self.base;
         let same_host = url.host() == api.host() || (is_loopback(url) && is_loopback(api));
         url.scheme() == api.scheme()
             && same_host
@@ -300,7 +335,12 @@ impl Transport {
 
     /// Whether the client may fetch a URL from an answer.
     pub(super) fn is_fit_for_media(&self, url: &Url) -> bool {
-        is_fit_for_media(self.login.api_url(), url)
+        is_fit_for_media(&self.base, url)
+    }
+
+    /// Whether the first request for an item's bytes may carry the bearer token.
+    pub(super) fn is_fit_for_token(&self, url: &Url) -> bool {
+        is_fit_for_token(&self.base, url)
     }
 }
 

@@ -19,14 +19,14 @@ use crate::media;
 use crate::media::{AlbumId, MediaId, MediaKind, PageToken, UploadToken, VideoStatus};
 
 /// The longest id. Google's have up to about 200 bytes.
-const ID_BYTES_MAX: usize = 1024;
+pub(super) const ID_BYTES_MAX: usize = 1024;
 /// The longest address, and the longest page token.
-const ADDRESS_BYTES_MAX: usize = 8192;
+pub(super) const ADDRESS_BYTES_MAX: usize = 8192;
 /// The longest text of any other kind, in characters.
-const WORDS_CHARS_MAX: usize = 1024;
+pub(super) const WORDS_CHARS_MAX: usize = 1024;
 
 /// Parses any value that is not a `T` as `T`'s default.
-fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned + Default,
@@ -37,7 +37,7 @@ where
 
 /// Parses a list of at most `MAX` entries and skips the invalid ones. One of them must not make a
 /// page look empty.
-fn entries<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn entries<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
@@ -69,7 +69,7 @@ where
 }
 
 /// The first characters of a text for people.
-fn cut(mut text: String, chars_max: usize) -> String {
+pub(super) fn cut(mut text: String, chars_max: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars_max) {
         text.truncate(end);
         text.shrink_to_fit();
@@ -78,12 +78,12 @@ fn cut(mut text: String, chars_max: usize) -> String {
 }
 
 /// An id or an address. A part of one would be useless, so a text that is too long becomes empty.
-fn whole(text: String, bytes_max: usize) -> String {
+pub(super) fn whole(text: String, bytes_max: usize) -> String {
     if text.len() <= bytes_max { text } else { String::new() }
 }
 
 /// Parses an integer that is a number or, as int64 in proto3's JSON, a decimal string.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Number(number) => {
             number.as_i64().or(number.as_f64().map(|it| it as i64)).unwrap_or(0)

@@ -78,11 +78,11 @@ impl Engine {
     ) -> Result<Self, CommandError> {
         let _entered = runtime.enter();
         let state_dir = profile.state_dir().map_err(no_directory)?;
-        let login = Login::load(profile, &settings.api_url)
+        let login = Login::load(profile, &settings.apis.library)
             .map_err(|err| no_login("cannot use the login", err))?;
         let store =
             Store::open(state_dir).map_err(|err| no_database("cannot open the database", err))?;
-        settle_service(profile, &store, &settings.api_url)?;
+        settle_service(profile, &store, &settings.apis.library)?;
         let unreadable = |err| no_database("cannot read the database", err);
         if let Some(binding) = kept_binding(&store).map_err(unreadable)? {
             login.set_binding(binding);
@@ -92,6 +92,7 @@ impl Engine {
         let client = api::Client::new(api, Arc::new(login), budget.clone()).map_err(|err| {
             CommandError::new("cannot set up the connection to Google").because(err)
         })?;
+        let client = client.with_picker(&settings.apis.picker);
         let client = client.for_owner(Arc::new(StoredOwner(store.clone())));
         let base_urls = Arc::new(BaseUrls::start(client.clone(), runtime));
         let content = Content::new(

@@ -18,6 +18,7 @@ use super::values::json;
 use crate::commands::emulator::{self, Speed};
 use crate::commands::{backup, status};
 use crate::profile::ProfileName;
+use crate::settings::Apis;
 
 /// Mount Google Photos as a directory tree: albums are folders, copying a file in uploads it
 #[derive(Debug, Parser)]
@@ -53,6 +54,17 @@ pub struct Cli {
         env = "GPHOTOSFS_API_URL"
     )]
     pub api_url: Url,
+
+    /// The base URL of the Photos Picker API; the emulator prints its own
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "https://photospicker.googleapis.com",
+        value_parser = http_url,
+        env = "GPHOTOSFS_PICKER_URL"
+    )]
+    pub picker_url: Url,
 
     /// What to do.
     #[command(subcommand)]
@@ -115,6 +127,11 @@ pub enum Command {
 }
 
 impl Cli {
+    /// The addresses of the APIs.
+    pub(super) fn apis(&self) -> Apis {
+        Apis { library: self.api_url.clone(), picker: self.picker_url.clone() }
+    }
+
     /// The profile that `-o profile=` or the flag names.
     pub(super) fn profile_name(&self) -> &ProfileName {
         let Command::Mount(mount) = &self.command else { return &self.profile };
@@ -142,6 +159,10 @@ pub struct LoginArgs {
         hide_default_value = true, hide_possible_values = true
     )]
     pub no_browser: bool,
+
+    /// Also ask for the permission to see the photos that you pick from your whole library
+    #[arg(long)]
+    pub picker: bool,
 
     /// Take the login although it shows nothing that the profile knows, because everything was
     /// deleted at Google

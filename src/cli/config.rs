@@ -138,8 +138,9 @@ pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
         CliError::Arguments(err) => what_is_wrong(&err),
         err => err.to_string(),
     })?;
+    let apis = cli.apis();
     match cli.command {
-        Command::Mount(mount) => Ok(mount.settings(cli.api_url)),
+        Command::Mount(mount) => Ok(mount.settings(apis)),
         other => Err(format!("the arguments were parsed as another command: {other:?}")),
     }
 }

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::values::http_url;
 use crate::profile::ProfileName;
-use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
+use crate::settings::{Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 
 /// `gphotosfs mount`.
 #[derive(Debug, Args)]
@@ -36,7 +36,8 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, uploads=, api_url=. An option beats the flag of the same name
+    /// sidecars=, passthrough=, uploads=, api_url=, picker_url=. An option beats the flag of the same
+    /// name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -140,13 +141,13 @@ pub struct UploadArgs {
 }
 
 impl UploadArgs {
-    /// The settings, with the API that the global flag names.
-    pub fn settings(self, api_url: Url) -> UploadSettings {
+    /// The settings, with the APIs that the global flags name.
+    pub fn settings(self, apis: Apis) -> UploadSettings {
         UploadSettings {
             cache_size: self.cache_size.as_u64(),
             uploads: self.uploads,
             upload_delay: self.upload_delay,
-            api_url,
+            apis,
             unstable_pace: self.unstable_pace,
         }
     }
@@ -154,7 +155,7 @@ impl UploadArgs {
 
 impl MountArgs {
     /// Merges `-o` over the flags; the later of two options wins, as in mount(8).
-    pub fn settings(self, api_url: Url) -> MountSettings {
+    pub fn settings(self, apis: Apis) -> MountSettings {
         let mut settings = MountSettings {
             mountpoint: self.mountpoint,
             foreground: self.foreground,
@@ -172,7 +173,7 @@ impl MountArgs {
             spool_size: self.spool_size.as_u64(),
             sidecars: self.sidecars,
             passthrough: self.passthrough,
-            upload: self.upload.settings(api_url),
+            upload: self.upload.settings(apis),
         };
         for option in self.options {
             match option {
@@ -192,7 +193,8 @@ impl MountArgs {
                 MountOption::Sidecars(it) => settings.sidecars = it,
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
-                MountOption::ApiUrl(it) => settings.upload.api_url = it,
+                MountOption::ApiUrl(it) => settings.upload.apis.library = it,
+                MountOption::PickerUrl(it) => settings.upload.apis.picker = it,
             }
         }
         settings
@@ -246,6 +248,8 @@ pub enum MountOption {
     Uploads(u8),
     /// `api_url=URL`.
     ApiUrl(Url),
+    /// `picker_url=URL`.
+    PickerUrl(Url),
     /// An option for mount(8), systemd or the kernel, which this program ignores.
     Ignored,
 }
@@ -299,10 +303,12 @@ impl FromStr for MountOption {
                     .ok_or_else(|| refused("use a number from 1 to 32".into()))?,
             ),
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
+            ("picker_url", it) => Self::PickerUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
-                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads= and api_url="
+                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads=, api_url= and \
+                     picker_url="
                         .into(),
                 ));
             }

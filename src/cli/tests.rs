@@ -14,8 +14,9 @@ fn args(words: &[&str]) -> Vec<OsString> {
 
 fn mount(file: &str, words: &[&str]) -> MountSettings {
     let cli = Cli::parse_over(file, &args(words)).unwrap();
+    let apis = cli.apis();
     let Command::Mount(mount) = cli.command else { panic!("not a mount: {words:?}") };
-    mount.settings(cli.api_url)
+    mount.settings(apis)
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn file_replaces_defaults_and_flags_beat_the_file() {
     assert_eq!(from_file.upload.uploads, 7);
     assert_eq!(from_file.refresh, Duration::from_secs(3600));
     assert!(from_file.read_only);
-    assert_eq!(from_file.upload.api_url.port(), Some(8080));
+    assert_eq!(from_file.upload.apis.library.port(), Some(8080));
 
     let flags = ["mount", "/m", "--uploads", "2", "--read-only=false"];
     let from_flags = mount(file, &flags);
@@ -56,7 +57,7 @@ fn settings_have_the_documented_defaults() {
     assert_eq!((it.commit, it.sizes), (Commit::Background, Sizes::Exact));
     assert_eq!(it.refresh, Duration::from_secs(300));
     assert_eq!((it.upload.cache_size, it.spool_size), (10_000_000_000, 50_000_000_000));
-    assert_eq!(it.upload.api_url.as_str(), "https://photoslibrary.googleapis.com/");
+    assert_eq!(it.upload.apis.library.as_str(), "https://photoslibrary.googleapis.com/");
     assert!(!it.foreground && !it.read_only && !it.allow_other && !it.detached);
 }
 

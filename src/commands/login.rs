@@ -24,7 +24,7 @@ use crate::api::{
 };
 use crate::app::engine::check_service;
 use crate::app::running::Mount;
-use crate::app::{CommandError, print, tell};
+use crate::app::{CommandError, open_browser, print, tell};
 use crate::error_chain::causes;
 use crate::media::local_time;
 use crate::profile::Profile;
@@ -137,6 +137,8 @@ pub struct Options {
     pub no_browser: bool,
     /// Take a login that shows nothing of the profile's library.
     pub same_account: bool,
+    /// Ask for the permission to see picks, too.
+    pub picker: bool,
 }
 
 /// Logs in and stores the login in the profile.
@@ -159,7 +161,11 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
         check_service(profile, known, &client.token_uri)?;
         account::check_client(known, dir, &client)?;
     }
-    let attempt = Attempt::begin(client).await.map_err(failed)?;
+    // A new grant replaces the old one, so it must not lose what the old one had.
+    let had_picks = Grant::stored(dir).ok().flatten().is_some_and(|it| it.holds(Scope::Pick));
+    let scopes: &[Scope] =
+        if options.picker || had_picks { &Scope::WITH_PICKER } else { &Scope::LIBRARY };
+    let attempt = Attempt::begin(client, scopes).await.map_err(failed)?;
 
     let may_paste = options.no_browser || io::stdin().is_terminal();
     let opened = !options.no_browser && open_browser(attempt.url()).await;
@@ -186,7 +192,7 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
         account::check_account(known, dir, &client, &grant, api_url).await?;
     }
     store(&client, &grant, dir).map_err(failed)?;
-    print(report(&grant))?;
+    print(report(&grant, scopes))?;
     print(account::library(&client, &grant, api_url).await)?;
     // Otherwise a mount whose login has ended would use the new one only after a while.
     match Mount::of_profile(profile) {
@@ -231,11 +237,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Opens the port and makes the link.
+    /// Opens the port and makes the link, which asks for these scopes.
     ///
     /// # Errors
     /// [`Error::WebClient`], [`Error::Listen`].
-    pub async fn begin(client: ClientSecret) -> Result<Self, Error> {
+    pub async fn begin(client: ClientSecret, scopes: &'static [Scope]) -> Result<Self, Error> {
         let registered = match client.kind {
             ClientKind::Installed => None,
             ClientKind::Web => {
@@ -253,7 +259,7 @@ impl Attempt {
         let redirect =
             registered.map_or_else(|| format!("http://127.0.0.1:{port}"), |(url, _)| url);
         let oauth = OAuth::open(client.clone()).map_err(Error::Token)?;
-        let authorisation = oauth.authorise(&redirect).map_err(Error::Token)?;
+        let authorisation = oauth.authorise(&redirect, scopes).map_err(Error::Token)?;
         Ok(Self { client, oauth, authorisation, listener })
     }
 
@@ -314,7 +320,7 @@ impl Attempt {
 }
 
 /// The report after a login: its scopes, the missing scopes, and its end.
-fn report(grant: &Grant) -> String {
+fn report(grant: &Grant, requested: &[Scope]) -> String {
     let list = |scopes: Vec<Scope>| {
         scopes
             .iter()
@@ -322,12 +328,11 @@ fn report(grant: &Grant) -> String {
             .collect::<String>()
     };
     let mut text = format!("Logged in. You can:\n{}", list(grant.scopes()));
-    let missing = grant.missing_scopes();
-    if !missing.is_empty() {
-        text += &format!(
-            "Not granted, so you cannot:\n{}To change that, run `gphotosfs login` again and tick all boxes.\n",
-            list(missing)
-        );
+    let missing: Vec<_> = requested.iter().copied().filter(|it| !grant.holds(*it)).collect();
+    if let (false, Some(last)) = (missing.is_empty(), requested.last()) {
+        let remedy = last.remedy();
+        text +=
+            &format!("Not granted, so you cannot:\n{}To change that, {remedy}.\n", list(missing));
     }
     if let Some(ends_at) = grant.ends_at {
         text += &format!(
@@ -339,15 +344,6 @@ fn report(grant: &Grant) -> String {
         }
     }
     text
-}
-
-/// Tries to open the page in a browser. Uses a thread of its own, because some browsers stay in the
-/// foreground.
-async fn open_browser(url: &Url) -> bool {
-    let (told, opened) = tokio::sync::oneshot::channel();
-    let url = url.clone();
-    std::thread::spawn(move || told.send(webbrowser::open(url.as_str()).is_ok()));
-    matches!(tokio::time::timeout(Duration::from_secs(5), opened).await, Ok(Ok(true)))
 }
 
 /// The lines that the user pastes. Uses a thread of its own, because a read from a terminal cannot

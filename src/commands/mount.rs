@@ -236,7 +236,7 @@ pub fn assemble(
             umask: settings.umask,
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
-            api_url: settings.upload.api_url.to_string(),
+            api_url: settings.upload.apis.library.to_string(),
         },
         engine.store.clone(),
         library,

@@ -23,7 +23,7 @@ async fn google() -> Script {
     let server = Script::start(|_, _| async { json(200, js!({})) }).await;
     grants(
         &server,
-        js!({"scope": Scope::ALL.map(Scope::as_str).join(" "), "refresh_token": "1//refresh"}),
+        js!({"scope": Scope::LIBRARY.map(Scope::as_str).join(" "), "refresh_token": "1//refresh"}),
     );
     server
 }
@@ -39,7 +39,7 @@ fn grants(server: &Script, mut answer: serde_json::Value) {
 async fn attempt(server: &Script) -> Attempt {
     let client =
         ClientSecret::parse(&client_file(&server.url, "installed", "http://localhost")).unwrap();
-    Attempt::begin(client).await.unwrap()
+    Attempt::begin(client, &Scope::LIBRARY).await.unwrap()
 }
 
 fn query(url: &Url) -> HashMap<String, String> {
@@ -79,7 +79,7 @@ async fn link_asks_for_what_the_reference_says() {
         ("access_type", "offline"),
         ("prompt", "consent"),
         ("code_challenge_method", "S256"),
-        ("scope", &Scope::ALL.map(Scope::as_str).join(" ")),
+        ("scope", &Scope::LIBRARY.map(Scope::as_str).join(" ")),
     ] {
         assert_eq!(query[name], value, "{name}");
     }
@@ -96,7 +96,7 @@ async fn code_from_the_browser_becomes_a_grant() {
     let address = answer(&link, "code=4/0Ab&scope=x&authuser=0&hd=example.com");
     let (login, page) = tokio::join!(finish(attempt), browse(address));
     let (_, grant) = login.unwrap();
-    assert_eq!(grant.scopes(), Scope::ALL);
+    assert_eq!(grant.scopes(), Scope::LIBRARY);
     assert!(page.0 == 200 && page.1.contains("Close this page"), "{page:?}");
 
     let (link, form) = (query(&link), &server.token_forms()[0]);
@@ -214,14 +214,16 @@ async fn web_client_uses_its_registered_port_or_says_who_has_it() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let redirect = format!("http://localhost:{}/callback", taken.local_addr().unwrap().port());
     let client = ClientSecret::parse(&client_file(&server.url, "web", &redirect)).unwrap();
-    let text = Attempt::begin(client.clone()).await.unwrap_err().to_string();
+    let text = Attempt::begin(client.clone(), &Scope::LIBRARY).await.unwrap_err().to_string();
     assert!(text.contains("another program uses this port"), "{text}");
     drop(taken);
-    let attempt = Attempt::begin(client).await.unwrap();
+    let attempt = Attempt::begin(client, &Scope::LIBRARY).await.unwrap();
     assert_eq!(query(attempt.url())["redirect_uri"], redirect);
 
     let elsewhere = client_file(&server.url, "web", "https://example.com/callback");
-    let error = Attempt::begin(ClientSecret::parse(&elsewhere).unwrap()).await.unwrap_err();
+    let error = Attempt::begin(ClientSecret::parse(&elsewhere).unwrap(), &Scope::LIBRARY)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("Desktop app"), "{error}");
 }
 
@@ -254,7 +256,7 @@ impl User {
     }
 
     /// Logs in by pasting the address. Gives the exit status and everything from stdout after the link.
-    fn log_in(&self, more: &[&str], answer_to: impl Fn(&Url) -> String) -> (Output, String) {
+    fn log_in(&self, more: &[&str], mut answer_to: impl FnMut(&Url) -> String) -> (Output, String) {
         let mut command = self.command(&[&["login", "--no-browser"], more].concat());
         let mut child = command
             .stdin(Stdio::piped())
@@ -321,6 +323,35 @@ async fn missing_scopes_and_an_early_end_are_named() {
     ] {
         assert!(report.contains(words), "no {words:?} in {report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn picks_take_a_scope_that_a_later_login_asks_for_again() {
+    let server = google().await;
+    let user = User::new();
+    user.file("c.json", &client_file(&server.url, "installed", "http://localhost"));
+    let asked = |user: &User, args: &[&str]| {
+        let mut scope = String::new();
+        let (output, report) = user.log_in(args, |link| {
+            scope = query(link)["scope"].clone();
+            answer(link, "code=c")
+        });
+        assert!(output.status.success(), "{}", stderr(&output));
+        (scope, report)
+    };
+    let (scope, _) = asked(&user, &["--client-secret", "c.json"]);
+    assert_eq!(scope, Scope::LIBRARY.map(Scope::as_str).join(" "));
+    // The user has left the box open.
+    let all = Scope::WITH_PICKER.map(Scope::as_str).join(" ");
+    let (scope, report) = asked(&user, &["--picker"]);
+    assert_eq!(scope, all);
+    assert!(report.contains("cannot:\n  - see the photos that you pick"), "{report}");
+    assert!(report.contains("run `gphotosfs login --picker` and tick all boxes"), "{report}");
+    grants(&server, js!({"scope": all, "refresh_token": "1//refresh"}));
+    let (_, report) = asked(&user, &["--picker"]);
+    assert!(report.contains("photospicker.mediaitems.readonly"), "{report}");
+    assert!(!report.contains("cannot"), "{report}");
+    assert_eq!(asked(&user, &[]).0, all, "a new grant replaces the old one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

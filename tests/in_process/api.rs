@@ -5,6 +5,7 @@ mod downloads;
 mod hostile;
 mod limits;
 mod login;
+mod picker;
 mod sent;
 mod uploads;
 

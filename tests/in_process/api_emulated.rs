@@ -325,7 +325,7 @@ async fn login_and_logout_as_with_a_browser() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let url = emulator.url().parse().unwrap();
     let client = ClientSecret::parse(&emulator.client_secret_json()).unwrap();
-    let attempt = Attempt::begin(client.clone()).await.unwrap();
+    let attempt = Attempt::begin(client.clone(), &Scope::LIBRARY).await.unwrap();
     let browser = reqwest::get(attempt.url().clone()); // the emulator approves and redirects
     let nothing = tokio::sync::mpsc::channel(1).1;
     let (login, page) = tokio::join!(attempt.finish(nothing, Duration::from_secs(10)), browser);

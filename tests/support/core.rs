@@ -11,7 +11,7 @@ use gphotosfs::fs::error::{self, Errno};
 use gphotosfs::fs::{Fh, Fs, Ino, Listed, Node, Offset, Open, Rename};
 use gphotosfs::media::{EntryName, FileId};
 use gphotosfs::profile::Profile;
-use gphotosfs::settings::MountSettings;
+use gphotosfs::settings::{Apis, MountSettings};
 use gphotosfs::store::Store;
 use gphotosfs::upload::Pipeline;
 use gphotosfs_emulator::{Call, Config, Edit, SCOPES};
@@ -33,8 +33,9 @@ pub type Outcome<T = ()> = Result<T, Errno>;
 /// The settings of `gphotosfs mount` with these options.
 pub fn settings(url: &str, options: &[&str]) -> MountSettings {
     let words = ["gphotosfs", "mount", "/nowhere"].iter().chain(options);
-    let Command::Mount(mount) = Cli::try_parse_from(words).unwrap().command else { panic!() };
-    mount.settings(url.parse().unwrap())
+    let cli = Cli::try_parse_from(words).unwrap();
+    let Command::Mount(mount) = cli.command else { panic!() };
+    mount.settings(Apis { library: url.parse().unwrap(), picker: cli.picker_url })
 }
 
 /// One run of the program. If it is dropped, its tasks end where they stand, as in a process that

@@ -149,7 +149,7 @@ pub fn write_login(profile: &Profile, url: &str, refresh_token: &str) {
 /// As [`write_login`], into a profile's configuration directory.
 pub fn write_login_into(dir: &std::path::Path, url: &str, refresh_token: &str) {
     let client = client_file(url, "installed", "http://localhost");
-    let scope = gphotosfs::api::Scope::ALL.map(|it| it.as_str()).join(" ");
+    let scope = gphotosfs::api::Scope::LIBRARY.map(|it| it.as_str()).join(" ");
     super::login::write(dir, &client, refresh_token, &scope);
 }
 

@@ -59,6 +59,7 @@ pub struct Authorisation {
     /// Must come back with the code. Otherwise the answer belongs to another login.
     pub state: String,
     redirect: String,
+    scopes: &'static [Scope],
     verifier: PkceCodeVerifier,
 }
 
@@ -82,17 +83,21 @@ impl OAuth {
         *self.skew.lock()
     }
 
-    /// Returns the link for the user. `redirect` is the address that awaits the answer. The
-    /// exchange sends the same string again.
+    /// Returns the link for the user, who is asked for these scopes. `redirect` is the address that
+    /// awaits the answer. The exchange sends the same string again.
     ///
     /// # Errors
     /// If `redirect` is no URL.
-    pub fn authorise(&self, redirect: &str) -> Result<Authorisation, LoginError> {
+    pub fn authorise(
+        &self,
+        redirect: &str,
+        scopes: &'static [Scope],
+    ) -> Result<Authorisation, LoginError> {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let client = self.client(Some(redirect))?;
         let (url, state) = client
             .authorize_url(CsrfToken::new_random)
-            .add_scopes(Scope::ALL.map(|it| oauth2::Scope::new(it.as_str().to_owned())))
+            .add_scopes(scopes.iter().map(|it| oauth2::Scope::new(it.as_str().to_owned())))
             .add_extra_param("access_type", "offline")
             // Without it, a second login returns no refresh token.
             .add_extra_param("prompt", "consent")
@@ -102,6 +107,7 @@ impl OAuth {
             url,
             state: state.into_secret(),
             redirect: redirect.to_owned(),
+            scopes,
             verifier,
         })
     }
@@ -117,11 +123,12 @@ impl OAuth {
         code: String,
     ) -> Result<Option<Grant>, LoginError> {
         let client = self.client(Some(&authorisation.redirect))?;
+        let scopes = authorisation.scopes;
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .set_pkce_verifier(authorisation.verifier);
         let answer = request.request_async(self).await.map_err(token_error)?;
-        Ok(Grant::new(&answer, Timestamp::now()))
+        Ok(Grant::new(&answer, scopes, Timestamp::now()))
     }
 
     /// Exchanges a refresh token for an access token.

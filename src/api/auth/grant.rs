@@ -21,7 +21,7 @@ pub const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Its name in the profile.
 const TOKEN_FILE: &str = "token.json";
 
-/// The three OAuth scopes of the API (reference §4).
+/// The OAuth scopes: three of the Library API (reference §4), and one of the Picker API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Upload bytes, create items and albums.
@@ -30,11 +30,17 @@ pub enum Scope {
     ReadAppCreated,
     /// Album membership, titles, covers, descriptions.
     EditAppCreated,
+    /// See what the user picks from the whole library.
+    Pick,
 }
 
 impl Scope {
-    /// All scopes that this program requests and needs.
-    pub const ALL: [Self; 3] = [Self::AppendOnly, Self::ReadAppCreated, Self::EditAppCreated];
+    /// The scopes of the Library API, which each login requests.
+    pub const LIBRARY: [Self; 3] = [Self::AppendOnly, Self::ReadAppCreated, Self::EditAppCreated];
+    /// The scopes of both APIs. A login for picks requests all of them, because a new grant replaces
+    /// the old one.
+    pub const WITH_PICKER: [Self; 4] =
+        [Self::AppendOnly, Self::ReadAppCreated, Self::EditAppCreated, Self::Pick];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +52,7 @@ impl Scope {
             Self::EditAppCreated => {
                 "https://www.googleapis.com/auth/photoslibrary.edit.appcreateddata"
             }
+            Self::Pick => "https://www.googleapis.com/auth/photospicker.mediaitems.readonly",
         }
     }
 
@@ -62,16 +69,26 @@ impl Scope {
             Self::EditAppCreated => {
                 "remove photos from albums, add existing ones, rename albums and describe photos"
             }
+            Self::Pick => "see the photos that you pick from your whole library",
         }
     }
 
     /// The message that the scope is missing, with the next step.
     pub fn is_missing(self) -> String {
         format!(
-            "this login lacks the permission to {} ({}); run `gphotosfs login` again and tick all boxes",
+            "this login lacks the permission to {} ({}); {}",
             self.allows(),
-            self.short_name()
+            self.short_name(),
+            self.remedy()
         )
+    }
+
+    /// The next step to get the scope.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Pick => "run `gphotosfs login --picker` and tick all boxes",
+            _ => "run `gphotosfs login` again and tick all boxes",
+        }
     }
 }
 
@@ -103,9 +120,10 @@ impl std::fmt::Debug for Grant {
 
 impl Grant {
     /// The grant of a code exchange; `None` if the answer has no refresh token.
-    pub(super) fn new(answer: &TokenAnswer, now: Timestamp) -> Option<Self> {
+    pub(super) fn new(answer: &TokenAnswer, requested: &[Scope], now: Timestamp) -> Option<Self> {
         // A response that names no scopes means "those you asked for" (RFC 6749 §5.1).
-        let scope = answer.scope.clone().unwrap_or_else(|| Scope::ALL.map(Scope::as_str).join(" "));
+        let names = || requested.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" ");
+        let scope = answer.scope.clone().unwrap_or_else(names);
         Some(Self {
             refresh_token: answer.refresh_secret()?.to_owned(),
             scope,
@@ -140,17 +158,18 @@ impl Grant {
         &self.refresh_token
     }
 
-    /// The granted scopes among those that this program needs.
+    /// The granted scopes among those that this program uses.
     pub fn scopes(&self) -> Vec<Scope> {
-        Scope::ALL.into_iter().filter(|it| self.holds(*it)).collect()
+        Scope::WITH_PICKER.into_iter().filter(|it| self.holds(*it)).collect()
     }
 
-    /// The missing scopes among those that this program needs.
+    /// The missing scopes among those that each login requests.
     pub fn missing_scopes(&self) -> Vec<Scope> {
-        Scope::ALL.into_iter().filter(|it| !self.holds(*it)).collect()
+        Scope::LIBRARY.into_iter().filter(|it| !self.holds(*it)).collect()
     }
 
-    fn holds(&self, scope: Scope) -> bool {
+    /// Whether the user has granted the scope.
+    pub fn holds(&self, scope: Scope) -> bool {
         self.scope.split_whitespace().any(|it| it == scope.as_str())
     }
 

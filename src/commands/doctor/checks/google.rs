@@ -146,7 +146,7 @@ pub(super) fn login_age(facts: &Facts, report: &mut Report) {
 pub(super) fn scopes(facts: &Facts, report: &mut Report) {
     let Ok(Some(grant)) = &facts.grant else { return };
     let missing = grant.missing_scopes();
-    for scope in Scope::ALL {
+    for scope in Scope::LIBRARY {
         let name = scope.short_name();
         if missing.contains(&scope) {
             let text = format!("not granted, so you cannot {}", scope.allows());

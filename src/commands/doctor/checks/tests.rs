@@ -8,7 +8,7 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
-use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
+use crate::settings::{Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 use crate::store::{self, Backlog};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -19,7 +19,7 @@ fn now() -> Timestamp {
 
 fn grant(days_old: i64, lives: Option<i64>) -> Grant {
     let at = |days: i64| (now() + SignedDuration::from_hours(24 * days)).to_string();
-    let scopes: Vec<_> = Scope::ALL.iter().map(|it| it.as_str()).collect();
+    let scopes: Vec<_> = Scope::LIBRARY.iter().map(|it| it.as_str()).collect();
     serde_json::from_value(serde_json::json!({
         "refresh_token": "r",
         "scope": scopes.join(" "),
@@ -51,7 +51,10 @@ fn settings(allow_other: bool) -> MountSettings {
             cache_size: 10_000_000_000,
             uploads: 32,
             upload_delay: Duration::from_secs(1),
-            api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
+            apis: Apis {
+                library: "https://photoslibrary.googleapis.com".parse().unwrap(),
+                picker: "https://photospicker.googleapis.com".parse().unwrap(),
+            },
             unstable_pace: 1,
         },
     }
