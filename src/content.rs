@@ -14,6 +14,8 @@ mod limit;
 mod local_copy;
 mod negative_cache;
 mod part;
+mod picked;
+mod picked_urls;
 mod plan;
 mod prefetch;
 mod reader;
@@ -35,7 +37,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::api::{self, BaseUrls, QuotaKind, Source, Throttle};
-use crate::media::{Caller, ContentHash, FileId, MediaId, VideoStatus};
+use crate::media::{Caller, ContentHash, FileId, ItemId, MediaId, VideoStatus};
 use crate::store::{FileInfo, Store};
 
 use cache::Cache;
@@ -44,6 +46,7 @@ use fetch::Fetch;
 use key::Key;
 pub use local_copy::LocalCopy;
 use negative_cache::{NegativeCache, Pauses};
+use picked_urls::PickedUrls;
 use size_requests::SizeRequests;
 
 pub use config::{Config, Waits};
@@ -68,6 +71,7 @@ pub struct Content {
     store: Store,
     client: api::Client,
     urls: Arc<BaseUrls>,
+    picked_urls: Arc<PickedUrls>,
     runtime: Handle,
     cache: Arc<Cache>,
     sizes: Arc<SizeRequests>,
@@ -96,6 +100,7 @@ impl Content {
             store,
             client,
             urls,
+            picked_urls: Arc::default(),
             runtime,
             sizes: Arc::default(),
             failures: Arc::new(NegativeCache::new(PAUSES, Error::is_of_service)),
@@ -130,7 +135,7 @@ impl Content {
         spool: &Path,
     ) -> Result<(), Error> {
         let Some(info) = self.store.file(file)? else { return Ok(()) };
-        let rendition = info.media.as_ref().map(Key::of_item);
+        let rendition = info.item().as_ref().map(Key::of_item);
         let key = match info.known() {
             Some(known) if known == sha256 => Some(Key::Original(sha256)),
             // An edit without effect: its content is Google's rendition.
@@ -157,10 +162,26 @@ impl Content {
         self.cache.usage()
     }
 
-    /// Returns the address of an item's bytes. If that needs a request, the request includes
+    /// Returns the address of an item's bytes, if it has any now.
+    async fn source(&self, file: FileId, item: &ItemId) -> Result<Source, Error> {
+        match item {
+            ItemId::Library(media) => self.library_source(file, media).await,
+            ItemId::Picked(picked) => self.picked_source(file, picked).await,
+        }
+    }
+
+    /// Drops the address of an item's bytes, which Google has refused.
+    fn forget_source(&self, item: &ItemId) {
+        match item {
+            ItemId::Library(media) => self.urls.forget(media),
+            ItemId::Picked(picked) => self.picked_urls.forget(picked),
+        }
+    }
+
+    /// The address of an item of the Library API. If that needs a request, the request includes
     /// neighbouring items, because a program that reads one file of a directory often reads them
     /// all.
-    async fn source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
+    async fn library_source(&self, file: FileId, media: &MediaId) -> Result<Source, Error> {
         let mut beside = Vec::new();
         if !self.urls.knows(media) {
             let count = api::BATCH_MAX as u32;

@@ -21,6 +21,7 @@ pub mod handles;
 mod listing;
 mod lookup;
 pub mod node;
+mod picks;
 mod rename;
 mod requests;
 mod snapshots;

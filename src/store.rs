@@ -32,6 +32,7 @@ mod memberships;
 mod moves;
 mod naming;
 mod outgoing;
+mod picks;
 mod places;
 #[cfg(test)]
 mod query_plans;
@@ -63,6 +64,7 @@ pub use listing::*;
 pub use memberships::*;
 pub use moves::*;
 pub use outgoing::*;
+pub use picks::*;
 pub use schema::SCHEMA_VERSION;
 pub use states::{LocalReason, Observed, UploadState};
 pub use time::*;

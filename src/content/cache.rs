@@ -216,7 +216,7 @@ impl Cache {
         if !index.holds(fetch) {
             return Ok(());
         }
-        let key = Key::of_item(&fetch.media);
+        let key = Key::of_item(&fetch.item);
         fs::rename(path, self.path(key))?;
         let size = part.file.metadata()?.len();
         if let Some((_, counted)) = index.parts.pop(&fetch.file) {

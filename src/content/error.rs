@@ -18,9 +18,20 @@ pub enum Error {
     /// Google could not process the video.
     #[error("Google could not process the video")]
     ProcessingFailed,
+    /// The pages of a session do not end.
+    #[error(transparent)]
+    Unending(#[from] api::Unending),
     /// There is no address to download from.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The session has ended through which the picked item could be read.
+    #[error(
+        "Google gives out picked photos only for some days, and these are over: pick it again with 'gphotosfs pick NAME'"
+    )]
+    PickEnded,
+    /// The session's list does not have the picked item any more.
+    #[error("Google does not list the picked item any more: it may have been deleted")]
+    PickGone,
     /// The bytes belong to different versions of the item.
     #[error("the item changed at Google while it was downloaded")]
     Changed,

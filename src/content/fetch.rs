@@ -12,7 +12,7 @@ use super::error::Error;
 use super::part::{Part, read_at};
 use super::plan::{Flow, Number, Plan, Step};
 use crate::api::Download;
-use crate::media::{Caller, FileId, MediaId};
+use crate::media::{Caller, FileId, ItemId};
 use crate::store;
 
 /// Streams go on for so long after the last reader has closed the file, because it is often opened
@@ -25,7 +25,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A partly downloaded file.
 pub(super) struct Fetch {
     pub(super) file: FileId,
-    pub(super) media: MediaId,
+    pub(super) item: ItemId,
     // Held to read or change the state, never while a file is read or written.
     state: watch::Sender<State>,
     // Held for reading while bytes are written to the file, and for writing while pieces are
@@ -51,7 +51,7 @@ pub(super) struct State {
 
 impl Fetch {
     /// `expected` is the length of the whole in bytes, if known.
-    pub(super) fn new(file: FileId, media: MediaId, expected: Option<u64>, into: Part) -> Self {
+    pub(super) fn new(file: FileId, item: ItemId, expected: Option<u64>, into: Part) -> Self {
         let state = State {
             plan: Plan::new(expected),
             into: Arc::new(into),
@@ -62,7 +62,7 @@ impl Fetch {
             failed: Vec::new(),
             ended: None,
         };
-        Self { file, media, state: watch::Sender::new(state), filling: RwLock::new(()) }
+        Self { file, item, state: watch::Sender::new(state), filling: RwLock::new(()) }
     }
 
     /// Whether more pieces can be added.

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::media::{ContentHash, MediaId};
+use crate::media::{ContentHash, ItemId};
 use crate::store::FileInfo;
 
 /// The suffix of downloads, which may differ from the original.
@@ -21,14 +21,19 @@ pub(super) enum Key {
 
 impl Key {
     /// The key of Google's rendition of an item.
-    pub(super) fn of_item(media: &MediaId) -> Self {
-        Self::Rendition(ContentHash(Sha256::digest(media.as_str()).into()))
+    pub(super) fn of_item(item: &ItemId) -> Self {
+        // The two APIs may give out other bytes, also if they have the same id for an item.
+        let digest = match item {
+            ItemId::Library(id) => Sha256::digest(id.as_str()),
+            ItemId::Picked(id) => Sha256::digest(format!("picked {id}")),
+        };
+        Self::Rendition(ContentHash(digest.into()))
     }
 
     /// All keys that may hold the bytes of a file, best first.
     pub(super) fn all_of(info: &FileInfo) -> impl Iterator<Item = Self> {
         let original = info.known().map(Self::Original);
-        original.into_iter().chain(info.media.as_ref().map(Self::of_item))
+        original.into_iter().chain(info.item().as_ref().map(Self::of_item))
     }
 
     /// The name on disk.
@@ -52,10 +57,16 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::MediaId;
 
     #[test]
     fn names_are_read_back_and_others_are_not_taken_for_them() {
-        for key in [Key::Original(ContentHash([0xab; 32])), Key::of_item(&MediaId::new("a/b"))] {
+        let id = MediaId::new("a/b");
+        for key in [
+            Key::Original(ContentHash([0xab; 32])),
+            Key::of_item(&ItemId::Library(id.clone())),
+            Key::of_item(&ItemId::Picked(id)),
+        ] {
             assert_eq!(Key::parse(&key.name()), Some(key));
             assert_eq!(Key::parse(&key.name().to_uppercase()), None);
         }

@@ -82,10 +82,10 @@ impl Content {
         if let Some(local) = self.open_local(info) {
             return Ok(local);
         }
-        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        let item = info.item().ok_or(Error::NowhereYet)?;
         let reading = self.cache.part(
             info.id,
-            |part| Fetch::new(info.id, media, info.rendition, part),
+            |part| Fetch::new(info.id, item, info.rendition, part),
             |fetch| Reading::new(self.clone(), fetch),
         )?;
         Ok(Reader::Downloading(reading))

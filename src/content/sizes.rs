@@ -14,7 +14,7 @@ use super::error::Error;
 use super::size_requests::{AT_A_TIME, ITEM_TURNS};
 use super::{Content, limit};
 use crate::api::{Advice, FailureKind};
-use crate::media::{Caller, FileId, MediaId};
+use crate::media::{Caller, FileId, ItemId};
 use crate::store::{self, FileInfo, ListingScope};
 
 /// Two lookups count as consecutive if fewer unknown sizes than this lie between them. Some
@@ -64,30 +64,38 @@ impl Content {
         {
             return Ok(size);
         }
-        let media = info.media.clone().ok_or(Error::NowhereYet)?;
+        let item = info.item().ok_or(Error::NowhereYet)?;
         // A program that lists a directory does not wait for the end of a limit.
         let deadline = Instant::now();
-        let requested = match self.request_length(file, &media, deadline).await {
+        let requested = match self.request_length(file, &item, deadline).await {
             Err(Error::Download(error)) if error.kind() == FailureKind::StaleUrl => {
-                self.urls.forget(&media);
-                self.request_length(file, &media, deadline).await
+                self.forget_source(&item);
+                self.request_length(file, &item, deadline).await
             }
             other => other,
         };
         let size = requested?.ok_or(Error::NoSize)?;
-        self.store.run(move |store| store.set_rendition_size(&media, size)).await?;
+        self.store.run(move |store| store.set_rendition_size(&item, size)).await?;
         Ok(size)
     }
 
     async fn request_length(
         &self,
         file: FileId,
-        media: &MediaId,
+        item: &ItemId,
         deadline: Instant,
     ) -> Result<Option<u64>, Error> {
-        let source = self.source(file, media).await?;
+        let source = self.source(file, item).await?;
         let request = || async {
-            let asked = self.client.download_size(&source.base_url, source.kind);
+            let picker = self.client.picker();
+            let asked = async {
+                match item {
+                    ItemId::Library(_) => {
+                        self.client.download_size(&source.base_url, source.kind).await
+                    }
+                    ItemId::Picked(_) => picker.download_size(&source.base_url, source.kind).await,
+                }
+            };
             tokio::time::timeout(HOST_TIMEOUT, asked).await.ok().transpose()
         };
         let request = async {

@@ -15,7 +15,7 @@ use super::fetch::Fetch;
 use super::plan::{Flow, Number, WHOLE_MAX};
 use super::{Content, limit};
 use crate::api::{Download, FailureKind};
-use crate::media::Caller;
+use crate::media::{Caller, ItemId};
 use crate::store;
 
 /// How many attempts in a row a stream makes without new bytes.
@@ -121,7 +121,7 @@ impl Content {
                 Err(Error::Download(error))
                     if error.kind() == FailureKind::StaleUrl && !renewed =>
                 {
-                    self.urls.forget(&fetch.media);
+                    self.forget_source(&fetch.item);
                     renewed = true;
                 }
                 Err(error) => {
@@ -133,7 +133,7 @@ impl Content {
                     if !passing || late || is_fruitless {
                         return Err(error);
                     }
-                    tracing::debug!(media = %fetch.media, %error, "the download broke off and continues");
+                    tracing::debug!(media = %fetch.item, %error, "the download broke off and continues");
                     tokio::time::sleep(PAUSE * (attempts - 1)).await;
                 }
             }
@@ -225,9 +225,16 @@ impl Content {
     }
 
     async fn connect(&self, fetch: &Fetch, from: u64) -> Result<Download, Error> {
-        let source = self.source(fetch.file, &fetch.media).await?;
-        let request =
-            async { Ok(self.client.download(&source.base_url, source.kind, from).await?) };
+        let source = self.source(fetch.file, &fetch.item).await?;
+        let picker = self.client.picker();
+        let request = async {
+            Ok(match &fetch.item {
+                ItemId::Library(_) => {
+                    self.client.download(&source.base_url, source.kind, from).await?
+                }
+                ItemId::Picked(_) => picker.download(&source.base_url, source.kind, from).await?,
+            })
+        };
         Self::at_host(&self.failures, &source.base_url, is_unreachable, request).await
     }
 
@@ -277,8 +284,8 @@ impl Content {
     }
 
     pub(super) async fn store_length(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
-        let media = fetch.media.clone();
-        Ok(self.store.run(move |store| store.set_rendition_size(&media, total)).await?)
+        let item = fetch.item.clone();
+        Ok(self.store.run(move |store| store.set_rendition_size(&item, total)).await?)
     }
 
     /// Moves a complete file into the cache.

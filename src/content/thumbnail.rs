@@ -27,7 +27,7 @@ impl Content {
     }
 
     async fn picture_of(&self, info: &FileInfo, media: &MediaId) -> Result<Vec<u8>, Error> {
-        let source = self.source(info.id, media).await?;
+        let source = self.library_source(info.id, media).await?;
         let request = || self.client.thumbnail(&source.base_url, PIXELS);
         Ok(limit::send(&self.throttle, self.waits.limit_passes(), request).await?.to_vec())
     }

@@ -67,7 +67,7 @@ impl Content {
     }
 
     async fn returned(&self, file: FileId, media: &MediaId) -> Result<Returned, Error> {
-        let source = self.source(file, media).await?;
+        let source = self.library_source(file, media).await?;
         match source.kind {
             MediaKind::Photo => Ok(Returned::Photo(self.fingerprint(file, &source).await?)),
             MediaKind::Video => {

@@ -65,7 +65,7 @@ impl Fs {
                 let mode = dir_mode & !self.withheld(known.withheld);
                 dir(2 + self.store.subdir_count(id)?, mode, from_nanos(known.names_changed_ns))
             }
-            Node::Control => dir(4, 0o500, self.began),
+            Node::Control => dir(5, 0o500, self.began),
             // A link count of 1 means that subdirectories are not counted.
             Node::Failed(_) => dir(1, private_mode, self.began),
             Node::View(View::By(_)) => dir(1, dir_mode, self.began),
@@ -73,6 +73,8 @@ impl Fs {
             // mounted read-only. Otherwise a copy would be read-only too.
             Node::Library => dir(2 + View::FIXED.len() as u32, dir_mode, self.began),
             Node::View(_) => dir(2, dir_mode, self.began),
+            Node::Picks => dir(1, dir_mode, self.began),
+            Node::Pick(pick) => dir(2, dir_mode, from_nanos(self.pick(pick)?.names_changed_ns)),
             node @ (Node::Status | Node::Metrics) => {
                 let snapshot = self.snapshot(node)?;
                 let time = snapshot.time();
@@ -194,12 +196,12 @@ impl Fs {
         Ok(Attr { ttl: attr.ttl.min(ttl), ..attr })
     }
 
-    /// A file as `node` shows it. A view shows items. A file that is being edited has no item any
+    /// A file as `node` shows it. Views and picks show items. A file that is being edited has no item any
     /// more; the view shows the old item under another inode number.
     pub(super) fn shown(&self, node: Node, file: FileId) -> Result<FileInfo> {
         let mut info = self.file(file)?;
         if matches!(node, Node::ReadOnlyFile(_)) {
-            if info.media.is_none() {
+            if info.item().is_none() {
                 return Err(Error::plain(libc::ESTALE));
             }
             // This includes items in no album: the kernel refuses to link a file that has no link.

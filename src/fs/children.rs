@@ -2,6 +2,7 @@
 //! lookup of a file may ask Google for its size, and these ask for nothing but one size.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use super::error::{Error, Result};
 use super::filesystem::Fs;
 use super::xattrs::{VALUE_BYTES_MAX, of_file, rfc3339};
 use crate::media::{DirId, EntryName};
-use crate::store::{Child, DirEntry};
+use crate::store::{Child, DirEntry, ListingScope};
 
 /// How many entries are read from the store at a time.
 const ENTRIES_AT_A_TIME: u32 = 256;
@@ -54,14 +55,14 @@ struct Line<'a> {
 impl Fs {
     /// A line of JSON for each entry behind `entry`, as many as fit into an attribute's value. No
     /// line if there are none.
-    pub(super) fn children(&self, dir: DirId, mut entry: i64) -> Result<Vec<u8>> {
+    pub(super) fn children(&self, scope: ListingScope, mut entry: i64) -> Result<Vec<u8>> {
         let mut lines = Vec::new();
         loop {
-            let entries = self.store.entries(dir, entry, ENTRIES_AT_A_TIME)?;
+            let entries = self.entries_of(scope, entry, ENTRIES_AT_A_TIME)?;
             let Some(last) = entries.last() else { return Ok(lines) };
             entry = last.cookie;
             for it in &entries {
-                let Some(line) = self.child_line(dir, it)? else { continue };
+                let Some(line) = self.child_line(scope, it)? else { continue };
                 if lines.len() + line.len() > VALUE_BYTES_MAX {
                     return Ok(lines);
                 }
@@ -72,9 +73,9 @@ impl Fs {
 
     /// The size of the file with this entry, which may ask Google. A lookup would do so too, but take
     /// it for the beginning of a walk, and ask for the sizes of its neighbours.
-    pub(super) async fn child_size(&self, dir: DirId, entry: i64) -> Result<Vec<u8>> {
+    pub(super) async fn child_size(&self, scope: ListingScope, entry: i64) -> Result<Vec<u8>> {
         let unknown = || Error::plain(libc::ENODATA);
-        let found = self.store.entries(dir, entry.saturating_sub(1), 1)?.into_iter().next();
+        let found = self.entries_of(scope, entry.saturating_sub(1), 1)?.into_iter().next();
         let Some(DirEntry { child: Child::File(file), .. }) = found.filter(|it| it.cookie == entry)
         else {
             return Err(unknown());
@@ -90,8 +91,17 @@ impl Fs {
         Ok(size.to_string().into_bytes())
     }
 
+    /// Up to `limit` entries of a directory of items behind an entry.
+    fn entries_of(&self, scope: ListingScope, entry: i64, limit: u32) -> Result<Vec<DirEntry>> {
+        Ok(match scope {
+            ListingScope::Dir(dir) => self.store.entries(dir, entry, limit)?,
+            ListingScope::View(view) => self.store.view_entries(view, entry, limit)?,
+            ListingScope::Pick(pick) => self.store.pick_entries(pick, entry, limit)?,
+        })
+    }
+
     /// `None` if the file has gone meanwhile.
-    fn child_line(&self, dir: DirId, it: &DirEntry) -> Result<Option<Vec<u8>>> {
+    fn child_line(&self, scope: ListingScope, it: &DirEntry) -> Result<Option<Vec<u8>>> {
         let (name, name_base64) = names(&it.name);
         let mut line = Line {
             entry: it.cookie,
@@ -115,7 +125,8 @@ impl Fs {
             line.attributes = found.collect();
             line.size = info.size;
             let unlisted = self.store.unlisted(info.id)?;
-            line.unlisted = unlisted.into_iter().find(|it| it.0 == dir).map(|it| rfc3339(it.1));
+            let here = |it: &(DirId, SystemTime)| ListingScope::Dir(it.0) == scope;
+            line.unlisted = unlisted.into_iter().find(here).map(|it| rfc3339(it.1));
             line.is_dir = false;
         }
         let mut line = serde_json::to_vec(&line)

@@ -63,7 +63,9 @@ impl Fs {
             }
             Node::Failed(dir) => self.store.unlink_failed(dir, &name)??,
             Node::Control => return Err(Error::plain(libc::EPERM)),
-            Node::Library | Node::View(_) => return Err(Error::plain(libc::EROFS)),
+            Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) => {
+                return Err(Error::plain(libc::EROFS));
+            }
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
@@ -79,6 +81,7 @@ impl Fs {
         let dir = self.changeable_dir(parent)?;
         let name = entry_name(name)?;
         let file = self.node(ino)?.file().ok_or_else(|| Error::plain(libc::EPERM))?;
+        self.check_not_picked(file)?;
         self.store.check_place((dir, &name), false)??;
         self.check_room(dir, Some(file), &name)?;
         self.check_joining(file, dir, None)?;
@@ -99,7 +102,7 @@ impl Fs {
 
     /// Refuses special files, because Google stores only photos and videos.
     pub fn refuse_special(&self, parent: Ino) -> Result<Attr> {
-        let errno = if self.node(parent)?.is_in_views() { libc::EROFS } else { libc::EPERM };
+        let errno = if self.node(parent)?.is_read_only() { libc::EROFS } else { libc::EPERM };
         Err(Error::plain(errno))
     }
 
@@ -123,7 +126,9 @@ impl Fs {
         match self.node(ino)? {
             Node::Dir(dir) => Ok(dir),
             Node::Control | Node::Failed(_) => Err(Error::plain(libc::EPERM)),
-            Node::Library | Node::View(_) => Err(Error::plain(libc::EROFS)),
+            Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) => {
+                Err(Error::plain(libc::EROFS))
+            }
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 Err(Error::plain(libc::ENOTDIR))
             }

@@ -187,13 +187,14 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Shared(error) | E::Host(error) => content_errno(error),
         E::Download(error) => api_errno(error),
         E::Source(api::SourceError::Api(error)) => api_errno(error),
-        E::Source(api::SourceError::Item(_)) => libc::ESTALE,
+        E::Source(api::SourceError::Item(_)) | E::PickEnded | E::PickGone => libc::ESTALE,
         E::Interrupted(error) => api_errno(error),
         // Not EAGAIN, which means "no data yet" for a pipe. Some programs would take it for the end
         // of the file.
         E::Processing => libc::EBUSY,
         E::TooSlow | E::Stalled | E::Limited | E::Crowded => libc::ETIMEDOUT,
         E::NowhereYet
+        | E::Unending(_)
         | E::Changed
         | E::Short
         | E::ProcessingFailed

@@ -1,7 +1,7 @@
 //! The filesystem: its parts, and the helpers that all operations share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
 use super::error::{Error, Result};
@@ -66,6 +66,8 @@ pub struct Fs {
     pub(super) began: SystemTime,
     pub(super) requests: Requests,
     pub(super) snapshots: Snapshots,
+    /// Set once the log says how picked items read.
+    pub(super) told_of_renditions: Once,
 }
 
 impl Fs {
@@ -89,6 +91,7 @@ impl Fs {
             began: SystemTime::now(),
             requests: Requests::default(),
             snapshots: Snapshots::default(),
+            told_of_renditions: Once::new(),
         })
     }
 
@@ -130,7 +133,9 @@ impl Fs {
             Node::Dir(dir) => SyncScope::Dir(dir),
             Node::File(file) => SyncScope::File(file),
             // Nothing is uploaded from there.
-            Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => return Ok(()),
+            Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) | Node::ReadOnlyFile(_) => {
+                return Ok(());
+            }
         };
         // The kernel locks the file or directory for the time of an fsync: another user who waits
         // here would keep the owner out.

@@ -52,7 +52,11 @@ impl Fs {
                 self.library.refresh_view_if_due(view)?;
                 Ok(false)
             }
-            Node::Control | Node::Failed(_) | Node::Library => Ok(false),
+            Node::Pick(pick) => {
+                self.pick(pick)?;
+                Ok(false)
+            }
+            Node::Control | Node::Failed(_) | Node::Library | Node::Picks => Ok(false),
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 Err(Error::plain(libc::ENOTDIR))
             }
@@ -127,7 +131,7 @@ impl Fs {
         if open && let Some(attr) = self.getattr_now(node.ino())? {
             return Ok(Some(attr));
         }
-        let links = if node.is_in_views() { 1 } else { stat.links };
+        let links = if node.is_read_only() { 1 } else { stat.links };
         let attr = self.file_attr(node.ino(), &Stat { links, ..stat }, stat.size.unwrap_or(0));
         let unknown = open || stat.size.is_none();
         Ok(Some(Attr { ttl: if unknown { Duration::ZERO } else { attr.ttl }, ..attr }))
@@ -200,6 +204,7 @@ impl Fs {
                     own(Node::Failed(DirId::ROOT), "failed", 2),
                     own(Node::Metrics, "metrics", 3),
                     own(Node::Library, "library", 4),
+                    own(Node::Picks, "picked", 5),
                 ];
                 listed.extend(
                     all.into_iter().filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)),
@@ -211,6 +216,8 @@ impl Fs {
                 listed.extend(all.filter(|entry| entry.next > offset.max(OFFSET_OF_FIRST)));
             }
             Node::View(view) => listed.extend(self.view_entries(view, cookie, limit)?),
+            Node::Picks => listed.extend(self.listed_picks(cookie, limit)?),
+            Node::Pick(pick) => listed.extend(self.listed_picked(pick, cookie, limit)?),
             Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
@@ -225,9 +232,12 @@ impl Fs {
         };
         Ok(match node {
             Node::Dir(dir) => Node::Dir(parent(dir)?),
-            Node::Failed(DirId::ROOT) | Node::Library | Node::Status | Node::Metrics => {
-                Node::Control
-            }
+            Node::Failed(DirId::ROOT)
+            | Node::Library
+            | Node::Picks
+            | Node::Status
+            | Node::Metrics => Node::Control,
+            Node::Pick(_) => Node::Picks,
             Node::View(View::Of(period)) => Node::View(View::By(period.span())),
             Node::View(_) => Node::Library,
             Node::Failed(dir) => Node::Failed(parent(dir)?),

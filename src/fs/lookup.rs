@@ -93,6 +93,7 @@ impl Fs {
                 b"metrics" => Node::Metrics,
                 b"failed" => Node::Failed(DirId::ROOT),
                 b"library" => Node::Library,
+                b"picked" => Node::Picks,
                 _ => return Ok(Lookup::NotFound),
             },
             Node::Library => match View::named(name.as_bytes()) {
@@ -100,6 +101,14 @@ impl Fs {
                 None => return Ok(Lookup::NotFound),
             },
             Node::View(view) => return self.find_in_view(view, name),
+            Node::Picks => match self.store.pick_named(name)? {
+                Some(pick) => Node::Pick(pick),
+                None => return Ok(Lookup::NotFound),
+            },
+            Node::Pick(pick) => match self.store.pick_child(pick, name)? {
+                Some(file) => Node::ReadOnlyFile(file),
+                None => return Ok(Lookup::NotFound),
+            },
             Node::Failed(dir) => match self.store.failed_child(dir, name)? {
                 Some(Child::Dir(dir)) => Node::Failed(dir),
                 Some(Child::File(file)) => Node::File(file),

@@ -5,7 +5,7 @@
 //! bits for the first 500 million rows: programs without support of larger numbers fail at a file
 //! whose number does not fit.
 
-use crate::media::{DirId, FileId, View};
+use crate::media::{DirId, FileId, PickId, View};
 use crate::store::{Child, ListingScope};
 
 /// An inode number. The root has 1.
@@ -31,7 +31,12 @@ pub enum Node {
     Library,
     /// A directory in `/.gphotos/library`.
     View(View),
-    /// A file in a view: the same bytes and attributes, but it cannot be changed there.
+    /// `/.gphotos/picked`.
+    Picks,
+    /// A directory in `/.gphotos/picked`.
+    Pick(PickId),
+    /// A file in a view: the same bytes and attributes, but it cannot be changed there. Or a picked
+    /// item.
     ReadOnlyFile(FileId),
 }
 
@@ -53,8 +58,10 @@ impl Node {
             Self::Status => (3, 2),
             Self::Metrics => (3, 3),
             Self::Library => (3, 4),
+            Self::Picks => (3, 5),
             Self::View(view) => (4, view.number()),
             Self::ReadOnlyFile(file) => (5, file.0),
+            Self::Pick(pick) => (6, pick.0),
         };
         // Row numbers count up from 1 and stay far below 2^61.
         Ino((number as u64) << TAG_BITS | tag)
@@ -68,9 +75,12 @@ impl Node {
         }
     }
 
-    /// Whether it is in `/.gphotos/library`, where nothing can be changed.
-    pub fn is_in_views(self) -> bool {
-        matches!(self, Self::Library | Self::View(_) | Self::ReadOnlyFile(_))
+    /// Whether it is in `/.gphotos/library` or `/.gphotos/picked`, where nothing can be changed.
+    pub fn is_read_only(self) -> bool {
+        matches!(
+            self,
+            Self::Library | Self::View(_) | Self::Picks | Self::Pick(_) | Self::ReadOnlyFile(_)
+        )
     }
 
     /// The scope of a listing, if it is a directory of items.
@@ -78,6 +88,7 @@ impl Node {
         match self {
             Self::Dir(dir) => Some(ListingScope::Dir(dir)),
             Self::View(view) => Some(ListingScope::View(view)),
+            Self::Pick(pick) => Some(ListingScope::Pick(pick)),
             _ => None,
         }
     }
@@ -102,8 +113,10 @@ impl Node {
             (3, 2) => Some(Self::Status),
             (3, 3) => Some(Self::Metrics),
             (3, 4) => Some(Self::Library),
+            (3, 5) => Some(Self::Picks),
             (4, number) => View::of_number(number).map(Self::View),
             (5, 1..) => Some(Self::ReadOnlyFile(FileId(number))),
+            (6, 1..) => Some(Self::Pick(PickId(number))),
             _ => None,
         }
     }
@@ -135,6 +148,8 @@ mod tests {
             Node::Library,
             Node::View(View::All),
             Node::View(View::of_number(20190428).unwrap()),
+            Node::Picks,
+            Node::Pick(PickId(77)),
             Node::ReadOnlyFile(FileId(77)),
         ] {
             assert_eq!(Node::of(node.ino()), Some(node));
@@ -145,9 +160,9 @@ mod tests {
             0,
             number(0, 1),
             number(3, 0),
-            number(3, 5),
+            number(3, 6),
             number(4, 4),
-            number(6, 1),
+            number(6, 0),
             number(7, 1),
             2,
         ] {
@@ -165,6 +180,7 @@ mod tests {
             Node::Failed(DirId(row)),
             Node::View(latest),
             Node::ReadOnlyFile(FileId(row)),
+            Node::Pick(PickId(row)),
         ] {
             assert!(u32::try_from(node.ino().0).is_ok(), "{node:?}");
             assert_eq!(Node::of(node.ino()), Some(node));

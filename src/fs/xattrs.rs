@@ -53,6 +53,9 @@ const CHILDREN: &str = "children.";
 /// The size of the entry of a directory whose number follows.
 const SIZE: &str = "size.";
 
+/// The state of a directory that is a pick.
+const PICK: &str = "pick";
+
 /// Attributes whose reads wait for something, or cost requests. They belong to the owner of the
 /// mount.
 const SYNCED: &str = "synced";
@@ -84,7 +87,8 @@ impl Fs {
         match (name, node) {
             (Some(SYNCED | LISTED | LOGIN), _) if node.is_in_tree() => return Ok(None),
             (Some(LISTED), Node::View(_)) => return Ok(None),
-            (Some(name), Node::Dir(_))
+            (Some("state"), Node::Pick(_)) => return Ok(Some(PICK.into())),
+            (Some(name), Node::Dir(_) | Node::Pick(_))
                 if [CHILDREN, SIZE].iter().any(|it| number_behind(it, name).is_some()) =>
             {
                 return Ok(None);
@@ -128,12 +132,12 @@ impl Fs {
     /// meanwhile. It does not lock it during a getxattr.
     pub async fn getxattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
         check_owner()?;
-        if let (Some(of), Node::Dir(dir)) = (without_prefix(name), self.node(ino)?) {
+        if let (Some(of), Some(scope)) = (without_prefix(name), self.node(ino)?.listing_scope()) {
             if let Some(entry) = number_behind(CHILDREN, of) {
-                return self.children(dir, entry);
+                return self.children(scope, entry);
             }
             if let Some(entry) = number_behind(SIZE, of) {
-                return self.child_size(dir, entry).await;
+                return self.child_size(scope, entry).await;
             }
         }
         match (without_prefix(name), self.node(ino)?) {
@@ -192,7 +196,7 @@ impl Fs {
         mode: SetXattrMode,
     ) -> Result<()> {
         match (without_prefix(name), self.node(ino)?) {
-            (_, node) if node.is_in_views() => Err(Error::plain(libc::EROFS)),
+            (_, node) if node.is_read_only() => Err(Error::plain(libc::EROFS)),
             (Some("description"), Node::File(file)) => self.describe(file, value, mode).await,
             (Some(ADOPTED), Node::File(file)) => self.adopt(file, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
@@ -204,7 +208,7 @@ impl Fs {
     /// Removes an attribute. It is the match of a local file: no other one is removable.
     pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
         let file = match (without_prefix(name), self.node(ino)?) {
-            (_, node) if node.is_in_views() => return Err(Error::plain(libc::EROFS)),
+            (_, node) if node.is_read_only() => return Err(Error::plain(libc::EROFS)),
             (Some(ADOPTED), Node::File(file)) => file,
             _ => return Err(Error::plain(libc::EPERM)),
         };
@@ -289,11 +293,12 @@ pub(super) fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<Str
     match name {
         "state" => Some(match info.upload {
             Some(state) => state.as_str().to_owned(),
+            None if info.picked.is_some() => "picked".to_owned(),
             None if original => "committed".to_owned(),
             // Uploaded or not, only Google has it now, and reads return Google's rendition.
             None => "rendition".to_owned(),
         }),
-        "id" => info.media.as_ref().map(ToString::to_string),
+        "id" => info.item().map(|it| it.to_string()),
         "filename" => text(&info.filename),
         "mime_type" => text(&info.mime),
         "creation_time" => info.created.map(rfc3339),

@@ -14,7 +14,7 @@ use super::states::UploadState;
 use super::tables::{files, uploads};
 use super::time::from_millis;
 use super::versions::retire_replaced;
-use crate::media::{ContentHash, DirId, FileId, MediaId, VideoStatus, View};
+use crate::media::{ContentHash, DirId, FileId, ItemId, MediaId, PickId, VideoStatus, View};
 
 /// A local file that counts as the original of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum ListingScope {
     Dir(DirId),
     /// One of the views by date.
     View(View),
+    /// A pick.
+    Pick(PickId),
 }
 
 impl ListingScope {
@@ -42,6 +44,7 @@ impl ListingScope {
         match self {
             Self::Dir(_) => ("entries", "dir"),
             Self::View(_) => ("view_entries", "view"),
+            Self::Pick(_) => ("pick_entries", "pick"),
         }
     }
 }
@@ -51,6 +54,7 @@ impl ToSql for ListingScope {
         match self {
             Self::Dir(dir) => dir.to_sql(),
             Self::View(view) => view.to_sql(),
+            Self::Pick(pick) => pick.to_sql(),
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct FileInfo {
     pub adopted: Option<ContentHash>,
     /// Google's id.
     pub media: Option<MediaId>,
+    /// The Picker API's id of an item that the user has picked. It has no other id.
+    pub picked: Option<MediaId>,
     /// Whether a later read has resolved that id.
     pub confirmed: bool,
     /// Google's name for it.
@@ -150,6 +156,12 @@ impl FileInfo {
         }
     }
 
+    /// Google's id, with the API that it belongs to.
+    pub fn item(&self) -> Option<ItemId> {
+        let picked = || self.picked.clone().map(ItemId::Picked);
+        self.media.clone().map(ItemId::Library).or_else(picked)
+    }
+
     /// The hash of the bytes written here, or of the adopted local file.
     pub fn known(&self) -> Option<ContentHash> {
         self.sha256.or(self.adopted)
@@ -159,7 +171,7 @@ impl FileInfo {
 /// The columns of a [`FileInfo`], of a row `f` of `files` and `u` of `uploads`.
 const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition) AS size, f.rendition, f.mtime_ns, \
      coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
-     f.withheld, f.sha256, f.adopted, f.media, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
+     f.withheld, f.sha256, f.adopted, f.media, f.picked, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
      f.width, f.height, f.make, f.model, f.video, u.state, \
      coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error) AS error, \
      (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
@@ -191,6 +203,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         sha256: row.get("sha256")?,
         adopted: row.get("adopted")?,
         media: row.get("media")?,
+        picked: row.get("picked")?,
         confirmed: row.get("confirmed")?,
         filename: row.get("filename")?,
         mime: row.get("mime")?,
@@ -372,10 +385,10 @@ impl Store {
 
     /// Keeps the size of an item's rendition, which a download reports. The key is the item,
     /// because the file may have other content by now.
-    pub fn set_rendition_size(&self, media: &MediaId, size: u64) -> Result<()> {
-        self.write(|tx| {
-            files::set_rendition_size(tx, media, size)?;
-            Ok(())
+    pub fn set_rendition_size(&self, item: &ItemId, size: u64) -> Result<()> {
+        self.write(|tx| match item {
+            ItemId::Library(media) => files::set_rendition_size(tx, media, size),
+            ItemId::Picked(picked) => files::set_picked_size(tx, picked, size),
         })
     }
 

@@ -63,6 +63,7 @@ CREATE TABLE files (
     adopted     BLOB,                   -- sha256 of a local file that counts as the original: likely, not proven
     known       BLOB AS (coalesce(sha256, adopted)),  -- bytes that need not be uploaded again
     media       TEXT UNIQUE,            -- Google's id once there is one
+    picked      TEXT UNIQUE,            -- the Picker API's id of an item that the user has picked; it has no other id
     confirmed   INTEGER NOT NULL DEFAULT 0,  -- 1: a later read has confirmed that id
     filename    TEXT,                   -- Google's, fixed at creation
     mime        TEXT,
@@ -240,6 +241,35 @@ CREATE TABLE view_arrivals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX view_arrivals_of_file ON view_arrivals (file);
 
+-- What the user has picked from all of Google Photos, under .gphotos/picked. `gphotosfs pick` writes these tables, also
+-- beside a mount, in transactions of its own.
+CREATE TABLE picks (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    name    BLOB NOT NULL UNIQUE,
+    names_changed_ns INTEGER NOT NULL   -- when a name in it last came or went, nanoseconds since 1970; only grows
+) STRICT;
+
+-- Sessions at Google, through which the bytes of picked items can be read until they end.
+CREATE TABLE picker_sessions (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    remote  TEXT NOT NULL UNIQUE,
+    pick    INTEGER REFERENCES picks(id) ON DELETE SET NULL,  -- NULL: to be deleted at Google
+    expires_at INTEGER NOT NULL,
+    listed  INTEGER NOT NULL DEFAULT 0  -- 1: all of its items are in the pick
+) STRICT;
+
+CREATE TABLE pick_entries (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    pick    INTEGER NOT NULL REFERENCES picks(id),
+    file    INTEGER NOT NULL REFERENCES files(id),
+    name    BLOB NOT NULL,
+    session INTEGER REFERENCES picker_sessions(id) ON DELETE SET NULL,  -- the last one that has shown it; NULL: it has ended
+    UNIQUE (pick, name),
+    UNIQUE (file, pick)
+) STRICT;
+CREATE INDEX pick_entries_in_order ON pick_entries (pick, id);
+CREATE INDEX pick_entries_of_session ON pick_entries (session) WHERE session IS NOT NULL;
+
 -- Single values: the request budget, when albums were last listed, ...
 CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
@@ -271,7 +301,8 @@ CREATE VIEW library_items AS
 
 -- Items whose size nobody has learnt yet.
 CREATE VIEW unsized_items AS
-    SELECT * FROM files WHERE size IS NULL AND rendition IS NULL AND media IS NOT NULL;
+    SELECT * FROM files
+    WHERE size IS NULL AND rendition IS NULL AND (media IS NOT NULL OR picked IS NOT NULL);
 
 -- Members that a list of the album must show, unless it lags. The bytes of an unseen item are still here, although a later
 -- list has shown it.

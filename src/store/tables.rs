@@ -8,6 +8,7 @@ pub(super) mod failed;
 pub(super) mod files;
 pub(super) mod members;
 pub(super) mod meta;
+pub(super) mod picks;
 pub(super) mod tombstones;
 pub(super) mod uploads;
 pub(super) mod views;
@@ -17,7 +18,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::{Path, PathBuf};
 
-    const TABLES: [&str; 14] = [
+    const TABLES: [&str; 17] = [
         "albums",
         "former_titles",
         "dirs",
@@ -32,6 +33,9 @@ mod tests {
         "views",
         "view_entries",
         "view_arrivals",
+        "picks",
+        "picker_sessions",
+        "pick_entries",
     ];
 
     fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -3,7 +3,8 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use crate::media::{
-    AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, UploadToken, VideoStatus, View,
+    AlbumId, ContentHash, DirId, EntryName, FileId, MediaId, PickId, PickerSessionId, UploadToken,
+    VideoStatus, View,
 };
 
 /// The value that a stored word stands for.
@@ -51,7 +52,7 @@ macro_rules! row_number {
         }
     )*};
 }
-row_number!(DirId, FileId);
+row_number!(DirId, FileId, PickId);
 
 impl ToSql for View {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -73,7 +74,7 @@ macro_rules! text {
         }
     )*};
 }
-text!(AlbumId, MediaId, UploadToken);
+text!(AlbumId, MediaId, PickerSessionId, UploadToken);
 
 impl ToSql for EntryName {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

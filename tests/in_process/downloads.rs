@@ -142,6 +142,7 @@ fn numbered(id: i64, media: &str, size: u64) -> FileInfo {
         withheld: 0,
         sha256: None,
         adopted: None,
+        picked: None,
         media: Some(MediaId::new(media)),
         confirmed: true,
         filename: None,

@@ -25,7 +25,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Paths of all names, with the numbers of their files, and of the refused ones without.
+/// Paths of all names, with the numbers of their files; the picked and the refused ones without.
 fn names(store: &Store) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut dirs = vec![(DirId::ROOT, String::new())];
@@ -36,6 +36,11 @@ fn names(store: &Store) -> BTreeSet<String> {
                 Child::Dir(dir) => dirs.push((dir, path)),
                 Child::File(file) => drop(found.insert(format!("{path} {}", file.0))),
             }
+        }
+    }
+    for pick in store.picks(0, 1000).unwrap() {
+        for entry in store.pick_entries(pick.id, 0, 1000).unwrap() {
+            found.insert(format!("picked/{}/{}", pick.name, entry.name));
         }
     }
     let failed = store.failed_names().unwrap();

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
 use super::*;
-use crate::media::{ContentHash, MediaId};
+use crate::media::{ContentHash, ItemId, MediaId};
 
 /// The original of a file. Its rendition is below.
 fn original(file: i64) -> Key {
     Key::Original(ContentHash([file as u8; 32]))
 }
 
-fn media(file: i64) -> MediaId {
-    MediaId::new(format!("item {file}"))
+fn media(file: i64) -> ItemId {
+    ItemId::Library(MediaId::new(format!("item {file}")))
 }
 
 fn rendition(file: i64) -> Key {

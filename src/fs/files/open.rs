@@ -121,12 +121,20 @@ impl Fs {
                 let fh = self.open_snapshot(node)?;
                 return Ok(Opened { fh, direct: true, local: None });
             }
-            Node::Dir(_) | Node::Control | Node::Failed(_) | Node::Library | Node::View(_) => {
-                return Err(Error::plain(libc::EISDIR));
-            }
+            Node::Dir(_)
+            | Node::Control
+            | Node::Failed(_)
+            | Node::Library
+            | Node::View(_)
+            | Node::Picks
+            | Node::Pick(_) => return Err(Error::plain(libc::EISDIR)),
         };
         // A file that was merged into another one lives on under the other's number.
-        let file = self.file(file)?.id;
+        let info = self.file(file)?;
+        let file = info.id;
+        if info.picked.is_some() {
+            self.tell_of_renditions();
+        }
         self.content.opened(file);
         let (fh, open) = self.handles.open(file, write, || self.bytes(file))?;
         if how.truncate
@@ -135,7 +143,7 @@ impl Fs {
             self.release(fh)?;
             return Err(error);
         }
-        let unwritable = self.config.read_only || node.is_in_views();
+        let unwritable = self.config.read_only || node.is_read_only();
         let local = if unwritable { local_copy(&open) } else { None };
         Ok(Opened { fh, direct: false, local })
     }

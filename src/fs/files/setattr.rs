@@ -55,7 +55,7 @@ impl Fs {
             Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));
             }
-            Node::Library | Node::View(_) | Node::ReadOnlyFile(_) => {
+            Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) | Node::ReadOnlyFile(_) => {
                 return Err(Error::plain(libc::EROFS));
             }
         }

@@ -21,7 +21,7 @@ use crate::store::database::FILE_NAME;
 /// What is in a profile, table by table: the first version that had it, a word, and SQL that finds
 /// it in the present tables. If a table changes, its query changes so that the answer of frozen
 /// versions stays the same. `AS` keeps the name of a column.
-const CONTENT: [(u32, &str, &str); 14] = [
+const CONTENT: [(u32, &str, &str); 17] = [
     (
         1,
         "dir",
@@ -37,7 +37,7 @@ const CONTENT: [(u32, &str, &str); 14] = [
     (
         1,
         "file",
-        "SELECT id, size, rendition, mtime_ns, ctime_ns, atime_ns, sha256, sha1, adopted, media, confirmed, filename, \
+        "SELECT id, size, rendition, mtime_ns, ctime_ns, atime_ns, sha256, sha1, adopted, media, picked, confirmed, filename, \
         mime, description, product_url, created_at, width, height, make, model, video, listed_after, withheld, merged_into \
         FROM files ORDER BY id",
     ),
@@ -64,6 +64,13 @@ const CONTENT: [(u32, &str, &str); 14] = [
     (1, "view", "SELECT view, listed_at, listing, requests, behind FROM views ORDER BY view"),
     (1, "view entry", "SELECT id, view, file, name, seen FROM view_entries ORDER BY id"),
     (1, "view arrival", "SELECT view, file FROM view_arrivals ORDER BY view, file"),
+    (1, "pick", "SELECT id, name, names_changed_ns FROM picks ORDER BY id"),
+    (
+        1,
+        "picker session",
+        "SELECT id, remote, pick, expires_at, listed FROM picker_sessions ORDER BY id",
+    ),
+    (1, "pick entry", "SELECT id, pick, file, name, session FROM pick_entries ORDER BY id"),
     (1, "value", "SELECT key, value FROM meta ORDER BY key"),
 ];
 

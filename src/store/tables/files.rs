@@ -52,6 +52,13 @@ pub(in crate::store) fn set_times(
     Ok(())
 }
 
+/// Keeps the size of a picked item's rendition.
+pub(in crate::store) fn set_picked_size(tx: &Tx<'_>, picked: &MediaId, size: u64) -> Result<()> {
+    tx.prepare_cached("UPDATE files SET rendition = ?2 WHERE picked = ?1 AND rendition IS NOT ?2")?
+        .execute(params![picked, size])?;
+    Ok(())
+}
+
 /// Keeps the size of the rendition that Google serves.
 pub(in crate::store) fn set_rendition_size(tx: &Tx<'_>, media: &MediaId, size: u64) -> Result<()> {
     tx.prepare_cached("UPDATE files SET rendition = ?2 WHERE media = ?1 AND rendition IS NOT ?2")?
@@ -276,6 +283,43 @@ pub(in crate::store) fn upsert_item(tx: &Tx<'_>, item: &MediaItem) -> Result<Fil
     Ok(tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1")?
         .query_row([&item.id], |row| row.get(0))?)
+}
+
+/// The file that is this picked item, made if it is new, brought up to date if not.
+pub(in crate::store) fn upsert_picked(tx: &Tx<'_>, item: &MediaItem) -> Result<FileId> {
+    let created = item.creation_time.map(to_millis);
+    tx.prepare_cached(
+        "INSERT INTO files (mtime_ns, picked, filename, mime, created_at, width, height, make, model, video) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+         ON CONFLICT (picked) DO UPDATE SET mtime_ns = excluded.mtime_ns, filename = excluded.filename, \
+         mime = excluded.mime, created_at = excluded.created_at, width = excluded.width, height = excluded.height, \
+         make = excluded.make, model = excluded.model, video = excluded.video",
+    )?
+    .execute(params![
+        created.unwrap_or(0).saturating_mul(1_000_000),
+        item.id,
+        item.filename,
+        item.mime_type,
+        created,
+        item.width,
+        item.height,
+        item.camera_make,
+        item.camera_model,
+        item.video,
+    ])?;
+    Ok(tx
+        .prepare_cached("SELECT id FROM files WHERE picked = ?1")?
+        .query_row([&item.id], |row| row.get(0))?)
+}
+
+/// Deletes the picked items that are in no pick any more.
+pub(in crate::store) fn delete_unpicked(tx: &Tx<'_>) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM files WHERE picked IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM pick_entries WHERE file = files.id)",
+    )?
+    .execute([])?;
+    Ok(())
 }
 
 /// Puts Google's facts on a file of ours, whose size and time of modification stay.

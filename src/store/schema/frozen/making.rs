@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use sha2::Digest;
 
 use crate::media::{
-    Album, AlbumId, Clock, ContentHash, DirId, FileId, MediaId, MediaItem, UploadToken,
-    VideoStatus, View,
+    Album, AlbumId, Clock, ContentHash, DirId, FileId, ItemId, MediaId, MediaItem, PickerSessionId,
+    UploadToken, VideoStatus, View,
 };
 use crate::store::tests::{item, name, told};
 use crate::store::{
@@ -186,7 +186,7 @@ impl Making {
             Some(Child::File(file)) => file,
             found => panic!("{id}: {found:?}"),
         };
-        store.set_rendition_size(&MediaId::new("a"), 4711).unwrap();
+        store.set_rendition_size(&ItemId::Library(MediaId::new("a")), 4711).unwrap();
         store.set_times(file("a"), Some(5), Some(1_556_400_000_000_000_001)).unwrap();
         store.set_withheld(file("b"), 0o077).unwrap();
         let sha256 = ContentHash([7; 32]);
@@ -264,6 +264,29 @@ impl Making {
         let edit = self.sealed(edited, 13);
         self.hashed(edit, 13);
     }
+
+    /// A session of a pick that shows these items.
+    fn session(&self, pick: &str, session: &str, ids: &[&str], anew: bool) -> PickerSessionId {
+        let (remote, ends) =
+            (PickerSessionId::new(session), self.now + Duration::from_secs(604_800));
+        self.store.add_to_pick(&name(pick), &remote, ends, anew).unwrap();
+        let items: Vec<_> = ids.iter().map(|id| item(id)).collect();
+        self.store.picked_listed(&remote, &items).unwrap();
+        remote
+    }
+
+    /// A pick with a session in every state, one that has none any more, and one of items that
+    /// albums show, too.
+    fn picks(&self) {
+        let store = &self.store;
+        self.session("Picked", "given up", &["picked before"], false);
+        let listed = self.session("Picked", "listed", &["picked", "a"], true);
+        store.session_listed(&listed).unwrap();
+        store.set_rendition_size(&ItemId::Picked(MediaId::new("picked")), 4712).unwrap();
+        self.session("Picked", "interrupted", &["picked later"], false);
+        let ended = self.session("Names only", "ended", &["ended"], false);
+        store.session_ended(&ended).unwrap();
+    }
 }
 
 /// Makes the state of a profile.
@@ -275,6 +298,7 @@ pub(super) fn make(state: &Path) {
     making.albums();
     making.items(trip, other);
     making.files(trip, other);
+    making.picks();
     for (key, value) in [
         ("service", "\"stand-in\""),
         (
