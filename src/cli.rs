@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use arguments::PickArgs;
 pub use arguments::{Cli, Command};
 pub use config::CliError;
 
@@ -24,6 +25,7 @@ use crate::app::{CommandError, Exit, log};
 use crate::commands;
 use crate::printable::escaped_lines;
 use crate::profile::Profile;
+use crate::settings::Apis;
 use mount_helper::{Called, called};
 
 /// Runs the program.
@@ -134,6 +136,7 @@ fn dispatch(
         Command::Info(it) => info::run(&it.path, it.json).map(done),
         Command::Failed(it) => failed::run(it.json, &profile).map(done),
         Command::Retry(it) => failed::retry(&it.paths, &profile).map(done),
+        Command::Pick(it) => pick(it, &profile, &apis),
         Command::Diff(it) => commands::diff::run(&it.into(), &profile),
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
@@ -153,6 +156,24 @@ fn dispatch(
         Command::Emulator(it) => commands::emulator::run(it.into()).map(done),
         Command::Completions(it) => man::completions(&it).map(done),
         Command::Man(it) => man::man(&it).map(done),
+    }
+}
+
+fn pick(it: PickArgs, profile: &Profile, apis: &Apis) -> Result<Exit, CommandError> {
+    use commands::pick;
+    match (it.name, it.forget) {
+        (Some(name), _) => {
+            let options = pick::Options {
+                name,
+                anew: it.new,
+                no_browser: it.no_browser,
+                qr: it.qr,
+                timeout: it.timeout,
+            };
+            block_on(pick::run(&options, profile, apis))
+        }
+        (None, Some(name)) => block_on(pick::forget(name, profile, apis)).map(|()| Exit::Done),
+        (None, None) => pick::list(it.json, profile).map(|()| Exit::Done),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod info;
 pub mod login;
 pub mod logout;
 pub mod mount;
+pub mod pick;
 pub mod restore;
 pub mod status;
 pub mod sync;

@@ -5,6 +5,7 @@ mod draft;
 mod metrics;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -65,6 +66,9 @@ pub struct Status {
     pub failing: Vec<FailingFile>,
     /// The progress of `gphotosfs refresh`, if one is running.
     pub refresh: Option<Refresh>,
+    /// What the user has picked from all of Google Photos.
+    #[serde(default)]
+    pub picks: Vec<Pick>,
     /// The day's quota.
     pub quota: Quota,
     /// The spool.
@@ -272,6 +276,39 @@ pub struct FailingFile {
     pub attempts: u32,
     /// When the next attempt is. `None` if it is due.
     pub until: Option<Timestamp>,
+}
+
+/// What the user has picked from all of Google Photos under one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pick {
+    /// The name.
+    pub name: String,
+    /// How many items it has.
+    pub items: u64,
+    /// How many of them have no name at Google.
+    pub nameless: u64,
+    /// How many of them are videos that Google has not processed yet.
+    pub processing: u64,
+    /// When the last of its sessions ends. Until then, some of its items can be read.
+    pub readable_until: Option<Timestamp>,
+    /// Whether a session was not listed to its end.
+    pub partial: bool,
+}
+
+/// `Trip: 3281 items, readable until 2026-12-07 10:00:00`
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = if self.items == 1 { "item" } else { "items" };
+        write!(f, "{}: {} {items}, ", self.name, self.items)?;
+        match self.readable_until {
+            Some(until) => write!(f, "readable until {}", local_time(until))?,
+            None => f.write_str("names only: its sessions have ended")?,
+        }
+        if self.partial {
+            f.write_str("; not listed to its end: 'gphotosfs pick' with its name goes on")?;
+        }
+        Ok(())
+    }
 }
 
 /// Progress of `gphotosfs refresh`.

@@ -262,7 +262,10 @@ pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<()
 }
 
 /// As [`check_service`]. A new profile belongs to this service from now on.
-fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
+///
+/// # Errors
+/// As there.
+pub fn settle_service(profile: &Profile, store: &Store, api_url: &Url) -> Result<(), CommandError> {
     check_service(profile, store, api_url)?;
     keep(store, SERVICE, &Service::at(api_url), "cannot store which service the profile uses");
     Ok(())

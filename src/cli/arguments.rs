@@ -1,11 +1,13 @@
 //! The arguments of the subcommands, as clap reads them.
 
+use std::ffi::OsString;
 #[cfg(feature = "emulator")]
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
@@ -95,6 +97,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// List a directory again from Google
     Refresh(RefreshArgs),
+    /// Pick photos from your whole Google Photos library, to compare with them or read them
+    Pick(PickArgs),
     /// Say which files differ between a local directory and an album; downloads no media
     Diff(DiffArgs),
     /// Match an album's items to local files, so that nothing is uploaded twice
@@ -169,6 +173,55 @@ pub struct LoginArgs {
     #[arg(long)]
     pub same_account: bool,
 }
+
+/// `gphotosfs pick`.
+#[derive(Debug, Args)]
+#[command(after_help = PICK_HELP)]
+#[command(group(ArgGroup::new("what").required(true).args(["name", "list", "forget"])))]
+pub struct PickArgs {
+    /// The pick's name: a directory under .gphotos/picked; a pick of this name gets the new items,
+    /// too
+    pub name: Option<OsString>,
+
+    /// Begin again: forget what the pick had, once you have picked something
+    #[arg(long, requires = "name")]
+    pub new: bool,
+
+    /// Print the address instead of opening a browser
+    #[arg(
+        long,
+        env = "GPHOTOSFS_NO_BROWSER",
+        value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", value_parser = BoolishValueParser::new(),
+        hide_default_value = true, hide_possible_values = true
+    )]
+    pub no_browser: bool,
+
+    /// Also print a QR code of the address, to pick on a phone
+    #[arg(long, requires = "name")]
+    pub qr: bool,
+
+    /// Wait no longer than this
+    #[arg(long, value_name = "DUR", requires = "name", value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+
+    /// List all picks, and when their sessions end
+    #[arg(long)]
+    pub list: bool,
+
+    /// With --list: print a JSON array
+    #[arg(long, requires = "list")]
+    pub json: bool,
+
+    /// Forget this pick, and end its sessions at Google
+    #[arg(long, value_name = "NAME")]
+    pub forget: Option<OsString>,
+}
+
+const PICK_HELP: &str = "\
+Google's page shows no albums: search the album's title there, and tick its days. One visit takes up to 2000 photos; \
+repeat the command with the same name for more. The photos stand under .gphotos/picked/NAME of the mount, read-only. \
+Exit status: 0 something was picked, 1 nothing was.";
 
 /// `gphotosfs umount`.
 #[derive(Debug, Args)]

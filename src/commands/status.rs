@@ -19,7 +19,7 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, json_line, json_text, mounts, print};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Bound, Library, Login, LoginState, Status};
+use crate::status::{self, Bound, Library, Login, LoginState, Pick, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -92,14 +92,22 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
                 None => kept_refusal(&store, grant.as_ref())?.map(told),
             };
             let library = store.album_titles(Library::TITLES)?.into();
-            Ok((store.backlog()?, kept_budget(&store)?, refused, kept_binding(&store)?, library))
+            let picks = store.pick_summaries()?.iter().map(Pick::from).collect();
+            Ok((
+                store.backlog()?,
+                kept_budget(&store)?,
+                refused,
+                kept_binding(&store)?,
+                library,
+                picks,
+            ))
         }
         None => {
             let budget = Budget::new(Timestamp::now());
-            Ok((Default::default(), budget, None, None, Library::default()))
+            Ok((Default::default(), budget, None, None, Library::default(), Vec::new()))
         }
     };
-    let (backlog, budget, refused, binding, library) =
+    let (backlog, budget, refused, binding, library, picks) =
         look().map_err(|err| no_database("cannot read the database", err))?;
     let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     // If this fails, the next command that needs the lock reports it.
@@ -112,6 +120,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
             ..kept_login(client.as_ref(), grant.as_ref(), refused)
         },
         library,
+        picks,
         ..unmounted(name, api_url.to_string(), &backlog, &spent)
     })
 }

@@ -19,9 +19,9 @@ use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
     BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Library, Login, LoginState,
-    MountFacts, Phase, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
+    MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
 };
-use crate::store::{Backlog, KnownAlbums};
+use crate::store::{Backlog, KnownAlbums, PickSummary};
 use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
@@ -64,6 +64,7 @@ impl Fs {
                 .refreshing()
                 .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::from(&queue),
+            picks: self.store.pick_summaries()?.iter().map(Pick::from).collect(),
             quota: Quota::from(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool {
                 bytes: space.used,
@@ -270,6 +271,21 @@ impl From<&SavedBudget> for Quota {
             resets_at: next_reset(Timestamp::now()),
             blocked_until: spent.api_blocked_until,
             media_blocked_until: spent.media_blocked_until,
+        }
+    }
+}
+
+impl From<&PickSummary> for Pick {
+    fn from(it: &PickSummary) -> Self {
+        let now = SystemTime::now();
+        let readable_until = it.sessions_end.last().filter(|end| **end > now);
+        Self {
+            name: it.pick.name.to_text().into_owned(),
+            items: it.items,
+            nameless: it.nameless,
+            processing: it.processing,
+            readable_until: readable_until.map(|it| timestamp(*it)),
+            partial: it.is_partial,
         }
     }
 }

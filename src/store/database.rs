@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::connections::{BUSY_DEADLINE, copy_database, open_to_read};
 use super::error::{Error, Result};
@@ -121,6 +121,25 @@ impl Store {
         schema::drop_old_copy(&path, clock.now());
         let store = Self::prepare(connection, clock, schema, Some(&path))?;
         Ok(Self { readers: Readers::open(&path)?, ..store })
+    }
+
+    /// Opens the database in `dir` for short transactions, beside a process that works with it. They
+    /// must not change what that process keeps in memory, nor what its kernel may have cached.
+    ///
+    /// # Errors
+    /// As [`Store::open`], if there is no database yet, and if it is one of an earlier version.
+    pub fn open_beside(dir: &Path) -> Result<Self> {
+        Self::open_beside_as(&PRESENT, dir)
+    }
+
+    /// As [`Store::open_beside`], with the tables of this version.
+    pub(super) fn open_beside_as(schema: &Schema, dir: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(dir.join(FILE_NAME), flags)?;
+        connection.busy_timeout(BUSY_DEADLINE)?;
+        // The other process may be of that version: it must not lose its tables.
+        schema.is_made(&connection)?;
+        Self::prepare(connection, Clock::default(), schema, None)
     }
 
     /// Opens the database in `dir` for reading, beside a process that may write it. `None` if there

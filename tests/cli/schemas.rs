@@ -17,6 +17,7 @@ fn commands_without_a_mount_print_what_their_schemas_say() {
         ("status", "status"),
         ("failed", "failed"),
         ("debug-queue", "debug queue"),
+        ("pick", "pick --list"),
     ] {
         let said = user.run(&args.split(' ').chain(["--json"]).collect::<Vec<_>>());
         let found = schema::check(name, &said.stdout());
@@ -24,6 +25,9 @@ fn commands_without_a_mount_print_what_their_schemas_say() {
     }
     let queue = user.run(&["debug", "queue", "--json"]).stdout();
     let queue = schema::check("debug-queue", &queue);
+    let picks = schema::check("pick", &user.run(&["pick", "--list", "--json"]).stdout());
+    let status = schema::check("status", &user.run(&["status", "--json"]).stdout());
+    assert_eq!((picks["picks"].as_array().unwrap().len(), &picks["picks"]), (2, &status["picks"]));
     // A file in each state, and those that have arrived.
     let paths = queue["files"].as_array().unwrap().iter().filter_map(|it| it["path"].as_str());
     let paths: Vec<_> =

@@ -50,6 +50,9 @@ pub(super) fn describe(status: &Status) -> String {
         let name = if i == 0 { "Waiting" } else { "" };
         row(name, bad.apply_to(failing(it)).to_string());
     }
+    for (i, pick) in status.picks.iter().enumerate() {
+        row(if i == 0 { "Picks" } else { "" }, pick.to_string());
+    }
     let quota = &status.quota;
     row(
         "Quota",

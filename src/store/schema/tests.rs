@@ -109,6 +109,15 @@ fn a_step_leads_to_the_tables_of_a_new_database_and_loses_nothing() {
 }
 
 #[test]
+fn a_program_beside_a_mount_leaves_an_earlier_database_alone() {
+    let (dir, next) = (made(), next(STEP));
+    let refused = Store::open_beside_as(&next, dir.path());
+    assert!(matches!(refused, Err(Error::Older { .. })), "{:?}", refused.err());
+    assert_untouched(dir.path());
+    assert!(is_whole(&Store::open_beside(dir.path()).unwrap()));
+}
+
+#[test]
 fn the_database_before_a_migration_is_kept_once_for_its_owner_and_for_a_month() {
     let (dir, next) = (made(), next(STEP));
     let copy = dir.path().join("gphotosfs.db.old");

@@ -1,0 +1,42 @@
+//! Failures of the Picker API in words, with the next step.
+
+use crate::api::{Error, FailureKind, Scope};
+use crate::app::CommandError;
+
+const ENABLE: &str = "enable the \"Google Photos Picker API\" in the same project, and wait a few minutes: \
+    https://console.cloud.google.com/apis/library/photospicker.googleapis.com";
+
+/// The error for a call that failed.
+pub(super) fn explain(what: &str, error: Error) -> CommandError {
+    let kind = error.kind();
+    let failed = CommandError::new(what);
+    match kind {
+        FailureKind::ScopeMissing => failed.because(Scope::Pick.is_missing()),
+        FailureKind::ApiDisabled => failed
+            .because("the Google Photos Picker API is not enabled in the Google Cloud project")
+            .hint(ENABLE),
+        FailureKind::NotFound => failed
+            .because("Google has ended the session")
+            .hint("run 'gphotosfs pick' again; what was listed before stays"),
+        FailureKind::Offline | FailureKind::TimedOut | FailureKind::Broken => {
+            failed.because(error).hint("check the network, and try again")
+        }
+        _ => failed.because(error),
+    }
+}
+
+/// The error for a session that could not be made.
+pub(super) fn not_begun(error: Error) -> CommandError {
+    const WHAT: &str = "cannot begin a pick";
+    if error.is_throttled() {
+        return CommandError::new(WHAT)
+            .because("Google has too many sessions of this project open, or gets too many requests")
+            .hint("wait some minutes; 'gphotosfs pick --forget NAME' ends the sessions of a pick");
+    }
+    if error.is_invalid_request() {
+        return CommandError::new(WHAT)
+            .because(error)
+            .hint("open https://photos.google.com once in the account of this login");
+    }
+    explain(WHAT, error)
+}
