@@ -150,7 +150,7 @@ fn dispatch(
         .map(done),
         Command::Doctor(it) => {
             let settings = config::mount_settings(&profile);
-            block_on(doctor::run(it.json, settings, &profile, cli.api_url))
+            block_on(doctor::run(it.json, settings, &profile, apis))
         }
         #[cfg(feature = "emulator")]
         Command::Emulator(it) => commands::emulator::run(it.into()).map(done),

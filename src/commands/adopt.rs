@@ -117,6 +117,11 @@ const VERSION: u32 = 1;
 /// If one side cannot be read, or the mount refuses a match.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mount = diff::check(&options.local, &options.album, profile)?;
+    if diff::is_pick(&options.album) {
+        let what =
+            format!("{} is a pick, whose items are not this program's", options.album.display());
+        return Err(CommandError::usage(what).hint("adopt takes the directory of an album"));
+    }
     let found = diff::comparison(&mount, &options.local, &options.album, profile)?;
     let outcome = adopt(options, &found)?;
     if options.json {

@@ -15,6 +15,7 @@ mod hashes;
 mod local;
 mod metadata;
 mod pairs;
+mod pick;
 mod renames;
 mod report;
 mod smaller;
@@ -27,6 +28,7 @@ pub(super) use self::album::{failed_dir, names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::fates::{by_path, is_unfit};
+pub(super) use self::pick::is_pick;
 pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 
 use self::compare::{Sides, compare};
@@ -76,12 +78,19 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     };
     let mount = check(local, album, profile)?;
     let result = comparison(&mount, local, album, profile)?;
+    let source = if is_pick(album) { Source::Pick } else { Source::Album };
     match show {
-        Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
-        Show::Json => {
-            print(json_text(&Document::new(Source::Album, local, album, &result))?)?;
+        Show::Script | Show::Copying if source == Source::Pick => {
+            return copy_originals((local, album), *show, &mount, &result);
         }
-        Show::Text => print(report::text(&result))?,
+        Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
+        Show::Json => print(json_text(&Document::new(source, local, album, &result))?)?,
+        Show::Text => {
+            print(report::text(&result))?;
+            if source == Source::Pick {
+                print(format!("\n{}", report::OF_PICK))?;
+            }
+        }
     }
     Ok(result.exit())
 }
@@ -161,15 +170,44 @@ fn copy(
             (true, true) => Exit::Done,
         });
     }
-    let script = copy::script(local, album, &names)?;
-    // A shell gets the names as they are. A terminal must not execute them.
-    if std::io::stdout().is_terminal() {
-        print(String::from_utf8_lossy(&script))?;
-        return Ok(result.exit());
-    }
-    let written = std::io::stdout().lock().write_all(&script);
-    written.map_err(|err| CommandError::new("cannot write the output").because(err))?;
+    print_script(&copy::script(local, album, &names)?)?;
     Ok(result.exit())
+}
+
+/// Copies the local originals of picked items into an album with the pick's name, or prints the
+/// commands: Google recognises the bytes, and puts the picked items themselves into the album.
+fn copy_originals(
+    (local, pick): (&Path, &Path),
+    show: Show,
+    mount: &Mount,
+    result: &Comparison,
+) -> Result<Exit, CommandError> {
+    let originals = pick::originals(result);
+    let names: Vec<_> = originals.iter().collect();
+    let left = result.files_in_album.saturating_sub(names.len());
+    if left > 0 {
+        tell(format!(
+            "gphotosfs: {} of the pick left out, because no local file is known as the original; 'gphotosfs diff' \
+             without --copy names them",
+            counted(left, "item")
+        ));
+    }
+    let album = mount.root.join(pick.file_name().unwrap_or_default());
+    if show == Show::Copying {
+        let all_taken = copy::apply(mount, local, &album, &names)?;
+        return Ok(if left == 0 && all_taken { Exit::Done } else { Exit::Differ });
+    }
+    print_script(&copy::script(local, &album, &names)?)?;
+    Ok(result.exit())
+}
+
+/// Prints shell commands. A shell gets the names as they are. A terminal must not execute them.
+fn print_script(script: &[u8]) -> Result<(), CommandError> {
+    if std::io::stdout().is_terminal() {
+        return print(String::from_utf8_lossy(script));
+    }
+    let written = std::io::stdout().lock().write_all(script);
+    written.map_err(|err| CommandError::new("cannot write the output").because(err))
 }
 
 /// Checks the arguments before any request to Google.
@@ -217,13 +255,17 @@ pub(super) fn comparison(
     album: &Path,
     profile: &Profile,
 ) -> Result<Comparison, CommandError> {
-    let mut there = album::files(album)?;
+    let is_pick = is_pick(album);
+    let mut there = if is_pick { album::files_known(album)? } else { album::files(album)? };
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.known().is_none()) {
         let wanted = compare::facts_wanted(&here.files, &there);
         metadata::add_facts(local, &mut here.files, &wanted);
-        let wanted = compare::sizes_wanted(&here.files, &there);
-        album::add_sizes(album, &mut there, wanted)?;
+        // Google gives out renditions of picked items, whose sizes say nothing.
+        if !is_pick {
+            let wanted = compare::sizes_wanted(&here.files, &there);
+            album::add_sizes(album, &mut there, wanted)?;
+        }
     }
     let failed = failed_dir(mount, album)?;
     let refused = refused(&failed)?;

@@ -8,11 +8,9 @@ mod checks;
 mod facts;
 mod report;
 
-use url::Url;
-
 use crate::app::{CommandError, Exit, print};
 use crate::profile::Profile;
-use crate::settings::MountSettings;
+use crate::settings::{Apis, MountSettings};
 use facts::Facts;
 use report::{Report, Verdict};
 
@@ -25,9 +23,9 @@ pub async fn run(
     json: bool,
     settings: Result<MountSettings, String>,
     profile: &Profile,
-    api_url: Url,
+    apis: Apis,
 ) -> Result<Exit, CommandError> {
-    let facts = Facts::gather(profile, api_url, settings).await;
+    let facts = Facts::gather(profile, apis, settings).await;
     let mut report = Report::default();
     checks::ALL.iter().for_each(|check| check(&facts, &mut report));
     print(if json { report.json()? } else { report.text() })?;

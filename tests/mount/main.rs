@@ -32,6 +32,7 @@ mod limits;
 mod lives;
 mod midnight;
 mod passthrough;
+mod picks;
 mod reading;
 mod refusals;
 mod restore;

@@ -79,7 +79,7 @@ fn metrics_are_there_to_be_scraped() {
     ] {
         assert!(metrics.lines().any(|it| it == line), "no {line:?} in:\n{metrics}");
     }
-    assert_eq!(world.names(".gphotos"), ["failed", "library", "metrics", "status.json"]);
+    assert_eq!(world.names(".gphotos"), ["failed", "library", "metrics", "picked", "status.json"]);
     let refused = world.sh_outcome("echo 1 > mnt/.gphotos/metrics");
     assert!(!refused.status.success());
 }

@@ -58,7 +58,10 @@ impl World {
         ] {
             command.env(key, self.dir.path().join(dir));
         }
-        command.env("GPHOTOSFS_API_URL", &self.api_url).stdin(Stdio::null());
+        command.env("GPHOTOSFS_API_URL", &self.api_url);
+        command
+            .env("GPHOTOSFS_PICKER_URL", format!("{}/picker", self.api_url))
+            .stdin(Stdio::null());
         command
     }
 

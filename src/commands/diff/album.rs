@@ -58,6 +58,14 @@ fn files_listed_now(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let listed = list_again(root);
     spinner.finish_and_clear();
     listed?;
+    files_known(root)
+}
+
+/// The files that the mount knows below a directory, without their sizes.
+///
+/// # Errors
+/// If the mount is gone.
+pub fn files_known(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
     let mut found = Files::new();
     let mut dirs = vec![PathBuf::new()];
     while let Some(dir) = dirs.pop() {
@@ -146,7 +154,7 @@ pub fn names(root: &Path) -> Result<Vec<PathBuf>, CommandError> {
 fn file(it: &Child) -> AlbumFile {
     let stage = match it.state.as_deref() {
         // An unseen item has arrived, but no list of the album has shown it.
-        Some("committed" | "rendition" | "unseen") | None => Stage::Committed,
+        Some("committed" | "rendition" | "picked" | "unseen") | None => Stage::Committed,
         Some("scratch") => Stage::Temporary,
         Some("failed") => Stage::Failed(it.error.clone().unwrap_or_else(no_reason)),
         Some(state) => Stage::OnItsWay(state.to_owned()),

@@ -41,7 +41,11 @@ pub fn script(here: &Path, album: &Path, names: &[&Name]) -> Result<Vec<u8>, Com
 }
 
 fn missing_dirs(album: &Path, names: &[&Name]) -> BTreeSet<PathBuf> {
-    let dirs = names.iter().filter_map(|it| Some(album.join(it.path().parent()?)));
+    let below = |dir: &Path| match dir.as_os_str().is_empty() {
+        true => album.to_owned(),
+        false => album.join(dir),
+    };
+    let dirs = names.iter().filter_map(|it| it.path().parent().map(below));
     dirs.filter(|dir| !dir.is_dir()).collect()
 }
 

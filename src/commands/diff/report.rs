@@ -138,9 +138,17 @@ fn duplicate(it: &Duplicate) -> String {
 pub enum Source {
     /// The directory of an album on a mount.
     Album,
+    /// A directory of items that the user has picked.
+    Pick,
     /// An album of a Google Takeout export.
     Takeout,
 }
+
+/// The limit of an answer about a pick.
+pub const OF_PICK: &str = "\
+This speaks of what was picked: a photo of the album that was not ticked counts as only here. Does Google show the \
+same number of items for the album as stands above?
+";
 
 /// The comparison as JSON.
 #[derive(Debug, Serialize)]

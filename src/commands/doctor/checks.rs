@@ -4,7 +4,7 @@ mod google;
 
 use bytesize::ByteSize;
 
-use self::google::{account, api, client, clock, login, login_age, quota, scopes, words};
+use self::google::{account, api, client, clock, login, login_age, picks, quota, scopes, words};
 use super::facts::{Disk, Facts, Kind, MountState};
 use super::report::Report;
 use crate::app::counted;
@@ -27,6 +27,7 @@ pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     login_age,
     scopes,
     api,
+    picks,
     account,
     clock,
     quota,

@@ -10,13 +10,15 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::process::geteuid;
 use url::Url;
 
-use crate::api::{self, Binding, ClientSecret, Grant, Login, LoginError, SavedBudget, Service};
+use crate::api::{
+    self, Binding, ClientSecret, Grant, Login, LoginError, SavedBudget, Scope, Service,
+};
 use crate::app::engine::{kept_budget, kept_service};
 use crate::app::mounts;
 use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
 use crate::profile::{Holder, Profile, Tightened};
-use crate::settings::MountSettings;
+use crate::settings::{Apis, MountSettings};
 use crate::status::Status;
 use crate::store::{self, Backlog, Store};
 
@@ -45,6 +47,8 @@ pub(super) struct Facts {
     pub api_url: Url,
     /// Whether the API answers. `None` if there is no access token.
     pub answer: Option<Result<(), api::Error>>,
+    /// Whether the Picker API answers. `None` if the login allows no picks, or cannot be used.
+    pub picker: Option<Result<(), api::Error>>,
     /// How far this machine's clock is behind Google's, if an answer came.
     pub skew: Option<SignedDuration>,
     /// The OAuth client that the profile belongs to. `None` before its first use.
@@ -117,7 +121,7 @@ impl Facts {
     /// checked yet. A running mount does not count them.
     pub(super) async fn gather(
         profile: &Profile,
-        api_url: Url,
+        apis: Apis,
         settings: Result<MountSettings, String>,
     ) -> Self {
         let (client, grant) = match profile.config_dir() {
@@ -139,7 +143,7 @@ impl Facts {
         let mounts = mount_states(&holder);
         // The mount's count is newer: a mount stores its count only at intervals.
         let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
-        let google = Google::ask(profile, &api_url, service, &spent, store).await;
+        let google = Google::ask(profile, &apis, service, &spent, store).await;
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
@@ -151,8 +155,9 @@ impl Facts {
             grant,
             token_mode,
             renewal: google.renewal,
-            api_url,
+            api_url: apis.library,
             answer: google.answer,
+            picker: google.picker,
             skew: google.skew,
             binding,
             account: google.account,
@@ -219,21 +224,23 @@ impl Kept {
 struct Google {
     renewal: Option<Result<(), LoginError>>,
     answer: Option<Result<(), api::Error>>,
+    picker: Option<Result<(), api::Error>>,
     account: Option<Result<(), api::Error>>,
     skew: Option<SignedDuration>,
     spent: Option<SavedBudget>,
 }
 
 impl Google {
-    /// Sends a request to the API at this address, unless the profile is used with another
+    /// Sends a request to each API that the login allows, unless the profile is used with another
     /// `service`. `store` knows the library that the login must show.
     async fn ask(
         profile: &Profile,
-        api_url: &Url,
+        apis: &Apis,
         service: Option<Service>,
         spent: &SavedBudget,
         store: Option<Store>,
     ) -> Self {
+        let api_url = &apis.library;
         let checked = service.map_or(Ok(()), |it| it.check(api_url));
         let login =
             match checked.map_err(LoginError::from).and_then(|()| Login::load(profile, api_url)) {
@@ -261,6 +268,10 @@ impl Google {
         match api::Client::new(config, login, budget.clone()) {
             Ok(client) => {
                 google.answer = Some(client.list_albums(None).await.map(drop));
+                if !client.login().lacks(Scope::Pick) {
+                    let client = client.clone().with_picker(&apis.picker);
+                    google.picker = Some(client.picker().check().await);
+                }
                 if let (Some(store), Some(Ok(()))) = (store, &google.answer) {
                     let owner = Arc::new(StoredOwner(store));
                     google.account = Some(client.check_owner(owner).await.map(drop));

@@ -182,7 +182,7 @@ pub(super) fn api(facts: &Facts, report: &mut Report) {
         Err(error) if error.kind() == FailureKind::ApiDisabled => report.fail(
             NAME,
             "the Photos Library API is not enabled in the Google Cloud project",
-            format!("enable it at {}, and wait a few minutes", enable_at(facts)),
+            format!("enable it at {}, and wait a few minutes", enable_at(facts, "photoslibrary")),
         ),
         Err(error)
             if matches!(
@@ -202,6 +202,29 @@ pub(super) fn api(facts: &Facts, report: &mut Report) {
             words(error),
             format!("is {url} the right address? --api-url and GPHOTOSFS_API_URL change it"),
         ),
+    }
+}
+
+pub(super) fn picks(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "picks";
+    let Ok(Some(grant)) = &facts.grant else { return };
+    if !grant.holds(Scope::Pick) {
+        let text =
+            "not allowed, and nothing else needs that: 'gphotosfs login --picker' asks for it";
+        return report.ok(NAME, text);
+    }
+    match &facts.picker {
+        // Another check reports the login.
+        None => {}
+        Some(Ok(())) => report.ok(NAME, "allowed, and the Picker API answers"),
+        Some(Err(error)) if error.kind() == FailureKind::ApiDisabled => report.fail(
+            NAME,
+            "the Google Photos Picker API is not enabled in the Google Cloud project",
+            format!("enable it at {}, and wait a few minutes", enable_at(facts, "photospicker")),
+        ),
+        Some(Err(error)) => {
+            report.warn(NAME, words(error), "everything but picks works without it");
+        }
     }
 }
 
@@ -225,13 +248,13 @@ pub(super) fn account(facts: &Facts, report: &mut Report) {
     }
 }
 
-fn enable_at(facts: &Facts) -> String {
-    let page = "https://console.cloud.google.com/apis/library/photoslibrary.googleapis.com";
+fn enable_at(facts: &Facts, api: &str) -> String {
+    let page = format!("https://console.cloud.google.com/apis/library/{api}.googleapis.com");
     match &facts.client {
         Ok(Some(ClientSecret { project_id: Some(project), .. })) => {
             format!("{page}?project={project}")
         }
-        _ => page.to_owned(),
+        _ => page,
     }
 }
 

@@ -77,6 +77,7 @@ fn well() -> Facts {
         renewal: Some(Ok(())),
         api_url: "https://photoslibrary.googleapis.com".parse().unwrap(),
         answer: Some(Ok(())),
+        picker: None,
         skew: Some(SignedDuration::from_secs(1)),
         binding: None,
         account: None,
