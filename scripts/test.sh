@@ -19,6 +19,7 @@ need_command cc build-essential
 need_command faketime faketime
 need_command getfattr attr
 need_command setfacl acl
+need_command busybox busybox
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs
