@@ -1,11 +1,20 @@
 //! Questions that several operations ask of the tables.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Result;
 use super::states::UploadState;
-use super::types::{Child, TreeError};
+use super::types::{Child, DirEntry, TreeError};
 use crate::media::{DirId, EntryName, FileId};
+
+/// A listed file, from a row with `id`, `name` and `file`.
+pub(super) fn listed_file(row: &Row<'_>) -> rusqlite::Result<DirEntry> {
+    Ok(DirEntry {
+        cookie: row.get("id")?,
+        name: row.get("name")?,
+        child: Child::File(row.get("file")?),
+    })
+}
 
 pub(super) fn child(db: &Connection, dir: DirId, name: &EntryName) -> Result<Option<Child>> {
     let subdir = db

@@ -10,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::database::Store;
 use super::error::Result;
 use super::items::{ListedItem, last_resort};
+use super::lookups;
 use super::tables::{files, picks};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::types::{Child, DirEntry};
+use super::types::DirEntry;
 use crate::media::{EntryName, FileId, PickId, PickerSessionId};
 
 /// A pick.
@@ -107,13 +108,7 @@ impl Store {
                     "SELECT id, name, file FROM pick_entries \
                      WHERE pick = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
                 )?
-                .query_map(params![pick, cookie, limit], |row| {
-                    Ok(DirEntry {
-                        cookie: row.get("id")?,
-                        name: row.get("name")?,
-                        child: Child::File(row.get("file")?),
-                    })
-                })?
+                .query_map(params![pick, cookie, limit], lookups::listed_file)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }

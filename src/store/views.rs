@@ -10,10 +10,11 @@ use super::database::Store;
 use super::error::{Error, Result};
 use super::items::{ListedItem, last_resort};
 use super::listing::Pass;
+use super::lookups;
 use super::tables::{files, views};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
-use super::types::{Child, DirEntry};
+use super::types::DirEntry;
 use crate::media::{EntryName, FileId, MediaId, Period, Span, View};
 
 /// How a view has been listed.
@@ -81,13 +82,7 @@ impl Store {
                     "SELECT id, name, file FROM shown_view_entries \
                      WHERE view = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
                 )?
-                .query_map(params![view, cookie, limit], |row| {
-                    Ok(DirEntry {
-                        cookie: row.get("id")?,
-                        name: row.get("name")?,
-                        child: Child::File(row.get("file")?),
-                    })
-                })?
+                .query_map(params![view, cookie, limit], lookups::listed_file)?
                 .collect::<rusqlite::Result<_>>()?)
         })
     }

@@ -10,6 +10,7 @@ use gphotosfs::cli::Cli;
 use gphotosfs::store::{SCHEMA_VERSION, Store};
 
 use crate::program::User;
+use crate::support::files::copy_tree;
 
 const NEXT: &str = "restore it into another profile (--profile NAME)";
 
@@ -26,23 +27,11 @@ fn config(user: &User, profile: &str) -> PathBuf {
     user.home.path().join(".config/gphotosfs").join(profile)
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.unwrap();
-        let target = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(&target).unwrap();
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
-
 /// A user with the profile of a version.
 pub fn thawed(version: u32) -> User {
     let user = User::new();
-    copy(&frozen(version).join("state"), &state(&user, "default"));
-    copy(&frozen(version).join("config"), &config(&user, "default"));
+    copy_tree(&frozen(version).join("state"), &state(&user, "default"));
+    copy_tree(&frozen(version).join("config"), &config(&user, "default"));
     // As a mount would: commands that only read leave an earlier database alone.
     drop(Store::open(&state(&user, "default")).unwrap());
     user
@@ -183,7 +172,7 @@ fn a_backup_of_another_client_service_or_account_is_refused() {
         assert!(!state(&user, profile).join("gphotosfs.db").exists());
     }
     // Another library of the same client.
-    copy(&state(&user, "default"), &state(&user, "account"));
+    copy_tree(&state(&user, "default"), &state(&user, "account"));
     let database =
         rusqlite::Connection::open(state(&user, "account").join("gphotosfs.db")).unwrap();
     let other = "UPDATE files SET media = 'other ' || media; UPDATE albums SET remote = 'other ' || remote; \

@@ -9,21 +9,10 @@ use gphotosfs::profile::Profile;
 use gphotosfs::store::{Child, SCHEMA_VERSION, Store};
 
 use crate::support::core::Core;
+use crate::support::files::copy_tree;
 
 /// Nobody listens there, as the client file of the frozen profiles says, too.
 const NOWHERE: &str = "http://127.0.0.1:9";
-
-fn copy(from: &Path, to: &Path) {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.unwrap();
-        let target = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(&target).unwrap();
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
 
 /// Paths of all names, with the numbers of their files; the picked and the refused ones without.
 fn names(store: &Store) -> BTreeSet<String> {
@@ -59,7 +48,7 @@ fn each_version_starts_with_all_names_and_bytes() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions");
     for version in 1..=SCHEMA_VERSION {
         let dir = tempfile::tempdir().unwrap();
-        copy(&root.join(version.to_string()), dir.path());
+        copy_tree(&root.join(version.to_string()), dir.path());
         let state = dir.path().join("state");
         let bytes = spooled(&state);
         assert!(bytes.len() > 10, "{version}");

@@ -81,3 +81,16 @@ pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
     bytes.extend(&picture[2..]);
     bytes
 }
+
+/// Copies a directory with all below it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
