@@ -176,8 +176,7 @@ impl Transport {
             match header(response.headers(), LOCATION.as_str()).and_then(|it| url.join(it).ok()) {
                 Some(next) if status.is_redirection() => url = next,
                 _ => {
-                    // The host of the bytes does not say what it dislikes, and a token may have
-                    // ended early.
+                    // The host of the bytes gives no reason. The token may have ended early.
                     if let (Some(token), 401 | 403) = (&sent, status.as_u16()) {
                         self.login.invalidate(token);
                     }

@@ -119,7 +119,7 @@ pub struct UploadArgs {
     pub uploads: u8,
 
     /// How long after its last close a file's upload begins, because many programs save a photo
-    /// twice. Nobody who waits waits for that, nor does a copy of many files
+    /// twice. 'sync' does not wait for that, nor does a copy of many files
     #[arg(
         long,
         value_name = "DUR",

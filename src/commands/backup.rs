@@ -129,7 +129,7 @@ fn summary(
         );
     }
     text + match (has_login, options.with_login) {
-        (true, _) => "The login is in it: whoever reads the file can use your library.\n",
+        (true, _) => "The login is in it: a reader of the file can use your library.\n",
         (false, true) => "No login is in it, because the profile has none.\n",
         (false, false) => "The login is not in it.\n",
     }

@@ -1,8 +1,8 @@
 //! Files that were closed just now. Many programs save a photo several times: they write it, and
 //! open it again for its metadata. So an upload begins a moment after the last close.
 //!
-//! Nobody waits for that moment longer than a person notices: not if a caller waits for the queue,
-//! and not in a copy of many files, of which only the latest wait.
+//! An upload begins at once if a caller waits for the queue. In a copy of many files only the latest
+//! wait.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};

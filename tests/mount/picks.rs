@@ -115,7 +115,7 @@ fn list(world: &World) -> Value {
     schema::check("pick", std::str::from_utf8(&said).unwrap())["picks"].take()
 }
 
-/// > A picked photo is a file with the time and the attributes that Google shows, whoever uploaded it.
+/// > A picked photo is a file with the time and the attributes that Google shows, from any uploader.
 /// > A running mount shows it at once. Reading gives Google's version, and the log says so once.
 #[test]
 fn photos_of_others_become_files_that_can_be_read_and_compared() {

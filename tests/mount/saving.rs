@@ -37,7 +37,7 @@ fn a_photo_that_is_saved_several_times_is_uploaded_once() {
     world.umount();
 }
 
-/// > It begins at once for a copy of many files, of which only the latest wait, and always with
+/// > It begins at once in a copy of many files, but for the latest of them, and always with
 /// > `--commit close`.
 #[test]
 fn a_copy_of_many_files_does_not_wait() {

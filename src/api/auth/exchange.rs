@@ -83,7 +83,7 @@ impl OAuth {
         *self.skew.lock()
     }
 
-    /// Returns the link for the user, who is asked for these scopes. `redirect` is the address that
+    /// Returns the link that asks the user for these scopes. `redirect` is the address that
     /// awaits the answer. The exchange sends the same string again.
     ///
     /// # Errors

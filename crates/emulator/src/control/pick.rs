@@ -15,11 +15,11 @@ pub struct DumpedPickSession {
     pub picker_uri: String,
     /// Items that are ticked, or, at the end, picked.
     pub items: usize,
-    /// What has become of it.
+    /// Its state.
     pub state: PickState,
 }
 
-/// What has become of a session.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PickState {

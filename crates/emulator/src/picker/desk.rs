@@ -1,4 +1,4 @@
-//! What goes on in the sessions at the moment: ticks on the page, and polls.
+//! The present work in the sessions: ticks on the page, and polls.
 
 use std::collections::HashMap;
 
