@@ -4,6 +4,7 @@
 //! They read the directory `.gphotos/failed` of a running mount. Without a mount they read the
 //! database.
 
+use std::cmp::Reverse;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::io;
@@ -70,7 +71,7 @@ fn as_name<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 /// If neither a mount nor the database can be read.
 pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
     let mut rows = match Mount::of_profile(profile)? {
-        Some(mount) => rows_of_mount(&mount)?,
+        Some(mount) => rows_of_mount(&mount, Path::new(""))?,
         None => kept(profile)?,
     };
     rows.sort_by(|a, b| a.path.cmp(&b.path));
@@ -94,6 +95,40 @@ pub fn run(json: bool, profile: &Profile) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// So many refused files are named at the end of a wait.
+const NAMED_MAX: usize = 5;
+
+/// Names the latest refused files at or below `path` in a mount on stderr, each with its reason.
+///
+/// # Errors
+/// If the mount cannot be read.
+pub fn name_latest(mount: &Mount, path: &Path) -> Result<(), CommandError> {
+    let path = path.canonicalize().unwrap_or_default();
+    let below = path.strip_prefix(&mount.root).unwrap_or(Path::new(""));
+    name(rows_of_mount(mount, below)?);
+    Ok(())
+}
+
+/// As [`name_latest`], for all refused files of a profile that is not mounted.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn name_latest_unmounted(profile: &Profile) -> Result<(), CommandError> {
+    name(kept(profile)?);
+    Ok(())
+}
+
+fn name(mut rows: Vec<Row>) {
+    rows.sort_by_key(|row| Reverse(row.time));
+    for row in rows.iter().take(NAMED_MAX) {
+        let (path, reason) = (Name::from(row.path.as_path()), shown(&row.reason));
+        tell(format!("gphotosfs: {path} was refused: {reason}"));
+    }
+    if rows.len() > NAMED_MAX {
+        tell(format!("gphotosfs: {} refused", counted(rows.len() - NAMED_MAX, "more file")));
+    }
 }
 
 /// The next step for a file that Google Photos does not take.
@@ -208,8 +243,8 @@ fn unfinished(profile: &Profile) -> Result<Vec<PathBuf>, CommandError> {
     Ok(names.iter().filter(|it| it.unfinished).map(path_of).collect())
 }
 
-fn rows_of_mount(mount: &Mount) -> Result<Vec<Row>, CommandError> {
-    let files = files_below(mount, Path::new(""))?;
+fn rows_of_mount(mount: &Mount, path: &Path) -> Result<Vec<Row>, CommandError> {
+    let files = files_below(mount, path)?;
     let rows = files.into_iter().map(|path| {
         let whole = mount.control("failed").join(&path);
         Row {

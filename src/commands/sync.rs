@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use super::failed;
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
@@ -46,7 +47,11 @@ pub fn run(
     mount.wait_for_uploads(&path).map_err(|err| {
         let error = CommandError::new(format!("cannot sync {}", path.display()));
         match err.raw_os_error() {
-            Some(libc::EIO) => error.because("some files were refused").hint(REFUSED),
+            Some(libc::EIO) => {
+                // The error below stands without the names if the mount ends just now.
+                let _ = failed::name_latest(&mount, &path);
+                error.because("some files were refused").hint(REFUSED)
+            }
             _ => running::not_done(error, err),
         }
     })
@@ -82,6 +87,9 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
         let outcome = tokio::select! {
             outcome = engine.pipeline.drain(SyncScope::All) => outcome.map_err(|err| {
                 let hint = hint(&err);
+                if matches!(err, DrainError::Failed { .. }) {
+                    let _ = failed::name_latest_unmounted(profile);
+                }
                 let error = CommandError::new("cannot sync").because(err);
                 match hint {
                     Some(hint) => error.hint(hint),

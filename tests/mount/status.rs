@@ -208,12 +208,27 @@ fn an_outage_of_the_network_is_told_in_plain_words() {
 #[test]
 fn an_error_that_repeats_is_shown_once_and_sync_names_its_file() {
     let world = World::mounted();
-    world.sh("mkdir mnt/A");
+    world.sh("mkdir mnt/A mnt/B");
     world.photo("whole.jpg", 1, 10_000);
     world.sh("cp whole.jpg mnt/A/ && sync mnt/A && head -c 3000 whole.jpg > cut.jpg && cp cut.jpg mnt/A/");
-    let (done, said) = world.told(&["sync", world.mnt.to_str().unwrap()]);
-    assert!(!done && said.contains("waiting for A/cut.jpg, which fails since "), "{said}");
-    assert!(said.contains(": BAD_IMAGE: "), "{said}");
+    let sync = |path: &str| world.told(&["sync", world.dir.path().join(path).to_str().unwrap()]);
+    let (done, said) = sync("mnt");
+    assert!(!done && said.contains("A/cut.jpg was refused: BAD_IMAGE: "), "{said}");
     let text = text(&world);
     assert_eq!(text.matches("A/cut.jpg: BAD_IMAGE").count(), 1, "{text}");
+    let (done, said) = sync("mnt/B");
+    assert!(done && !said.contains("refused"), "{said}");
+}
+
+#[test]
+fn sync_without_a_mount_names_the_file_that_was_refused() {
+    let world = World::new();
+    // The mount uploads nothing before it ends.
+    world.mount(&["--upload-delay", "1h"]);
+    world.sh("mkdir mnt/A");
+    world.photo("whole.jpg", 1, 10_000);
+    world.sh("cp whole.jpg mnt/A/ && head -c 3000 whole.jpg > cut.jpg && cp cut.jpg mnt/A/");
+    world.run(&["umount", "--now", world.mnt.to_str().unwrap()]);
+    let (done, said) = world.told(&["sync"]);
+    assert!(!done && said.contains("A/cut.jpg was refused: BAD_IMAGE: "), "{said}");
 }
