@@ -80,8 +80,10 @@ impl Run {
             }
             Op::Remove(nth) => {
                 let Some((name, _)) = self.name(*nth) else { return };
-                self.world.unlink(self.albums[name.0], &name.1).unwrap();
-                self.reference.names.remove(&name);
+                match self.world.unlink(self.albums[name.0], &name.1) {
+                    Ok(()) => drop(self.reference.names.remove(&name)),
+                    Err(error) => self.assert_gone(error, &[&name]),
+                }
             }
             Op::Rename(nth, spot) => self.rename(*nth, *spot),
             Op::Exchange(a, b) => self.exchange(*a, *b),
@@ -316,6 +318,7 @@ impl Run {
                 }
                 self.reference.named(node);
             }
+            Err(error @ Errno(libc::ENOENT)) => self.assert_gone(error, &[&from]),
             Err(error) => self.assert_refused(error, node, &to),
         }
     }
@@ -323,12 +326,18 @@ impl Run {
     fn link(&mut self, nth: Nth, spot: Spot) {
         let Some((from, node)) = self.name(nth) else { return };
         let to = (spot.album, NAMES[spot.name].to_owned());
-        let ino = self.world.lookup_now(self.albums[from.0], &from.1).unwrap();
+        let Some(ino) = self.world.lookup_now(self.albums[from.0], &from.1) else {
+            return self.assert_gone(Errno(libc::ENOENT), &[&from]);
+        };
         match self.world.link(ino, self.albums[to.0], &to.1) {
             Ok(()) => {
-                assert!(self.reference.names.insert(to, node).is_none());
+                // The name was free, so an earlier file has lost it.
+                if let Some(before) = self.reference.names.insert(to.clone(), node) {
+                    self.assert_loose(&to, before);
+                }
                 self.reference.named(node);
             }
+            Err(error @ Errno(libc::ENOENT)) => self.assert_gone(error, &[&from]),
             Err(Errno(libc::EEXIST)) => {
                 let taken = self.world.lookup_now(self.albums[to.0], &to.1).unwrap();
                 assert!(self.reference.names.contains_key(&to) || self.is_passing(taken));
@@ -345,11 +354,26 @@ impl Run {
             return;
         }
         let places = ((self.albums[a.0], &*a.1), (self.albums[b.0], &*b.1));
-        self.world.rename(places.0, places.1, Rename::Exchange).unwrap();
+        if let Err(error) = self.world.rename(places.0, places.1, Rename::Exchange) {
+            return self.assert_gone(error, &[&a, &b]);
+        }
         self.reference.names.insert(a, two);
         self.reference.names.insert(b, one);
         self.reference.named(one);
         self.reference.named(two);
+    }
+
+    /// A listing of its own, which any look may begin, has taken a name away just now.
+    fn assert_gone(&mut self, error: Errno, names: &[&Name]) {
+        assert_eq!(error, Errno(libc::ENOENT), "{names:?}");
+        let is_gone = |name: &&&Name| self.world.lookup_now(self.albums[name.0], &name.1).is_none();
+        let gone: Vec<_> = names.iter().filter(is_gone).collect();
+        assert!(!gone.is_empty(), "{names:?} are there");
+        for name in gone {
+            let node = self.reference.names[*name];
+            self.assert_loose(name, node);
+            self.reference.names.remove(*name);
+        }
     }
 
     /// A half-written file that is no photo does not get the name of one.
