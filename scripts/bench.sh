@@ -38,7 +38,7 @@ need_command curl curl
 need_command cc build-essential
 need_cargo
 need_fuse_device
-cargo build --locked --release --bin gphotosfs --example photos
+cargo build --locked --release -p gphotosfs -p gphotosfs-photos --bins
 target=$(realpath "${CARGO_TARGET_DIR:-target}")/release
 gphotosfs=$target/gphotosfs
 # Before own_settings points elsewhere: photos are taken once.
@@ -92,7 +92,7 @@ PHOTO_KB=275
 make_photos() {
     photos=$photo_dir/$1-of-${PHOTO_KB}k
     if [ ! -e "$photos.done" ]; then
-        "$target/examples/photos" "$photos" --count "$1" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
+        "$target/photos" "$photos" --count "$1" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
         : >"$photos.done"
     fi
 }

@@ -14,7 +14,7 @@ need_command script bsdutils
 need_command python3 python3
 need_cargo
 need_fuse_device
-cargo build --locked --bin gphotosfs --example photos
+cargo build --locked -p gphotosfs -p gphotosfs-photos --bins
 target=$(realpath "${CARGO_TARGET_DIR:-target}")
 gphotosfs=$target/debug/gphotosfs
 
@@ -43,7 +43,7 @@ python3 -m venv "$dir/venv" || die "needs Python's venv module (Debian calls the
 # The picture shows a user's home directory.
 export HOME=$dir PATH=$target/debug:$PATH
 mkdir -p "$HOME/gphotos"
-"$target/debug/examples/photos" "$HOME/photo/20190428" --count 200 --twins >/dev/null
+"$target/debug/photos" "$HOME/photo/20190428" --count 200 --twins >/dev/null
 # shellcheck disable=SC2119  # no options but its own
 start_emulator
 cp "$dir/emulator/client_secret.json" "$HOME"

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 . scripts/emulator.sh
 
-keep='' build=debug
+keep='' build=demo
 for arg in "$@"; do
     case $arg in
         --keep) keep=1 ;;
@@ -30,13 +30,10 @@ need_cargo
 need_fuse_device
 # A checkout of somebody else's can be tried, too.
 if [ ! -w . ]; then export CARGO_TARGET_DIR="${XDG_CACHE_HOME:-$HOME/.cache}/gphotosfs-demo"; fi
-flags=(--locked)
-if [ "$build" = release ]; then flags+=(--release); fi
-cargo build "${flags[@]}" --bin gphotosfs
-cargo build --locked --example photos
-target=$(realpath "${CARGO_TARGET_DIR:-target}")
-gphotosfs=$target/$build/gphotosfs
-photos=$target/debug/examples/photos
+cargo build --locked --profile "$build" -p gphotosfs -p gphotosfs-photos --bins
+target=$(realpath "${CARGO_TARGET_DIR:-target}")/$build
+gphotosfs=$target/gphotosfs
+photos=$target/photos
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-demo.XXXXXX")
 own_settings
@@ -123,7 +120,7 @@ In a browser:  $url/
 In a shell:    export XDG_CONFIG_HOME=$XDG_CONFIG_HOME XDG_STATE_HOME=$XDG_STATE_HOME \\
                    XDG_CACHE_HOME=$XDG_CACHE_HOME GPHOTOSFS_API_URL=$url \\
                    GPHOTOSFS_PICKER_URL=$GPHOTOSFS_PICKER_URL
-               PATH=$target/$build:\$PATH
+               PATH=$target:\$PATH
                ls -l $album
                gphotosfs info $album/IMG_0001.jpg
                gphotosfs status --watch

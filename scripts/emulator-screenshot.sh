@@ -10,7 +10,7 @@ need_command curl curl
 need_command openssl openssl
 need_command chromium chromium
 need_cargo
-cargo build --locked --bin gphotosfs --example photos
+cargo build --locked -p gphotosfs -p gphotosfs-photos --bins
 target=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
 
 pictures=${1:-$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-pages.XXXXXX")}
@@ -53,7 +53,7 @@ json() { api "$1" -H 'Content-Type: application/json' -d "$2"; }
 title='Trip <2019> & more'
 album=$(json albums "{\"album\":{\"title\":\"$title\"}}" | field id)
 json albums '{"album":{"title":"Empty"}}' >/dev/null
-"$target/examples/photos" "$dir/photos" --count 6
+"$target/photos" "$dir/photos" --count 6
 for photo in "$dir"/photos/*; do
     upload=$(api uploads -H 'Content-Type: application/octet-stream' \
         -H 'X-Goog-Upload-Protocol: raw' --data-binary "@$photo")

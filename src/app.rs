@@ -1,6 +1,7 @@
 //! Code that the subcommands share: the parts of a running program, a running mount seen from
 //! outside, progress, the log, and how a command ends.
 
+pub mod attributes;
 mod browser;
 pub mod daemon;
 pub mod engine;

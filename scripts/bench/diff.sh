@@ -19,7 +19,7 @@ run() {
 bench_diff() {
     local photos=$photo_dir/$count-of-${PHOTO_KB}k
     if [ ! -e "$photos.done" ]; then
-        "$target/examples/photos" "$photos" --count "$count" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
+        "$target/photos" "$photos" --count "$count" --min-kb "$PHOTO_KB" --max-kb "$PHOTO_KB"
         : >"$photos.done"
     fi
     set_up

@@ -12,11 +12,13 @@ use std::path::PathBuf;
 
 use parking_lot::Mutex;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{DefaultFields, FormatEvent, FormatFields, Writer, format};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::printable::escaped;
 use limit::Limited;
@@ -45,17 +47,20 @@ const EARLY_BYTES_MAX: usize = 64 << 10;
 /// libraries. A command that does one thing and ends (`serves` is false) reports its errors itself.
 /// `to_stay` is false if later lines go to a file.
 pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
-    let filter = match verbose {
-        0 if !serves => "error,fuser=off,nom_exif=off",
-        // fuser logs an error for a reply to an interrupted request, nom_exif a warning for missing
-        // metadata.
-        0 => "warn,fuser=off,nom_exif=off",
-        1 => "warn,fuser=off,nom_exif=off,gphotosfs=info",
-        2 => "info,nom_exif=off,gphotosfs=debug",
-        _ => "trace",
+    let (ours, others) = match verbose {
+        0 if !serves => (LevelFilter::ERROR, LevelFilter::ERROR),
+        0 => (LevelFilter::WARN, LevelFilter::WARN),
+        1 => (LevelFilter::INFO, LevelFilter::WARN),
+        2 => (LevelFilter::DEBUG, LevelFilter::INFO),
+        _ => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
+    let mut filter = Targets::new().with_default(others).with_target("gphotosfs", ours);
+    if verbose < 2 {
+        // It logs an error for a reply to an interrupted request.
+        filter = filter.with_target("fuser", LevelFilter::OFF);
+    }
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_max_level(ours)
         .with_writer(|| Line)
         .fmt_fields(OnOneLine)
         // Otherwise the logger would report a failed write on stderr, and panic if that fails too.
@@ -65,11 +70,13 @@ pub fn to_stderr(verbose: u8, serves: bool, to_stay: bool) {
     if to_stay && is_journal() {
         let plain = format().without_time().with_level(false).with_target(verbose > 1);
         let plain = Limited::new(ForJournal(plain.with_ansi(false)));
-        lines.with_ansi(false).event_format(plain).init();
+        lines.with_ansi(false).event_format(plain).finish().with(filter).init();
     } else {
         lines
             .with_ansi(to_stay && io::stderr().is_terminal())
             .map_event_format(Limited::new)
+            .finish()
+            .with(filter)
             .init();
     }
 }

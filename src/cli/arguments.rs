@@ -13,9 +13,9 @@ use url::Url;
 
 use super::album_arguments::{AdoptArgs, DiffArgs, ThumbnailsArgs, VerifyArgs};
 use super::mount::{MountArgs, MountOption, UploadArgs};
-use super::values::http_url;
 #[cfg(feature = "emulator")]
 use super::values::json;
+use super::values::{duration, http_url};
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::{self, Speed};
 use crate::commands::{backup, status};
@@ -202,7 +202,7 @@ pub struct PickArgs {
     pub qr: bool,
 
     /// Wait no longer than this
-    #[arg(long, value_name = "DUR", requires = "name", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", requires = "name", value_parser = duration)]
     pub timeout: Option<Duration>,
 
     /// List all picks, and when their sessions end

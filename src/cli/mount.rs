@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use super::values::http_url;
+use super::values::{duration, http_url};
 use crate::profile::ProfileName;
 use crate::settings::{Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
 
@@ -55,7 +55,7 @@ pub struct MountArgs {
         long,
         value_name = "DUR",
         default_value = "5m",
-        value_parser = humantime::parse_duration,
+        value_parser = duration,
         env = "GPHOTOSFS_REFRESH"
     )]
     pub refresh: Duration,
@@ -124,7 +124,7 @@ pub struct UploadArgs {
         long,
         value_name = "DUR",
         default_value = "1s",
-        value_parser = humantime::parse_duration,
+        value_parser = duration,
         env = "GPHOTOSFS_UPLOAD_DELAY"
     )]
     pub upload_delay: Duration,
@@ -287,9 +287,7 @@ impl FromStr for MountOption {
             ("gid", it) => Self::Gid(number(it).map_err(refused)?),
             ("commit", it) => Self::Commit(Commit::from_str(it, false).map_err(refused)?),
             ("sizes", it) => Self::Sizes(Sizes::from_str(it, false).map_err(refused)?),
-            ("refresh", it) => Self::Refresh(
-                humantime::parse_duration(it).map_err(|err| refused(err.to_string()))?,
-            ),
+            ("refresh", it) => Self::Refresh(duration(it).map_err(refused)?),
             ("passthrough", it) => {
                 Self::Passthrough(Passthrough::from_str(it, false).map_err(refused)?)
             }

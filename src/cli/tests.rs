@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 
 use super::arguments::{Cli, Command};
+use super::values::duration;
 use crate::settings::{Commit, MountSettings, Sizes};
 
 fn args(words: &[&str]) -> Vec<OsString> {
@@ -68,6 +69,29 @@ fn fstab_options_beat_flags_and_the_last_one_wins() {
         mount("", &["mount", "/m", "--uploads", "9", "-o", options, "-o", "allow_other,nonempty"]);
     assert_eq!((it.upload.uploads, it.sizes, it.read_only), (3, Sizes::Lazy, true));
     assert!(it.allow_other && it.nonempty && it.commit == Commit::Close);
+}
+
+#[test]
+fn lengths_of_time_have_a_unit() {
+    for (text, seconds) in [
+        ("0", 0),
+        ("0s", 0),
+        ("90s", 90),
+        ("5m", 300),
+        ("5min", 300),
+        ("1h 30m", 5400),
+        ("1h30m", 5400),
+        ("2 days", 172_800),
+        ("7d", 604_800),
+        ("1week", 604_800),
+        (" 10 minutes ", 600),
+    ] {
+        assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+    }
+    assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+    for text in ["", "5", "-5m", "soon", "1 fortnight", "5m ago", "99999999999999999999s"] {
+        assert!(duration(text).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The values of arguments: words that clap offers for plain enums, and parsers.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use jiff::{Span, SpanRelativeTo};
 use url::Url;
 
 use crate::commands::adopt::Min;
@@ -68,6 +71,17 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
         "http" | "https" if url.host().is_some() => Ok(url),
         _ => Err("use a URL that starts with https:// or http://".into()),
     }
+}
+
+/// A length of time, as `90s`, `1h 30m` or `2 days`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let refused = || "use a number and its unit, as in 90s, 5m, 1h 30m or 2 days".to_owned();
+    let span: Span = text.trim().parse().map_err(|_| refused())?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| refused())?;
+    Duration::try_from(length).map_err(|_| refused())
 }
 
 /// Any JSON.

@@ -19,7 +19,7 @@ use super::diff::{
     Comparison, Different, Duplicate, Evidence, Match, Remark, STAYS, Sure, group, only_here,
 };
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit, json_text, print, running};
+use crate::app::{CommandError, Exit, attributes, json_text, print, running};
 use crate::profile::Profile;
 
 /// The arguments.
@@ -193,7 +193,7 @@ fn adopt_item(options: &Options, pair: &Match) -> Result<(), CommandError> {
     })?;
     let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
     let value = format!("{hash} {size} {mtime_ns}");
-    match xattr::set(&item, "user.gphotos.adopted", value.as_bytes()) {
+    match attributes::set(&item, "adopted", value.as_bytes()) {
         Ok(()) => {}
         Err(err) => {
             let error = CommandError::new(format!("cannot adopt {}", item.display())).because(err);

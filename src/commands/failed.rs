@@ -22,7 +22,7 @@ use super::diff;
 use crate::app::engine::{no_database, no_directory};
 use crate::app::name::{Name, shown};
 use crate::app::running::{Mount, in_use};
-use crate::app::{CommandError, counted, json_text, print, tell};
+use crate::app::{CommandError, attributes, counted, json_text, print, tell};
 use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
@@ -259,7 +259,7 @@ fn rows_of_mount(mount: &Mount, path: &Path) -> Result<Vec<Row>, CommandError> {
 }
 
 fn attribute(path: &Path, name: &str) -> Option<String> {
-    let value = xattr::get(path, format!("user.gphotos.{name}")).ok().flatten()?;
+    let value = attributes::get(path, name).ok().flatten()?;
     String::from_utf8(value).ok()
 }
 

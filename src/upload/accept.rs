@@ -21,6 +21,9 @@ pub const PHOTO_BYTES_MAX: u64 = 200_000_000;
 /// Google's limit for videos: 20 GB.
 const VIDEO_BYTES_MAX: u64 = 20_000_000_000;
 
+/// A file of streams, as Word and Excel wrote them once. The library takes each for one of Word.
+const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
 /// A type that Google takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -80,6 +83,11 @@ pub fn sniff<R: Read + Seek>(
     }
     // The words of a text are neither a picture nor a video, whatever they begin with.
     let is_possible = |other: &str| !is_text || other.starts_with("application/");
+    if head.starts_with(COMPOUND) {
+        return Err(
+            "Google Photos does not take documents of Microsoft's older programs".to_owned()
+        );
+    }
     if let Some(other) = infer::get(head).map(|it| it.mime_type())
         && !signatures::is_taken(other)
         && is_possible(other)

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use super::children::{self, Child, children};
 use super::compare::{AlbumFile, Files, Stage};
 use super::facts::{Dimensions, Facts, Taken, Zone};
-use crate::app::CommandError;
 use crate::app::name::Name;
 use crate::app::progress;
 use crate::app::running::{self, Mount};
+use crate::app::{CommandError, attributes};
 use crate::media::ContentHash;
 
 /// How often the spinner moves.
@@ -218,6 +218,6 @@ fn no_reason() -> String {
 /// # Errors
 /// If the mount or the file is gone.
 pub fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
-    let value = xattr::get(path, format!("user.gphotos.{name}"))?;
+    let value = attributes::get(path, name)?;
     Ok(value.map(|it| String::from_utf8_lossy(&it).into_owned()))
 }

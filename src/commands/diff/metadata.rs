@@ -1,8 +1,9 @@
 //! The metadata in local photos and videos: capture times, camera, dimensions and place.
 //!
-//! Two libraries read EXIF and the tracks of videos; the modules below read the other facts.
+//! A library reads EXIF; the modules below read the other facts.
 //! A file that nothing can read has no facts, so nothing contradicts.
 
+mod apple;
 mod canon;
 mod exif;
 mod h264;
@@ -26,7 +27,6 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use nom_exif::MediaParser;
 use rayon::prelude::*;
 
 use super::compare::Files;
@@ -36,24 +36,13 @@ use crate::formats::{self, brands};
 
 /// Adds the metadata of these files below `root`.
 pub fn add_facts(root: &Path, files: &mut Files<Facts>, wanted: &BTreeSet<PathBuf>) {
-    files.par_iter_mut().for_each_init(MediaParser::new, |parser, (name, facts)| {
+    files.par_iter_mut().for_each(|(name, facts)| {
         if wanted.contains(name)
             && let Ok(file) = File::open(root.join(name))
         {
-            read(parser, BufReader::new(file), name, facts);
+            read(BufReader::new(file), name, facts);
         }
     });
-}
-
-/// Reads the metadata of one file after the other.
-#[derive(Default)]
-pub struct Reader(MediaParser);
-
-impl Reader {
-    /// Adds the metadata of a file.
-    pub fn add_facts(&mut self, file: impl Read + Seek, name: &Path, facts: &mut Facts) {
-        read(&mut self.0, file, name, facts);
-    }
 }
 
 /// The format of a file, as far as its metadata are found by it.
@@ -81,10 +70,10 @@ enum Format {
 const PIXELS_PER_BYTE_MAX: u64 = 50;
 
 /// Adds the metadata of one file.
-fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &mut Facts) {
+pub fn read(file: impl Read + Seek, name: &Path, facts: &mut Facts) {
     facts.taken.extend(names::taken(name));
     let mut source = Source::new(file);
-    read_by_format(parser, &mut source, name, facts);
+    read_by_format(&mut source, name, facts);
     let pixels = facts.dimensions.any.iter().map(|&(x, y)| u64::from(x) * u64::from(y)).max();
     // Another page or frame of few colours has the same size.
     if pixels.is_some_and(|it| it / PIXELS_PER_BYTE_MAX > source.len()) {
@@ -92,12 +81,7 @@ fn read(parser: &mut MediaParser, file: impl Read + Seek, name: &Path, facts: &m
     }
 }
 
-fn read_by_format<R: Read + Seek>(
-    parser: &mut MediaParser,
-    source: &mut Source<R>,
-    name: &Path,
-    facts: &mut Facts,
-) {
+fn read_by_format<R: Read + Seek>(source: &mut Source<R>, name: &Path, facts: &mut Facts) {
     let Some(head) = source.start(64) else { return };
     let Some(format) = format(&head, source) else { return };
     match format {
@@ -124,24 +108,19 @@ fn read_by_format<R: Read + Seek>(
         Format::Heif => {
             heif::dimensions(source, facts);
             heif::metadata(source, facts);
-            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::CanonRaw3 => {
             facts.header = Some(u64::MAX);
             canon::raw(source, facts);
-            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::Raw(kind) => {
             raw::add(kind, source, name, facts);
-            exif::of_picture_by_other_library(parser, source, facts);
         }
         Format::Movie => {
             movie::add(source, facts);
-            movie::by_library(parser, source, facts);
         }
         Format::Matroska => {
-            matroska::dimensions(source, facts);
-            movie::by_library(parser, source, facts);
+            matroska::add(source, facts);
         }
         Format::Avi => riff::avi(source, facts),
         Format::Asf => riff::asf(source, facts),

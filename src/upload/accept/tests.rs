@@ -115,6 +115,7 @@ fn what_google_does_not_take_is_rejected_with_a_reason() {
         (b"BM\x05\x05\x05\x05\0\0\0\0\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05", "odd.bmp"),
         (b"\x01\0\x10\0free\0\0", "beyond.mov"),
         (b"PK\x03\x04\x14\0", "a.zip"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0\0", "table.xls"),
     ] {
         let why = sniffed(head, &name(file)).unwrap_err();
         // It must not name a type that Google takes.

@@ -1,11 +1,10 @@
-//! EXIF, by kamadak-exif and nom-exif. One reads files that the other gives up on.
+//! EXIF, by kamadak-exif.
 
 use std::io::{Read, Seek};
 
 use exif::{Context, In, Reader, Tag, Value};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource};
 
 use crate::commands::diff::facts::{Facts, Taken, Zone};
 use crate::formats::source::Source;
@@ -94,6 +93,14 @@ pub fn taken(time: &str, zone: Option<&str>) -> Vec<Taken> {
     [Some(local), utc].into_iter().flatten().collect()
 }
 
+/// The times of `2019-04-28T09:00:05+0200`, in UTC as well if the zone is there.
+pub fn zoned(text: &str) -> Vec<Taken> {
+    let Some((time, rest)) = text.split_at_checked(19) else { return Vec::new() };
+    // Fractions of the second may stand before the zone.
+    let zone = rest.find(['+', '-', 'Z']).and_then(|at| rest.get(at..));
+    taken(time, zone)
+}
+
 /// A time as if it were in UTC. Some programs write dashes for the colons, or fractions behind.
 fn seconds(text: &str) -> Option<i64> {
     let text = text.get(..19)?;
@@ -102,7 +109,7 @@ fn seconds(text: &str) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_second())
 }
 
-/// The seconds of `+02:00`.
+/// The seconds of `+02:00` or `+0200`.
 fn offset(text: &str) -> Option<i64> {
     let (sign, rest) = match text.as_bytes().first()? {
         b'+' => (1, &text[1..]),
@@ -110,7 +117,10 @@ fn offset(text: &str) -> Option<i64> {
         b'Z' => return Some(0),
         _ => return None,
     };
-    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = match rest.split_once(':') {
+        Some(parts) => parts,
+        None => rest.split_at_checked(2).filter(|(_, minutes)| minutes.len() == 2)?,
+    };
     let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
     Some(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
 }
@@ -127,45 +137,6 @@ fn gps_time(exif: &exif::Exif) -> Option<Taken> {
     let (hours, minutes, seconds) = (whole(hours)?, whole(minutes)?, whole(seconds)?);
     let text = format!("{date} {hours:02}:{minutes:02}:{seconds:02}");
     Some(Taken { seconds: self::seconds(&text)?, zone: Zone::Utc })
-}
-
-/// Adds the EXIF by the other library, if the first one has found no time.
-pub fn of_picture_by_other_library<R: Read + Seek>(
-    parser: &mut MediaParser,
-    source: &mut Source<R>,
-    facts: &mut Facts,
-) {
-    if facts.taken.iter().any(|it| it.zone != Zone::Name) {
-        return;
-    }
-    let Ok(media) = MediaSource::seekable(source.rewound()) else { return };
-    if media.kind() != MediaKind::Image {
-        return;
-    }
-    let Ok(found) = parser.parse_exif(media) else { return };
-    let exif: Exif = found.into();
-    for tag in [ExifTag::DateTimeOriginal, ExifTag::CreateDate] {
-        facts.taken.extend(exif.get(tag).map(times).unwrap_or_default());
-    }
-    let model = exif.get(ExifTag::Model).and_then(|it| it.as_str());
-    facts.add_model(model);
-    // The library does not say how long its EXIF is. It may be the whole file.
-    let bytes = Some(TIFF_BYTES[1].min(source.len())).filter(|_| exif.entries().next().is_some());
-    facts.exif = facts.exif.max(bytes);
-    facts.header = facts.header.max(bytes);
-    if facts.place.is_none() && exif.gps_info().is_some() {
-        // An entry for each of latitude, longitude, height, and the time.
-        facts.place = Some(240);
-    }
-}
-
-/// The times of a value with or without a zone: as it stands there, and in UTC.
-pub fn times(value: &EntryValue) -> Vec<Taken> {
-    let Some(time) = value.as_datetime() else { return Vec::new() };
-    let utc = time.aware().map(|it| Taken { seconds: it.timestamp(), zone: Zone::Utc });
-    let naive = time.aware().map_or_else(|| time.into_naive(), |it| it.naive_local());
-    let local = Taken { seconds: naive.and_utc().timestamp(), zone: Zone::Local };
-    [Some(local), utc].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -191,7 +162,8 @@ mod tests {
     fn odd_zones_are_no_zones() {
         assert_eq!(offset("-03:30"), Some(-12_600));
         assert_eq!(offset("Z"), Some(0));
-        for odd in ["", "   :  ", "02:00", "+2", "+\u{e9}:00", "+99999:00"] {
+        assert_eq!(offset("+0530"), Some(19_800));
+        for odd in ["", "+02", "+02000", "   :  ", "02:00", "+2", "+\u{e9}:00", "+99999:00"] {
             assert_eq!(offset(odd), None, "{odd}");
         }
     }

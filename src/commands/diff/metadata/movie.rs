@@ -1,11 +1,9 @@
-//! Videos of the ISO base media family, and those that a library reads.
+//! Videos of the ISO base media family.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use nom_exif::{MediaKind, MediaParser, MediaSource, TrackInfoTag};
-
-use super::exif::times;
+use super::apple;
 use crate::commands::diff::facts::{Dimensions, Facts, Taken, Zone};
 use crate::formats::boxes::{boxes, content, find, handler};
 use crate::formats::source::{Source, u16_be, u32_be, u64_be};
@@ -19,15 +17,17 @@ pub struct Track {
     pub pictures: Vec<(u32, u32)>,
 }
 
-/// Adds the creation time in the header of an MP4 or QuickTime file, and the dimensions of its
-/// tracks.
+/// Adds the creation time of an MP4 or QuickTime file, the camera, and the dimensions of its tracks.
 pub fn add<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
     let whole = 0..source.len();
     let Some(moov) = find(source, whole, &[b"moov"]) else { return };
-    if let Some(header) = find(source, moov.clone(), &[b"mvhd"])
-        && let Some(bytes) = content(source, header)
-    {
-        facts.taken.extend(created(&bytes));
+    let header = find(source, moov.clone(), &[b"mvhd"]).and_then(|it| content(source, it));
+    let created = header.and_then(|it| created(&it));
+    let by_zone = |zone| created.map(|seconds| Taken { seconds, zone });
+    facts.taken.extend(by_zone(Zone::Local));
+    // Apple writes the time with its zone, so the header need not be in UTC as the format says.
+    if !apple::add(source, moov.clone(), facts) {
+        facts.taken.extend(by_zone(Zone::Utc));
     }
     let mut any: Vec<_> = tracks(source, moov).into_iter().flat_map(|it| it.pictures).collect();
     any.sort_unstable();
@@ -38,13 +38,12 @@ pub fn add<R: Read + Seek>(source: &mut Source<R>, facts: &mut Facts) {
 
 /// The creation time of a movie's header. The format says UTC, but many cameras write local time,
 /// and those that know no time write zero.
-fn created(header: &[u8]) -> Option<Taken> {
+fn created(header: &[u8]) -> Option<i64> {
     let since = match header.first()? {
         0 => i64::from(u32_be(header, 4)?),
         _ => i64::try_from(u64_be(header, 4)?).ok()?,
     };
-    let seconds = since.checked_sub(EPOCH).filter(|&it| it > 0)?;
-    Some(Taken { seconds, zone: Zone::Local })
+    since.checked_sub(EPOCH).filter(|&it| it > 0)
 }
 
 /// The tracks with pictures.
@@ -78,20 +77,4 @@ fn is_video<R: Read + Seek>(source: &mut Source<R>, track: Range<u64>) -> bool {
 fn pair(width: Option<u16>, height: Option<u16>) -> Option<(u32, u32)> {
     let (width, height) = width.zip(height)?;
     (width > 0 && height > 0).then(|| (width.into(), height.into()))
-}
-
-/// Adds the facts that the library finds in a video: Apple's creation date, and the camera.
-pub fn by_library<R: Read + Seek>(
-    parser: &mut MediaParser,
-    source: &mut Source<R>,
-    facts: &mut Facts,
-) {
-    let Ok(media) = MediaSource::seekable(source.rewound()) else { return };
-    if media.kind() != MediaKind::Track {
-        return;
-    }
-    let Ok(track) = parser.parse_track(media) else { return };
-    let found = track.get(TrackInfoTag::CreateDate).map(times).unwrap_or_default();
-    facts.taken.extend(found.into_iter().filter(|it| it.seconds > 0));
-    facts.add_model(track.get(TrackInfoTag::Model).and_then(|it| it.as_str()));
 }

@@ -25,7 +25,7 @@ struct Read {
 
 fn facts_of(name: &str, content: Vec<u8>) -> Facts {
     let mut facts = Facts { size: Some(content.len() as u64), ..Facts::default() };
-    read(&mut MediaParser::new(), Cursor::new(content), Path::new(name), &mut facts);
+    read(Cursor::new(content), Path::new(name), &mut facts);
     facts
 }
 

@@ -12,7 +12,7 @@ use super::opened::{Opened, reason};
 use super::part::Part;
 use crate::app::{CommandError, progress};
 use crate::commands::diff::facts::Facts;
-use crate::commands::diff::metadata::Reader;
+use crate::commands::diff::metadata;
 use crate::media::ContentHash;
 
 /// How many bytes are read at a time.
@@ -37,7 +37,6 @@ pub fn read(
         bar: progress::byte_bar(total, "of the export compared"),
         ends: Ends::default(),
         buffer: vec![0; STEP],
-        reader: Reader::default(),
     };
     let mut contents = Contents::new();
     for (at, part) in parts.iter_mut().enumerate() {
@@ -60,7 +59,6 @@ struct Work<'a> {
     bar: ProgressBar,
     ends: Ends,
     buffer: Vec<u8>,
-    reader: Reader,
 }
 
 impl Work<'_> {
@@ -85,7 +83,7 @@ impl Work<'_> {
         let hash = ContentHash(hasher.finalize().into());
         let mut facts = Facts { size: Some(size), hash: Some(hash), ..Facts::default() };
         if !self.known.contains(&hash) {
-            self.reader.add_facts(&mut self.ends, Path::new(name), &mut facts);
+            metadata::read(&mut self.ends, Path::new(name), &mut facts);
         }
         Ok(facts)
     }
