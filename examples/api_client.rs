@@ -70,8 +70,8 @@ async fn log_in(emulator: &Emulator, profile: &Profile) -> Result<(), Failure> {
     let attempt = Attempt::begin(client, &Scope::LIBRARY).await?;
     let browser = reqwest::get(attempt.url().clone());
     // The user could also paste the address. This channel has no sender.
-    let pasted = tokio::sync::mpsc::channel(1).1;
-    let (outcome, page) = tokio::join!(attempt.finish(pasted, LOGIN_TIMEOUT), browser);
+    let mut pasted = tokio::sync::mpsc::channel(1).1;
+    let (outcome, page) = tokio::join!(attempt.finish(&mut pasted, LOGIN_TIMEOUT), browser);
     page?.error_for_status()?;
     let (client, grant) = outcome?;
     login::store(&client, &grant, profile.config_dir()?)?;

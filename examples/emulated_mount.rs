@@ -113,8 +113,9 @@ async fn log_in(emulator: &Emulator, profile: &Profile) -> Result<(), Failure> {
     let client = gphotosfs::api::ClientSecret::parse(&emulator.client_secret_json())?;
     let attempt = Attempt::begin(client, &Scope::LIBRARY).await?;
     let browser = reqwest::get(attempt.url().clone());
-    let pasted = tokio::sync::mpsc::channel(1).1;
-    let (outcome, page) = tokio::join!(attempt.finish(pasted, Duration::from_secs(10)), browser);
+    let mut pasted = tokio::sync::mpsc::channel(1).1;
+    let (outcome, page) =
+        tokio::join!(attempt.finish(&mut pasted, Duration::from_secs(10)), browser);
     page?.error_for_status()?;
     let (client, grant) = outcome?;
     login::store(&client, &grant, profile.config_dir()?)?;

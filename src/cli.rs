@@ -13,9 +13,11 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use url::Url;
 
 use arguments::PickArgs;
 pub use arguments::{Cli, Command};
@@ -122,7 +124,10 @@ fn dispatch(
                 same_account: it.same_account,
                 picker: it.picker,
             };
-            block_on(login::run(&options, &profile, &cli.api_url)).map(done)
+            match block_on(login::run(&options, &profile, &cli.api_url))? {
+                Some(dir) => mount_after_login(&profile, [&cli.api_url, &cli.picker_url], &dir),
+                None => Ok(Exit::Done),
+            }
         }
         Command::Logout => block_on(logout::run(&profile, in_full)).map(done),
         Command::Mount(it) => commands::mount::run(&profile, &it.settings(apis), words),
@@ -156,6 +161,25 @@ fn dispatch(
         Command::Emulator(it) => commands::emulator::run(it.into()).map(done),
         Command::Completions(it) => man::completions(&it).map(done),
         Command::Man(it) => man::man(&it).map(done),
+    }
+}
+
+/// Mounts as `gphotosfs mount DIR` would, with all settings of the configuration file.
+fn mount_after_login(
+    profile: &Profile,
+    [api, picker]: [&Url; 2],
+    dir: &Path,
+) -> Result<Exit, CommandError> {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = profile.name().to_string();
+    let (api, picker) = (api.as_str(), picker.as_str());
+    let said = ["--profile", &name, "--api-url", api, "--picker-url", picker, "mount"];
+    let mut words = vec![program];
+    words.extend(said.map(OsString::from));
+    words.push(dir.into());
+    match Cli::load(&words) {
+        Ok((cli, profile)) => dispatch(cli, profile, &words, false),
+        Err(err) => Err(CommandError::new("cannot mount").because(err)),
     }
 }
 

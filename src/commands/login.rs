@@ -7,9 +7,11 @@
 
 mod account;
 mod complaints;
+mod guide;
 mod redirect;
 mod visitor;
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -141,11 +143,36 @@ pub struct Options {
     pub picker: bool,
 }
 
-/// Logs in and stores the login in the profile.
+/// Logs in and stores the login in the profile. A person at a terminal who has no client file yet is
+/// led to one. Returns the directory where this person wants the mount.
 ///
 /// # Errors
 /// See [`Error`]. Also if the profile belongs to another service, OAuth client or account.
-pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
+pub async fn run(
+    options: &Options,
+    profile: &Profile,
+    api_url: &Url,
+) -> Result<Option<PathBuf>, CommandError> {
+    let is_stored = Cell::new(false);
+    let login = log_in(options, profile, api_url, &is_stored);
+    if !guide::is_possible() {
+        return login.await;
+    }
+    tokio::select! {
+        outcome = login => outcome,
+        _ = tokio::signal::ctrl_c() => Err(match is_stored.get() {
+            true => CommandError::new("stopped; the login is stored"),
+            false => CommandError::new("the login was stopped, and nothing has changed"),
+        }),
+    }
+}
+
+async fn log_in(
+    options: &Options,
+    profile: &Profile,
+    api_url: &Url,
+    is_stored: &Cell<bool>,
+) -> Result<Option<PathBuf>, CommandError> {
     let failed = |err: Error| {
         let is_new = matches!(err, Error::NoClient);
         let error = CommandError::new("cannot log in").because(err);
@@ -154,7 +181,15 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
     let dir = profile
         .config_dir()
         .map_err(|err| CommandError::new("cannot use the profile's directory").because(err))?;
-    let client = find_client(options.client_secret.as_deref(), dir).map_err(failed)?;
+    let may_paste = options.no_browser || io::stdin().is_terminal();
+    let mut lines = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
+    let (client, is_guided) = match find_client(options.client_secret.as_deref(), dir) {
+        Err(Error::NoClient) if guide::is_possible() => {
+            (guide::client(&mut lines, options.no_browser).await.ok_or(Error::NoClient), true)
+        }
+        found => (found, false),
+    };
+    let client = client.map_err(failed)?;
     // Commands that need the database report its errors.
     let known = profile.state_dir().ok().and_then(|dir| Store::open_read_only(dir).ok().flatten());
     if let Some(known) = &known {
@@ -167,7 +202,9 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
         if options.picker || had_picks { &Scope::WITH_PICKER } else { &Scope::LIBRARY };
     let attempt = Attempt::begin(client, scopes).await.map_err(failed)?;
 
-    let may_paste = options.no_browser || io::stdin().is_terminal();
+    if is_guided {
+        guide::tell_of_login();
+    }
     let opened = !options.no_browser && open_browser(attempt.url()).await;
     let invitation = if opened {
         "A browser should open. If it does not, use this link:"
@@ -183,23 +220,28 @@ pub async fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<
         );
     }
     tell(format!("\n{}", waits_until(Timestamp::now())));
-    let pasted = if may_paste { lines_of_stdin() } else { mpsc::channel(1).1 };
 
-    let (client, mut grant) = attempt.finish(pasted, LOGIN_TIMEOUT).await.map_err(failed)?;
+    let (client, mut grant) = attempt.finish(&mut lines, LOGIN_TIMEOUT).await.map_err(failed)?;
     if options.same_account {
         grant = grant.of_same_account();
     } else if let Some(known) = known {
         account::check_account(known, dir, &client, &grant, api_url).await?;
     }
     store(&client, &grant, dir).map_err(failed)?;
+    is_stored.set(true);
     print(report(&grant, scopes))?;
     print(account::library(&client, &grant, api_url).await)?;
     // Otherwise a mount whose login has ended would use the new one only after a while.
     match Mount::of_profile(profile) {
-        Ok(Some(mount)) if mount.use_stored_login() => {
-            print(format!("The mount on {} uses this login from now on.\n", mount.root.display()))
+        Ok(Some(mount)) => {
+            if mount.use_stored_login() {
+                let root = mount.root.display();
+                print(format!("The mount on {root} uses this login from now on.\n"))?;
+            }
+            Ok(None)
         }
-        _ => Ok(()),
+        _ if is_guided => guide::mountpoint(&mut lines).await,
+        _ => Ok(None),
     }
 }
 
@@ -275,7 +317,7 @@ impl Attempt {
     /// See [`Error`].
     pub async fn finish(
         self,
-        mut pasted: mpsc::Receiver<String>,
+        pasted: &mut mpsc::Receiver<String>,
         timeout: Duration,
     ) -> Result<(ClientSecret, Grant), Error> {
         let state = self.authorisation.state.clone();
@@ -285,7 +327,10 @@ impl Attempt {
             loop {
                 let arrival = tokio::select! {
                     arrival = redirects.next() => arrival,
-                    Some(line) = pasted.recv() => redirect::read(line.trim(), &state),
+                    Some(line) = pasted.recv() => match line.trim() {
+                        "" => continue,
+                        line => redirect::read(line, &state),
+                    },
                 };
                 match arrival {
                     Arrival::Code(code) => return Ok(code),
@@ -351,7 +396,7 @@ fn report(grant: &Grant, requested: &[Scope]) -> String {
 fn lines_of_stdin() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(4);
     std::thread::spawn(move || {
-        for line in io::stdin().lines().map_while(Result::ok).filter(|it| !it.trim().is_empty()) {
+        for line in io::stdin().lines().map_while(Result::ok) {
             if sender.blocking_send(line).is_err() {
                 return;
             }

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running, TIGHTENED, Tightened};
 use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes};
-use crate::store;
+use crate::store::{self, Store};
 
 /// The device through which the kernel sends requests to FUSE mounts.
 const FUSE: &str = "/dev/fuse";
@@ -50,7 +50,32 @@ pub fn run(
     settings: &MountSettings,
     args: &[OsString],
 ) -> Result<Exit, CommandError> {
-    if settings.foreground || settings.detached { serve(profile, settings) } else { detach(args) }
+    if settings.foreground || settings.detached {
+        return serve(profile, settings);
+    }
+    // The mount makes the database.
+    let is_first =
+        profile.state_dir().is_ok_and(|dir| matches!(Store::open_read_only(dir), Ok(None)));
+    let exit = detach(args)?;
+    if is_first && exit == Exit::Done && std::io::stderr().is_terminal() {
+        tell(first_words(&settings.mountpoint));
+    }
+    Ok(exit)
+}
+
+/// What to know at the first mount of a profile, for a person at a terminal.
+fn first_words(mountpoint: &Path) -> String {
+    let dir = mountpoint.display();
+    format!(
+        "Mounted on {dir}. Three things to know:\n\
+         1. A directory is an album. Make one and copy photos into it: mkdir {dir}/20190428\n\
+         2. A photo is safe once it is copied, and uploads by itself. 'gphotosfs sync {dir}' waits\n   \
+            until Google has all of them; 'gphotosfs status' shows how far it is.\n\
+         3. Google shows gphotosfs its own uploads only, so other albums are not here. 'rm' takes a\n   \
+            photo out of its album, and leaves it in Google Photos.\n\
+         Read on: 'gphotosfs --help' lists the commands, docs/SEMANTICS.md has the exact rules, and\n\
+         docs/TROUBLESHOOTING.md the remedies."
+    )
 }
 
 /// Runs this program with `args` as another user, which needs root. The last of them is the

@@ -64,7 +64,7 @@ async fn browse(address: String) -> (u16, String) {
 }
 
 async fn finish(attempt: Attempt) -> Result<(ClientSecret, Grant), Error> {
-    attempt.finish(nothing_pasted(), SOON).await
+    attempt.finish(&mut nothing_pasted(), SOON).await
 }
 
 #[tokio::test]
@@ -158,14 +158,14 @@ async fn no_is_taken_for_an_answer() {
 async fn address_may_be_pasted() {
     let server = google().await;
     let attempt = attempt(&server).await;
-    let (paste, pasted) = mpsc::channel(4);
+    let (paste, mut pasted) = mpsc::channel(4);
     let forged = answer(attempt.url(), "code=forged").replace("state=", "state=x");
     for line in
         ["what?".to_owned(), forged, format!("  {}\r", answer(attempt.url(), "code=4%2F0Ab"))]
     {
         paste.send(line).await.unwrap();
     }
-    attempt.finish(pasted, SOON).await.unwrap();
+    attempt.finish(&mut pasted, SOON).await.unwrap();
     assert_eq!(server.token_forms()[0]["code"], "4/0Ab");
 }
 
@@ -173,7 +173,7 @@ async fn address_may_be_pasted() {
 async fn waiting_ends() {
     let server = google().await;
     let attempt = attempt(&server).await;
-    let ended = attempt.finish(nothing_pasted(), Duration::from_millis(20)).await;
+    let ended = attempt.finish(&mut nothing_pasted(), Duration::from_millis(20)).await;
     assert!(matches!(ended, Err(Error::TimedOut)));
 }
 

@@ -327,8 +327,9 @@ async fn login_and_logout_as_with_a_browser() {
     let client = ClientSecret::parse(&emulator.client_secret_json()).unwrap();
     let attempt = Attempt::begin(client.clone(), &Scope::LIBRARY).await.unwrap();
     let browser = reqwest::get(attempt.url().clone()); // the emulator approves and redirects
-    let nothing = tokio::sync::mpsc::channel(1).1;
-    let (login, page) = tokio::join!(attempt.finish(nothing, Duration::from_secs(10)), browser);
+    let mut nothing = tokio::sync::mpsc::channel(1).1;
+    let (login, page) =
+        tokio::join!(attempt.finish(&mut nothing, Duration::from_secs(10)), browser);
     let (client, grant) = login.unwrap();
     assert!(page.unwrap().status().is_success());
     assert_eq!(grant.missing_scopes(), []);

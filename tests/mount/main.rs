@@ -22,6 +22,7 @@ mod drain;
 mod everyday;
 mod failed;
 mod faults;
+mod first;
 mod folders;
 mod foreign;
 mod info;

@@ -7,8 +7,8 @@
 //! | mount | the built program, and mounts by the kernel | [`mount`] |
 //!
 //! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
-//! of them in [`takeout`], logins in [`login`], the schemas of JSON in [`schema`], and all that waits without an
-//! event in [`wait`].
+//! of them in [`takeout`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
+//! [`terminal`], and all that waits without an event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
 
@@ -24,6 +24,7 @@ pub mod passthrough;
 pub mod schema;
 pub mod script;
 pub mod takeout;
+pub mod terminal;
 pub mod wait;
 
 pub use account::Account;
