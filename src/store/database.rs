@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use tempfile::TempDir;
 
 use super::connections::{BUSY_DEADLINE, copy_database, open_to_read};
 use super::error::{Error, Result};
@@ -39,24 +40,30 @@ fn check(connection: &Connection) -> Result<()> {
 }
 
 /// Connections that only read, so that reads do not wait for the disk writes of others.
-#[derive(Clone, Default)]
-struct Readers(Arc<[Mutex<Connection>]>);
+#[derive(Default)]
+struct Readers {
+    connections: Vec<Mutex<Connection>>,
+    /// What they read, if it is not the profile's own database.
+    copy: Option<EarlierCopy>,
+}
 
 impl Readers {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path) -> Result<Arc<Self>> {
         let open = |_| {
             let connection = open_to_read(path)?;
             connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
             connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
             Ok(Mutex::new(connection))
         };
-        Ok(Self((0..READERS).map(open).collect::<Result<_>>()?))
+        let connections = (0..READERS).map(open).collect::<Result<_>>()?;
+        Ok(Arc::new(Self { connections, copy: None }))
     }
 
     /// The next free connection. `None` if there are none at all.
     fn turn(&self) -> Option<MutexGuard<'_, Connection>> {
         // If all are taken, the thread waits for the last one. The others stay available.
-        self.0.iter().find_map(Mutex::try_lock).or_else(|| self.0.last().map(Mutex::lock))
+        let all = &self.connections;
+        all.iter().find_map(Mutex::try_lock).or_else(|| all.last().map(Mutex::lock))
     }
 }
 
@@ -78,11 +85,19 @@ impl Drop for Snapshot<'_> {
     }
 }
 
+/// A copy of an earlier version's database, to be read.
+struct EarlierCopy {
+    /// Removed with the value.
+    dir: TempDir,
+    /// The version of the original.
+    found: u32,
+}
+
 /// The database of one profile. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     // Closed before the connection that writes, which checkpoints the log as the last one.
-    readers: Readers,
+    readers: Arc<Readers>,
     // Locked for one transaction, never across an await. It writes, and reads if there are no
     // readers.
     pub(super) connection: Arc<Mutex<Connection>>,
@@ -143,22 +158,48 @@ impl Store {
     }
 
     /// Opens the database in `dir` for reading, beside a process that may write it. `None` if there
-    /// is none yet.
+    /// is none yet. One of an earlier version stays as it is: a copy is brought up to date and read.
     ///
     /// # Errors
     /// As [`Store::open`].
     pub fn open_read_only(dir: &Path) -> Result<Option<Self>> {
+        Self::open_read_only_as(&PRESENT, dir)
+    }
+
+    /// As [`Store::open_read_only`], with the tables of this version.
+    pub(super) fn open_read_only_as(schema: &Schema, dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(FILE_NAME);
         if !path.is_file() {
             return Ok(None);
         }
         let connection = open_to_read(&path)?;
-        if !PRESENT.is_made(&connection)? {
-            return Ok(None);
-        }
+        let (connection, copy) = match schema.is_made(&connection) {
+            Ok(true) => (connection, None),
+            Ok(false) => return Ok(None),
+            Err(Error::Older { found, .. }) => {
+                let copy = EarlierCopy { dir: Self::migrated_copy(schema, dir)?, found };
+                (open_to_read(&copy.dir.path().join(FILE_NAME))?, Some(copy))
+            }
+            Err(error) => return Err(error),
+        };
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
         let clock = Arc::new(TxClock::read_only());
-        Ok(Some(Self { readers: Readers::default(), connection, clock, signal }))
+        let readers = Arc::new(Readers { connections: Vec::new(), copy });
+        Ok(Some(Self { readers, connection, clock, signal }))
+    }
+
+    /// A copy of an earlier version's database, brought up to date. Only its owner can read it.
+    fn migrated_copy(schema: &Schema, dir: &Path) -> Result<TempDir> {
+        let copy = TempDir::with_prefix("gphotosfs-").map_err(Error::Copy)?;
+        Self::copy(dir, copy.path())?;
+        let connection = Connection::open(copy.path().join(FILE_NAME))?;
+        Self::prepare(connection, Clock::default(), schema, None)?;
+        Ok(copy)
+    }
+
+    /// The version of the profile's database, if it is an earlier one and this reads a copy of it.
+    pub fn earlier_version(&self) -> Option<u32> {
+        self.readers.copy.as_ref().map(|it| it.found)
     }
 
     /// Copies the database in `from` into the directory `to`, as it is at one instant. Others may
@@ -191,7 +232,7 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         schema.settle(&mut connection, database)?;
         let (connection, signal) = (Arc::new(Mutex::new(connection)), Arc::default());
-        Ok(Self { readers: Readers::default(), connection, clock, signal })
+        Ok(Self { readers: Arc::default(), connection, clock, signal })
     }
 
     /// Runs a blocking call of this store from async code, off the async workers.

@@ -77,7 +77,11 @@ fn version(facts: &Facts, report: &mut Report) {
     let program = concat!("gphotosfs ", env!("CARGO_PKG_VERSION"));
     match &facts.backlog {
         Ok(Some(_)) => {
-            report.ok(NAME, format!("{program}; the database has version {SCHEMA_VERSION}"))
+            let database = match facts.earlier_version {
+                None => format!("version {SCHEMA_VERSION}"),
+                Some(earlier) => format!("version {earlier}; the next mount brings it up to date"),
+            };
+            report.ok(NAME, format!("{program}; the database has {database}"));
         }
         Ok(None) => report.ok(NAME, format!("{program}; there is no database yet")),
         Err(error) if error.is_other_version() => {

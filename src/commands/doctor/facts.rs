@@ -67,6 +67,8 @@ pub(super) struct Facts {
     pub mounts: Vec<(PathBuf, MountState)>,
     /// The queue. `None` if there is no database yet.
     pub backlog: Result<Option<Backlog>, store::Error>,
+    /// The version of the database, if a mount has yet to bring it up to date.
+    pub earlier_version: Option<u32>,
 }
 
 /// The program `fusermount3`.
@@ -137,6 +139,7 @@ impl Facts {
         let token = profile.config_dir().ok().map(Grant::path);
         let token_mode = token.and_then(|path| path.metadata().ok()).map(|it| it.mode() & 0o777);
         let Kept { store, backlog, spent, service } = Kept::read(profile);
+        let earlier_version = store.as_ref().and_then(Store::earlier_version);
         let binding = store.as_ref().and_then(|it| kept_binding(it).ok().flatten());
         // If the lock cannot be read, the check of the disks fails too.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
@@ -169,6 +172,7 @@ impl Facts {
             mounts,
             holder,
             backlog,
+            earlier_version,
         }
     }
 }

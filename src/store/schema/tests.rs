@@ -182,10 +182,19 @@ fn databases_of_other_versions_are_refused_and_stay() {
 }
 
 #[test]
-fn one_that_only_reads_brings_nothing_up_to_date() {
+fn one_that_only_reads_an_earlier_database_leaves_it_as_it_is() {
     let (dir, next) = (made(), next(STEP));
-    let older = next.is_made(&open_to_read(&dir.path().join(FILE_NAME)).unwrap());
-    assert!(matches!(older, Err(Error::Older { .. })));
+    // A mount of the earlier version still runs, and has not written all of its log back.
+    let mount = Store::open(dir.path()).unwrap();
+    let reader = Store::open_read_only_as(&next, dir.path()).unwrap().unwrap();
+    assert!(is_whole(&reader));
+    assert_eq!(reader.earlier_version(), Some(PRESENT.version()));
+    assert_eq!(mount.earlier_version(), None);
+    let rated = "SELECT count(*) FROM rated";
+    let count = |sql| reader.connection.lock().query_row(sql, [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(rated).unwrap(), 1, "its tables are the later ones");
+    assert!(reader.connection.lock().execute("DELETE FROM rated", []).is_err(), "it only reads");
+    drop((reader, mount));
     assert_untouched(dir.path());
 }
 

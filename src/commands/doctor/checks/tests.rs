@@ -96,6 +96,7 @@ fn well() -> Facts {
         holder: Holder::Nobody,
         mounts: vec![],
         backlog: Ok(None),
+        earlier_version: None,
     }
 }
 
@@ -133,6 +134,11 @@ fn the_version_of_the_database_is_judged_once() {
     let mut report = Report::default();
     version(&Facts { backlog: Ok(Some(Backlog::default())), ..well() }, &mut report);
     assert!(report.text().contains(&format!("the database has version {SCHEMA_VERSION}")));
+    let earlier =
+        Facts { backlog: Ok(Some(Backlog::default())), earlier_version: Some(7), ..well() };
+    let mut report = Report::default();
+    version(&earlier, &mut report);
+    assert!(report.text().contains("version 7; the next mount brings it up to date"));
 }
 
 #[test]
