@@ -42,6 +42,17 @@ pub const MIGRATE_BEFORE_COMMIT: &str = "migrate-before-commit";
 /// The tables are committed, the database is not open yet.
 pub const MIGRATE_AFTER_COMMIT: &str = "migrate-after-commit";
 
+/// The content of a restored backup is whole and on disk, and nothing of the profile has changed.
+pub const REPLACE_BEFORE_DECISION: &str = "replace-before-decision";
+/// It was decided that this content replaces the profile's own.
+pub const REPLACE_AFTER_DECISION: &str = "replace-after-decision";
+/// The old database was set aside.
+pub const REPLACE_AFTER_OLD: &str = "replace-after-old";
+/// The new spool is in the profile, the new database is not.
+pub const REPLACE_AFTER_SPOOL: &str = "replace-after-spool";
+/// The new database is in the profile, and the rest has to be tidied up.
+pub const REPLACE_AFTER_DATABASE: &str = "replace-after-database";
+
 /// All points on the way of a file, for tests that go through them one by one.
 pub const ALL: [&str; 15] = [
     SEAL_AFTER_SYNC,
@@ -64,6 +75,15 @@ pub const ALL: [&str; 15] = [
 /// All points of a migration, likewise.
 pub const OF_MIGRATIONS: [&str; 3] =
     [MIGRATE_AFTER_COPY, MIGRATE_BEFORE_COMMIT, MIGRATE_AFTER_COMMIT];
+
+/// All points of a replacement of a profile's content, likewise.
+pub const OF_REPLACEMENTS: [&str; 5] = [
+    REPLACE_BEFORE_DECISION,
+    REPLACE_AFTER_DECISION,
+    REPLACE_AFTER_OLD,
+    REPLACE_AFTER_SPOOL,
+    REPLACE_AFTER_DATABASE,
+];
 
 /// Aborts the process if the test has named this point.
 #[cfg(feature = "crash-points")]

@@ -5,6 +5,7 @@
 
 mod directory;
 mod lock;
+mod replacement;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 
 pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
 pub use lock::{Holder, LockError, ProfileLock, Running};
+pub use replacement::{BEFORE, replace};
 
 /// The lock file in the state directory.
 const LOCK: &str = "lock";
@@ -133,12 +135,16 @@ impl Profile {
         self.tightened.lock().clone()
     }
 
-    /// Takes the right to mount this profile, held until the returned value is dropped.
+    /// Takes the right to mount this profile, held until the returned value is dropped. Finishes a
+    /// replacement of its content that was cut off.
     ///
     /// # Errors
     /// [`LockError::Held`] names the process that has it.
     pub fn lock(&self) -> Result<ProfileLock, LockError> {
-        ProfileLock::take(&self.state_dir()?.join(LOCK))
+        let state = self.state_dir()?;
+        let lock = ProfileLock::take(&state.join(LOCK))?;
+        replacement::carry_out(state)?;
+        Ok(lock)
     }
 
     /// The running mount of this profile, if there is one.

@@ -15,7 +15,7 @@ use bytesize::ByteSize;
 use self::archive::{DATABASE, Head, LOGIN, SETTINGS, SPOOL, Writer};
 use self::snapshot::Snapshot;
 use crate::app::engine::{no_database, no_directory};
-use crate::app::{CommandError, counted, print};
+use crate::app::{CommandError, counted, print, progress};
 use crate::profile::Profile;
 use crate::store::Store;
 
@@ -54,10 +54,13 @@ pub fn run(options: &Options, profile: &Profile) -> Result<(), CommandError> {
     // It has mode 0600, and no name until it is whole.
     let unfinished =
         tempfile::Builder::new().prefix(".gphotosfs-backup-").tempfile_in(dir).map_err(failed)?;
-    let mut archive = BufWriter::new(unfinished.as_file());
+    let database = snapshot.dir().join(DATABASE).metadata().map_or(0, |it| it.len());
+    let bar = progress::byte_bar(database + snapshot.bytes(), "written");
+    let mut archive = bar.wrap_write(BufWriter::new(unfinished.as_file()));
     let has_login = write(&mut archive, options, profile, &snapshot).map_err(failed)?;
     archive.flush().map_err(failed)?;
     drop(archive);
+    bar.finish_and_clear();
     unfinished.as_file().sync_all().map_err(failed)?;
     unfinished.persist_noclobber(file).map_err(|err| failed(err.error))?;
     File::open(dir).and_then(|it| it.sync_all()).map_err(failed)?;

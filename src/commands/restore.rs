@@ -1,7 +1,7 @@
 //! `gphotosfs restore`: puts the content of a backup into a profile.
 //!
-//! Everything is unpacked and checked beside the profile's own files first. The database comes last:
-//! until then, the profile is empty, and nothing uses the files.
+//! Everything is unpacked and checked beside the profile's own files first, and then replaces them in
+//! one step.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,17 +17,11 @@ use crate::commands::backup::archive::{
     self, ArchiveError, DATABASE, Head, LOGIN, SETTINGS, SPOOL,
 };
 use crate::media::local_time;
-use crate::profile::{Profile, make_private};
+use crate::profile::{BEFORE, Profile, make_private, replace};
 use crate::store::{self, Store};
 
 /// Where the backup is unpacked, in the state directory.
 const STAGING: &str = "restore";
-
-/// Where the profile's own files go.
-const BEFORE: &str = "before-restore";
-
-/// The database, and its companions while it is in use.
-const DATABASE_FILES: [&str; 3] = [DATABASE, "gphotosfs.db-wal", "gphotosfs.db-shm"];
 
 /// How many ids of two libraries are compared.
 const IDS_MAX: u32 = 10_000;
@@ -68,10 +62,10 @@ pub fn run(file: &Path, replace: bool, profile: &Profile) -> Result<(), CommandE
     let only_here = restored.only_here().map_err(read)?;
     // Their last connections leave no log behind.
     drop((present.store, restored));
-    place(profile, &staging.0, (!present.is_empty).then_some(&*before)).map_err(|err| {
+    place(profile, &staging.0, !present.is_empty).map_err(|err| {
         CommandError::new("cannot put the backup into the profile")
             .because(err)
-            .hint("the profile's own files are in its state directory or in 'before-restore' there")
+            .hint("if it has begun, the next mount or restore of the profile finishes it")
     })?;
     let made = local_time(head.created);
     let mut text = format!("Restored the profile {} from {made}.\n", head.profile);
@@ -140,7 +134,8 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
+        // It may have become the profile's.
+        if let Err(error) = if_there(fs::remove_dir_all(&self.0)) {
             tracing::warn!(%error, path = %self.0.display(), "cannot remove a directory");
         }
     }
@@ -231,43 +226,23 @@ fn is_same_account(one: &Store, other: &Store) -> store::Result<bool> {
     Ok(one.is_empty() || other.is_empty() || !one.is_disjoint(&other))
 }
 
-/// Moves what was unpacked into the profile, and what the profile has to `before`.
-fn place(profile: &Profile, from: &Path, before: Option<&Path>) -> io::Result<()> {
+/// Moves what was unpacked into the profile. With `keep`, what the profile has is set aside.
+fn place(profile: &Profile, from: &Path, keep: bool) -> io::Result<()> {
     let (state, config) = (profile.state_dir()?, profile.config_dir()?);
     // These need room on a disk, so they come before all renames.
     for name in [SETTINGS].iter().chain(&LOGIN) {
         if !config.join(name).exists() {
             move_to_other_disk(&from.join(name), &config.join(name))?;
         }
-    }
-    if let Some(before) = before {
-        make_private(before)?;
-        // The database first: a mount without it sets the spool's files aside, and sends none.
-        for name in DATABASE_FILES.iter().chain([&SPOOL]) {
-            if_there(fs::rename(state.join(name), before.join(name)))?;
-        }
-    } else {
-        for name in DATABASE_FILES {
-            if_there(fs::remove_file(state.join(name)))?;
-        }
-    }
-    make_private(&state.join(SPOOL).join("orphans"))?;
-    for below in ["spool/orphans", SPOOL] {
-        for entry in fs::read_dir(from.join(below))? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                fs::rename(entry.path(), state.join(below).join(entry.file_name()))?;
-            }
-        }
-        File::open(state.join(below))?.sync_all()?;
+        // They are private, and not of the state directory.
+        if_there(fs::remove_file(from.join(name)))?;
     }
     // An empty directory would only raise questions.
-    let _ = fs::remove_dir(state.join("spool/orphans"));
-    fs::rename(from.join(DATABASE), state.join(DATABASE))?;
-    File::open(state)?.sync_all()
+    let _ = fs::remove_dir(from.join(SPOOL).join("orphans"));
+    replace(state, from, keep)
 }
 
-/// A file that is not there need not be moved or removed.
+/// A file that is not there need not be removed.
 fn if_there(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -156,6 +156,52 @@ fn a_profile_with_a_library_is_replaced_only_if_asked_for_and_loses_nothing() {
     assert_eq!(spool(&user, "default"), bytes);
 }
 
+/// Marks a profile, so that it differs from its backup.
+#[cfg(feature = "crash-points")]
+fn mark(state: &Path) {
+    fs::write(state.join("spool/999"), "of the profile itself").unwrap();
+    let database = rusqlite::Connection::open(state.join("gphotosfs.db")).unwrap();
+    database.execute("INSERT INTO meta (key, value) VALUES ('mark', 'x')", []).unwrap();
+}
+
+/// Whether the spool and the database in a directory are marked. They must agree.
+#[cfg(feature = "crash-points")]
+fn is_marked(dir: &Path) -> bool {
+    let database = rusqlite::Connection::open(dir.join("gphotosfs.db")).unwrap();
+    let marks = "SELECT count(*) FROM meta WHERE key = 'mark'";
+    let marks: u32 = database.query_row(marks, [], |row| row.get(0)).unwrap();
+    assert_eq!(marks == 1, dir.join("spool/999").exists(), "half and half: {}", dir.display());
+    marks == 1
+}
+
+#[cfg(feature = "crash-points")]
+#[test]
+fn a_restore_that_is_killed_leaves_the_old_profile_or_the_new_one() {
+    use gphotosfs::crash;
+    for point in crash::OF_REPLACEMENTS {
+        let (user, file, _) = backed_up(&[]);
+        let (bytes, rows) = (spool(&user, "default"), journal(&user, "default"));
+        let state = state(&user, "default");
+        mark(&state);
+        let killed =
+            user.run_with(&["restore", "--replace", &file], &[("GPHOTOSFS_CRASH_AT", point)]);
+        assert_eq!(killed.output.status.code(), None, "{point}: {}", killed.stderr());
+        // The next one that takes the lock, whatever it wants.
+        user.run(&["restore", &file]).exits(1).says("has a library already");
+        let before = state.join("before-restore");
+        if point == crash::REPLACE_BEFORE_DECISION {
+            assert!(is_marked(&state) && !before.exists(), "{point}");
+            user.run(&["restore", "--replace", &file]).exits(0);
+        }
+        assert!(!is_marked(&state) && is_marked(&before), "{point}");
+        let now = (spool(&user, "default"), journal(&user, "default"));
+        assert_eq!(now, (bytes, rows), "{point}");
+        for left in ["replacement", "restore"] {
+            assert!(!state.join(left).exists(), "{point}: {left}");
+        }
+    }
+}
+
 #[test]
 fn a_backup_of_another_client_service_or_account_is_refused() {
     let (user, file, _) = backed_up(&[]);

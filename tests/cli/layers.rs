@@ -74,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("formats", &[]),
     ("media", &[]),
     ("printable", &[]),
-    ("profile", &[]),
+    ("profile", &["crash"]),
     ("settings", &[]),
     ("status", &["media", "settings"]),
 ];
