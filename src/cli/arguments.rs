@@ -247,11 +247,16 @@ pub struct StatusArgs {
     /// Update every second, until interrupted or unmounted
     #[arg(short, long)]
     pub watch: bool,
+
+    /// Print nothing if the profile is mounted and needs nobody; else fail, and say why: for health
+    /// checks
+    #[arg(long, conflicts_with_all = ["mountpoint", "json", "watch"])]
+    pub check: bool,
 }
 
 impl From<StatusArgs> for status::Options {
     fn from(it: StatusArgs) -> Self {
-        Self { mountpoint: it.mountpoint, json: it.json, watch: it.watch }
+        Self { mountpoint: it.mountpoint, json: it.json, watch: it.watch, check: it.check }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `gphotosfs status`: the state of a profile, as text and as JSON. It comes from a running mount;
 //! without one, from the profile's files and database.
 
+mod check;
 mod text;
 
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use console::{Term, measure_text_width, truncate_str};
 use jiff::Timestamp;
 use url::Url;
 
+use self::check::check;
 use self::text::{describe, summary};
 use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
@@ -37,12 +39,15 @@ pub struct Options {
     pub json: bool,
     /// Update every second, until interrupted or unmounted.
     pub watch: bool,
+    /// Print nothing, and fail if the profile is not mounted or waits for a person.
+    pub check: bool,
 }
 
 /// Prints the status.
 ///
 /// # Errors
-/// If the mountpoint is not a running mount, or the profile's files cannot be read.
+/// If the mountpoint is not a running mount, or the profile's files cannot be read. With `check`,
+/// also if a person has to do something.
 pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
     let look = || match &options.mountpoint {
         Some(path) => Mount::given(path)?.status(),
@@ -52,6 +57,9 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
         },
     };
     let mut status = look()?;
+    if options.check {
+        return check(&status);
+    }
     if !options.watch {
         return print(if options.json { json(&status, true)? } else { describe(&status) });
     }

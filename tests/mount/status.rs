@@ -232,3 +232,41 @@ fn sync_without_a_mount_names_the_file_that_was_refused() {
     let (done, said) = world.told(&["sync"]);
     assert!(!done && said.contains("A/cut.jpg was refused: BAD_IMAGE: "), "{said}");
 }
+
+#[test]
+fn a_check_fails_once_a_person_has_to_do_something() {
+    let mut world = World::mounted();
+    world.sh("mkdir mnt/A");
+    assert_eq!(world.told(&["status", "--check"]), (true, String::new()));
+
+    // An outage ends by itself: a restart of the mount would not end it.
+    world.photo("x.jpg", 1, 10_000);
+    world.stop_emulator();
+    world.sh("cp x.jpg mnt/A/");
+    wait_for("the outage", || json(&world, &[])["trouble"]["kind"] == "offline");
+    assert_eq!(world.told(&["status", "--check"]), (true, String::new()));
+
+    world.kill();
+    let outcome = world.run(&["status", "--check"]);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("the mount has died"), "{said}");
+    assert!(world.run(&["umount", world.mnt.to_str().unwrap()]).status.success());
+    let (done, said) = world.told(&["status", "--check"]);
+    assert!(!done && said.contains("gphotosfs: not mounted"), "{said}");
+}
+
+#[test]
+fn a_check_fails_while_the_login_is_dead() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A");
+    world.photo("x.jpg", 1, 10_000);
+    world.emulator.revoke_grants();
+    world.sh("cp x.jpg mnt/A/");
+    wait_for("the end of the login to be noticed", || {
+        let (done, said) = world.told(&["status", "--check"]);
+        !done && said.contains("gphotosfs login")
+    });
+    world.login();
+    assert_eq!(world.told(&["status", "--check"]), (true, String::new()));
+}
