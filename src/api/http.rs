@@ -1,5 +1,7 @@
 //! Parts that all HTTP requests share: the client, whole bodies, headers, and failures below HTTP.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,7 +10,7 @@ use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap};
 
 use super::error::Error;
-use crate::error_chain::lack_of_descriptors;
+use crate::error_chain::{causes, lack_of_descriptors};
 
 /// The largest JSON answer that the client accepts. A page of 100 items is about 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -18,6 +20,12 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client> {
     // Fails only if a provider is installed already, and one is enough.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || settings(connect);
+    // Fails without root certificates on this machine. Plain http needs none.
+    builder().build().or_else(|_| builder().tls_certs_only([]).build())
+}
+
+fn settings(connect: Duration) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -25,7 +33,6 @@ pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client>
         .tcp_keepalive(Duration::from_secs(30))
         .http2_keep_alive_interval(Duration::from_secs(30))
         .http2_keep_alive_timeout(Duration::from_secs(20))
-        .build()
 }
 
 /// Reads a body to its end, within bounds.
@@ -49,6 +56,8 @@ pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     let err = err.without_url();
     if lack_of_descriptors(&err).is_some() {
         Error::OutOfFiles { call, source: err.into() }
+    } else if is_untrusted(&err) {
+        Error::Offline { host, source: Untrusted.into() }
     } else if err.is_connect() {
         Error::Offline { host, source: err.into() }
     } else if err.is_timeout() {
@@ -58,6 +67,30 @@ pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     } else {
         Error::Broken { call, source: err.into() }
     }
+}
+
+/// No root certificate of this machine vouches for the server, most likely because there are none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no authority that this machine knows vouches for the server: install ca-certificates, or name \
+     a file of root certificates in SSL_CERT_FILE"
+)]
+struct Untrusted;
+
+fn is_untrusted(err: &(dyn StdError + 'static)) -> bool {
+    use rustls::{CertificateError, Error};
+    causes(err).any(|it| {
+        let it = within(it).downcast_ref();
+        matches!(it, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+    })
+}
+
+/// The error in an I/O error, which skips it when it is asked for its source.
+fn within<'a>(mut err: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(inner) = err.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        err = inner;
+    }
+    err
 }
 
 /// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or
@@ -70,4 +103,18 @@ pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
 /// A header's text.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unknown_issuer_is_untrusted() {
+        let wrapped = |it| io::Error::other(io::Error::other(it));
+        let of = |it| is_untrusted(&wrapped(rustls::Error::InvalidCertificate(it)));
+        assert!(of(rustls::CertificateError::UnknownIssuer));
+        assert!(!of(rustls::CertificateError::Expired));
+        assert!(!is_untrusted(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
 }

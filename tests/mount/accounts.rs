@@ -247,3 +247,13 @@ fn two_machines_that_copy_the_same_folders_make_each_album_once() {
     }
     drop(second);
 }
+
+#[test]
+fn a_machine_without_root_certificates_can_use_a_service_without_https() {
+    let world = World::new();
+    world.mount_with(&[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/dev/null")], &[]);
+    world.photo("x.jpg", 1, 5000);
+    world.sh("mkdir mnt/A && cp x.jpg mnt/A/");
+    world.sync();
+    assert_eq!(world.remote("A"), ["x.jpg"]);
+}
