@@ -62,8 +62,9 @@ need_cargo() {
     if is_cargo_fit; then return; fi
     local wanted dir
     wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-    if rustup show active-toolchain >/dev/null 2>&1; then
-        die "$(cargo --version 2>&1) is older than $wanted, which this needs; run 'rustup update' first"
+    # Some versions of rustup succeed here without a toolchain.
+    if cargo --version >/dev/null 2>&1 && rustup show active-toolchain >/dev/null 2>&1; then
+        die "$(cargo --version) is older than $wanted, which this needs; run 'rustup update' first"
     fi
     echo "Installing Rust for $(id -un): this needs $wanted or later, and there is" \
         "$(cargo --version 2>/dev/null || echo none)"
