@@ -1,35 +1,28 @@
 #!/usr/bin/env bash
 # Installs the Debian package in a fresh Debian, in a directory that is deleted afterwards, and tries it there as an
 # ordinary user: the emulator, login, mounts by hand and by /etc/fstab, a photo there and back.
-#   scripts/package-check.sh FILE.deb
+#   scripts/package-check.sh FILE.deb [RELEASE]     the release of Debian; this machine's, if none is named
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
+. scripts/release/lib/chroot.sh
 
-[ $# = 1 ] || { echo "usage: scripts/package-check.sh FILE.deb" >&2; exit 2; }
+case $# in 1 | 2) ;; *) echo "usage: scripts/package-check.sh FILE.deb [RELEASE]" >&2; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || die "needs root, to enter the fresh Debian"
 need_command debootstrap debootstrap
 need_command unshare util-linux
 need_fuse_device
 deb=$(realpath "$1")
 
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 root=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-debian.XXXXXX")
 trap 'rm -rf --one-file-system "$root"' EXIT
-release=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
-mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[.*\] \)\?\([^ ]*\) .*/\2/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1) || true
+release=${2-$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")}
 echo "Debian $release into $root"
-debootstrap --variant=minbase "$release" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
-    { tail -n 20 "$root.log" >&2; die "debootstrap failed"; }
-rm -f "$root.log"
-chmod 755 "$root"
+fresh_debian "$release" "$root"
 cp "$deb" "$root/gphotosfs.deb"
-# Packages come from where this machine has them from.
-cp -a /etc/apt/. "$root/etc/apt/"
-cp /etc/resolv.conf "$root/etc/resolv.conf"
 
-cargo run --locked --release --quiet -p gphotosfs-photos -- "$root/photos" --count 3 --max-kb 400
-chmod -R a+rX "$root/photos"
+make_photos "$root/photos" 3
 mkdir "$root/scripts"
 cp scripts/setup.sh scripts/emulator.sh "$root/scripts/"
 
@@ -40,8 +33,6 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends /gphotosfs.deb curl >/install.log 2>&1 || { cat /install.log >&2; exit 1; }
 test -e /usr/share/man/man1/gphotosfs-mount.1.gz
 test -e /usr/lib/systemd/user/gphotosfs.service
-# As every Debian that has been started.
-ln -s ../proc/self/mounts /etc/mtab
 useradd --create-home somebody
 echo 'photos /home/somebody/fstab fuse.gphotosfs noauto,user,_netdev,profile=test 0 0' >/etc/fstab
 su somebody -c 'cd && bash /try' &
@@ -83,18 +74,5 @@ set +x
 until [ -e /tmp/done ]; do sleep 0.1; done
 INSIDE
 
-# In namespaces of its own: no process and no mount outlives it.
-unshare --mount --pid --fork --kill-child -- sh -eu -c '
-    root=$1
-    mount --bind "$root" "$root"
-    mount -t proc proc "$root/proc"
-    mount -t tmpfs dev "$root/dev"
-    for device in null zero random urandom tty; do
-        touch "$root/dev/$device"
-        mount --bind "/dev/$device" "$root/dev/$device"
-    done
-    # As udev makes it, whatever it is here.
-    mknod -m 666 "$root/dev/fuse" c 10 229
-    exec chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 bash /install
-' sh "$root"
+enter "$root" bash /install
 echo "The package works in a fresh Debian $release."

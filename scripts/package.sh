@@ -17,17 +17,12 @@ need_command dpkg-shlibdeps dpkg-dev
 need_cargo
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 tools=$target/tools
-[ -x "$tools/bin/cargo-deb" ] || cargo install --locked --quiet --root "$tools" cargo-deb
+[ -x "$tools/bin/cargo-deb" ] || cargo install --locked --quiet --root "$tools" cargo-deb@3.8.0
 cargo build --locked --release --bin gphotosfs
 
-# What the program says of itself, and its names as a helper of mount(8).
-made=$target/package
-rm -rf "$made"
-mkdir -p "$made"
-gphotosfs=$target/release/gphotosfs
-"$gphotosfs" man --dir "$made/man"
-for shell in bash zsh fish; do "$gphotosfs" completions "$shell" >"$made/completions.$shell"; done
-for name in mount.gphotosfs mount.fuse.gphotosfs; do ln -s ../bin/gphotosfs "$made/$name"; done
+. scripts/release/lib/contents.sh
+made=$PWD/target/package
+make_contents "$target/release/gphotosfs"
 
 rm -f "$target"/debian/gphotosfs_*.deb
 PATH="$tools/bin:$PATH" cargo deb --no-build

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Builds, tests and gathers all that a release consists of, in target/release-VERSION. It tags and uploads nothing.
+#   scripts/release.sh VERSION [STEP...]     --help lists the steps; without any, all of them run
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+# shellcheck disable=SC1090
+for part in scripts/release/lib/*.sh; do . "$part"; done
+
+steps=(consistent tools binaries contents tarballs debs rpms try_tarballs try_debs try_upgrade
+    try_rpms sums)
+
+case "${1-}" in
+    [0-9]*) version=$1 ;;
+    *)
+        echo "usage: scripts/release.sh VERSION [STEP...]"
+        echo "steps: ${steps[*]}"
+        [ "${1-}" = --help ] && exit
+        exit 2
+        ;;
+esac
+shift
+if [ $# != 0 ]; then steps=("$@"); fi
+
+root=$PWD
+# shellcheck disable=SC2034  # the steps use them
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+# The parts of packages that the program makes; Cargo.toml's lists of assets name this directory.
+made=$root/target/package
+tools=$root/target/tools
+out=$root/target/release-$version
+mkdir -p "$out" "$tools"
+# Everything that is built bears the time of the commit.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+PATH=$tools/bin:$PATH
+umask 022
+
+: >"$out/times.txt"
+for step in "${steps[@]}"; do
+    declare -F "step_$step" >/dev/null || die "there is no step '$step'"
+    printf '\n== %s\n' "$step"
+    begun=$SECONDS
+    "step_$step"
+    printf '%-14s %5d s\n' "$step" "$((SECONDS - begun))" | tee -a "$out/times.txt"
+done
+
+printf '\n%s\n' "$out"
+(cd "$out" && ls -l --block-size=K | sed 1d)

@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # scripts/release.sh sets root, target, tools, out, made and version
+# Sourced by scripts/release.sh: tries the archives and packages in systems that have nothing else.
+
+# static_busybox ARCHITECTURE: prints the path of Debian's static busybox for it.
+static_busybox() {
+    local dir=$tools/busybox-$1
+    [ -e "$dir/bin/busybox" ] || debian_package busybox-static "$1" "$dir"
+    echo "$dir/bin/busybox"
+}
+
+step_try_tarballs() {
+    need_fuse_device
+    local triple arch dir photos
+    photos=$(scratch)/photos
+    make_photos "$photos" 5
+    for triple in "${triples[@]}"; do
+        arch=$(arch_of "$triple")
+        dir=$(scratch)
+        fresh_busybox "$dir" "$(static_busybox amd64)"
+        mkdir -p "$dir/usr/local"
+        tar -xzf "$out/gphotosfs-$version-$arch-linux.tar.gz" --strip-components=1 \
+            -C "$dir/usr/local"
+        cp -r "$photos" scripts/release/story.sh "$dir/"
+        echo "$arch, with busybox alone"
+        enter "$dir" /bin/sh /story.sh /photos
+        rm -rf --one-file-system "$dir"
+    done
+    rm -rf "${photos%/*}"
+}
+
+step_try_debs() {
+    local release
+    for release in bookworm trixie; do
+        scripts/package-check.sh "$out/gphotosfs_${version}_amd64.deb" "$release"
+    done
+}
+
+# From PREVIOUS_DEB, or from this very program with an earlier version.
+step_try_upgrade() {
+    need_fuse_device
+    local release dir old=${PREVIOUS_DEB-}
+    for release in bookworm trixie; do
+        dir=$(scratch)
+        fresh_debian "$release" "$dir"
+        if [ -n "$old" ]; then cp "$old" "$dir/old.deb"
+        else make_deb "${triples[0]}" "$dir/old.deb" --deb-version "$version~pre"
+        fi
+        cp "$out/gphotosfs_${version}_amd64.deb" "$dir/new.deb"
+        make_photos "$dir/photos" 50
+        mkdir "$dir/scripts"
+        cp scripts/setup.sh scripts/emulator.sh scripts/release/upgrade.sh "$dir/scripts/"
+        echo "Debian $release"
+        enter "$dir" bash /scripts/upgrade.sh /old.deb /new.deb /photos
+        rm -rf --one-file-system "$dir"
+    done
+}
+
+# As far as Debian's tools go: the headers, the digests, an installation, and a removal.
+step_try_rpms() {
+    local triple arch rpm dir
+    for triple in "${triples[@]}"; do
+        arch=$(arch_of "$triple")
+        rpm=$out/gphotosfs-$version-1.$arch.rpm
+        rpm --checksig --nosignature "$rpm"
+        rpm --query --package --requires "$rpm"
+        dir=$(scratch)
+        mkdir -p "$dir"/{bin,usr/sbin}
+        install -m 755 "$(static_busybox amd64)" "$dir/bin/sh"
+        ln -s sh "$dir/bin/ln"
+        ln -s sh "$dir/bin/rm"
+        ln -s sh "$dir/bin/["
+        rpm --root "$dir" --install --nodeps --ignorearch "$rpm"
+        [ "$(chroot "$dir" /usr/bin/gphotosfs --version)" = "gphotosfs $version" ]
+        [ "$(readlink "$dir/usr/sbin/mount.gphotosfs")" = ../bin/gphotosfs ]
+        rpm --root "$dir" --erase --nodeps gphotosfs
+        [ ! -e "$dir/usr/bin/gphotosfs" ] && [ ! -L "$dir/usr/sbin/mount.gphotosfs" ]
+        rm -rf --one-file-system "$dir"
+    done
+}
