@@ -102,6 +102,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
             cache_size: 1 << 30,
             uploads: 4,
             upload_delay: std::time::Duration::from_secs(1),
+            temporary_names: Vec::new(),
             apis: Apis { library: emulator.url().parse()?, picker: emulator.picker_url().parse()? },
             unstable_pace: 1,
         },

@@ -2,6 +2,7 @@
 
 mod caller;
 mod clock;
+pub mod name_pattern;
 mod view;
 
 use std::fmt;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use crate::media::name_pattern::NamePattern;
+
 /// The addresses of Google's two APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apis {
@@ -22,6 +24,8 @@ pub struct UploadSettings {
     pub cache_size: u64,
     /// The maximum of byte uploads at the same time, 1 to 32.
     pub uploads: u8,
+    /// Names of files that are not complete, beside those that are known.
+    pub temporary_names: Vec<NamePattern>,
     /// An upload begins so long after the last close, unless somebody waits.
     pub upload_delay: Duration,
     /// The addresses of the APIs.

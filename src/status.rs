@@ -93,6 +93,9 @@ pub struct MountFacts {
     /// What becomes of sidecars.
     #[serde(default)]
     pub sidecars: Sidecars,
+    /// Names of files that are not complete, beside those that are known.
+    #[serde(default)]
+    pub temporary_names: Vec<String>,
     /// Whether the mount is read-only.
     pub read_only: bool,
     /// Files that programs have open.

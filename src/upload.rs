@@ -53,7 +53,7 @@ pub use draft::{DraftFacts, InFlight, OpenVersion, Phase, Rejection};
 pub use drafts::{Drafts, Writer};
 pub use drain::{DrainError, Patience};
 pub use errors::{Error, SealError};
-pub use local_names::{local_dir_reason, local_path_reason, local_reason};
+pub use local_names::{HIDDEN, NameRules, TEMPORARY_NAMES, TemporaryName};
 pub use pipeline::Pipeline;
 pub use queue::{FailingFile, Queue};
 pub use rate::{Rate, SentTotals};

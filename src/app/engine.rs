@@ -19,7 +19,7 @@ use crate::content::{self, Content};
 use crate::profile::Profile;
 use crate::settings::UploadSettings;
 use crate::store::{self, Store};
-use crate::upload::{self, Pipeline};
+use crate::upload::{self, NameRules, Pipeline};
 
 /// How often a changed request budget is stored.
 const KEEP_BUDGET_EVERY: Duration = Duration::from_secs(5);
@@ -113,7 +113,10 @@ impl Engine {
                 uploads: usize::from(settings.uploads),
                 upload_delay: settings.upload_delay / settings.unstable_pace,
                 spool_max: spool.max,
-                keep_sidecars: spool.keep_sidecars,
+                names: NameRules {
+                    keep_sidecars: spool.keep_sidecars,
+                    temporary: settings.temporary_names.clone().into(),
+                },
                 ..upload::Config::new(
                     state_dir.join("spool"),
                     Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),

@@ -84,26 +84,44 @@ impl Cli {
         for (key, value) in table {
             let refused = |why| at_line(key.span().start, why);
             let key = key.get_ref();
-            let value = match value {
-                toml::Value::String(it) => it,
-                toml::Value::Integer(it) => it.to_string(),
-                toml::Value::Boolean(it) => it.to_string(),
-                other => {
-                    return Err(refused(format!(
-                        "{key}: use a string, a number or true/false, not {}",
-                        other.type_str()
-                    )));
-                }
+            let (values, is_list) = match value {
+                toml::Value::Array(it) => (it, true),
+                one => (vec![one], false),
             };
+            let values: Result<Vec<_>, _> = values.iter().map(text_of).collect();
+            let values = values.map_err(|why| refused(format!("{key}: {why}")))?;
             let known;
-            (command, known) = set_default(command, key, &value);
-            if !known {
-                return Err(refused(format!("{key}: no setting has this name")));
+            (command, known) = set_default(command, key, &values);
+            match known {
+                None => return Err(refused(format!("{key}: no setting has this name"))),
+                Some(Takes::One) if is_list => {
+                    return Err(refused(format!("{key}: {ONE_VALUE}, not array")));
+                }
+                Some(_) => {}
             }
             // One key at a time, so that an error names the key.
             parse(command.clone()).map_err(refused)?;
         }
         parse(command)
+    }
+}
+
+/// The rule for a value of most settings.
+const ONE_VALUE: &str = "use a string, a number or true/false";
+
+/// How many values a setting takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    One,
+    Several,
+}
+
+fn text_of(value: &toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(it) => Ok(it.clone()),
+        toml::Value::Integer(it) => Ok(it.to_string()),
+        toml::Value::Boolean(it) => Ok(it.to_string()),
+        other => Err(format!("{ONE_VALUE}, not {}", other.type_str())),
     }
 }
 
@@ -145,21 +163,27 @@ pub fn mount_settings(profile: &Profile) -> Result<MountSettings, String> {
     }
 }
 
-/// Gives the setting `key` a default in each command that has it. Returns whether any has it.
-fn set_default(command: clap::Command, key: &str, value: &str) -> (clap::Command, bool) {
-    let mut known = false;
+/// Gives the setting `key` a default in each command that has it. Returns how many values it takes,
+/// or `None` if no command has it.
+fn set_default(
+    command: clap::Command,
+    key: &str,
+    values: &[String],
+) -> (clap::Command, Option<Takes>) {
+    let mut known = None;
     let command = command.mut_args(|arg| {
         // The profile chooses the file, so it cannot be a key of the file.
         if arg.get_id() == key && arg.get_env().is_some() && key != "profile" {
-            known = true;
-            arg.default_value(value.to_owned())
+            let takes_several = matches!(arg.get_action(), clap::ArgAction::Append);
+            known = Some(if takes_several { Takes::Several } else { Takes::One });
+            arg.default_values(values.to_vec())
         } else {
             arg
         }
     });
     let command = command.mut_subcommands(|sub| {
-        let (sub, here) = set_default(sub, key, value);
-        known |= here;
+        let (sub, here) = set_default(sub, key, values);
+        known = known.or(here);
         sub
     });
     (command, known)

@@ -11,7 +11,9 @@ use url::Url;
 
 use super::values::{duration, http_url};
 use crate::profile::ProfileName;
-use crate::settings::{Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
+use crate::settings::{
+    Apis, Commit, MountSettings, NamePattern, Passthrough, Sidecars, Sizes, UploadSettings,
+};
 
 /// `gphotosfs mount`.
 #[derive(Debug, Args)]
@@ -129,6 +131,11 @@ pub struct UploadArgs {
     )]
     pub upload_delay: Duration,
 
+    /// More names of files that are not complete, and stay here: patterns as in a shell, such as
+    /// '*.wip'. docs/TEMPORARY_NAMES.md lists those that are known
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', env = "GPHOTOSFS_TEMPORARY_NAMES")]
+    pub temporary_names: Vec<NamePattern>,
+
     /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
@@ -147,6 +154,7 @@ impl UploadArgs {
             cache_size: self.cache_size.as_u64(),
             uploads: self.uploads,
             upload_delay: self.upload_delay,
+            temporary_names: self.temporary_names,
             apis,
             unstable_pace: self.unstable_pace,
         }

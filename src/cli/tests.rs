@@ -63,6 +63,19 @@ fn settings_have_the_documented_defaults() {
 }
 
 #[test]
+fn a_setting_of_several_values_is_a_list_in_the_file() {
+    let names = |file: &str, words: &[&str]| {
+        let settings = mount(file, words).upload.temporary_names;
+        settings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (file, plain) = ("temporary_names = ['*.wip', 'neu-*']", ["mount", "/m"]);
+    assert_eq!(names(file, &plain), ["*.wip", "neu-*"]);
+    assert_eq!(names("temporary_names = '*.wip'", &plain), ["*.wip"]);
+    assert_eq!(names("temporary_names = []", &plain), Vec::<String>::new());
+    assert_eq!(names(file, &["mount", "/m", "--temporary-names", "*.a,*.b"]), ["*.a", "*.b"]);
+}
+
+#[test]
 fn fstab_options_beat_flags_and_the_last_one_wins() {
     let options = "rw,noauto,user,_netdev,x-systemd.automount,uploads=3,sizes=lazy,commit=close,ro";
     let it =
@@ -124,6 +137,8 @@ fn refused_file_values_name_key_and_rule() {
     for (file, part) in [
         ("uploads = 99", "'99' for '--uploads <N>'"),
         ("uploads = [1]", "uploads: use a string, a number or true/false, not array"),
+        ("temporary_names = [[1]]", "temporary_names: use a string, a number or true/false"),
+        ("temporary_names = ['*.a', '*']", "it describes every name"),
         ("colour = 'red'", "colour: no setting has this name"),
         ("profile = 'x'", "profile: no setting has this name"),
         ("mountpoint = '/m'", "mountpoint: no setting has this name"),

@@ -39,6 +39,8 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, counted, json_text, print, tell};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
+use crate::status::MountFacts;
+use crate::upload::NameRules;
 
 /// The arguments.
 #[derive(Debug)]
@@ -248,6 +250,13 @@ fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> Comma
     })
 }
 
+/// The rules for names that a mount has.
+fn rules_of(mount: &MountFacts) -> NameRules {
+    // Another version may know patterns that this one does not.
+    let patterns = mount.temporary_names.iter().filter_map(|it| it.parse().ok());
+    NameRules { keep_sidecars: mount.sidecars == Sidecars::Keep, temporary: patterns.collect() }
+}
+
 /// Lists the album again, and compares both sides.
 pub(super) fn comparison(
     mount: &Mount,
@@ -270,10 +279,11 @@ pub(super) fn comparison(
     let failed = failed_dir(mount, album)?;
     let refused = refused(&failed)?;
     let mount = mount.status()?.mount;
-    let keep_sidecars = mount.is_none_or(|it| it.sidecars == Sidecars::Keep);
+    let rules = mount.as_ref().map(rules_of).unwrap_or_default();
     let Local { files, unreadable } = here;
-    let mut result = compare(&Sides { here: files, unreadable, there, refused, keep_sidecars });
-    fates::explain(local, keep_sidecars, &mut result);
-    fates::find_unfit(&failed, keep_sidecars, &mut result);
+    let mut result =
+        compare(&Sides { here: files, unreadable, there, refused, rules: rules.clone() });
+    fates::explain(local, &rules, &mut result);
+    fates::find_unfit(&failed, &rules, &mut result);
     Ok(result)
 }

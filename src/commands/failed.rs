@@ -27,7 +27,7 @@ use crate::error_chain::{append_ends, without_number};
 use crate::media::local_time;
 use crate::profile::{LockError, Profile, ProfileLock};
 use crate::store::{FailedName, Store};
-use crate::upload::{self, Spool};
+use crate::upload::{self, NameRules, Spool};
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -57,7 +57,7 @@ struct Row {
 impl Row {
     /// Whether Google Photos takes such a file under no circumstances.
     fn is_unfit(&self) -> bool {
-        diff::is_unfit(&self.bytes, &self.path, true)
+        diff::is_unfit(&self.bytes, &self.path, &NameRules::default())
     }
 }
 
@@ -329,7 +329,7 @@ fn retry_in_store(
     names.retain(|it| wanted(&path_of(it)) && !left_out.contains(&path_of(it)));
     Ok(put_back(&names, path_of, |name| {
         let at = (name.dir, &name.name);
-        upload::retry((store, &spool), true, at, at, false)
+        upload::retry((store, &spool), &NameRules::default(), at, at, false)
             .map(drop)
             .map_err(|err| append_ends(err.to_string(), err.source()))
     }))

@@ -12,6 +12,7 @@ use crate::app::running::{self, Mount};
 use crate::app::{CommandError, json_text, print};
 use crate::fs::ATTRIBUTES;
 use crate::store::{LocalReason, UploadState};
+use crate::upload::NameRules;
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -36,7 +37,7 @@ fn state_words(mount: &Mount, path: &Path, state: String) -> String {
         Ok(meta) if meta.len() == 0 => LocalReason::Empty,
         _ => LocalReason::Temporary,
     };
-    let reason = diff::by_path(below, true).unwrap_or(by_size);
+    let reason = diff::by_path(below, &NameRules::default()).unwrap_or(by_size);
     format!("{} (stays on this machine)", reason.label())
 }
 

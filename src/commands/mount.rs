@@ -255,6 +255,7 @@ pub fn assemble(
         fs::Config {
             read_only: settings.read_only,
             keep_sidecars: settings.sidecars == Sidecars::Keep,
+            temporary_names: settings.upload.temporary_names.clone(),
             commit_at_close: settings.commit == Commit::Close,
             exact_sizes: settings.sizes == Sizes::Exact,
             shared: settings.allow_other,

@@ -47,6 +47,12 @@ impl Fs {
                 },
                 sizes: if self.config.exact_sizes { Sizes::Exact } else { Sizes::Lazy },
                 sidecars: if self.config.keep_sidecars { Sidecars::Keep } else { Sidecars::Refuse },
+                temporary_names: self
+                    .config
+                    .temporary_names
+                    .iter()
+                    .map(|it| it.to_string())
+                    .collect(),
                 read_only: self.config.read_only,
                 open_files: self.handles.open_files(),
                 // Without /proc the field stays empty.

@@ -12,6 +12,7 @@ use super::snapshots::Snapshots;
 use crate::api;
 use crate::content::Content;
 use crate::library::Library;
+use crate::media::name_pattern::NamePattern;
 use crate::media::{BadName, Caller, DirId, EntryName, FileId};
 use crate::store::{FileInfo, Store, UploadState};
 use crate::upload::{Patience, Pipeline, SyncScope};
@@ -32,6 +33,8 @@ pub struct Config {
     pub commit_at_close: bool,
     /// For `status.json`: sidecars of photos stay here.
     pub keep_sidecars: bool,
+    /// For `status.json`: names of files that are not complete, beside those that are known.
+    pub temporary_names: Vec<NamePattern>,
     /// For `status.json`.
     pub profile: String,
     /// For `status.json`.

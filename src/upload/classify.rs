@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::accept::{self, Accepted};
 use super::errors::SealError;
-use super::local_names::{local_dir_reason, local_reason, reason_in_local_dir};
+use super::local_names::NameRules;
 use super::spool::SpoolStat;
 use crate::formats::source::Source;
 use crate::media::{DirId, EntryName, FileId};
@@ -37,19 +37,23 @@ pub(super) fn fate(stat: &SpoolStat, name: &EntryName) -> Result<Fate, SealError
 /// Why a file of this name stays here: its name says so, or the directory is only here.
 pub(super) fn stays_here(
     store: &Store,
-    keep_sidecars: bool,
+    rules: &NameRules,
     dir: DirId,
     name: &EntryName,
 ) -> store::Result<Option<LocalReason>> {
-    let in_local_dir = local_dir(store, dir)?;
-    Ok(in_local_dir.or_else(|| local_reason(name, keep_sidecars)))
+    let in_local_dir = local_dir(store, rules, dir)?;
+    Ok(in_local_dir.or_else(|| rules.of_file(name)))
 }
 
 /// Why a directory is only here. The first one on the way down from the album decides.
-pub(super) fn local_dir(store: &Store, mut dir: DirId) -> store::Result<Option<LocalReason>> {
+pub(super) fn local_dir(
+    store: &Store,
+    rules: &NameRules,
+    mut dir: DirId,
+) -> store::Result<Option<LocalReason>> {
     let mut reason = None;
     while let Some(found) = store.dir(dir)?.filter(|it| it.local) {
-        reason = Some(reason_in_local_dir(&found.name));
+        reason = Some(rules.within(&found.name));
         dir = found.parent;
     }
     Ok(reason)
@@ -66,10 +70,10 @@ pub(super) enum Names {
 
 impl Names {
     /// The names of `file`. A half-written file among several names stays half-written.
-    pub(super) fn of(store: &Store, keep_sidecars: bool, file: FileId) -> store::Result<Self> {
+    pub(super) fn of(store: &Store, rules: &NameRules, file: FileId) -> store::Result<Self> {
         let mut local = None;
         for (dir, name) in store.names_of(file)? {
-            match stays_here(store, keep_sidecars, dir, &name)? {
+            match stays_here(store, rules, dir, &name)? {
                 None => return Ok(Self::Real(name)),
                 Some(LocalReason::Temporary) => local = Some(LocalReason::Temporary),
                 Some(reason) => local = local.or(Some(reason)),
@@ -98,10 +102,9 @@ pub fn would_upload(
     copied: File,
     dirs: &[EntryName],
     name: &EntryName,
-    keep_sidecars: bool,
+    rules: &NameRules,
 ) -> std::io::Result<CopyOutcome> {
-    let by_name =
-        dirs.iter().find_map(local_dir_reason).or_else(|| local_reason(name, keep_sidecars));
+    let by_name = dirs.iter().find_map(|it| rules.of_dir(it)).or_else(|| rules.of_file(name));
     if let Some(reason) = by_name {
         return Ok(CopyOutcome::StaysHere(reason));
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::local_names::NameRules;
 use crate::media::{ContentHash, FileId};
 
 /// At the end of the program, calls under way have this long to answer.
@@ -24,8 +25,8 @@ pub struct Config {
     pub spool_dir: PathBuf,
     /// How many bytes the spool may use.
     pub spool_max: u64,
-    /// Sidecars of photos stay here. Otherwise they are classified by their content, as any file.
-    pub keep_sidecars: bool,
+    /// Which names keep a file here.
+    pub names: NameRules,
     /// The batch window: a batch that is not full waits this long for more files, counted from the
     /// last file that joined it. A batch that somebody waits for does not wait.
     pub batch_window: Duration,
@@ -49,7 +50,7 @@ impl Config {
             uploads: 32,
             spool_dir,
             spool_max: u64::MAX,
-            keep_sidecars: true,
+            names: NameRules::default(),
             batch_window: Duration::from_secs(2),
             upload_delay: Duration::from_secs(1),
             retry_base: Duration::from_secs(1),

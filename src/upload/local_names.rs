@@ -2,25 +2,15 @@
 //!
 //! The name alone decides, so the order in which a folder is copied does not matter.
 
+mod temporary;
+
+use std::sync::Arc;
+
 use crate::media::EntryName;
+use crate::media::name_pattern::NamePattern;
 use crate::store::LocalReason;
 
-/// Suffixes that tools give to the name of a file that is not complete.
-const TEMPORARY_SUFFIXES: [&str; 13] = [
-    ".part",
-    ".partial",
-    ".tmp",
-    ".temp",
-    ".crdownload",
-    ".filepart",
-    ".download",
-    ".opdownload",
-    ".aria2",
-    ".swp",
-    ".bak",
-    "~",
-    "_exiftool_tmp",
-];
+pub use temporary::{HIDDEN, TEMPORARY_NAMES, TemporaryName};
 
 /// Names that systems, storage devices and photo programs leave in folders.
 const JUNK: [&str; 42] = [
@@ -115,50 +105,74 @@ const MEDIA_EXTENSIONS: [&str; 30] = [
     "tif", "tiff", "webp", "wmv",
 ];
 
-/// Why a file of this name stays here, if the name says so. A sidecar stays only if `keep_sidecars`.
-pub fn local_reason(name: &EntryName, keep_sidecars: bool) -> Option<LocalReason> {
-    let name = name.to_text().to_lowercase();
-    match () {
-        () if is_junk(&name) => Some(LocalReason::Junk),
-        () if is_temporary(&name) => Some(LocalReason::Temporary),
-        () if keep_sidecars && is_sidecar(&name) => Some(LocalReason::Sidecar),
-        () => None,
+/// The rules for names, as the user has set them.
+#[derive(Clone, Debug)]
+pub struct NameRules {
+    /// Sidecars of photos stay here. Otherwise they are classified by their content, as any file.
+    pub keep_sidecars: bool,
+    /// Names of files and directories that are not complete, beside those of [`TEMPORARY_NAMES`].
+    pub temporary: Arc<[NamePattern]>,
+}
+
+impl Default for NameRules {
+    fn default() -> Self {
+        Self { keep_sidecars: true, temporary: Arc::default() }
     }
 }
 
-/// Why a directory of this name is no album and stays here, if the name says so.
-pub fn local_dir_reason(name: &EntryName) -> Option<LocalReason> {
-    local_reason(name, false)
-}
+impl NameRules {
+    /// Why a file of this name stays here, if the name says so.
+    pub fn of_file(&self, name: &EntryName) -> Option<LocalReason> {
+        let name = name.to_text().to_lowercase();
+        match () {
+            () if is_junk(&name) => Some(LocalReason::Junk),
+            () if self.is_temporary(&name) => Some(LocalReason::Temporary),
+            () if self.keep_sidecars && is_sidecar(&name) => Some(LocalReason::Sidecar),
+            () => None,
+        }
+    }
 
-/// Why a file stays here, if its name or that of a directory above it says so. `dirs` are the
-/// directories from an album, or from the root, to the file. The first one that is only here decides.
-pub fn local_path_reason(
-    dirs: &[EntryName],
-    name: &EntryName,
-    keep_sidecars: bool,
-) -> Option<LocalReason> {
-    let local = dirs.iter().find(|dir| local_dir_reason(dir).is_some());
-    local.map(reason_in_local_dir).or_else(|| local_reason(name, keep_sidecars))
-}
+    /// Why a directory of this name is no album and stays here, if the name says so.
+    pub fn of_dir(&self, name: &EntryName) -> Option<LocalReason> {
+        let name = name.to_text().to_lowercase();
+        match () {
+            () if is_junk(&name) => Some(LocalReason::Junk),
+            () if name.starts_with('.') || self.is_temporary_dir(&name) => {
+                Some(LocalReason::Temporary)
+            }
+            () => None,
+        }
+    }
 
-/// Why files stay here that are in a directory of this name, which is only here. Tools move files out
-/// of the directories that they make for half-written ones. Files in any other one are left there.
-pub(super) fn reason_in_local_dir(name: &EntryName) -> LocalReason {
-    let name = name.to_text().to_lowercase();
-    let is_of_tool = has_temporary_suffix(&name) || name.starts_with(".rsync");
-    if is_of_tool { LocalReason::Temporary } else { LocalReason::Junk }
-}
+    /// Why a file stays here, if its name or that of a directory above it says so. `dirs` are the
+    /// directories from an album, or from the root, to the file. The first one that is only here
+    /// decides.
+    pub fn of_path(&self, dirs: &[EntryName], name: &EntryName) -> Option<LocalReason> {
+        let local = dirs.iter().find(|dir| self.of_dir(dir).is_some());
+        local.map(|dir| self.within(dir)).or_else(|| self.of_file(name))
+    }
 
-/// Tools use such names for files that are not complete.
-///
-/// The leading dot covers rsync's `.name.XXXXXX`, GNOME's `.goutputstream-XXXXXX` and others.
-fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') || has_temporary_suffix(name)
-}
+    /// Why files stay here that are in a directory of this name, which is only here. Tools move files
+    /// out of the directories that they make for half-written ones. Files in any other one are left
+    /// there.
+    pub(super) fn within(&self, dir: &EntryName) -> LocalReason {
+        let name = dir.to_text().to_lowercase();
+        let is_of_tool = self.is_temporary_dir(&name) || name.starts_with(".rsync");
+        if is_of_tool { LocalReason::Temporary } else { LocalReason::Junk }
+    }
 
-fn has_temporary_suffix(name: &str) -> bool {
-    TEMPORARY_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    /// Whether tools use such a name for a file that is not complete.
+    fn is_temporary(&self, name: &str) -> bool {
+        temporary::is_of_file(name) || self.is_of_user(name)
+    }
+
+    fn is_temporary_dir(&self, name: &str) -> bool {
+        temporary::is_of_dir(name) || self.is_of_user(name)
+    }
+
+    fn is_of_user(&self, name: &str) -> bool {
+        self.temporary.iter().any(|it| it.matches(name))
+    }
 }
 
 fn is_junk(name: &str) -> bool {
@@ -210,7 +224,7 @@ mod tests {
     use super::*;
 
     fn reason(name: &str) -> Option<LocalReason> {
-        local_reason(&EntryName::new(name).unwrap(), true)
+        NameRules::default().of_file(&EntryName::new(name).unwrap())
     }
 
     #[test]
@@ -225,6 +239,12 @@ mod tests {
             "c.jpg.download",
             "a.jpg~",
             "a.jpg_exiftool_tmp",
+            "a.jpg.aria2__temp",
+            "a.mp4.part-Frag3",
+            "a.jpg.!qB",
+            "IMG_0001.jpg.sb-1a2b3c4d-XyZ012",
+            "tmpfileXyZ012",
+            "#a.jpg#",
             ".goutputstream-ABC123",
             ".a.jpg.Xy12Zw",
             "._DSC0001.JPG.Xy12Zw",
@@ -240,6 +260,9 @@ mod tests {
             "a.jpg.jpg",
             "ä ö.heic",
             "party",
+            "tmpfile.jpg",
+            "IMG #1",
+            "lock.jpg",
             "_DSC0001.JPG",
             "thumbs.jpg",
             "desktop.jpg",
@@ -251,6 +274,29 @@ mod tests {
         ] {
             assert_eq!(reason(real), None, "{real}");
         }
+    }
+
+    #[test]
+    fn directories_have_temporary_names_of_their_own() {
+        let album = |name: &str| NameRules::default().of_dir(&EntryName::new(name).unwrap());
+        for title in ["Mt.St", "Antelope.lock", "CD.td", "#1#"] {
+            assert_eq!((album(title), reason(title)), (None, Some(LocalReason::Temporary)));
+        }
+        assert_eq!(album("a.jpg.cyberducksegment"), Some(LocalReason::Temporary));
+    }
+
+    #[test]
+    fn a_user_adds_temporary_names() {
+        let temporary = ["*.Unfertig", "neu-*"].map(|it| it.parse().unwrap());
+        let rules = NameRules { temporary: temporary.into(), ..NameRules::default() };
+        for name in ["a.jpg.unfertig", "NEU-1.jpg"] {
+            let name = EntryName::new(name).unwrap();
+            assert_eq!(rules.of_file(&name), Some(LocalReason::Temporary));
+            assert_eq!(rules.of_dir(&name), Some(LocalReason::Temporary));
+            assert_eq!(rules.within(&name), LocalReason::Temporary);
+            assert_eq!(NameRules::default().of_file(&name), None);
+        }
+        assert_eq!(rules.of_file(&EntryName::new("a.jpg").unwrap()), None);
     }
 
     #[test]
@@ -267,6 +313,8 @@ mod tests {
             "System Volume Information",
             "._IMG_0001.jpg",
             "Thumbs.db",
+            "THUMBS.DB",
+            "thumbs.db",
             "desktop.ini",
             ".DS_Store",
             ".picasa.ini",
@@ -275,13 +323,13 @@ mod tests {
         ] {
             let name = EntryName::new(junk).unwrap();
             assert_eq!(reason(junk), Some(LocalReason::Junk), "{junk}");
-            assert_eq!(local_dir_reason(&name), Some(LocalReason::Junk), "{junk}");
+            assert_eq!(NameRules::default().of_dir(&name), Some(LocalReason::Junk), "{junk}");
         }
     }
 
     #[test]
     fn files_are_left_in_local_directories_unless_tools_move_them_out() {
-        let reason = |name: &str| reason_in_local_dir(&EntryName::new(name).unwrap());
+        let reason = |name: &str| NameRules::default().within(&EntryName::new(name).unwrap());
         for junk in [".dtrash", ".git", ".stfolder", ".Old photos", "@eaDir", "#recycle"] {
             assert_eq!(reason(junk), LocalReason::Junk, "{junk}");
         }
@@ -313,8 +361,10 @@ mod tests {
             "metadata.json",
         ] {
             assert_eq!(reason(sidecar), Some(LocalReason::Sidecar), "{sidecar}");
-            assert_eq!(local_reason(&EntryName::new(sidecar).unwrap(), false), None, "{sidecar}");
-            assert_eq!(local_dir_reason(&EntryName::new(sidecar).unwrap()), None, "{sidecar}");
+            let name = EntryName::new(sidecar).unwrap();
+            let refusing = NameRules { keep_sidecars: false, ..NameRules::default() };
+            assert_eq!(refusing.of_file(&name), None, "{sidecar}");
+            assert_eq!(refusing.of_dir(&name), None, "{sidecar}");
         }
         for other in [".xmp", "package.json", "a.b.json", "IMG_0001.jpg(x).json.jpg"] {
             assert_ne!(reason(other), Some(LocalReason::Sidecar), "{other}");

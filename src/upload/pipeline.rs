@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::classify::{local_dir, stays_here};
 use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
-use super::local_names::local_dir_reason;
 use super::shared::Shared;
 use super::spool::Spool;
 use crate::media::{DirId, EntryName, FileId};
@@ -37,7 +36,7 @@ impl Pipeline {
     /// If the database fails.
     pub fn stays_here(&self, dir: DirId, name: &EntryName) -> store::Result<bool> {
         let Shared { store, config, .. } = &*self.shared;
-        Ok(stays_here(store, config.keep_sidecars, dir, name)?.is_some())
+        Ok(stays_here(store, &config.names, dir, name)?.is_some())
     }
 
     /// Whether a directory of this name is only here, and no album.
@@ -45,8 +44,9 @@ impl Pipeline {
     /// # Errors
     /// If the database fails.
     pub fn dir_stays_here(&self, parent: DirId, name: &EntryName) -> store::Result<bool> {
-        let in_local_dir = local_dir(&self.shared.store, parent)?;
-        Ok(in_local_dir.or_else(|| local_dir_reason(name)).is_some())
+        let Shared { store, config, .. } = &*self.shared;
+        let in_local_dir = local_dir(store, &config.names, parent)?;
+        Ok(in_local_dir.or_else(|| config.names.of_dir(name)).is_some())
     }
 
     /// Removes a file that nobody names any more, unless somebody has it open: then the last close

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::draft::Rejection;
 use super::errors::Error;
-use super::local_names::local_reason;
+use super::local_names::NameRules;
 use super::shared::Shared;
 use super::spool::SpoolEntry;
 use crate::media::{EntryName, FileId};
@@ -37,7 +37,8 @@ pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
         settle_open(shared, file)?;
     }
     // Another setting than before does not refuse sidecars that were kept.
-    let is_real = |name: &EntryName| local_reason(name, true).is_none();
+    let rules = NameRules { keep_sidecars: true, ..shared.config.names.clone() };
+    let is_real = |name: &EntryName| rules.of_file(name).is_none();
     for file in shared.store.local_files_named(is_real)? {
         settle_named(shared, file);
     }
@@ -90,10 +91,11 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     Ok(shared.store.seal(file, &empty)?)
 }
 
-/// A temporary file that had just got a real name is sealed under it.
+/// A temporary file that had just got a real name is sealed under it. If Google does not take it, it
+/// stays as it was: the rename was checked, so only another setting than before makes the name real.
 fn settle_named(shared: &Shared, file: FileId) {
     let draft = shared.drafts.lock(file);
-    if let Err(err) = shared.seal_named(&draft) {
+    if let Err(err) = shared.seal(&draft) {
         shared.note_failure(file, &err);
     }
 }

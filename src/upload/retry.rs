@@ -2,6 +2,7 @@
 
 use super::classify::{fate, stays_here};
 use super::errors::SealError;
+use super::local_names::NameRules;
 use super::pipeline::Pipeline;
 use super::shared::Shared;
 use super::spool::Spool;
@@ -33,7 +34,7 @@ impl Pipeline {
         replace: bool,
     ) -> Result<Option<Unlinked>, RetryError> {
         let Shared { store, spool, config, .. } = &*self.shared;
-        let outcome = retry((store, spool), config.keep_sidecars, from, to, replace);
+        let outcome = retry((store, spool), &config.names, from, to, replace);
         self.wake();
         outcome
     }
@@ -45,7 +46,7 @@ impl Pipeline {
 /// See there.
 pub fn retry(
     (store, spool): (&Store, &Spool),
-    keep_sidecars: bool,
+    names: &NameRules,
     from: (DirId, &EntryName),
     to: (DirId, &EntryName),
     replace: bool,
@@ -55,7 +56,7 @@ pub fn retry(
             if store.upload_state(file).map_err(SealError::from)? == Some(UploadState::Failed) =>
         {
             let stat = spool.stat(file).map_err(SealError::from)?;
-            let local = stays_here(store, keep_sidecars, to.0, to.1).map_err(SealError::from)?;
+            let local = stays_here(store, names, to.0, to.1).map_err(SealError::from)?;
             if local.is_none()
                 && let Some(error) = store.write_error(file).map_err(SealError::from)?
             {

@@ -245,7 +245,7 @@ impl Shared {
             ))
     }
 
-    fn seal(&self, draft: &LockedDraft) -> Result<SealOutcome, SealError> {
+    pub(super) fn seal(&self, draft: &LockedDraft) -> Result<SealOutcome, SealError> {
         let outcome = match self.store.upload_state(draft.file())? {
             Some(UploadState::Failed) => {
                 return Err(SealError::Unsupported("it was refused before".into()));
@@ -310,7 +310,7 @@ impl Shared {
     }
 
     pub(super) fn names(&self, file: FileId) -> store::Result<Names> {
-        Names::of(&self.store, self.config.keep_sidecars, file)
+        Names::of(&self.store, &self.config.names, file)
     }
 
     /// An error if a write of a file that stayed here has failed.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::{Arg, Command, CommandFactory};
 use gphotosfs::cli::Cli;
+use gphotosfs::upload::{HIDDEN, TEMPORARY_NAMES};
 
 /// A setting, and the commands that have it: none for one that all have.
 struct Setting {
@@ -39,7 +40,7 @@ fn configuration() -> String {
          Set a value by a flag, by an environment variable, or by a key in `config.toml` in the profile's\n\
          configuration directory, `~/.config/gphotosfs/PROFILE/`. A flag beats the environment, and the\n\
          environment beats the file. A `-o` option of `mount` beats all three. In the file, a value is a\n\
-         string, a number, or `true` or `false`:\n\n    \
+         string, a number, `true` or `false`, or a list of strings if a setting has several values:\n\n    \
          cache_size = \"20G\"\n    uploads = 8\n    allow_other = true\n\n\
          This page is made from the program's own definitions, by `UPDATE_DOCS=1 cargo test --test cli docs`.\n",
     );
@@ -75,10 +76,39 @@ fn configuration() -> String {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "no setting of the program")]
 fn the_configuration_reference_is_what_the_program_knows() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
-    let made = configuration();
+    check("docs/CONFIGURATION.md", configuration());
+}
+
+fn temporary_names() -> String {
+    let mut text = String::from(
+        "# Temporary names\n\n\
+         Programs give such names to files that are not complete, or that stand beside a file while it is open. These\n\
+         files stay on this machine until they get another name, whatever their content. `*` stands for any text and\n\
+         `?` for one character; upper and lower case are the same.\n\n\
+         `temporary_names` in `config.toml` adds to the list, see [CONFIGURATION.md](CONFIGURATION.md#temporary_names):\n\n    \
+         temporary_names = [\"*.wip\", \"export-*.raw.*\"]\n\n\
+         A directory of a name marked with *yes*, or of a name that you have added, is no album: it stays here, too. So\n\
+         does a hidden one.\n\n\
+         This page is made from the program's own table, by `UPDATE_DOCS=1 cargo test --test cli docs`.\n\n\
+         | name | programs | directories |\n|---|---|---|\n",
+    );
+    for it in [&HIDDEN].into_iter().chain(TEMPORARY_NAMES) {
+        let dirs = if it.is_dir { "yes" } else { "" };
+        writeln!(text, "| `{}` | {} | {dirs} |", it.pattern, it.programs).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_list_of_temporary_names_is_what_the_program_knows() {
+    check("docs/TEMPORARY_NAMES.md", temporary_names());
+}
+
+/// A page that is made from definitions of the program is up to date.
+#[expect(clippy::disallowed_methods, reason = "no setting of the program")]
+fn check(page: &str, made: String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &made).unwrap();
     }

@@ -75,7 +75,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("printable", &[]),
     ("profile", &["crash"]),
-    ("settings", &[]),
+    ("settings", &["media"]),
     ("status", &["media", "settings"]),
 ];
 

@@ -478,6 +478,27 @@ fn half_written_files_stay_here() {
     }
 }
 
+/// > `--temporary-names` adds names.
+#[test]
+fn a_user_names_more_half_written_files() {
+    let world = World::new();
+    world.photo("1.jpg", 1, 5000);
+    world.mount(&["--temporary-names", "*.wip,export-*"]);
+    world.sh(
+        "mkdir mnt/A && cp 1.jpg mnt/A/1.jpg.WIP && printf 'a text' > mnt/A/export-1 && sync mnt/A",
+    );
+    assert_eq!(world.remote("A"), [""; 0]);
+    world.sh("mkdir local && cp 1.jpg local/1.jpg.WIP");
+    let (local, album) = (world.dir.path().join("local"), world.mnt.join("A"));
+    let said = world.run(&["diff", local.to_str().unwrap(), album.to_str().unwrap(), "--json"]);
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said["scratch"].as_array().unwrap().len(), 2, "{said}");
+    world.umount();
+    world.mount(&["--temporary-names", "*.wip"]);
+    world.sh("test -e mnt/A/1.jpg.WIP && mv mnt/A/1.jpg.WIP mnt/A/1.jpg && sync mnt/A");
+    assert_eq!(world.remote("A"), ["1.jpg"]);
+}
+
 /// > A file that was opened and written, and has the same bytes in the end, is not sent. A changed
 /// > file is sent as a new item, which takes the old one's place in the album.
 #[test]

@@ -247,6 +247,7 @@ fn begin(profile: &Profile, url: &str) -> Core {
         read_only: false,
         commit_at_close: false,
         keep_sidecars: true,
+        temporary_names: Vec::new(),
         exact_sizes: false,
         shared: false,
         umask: 0o022,

@@ -12,6 +12,7 @@ use super::pairs::pairs;
 use super::{fates, renames};
 use crate::media::ContentHash;
 use crate::store::LocalReason;
+use crate::upload::NameRules;
 
 /// The files of one side, by their paths relative to the compared directory.
 pub type Files<T> = BTreeMap<PathBuf, T>;
@@ -64,8 +65,8 @@ pub struct Sides {
     pub there: Files<AlbumFile>,
     /// The album's files that Google refused, with the reasons.
     pub refused: Files<String>,
-    /// The mount keeps sidecars on this machine.
-    pub keep_sidecars: bool,
+    /// Which names keep a file on this machine.
+    pub rules: NameRules,
 }
 
 /// The local names whose metadata would add evidence: the album's item of that name is known by no
@@ -101,7 +102,7 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
 
 /// Compares two directory trees.
 pub fn compare(sides: &Sides) -> Comparison {
-    let mut work = Work { keep_sidecars: sides.keep_sidecars, ..Work::default() };
+    let mut work = Work { rules: sides.rules.clone(), ..Work::default() };
     work.result.files_here = sides.here.len() + sides.unreadable.len();
     work.result.files_in_album = sides.there.len();
     for (name, why) in &sides.unreadable {
@@ -165,7 +166,7 @@ fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
 #[derive(Default)]
 struct Work<'a> {
     result: Comparison,
-    keep_sidecars: bool,
+    rules: NameRules,
     /// Local content that the album has, with the name under which it is counted.
     counted_here: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
     counted_items: BTreeMap<(Option<&'a Path>, &'a str), &'a Path>,
@@ -222,7 +223,7 @@ impl<'a> Work<'a> {
 
     /// Why a file belongs to this machine for good.
     fn kept(&self, name: &Path) -> Option<&'static str> {
-        let reason = fates::by_name(name, self.keep_sidecars);
+        let reason = fates::by_name(name, &self.rules);
         reason.filter(|it| it.is_kept()).map(LocalReason::words)
     }
 

@@ -71,8 +71,7 @@ pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandErro
 fn comparison(root: &Path, here: Local, album: &mut Album) -> Comparison {
     let Local { files, unreadable } = here;
     let there = std::mem::take(&mut album.files);
-    let mut sides =
-        Sides { here: files, unreadable, there, keep_sidecars: true, ..Sides::default() };
+    let mut sides = Sides { here: files, unreadable, there, ..Sides::default() };
     if !album.missing.is_empty() {
         let wanted = super::compare::facts_wanted(&sides.here, &sides.there);
         metadata::add_facts(root, &mut sides.here, &wanted);
@@ -80,7 +79,7 @@ fn comparison(root: &Path, here: Local, album: &mut Album) -> Comparison {
     let mut result = compare(&sides);
     add_damaged(album, &mut result);
     find_smaller(root, &mut sides, &mut result);
-    fates::explain(root, sides.keep_sidecars, &mut result);
+    fates::explain(root, &sides.rules, &mut result);
     result
 }
 

@@ -17,7 +17,7 @@ use crate::store::tests::{album, name};
 use crate::store::{Child, Store};
 use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
-use crate::upload::local_names::local_reason;
+use crate::upload::local_names::NameRules;
 use crate::upload::rejecting::ATTEMPTS_MAX;
 use crate::upload::room::Need;
 
@@ -676,7 +676,7 @@ impl Reference {
         let (state, drafts) = (world.state(), world.pipeline.drafts());
         let phase = drafts.phase(world.file);
         let names = world.store().names_in_albums(world.file).unwrap();
-        let real = names.iter().any(|name| local_reason(name, true).is_none());
+        let real = names.iter().any(|name| NameRules::default().of_file(name).is_none());
         assert_eq!(world.spooled(), self.bytes);
         match state {
             Some(UploadState::Open) => {

@@ -46,7 +46,7 @@ fn sides(
         unreadable: Files::new(),
         there: remote.iter().map(there).collect(),
         refused: refused.iter().map(|&(name, why)| (name.into(), why.into())).collect(),
-        keep_sidecars: true,
+        rules: NameRules::default(),
     }
 }
 
@@ -119,7 +119,7 @@ proptest! {
         let unreadable: Files<_> =
             unreadable.into_iter().filter(|(name, _)| !here.contains_key(name)).collect();
         let counts = (here.len() + unreadable.len(), there.len());
-        let result = compare(&Sides { here, unreadable, there, refused, keep_sidecars: true });
+        let result = compare(&Sides { here, unreadable, there, refused, rules: NameRules::default() });
         prop_assert_eq!((result.files_here, result.files_in_album), counts);
         adds_up(&result);
     }
@@ -350,7 +350,10 @@ fn files_that_belong_to_this_machine_are_no_difference() {
         "2 in the album = 0 here + 2 only on this machine",
         false,
     );
-    let refuse = Sides { keep_sidecars: false, ..sides(&local[1..2], &[], &[]) };
+    let refuse = Sides {
+        rules: NameRules { keep_sidecars: false, ..NameRules::default() },
+        ..sides(&local[1..2], &[], &[])
+    };
     check(&refuse, "1 local = 0 in the album + 1 only here", "0 in the album = 0 here", true);
 }
 

@@ -51,6 +51,7 @@ fn settings(allow_other: bool) -> MountSettings {
             cache_size: 10_000_000_000,
             uploads: 32,
             upload_delay: Duration::from_secs(1),
+            temporary_names: Vec::new(),
             apis: Apis {
                 library: "https://photoslibrary.googleapis.com".parse().unwrap(),
                 picker: "https://photospicker.googleapis.com".parse().unwrap(),
