@@ -116,6 +116,16 @@ impl Content {
         info.known().is_some_and(|hash| self.cache.has(Key::Original(hash)))
     }
 
+    /// Whether reads of a file need no request.
+    pub fn is_local(&self, info: &FileInfo) -> bool {
+        Key::all_of(info).any(|key| self.cache.has(key))
+    }
+
+    /// Where background work of content runs.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Adds an uploaded file to the cache. `sha256` is the hash of its bytes. The spool file stays,
     /// and may become a hard link to the file in the cache, so nobody may write to it afterwards.
     /// Blocking.

@@ -24,6 +24,8 @@ pub mod node;
 mod picks;
 mod rename;
 mod requests;
+mod seeder;
+mod seeding;
 mod snapshots;
 mod views;
 mod xattrs;

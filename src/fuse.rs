@@ -12,6 +12,7 @@ mod dispatch;
 mod interrupt;
 mod modes;
 mod notify;
+mod programs;
 mod reply;
 mod slots;
 mod trace;

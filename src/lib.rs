@@ -33,3 +33,4 @@ pub mod printable;
 pub mod profile;
 pub mod settings;
 pub mod status;
+pub mod thumbnails;

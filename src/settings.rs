@@ -83,6 +83,17 @@ pub enum Passthrough {
     Off,
 }
 
+/// Whether the mount puts thumbnails into the desktop's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thumbnails {
+    /// Those of a directory, when a file manager begins to read its photos for thumbnails.
+    Auto,
+    /// Also those of each directory that a program lists.
+    On,
+    /// None.
+    Off,
+}
+
 /// What becomes of the sidecars of photos and videos: files of metadata and edits beside them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +140,8 @@ pub struct MountSettings {
     pub sidecars: Sidecars,
     /// Which process reads cached files.
     pub passthrough: Passthrough,
+    /// Whether the mount puts thumbnails into the desktop's cache.
+    pub thumbnails: Thumbnails,
     /// The settings of uploads.
     pub upload: UploadSettings,
 }

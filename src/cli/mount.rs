@@ -12,7 +12,8 @@ use url::Url;
 use super::values::{duration, http_url};
 use crate::profile::ProfileName;
 use crate::settings::{
-    Apis, Commit, MountSettings, NamePattern, Passthrough, Sidecars, Sizes, UploadSettings,
+    Apis, Commit, MountSettings, NamePattern, Passthrough, Sidecars, Sizes, Thumbnails,
+    UploadSettings,
 };
 
 /// `gphotosfs mount`.
@@ -38,8 +39,8 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, uploads=, api_url=, picker_url=. An option beats the flag of the same
-    /// name
+    /// sidecars=, passthrough=, thumbnails=, uploads=, api_url=, picker_url=. An option beats the flag
+    /// of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -75,6 +76,11 @@ pub struct MountArgs {
     /// Which process reads cached files in a read-only mount and in .gphotos/library
     #[arg(long, value_enum, default_value_t = Passthrough::Auto, env = "GPHOTOSFS_PASSTHROUGH")]
     pub passthrough: Passthrough,
+
+    /// When to put small pictures made by Google into the desktop's cache of thumbnails, so that file
+    /// managers need not read whole photos. Each costs a media request and some kilobytes
+    #[arg(long, value_enum, default_value_t = Thumbnails::Auto, env = "GPHOTOSFS_THUMBNAILS")]
+    pub thumbnails: Thumbnails,
 
     /// The settings of uploads.
     #[command(flatten)]
@@ -181,6 +187,7 @@ impl MountArgs {
             spool_size: self.spool_size.as_u64(),
             sidecars: self.sidecars,
             passthrough: self.passthrough,
+            thumbnails: self.thumbnails,
             upload: self.upload.settings(apis),
         };
         for option in self.options {
@@ -197,6 +204,7 @@ impl MountArgs {
                 MountOption::Sizes(it) => settings.sizes = it,
                 MountOption::Refresh(it) => settings.refresh = it,
                 MountOption::Passthrough(it) => settings.passthrough = it,
+                MountOption::Thumbnails(it) => settings.thumbnails = it,
                 MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
                 MountOption::Sidecars(it) => settings.sidecars = it,
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
@@ -252,6 +260,8 @@ pub enum MountOption {
     Sidecars(Sidecars),
     /// `passthrough=auto|off`.
     Passthrough(Passthrough),
+    /// `thumbnails=auto|on|off`.
+    Thumbnails(Thumbnails),
     /// `uploads=N`.
     Uploads(u8),
     /// `api_url=URL`.
@@ -299,6 +309,9 @@ impl FromStr for MountOption {
             ("passthrough", it) => {
                 Self::Passthrough(Passthrough::from_str(it, false).map_err(refused)?)
             }
+            ("thumbnails", it) => {
+                Self::Thumbnails(Thumbnails::from_str(it, false).map_err(refused)?)
+            }
             ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
             ("sidecars", it) => Self::Sidecars(Sidecars::from_str(it, false).map_err(refused)?),
             ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
@@ -313,8 +326,8 @@ impl FromStr for MountOption {
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
-                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, uploads=, api_url= and \
-                     picker_url="
+                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, uploads=, \
+                     api_url= and picker_url="
                         .into(),
                 ));
             }

@@ -10,7 +10,7 @@ use url::Url;
 use crate::commands::adopt::Min;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::Speed;
-use crate::settings::{Commit, Passthrough, Sidecars, Sizes};
+use crate::settings::{Commit, Passthrough, Sidecars, Sizes, Thumbnails};
 
 /// Gives each variant of a plain enum its word and its help on the command line.
 macro_rules! words {
@@ -49,6 +49,12 @@ words!(Passthrough {
     Auto = "auto",
         "The kernel reads them by itself where it can; this needs Linux 6.9 and root";
     Off = "off", "This program reads them, at each request of the kernel";
+});
+
+words!(Thumbnails {
+    Auto = "auto", "Those of a directory, when a file manager begins to read its photos";
+    On = "on", "Also those of each directory that one of your programs lists";
+    Off = "off", "None; 'gphotosfs thumbnails' makes them";
 });
 
 words!(Min {

@@ -260,6 +260,9 @@ pub fn assemble(
             exact_sizes: settings.sizes == Sizes::Exact,
             shared: settings.allow_other,
             umask: settings.umask,
+            thumbnails: settings.thumbnails,
+            named: std::path::absolute(&settings.mountpoint)
+                .unwrap_or_else(|_| mountpoint.to_owned()),
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
             api_url: settings.upload.apis.library.to_string(),

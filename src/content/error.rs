@@ -100,7 +100,7 @@ impl Error {
 
     /// Whether the failure concerns all items: no network, no login, or a limit. A server error may
     /// concern one item.
-    pub(super) fn is_of_service(&self) -> bool {
+    pub fn is_of_service(&self) -> bool {
         self.of_api().is_some_and(|error| error.kind().is_of_service())
     }
 }

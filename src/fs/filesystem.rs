@@ -8,12 +8,14 @@ use super::error::{Error, Result};
 use super::handles::Handles;
 use super::node::{Ino, Node};
 use super::requests::Requests;
+use super::seeder::Seeder;
 use super::snapshots::Snapshots;
 use crate::api;
 use crate::content::Content;
 use crate::library::Library;
 use crate::media::name_pattern::NamePattern;
 use crate::media::{BadName, Caller, DirId, EntryName, FileId};
+use crate::settings::Thumbnails;
 use crate::store::{FileInfo, Store, UploadState};
 use crate::upload::{Patience, Pipeline, SyncScope};
 
@@ -31,13 +33,17 @@ pub struct Config {
     pub umask: u16,
     /// close(2) returns when the file is uploaded, instead of when it is durable on this disk.
     pub commit_at_close: bool,
+    /// Whether the mount puts thumbnails into the desktop's cache.
+    pub thumbnails: Thumbnails,
+    /// The mountpoint as the user has named it, an absolute path. A symlink may lead to it.
+    pub named: PathBuf,
     /// For `status.json`: sidecars of photos stay here.
     pub keep_sidecars: bool,
     /// For `status.json`: names of files that are not complete, beside those that are known.
     pub temporary_names: Vec<NamePattern>,
     /// For `status.json`.
     pub profile: String,
-    /// For `status.json`.
+    /// The mountpoint, without symlinks.
     pub mountpoint: PathBuf,
     /// For `status.json`.
     pub api_url: String,
@@ -69,6 +75,8 @@ pub struct Fs {
     pub(super) began: SystemTime,
     pub(super) requests: Requests,
     pub(super) snapshots: Snapshots,
+    /// Makes thumbnails, unless the settings forbid it.
+    pub(super) seeder: Option<Arc<Seeder>>,
     /// Set once the log says how picked items read.
     pub(super) told_of_renditions: Once,
 }
@@ -83,7 +91,12 @@ impl Fs {
         content: Content,
         client: api::Client,
     ) -> Arc<Self> {
+        let mut roots = vec![config.mountpoint.clone()];
+        roots.extend((config.named != config.mountpoint).then(|| config.named.clone()));
+        let (thumbnails, parts) =
+            (config.thumbnails, (store.clone(), content.clone(), client.clone()));
         Arc::new(Self {
+            seeder: Seeder::new(thumbnails, roots, parts),
             config,
             store,
             library,

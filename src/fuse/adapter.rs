@@ -283,6 +283,13 @@ impl Filesystem for Adapter {
         }
         // A reader gets the length of the file with the first bytes of the download.
         let call = if how.read { call.waits_as_read() } else { call };
+        if how.read
+            && !how.write
+            && call.is_for_thumbnails()
+            && let Some(wait) = call.fs().opened_for_thumbnail(node)
+        {
+            return call.wait_after(wait, open, (reply, context));
+        }
         call.attempt(|fs| fs.open_now(node, how)).or_wait(open, (reply, context));
     }
 
@@ -402,6 +409,9 @@ impl Filesystem for Adapter {
 
     fn opendir(&self, req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let call = self.on(req, Operation::Opendir, node);
+        if call.is_own() {
+            call.fs().viewed_by_user(ino(node));
+        }
         call.run(|fs| fs.opendir(ino(node)), (reply, self.keeps_listings));
     }
 

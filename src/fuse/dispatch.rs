@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::interrupt;
+use super::programs;
 use super::reply::{self, Reply};
 use super::slots::{Slot, Slots, Turn, WaitClass};
 use super::trace::{Operand, Trace};
@@ -65,6 +66,7 @@ impl Dispatcher {
             operation,
             class: WaitClass::of(operation, caller),
             caller,
+            is_own: req.uid() == self.callers.own,
             pid: req.pid(),
             trace: Trace::begin(operation, operand),
         }
@@ -96,6 +98,8 @@ pub(super) struct Call<'a> {
     operation: Operation,
     class: WaitClass,
     caller: Caller,
+    /// The user of this process is the caller. Others have desktops of their own.
+    is_own: bool,
     pid: u32,
     trace: Trace,
 }
@@ -149,11 +153,30 @@ impl<'a> Call<'a> {
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
-        let Self { dispatcher, operation, class, caller, pid, trace } = self;
+        self.wait_after(std::future::ready(()), work, reply);
+    }
+
+    /// As [`Call::wait`], after `before`. Meanwhile the operation occupies neither a slot nor a
+    /// thread.
+    pub(super) fn wait_after<T: 'static>(
+        self,
+        before: impl Future<Output = ()> + Send + 'static,
+        work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
+        reply: impl Reply<T>,
+    ) {
+        let Self { dispatcher, operation, class, caller, pid, trace, .. } = self;
         let (fs, runtime) = (dispatcher.fs.clone(), dispatcher.runtime.clone());
         let turn = dispatcher.slots.turn(class, caller);
         drop(dispatcher.runtime.spawn(async move {
-            let slot = match slot(class, turn, pid).await {
+            let begun = unless_killed(pid, async move {
+                before.await;
+                Ok(())
+            });
+            let slot = match begun.await {
+                Ok(()) => slot(class, turn, pid).await,
+                Err(error) => Err(error),
+            };
+            let slot = match slot {
                 Ok(slot) => slot,
                 Err(error) => {
                     return caller.run(|| reply::send(operation, trace, Err(error), reply));
@@ -167,6 +190,21 @@ impl<'a> Call<'a> {
                 drop(slot);
             }));
         }));
+    }
+
+    /// Whether the caller is a program of this process's user that makes thumbnails.
+    pub(super) fn is_for_thumbnails(&self) -> bool {
+        self.is_own && programs::makes_thumbnails(self.pid)
+    }
+
+    /// Whether the caller is the user of this process, to whom the desktop's cache belongs.
+    pub(super) fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// The filesystem.
+    pub(super) fn fs(&self) -> &Arc<Fs> {
+        &self.dispatcher.fs
     }
 
     /// Tries to answer on this thread; [`Attempt::or_wait`] says how to go on if that is

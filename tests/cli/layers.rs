@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "profile",
             "settings",
             "status",
+            "thumbnails",
         ],
     ),
     (
@@ -62,6 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "profile",
             "settings",
             "status",
+            "thumbnails",
         ],
     ),
     ("library", &["api", "store", "media", "profile"]),
@@ -77,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("profile", &["crash"]),
     ("settings", &["media"]),
     ("status", &["media", "settings"]),
+    ("thumbnails", &[]),
 ];
 
 /// Which modules may name a library that belongs to one layer.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageReader, Rgb, RgbImage};
 
-use crate::support::World;
+use crate::support::{World, wait_for};
 
 /// A photo that is no thumbnail by itself.
 fn photo(world: &World, name: &str, shade: u8) -> PathBuf {
@@ -118,4 +118,92 @@ fn items_have_small_pictures() {
     assert_eq!((picture.width(), picture.height()), (256, 192));
     world.sh("touch mnt/A/.scratch");
     assert_eq!(xattr::get(world.mnt.join("A/.scratch"), "user.gphotos.thumbnail").unwrap(), None);
+}
+
+/// Runs a program that makes thumbnails, by its name, and that reads photos.
+fn thumbnailer(world: &World, photo: &str) -> Vec<u8> {
+    let program = world.dir.path().join("tumblerd");
+    if !program.exists() {
+        fs::copy("/bin/cat", &program).unwrap();
+    }
+    let outcome = std::process::Command::new(program).arg(world.mnt.join(photo)).output().unwrap();
+    assert!(outcome.status.success(), "{outcome:?}\n{}", world.log());
+    outcome.stdout
+}
+
+/// > A photo without a thumbnail that a program of the mounting user opens to make one waits for up
+/// > to five seconds, until its directory has thumbnails made by Google. Reads return the photo's own
+/// > bytes. The program is known by its name, such as `tumblerd` or `gthumb`.
+#[test]
+fn a_directory_gets_its_thumbnails_when_a_program_begins_to_make_them() {
+    let world = world();
+    let before = media_requests(&world);
+    let photo = fs::read(world.dir.path().join("photo/a.jpg")).unwrap();
+    assert_eq!(thumbnailer(&world, "A/a.jpg"), photo);
+    for name in world.names("A") {
+        accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
+    }
+    // A small picture of each photo, and the original that the program has opened.
+    assert_eq!(media_requests(&world) - before, 3 + 1);
+    // The desktop's own answers and a program that reads on cost no further pictures.
+    assert_eq!(thumbnailer(&world, "A/a.jpg"), photo);
+    thumbnailer(&world, "A/c.jpg");
+    assert_eq!(media_requests(&world) - before, 3 + 2);
+    assert!(world.emulator.stats().violations.is_empty());
+}
+
+#[test]
+fn other_programs_and_switched_off_mounts_make_no_thumbnails() {
+    let world = world();
+    let before = media_requests(&world);
+    world.sh("cat mnt/A/a.jpg > /dev/null && ls -l mnt/A && cp mnt/A/c.jpg .");
+    assert_eq!(media_requests(&world) - before, 2, "the two photos");
+    assert!(!world.dir.path().join("cache/thumbnails").exists());
+    world.umount();
+    fs::remove_dir_all(world.dir.path().join("cache/gphotosfs")).unwrap();
+    world.mount(&["--thumbnails=off"]);
+    thumbnailer(&world, "A/a.jpg");
+    assert_eq!(media_requests(&world) - before, 3);
+    assert!(!world.dir.path().join("cache/thumbnails").exists());
+}
+
+/// > With `--thumbnails on`, a directory also gets thumbnails after a program of the mounting user
+/// > has listed it.
+#[test]
+fn a_listing_is_followed_by_thumbnails_if_the_user_wants_that() {
+    let world = world();
+    world.umount();
+    world.mount(&["--thumbnails=on"]);
+    let before = media_requests(&world);
+    world.sh("ls mnt/A");
+    let cached = world.dir.path().join("cache/thumbnails/normal");
+    let made = || fs::read_dir(&cached).map_or(0, |it| it.flatten().filter(is_complete).count());
+    wait_for("the thumbnails", || made() == 3);
+    for name in world.names("A") {
+        accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
+    }
+    assert_eq!(media_requests(&world) - before, 3);
+}
+
+/// Whether it is no temporary file of a thumbnail.
+fn is_complete(entry: &fs::DirEntry) -> bool {
+    !entry.file_name().to_string_lossy().starts_with("gphotosfs-")
+}
+
+/// File managers address a photo by the path that the user came by.
+#[test]
+fn a_mountpoint_behind_a_symlink_gets_thumbnails_for_both_of_its_names() {
+    let mut world = world();
+    world.umount();
+    let (real, link) = (world.mnt.clone(), world.dir.path().join("link"));
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    world.mnt = link.clone();
+    world.mount(&[]);
+    let before = media_requests(&world);
+    thumbnailer(&world, "A/a.jpg");
+    for root in [&real, &link] {
+        accepted_by_desktop(&world, &root.join("A/c.jpg"));
+    }
+    assert_eq!(media_requests(&world) - before, 3 + 1);
+    world.umount();
 }

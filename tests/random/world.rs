@@ -10,6 +10,7 @@ use gphotosfs::fs::{self, Attr, AttrChange, Fh, Fs, Ino, Node, SetXattrMode};
 use gphotosfs::library::{self, Library};
 use gphotosfs::media::FileId;
 use gphotosfs::profile::Profile;
+use gphotosfs::settings::Thumbnails;
 use gphotosfs::store::Store;
 use gphotosfs::store::SyncScope;
 use gphotosfs::upload::{self, DrainError, Pipeline};
@@ -251,6 +252,8 @@ fn begin(profile: &Profile, url: &str) -> Core {
         exact_sizes: false,
         shared: false,
         umask: 0o022,
+        thumbnails: Thumbnails::Off,
+        named: "/nowhere".into(),
         profile: "model".into(),
         mountpoint: "/nowhere".into(),
         api_url: url.to_owned(),

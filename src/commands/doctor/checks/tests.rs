@@ -47,6 +47,7 @@ fn settings(allow_other: bool) -> MountSettings {
         spool_size: 50_000_000_000,
         sidecars: Sidecars::Keep,
         passthrough: Passthrough::Auto,
+        thumbnails: crate::settings::Thumbnails::Auto,
         upload: UploadSettings {
             cache_size: 10_000_000_000,
             uploads: 32,
