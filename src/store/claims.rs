@@ -79,6 +79,8 @@ pub struct Claim {
     pub is_wanted: bool,
     /// Google's filename differs from ours: Google had the bytes before us (reference §11.2).
     pub foreign: bool,
+    /// No read has ever shown the item: another program may have uploaded it (reference §11.2c).
+    pub never_shown: bool,
 }
 
 impl Claim {
@@ -126,7 +128,8 @@ const COLUMNS: &str = "file, seq, kind, item_of, media, attempts, lost, claimed_
      coalesce(retry_at <= ?1, kind <> 'unseen') AS is_due, is_missed, is_wanted, \
      (SELECT f.filename IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e \
          WHERE e.file = f.id AND CAST(e.name AS TEXT) = f.filename) \
-      FROM files f WHERE f.id = claims.file) AS is_foreign";
+      FROM files f WHERE f.id = claims.file) AS is_foreign, \
+     item_of = file AND (SELECT NOT f.confirmed FROM files f WHERE f.id = claims.file) AS never_shown";
 
 /// The claims of each album. Those of other kinds than `unseen` that are not due are left out.
 const ALBUMS: &str = "SELECT c.dir, \
@@ -165,6 +168,7 @@ fn claim(row: &Row<'_>) -> rusqlite::Result<Claim> {
         is_missed: row.get("is_missed")?,
         is_wanted: row.get("is_wanted")?,
         foreign: row.get("is_foreign")?,
+        never_shown: row.get("never_shown")?,
     })
 }
 
@@ -300,25 +304,59 @@ impl Store {
         })
     }
 
-    /// The file counts as arrived, but its bytes stay here until a listing shows the item. `item`
-    /// is Google's answer to a read by the id, `None` if it does not answer that either. At
-    /// `retry_at` the album is listed for it.
-    pub fn unseen(
-        &self,
-        claim: &Claim,
-        item: Option<&MediaItem>,
-        retry_at: Option<SystemTime>,
-    ) -> Result<()> {
+    /// The file counts as arrived, but its bytes stay here until a listing shows the item, which is
+    /// Google's answer to a read by the id. At `retry_at` the album is listed for it.
+    pub fn unseen(&self, claim: &Claim, item: &MediaItem, retry_at: SystemTime) -> Result<()> {
         self.write_durable(|tx| {
             if !is_current(tx, claim)? {
                 return Ok(());
             }
             retire_replaced(tx, claim.file)?;
-            if let Some(item) = item {
-                files::upsert_item(tx, item)?;
-                views::arrived(tx, claim.file)?;
+            files::upsert_item(tx, item)?;
+            views::arrived(tx, claim.file)?;
+            uploads::set_unseen(tx, claim.file, claim.attempts, Some(to_millis(retry_at)))
+        })
+    }
+
+    /// Google had the bytes from another program, counts the item in the album, and shows it to this
+    /// client in no way. The file counts as arrived, and its bytes stay here. No listing is made for
+    /// it. Returns whether the claim was current.
+    pub fn withheld(&self, claim: &Claim, reason: &str) -> Result<bool> {
+        self.write_durable(|tx| {
+            if !is_current(tx, claim)? {
+                return Ok(false);
             }
-            uploads::set_unseen(tx, claim.file, claim.attempts, retry_at.map(to_millis))
+            retire_replaced(tx, claim.file)?;
+            uploads::set_withheld(tx, claim.file, reason)?;
+            Ok(true)
+        })
+    }
+
+    /// Google had the item before the call: only a listing of the album, or its count, says whether
+    /// it is there. The claim has failed `attempts` times.
+    pub fn had_before(&self, claim: &Claim, attempts: u32) -> Result<()> {
+        self.write(|tx| {
+            if !is_current(tx, claim)? {
+                return Ok(());
+            }
+            uploads::set_had_before(tx, claim.file, &claim.media, attempts)
+        })
+    }
+
+    /// How many items Google may count in an album beyond those that its list shows: items that it
+    /// was asked to make there and that no read has shown, and others that it is known to hide.
+    pub fn unshown_items(&self, dir: DirId) -> Result<u64> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "WITH unshown AS (SELECT count(*) AS items, \
+                         count(*) FILTER (WHERE u.state = 'unseen') AS withheld \
+                         FROM members m JOIN files f ON f.id = m.file JOIN uploads u ON u.file = m.file \
+                         WHERE m.dir = ?1 AND m.observed = 'present' AND f.media IS NOT NULL AND NOT f.confirmed) \
+                     SELECT items + max(0, coalesce((SELECT count_offset FROM albums WHERE dir = ?1), 0) - withheld) \
+                     FROM unshown",
+                )?
+                .query_row([dir], |row| row.get(0))?)
         })
     }
 
@@ -445,9 +483,9 @@ fn file_of(tx: &Tx<'_>, media: &MediaId) -> Result<Option<FileId>> {
         .optional()?)
 }
 
+/// Nothing is left to do for the file. If nobody wants it, no read may have shown its item.
 fn arrived(tx: &Tx<'_>, file: FileId) -> Result<Proved> {
     retire_replaced(tx, file)?;
-    files::set_confirmed(tx, file)?;
     uploads::delete(tx, file)?;
     views::arrived(tx, file)?;
     Ok(Proved::Arrived)

@@ -302,10 +302,19 @@ fn settle_created(
 /// Google has answered with an item. If it had that before the call, it may lie in its bin: the
 /// file becomes a name of it only when a listing has shown it.
 fn made(tx: &Tx<'_>, file: FileId, dir: DirId, asked: i64, item: &MediaItem) -> Result<()> {
-    let other: Option<FileId> = tx
+    let mut other: Option<FileId> = tx
         .prepare_cached("SELECT id FROM files WHERE media = ?1 AND id <> ?2")?
         .query_row(params![item.id, file], |row| row.get(0))
         .optional()?;
+    let was_withheld = match other {
+        Some(forgotten) => is_withheld_and_unwanted(tx, forgotten)?,
+        None => false,
+    };
+    if let Some(forgotten) = other.filter(|_| was_withheld) {
+        members::delete_of_file(tx, forgotten)?;
+        files::clear_item(tx, forgotten)?;
+        other = None;
+    }
     if let Some(other) = other
         && !absorb_listed(tx, file, other, asked)?
     {
@@ -319,7 +328,18 @@ fn made(tx: &Tx<'_>, file: FileId, dir: DirId, asked: i64, item: &MediaItem) -> 
         )?
         .exists(params![file, item.id])?;
     files::set_item(tx, file, item, false)?;
-    uploads::set_confirming(tx, file, came_back.then_some(&item.id))
+    uploads::set_confirming(tx, file, (came_back || was_withheld).then_some(&item.id))
+}
+
+/// Whether no read has ever shown the file's item, and the file has gone.
+fn is_withheld_and_unwanted(tx: &Tx<'_>, file: FileId) -> Result<bool> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT 1 FROM files f WHERE id = ?1 AND NOT confirmed \
+             AND NOT EXISTS (SELECT 1 FROM uploads WHERE file = f.id) \
+             AND NOT EXISTS (SELECT 1 FROM entries WHERE file = f.id)",
+        )?
+        .exists([file])?)
 }
 
 /// The call has not made the item. It is absent, unless an earlier call without an answer has made

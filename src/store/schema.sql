@@ -290,8 +290,8 @@ CREATE VIEW committed_files AS
 -- Items that Google has shown since they were made. The bytes of some are still here.
 CREATE VIEW arrived_files AS
     SELECT * FROM files f
-    WHERE f.media IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM uploads u WHERE u.file = f.id AND NOT (u.state = 'unseen' AND f.confirmed));
+    WHERE f.media IS NOT NULL AND f.confirmed AND NOT EXISTS (
+        SELECT 1 FROM uploads u WHERE u.file = f.id AND u.state <> 'unseen');
 
 -- Items of the library: all known ones but those that the list of all items (view 0) has lost.
 CREATE VIEW library_items AS
@@ -350,7 +350,7 @@ CREATE VIEW upload_queue AS
         f.sha256 IS NOT NULL AND EXISTS (
             SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id
             WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL
-            AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL
+            AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL AND t.confirmed
                 ELSE v.state IN ('uploaded', 'creating', 'confirming')
                     OR (v.state = 'unseen' AND t.confirmed)
                     OR (v.state = 'sealed' AND v.seq < u.seq) END

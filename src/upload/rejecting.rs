@@ -95,10 +95,26 @@ impl Shared {
         if !self.store.is_still_unseen(claim)? {
             return Ok(());
         }
+        self.reject_claim(&draft, claim, reason)
+    }
+
+    /// Rejects a file with whose bytes Google has answered an item that it does not show, unless the
+    /// claim is void by now. Blocking.
+    pub(super) fn reject_withheld(&self, claim: &Claim, reason: &str) -> store::Result<()> {
+        let draft = self.drafts.lock(claim.file);
+        if !self.store.is_claim_current(claim)? {
+            return Ok(());
+        }
+        self.reject_claim(&draft, claim, reason)
+    }
+
+    /// Rejects a file whose item Google does not show. If Google answers with its id again, the item
+    /// is not a new one.
+    fn reject_claim(&self, draft: &LockedDraft, claim: &Claim, reason: &str) -> store::Result<()> {
         let (path, is_known) = self.before_rejection(claim.file)?;
         self.store.fail_unseen(claim, reason)?;
         draft.set_rejected(Rejection::Other);
-        self.rejected(&draft, path, reason, is_known)
+        self.rejected(draft, path, reason, is_known)
     }
 
     /// Settles a version that its writer has not closed. No close has promised anything, but its bytes

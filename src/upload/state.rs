@@ -153,10 +153,20 @@ impl Confirming {
     pub(super) async fn unseen(
         self,
         store: &Store,
-        item: Option<MediaItem>,
-        retry_at: Option<SystemTime>,
+        item: MediaItem,
+        retry_at: SystemTime,
     ) -> Result<()> {
-        store.run(move |store| store.unseen(&self.0, item.as_ref(), retry_at)).await
+        store.run(move |store| store.unseen(&self.0, &item, retry_at)).await
+    }
+
+    /// Google counts the item in the album, and does not show it. See [`Store::withheld`].
+    pub(super) async fn withheld(self, store: &Store, reason: &'static str) -> Result<bool> {
+        store.run(move |store| store.withheld(&self.0, reason)).await
+    }
+
+    /// Google had the bytes before the call. See [`Store::had_before`].
+    pub(super) async fn had_before(self, store: &Store, attempts: u32) -> Result<()> {
+        store.run(move |store| store.had_before(&self.0, attempts)).await
     }
 
     /// Its album still does not show the arrived item. See [`Store::still_unseen`].

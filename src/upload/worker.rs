@@ -18,6 +18,7 @@ mod release;
 mod rows;
 mod unseen;
 mod uploading;
+mod withheld;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

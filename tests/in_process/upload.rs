@@ -9,6 +9,7 @@ mod permission;
 mod refusals;
 mod removals;
 mod restarts;
+mod withheld;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -198,36 +198,51 @@ fn nothing_can_be_changed_in_a_pick_and_an_album_gets_copies_only() {
     assert_eq!(world.names(".gphotos/picked/Trip"), ["DSC_0001.JPG"]);
 }
 
+/// Google may let gphotosfs read the picked items then, or not: they are in the album in either case.
 #[test]
 fn the_originals_are_copied_into_an_album_and_become_the_picked_items() {
-    let world = world();
-    (0..3).for_each(|seed| photo(&world, seed));
-    world.mount(&[]);
-    pick(&world, &["Trip"], some("Trip", 0, 2));
-    world.emulator.faults(|faults| faults.matched_items_visible = true);
-    let script = world
-        .program()
-        .current_dir(world.dir.path())
-        .args(["diff", "--copy", "photo", "mnt/.gphotos/picked/Trip"])
-        .output()
-        .unwrap();
-    assert_eq!(script.status.code(), Some(1));
-    let script = String::from_utf8(script.stdout).unwrap();
-    let root = world.mnt.display();
-    let lines: Vec<_> = script.lines().map(str::to_owned).collect();
-    assert_eq!(
-        lines,
-        [
-            format!("mkdir -p -- {root}/Trip"),
-            format!("cp -pT -- photo/DSC_0001.JPG {root}/Trip/DSC_0001.JPG"),
-            format!("cp -pT -- photo/DSC_0002.JPG {root}/Trip/DSC_0002.JPG"),
-        ]
-    );
-    world.sh(&format!("{script}\nsync mnt/Trip"));
-    assert_eq!(world.names("Trip"), ["DSC_0001.JPG", "DSC_0002.JPG"]);
-    // They are the items that were there before.
-    let items = world.emulator.dump().items;
-    assert!(items.len() == 2 && items.iter().all(|it| it.foreign), "{items:?}");
+    for visible in [false, true] {
+        let world = world();
+        (0..3).for_each(|seed| photo(&world, seed));
+        // The waits for an item that Google does not show are shortened.
+        world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "50")], &[]);
+        pick(&world, &["Trip"], some("Trip", 0, 2));
+        world.emulator.faults(|faults| faults.matched_items_visible = visible);
+        let script = world
+            .program()
+            .current_dir(world.dir.path())
+            .args(["diff", "--copy", "photo", "mnt/.gphotos/picked/Trip"])
+            .output()
+            .unwrap();
+        assert_eq!(script.status.code(), Some(1));
+        let script = String::from_utf8(script.stdout).unwrap();
+        let root = world.mnt.display();
+        let lines: Vec<_> = script.lines().map(str::to_owned).collect();
+        assert_eq!(
+            lines,
+            [
+                format!("mkdir -p -- {root}/Trip"),
+                format!("cp -pT -- photo/DSC_0001.JPG {root}/Trip/DSC_0001.JPG"),
+                format!("cp -pT -- photo/DSC_0002.JPG {root}/Trip/DSC_0002.JPG"),
+            ]
+        );
+        world.sh(&format!("{script}\nsync mnt/Trip"));
+        assert_eq!(world.names("Trip"), ["DSC_0001.JPG", "DSC_0002.JPG"]);
+        // They are the items that were there before.
+        let items = world.emulator.dump().items;
+        assert!(items.len() == 2 && items.iter().all(|it| it.foreign), "{items:?}");
+        assert_eq!(world.remote("Trip").len(), 2);
+        let attribute = |name: &str| {
+            world
+                .sh(&format!("getfattr --only-values -n user.gphotos.{name} mnt/Trip/DSC_0001.JPG"))
+        };
+        assert_eq!(attribute("state"), if visible { "committed" } else { "unseen" });
+        if !visible {
+            assert!(attribute("error").starts_with("Google had these bytes from another program"));
+            assert!(world.log().contains("does not show the item to this one"), "{}", world.log());
+        }
+        assert_eq!(world.emulator.stats().violations, Vec::<String>::new());
+    }
 }
 
 #[test]

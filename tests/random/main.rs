@@ -9,3 +9,4 @@ mod world;
 mod fuzz;
 mod pipeline;
 mod tree;
+mod withheld;

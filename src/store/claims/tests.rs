@@ -149,7 +149,7 @@ fn a_duplicate_of_bytes_that_another_upload_keeps_needs_no_listing() {
     let [claim] = &store.new_claims(SystemTime::now(), trip, 10).unwrap()[..] else {
         panic!("no claim")
     };
-    store.unseen(claim, Some(&item("a").item), Some(SystemTime::now())).unwrap();
+    store.unseen(claim, &item("a").item, SystemTime::now()).unwrap();
     let second = closed(&store, trip, "b.jpg", 1);
     let hashed = store.hashed(second.0, second.1, ContentHash([1; 32]), [1; 20]).unwrap();
     assert_eq!(hashed, Hashed::Duplicate);
@@ -167,7 +167,7 @@ fn an_unseen_item_stays_although_a_listing_lacks_it() {
     let file = closed(&store, trip, "a.jpg", 1);
     created(&store, trip, file, "a");
     let claim = store.new_claims(SystemTime::now(), trip, 10).unwrap().remove(0);
-    store.unseen(&claim, Some(&item("a").item), None).unwrap();
+    store.unseen(&claim, &item("a").item, SystemTime::now() + crate::store::GRACE * 9).unwrap();
     let later = SystemTime::now() + crate::store::GRACE * 2;
     let pass = crate::store::Pass {
         listing: store.next_listing().unwrap(),
@@ -185,7 +185,7 @@ fn unseen(store: &Store, dir: DirId, bytes: u8) -> FileId {
     let id = format!("id{bytes}");
     created(store, dir, file, &id);
     let claim = store.new_claims(SystemTime::now(), dir, 10).unwrap().remove(0);
-    store.unseen(&claim, Some(&item(&id).item), Some(SystemTime::now())).unwrap();
+    store.unseen(&claim, &item(&id).item, SystemTime::now()).unwrap();
     file.0
 }
 

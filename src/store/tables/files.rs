@@ -352,12 +352,6 @@ pub(in crate::store) fn set_item(
     Ok(())
 }
 
-/// A listing, or a read of the item, has confirmed its id.
-pub(in crate::store) fn set_confirmed(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET confirmed = 1 WHERE id = ?1")?.execute([file])?;
-    Ok(())
-}
-
 /// Moves what is Google's from one file to another. The column `media` is unique, hence two steps.
 pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Result<()> {
     let mut values: Vec<Value> = tx.query_row(

@@ -58,6 +58,29 @@ pub(in crate::store) fn set_unseen(
     Ok(())
 }
 
+/// Google had the bytes from another program, and does not show the item: the bytes stay here. It
+/// counts as tried, so that no listing is made for it.
+pub(in crate::store) fn set_withheld(tx: &Tx<'_>, file: FileId, reason: &str) -> Result<()> {
+    set_unseen(tx, file, 1, None)?;
+    tx.prepare_cached("UPDATE uploads SET error = ?2 WHERE file = ?1")?
+        .execute(params![file, reason])?;
+    Ok(())
+}
+
+/// Google had the item `media` before it was asked to make it, and has failed to show it so often.
+pub(in crate::store) fn set_had_before(
+    tx: &Tx<'_>,
+    file: FileId,
+    media: &MediaId,
+    attempts: u32,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE uploads SET made = ?2, attempts = ?3, retry_at = NULL WHERE file = ?1",
+    )?
+    .execute(params![file, media, attempts])?;
+    Ok(())
+}
+
 /// The item `media` is lost: the bytes are uploaded again. If Google answers with the same id, it
 /// is not a new one.
 pub(in crate::store) fn set_lost(

@@ -106,6 +106,7 @@ fn loose(number: usize) -> Claim {
         is_missed: false,
         is_wanted: false,
         foreign: false,
+        never_shown: false,
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::context::{ConfirmAnswer, Found, Worker};
 use super::passing::{self, Doubtful, Missing, PassError};
 use super::release::release_by_id;
+use super::withheld;
 use crate::api::{self, ALBUM_ITEMS_MAX, BATCH_MAX, ItemStatus};
 use crate::error_chain::chain;
 use crate::media::{DirId, FileId, MediaItem};
@@ -32,6 +33,8 @@ const KNOWN_NOT_SHOWN: &str = "Google has an item of these bytes, but its album 
 pub(super) enum Absence {
     /// Google does not know its id.
     Unknown,
+    /// Neither, but its count of the album includes the item.
+    Counted,
     /// Google's count of the album is the number of items that its list shows, or Google refuses to
     /// put the item into the album, or does not know the album. They may lag.
     Likely,
@@ -114,7 +117,8 @@ impl Worker {
         let missed = claims.into_iter().filter(|it| missing.items.contains(&it.media));
         let (unknown, others): (Vec<_>, Vec<_>) =
             missed.partition(|it| missing.unknown.contains(&it.media));
-        self.not_shown(unknown, NOT_SHOWN, Absence::Unknown).await;
+        let absence = if missing.is_counted { Absence::Counted } else { Absence::Unknown };
+        self.not_shown(unknown, NOT_SHOWN, absence).await;
         let (likely, open) = others
             .into_iter()
             .partition(|it| missing.count_agrees || missing.refused.contains(&it.media));
@@ -201,7 +205,7 @@ impl Worker {
         }
         // The album may show it later, or it is too large to be listed for a few items.
         let retry_at = self.unseen_until(claim.attempts);
-        let unseen = Confirming(claim).unseen(&shared.store, Some(item), Some(retry_at)).await;
+        let unseen = Confirming(claim).unseen(&shared.store, item, retry_at).await;
         match unseen {
             Ok(()) => self.shared.count_operations(1),
             Err(error) => self.database_failed(&error),
@@ -217,9 +221,12 @@ impl Worker {
     async fn item_not_shown(&mut self, claim: Claim, text: &str, absence: Absence) {
         let store = self.shared.store.clone();
         let (kind, version, attempts) = (claim.kind, (claim.file, claim.seq), claim.attempts + 1);
-        let (foreign, lost) = (claim.foreign, claim.lost);
+        let (foreign, never_shown, lost) = (claim.foreign, claim.never_shown, claim.lost);
+        let is_withheld = kind == ClaimKind::Known && never_shown;
         let is_believed = match absence {
-            Absence::Unknown => true,
+            // Google's count may lag.
+            Absence::Unknown if is_withheld => claim.since + self.grace() <= SystemTime::now(),
+            Absence::Unknown | Absence::Counted => true,
             Absence::Likely => claim.since + self.grace() <= SystemTime::now(),
             Absence::Open => false,
         };
@@ -232,8 +239,11 @@ impl Worker {
                     Some(more) if kind != ClaimKind::New => self.doubted_until(more),
                     _ => self.retry_at(attempts),
                 };
-                let is_known = kind != ClaimKind::New && text == NOT_SHOWN;
-                let text = if is_known { KNOWN_NOT_SHOWN } else { text };
+                let text = match kind {
+                    _ if is_withheld => withheld::PENDING,
+                    ClaimKind::Known | ClaimKind::Duplicate if text == NOT_SHOWN => KNOWN_NOT_SHOWN,
+                    _ => text,
+                };
                 confirming.not_shown(&store, text.to_owned(), retry_at).await
             }
             ClaimKind::Duplicate => {
@@ -243,17 +253,16 @@ impl Worker {
                 );
                 confirming.not_a_duplicate(&store).await
             }
+            ClaimKind::Known if is_withheld => {
+                return self.withheld(confirming, absence == Absence::Counted).await;
+            }
             ClaimKind::Known => {
                 let reason = if text == NOT_SHOWN { IN_BIN } else { text };
                 return self.reject_claim(version, reason.to_owned()).await;
             }
+            // The next pass through the album decides.
             ClaimKind::New if foreign => {
-                tracing::warn!(
-                    path = self.shared.path_of(version.0),
-                    "Google had these bytes before and does not show the item; the local copy stays"
-                );
-                self.shared.count_operations(1);
-                confirming.unseen(&store, None, None).await
+                confirming.had_before(&store, CONFIRM_ATTEMPTS_MAX - 1).await
             }
             ClaimKind::New if lost == 0 => {
                 let text = format!("the item that Google made of it is not there ({text})");

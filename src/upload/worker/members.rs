@@ -113,6 +113,7 @@ impl Worker {
             }
             Edit::Add => self.additions_refused(call, &error).await,
             Edit::Remove => {
+                self.warn_of_withheld(&call).await;
                 // The item is out of the album already, or the album is gone, or another client has
                 // added the item.
                 tracing::info!("nothing to remove from an album: {}", chain(&error));
@@ -173,13 +174,16 @@ impl Worker {
     }
 
     async fn additions_refused(&mut self, call: MemberCall, error: &api::Error) {
-        let reason = match error.kind() {
-            FailureKind::InvalidItem => ITEM_GONE.to_owned(),
-            _ => chain(error),
-        };
+        let is_invalid = error.kind() == FailureKind::InvalidItem;
+        let reason = if is_invalid { ITEM_GONE.to_owned() } else { chain(error) };
         let shared = self.shared.clone();
         self.store(move |store| {
             for member in &call.members {
+                if is_invalid && store.is_withheld(member.file)? {
+                    store.upload_into(call.dir, member.file)?;
+                    shared.mark_dirty();
+                    continue;
+                }
                 let path = shared.path_of(member.file);
                 store.addition_refused(call.dir, member, &reason)?;
                 if member.file == member.item_of {

@@ -42,6 +42,8 @@ pub(super) struct Missing {
     pub(super) unknown: HashSet<MediaId>,
     /// Google counts as many items in the album as the pass has shown. Known for doubtful ones only.
     pub(super) count_agrees: bool,
+    /// Google's count of the album includes these items too.
+    pub(super) is_counted: bool,
     /// Those of the overdue ones that Google refuses to put into the album.
     pub(super) refused: HashSet<MediaId>,
 }
@@ -82,7 +84,9 @@ pub(super) async fn pass(
         if !more || wanted.is_empty() {
             let ids: Vec<_> = wanted.intersection(&doubtful.items).cloned().collect();
             let missing = Missing { items: wanted, ..Missing::default() };
-            let mut missing = ask(client, &album, listed.len() as u64, ids, missing).await;
+            let unshown = store.run(move |store| store.unshown_items(dir)).await?;
+            let counts = (listed.len() as u64, unshown);
+            let mut missing = ask(client, &album, counts, ids, missing).await;
             if !missing.count_agrees {
                 try_to_add(client, &album, &doubtful.overdue, &mut missing).await;
             }
@@ -91,11 +95,12 @@ pub(super) async fn pass(
     }
 }
 
-/// Asks about the doubtful items. An answer that fails says nothing of them.
+/// Asks about the doubtful items. An answer that fails says nothing of them. The album's list has
+/// `listed` items, and it may have `unshown` others.
 async fn ask(
     client: &Client,
     album: &AlbumId,
-    listed: u64,
+    (listed, unshown): (u64, u64),
     doubtful: Vec<MediaId>,
     mut missing: Missing,
 ) -> Missing {
@@ -103,7 +108,10 @@ async fn ask(
         return missing;
     }
     match client.get_album(album).await {
-        Ok(found) => missing.count_agrees = found.items_count == listed,
+        Ok(found) => {
+            missing.count_agrees = found.items_count == listed;
+            missing.is_counted = found.items_count >= listed + unshown;
+        }
         Err(error) => tracing::debug!(%error, "cannot ask how many items an album has"),
     }
     for ids in doubtful.chunks(BATCH_MAX) {

@@ -199,31 +199,3 @@ async fn a_file_that_is_no_photo_is_rejected_at_close_and_kept() {
     assert!(matches!(world.drain().await, Err(DrainError::Failed { count: 1 })));
     assert_eq!(world.emulator.stats().requests(Call::UploadRaw), 0);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_google_had_before_us_do_not_block_the_queue() {
-    for visible in [false, true] {
-        let world = World::new().await;
-        let dir = world.album("one").await;
-        world.emulator.faults(|faults| faults.matched_items_visible = visible);
-        let edit = Edit::AddItem {
-            album: None,
-            filename: "phone.jpg".into(),
-            content: small_photo(1),
-            foreign: true,
-        };
-        world.emulator.edit(edit).await.unwrap();
-        let file = world.write(dir, "a.jpg", &small_photo(1));
-        world.write(dir, "b.jpg", &small_photo(2));
-        world.drain().await.unwrap();
-        assert_eq!(world.remote("one"), photos([1, 2]));
-        let state = world.store.upload_state(file).unwrap();
-        if visible {
-            assert_eq!(state, None);
-            world.assert_clean();
-        } else {
-            assert_eq!(state, Some(UploadState::Unseen));
-            assert_eq!(std::fs::read(world.pipeline.spool().path(file)).unwrap(), small_photo(1));
-        }
-    }
-}

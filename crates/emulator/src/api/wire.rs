@@ -6,7 +6,7 @@ use super::mask::Schema;
 use crate::account::Account;
 use crate::faults::Faults;
 use crate::server::Server;
-use crate::state::{Album, Item, Library};
+use crate::state::{Album, Entry, Item, Library};
 
 /// An album, as albums.get answers.
 pub(crate) static ALBUM: Schema = Schema(&[
@@ -150,10 +150,16 @@ pub(crate) fn album(
     album: &Album,
 ) -> Value {
     let counted_ms = server.now_ms().saturating_sub_unsigned(faults.count_delay_ms);
-    let count = if faults.count_delay_ms == 0 {
+    let counts_all = faults.count_delay_ms == 0 && faults.matched_items_counted;
+    let count = if counts_all {
         library.count(album)
     } else {
-        library.entries(album).filter(|entry| entry.added_ms <= counted_ms).count()
+        let is_counted = |entry: &&Entry| {
+            (faults.count_delay_ms == 0 || entry.added_ms <= counted_ms)
+                && (faults.matched_items_counted
+                    || library.item(entry.item).is_some_and(|item| !item.matched))
+        };
+        library.entries(album).filter(is_counted).count()
     };
     let cover = library.cover(album);
     omit_defaults(json!({

@@ -88,6 +88,9 @@ pub struct Faults {
     /// Whether an item that was in the library before and that an upload of ours matched can be read
     /// (reference §11.2c knows neither).
     pub matched_items_visible: bool,
+    /// Whether an album's count includes items of other applications that uploads of ours matched. The
+    /// reference (§11.10) does not know.
+    pub matched_items_counted: bool,
     /// Whether an item in the bin can still be got by its id. The reference (§11.18) says no.
     pub binned_items_resolve: bool,
     /// Whether batchCreate with the bytes of an item in the bin makes a new item. Otherwise it
@@ -154,6 +157,7 @@ impl Default for Faults {
             file_faults: Vec::new(),
             filename_fault: None,
             matched_items_visible: false,
+            matched_items_counted: true,
             binned_items_resolve: false,
             binned_bytes_make_new_items: false,
             storage_bytes: None,

@@ -244,7 +244,7 @@ impl Making {
         let file = self.created(trip, "unseen.jpg", 8, "unseen");
         let claims = store.new_claims(self.now, trip, 10).unwrap();
         let claim = claims.iter().find(|it| it.file == file).unwrap();
-        store.unseen(claim, Some(&item("unseen").item), Some(self.now)).unwrap();
+        store.unseen(claim, &item("unseen").item, self.now).unwrap();
         let refused = self.closed(trip, "refused.jpg", 9);
         self.hashed(refused, 9);
         store.fail(refused.0, "Google cannot read it", None).unwrap();
