@@ -88,7 +88,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
         Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
         Show::Json => print(json_text(&Document::new(source, local, album, &result))?)?,
         Show::Text => {
-            print(report::text(&result))?;
+            print(report::text(source, &result))?;
             if source == Source::Pick {
                 print(format!("\n{}", report::OF_PICK))?;
             }

@@ -220,7 +220,8 @@ impl Comparison {
     }
 
     /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
-    pub fn sum(&self) -> String {
+    /// `place` is in the place of `in the album`.
+    pub fn sum(&self, place: &str) -> String {
         let same = self.same.count();
         let (here, there) = (|it: &&Remark| it.here, |it: &&Remark| it.in_album);
         let side = |first: &str,
@@ -251,16 +252,16 @@ impl Comparison {
             parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
         };
         format!(
-            "{} local = {}\n{} in the album = {}",
+            "{} local = {}\n{} {place} = {}",
             self.files_here,
-            side("in the album", &self.duplicates_here, &here, self.only_here.len(), "only here"),
+            side(place, &self.duplicates_here, &here, self.only_here.len(), "only here"),
             self.files_in_album,
             side(
                 "here",
                 &self.duplicates_in_album,
                 &there,
                 self.only_in_album.len(),
-                "only in the album"
+                &format!("only {place}")
             ),
         )
     }

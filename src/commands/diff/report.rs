@@ -30,9 +30,10 @@ const SMALLER: &str =
 pub const STAYS: &str = "Stays here until it has another name or content";
 
 /// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set.
-pub fn text(it: &Comparison) -> String {
+pub fn text(source: Source, it: &Comparison) -> String {
+    let place = source.place();
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
-    let mut out = Style::new().bold().apply_to(it.sum()).to_string() + "\n";
+    let mut out = Style::new().bold().apply_to(it.sum(place)).to_string() + "\n";
     for (count, how) in [
         (it.same.adopted, "by 'gphotosfs adopt'"),
         (it.same.almost_certain, "almost certainly: by name, size and capture time"),
@@ -48,7 +49,7 @@ pub fn text(it: &Comparison) -> String {
     let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
     group("Only here", &bad, it.only_here.iter().map(|name| only_here(it, name)).collect());
     group(
-        "Only in the album",
+        &format!("Only {place}"),
         &bad,
         it.only_in_album.iter().map(|name| with_pair(it, name)).collect(),
     );
@@ -71,7 +72,7 @@ pub fn text(it: &Comparison) -> String {
     let renamed = it
         .renamed
         .iter()
-        .map(|it| format!("{} here = {} in the album{}", it.here, it.album, it.evidence));
+        .map(|it| format!("{} here = {} {place}{}", it.here, it.album, it.evidence));
     group("Same content under another name (no difference)", &good, renamed.collect());
     let mut duplicates: Vec<_> =
         it.duplicates_here.iter().chain(&it.duplicates_in_album).map(duplicate).collect();
@@ -144,10 +145,20 @@ pub enum Source {
     Takeout,
 }
 
+impl Source {
+    /// Where an item of the other side is.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Album | Self::Takeout => "in the album",
+            Self::Pick => "picked",
+        }
+    }
+}
+
 /// The limit of an answer about a pick.
 pub const OF_PICK: &str = "\
 This speaks of what was picked: a photo of the album that was not ticked counts as only here. Does Google show the \
-same number of items for the album as stands above?
+same number of items for the album as were picked?
 ";
 
 /// The comparison as JSON.

@@ -53,7 +53,7 @@ fn sides(
 #[track_caller]
 fn check(sides: &Sides, local: &str, album: &str, differ: bool) -> Comparison {
     let result = compare(sides);
-    assert_eq!(result.sum(), format!("{local}\n{album}"));
+    assert_eq!(result.sum("in the album"), format!("{local}\n{album}"));
     assert_eq!(result.differ(), differ);
     adds_up(&result);
     result
@@ -62,7 +62,7 @@ fn check(sides: &Sides, local: &str, album: &str, differ: bool) -> Comparison {
 /// Each sum is what it says it is made of.
 #[track_caller]
 fn adds_up(result: &Comparison) {
-    for line in result.sum().lines() {
+    for line in result.sum("in the album").lines() {
         // What is in brackets are names.
         let bare = line.split(" (").next().unwrap_or_default().to_owned()
             + line.rsplit_once(')').map_or("", |(_, rest)| rest);
