@@ -97,6 +97,15 @@ fn zips_that_are_not_whole_say_so_before_anything_is_compared() {
     damaged(&|bytes| bytes.truncate(bytes.len() - 1), &cut);
     damaged(&|bytes| bytes.clear(), "is not a zip");
     damaged(&|bytes| *bytes = photo(1, 3000), "is not a zip");
+    let piece =
+        "is a piece of a split zip\n  -> join the pieces with 'zip -s 0 IN.zip --out OUT.zip'";
+    damaged(&|bytes| drop(bytes.splice(..0, *b"PK\x07\x08")), piece);
+    let end = |bytes: &[u8]| bytes.windows(4).rposition(|it| it == b"PK\x05\x06").unwrap();
+    let of_a_later_disk = |bytes: &mut Vec<u8>| {
+        let at = end(bytes);
+        bytes[at + 4] = 2;
+    };
+    damaged(&of_a_later_disk, piece);
     let list = |bytes: &mut Vec<u8>| {
         let at = bytes.windows(4).rposition(|it| it == b"PK\x01\x02").unwrap();
         bytes[at] = b'x';

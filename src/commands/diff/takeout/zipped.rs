@@ -22,6 +22,9 @@ const RATIO_MAX: u64 = 1032;
 /// The list is read in steps, because each file in it is sought anew.
 const LIST_BUFFER: usize = 512;
 
+/// The end record of a zip, with the longest comment.
+const END_MAX: u64 = 22 + 0xffff;
+
 const DAMAGED: &str = "download this part of the export again";
 
 /// A zip.
@@ -50,6 +53,12 @@ impl Zipped {
         if !is_zip {
             return Err(CommandError::usage(format!("{} is not a zip", path.display()))
                 .hint("name the zips of a Google Takeout export, or the directory of one"));
+        }
+        if is_piece(&mut file).map_err(unreadable)? {
+            let what = format!("{} is a piece of a split zip", path.display());
+            return Err(CommandError::usage(what).hint(
+                "join the pieces with 'zip -s 0 IN.zip --out OUT.zip', or extract them and name the directory",
+            ));
         }
         file.rewind().map_err(unreadable)?;
         let content = BufReader::new(File::open(path).map_err(unreadable)?);
@@ -115,6 +124,24 @@ impl Zipped {
         }
         Ok(())
     }
+}
+
+/// Whether a file is one of several pieces of a zip. Google makes several whole zips instead.
+fn is_piece(file: &mut File) -> io::Result<bool> {
+    file.rewind()?;
+    let mut first = [0; 4];
+    file.read_exact(&mut first).or_else(|err| match err.kind() {
+        io::ErrorKind::UnexpectedEof => Ok(()),
+        _ => Err(err),
+    })?;
+    let length = file.metadata()?.len();
+    file.seek(io::SeekFrom::Start(length.saturating_sub(END_MAX)))?;
+    let mut tail = Vec::new();
+    file.take(END_MAX).read_to_end(&mut tail)?;
+    let end = tail.windows(6).rev().find(|it| it.starts_with(b"PK\x05\x06"));
+    // A zip with 64-bit numbers may have them all set.
+    let number = end.map_or(0, |end| u16::from_le_bytes([end[4], end[5]]));
+    Ok(&first == b"PK\x07\x08" || (number != 0 && number != u16::MAX))
 }
 
 fn open<'a>(
