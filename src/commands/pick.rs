@@ -56,7 +56,10 @@ pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Ex
         timeout: options.timeout,
     };
     let Some((session, expires_at)) = visit.until_done().await? else {
-        tell("gphotosfs: nothing was picked: the wait is over\n  -> run this command again");
+        tell(
+            "gphotosfs: nothing was picked: the wait is over\n  -> run this command again. If \"Done\" did nothing, \
+             pick parts of some hundred photos",
+        );
         return Ok(Exit::Failed);
     };
     let addition = Addition { name: name.clone(), expires_at, anew: options.anew };
@@ -89,12 +92,17 @@ pub async fn forget(name: OsString, profile: &Profile, apis: &Apis) -> Result<()
     Ok(())
 }
 
+/// The name as that of a directory. As for an album, it has to be text.
 fn entry_name(name: &OsString) -> Result<EntryName, CommandError> {
-    EntryName::new(name.clone().into_vec()).map_err(|err| {
-        CommandError::usage(format!("a pick cannot be called {}", Path::new(name).display()))
-            .because(err)
+    let cannot = || {
+        let what = format!("a pick cannot be called {}", Path::new(name).display());
+        CommandError::usage(what)
             .hint("use a name as for a directory, for example the album's title without '/'")
-    })
+    };
+    if name.to_str().is_none() {
+        return Err(cannot().because("the name is not UTF-8"));
+    }
+    EntryName::new(name.clone().into_vec()).map_err(|err| cannot().because(err))
 }
 
 /// Lists what an interrupted command has not.
