@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole story on real JPEG files, against an emulator on this machine:
-# log in, mount, copy a folder, wait for it, count, find the one that is missing, read one back.
+# log in, mount, copy a folder, wait for it, count, find the one that is missing, read one back. Then
+# find the one that is missing in an album of the phone, by a pick and by a Takeout export.
 #   scripts/demo.sh [--keep] [--release]
 #     --keep      leaves everything running and says how to look around
 #     --release   measures an optimised build
@@ -75,8 +76,8 @@ url=$GPHOTOSFS_API_URL
 echo "It is at $url"
 
 say 'Logging in; following the link that a person would open in a browser'
-echo "\$ gphotosfs login --no-browser --client-secret $dir/emulator/client_secret.json"
-log_in
+echo "\$ gphotosfs login --picker --no-browser --client-secret $dir/emulator/client_secret.json"
+log_in --picker
 cat "$dir/login.log"
 
 say 'Mounting and copying'
@@ -104,6 +105,47 @@ differ=0
 run "$gphotosfs" diff "$folder" "$album" | tee "$dir/diff.log" || differ=$?
 [ "$differ" = 1 ] || die "diff ended with $differ, not 1"
 grep -q '^  IMG_0042\.jpg$' "$dir/diff.log" || die 'diff does not name IMG_0042.jpg'
+
+say 'An album of 20 photos that the phone has uploaded, one of them not in the album'
+hike=$dir/photo/20190501
+run "$photos" "$hike" --count 20 --seed 2 --max-kb 300
+edit() { curl -fsS "$url/emulator/edit?client=google_app" -H 'Content-Type: application/json' -o "$dir/edit.json" -d @-; }
+export_dir=$dir/takeout
+folder_there="$export_dir/Takeout/Google Photos/Hike"
+mkdir -p "$folder_there"
+printf '{"title": "Hike", "access": "private"}' >"$folder_there/metadata.json"
+printf '{"op": "create_album", "title": "Hike"}' | edit
+for file in "$hike"/*.jpg; do
+    name=${file##*/}
+    if [ "$name" = IMG_0007.jpg ]; then continue; fi
+    printf '{"op": "add_item", "album": "Hike", "filename": "%s", "foreign": false, "content": "%s"}' \
+        "$name" "$(base64 -w0 "$file")" | edit
+    cp -p "$file" "$folder_there/"
+    printf '{"title": "%s", "photoTakenTime": {"timestamp": "%s"}}' "$name" "$(stat -c %Y "$file")" \
+        >"$folder_there/$name.supplemental-metadata.json"
+done
+
+say 'Picking it in a page of Google'\''s: somebody searches "Hike" there, ticks all, and presses Done'
+curl -fsS -X PATCH "$url/emulator/faults" -H 'Content-Type: application/json' -o "$dir/edit.json" \
+    -d '{"picker": {"poll_interval_ms": 200}}'
+echo '$ gphotosfs pick --no-browser Hike'
+"$gphotosfs" pick --no-browser Hike </dev/null >"$dir/pick.log" 2>&1 &
+pick_pid=$!
+wait_for_line "$dir/pick.log" 'http://[^ ]*/autoclose' "$pick_pid" >/dev/null
+curl -fsS "$url/emulator/pick" -H 'Content-Type: application/json' -o "$dir/edit.json" \
+    -d '{"op": "pick", "choice": {"album": "Hike"}}'
+wait "$pick_pid"
+cat "$dir/pick.log"
+names_it() {
+    differ=0
+    run "$gphotosfs" diff "$@" | tee "$dir/diff.log" || differ=$?
+    [ "$differ" = 1 ] || die "diff ended with $differ, not 1"
+    grep -q '^  IMG_0007\.jpg$' "$dir/diff.log" || die 'diff does not name IMG_0007.jpg'
+}
+names_it "$hike" "$mount/.gphotos/picked/Hike"
+
+say 'The same from a Google Takeout export, by the bytes'
+names_it "$hike" "$export_dir" --album Hike
 
 say 'Reading one back'
 (cd "$folder" && sha256sum IMG_0100.jpg) | tee "$dir/sum"

@@ -31,9 +31,9 @@ start_emulator() {
     export GPHOTOSFS_API_URL GPHOTOSFS_PICKER_URL
 }
 
-# log_in: follows the link that a person would open in a browser.
+# log_in OPTION...: follows the link that a person would open in a browser.
 log_in() {
-    "$gphotosfs" login --no-browser --client-secret "$dir/emulator/client_secret.json" \
+    "$gphotosfs" login --no-browser --client-secret "$dir/emulator/client_secret.json" "$@" \
         </dev/null >"$dir/login.log" 2>&1 &
     local login_pid=$! link
     link=$(wait_for_line "$dir/login.log" 'http://127\.0\.0\.1:[0-9]*/[^ ]*' "$login_pid")
