@@ -31,6 +31,23 @@ fn errno_of(world: &World, name: &str) -> Option<i32> {
     fs::read(world.mnt.join(".gphotos/picked/Trip").join(name)).unwrap_err().raw_os_error()
 }
 
+/// The user has withdrawn the consent. The names and `diff` need none.
+#[test]
+fn after_a_withdrawn_consent_names_stay_and_everything_else_asks_for_a_login() {
+    let world = world();
+    (0..2).for_each(|seed| photo(&world, seed));
+    world.mount(&[]);
+    pick(&world, &["Trip"], Choice::album("Trip"));
+    world.emulator.revoke_grants();
+    assert_eq!(errno_of(&world, "DSC_0000.JPG"), Some(libc::EACCES), "{}", world.log());
+    wait_for("the next step", || world.log().contains("gphotosfs login"));
+    assert_eq!(world.names(".gphotos/picked/Trip").len(), 2);
+    assert_eq!(diff(&world).0, 0);
+    let (done, said) = world.told(&["pick", "Trip", "--no-browser"]);
+    assert!(!done && said.contains("run `gphotosfs login"), "{said}");
+    assert_eq!(list(&world)[0]["items"], 2);
+}
+
 /// Google refuses while the user is picking.
 #[test]
 fn a_refusal_during_the_wait_ends_the_pick_with_the_next_step() {
