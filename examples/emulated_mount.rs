@@ -90,6 +90,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
         refresh: Duration::from_secs(60),
         read_only: false,
         nonempty: false,
+        import: false,
         allow_other: false,
         no_exec: false,
         umask: 0o022,

@@ -14,6 +14,7 @@ pub mod owner;
 pub mod progress;
 pub mod running;
 mod tell;
+pub mod unmounted;
 mod words;
 
 pub use browser::open_browser;

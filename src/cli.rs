@@ -132,13 +132,13 @@ fn dispatch(
         Command::Logout => block_on(logout::run(&profile, in_full)).map(done),
         Command::Mount(it) => commands::mount::run(&profile, &it.settings(apis), words),
         Command::Umount(it) => umount::run(&it.mountpoint, it.now, &profile).map(done),
-        Command::Status(it) => status::run(&it.into(), &profile, &cli.api_url).map(done),
+        Command::Status(it) => status::run(&it.into(), &profile, &cli.api_url),
         Command::Sync(it) => {
             let settings = it.upload.settings(apis);
             sync::run(it.path.as_deref(), &settings, &profile).map(done)
         }
         Command::Refresh(it) => sync::refresh(it.path.as_deref(), &profile).map(done),
-        Command::Info(it) => info::run(&it.path, it.json).map(done),
+        Command::Info(it) => info::run(&it.path, it.json, &profile).map(done),
         Command::Failed(it) => failed::run(it.json, &profile).map(done),
         Command::Retry(it) => failed::retry(&it.paths, &profile).map(done),
         Command::Pick(it) => pick(it, &profile, &apis),

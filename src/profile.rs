@@ -6,6 +6,7 @@
 mod directory;
 mod lock;
 mod replacement;
+mod target;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,13 @@ use parking_lot::Mutex;
 pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
 pub use lock::{Holder, LockError, ProfileLock, Running};
 pub use replacement::{BEFORE, replace};
+pub use target::MountTarget;
 
 /// The lock file in the state directory.
 const LOCK: &str = "lock";
+
+/// The record of the mount target in the state directory.
+const TARGET: &str = "mount-target";
 
 /// A profile's name: a single, plain path component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +171,60 @@ impl Profile {
         Running::last(&self.state.join(LOCK))
     }
 
+    /// Where this profile is meant to be mounted. `None` if it never was.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn target(&self) -> io::Result<Option<MountTarget>> {
+        MountTarget::read(&self.state.join(TARGET))
+    }
+
+    /// Records where this profile is meant to be mounted.
+    ///
+    /// # Errors
+    /// If the record cannot be written.
+    pub fn set_target(&self, target: &MountTarget) -> io::Result<()> {
+        target.write(self.state_dir()?, TARGET)
+    }
+
+    /// Records that the profile is not to be mounted any more, if `mountpoint` is its target. Returns
+    /// whether it was wanted there.
+    ///
+    /// # Errors
+    /// If the record cannot be read or written.
+    pub fn withdraw_target(&self, mountpoint: &Path) -> io::Result<bool> {
+        match self.target()? {
+            Some(target) if target.wanted && target.mountpoint == mountpoint => {
+                self.set_target(&MountTarget { wanted: false, ..target })?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// This user's profiles, this one included.
+    ///
+    /// # Errors
+    /// If their directory cannot be read.
+    pub fn siblings(&self) -> io::Result<Vec<Self>> {
+        let base = |dir: &Path| dir.parent().map(Path::to_owned).unwrap_or_default();
+        let (config, state, cache) = (base(&self.config), base(&self.state), base(&self.cache));
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&state)? {
+            let name = entry?.file_name();
+            let Some(Ok(name)) = name.to_str().map(str::parse::<ProfileName>) else { continue };
+            let under = |dir: &Path| dir.join(&name.0);
+            found.push(Self {
+                config: under(&config),
+                state: under(&state),
+                cache: under(&cache),
+                name,
+                tightened: Arc::default(),
+            });
+        }
+        Ok(found)
+    }
+
     /// The present holder of the lock. Takes no lock, so a process that wants it succeeds meanwhile.
     ///
     /// # Errors
@@ -203,6 +262,22 @@ mod tests {
         let _not_a_mount = profile.lock().unwrap();
         assert_eq!(profile.running().unwrap(), None, "that was the one before");
         assert_eq!(profile.holder().unwrap(), Holder::Other);
+    }
+
+    #[test]
+    fn a_profile_is_wanted_where_it_was_mounted_last_until_it_is_withdrawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        assert_eq!(profile.target().unwrap(), None);
+        let target = MountTarget { mountpoint: "/m".into(), wanted: true, hides_files: false };
+        profile.set_target(&target).unwrap();
+        assert_eq!(profile.target().unwrap().as_ref(), Some(&target));
+        assert!(!profile.withdraw_target(Path::new("/elsewhere")).unwrap());
+        assert!(profile.withdraw_target(Path::new("/m")).unwrap());
+        assert!(!profile.withdraw_target(Path::new("/m")).unwrap());
+        assert_eq!(profile.target().unwrap(), Some(MountTarget { wanted: false, ..target }));
+        std::fs::write(profile.state_dir().unwrap().join(TARGET), "{\"mountpoint\":").unwrap();
+        assert_eq!(profile.target().unwrap(), None);
     }
 
     #[test]

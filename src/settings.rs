@@ -124,6 +124,8 @@ pub struct MountSettings {
     pub read_only: bool,
     /// Mount even if the directory is not empty.
     pub nonempty: bool,
+    /// Move the files that lie in the directory into the mount.
+    pub import: bool,
     /// Let other users of this machine use the mount.
     pub allow_other: bool,
     /// Forbid running programs from the mount.

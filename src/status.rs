@@ -3,6 +3,7 @@
 
 mod draft;
 mod metrics;
+mod unmounted;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::media::local_time;
 use crate::settings::{Commit, Sidecars, Sizes};
 
 pub use draft::{Draft, Phase};
+pub use unmounted::{Contents, Unmounted};
 
 /// The layout of `status.json`.
 pub const VERSION: u32 = 1;
@@ -39,6 +41,10 @@ pub struct Status {
     /// still there.
     #[serde(default)]
     pub dead_mountpoint: Option<PathBuf>,
+    /// Without a mount: where the profile is meant to be mounted, or where files lie under its
+    /// mountpoint.
+    #[serde(default)]
+    pub unmounted: Option<Unmounted>,
     /// The API's base URL.
     pub api_url: String,
     /// The mount's settings.

@@ -191,7 +191,7 @@ const LOOK: &str = "'gphotosfs doctor' checks the profile's directories and thei
 /// The error for a login that cannot be read from the profile's files.
 pub fn no_login(what: &str, err: LoginError) -> CommandError {
     let is_file = matches!(err, LoginError::File { .. });
-    let error = CommandError::new(what).because(err);
+    let error = CommandError::new(what).because(err).for_a_person();
     // The other errors name the next step by themselves.
     if is_file {
         error.hint(
@@ -260,7 +260,9 @@ pub fn check_service(profile: &Profile, store: &Store, asked: &Url) -> Result<()
     let kept = kept_service(store).map_err(|err| no_database("cannot read the database", err))?;
     let checked = kept.map_or(Ok(()), |it| it.check(asked));
     checked.map_err(|err| {
-        CommandError::new(format!("the profile {} {err}", profile.name())).hint(Foreign::REMEDY)
+        CommandError::new(format!("the profile {} {err}", profile.name()))
+            .hint(Foreign::REMEDY)
+            .for_a_person()
     })
 }
 

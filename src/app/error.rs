@@ -22,6 +22,9 @@ pub enum Exit {
     /// The arguments or the configuration file have an error; `diff`, `adopt` and `verify`: any
     /// failure, as in diff(1).
     Usage,
+    /// A mount in the foreground failed, and fails again until a person acts. Service managers should
+    /// not start it again: it is `EX_CONFIG` of sysexits.h.
+    NeedsPerson,
 }
 
 impl From<Exit> for ExitCode {
@@ -30,6 +33,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Differ | Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NeedsPerson => 78,
         })
     }
 }
@@ -42,12 +46,20 @@ pub struct CommandError {
     hint: Option<String>,
     explanation: Option<&'static str>,
     usage: bool,
+    needs_person: bool,
 }
 
 impl CommandError {
     /// `what` names the failed operation, without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cause: None, hint: None, explanation: None, usage: false }
+        Self {
+            what: what.into(),
+            cause: None,
+            hint: None,
+            explanation: None,
+            usage: false,
+            needs_person: false,
+        }
     }
 
     /// As [`CommandError::new`], for bad arguments: exit status 2.
@@ -65,6 +77,17 @@ impl CommandError {
     #[must_use]
     pub fn hint(self, next: impl Into<String>) -> Self {
         Self { hint: Some(next.into()), ..self }
+    }
+
+    /// To try again later is in vain: a person must act first.
+    #[must_use]
+    pub fn for_a_person(self) -> Self {
+        Self { needs_person: true, ..self }
+    }
+
+    /// Whether a person must act before it is of use to try again.
+    pub fn needs_person(&self) -> bool {
+        self.needs_person
     }
 
     /// Adds paragraphs below the lines of the error.

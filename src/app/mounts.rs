@@ -45,6 +45,15 @@ pub fn is_own(mountpoint: &Path) -> io::Result<bool> {
     Ok(device.is_some_and(|device| is_owned(&table, &device, user)))
 }
 
+/// Whether any filesystem is mounted on this directory. Does not enter it.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn is_mountpoint(dir: &Path) -> io::Result<bool> {
+    let place = dir.as_os_str().as_encoded_bytes();
+    Ok(rows(&table()?).any(|row| row.place == place))
+}
+
 fn device_text(device: u64) -> String {
     format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }

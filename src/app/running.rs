@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::error::CommandError;
 use super::progress::{self, Progress, Snapshot};
+use super::unmounted;
 use crate::profile::{LockError, Profile};
 use crate::status::Status;
 
@@ -82,9 +83,11 @@ impl Mount {
     ///
     /// # Errors
     /// As [`Mount::holding`], with the next step.
-    pub fn given(path: &Path) -> Result<Self, CommandError> {
+    pub fn given(path: &Path, profile: &Profile) -> Result<Self, CommandError> {
+        let unmounted = || unmounted::covering(path, profile);
         Self::holding(path).map_err(|err| match err.next_step() {
             Some(_) => err,
+            None if let Some(error) = unmounted() => error,
             None if is_parent_on_mount(path) => {
                 err.hint("the mount has no such name: 'ls' its directory")
             }

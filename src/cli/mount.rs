@@ -33,6 +33,11 @@ pub struct MountArgs {
     )]
     pub foreground: bool,
 
+    /// Move files that lie in the directory itself into the mount. They were copied there while
+    /// nothing was mounted
+    #[arg(long)]
+    pub import: bool,
+
     /// Marks the child process of a mount that detaches; it reports to its parent through stdout
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -179,6 +184,7 @@ impl MountArgs {
             refresh: self.refresh,
             read_only: self.read_only,
             nonempty: false,
+            import: self.import,
             allow_other: self.allow_other,
             no_exec: false,
             umask: UMASK,

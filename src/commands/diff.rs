@@ -36,7 +36,7 @@ use self::hashes::Hashes;
 use self::local::Local;
 use self::report::{Document, Source};
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, counted, json_text, print, tell};
+use crate::app::{CommandError, Exit, counted, json_text, print, tell, unmounted};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
 use crate::status::MountFacts;
@@ -234,6 +234,9 @@ pub(super) fn mount_of(album: &Path, profile: &Profile) -> Result<Mount, Command
 fn not_on_a_mount(error: CommandError, album: &Path, profile: &Profile) -> CommandError {
     // The error is about a mount that has died.
     if error.next_step().is_some() {
+        return error;
+    }
+    if let Some(error) = unmounted::covering(album, profile) {
         return error;
     }
     let mut above = album.ancestors().filter(|it| it.exists());

@@ -11,6 +11,7 @@ use crate::app::name::{Name, shown};
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, json_text, print};
 use crate::fs::ATTRIBUTES;
+use crate::profile::Profile;
 use crate::store::{LocalReason, UploadState};
 use crate::upload::NameRules;
 
@@ -59,8 +60,8 @@ fn refused(path: &Path) -> Option<CommandError> {
 ///
 /// # Errors
 /// If the path does not exist or is not on a mount.
-pub fn run(path: &Path, json: bool) -> Result<(), CommandError> {
-    let mount = Mount::given(path).map_err(|err| refused(path).unwrap_or(err))?;
+pub fn run(path: &Path, json: bool, profile: &Profile) -> Result<(), CommandError> {
+    let mount = Mount::given(path, profile).map_err(|err| refused(path).unwrap_or(err))?;
     let mut found = Vec::new();
     for name in ATTRIBUTES {
         let value = diff::text(path, name).map_err(|err| running::cannot_use(path, err))?;

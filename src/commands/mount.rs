@@ -1,14 +1,15 @@
 //! `gphotosfs mount`: puts the parts together, mounts, and ends them in order. [`assemble`] shows
 //! the structure of the whole program.
 
+mod background;
+mod import;
+mod mountpoint;
+
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -17,25 +18,20 @@ use tokio::runtime::{Builder, Handle};
 use crate::api::Login;
 use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
-use crate::app::{CommandError, Exit, daemon, log, mounts, tell};
+use crate::app::{CommandError, Exit, daemon, mounts, tell};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running, TIGHTENED, Tightened};
 use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes};
 use crate::store::{self, Store};
+use background::{detach, tell_ready};
+use mountpoint::Mountpoint;
+
+pub use background::become_user;
 
 /// The device through which the kernel sends requests to FUSE mounts.
 const FUSE: &str = "/dev/fuse";
-
-/// The child of a detaching mount prints this line on stdout when the mount can be used.
-const READY: &str = "ready";
-
-/// Where a mount that root starts for a user finds programs.
-const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
-/// How long a mount may take to become usable. It does not wait for the network.
-const READY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -50,17 +46,38 @@ pub fn run(
     settings: &MountSettings,
     args: &[OsString],
 ) -> Result<Exit, CommandError> {
-    if settings.foreground || settings.detached {
+    if settings.detached {
         return serve(profile, settings);
     }
-    // The mount makes the database.
-    let is_first =
-        profile.state_dir().is_ok_and(|dir| matches!(Store::open_read_only(dir), Ok(None)));
-    let exit = detach(args)?;
-    if is_first && exit == Exit::Done && std::io::stderr().is_terminal() {
-        tell(first_words(&settings.mountpoint));
+    if !settings.foreground {
+        // What this process has inherited, the mount would keep open, and with it locks and disks.
+        daemon::close_inherited().map_err(|err| {
+            CommandError::new("cannot start the mount in the background").because(err)
+        })?;
+        // The mount makes the database.
+        let is_first =
+            profile.state_dir().is_ok_and(|dir| matches!(Store::open_read_only(dir), Ok(None)));
+        let exit = match settings.import {
+            true => import::run(settings, || detach(args))?,
+            false => detach(args)?,
+        };
+        if is_first && exit == Exit::Done && std::io::stderr().is_terminal() {
+            tell(first_words(&settings.mountpoint));
+        }
+        return Ok(exit);
     }
-    Ok(exit)
+    if settings.import {
+        return Err(CommandError::usage("--import cannot be used with --foreground"));
+    }
+    serve(profile, settings).or_else(|error| {
+        // It is the last word of 'systemctl status'.
+        tell_manager(&[NotifyState::Status(&error.to_string())]);
+        if !error.needs_person() {
+            return Err(error);
+        }
+        error.say(false);
+        Ok(Exit::NeedsPerson)
+    })
 }
 
 /// What to know at the first mount of a profile, for a person at a terminal.
@@ -78,74 +95,6 @@ fn first_words(mountpoint: &Path) -> String {
     )
 }
 
-/// Runs this program with `args` as another user, which needs root. The last of them is the
-/// mountpoint. Returns only if that fails.
-pub fn become_user(user: &str, args: &[OsString]) -> CommandError {
-    let failed = || CommandError::new(format!("cannot mount for the user {user}"));
-    let Some((mountpoint, rest)) = args.split_last() else { return failed() };
-    let prepared = std::env::current_exe().and_then(|program| {
-        let mountpoint = std::path::absolute(mountpoint)?;
-        daemon::close_inherited()?;
-        Ok((program, mountpoint))
-    });
-    let (program, mountpoint) = match prepared {
-        Ok(prepared) => prepared,
-        Err(err) => return failed().because(err),
-    };
-    daemon::create_private_files();
-    // runuser sets groups, home directory and name as a login does. Everything else of root's
-    // environment is none of the user's.
-    let err = Command::new("/sbin/runuser")
-        .args(["-u", user, "--"])
-        .arg(program)
-        .args(rest.iter().skip(1))
-        .arg(mountpoint)
-        .env_clear()
-        .env("PATH", USER_PATH)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .exec();
-    failed().because(err).hint("install util-linux, which has the command runuser")
-}
-
-/// Runs the same command again in a session of its own, and waits until the mount is ready.
-fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
-    let failed =
-        |what: &str| CommandError::new(format!("cannot start the mount in the background: {what}"));
-    let program =
-        std::env::current_exe().map_err(|err| failed("its program is not found").because(err))?;
-    // What this process has inherited, the mount would keep open, and with it locks and disks.
-    daemon::close_inherited()
-        .map_err(|err| failed("it cannot close inherited files").because(err))?;
-    // After `--`, clap would take the flag for a mountpoint.
-    let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
-    let mut child = Command::new(program)
-        .args(&args[1..flags])
-        .arg("--detached")
-        .args(&args[flags..])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|err| failed("it does not start").because(err))?;
-    let Some(stdout) = child.stdout.take() else { return Err(failed("it has no output")) };
-    let (said, heard) = channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = BufReader::new(stdout).read_line(&mut line);
-        // This fails once the deadline has passed.
-        let _ = said.send(line);
-    });
-    match heard.recv_timeout(READY_DEADLINE) {
-        Ok(line) if line.trim() == READY => Ok(Exit::Done),
-        // The child has printed the reason on stderr, which both processes share.
-        Ok(_) => Ok(Exit::Failed),
-        Err(_) => {
-            let _ = child.kill();
-            Err(failed("it is not ready after a minute"))
-        }
-    }
-}
-
 /// Mounts, and returns when the mount has ended.
 fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandError> {
     daemon::create_private_files();
@@ -155,7 +104,8 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
             .map_err(|err| CommandError::new("cannot leave the terminal").because(err))?;
     }
     let mut lock = lock(profile)?;
-    let mountpoint = mountpoint(settings)?;
+    let place = Mountpoint::prepare(settings, profile)?;
+    let mountpoint = place.path.clone();
     if settings.detached {
         // The mountpoint may have been a relative path. No path is one from here on.
         daemon::leave_directory()
@@ -183,18 +133,15 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
         uid: settings.uid,
         gid: settings.gid,
     };
-    let mount = fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
-        .map_err(|err| {
-            let error = CommandError::new(format!("cannot mount on {}", mountpoint.display()));
-            match File::options().read(true).write(true).open(FUSE) {
-                Ok(_) => error
-                    .because(err)
-                    .hint("is the directory yours? 'gphotosfs doctor' checks the rest"),
-                Err(closed) => error
-                    .because(format!("{FUSE}: {closed}"))
-                    .hint("'gphotosfs doctor' names the remedy"),
-            }
-        })?;
+    let mount = place.while_open(|| {
+        fuse::Mount::new(parts.fs, &mountpoint, &options, runtime.handle().clone())
+            .map_err(|err| not_mounted(&mountpoint, err))
+    })?;
+    // A program may have written into the directory while it was open.
+    if let Err(error) = place.check_empty() {
+        super::umount::detach(&mountpoint)?;
+        return Err(error);
+    }
     warn_of_missing_scopes(parts.engine.client.login());
     mount
         .notify(parts.changes)
@@ -211,10 +158,28 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     runtime.spawn(async move { client.authorise().await });
     let device = mounts::device(&mountpoint).ok().flatten();
     let ended = runtime.block_on(until_unmounted(mount, &mountpoint, device, signals));
+    if let Ok(Ended::Unmounted) = ended
+        && let Err(error) = profile.withdraw_target(&mountpoint)
+    {
+        tracing::warn!(%error, "cannot store that the profile was unmounted");
+    }
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
-    ended.map(|()| Exit::Done)
+    ended.map(|_| Exit::Done)
+}
+
+fn not_mounted(mountpoint: &Path, err: std::io::Error) -> CommandError {
+    let error = CommandError::new(format!("cannot mount on {}", mountpoint.display()));
+    match File::options().read(true).write(true).open(FUSE) {
+        Ok(_) => {
+            error.because(err).hint("is the directory yours? 'gphotosfs doctor' checks the rest")
+        }
+        Err(closed) => error
+            .because(format!("{FUSE}: {closed}"))
+            .hint("'gphotosfs doctor' names the remedy")
+            .for_a_person(),
+    }
 }
 
 /// The parts of a mount, before it is mounted.
@@ -276,44 +241,6 @@ pub fn assemble(
     Ok(Parts { fs, engine, changes })
 }
 
-/// The directory to mount on, as an absolute path. Unmounts it first if a crashed mount is there.
-fn mountpoint(settings: &MountSettings) -> Result<PathBuf, CommandError> {
-    let given = settings.mountpoint.as_path();
-    let failed = || CommandError::new(format!("cannot mount on {}", given.display()));
-    let unusable = |err: std::io::Error| {
-        let hint = match err.kind() {
-            std::io::ErrorKind::NotFound => format!("make it: mkdir -p {}", given.display()),
-            _ => "name an empty directory of yours".to_owned(),
-        };
-        failed().because(err).hint(hint)
-    };
-    if mounts::is_dead(given) {
-        if settings.detached {
-            // The log is not open yet, and the user waits at the terminal.
-            tell("gphotosfs: the process behind the last mount has died; cleaning up");
-        } else {
-            tracing::warn!("cleaning up after a mount whose process has died");
-        }
-        super::umount::detach(given)?;
-    }
-    let path = given.canonicalize().map_err(unusable)?;
-    if !path.is_dir() {
-        return Err(failed()
-            .because(std::io::Error::from(std::io::ErrorKind::NotADirectory))
-            .hint("name an empty directory"));
-    }
-    if mounts::ours().map_err(unusable)?.contains(&path) {
-        return Err(CommandError::new(format!("{} is a gphotosfs mount already", given.display()))
-            .hint("name another directory: this one has another profile's mount"));
-    }
-    if !settings.nonempty && path.read_dir().map_err(unusable)?.next().is_some() {
-        return Err(CommandError::new(format!("{} is not empty", given.display())).hint(
-            "the mount would hide the files in it: move them away, name an empty directory, or mount with -o nonempty",
-        ));
-    }
-    Ok(path)
-}
-
 /// Takes the profile's lock. A killed process releases its mount shortly before the lock, so this
 /// waits for its end.
 fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
@@ -334,9 +261,10 @@ fn check_allow_other() -> Result<(), CommandError> {
     if rustix::process::geteuid().is_root() || mounts::permits_allow_other(&conf) {
         return Ok(());
     }
-    Err(CommandError::new("--allow-other is not permitted on this machine").hint(
+    let error = CommandError::new("--allow-other is not permitted on this machine").hint(
         "root can permit it with a line 'user_allow_other' in /etc/fuse.conf; or mount without it, for yourself alone",
-    ))
+    );
+    Err(error.for_a_person())
 }
 
 /// Warns of directories that were open to other users until now.
@@ -356,25 +284,19 @@ fn warn_of_missing_scopes(login: &Login) {
     }
 }
 
-/// Reports to the parent that the mount can be used. From then on, a detached mount writes only to
-/// its log.
-fn tell_ready(settings: &MountSettings, state_dir: &Path) -> Result<(), CommandError> {
-    if !settings.detached {
-        return Ok(());
-    }
-    let failed = |err| CommandError::new("cannot open the log").because(err);
-    let log = log::File::open(state_dir.join("log")).map_err(failed)?;
-    let mut out = std::io::stdout();
-    // This fails if the parent is gone, which is harmless.
-    let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
-    log.take_over().map_err(failed)
-}
-
 /// Reports the mount's state to systemd, if systemd started this process (sd_notify(3)).
 fn tell_manager(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "cannot report the mount's state to systemd");
     }
+}
+
+/// How a mount has ended.
+enum Ended {
+    /// Somebody has unmounted it.
+    Unmounted,
+    /// A signal has ended it. The profile is still meant to be mounted.
+    Signalled,
 }
 
 /// Waits until the mount is unmounted, or unmounts it when a signal asks this process to end.
@@ -383,13 +305,13 @@ async fn until_unmounted(
     mountpoint: &Path,
     device: Option<String>,
     mut signals: EndSignals,
-) -> Result<(), CommandError> {
+) -> Result<Ended, CommandError> {
     let failed = |err: std::io::Error| CommandError::new("the mount has failed").because(err);
     let mut joined = tokio::task::spawn_blocking(move || mount.join());
     tokio::select! {
         outcome = &mut joined => {
             return match outcome {
-                Ok(outcome) => outcome.map_err(failed),
+                Ok(outcome) => outcome.map(|()| Ended::Unmounted).map_err(failed),
                 Err(err) => Err(failed(std::io::Error::other(err))),
             };
         }
@@ -398,12 +320,12 @@ async fn until_unmounted(
     // `umount` has unmounted it, and a copy in another mount namespace keeps it alive. Another mount
     // may be there by now.
     if mounts::device(mountpoint).ok().flatten() != device {
-        return Ok(());
+        return Ok(Ended::Signalled);
     }
     // Closed files are on disk. Programs that have files open there get errors from now on.
     let mountpoint = mountpoint.to_owned();
     match tokio::task::spawn_blocking(move || super::umount::detach(&mountpoint)).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => outcome.map(|()| Ended::Signalled),
         Err(err) => Err(failed(std::io::Error::other(err))),
     }
 }

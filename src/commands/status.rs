@@ -18,7 +18,7 @@ use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::owner::{kept_binding, other_client};
 use crate::app::running::Mount;
-use crate::app::{CommandError, json_line, json_text, mounts, print};
+use crate::app::{CommandError, Exit, json_line, json_text, mounts, print, unmounted};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
 use crate::status::{self, Bound, Library, Login, LoginState, Pick, Status};
@@ -43,14 +43,14 @@ pub struct Options {
     pub check: bool,
 }
 
-/// Prints the status.
+/// Prints the status. Returns [`Exit::Failed`] if the profile is not mounted as it is meant to be.
 ///
 /// # Errors
 /// If the mountpoint is not a running mount, or the profile's files cannot be read. With `check`,
 /// also if a person has to do something.
-pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), CommandError> {
+pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<Exit, CommandError> {
     let look = || match &options.mountpoint {
-        Some(path) => Mount::given(path)?.status(),
+        Some(path) => Mount::given(path, profile)?.status(),
         None => match Mount::of_profile(profile)? {
             Some(mount) => mount.status(),
             None => kept(profile, api_url),
@@ -58,10 +58,11 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
     };
     let mut status = look()?;
     if options.check {
-        return check(&status);
+        return check(&status).map(|()| Exit::Done);
     }
     if !options.watch {
-        return print(if options.json { json(&status, true)? } else { describe(&status) });
+        print(if options.json { json(&status, true)? } else { describe(&status) })?;
+        return Ok(if status.unmounted.is_some() { Exit::Failed } else { Exit::Done });
     }
     let mut screen = Screen::new();
     let mounted = status.mountpoint.is_some();
@@ -76,8 +77,10 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<(), Co
         status = match look() {
             Ok(status) if status.mountpoint.is_some() == mounted => status,
             // The mount has ended, and so does watching it.
-            Ok(_) => return Ok(()),
-            Err(_) if mounted && !matches!(profile.running(), Ok(Some(_))) => return Ok(()),
+            Ok(_) => return Ok(Exit::Done),
+            Err(_) if mounted && !matches!(profile.running(), Ok(Some(_))) => {
+                return Ok(Exit::Done);
+            }
             Err(err) => return Err(err),
         };
     }
@@ -122,6 +125,8 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let holder = profile.holder().unwrap_or(Holder::Nobody);
     Ok(Status {
         busy: holder == Holder::Other,
+        // Without the profile's files there is nothing to say.
+        unmounted: unmounted::find(profile).ok().flatten(),
         dead_mountpoint: if holder == Holder::Nobody { dead_mount(profile) } else { None },
         login: Login {
             bound: binding.as_ref().map(Bound::from),
@@ -129,7 +134,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
         },
         library,
         picks,
-        ..unmounted(name, api_url.to_string(), &backlog, &spent)
+        ..without_mount(name, api_url.to_string(), &backlog, &spent)
     })
 }
 
@@ -140,7 +145,12 @@ fn dead_mount(profile: &Profile) -> Option<PathBuf> {
 }
 
 /// The status of a profile that is not mounted, from its database.
-fn unmounted(profile: String, api_url: String, backlog: &Backlog, spent: &SavedBudget) -> Status {
+fn without_mount(
+    profile: String,
+    api_url: String,
+    backlog: &Backlog,
+    spent: &SavedBudget,
+) -> Status {
     Status {
         version: status::VERSION,
         profile,

@@ -11,7 +11,7 @@ use super::failed;
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
-use crate::app::{CommandError, daemon, tell};
+use crate::app::{CommandError, daemon, tell, unmounted};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::store::Backlog;
@@ -37,7 +37,8 @@ pub fn run(
         match profile.lock() {
             Ok(_lock) => {
                 daemon::create_private_files();
-                return send(profile, settings);
+                send(profile, settings)?;
+                return check_nothing_left(profile);
             }
             Err(LockError::Held(Some(_))) => {}
             Err(err) => return Err(in_use("cannot sync", err)),
@@ -55,6 +56,15 @@ pub fn run(
             _ => running::not_done(error, err),
         }
     })
+}
+
+/// Fails if files lie under the mountpoint. The user may have copied them there to upload them.
+fn check_nothing_left(profile: &Profile) -> Result<(), CommandError> {
+    match unmounted::find(profile) {
+        Ok(Some(found)) if found.left.files > 0 => Err(unmounted::error(&found, profile)),
+        // The queue is sent, which is what was asked for.
+        _ => Ok(()),
+    }
 }
 
 fn hint(error: &DrainError) -> Option<&'static str> {
@@ -139,7 +149,7 @@ pub fn refresh(path: Option<&Path>, profile: &Profile) -> Result<(), CommandErro
 /// The mount and the path in it that a command is about.
 fn place(path: Option<&Path>, profile: &Profile) -> Result<(Mount, PathBuf), CommandError> {
     Ok(match path {
-        Some(path) => (Mount::given(path)?, path.to_owned()),
+        Some(path) => (Mount::given(path, profile)?, path.to_owned()),
         None => {
             let holder = profile.holder().map_err(|err| {
                 CommandError::new("cannot find out whether a mount is running").because(err)

@@ -39,6 +39,10 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     let unreadable = |err| CommandError::new("cannot read the table of mounts").because(err);
     let ours = mounts::ours().map_err(unreadable)?;
     if !ours.contains(&root) {
+        if withdraw(&root, profile) {
+            tell(format!("gphotosfs: {} was not mounted; it stays so", root.display()));
+            return Ok(());
+        }
         let error = CommandError::usage(format!("{} is not a gphotosfs mount", root.display()));
         return Err(error.hint(where_mounted(&ours, profile)));
     }
@@ -48,7 +52,9 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     let mount = Mount { root };
     if mounts::is_dead(&mount.root) {
         tell("gphotosfs: the process behind the mount has died; cleaning up");
-        return detach(&mount.root);
+        detach(&mount.root)?;
+        withdraw(&mount.root, profile);
+        return Ok(());
     }
     if !now {
         drain(&mount)?;
@@ -56,14 +62,32 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     // Opened before unmounting, so that it cannot be a later process with the same number.
     let process = mount.status().ok().and_then(|it| open_process(it.pid?));
     unmount(&mount.root, How::WhenIdle)?;
-    let Some(process) = process else { return Ok(()) };
+    let Some(process) = process else {
+        withdraw(&mount.root, profile);
+        return Ok(());
+    };
     // A copy of the mount in another mount namespace, such as a container's, keeps it alive without
     // the process noticing.
     if !has_ended(&process, &NOTICE_DEADLINE)? {
         // Fails only if the process has ended meanwhile.
         let _ = pidfd_send_signal(&process, Signal::TERM);
     }
-    wait_for_exit(&process)
+    wait_for_exit(&process)?;
+    withdraw(&mount.root, profile);
+    Ok(())
+}
+
+/// Records that nothing is meant to be mounted there any more. Returns whether a profile was.
+/// `profile` may be another one than that of the mount.
+fn withdraw(root: &Path, profile: &Profile) -> bool {
+    let mut withdrawn = false;
+    for profile in profile.siblings().unwrap_or_default() {
+        match profile.withdraw_target(root) {
+            Ok(it) => withdrawn |= it,
+            Err(err) => tell(format!("gphotosfs: cannot store that nothing is mounted: {err}")),
+        }
+    }
+    withdrawn
 }
 
 /// Unmounts another user's mount, which only root can do. Believes nothing in it: its program may

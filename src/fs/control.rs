@@ -38,6 +38,7 @@ impl Fs {
             since: Some(timestamp(self.began)),
             busy: false,
             dead_mountpoint: None,
+            unmounted: None,
             api_url: self.config.api_url.clone(),
             mount: Some(MountFacts {
                 commit: if self.config.commit_at_close {

@@ -339,7 +339,11 @@ fn an_unusable_mountpoint_is_refused_with_the_reason() {
     let (done, said) = mount(&[], &format!("{mnt}/file"));
     assert!(!done && said.contains("not a directory\n  -> "), "{said}");
     let (done, said) = mount(&[], mnt);
-    assert!(!done && said.contains("mnt is not empty\n  -> the mount would hide"), "{said}");
+    assert!(
+        !done && said.contains("mnt is not empty: 1 file (such as file) lies there\n  -> "),
+        "{said}"
+    );
+    assert!(said.contains(&format!("gphotosfs mount --import {mnt}'")), "{said}");
     let (done, said) = mount(&["-o", "nonempty"], mnt);
     assert!(done, "{said}");
     let (done, said) = mount(&[], mnt);
@@ -362,9 +366,10 @@ fn commands_on_a_mount_that_has_died_say_how_to_go_on() {
             "{command:?}: {said}"
         );
     }
-    // Nobody has the profile: its tables tell.
-    let (done, said) = world.told(&["status"]);
-    assert!(done, "{said}");
+    // Nobody has the profile: its tables tell. The mount is missing, which a script must notice.
+    let outcome = world.run(&["status"]);
+    let said = String::from_utf8(outcome.stdout).unwrap();
+    assert!(outcome.status.code() == Some(1) && said.contains("the mount has died"), "{said}");
     let (done, said) = world.told(&["umount", mnt]);
     assert!(done && said.contains("has died; cleaning up"), "{said}");
     assert!(world.names(".").is_empty(), "the plain directory is back");

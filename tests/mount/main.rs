@@ -47,6 +47,7 @@ mod storm;
 mod thrift;
 mod thumbnails;
 mod tools;
+mod unmounted;
 mod verify;
 mod views;
 mod waiting;

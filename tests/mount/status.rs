@@ -173,7 +173,12 @@ fn a_mount_whose_process_was_killed_is_called_dead() {
     let place = world.mnt.to_str().unwrap();
     let line = format!("{place}: the mount has died: run 'gphotosfs umount' on it");
     assert!(said.contains(&line) && !said.contains("not mounted"), "{said}");
-    assert_eq!(json(&world, &[])["dead_mountpoint"], place);
+    // Its profile is meant to be mounted, and is not.
+    let outcome = world.run(&["status", "--json"]);
+    assert_eq!(outcome.status.code(), Some(1));
+    let status: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    assert_eq!(status["dead_mountpoint"], place);
+    assert_eq!(status["unmounted"]["wanted"], true);
     assert!(world.run(&["umount", place]).status.success());
     assert!(text(&world).contains("not mounted"));
     assert_eq!(json(&world, &[])["dead_mountpoint"], Value::Null);

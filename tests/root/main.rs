@@ -13,4 +13,5 @@ mod login;
 mod namespaces;
 mod passthrough;
 mod power_cuts;
+mod unmounted;
 mod users;

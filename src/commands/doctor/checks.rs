@@ -7,10 +7,10 @@ use bytesize::ByteSize;
 use self::google::{account, api, client, clock, login, login_age, picks, quota, scopes, words};
 use super::facts::{Disk, Facts, Kind, MountState};
 use super::report::Report;
-use crate::app::counted;
 use crate::app::engine::remedy;
 use crate::app::mounts::permits_allow_other;
 use crate::app::running::OTHER_HOLDER;
+use crate::app::{counted, unmounted};
 use crate::profile::{Holder, Tightened};
 use crate::store::SCHEMA_VERSION;
 use crate::upload::room::reserve;
@@ -232,10 +232,24 @@ fn mounts(facts: &Facts, report: &mut Report) {
             }
         }
     }
-    match facts.holder {
+    let dead = |place| {
+        facts.mounts.iter().any(|(it, state)| it == place && matches!(state, MountState::Dead))
+    };
+    match (facts.holder.clone(), &facts.unmounted) {
         _ if mine => {}
-        Holder::Other => report.ok(NAME, format!("this profile is not mounted; {OTHER_HOLDER}")),
-        Holder::Nobody | Holder::Mount(_) => report.ok(NAME, "this profile is not mounted"),
+        (Holder::Nobody, Some(found)) if dead(&found.mountpoint) => {}
+        (holder, Some(found)) if holder == Holder::Nobody || found.left.files > 0 => {
+            let place = found.mountpoint.display();
+            let text = match unmounted::lying(found) {
+                Some(lying) => format!("this profile is not mounted on {place}: {lying}"),
+                None => format!("this profile is meant to be mounted on {place}, and is not"),
+            };
+            report.fail(NAME, text, unmounted::remedy(found));
+        }
+        (Holder::Other, _) => {
+            report.ok(NAME, format!("this profile is not mounted; {OTHER_HOLDER}"))
+        }
+        _ => report.ok(NAME, "this profile is not mounted"),
     }
 }
 

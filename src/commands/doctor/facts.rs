@@ -14,12 +14,12 @@ use crate::api::{
     self, Binding, ClientSecret, Grant, Login, LoginError, SavedBudget, Scope, Service,
 };
 use crate::app::engine::{kept_budget, kept_service};
-use crate::app::mounts;
 use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
+use crate::app::{mounts, unmounted};
 use crate::profile::{Holder, Profile, Tightened};
 use crate::settings::{Apis, MountSettings};
-use crate::status::Status;
+use crate::status::{Status, Unmounted};
 use crate::store::{self, Backlog, Store};
 
 /// How long a mount may take to answer.
@@ -65,6 +65,8 @@ pub(super) struct Facts {
     /// The process that holds the profile's lock.
     pub holder: Holder,
     pub mounts: Vec<(PathBuf, MountState)>,
+    /// Where the profile is meant to be mounted and is not, or where files lie under the mountpoint.
+    pub unmounted: Option<Unmounted>,
     /// The queue. `None` if there is no database yet.
     pub backlog: Result<Option<Backlog>, store::Error>,
     /// The version of the database, if a mount has yet to bring it up to date.
@@ -170,6 +172,8 @@ impl Facts {
             tightened: profile.tightened(),
             exposed: exposed(profile),
             mounts,
+            // If the record cannot be read, the check of the disks fails too.
+            unmounted: unmounted::find(profile).ok().flatten(),
             holder,
             backlog,
             earlier_version,

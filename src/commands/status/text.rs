@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::api::LOGIN_ENDS_SOON;
 use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
-use crate::app::time_words;
+use crate::app::{time_words, unmounted};
 use crate::media::local_time;
 use crate::printable::{escaped, escaped_lines};
 use crate::status::{FailingFile, Library, Login, LoginState, Progress, Queue, Status};
@@ -35,6 +35,12 @@ pub(super) fn describe(status: &Status) -> String {
     }
     row("Library", library(&status.library));
     row("Mount", mount(status));
+    if let Some(found) = &status.unmounted {
+        for text in [unmounted::lying(found), Some(unmounted::remedy(found))].into_iter().flatten()
+        {
+            row("", bad.apply_to(text).to_string());
+        }
+    }
     row("Queue", queue(&status.queue));
     if let Some(progress) = &status.progress
         && status.queue.left() > 0
@@ -146,11 +152,18 @@ fn end_of_login(login: &Login, now: Timestamp) -> Option<String> {
 fn mount(status: &Status) -> String {
     let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
     else {
+        let wanted = status.unmounted.as_ref().filter(|it| it.wanted);
+        let wanted =
+            wanted.map(|it| format!("not mounted, but meant to be on {}", it.mountpoint.display()));
         if status.busy {
-            return format!("not mounted; {OTHER_HOLDER}");
+            let state = wanted.unwrap_or_else(|| "not mounted".to_owned());
+            return format!("{state}; {OTHER_HOLDER}");
         }
         if let Some(place) = &status.dead_mountpoint {
             return format!("{}: {DIED}, or mount there again; nothing is lost", place.display());
+        }
+        if let Some(wanted) = wanted {
+            return wanted;
         }
         return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to upload the queue"
             .to_owned();

@@ -1,0 +1,40 @@
+//! Where a profile is meant to be mounted, also while it is not.
+//!
+//! A directory without its mount looks like any other one. Only this record tells that files copied
+//! into it go nowhere. `mount` writes it, and `umount` withdraws it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The directory that the last `mount` of a profile named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountTarget {
+    /// The directory, absolute and without links.
+    pub mountpoint: PathBuf,
+    /// The profile is meant to be mounted there until somebody unmounts it.
+    pub wanted: bool,
+    /// The user mounts over files on purpose (`-o nonempty`).
+    pub hides_files: bool,
+}
+
+impl MountTarget {
+    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(path) {
+            // Text of another version, or of nobody, names no place.
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Replaces the record as a whole: a reader never sees half of it.
+    pub(super) fn write(&self, dir: &Path, name: &str) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.as_file().sync_all()?;
+        file.persist(dir.join(name)).map_err(|err| err.error)?;
+        Ok(())
+    }
+}
