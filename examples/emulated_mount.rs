@@ -17,7 +17,7 @@ use gphotosfs::commands::mount::assemble;
 use gphotosfs::fuse;
 use gphotosfs::profile::Profile;
 use gphotosfs::settings::{
-    Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, Thumbnails, UploadSettings,
+    Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, Thumbnails, UploadSettings,
 };
 use gphotosfs_emulator::{Config, Emulator};
 use tokio::runtime::Runtime;
@@ -100,6 +100,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
         sidecars: Sidecars::Keep,
         passthrough: Passthrough::Off,
         thumbnails: Thumbnails::Off,
+        notify: Notify::Off,
         upload: UploadSettings {
             cache_size: 1 << 30,
             uploads: 4,

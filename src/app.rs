@@ -7,8 +7,10 @@ pub mod daemon;
 pub mod engine;
 mod error;
 pub mod log;
+mod manager;
 pub mod mounts;
 pub mod name;
+pub mod notices;
 mod output;
 pub mod owner;
 pub mod progress;
@@ -19,6 +21,7 @@ mod words;
 
 pub use browser::open_browser;
 pub use error::{CommandError, Exit};
+pub use manager::tell_manager;
 pub use output::{json_line, json_text, print};
 pub use tell::tell;
 pub use words::{counted, time_words};

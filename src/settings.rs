@@ -94,6 +94,15 @@ pub enum Thumbnails {
     Off,
 }
 
+/// Whether to show notifications on the desktop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// If the user has a session with a desktop.
+    Auto,
+    /// Never.
+    Off,
+}
+
 /// What becomes of the sidecars of photos and videos: files of metadata and edits beside them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,6 +153,8 @@ pub struct MountSettings {
     pub passthrough: Passthrough,
     /// Whether the mount puts thumbnails into the desktop's cache.
     pub thumbnails: Thumbnails,
+    /// Whether to show notifications.
+    pub notify: Notify,
     /// The settings of uploads.
     pub upload: UploadSettings,
 }

@@ -53,7 +53,7 @@ pub use claims::*;
 pub use creating::*;
 pub use database::Store;
 pub use error::{Error, Result};
-pub use failed::{FailedName, LargeFile, SetAside};
+pub use failed::{FailedName, LargeFile, NewlyRefused, SetAside};
 pub use files::*;
 pub use inspect::*;
 pub use invalidation_queue::Invalidation;

@@ -349,6 +349,8 @@ impl Login {
         let Some(fresh) = fresh? else { return Ok(false) };
         tracing::info!("using the new login");
         (state.stored, state.access, state.dead) = (Arc::new(fresh), None, None);
+        // That was a failure of the login before.
+        state.last_failure = None;
         Ok(true)
     }
 

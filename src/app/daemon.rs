@@ -1,11 +1,11 @@
 //! A process that outlives the command that has started it keeps nothing of that command: no
-//! descriptor, no working directory, no umask.
+//! descriptor, no working directory, no umask, no limit of descriptors below the greatest.
 
 use std::io;
 use std::os::fd::RawFd;
 
 use rustix::fs::Mode;
-use rustix::process::{chdir, umask};
+use rustix::process::{Resource, Rlimit, chdir, getrlimit, setrlimit, umask};
 
 /// The descriptors that a process keeps: stdin, stdout and stderr.
 const STANDARD: RawFd = 3;
@@ -39,4 +39,12 @@ pub fn create_private_files() {
 /// If the root directory cannot be entered.
 pub fn leave_directory() -> io::Result<()> {
     Ok(chdir("/")?)
+}
+
+/// Raises the limit of descriptors: each open file of the mount is a descriptor of this process
+/// too.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // If this fails, the old limit stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

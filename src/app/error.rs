@@ -123,6 +123,12 @@ impl CommandError {
         if self.usage { Exit::Usage } else { on_failure }.into()
     }
 
+    /// The failure, and the next step, without a break of the line.
+    pub fn in_one_line(&self) -> String {
+        let hint = self.hint.as_ref().map(|it| format!("; {it}")).unwrap_or_default();
+        format!("{}{hint}", self.in_short())
+    }
+
     /// With all causes.
     fn in_full(&self) -> String {
         append_chain(self.what.clone(), self.source())

@@ -244,7 +244,8 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Update every second, until interrupted or unmounted
+    /// Update every second, until interrupted or unmounted. A terminal rings when uploads begin to wait,
+    /// or a file is refused
     #[arg(short, long)]
     pub watch: bool,
 

@@ -12,7 +12,7 @@ use url::Url;
 use super::values::{duration, http_url};
 use crate::profile::ProfileName;
 use crate::settings::{
-    Apis, Commit, MountSettings, NamePattern, Passthrough, Sidecars, Sizes, Thumbnails,
+    Apis, Commit, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
     UploadSettings,
 };
 
@@ -44,8 +44,8 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, thumbnails=, uploads=, api_url=, picker_url=. An option beats the flag
-    /// of the same name
+    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, api_url=, picker_url=. An option beats the
+    /// flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -86,6 +86,11 @@ pub struct MountArgs {
     /// managers need not read whole photos. Each costs a media request and some kilobytes
     #[arg(long, value_enum, default_value_t = Thumbnails::Auto, env = "GPHOTOSFS_THUMBNAILS")]
     pub thumbnails: Thumbnails,
+
+    /// Whether notifications on the desktop tell that the login has ended, uploads wait for a person,
+    /// files were refused, a long copy has arrived, or the mount has failed
+    #[arg(long, value_enum, default_value_t = Notify::Auto, env = "GPHOTOSFS_NOTIFY")]
+    pub notify: Notify,
 
     /// The settings of uploads.
     #[command(flatten)]
@@ -194,6 +199,7 @@ impl MountArgs {
             sidecars: self.sidecars,
             passthrough: self.passthrough,
             thumbnails: self.thumbnails,
+            notify: self.notify,
             upload: self.upload.settings(apis),
         };
         for option in self.options {
@@ -211,6 +217,7 @@ impl MountArgs {
                 MountOption::Refresh(it) => settings.refresh = it,
                 MountOption::Passthrough(it) => settings.passthrough = it,
                 MountOption::Thumbnails(it) => settings.thumbnails = it,
+                MountOption::Notify(it) => settings.notify = it,
                 MountOption::SpoolSize(it) => settings.spool_size = it.as_u64(),
                 MountOption::Sidecars(it) => settings.sidecars = it,
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
@@ -268,6 +275,8 @@ pub enum MountOption {
     Passthrough(Passthrough),
     /// `thumbnails=auto|on|off`.
     Thumbnails(Thumbnails),
+    /// `notify=auto|off`.
+    Notify(Notify),
     /// `uploads=N`.
     Uploads(u8),
     /// `api_url=URL`.
@@ -318,6 +327,7 @@ impl FromStr for MountOption {
             ("thumbnails", it) => {
                 Self::Thumbnails(Thumbnails::from_str(it, false).map_err(refused)?)
             }
+            ("notify", it) => Self::Notify(Notify::from_str(it, false).map_err(refused)?),
             ("spool_size", it) => Self::SpoolSize(it.parse().map_err(refused)?),
             ("sidecars", it) => Self::Sidecars(Sidecars::from_str(it, false).map_err(refused)?),
             ("cache_size", it) => Self::CacheSize(it.parse().map_err(refused)?),
@@ -332,8 +342,8 @@ impl FromStr for MountOption {
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
-                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, uploads=, \
-                     api_url= and picker_url="
+                     commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, notify=, \
+                     uploads=, api_url= and picker_url="
                         .into(),
                 ));
             }

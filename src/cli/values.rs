@@ -10,7 +10,7 @@ use url::Url;
 use crate::commands::adopt::Min;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::Speed;
-use crate::settings::{Commit, Passthrough, Sidecars, Sizes, Thumbnails};
+use crate::settings::{Commit, Notify, Passthrough, Sidecars, Sizes, Thumbnails};
 
 /// Gives each variant of a plain enum its word and its help on the command line.
 macro_rules! words {
@@ -55,6 +55,11 @@ words!(Thumbnails {
     Auto = "auto", "Those of a directory, when a file manager begins to read its photos";
     On = "on", "Also those of each directory that one of your programs lists";
     Off = "off", "None; 'gphotosfs thumbnails' makes them";
+});
+
+words!(Notify {
+    Auto = "auto", "If the user has a session with a desktop";
+    Off = "off", "Never";
 });
 
 words!(Min {

@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Handle};
 use crate::api::Login;
 use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
-use crate::app::{CommandError, Exit, daemon, mounts, tell};
+use crate::app::{CommandError, Exit, daemon, mounts, notices, tell, tell_manager};
 use crate::fs::{self, Fs};
 use crate::fuse;
 use crate::library::{self, Library};
@@ -104,6 +104,24 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
             .map_err(|err| CommandError::new("cannot leave the terminal").because(err))?;
     }
     let mut lock = lock(profile)?;
+    let outcome = serve_locked(profile, settings, &mut lock);
+    // At a terminal, the person who waits there reads the reason.
+    if let Err(error) = &outcome
+        && !std::io::stderr().is_terminal()
+    {
+        let (name, state_dir) = (profile.name().to_string(), profile.state_dir());
+        let state_dir = state_dir.map_err(no_directory)?;
+        notices::announce_failure(settings.notify, &name, state_dir, &error.in_one_line());
+    }
+    outcome.map(|()| Exit::Done)
+}
+
+/// Mounts, and returns when the mount has ended. This process has the profile for itself.
+fn serve_locked(
+    profile: &Profile,
+    settings: &MountSettings,
+    lock: &mut ProfileLock,
+) -> Result<(), CommandError> {
     let place = Mountpoint::prepare(settings, profile)?;
     let mountpoint = place.path.clone();
     if settings.detached {
@@ -115,7 +133,7 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     if settings.allow_other {
         check_allow_other()?;
     }
-    raise_file_limit();
+    daemon::raise_file_limit();
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(fuse::BLOCKING_THREADS)
@@ -149,8 +167,10 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     let running = Running { pid: std::process::id(), mountpoint: mountpoint.clone() };
     lock.announce(&running).map_err(no_directory)?;
     tell_ready(settings, profile.state_dir().map_err(no_directory)?)?;
-    let status = format!("mounted on {}", mountpoint.display());
-    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&notices::mounted_on(&mountpoint))]);
+    let (engine, handle) = (&parts.engine, runtime.handle());
+    let notices = notices::Notices::start(profile, settings, &mountpoint, engine, handle)
+        .map_err(no_directory)?;
 
     // Otherwise the first access would wait for the access token and the check of the account.
     // Operations that need a login report a dead one.
@@ -163,10 +183,11 @@ fn serve(profile: &Profile, settings: &MountSettings) -> Result<Exit, CommandErr
     {
         tracing::warn!(%error, "cannot store that the profile was unmounted");
     }
+    drop(notices);
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
-    ended.map(|_| Exit::Done)
+    ended.map(|_| ())
 }
 
 fn not_mounted(mountpoint: &Path, err: std::io::Error) -> CommandError {
@@ -284,13 +305,6 @@ fn warn_of_missing_scopes(login: &Login) {
     }
 }
 
-/// Reports the mount's state to systemd, if systemd started this process (sd_notify(3)).
-fn tell_manager(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "cannot report the mount's state to systemd");
-    }
-}
-
 /// How a mount has ended.
 enum Ended {
     /// Somebody has unmounted it.
@@ -328,13 +342,4 @@ async fn until_unmounted(
         Ok(outcome) => outcome.map(|()| Ended::Signalled),
         Err(err) => Err(failed(std::io::Error::other(err))),
     }
-}
-
-/// Raises the limit of descriptors: each open file of the mount is a descriptor of this process
-/// too.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // If this fails, the old limit stays.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

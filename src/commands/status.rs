@@ -1,6 +1,7 @@
 //! `gphotosfs status`: the state of a profile, as text and as JSON. It comes from a running mount;
 //! without one, from the profile's files and database.
 
+mod bell;
 mod check;
 mod text;
 
@@ -12,6 +13,7 @@ use console::{Term, measure_text_width, truncate_str};
 use jiff::Timestamp;
 use url::Url;
 
+use self::bell::{BELL, Bell};
 use self::check::check;
 use self::text::{describe, summary};
 use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
@@ -64,7 +66,7 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<Exit, 
         print(if options.json { json(&status, true)? } else { describe(&status) })?;
         return Ok(if status.unmounted.is_some() { Exit::Failed } else { Exit::Done });
     }
-    let mut screen = Screen::new();
+    let mut screen = Screen::new(&status);
     let mounted = status.mountpoint.is_some();
     loop {
         if options.json {
@@ -203,16 +205,17 @@ fn json(status: &Status, pretty: bool) -> Result<String, CommandError> {
 struct Screen {
     term: Term,
     last: String,
+    bell: Bell,
 }
 
 impl Screen {
-    fn new() -> Self {
+    fn new(status: &Status) -> Self {
         let term = Term::stdout();
         if term.is_term() {
             // If clearing fails, the output overwrites the old text.
             let _ = term.clear_screen();
         }
-        Self { term, last: String::new() }
+        Self { term, last: String::new(), bell: Bell::new(status) }
     }
 
     fn show(&mut self, status: &Status) -> Result<(), CommandError> {
@@ -227,7 +230,11 @@ impl Screen {
         let (height, width) = self.term.size();
         let text = describe(status);
         let lines = text.lines().take(usize::from(height).saturating_sub(1));
+        let rings = self.bell.rings(status);
         let draw = || -> std::io::Result<()> {
+            if rings {
+                write!(&self.term, "{BELL}")?;
+            }
             self.term.move_cursor_to(0, 0)?;
             for line in lines {
                 let line = truncate_str(line, usize::from(width), "…");

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::Store;
@@ -25,6 +26,9 @@ const WITH_FAILURES: &str = "WITH RECURSIVE above (id) AS (SELECT dir FROM faile
 const SET_ASIDE: &str = "FROM uploads u JOIN files f ON f.id = u.file \
      WHERE (u.state = 'failed' OR (u.state = 'scratch' AND u.stays_here IN ('junk', 'sidecar')))";
 
+/// How many refused names [`NewlyRefused`] quotes.
+const EXAMPLES: u32 = 3;
+
 /// A name that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedName {
@@ -44,6 +48,21 @@ pub struct FailedName {
     pub size: Option<u64>,
     /// Whether its writer never closed it: gphotosfs stopped before, or the writer was killed.
     pub unfinished: bool,
+}
+
+/// Names that were refused after another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewlyRefused {
+    /// How many.
+    pub count: u64,
+    /// The row number of the last one.
+    pub up_to: i64,
+    /// When the first of them was refused.
+    pub first_at: Timestamp,
+    /// When the last of them was refused.
+    pub last_at: Timestamp,
+    /// Path and reason of the first few.
+    pub examples: Vec<(String, String)>,
 }
 
 /// Bytes that are not on their way to Google.
@@ -72,6 +91,45 @@ impl Store {
     /// All names that were refused, oldest first.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
         self.read(|db| failed_names(db, None))
+    }
+
+    /// The names that were refused after the one with this row number.
+    pub fn refused_after(&self, row: i64) -> Result<NewlyRefused> {
+        self.read(|db| {
+            let refused = db
+                .prepare_cached(
+                    "SELECT count(*) AS count, coalesce(max(id), ?1) AS up_to, \
+                     coalesce(min(at), 0) AS first_at, coalesce(max(at), 0) AS last_at \
+                     FROM failed WHERE id > ?1",
+                )?
+                .query_row([row], |row| {
+                    let at = |column| -> rusqlite::Result<Timestamp> {
+                        Ok(Timestamp::from_millisecond(row.get(column)?).unwrap_or_default())
+                    };
+                    Ok(NewlyRefused {
+                        count: row.get("count")?,
+                        up_to: row.get("up_to")?,
+                        first_at: at("first_at")?,
+                        last_at: at("last_at")?,
+                        examples: Vec::new(),
+                    })
+                })?;
+            let first: Vec<(DirId, EntryName, String)> = db
+                .prepare_cached(
+                    "SELECT dir, name, reason FROM failed WHERE id > ?1 ORDER BY id LIMIT ?2",
+                )?
+                .query_map(params![row, EXAMPLES], |row| {
+                    Ok((row.get("dir")?, row.get("name")?, row.get("reason")?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let example = |(dir, name, reason): (DirId, EntryName, String)| {
+                let dir = dir_path(db, dir)?;
+                let between = if dir.is_empty() { "" } else { "/" };
+                Ok((format!("{dir}{between}{}", name.to_text()), reason))
+            };
+            let examples = first.into_iter().map(example).collect::<Result<_>>()?;
+            Ok(NewlyRefused { examples, ..refused })
+        })
     }
 
     /// The entry `name` in the mirror of `dir` below `failed`.

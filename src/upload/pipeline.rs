@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use super::blocked::Blocked;
 use super::classify::{local_dir, stays_here};
 use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
@@ -72,6 +75,22 @@ impl Pipeline {
     /// known.
     pub fn lacks_edit(&self) -> bool {
         self.shared.lacks_edit()
+    }
+
+    /// Changes whenever something has arrived, failed or changed its place, or an outage has begun or
+    /// ended.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.shared.progress.subscribe()
+    }
+
+    /// All outages, the one that blocks most first.
+    pub fn outages(&self) -> Vec<Blocked> {
+        self.shared.outages.lock().clone()
+    }
+
+    /// How many files have arrived, and memberships have changed, since the program began.
+    pub fn arrived(&self) -> u64 {
+        self.shared.arrived().0
     }
 
     /// Somebody may have helped: what waits for a person is tried again at once.

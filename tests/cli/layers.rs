@@ -88,6 +88,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("reqwest", &["api"]),
     ("oauth2", &["api"]),
+    ("zbus", &["app"]),
     ("axum", &["commands"]), // login listens for one redirect
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

@@ -32,6 +32,7 @@ mod lengths;
 mod limits;
 mod lives;
 mod midnight;
+mod notices;
 mod passthrough;
 mod picks;
 mod reading;

@@ -100,6 +100,37 @@ fn watching_prints_a_line_for_each_change_and_ends_with_the_mount() {
 }
 
 #[test]
+fn watching_on_a_terminal_rings_once_when_uploads_begin_to_wait() {
+    let world = World::mounted();
+    let seen = world.dir.path().join("seen");
+    let program = world.program();
+    let script = format!(
+        "stty rows 24 cols 80; '{}' status --watch",
+        program.get_program().to_str().unwrap()
+    );
+    let mut watch = Command::new("script")
+        .args(["-qefc", &script])
+        .arg(&seen)
+        .envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let shows = |what: &str| {
+        std::fs::read(&seen).is_ok_and(|it| String::from_utf8_lossy(&it).contains(what))
+    };
+    wait_for("the first screen", || shows("nothing to send"));
+    world.emulator.faults(|it| it.storage_bytes = Some(0));
+    world.photo("x.jpg", 1, 10_000);
+    world.sh("mkdir mnt/A && cp x.jpg mnt/A/");
+    wait_for("the screen with the reason", || shows("blocked ("));
+    assert!(world.run(&["umount", "--now", world.mnt.to_str().unwrap()]).status.success());
+    assert!(watch.wait().unwrap().success());
+    let screens = std::fs::read(&seen).unwrap();
+    assert_eq!(screens.iter().filter(|it| **it == 7).count(), 1);
+}
+
+#[test]
 fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
     let world = World::mounted();
     world.sh("mkdir mnt/A");

@@ -15,6 +15,7 @@
 pub mod account;
 pub mod camera;
 pub mod core;
+pub mod desktop;
 pub mod files;
 pub mod google;
 pub mod ledger;

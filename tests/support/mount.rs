@@ -60,6 +60,8 @@ impl World {
         }
         command.env("GPHOTOSFS_API_URL", &self.api_url);
         command
+            // A developer's own desktop must not show the troubles of tests.
+            .env("GPHOTOSFS_NOTIFY", "off")
             .env("GPHOTOSFS_PICKER_URL", format!("{}/picker", self.api_url))
             .stdin(Stdio::null());
         command

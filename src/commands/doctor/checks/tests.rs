@@ -8,7 +8,9 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
-use crate::settings::{Apis, Commit, MountSettings, Passthrough, Sidecars, Sizes, UploadSettings};
+use crate::settings::{
+    Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, UploadSettings,
+};
 use crate::store::{self, Backlog};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -49,6 +51,7 @@ fn settings(allow_other: bool) -> MountSettings {
         sidecars: Sidecars::Keep,
         passthrough: Passthrough::Auto,
         thumbnails: crate::settings::Thumbnails::Auto,
+        notify: Notify::Auto,
         upload: UploadSettings {
             cache_size: 10_000_000_000,
             uploads: 32,
