@@ -580,10 +580,9 @@ fn mistakes_are_explained() {
     world.start_emulator();
     world.kill();
     trouble(&world, "the mount has died: run 'gphotosfs umount' on it");
-    assert!(
-        world.run(&["umount", "mnt"]).status.success()
-            || world.sh_outcome("umount -l mnt").status.success()
-    );
+    assert!(world.sh_outcome("umount -l mnt").status.success());
+    trouble(&world, &format!("mount it: 'gphotosfs mount {}'", world.mnt.display()));
+    assert!(world.run(&["umount", world.mnt.to_str().unwrap()]).status.success());
     trouble(&world, "run 'gphotosfs mount MOUNTPOINT' first");
 }
 

@@ -85,6 +85,8 @@ fn a_writer_that_is_killed_leaves_no_half_a_photo() {
 
     world.sh("cp old.jpg mnt/A/x.jpg && sync mnt/A");
     for signal in ENDING {
+        // The wait below is for the half of this writer.
+        world.sh("rm -f mnt/.gphotos/failed/A/x.jpg");
         let mut writer = half_written(&world, "A/x.jpg");
         kill(&mut writer, signal);
         wait_for_failed(&failed);

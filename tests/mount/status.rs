@@ -304,5 +304,7 @@ fn a_check_fails_while_the_login_is_dead() {
         !done && said.contains("gphotosfs login")
     });
     world.login();
-    assert_eq!(world.told(&["status", "--check"]), (true, String::new()));
+    wait_for("the mount to use the new login", || {
+        world.told(&["status", "--check"]) == (true, String::new())
+    });
 }
