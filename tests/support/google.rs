@@ -1,10 +1,12 @@
 //! Google for tests that are not async: an emulator, and the runtime that serves it.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
 
 use gphotosfs::profile::Profile;
 use gphotosfs_emulator::{Call, Config, Edit, Emulator};
+use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
 use super::account::requests;
@@ -16,6 +18,9 @@ pub struct Google {
     emulator: Emulator,
     runtime: Runtime,
     config: Config,
+    /// Holds its port while it is off the network, so that the service of another test gets none of
+    /// its requests. It does not listen.
+    port: Option<TcpSocket>,
     /// Its address, also while it is off the network.
     pub url: String,
 }
@@ -26,7 +31,7 @@ impl Google {
         let runtime = Runtime::new().unwrap();
         let emulator = runtime.block_on(Emulator::start(config.clone())).unwrap();
         let url = emulator.url();
-        Self { emulator, runtime, config, url }
+        Self { emulator, runtime, config, port: None, url }
     }
 
     /// A profile in this directory that is logged in with these scopes.
@@ -67,18 +72,26 @@ impl Google {
         requests(self).collect()
     }
 
+    fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
+    }
+
     /// Goes off the network: connections are refused until [`Google::come_back`].
     pub fn go_away(&mut self) {
         // Another one stands in for it, which nobody asks.
         let other = self.runtime.block_on(Emulator::start(Config::default())).unwrap();
         let emulator = std::mem::replace(&mut self.emulator, other);
         self.runtime.block_on(emulator.stop());
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind(self.address()).unwrap();
+        self.port = Some(port);
     }
 
     /// Comes back with all that it knew, if it has a state directory.
     pub fn come_back(&mut self) {
-        let listen = self.url.trim_start_matches("http://").parse().unwrap();
-        let config = Config { listen, ..self.config.clone() };
+        self.port = None;
+        let config = Config { listen: self.address(), ..self.config.clone() };
         self.emulator = self.runtime.block_on(Emulator::start(config)).unwrap();
     }
 }
