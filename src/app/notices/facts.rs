@@ -52,9 +52,10 @@ impl Facts {
         let login = client.login();
         // Before the rest: the failure of one login must not be taken for that of the next.
         let granted_at = login.granted_at();
-        let is_later =
-            |it: &&Blocked| Timestamp::try_from(it.last_seen).is_ok_and(|at| at > granted_at);
-        let blocked = has(BlockedReason::Login).filter(is_later);
+        // An outage that began before is of the login before, which may have failed again since.
+        let is_its_own =
+            |it: &&Blocked| Timestamp::try_from(it.since).is_ok_and(|at| at > granted_at);
+        let blocked = has(BlockedReason::Login).filter(is_its_own);
         Ok(Self {
             now,
             login_ended: login_ended(login).or_else(|| blocked.map(|it| it.text.clone())),
