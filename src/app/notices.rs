@@ -1,9 +1,9 @@
 //! Announcements: the person at the desktop learns once that uploads stop, that files were refused,
 //! or that a long copy has arrived.
 //!
-//! One task owns them. It looks at the [`Facts`] when the pipeline has moved, the [`Planner`] decides
-//! which changes are due, and [`Desktop`] shows them. A notice that nobody could see, for want of a
-//! desktop, stays due. The [`Memory`] outlives the process, so that a mount that starts again and
+//! One task owns them. It looks at the `Facts` when the pipeline has moved, the `Planner` decides
+//! which changes are due, and `Desktop` shows them. A notice that nobody could see, for want of a
+//! desktop, stays due. The `Memory` outlives the process, so that a mount that starts again and
 //! again announces each trouble once. The task never delays the mount: it only reads.
 
 mod actions;
