@@ -215,20 +215,10 @@ impl Seeder {
         if info.media.is_none() || info.upload.is_some() || self.content.is_local(info) {
             return Ok(Vec::new());
         }
-        let below = self.path(dir)?.join(OsStr::from_bytes(name));
+        // Only albums have photos of Google's, and their names are text.
+        let below = Path::new(&self.store.dir_path(dir)?).join(OsStr::from_bytes(name));
         let mtime_s = info.mtime_ns.div_euclid(1_000_000_000);
         let stamps = self.roots.iter().map(|root| Stamp::new(&root.join(&below), mtime_s));
         Ok(stamps.filter(|stamp| !self.cache.has(stamp)).collect())
-    }
-
-    /// The path of a directory below the mountpoint.
-    fn path(&self, dir: DirId) -> store::Result<PathBuf> {
-        let (mut names, mut at) = (Vec::new(), dir);
-        while at != DirId::ROOT {
-            let Some(found) = self.store.dir(at)? else { break };
-            names.push(found.name);
-            at = found.parent;
-        }
-        Ok(names.iter().rev().map(|name| Path::new(OsStr::from_bytes(name.as_bytes()))).collect())
     }
 }

@@ -26,6 +26,11 @@ const HOLD_MAX: Duration = Duration::from_secs(5);
 const LISTING_MAX: Duration = Duration::from_secs(60);
 
 impl Fs {
+    /// Whether the mount makes thumbnails at all.
+    pub fn makes_thumbnails(&self) -> bool {
+        self.seeder.is_some()
+    }
+
     /// A program that makes thumbnails is about to open a file. If the file lacks its thumbnail,
     /// returns the wait for the thumbnails of its directory.
     pub fn opened_for_thumbnail(&self, ino: Ino) -> Option<BoxFuture<'static, ()>> {

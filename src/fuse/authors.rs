@@ -67,7 +67,7 @@ fn is_of_kernel(thread: u32) -> bool {
 /// The process that a thread belongs to.
 fn process_of(thread: u32) -> Option<u32> {
     let status = interrupt::status(thread)?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
+    interrupt::field(&status, "Tgid")?.parse().ok()
 }
 
 #[cfg(test)]

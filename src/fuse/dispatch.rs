@@ -192,9 +192,10 @@ impl<'a> Call<'a> {
         }));
     }
 
-    /// Whether the caller is a program of this process's user that makes thumbnails.
+    /// Whether the mount makes thumbnails, and the caller is a program of this process's user that
+    /// does so, too.
     pub(super) fn is_for_thumbnails(&self) -> bool {
-        self.is_own && programs::makes_thumbnails(self.pid)
+        self.is_own && self.fs().makes_thumbnails() && programs::makes_thumbnails(self.pid)
     }
 
     /// Whether the caller is the user of this process, to whom the desktop's cache belongs.

@@ -31,14 +31,16 @@ pub(super) fn status(pid: u32) -> Option<String> {
     (pid != 0).then(|| std::fs::read_to_string(format!("/proc/{pid}/status")).ok()).flatten()
 }
 
+/// A field of proc(5)'s `status`.
+pub(super) fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
+    let rest = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    Some(rest.trim())
+}
+
 /// Whether proc(5)'s `status` shows such a signal.
 pub(super) fn is_stopping(status: &str) -> bool {
     let set = |key: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-            .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-            .unwrap_or(0)
+        field(status, key).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
     };
     let stopping = STOPPING.iter().fold(0, |set, signal| set | 1u64 << (signal - 1));
     (set("SigPnd") | set("ShdPnd")) & !set("SigBlk") & stopping != 0

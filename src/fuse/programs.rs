@@ -1,6 +1,6 @@
 //! Knows the programs that make thumbnails, by their names.
 
-use super::interrupt;
+use super::interrupt::{self, field};
 
 /// File managers and viewers that make thumbnails by themselves, and the helpers of others. The kernel
 /// cuts a name after 15 bytes.
@@ -44,11 +44,6 @@ pub(super) fn makes_thumbnails(pid: u32) -> bool {
 
 fn is_known(status: &str) -> bool {
     field(status, "Name").is_some_and(|name| MAKE_THUMBNAILS.contains(&name))
-}
-
-fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
-    let rest = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-    Some(rest.trim())
 }
 
 #[cfg(test)]
