@@ -55,13 +55,13 @@ pub fn run(
             CommandError::new("cannot start the mount in the background").because(err)
         })?;
         // The mount makes the database.
-        let is_first =
-            profile.state_dir().is_ok_and(|dir| matches!(Store::open_read_only(dir), Ok(None)));
+        let is_first = std::io::stderr().is_terminal()
+            && profile.state_dir().is_ok_and(|dir| matches!(Store::is_made(dir), Ok(false)));
         let exit = match settings.import {
             true => import::run(settings, || detach(args))?,
             false => detach(args)?,
         };
-        if is_first && exit == Exit::Done && std::io::stderr().is_terminal() {
+        if is_first && exit == Exit::Done {
             tell(first_words(&settings.mountpoint));
         }
         return Ok(exit);

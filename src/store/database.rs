@@ -157,6 +157,21 @@ impl Store {
         Self::prepare(connection, Clock::default(), schema, None)
     }
 
+    /// Whether there is a database in `dir`, of any version. Reads only its version.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn is_made(dir: &Path) -> Result<bool> {
+        let path = dir.join(FILE_NAME);
+        if !path.is_file() {
+            return Ok(false);
+        }
+        match PRESENT.is_made(&open_to_read(&path)?) {
+            Err(Error::Older { .. } | Error::Newer { .. }) => Ok(true),
+            outcome => outcome,
+        }
+    }
+
     /// Opens the database in `dir` for reading, beside a process that may write it. `None` if there
     /// is none yet. One of an earlier version stays as it is: a copy is brought up to date and read.
     ///
