@@ -5,6 +5,7 @@
 
 mod directory;
 mod lock;
+mod private_file;
 mod replacement;
 mod target;
 
@@ -17,7 +18,8 @@ use parking_lot::Mutex;
 
 pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
 pub use lock::{Holder, LockError, ProfileLock, Running};
-pub use replacement::{BEFORE, replace};
+pub use private_file::write_private;
+pub use replacement::{BEFORE, if_there, replace};
 pub use target::MountTarget;
 
 /// The lock file in the state directory.
@@ -184,7 +186,7 @@ impl Profile {
     /// # Errors
     /// If the record cannot be written.
     pub fn set_target(&self, target: &MountTarget) -> io::Result<()> {
-        target.write(self.state_dir()?, TARGET)
+        target.write(&self.state_dir()?.join(TARGET))
     }
 
     /// Records that the profile is not to be mounted any more, if `mountpoint` is its target. Returns

@@ -10,7 +10,6 @@ pub(super) mod error;
 mod exchange;
 mod fingerprint;
 mod grant;
-mod private_file;
 mod reminder;
 mod token_answer;
 

@@ -17,7 +17,7 @@ use crate::commands::backup::archive::{
     self, ArchiveError, DATABASE, Head, LOGIN, SETTINGS, SPOOL,
 };
 use crate::media::local_time;
-use crate::profile::{BEFORE, Profile, make_private, replace};
+use crate::profile::{BEFORE, Profile, if_there, make_private, replace};
 use crate::store::{self, Store};
 
 /// Where the backup is unpacked, in the state directory.
@@ -240,14 +240,6 @@ fn place(profile: &Profile, from: &Path, keep: bool) -> io::Result<()> {
     // An empty directory would only raise questions.
     let _ = fs::remove_dir(from.join(SPOOL).join("orphans"));
     replace(state, from, keep)
-}
-
-/// A file that is not there need not be removed.
-fn if_there(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
 }
 
 /// Moves a file, if it is there. The directories of settings and of the database may be on two disks.

@@ -99,8 +99,11 @@ fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// A file that is not there need not be moved.
-fn if_there(outcome: io::Result<()>) -> io::Result<()> {
+/// A file that is not there need not be moved or removed.
+///
+/// # Errors
+/// Other ones than that it is not there.
+pub fn if_there(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,

@@ -3,10 +3,12 @@
 //! A directory without its mount looks like any other one. Only this record tells that files copied
 //! into it go nowhere. `mount` writes it, and `umount` withdraws it.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::write_private;
 
 /// The directory that the last `mount` of a profile named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +31,7 @@ impl MountTarget {
         }
     }
 
-    /// Replaces the record as a whole: a reader never sees half of it.
-    pub(super) fn write(&self, dir: &Path, name: &str) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.as_file().sync_all()?;
-        file.persist(dir.join(name)).map_err(|err| err.error)?;
-        Ok(())
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        write_private(path, &serde_json::to_vec(self)?)
     }
 }

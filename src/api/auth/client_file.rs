@@ -6,8 +6,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::{LoginError, file_error};
-use super::private_file::write_private;
 use crate::api::service::{Service, is_fit_for_browser, is_plain_google};
+use crate::profile::write_private;
 
 /// Its name in the profile.
 pub(super) const CLIENT_FILE: &str = "client_secret.json";
@@ -186,7 +186,8 @@ impl ClientSecret {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), LoginError> {
-        write_private(&dir.join(CLIENT_FILE), self.text.as_bytes())
+        let path = dir.join(CLIENT_FILE);
+        write_private(&path, self.text.as_bytes()).map_err(|err| file_error(&path, err))
     }
 
     /// The client that the profile used last, if any.

@@ -12,8 +12,8 @@ use url::Url;
 use super::client_file::ClientSecret;
 use super::error::{LoginError, file_error};
 use super::fingerprint::Fingerprint;
-use super::private_file::write_private;
 use super::token_answer::TokenAnswer;
+use crate::profile::write_private;
 
 /// How long logins last while the app's publishing status is "Testing" (reference §3.6).
 pub const TESTING_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -187,7 +187,7 @@ impl Grant {
     pub fn save(&self, dir: &Path) -> Result<(), LoginError> {
         let path = Self::path(dir);
         let text = serde_json::to_vec_pretty(self).map_err(|err| file_error(&path, err))?;
-        write_private(&path, &text)
+        write_private(&path, &text).map_err(|err| file_error(&path, err))
     }
 
     /// The path of the grant in the profile's configuration directory.

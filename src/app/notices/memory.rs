@@ -1,11 +1,13 @@
 //! The notices that a person has seen, kept across starts. A file and not the database: a mount whose
 //! database cannot be used must not announce that every half minute either.
 
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::profile::write_private;
 
 /// The file in the profile's state directory.
 pub(super) const FILE: &str = "notices.json";
@@ -68,16 +70,9 @@ impl Memory {
 
     /// As [`Memory::save`]. Blocking.
     pub(super) fn save_now(&self, path: &Path) {
-        if let Err(error) = self.write(path) {
+        let text = serde_json::to_vec(self).map_err(io::Error::from);
+        if let Err(error) = text.and_then(|text| write_private(path, &text)) {
             tracing::debug!(%error, ?path, "cannot note which notices were shown");
         }
-    }
-
-    fn write(&self, path: &Path) -> std::io::Result<()> {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.persist(path).map_err(|err| err.error)?;
-        Ok(())
     }
 }
