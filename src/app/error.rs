@@ -79,13 +79,13 @@ impl CommandError {
         Self { hint: Some(next.into()), ..self }
     }
 
-    /// To try again later is in vain: a person must act first.
+    /// The operation fails again until a person acts.
     #[must_use]
     pub fn for_a_person(self) -> Self {
         Self { needs_person: true, ..self }
     }
 
-    /// Whether a person must act before it is of use to try again.
+    /// Whether the operation fails again until a person acts.
     pub fn needs_person(&self) -> bool {
         self.needs_person
     }

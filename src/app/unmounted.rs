@@ -86,15 +86,16 @@ pub fn in_words(contents: &Contents) -> String {
 /// The next step.
 pub fn remedy(found: &Unmounted) -> String {
     let place = found.mountpoint.display();
-    match (found.left.files > 0, found.wanted) {
-        (true, _) => format!(
+    if found.left.files > 0 {
+        format!(
             "'gphotosfs mount --import {place}' mounts, and moves them into the mount; or move them \
              away"
-        ),
-        (false, _) => format!(
+        )
+    } else {
+        format!(
             "mount it: 'gphotosfs mount {place}', or 'systemctl --user start gphotosfs'; \
              'gphotosfs umount {place}' leaves it unmounted"
-        ),
+        )
     }
 }
 

@@ -30,11 +30,11 @@ pub fn announce(notify: Notify, profile: &str, state_dir: &Path, why: &str) {
         .mount_failure
         .as_ref()
         .is_some_and(|it| it.why == why && now.duration_since(it.at) < REPEAT_AFTER);
-    // A failure to start these is the least of this mount's troubles.
-    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
     if is_known {
         return;
     }
+    // A failure to start these is the least of this mount's troubles.
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
     let shown = runtime.block_on(async {
         let notice = Notice::MountFailed { why: why.to_owned() };
         let mut desktop = Desktop::new(notify);

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::mountpoint::{Mountpoint, beneath, clean_up, unusable};
 use crate::app::{CommandError, Exit, counted, progress, tell, unmounted};
 use crate::commands::diff;
+use crate::media::ContentHash;
 use crate::settings::MountSettings;
 
 /// How many names with another content are tried for a file.
@@ -169,6 +170,7 @@ fn free_name(from: &mut File, meta: &Metadata, target: &Path) -> io::Result<Opti
             hash = Some(hash_of(from)?);
         }
         let known = diff::text(&name, "sha256").ok().flatten();
+        let known = known.and_then(|it| ContentHash::from_hex(&it));
         let same = match &known {
             Some(known) => Some(known) == hash.as_ref(),
             None => there.len() == meta.len() && Some(hash_of(&mut File::open(&name)?)?) == hash,
@@ -192,14 +194,14 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The SHA-256 in hexadecimal digits. The file is at its beginning afterwards.
-fn hash_of(file: &mut File) -> io::Result<String> {
+/// The hash. The file is at its beginning afterwards.
+fn hash_of(file: &mut File) -> io::Result<ContentHash> {
     use io::Seek;
     file.rewind()?;
     let mut hasher = Sha256::new();
     io::copy(file, &mut hasher)?;
     file.rewind()?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(ContentHash(hasher.finalize().into()))
 }
 
 /// Fails if a program writes a file below the directory, or copies into it: its files would go
