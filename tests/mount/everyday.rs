@@ -5,12 +5,12 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use clap::CommandFactory;
 use gphotosfs::cli::Cli;
 
 use crate::support::World;
+use crate::support::manager::Manager;
 
 /// The options of a directory's mount, from the kernel.
 fn mount_options(dir: &Path) -> String {
@@ -55,45 +55,29 @@ fn a_mountpoint_behind_two_dashes_is_mounted() {
 #[test]
 fn systemd_is_notified_when_the_mount_is_ready_and_when_it_ends() {
     let world = World::new();
-    let path = world.dir.path().join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let mut buffer = [0; 4096];
-    let mut hear = || {
-        let len = manager.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..len]).into_owned()
-    };
-    let served = world.serve(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
-    let ready = hear();
+    let manager = Manager::listen(world.dir.path());
+    let served = world.serve(&[("NOTIFY_SOCKET", manager.path.to_str().unwrap())]);
+    let ready = manager.next();
     assert!(ready.contains("READY=1") && ready.contains("STATUS=mounted on"), "{ready}");
     world.sh("mkdir mnt/A");
     world.umount();
-    assert!(hear().contains("STOPPING=1"));
+    assert!(manager.next().contains("STOPPING=1"));
     served.ended();
 }
 
 #[test]
 fn a_signal_before_the_mount_has_reported_ready_unmounts_it() {
     let world = World::new();
-    let path = world.dir.path().join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
+    let manager = Manager::listen(world.dir.path());
     // While nobody listens, a sender to the manager waits.
     let other = UnixDatagram::unbound().unwrap();
     other.set_nonblocking(true).unwrap();
-    while other.send_to(b"full", &path).is_ok() {}
-    let mut served = world.serve(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    while other.send_to(b"full", &manager.path).is_ok() {}
+    let mut served = world.serve(&[("NOTIFY_SOCKET", manager.path.to_str().unwrap())]);
     assert!(served.is_ready());
     let pid = rustix::process::Pid::from_raw(served.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let listening = std::thread::spawn(move || {
-        manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut buffer = [0; 4096];
-        let mut last = String::new();
-        while !last.contains("STOPPING=1") {
-            let len = manager.recv(&mut buffer).unwrap();
-            last = String::from_utf8_lossy(&buffer[..len]).into_owned();
-        }
-    });
+    let listening = std::thread::spawn(move || manager.hear("STOPPING=1"));
     served.ended();
     let left = fs::read_dir(&world.mnt).map(Iterator::count);
     assert_eq!(left.unwrap(), 0, "{}", world.log());

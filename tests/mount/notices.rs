@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use gphotosfs_emulator::Call;
 
 use crate::support::desktop::{Bus, Called, Desktop};
+use crate::support::manager::Manager;
 use crate::support::{World, wait_for};
 
 /// A minute becomes a second.
@@ -241,32 +240,20 @@ fn a_bus_that_does_not_answer_delays_nothing() {
 #[test]
 fn systemd_is_told_what_is_left_and_what_is_wrong() {
     let world = World::new();
-    let path = world.dir.path().join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let hear = |what: &str| {
-        let mut buffer = [0; 4096];
-        loop {
-            let len = manager.recv(&mut buffer).expect(what);
-            let said = String::from_utf8_lossy(&buffer[..len]).into_owned();
-            if said.contains(what) {
-                return said;
-            }
-        }
-    };
-    let socket = path.to_str().unwrap();
+    let manager = Manager::listen(world.dir.path());
+    let socket = manager.path.to_str().unwrap();
     let mut served = world.serve(&[("NOTIFY_SOCKET", socket), ("GPHOTOSFS_UNSTABLE_PACE", PACE)]);
     assert!(served.is_ready());
     world.sh("mkdir mnt/A");
     world.emulator.faults(|it| it.storage_bytes = Some(0));
     world.photo("x.jpg", 1, 10_000);
     world.sh("cp x.jpg mnt/A/");
-    let said = hear("uploads wait");
+    let said = manager.hear("uploads wait");
     assert!(said.starts_with("STATUS=mounted on ") && said.contains("1 file to send"), "{said}");
     world.emulator.faults(|it| it.storage_bytes = None);
     world.sh("sync mnt/A");
     fs::write(world.mnt.join("A/y.jpg"), "no photo").unwrap_or_default();
-    assert!(hear("1 file was refused").starts_with("STATUS=mounted on "));
+    assert!(manager.hear("1 file was refused").starts_with("STATUS=mounted on "));
     world.umount();
     served.ended();
 }

@@ -130,8 +130,8 @@ fn watching_on_a_terminal_rings_once_when_uploads_begin_to_wait() {
     assert_eq!(screens.iter().filter(|it| **it == 7).count(), 1);
 }
 
-#[test]
-fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
+/// A mount with a photo `A/x.jpg` that waits, because the mount has noticed the end of its login.
+fn with_an_ended_login() -> World {
     let world = World::mounted();
     world.sh("mkdir mnt/A");
     world.photo("x.jpg", 1, 10_000);
@@ -140,6 +140,12 @@ fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
     wait_for("the end of the login to be noticed", || {
         json(&world, &[])["trouble"]["kind"] == "login"
     });
+    world
+}
+
+#[test]
+fn a_mount_whose_login_has_ended_takes_a_new_one_at_once() {
+    let world = with_an_ended_login();
     world.login();
     assert_eq!(json(&world, &[])["login"]["state"], "ok");
     wait_for("the upload", || world.remote("A") == ["x.jpg"]);
@@ -294,15 +300,9 @@ fn a_check_fails_once_a_person_has_to_do_something() {
 
 #[test]
 fn a_check_fails_while_the_login_is_dead() {
-    let world = World::mounted();
-    world.sh("mkdir mnt/A");
-    world.photo("x.jpg", 1, 10_000);
-    world.emulator.revoke_grants();
-    world.sh("cp x.jpg mnt/A/");
-    wait_for("the end of the login to be noticed", || {
-        let (done, said) = world.told(&["status", "--check"]);
-        !done && said.contains("gphotosfs login")
-    });
+    let world = with_an_ended_login();
+    let (done, said) = world.told(&["status", "--check"]);
+    assert!(!done && said.contains("gphotosfs login"), "{said}");
     world.login();
     wait_for("the mount to use the new login", || {
         world.told(&["status", "--check"]) == (true, String::new())

@@ -8,7 +8,7 @@
 //!
 //! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
 //! of them in [`takeout`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
-//! [`terminal`], and all that waits without an event in [`wait`].
+//! [`terminal`], a service manager in [`manager`], and all that waits without an event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
 
@@ -20,6 +20,7 @@ pub mod files;
 pub mod google;
 pub mod ledger;
 pub mod login;
+pub mod manager;
 pub mod mount;
 pub mod passthrough;
 pub mod schema;
