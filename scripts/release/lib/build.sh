@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154  # scripts/release.sh sets root, target, tools, out, made and version
 # Sourced by scripts/release.sh: the checks before a release, its tools, and the programs.
 
-# What is built for, and the name that packages and people give it.
+# The targets of the compiler, and the names that packages and people give them.
 triples=(x86_64-unknown-linux-musl)
 arch_of() { echo "${1%%-*}"; }
 

@@ -73,8 +73,8 @@ make_photos() {
     chmod -R a+rX "$1"
 }
 
-# scratch: prints a new directory below target, which a step removes at its end.
-scratch() {
+# temporary_dir: makes a directory below target and prints its path. The step removes it at its end.
+temporary_dir() {
     mkdir -p "$target/tries"
     mktemp -d "$target/tries/XXXXXX"
 }

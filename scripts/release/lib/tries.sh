@@ -12,11 +12,11 @@ static_busybox() {
 step_try_tarballs() {
     need_fuse_device
     local triple arch dir photos
-    photos=$(scratch)/photos
+    photos=$(temporary_dir)/photos
     make_photos "$photos" 5
     for triple in "${triples[@]}"; do
         arch=$(arch_of "$triple")
-        dir=$(scratch)
+        dir=$(temporary_dir)
         fresh_busybox "$dir" "$(static_busybox amd64)"
         mkdir -p "$dir/usr/local"
         tar -xzf "$out/gphotosfs-$version-$arch-linux.tar.gz" --strip-components=1 \
@@ -41,7 +41,7 @@ step_try_upgrade() {
     need_fuse_device
     local release dir old=${PREVIOUS_DEB-}
     for release in bookworm trixie; do
-        dir=$(scratch)
+        dir=$(temporary_dir)
         fresh_debian "$release" "$dir"
         if [ -n "$old" ]; then cp "$old" "$dir/old.deb"
         else make_deb "${triples[0]}" "$dir/old.deb" --deb-version "$version~pre"
@@ -64,7 +64,7 @@ step_try_rpms() {
         rpm=$out/gphotosfs-$version-1.$arch.rpm
         rpm --checksig --nosignature "$rpm"
         rpm --query --package --requires "$rpm"
-        dir=$(scratch)
+        dir=$(temporary_dir)
         mkdir -p "$dir"/{bin,usr/sbin}
         install -m 755 "$(static_busybox amd64)" "$dir/bin/sh"
         ln -s sh "$dir/bin/ln"
