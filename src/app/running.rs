@@ -4,11 +4,12 @@
 //! `.gphotos/status.json`, and xattrs whose read waits for an event.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::CommandError;
 use super::progress::{self, Progress, Snapshot};
@@ -112,7 +113,7 @@ impl Mount {
         let (done, waiting) = mpsc::channel();
         let file = self.status_file();
         // If the mount's process is stopped or stuck, this read never returns.
-        std::thread::spawn(move || done.send(std::fs::read_to_string(file)));
+        std::thread::spawn(move || done.send(present_text(&file)));
         let text = match waiting.recv_timeout(ANSWER_DEADLINE) {
             Ok(text) => text.map_err(|err| cannot_use(&self.root, err))?,
             Err(_) => {
@@ -179,6 +180,20 @@ impl Mount {
             }
         }
     }
+}
+
+/// The text of a control file as it is after this call has begun. A program that has only asked for
+/// the file's length is owed the text of that time, and the next reader gets that text too.
+fn present_text(file: &Path) -> io::Result<String> {
+    let asked = SystemTime::now();
+    let (text, made) = read_with_time(file)?;
+    if made < asked { read_with_time(file).map(|(text, _)| text) } else { Ok(text) }
+}
+
+fn read_with_time(file: &Path) -> io::Result<(String, SystemTime)> {
+    let file = File::open(file)?;
+    let made = file.metadata()?.modified()?;
+    Ok((io::read_to_string(file)?, made))
 }
 
 /// Whether the directory of a path that does not exist is on a mount.

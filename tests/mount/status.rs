@@ -222,6 +222,13 @@ fn a_mount_whose_process_was_killed_is_called_dead() {
 }
 
 #[test]
+fn what_others_have_looked_at_is_not_told_again() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A && stat mnt/.gphotos/status.json && touch mnt/A/a.part");
+    assert_eq!(json(&world, &[])["queue"]["scratch"], 1, "a program asked for the length before");
+}
+
+#[test]
 fn empty_files_are_not_called_temporary() {
     let world = World::mounted();
     world.sh("mkdir mnt/A && touch mnt/A/a.jpg && echo x > mnt/A/b.jpg.part && cp mnt/A/b.jpg.part mnt/A/c.part");
