@@ -9,6 +9,7 @@ pub mod brands;
 #[cfg(test)]
 pub mod damage;
 pub mod ebml;
+pub mod ends;
 pub mod jpeg;
 pub mod riff;
 pub mod source;

@@ -10,6 +10,7 @@ mod adapter;
 mod authors;
 mod dispatch;
 mod interrupt;
+mod mappings;
 mod modes;
 mod notify;
 mod programs;

@@ -54,6 +54,9 @@ pub struct Status {
     /// The albums of the account, as far as they are known here.
     #[serde(default)]
     pub library: Library,
+    /// Files whose bytes look cut off.
+    #[serde(default)]
+    pub cut_off: CutOff,
     /// The queue, by state.
     pub queue: Queue,
     /// The speed of the uploads.
@@ -139,6 +142,15 @@ pub struct Library {
     pub albums: u64,
     /// Titles of the latest ones.
     pub titles: Vec<String>,
+}
+
+/// Files that Google has, or will have, and whose bytes look cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOff {
+    /// How many names they have.
+    pub files: u64,
+    /// The paths of the latest ones below the mountpoint.
+    pub paths: Vec<String>,
 }
 
 /// The OAuth client that a profile belongs to.
@@ -391,6 +403,11 @@ pub struct Problem {
 impl Library {
     /// How many titles it has.
     pub const TITLES: u32 = 3;
+}
+
+impl CutOff {
+    /// How many paths it has.
+    pub const PATHS: u32 = 100;
 }
 
 impl Status {

@@ -283,9 +283,12 @@ pub(super) fn comparison(
     let refused = refused(&failed)?;
     let mount = mount.status()?.mount;
     let rules = mount.as_ref().map(rules_of).unwrap_or_default();
+    let cut_off = there.iter().filter(|(_, it)| it.cut_off);
+    let cut_off = cut_off.map(|(name, _)| name.as_path().into()).collect();
     let Local { files, unreadable } = here;
     let mut result =
         compare(&Sides { here: files, unreadable, there, refused, rules: rules.clone() });
+    result.cut_off = cut_off;
     fates::explain(local, &rules, &mut result);
     fates::find_unfit(&failed, &rules, &mut result);
     Ok(result)

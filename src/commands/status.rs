@@ -23,7 +23,7 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, json_line, json_text, mounts, print, unmounted};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Bound, Library, Login, LoginState, Pick, Status};
+use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -95,6 +95,11 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
     let client = ClientSecret::stored(dir).map_err(login)?;
     let grant = Grant::stored(dir).map_err(login)?;
     let state_dir = profile.state_dir().map_err(no_directory)?;
+    let now = Timestamp::now();
+    let seen = |backlog: &Backlog, budget: &Budget| {
+        let (name, api_url) = (profile.name().to_string(), api_url.to_string());
+        without_mount(name, api_url, backlog, &budget.snapshot(now))
+    };
     let look = || match Store::open_read_only(state_dir)? {
         Some(store) => {
             let other = client.as_ref().map(|it| other_client(&store, None, it)).transpose()?;
@@ -104,25 +109,18 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
                 }
                 None => kept_refusal(&store, grant.as_ref())?.map(told),
             };
-            let library = store.album_titles(Library::TITLES)?.into();
-            let picks = store.pick_summaries()?.iter().map(Pick::from).collect();
-            Ok((
-                store.backlog()?,
-                kept_budget(&store)?,
-                refused,
-                kept_binding(&store)?,
-                library,
-                picks,
-            ))
+            let seen = Status {
+                library: store.album_titles(Library::TITLES)?.into(),
+                cut_off: store.cut_off_names(CutOff::PATHS)?.into(),
+                picks: store.pick_summaries()?.iter().map(Pick::from).collect(),
+                ..seen(&store.backlog()?, &kept_budget(&store)?)
+            };
+            Ok((seen, refused, kept_binding(&store)?))
         }
-        None => {
-            let budget = Budget::new(Timestamp::now());
-            Ok((Default::default(), budget, None, None, Library::default(), Vec::new()))
-        }
+        None => Ok((seen(&Backlog::default(), &Budget::new(now)), None, None)),
     };
-    let (backlog, budget, refused, binding, library, picks) =
+    let (seen, refused, binding) =
         look().map_err(|err| no_database("cannot read the database", err))?;
-    let (name, spent) = (profile.name().to_string(), budget.snapshot(Timestamp::now()));
     // If this fails, the next command that needs the lock reports it.
     let holder = profile.holder().unwrap_or(Holder::Nobody);
     Ok(Status {
@@ -134,9 +132,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
             bound: binding.as_ref().map(Bound::from),
             ..kept_login(client.as_ref(), grant.as_ref(), refused)
         },
-        library,
-        picks,
-        ..without_mount(name, api_url.to_string(), &backlog, &spent)
+        ..seen
     })
 }
 

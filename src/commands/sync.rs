@@ -9,16 +9,21 @@ use tokio::runtime::Runtime;
 
 use super::failed;
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
+use crate::app::name::Name;
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::app::{CommandError, daemon, tell, unmounted};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
+use crate::status::CutOff;
 use crate::store::Backlog;
 use crate::upload::{BlockedReason, DrainError, Pipeline, SyncScope};
 
 /// How often the progress bar is updated.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// So many files that look cut off are named.
+const NAMED_MAX: usize = 5;
 
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -45,7 +50,7 @@ pub fn run(
         }
     }
     let (mount, path) = place(path, profile)?;
-    mount.wait_for_uploads(&path).map_err(|err| {
+    let outcome = mount.wait_for_uploads(&path).map_err(|err| {
         let error = CommandError::new(format!("cannot sync {}", path.display()));
         match err.raw_os_error() {
             Some(libc::EIO) => {
@@ -55,7 +60,30 @@ pub fn run(
             }
             _ => running::not_done(error, err),
         }
-    })
+    });
+    // The outcome stands without the names if the mount ends just now.
+    if let Ok(status) = mount.status() {
+        let path = path.canonicalize().unwrap_or_default();
+        name_cut_off(&status.cut_off, path.strip_prefix(&mount.root).unwrap_or(Path::new("")));
+    }
+    outcome
+}
+
+/// Names the files below a directory, or this file, that look cut off.
+fn name_cut_off(cut_off: &CutOff, below: &Path) {
+    let found: Vec<_> =
+        cut_off.paths.iter().filter(|it| Path::new(it).starts_with(below)).collect();
+    for path in found.iter().take(NAMED_MAX) {
+        tell(format!("gphotosfs: {} looks cut off", Name::from(Path::new(path))));
+    }
+    if found.len() > NAMED_MAX {
+        let more = found.len() - NAMED_MAX;
+        tell(format!("gphotosfs: {} cut off", counted_look(more)));
+    }
+}
+
+fn counted_look(more: usize) -> String {
+    if more == 1 { "1 more file looks".to_owned() } else { format!("{more} more files look") }
 }
 
 /// Fails if files lie under the mountpoint. The user may have copied them there to upload them.
@@ -111,6 +139,9 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
             }
             never = show_progress(&engine.pipeline) => match never {},
         };
+        if let Ok(names) = engine.store.cut_off_names(CutOff::PATHS) {
+            name_cut_off(&names.into(), Path::new(""));
+        }
         engine.stop().await;
         outcome
     });

@@ -20,7 +20,7 @@ const ENTRIES_AT_A_TIME: u32 = 256;
 const TEXT_CHARS_MAX: usize = 2000;
 
 /// The attributes of a file that `gphotosfs diff` compares by.
-const ATTRIBUTES: [&str; 10] = [
+const ATTRIBUTES: [&str; 11] = [
     "state",
     "id",
     "mime_type",
@@ -30,6 +30,7 @@ const ATTRIBUTES: [&str; 10] = [
     "camera_model",
     "sha256",
     "adopted",
+    "cut_off",
     "error",
 ];
 

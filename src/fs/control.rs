@@ -18,10 +18,11 @@ use crate::api::{
 use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
-    BlockedBy, BlockedUploads, Bound, Cache, Draft, FailingFile, Library, Login, LoginState,
-    MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Spool, Status, VERSION,
+    BlockedBy, BlockedUploads, Bound, Cache, CutOff, Draft, FailingFile, Library, Login,
+    LoginState, MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Spool, Status,
+    VERSION,
 };
-use crate::store::{Backlog, KnownAlbums, PickSummary};
+use crate::store::{Backlog, CutOffNames, KnownAlbums, PickSummary};
 use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
@@ -62,6 +63,7 @@ impl Fs {
             }),
             login: Login::from(self.client.login()),
             library: Library::from(self.store.album_titles(Library::TITLES)?),
+            cut_off: CutOff::from(self.store.cut_off_names(CutOff::PATHS)?),
             progress: Some(Progress::from(&queue)),
             blocked: queue.blocked.as_ref().map(BlockedUploads::from),
             outages: queue.outages.iter().map(BlockedUploads::from).collect(),
@@ -146,6 +148,12 @@ impl From<&api::Login> for Login {
 impl From<KnownAlbums> for Library {
     fn from(albums: KnownAlbums) -> Self {
         Self { albums: albums.count, titles: albums.titles }
+    }
+}
+
+impl From<CutOffNames> for CutOff {
+    fn from(names: CutOffNames) -> Self {
+        Self { files: names.count, paths: names.paths }
     }
 }
 

@@ -18,7 +18,7 @@ const PREFIX: &str = "user.gphotos.";
 
 /// The readable attributes of files and directories, without the prefix. Reading one of them waits
 /// for nothing.
-pub const ATTRIBUTES: [&str; 16] = [
+pub const ATTRIBUTES: [&str; 17] = [
     "state",
     "id",
     "title",
@@ -33,6 +33,7 @@ pub const ATTRIBUTES: [&str; 16] = [
     "description",
     "sha256",
     ADOPTED,
+    "cut_off",
     "error",
     "error_time",
 ];
@@ -310,6 +311,7 @@ pub(super) fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<Str
         "description" => text(&info.description),
         "sha256" => info.sha256.map(|hash| hash.to_string()),
         ADOPTED => info.adopted.map(|hash| hash.to_string()),
+        "cut_off" => info.cut_off.then(|| "yes".to_owned()),
         "error" => text(&info.error),
         "error_time" => info.failed_at.map(rfc3339),
         _ => None,

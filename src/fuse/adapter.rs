@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 
 use super::authors::Authors;
 use super::dispatch::{Call, Dispatcher};
+use super::mappings;
 use super::modes::Modes;
 use super::reply::{CreateContext, Descriptors, KeepsListings, OpenContext, Owner, Room};
 use super::trace::Operand;
@@ -373,9 +374,12 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let (call, fh) = (self.on_handle(req, Operation::Flush, node, fh), handle(fh));
+        let pid = req.pid();
         // A reader's close never waits behind those of writers.
-        call.attempt(|fs| fs.flush_unwaiting(fh, || self.authors.death(fh, req.pid())))
-            .or_wait(async move |fs| fs.flush(fh).await, reply);
+        call.attempt(|fs| fs.flush_unwaiting(fh, || self.authors.death(fh, pid))).or_wait(
+            async move |fs| fs.flush(fh, || mappings::has_writable(pid, node.0)).await,
+            reply,
+        );
     }
 
     fn release(

@@ -674,7 +674,14 @@ mod tests {
         let (trip, other) = (album(&store, "Trip"), album(&store, "Other"));
         let stays = |file, reason| {
             let fate = Fate::StaysHere(reason);
-            let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+            let facts = SealedFacts {
+                size: 1,
+                mtime_ns: 0,
+                ctime_ns: 0,
+                fate,
+                write_error: None,
+                cut_off: false,
+            };
             store.seal(file, &facts).unwrap();
         };
         let [kept, both, part] = ["1.xmp", "2.xmp", "3.part"]

@@ -77,6 +77,8 @@ pub struct FileInfo {
     pub atime_ns: i64,
     /// The permission bits that its mode keeps from the group and from others.
     pub withheld: u16,
+    /// Whether the bytes that were written here look cut off.
+    pub cut_off: bool,
     /// Hash of the bytes that were written here.
     pub sha256: Option<ContentHash>,
     /// Hash of the adopted local file, if the bytes were not written here. Likely, not proven.
@@ -171,7 +173,7 @@ impl FileInfo {
 /// The columns of a [`FileInfo`], of a row `f` of `files` and `u` of `uploads`.
 const FILE_COLUMNS: &str = "f.id, coalesce(f.size, f.rendition) AS size, f.rendition, f.mtime_ns, \
      coalesce(f.ctime_ns, f.mtime_ns) AS ctime_ns, coalesce(f.atime_ns, f.mtime_ns) AS atime_ns, \
-     f.withheld, f.sha256, f.adopted, f.media, f.picked, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
+     f.withheld, f.cut_off, f.sha256, f.adopted, f.media, f.picked, f.confirmed, f.filename, f.mime, f.description, f.product_url, f.created_at, \
      f.width, f.height, f.make, f.model, f.video, u.state, \
      coalesce((SELECT reason FROM failed WHERE file = f.id ORDER BY id DESC LIMIT 1), u.error) AS error, \
      (SELECT count(*) FROM entries e WHERE e.file = f.id) AS links, \
@@ -200,6 +202,7 @@ fn file_info(row: &Row<'_>) -> rusqlite::Result<FileInfo> {
         ctime_ns: row.get("ctime_ns")?,
         atime_ns: row.get("atime_ns")?,
         withheld: row.get("withheld")?,
+        cut_off: row.get("cut_off")?,
         sha256: row.get("sha256")?,
         adopted: row.get("adopted")?,
         media: row.get("media")?,

@@ -37,6 +37,15 @@ pub struct KnownAlbums {
     pub titles: Vec<String>,
 }
 
+/// Names of files whose bytes look cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CutOffNames {
+    /// How many there are.
+    pub count: u64,
+    /// The paths of the last ones.
+    pub paths: Vec<String>,
+}
+
 /// A row of the journal.
 #[derive(Clone, Debug)]
 pub struct JournalRow {
@@ -146,6 +155,24 @@ impl Store {
                     .prepare_cached(latest)?
                     .query_map([titles], |row| row.get(0))?
                     .collect::<rusqlite::Result<_>>()?,
+            })
+        })
+    }
+
+    /// The names of files whose bytes look cut off, with up to so many paths.
+    pub fn cut_off_names(&self, paths: u32) -> Result<CutOffNames> {
+        self.read(|db| {
+            let count = "SELECT count(*) FROM cut_off_names";
+            let latest = "SELECT dir, name FROM cut_off_names ORDER BY file DESC LIMIT ?1";
+            let latest = db
+                .prepare_cached(latest)?
+                .query_map([paths], |row| Ok((row.get("dir")?, row.get("name")?)))?
+                .collect::<rusqlite::Result<Vec<(DirId, EntryName)>>>()?;
+            let path =
+                |(dir, name): (DirId, EntryName)| Ok(format!("{}/{name}", dir_path(db, dir)?));
+            Ok(CutOffNames {
+                count: db.prepare_cached(count)?.query_row([], |row| row.get(0))?,
+                paths: latest.into_iter().map(path).collect::<Result<_>>()?,
             })
         })
     }

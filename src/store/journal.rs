@@ -74,6 +74,8 @@ pub struct SealedFacts {
     pub fate: Fate,
     /// The bytes that a file which stays here lacks.
     pub write_error: Option<WriteError>,
+    /// Whether the bytes for Google look cut off.
+    pub cut_off: bool,
 }
 
 /// The next step for a sealed file once its content is known.
@@ -224,7 +226,8 @@ impl Store {
         self.write_durable(|tx| {
             let (mime, state) = (facts.fate.mime(), facts.fate.state());
             let seq = mime.map(|_| meta::next_number(tx, "seq")).transpose()?;
-            files::set_sealed(tx, file, facts.size, facts.mtime_ns, mime, facts.ctime_ns)?;
+            let times = (facts.mtime_ns, facts.ctime_ns);
+            files::set_sealed(tx, file, mime, facts.size, times, facts.cut_off)?;
             uploads::set_sealed(tx, file, state, facts.fate.local_reason(), seq)?;
             uploads::set_write_error(tx, file, facts.write_error.as_ref())?;
             if state == UploadState::Sealed {

@@ -77,12 +77,17 @@ CREATE TABLE files (
     video       TEXT CHECK (video IN ('unspecified', 'processing', 'ready', 'failed')),  -- NULL: a photo
     listed_after INTEGER,               -- the last call that had begun when a listing first showed it, or 0; NULL: it was created here
     withheld    INTEGER NOT NULL DEFAULT 0,  -- permission bits that its mode keeps from the group and from others
-    merged_into INTEGER                 -- the duplicate that has taken over its names
+    merged_into INTEGER,                -- the duplicate that has taken over its names
+    cut_off     INTEGER NOT NULL DEFAULT 0  -- 1: the bytes written here look cut off
 ) STRICT;
+CREATE INDEX files_cut_off ON files (id) WHERE cut_off;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
 -- A duplicate must not show to others what its mode keeps from them.
 CREATE TRIGGER merged AFTER UPDATE OF merged_into ON files WHEN new.merged_into IS NOT NULL AND new.withheld <> 0 BEGIN
     UPDATE files SET withheld = withheld | new.withheld WHERE id = new.merged_into;
+END;
+CREATE TRIGGER merged_cut_off AFTER UPDATE OF merged_into ON files WHEN new.merged_into IS NOT NULL AND new.cut_off BEGIN
+    UPDATE files SET cut_off = 1 WHERE id = new.merged_into;
 END;
 CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
 
@@ -292,6 +297,10 @@ CREATE VIEW arrived_files AS
     SELECT * FROM files f
     WHERE f.media IS NOT NULL AND f.confirmed AND NOT EXISTS (
         SELECT 1 FROM uploads u WHERE u.file = f.id AND u.state <> 'unseen');
+
+-- Names of files that Google has, or will have, and whose bytes look cut off. The last file comes last.
+CREATE VIEW cut_off_names AS
+    SELECT f.id AS file, e.dir, e.name FROM files f JOIN entries e ON e.file = f.id WHERE f.cut_off;
 
 -- Items of the library: all known ones but those that the list of all items (view 0) has lost.
 CREATE VIEW library_items AS

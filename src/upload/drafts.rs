@@ -285,6 +285,11 @@ impl Writer {
         unsealed == Some(true)
     }
 
+    /// Whether the version was rejected, for its content or its size.
+    pub fn is_rejected(&self) -> bool {
+        self.with(|draft, _| draft.rejection().is_some()) == Some(true)
+    }
+
     /// A write failed, with this error number. Until the missing range is written or cut off, the
     /// version is not uploaded.
     pub fn write_failed(&self, errno: i32, missing: Range<u64>) {

@@ -87,7 +87,8 @@ fn settle_open(shared: &Shared, file: FileId) -> Result<(), Error> {
     let times = shared.store.file(file)?.map(|known| (known.mtime_ns, known.ctime_ns));
     let (mtime_ns, ctime_ns) = times.unwrap_or_default();
     let fate = Fate::StaysHere(LocalReason::Empty);
-    let empty = SealedFacts { size: 0, mtime_ns, ctime_ns, fate, write_error: None };
+    let empty =
+        SealedFacts { size: 0, mtime_ns, ctime_ns, fate, write_error: None, cut_off: false };
     Ok(shared.store.seal(file, &empty)?)
 }
 

@@ -1,6 +1,7 @@
 //! A rejected file is tried again, because somebody has moved it out of `.gphotos/failed`.
 
 use super::classify::{fate, stays_here};
+use super::cut_off::is_cut_off;
 use super::errors::SealError;
 use super::local_names::NameRules;
 use super::pipeline::Pipeline;
@@ -62,7 +63,12 @@ pub fn retry(
             {
                 return Err(SealError::Incomplete((&error).into()).into());
             }
-            stat.facts(local.map_or_else(|| fate(&stat, to.1), |it| Ok(Fate::StaysHere(it)))?)
+            let fate = local.map_or_else(|| fate(&stat, to.1), |it| Ok(Fate::StaysHere(it)))?;
+            let cut_off = match fate {
+                Fate::Upload(mime) => is_cut_off(&stat.bytes, Some(mime)),
+                Fate::StaysHere(_) => false,
+            };
+            SealedFacts { cut_off, ..stat.facts(fate) }
         }
         // It has arrived, or is on its way by another name; or the store says what it is instead.
         _ => SealedFacts {
@@ -71,6 +77,7 @@ pub fn retry(
             ctime_ns: 0,
             fate: Fate::StaysHere(LocalReason::Empty),
             write_error: None,
+            cut_off: false,
         },
     };
     Ok(store.retry_failed(from, to, replace, &facts).map_err(SealError::from)??)

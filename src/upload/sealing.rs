@@ -297,7 +297,11 @@ impl Shared {
                 Some(error) => Some(error.after(before)),
                 None => before,
             };
-            self.store.seal(file, &SealedFacts { write_error, ..stat.facts(fate) })?;
+            let cut_off = match fate {
+                Fate::Upload(mime) => is_cut_off(&stat.bytes, Some(mime)),
+                Fate::StaysHere(_) => false,
+            };
+            self.store.seal(file, &SealedFacts { write_error, cut_off, ..stat.facts(fate) })?;
             crash::point(crash::SEAL_AFTER_JOURNAL);
             if let Fate::StaysHere(reason) = fate
                 && reason.is_kept()
@@ -368,7 +372,7 @@ impl Shared {
         if draft.write_error().is_some()
             || !self.is_open(draft)?
             || !matches!(self.names(file)?, Names::Real(_))
-            || death == Death::Possible && !is_cut_off(self.spool.read(file)?)?
+            || death == Death::Possible && !is_cut_off(self.spool.read(file)?, None)
         {
             return Ok(false);
         }

@@ -342,7 +342,7 @@ impl SpoolStat {
     /// The facts that sealing writes to the journal.
     pub(crate) fn facts(&self, fate: Fate) -> SealedFacts {
         let Self { size, mtime_ns, ctime_ns, .. } = *self;
-        SealedFacts { size, mtime_ns, ctime_ns, fate, write_error: None }
+        SealedFacts { size, mtime_ns, ctime_ns, fate, write_error: None, cut_off: false }
     }
 
     pub(crate) fn of(bytes: File) -> io::Result<Self> {

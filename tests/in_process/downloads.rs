@@ -136,6 +136,7 @@ fn numbered(id: i64, media: &str, size: u64) -> FileInfo {
         id: FileId(id),
         size: Some(size),
         rendition: Some(size),
+        cut_off: false,
         mtime_ns: 0,
         atime_ns: 0,
         ctime_ns: 0,

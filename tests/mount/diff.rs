@@ -204,7 +204,7 @@ fn json_has_the_documented_fields() {
             "same": {"identical": 1, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
             "only_in_album": [], "different": [], "different_by": [], "stored_smaller": [], "damaged": [], "on_its_way": [],
-            "failed": [], "scratch": [], "kept": [], "not_taken": [], "unreadable": [], "unlisted": [], "pairs": [],
+            "failed": [], "scratch": [], "kept": [], "not_taken": [], "unreadable": [], "cut_off": [], "unlisted": [], "pairs": [],
         })
     );
 }

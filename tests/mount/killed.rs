@@ -100,7 +100,7 @@ fn a_writer_that_is_killed_leaves_no_half_a_photo() {
 }
 
 /// > Linux from 6.2 on may close the files of a killed program after it has gone. Then the file counts
-/// > as half if it is empty, or a JPEG, PNG, MP4 or HEIC that breaks off.
+/// > as half if it is empty, or a photo or video that breaks off.
 #[test]
 fn a_writer_that_is_killed_at_its_beginning_leaves_the_photo_as_it_was() {
     let world = world();

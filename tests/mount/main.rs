@@ -14,6 +14,7 @@ mod bin;
 mod commit_close;
 mod copying;
 mod corpus;
+mod cut_off;
 mod daemon;
 mod debug;
 mod diff;

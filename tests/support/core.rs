@@ -175,7 +175,7 @@ impl Core {
     }
 
     pub fn flush(&self, fh: Fh) -> Outcome {
-        self.outcome(self.fs.flush(fh))
+        self.outcome(self.fs.flush(fh, || false))
     }
 
     pub fn release(&self, fh: Fh) -> Outcome {

@@ -45,6 +45,8 @@ pub struct Child {
     pub sha256: Option<String>,
     /// The hash of a local file that was matched to it.
     pub adopted: Option<String>,
+    /// Whether the bytes written here look cut off.
+    pub cut_off: Option<String>,
     /// Why Google has refused it.
     pub error: Option<String>,
 }

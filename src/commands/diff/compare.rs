@@ -32,6 +32,8 @@ pub struct AlbumFile {
     pub id: Option<String>,
     /// If Google's list of the album lacks it: since when it should be there.
     pub unlisted: Option<Timestamp>,
+    /// Its bytes look cut off.
+    pub cut_off: bool,
 }
 
 impl AlbumFile {

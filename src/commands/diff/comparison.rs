@@ -62,6 +62,8 @@ pub struct Comparison {
     /// Names that count as in the album although Google's list, which may lag, lacks them. No
     /// difference.
     pub unlisted: Vec<Name>,
+    /// Names in the album's directory whose bytes look cut off. No difference.
+    pub cut_off: Vec<Name>,
     /// RAW and JPEG, or photo and short video, of one moment. For information only.
     pub pairs: Vec<(Name, Name)>,
     /// All pairs in `same` and `renamed`.

@@ -68,6 +68,7 @@ pub fn text(source: Source, it: &Comparison) -> String {
     group(STAYS, &odd, remarks(&it.temporary));
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
+    group("Looks cut off (the copy in the album)", &odd, names(&it.cut_off));
     group("Only on this machine, never uploaded (no difference)", &good, remarks(&it.kept));
     let renamed = it
         .renamed

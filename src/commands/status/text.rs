@@ -12,7 +12,10 @@ use crate::app::running::{DIED, OTHER_HOLDER};
 use crate::app::{time_words, unmounted};
 use crate::media::local_time;
 use crate::printable::{escaped, escaped_lines};
-use crate::status::{FailingFile, Library, Login, LoginState, Progress, Queue, Status};
+use crate::status::{CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Status};
+
+/// So many files that look cut off are named.
+const CUT_OFF_NAMED: usize = 5;
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
@@ -55,6 +58,9 @@ pub(super) fn describe(status: &Status) -> String {
     for (i, it) in status.failing.iter().enumerate() {
         let name = if i == 0 { "Waiting" } else { "" };
         row(name, bad.apply_to(failing(it)).to_string());
+    }
+    if status.cut_off.files > 0 {
+        row("Cut off", bad.apply_to(cut_off(&status.cut_off)).to_string());
     }
     for (i, pick) in status.picks.iter().enumerate() {
         row(if i == 0 { "Picks" } else { "" }, pick.to_string());
@@ -126,6 +132,19 @@ fn library(library: &Library) -> String {
         1 => format!("1 album: {}", named.join(", ")),
         count => format!("{count} albums, the latest: {}", named.join(", ")),
     }
+}
+
+/// Names the latest files that look cut off.
+fn cut_off(cut_off: &CutOff) -> String {
+    let named = cut_off.paths.iter().take(CUT_OFF_NAMED).map(|path| shown(path));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let rest = usize::try_from(cut_off.files).unwrap_or(usize::MAX).saturating_sub(CUT_OFF_NAMED);
+    let (files, look) = match cut_off.files {
+        1 => ("file", "looks"),
+        _ => ("files", "look"),
+    };
+    let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+    format!("{} {files} {look} cut off: {named}{more}", cut_off.files)
 }
 
 fn login(login: &Login, now: Timestamp) -> String {

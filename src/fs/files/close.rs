@@ -16,8 +16,11 @@ impl Fs {
     ///
     /// With `--commit close`, the close of the last writer returns when Google has the file. If a
     /// copy of the descriptor writes afterwards, it begins a new version.
-    pub async fn flush(&self, fh: Fh) -> Result<()> {
-        let sealed = self.flush_now(fh);
+    ///
+    /// A file that Google does not take is judged only by the last close if `is_mapped` says that
+    /// its program goes on to write it through memory.
+    pub async fn flush(&self, fh: Fh, is_mapped: impl FnOnce() -> bool) -> Result<()> {
+        let sealed = self.flush_now(fh, is_mapped);
         let Handle::File { open, writer: Some(writer) } = self.handle(fh)? else {
             return sealed;
         };
@@ -50,10 +53,15 @@ impl Fs {
     }
 
     /// The part of a close that makes the file durable.
-    pub(super) fn flush_now(&self, fh: Fh) -> Result<()> {
+    pub(super) fn flush_now(&self, fh: Fh, is_mapped: impl FnOnce() -> bool) -> Result<()> {
         match self.handle(fh)? {
             Handle::File { open, writer: Some(writer) } => {
-                self.seal(&WritableFile { open, writer }, SealCause::Close)
+                let target = WritableFile { open, writer };
+                let sealed = self.seal(&target, SealCause::Close);
+                if sealed.is_err() && target.writer.is_rejected() && is_mapped() {
+                    return Ok(self.pipeline.unseal(self.file(target.open.file)?.id)?);
+                }
+                sealed
             }
             _ => Ok(()),
         }

@@ -76,7 +76,7 @@ impl Fs {
     pub fn mknod_with_mode(&self, parent: Ino, name: &[u8], mode: u32) -> Result<Attr> {
         let (attr, opened) = self.create_with_mode(parent, name, mode)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
-        self.flush_now(descriptor.fh)?;
+        self.flush_now(descriptor.fh, || false)?;
         Ok(attr)
     }
 

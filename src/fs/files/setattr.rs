@@ -73,7 +73,7 @@ impl Fs {
         let opened = self.open_as_it_is(ino, how)?;
         let descriptor = Descriptor { fs: self, fh: opened.fh };
         self.resize_open(&self.writable(descriptor.fh)?, size).await?;
-        self.flush_now(descriptor.fh)
+        self.flush_now(descriptor.fh, || false)
     }
 
     async fn resize_open(&self, target: &WritableFile, size: u64) -> Result<()> {

@@ -9,7 +9,8 @@ use crate::store::{CreateOutcome, Fate, Hashed, SealedFacts};
 fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64) {
     let file = store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
     let fate = Fate::Upload("image/jpeg");
-    let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+    let facts =
+        SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None, cut_off: false };
     store.seal(file, &facts).unwrap();
     let sealed = store.startable(SystemTime::now(), 10, |it, _| it == file).unwrap();
     let seq = sealed[0].seq;
@@ -257,7 +258,8 @@ fn a_file_whose_item_is_unknown_and_that_is_retried_is_known_by_the_same_id() {
     let claim = store.unseen_claims(trip, 10).unwrap().remove(0);
     store.fail_unseen(&claim, "it is in the bin").unwrap();
     let fate = Fate::Upload("image/jpeg");
-    let facts = SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None };
+    let facts =
+        SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None, cut_off: false };
     let one = name("1.jpg");
     store.retry_failed((trip, &one), (trip, &one), false, &facts).unwrap().unwrap();
     let seq = store.startable(SystemTime::now(), 10, |_, _| true).unwrap()[0].seq;

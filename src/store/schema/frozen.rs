@@ -38,7 +38,7 @@ const CONTENT: [(u32, &str, &str); 17] = [
         1,
         "file",
         "SELECT id, size, rendition, mtime_ns, ctime_ns, atime_ns, sha256, sha1, adopted, media, picked, confirmed, filename, \
-        mime, description, product_url, created_at, width, height, make, model, video, listed_after, withheld, merged_into \
+        mime, description, product_url, created_at, width, height, make, model, video, listed_after, withheld, merged_into, cut_off \
         FROM files ORDER BY id",
     ),
     (1, "entry", "SELECT id, dir, name, file FROM entries ORDER BY id"),
@@ -174,6 +174,7 @@ fn the_frozen_profile_has_every_state() {
     };
     let wanted =
         [of("state", &states), of("stays_here", &reasons), of("observed", &members)].concat();
+    let wanted = [wanted, vec![" cut_off=0".into(), " cut_off=1".into()]].concat();
     let missing: Vec<_> = wanted.iter().filter(|it| !text.contains(it.as_str())).collect();
     assert_eq!(missing, Vec::<&String>::new());
     let tables =

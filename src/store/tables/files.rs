@@ -120,13 +120,16 @@ pub(in crate::store) fn set_ctime(tx: &Tx<'_>, file: FileId, ctime_ns: i64) -> R
 pub(in crate::store) fn set_sealed(
     tx: &Tx<'_>,
     file: FileId,
-    size: u64,
-    mtime_ns: i64,
     mime: Option<&str>,
-    ctime_ns: i64,
+    size: u64,
+    (mtime_ns, ctime_ns): (i64, i64),
+    cut_off: bool,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
-         ctime_ns = max(coalesce(ctime_ns, ?5), ?5) WHERE id = ?1")?.execute(params![file, size, mtime_ns, mime, ctime_ns])?;
+    tx.prepare_cached(
+        "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
+         ctime_ns = max(coalesce(ctime_ns, ?5), ?5), cut_off = ?6 WHERE id = ?1",
+    )?
+    .execute(params![file, size, mtime_ns, mime, ctime_ns, cut_off])?;
     Ok(())
 }
 
@@ -180,7 +183,8 @@ pub(in crate::store) fn set_withheld(tx: &Tx<'_>, file: FileId, bits: u16) -> Re
 /// Adds a file with the size, time and mode of another.
 pub(in crate::store) fn insert_version(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO files (size, mtime_ns, withheld) SELECT size, mtime_ns, withheld FROM files WHERE id = ?1",
+        "INSERT INTO files (size, mtime_ns, withheld, cut_off) SELECT size, mtime_ns, withheld, cut_off \
+         FROM files WHERE id = ?1",
     )?
     .execute([file])?;
     Ok(())
@@ -189,7 +193,7 @@ pub(in crate::store) fn insert_version(tx: &Tx<'_>, file: FileId) -> Result<()> 
 /// The file is being edited: it keeps type and description of its old version.
 pub(in crate::store) fn set_edit(tx: &Tx<'_>, file: FileId, size: u64, old: FileId) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE files SET size = ?2, mime = (SELECT mime FROM files WHERE id = ?3), \
+        "UPDATE files SET size = ?2, cut_off = 0, mime = (SELECT mime FROM files WHERE id = ?3), \
          description = (SELECT description FROM files WHERE id = ?3) WHERE id = ?1",
     )?
     .execute(params![file, size, old])?;
@@ -203,10 +207,10 @@ pub(in crate::store) fn forget_bytes(tx: &Tx<'_>, file: FileId) -> Result<()> {
     Ok(())
 }
 
-/// Takes the size of another file.
+/// Takes the size of another file, and whether that looks cut off.
 pub(in crate::store) fn copy_size(tx: &Tx<'_>, file: FileId, from: FileId) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE files SET size = (SELECT size FROM files WHERE id = ?2) WHERE id = ?1",
+        "UPDATE files SET (size, cut_off) = (SELECT size, cut_off FROM files WHERE id = ?2) WHERE id = ?1",
     )?
     .execute(params![file, from])?;
     Ok(())

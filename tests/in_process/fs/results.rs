@@ -23,7 +23,7 @@ fn a_read_only_open_that_truncates_is_sealed() {
     let fs = world.fs.clone();
     let opened =
         fs.open_now(file, Open { read: true, write: false, truncate: true }).unwrap().unwrap();
-    world.wait(fs.flush(opened.fh)).unwrap();
+    world.wait(fs.flush(opened.fh, || false)).unwrap();
     fs.release(opened.fh).unwrap();
     assert_eq!(fs.getxattr_now(file, b"user.gphotos.state").unwrap().unwrap(), b"scratch");
 }
@@ -37,7 +37,7 @@ fn sync_reports_a_rejected_close_before_the_kernel_releases_the_file() {
     let write = |bytes: &[u8]| {
         world.wait(fs.write(opened.fh, Offset::At(0), bytes)).unwrap();
     };
-    let flush = || world.wait(fs.flush(opened.fh)).map_err(|error| error.errno());
+    let flush = || world.wait(fs.flush(opened.fh, || false)).map_err(|error| error.errno());
     write(b"half");
     world.wait(fs.fsync(attr.ino, opened.fh)).unwrap();
     assert_eq!(world.sync(trip), Ok(()), "no close has been refused yet");

@@ -38,6 +38,7 @@ fn sides(
             is_video: name.ends_with(".mp4"),
             id: None,
             unlisted: None,
+            cut_off: false,
         };
         ((*name).into(), it)
     };
@@ -91,6 +92,7 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
     let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
     (stage, some_facts(), id).prop_map(|(stage, facts, id)| AlbumFile {
         unlisted: None,
+        cut_off: false,
         is_video: false,
         entry: 0,
         stage,

@@ -265,6 +265,7 @@ impl Album {
             is_video: false,
             id: None,
             unlisted: None,
+            cut_off: false,
         };
         self.files.insert(name, file);
     }
