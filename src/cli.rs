@@ -144,6 +144,7 @@ fn dispatch(
         Command::Pick(it) => pick(it, &profile, &apis),
         Command::Diff(it) => commands::diff::run(&it.into(), &profile),
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
+        Command::Quality(it) => commands::quality::run(&it.words).map(done),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
         Command::Thumbnails(it) => thumbnails::run(&it.dir, &profile).map(done),
         Command::Backup(it) => backup::run(&it.into(), &profile).map(done),

@@ -13,6 +13,7 @@ pub mod login;
 pub mod logout;
 pub mod mount;
 pub mod pick;
+pub mod quality;
 pub mod restore;
 pub mod status;
 pub mod sync;

@@ -8,6 +8,12 @@
 pub const SEAL_AFTER_SYNC: &str = "seal-after-sync";
 /// The journal knows, `close` has not been answered.
 pub const SEAL_AFTER_JOURNAL: &str = "seal-after-journal";
+/// A smaller copy was made, and is not on disk.
+pub const SHRINK_BEFORE_COPY: &str = "shrink-before-copy";
+/// The smaller copy is on disk, the journal does not know.
+pub const SHRINK_AFTER_COPY: &str = "shrink-after-copy";
+/// The journal knows the smaller copy, no byte of it was sent.
+pub const SHRINK_AFTER_JOURNAL: &str = "shrink-after-journal";
 /// A resumable session exists, the journal does not know.
 pub const UPLOAD_AFTER_START: &str = "upload-after-start";
 /// The journal knows the session, no byte was sent.
@@ -71,6 +77,9 @@ pub const ALL: [&str; 15] = [
     MEMBERS_BEFORE_CALL,
     MEMBERS_AFTER_CALL,
 ];
+
+/// All points on the way of a smaller copy, likewise.
+pub const OF_COPIES: [&str; 3] = [SHRINK_BEFORE_COPY, SHRINK_AFTER_COPY, SHRINK_AFTER_JOURNAL];
 
 /// All points of a migration, likewise.
 pub const OF_MIGRATIONS: [&str; 3] =

@@ -32,5 +32,6 @@ pub mod media;
 pub mod printable;
 pub mod profile;
 pub mod settings;
+pub mod shrink;
 pub mod status;
 pub mod thumbnails;

@@ -3,6 +3,7 @@
 mod caller;
 mod clock;
 pub mod name_pattern;
+mod quality;
 mod view;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 
 pub use caller::{Caller, Death, JointCaller};
 pub use clock::Clock;
+pub use quality::{Quality, QualityError, Saver};
 pub use view::{Period, Span, View};
 
 /// Formats a time for people, in their own zone.

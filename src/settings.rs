@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::media::Quality;
 pub use crate::media::name_pattern::NamePattern;
 
 /// The addresses of Google's two APIs.
@@ -28,6 +29,8 @@ pub struct UploadSettings {
     pub temporary_names: Vec<NamePattern>,
     /// An upload begins so long after the last close, unless somebody waits.
     pub upload_delay: Duration,
+    /// In which quality photos are uploaded, unless their directory says otherwise.
+    pub quality: Quality,
     /// The addresses of the APIs.
     pub apis: Apis,
     /// For tests: divides every wait for Google.

@@ -59,6 +59,9 @@ pub struct Status {
     pub cut_off: CutOff,
     /// The queue, by state.
     pub queue: Queue,
+    /// What smaller copies have saved.
+    #[serde(default)]
+    pub saved: Saved,
     /// The speed of the uploads.
     pub progress: Option<Progress>,
     /// The reason, if all uploads are blocked.
@@ -213,6 +216,9 @@ pub struct Queue {
     /// The sealed files that a program still has open for writing.
     #[serde(default)]
     pub held: u64,
+    /// The sealed files of which a smaller copy is being made.
+    #[serde(default)]
+    pub shrinking: u64,
     /// The sealed files whose bytes are being sent.
     pub uploading: u64,
     pub uploaded: u64,
@@ -228,6 +234,20 @@ pub struct Queue {
     pub removals: u64,
     /// Bytes that Google does not have yet.
     pub bytes_left: u64,
+}
+
+/// What smaller copies have saved of the files that were uploaded, or will be, in another quality
+/// than the original's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// How many files have a smaller copy.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The bytes of the copies.
+    pub sent_bytes: u64,
+    /// How many files were left whole, for each reason: a word of docs/QUALITY.md.
+    pub whole: BTreeMap<String, u64>,
 }
 
 /// The speed of the uploads. Rates are those of the last minute.

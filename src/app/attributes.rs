@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{XattrFlags, getxattr, setxattr};
+use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 use rustix::io::Errno;
 
 /// The room for a value that suffices for nearly all, so that one request of the kernel does.
@@ -41,6 +41,18 @@ pub fn get(path: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
 pub fn set(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
     setxattr(path, full(name), value, XattrFlags::empty())?;
     Ok(())
+}
+
+/// Removes an attribute. Returns whether it was there.
+///
+/// # Errors
+/// Those of the mount.
+pub fn remove(path: &Path, name: &str) -> io::Result<bool> {
+    match removexattr(path, full(name)) {
+        Ok(()) => Ok(true),
+        Err(Errno::NODATA) => Ok(false),
+        Err(err) => Err(err.into()),
+    }
 }
 
 fn full(name: &str) -> String {

@@ -117,6 +117,7 @@ impl Engine {
                     keep_sidecars: spool.keep_sidecars,
                     temporary: settings.temporary_names.clone().into(),
                 },
+                quality: settings.quality,
                 ..upload::Config::new(
                     state_dir.join("spool"),
                     Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),

@@ -1,5 +1,6 @@
 //! The arguments of the subcommands that work on the items of an album.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -141,7 +142,7 @@ impl From<VerifyArgs> for verify::Options {
 const VERIFY_HELP: &str = "\
 verify downloads photos and compares them by SHA-256. If they differ, it compares the compressed picture without its \
 metadata; this needs the original, from the cache or from --against. Google encodes all videos anew, so verify asks only \
-for their length. Exit status: 0 all items are identical, metadata_stripped or transcoded, which is the best that Google \
+for their length. Exit status: 0 all items are identical, metadata_stripped, transcoded or shrunk, which is the best that Google \
 returns; 1 an item is worse; 2 trouble, or some items could not be checked.";
 
 /// `gphotosfs thumbnails`.
@@ -155,3 +156,16 @@ pub struct ThumbnailsArgs {
 const THUMBNAILS_HELP: &str = "\
 GNOME, KDE, Xfce and other desktops look for thumbnails in ~/.cache/thumbnails. Each costs one download of some \
 kilobytes. A thumbnail that is up to date costs nothing.";
+
+/// `gphotosfs quality`.
+#[derive(Debug, Args)]
+#[command(after_help = QUALITY_HELP)]
+pub struct QualityArgs {
+    /// The quality, if it is to be changed, and a directory on a mount
+    #[arg(required = true, num_args = 1..=2, value_names = ["VALUE", "DIR"])]
+    pub words: Vec<OsString>,
+}
+
+const QUALITY_HELP: &str = "\
+VALUE is 'original', 'saver', 'saver:12mp,q85', or 'inherit' for that of the directory above. It counts for photos that \
+are uploaded from now on into the directory and those below it. docs/QUALITY.md says what 'saver' does.";

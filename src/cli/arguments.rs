@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
-use super::album_arguments::{AdoptArgs, DiffArgs, ThumbnailsArgs, VerifyArgs};
+use super::album_arguments::{AdoptArgs, DiffArgs, QualityArgs, ThumbnailsArgs, VerifyArgs};
 use super::mount::{MountArgs, MountOption, UploadArgs};
 #[cfg(feature = "emulator")]
 use super::values::json;
@@ -103,6 +103,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Match an album's items to local files, so that nothing is uploaded twice
     Adopt(AdoptArgs),
+    /// Show or choose in which quality the photos of a directory are uploaded
+    Quality(QualityArgs),
     /// Read items back from Google and compare them with the originals: is this a backup?
     Verify(VerifyArgs),
     /// Make thumbnails for file managers, so that they need not read the photos

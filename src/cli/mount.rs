@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use url::Url;
 
 use super::values::{duration, http_url};
+use crate::media::{Quality, QualityError};
 use crate::profile::ProfileName;
 use crate::settings::{
     Apis, Commit, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
@@ -44,8 +45,8 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, api_url=, picker_url=. An option beats the
-    /// flag of the same name
+    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, api_url=, picker_url=. An option
+    /// beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -152,6 +153,12 @@ pub struct UploadArgs {
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', env = "GPHOTOSFS_TEMPORARY_NAMES")]
     pub temporary_names: Vec<NamePattern>,
 
+    /// In which quality photos are uploaded: 'original', or 'saver' for a smaller JPEG wherever
+    /// that loses nothing that people see. 'saver:12mp,q85' chooses the size above which a photo is
+    /// resized (16mp) and the quality (q90). docs/QUALITY.md
+    #[arg(long, value_name = "QUALITY", default_value = "original", env = "GPHOTOSFS_QUALITY")]
+    pub quality: Quality,
+
     /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
@@ -171,6 +178,7 @@ impl UploadArgs {
             uploads: self.uploads,
             upload_delay: self.upload_delay,
             temporary_names: self.temporary_names,
+            quality: self.quality,
             apis,
             unstable_pace: self.unstable_pace,
         }
@@ -222,6 +230,7 @@ impl MountArgs {
                 MountOption::Sidecars(it) => settings.sidecars = it,
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
+                MountOption::Quality(it) => settings.upload.quality = it,
                 MountOption::ApiUrl(it) => settings.upload.apis.library = it,
                 MountOption::PickerUrl(it) => settings.upload.apis.picker = it,
             }
@@ -279,6 +288,8 @@ pub enum MountOption {
     Notify(Notify),
     /// `uploads=N`.
     Uploads(u8),
+    /// `quality=QUALITY`, with `:` between its parts.
+    Quality(Quality),
     /// `api_url=URL`.
     ApiUrl(Url),
     /// `picker_url=URL`.
@@ -337,13 +348,16 @@ impl FromStr for MountOption {
                     .filter(|n| (1..=32).contains(n))
                     .ok_or_else(|| refused("use a number from 1 to 32".into()))?,
             ),
+            ("quality", it) => {
+                Self::Quality(it.parse().map_err(|err: QualityError| refused(err.to_string()))?)
+            }
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             ("picker_url", it) => Self::PickerUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
                      commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, notify=, \
-                     uploads=, api_url= and picker_url="
+                     uploads=, quality=, api_url= and picker_url="
                         .into(),
                 ));
             }

@@ -23,7 +23,7 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, json_line, json_text, mounts, print, unmounted};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Status};
+use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Saved, Status};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -112,6 +112,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
             let seen = Status {
                 library: store.album_titles(Library::TITLES)?.into(),
                 cut_off: store.cut_off_names(CutOff::PATHS)?.into(),
+                saved: Saved::from(&store.saved()?),
                 picks: store.pick_summaries()?.iter().map(Pick::from).collect(),
                 ..seen(&store.backlog()?, &kept_budget(&store)?)
             };

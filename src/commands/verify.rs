@@ -6,7 +6,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -23,8 +23,9 @@ use crate::app::running::{self, Mount};
 use crate::app::{CommandError, Exit, print, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
-use crate::media::ContentHash;
+use crate::media::{ContentHash, Quality, Saver};
 use crate::profile::Profile;
+use crate::shrink::Plan;
 
 /// The arguments.
 #[derive(Debug)]
@@ -205,6 +206,15 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
     let mut answer = vec![0; ANSWER_BYTES_MAX];
     let len = rustix::fs::getxattr(path, "user.gphotos.verify", &mut answer)?;
     let seen: Copies = serde_json::from_slice(&answer[..len])?;
+    if let Some(saver) = saver_of(path)? {
+        let sent = known("sent_sha256")?;
+        let copy = match original.or(seen.kept.as_ref().map(|_| path)) {
+            Some(original) => copy_of(original, saver)?.filter(|it| Some(it.sha256) == sent),
+            None => None,
+        };
+        let (verdict, why) = classify(sent, copy.as_ref(), &seen.google);
+        return Ok((verdict.of_copy(), why));
+    }
     let original = match original.map(|it| File::open(it).and_then(|it| Fingerprint::of(&it))) {
         None => seen.kept,
         Some(Ok(original)) => Some(original),
@@ -214,6 +224,21 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
         }
     };
     Ok(classify(sent, original.as_ref(), &seen.google))
+}
+
+/// How a photo was made smaller, if a copy was uploaded instead of it.
+fn saver_of(path: &Path) -> io::Result<Option<Saver>> {
+    let quality = diff::text(path, "quality")?.and_then(|it| it.parse::<Quality>().ok());
+    Ok(quality.and_then(Quality::saver))
+}
+
+/// Makes the smaller copy of a photo again: the same photo gives the same copy. `None` if it has none.
+fn copy_of(original: &Path, saver: Saver) -> io::Result<Option<Fingerprint>> {
+    let bytes = std::fs::read(original)?;
+    let Ok(copy) = Plan::new(&bytes, saver).and_then(|plan| plan.run()) else { return Ok(None) };
+    let mut file = tempfile::tempfile()?;
+    file.write_all(&copy)?;
+    Fingerprint::of(&file).map(Some)
 }
 
 /// The message and the next step, if an error would affect all other items too.

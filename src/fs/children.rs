@@ -46,6 +46,9 @@ struct Line<'a> {
     is_dir: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
+    /// The size of the smaller copy that went to Google instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_size: Option<u64>,
     /// Since when Google's list of this directory should have the file, if it lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted: Option<String>,
@@ -110,6 +113,7 @@ impl Fs {
             name_base64,
             is_dir: true,
             size: None,
+            sent_size: None,
             unlisted: None,
             attributes: BTreeMap::new(),
         };
@@ -125,6 +129,8 @@ impl Fs {
             let found = ATTRIBUTES.iter().filter_map(|&name| Some((name, cut(value(name)?))));
             line.attributes = found.collect();
             line.size = info.size;
+            let prepared = self.store.prepared(info.id)?;
+            line.sent_size = prepared.and_then(|it| it.sent()).map(|it| it.size);
             let unlisted = self.store.unlisted(info.id)?;
             let here = |it: &(DirId, SystemTime)| ListingScope::Dir(it.0) == scope;
             line.unlisted = unlisted.into_iter().find(here).map(|it| rfc3339(it.1));

@@ -19,10 +19,10 @@ use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
     BlockedBy, BlockedUploads, Bound, Cache, CutOff, Draft, FailingFile, Library, Login,
-    LoginState, MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Spool, Status,
-    VERSION,
+    LoginState, MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Saved, Spool,
+    Status, VERSION,
 };
-use crate::store::{Backlog, CutOffNames, KnownAlbums, PickSummary};
+use crate::store::{self, Backlog, CutOffNames, KnownAlbums, PickSummary};
 use crate::upload::{self, BlockedReason, DraftFacts};
 
 impl Fs {
@@ -73,6 +73,7 @@ impl Fs {
                 .refreshing()
                 .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::from(&queue),
+            saved: Saved::from(&queue.saved),
             picks: self.store.pick_summaries()?.iter().map(Pick::from).collect(),
             quota: Quota::from(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool {
@@ -176,8 +177,8 @@ fn state_of(error: &LoginError) -> LoginState {
 
 impl From<&upload::Queue> for Queue {
     fn from(queue: &upload::Queue) -> Self {
-        let upload::Queue { held, uploading, bytes_left, .. } = *queue;
-        Self { held, uploading, bytes_left, ..Self::from(&queue.backlog) }
+        let upload::Queue { held, shrinking, uploading, bytes_left, .. } = *queue;
+        Self { held, shrinking, uploading, bytes_left, ..Self::from(&queue.backlog) }
     }
 }
 
@@ -191,6 +192,7 @@ impl From<&Backlog> for Queue {
             kept: backlog.kept,
             sealed: backlog.sealed,
             held: 0,
+            shrinking: 0,
             uploading: 0,
             uploaded: backlog.uploaded,
             creating: backlog.creating,
@@ -201,6 +203,14 @@ impl From<&Backlog> for Queue {
             removals: backlog.removals,
             bytes_left: backlog.sealed_bytes,
         }
+    }
+}
+
+impl From<&store::Saved> for Saved {
+    fn from(saved: &store::Saved) -> Self {
+        let store::Saved { files, bytes, sent, ref whole } = *saved;
+        let whole = whole.iter().map(|(word, files, _)| (word.clone(), *files)).collect();
+        Self { files, bytes, sent_bytes: sent, whole }
     }
 }
 

@@ -11,14 +11,14 @@ use super::error::{Error, Result};
 use super::filesystem::Fs;
 use super::node::{Ino, Node};
 use crate::api;
-use crate::media::{ContentHash, FileId};
-use crate::store::{Adoption, Dir, FileInfo};
+use crate::media::{ContentHash, DirId, FileId, Quality};
+use crate::store::{Adoption, Dir, FileInfo, Made, Prepared};
 
 const PREFIX: &str = "user.gphotos.";
 
 /// The readable attributes of files and directories, without the prefix. Reading one of them waits
 /// for nothing.
-pub const ATTRIBUTES: [&str; 17] = [
+pub const ATTRIBUTES: [&str; 21] = [
     "state",
     "id",
     "title",
@@ -34,6 +34,10 @@ pub const ATTRIBUTES: [&str; 17] = [
     "sha256",
     ADOPTED,
     "cut_off",
+    QUALITY,
+    "sent_size",
+    "sent_sha256",
+    "whole",
     "error",
     "error_time",
 ];
@@ -44,6 +48,9 @@ const NAMESPACE: &[u8] = b"user.";
 /// The local file that a user has matched to an item: its hash. A write also gives its size and
 /// mtime.
 const ADOPTED: &str = "adopted";
+
+/// In which quality photos below a directory are uploaded, or a file was. Writable for directories.
+const QUALITY: &str = "quality";
 
 /// The directories in which Google has not listed the file yet, each with the time since when it
 /// should be there. It is not a property of the file itself.
@@ -106,6 +113,9 @@ impl Fs {
             return if lines.is_empty() { Err(absent()) } else { Ok(Some(lines.into_bytes())) };
         }
         let name = name.filter(|it| ATTRIBUTES.contains(it)).ok_or_else(absent)?;
+        if let Some(value) = self.quality_attribute(name, node)? {
+            return value.map(|it| Some(it.into_bytes())).ok_or_else(absent);
+        }
         let value = match (node, node.file()) {
             (_, Some(file)) => {
                 let info = self.file(file)?;
@@ -200,24 +210,55 @@ impl Fs {
             (_, node) if node.is_read_only() => Err(Error::plain(libc::EROFS)),
             (Some("description"), Node::File(file)) => self.describe(file, value, mode).await,
             (Some(ADOPTED), Node::File(file)) => self.adopt(file, value),
+            (Some(QUALITY), Node::Dir(dir)) => self.set_quality(dir, value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // Attributes of the user's own cannot be stored.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
         }
     }
 
-    /// Removes an attribute. It is the match of a local file: no other one is removable.
+    /// Removes an attribute: the match of a local file, or the quality of a directory. No other one
+    /// is removable.
     pub fn removexattr(&self, ino: Ino, name: &[u8]) -> Result<()> {
-        let file = match (without_prefix(name), self.node(ino)?) {
-            (_, node) if node.is_read_only() => return Err(Error::plain(libc::EROFS)),
-            (Some(ADOPTED), Node::File(file)) => file,
+        let node = self.node(ino)?;
+        if node.is_read_only() {
+            return Err(Error::plain(libc::EROFS));
+        }
+        let was_there = match (without_prefix(name), node) {
+            (Some(ADOPTED), Node::File(file)) => {
+                self.check_writable()?;
+                self.store.disown(self.file(file)?.id)?
+            }
+            (Some(QUALITY), Node::Dir(dir)) => {
+                self.check_writable()?;
+                self.store.set_quality(dir, None)?
+            }
             _ => return Err(Error::plain(libc::EPERM)),
         };
+        if was_there { Ok(()) } else { Err(Error::plain(libc::ENODATA)) }
+    }
+
+    /// Chooses the quality in which photos below a directory are uploaded from now on.
+    fn set_quality(&self, dir: DirId, value: &[u8]) -> Result<()> {
         self.check_writable()?;
-        match self.store.disown(self.file(file)?.id)? {
-            true => Ok(()),
-            false => Err(Error::plain(libc::ENODATA)),
+        let quality = std::str::from_utf8(value).ok().and_then(|it| it.parse().ok());
+        self.store.set_quality(dir, Some(quality.ok_or_else(|| Error::plain(libc::EINVAL))?))?;
+        Ok(())
+    }
+
+    /// An attribute about the quality of uploads, if it is one: its value, if it has one.
+    fn quality_attribute(&self, name: &str, node: Node) -> Result<Option<Option<String>>> {
+        if ![QUALITY, "sent_size", "sent_sha256", "whole"].contains(&name) {
+            return Ok(None);
         }
+        if let (QUALITY, Node::Dir(dir)) = (name, node) {
+            let own = self.store.quality(dir)?;
+            return Ok(Some(Some(own.unwrap_or(self.pipeline.quality()).to_string())));
+        }
+        let Some(file) = node.file() else { return Ok(Some(None)) };
+        let info = self.file(file)?;
+        let prepared = self.store.prepared(info.id)?;
+        Ok(Some(of_upload(name, &info, prepared.as_ref())))
     }
 
     /// Matches a local file to an item that was not uploaded from here; see docs/SEMANTICS.md.
@@ -314,6 +355,24 @@ pub(super) fn of_file(name: &str, info: &FileInfo, original: bool) -> Option<Str
         "cut_off" => info.cut_off.then(|| "yes".to_owned()),
         "error" => text(&info.error),
         "error_time" => info.failed_at.map(rfc3339),
+        _ => None,
+    }
+}
+
+/// What of a file went to Google, or goes there.
+fn of_upload(name: &str, info: &FileInfo, prepared: Option<&Prepared>) -> Option<String> {
+    let sent = prepared.and_then(Prepared::sent);
+    match (name, prepared.map(|it| &it.made)) {
+        ("whole", Some(Made::Whole(reason))) => Some(reason.clone()),
+        (QUALITY, _) => info.sha256.map(|_| match (prepared, sent) {
+            (Some(prepared), Some(_)) => prepared.quality.clone(),
+            _ => Quality::Original.to_string(),
+        }),
+        ("sent_size", _) => {
+            let own = info.size.filter(|_| info.sha256.is_some());
+            sent.map(|it| it.size).or(own).map(|it| it.to_string())
+        }
+        ("sent_sha256", _) => sent.map(|it| it.sha256).or(info.sha256).map(|it| it.to_string()),
         _ => None,
     }
 }

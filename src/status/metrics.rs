@@ -13,6 +13,7 @@ impl Status {
         self.add_quota(&mut text);
         self.add_disk(&mut text);
         self.add_queue(&mut text);
+        self.add_saved(&mut text);
         text.0.into_bytes()
     }
 
@@ -61,6 +62,17 @@ impl Status {
         }
     }
 
+    fn add_saved(&self, text: &mut Exposition) {
+        let saved = &self.saved;
+        let help = "Files of which a smaller copy was made.";
+        text.gauge("saver_files", help, saved.files as f64);
+        text.gauge("saver_original_bytes", "The bytes of these files.", saved.bytes as f64);
+        text.gauge("saver_sent_bytes", "The bytes of their copies.", saved.sent_bytes as f64);
+        let whole: u64 = saved.whole.values().sum();
+        let help = "Files that were left whole although a smaller copy was asked for.";
+        text.gauge("saver_whole_files", help, whole as f64);
+    }
+
     fn add_queue(&self, text: &mut Exposition) {
         let queue = &self.queue;
         let help = "Bytes that Google does not have yet.";
@@ -70,6 +82,7 @@ impl Status {
             (r#"{state="scratch"}"#, queue.temporary as f64),
             (r#"{state="kept"}"#, queue.kept as f64),
             (r#"{state="sealed"}"#, queue.sealed as f64),
+            (r#"{state="shrinking"}"#, queue.shrinking as f64),
             (r#"{state="uploaded"}"#, queue.uploaded as f64),
             (r#"{state="creating"}"#, queue.creating as f64),
             (r#"{state="confirming"}"#, queue.confirming as f64),

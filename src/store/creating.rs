@@ -25,7 +25,7 @@ pub struct Ready {
     pub seq: i64,
     /// The album to create it in.
     pub dir: DirId,
-    /// The hash of its bytes. Equal bytes must not share a call.
+    /// The hash of the bytes that Google has. Equal bytes must not share a call.
     pub sha256: Option<ContentHash>,
     /// Failures of its own so far.
     pub attempts: u32,
@@ -115,7 +115,7 @@ pub struct FileFailure {
 }
 
 /// Uploaded files that may be created now, and the album to create each in.
-pub(super) const READY: &str = "SELECT file, seq, target, sha256, attempts, isolate, token_at FROM upload_queue \
+pub(super) const READY: &str = "SELECT file, seq, target, coalesce(sent_sha256, sha256) AS sent_sha256, attempts, isolate, token_at FROM upload_queue \
      WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND target IS NOT NULL ORDER BY seq LIMIT ?3";
 
 /// Sealed files that a later file of the same album waits for.
@@ -144,7 +144,7 @@ impl Store {
                         file: row.get("file")?,
                         seq: row.get("seq")?,
                         dir: row.get("target")?,
-                        sha256: row.get("sha256")?,
+                        sha256: row.get("sent_sha256")?,
                         attempts: row.get("attempts")?,
                         isolate: row.get("isolate")?,
                         since: from_millis(row.get("token_at")?),

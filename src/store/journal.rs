@@ -7,15 +7,17 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::copies::Qualities;
 use super::database::Store;
 use super::error::Result;
 use super::lookups::{is_current, names_of, upload_state, was_asked_for};
+use super::prepared::{Prepared, Sent};
 use super::states::{LocalReason, UploadState};
 use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::write_error::WriteError;
-use crate::media::{ContentHash, DirId, EntryName, FileId, UploadToken};
+use crate::media::{ContentHash, DirId, EntryName, FileId, Quality, UploadToken};
 
 /// Whether a file may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +150,48 @@ pub struct Startable {
     pub session: Option<String>,
     /// The failures so far.
     pub past: PastFailures,
+    /// The quality that its album is to have.
+    pub quality: Quality,
+    /// The outcome of looking at its bytes for a quality.
+    pub prepared: Option<Prepared>,
+    /// A call without an answer may have made an item of the bytes that were sent.
+    pub asked: bool,
+}
+
+impl Startable {
+    /// Whether a smaller copy must be made before anything is sent, or a reason found that it has
+    /// none. Bytes that Google may have made an item of are sent again as they were.
+    pub fn needs_preparing(&self) -> bool {
+        let is_prepared =
+            self.prepared.as_ref().is_some_and(|it| it.quality == self.quality.exact());
+        self.quality.saver().is_some() && !is_prepared && !self.asked
+    }
+
+    /// The smaller copy that goes to Google instead of the file.
+    pub fn copy(&self) -> Option<Sent> {
+        self.prepared.as_ref().and_then(Prepared::sent)
+    }
+
+    /// How many bytes go to Google.
+    pub fn sent_size(&self) -> u64 {
+        self.copy().map_or(self.size, |it| it.size)
+    }
+}
+
+/// What becomes of a sealed file in a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// It is selected.
+    Take,
+    /// It is not.
+    Skip,
+    /// Neither it nor a later one.
+    Stop,
 }
 
 /// Sealed files to upload now, in the order of closing.
-pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session, attempts, own_failures, failing_since FROM upload_queue \
+pub(super) const STARTABLE: &str = "SELECT file, seq, size, mime, sha1, session, attempts, own_failures, failing_since, \
+     first_call IS NOT NULL AS asked, quality, whole, sent_size, sent_sha256, sent_sha1 FROM upload_queue \
      WHERE state = ?1 AND coalesce(retry_at, 0) <= ?2 AND NOT is_duplicate AND is_wanted ORDER BY seq";
 
 impl Store {
@@ -257,34 +297,39 @@ impl Store {
         })
     }
 
-    /// Sealed files that may be uploaded now, in the order of closing. `choose` selects among them
-    /// by file and size in bytes.
+    /// Sealed files that may be uploaded now, in the order of closing. `choose` selects among them.
+    /// `quality` is that of the mount.
     pub fn startable(
         &self,
         now: SystemTime,
         limit: usize,
-        mut choose: impl FnMut(FileId, u64) -> bool,
+        quality: Quality,
+        mut choose: impl FnMut(&Startable) -> Choice,
     ) -> Result<Vec<Startable>> {
         self.read(|db| {
+            let mut qualities = Qualities::new(db, quality)?;
             let mut statement = db.prepare_cached(STARTABLE)?;
             let mut rows = statement.query(params![UploadState::Sealed, to_millis(now)])?;
             let mut found = Vec::new();
             while found.len() < limit {
                 let Some(row) = rows.next()? else { break };
-                let file = row.get("file")?;
-                let size = row.get::<_, Option<u64>>("size")?.unwrap_or(0);
-                if !choose(file, size) {
-                    continue;
-                }
-                found.push(Startable {
-                    file,
+                let startable = Startable {
+                    file: row.get("file")?,
                     seq: row.get("seq")?,
-                    size,
+                    size: row.get::<_, Option<u64>>("size")?.unwrap_or(0),
                     mime: row.get::<_, Option<String>>("mime")?.unwrap_or_default(),
                     sha1: row.get("sha1")?,
                     session: row.get("session")?,
                     past: PastFailures::read(row)?,
-                });
+                    quality: qualities.of_upload(db, row.get("file")?)?,
+                    prepared: Prepared::read(row)?,
+                    asked: row.get("asked")?,
+                };
+                match choose(&startable) {
+                    Choice::Take => found.push(startable),
+                    Choice::Skip => {}
+                    Choice::Stop => break,
+                }
             }
             Ok(found)
         })
@@ -362,7 +407,7 @@ impl Store {
             Ok(db
                 .prepare_cached(
                     "SELECT u.file, attempts, own_failures, failing_since, error, retry_at, \
-                     CASE state WHEN 'sealed' THEN coalesce(size, 0) ELSE 0 END AS bytes \
+                     CASE state WHEN 'sealed' THEN coalesce(sent_size, size, 0) ELSE 0 END AS bytes \
                      FROM uploads u JOIN files f ON f.id = u.file \
                      WHERE failing_since IS NOT NULL \
                      AND (attempts >= ?1 OR own_failures > 0 \

@@ -91,7 +91,7 @@ impl Store {
             let mut backlog = Backlog::default();
             let mut statement = db.prepare_cached(
                 "SELECT state, count(*) FILTER (WHERE stays_here IN ('junk', 'sidecar')) AS kept, \
-                 count(*) FILTER (WHERE stays_here = 'empty') AS empty, count(*) AS files, coalesce(sum(size) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
+                 count(*) FILTER (WHERE stays_here = 'empty') AS empty, count(*) AS files, coalesce(sum(coalesce(sent_size, size)) FILTER (WHERE NOT is_duplicate), 0) AS bytes \
                  FROM upload_queue GROUP BY state",
             )?;
             let mut rows = statement.query([])?;
@@ -132,7 +132,7 @@ impl Store {
     pub fn sealed_among(&self, files: &[FileId]) -> Result<(u64, u64)> {
         self.read(|db| {
             let mut bytes_of = db.prepare_cached(
-                "SELECT CASE WHEN is_duplicate THEN 0 ELSE coalesce(size, 0) END \
+                "SELECT CASE WHEN is_duplicate THEN 0 ELSE coalesce(sent_size, size, 0) END \
                  FROM upload_queue WHERE file = ?1 AND state = ?2",
             )?;
             let mut sealed = (0, 0);

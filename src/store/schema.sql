@@ -17,8 +17,10 @@ CREATE TABLE dirs (
     local   INTEGER NOT NULL DEFAULT 0, -- 1: a local directory for temporary files: no album, its files stay here
     withheld INTEGER NOT NULL DEFAULT 0, -- permission bits that its mode keeps from the group and from others
     names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it last came or went, nanoseconds since 1970; only grows
+    quality TEXT,                       -- in which photos below it are uploaded; NULL: as its parent, or as the mount says
     UNIQUE (parent, name)
 ) STRICT;
+CREATE INDEX dirs_quality ON dirs (quality) WHERE quality IS NOT NULL;
 INSERT INTO dirs (id, parent, name, names_changed_ns)
     VALUES (1, 1, x'', now_ns());
 
@@ -78,7 +80,12 @@ CREATE TABLE files (
     listed_after INTEGER,               -- the last call that had begun when a listing first showed it, or 0; NULL: it was created here
     withheld    INTEGER NOT NULL DEFAULT 0,  -- permission bits that its mode keeps from the group and from others
     merged_into INTEGER,                -- the duplicate that has taken over its names
-    cut_off     INTEGER NOT NULL DEFAULT 0  -- 1: the bytes written here look cut off
+    cut_off     INTEGER NOT NULL DEFAULT 0, -- 1: the bytes written here look cut off
+    quality     TEXT,                   -- the quality for which its bytes were looked at; NULL: they go as they are
+    whole       TEXT,                   -- why they go as they are nevertheless: a word of shrink::Whole
+    sent_size   INTEGER,                -- of the smaller copy that goes to Google; NULL: the bytes themselves go
+    sent_sha256 BLOB,                   -- likewise
+    sent_sha1   BLOB                    -- likewise
 ) STRICT;
 CREATE INDEX files_cut_off ON files (id) WHERE cut_off;
 CREATE INDEX files_known ON files (known) WHERE known IS NOT NULL;
@@ -90,6 +97,8 @@ CREATE TRIGGER merged_cut_off AFTER UPDATE OF merged_into ON files WHEN new.merg
     UPDATE files SET cut_off = 1 WHERE id = new.merged_into;
 END;
 CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
+CREATE INDEX files_sent ON files (sent_sha256) WHERE sent_sha256 IS NOT NULL;
+CREATE INDEX files_looked_at ON files (whole, size, sent_size) WHERE quality IS NOT NULL;
 
 CREATE TABLE entries (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -356,6 +365,7 @@ CREATE VIEW unfinished_uploads AS SELECT * FROM uploads WHERE state <> 'unseen';
 -- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the one that it was put into first.
 CREATE VIEW upload_queue AS
     SELECT u.*, f.size, f.mime, f.sha1, f.sha256, f.media, f.filename, f.description,
+        f.quality, f.whole, f.sent_size, f.sent_sha256, f.sent_sha1,
         f.sha256 IS NOT NULL AND EXISTS (
             SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id
             WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL

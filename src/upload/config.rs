@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::local_names::NameRules;
-use crate::media::{ContentHash, FileId};
+use crate::media::{ContentHash, FileId, Quality};
 
 /// At the end of the program, calls under way have this long to answer.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,6 +41,10 @@ pub struct Config {
     pub own_retry_max: Duration,
     /// Adds the bytes of files that have arrived to the content cache.
     pub add_to_cache: AddToCache,
+    /// In which quality photos are uploaded whose directory says nothing.
+    pub quality: Quality,
+    /// How many photos are made smaller at a time.
+    pub shrinkers: usize,
 }
 
 impl Config {
@@ -57,6 +61,8 @@ impl Config {
             retry_max: Duration::from_secs(60),
             own_retry_max: Duration::from_secs(3600),
             add_to_cache,
+            quality: Quality::Original,
+            shrinkers: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }

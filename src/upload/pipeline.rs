@@ -12,7 +12,7 @@ use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
 use super::shared::Shared;
 use super::spool::Spool;
-use crate::media::{DirId, EntryName, FileId};
+use crate::media::{DirId, EntryName, FileId, Quality};
 use crate::store;
 
 /// The upload pipeline of one profile. Cheap to clone.
@@ -26,6 +26,11 @@ impl Pipeline {
     /// modification sets it there as well ([`Spool::set_mtime`]): sealing keeps what it finds.
     pub fn spool(&self) -> &Spool {
         &self.shared.spool
+    }
+
+    /// In which quality photos are uploaded whose directory says nothing.
+    pub fn quality(&self) -> Quality {
+        self.shared.config.quality
     }
 
     /// The drafts of files that are open.

@@ -62,8 +62,11 @@ pub(super) fn plan(state: &State<'_>, rows: &Rows) -> Plan {
     let mut uploads = if wait { Vec::new() } else { next_uploads(state, rows) };
     let mut confirm = None;
     if state.may_confirm() && !(probing && change.is_some()) {
-        let idle =
-            state.is_idle() && change.is_none() && uploads.is_empty() && rows.next_closed.is_none();
+        let idle = state.is_idle()
+            && change.is_none()
+            && uploads.is_empty()
+            && rows.unprepared.is_empty()
+            && rows.next_closed.is_none();
         confirm = confirm::next(state, rows, idle, &mut wake);
     }
     if probing && change.is_none() && confirm.is_none() {
@@ -77,7 +80,7 @@ fn next_uploads(state: &State<'_>, rows: &Rows) -> Vec<Startable> {
         return Vec::new();
     }
     let mut room = state.upload_room();
-    rows.sealed.iter().filter(|file| room.take(file.size)).cloned().collect()
+    rows.sealed.iter().filter(|file| room.take(file.sent_size())).cloned().collect()
 }
 
 fn next_change(state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Change> {

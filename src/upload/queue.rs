@@ -1,5 +1,6 @@
 //! The queue, for people.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::blocked::Blocked;
@@ -8,7 +9,7 @@ use super::errors::Error;
 use super::pipeline::Pipeline;
 use super::rate::{self, Rate, SentTotals};
 use super::shared::{Failure, Shared};
-use crate::store::{Backlog, FailingUpload};
+use crate::store::{Backlog, FailingUpload, Saved};
 
 /// The queue, for people.
 #[derive(Clone, Debug)]
@@ -17,6 +18,10 @@ pub struct Queue {
     pub backlog: Backlog,
     /// Of the sealed files, those that a program still has open for writing.
     pub held: u64,
+    /// Of the sealed files, those of which a smaller copy is being made.
+    pub shrinking: u64,
+    /// What smaller copies have saved.
+    pub saved: Saved,
     /// Of the sealed files, those whose bytes are on their way just now.
     pub uploading: u64,
     /// Of the bytes to be uploaded, those that are still here.
@@ -67,6 +72,7 @@ impl Pipeline {
         let shared = &self.shared;
         let backlog = shared.store.backlog()?;
         let uploads = shared.drafts.sent();
+        let shrinking = shared.preparing.load(Ordering::Relaxed) as u64;
         let bytes_left = backlog.sealed_bytes.saturating_sub(uploads.under_way);
         let (held, held_bytes) = shared.store.sealed_among(&shared.drafts.written())?;
         let outages = shared.outages.lock().clone();
@@ -82,7 +88,9 @@ impl Pipeline {
         Ok(Queue {
             backlog,
             held,
-            uploading: uploads.uploads,
+            shrinking,
+            saved: shared.store.saved()?,
+            uploading: uploads.uploads.saturating_sub(shrinking),
             bytes_left,
             sent,
             rate,

@@ -107,6 +107,13 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
         match found {
             SpoolEntry::Version(_) => {}
+            // It was made of bytes that are in the spool, or at Google by now.
+            SpoolEntry::Copy(file) => {
+                let is_known = shared.store.prepared(file)?.is_some_and(|it| it.sent().is_some());
+                if !is_known || shared.store.upload_state(file)?.is_none() {
+                    shared.spool.drop_copy(file)?;
+                }
+            }
             SpoolEntry::Bytes(file) if shared.store.upload_state(file)?.is_some() => {}
             SpoolEntry::Bytes(file) => sweep_bytes(shared, file)?,
         }

@@ -14,6 +14,7 @@ use super::drafts::Drafts;
 use super::errors::Error;
 use super::just_closed::{JustClosed, Waiting};
 use super::rate::{SentTotals, UploadRate};
+use super::shrinkers::Shrinkers;
 use super::spool::Spool;
 use crate::api;
 use crate::error_chain::{chain, ends};
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) client: api::Client,
     pub(super) spool: Spool,
+    pub(super) shrinkers: Shrinkers,
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
     /// Files whose uploads do not begin yet.
@@ -54,6 +56,8 @@ pub(super) struct Shared {
     pub(super) failures: Mutex<VecDeque<Failure>>,
     /// There may be something to do.
     pub(super) wake: Notify,
+    /// How many smaller copies are being made.
+    pub(super) preparing: AtomicUsize,
     /// Names were added or taken away.
     pub(super) members_dirty: AtomicBool,
     /// Counted up whenever something has arrived, failed or changed its place.
@@ -76,6 +80,7 @@ impl Shared {
             store,
             client,
             spool,
+            shrinkers: Shrinkers::default(),
             drafts: Drafts::default(),
             just_closed: JustClosed::default(),
             sent: Mutex::default(),
@@ -84,6 +89,7 @@ impl Shared {
             edits_refused: AtomicBool::new(false),
             failures: Mutex::default(),
             wake: Notify::new(),
+            preparing: AtomicUsize::new(0),
             members_dirty: AtomicBool::new(true),
             progress: watch::Sender::new(0),
             try_now: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 //! that Google does not have yet.
 
 use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub(crate) enum SpoolEntry {
     /// A copy of a file's bytes, made before a writer changes them; or the content that an edit
     /// begins with.
     Version(FileId),
+    /// The smaller copy of a file, which goes to Google instead of it.
+    Copy(FileId),
 }
 
 impl Spool {
@@ -173,7 +175,35 @@ impl Spool {
     /// # Errors
     /// If the disk fails.
     pub fn remove(&self, file: FileId) -> io::Result<()> {
+        self.remove_path(&self.copy_path(file))?;
         self.remove_path(&self.path(file))
+    }
+
+    /// Puts the smaller copy of a file beside it, durably.
+    pub(crate) fn put_copy(&self, file: FileId, bytes: &[u8]) -> io::Result<()> {
+        let target = self.create_path(&self.copy_path(file))?;
+        let written = target.file().write_all(bytes).and_then(|()| target.file().sync_all());
+        target.count()?;
+        if let Err(error) = written {
+            // On a full disk half a copy would only be in the way.
+            self.drop_copy(file)?;
+            return Err(error);
+        }
+        self.sync_dir()
+    }
+
+    /// Opens the smaller copy of a file, if it is there and has this size.
+    pub(crate) fn read_copy(&self, file: FileId, size: u64) -> io::Result<Option<File>> {
+        match File::open(self.copy_path(file)) {
+            Ok(copy) => Ok((copy.metadata()?.len() == size).then_some(copy)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the smaller copy of a file.
+    pub(crate) fn drop_copy(&self, file: FileId) -> io::Result<()> {
+        self.remove_path(&self.copy_path(file))
     }
 
     /// Deletes a spool file that is not needed any more. If that fails, the next start tries again.
@@ -317,6 +347,11 @@ impl Spool {
         self.dir.join(format!("{}.old", file.0))
     }
 
+    /// The smaller copy of a file.
+    fn copy_path(&self, file: FileId) -> PathBuf {
+        self.dir.join(format!("{}.sent", file.0))
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
@@ -334,7 +369,8 @@ impl SpoolEntry {
         let name = entry.file_name();
         let name = name.to_str().filter(|_| is_plain(entry))?;
         let version = || name.strip_suffix(".old").and_then(number).map(Self::Version);
-        number(name).map(Self::Bytes).or_else(version)
+        let copy = || name.strip_suffix(".sent").and_then(number).map(Self::Copy);
+        number(name).map(Self::Bytes).or_else(version).or_else(copy)
     }
 }
 

@@ -4,51 +4,14 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::draft::InFlight;
+use super::outcome::Outcome;
+use super::preparing;
+use super::sealed_bytes::{blocking, hashed};
 use super::shared::Shared;
-use super::spool;
 use super::state::Sealed;
 use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
 use crate::crash;
-use crate::media::{FileId, UploadToken};
-use crate::store::{self, Hashed, UploadState};
-
-/// How a transfer ended.
-pub(super) enum Outcome {
-    /// Google has the bytes and has answered with an upload token.
-    Succeeded,
-    /// A later write has made the version void. Google has said nothing, so this ends no outage.
-    Superseded,
-    /// Another file has the same bytes: nothing is uploaded, but an album may lack the item.
-    Duplicate,
-    /// The resumable session has expired: the next attempt begins a new one.
-    SessionGone,
-    /// Google refused the upload, or could not be reached.
-    Refused(api::Error),
-    /// The local disk failed.
-    Disk(std::io::Error),
-    /// The spool does not hold the bytes that were closed, for this reason.
-    Damaged(String),
-    /// The database failed.
-    Store(store::Error),
-}
-
-impl From<store::Error> for Outcome {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<std::io::Error> for Outcome {
-    fn from(error: std::io::Error) -> Self {
-        Self::Disk(error)
-    }
-}
-
-impl From<api::Error> for Outcome {
-    fn from(error: api::Error) -> Self {
-        Self::Refused(error)
-    }
-}
+use crate::media::UploadToken;
 
 /// Uploads a sealed file. Ends early if `upload` is cancelled, because the version is void then.
 pub(super) async fn transfer(shared: Arc<Shared>, sealed: Sealed, upload: InFlight) -> Outcome {
@@ -64,32 +27,14 @@ async fn attempt(
     sealed: Sealed,
     upload: &InFlight,
 ) -> Result<Outcome, Outcome> {
-    let (file, seq) = (sealed.0.file, sealed.0.seq);
-    if let Some(damage) = blocking(shared, move |shared| damage(shared, file)).await? {
-        return Ok(Outcome::Damaged(damage));
-    }
-    let bytes = Arc::new(blocking(shared, move |shared| shared.spool.read(file)).await?);
-    if bytes.metadata()?.len() != sealed.0.size {
-        // A writer has just opened it.
-        return Ok(Outcome::Superseded);
-    }
-    let sealed = match sealed.0.sha1 {
-        Some(_) => sealed,
-        None => {
-            let (sha256, sha1) = hash(shared, bytes.clone()).await?;
-            let (next, sealed) = sealed.hashed(&shared.store, sha256, sha1).await?;
-            match next {
-                Hashed::Upload => sealed,
-                Hashed::Duplicate => return Ok(Outcome::Duplicate),
-                Hashed::Outdated => return Ok(Outcome::Superseded),
-            }
-        }
-    };
+    let (bytes, sealed) = hashed(shared, sealed).await?;
+    let seq = sealed.0.seq;
+    let (bytes, sha1) = chosen(shared, &sealed, bytes).await?;
     let payload = Payload {
+        len: bytes.metadata()?.len(),
         file: bytes,
-        len: sealed.0.size,
         mime: sealed.0.mime.clone(),
-        sha1: sealed.0.sha1.unwrap_or_default(),
+        sha1,
         sent: upload.sent.clone(),
     };
     let token = if payload.len <= RAW_UPLOAD_MAX {
@@ -98,30 +43,39 @@ async fn attempt(
         resumable(shared, &sealed, &payload).await?
     };
     crash::point(crash::UPLOAD_AFTER_BYTES);
-    tracing::debug!(file = file.0, seq, bytes = payload.len, "uploaded");
+    tracing::debug!(file = sealed.0.file.0, seq, bytes = payload.len, "uploaded");
     sealed.uploaded(&shared.store, token).await?;
     crash::point(crash::UPLOAD_AFTER_TOKEN);
     Ok(Outcome::Succeeded)
 }
 
-/// Why a sealed file cannot be sent, if its bytes were lost or changed since it was closed. A part
-/// of a photo must not pass for all of it.
-fn damage(shared: &Shared, file: FileId) -> std::io::Result<Option<String>> {
-    // No writer begins a new version meanwhile.
-    let _draft = shared.drafts.lock(file);
-    let info = shared.store.file(file).map_err(std::io::Error::other)?;
-    let sealed = info.filter(|info| info.upload == Some(UploadState::Sealed));
-    let Some(closed) = sealed.and_then(|info| info.size) else { return Ok(None) };
-    match shared.spool.read(file).and_then(|bytes| bytes.metadata()) {
-        Ok(meta) if meta.len() == closed => Ok(None),
-        Ok(meta) => Ok(Some(format!(
-            "it had {closed} bytes when it was closed, and its copy in the spool has {}: something else has changed it",
-            meta.len()
-        ))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(Some("its copy in the spool is gone: something else has deleted it".to_owned()))
-        }
-        Err(error) => Err(error),
+/// The bytes to send, with their SHA-1: those of the smaller copy, or of the file itself.
+async fn chosen(
+    shared: &Arc<Shared>,
+    sealed: &Sealed,
+    bytes: Arc<File>,
+) -> Result<(Arc<File>, [u8; 20]), Outcome> {
+    let (file, seq, sha1) = (sealed.0.file, sealed.0.seq, sealed.0.sha1.unwrap_or_default());
+    let Some(mut copy) = sealed.0.copy() else { return Ok((bytes, sha1)) };
+    if sealed.0.quality.saver().is_none() && !sealed.0.asked {
+        // The quality is another one by now.
+        shared.store.run(move |store| store.set_prepared(file, seq, None)).await?;
+        return Ok((bytes, sha1));
+    }
+    let open = move |size| move |shared: &Shared| shared.spool.read_copy(file, size);
+    if let Some(found) = blocking(shared, open(copy.size)).await? {
+        return Ok((Arc::new(found), copy.sha1));
+    }
+    tracing::warn!(file = file.0, "the smaller copy in the spool is gone: it is made again");
+    // Google may have made an item of the copy that is gone: only the same quality gives its bytes.
+    let quality = sealed.0.prepared.as_ref().and_then(|it| it.quality.parse().ok());
+    let quality = quality.unwrap_or(sealed.0.quality);
+    let made = preparing::prepared(shared, sealed, quality, bytes.clone()).await?;
+    let Some(again) = made.sent() else { return Ok((bytes, sha1)) };
+    copy = again;
+    match blocking(shared, open(copy.size)).await? {
+        Some(found) => Ok((Arc::new(found), copy.sha1)),
+        None => Err(Outcome::Superseded),
     }
 }
 
@@ -158,19 +112,4 @@ async fn resumable(
             Err(error.into())
         }
     }
-}
-
-async fn hash(
-    shared: &Arc<Shared>,
-    bytes: Arc<File>,
-) -> std::io::Result<(crate::media::ContentHash, [u8; 20])> {
-    blocking(shared, move |_| spool::hash(&*bytes)).await
-}
-
-async fn blocking<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&Shared) -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    let shared = shared.clone();
-    tokio::task::spawn_blocking(move || work(&shared)).await.map_err(std::io::Error::other)?
 }

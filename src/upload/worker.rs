@@ -93,6 +93,7 @@ impl Worker {
             wake_at = wake_at.min(at);
         }
         let mut started_all = self.start_uploads(plan.uploads);
+        started_all &= self.start_preparing(rows.unprepared);
         if let Some(change) = plan.change
             && !self.start_change(change, rows.ready.len()).await?
         {

@@ -79,7 +79,7 @@ fn a_restored_profile_has_all_that_the_first_one_had() {
     let said = user.run(&["--profile", "new", "restore", &file]);
     said.exits(0);
     assert!(said.stdout().starts_with("Restored the profile default from 20"), "{}", said.stdout());
-    assert!(said.stdout().contains("goes on with 13 changes in the queue"), "{}", said.stdout());
+    assert!(said.stdout().contains("goes on with 15 changes in the queue"), "{}", said.stdout());
     assert_eq!(spool(&user, "new"), spool(&user, "default"));
     assert_eq!(journal(&user, "new"), journal(&user, "default"));
     let settings = |profile: &str| fs::read(config(&user, profile).join("config.toml")).unwrap();
@@ -130,7 +130,7 @@ fn without_its_files_a_backup_says_what_is_missing() {
     said.exits(0);
     assert!(
         said.stdout().contains(
-            "lacks the bytes of 17 files. Those that were to be uploaded will be in .gphotos/failed"
+            "lacks the bytes of 19 files. Those that were to be uploaded will be in .gphotos/failed"
         ),
         "{}",
         said.stdout()

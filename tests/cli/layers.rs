@@ -11,7 +11,7 @@ use crate::imports::{circles, code, collect, graph, graph_of, shortest};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &[]),
     ("lib", &[]),
-    ("cli", &["commands", "app", "printable", "settings", "profile"]),
+    ("cli", &["commands", "app", "media", "printable", "settings", "profile"]),
     (
         "commands",
         &[
@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "printable",
             "profile",
             "settings",
+            "shrink",
             "status",
             "thumbnails",
         ],
@@ -67,7 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("library", &["api", "store", "media", "profile"]),
-    ("upload", &["api", "store", "crash", "error_chain", "formats", "media", "profile"]),
+    ("upload", &["api", "store", "crash", "error_chain", "formats", "media", "profile", "shrink"]),
     ("content", &["api", "store", "formats", "media", "profile"]),
     ("api", &["error_chain", "media", "printable", "profile"]),
     ("store", &["crash", "media", "profile"]),
@@ -78,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("printable", &[]),
     ("profile", &["crash"]),
     ("settings", &["media"]),
+    ("shrink", &["formats", "media"]),
     ("status", &["media", "settings"]),
     ("thumbnails", &[]),
 ];

@@ -16,7 +16,7 @@ use gphotosfs_emulator::{Call, Faults, Moment};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::ledger::Ledger;
-use support::{World, jpeg, wait_for};
+use support::{World, camera_jpeg, jpeg, wait_for};
 
 /// Waits made for Google's sake are shorter by this.
 const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "10");
@@ -117,6 +117,47 @@ fn nothing_is_lost_or_duplicated_at_any_crash_point() {
     for point in crash::ALL {
         // Closing comes there often: the first time there would be little to lose.
         dies_at(point, if point.starts_with("seal") { 9 } else { 1 });
+    }
+}
+
+/// As above, with smaller copies: each photo arrives once, as one of its copies or whole.
+#[test]
+fn each_photo_arrives_once_at_any_crash_point_of_its_smaller_copy() {
+    for point in crash::OF_COPIES {
+        let world = World::new();
+        let saver = ("GPHOTOSFS_QUALITY", "saver");
+        let mut served = world.serve(&[PACE, saver, ("GPHOTOSFS_CRASH_AT", &format!("{point}:2"))]);
+        assert!(served.is_ready(), "{point}: {}", world.log());
+        let mut ledger = Ledger::default();
+        world.sh("mkdir mnt/A");
+        // The process may die while the last of them is closed.
+        let photos: Vec<_> = (0..4).map(|at| camera_jpeg(at, (1000, 800))).collect();
+        for (at, photo) in photos.iter().enumerate() {
+            let _ = ledger.write(&world.mnt, &format!("A/{at}.jpg"), photo);
+        }
+        served.ended();
+        let mut served = world.serve(&[PACE, saver]);
+        assert!(served.is_ready(), "{point}: {}", world.log());
+        ledger.settle(&world.mnt).unwrap();
+        world.sh("sync mnt/A");
+        let dump = world.emulator.dump();
+        let [album] = &dump.albums[..] else { panic!("{point}: {:?}", dump.albums) };
+        let arrived = ledger.paths().len();
+        assert_eq!((album.items.len(), dump.items.len()), (arrived, arrived), "{point}");
+        for item in &dump.items {
+            let at: usize = item.filename.trim_end_matches(".jpg").parse().unwrap();
+            assert!(item.size * 100 <= photos[at].len() as u64 * 85, "{point}: {item:?}");
+        }
+        for (at, photo) in
+            photos.iter().enumerate().filter(|it| ledger.holds(&format!("A/{}.jpg", it.0)))
+        {
+            assert!(std::fs::read(world.mnt.join(format!("A/{at}.jpg"))).unwrap() == *photo);
+        }
+        let spool = world.dir.path().join("state/gphotosfs/default/spool");
+        let left: Vec<_> = std::fs::read_dir(spool).unwrap().collect();
+        assert!(left.is_empty(), "{point}: {left:?}");
+        world.sh("umount mnt");
+        served.ended();
     }
 }
 

@@ -9,6 +9,7 @@ mod machines;
 mod outages;
 mod races;
 mod results;
+mod saver;
 mod strangers;
 mod writes;
 

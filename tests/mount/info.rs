@@ -76,11 +76,15 @@ fn all_attributes_of_files_and_directories_are_shown() {
         let read = xattr::get(album.join("1.jpg"), format!("user.gphotos.{name}")).unwrap();
         assert_eq!(read.unwrap(), value.as_str().unwrap().as_bytes());
     }
-    let expected = json!({"state": "album", "id": dump.albums[0].id, "title": "A"});
+    let expected = json!(
+        {"state": "album", "id": dump.albums[0].id, "title": "A", "quality": "original"}
+    );
     assert_eq!(run_json(&world, &album)["attributes"], expected);
-    assert_eq!(run_json(&world, &world.mnt)["attributes"], json!({"state": "parent"}));
+    let expected = json!({"state": "parent", "quality": "original"});
+    assert_eq!(run_json(&world, &world.mnt)["attributes"], expected);
     world.sh("mkdir mnt/.tmp");
-    assert_eq!(run_json(&world, &world.mnt.join(".tmp"))["attributes"], json!({"state": "local"}));
+    let expected = json!({"state": "local", "quality": "original"});
+    assert_eq!(run_json(&world, &world.mnt.join(".tmp"))["attributes"], expected);
 
     assert!(!world.sh_outcome("printf text > note.jpg && cp note.jpg mnt/A/").status.success());
     wait_for("the refused file", || world.mnt.join(".gphotos/failed/A/note.jpg").exists());

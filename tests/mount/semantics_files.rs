@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::support::ledger::close;
-use crate::support::{World, camera, wait_for};
+use crate::support::{World, camera, camera_jpeg, wait_for};
 
 /// An album with a photo that Google has, and one that is only here.
 fn world() -> World {
@@ -67,10 +67,45 @@ fn descriptions_are_written_to_google() {
     world.start_emulator();
 }
 
+/// > `user.gphotos.quality` of a directory takes `original` or `saver`, and can be removed. It counts
+/// > for photos that are uploaded from then on into the directory and those below it. The file itself
+/// > keeps its size and bytes here; `user.gphotos.sent_size` and `sent_sha256` are those that Google
+/// > has.
+#[test]
+fn the_quality_of_a_directory_counts_for_uploads() {
+    let world = World::mounted();
+    world.sh("mkdir mnt/A mnt/A/B mnt/C");
+    let quality = |args: &[&str]| {
+        let (dir, value) = args.split_last().unwrap();
+        let dir = world.mnt.join(dir);
+        let output = world.run(&[&["quality"], value, &[dir.to_str().unwrap()]].concat());
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(quality(&["saver", "A"]), (true, "saver\n".to_owned()));
+    assert_eq!(quality(&["A/B"]), (true, "saver\n".to_owned()));
+    assert_eq!(quality(&["C"]), (true, "original\n".to_owned()));
+    assert!(!quality(&["worst", "C"]).0);
+    let photo = camera_jpeg(1, (1000, 800));
+    fs::write(world.dir.path().join("1.jpg"), &photo).unwrap();
+    world.sh("cp -p 1.jpg mnt/A/B && sync mnt/A && cmp 1.jpg mnt/A/B/1.jpg");
+    world.sh("test -z \"$(rsync -rtin 1.jpg mnt/A/B/)\"");
+    let [item] = &world.emulator.dump().items[..] else { panic!("one item") };
+    assert!(item.size * 100 <= photo.len() as u64 * 85);
+    let path = world.mnt.join("A/B/1.jpg");
+    let value = |name| xattr::get(&path, format!("user.gphotos.{name}")).unwrap().unwrap();
+    assert_eq!(value("sent_size"), item.size.to_string().into_bytes());
+    assert_eq!(value("sent_sha256"), item.sha256.clone().unwrap().into_bytes());
+    assert_eq!(quality(&["inherit", "A"]), (true, "original\n".to_owned()));
+    fs::write(world.mnt.join("A/B/2.jpg"), camera_jpeg(2, (1000, 800))).unwrap();
+    world.sync();
+    let sizes = world.emulator.dump().items.iter().map(|it| it.size).max();
+    assert_eq!(sizes, Some(camera_jpeg(2, (1000, 800)).len() as u64));
+}
+
 /// > `user.gphotos.adopted` of an item whose bytes were not written here takes `SHA256 SIZE
 /// > MTIME_NS` of the local file that the item stands for. The item then has this size and time, as
 /// > if it had been copied in, and equal bytes are not sent again. Of a file that was written here
-/// > it is `EEXIST`, of one that is on its way `EBUSY`. It is the only removable attribute.
+/// > it is `EEXIST`, of one that is on its way `EBUSY`. It can be removed.
 #[test]
 fn adopted_files_are_taken_for_the_local_ones() {
     const NAME: &str = "user.gphotos.adopted";

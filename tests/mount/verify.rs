@@ -7,7 +7,7 @@ use std::process::Stdio;
 use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 
-use crate::support::{World, camera, jpeg, schema, wait_for};
+use crate::support::{World, camera, camera_jpeg, jpeg, schema, wait_for};
 
 const TAKEN: &str = "2019:04:28 09:00:00";
 
@@ -157,6 +157,32 @@ fn items_missing_from_googles_listing_are_named_and_verified() {
     // Without --against the album is not listed again.
     let (_, said) = run_json(&world, &["verify", "--json", "mnt/B"]);
     assert_eq!(said["unlisted"], json!([]));
+}
+
+/// With `--quality saver`: never identical, whoever has the original.
+#[test]
+fn a_smaller_copy_is_neither_identical_nor_a_fault() {
+    let world = World::new();
+    world.mount(&["--quality", "saver"]);
+    for (name, seed) in [("1.jpg", 1), ("2.jpg", 2)] {
+        write(&world, name, &camera_jpeg(seed, (1000, 800)));
+    }
+    world.sh("mkdir mnt/A && cp -p photo/* mnt/A/ && sync mnt/A");
+    let (code, said) = run_json(&world, &["verify", "--json", "mnt/A"]);
+    let expected = json!({"1.jpg": "shrunk", "2.jpg": "shrunk"});
+    assert_eq!((code, verdicts(&said)), (0, expected.clone()));
+    let (code, stdout, _) = run(&world, &["diff", "--json", "photo", "mnt/A"]);
+    let same = &schema::check("diff", &stdout)["same"];
+    assert_eq!((code, &same["identical"], &same["smaller"]), (0, &json!(2), &json!(2)));
+    let (_, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    assert!(said.contains("(2 of them stored smaller, by '--quality saver')"), "{said}");
+    let (_, said, _) = run(&world, &["status"]);
+    assert!(said.contains("2 photos as smaller copies: "), "{said}");
+    world.umount();
+    world.sh("rm -r cache/gphotosfs");
+    world.mount(&[]);
+    let (code, said) = run_json(&world, &["verify", "--json", "--against", "photo", "mnt/A"]);
+    assert_eq!((code, verdicts(&said)), (0, expected));
 }
 
 #[test]

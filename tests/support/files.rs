@@ -61,6 +61,27 @@ pub fn picture(seed: u32, (width, height): (u16, u16)) -> Vec<u8> {
     picture
 }
 
+/// A JPEG as a camera stores it, whose content depends on `seed`: it can be made much smaller.
+pub fn camera_jpeg(seed: u32, (width, height): (u32, u32)) -> Vec<u8> {
+    let mut grain = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
+    for at in 0..width * height {
+        grain ^= grain << 13;
+        grain ^= grain >> 17;
+        grain ^= grain << 5;
+        let (x, y) = (at % width, at / width);
+        for channel in 0..3 {
+            let slope = (x * (channel + 1) + y * 2) * 160 / (width * 3 + height * 2);
+            pixels.push((slope + 10 + grain % 13) as u8);
+        }
+    }
+    let mut picture = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut picture, 98)
+        .encode(&pixels, width, height, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    picture
+}
+
 /// A real JPEG of about `len` bytes, at least 2 kB, whose content depends on `seed`.
 pub fn jpeg(seed: u32, len: usize) -> Vec<u8> {
     let picture = picture(seed, (48, 32));

@@ -30,7 +30,7 @@ pub mod terminal;
 pub mod wait;
 
 pub use account::Account;
-pub use files::{cached, jpeg, payload, photo, picture, sha256, small_photo};
+pub use files::{cached, camera_jpeg, jpeg, payload, photo, picture, sha256, small_photo};
 pub use google::Google;
 pub use mount::{Served, World, http};
 pub use wait::{DEADLINE, eventually, wait_for, wait_within};

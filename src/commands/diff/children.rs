@@ -25,6 +25,8 @@ pub struct Child {
     pub is_dir: bool,
     /// The size, if it is known.
     pub size: Option<u64>,
+    /// The size of the smaller copy that went to Google, if one did.
+    pub sent_size: Option<u64>,
     /// Since when Google's list of the directory should have it, if the list lacks it.
     pub unlisted: Option<String>,
     /// The stage of its upload.

@@ -34,6 +34,8 @@ pub struct AlbumFile {
     pub unlisted: Option<Timestamp>,
     /// Its bytes look cut off.
     pub cut_off: bool,
+    /// What went to Google is a smaller copy of its bytes.
+    pub is_smaller: bool,
 }
 
 impl AlbumFile {
@@ -216,6 +218,8 @@ impl<'a> Work<'a> {
                             .push(Duplicate { name: name.into(), of: of.into() });
                     } else {
                         self.result.same.add(name, evidence.sure);
+                        let proven = evidence.sure == Sure::Identical;
+                        self.result.same.smaller += usize::from(proven && remote.is_smaller);
                         self.count((name, local), (name, remote), evidence);
                     }
                 }

@@ -89,6 +89,8 @@ pub struct Match {
 pub struct Same {
     /// How many agree by SHA-256.
     pub identical: usize,
+    /// How many of these Google has as a smaller copy, made here.
+    pub smaller: usize,
     /// How many `gphotosfs adopt` has matched.
     pub adopted: usize,
     /// How many agree by size and capture time.

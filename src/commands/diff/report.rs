@@ -43,6 +43,9 @@ pub fn text(source: Source, it: &Comparison) -> String {
             let _ = writeln!(out, "({count} of them {how}, not by hash)");
         }
     }
+    if it.same.smaller > 0 {
+        let _ = writeln!(out, "({} of them stored smaller, by '--quality saver')", it.same.smaller);
+    }
     if !it.unlisted.is_empty() {
         let _ = writeln!(out, "({} of them not in Google's list of the album)", it.unlisted.len());
     }

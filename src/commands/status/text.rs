@@ -9,10 +9,13 @@ use jiff::Timestamp;
 use crate::api::LOGIN_ENDS_SOON;
 use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
-use crate::app::{time_words, unmounted};
+use crate::app::{counted, time_words, unmounted};
 use crate::media::local_time;
 use crate::printable::{escaped, escaped_lines};
-use crate::status::{CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Status};
+use crate::shrink::Whole;
+use crate::status::{
+    CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Saved, Status,
+};
 
 /// So many files that look cut off are named.
 const CUT_OFF_NAMED: usize = 5;
@@ -90,6 +93,9 @@ pub(super) fn describe(status: &Status) -> String {
             );
             row("", bad.apply_to(text).to_string());
         }
+    }
+    if status.saved != Saved::default() {
+        row("Saver", saved(&status.saved));
     }
     if let Some(spool) = &status.spool {
         let mut text = format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room));
@@ -208,7 +214,8 @@ fn queue(queue: &Queue) -> String {
         ("kept here only (temporary names)", queue.temporary.saturating_sub(queue.empty)),
         ("kept here only (empty)", queue.empty),
         ("only on this machine (sidecars, system files)", queue.kept),
-        ("waiting", queue.sealed.saturating_sub(queue.uploading + queue.held)),
+        ("waiting", queue.sealed.saturating_sub(queue.shrinking + queue.uploading + queue.held)),
+        ("shrinking", queue.shrinking),
         ("uploading", queue.uploading),
         ("uploaded", queue.uploaded),
         ("creating", queue.creating),
@@ -226,6 +233,25 @@ fn queue(queue: &Queue) -> String {
     };
     let colon = if queue.left() == 0 { ";" } else { ":" };
     if parts.is_empty() { left } else { format!("{left}{colon} {}", parts.join(", ")) }
+}
+
+/// What smaller copies have saved, and how many files were left whole.
+pub(crate) fn saved(saved: &Saved) -> String {
+    let (files, sent, bytes) = (saved.files, ByteSize(saved.sent_bytes), ByteSize(saved.bytes));
+    let mut text =
+        format!("{} as smaller copies: {sent} instead of {bytes}", counted(files, "photo"));
+    let whole: u64 = saved.whole.values().sum();
+    if whole > 0 {
+        let mut reasons: Vec<_> = saved.whole.iter().map(|(word, files)| (*files, word)).collect();
+        reasons.sort_by(|a, b| b.cmp(a));
+        // A later version may know more reasons.
+        let words =
+            |word: &str| Whole::of_word(word).map_or(word.to_owned(), |it| it.plural().to_owned());
+        let reasons: Vec<_> =
+            reasons.iter().map(|(files, word)| format!("{files} {}", words(word))).collect();
+        let _ = write!(text, "; {} left whole: {}", counted(whole, "file"), reasons.join(", "));
+    }
+    text
 }
 
 fn speed(progress: &Progress) -> String {
@@ -324,6 +350,19 @@ mod tests {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
         assert!(summary(&status).ends_with("blocked: run 'gphotosfs login'"));
+    }
+
+    #[test]
+    fn what_smaller_copies_save_is_said_with_the_reasons_of_the_others() {
+        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        assert!(!describe(&status).contains("Saver"));
+        let whole = [("motion-photo", 31), ("lean", 7)].map(|it| (it.0.to_owned(), it.1));
+        let (files, bytes, sent_bytes) = (3100, 12_400 << 20, 5100 << 20);
+        status.saved = Saved { files, bytes, sent_bytes, whole: whole.into() };
+        let text = describe(&status);
+        let said = "3100 photos as smaller copies: 5.0 GiB instead of 12.1 GiB; 38 files left whole: \
+                    31 motion photos, 7 already compressed as much";
+        assert!(text.contains(said), "{text}");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Verdict {
     MetadataStripped,
     /// A video, of which Google returns only its own encoding.
     Transcoded,
+    /// The smaller copy of the photo that was uploaded instead of it.
+    Shrunk,
     /// A picture of the same dimensions, compressed again.
     Recompressed,
     /// A picture of other dimensions.
@@ -33,10 +35,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// All verdicts, best first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Identical,
         Self::MetadataStripped,
         Self::Transcoded,
+        Self::Shrunk,
         Self::Recompressed,
         Self::Resized,
         Self::Changed,
@@ -45,9 +48,17 @@ impl Verdict {
         Self::Unchecked,
     ];
 
-    /// Whether it is worse than the best that Google returns.
+    /// The verdict about a photo whose smaller copy compares like this.
+    pub fn of_copy(self) -> Self {
+        match self {
+            Self::Identical | Self::MetadataStripped => Self::Shrunk,
+            other => other,
+        }
+    }
+
+    /// Whether it is worse than the best that Google returns of what was uploaded.
     pub fn is_bad(self) -> bool {
-        self > Self::Transcoded
+        self > Self::Shrunk
     }
 
     /// The words for text output.
@@ -56,6 +67,7 @@ impl Verdict {
             Self::Identical => "identical",
             Self::MetadataStripped => "without some metadata",
             Self::Transcoded => "videos in Google's version",
+            Self::Shrunk => "stored smaller",
             Self::Recompressed => "recompressed",
             Self::Resized => "resized",
             Self::Changed => "not identical",

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::media::{Clock, DirId, UploadToken};
+use crate::media::{Clock, DirId, Quality, UploadToken};
 use crate::store::tests::{album, item, name, names, told};
-use crate::store::{CreateOutcome, Fate, Hashed, SealedFacts};
+use crate::store::{Choice, CreateOutcome, Fate, Hashed, SealedFacts};
 
 /// Closes a file with these bytes in the album.
 fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64) {
@@ -12,7 +12,10 @@ fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64
     let facts =
         SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None, cut_off: false };
     store.seal(file, &facts).unwrap();
-    let sealed = store.startable(SystemTime::now(), 10, |it, _| it == file).unwrap();
+    let sealed = store.startable(SystemTime::now(), 10, Quality::Original, |it| {
+        if it.file == file { Choice::Take } else { Choice::Skip }
+    });
+    let sealed = sealed.unwrap();
     let seq = sealed[0].seq;
     store.hashed(file, seq, ContentHash([bytes; 32]), [bytes; 20]).unwrap();
     (file, seq)
@@ -262,7 +265,8 @@ fn a_file_whose_item_is_unknown_and_that_is_retried_is_known_by_the_same_id() {
         SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None, cut_off: false };
     let one = name("1.jpg");
     store.retry_failed((trip, &one), (trip, &one), false, &facts).unwrap().unwrap();
-    let seq = store.startable(SystemTime::now(), 10, |_, _| true).unwrap()[0].seq;
+    let seq =
+        store.startable(SystemTime::now(), 10, Quality::Original, |_| Choice::Take).unwrap()[0].seq;
     store.hashed(file, seq, ContentHash([1; 32]), [1; 20]).unwrap();
     created(&store, trip, (file, seq), "id1");
     let claims = store.claims_of_album(SystemTime::now(), trip, 10).unwrap();

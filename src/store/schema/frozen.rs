@@ -25,7 +25,7 @@ const CONTENT: [(u32, &str, &str); 17] = [
     (
         1,
         "dir",
-        "SELECT id, parent, name, shown, local, withheld, names_changed_ns FROM dirs ORDER BY id",
+        "SELECT id, parent, name, shown, local, withheld, names_changed_ns, quality FROM dirs ORDER BY id",
     ),
     (
         1,
@@ -38,7 +38,8 @@ const CONTENT: [(u32, &str, &str); 17] = [
         1,
         "file",
         "SELECT id, size, rendition, mtime_ns, ctime_ns, atime_ns, sha256, sha1, adopted, media, picked, confirmed, filename, \
-        mime, description, product_url, created_at, width, height, make, model, video, listed_after, withheld, merged_into, cut_off \
+        mime, description, product_url, created_at, width, height, make, model, video, listed_after, withheld, merged_into, cut_off, \
+        quality, whole, sent_size, sent_sha256, sent_sha1 \
         FROM files ORDER BY id",
     ),
     (1, "entry", "SELECT id, dir, name, file FROM entries ORDER BY id"),

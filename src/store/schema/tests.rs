@@ -11,11 +11,10 @@ use crate::store::tests::{album, item, names};
 
 /// A version after the present one: with a column, a table and a view more.
 fn next(step: &str) -> Schema {
-    let last =
-        "cut_off     INTEGER NOT NULL DEFAULT 0  -- 1: the bytes written here look cut off\n";
+    let last = "sent_sha1   BLOB                    -- likewise\n";
     assert!(PRESENT.tables.contains(last));
     let tables = PRESENT.tables.replace(last, &format!("{}, rating INTEGER\n", last.trim_end()));
-    let tables = tables.replace("-- 1: the bytes written here look cut off, ", ", ")
+    let tables = tables.replace("-- likewise, ", ", ")
         + "CREATE TABLE notes (file INTEGER PRIMARY KEY REFERENCES files(id), text TEXT) STRICT;\
            CREATE VIEW rated AS SELECT * FROM files WHERE rating IS NOT NULL;";
     let steps = [PRESENT.steps, &[Box::leak(step.to_owned().into_boxed_str())]].concat();

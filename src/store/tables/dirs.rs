@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::media::{DirId, EntryName};
+use crate::media::{DirId, EntryName, Quality};
 use crate::store::error::Result;
 use crate::store::tx::Tx;
 
@@ -23,6 +23,17 @@ pub(in crate::store) fn set_withheld(tx: &Tx<'_>, dir: DirId, bits: u16) -> Resu
     tx.prepare_cached("UPDATE dirs SET withheld = ?2 WHERE id = ?1 AND withheld <> ?2")?
         .execute(params![dir, bits])?;
     Ok(())
+}
+
+/// Sets the quality in which photos below a directory are uploaded, or that of its parent.
+pub(in crate::store) fn set_quality(
+    tx: &Tx<'_>,
+    dir: DirId,
+    quality: Option<Quality>,
+) -> Result<usize> {
+    Ok(tx
+        .prepare_cached("UPDATE dirs SET quality = ?2 WHERE id = ?1 AND quality IS NOT ?2")?
+        .execute(params![dir, quality.map(|it| it.exact())])?)
 }
 
 /// Puts a directory back that was shown although it was empty. Without an album it is a local one.

@@ -5,13 +5,17 @@ use rusqlite::{params, params_from_iter};
 
 use crate::media::{ContentHash, FileId, MediaId, MediaItem};
 use crate::store::error::Result;
+use crate::store::prepared::{Made, Prepared};
 use crate::store::states::UploadState;
 use crate::store::time::to_millis;
 use crate::store::tx::Tx;
 
 /// The columns of a file that belong to Google's item.
 const ITEM_COLUMNS: &str = "sha256, sha1, media, confirmed, filename, mime, description, product_url, created_at, \
-     width, height, make, model, video, adopted, rendition";
+     width, height, make, model, video, adopted, rendition, quality, whole, sent_size, sent_sha256, sent_sha1";
+/// Forgets the copy that was made of the bytes.
+const NO_COPY: &str =
+    "quality = NULL, whole = NULL, sent_size = NULL, sent_sha256 = NULL, sent_sha1 = NULL";
 /// Where `confirmed` stands behind `id` and [`ITEM_COLUMNS`]: it cannot be null.
 const CONFIRMED: usize = 4;
 
@@ -125,10 +129,10 @@ pub(in crate::store) fn set_sealed(
     (mtime_ns, ctime_ns): (i64, i64),
     cut_off: bool,
 ) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, \
-         ctime_ns = max(coalesce(ctime_ns, ?5), ?5), cut_off = ?6 WHERE id = ?1",
-    )?
+    tx.prepare_cached(&format!(
+        "UPDATE files SET size = ?2, mtime_ns = ?3, mime = coalesce(?4, mime), sha256 = NULL, sha1 = NULL, {NO_COPY}, \
+         ctime_ns = max(coalesce(ctime_ns, ?5), ?5), cut_off = ?6 WHERE id = ?1"
+    ))?
     .execute(params![file, size, mtime_ns, mime, ctime_ns, cut_off])?;
     Ok(())
 }
@@ -147,8 +151,10 @@ pub(in crate::store) fn set_hashes(
 
 /// The bytes are not known any more.
 pub(in crate::store) fn clear_hashes(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL WHERE id = ?1")?
-        .execute([file])?;
+    tx.prepare_cached(&format!(
+        "UPDATE files SET sha256 = NULL, sha1 = NULL, {NO_COPY} WHERE id = ?1"
+    ))?
+    .execute([file])?;
     Ok(())
 }
 
@@ -202,8 +208,10 @@ pub(in crate::store) fn set_edit(tx: &Tx<'_>, file: FileId, size: u64, old: File
 
 /// The bytes of the item are not known any more.
 pub(in crate::store) fn forget_bytes(tx: &Tx<'_>, file: FileId) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET sha256 = NULL, sha1 = NULL, adopted = NULL WHERE id = ?1")?
-        .execute([file])?;
+    tx.prepare_cached(&format!(
+        "UPDATE files SET sha256 = NULL, sha1 = NULL, adopted = NULL, {NO_COPY} WHERE id = ?1"
+    ))?
+    .execute([file])?;
     Ok(())
 }
 
@@ -240,10 +248,38 @@ pub(in crate::store) fn take_bytes(tx: &Tx<'_>, file: FileId, into: FileId) -> R
          THEN coalesce((SELECT sha256 FROM files WHERE id = ?1), sha256) END, \
          sha1 = coalesce((SELECT sha1 FROM files WHERE id = ?1), sha1), \
          size = coalesce((SELECT size FROM files WHERE id = ?1), size), \
+         (quality, whole, sent_size, sent_sha256, sent_sha1) = (SELECT o.quality, o.whole, o.sent_size, o.sent_sha256, o.sent_sha1 \
+         FROM files f JOIN files o ON o.id = CASE WHEN f.sha256 IS files.sha256 OR f.sha256 IS NULL THEN files.id ELSE f.id END WHERE f.id = ?1), \
          mtime_ns = (SELECT mtime_ns FROM files WHERE id = ?1), \
          atime_ns = (SELECT atime_ns FROM files WHERE id = ?1) WHERE id = ?2",
     )?
     .execute(params![file, into])?;
+    Ok(())
+}
+
+/// Keeps the outcome of looking at the bytes for a quality: a smaller copy, or why there is none.
+pub(in crate::store) fn set_copy(tx: &Tx<'_>, file: FileId, copy: &Prepared) -> Result<()> {
+    let (sent, whole) = match &copy.made {
+        Made::Smaller(sent) => (Some(sent), None),
+        Made::Whole(reason) => (None, Some(reason)),
+    };
+    tx.prepare_cached(
+        "UPDATE files SET quality = ?2, whole = ?3, sent_size = ?4, sent_sha256 = ?5, sent_sha1 = ?6 WHERE id = ?1",
+    )?
+    .execute(params![
+        file,
+        copy.quality,
+        whole,
+        sent.map(|it| it.size),
+        sent.map(|it| it.sha256),
+        sent.map(|it| it.sha1),
+    ])?;
+    Ok(())
+}
+
+/// Forgets the copy that was made of the bytes: they go as they are.
+pub(in crate::store) fn forget_copy(tx: &Tx<'_>, file: FileId) -> Result<()> {
+    tx.prepare_cached(&format!("UPDATE files SET {NO_COPY} WHERE id = ?1"))?.execute([file])?;
     Ok(())
 }
 
@@ -253,8 +289,10 @@ pub(in crate::store) fn set_merged_duplicate(
     file: FileId,
     into: FileId,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE files SET merged_into = ?2, sha256 = NULL WHERE id = ?1")?
-        .execute(params![file, into])?;
+    tx.prepare_cached(&format!(
+        "UPDATE files SET merged_into = ?2, sha256 = NULL, {NO_COPY} WHERE id = ?1"
+    ))?
+    .execute(params![file, into])?;
     Ok(())
 }
 
@@ -364,7 +402,7 @@ pub(in crate::store) fn move_item(tx: &Tx<'_>, from: FileId, to: FileId) -> Resu
         |row| (0..row.as_ref().column_count()).map(|at| row.get(at)).collect(),
     )?;
     let update = format!(
-        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) WHERE id = ?1"
+        "UPDATE files SET ({ITEM_COLUMNS}) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) WHERE id = ?1"
     );
     let nothing = values.iter().enumerate().map(|(at, value)| match at {
         0 => value.clone(),

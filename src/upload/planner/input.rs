@@ -18,6 +18,8 @@ pub(in crate::upload) struct State<'a> {
     pub(in crate::upload) blockers: &'a Blockers,
     /// The uploads in flight.
     pub(in crate::upload) uploads: Vec<Upload>,
+    /// How many smaller copies are being made.
+    pub(in crate::upload) preparing: usize,
     /// The age of the change in flight.
     pub(in crate::upload) changing: Option<Duration>,
     /// The age of the confirmation in flight.
@@ -58,6 +60,8 @@ pub(in crate::upload) struct Upload {
 pub(in crate::upload) struct Rows {
     /// Files to upload, in the order of closing: none in flight, none that may be written.
     pub(in crate::upload) sealed: Vec<Startable>,
+    /// Files of which a smaller copy is to be made first, likewise.
+    pub(in crate::upload) unprepared: Vec<Startable>,
     /// How many files wait for their `batchCreate`.
     pub(in crate::upload) uploaded: usize,
     /// A `batchCreate` whose answer was lost.
@@ -214,7 +218,7 @@ impl State<'_> {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.uploads.is_empty() && self.changing.is_none()
+        self.uploads.is_empty() && self.preparing == 0 && self.changing.is_none()
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::input::PROBE_MAX;
 use super::*;
 use crate::api::{Error, RAW_UPLOAD_MAX};
-use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId};
+use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId, Quality};
 use crate::store::{AlbumClaims, Claim, ClaimKind, MemberCall, Membership, PastFailures, Ready};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
@@ -33,6 +33,7 @@ fn state(blockers: &Blockers) -> State<'_> {
         now: at(NOW),
         blockers,
         uploads: Vec::new(),
+        preparing: 0,
         changing: None,
         confirming: None,
         limit: 8,
@@ -55,6 +56,9 @@ fn sealed(seq: i64, size: u64) -> Startable {
         size,
         mime: "image/jpeg".to_owned(),
         sha1: None,
+        quality: Quality::Original,
+        prepared: None,
+        asked: false,
         session: None,
         past: PastFailures::default(),
     }

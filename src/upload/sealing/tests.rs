@@ -11,10 +11,10 @@ use super::super::blocked::{Backoff, Blocked};
 use super::super::config::Config;
 use super::*;
 use crate::api::{self, Budget, Client, Deadlines, Login};
-use crate::media::UploadToken;
+use crate::media::{Quality, UploadToken};
 use crate::profile::Profile;
 use crate::store::tests::{album, name};
-use crate::store::{Child, Store};
+use crate::store::{Child, Choice, Startable, Store};
 use crate::upload::commit::CommitError;
 use crate::upload::draft::InFlight;
 use crate::upload::local_names::NameRules;
@@ -172,8 +172,12 @@ impl World {
     /// What the worker does to begin an upload.
     fn begin_upload(&self) -> Option<Upload> {
         let drafts = self.pipeline.drafts();
-        let choose = |file, _| file == self.file && !drafts.is_being_written(file);
-        let found = self.store().startable(SystemTime::now(), 1, choose).unwrap().pop()?;
+        let choose = |it: &Startable| match it.file == self.file {
+            true if !drafts.is_being_written(it.file) => Choice::Take,
+            _ => Choice::Skip,
+        };
+        let (now, quality) = (SystemTime::now(), Quality::Original);
+        let found = self.store().startable(now, 1, quality, choose).unwrap().pop()?;
         let in_flight = drafts.begin_upload(self.file)?;
         Some(Upload { seq: found.seq, in_flight })
     }

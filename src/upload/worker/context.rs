@@ -23,10 +23,10 @@ use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::Evidence;
 use crate::upload::just_closed;
+use crate::upload::outcome::Outcome;
 use crate::upload::planner::{ChangeKind, Edit, State, Upload};
 use crate::upload::shared::Shared;
 use crate::upload::state::{Creating, Uploaded};
-use crate::upload::transfer::Outcome;
 
 /// The first wait before all bytes of a large file are sent again is so much longer.
 const COSTLY_FACTOR: u32 = 30;
@@ -70,6 +70,8 @@ pub(super) struct Transfer {
     pub(super) past: PastFailures,
     pub(super) large: bool,
     pub(super) since: Instant,
+    /// A smaller copy is being made. Nothing is sent yet.
+    pub(super) preparing: bool,
 }
 
 /// The answer to a call that changes the library.
@@ -150,6 +152,11 @@ impl Worker {
         }
     }
 
+    /// How many smaller copies are being made.
+    pub(super) fn preparing(&self) -> usize {
+        self.uploads.values().filter(|it| it.preparing).count()
+    }
+
     /// Describes the worker to the planner.
     pub(super) fn state(&self, now: SystemTime) -> State<'_> {
         let upload = |(file, transfer): (&FileId, &Transfer)| Upload {
@@ -160,7 +167,8 @@ impl Worker {
         State {
             now,
             blockers: &self.blockers,
-            uploads: self.uploads.iter().map(upload).collect(),
+            uploads: self.uploads.iter().filter(|it| !it.1.preparing).map(upload).collect(),
+            preparing: self.preparing(),
             changing: (!self.change.is_empty()).then(|| self.change_since.elapsed()),
             confirming: (!self.confirm.is_empty()).then(|| self.confirm_since.elapsed()),
             limit: self.limit.current(),

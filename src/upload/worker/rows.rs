@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::context::Worker;
 use crate::api::BATCH_MAX;
 use crate::media::{DirId, FileId};
-use crate::store::{self, Ready, Store};
+use crate::store::{self, Choice, Ready, Startable, Store};
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
 use crate::upload::shared::Shared;
 
@@ -18,10 +18,53 @@ const COMING_MAX: usize = 200;
 /// During an outage, so many files are compared to find the one that has failed least.
 const PROBES_COMPARED: usize = 64;
 
+/// So many smaller copies are made ahead of their uploads at most: each takes room on the disk.
+const COPIES_AHEAD: usize = 64;
+/// So many files are passed over at most in search of others.
+const PASSED_MAX: usize = 256;
+
+/// What of the queue may begin: uploads, and smaller copies.
+#[derive(Default)]
+struct Stages {
+    uploads: Room,
+    preparing: usize,
+    /// Copies that wait for their upload.
+    ahead: usize,
+    /// Files that were passed over.
+    passed: usize,
+}
+
+impl Stages {
+    /// For a file of which a copy must be made first: whether to go on, and whether that begins.
+    fn unprepared(&mut self) -> (Choice, bool) {
+        if self.preparing > 0 && self.ahead < COPIES_AHEAD {
+            self.preparing -= 1;
+            return (Choice::Skip, true);
+        }
+        self.passed += 1;
+        let is_over = self.uploads.all == 0 || self.passed > PASSED_MAX;
+        (if is_over { Choice::Stop } else { Choice::Skip }, false)
+    }
+
+    /// For a file that can be sent now.
+    fn startable(&mut self, file: &Startable, probing: bool) -> Choice {
+        if self.uploads.all > 0 && (probing || self.uploads.take(file.sent_size())) {
+            return Choice::Take;
+        }
+        self.ahead += usize::from(file.copy().is_some());
+        self.passed += 1;
+        let is_full = self.ahead >= COPIES_AHEAD || self.passed > PASSED_MAX;
+        let is_over = self.uploads.all == 0 && (self.preparing == 0 || is_full);
+        if is_over { Choice::Stop } else { Choice::Skip }
+    }
+}
+
 /// The rows to read, as the planner permits.
 struct Wanted {
     now: SystemTime,
     uploads: Room,
+    /// How many more smaller copies may be begun.
+    preparing: usize,
     /// Something is blocked: the file that has failed least finds out whether that is over.
     probing: bool,
     in_flight: Vec<FileId>,
@@ -42,6 +85,7 @@ impl Worker {
         let wanted = Wanted {
             now,
             uploads: state.upload_room(),
+            preparing: self.shared.config.shrinkers.saturating_sub(state.preparing),
             probing: self.blockers.everything.is_some(),
             in_flight: self.uploads.keys().copied().collect(),
             expire_tokens: state.changing.is_none(),
@@ -84,7 +128,9 @@ impl Worker {
 
 fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
     let drafts = &shared.drafts;
-    let Wanted { now, in_flight, mut uploads, .. } = wanted;
+    let Wanted { now, in_flight, uploads, .. } = wanted;
+    let quality = shared.config.quality;
+    let preparing = if store.has_savers(quality)? { wanted.preparing } else { 0 };
     let mut rows = Rows::default();
     if wanted.expire_tokens {
         store.expire_tokens(now - TOKEN_LIFE)?;
@@ -93,22 +139,35 @@ fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
         // Creating an item that exists adds it to the album as well, without that permission.
         store.upload_duplicates_separately()?;
     }
-    if uploads.all > 0 {
+    if uploads.all > 0 || preparing > 0 {
         rows.uploaded = store.uploaded_count()?;
     }
-    if uploads.all > 0 && rows.uploaded < TOKENS_MAX {
+    if (uploads.all > 0 || preparing > 0) && rows.uploaded < TOKENS_MAX {
         // A file that is not being written any more has been noted as just closed before.
         let may_start = |file: FileId| {
             !in_flight.contains(&file)
                 && !drafts.is_being_written(file)
                 && !shared.just_closed().files.contains(&file)
         };
+        let mut unprepared = Vec::new();
+        let mut stages = Stages { uploads, preparing, ..Stages::default() };
+        let limit = if wanted.probing { PROBES_COMPARED } else { usize::MAX };
+        rows.sealed = store.startable(now, limit, quality, |file| {
+            if !may_start(file.file) {
+                return Choice::Skip;
+            }
+            if file.needs_preparing() {
+                let (choice, begins) = stages.unprepared();
+                if begins {
+                    unprepared.push(file.clone());
+                }
+                return choice;
+            }
+            stages.startable(file, wanted.probing)
+        })?;
+        rows.unprepared = unprepared;
         if wanted.probing {
-            rows.sealed = store.startable(now, PROBES_COMPARED, |file, _| may_start(file))?;
             rows.sealed.sort_by_key(|file| file.past.attempts);
-        } else {
-            rows.sealed = store
-                .startable(now, uploads.all, |file, size| may_start(file) && uploads.take(size))?;
         }
     }
     rows.next_closed = shared.just_closed().next.map(|left| now + left);

@@ -1,5 +1,6 @@
 //! Uploads of bytes: starts them, and records what came of each.
 
+use std::sync::atomic::Ordering;
 use std::time::{Instant as StdInstant, SystemTime};
 
 use tokio::task::JoinError;
@@ -13,9 +14,11 @@ use crate::store::Startable;
 use crate::upload::blocked::BlockedReason;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::{Symptom, Trial, Verdict};
+use crate::upload::outcome::Outcome;
 use crate::upload::planner::is_large;
+use crate::upload::preparing;
 use crate::upload::state::Sealed;
-use crate::upload::transfer::{self, Outcome};
+use crate::upload::transfer;
 
 /// After so many failures in a row, none of which is a file's own, the worker takes it for an outage.
 const SERVER_ERRORS_MAX: u32 = 3;
@@ -38,10 +41,11 @@ impl Worker {
             let id = file.file;
             let transfer = Transfer {
                 seq: file.seq,
-                size: file.size,
+                size: file.sent_size(),
                 past: file.past,
-                large: is_large(file.size),
+                large: is_large(file.sent_size()),
                 since: Instant::now(),
+                preparing: false,
             };
             self.uploads.insert(id, transfer);
             let work = transfer::transfer(self.shared.clone(), Sealed(file), upload);
@@ -50,15 +54,41 @@ impl Worker {
         started_all
     }
 
+    /// Has smaller copies made of files. Returns whether all were started.
+    pub(super) fn start_preparing(&mut self, files: Vec<Startable>) -> bool {
+        let mut started_all = true;
+        for file in files {
+            let Some(upload) = self.shared.drafts.begin_upload(file.file) else {
+                started_all = false;
+                continue;
+            };
+            let (id, size, past) = (file.file, file.size, file.past);
+            let since = Instant::now();
+            let transfer =
+                Transfer { seq: file.seq, size, past, large: false, since, preparing: true };
+            self.uploads.insert(id, transfer);
+            let work = preparing::prepare(self.shared.clone(), Sealed(file), upload);
+            self.transfers.spawn(async move { (id, work.await) });
+        }
+        self.publish_preparing();
+        started_all
+    }
+
+    fn publish_preparing(&self) {
+        self.shared.preparing.store(self.preparing(), Ordering::Relaxed);
+    }
+
     pub(super) async fn upload_ended(&mut self, ended: Result<(FileId, Outcome), JoinError>) {
         let Ok((file, outcome)) = ended else {
             // A panic: without knowing whose upload it was, the worker reads the rows of all again.
             self.uploads.clear();
             self.shared.drafts.end_uploads();
+            self.publish_preparing();
             return;
         };
         self.shared.drafts.end_upload(file, matches!(outcome, Outcome::Succeeded));
         let Some(transfer) = self.uploads.remove(&file) else { return };
+        self.publish_preparing();
         match outcome {
             Outcome::Succeeded => {
                 self.limit.arrived(transfer.size);
@@ -66,7 +96,7 @@ impl Worker {
                 self.answered();
             }
             // The worker plans the file again when its writer has gone.
-            Outcome::Superseded => {}
+            Outcome::Superseded | Outcome::Prepared => {}
             Outcome::Duplicate => {
                 self.shared.count_deduplicated(transfer.size);
                 self.mark_dirty();

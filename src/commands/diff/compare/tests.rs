@@ -39,6 +39,7 @@ fn sides(
             id: None,
             unlisted: None,
             cut_off: false,
+            is_smaller: false,
         };
         ((*name).into(), it)
     };
@@ -93,6 +94,7 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
     (stage, some_facts(), id).prop_map(|(stage, facts, id)| AlbumFile {
         unlisted: None,
         cut_off: false,
+        is_smaller: false,
         is_video: false,
         entry: 0,
         stage,

@@ -266,6 +266,7 @@ impl Album {
             id: None,
             unlisted: None,
             cut_off: false,
+            is_smaller: false,
         };
         self.files.insert(name, file);
     }

@@ -8,6 +8,7 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
+use crate::media::Quality;
 use crate::settings::{
     Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, UploadSettings,
 };
@@ -53,6 +54,7 @@ fn settings(allow_other: bool) -> MountSettings {
         thumbnails: crate::settings::Thumbnails::Auto,
         notify: Notify::Auto,
         upload: UploadSettings {
+            quality: Quality::Original,
             cache_size: 10_000_000_000,
             uploads: 32,
             upload_delay: Duration::from_secs(1),

@@ -14,8 +14,8 @@ use crate::media::{
 };
 use crate::store::tests::{item, name, told};
 use crate::store::{
-    Adoption, AlbumIntent, Child, CreateOutcome, Fate, ListedAlbum, LocalReason, Pass, SealedFacts,
-    Store, WriteError,
+    Adoption, AlbumIntent, Child, CreateOutcome, Fate, ListedAlbum, LocalReason, Made, Pass,
+    Prepared, SealedFacts, Sent, Store, WriteError,
 };
 
 /// A profile's state in the making. Its clock stands still.
@@ -239,6 +239,17 @@ impl Making {
         let failing = self.closed(trip, "failing.jpg", 3);
         self.hashed(failing, 3);
         store.attempt_failed(failing.0, failing.1, "the answer was lost", true, self.now).unwrap();
+        let (file, seq) = self.closed(trip, "shrunk.jpg", 15);
+        self.hashed((file, seq), 15);
+        let sent = Sent { size: 7, sha256: ContentHash([15; 32]), sha1: [15; 20] };
+        let quality = "saver:16mp,q90".to_owned();
+        let copy = Prepared { quality: quality.clone(), made: Made::Smaller(sent) };
+        store.set_prepared(file, seq, Some(&copy)).unwrap();
+        let (file, seq) = self.closed(trip, "whole.jpg", 16);
+        self.hashed((file, seq), 16);
+        let whole = Prepared { quality, made: Made::Whole("small".to_owned()) };
+        store.set_prepared(file, seq, Some(&whole)).unwrap();
+        store.set_quality(other, "saver:12mp,q85".parse().ok()).unwrap();
         self.uploaded(trip, "uploaded.jpg", 4);
         let (file, seq, _) = self.uploaded(trip, "creating.jpg", 5);
         let call = store.begin_create(trip, &[(file, seq)]).unwrap();

@@ -1,0 +1,84 @@
+//! Pixels: decodes, resizes and encodes them.
+
+use std::io::Cursor;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use mozjpeg_rs::{Encoder, Preset, Subsampling};
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::reason::Whole;
+use super::structure::Structure;
+
+/// How many bytes encoding takes for each value of a channel, with the picture and its check.
+pub(super) const ENCODER_BYTES_FOR_CHANNEL: u64 = 10;
+
+/// A picture that is decoded.
+pub(super) struct Picture {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// 1 or 3 bytes make a pixel.
+    pub(super) channels: usize,
+    /// Row by row.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The size with the same ratio that has at most so many pixels. `None` if the present one has.
+pub(super) fn fitting(width: u32, height: u32, pixels: u64) -> Option<(u32, u32)> {
+    let present = u64::from(width) * u64::from(height);
+    if present <= pixels {
+        return None;
+    }
+    let scale = (pixels as f64 / present as f64).sqrt();
+    let side = |side: u32| ((f64::from(side) * scale) as u32).max(1);
+    Some((side(width), side(height)))
+}
+
+/// Decodes a whole picture. Damage that a viewer would overlook is an error.
+pub(super) fn decode(structure: &Structure<'_>) -> Result<Picture, Whole> {
+    let (frame, bare) = (&structure.frame, structure.bare());
+    let channels = usize::try_from(frame.channels()).map_err(|_| Whole::Colours)?;
+    let colours = if channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(colours);
+    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bare), options);
+    let bytes = decoder.decode().map_err(|_| Whole::Damaged)?;
+    let picture = Picture { width: frame.width, height: frame.height, channels, bytes };
+    let expected = frame.pixels() * frame.channels();
+    if picture.bytes.len() as u64 == expected { Ok(picture) } else { Err(Whole::Unsure) }
+}
+
+/// A smaller picture, by a filter that keeps edges sharp.
+pub(super) fn resize(picture: Picture, (width, height): (u32, u32)) -> Result<Picture, Whole> {
+    let kind = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let source = ImageRef::new(picture.width, picture.height, &picture.bytes, kind);
+    let source = source.map_err(|_| Whole::Unsure)?;
+    let mut resized = Image::new(width, height, kind);
+    let filter = ResizeAlg::Convolution(FilterType::Lanczos3);
+    Resizer::new()
+        .resize(&source, &mut resized, &ResizeOptions::new().resize_alg(filter))
+        .map_err(|_| Whole::Unsure)?;
+    Ok(Picture { width, height, channels: picture.channels, bytes: resized.into_vec() })
+}
+
+/// Encodes a picture as a progressive JPEG.
+pub(super) fn encode(
+    picture: &Picture,
+    subsampling: Subsampling,
+    quality: u8,
+) -> Result<Vec<u8>, Whole> {
+    let encoder =
+        Encoder::new(Preset::ProgressiveBalanced).quality(quality).subsampling(subsampling);
+    let (bytes, width, height) = (&picture.bytes, picture.width, picture.height);
+    let encoded = if picture.channels == 1 {
+        encoder.encode_gray(bytes, width, height)
+    } else {
+        encoder.encode_rgb(bytes, width, height)
+    };
+    encoded.map_err(|_| Whole::Unsure)
+}

@@ -1,0 +1,241 @@
+//! Smaller copies: the quality in which photos of a directory are uploaded, and the copies that go
+//! to Google instead of them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::database::Store;
+use super::error::Result;
+use super::lookups::is_current;
+use super::prepared::Prepared;
+use super::states::UploadState;
+use super::tables::{dirs, files, uploads};
+use super::tx::Tx;
+use crate::media::{ContentHash, DirId, FileId, Quality};
+
+/// What smaller copies have saved of the files that Google has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// How many files have a smaller copy at Google.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The bytes of the copies.
+    pub sent: u64,
+    /// How many files went as they are, for each reason, and their bytes.
+    pub whole: Vec<(String, u64, u64)>,
+}
+
+/// The qualities of directories, as far as they have been asked for.
+pub(super) struct Qualities {
+    default: Quality,
+    known: HashMap<DirId, Quality>,
+    /// No directory has a quality of its own.
+    uniform: bool,
+}
+
+impl Qualities {
+    /// `default` is the quality of directories that say nothing, and whose parents say nothing.
+    pub(super) fn new(db: &Connection, default: Quality) -> Result<Self> {
+        let any = "SELECT 1 FROM dirs WHERE quality IS NOT NULL LIMIT 1";
+        let uniform = !db.prepare_cached(any)?.exists([])?;
+        Ok(Self { default, known: HashMap::new(), uniform })
+    }
+
+    /// The quality of the album that a file is to be created in.
+    pub(super) fn of_upload(&mut self, db: &Connection, file: FileId) -> Result<Quality> {
+        if self.uniform {
+            return Ok(self.default);
+        }
+        let target: Option<DirId> = db
+            .prepare_cached("SELECT target FROM upload_queue WHERE file = ?1")?
+            .query_row([file], |row| row.get(0))
+            .optional()?
+            .flatten();
+        target.map_or(Ok(self.default), |dir| self.of(db, dir))
+    }
+
+    /// The quality of a directory.
+    fn of(&mut self, db: &Connection, dir: DirId) -> Result<Quality> {
+        if let Some(known) = self.known.get(&dir) {
+            return Ok(*known);
+        }
+        let quality = quality_of(db, dir)?.unwrap_or(self.default);
+        self.known.insert(dir, quality);
+        Ok(quality)
+    }
+}
+
+/// The quality that a directory or one above it has of its own.
+fn quality_of(db: &Connection, mut dir: DirId) -> Result<Option<Quality>> {
+    loop {
+        let found: Option<(DirId, Option<String>)> = db
+            .prepare_cached("SELECT parent, quality FROM dirs WHERE id = ?1")?
+            .query_row([dir], |row| Ok((row.get("parent")?, row.get("quality")?)))
+            .optional()?;
+        let Some((parent, quality)) = found else { return Ok(None) };
+        // A later version may know words that this one does not.
+        if let Some(quality) = quality.and_then(|it| it.parse().ok()) {
+            return Ok(Some(quality));
+        }
+        if parent == dir {
+            return Ok(None);
+        }
+        dir = parent;
+    }
+}
+
+impl Store {
+    /// The quality in which photos of a directory are uploaded, if it or one above it has one of
+    /// its own.
+    pub fn quality(&self, dir: DirId) -> Result<Option<Quality>> {
+        self.read(|db| quality_of(db, dir))
+    }
+
+    /// Sets the quality in which photos below a directory are uploaded. `None`: that of its parent.
+    /// Returns whether it had another one.
+    pub fn set_quality(&self, dir: DirId, quality: Option<Quality>) -> Result<bool> {
+        self.write_durable(|tx| Ok(dirs::set_quality(tx, dir, quality)? > 0))
+    }
+
+    /// Whether photos of some directory are made smaller, if the mount has this quality.
+    pub fn has_savers(&self, mount: Quality) -> Result<bool> {
+        let any = "SELECT 1 FROM dirs WHERE quality IS NOT NULL AND quality LIKE 'saver%' LIMIT 1";
+        Ok(mount.saver().is_some() || self.read(|db| Ok(db.prepare_cached(any)?.exists([])?))?)
+    }
+
+    /// The outcome of looking at a file's bytes.
+    pub fn prepared(&self, file: FileId) -> Result<Option<Prepared>> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT quality, whole, sent_size, sent_sha256, sent_sha1 FROM files WHERE id = ?1",
+                )?
+                .query_row([file], Prepared::read)
+                .optional()?
+                .flatten())
+        })
+    }
+
+    /// Keeps the outcome of looking at the bytes of a sealed version, or that it goes as it is
+    /// without a look. A smaller copy must be on the disk. Returns `false` if the version is no
+    /// longer the current one.
+    pub fn set_prepared(&self, file: FileId, seq: i64, copy: Option<&Prepared>) -> Result<bool> {
+        self.write(|tx| {
+            if !is_current(tx, file, seq, UploadState::Sealed)? {
+                return Ok(false);
+            }
+            set_copy(tx, file, copy)?;
+            // A session has begun with other bytes.
+            uploads::set_session(tx, file, seq, None)?;
+            Ok(true)
+        })
+    }
+
+    /// Whether a smaller copy with these bytes was made here.
+    pub fn is_copy(&self, sha256: ContentHash) -> Result<bool> {
+        self.read(|db| {
+            Ok(db.prepare_cached("SELECT 1 FROM files WHERE sent_sha256 = ?1")?.exists([sha256])?)
+        })
+    }
+
+    /// What smaller copies have saved.
+    pub fn saved(&self) -> Result<Saved> {
+        self.read(|db| {
+            let mut saved = Saved::default();
+            let mut groups = db.prepare_cached(
+                "SELECT whole, count(*) AS files, coalesce(sum(size), 0) AS bytes, coalesce(sum(sent_size), 0) AS sent \
+                 FROM files WHERE quality IS NOT NULL GROUP BY whole ORDER BY files DESC",
+            )?;
+            let mut rows = groups.query([])?;
+            while let Some(row) = rows.next()? {
+                let (files, bytes) = (row.get("files")?, row.get("bytes")?);
+                match row.get::<_, Option<String>>("whole")? {
+                    Some(reason) => saved.whole.push((reason, files, bytes)),
+                    None => {
+                        (saved.files, saved.bytes, saved.sent) = (files, bytes, row.get("sent")?);
+                    }
+                }
+            }
+            Ok(saved)
+        })
+    }
+}
+
+fn set_copy(tx: &Tx<'_>, file: FileId, copy: Option<&Prepared>) -> Result<()> {
+    match copy {
+        Some(copy) => files::set_copy(tx, file, copy),
+        None => files::forget_copy(tx, file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::prepared::{Made, Sent};
+    use crate::store::tests::{album, name};
+
+    fn quality(text: &str) -> Quality {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn albums_below_inherit_the_quality() {
+        let store = Store::in_memory().unwrap();
+        let [trip, day, other] = ["Trip", "Trip/Day", "Other"].map(|it| album(&store, it));
+        assert_eq!(store.quality(day).unwrap(), None);
+        assert!(store.set_quality(trip, Some(quality("saver:12mp"))).unwrap());
+        assert!(!store.set_quality(trip, Some(quality("saver:12mp"))).unwrap());
+        assert_eq!(store.quality(day).unwrap(), Some(quality("saver:12mp")));
+        assert_eq!(store.quality(other).unwrap(), None);
+        store.set_quality(day, Some(Quality::Original)).unwrap();
+        assert_eq!(store.quality(day).unwrap(), Some(Quality::Original));
+        assert!(store.set_quality(day, None).unwrap());
+        assert_eq!(store.quality(day).unwrap(), Some(quality("saver:12mp")));
+    }
+
+    #[test]
+    fn the_directory_s_quality_counts_before_the_mount_s() {
+        let store = Store::in_memory().unwrap();
+        let [trip, other] = ["Trip", "Other"].map(|it| album(&store, it));
+        store.set_quality(trip, Some(Quality::Original)).unwrap();
+        let found = store.read(|db| {
+            let mut qualities = Qualities::new(db, quality("saver"))?;
+            Ok([trip, other].map(|dir| qualities.of(db, dir).unwrap()))
+        });
+        assert_eq!(found.unwrap(), [Quality::Original, quality("saver")]);
+    }
+
+    #[test]
+    fn a_later_write_forgets_the_copy() {
+        let store = Store::in_memory().unwrap();
+        let trip = album(&store, "Trip");
+        let file = store.create_file(trip, &name("a.jpg"), 0).unwrap().unwrap();
+        let facts = crate::store::SealedFacts {
+            size: 100,
+            mtime_ns: 0,
+            ctime_ns: 0,
+            fate: crate::store::Fate::Upload("image/jpeg"),
+            write_error: None,
+            cut_off: false,
+        };
+        store.seal(file, &facts).unwrap();
+        let seq = store.read(|db| {
+            Ok(db.query_row("SELECT seq FROM uploads", [], |row| row.get::<_, i64>(0))?)
+        });
+        let seq = seq.unwrap();
+        let sent = Sent { size: 40, sha256: ContentHash([4; 32]), sha1: [4; 20] };
+        let copy = Prepared { quality: "saver".into(), made: Made::Smaller(sent) };
+        assert!(!store.set_prepared(file, seq + 1, Some(&copy)).unwrap());
+        assert_eq!(store.prepared(file).unwrap(), None);
+        assert!(store.set_prepared(file, seq, Some(&copy)).unwrap());
+        assert_eq!(store.prepared(file).unwrap().as_ref(), Some(&copy));
+        assert!(store.is_copy(sent.sha256).unwrap());
+        let saved = store.saved().unwrap();
+        assert_eq!((saved.files, saved.bytes, saved.sent), (1, 100, 40));
+        store.reopen(file).unwrap();
+        assert_eq!(store.prepared(file).unwrap(), None);
+        assert_eq!(store.saved().unwrap(), Saved::default());
+    }
+}
