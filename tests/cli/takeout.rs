@@ -2,6 +2,7 @@
 
 mod damage;
 mod large;
+mod missing;
 
 use std::fs;
 use std::path::PathBuf;

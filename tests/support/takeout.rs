@@ -121,7 +121,8 @@ impl<'a> Item<'a> {
         format!("{}{}.json", name.chars().take(46).collect::<String>(), self.number())
     }
 
-    fn text(&self) -> String {
+    /// The text of the JSON file.
+    pub fn text(&self) -> String {
         let time = |seconds: i64| json!({"timestamp": seconds.to_string(), "formatted": ""});
         let place = json!({"latitude": 0.0, "longitude": 0.0, "altitude": 0.0});
         let bytes: u32 = self.content.iter().map(|&it| u32::from(it)).sum();

@@ -7,6 +7,8 @@ mod elsewhere;
 mod ends;
 mod export;
 mod folder;
+mod item;
+mod namesakes;
 mod naming;
 mod opened;
 mod part;
@@ -59,7 +61,7 @@ pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandErro
     };
     let chosen = export.choose(title)?;
     let here = local::read(options.local, &Hashes::load(profile.cache_dir().ok()))?;
-    let mut album = album::read(&mut export, &chosen, &here.files)?;
+    let mut album = album::read(&mut export, &chosen, (options.local, &here.files))?;
     let result = comparison(options.local, here, &mut album);
     print(match options.json {
         true => report::json((options.local, options.export, title), &result, &album)?,

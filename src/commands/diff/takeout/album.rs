@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::contents::{self, Contents};
-use super::elsewhere;
 use super::export::Export;
 use super::folder::{Content, Member, Pairing, Place};
-use super::naming;
+use super::item::{Item, described, full_name};
+use super::{elsewhere, namesakes, naming};
 use crate::app::CommandError;
 use crate::commands::diff::compare::{AlbumFile, Files, Stage};
 use crate::commands::diff::facts::{Facts, Taken, Zone};
-use crate::library::names;
-use crate::media::{ContentHash, MediaId};
+use crate::commands::diff::metadata;
+use crate::media::ContentHash;
 
 /// The album's side.
 #[derive(Debug, Default)]
@@ -32,30 +32,6 @@ pub struct Album {
     pub damaged_papers: Files<String>,
 }
 
-/// A photo, video or copy of the album.
-struct Item {
-    /// The directory that corresponds to the folder.
-    dir: PathBuf,
-    /// The name in the export.
-    own: String,
-    /// The full name.
-    name: String,
-    content: Result<Facts, String>,
-    has_paper: bool,
-    /// The name of the photo that this is a copy of.
-    beside: Option<String>,
-}
-
-impl Item {
-    fn path(&self) -> PathBuf {
-        self.dir.join(&self.name)
-    }
-
-    fn hash(&self) -> Option<ContentHash> {
-        self.content.as_ref().ok()?.hash
-    }
-}
-
 /// Reads the folders of an album, each with its directory.
 ///
 /// # Errors
@@ -63,7 +39,7 @@ impl Item {
 pub fn read(
     export: &mut Export,
     chosen: &[(PathBuf, usize)],
-    here: &Files<Facts>,
+    (root, here): (&Path, &Files<Facts>),
 ) -> Result<Album, CommandError> {
     let all_papers = |&(_, at): &(PathBuf, usize)| {
         (0..export.folders[at].papers.len()).map(move |paper| (at, paper))
@@ -73,9 +49,7 @@ pub fn read(
     let mut wanted: BTreeMap<Place, Member> = BTreeMap::new();
     for (_, at) in chosen {
         let pairing = export.folders[*at].pairing();
-        let lonely = pairing.lonely.iter().copied();
-        let lonely: Vec<_> =
-            lonely.filter(|&it| export.folders[*at].sidecar(it).is_some()).collect();
+        let lonely: Vec<_> = pairing.described.iter().map(|it| it.0).collect();
         let found = elsewhere::find(export, *at, &lonely)?;
         let folder = &export.folders[*at];
         let members = folder.files.iter().chain(&folder.again).chain(found.values());
@@ -97,7 +71,7 @@ pub fn read(
             }
         }
     }
-    album.add(items, here, &known);
+    album.add(items, (root, here), &known);
     Ok(album)
 }
 
@@ -116,9 +90,9 @@ impl Parts<'_> {
         for (at, file) in folder.files.iter().enumerate() {
             let beside = pairing.besides[at].as_ref();
             let of = beside.map_or(at, |it| it.of);
-            let paper = pairing.paper_of[of];
+            let (paper, own) = folder.photo(pairing, of);
             let sidecar = paper.and_then(|it| folder.sidecar(it));
-            let photo = full_name(sidecar.map(|it| it.title.as_str()), &folder.files[of].name);
+            let photo = full_name(sidecar.map(|it| it.title.as_str()), own);
             let name = match beside {
                 None => photo.clone(),
                 Some(it) => {
@@ -152,16 +126,15 @@ impl Parts<'_> {
         let folder = &self.export.folders[self.at];
         let item = |&paper: &usize| {
             let sidecar = folder.sidecar(paper)?;
-            let file = found.get(&paper);
-            let own = file.map_or(folder.papers[paper].file.name.as_ref(), |it| it.name.as_ref());
-            let content = match file {
+            let (name, own) = described(&folder.papers[paper].file.name, &sidecar.title);
+            let content = match found.get(&paper) {
                 Some(file) => self.content(file, sidecar.taken),
                 None => Ok(with_time(Facts::default(), sidecar.taken)),
             };
             Some(Item {
                 dir: self.dir.to_owned(),
-                own: full_name(None, own),
-                name: full_name(Some(&sidecar.title), own),
+                own,
+                name,
                 content,
                 has_paper: true,
                 beside: None,
@@ -187,17 +160,13 @@ fn with_time(mut facts: Facts, taken: Option<i64>) -> Facts {
     facts
 }
 
-/// The name by a title, or the one in the export, as a mount would show it.
-fn full_name(title: Option<&str>, own: &str) -> String {
-    let title = title.filter(|it| !it.is_empty()).unwrap_or(own);
-    let name = names::for_item(title, "", &MediaId::new(own)).into_iter().next();
-    name.map_or_else(|| "item".to_owned(), |it| it.to_text().into_owned())
-}
-
 impl Album {
-    /// Gives each item a name of its own. If several items have one title, the one with the bytes of
-    /// the local file gets it.
-    fn add(&mut self, items: Vec<Item>, here: &Files<Facts>, known: &HashSet<ContentHash>) {
+    fn add(
+        &mut self,
+        items: Vec<Item>,
+        (root, here): (&Path, &Files<Facts>),
+        known: &HashSet<ContentHash>,
+    ) {
         let is_here = |it: &Item| it.hash().is_some_and(|hash| known.contains(&hash));
         let counts =
             |it: &Item| it.beside.is_none() || is_here(it) || here.contains_key(&it.path());
@@ -211,37 +180,17 @@ impl Album {
                 }
             }
         }
-        let is_local = |it: &Item| {
-            let local = here.get(&it.path()).and_then(|it| it.hash);
-            local.is_some() && local == it.hash()
-        };
-        let (first, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_local);
-        let mut numbers = HashMap::new();
-        for item in first.into_iter().chain(rest) {
-            let name = self.free_name(&item, &mut numbers);
+        let wanted = namesakes::facts_wanted(&items, here);
+        let claimed = wanted.iter().filter_map(|it| Some((it.clone(), here.get(it)?.clone())));
+        let mut claimed = claimed.collect();
+        metadata::add_facts(root, &mut claimed, &wanted);
+        let names = namesakes::assign(&items, &claimed);
+        for (name, item) in names.into_iter().zip(items) {
             self.insert(name, item);
         }
         self.besides.sort();
         self.missing.sort();
         self.nameless.sort();
-    }
-
-    /// The full name if it is free, the name in the export, or one with a number.
-    fn free_name(&self, item: &Item, numbers: &mut HashMap<PathBuf, u32>) -> PathBuf {
-        let is_free = |it: &PathBuf| !self.files.contains_key(it) && !self.damaged.contains_key(it);
-        let (full, own) = (item.path(), item.dir.join(&item.own));
-        if let Some(free) = [full.clone(), own].into_iter().find(is_free) {
-            return free;
-        }
-        let (stem, extension) = naming::split(&item.name);
-        let number = numbers.entry(full).or_insert(1);
-        loop {
-            *number += 1;
-            let name = item.dir.join(format!("{stem} ({number}){extension}"));
-            if is_free(&name) {
-                return name;
-            }
-        }
     }
 
     fn insert(&mut self, name: PathBuf, item: Item) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::document::{Document, Sidecar};
+use super::item;
 use super::naming::{self, Beside};
 
 /// Where a file lies.
@@ -63,10 +64,12 @@ pub struct Folder {
 pub struct Pairing {
     /// The JSON file of each photo or video.
     pub paper_of: Vec<Option<usize>>,
-    /// The photo of each copy.
+    /// The photo of each copy: one of the files, or behind them one of `described`.
     pub besides: Vec<Option<Beside>>,
     /// The JSON files without a photo.
     pub lonely: Vec<usize>,
+    /// Those of `lonely` that describe one, each with the name of the missing file.
+    pub described: Vec<(usize, String)>,
 }
 
 /// How much a folder has.
@@ -133,8 +136,12 @@ impl Folder {
             })
             .collect();
         let found = naming::pairs(&files, &documents);
-        let mut pairing =
-            Pairing { paper_of: vec![None; files.len()], besides: Vec::new(), lonely: Vec::new() };
+        let mut pairing = Pairing {
+            paper_of: vec![None; files.len()],
+            besides: Vec::new(),
+            lonely: Vec::new(),
+            described: Vec::new(),
+        };
         for (paper, file) in papers.into_iter().zip(found) {
             match file {
                 Some(file) => pairing.paper_of[file] = Some(paper),
@@ -142,14 +149,31 @@ impl Folder {
             }
         }
         let has_document: Vec<_> = pairing.paper_of.iter().map(Option::is_some).collect();
-        pairing.besides = naming::besides(&files, &has_document);
+        let describes = |&paper: &usize| {
+            let sidecar = self.sidecar(paper)?;
+            Some((paper, item::described(&self.papers[paper].file.name, &sidecar.title).1))
+        };
+        pairing.described = pairing.lonely.iter().filter_map(describes).collect();
+        let described: Vec<_> = pairing.described.iter().map(|it| it.1.as_str()).collect();
+        pairing.besides = naming::besides(&files, &has_document, &described);
         pairing
+    }
+
+    /// The JSON file and the name of a photo, by its number among the files, and then among the
+    /// missing ones.
+    pub fn photo<'a>(&'a self, pairing: &'a Pairing, at: usize) -> (Option<usize>, &'a str) {
+        let missing = at.checked_sub(self.files.len()).and_then(|it| pairing.described.get(it));
+        match (self.files.get(at), missing) {
+            (Some(file), _) => (pairing.paper_of.get(at).copied().flatten(), &file.name),
+            (None, Some((paper, name))) => (Some(*paper), name),
+            (None, None) => (None, ""),
+        }
     }
 
     /// How much it has.
     pub fn count(&self) -> Count {
-        let Pairing { besides, lonely, .. } = self.pairing();
-        let missing = lonely.iter().filter(|&&it| self.sidecar(it).is_some()).count();
+        let Pairing { besides, described, .. } = self.pairing();
+        let missing = described.len();
         let copies = besides.iter().flatten().count();
         let bytes = self.files.iter().fold(0_u64, |sum, it| sum.saturating_add(it.size));
         let files = self.files.len();

@@ -16,6 +16,12 @@ const TRUNCATED_MIN: usize = 40;
 /// not take quadratic time.
 const CANDIDATES_MAX: usize = 64;
 
+/// So many dots of a document's name are looked at. Middle parts in other languages have one.
+const DOTS_MAX: usize = 4;
+
+/// The last rank of a candidate.
+const RANK_BY_TITLE: usize = 5;
+
 /// The extensions of the video in a motion photo, and of that beside a live photo.
 const SHORT_VIDEOS: [&str; 4] = ["mp4", "mov", "mp", "m4v"];
 
@@ -31,7 +37,7 @@ pub struct Document<'a> {
 /// A copy that Google has made beside a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beside {
-    /// The photo, by its number among the files.
+    /// The photo, by its number among the files, and then among the described ones.
     pub of: usize,
     /// The part of the name behind the photo's stem: `-edited.jpg`, `.MP4`.
     pub suffix: String,
@@ -60,6 +66,20 @@ pub fn number_behind(stem: &str) -> (&str, u32) {
     found.unwrap_or((stem, 0))
 }
 
+/// The number behind a document's name, and the name of the file that it describes, without a
+/// number. That of a document with a truncated name is truncated, too.
+pub fn described(stem: &str) -> (&str, u32) {
+    let (base, number) = number_behind(stem);
+    let (plain, middle) = split(base);
+    (if MIDDLE.starts_with(middle) { plain } else { base }, number)
+}
+
+/// Puts a number where Google puts that of a second file of one name.
+pub fn with_number(name: &str, number: u32) -> String {
+    let (stem, extension) = split(name);
+    if number > 0 { format!("{stem}({number}){extension}") } else { name.to_owned() }
+}
+
 /// Whether a title may be that of a file of this name, which has no number.
 fn is_title_of(title: &str, plain: &str) -> bool {
     // Google replaces characters that systems do not allow in names.
@@ -85,6 +105,8 @@ struct Index<'a> {
     plain: Vec<String>,
     /// By the full name that the document would have.
     expected: BTreeMap<String, Vec<Expected>>,
+    /// By the name without a number, with the number.
+    by_plain: HashMap<String, Vec<(usize, u32)>>,
 }
 
 /// A file that expects a document.
@@ -99,6 +121,7 @@ struct Expected {
 impl<'a> Index<'a> {
     fn of(files: &'a [&'a str]) -> Self {
         let (mut plain_names, mut expected) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        let mut by_plain = HashMap::<_, Vec<_>>::new();
         for (at, name) in files.iter().enumerate() {
             let (plain, number) = numbered(name);
             let mut add = |name: &str, number, is_stem| {
@@ -111,9 +134,21 @@ impl<'a> Index<'a> {
                 add(name, 0, false);
             }
             add(split(&plain).0, number, true);
+            by_plain.entry(plain.clone()).or_default().push((at, number));
             plain_names.push(plain);
         }
-        Self { files, plain: plain_names, expected }
+        Self { files, plain: plain_names, expected, by_plain }
+    }
+
+    /// The files that a document may belong to whose name has another middle part, such as one in
+    /// the user's language. Only the title proves that.
+    fn by_title(&self, document: Document<'_>) -> Vec<usize> {
+        let (base, number) = number_behind(document.stem);
+        let Some(title) = document.title else { return Vec::new() };
+        let dots = base.rmatch_indices('.').take(DOTS_MAX);
+        let plain = dots.map(|(dot, _)| &base[..dot]).filter(|it| is_title_of(title, it));
+        let files = plain.filter_map(|it| self.by_plain.get(it)).flatten();
+        files.filter(|it| it.1 == number).map(|it| it.0).take(CANDIDATES_MAX).collect()
     }
 
     /// The files that a document may belong to, with the rank of each: 0 is the best.
@@ -143,7 +178,8 @@ impl<'a> Index<'a> {
             };
             Some((rank, at))
         });
-        found.collect()
+        let by_title = self.by_title(document).into_iter().map(|at| (RANK_BY_TITLE, at));
+        found.chain(by_title).collect()
     }
 }
 
@@ -168,9 +204,16 @@ pub fn pairs(files: &[&str], documents: &[Document<'_>]) -> Vec<Option<usize>> {
 }
 
 /// Finds the copies among the files without a document: the edited version of a photo, whose name
-/// ends with a word of the user's language, and the video of a motion photo.
-pub fn besides(files: &[&str], has_document: &[bool]) -> Vec<Option<Beside>> {
-    let names: Vec<_> = files.iter().map(|it| numbered(it)).collect();
+/// ends with a word of the user's language, and the video of a motion photo. `described` are the
+/// names of missing files that have a document.
+pub fn besides(
+    files: &[&str],
+    has_document: &[bool],
+    described: &[&str],
+) -> Vec<Option<Beside>> {
+    let names: Vec<_> = files.iter().chain(described).map(|it| numbered(it)).collect();
+    let has_document: Vec<_> =
+        has_document.iter().copied().chain(described.iter().map(|_| true)).collect();
     let is_video = |at: usize| {
         let extension = split(&names[at].0).1.trim_start_matches('.').to_lowercase();
         SHORT_VIDEOS.contains(&extension.split('~').next().unwrap_or_default())

@@ -87,7 +87,8 @@ fn go_through(parts: &[PathBuf], local: &Path) -> Option<Vec<String>> {
     for path in folders {
         let Ok(chosen) = export.choose(&path) else { continue };
         let here = local::read(local, &Hashes::default()).unwrap();
-        let Ok(mut album) = album::read(&mut export, &chosen, &here.files) else { continue };
+        let sides = (local, &here.files);
+        let Ok(mut album) = album::read(&mut export, &chosen, sides) else { continue };
         let result = comparison(local, here, &mut album);
         report::text(&result, &album);
         report::json((local, parts, &path), &result, &album).unwrap();

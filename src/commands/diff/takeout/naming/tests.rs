@@ -118,7 +118,7 @@ fn copies_are_found_by_their_structure_in_any_language() {
     ];
     let documents = ["IMG_1.jpg", "IMG_1(1).jpg", "IMG_2.HEIC", "PXL_3.MP.jpg", "cut.mp4"];
     let has_document: Vec<_> = files.iter().map(|it| documents.contains(it)).collect();
-    let found: Vec<_> = besides(&files, &has_document)
+    let found: Vec<_> = besides(&files, &has_document, &[])
         .into_iter()
         .zip(files)
         .filter_map(|(it, name)| it.map(|it| (name, files[it.of], it.suffix)))
@@ -153,7 +153,7 @@ proptest! {
         found.dedup();
         prop_assert_eq!(found.len(), count);
         let none = vec![false; files.len()];
-        let copies = besides(&files, &none);
+        let copies = besides(&files, &none, &[]);
         let is_other = |(at, it): (usize, &Option<Beside>)| it.as_ref().is_none_or(|it| it.of != at);
         prop_assert!(copies.iter().enumerate().all(is_other));
     }
