@@ -5,6 +5,7 @@
 
 mod directory;
 mod lock;
+mod picking;
 mod private_file;
 mod replacement;
 mod target;
@@ -18,12 +19,16 @@ use parking_lot::Mutex;
 
 pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
 pub use lock::{Holder, LockError, ProfileLock, Running};
+pub use picking::Picking;
 pub use private_file::write_private;
 pub use replacement::{BEFORE, if_there, replace};
 pub use target::MountTarget;
 
 /// The lock file in the state directory.
 const LOCK: &str = "lock";
+
+/// The lock file of the commands that wait for a pick, in the state directory.
+const PICKING: &str = "picking";
 
 /// The record of the mount target in the state directory.
 const TARGET: &str = "mount-target";
@@ -225,6 +230,14 @@ impl Profile {
             });
         }
         Ok(found)
+    }
+
+    /// Takes a place among the commands that wait for a pick, held until it is dropped.
+    ///
+    /// # Errors
+    /// If the lock file cannot be used.
+    pub fn picking(&self) -> io::Result<Picking> {
+        Picking::begin(&self.state_dir()?.join(PICKING))
     }
 
     /// The present holder of the lock. Takes no lock, so a process that wants it succeeds meanwhile.

@@ -7,23 +7,26 @@
 mod connection;
 mod failures;
 mod listing;
+mod name;
 mod overview;
 mod visit;
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::app::engine::EndSignals;
 use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, counted, print, tell};
 use crate::media::EntryName;
-use crate::profile::Profile;
+use crate::profile::{Picking, Profile};
 use crate::settings::Apis;
 use connection::Connection;
 use listing::{Addition, Listed};
 pub use overview::list;
-use visit::Visit;
+use visit::{End, Stop, Visit};
 
 /// The arguments.
 #[derive(Debug)]
@@ -45,25 +48,48 @@ pub struct Options {
 /// # Errors
 /// If Google or the database fails, or the user interrupts it.
 pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Exit, CommandError> {
-    let name = entry_name(&options.name)?;
+    let name = name::for_new_pick(&options.name)?;
+    let limit = options.timeout.map(|it| Instant::now() + it);
     let connection = Connection::open(profile, apis, options.no_browser).await?;
-    connection.end_needless_sessions().await;
-    finish_earlier(&connection, &name).await?;
-    let visit = Visit {
-        picker: connection.client.picker(),
-        no_browser: options.no_browser,
-        qr: options.qr,
-        timeout: options.timeout,
+    let _picking = take_place(&connection, profile)?;
+    // From here on, Ctrl-C leaves no session behind.
+    let mut stop = Stop { signals: EndSignals::listen(&Handle::current())?, limit };
+    let visit =
+        Visit { connection: &connection, no_browser: options.no_browser, qr: options.qr, limit };
+    let earlier = async {
+        connection.end_needless_sessions().await;
+        finish_earlier(&connection, &name).await.map(|()| None)
     };
-    let Some((session, expires_at)) = visit.until_done().await? else {
-        tell(
-            "gphotosfs: nothing was picked: the wait is over\n  -> run this command again. If \"Done\" did nothing, \
-             pick parts of some hundred photos",
-        );
-        return Ok(Exit::Failed);
+    let ended_early = tokio::select! {
+        outcome = earlier => outcome?,
+        end = stop.reached() => Some(end),
+    };
+    let end = match ended_early {
+        Some(end) => end,
+        None => visit.until_done(&mut stop).await?,
+    };
+    let (session, expires_at) = match end {
+        End::Done(session, expires_at) => (session, expires_at),
+        End::TimedOut => {
+            tell(
+                "gphotosfs: nothing was picked: the wait is over\n  -> run this command again. If \"Done\" did nothing, \
+                 pick parts of some hundred photos",
+            );
+            return Ok(Exit::Failed);
+        }
+        End::Interrupted => {
+            let hint = "nothing has changed: run it again to pick";
+            return Err(CommandError::new("stopped").hint(hint));
+        }
     };
     let addition = Addition { name: name.clone(), expires_at, anew: options.anew };
-    let listed = connection.list(&session, Some(addition)).await?;
+    let listed = tokio::select! {
+        listed = connection.list(&session, Some(addition)) => listed?,
+        () = stop.signals.received() => {
+            let hint = "run it again: it lists the rest of what was picked first";
+            return Err(CommandError::new("stopped while it listed the picked photos").hint(hint));
+        }
+    };
     if listed.items == 0 {
         connection.end_session(&session).await;
         tell("gphotosfs: nothing was picked");
@@ -75,12 +101,23 @@ pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Ex
     Ok(Exit::Done)
 }
 
+/// Takes a place among the commands that wait. The sessions of those that were killed are needless.
+fn take_place(connection: &Connection, profile: &Profile) -> Result<Picking, CommandError> {
+    let cannot = |err| CommandError::new("cannot lock the picks").because(err);
+    let mut picking = profile.picking().map_err(cannot)?;
+    if picking.is_alone() {
+        connection.store.sessions_given_up(None).map_err(connection::failed)?;
+        picking.share().map_err(cannot)?;
+    }
+    Ok(picking)
+}
+
 /// Forgets a pick, and ends its sessions at Google.
 ///
 /// # Errors
 /// If there is no such pick, or the database fails.
 pub async fn forget(name: OsString, profile: &Profile, apis: &Apis) -> Result<(), CommandError> {
-    let name = entry_name(&name)?;
+    let name = name::of_pick(&name)?;
     if !connection::store(profile, apis)?.forget_pick(&name).map_err(connection::failed)? {
         return Err(CommandError::new(format!("there is no pick {name}"))
             .hint("'gphotosfs pick --list' shows all of them"));
@@ -92,23 +129,24 @@ pub async fn forget(name: OsString, profile: &Profile, apis: &Apis) -> Result<()
     Ok(())
 }
 
-/// The name as that of a directory. As for an album, it has to be text.
-fn entry_name(name: &OsString) -> Result<EntryName, CommandError> {
-    let cannot = || {
-        let what = format!("a pick cannot be called {}", Path::new(name).display());
-        CommandError::usage(what)
-            .hint("use a name as for a directory, for example the album's title without '/'")
-    };
-    if name.to_str().is_none() {
-        return Err(cannot().because("the name is not UTF-8"));
-    }
-    EntryName::new(name.clone().into_vec()).map_err(|err| cannot().because(err))
-}
-
 /// Lists what an interrupted command has not.
 async fn finish_earlier(connection: &Connection, name: &EntryName) -> Result<(), CommandError> {
     let left = connection.store.unlisted_sessions(name).map_err(connection::failed)?;
     for session in left {
+        if connection
+            .client
+            .picker()
+            .session(&session.remote)
+            .await
+            .is_err_and(|it| it.is_not_found())
+        {
+            connection.store.session_ended(&session.remote).map_err(connection::failed)?;
+            tell(
+                "An earlier pick was not listed to its end, and Google has ended its session: what was listed stays. \
+                 Pick the rest again.",
+            );
+            continue;
+        }
         let listed = connection.list(&session.remote, None).await?;
         tell(format!(
             "An earlier pick was not listed to its end: {} more.",

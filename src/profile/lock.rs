@@ -109,7 +109,7 @@ pub enum LockError {
 }
 
 /// A lock of this kind on the whole file.
-fn whole_file(kind: i32) -> libc::flock {
+pub(super) fn whole_file(kind: i32) -> libc::flock {
     libc::flock {
         // The constants are small, whatever their type is.
         l_type: kind as _,

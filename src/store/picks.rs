@@ -124,6 +124,17 @@ impl Store {
         })
     }
 
+    /// Keeps that a command waits for the user in a session.
+    pub fn session_begun(&self, remote: &PickerSessionId, expires_at: SystemTime) -> Result<()> {
+        self.write_durable(|tx| picks::put_session(tx, None, remote, to_millis(expires_at)))
+    }
+
+    /// A command has stopped to wait in a session; `None`: all commands have. If they are not
+    /// deleted at Google now, later commands do that.
+    pub fn sessions_given_up(&self, remote: Option<&PickerSessionId>) -> Result<()> {
+        self.write(|tx| picks::give_up(tx, remote))
+    }
+
     /// Adds a session to the pick of this name, which is made if there is none. With `anew`, the
     /// pick loses what it had. Removes all traces of sessions that have ended by themselves.
     pub fn add_to_pick(
@@ -141,7 +152,7 @@ impl Store {
                 files::delete_unpicked(tx)?;
                 picks::set_changed(tx, pick)?;
             }
-            picks::insert_session(tx, pick, remote, to_millis(expires_at))
+            picks::put_session(tx, Some(pick), remote, to_millis(expires_at))
         })
     }
 
@@ -204,7 +215,7 @@ impl Store {
         self.read(|db| {
             Ok(db
                 .prepare_cached(
-                    "SELECT remote, expires_at FROM picker_sessions WHERE pick IS NULL ORDER BY id",
+                    "SELECT remote, expires_at FROM picker_sessions WHERE pick IS NULL AND listed ORDER BY id",
                 )?
                 .query_map([], session)?
                 .collect::<rusqlite::Result<_>>()?)
@@ -355,6 +366,25 @@ mod tests {
         store.session_ended(&remote("1")).unwrap();
         assert_eq!(store.needless_sessions().unwrap()[0].remote, remote("2"));
         assert_eq!(store.picked_listed(&remote("2"), &[item("z")]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_session_is_needless_once_nobody_waits_in_it() {
+        let store = Store::in_memory().unwrap();
+        let needless = || store.needless_sessions().unwrap().len();
+        for id in ["1", "2", "3"] {
+            store.session_begun(&remote(id), later(9)).unwrap();
+        }
+        assert_eq!(needless(), 0);
+        store.sessions_given_up(Some(&remote("2"))).unwrap();
+        assert_eq!(needless(), 1);
+        store.add_to_pick(&name("Trip"), &remote("1"), later(9), false).unwrap();
+        assert_eq!(store.unlisted_sessions(&name("Trip")).unwrap()[0].remote, remote("1"));
+        store.sessions_given_up(None).unwrap();
+        assert_eq!((needless(), store.pick_summaries().unwrap()[0].is_partial), (2, true));
+        // Also one that was not listed to its end.
+        store.forget_pick(&name("Trip")).unwrap();
+        assert_eq!(needless(), 3);
     }
 
     #[test]

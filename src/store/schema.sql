@@ -267,7 +267,7 @@ CREATE TABLE picks (
 CREATE TABLE picker_sessions (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     remote  TEXT NOT NULL UNIQUE,
-    pick    INTEGER REFERENCES picks(id) ON DELETE SET NULL,  -- NULL: to be deleted at Google
+    pick    INTEGER REFERENCES picks(id) ON DELETE SET NULL,  -- NULL: a command waits for the user, or (listed) to be deleted at Google
     expires_at INTEGER NOT NULL,
     listed  INTEGER NOT NULL DEFAULT 0  -- 1: all of its items are in the pick
 ) STRICT;

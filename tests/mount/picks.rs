@@ -3,6 +3,8 @@
 
 mod failures;
 mod files;
+mod interrupted;
+
 mod sessions;
 mod told_apart;
 

@@ -18,7 +18,7 @@ use crate::settings::Apis;
 use crate::store::{self, Store};
 
 /// How long the end of a session may take. If it fails, the next command ends the session.
-const END_DEADLINE: Duration = Duration::from_secs(10);
+const END_DEADLINE: Duration = Duration::from_secs(3);
 
 /// See the module.
 pub(super) struct Connection {
@@ -86,22 +86,29 @@ impl Connection {
     /// Ends the sessions that no pick needs any more.
     pub(super) async fn end_needless_sessions(&self) {
         for session in self.store.needless_sessions().unwrap_or_default() {
-            self.end_session(&session.remote).await;
+            if !self.end_session(&session.remote).await {
+                break;
+            }
         }
     }
 
-    /// Ends a session. If that fails, it stays needless, and the next command tries again.
-    pub(super) async fn end_session(&self, session: &PickerSessionId) {
-        if end(self.client.picker(), session).await
-            && let Err(error) = self.store.session_ended(session)
-        {
+    /// Ends a session. If that fails, it stays needless, and the next command tries again. Returns
+    /// whether the session has ended.
+    pub(super) async fn end_session(&self, session: &PickerSessionId) -> bool {
+        let has_ended = end(self.client.picker(), session).await;
+        let stored = match has_ended {
+            true => self.store.session_ended(session),
+            false => self.store.sessions_given_up(Some(session)),
+        };
+        if let Err(error) = stored {
             tracing::warn!(%error, "cannot store that a session has ended");
         }
+        has_ended
     }
 }
 
 /// Ends a session at Google. Returns whether that is certain.
-pub(super) async fn end(picker: &api::Picker, session: &PickerSessionId) -> bool {
+async fn end(picker: &api::Picker, session: &PickerSessionId) -> bool {
     match tokio::time::timeout(END_DEADLINE, picker.delete_session(session)).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {

@@ -1,16 +1,17 @@
 //! The user's visit to Google's page: invites, waits, and cleans up.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{connection, failures};
-use crate::api::{Advice, Picker, PickerSession};
+use super::connection::{Connection, failed};
+use super::failures;
+use crate::api::{Advice, PickerSession};
 use crate::app::engine::EndSignals;
 use crate::app::{CommandError, open_browser, print, tell};
 use crate::media::{PickerSessionId, local_time};
@@ -21,49 +22,85 @@ const LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How much later than its end the wait may stop, to hear of a "Done" at the last moment.
 const LAST_POLL: Duration = Duration::from_secs(60);
 
+/// How long a command that stops waits for a session that is being made, to end it.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
 /// See the module.
 pub(super) struct Visit<'a> {
-    pub(super) picker: &'a Picker,
+    pub(super) connection: &'a Connection,
     pub(super) no_browser: bool,
     pub(super) qr: bool,
-    pub(super) timeout: Option<Duration>,
+    /// The end of the user's patience.
+    pub(super) limit: Option<Instant>,
 }
 
 /// How a wait ended without an error.
-enum End {
-    Done(SystemTime),
+pub(super) enum End {
+    /// The user has picked in this session, which ends then.
+    Done(PickerSessionId, SystemTime),
     TimedOut,
     Interrupted,
 }
 
+/// What stops a wait, whatever it waits for.
+pub(super) struct Stop {
+    pub(super) signals: EndSignals,
+    pub(super) limit: Option<Instant>,
+}
+
+impl Stop {
+    /// Completes with the first signal, and at the limit.
+    pub(super) async fn reached(&mut self) -> End {
+        let limit = self.limit;
+        let patience = async {
+            match limit {
+                Some(limit) => tokio::time::sleep_until(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.signals.received() => End::Interrupted,
+            () = patience => End::TimedOut,
+        }
+    }
+}
+
 impl Visit<'_> {
-    /// Waits until the user has pressed "Done". Returns the session and when it ends, or `None` if
-    /// the time was up. Then and after an error, the session has ended.
-    pub(super) async fn until_done(
-        &self,
-    ) -> Result<Option<(PickerSessionId, SystemTime)>, CommandError> {
-        // From here on, Ctrl-C leaves no session behind.
-        let mut signals = EndSignals::listen(&Handle::current())?;
-        let session = self.picker.create_session().await.map_err(failures::not_begun)?;
+    /// Waits until the user has pressed "Done", or a reason to stop. Then, and after an error, the
+    /// session has ended.
+    pub(super) async fn until_done(&self, stop: &mut Stop) -> Result<End, CommandError> {
+        let mut making = pin!(self.make());
+        let session = tokio::select! {
+            session = &mut making => session?,
+            end = stop.reached() => {
+                if let Ok(Ok(session)) = tokio::time::timeout(LAST_ANSWER, making).await {
+                    self.connection.end_session(&session.id).await;
+                }
+                return Ok(end);
+            }
+        };
         let id = session.id.clone();
         let outcome = async {
             self.invite(&session).await?;
-            tokio::select! {
-                outcome = self.wait(session) => outcome,
-                () = signals.received() => Ok(End::Interrupted),
-            }
+            self.wait(session).await
         };
-        let outcome = outcome.await;
-        if let Ok(End::Done(expires_at)) = outcome {
-            return Ok(Some((id, expires_at)));
+        let outcome = tokio::select! {
+            outcome = outcome => outcome,
+            end = stop.reached() => Ok(end),
+        };
+        if !matches!(outcome, Ok(End::Done(..))) {
+            self.connection.end_session(&id).await;
         }
-        connection::end(self.picker, &id).await;
-        match outcome? {
-            End::Interrupted => {
-                Err(CommandError::new("stopped").hint("nothing has changed: run it again to pick"))
-            }
-            End::Done(_) | End::TimedOut => Ok(None),
-        }
+        outcome
+    }
+
+    /// Makes a session, and keeps it, so that a later command ends it if this one is killed.
+    async fn make(&self) -> Result<PickerSession, CommandError> {
+        let Connection { store, client } = self.connection;
+        let session = client.picker().create_session().await.map_err(failures::not_begun)?;
+        let (id, expires_at) = (session.id.clone(), end_of(session.expires_at));
+        store.run(move |store| store.session_begun(&id, expires_at)).await.map_err(failed)?;
+        Ok(session)
     }
 
     /// Shows the page, or how to get there.
@@ -79,7 +116,8 @@ impl Visit<'_> {
         if self.qr {
             tell(format!("\n{}", qr_code(page)?));
         }
-        let end = self.end(session, Instant::now(), Timestamp::now());
+        let patience = self.limit.map(|it| it.saturating_duration_since(Instant::now()));
+        let end = end(session, Timestamp::now()).into_iter().chain(patience).min();
         tell(format!(
             "\nSearch the title of an album there, and tick its photos: a tick at a date takes the whole day.\n\
              You can tick up to 2000 photos; for more, run this command again with the same name.\n\
@@ -95,9 +133,9 @@ impl Visit<'_> {
 
     /// Polls as the service says.
     async fn wait(&self, mut session: PickerSession) -> Result<End, CommandError> {
-        let (begun, mut is_down) = (Instant::now(), false);
+        let mut is_down = false;
         loop {
-            let left = self.end(&session, begun, Timestamp::now()).unwrap_or(Duration::MAX);
+            let left = end(&session, Timestamp::now()).unwrap_or(Duration::MAX);
             if left.is_zero() {
                 return Ok(End::TimedOut);
             }
@@ -106,11 +144,10 @@ impl Visit<'_> {
             if pause < session.poll_interval {
                 return Ok(End::TimedOut);
             }
-            match self.picker.session(&session.id).await {
+            match self.connection.client.picker().session(&session.id).await {
                 Ok(now) if now.is_done => {
-                    let at = now.expires_at.or(session.expires_at);
-                    let at = at.and_then(|at| SystemTime::try_from(at).ok());
-                    return Ok(End::Done(at.unwrap_or_else(|| SystemTime::now() + LIFE)));
+                    let ends_at = end_of(now.expires_at.or(session.expires_at));
+                    return Ok(End::Done(session.id, ends_at));
                 }
                 Ok(now) => {
                     session =
@@ -128,16 +165,20 @@ impl Visit<'_> {
             }
         }
     }
+}
 
-    /// How long to wait on: until the first end of the session, of the wait that the service
-    /// suggests, and of the user's patience. `None` without any of them.
-    fn end(&self, session: &PickerSession, begun: Instant, now: Timestamp) -> Option<Duration> {
-        let expires = session
-            .expires_at
-            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        let patience = self.timeout.map(|it| it.saturating_sub(begun.elapsed()));
-        [session.wait, expires, patience].into_iter().flatten().min()
-    }
+/// When a session ends.
+fn end_of(expires_at: Option<Timestamp>) -> SystemTime {
+    let said = expires_at.and_then(|at| SystemTime::try_from(at).ok());
+    said.unwrap_or_else(|| SystemTime::now() + LIFE)
+}
+
+/// How long to wait on: until the end of the session, or of the wait that the service suggests.
+/// `None` without either.
+fn end(session: &PickerSession, now: Timestamp) -> Option<Duration> {
+    let expires =
+        session.expires_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+    [session.wait, expires].into_iter().flatten().min()
 }
 
 /// The address of the page that closes itself at the end.

@@ -27,7 +27,8 @@ pub(in crate::store) fn set_changed(tx: &Tx<'_>, pick: PickId) -> Result<()> {
 /// Takes everything out of a pick, and gives its sessions up.
 pub(in crate::store) fn clear(tx: &Tx<'_>, pick: PickId) -> Result<()> {
     tx.prepare_cached("DELETE FROM pick_entries WHERE pick = ?1")?.execute([pick])?;
-    tx.prepare_cached("UPDATE picker_sessions SET pick = NULL WHERE pick = ?1")?.execute([pick])?;
+    tx.prepare_cached("UPDATE picker_sessions SET pick = NULL, listed = 1 WHERE pick = ?1")?
+        .execute([pick])?;
     Ok(())
 }
 
@@ -37,17 +38,27 @@ pub(in crate::store) fn delete(tx: &Tx<'_>, pick: PickId) -> Result<()> {
     Ok(())
 }
 
-/// Adds a session to a pick.
-pub(in crate::store) fn insert_session(
+/// Adds a session, to a pick or for a command that waits for the user.
+pub(in crate::store) fn put_session(
     tx: &Tx<'_>,
-    pick: PickId,
+    pick: Option<PickId>,
     remote: &PickerSessionId,
     expires_at: i64,
 ) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO picker_sessions (remote, pick, expires_at) VALUES (?1, ?2, ?3)",
+        "INSERT INTO picker_sessions (remote, pick, expires_at) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (remote) DO UPDATE SET pick = ?2, expires_at = ?3, listed = 0",
     )?
     .execute(params![remote, pick, expires_at])?;
+    Ok(())
+}
+
+/// Nobody waits for the user in a session any more, or in all of these sessions.
+pub(in crate::store) fn give_up(tx: &Tx<'_>, remote: Option<&PickerSessionId>) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE picker_sessions SET listed = 1 WHERE pick IS NULL AND remote = coalesce(?1, remote)",
+    )?
+    .execute([remote])?;
     Ok(())
 }
 
