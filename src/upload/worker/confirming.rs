@@ -24,6 +24,9 @@ const CONFIRM_ATTEMPTS_MAX: u32 = 6;
 const DOUBT_DOUBLINGS_MAX: u32 = 10;
 /// What a complete pass says of an item.
 const NOT_SHOWN: &str = "the album does not show it";
+/// What becomes of an item that Google never shows.
+const LOST: &str = "Google does not show the item that it made of the file, so the file is sent once more: then Google \
+     says whether another program had uploaded it";
 /// The same, of an item that Google had before.
 const KNOWN_NOT_SHOWN: &str = "Google has an item of these bytes, but its album does not show it yet; \
      it may be in Google's bin";
@@ -41,6 +44,10 @@ pub(super) enum Absence {
     /// Only a list lacks it, which may lag or end early.
     Open,
 }
+
+/// The same, of an item that seems to be new. Google's codes would look like a fault.
+const NEW_NOT_SHOWN: &str = "Google has taken the file, and does not show its item yet; gphotosfs looks again. \
+     It stays so if another program had uploaded the same bytes";
 
 impl Worker {
     /// Starts a confirmation. Returns whether it did: the claims may have changed meanwhile.
@@ -242,6 +249,7 @@ impl Worker {
                 let text = match kind {
                     _ if is_withheld => withheld::PENDING,
                     ClaimKind::Known | ClaimKind::Duplicate if text == NOT_SHOWN => KNOWN_NOT_SHOWN,
+                    ClaimKind::New if absence == Absence::Unknown => NEW_NOT_SHOWN,
                     _ => text,
                 };
                 confirming.not_shown(&store, text.to_owned(), retry_at).await
@@ -265,11 +273,10 @@ impl Worker {
                 confirming.had_before(&store, CONFIRM_ATTEMPTS_MAX - 1).await
             }
             ClaimKind::New if lost == 0 => {
-                let text = format!("the item that Google made of it is not there ({text})");
                 let path = self.shared.path_of(version.0);
-                tracing::warn!(%path, "will be uploaded again: {text}");
-                self.shared.remember(path, text.clone());
-                confirming.lost(&store, text).await
+                // This is no error of the file's: it waits for the next answer.
+                tracing::warn!(%path, "will be uploaded again: {LOST} ({text})");
+                confirming.lost(&store, LOST.to_owned()).await
             }
             ClaimKind::New => {
                 let reason = format!("Google has made items of it twice, but shows none ({text})");
