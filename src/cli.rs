@@ -142,7 +142,10 @@ fn dispatch(
         Command::Failed(it) => failed::run(it.json, &profile).map(done),
         Command::Retry(it) => failed::retry(&it.paths, &profile).map(done),
         Command::Pick(it) => pick(it, &profile, &apis),
-        Command::Diff(it) => commands::diff::run(&it.into(), &profile),
+        Command::Diff(it) => {
+            let options = commands::diff::Options { in_full, ..it.into() };
+            commands::diff::run(&options, &profile)
+        }
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
         Command::Quality(it) => commands::quality::run(&it.words).map(done),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),

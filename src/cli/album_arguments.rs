@@ -46,7 +46,7 @@ impl From<DiffArgs> for diff::Options {
             (_, true, _) => Show::Script,
             _ => Show::Text,
         };
-        Self { local: it.local, others: it.others, title: it.album, show }
+        Self { local: it.local, others: it.others, title: it.album, show, in_full: false }
     }
 }
 

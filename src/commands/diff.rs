@@ -14,6 +14,7 @@ mod fates;
 mod hashes;
 mod local;
 mod metadata;
+mod namesakes;
 mod pairs;
 mod pick;
 mod renames;
@@ -53,6 +54,8 @@ pub struct Options {
     pub title: Option<String>,
     /// The kind of output.
     pub show: Show,
+    /// As text, also name the files that are the same, as far as no hash says so.
+    pub in_full: bool,
 }
 
 /// The kind of output.
@@ -73,11 +76,12 @@ pub enum Show {
 /// # Errors
 /// If one side cannot be read, or the album is not on a mount.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
-    let Options { local, others, title, show } = options;
+    let Options { local, others, title, show, in_full } = options;
     let album = match &others[..] {
         [one] if title.is_none() && !is_export(one) => one,
         _ => return run_with_export(options, profile),
     };
+    check_is_any(local, album, profile)?;
     let mount = check(local, album, profile)?;
     let result = comparison(&mount, local, album, profile)?;
     let source = if is_pick(album) { Source::Pick } else { Source::Album };
@@ -88,7 +92,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
         Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
         Show::Json => print(json_text(&Document::new(source, local, album, &result))?)?,
         Show::Text => {
-            print(report::text(source, &result))?;
+            print(report::text(source, &result, *in_full))?;
             if source == Source::Pick {
                 print(format!("\n{}", report::OF_PICK))?;
             }
@@ -102,7 +106,7 @@ fn is_export(path: &Path) -> bool {
 }
 
 fn run_with_export(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
-    let Options { local, others, title, show } = options;
+    let Options { local, others, title, show, in_full } = options;
     check_local(local)?;
     if let Some(album) = others.iter().find(|it| Mount::holding(it).is_ok()) {
         let what = format!("{} is on a mount, and no part of an export", album.display());
@@ -117,7 +121,34 @@ fn run_with_export(options: &Options, profile: &Profile) -> Result<Exit, Command
         ));
     }
     let (title, json) = (title.as_deref(), *show == Show::Json);
-    takeout::run(&takeout::Options { local, export: others, album: title, json }, profile)
+    let options = takeout::Options { local, export: others, album: title, json, in_full: *in_full };
+    takeout::run(&options, profile)
+}
+
+/// Refuses a directory that is neither an album's nor an export. Says what it was looked at for.
+fn check_is_any(local: &Path, other: &Path, profile: &Profile) -> Result<(), CommandError> {
+    let Err(error) = Mount::holding(other) else { return Ok(()) };
+    // Others are refused with a reason of their own.
+    let is_plain = other.is_dir() && error.next_step().is_none() && Mount::holding(local).is_err();
+    if !is_plain || unmounted::covering(other, profile).is_some() {
+        return Ok(());
+    }
+    let what = format!(
+        "{} is not on a gphotosfs mount of yours, and no export of Google Takeout: it has no zip, and no JSON file \
+         that describes a photo or an album",
+        other.display()
+    );
+    let album = match Mount::of_profile(profile) {
+        Ok(Some(mount)) => format!(
+            "an album's directory below {}, where profile {} is mounted",
+            mount.root.display(),
+            profile.name()
+        ),
+        _ => "an album's directory (after 'gphotosfs mount MOUNTPOINT')".to_owned(),
+    };
+    Err(CommandError::usage(what).hint(format!(
+        "name {album}; or the zips of an export, or the directory into which they were extracted"
+    )))
 }
 
 /// Refuses a local directory that is none, or that is on a mount.
@@ -268,7 +299,7 @@ pub(super) fn comparison(
     profile: &Profile,
 ) -> Result<Comparison, CommandError> {
     let is_pick = is_pick(album);
-    let mut there = if is_pick { album::files_known(album)? } else { album::files(album)? };
+    let mut there = if is_pick { pick::files(album)? } else { album::files(album)? };
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.known().is_none()) {
         let wanted = compare::facts_wanted(&here.files, &there);
@@ -286,8 +317,11 @@ pub(super) fn comparison(
     let cut_off = there.iter().filter(|(_, it)| it.cut_off);
     let cut_off = cut_off.map(|(name, _)| name.as_path().into()).collect();
     let Local { files, unreadable } = here;
-    let mut result =
-        compare(&Sides { here: files, unreadable, there, refused, rules: rules.clone() });
+    let sides = Sides { here: files, unreadable, there, refused, rules: rules.clone() };
+    let mut result = compare(&sides);
+    if is_pick {
+        smaller::find(&sides, &mut result);
+    }
     result.cut_off = cut_off;
     fates::explain(local, &rules, &mut result);
     fates::find_unfit(&failed, &rules, &mut result);

@@ -128,6 +128,9 @@ impl Fs {
             let cut = |text: String| text.chars().take(TEXT_CHARS_MAX).collect();
             let found = ATTRIBUTES.iter().filter_map(|&name| Some((name, cut(value(name)?))));
             line.attributes = found.collect();
+            // Most names are those at Google.
+            let filename = value("filename").filter(|it| line.name != Some(it.as_str()));
+            line.attributes.extend(filename.map(|it| ("filename", cut(it))));
             line.size = info.size;
             let prepared = self.store.prepared(info.id)?;
             line.sent_size = prepared.and_then(|it| it.sent()).map(|it| it.size);

@@ -4,6 +4,7 @@
 mod failures;
 mod files;
 mod interrupted;
+mod odd;
 
 mod sessions;
 mod told_apart;

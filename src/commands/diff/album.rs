@@ -177,8 +177,17 @@ fn file(it: &Child) -> AlbumFile {
     // A time that cannot be parsed counts as long ago: the item should be listed by now.
     let unlisted = late.map(|it| it.parse().unwrap_or(Timestamp::UNIX_EPOCH));
     let is_video = it.mime_type.as_deref().is_some_and(|it| it.starts_with("video/"));
-    let (id, cut_off, is_smaller) = (it.id.clone(), it.cut_off.is_some(), it.sent_size.is_some());
-    AlbumFile { entry: it.entry, stage, facts, is_video, id, unlisted, cut_off, is_smaller }
+    AlbumFile {
+        entry: it.entry,
+        stage,
+        facts,
+        is_video,
+        id: it.id.clone(),
+        filename: it.filename.clone(),
+        unlisted,
+        cut_off: it.cut_off.is_some(),
+        is_smaller: it.sent_size.is_some(),
+    }
 }
 
 /// The directory of the files of this album that Google refused. There may be none.

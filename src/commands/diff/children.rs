@@ -33,6 +33,8 @@ pub struct Child {
     pub state: Option<String>,
     /// The item's id at Google.
     pub id: Option<String>,
+    /// Its name at Google, if that is another one.
+    pub filename: Option<String>,
     /// The type.
     pub mime_type: Option<String>,
     /// Google's capture time.

@@ -9,7 +9,7 @@ use super::comparison::{Comparison, Different, Duplicate, Match, Remark, Renamed
 use super::evidence::{Evidence, Sure, classify};
 use super::facts::{Facts, differences};
 use super::pairs::pairs;
-use super::{fates, renames};
+use super::{fates, namesakes, renames};
 use crate::media::ContentHash;
 use crate::store::LocalReason;
 use crate::upload::NameRules;
@@ -30,6 +30,8 @@ pub struct AlbumFile {
     pub is_video: bool,
     /// The item's id at Google. Two names of one item have the same id.
     pub id: Option<String>,
+    /// Its name at Google, if that is another one.
+    pub filename: Option<String>,
     /// If Google's list of the album lacks it: since when it should be there.
     pub unlisted: Option<Timestamp>,
     /// Its bytes look cut off.
@@ -39,9 +41,14 @@ pub struct AlbumFile {
 }
 
 impl AlbumFile {
+    /// Whether it is an item whose content is known by no hash.
+    fn has_unknown_content(&self) -> bool {
+        self.stage == Stage::Committed && self.facts.known().is_none()
+    }
+
     /// Whether it is a photo at Google whose content is known by no hash.
     fn has_unknown_picture(&self) -> bool {
-        self.stage == Stage::Committed && self.facts.known().is_none() && !self.is_video
+        self.has_unknown_content() && !self.is_video
     }
 }
 
@@ -76,7 +83,7 @@ pub struct Sides {
 /// The local names whose metadata would add evidence: the album's item of that name is known by no
 /// hash, or it has no file of that name and an unknown one that may be the same.
 pub fn facts_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> BTreeSet<PathBuf> {
-    let unknown = |it: &AlbumFile| it.stage == Stage::Committed && it.facts.known().is_none();
+    let unknown = AlbumFile::has_unknown_content;
     let strangers = there.iter().any(|(name, it)| unknown(it) && !here.contains_key(name));
     let wanted = here.keys().filter(|name| there.get(*name).map_or(strangers, unknown));
     wanted.cloned().collect()
@@ -114,13 +121,24 @@ pub fn compare(sides: &Sides) -> Comparison {
         let there = sides.there.get(name).is_some_and(|it| it.stage == Stage::Committed);
         work.result.unreadable.push(remark(name, true, there, why));
     }
+    let unknown = sides.there.iter().filter(|(_, it)| it.has_unknown_content());
+    let items = unknown.map(|(name, it)| (name, it.filename.as_deref(), &it.facts));
+    let namesakes = namesakes::found(&sides.here, items);
+    let taken: BTreeSet<_> = namesakes.values().map(|it| it.0).collect();
     let mut left_here = Vec::new();
     // The shortest of several names of one content is counted as its own, because copies have names
     // like `x (1)` or `x copy`.
     let mut here: Vec<_> = sides.here.iter().collect();
     here.sort_by_key(|(name, _)| name.as_os_str().len());
     for (name, local) in here {
-        match (sides.there.get(name), sides.refused.get(name)) {
+        if let Some(&(there, evidence)) = namesakes.get(name)
+            && let Some(remote) = sides.there.get(there)
+        {
+            work.renamed(name, local, there, remote, evidence);
+            continue;
+        }
+        let there = sides.there.get(name).filter(|_| !taken.contains(name));
+        match (there, sides.refused.get(name)) {
             (Some(remote), _) => work.one_name(name, Some(local), remote),
             (None, Some(why)) => work.result.failed.push(remark(name, true, false, why)),
             (None, None) => left_here.push((name, local)),
@@ -128,7 +146,8 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
     let mut left_there = BTreeMap::new();
     for (name, remote) in &sides.there {
-        if sides.here.contains_key(name) {
+        let has_own = sides.here.contains_key(name) && !namesakes.contains_key(name);
+        if has_own || taken.contains(name) {
         } else if sides.unreadable.contains_key(name) || remote.stage != Stage::Committed {
             work.one_name(name, None, remote);
         } else {

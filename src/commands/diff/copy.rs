@@ -16,11 +16,16 @@ pub fn uploadable(result: &Comparison) -> Vec<&Name> {
     result.only_here.iter().filter(|name| !not_taken.contains(name)).collect()
 }
 
-/// The commands for a shell, as bytes: a name need not be UTF-8.
+/// The commands for a shell, as bytes: a name need not be UTF-8. They work in any directory.
 ///
 /// # Errors
 /// If a name cannot be quoted.
 pub fn script(here: &Path, album: &Path, names: &[&Name]) -> Result<Vec<u8>, CommandError> {
+    let absolute = |path: &Path| {
+        let cannot = || CommandError::new(format!("cannot use {}", path.display()));
+        std::path::absolute(path).map_err(|err| cannot().because(err))
+    };
+    let (here, album) = (&absolute(here)?, &absolute(album)?);
     let mut script = Vec::new();
     let mut line = |words: &[&[u8]], paths: &[&Path]| -> Result<(), CommandError> {
         let paths = paths.iter().map(|it| it.as_os_str().as_bytes());

@@ -29,18 +29,20 @@ const SMALLER: &str =
 /// The heading of temporary and empty files.
 pub const STAYS: &str = "Stays here until it has another name or content";
 
-/// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set.
-pub fn text(source: Source, it: &Comparison) -> String {
+/// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set. Files that are the same
+/// are counted; `in_full` also names those of which no hash says so.
+pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
     let place = source.place();
     let (bad, odd, good) = (Style::new().red(), Style::new().yellow(), Style::new().dim());
     let mut out = Style::new().bold().apply_to(it.sum(place)).to_string() + "\n";
     for (count, how) in [
-        (it.same.adopted, "by 'gphotosfs adopt'"),
-        (it.same.almost_certain, "almost certainly: by name, size and capture time"),
+        (it.same.adopted, "by 'gphotosfs adopt', not by hash"),
+        (it.same.almost_certain, "almost certainly: by name, size and capture time, not by hash"),
+        (it.same.likely.len(), "likely, not by hash: -v says by which facts"),
     ] {
         if count > 0 {
             // Writing into a string cannot fail.
-            let _ = writeln!(out, "({count} of them {how}, not by hash)");
+            let _ = writeln!(out, "({count} of them {how})");
         }
     }
     if it.same.smaller > 0 {
@@ -83,11 +85,12 @@ pub fn text(source: Source, it: &Comparison) -> String {
     duplicates.sort();
     duplicates.dedup();
     group("Same content under several names (no difference)", &good, duplicates);
-    group(
-        "Likely the same content, but its hash is not known",
-        &good,
-        same_names(it, Sure::Likely),
-    );
+    if in_full {
+        let title = "Almost certainly the same content, but its hash is not known";
+        group(title, &good, same_names(it, Sure::AlmostCertain));
+        let title = "Likely the same content, but its hash is not known";
+        group(title, &good, same_names(it, Sure::Likely));
+    }
     out
 }
 

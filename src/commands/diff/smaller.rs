@@ -1,30 +1,50 @@
 //! Recognises the copies that Google makes of photos and videos in storage-saver quality. Pure.
 
+use std::path::Path;
+
+use super::compare::Sides;
+use super::comparison::{Comparison, Different};
 use super::facts::{Difference, Facts, Level, Levels};
 
 /// If both have the same pixels, the copy has so many percent of the bytes at most. An edit of the
 /// metadata changes less.
 const BYTES_PERCENT: u64 = 90;
 
+/// Finds the items that are the local file in storage-saver quality, among those that differ.
+pub fn find(sides: &Sides, result: &mut Comparison) {
+    let smaller =
+        |name: &Path| stored_smaller(sides.here.get(name)?, &sides.there.get(name)?.facts);
+    for name in std::mem::take(&mut result.different) {
+        match smaller(name.path()) {
+            Some(by) => result.stored_smaller.push(Different { name, by }),
+            None => result.different.push(name),
+        }
+    }
+    let Comparison { different, different_by, .. } = result;
+    different_by.retain(|it| different.contains(&it.name));
+}
+
 /// Whether an item of the same name is the local file with fewer pixels or fewer bytes, and by
-/// which facts. The capture times must agree, and the shape must be the same.
+/// which facts. The capture times must agree, and the shape must be the same. Without the item's size,
+/// it must have fewer pixels.
 pub fn stored_smaller(here: &Facts, there: &Facts) -> Option<Vec<Difference>> {
     let levels = Levels::of(here, there);
     if levels.time < Level::Near || levels.camera == Level::Other {
         return None;
     }
-    let (size_here, size_there) = (here.size?, there.size?);
+    let sizes = here.size.zip(there.size);
     let pairs =
         here.dimensions.any.iter().flat_map(|a| there.dimensions.any.iter().map(move |b| (a, b)));
     let (a, b) = pairs.into_iter().find(|(a, b)| {
-        let few = size_there <= size_here.saturating_mul(BYTES_PERCENT) / 100;
+        let few = |(here, there): (u64, u64)| there <= here.saturating_mul(BYTES_PERCENT) / 100;
         let same_pixels = upright(**a) == upright(**b);
-        (same_pixels && few) || (size_there < size_here && is_reduced(**a, **b))
+        let fewer = sizes.is_none_or(|(here, there)| there < here);
+        (same_pixels && sizes.is_some_and(few)) || (fewer && is_reduced(**a, **b))
     })?;
     let pixels = |it: &(u32, u32)| format!("{}×{}", it.0, it.1);
     let other = (upright(*a) != upright(*b)).then(|| Difference::dimensions(pixels(a), pixels(b)));
-    let size = Difference::size(size_here, size_there);
-    Some(other.into_iter().chain([size]).collect())
+    let size = sizes.map(|(here, there)| Difference::size(here, there));
+    Some(other.into_iter().chain(size).collect())
 }
 
 /// Google turns pictures upright.
@@ -67,6 +87,9 @@ mod tests {
         let reduced = format!("other dimensions: 6000×4000 here, 4899×3266 there; {size}");
         assert_eq!(of(facts(3_000_000, (4899, 3266), 7)), Some(reduced));
         assert!(of(facts(3_000_000, (3266, 4899), 7)).is_some());
+        let sizeless = Facts { size: None, ..facts(3_000_000, (4899, 3266), 7) };
+        let pixels = "other dimensions: 6000×4000 here, 4899×3266 there";
+        assert_eq!(of(sizeless).as_deref(), Some(pixels));
         assert_eq!(of(facts(3_000_000, (6000, 4000), 7)), Some(size.to_owned()));
         for no in [
             facts(11_500_000, (6000, 4000), 7),
@@ -76,7 +99,8 @@ mod tests {
             facts(3_000_000, (4899, 3266), 8),
             facts(3_000_000, (0, 0), 7),
             Facts { taken: Vec::new(), ..facts(3_000_000, (4899, 3266), 7) },
-            Facts { size: None, ..facts(3_000_000, (4899, 3266), 7) },
+            Facts { size: None, ..facts(3_000_000, (6000, 4000), 7) },
+            Facts { size: None, ..facts(3_000_000, (4899, 3266), 8) },
         ] {
             assert_eq!(of(no.clone()), None, "{no:?}");
         }

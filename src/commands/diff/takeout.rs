@@ -22,12 +22,11 @@ pub use self::part::is_export;
 use self::album::Album;
 use self::export::Export;
 use super::compare::{Sides, compare};
-use super::comparison::{Comparison, Different, Remark};
+use super::comparison::{Comparison, Remark};
 use super::fates;
 use super::hashes::Hashes;
 use super::local::{self, Local};
-use super::metadata;
-use super::smaller::stored_smaller;
+use super::{metadata, smaller};
 use crate::app::{CommandError, Exit, print, tell};
 use crate::profile::Profile;
 
@@ -42,6 +41,8 @@ pub struct Options<'a> {
     pub album: Option<&'a str>,
     /// Print JSON.
     pub json: bool,
+    /// Also name the files that are likely the same.
+    pub in_full: bool,
 }
 
 /// Compares a local directory with an album of an export, or lists the albums.
@@ -51,7 +52,9 @@ pub struct Options<'a> {
 pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandError> {
     let mut export = Export::open(options.export)?;
     let parts: Vec<_> = export.parts.iter().map(|it| it.path()).collect();
-    export::oddities(&parts).iter().for_each(|it| tell(format!("gphotosfs: {it}")));
+    export::oddities(&parts, export.missing())
+        .iter()
+        .for_each(|it| tell(format!("gphotosfs: {it}")));
     let Some(title) = options.album else {
         print(match options.json {
             true => report::albums_json(&export, options.export)?,
@@ -65,7 +68,7 @@ pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandErro
     let result = comparison(options.local, here, &mut album);
     print(match options.json {
         true => report::json((options.local, options.export, title), &result, &album)?,
-        false => report::text(&result, &album),
+        false => report::text(&result, &album, options.in_full),
     })?;
     Ok(result.exit())
 }
@@ -109,16 +112,7 @@ fn add_damaged(album: &Album, result: &mut Comparison) {
 fn find_smaller(root: &Path, sides: &mut Sides, result: &mut Comparison) {
     let different = result.different.iter().map(|it| it.path().to_owned()).collect();
     metadata::add_facts(root, &mut sides.here, &different);
-    let smaller =
-        |name: &Path| stored_smaller(sides.here.get(name)?, &sides.there.get(name)?.facts);
-    for name in std::mem::take(&mut result.different) {
-        match smaller(name.path()) {
-            Some(by) => result.stored_smaller.push(Different { name, by }),
-            None => result.different.push(name),
-        }
-    }
-    let Comparison { different, different_by, .. } = result;
-    different_by.retain(|it| different.contains(&it.name));
+    smaller::find(sides, result);
 }
 
 #[cfg(test)]

@@ -89,16 +89,13 @@ fn zips_that_are_not_whole_say_so_before_anything_is_compared() {
             run.stderr()
         );
     };
-    let again = "\n  -> download this part of the export again";
-    let cut = format!(
-        "takeout-20261101T120000Z-001.zip is damaged: it has no end: it was cut off, or is one of several pieces{again}"
-    );
-    damaged(&|bytes| bytes.truncate(bytes.len() / 2), &cut);
-    damaged(&|bytes| bytes.truncate(bytes.len() - 1), &cut);
+    let cut = "takeout-20261101T120000Z-001.zip is damaged: it has no end: it was cut off, or is one of several \
+               pieces\n  -> download this part of the export again, or join the pieces with: zip -s 0 ";
+    damaged(&|bytes| bytes.truncate(bytes.len() / 2), cut);
+    damaged(&|bytes| bytes.truncate(bytes.len() - 1), cut);
     damaged(&|bytes| bytes.clear(), "is not a zip");
     damaged(&|bytes| *bytes = photo(1, 3000), "is not a zip");
-    let piece =
-        "is a piece of a split zip\n  -> join the pieces with 'zip -s 0 IN.zip --out OUT.zip'";
+    let piece = "is a piece of a split zip\n  -> join the pieces with: zip -s 0 ";
     damaged(&|bytes| drop(bytes.splice(..0, *b"PK\x07\x08")), piece);
     let end = |bytes: &[u8]| bytes.windows(4).rposition(|it| it == b"PK\x05\x06").unwrap();
     let of_a_later_disk = |bytes: &mut Vec<u8>| {
@@ -223,4 +220,79 @@ fn zips_of_other_programs_are_read() {
     case.diff_with(&[zip(&["-P", "secret"], "encrypted.zip")], &["--album", "Trip"])
         .exits(2)
         .says("is encrypted, so it cannot be compared\n  -> extract it with its password");
+}
+
+#[test]
+fn all_bad_parts_are_named_at_once() {
+    let mut case = Case::of(4);
+    case.takeout.album(0, "Trip", "Trip", "metadata");
+    for at in 0..8 {
+        let (title, content) = (format!("{at}.jpg"), photo(at, 3000));
+        case.takeout.item((at as usize % 4, 0), &Item::of("Trip", &title, &content));
+    }
+    let zips = case.takeout.zips(case.user.home.path());
+    let spoil = |at: usize, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(&zips[at]).unwrap();
+        change(&mut bytes);
+        fs::write(&zips[at], bytes).unwrap();
+    };
+    spoil(1, &|bytes| bytes.truncate(bytes.len() / 2));
+    spoil(3, &|bytes| {
+        let at = bytes.windows(4).rposition(|it| it == b"PK\x01\x02").unwrap();
+        bytes[at] = b'x';
+    });
+    let none = case.path("none.zip");
+    let named = [&zips[..], &[none]].concat();
+    for (parts, count) in [(named, 3), (vec![case.path("")], 2)] {
+        let run = case.diff_with(&parts, &["--album", "Trip"]);
+        run.exits(2)
+            .says("takeout-20261101T120000Z-002.zip is damaged: it has no end")
+            .says("takeout-20261101T120000Z-004.zip is damaged: its list of files is damaged")
+            .says(&format!(
+                "{count} parts of the export cannot be used\n  -> mend all of them, then run this command again"
+            ));
+        assert_eq!(run.stderr().contains("none.zip: No such file"), count == 3, "{}", run.stderr());
+    }
+}
+
+#[test]
+fn the_pieces_of_a_split_zip_say_how_to_join_them() {
+    let case = trip(40);
+    case.takeout.extract(&case.path("tree"));
+    let zip = |arguments: &[&str]| {
+        let mut command = Command::new("zip");
+        command.current_dir(case.path("tree")).args(arguments);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    zip(&["-q", "-s", "64k", "s p.zip", "-r", "Takeout"]);
+    let tree = case.path("tree");
+    let last = tree.join("s p.zip");
+    let join = format!("zip -s 0 '{}' --out OUT.zip", last.display());
+    for piece in ["s p.z01", "s p.zip"] {
+        let run = case.diff_with(&[tree.join(piece)], &["--album", "Trip"]);
+        run.exits(2).says(&format!("is a piece of a split zip\n  -> join the pieces with: {join}"));
+    }
+    // Cut by another program, a piece has no mark.
+    let bytes = fs::read(tree.join("s p.z01")).unwrap();
+    let whole = case.takeout.zips(case.user.home.path()).remove(0);
+    fs::write(&whole, &bytes[4..]).unwrap();
+    let run = case.diff_with(&[whole], &["--album", "Trip"]);
+    run.exits(2).says("or join the pieces with: zip -s 0 ");
+    // The printed command does what it says.
+    zip(&["-q", "-s", "0", "s p.zip", "--out", "joined.zip"]);
+    let run = case.diff_with(&[tree.join("joined.zip")], &["--json", "--album", "Trip"]);
+    assert_eq!(parsed(run.exits(0))["same"]["identical"], 40);
+}
+
+#[test]
+fn a_directory_that_is_no_export_is_told_what_was_looked_for() {
+    let case = trip(1);
+    fs::create_dir(case.path("empty")).unwrap();
+    for options in [&[][..], &["--json"]] {
+        case.diff_with(&[case.path("empty")], options)
+            .exits(2)
+            .says("empty is not on a gphotosfs mount of yours, and no export of Google Takeout: it has no zip, and no JSON")
+            .says("\n  -> name an album's directory (after 'gphotosfs mount MOUNTPOINT'); or the zips of an export, or ");
+    }
 }

@@ -32,8 +32,7 @@ impl Halved {
 
     fn item(&mut self, part: usize, title: &str, number: u32, after: i64) {
         let content = taken(after);
-        let item =
-            Item { number, taken: FIRST + after, ..Item::of("Trip", title, &content) };
+        let item = Item { number, taken: FIRST + after, ..Item::of("Trip", title, &content) };
         self.0.takeout.item((part, 0), &item);
     }
 
@@ -92,12 +91,7 @@ fn an_item_that_is_here_does_not_take_the_name_of_one_that_is_missing() {
     case.described("IMG_0001.jpg", 1, 1);
     case.0.local("IMG_0001.jpg", &taken(1));
     let said = case.diff(1);
-    let expected = [
-        &json!(["IMG_0001.jpg"]),
-        &json!([]),
-        &json!([]),
-        &json!(["IMG_0001 (2).jpg"]),
-    ];
+    let expected = [&json!(["IMG_0001.jpg"]), &json!([]), &json!([]), &json!(["IMG_0001 (2).jpg"])];
     assert_eq!(groups(&said), expected, "{said}");
     assert_eq!(said["different"], json!([]));
 }
@@ -163,7 +157,46 @@ fn copies_of_a_missing_photo_are_no_items() {
     assert_eq!(said["copies"], json!(copies));
     let zips = case.0.takeout.zips(case.0.user.home.path());
     let listed = parsed(&case.0.diff_with(&zips[..1], &["--json"]));
-    assert_eq!((&listed["albums"][0]["items"], &listed["albums"][0]["missing"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&listed["albums"][0]["items"], &listed["albums"][0]["missing"]),
+        (&json!(2), &json!(2))
+    );
+}
+
+#[test]
+fn photos_that_are_not_beside_their_descriptions_are_noticed() {
+    let mut case = Halved::new();
+    case.described("IMG_1.jpg", 0, 0);
+    case.0.local("IMG_1.jpg", &taken(0));
+    let zips = case.0.takeout.zips(case.0.user.home.path());
+    let run = case.0.diff_with(&zips[..1], &["--album", "Trip"]);
+    run.exits(0).says(
+        "a part of the export seems to be missing: 1 photo is not beside its description; a photo there that these \
+         parts describe is compared by name and capture time, and any other one counts as not at Google",
+    );
+    // Of a whole export, nothing is said.
+    let run = case.0.diff_with(&zips, &["--album", "Trip"]);
+    assert_eq!(run.exits(0).stderr(), "");
+}
+
+/// Files that are likely the same are counted. Only with -v they are named.
+#[test]
+fn likely_files_are_counted_and_named_on_request() {
+    let mut case = Halved::new();
+    for at in 0..3 {
+        let title = format!("IMG_{at}.jpg");
+        case.described(&title, 0, at);
+        case.0.local(&title, &taken(at));
+    }
+    let zips = case.0.takeout.zips(case.0.user.home.path());
+    let run = case.0.diff_with(&zips[..1], &["--album", "Trip"]);
+    let sum = "3 local = 3 in the album\n3 in the album = 3 here\n\
+               (3 of them likely, not by hash: -v says by which facts)\n";
+    assert!(run.exits(0).stdout().starts_with(sum), "{}", run.stdout());
+    let line = "\n  IMG_1.jpg (likely: same time)\n";
+    assert!(!run.stdout().contains(line), "{}", run.stdout());
+    let run = case.0.diff_with(&zips[..1], &["-v", "--album", "Trip"]);
+    assert!(run.exits(0).stdout().contains(line), "{}", run.stdout());
 }
 
 #[test]
@@ -172,8 +205,11 @@ fn descriptions_with_an_end_in_another_language_are_found() {
     case.takeout.album(0, "Trip", "Trip", "métadonnées");
     let contents = [taken(0), taken(1)];
     for (number, content) in (0..).zip(&contents) {
-        let item =
-            Item { number, taken: FIRST + i64::from(number), ..Item::of("Trip", "a:b.jpg", content) };
+        let item = Item {
+            number,
+            taken: FIRST + i64::from(number),
+            ..Item::of("Trip", "a:b.jpg", content)
+        };
         case.takeout.add(0, &format!("Trip/{}", item.file()), content.clone());
         let number = if number > 0 { "(1)" } else { "" };
         let paper = format!("Trip/a_b.jpg.métadonnées-supplémentaires{number}.json");
@@ -207,11 +243,7 @@ fn an_album_over_several_parts_is_told_by_its_own_numbers() {
     let parts = [zips[0].clone(), zips[2].clone()];
     let said = parsed(case.diff_with(&parts, &["--json", "--album", "Trip"]).exits(1));
     assert_eq!(said["same"]["identical"], 1, "{said}");
-    let expected = [
-        &json!(["IMG_0001(2).jpg"]),
-        &json!([]),
-        &json!([]),
-        &json!(["IMG_0001 (2).jpg"]),
-    ];
+    let expected =
+        [&json!(["IMG_0001(2).jpg"]), &json!([]), &json!([]), &json!(["IMG_0001 (2).jpg"])];
     assert_eq!(groups(&said), expected, "{said}");
 }

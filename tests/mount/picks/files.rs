@@ -84,6 +84,8 @@ fn nothing_can_be_changed_in_a_pick_and_an_album_gets_copies_only() {
     let items = world.emulator.dump().items.len();
     world.sh("cp mnt/.gphotos/picked/Trip/DSC_0001.JPG mnt/A/ && sync mnt/A");
     assert_eq!((world.remote("A").len(), world.emulator.dump().items.len()), (1, items + 1));
+    world.sh("cp mnt/.gphotos/picked/Trip/DSC_0001.JPG mnt/A/again.jpg && sync mnt/A");
+    assert_eq!(world.log().matches("becomes a second item").count(), 1, "{}", world.log());
     assert_eq!(world.names(".gphotos/picked/Trip"), ["DSC_0001.JPG"]);
 }
 
@@ -105,17 +107,18 @@ fn the_originals_are_copied_into_an_album_and_become_the_picked_items() {
             .unwrap();
         assert_eq!(script.status.code(), Some(1));
         let script = String::from_utf8(script.stdout).unwrap();
-        let root = world.mnt.display();
+        let (here, root) = (world.dir.path().display(), world.mnt.display());
         let lines: Vec<_> = script.lines().map(str::to_owned).collect();
         assert_eq!(
             lines,
             [
                 format!("mkdir -p -- {root}/Trip"),
-                format!("cp -pT -- photo/DSC_0001.JPG {root}/Trip/DSC_0001.JPG"),
-                format!("cp -pT -- photo/DSC_0002.JPG {root}/Trip/DSC_0002.JPG"),
+                format!("cp -pT -- {here}/photo/DSC_0001.JPG {root}/Trip/DSC_0001.JPG"),
+                format!("cp -pT -- {here}/photo/DSC_0002.JPG {root}/Trip/DSC_0002.JPG"),
             ]
         );
-        world.sh(&format!("{script}\nsync mnt/Trip"));
+        // It works in any directory.
+        world.sh(&format!("cd /\n{script}\nsync {root}/Trip"));
         assert_eq!(world.names("Trip"), ["DSC_0001.JPG", "DSC_0002.JPG"]);
         // They are the items that were there before.
         let items = world.emulator.dump().items;

@@ -37,6 +37,7 @@ fn sides(
             facts: facts.clone(),
             is_video: name.ends_with(".mp4"),
             id: None,
+            filename: None,
             unlisted: None,
             cut_off: false,
             is_smaller: false,
@@ -91,7 +92,9 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
         1 => Just(Stage::Failed("too large".into())),
     ];
     let id = prop::option::of(prop::sample::select(vec!["x", "y"]));
-    (stage, some_facts(), id).prop_map(|(stage, facts, id)| AlbumFile {
+    let filename = prop::option::of(prop::sample::select(vec!["a.jpg", "b.jpg"]));
+    (stage, some_facts(), id, filename).prop_map(|(stage, facts, id, filename)| AlbumFile {
+        filename: filename.map(str::to_owned),
         unlisted: None,
         cut_off: false,
         is_smaller: false,

@@ -213,6 +213,7 @@ impl Album {
             facts,
             is_video: false,
             id: None,
+            filename: None,
             unlisted: None,
             cut_off: false,
             is_smaller: false,

@@ -20,6 +20,10 @@ const PATH_BYTES_MAX: usize = 4096;
 /// A message names so many albums at most.
 const NAMED_MAX: usize = 20;
 
+/// How photos of a missing part count.
+const OF_MISSING_PART: &str = "a photo there that these parts describe is compared by name and capture time, and \
+                               any other one counts as not at Google";
+
 const ALL_PARTS: &str = "name the zips of a Google Takeout export, or the directory of one";
 
 /// An export.
@@ -36,17 +40,26 @@ impl Export {
     /// # Errors
     /// If a part cannot be read, or none has photos of Google Photos.
     pub fn open(paths: &[PathBuf]) -> Result<Self, CommandError> {
-        let mut parts = Vec::new();
+        let (mut parts, mut bad) = (Vec::new(), Vec::new());
         let mut known = BTreeSet::new();
         for path in paths {
             for part in Part::open(path)? {
+                let part = match part {
+                    Ok(part) => part,
+                    Err(error) => {
+                        bad.push(error);
+                        continue;
+                    }
+                };
                 let real = part.path().canonicalize().unwrap_or_else(|_| part.path().to_owned());
                 if known.insert(real) {
                     parts.push(part);
                 }
             }
         }
-        let mut export = Self { folders: list(&mut parts)?, parts };
+        let folders = list(&mut parts, &mut bad);
+        check_all_good(bad)?;
+        let mut export = Self { folders, parts };
         export.read_lonely()?;
         export.keep_photos();
         if export.folders.is_empty() {
@@ -100,6 +113,11 @@ impl Export {
         }
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// How many photos that JSON files describe are not beside them.
+    pub fn missing(&self) -> usize {
+        self.folders.iter().map(|it| it.pairing().described.len()).sum()
     }
 
     /// Leaves out folders of other Google services: those with no JSON of a photo or an album in
@@ -179,13 +197,24 @@ fn directory(title: &str) -> PathBuf {
     first.map(|it| PathBuf::from(it.to_text().into_owned())).collect()
 }
 
-/// Lists all parts.
-fn list(parts: &mut [Part]) -> Result<Vec<Folder>, CommandError> {
+/// Fails if some parts are bad, and names all of them.
+fn check_all_good(mut bad: Vec<CommandError>) -> Result<(), CommandError> {
+    let Some(last) = bad.pop() else { return Ok(()) };
+    if bad.is_empty() {
+        return Err(last);
+    }
+    bad.iter().chain([&last]).for_each(|it| it.say(false));
+    let what = format!("{} parts of the export cannot be used", bad.len() + 1);
+    Err(CommandError::usage(what).hint("mend all of them, then run this command again"))
+}
+
+/// Lists all parts. Those that cannot be listed are `bad`.
+fn list(parts: &mut [Part], bad: &mut Vec<CommandError>) -> Vec<Folder> {
     let mut folders: HashMap<String, Folder> = HashMap::new();
     let mut left = FILES_MAX;
     for (part, it) in parts.iter_mut().enumerate() {
         let whose = it.path().to_owned();
-        it.list(&mut |listed| {
+        let listed = it.list(&mut |listed| {
             left = left.checked_sub(1).ok_or_else(|| too_many(&whose))?;
             let Some((path, name)) = split(listed.path) else { return Ok(()) };
             let place = Place { part, number: listed.number };
@@ -199,12 +228,13 @@ fn list(parts: &mut [Part]) -> Result<Vec<Folder>, CommandError> {
                 false => folder.files.push(file),
             }
             Ok(())
-        })?;
+        });
+        bad.extend(listed.err());
     }
     let mut folders: Vec<_> = folders.into_values().collect();
     folders.iter_mut().for_each(Folder::sort);
     folders.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok(folders)
+    folders
 }
 
 fn too_many(path: &Path) -> CommandError {
@@ -224,8 +254,9 @@ fn split(path: &str) -> Option<(String, &str)> {
     Some((backwards.next().map_or(folder.to_owned(), |above| format!("{above}/{folder}")), name))
 }
 
-/// Warnings from the names of the zips: parts that seem to be missing, parts of several exports.
-pub fn oddities(paths: &[&Path]) -> Vec<String> {
+/// Warnings from the names of the zips: parts that seem to be missing, parts of several exports. So
+/// many photos are `missing` beside their descriptions.
+pub fn oddities(paths: &[&Path], missing: usize) -> Vec<String> {
     let mut numbers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     let mut times = BTreeSet::new();
     for path in paths {
@@ -245,7 +276,7 @@ pub fn oddities(paths: &[&Path]) -> Vec<String> {
         let missing: Vec<_> = (1..=last).filter(|it| !numbers.contains(it)).collect();
         if let Some(one) = missing.first() {
             found.push(format!(
-                "{} missing, {}-{one:03}.zip for example; its files count as not at Google",
+                "{} missing, {}-{one:03}.zip for example; {OF_MISSING_PART}",
                 match missing.len() {
                     1 => "a part of the export is".to_owned(),
                     more => format!("{more} parts of the export are"),
@@ -253,6 +284,13 @@ pub fn oddities(paths: &[&Path]) -> Vec<String> {
                 shown(first)
             ));
         }
+    }
+    if found.is_empty() && missing > 0 {
+        let what = match missing {
+            1 => "1 photo is not beside its description".to_owned(),
+            more => format!("{more} photos are not beside their descriptions"),
+        };
+        found.push(format!("a part of the export seems to be missing: {what}; {OF_MISSING_PART}"));
     }
     if times.len() > 1 {
         let what =

@@ -206,11 +206,7 @@ pub fn pairs(files: &[&str], documents: &[Document<'_>]) -> Vec<Option<usize>> {
 /// Finds the copies among the files without a document: the edited version of a photo, whose name
 /// ends with a word of the user's language, and the video of a motion photo. `described` are the
 /// names of missing files that have a document.
-pub fn besides(
-    files: &[&str],
-    has_document: &[bool],
-    described: &[&str],
-) -> Vec<Option<Beside>> {
+pub fn besides(files: &[&str], has_document: &[bool], described: &[&str]) -> Vec<Option<Beside>> {
     let names: Vec<_> = files.iter().chain(described).map(|it| numbered(it)).collect();
     let has_document: Vec<_> =
         has_document.iter().copied().chain(described.iter().map(|_| true)).collect();

@@ -27,18 +27,19 @@ pub enum Part {
 }
 
 impl Part {
-    /// Opens a zip, or a directory with the zips in it.
+    /// Opens a zip, or a directory with the zips in it. A zip that cannot be read, or is not whole,
+    /// is an error among the parts.
     ///
     /// # Errors
-    /// If one of them cannot be read, or is not whole.
-    pub fn open(path: &Path) -> Result<Vec<Self>, CommandError> {
+    /// If the directory cannot be listed.
+    pub fn open(path: &Path) -> Result<Vec<Result<Self, CommandError>>, CommandError> {
         if !path.is_dir() {
-            return Ok(vec![Self::zip(path)?]);
+            return Ok(vec![Self::zip(path)]);
         }
         let files = files(path)?;
         let zips = files.iter().filter(|it| it.parent() == Some(path) && is_zip(it));
-        let mut parts = zips.map(|it| Self::zip(it)).collect::<Result<Vec<_>, _>>()?;
-        parts.push(Self::Directory(path.to_owned(), files));
+        let mut parts: Vec<_> = zips.map(|it| Self::zip(it)).collect();
+        parts.push(Ok(Self::Directory(path.to_owned(), files)));
         Ok(parts)
     }
 

@@ -127,8 +127,8 @@ pub fn albums_json(export: &Export, paths: &[PathBuf]) -> Result<String, Command
 }
 
 /// A comparison with an album as text.
-pub fn text(result: &Comparison, album: &Album) -> String {
-    let mut out = report::text(Source::Takeout, result);
+pub fn text(result: &Comparison, album: &Album, in_full: bool) -> String {
+    let mut out = report::text(Source::Takeout, result, in_full);
     let (odd, good) = (Style::new().yellow(), Style::new().dim());
     let lines = |paths: &[PathBuf]| paths.iter().map(|it| line(it)).collect();
     report::group(&mut out, MISSING, &odd, lines(&album.missing));

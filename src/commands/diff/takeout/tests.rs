@@ -90,7 +90,7 @@ fn go_through(parts: &[PathBuf], local: &Path) -> Option<Vec<String>> {
         let sides = (local, &here.files);
         let Ok(mut album) = album::read(&mut export, &chosen, sides) else { continue };
         let result = comparison(local, here, &mut album);
-        report::text(&result, &album);
+        report::text(&result, &album, true);
         report::json((local, parts, &path), &result, &album).unwrap();
         if path == "Google Photos/Trip" {
             missing = Some(result.only_here.iter().map(ToString::to_string).collect());

@@ -48,23 +48,24 @@ impl Zipped {
             _ => unreadable(err),
         })?;
         let bytes = file.metadata().map_err(unreadable)?.len();
+        // Only the first piece begins as a zip, and only the last one ends as one.
+        if is_piece_by_name(path) || is_piece(&mut file).map_err(unreadable)? {
+            let what = format!("{} is a piece of a split zip", path.display());
+            return Err(CommandError::usage(what).hint(how_to_join(path)));
+        }
+        file.rewind().map_err(unreadable)?;
         let mut magic = [0; 2];
         let is_zip = file.read_exact(&mut magic).is_ok() && &magic == b"PK";
         if !is_zip {
             return Err(CommandError::usage(format!("{} is not a zip", path.display()))
                 .hint("name the zips of a Google Takeout export, or the directory of one"));
         }
-        if is_piece(&mut file).map_err(unreadable)? {
-            let what = format!("{} is a piece of a split zip", path.display());
-            return Err(CommandError::usage(what).hint(
-                "join the pieces with 'zip -s 0 IN.zip --out OUT.zip', or extract them and name the directory",
-            ));
-        }
         file.rewind().map_err(unreadable)?;
         let content = BufReader::new(File::open(path).map_err(unreadable)?);
         let list = BufReader::with_capacity(LIST_BUFFER, file);
         let list = ZipIterable::try_new(list, Config::default()).map_err(|err| {
-            damaged(path, &err, "it has no end: it was cut off, or is one of several pieces")
+            let why = "it has no end: it was cut off, or is one of several pieces";
+            damaged(path, &err, why).hint(format!("{DAMAGED}, or {}", how_to_join(path)))
         })?;
         Ok(Self { path: path.to_owned(), bytes, list, content })
     }
@@ -124,6 +125,21 @@ impl Zipped {
         }
         Ok(())
     }
+}
+
+/// Whether a name is that of a piece but the last: `x.z01`.
+fn is_piece_by_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
+    let number = extension.strip_prefix(['z', 'Z']);
+    number.is_some_and(|it| it.len() >= 2 && it.bytes().all(|it| it.is_ascii_digit()))
+}
+
+/// The next step with a piece. The last piece has the name that `zip` wants.
+fn how_to_join(path: &Path) -> String {
+    let last = path.with_extension("zip");
+    let quoted = shlex::try_quote(&last.to_string_lossy()).map(std::borrow::Cow::into_owned);
+    let last = quoted.unwrap_or_else(|_| "IN.zip".to_owned());
+    format!("join the pieces with: zip -s 0 {last} --out OUT.zip")
 }
 
 /// Whether a file is one of several pieces of a zip. Google makes several whole zips instead.

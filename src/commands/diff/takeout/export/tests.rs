@@ -22,11 +22,27 @@ fn folders_are_the_same_wherever_a_part_was_extracted() {
 
 #[test]
 fn missing_parts_and_mixed_exports_are_noticed() {
-    let of = |names: &[&str]| oddities(&names.iter().map(Path::new).collect::<Vec<_>>());
-    let missing = "a part of the export is missing, takeout-20261101T120000Z-002.zip for example; \
-                   its files count as not at Google";
+    let with = |names: &[&str], missing| {
+        oddities(&names.iter().map(Path::new).collect::<Vec<_>>(), missing)
+    };
+    let of = |names: &[&str]| with(names, 0);
+    let missing = format!(
+        "a part of the export is missing, takeout-20261101T120000Z-002.zip for example; {OF_MISSING_PART}"
+    );
     let zip = "takeout-20261101T120000Z-001.zip";
-    assert_eq!(of(&[zip, "x/takeout-20261101T120000Z-003.zip"]), [missing]);
+    for photos in [0, 7] {
+        let found = with(&[zip, "x/takeout-20261101T120000Z-003.zip"], photos);
+        assert_eq!(found, [missing.as_str()]);
+    }
+    // The last ones cannot be known by their names.
+    for (photos, what) in [
+        (1, "1 photo is not beside its description"),
+        (7, "7 photos are not beside their descriptions"),
+    ] {
+        let expected =
+            format!("a part of the export seems to be missing: {what}; {OF_MISSING_PART}");
+        assert_eq!(with(&[zip], photos), [expected]);
+    }
     assert_eq!(
         of(&["takeout-20261101T120000Z-1-001.zip", "takeout-20261101T120000Z-2-001.zip"]),
         [""; 0]
