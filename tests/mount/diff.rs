@@ -201,7 +201,7 @@ fn json_has_the_documented_fields() {
         json!({
             "version": 1, "source": "album", "here": "photo", "album": "mnt/A", "differ": false,
             "files_here": 1, "files_in_album": 1,
-            "same": {"identical": 1, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
+            "same": {"identical": 1, "smaller": 0, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
             "only_in_album": [], "different": [], "different_by": [], "stored_smaller": [], "damaged": [], "on_its_way": [],
             "failed": [], "scratch": [], "kept": [], "not_taken": [], "unreadable": [], "cut_off": [], "unlisted": [], "pairs": [],
@@ -457,7 +457,7 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     assert_eq!(code, 1, "{said}");
     assert_eq!(
         said["same"],
-        json!({"identical": 0, "adopted": 0, "almost_certain": 2, "likely": ["clip.mp4"], "unknown": ["other.mp4"]})
+        json!({"identical": 0, "smaller": 0, "adopted": 0, "almost_certain": 2, "likely": ["clip.mp4"], "unknown": ["other.mp4"]})
     );
     let fact = json!({"fact": "dimensions", "here": "320×180", "album": "640×360"});
     assert_eq!(said["different"], json!(["small.mp4"]));
