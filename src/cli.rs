@@ -147,6 +147,7 @@ fn dispatch(
             commands::diff::run(&options, &profile)
         }
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
+        Command::Estimate(it) => commands::estimate::run(&it.into()).map(done),
         Command::Quality(it) => commands::quality::run(&it.words).map(done),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
         Command::Thumbnails(it) => thumbnails::run(&it.dir, &profile).map(done),

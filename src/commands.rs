@@ -7,6 +7,7 @@ pub mod diff;
 pub mod doctor;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+pub mod estimate;
 pub mod failed;
 pub mod info;
 pub mod login;

@@ -24,7 +24,7 @@ use structure::Structure;
 pub use reason::Whole;
 
 /// A smaller copy has at most so many percent of the original's bytes.
-const PERCENT_MAX: u64 = 85;
+pub const PERCENT_MAX: u64 = 85;
 /// Shorter files are not worth it.
 const BYTES_MIN: u64 = 300_000;
 /// Narrower pictures are not worth it.
@@ -44,6 +44,11 @@ pub fn memory(width: u32, height: u32, saver: Saver) -> u64 {
     let decoding = pixels * (CHANNELS + CHANNELS * 2);
     let resizing = if copy < pixels { (pixels + copy * 2) * CHANNELS } else { 0 };
     decoding.max(resizing).max(copy * CHANNELS * pixels::ENCODER_BYTES_FOR_CHANNEL)
+}
+
+/// The size of the smaller copy of a picture.
+pub fn size_of_copy(width: u32, height: u32, saver: Saver) -> (u32, u32) {
+    pixels::fitting(width, height, saver.pixels()).unwrap_or((width, height))
 }
 
 /// A photo that can be made smaller.

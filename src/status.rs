@@ -62,6 +62,9 @@ pub struct Status {
     /// What smaller copies have saved.
     #[serde(default)]
     pub saved: Saved,
+    /// What Google has stored of this profile's uploads.
+    #[serde(default)]
+    pub stored: Stored,
     /// The speed of the uploads.
     pub progress: Option<Progress>,
     /// The reason, if all uploads are blocked.
@@ -234,6 +237,17 @@ pub struct Queue {
     pub removals: u64,
     /// Bytes that Google does not have yet.
     pub bytes_left: u64,
+}
+
+/// What Google has stored of this profile's uploads. Google reports no such number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Since when the bytes are counted.
+    pub since: Option<Timestamp>,
+    /// All bytes.
+    pub bytes: u64,
+    /// The bytes of JPEGs that went as they are, without a look whether they could be smaller.
+    pub jpeg_bytes: u64,
 }
 
 /// What smaller copies have saved of the files that were uploaded, or will be, in another quality

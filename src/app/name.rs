@@ -13,7 +13,7 @@ use crate::printable::escaped;
 
 /// A file's name. Text output escapes characters that a terminal would execute or hide. JSON output has a string, or an object
 /// `{"base64": …, "shown": …}` for a name that is not UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(PathBuf);
 
 impl Name {

@@ -225,7 +225,7 @@ pub const NO_LOGIN: &str = "run 'gphotosfs login' ('gphotosfs status' says what 
     safe, and their upload continues by itself then";
 /// The next step when the Google account is full.
 pub const GOOGLE_FULL: &str = "free space in the Google account; queued files are safe, and their upload continues by \
-    itself then";
+    itself then. 'gphotosfs status' says how much less '--quality saver' would have stored";
 
 /// The next step when the login may not edit albums.
 pub const NO_PERMISSION: &str = "run 'gphotosfs login' again and tick all boxes; queued changes are safe, and continue \

@@ -7,7 +7,8 @@ use clap::Args;
 
 use crate::commands::adopt::{self, Min};
 use crate::commands::diff::{self, Show};
-use crate::commands::verify;
+use crate::commands::{estimate, verify};
+use crate::media::{Quality, QualityError, Saver};
 
 /// `gphotosfs diff`.
 #[derive(Debug, Args)]
@@ -156,6 +157,46 @@ pub struct ThumbnailsArgs {
 const THUMBNAILS_HELP: &str = "\
 GNOME, KDE, Xfce and other desktops look for thumbnails in ~/.cache/thumbnails. Each costs one download of some \
 kilobytes. A thumbnail that is up to date costs nothing.";
+
+/// `gphotosfs estimate`.
+#[derive(Debug, Args)]
+#[command(after_help = ESTIMATE_HELP)]
+pub struct EstimateArgs {
+    /// A directory on this machine
+    pub dir: PathBuf,
+
+    /// How small the photos would become: 'saver', or for example 'saver:12mp,q85'
+    #[arg(long = "quality", value_name = "QUALITY", default_value = "saver", value_parser = saver)]
+    pub saver: Saver,
+
+    /// So many photos are made smaller, to see what becomes of them
+    #[arg(long, value_name = "COUNT", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    pub sample: u16,
+
+    /// Write crops of photos and their copies, side by side, into this directory
+    #[arg(long, value_name = "DIR")]
+    pub crops: Option<PathBuf>,
+
+    /// Print the estimate as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl From<EstimateArgs> for estimate::Options {
+    fn from(it: EstimateArgs) -> Self {
+        let EstimateArgs { dir, saver, sample, crops, json } = it;
+        Self { dir, saver, sample: sample.into(), crops, json }
+    }
+}
+
+fn saver(text: &str) -> Result<Saver, String> {
+    let quality: Quality = text.parse().map_err(|err: QualityError| err.to_string())?;
+    quality.saver().ok_or_else(|| "photos would go as they are".to_owned())
+}
+
+const ESTIMATE_HELP: &str = "\
+estimate changes nothing and asks Google nothing. It makes smaller copies of a sample in memory, as an upload with \
+'--quality saver' would, and infers the rest.";
 
 /// `gphotosfs quality`.
 #[derive(Debug, Args)]

@@ -11,7 +11,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
-use super::album_arguments::{AdoptArgs, DiffArgs, QualityArgs, ThumbnailsArgs, VerifyArgs};
+use super::album_arguments::{
+    AdoptArgs, DiffArgs, EstimateArgs, QualityArgs, ThumbnailsArgs, VerifyArgs,
+};
 use super::mount::{MountArgs, MountOption, UploadArgs};
 #[cfg(feature = "emulator")]
 use super::values::json;
@@ -105,6 +107,8 @@ pub enum Command {
     Adopt(AdoptArgs),
     /// Show or choose in which quality the photos of a directory are uploaded
     Quality(QualityArgs),
+    /// Estimate by a sample what a local directory would take with smaller photos
+    Estimate(EstimateArgs),
     /// Read items back from Google and compare them with the originals: is this a backup?
     Verify(VerifyArgs),
     /// Make thumbnails for file managers, so that they need not read the photos

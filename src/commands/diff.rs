@@ -7,6 +7,7 @@ mod album;
 mod children;
 mod compare;
 mod comparison;
+mod copies;
 mod copy;
 mod evidence;
 mod facts;
@@ -28,7 +29,8 @@ use std::path::{Path, PathBuf};
 pub(super) use self::album::{failed_dir, names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
 pub(super) use self::evidence::{Evidence, Sure};
-pub(super) use self::fates::{by_path, is_unfit};
+pub(super) use self::fates::{by_path, is_taken, is_unfit};
+pub(super) use self::local::names as local_names;
 pub(super) use self::pick::is_pick;
 pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 

@@ -5,6 +5,8 @@ mod bell;
 mod check;
 mod text;
 
+pub(super) use text::saved;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, json_line, json_text, mounts, print, unmounted};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
-use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Saved, Status};
+use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Saved, Status, Stored};
 use crate::store::{Backlog, Store};
 
 /// How often `--watch` updates.
@@ -113,6 +115,7 @@ fn kept(profile: &Profile, api_url: &Url) -> Result<Status, CommandError> {
                 library: store.album_titles(Library::TITLES)?.into(),
                 cut_off: store.cut_off_names(CutOff::PATHS)?.into(),
                 saved: Saved::from(&store.saved()?),
+                stored: Stored::from(&store.stored()?),
                 picks: store.pick_summaries()?.iter().map(Pick::from).collect(),
                 ..seen(&store.backlog()?, &kept_budget(&store)?)
             };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::failed;
+use super::{failed, status};
 use crate::app::engine::{EndSignals, Engine, SpoolRules};
 use crate::app::name::Name;
 use crate::app::progress::{Progress, Snapshot};
@@ -15,7 +15,7 @@ use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REF
 use crate::app::{CommandError, daemon, tell, unmounted};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
-use crate::status::CutOff;
+use crate::status::{CutOff, Saved};
 use crate::store::Backlog;
 use crate::upload::{BlockedReason, DrainError, Pipeline, SyncScope};
 
@@ -50,6 +50,7 @@ pub fn run(
         }
     }
     let (mount, path) = place(path, profile)?;
+    let was_idle = mount.status().is_ok_and(|it| it.queue.left() == 0);
     let outcome = mount.wait_for_uploads(&path).map_err(|err| {
         let error = CommandError::new(format!("cannot sync {}", path.display()));
         match err.raw_os_error() {
@@ -65,8 +66,18 @@ pub fn run(
     if let Ok(status) = mount.status() {
         let path = path.canonicalize().unwrap_or_default();
         name_cut_off(&status.cut_off, path.strip_prefix(&mount.root).unwrap_or(Path::new("")));
+        if !was_idle {
+            tell_saved(&status.saved);
+        }
     }
     outcome
+}
+
+/// Says what smaller copies have saved, if any were asked for.
+fn tell_saved(saved: &Saved) {
+    if *saved != Saved::default() {
+        tell(format!("gphotosfs: {}", status::saved(saved)));
+    }
 }
 
 /// Names the files below a directory, or this file, that look cut off.
@@ -115,7 +126,8 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
     let mut signals = EndSignals::listen(runtime.handle())?;
     // Without a mount there are no writers, so the spool needs no limit.
     let engine = Engine::start(profile, settings, SpoolRules::default(), runtime.handle())?;
-    if engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default()) {
+    let was_idle = engine.pipeline.queue().is_ok_and(|it| it.backlog == Backlog::default());
+    if was_idle {
         tell(format!(
             "gphotosfs: profile {} is not mounted, and nothing is queued",
             profile.name()
@@ -141,6 +153,12 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
         };
         if let Ok(names) = engine.store.cut_off_names(CutOff::PATHS) {
             name_cut_off(&names.into(), Path::new(""));
+        }
+        if let Ok(queue) = engine.pipeline.queue()
+            && !was_idle
+            && outcome.is_ok()
+        {
+            tell_saved(&(&queue.saved).into());
         }
         engine.stop().await;
         outcome

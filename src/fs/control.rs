@@ -20,7 +20,7 @@ use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
     BlockedBy, BlockedUploads, Bound, Cache, CutOff, Draft, FailingFile, Library, Login,
     LoginState, MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Saved, Spool,
-    Status, VERSION,
+    Status, Stored, VERSION,
 };
 use crate::store::{self, Backlog, CutOffNames, KnownAlbums, PickSummary};
 use crate::upload::{self, BlockedReason, DraftFacts};
@@ -74,6 +74,7 @@ impl Fs {
                 .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::from(&queue),
             saved: Saved::from(&queue.saved),
+            stored: Stored::from(&self.store.stored()?),
             picks: self.store.pick_summaries()?.iter().map(Pick::from).collect(),
             quota: Quota::from(&self.client.budget().snapshot(Timestamp::now())),
             spool: Some(Spool {
@@ -203,6 +204,13 @@ impl From<&Backlog> for Queue {
             removals: backlog.removals,
             bytes_left: backlog.sealed_bytes,
         }
+    }
+}
+
+impl From<&store::Stored> for Stored {
+    fn from(stored: &store::Stored) -> Self {
+        let since = stored.since.and_then(|it| it.try_into().ok());
+        Self { since, bytes: stored.bytes, jpeg_bytes: stored.jpeg_bytes }
     }
 }
 

@@ -68,9 +68,16 @@ impl Status {
         text.gauge("saver_files", help, saved.files as f64);
         text.gauge("saver_original_bytes", "The bytes of these files.", saved.bytes as f64);
         text.gauge("saver_sent_bytes", "The bytes of their copies.", saved.sent_bytes as f64);
-        let whole: u64 = saved.whole.values().sum();
-        let help = "Files that were left whole although a smaller copy was asked for.";
-        text.gauge("saver_whole_files", help, whole as f64);
+        let whole = saved.whole.iter();
+        let whole: Vec<_> =
+            whole.map(|(word, files)| (format!("{{reason=\"{word}\"}}"), *files as f64)).collect();
+        let whole: Vec<_> = whole.iter().map(|(label, files)| (label.as_str(), *files)).collect();
+        if !whole.is_empty() {
+            let help = "Files that were left whole although a smaller copy was asked for.";
+            text.family("saver_whole_files", "gauge", help, &whole);
+        }
+        let help = "Bytes that Google has stored of this profile's uploads.";
+        text.counter("stored_bytes_total", help, self.stored.bytes);
     }
 
     fn add_queue(&self, text: &mut Exposition) {
@@ -133,12 +140,21 @@ mod tests {
         let status = Status {
             queue: Queue { sealed: 3, bytes_left: 700, ..Queue::default() },
             progress: Some(Progress { files_done: 9, bytes_sent: 1 << 40, ..Progress::default() }),
+            saved: super::super::Saved {
+                files: 3,
+                bytes: 900,
+                sent_bytes: 400,
+                whole: [("lean".to_owned(), 7), ("motion-photo".to_owned(), 31)].into(),
+            },
             ..Status::default()
         };
         let text = String::from_utf8(status.metrics()).unwrap();
         for line in [
             "gphotosfs_queue_files{state=\"sealed\"} 3",
             "gphotosfs_queue_bytes 700",
+            "gphotosfs_saver_sent_bytes 400",
+            "gphotosfs_saver_whole_files{reason=\"motion-photo\"} 31",
+            "gphotosfs_stored_bytes_total 0",
             "# TYPE gphotosfs_sent_bytes_total counter",
             "gphotosfs_sent_bytes_total 1099511627776",
         ] {

@@ -10,6 +10,7 @@ use super::journal::PastFailures;
 use super::lookups::was_asked_for;
 use super::naming::set_observed;
 use super::states::{Observed, UploadState};
+use super::stored;
 use super::tables::{entries, files, members, meta, uploads, views};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
@@ -327,6 +328,9 @@ fn made(tx: &Tx<'_>, file: FileId, dir: DirId, asked: i64, item: &MediaItem) -> 
              WHERE u.file = ?1 AND ?2 IN (u.made, f.media)",
         )?
         .exists(params![file, item.id])?;
+    if !(came_back || was_withheld) {
+        stored::count(tx, file)?;
+    }
     files::set_item(tx, file, item, false)?;
     uploads::set_confirming(tx, file, (came_back || was_withheld).then_some(&item.id))
 }

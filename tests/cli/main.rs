@@ -7,6 +7,7 @@ mod support;
 
 mod backup;
 mod docs;
+mod estimate;
 mod guide;
 mod imports;
 mod layers;

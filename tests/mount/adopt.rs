@@ -5,7 +5,7 @@ use std::fs;
 use gphotosfs_emulator::{Call, Edit};
 use serde_json::{Value, json};
 
-use crate::support::{World, camera, schema};
+use crate::support::{World, camera, camera_jpeg, schema};
 
 /// Exit status, stdout, stderr.
 fn run(world: &World, args: &[&str]) -> (i32, String, String) {
@@ -189,4 +189,50 @@ fn files_that_stay_on_this_machine_have_groups_of_their_own() {
     assert_eq!(album, "5 in the album = 1 here + 1 temporary + 1 empty + 2 only on this machine");
     let unfit = "Refused, and 'gphotosfs retry' does not help: Google Photos takes no such files:\n  note.txt";
     assert!(said.contains(unfit) && !said.contains("tries again"), "{said}");
+}
+
+/// A photo of some size with the EXIF of a camera.
+fn large_photo(seed: u32, taken: &str) -> Vec<u8> {
+    let small = camera::photo(seed, taken, false);
+    let exif =
+        img_parts::ImageEXIF::exif(&img_parts::jpeg::Jpeg::from_bytes(small.into()).unwrap());
+    let mut photo =
+        img_parts::jpeg::Jpeg::from_bytes(camera_jpeg(seed, (1600, 1300)).into()).unwrap();
+    img_parts::ImageEXIF::set_exif(&mut photo, exif);
+    photo.encoder().bytes().to_vec()
+}
+
+/// The copies are known by name, time and shape, if the album's quality says that there are some.
+#[test]
+fn smaller_copies_are_recognised_after_the_state_was_lost() {
+    let world = World::new();
+    world.mount(&["--quality", "saver:2mp"]);
+    write(&world, "1.jpg", &large_photo(1, "2019:04:28 09:00:01"));
+    write(&world, "2.jpg", &camera::photo(2, "2019:04:28 09:00:02", false));
+    world.sh("mkdir mnt/A && cp -rp photo/. mnt/A/");
+    let (code, _, said) = run(&world, &["sync", "mnt/A"]);
+    let expected = "gphotosfs: 1 photo as smaller copies: ";
+    assert!(code == 0 && said.contains(expected), "{said}");
+    let (code, _, said) = run(&world, &["sync", "mnt/A"]);
+    assert!(code == 0 && !said.contains("smaller copies"), "nothing was left to do: {said}");
+    let (_, said) = run_json(&world, &["status", "--json"]);
+    let items = world.emulator.dump().items;
+    let stored: u64 = items.iter().map(|it| it.size).sum();
+    assert_eq!(said["stored"]["bytes"], stored);
+    assert_eq!(said["stored"]["jpeg_bytes"], 0, "both were looked at");
+    world.umount();
+    world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    world.mount(&[]);
+    world.emulator.reset_stats();
+    let (code, said) = run_json(&world, &["adopt", "--dry-run", "--json", "photo", "mnt/A"]);
+    assert_eq!((code, said["adopted"].as_array().unwrap().len()), (1, 1), "{said:#}");
+    run(&world, &["quality", "saver:2mp", "mnt/A"]);
+    let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    assert!(code == 0 && said.contains("(1 of them stored smaller"), "{said}");
+    let (code, said, _) = run(&world, &["adopt", "photo", "mnt/A"]);
+    let first = said.lines().next().unwrap();
+    assert_eq!((code, first), (0, "2 local = 2 adopted"), "{said}");
+    world.sh("test -z \"$(rsync -rtin photo/ mnt/A/ | grep -v '/$')\" && cp -p photo/* mnt/A/ && sync mnt/A");
+    assert_eq!(sent(&world), 0);
+    assert_eq!(world.emulator.dump().items.len(), items.len());
 }

@@ -15,7 +15,7 @@ use crate::app::name::Name;
 use crate::app::progress;
 use crate::app::running::{self, Mount};
 use crate::app::{CommandError, attributes};
-use crate::media::ContentHash;
+use crate::media::{ContentHash, Quality, Saver};
 
 /// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -76,6 +76,7 @@ pub fn files_known(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
             .and_then(|mut entries| entries.try_for_each(|it| it.map(drop)))
             .map_err(cannot)?;
         let found_here = children(&path).map_err(cannot)?;
+        let saver = saver_of(&path).map_err(cannot)?;
         let bar = progress::bar(found_here.len(), "files of the album read");
         for child in found_here {
             bar.inc(1);
@@ -83,12 +84,18 @@ pub fn files_known(root: &Path) -> Result<Files<AlbumFile>, CommandError> {
             if child.is_dir {
                 dirs.push(name);
             } else {
-                found.insert(name, file(&child));
+                found.insert(name, AlbumFile { saver, ..file(&child) });
             }
         }
         bar.finish_and_clear();
     }
     Ok(found)
+}
+
+/// How small photos become that are uploaded into a directory.
+fn saver_of(dir: &Path) -> std::io::Result<Option<Saver>> {
+    let quality = text(dir, "quality")?.and_then(|it| it.parse::<Quality>().ok());
+    Ok(quality.and_then(Quality::saver))
 }
 
 /// Adds the sizes of some files, as far as Google reports them.
@@ -187,6 +194,7 @@ fn file(it: &Child) -> AlbumFile {
         unlisted,
         cut_off: it.cut_off.is_some(),
         is_smaller: it.sent_size.is_some(),
+        saver: None,
     }
 }
 

@@ -9,8 +9,8 @@ use super::comparison::{Comparison, Different, Duplicate, Match, Remark, Renamed
 use super::evidence::{Evidence, Sure, classify};
 use super::facts::{Facts, differences};
 use super::pairs::pairs;
-use super::{fates, namesakes, renames};
-use crate::media::ContentHash;
+use super::{copies, fates, namesakes, renames};
+use crate::media::{ContentHash, Saver};
 use crate::store::LocalReason;
 use crate::upload::NameRules;
 
@@ -38,6 +38,8 @@ pub struct AlbumFile {
     pub cut_off: bool,
     /// What went to Google is a smaller copy of its bytes.
     pub is_smaller: bool,
+    /// How small photos become in its directory.
+    pub saver: Option<Saver>,
 }
 
 impl AlbumFile {
@@ -180,6 +182,24 @@ pub fn compare(sides: &Sides) -> Comparison {
     work.result
 }
 
+/// Compares a local file with the item of its name. The item may be the smaller copy that
+/// gphotosfs has made of it, on a machine that has not forgotten that.
+fn of_one_name(name: &Path, local: &Facts, remote: &AlbumFile) -> Option<Evidence> {
+    let found = classify(local, &remote.facts);
+    if found.is_some_and(|it| it.sure > Sure::Unknown) || remote.stage != Stage::Committed {
+        return found;
+    }
+    let saver = remote.saver.filter(|_| is_named_jpeg(name));
+    let copy = saver.and_then(|saver| copies::recognised(local, &remote.facts, saver));
+    copy.map(Evidence::of_copy).or(found)
+}
+
+/// Only JPEGs are made smaller.
+fn is_named_jpeg(name: &Path) -> bool {
+    let extension = name.extension().and_then(|it| it.to_str()).unwrap_or_default();
+    ["jpg", "jpeg", "jpe"].iter().any(|it| extension.eq_ignore_ascii_case(it))
+}
+
 fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
     Remark { name: name.into(), here, in_album, why: why.to_owned() }
 }
@@ -200,8 +220,8 @@ impl<'a> Work<'a> {
     /// Puts a name that the album's directory has into its group.
     fn one_name(&mut self, name: &'a Path, local: Option<&'a Facts>, remote: &'a AlbumFile) {
         let here = local.is_some();
-        let verdict =
-            local.map_or(Some(Evidence::of(Sure::Unknown)), |local| classify(local, &remote.facts));
+        let verdict = local
+            .map_or(Some(Evidence::of(Sure::Unknown)), |local| of_one_name(name, local, remote));
         match (&remote.stage, verdict) {
             (Stage::Failed(why), _) => self.result.failed.push(remark(name, here, true, why)),
             // It may still be written to, so its content does not matter.
@@ -237,8 +257,8 @@ impl<'a> Work<'a> {
                             .push(Duplicate { name: name.into(), of: of.into() });
                     } else {
                         self.result.same.add(name, evidence.sure);
-                        let proven = evidence.sure == Sure::Identical;
-                        self.result.same.smaller += usize::from(proven && remote.is_smaller);
+                        let proven = evidence.sure == Sure::Identical && remote.is_smaller;
+                        self.result.same.smaller += usize::from(proven || evidence.is_copy);
                         self.count((name, local), (name, remote), evidence);
                     }
                 }

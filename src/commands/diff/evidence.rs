@@ -84,12 +84,20 @@ pub struct Evidence {
     /// How well the facts agree, if it is not by hash.
     #[serde(skip)]
     levels: Levels,
+    /// The item is the smaller copy that gphotosfs makes of the file.
+    #[serde(skip)]
+    pub is_copy: bool,
 }
 
 impl Evidence {
     /// Evidence by hash, or by name only.
     pub fn of(sure: Sure) -> Self {
-        Self { sure, levels: Levels::default() }
+        Self { sure, levels: Levels::default(), is_copy: false }
+    }
+
+    /// Evidence that an item is the smaller copy of a file.
+    pub fn of_copy(sure: Sure) -> Self {
+        Self { is_copy: true, ..Self::of(sure) }
     }
 
     /// The same evidence, but not surer than `sure`.
@@ -108,6 +116,9 @@ impl fmt::Display for Evidence {
             Sure::AlmostCertain => "almost certain",
             Sure::Likely => "likely",
         };
+        if self.is_copy {
+            return write!(f, " ({how}: stored smaller, with the same time and shape)");
+        }
         let Levels { size, dimensions, camera, time } = self.levels;
         let facts =
             [(time, "time"), (camera, "camera"), (dimensions, "dimensions"), (size, "size")];
@@ -142,7 +153,7 @@ pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
         return (a == b).then(|| Evidence::of(sure));
     }
     let levels = Levels::of(here, there);
-    grade(&levels).map(|sure| Evidence { sure, levels })
+    grade(&levels).map(|sure| Evidence { sure, levels, is_copy: false })
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ pub fn is_unfit(bytes: &Path, name: &Path, rules: &NameRules) -> bool {
     matches!(outcome, Ok(CopyOutcome::Refused(_)))
 }
 
+/// Whether Google would get the file if it were copied into an album.
+pub fn is_taken(here: &Path, file: &Path, rules: &NameRules) -> bool {
+    not_taken(here, file, rules).is_none()
+}
+
 fn not_taken(here: &Path, file: &Path, rules: &NameRules) -> Option<String> {
     let Some((name, dirs)) = names(file) else {
         return Some("its name cannot be used".to_owned());

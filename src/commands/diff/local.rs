@@ -51,7 +51,11 @@ pub fn read(root: &Path, hashes: &Hashes) -> Result<Local, CommandError> {
     Ok(local)
 }
 
-fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>, CommandError> {
+/// The names of all files below `root`. Those that cannot be read come with the reasons.
+///
+/// # Errors
+/// If `root` itself cannot be listed.
+pub fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>, CommandError> {
     let mut names = Vec::new();
     let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
     for entry in WalkDir::new(root).follow_links(true) {

@@ -14,11 +14,17 @@ use crate::media::local_time;
 use crate::printable::{escaped, escaped_lines};
 use crate::shrink::Whole;
 use crate::status::{
-    CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Saved, Status,
+    BlockedBy, CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Saved, Status,
+    Stored,
 };
 
 /// So many files that look cut off are named.
 const CUT_OFF_NAMED: usize = 5;
+
+/// So many smaller copies tell how small those of other photos would be.
+const FILES_TELLING: u64 = 20;
+/// The share of its bytes that a photo of a camera usually keeps.
+const USUAL_SHARE: f64 = 0.5;
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
@@ -96,6 +102,11 @@ pub(super) fn describe(status: &Status) -> String {
     }
     if status.saved != Saved::default() {
         row("Saver", saved(&status.saved));
+    }
+    if status.stored.bytes > 0 {
+        let text = stored(status);
+        let is_full = is_full(status);
+        row("Stored", if is_full { bad.apply_to(text).to_string() } else { text });
     }
     if let Some(spool) = &status.spool {
         let mut text = format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room));
@@ -235,6 +246,30 @@ fn queue(queue: &Queue) -> String {
     if parts.is_empty() { left } else { format!("{left}{colon} {}", parts.join(", ")) }
 }
 
+fn is_full(status: &Status) -> bool {
+    let blocked = status.blocked.iter().chain(&status.outages);
+    blocked.into_iter().any(|it| it.kind == BlockedBy::StorageFull)
+}
+
+/// What Google has stored, and how much less that would be with smaller copies.
+fn stored(status: &Status) -> String {
+    let Stored { since, bytes, jpeg_bytes } = status.stored;
+    let mut text = format!("{} at Google by this profile", ByteSize(bytes));
+    if let Some(since) = since {
+        let _ = write!(text, " since {}", local_time(since));
+    }
+    if is_full(status) && jpeg_bytes > 0 {
+        let saved = &status.saved;
+        let stays = match saved.files {
+            FILES_TELLING.. if saved.bytes > 0 => saved.sent_bytes as f64 / saved.bytes as f64,
+            _ => USUAL_SHARE,
+        };
+        let less = ByteSize((jpeg_bytes as f64 * (1.0 - stays).max(0.0)) as u64);
+        let _ = write!(text, "; '--quality saver' would have stored about {less} less");
+    }
+    text
+}
+
 /// What smaller copies have saved, and how many files were left whole.
 pub(crate) fn saved(saved: &Saved) -> String {
     let (files, sent, bytes) = (saved.files, ByteSize(saved.sent_bytes), ByteSize(saved.bytes));
@@ -363,6 +398,26 @@ mod tests {
         let said = "3100 photos as smaller copies: 5.0 GiB instead of 12.1 GiB; 38 files left whole: \
                     31 motion photos, 7 already compressed as much";
         assert!(text.contains(said), "{text}");
+    }
+
+    #[test]
+    fn a_full_account_is_told_what_smaller_copies_would_have_saved() {
+        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let since = "2026-04-28T12:00:00Z".parse().ok();
+        status.stored = Stored { since, bytes: 12 << 30, jpeg_bytes: 10 << 30 };
+        status.blocked = None;
+        let text = describe(&status);
+        assert!(text.contains("12.0 GiB at Google by this profile since "), "{text}");
+        assert!(!text.contains("would have stored"), "{text}");
+        let (now, text) = (Timestamp::now(), String::new());
+        let kind = BlockedBy::StorageFull;
+        status.outages = vec![BlockedUploads { kind, text, since: now, until: now }];
+        let text = describe(&status);
+        assert!(text.contains("'--quality saver' would have stored about 5.0 GiB less"), "{text}");
+        let whole = Default::default();
+        status.saved = Saved { files: 400, bytes: 4000, sent_bytes: 1000, whole };
+        let text = describe(&status);
+        assert!(text.contains("'--quality saver' would have stored about 7.5 GiB less"), "{text}");
     }
 
     #[test]

@@ -22,6 +22,16 @@ pub(in crate::store) fn next_number(tx: &Tx<'_>, key: &str) -> Result<i64> {
         .query_row([key], |row| row.get(0))?)
 }
 
+/// Adds to a number that is kept in `meta`.
+pub(in crate::store) fn add(tx: &Tx<'_>, key: &str, count: i64) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, CAST(?2 AS TEXT)) \
+         ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?2",
+    )?
+    .execute(params![key, count])?;
+    Ok(())
+}
+
 /// Sets a value.
 pub(in crate::store) fn set(tx: &Tx<'_>, key: &str, value: &str) -> Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?

@@ -41,6 +41,7 @@ fn sides(
             unlisted: None,
             cut_off: false,
             is_smaller: false,
+            saver: None,
         };
         ((*name).into(), it)
     };
@@ -98,6 +99,7 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
         unlisted: None,
         cut_off: false,
         is_smaller: false,
+        saver: None,
         is_video: false,
         entry: 0,
         stage,

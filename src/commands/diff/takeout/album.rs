@@ -217,6 +217,7 @@ impl Album {
             unlisted: None,
             cut_off: false,
             is_smaller: false,
+            saver: None,
         };
         self.files.insert(name, file);
     }
