@@ -13,10 +13,13 @@ pub mod name;
 pub mod notices;
 mod output;
 pub mod owner;
+pub mod process;
 pub mod progress;
 pub mod running;
+pub mod signals;
 mod tell;
 pub mod unmounted;
+pub mod unseen;
 mod words;
 
 pub use browser::open_browser;

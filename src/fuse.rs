@@ -18,7 +18,7 @@ mod reply;
 mod slots;
 mod trace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fuser::{Config, MountOption, SessionACL};
@@ -36,6 +36,16 @@ const THREADS: usize = 4;
 /// A mounted filesystem.
 pub struct Mount {
     session: fuser::BackgroundSession,
+    mountpoint: PathBuf,
+}
+
+/// How a mount has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Somebody has unmounted it.
+    Unmounted,
+    /// Somebody has aborted its connection to the kernel.
+    Aborted,
 }
 
 impl Mount {
@@ -51,7 +61,8 @@ impl Mount {
     ) -> std::io::Result<Self> {
         let owner = Owner::shown(options.uid, options.gid);
         let adapter = Adapter::new(fs, runtime, owner, options.passthrough);
-        Ok(Self { session: fuser::spawn_mount(adapter, mountpoint, &config(options))? })
+        let session = fuser::spawn_mount(adapter, mountpoint, &config(options))?;
+        Ok(Self { session, mountpoint: mountpoint.to_owned() })
     }
 
     /// Invalidates the kernel's caches as `changes` demand, from threads of its own.
@@ -62,12 +73,20 @@ impl Mount {
         changes.into_iter().try_for_each(|shard| notify::start(self.session.notifier(), shard))
     }
 
-    /// Blocks until the mount is unmounted.
+    /// Blocks until the mount is unmounted, or its connection is aborted. Then it unmounts what is left.
     ///
     /// # Errors
     /// If the connection to the kernel broke.
-    pub fn join(self) -> std::io::Result<()> {
-        self.session.join()
+    pub fn join(self) -> std::io::Result<SessionEnd> {
+        let Self { session, mountpoint } = self;
+        session.guard.join().map_err(|_| std::io::Error::other("a thread has panicked"))??;
+        // The kernel tells both ends alike. But an aborted mount is still there, and answers nothing,
+        // until fuser's object is dropped with the session.
+        let answer = rustix::fs::statvfs(&mountpoint);
+        Ok(match answer {
+            Err(rustix::io::Errno::NOTCONN) => SessionEnd::Aborted,
+            _ => SessionEnd::Unmounted,
+        })
     }
 }
 

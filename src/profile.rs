@@ -147,6 +147,11 @@ impl Profile {
         self.tightened.lock().clone()
     }
 
+    /// The file whose lock the mount holds.
+    pub fn lock_file(&self) -> PathBuf {
+        self.state.join(LOCK)
+    }
+
     /// Takes the right to mount this profile, held until the returned value is dropped. Finishes a
     /// replacement of its content that was cut off.
     ///

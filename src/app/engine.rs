@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -139,37 +138,6 @@ impl Engine {
         self.keeping_budget.abort();
         keep_budget(&self.store, self.client.budget());
         keep_verdict(&self.store, self.client.login());
-    }
-}
-
-/// The signals that ask this process to end. They no longer end it by themselves once this exists.
-pub struct EndSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl EndSignals {
-    /// Catches the signals from now on.
-    ///
-    /// # Errors
-    /// If the handlers cannot be installed.
-    pub fn listen(runtime: &Handle) -> Result<Self, CommandError> {
-        let _entered = runtime.enter();
-        let listen = |kind| {
-            signal(kind).map_err(|err| CommandError::new("cannot wait for signals").because(err))
-        };
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Completes when a signal has arrived, also if it arrived before the call.
-    pub async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::CommandError;
 use super::progress::{self, Progress, Snapshot};
-use super::unmounted;
+use super::{mounts, unmounted, unseen};
 use crate::profile::{LockError, Profile};
 use crate::status::Status;
 
@@ -39,11 +39,14 @@ impl Mount {
     /// The mount of a profile, if there is one.
     ///
     /// # Errors
-    /// If the profile's lock cannot be read.
+    /// If the profile's lock cannot be read, or the mount cannot be seen from here.
     pub fn of_profile(profile: &Profile) -> Result<Option<Self>, CommandError> {
-        let running = profile.running().map_err(|err| {
-            CommandError::new("cannot find out whether a mount is running").because(err)
-        })?;
+        let unknown =
+            |err| CommandError::new("cannot find out whether a mount is running").because(err);
+        if let Some(unseen) = unseen::find(profile).map_err(unknown)? {
+            return Err(unseen.error(profile));
+        }
+        let running = profile.running().map_err(unknown)?;
         Ok(running.map(|it| Self { root: it.mountpoint }))
     }
 
@@ -59,7 +62,7 @@ impl Mount {
         let same = |dir: &&Path| dir.metadata().is_ok_and(|it| it.dev() == device);
         let root = path.ancestors().take_while(same).last().unwrap_or(&path);
         let mount = Self { root: root.to_owned() };
-        let is_own = super::mounts::is_own_device(device)
+        let is_own = mounts::is_own_device(device)
             .map_err(|err| CommandError::new("cannot read the table of mounts").because(err))?;
         if !is_own {
             let what = format!("{} is not on a gphotosfs mount of yours", given.display());
@@ -269,6 +272,15 @@ pub const OTHER_HOLDER: &str = "'gphotosfs sync' is running, or a mount is start
 /// The error for an operation that needs the profile's lock while another process holds it.
 pub fn in_use(what: impl Into<String>, err: LockError) -> CommandError {
     let hint = match &err {
+        LockError::Held(Some(running))
+            if mounts::ours().is_ok_and(|places| !places.contains(&running.mountpoint)) =>
+        {
+            format!(
+                "it cannot be seen from here: another mount namespace has it, or it was unmounted lazily; \
+                 'gphotosfs umount {}' ends its process",
+                running.mountpoint.display()
+            )
+        }
         LockError::Held(Some(running)) => format!(
             "unmount it first with 'gphotosfs umount {}', or use another account with --profile",
             running.mountpoint.display()

@@ -16,11 +16,12 @@ use sd_notify::NotifyState;
 use tokio::runtime::{Builder, Handle};
 
 use crate::api::Login;
-use crate::app::engine::{EndSignals, Engine, SpoolRules, no_database, no_directory};
+use crate::app::engine::{Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
-use crate::app::{CommandError, Exit, daemon, mounts, notices, tell, tell_manager};
+use crate::app::signals::{EndSignal, EndSignals};
+use crate::app::{CommandError, Exit, daemon, mounts, notices, process, tell, tell_manager};
 use crate::fs::{self, Fs};
-use crate::fuse;
+use crate::fuse::{self, SessionEnd};
 use crate::library::{self, Library};
 use crate::profile::{LockError, Profile, ProfileLock, Running, TIGHTENED, Tightened};
 use crate::settings::{Commit, MountSettings, Passthrough, Sidecars, Sizes};
@@ -183,11 +184,21 @@ fn serve_locked(
     {
         tracing::warn!(%error, "cannot store that the profile was unmounted");
     }
+    if ended.is_ok()
+        && let Err(error) = lock.withdraw()
+    {
+        tracing::warn!(%error, "cannot store that the mount is ending");
+    }
     drop(notices);
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(parts.engine.stop());
     runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
-    ended.map(|_| ())
+    match ended? {
+        Ended::Signalled(signal) if !signal.is_request => {
+            Err(CommandError::new(format!("{} has ended the mount", signal.name)))
+        }
+        Ended::Unmounted | Ended::Signalled(_) => Ok(()),
+    }
 }
 
 fn not_mounted(mountpoint: &Path, err: std::io::Error) -> CommandError {
@@ -267,7 +278,7 @@ pub fn assemble(
 fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
     match profile.lock() {
         Err(LockError::Held(Some(dying))) if mounts::is_dead(&dying.mountpoint) => {
-            if let Some(process) = super::umount::open_process(dying.pid) {
+            if let Some(process) = process::open(dying.pid) {
                 super::umount::wait_for_exit(&process)?;
             }
             profile.lock().map_err(|err| in_use("cannot mount", err))
@@ -310,7 +321,7 @@ enum Ended {
     /// Somebody has unmounted it.
     Unmounted,
     /// A signal has ended it. The profile is still meant to be mounted.
-    Signalled,
+    Signalled(EndSignal),
 }
 
 /// Waits until the mount is unmounted, or unmounts it when a signal asks this process to end.
@@ -321,25 +332,48 @@ async fn until_unmounted(
     mut signals: EndSignals,
 ) -> Result<Ended, CommandError> {
     let failed = |err: std::io::Error| CommandError::new("the mount has failed").because(err);
-    let mut joined = tokio::task::spawn_blocking(move || mount.join());
-    tokio::select! {
-        outcome = &mut joined => {
-            return match outcome {
-                Ok(outcome) => outcome.map(|()| Ended::Unmounted).map_err(failed),
-                Err(err) => Err(failed(std::io::Error::other(err))),
+    // No task of the runtime: a program that has a file open outlives a lazy unmount, and the
+    // runtime's end must not wait for it.
+    let (done, joined) = tokio::sync::oneshot::channel();
+    let join = move || drop(done.send(mount.join()));
+    std::thread::Builder::new().name("mount".into()).spawn(join).map_err(failed)?;
+    let signal = tokio::select! {
+        outcome = joined => {
+            return match outcome.map_err(std::io::Error::other).flatten().map_err(failed)? {
+                SessionEnd::Unmounted => Ok(Ended::Unmounted),
+                SessionEnd::Aborted => {
+                    Err(blocking(mountpoint, move |it| Ok(aborted(it, device))).await?)
+                }
             };
         }
-        () = signals.received() => {}
-    }
+        signal = signals.received() => signal,
+    };
+    tracing::info!("{} ends the mount", signal.name);
     // `umount` has unmounted it, and a copy in another mount namespace keeps it alive. Another mount
     // may be there by now.
     if mounts::device(mountpoint).ok().flatten() != device {
-        return Ok(Ended::Signalled);
+        return Ok(Ended::Signalled(signal));
     }
     // Closed files are on disk. Programs that have files open there get errors from now on.
-    let mountpoint = mountpoint.to_owned();
-    match tokio::task::spawn_blocking(move || super::umount::detach(&mountpoint)).await {
-        Ok(outcome) => outcome.map(|()| Ended::Signalled),
-        Err(err) => Err(failed(std::io::Error::other(err))),
+    blocking(mountpoint, super::umount::detach).await.map(|()| Ended::Signalled(signal))
+}
+
+/// The error of an aborted connection. Cleans up if the dead mount is still there.
+fn aborted(mountpoint: &Path, device: Option<String>) -> CommandError {
+    if device.is_some() && mounts::device(mountpoint).ok().flatten() == device {
+        // If this fails, the next mount cleans up.
+        let _ = super::umount::detach(mountpoint);
     }
+    let error = CommandError::new("somebody has aborted the mount's connection to the kernel");
+    error.hint("mount again: nothing that was closed is lost")
+}
+
+/// Runs what may wait for the kernel on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    mountpoint: &Path,
+    task: impl FnOnce(&Path) -> Result<T, CommandError> + Send + 'static,
+) -> Result<T, CommandError> {
+    let mountpoint = mountpoint.to_owned();
+    let outcome = tokio::task::spawn_blocking(move || task(&mountpoint)).await;
+    outcome.map_err(|err| CommandError::new("the mount has failed").because(err))?
 }

@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::app::engine::EndSignals;
 use crate::app::running::Mount;
+use crate::app::signals::EndSignals;
 use crate::app::{CommandError, Exit, counted, print, tell};
 use crate::media::EntryName;
 use crate::profile::{Picking, Profile};
@@ -85,7 +85,7 @@ pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Ex
     let addition = Addition { name: name.clone(), expires_at, anew: options.anew };
     let listed = tokio::select! {
         listed = connection.list(&session, Some(addition)) => listed?,
-        () = stop.signals.received() => {
+        _ = stop.signals.received() => {
             let hint = "run it again: it lists the rest of what was picked first";
             return Err(CommandError::new("stopped while it listed the picked photos").hint(hint));
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::{failed, status};
-use crate::app::engine::{EndSignals, Engine, SpoolRules};
+use crate::app::engine::{Engine, SpoolRules};
 use crate::app::name::Name;
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
+use crate::app::signals::EndSignals;
 use crate::app::{CommandError, daemon, tell, unmounted};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
@@ -146,7 +147,7 @@ fn send(profile: &Profile, settings: &UploadSettings) -> Result<(), CommandError
                     None => error,
                 }
             }),
-            () = signals.received() => {
+            _ = signals.received() => {
                 Err(CommandError::new("stopped").hint("the next sync or mount uploads the rest of the queue"))
             }
             never = show_progress(&engine.pipeline) => match never {},
@@ -205,7 +206,9 @@ fn place(path: Option<&Path>, profile: &Profile) -> Result<(Mount, PathBuf), Com
             })?;
             let not_mounted = format!("profile {} is not mounted", profile.name());
             let root = match holder {
-                Holder::Mount(running) => running.mountpoint,
+                Holder::Mount(running) => {
+                    Mount::of_profile(profile)?.map_or(running.mountpoint, |it| it.root)
+                }
                 Holder::Other => return Err(in_use(not_mounted, LockError::Held(None))),
                 Holder::Nobody => {
                     return Err(

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{Timespec, poll};
 use rustix::mount::UnmountFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, geteuid, pidfd_send_signal};
 
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, mounts, tell};
+use crate::app::unseen::{self, Unseen};
+use crate::app::{CommandError, mounts, process, tell};
 use crate::profile::Profile;
 
 /// How long the mount's process may take to end after the unmount.
@@ -39,6 +40,11 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     let unreadable = |err| CommandError::new("cannot read the table of mounts").because(err);
     let ours = mounts::ours().map_err(unreadable)?;
     if !ours.contains(&root) {
+        if let Ok(Some(unseen)) = unseen::find(profile)
+            && unseen.mountpoint == root
+        {
+            return end(&unseen, profile);
+        }
         if withdraw(&root, profile) {
             tell(format!("gphotosfs: {} was not mounted; it stays so", root.display()));
             return Ok(());
@@ -60,7 +66,7 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
         drain(&mount)?;
     }
     // Opened before unmounting, so that it cannot be a later process with the same number.
-    let process = mount.status().ok().and_then(|it| open_process(it.pid?));
+    let process = mount.status().ok().and_then(|it| process::open(it.pid?));
     unmount(&mount.root, How::WhenIdle)?;
     let Some(process) = process else {
         withdraw(&mount.root, profile);
@@ -74,6 +80,22 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     }
     wait_for_exit(&process)?;
     withdraw(&mount.root, profile);
+    Ok(())
+}
+
+/// Ends the process of a mount that cannot be seen from here.
+fn end(unseen: &Unseen, profile: &Profile) -> Result<(), CommandError> {
+    let Some(process) = unseen.pid.and_then(process::open) else {
+        return Err(unseen.error(profile));
+    };
+    tell(format!(
+        "gphotosfs: the profile is {}; its process ends, and the next mount uploads what is left",
+        unseen.text()
+    ));
+    // Fails only if the process has ended meanwhile.
+    let _ = pidfd_send_signal(&process, Signal::TERM);
+    wait_for_exit(&process)?;
+    withdraw(&unseen.mountpoint, profile);
     Ok(())
 }
 
@@ -242,12 +264,6 @@ fn try_unmount(root: &Path, how: How) -> Result<(), Refused> {
     }
 }
 
-/// A process to wait for; `None` if it has ended.
-pub(super) fn open_process(pid: u32) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
-}
-
 /// Waits until the process has ended, which releases the profile.
 ///
 /// # Errors
@@ -262,8 +278,7 @@ pub(super) fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
 
 /// Waits until the process has ended, up to a deadline. Returns whether it has.
 fn has_ended(process: &OwnedFd, deadline: &Timespec) -> Result<bool, CommandError> {
-    let mut fds = [PollFd::new(process, PollFlags::IN)];
-    poll(&mut fds, Some(deadline)).map(|ready| ready > 0).map_err(|err| {
+    process::has_ended(process, deadline).map_err(|err| {
         CommandError::new("unmounted, but cannot wait for the mount's process").because(err)
     })
 }

@@ -61,11 +61,16 @@ struct Index {
     total: u64,
 }
 
+/// Makes the directory, and marks it as a cache.
+fn claim_dir(dir: &Path) -> io::Result<()> {
+    claim(dir, &MARKER, |name| Key::parse(name).is_some() || is_part(name))
+}
+
 impl Cache {
     /// Opens the cache and reads its directory, least recently used first. Deletes the parts that
     /// an earlier run has left, and no other file.
     pub(super) fn open(dir: PathBuf, limit: u64) -> io::Result<Self> {
-        claim(&dir, &MARKER, |name| Key::parse(name).is_some() || is_part(name))?;
+        claim_dir(&dir)?;
         let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
@@ -188,14 +193,25 @@ impl Cache {
 
     /// Creates a file to fill. Each has a name of its own, so an abandoned one does no harm.
     pub(super) fn begin(&self, file: FileId) -> io::Result<Part> {
-        let (file, path) = tempfile::Builder::new()
-            .prefix(&part_prefix(file))
-            .suffix(PART_SUFFIX)
-            // Unlike tempfile_in, this keeps the errno of a failure.
-            .make_in(&self.dir, |path| {
-                OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-            })?
-            .into_parts();
+        let make = || {
+            tempfile::Builder::new()
+                .prefix(&part_prefix(file))
+                .suffix(PART_SUFFIX)
+                // Unlike tempfile_in, this keeps the errno of a failure.
+                .make_in(&self.dir, |path| {
+                    let mut options = OpenOptions::new();
+                    options.read(true).write(true).create_new(true).mode(0o600).open(path)
+                })
+        };
+        let made = match make() {
+            // The user may delete the cache at any time.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                claim_dir(&self.dir)?;
+                make()
+            }
+            made => made,
+        };
+        let (file, path) = made?.into_parts();
         Ok(Part { file, backing: Backing::Disk(path) })
     }
 

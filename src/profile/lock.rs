@@ -95,6 +95,14 @@ impl ProfileLock {
         self.file.set_len(0)?;
         self.file.write_all(&serde_json::to_vec(running)?)
     }
+
+    /// The mount is no more, and this process ends.
+    ///
+    /// # Errors
+    /// If the lock file cannot be written.
+    pub fn withdraw(&mut self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
 }
 
 /// Why a profile could not be locked.

@@ -20,6 +20,7 @@ mod debug;
 mod diff;
 mod doctor;
 mod drain;
+mod ending;
 mod everyday;
 mod failed;
 mod faults;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aborted;
 mod disk;
 mod foreign_disk;
 mod full_disk;

@@ -322,6 +322,16 @@ impl Served {
         wait_for("the mount's process to end", || self.child.try_wait().unwrap().is_some());
     }
 
+    /// Waits for its end. Returns the exit status; `None` if a signal has killed it.
+    pub fn ended_with(mut self) -> Option<i32> {
+        let mut status = None;
+        wait_for("the mount's process to end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|it| it.code())
+    }
+
     /// Ends it without any notice once that time has passed, wherever it stands then.
     pub fn kill_after(&self, time: Duration) -> JoinHandle<()> {
         let pid = Pid::from_raw(self.pid() as i32).unwrap();

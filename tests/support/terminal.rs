@@ -77,6 +77,12 @@ impl Terminal {
         assert!(curl.args(["-fsSL", "-o", "/dev/null", &link]).status().unwrap().success());
     }
 
+    /// Closes the window: the kernel hangs the terminal up.
+    pub fn close(mut self) {
+        self.script.kill().unwrap();
+        self.script.wait().unwrap();
+    }
+
     /// Types these keys.
     pub fn type_in(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();

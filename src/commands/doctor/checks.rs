@@ -235,6 +235,9 @@ fn mounts(facts: &Facts, report: &mut Report) {
     let dead = |place| {
         facts.mounts.iter().any(|(it, state)| it == place && matches!(state, MountState::Dead))
     };
+    if let Some(unseen) = &facts.unseen {
+        return report.fail(NAME, format!("this profile is {}", unseen.text()), unseen.remedy());
+    }
     match (facts.holder.clone(), &facts.unmounted) {
         _ if mine => {}
         (Holder::Nobody, Some(found)) if dead(&found.mountpoint) => {}

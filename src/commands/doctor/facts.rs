@@ -16,6 +16,7 @@ use crate::api::{
 use crate::app::engine::{kept_budget, kept_service};
 use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
+use crate::app::unseen::{self, Unseen};
 use crate::app::{mounts, unmounted};
 use crate::profile::{Holder, Profile, Tightened};
 use crate::settings::{Apis, MountSettings};
@@ -62,6 +63,8 @@ pub(super) struct Facts {
     pub tightened: Vec<Tightened>,
     /// Directories of its spool and cache that are open to them, for example on another disk.
     pub exposed: Vec<Tightened>,
+    /// The profile's mount, if it runs where this process cannot see it.
+    pub unseen: Option<Unseen>,
     /// The process that holds the profile's lock.
     pub holder: Holder,
     pub mounts: Vec<(PathBuf, MountState)>,
@@ -174,6 +177,7 @@ impl Facts {
             mounts,
             // If the record cannot be read, the check of the disks fails too.
             unmounted: unmounted::find(profile).ok().flatten(),
+            unseen: unseen::find(profile).ok().flatten(),
             holder,
             backlog,
             earlier_version,

@@ -55,6 +55,7 @@ impl Mountpoint {
             let hint = "name another directory: this one has another profile's mount";
             return Err(CommandError::new(what).hint(hint).for_a_person());
         }
+        check_apart(&path, profile)?;
         let may_hide_files = settings.nonempty || settings.import;
         let this = Self::open(path, may_hide_files).map_err(|err| unusable(given, err))?;
         // A mount that is refused is wanted as well: until it is there, files go nowhere.
@@ -167,6 +168,27 @@ pub(super) fn clean_up(settings: &MountSettings) -> Result<(), CommandError> {
         tell("gphotosfs: the process behind the last mount has died; cleaning up");
     }
     umount::detach(given)
+}
+
+/// Fails if the mount would hide files that the mount itself needs: it would wait for itself.
+fn check_apart(path: &Path, profile: &Profile) -> Result<(), CommandError> {
+    let dirs = [
+        profile.config_dir().map(Path::to_owned),
+        profile.state_dir().map(Path::to_owned),
+        profile.cache_dir().map(Path::to_owned),
+        // These may be links to another disk.
+        profile.cache_dir().map(|dir| dir.join("content")),
+        profile.state_dir().map(|dir| dir.join("spool")),
+    ];
+    let dirs = dirs.into_iter().flatten().filter_map(|dir| dir.canonicalize().ok());
+    for dir in dirs {
+        if dir.starts_with(path) || path.starts_with(&dir) {
+            let why = format!("it would hide files of the profile itself, in {}", dir.display());
+            let hint = "name a directory that has nothing else in it, such as ~/gphotos";
+            return Err(cannot_mount(path).because(why).hint(hint).for_a_person());
+        }
+    }
+    Ok(())
 }
 
 fn cannot_mount(given: &Path) -> CommandError {

@@ -12,7 +12,7 @@ use url::Url;
 use super::connection::{Connection, failed};
 use super::failures;
 use crate::api::{Advice, PickerSession};
-use crate::app::engine::EndSignals;
+use crate::app::signals::EndSignals;
 use crate::app::{CommandError, open_browser, print, tell};
 use crate::media::{PickerSessionId, local_time};
 
@@ -59,7 +59,7 @@ impl Stop {
             }
         };
         tokio::select! {
-            () = self.signals.received() => End::Interrupted,
+            _ = self.signals.received() => End::Interrupted,
             () = patience => End::TimedOut,
         }
     }

@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::*;
@@ -103,6 +104,23 @@ fn a_file_deleted_behind_our_back_is_not_there() {
     fs::remove_file(cache.path(original(1))).unwrap();
     assert!(cache.get(original(1)).is_none());
     assert_eq!(cache.usage().0, 0);
+}
+
+#[test]
+fn a_directory_deleted_behind_our_back_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("profile/cache");
+    let cache = Cache::open(path.clone(), 100).unwrap();
+    add(&cache, dir.path(), 1, 10);
+    fs::remove_dir_all(dir.path().join("profile")).unwrap();
+    drop(part(&cache, 2, 10));
+    assert!(cache.get(original(1)).is_none());
+    add(&cache, dir.path(), 3, 10);
+    assert!(cache.get(original(3)).is_some());
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    drop(cache);
+    assert!(Cache::open(path, 100).unwrap().get(original(3)).is_some(), "it has its mark");
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn well() -> Facts {
         })],
         holder: Holder::Nobody,
         unmounted: None,
+        unseen: None,
         mounts: vec![],
         backlog: Ok(None),
         earlier_version: None,
