@@ -119,7 +119,7 @@ impl Login {
     }
 
     fn of(stored: Stored, dir: &Path, api_url: &Url) -> Result<Self, LoginError> {
-        let http = super::http::http_client(exchange::CONNECT_DEADLINE)
+        let http = super::connections::for_calls(exchange::CONNECT_DEADLINE)
             .map_err(|err| LoginError::Offline(Arc::new(err)))?;
         let state = State {
             stored: Arc::new(stored),

@@ -98,7 +98,7 @@ impl Client {
     pub async fn upload_raw(&self, payload: &Payload) -> Result<UploadToken, Error> {
         let url = self.uploads_url();
         let request = |body| {
-            self.upload_request(&url)
+            self.bytes_request(&url)
                 .header("X-Goog-Upload-Protocol", "raw")
                 .header("X-Goog-Upload-Content-Type", &payload.mime)
                 .header("X-Goog-Hash", hash_header(payload))
@@ -161,7 +161,7 @@ impl Client {
         loop {
             let request = |body| {
                 let request = self
-                    .upload_request(&session.url)
+                    .bytes_request(&session.url)
                     .header("X-Goog-Upload-Command", "upload, finalize")
                     .header("X-Goog-Upload-Offset", offset)
                     .header(CONTENT_LENGTH, payload.len.saturating_sub(offset));
@@ -263,7 +263,9 @@ impl Client {
         more: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let answer = self.transport.send(UPLOAD, Class::Upload, attempt, || {
-            let request = self.upload_request(url).timeout(self.transport.config.deadlines.read);
+            let client = &self.transport.http.calls;
+            let request = client.request(Method::POST, url.clone());
+            let request = request.timeout(self.transport.config.deadlines.read);
             more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))
         });
         answer.await.inspect_err(|error| self.transport.throttle.failed(error))
@@ -299,8 +301,9 @@ impl Client {
         answer.map_err(payload_error).inspect_err(|error| self.transport.throttle.failed(error))
     }
 
-    fn upload_request(&self, url: &Url) -> RequestBuilder {
-        self.transport.http.request(Method::POST, url.clone())
+    /// A request that carries bytes.
+    fn bytes_request(&self, url: &Url) -> RequestBuilder {
+        self.transport.http.up.request(Method::POST, url.clone())
     }
 
     fn uploads_url(&self) -> Url {

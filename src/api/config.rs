@@ -17,7 +17,8 @@ pub struct Config {
 /// Deadlines of the parts of a request.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
-    /// To connect by TCP and TLS.
+    /// To find the address, and to connect by TCP and TLS. Two name servers that do not answer
+    /// take half of it.
     pub connect: Duration,
     /// To receive the whole answer to a read.
     pub read: Duration,
@@ -53,7 +54,7 @@ impl Config {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
+            connect: Duration::from_secs(20),
             read: Duration::from_secs(60),
             write: Duration::from_secs(300),
             stall: Duration::from_secs(60),

@@ -151,8 +151,9 @@ impl Transport {
             }
             self.charge(Kind::Media)?;
             // The length of compressed bytes would not be the item's.
+            let client = if from.is_some() { &self.http.down } else { &self.http.calls };
             let mut request =
-                self.http.request(method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
+                client.request(method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }

@@ -1,8 +1,4 @@
-//! Parts that all HTTP requests share: the client, whole bodies, headers, and failures below HTTP.
-
-use std::error::Error as StdError;
-use std::io;
-use std::time::Duration;
+//! Parts that all HTTP requests share: whole bodies, headers, and failures below HTTP.
 
 use bytes::{Bytes, BytesMut};
 use jiff::{SignedDuration, Timestamp};
@@ -10,30 +6,11 @@ use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap};
 
 use super::error::Error;
-use crate::error_chain::{causes, lack_of_descriptors};
+use super::unreachable::Unreachable;
+use crate::error_chain::{chain, lack_of_descriptors};
 
 /// The largest JSON answer that the client accepts. A page of 100 items is about 200 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-
-/// Makes an HTTP client; no other function does. It follows no redirects, so that the token stays
-/// with the API.
-pub(super) fn http_client(connect: Duration) -> reqwest::Result<reqwest::Client> {
-    // Fails only if a provider is installed already, and one is enough.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || settings(connect);
-    // Fails without root certificates on this machine. Plain http needs none.
-    builder().build().or_else(|_| builder().tls_certs_only([]).build())
-}
-
-fn settings(connect: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(connect)
-        .tcp_keepalive(Duration::from_secs(30))
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(20))
-}
 
 /// Reads a body to its end, within bounds.
 pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Result<Bytes, Error> {
@@ -53,13 +30,13 @@ pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Re
 /// Classifies a failure below HTTP. Drops the URL, because some URLs are capabilities.
 pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     let host = err.url().and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
+    let scheme = err.url().map_or("https", |url| url.scheme()).to_owned();
     let err = err.without_url();
     if lack_of_descriptors(&err).is_some() {
         Error::OutOfFiles { call, source: err.into() }
-    } else if is_untrusted(&err) {
-        Error::Offline { host, source: Untrusted.into() }
-    } else if err.is_connect() {
-        Error::Offline { host, source: err.into() }
+    } else if let Some(why) = Unreachable::read(&err, &scheme, &host) {
+        tracing::debug!(host, error = chain(&err), "no connection");
+        Error::Offline { host, source: why.into() }
     } else if err.is_timeout() {
         Error::TimedOut { call }
     } else if err.is_builder() {
@@ -67,30 +44,6 @@ pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
     } else {
         Error::Broken { call, source: err.into() }
     }
-}
-
-/// No root certificate of this machine vouches for the server, most likely because there are none.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no authority that this machine knows vouches for the server: install ca-certificates, or name \
-     a file of root certificates in SSL_CERT_FILE"
-)]
-struct Untrusted;
-
-fn is_untrusted(err: &(dyn StdError + 'static)) -> bool {
-    use rustls::{CertificateError, Error};
-    causes(err).any(|it| {
-        let it = within(it).downcast_ref();
-        matches!(it, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)))
-    })
-}
-
-/// The error in an I/O error, which skips it when it is asked for its source.
-fn within<'a>(mut err: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    while let Some(inner) = err.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        err = inner;
-    }
-    err
 }
 
 /// How far this machine's clock is behind the server's, by the answer's `Date`; off by a second or
@@ -103,18 +56,4 @@ pub(super) fn clock_skew(headers: &HeaderMap) -> Option<SignedDuration> {
 /// A header's text.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_unknown_issuer_is_untrusted() {
-        let wrapped = |it| io::Error::other(io::Error::other(it));
-        let of = |it| is_untrusted(&wrapped(rustls::Error::InvalidCertificate(it)));
-        assert!(of(rustls::CertificateError::UnknownIssuer));
-        assert!(!of(rustls::CertificateError::Expired));
-        assert!(!is_untrusted(&io::Error::from(io::ErrorKind::ConnectionRefused)));
-    }
 }

@@ -63,7 +63,9 @@ impl std::fmt::Display for RefusalBody {
                 write!(f, " {reason}: {message}")
             }
             Self::Api(ErrorInfo { reason: None, message }) => write!(f, ": {message}"),
-            Self::Foreign(text) => write!(f, " by something that is not the API: {text}"),
+            Self::Foreign(text) => {
+                write!(f, " by a proxy, or something else that is not the API: {text}")
+            }
         }
     }
 }

@@ -21,10 +21,11 @@ use super::auth::{Access, Login, LoginError};
 use super::budget::{Budget, Kind, Unspent};
 use super::call::Call;
 use super::config::Config;
+use super::connections::Connections;
 use super::error::Error;
 use super::failure::FailureKind;
 use super::guard::Guard;
-use super::http::{classify, clock_skew, header, http_client, whole_body};
+use super::http::{classify, clock_skew, header, whole_body};
 use super::json;
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
@@ -49,7 +50,7 @@ impl Answer {
 
 /// The connection to the service.
 pub(super) struct Transport {
-    pub(super) http: reqwest::Client,
+    pub(super) http: Connections,
     pub(super) config: Config,
     pub(super) budget: Arc<Budget>,
     pub(super) login: Arc<Login>,
@@ -87,7 +88,8 @@ impl Transport {
         if api.scheme() == "http" && !is_loopback(api) {
             tracing::warn!(url = %api, "the API URL is not https: the login travels unprotected");
         }
-        let http = http_client(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
+        let http =
+            Connections::new(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let throttle = Throttle::of_changes(config.write_pause);
         let (writer, skew) = (Arc::default(), Mutex::default());
         let (guard, bytes_need_login) = (None, false);
@@ -224,7 +226,8 @@ impl Transport {
             path.pop_if_empty().extend(&call.path);
         }
         self.send(call.name, call.class, attempt, || {
-            let mut request = self.http.request(call.method.clone(), url.clone()).timeout(deadline);
+            let mut request =
+                self.http.calls.request(call.method.clone(), url.clone()).timeout(deadline);
             if !call.query.is_empty() {
                 request = request.query(&call.query);
             }

@@ -441,7 +441,7 @@ fn logout_works_without_a_network_and_with_a_broken_file() {
     assert!(!user.profile_file("token.json").exists());
 
     write_login(&user, "http://127.0.0.1:1");
-    let output = user.command(&["-v", "logout"]).output().unwrap();
+    let output = user.command(&["-vv", "logout"]).output().unwrap();
     assert!(stderr(&output).contains("error sending request"), "{output:?}");
 
     write_login(&user, "http://127.0.0.1:1");

@@ -8,7 +8,8 @@
 //!
 //! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
 //! of them in [`takeout`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
-//! [`terminal`], a service manager in [`manager`], and all that waits without an event in [`wait`].
+//! [`terminal`], a service manager in [`manager`], a line to the service in [`way`], and all that waits without an
+//! event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
 
@@ -28,9 +29,11 @@ pub mod script;
 pub mod takeout;
 pub mod terminal;
 pub mod wait;
+pub mod way;
 
 pub use account::Account;
 pub use files::{cached, camera_jpeg, jpeg, payload, photo, picture, sha256, small_photo};
 pub use google::Google;
 pub use mount::{Served, World, http};
 pub use wait::{DEADLINE, eventually, wait_for, wait_within};
+pub use way::Way;

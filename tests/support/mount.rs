@@ -20,6 +20,8 @@ pub struct World {
     pub mnt: PathBuf,
     /// Of the emulator, also while it is stopped.
     pub api_url: String,
+    /// Additions to the environment of the program.
+    pub env: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -35,7 +37,7 @@ impl World {
         let mnt = dir.path().join("mnt");
         fs::create_dir(&mnt).unwrap();
         let api_url = emulator.url();
-        let world = Self { emulator, dir, mnt, api_url };
+        let world = Self { emulator, dir, mnt, api_url, env: Vec::new() };
         world.login();
         world
     }
@@ -63,6 +65,7 @@ impl World {
             // A developer's own desktop must not show the troubles of tests.
             .env("GPHOTOSFS_NOTIFY", "off")
             .env("GPHOTOSFS_PICKER_URL", format!("{}/picker", self.api_url))
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -20,11 +20,12 @@ use super::client_file::ClientSecret;
 use super::error::LoginError;
 use super::grant::{Grant, Scope};
 use super::token_answer::TokenAnswer;
+use crate::api::connections::for_calls;
 use crate::api::error::Error;
-use crate::api::http::{classify, clock_skew, http_client, whole_body};
+use crate::api::http::{classify, clock_skew, whole_body};
 use crate::api::quote::quote;
 
-pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The longest answer of the token endpoint. Its tokens are kept, and sent with each request.
 const TOKEN_ANSWER_MAX: usize = 64 << 10;
@@ -69,8 +70,7 @@ impl OAuth {
     /// # Errors
     /// If the HTTP client cannot be made.
     pub fn open(client: ClientSecret) -> Result<Self, LoginError> {
-        let http =
-            http_client(CONNECT_DEADLINE).map_err(|err| LoginError::Offline(Arc::new(err)))?;
+        let http = for_calls(CONNECT_DEADLINE).map_err(|err| LoginError::Offline(Arc::new(err)))?;
         Ok(Self::new(client, http))
     }
 

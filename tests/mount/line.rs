@@ -1,0 +1,38 @@
+//! Lines as homes have them: slow ones, and ones that break. Asserted is what they carry, never how
+//! long that takes.
+
+use gphotosfs_line::Shape;
+
+use crate::support::{Way, World, wait_for};
+
+#[test]
+fn bytes_of_files_share_no_connection_with_calls() {
+    let mut world = World::new();
+    let way = Way::of(&mut world, Shape::default());
+    world.mount(&[]);
+    for n in 0..6 {
+        world.photo(&format!("photos/{n}.jpg"), n, 50_000);
+    }
+    world.sh("mkdir mnt/A && cp photos/* mnt/A/");
+    world.sync();
+    assert_eq!(world.remote("A").len(), 6);
+    let seen = way.front.seen();
+    assert_eq!((seen.http2_uploads, seen.http1_uploads), (0, 6), "{seen:?}");
+    assert_eq!(seen.http2, 1, "all calls share a connection: {seen:?}");
+}
+
+#[test]
+fn a_call_does_not_wait_behind_the_bytes_that_a_connection_has_taken() {
+    let mut world = World::new();
+    let shape = Shape { up: 50_000, queue: 16 << 10, backlog: 1 << 20, ..Shape::default() };
+    let way = Way::of(&mut world, shape);
+    world.mount(&[]);
+    world.photo("large.jpg", 1, 3_000_000);
+    world.sh("mkdir mnt/A && cp large.jpg mnt/A/");
+    // By then the kernel holds as much of it as it takes.
+    wait_for("the upload to be under way", || way.relay.counts().up > 200_000);
+    let before = way.relay.counts().up;
+    world.sh("mkdir mnt/B");
+    let meanwhile = way.relay.counts().up - before;
+    assert!(meanwhile < 700_000, "{meanwhile} bytes went before the call");
+}
