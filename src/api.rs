@@ -35,11 +35,13 @@ mod quote;
 mod refusal;
 mod request;
 mod request_log;
+mod resumable;
 mod retry;
 mod service;
 mod throttle;
 mod transport;
 mod unreachable;
+mod upload_speed;
 mod wire;
 
 use std::sync::Arc;
@@ -63,7 +65,7 @@ pub use budget::{
     API_REQUESTS_PER_DAY, Budget, Kind as QuotaKind, MEDIA_REQUESTS_PER_DAY,
     OTHERS_API_REQUESTS_MAX, Saved as SavedBudget, next_reset,
 };
-pub use bytes::{FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+pub use bytes::{Payload, RAW_UPLOAD_MAX};
 pub use config::{Config, Deadlines};
 pub use download::Download;
 pub use error::Error;
@@ -78,6 +80,7 @@ pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,
     FILE_NAME_CHARS_MAX, ITEMS_PER_PAGE, Location, NewItem, TITLE_CHARS_MAX,
 };
+pub use resumable::{FinishError, UploadSession};
 pub use service::{Foreign, Service};
 pub use throttle::Throttle;
 

@@ -1,8 +1,10 @@
-//! Uploads bytes by the raw or the resumable protocol (reference §8).
+//! Sends bytes of files: all of one in a single request, or a part for a session (reference §8).
 
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,31 +12,30 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method, RequestBuilder};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use super::Client;
-use super::backoff::Backoff;
 use super::error::Error;
-use super::failure::{Advice, FailureKind};
 use super::http::header;
 use super::refusal::Class;
 use super::transport::Answer;
 use crate::error_chain::causes;
 use crate::media::UploadToken;
 
-/// The client sends files up to this size, in bytes, in one request. Larger ones go through a
-/// session that can be resumed.
+/// The client sends files up to this size, in bytes, in one request if the line is fast enough.
+/// Larger ones go through a session that can be resumed.
 pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 
 /// Bytes that go from the file to the network at a time. Few enough that a slow line, shared by
 /// many uploads, takes them well before an upload counts as stalled.
 const CHUNK_BYTES: u64 = 64 << 10;
-/// After so many breaks in a row without progress, the caller gets the error.
-const BREAKS_IN_A_ROW_MAX: u32 = 5;
+/// While other uploads move, one that does not may be waiting for its turn on a slow line. It gets
+/// at least the time that its bytes take at this rate, a second.
+const SLOWEST: u64 = 2 << 10;
 
-const UPLOAD: &str = "uploads";
+pub(super) const UPLOAD: &str = "uploads";
 
 /// The bytes of one file to upload. They must not change meanwhile.
 #[derive(Debug, Clone)]
@@ -51,50 +52,16 @@ pub struct Payload {
     pub sent: Arc<AtomicU64>,
 }
 
-/// An upload that has begun and can be resumed, also after a restart, for about a day.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct UploadSession {
-    url: Url,
-    /// Whether bytes may have arrived already, so that the client must query the server. Not
-    /// stored: after a restart it is unknown.
-    #[serde(skip, default = "sent_into")]
-    sent_into: Arc<AtomicBool>,
-}
-
-fn sent_into() -> Arc<AtomicBool> {
-    Arc::new(AtomicBool::new(true))
-}
-
-impl std::fmt::Debug for UploadSession {
-    /// The URL is a capability and stays out of logs.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UploadSession").finish_non_exhaustive()
-    }
-}
-
-/// Why an upload session has returned no token.
-#[derive(Debug, thiserror::Error)]
-pub enum FinishError {
-    /// The session is gone, or its token was lost with an answer. Start a new one.
-    #[error("the upload session is gone")]
-    Gone,
-    /// Any failure of a call. The session may still be good.
-    #[error(transparent)]
-    Api(#[from] Error),
-}
-
-/// The status of a session, as the server reports it.
-enum SessionStatus {
-    Active { received: u64 },
-    Final,
-    Gone,
-}
-
 impl Client {
+    /// Whether a file of this size is to go in one request, as fast as the line is known to be.
+    pub fn fits_in_one_request(&self, len: u64) -> bool {
+        len <= RAW_UPLOAD_MAX && self.transport.upload_speed.fits_in_one_request(len)
+    }
+
     /// Sends a whole file in one request, once. For files up to [`RAW_UPLOAD_MAX`].
     ///
     /// # Errors
-    /// [`FailureKind::Checksum`], [`FailureKind::TooLarge`] and others.
+    /// `FailureKind::Checksum`, `FailureKind::TooLarge` and others.
     pub async fn upload_raw(&self, payload: &Payload) -> Result<UploadToken, Error> {
         let url = self.uploads_url();
         let request = |body| {
@@ -106,207 +73,63 @@ impl Client {
                 .header(CONTENT_LENGTH, payload.len)
                 .body(body)
         };
-        let answer = self.send_bytes(payload, 0, 1, request).await?;
+        let answer = self.send_bytes(payload, 0..payload.len, 1, request).await?;
         token(&answer)
             .ok_or(Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() })
     }
 
-    /// Starts an upload that can be resumed.
-    ///
-    /// # Errors
-    /// [`FailureKind::TooLarge`] and others.
-    pub async fn start_upload(&self, payload: &Payload) -> Result<UploadSession, Error> {
-        let url = self.uploads_url();
-        let answer = self
-            .command(&url, "start", 1, |request| {
-                request
-                    .header("X-Goog-Upload-Protocol", "resumable")
-                    .header("X-Goog-Upload-Content-Type", &payload.mime)
-                    .header("X-Goog-Upload-Raw-Size", payload.len)
-            })
-            .await?;
-        let garbled = |why: String| Error::Garbled { call: UPLOAD, why };
-        if header(&answer.headers, "x-goog-upload-status") == Some("final") {
-            return Err(garbled("it refuses the session and does not say why".into()));
-        }
-        let session = header(&answer.headers, "x-goog-upload-url")
-            .ok_or_else(|| garbled("it names no session".into()))?;
-        let url =
-            session.parse::<Url>().map_err(|err| garbled(format!("the session's URL: {err}")))?;
-        if !self.transport.is_api_origin(&url) {
-            // Each request of a session carries the bearer token.
-            let host = url.host_str().unwrap_or("no host");
-            return Err(garbled(format!("the session is at {host}, not at the API")));
-        }
-        Ok(UploadSession { url, sent_into: Arc::default() })
-    }
-
-    /// Sends the bytes that the server lacks, and returns the token. After a break, resumes at the
-    /// offset that the server confirms, as long as there is progress.
-    ///
-    /// # Errors
-    /// After [`FinishError::Gone`], start a new session. After any other error, the session can be
-    /// tried again later.
-    pub async fn finish_upload(
-        &self,
-        session: &UploadSession,
-        payload: &Payload,
-    ) -> Result<UploadToken, FinishError> {
-        if !self.transport.is_api_origin(&session.url) {
-            return Err(FinishError::Gone);
-        }
-        let sent_into = session.sent_into.swap(true, Ordering::Relaxed);
-        let mut offset = if sent_into { self.confirmed(session).await? } else { 0 };
-        let mut breaks_in_a_row = 0;
-        loop {
-            let request = |body| {
-                let request = self
-                    .bytes_request(&session.url)
-                    .header("X-Goog-Upload-Command", "upload, finalize")
-                    .header("X-Goog-Upload-Offset", offset)
-                    .header(CONTENT_LENGTH, payload.len.saturating_sub(offset));
-                // For a part, the reference does not say whether the hash covers the part or the
-                // whole.
-                let request = match offset {
-                    0 => request.header("X-Goog-Hash", hash_header(payload)),
-                    _ => request,
-                };
-                request.body(body)
-            };
-            let error = match self.send_bytes(payload, offset, breaks_in_a_row + 1, request).await {
-                Ok(answer) => match token(&answer) {
-                    Some(token) => return Ok(token),
-                    None => Error::Garbled { call: UPLOAD, why: "it holds no upload token".into() },
-                },
-                Err(error) => error,
-            };
-            let after = match error.advice() {
-                // A longer wait is left to the caller, which has other files to upload.
-                Advice::Retry { after }
-                    if after <= Some(self.transport.config.deadlines.retries) =>
-                {
-                    after
-                }
-                // The bytes were damaged on the way, so resuming is of no use.
-                Advice::GiveUp if error.kind() == FailureKind::Checksum => return Err(error.into()),
-                // The offset is wrong or the session is lost. The query shows which.
-                Advice::GiveUp
-                    if error.refusal().is_some() && error.kind() != FailureKind::TooLarge =>
-                {
-                    None
-                }
-                _ => return Err(error.into()),
-            };
-            tracing::debug!(%error, offset, "the upload broke off");
-            let backoff = Backoff {
-                base: self.transport.config.retry_base,
-                max: self.transport.config.deadlines.retries,
-            };
-            let wait = backoff.limit(breaks_in_a_row + 1).mul_f64(rand::random());
-            tokio::time::sleep(after.unwrap_or_default() + wait).await;
-            let confirmed = self.confirmed(session).await?;
-            breaks_in_a_row = if confirmed > offset { 0 } else { breaks_in_a_row + 1 };
-            if breaks_in_a_row >= BREAKS_IN_A_ROW_MAX {
-                return Err(error.into());
-            }
-            offset = confirmed;
-        }
-    }
-
-    /// Asks the server how many bytes of a session it has.
-    async fn confirmed(&self, session: &UploadSession) -> Result<u64, FinishError> {
-        let status = self.transport.repeat(|attempt| self.query(session, attempt)).await?;
-        match status {
-            SessionStatus::Active { received } => Ok(received),
-            // The server has all bytes, but no request returns the token again (reference §8.2).
-            SessionStatus::Final | SessionStatus::Gone => Err(FinishError::Gone),
-        }
-    }
-
-    async fn query(&self, session: &UploadSession, attempt: u32) -> Result<SessionStatus, Error> {
-        let answer = match self.command(&session.url, "query", attempt, |request| request).await {
-            Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 404 | 410) => {
-                return Ok(SessionStatus::Gone);
-            }
-            answer => answer?,
-        };
-        match header(&answer.headers, "x-goog-upload-status")
-            .unwrap_or("")
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "active" => {
-                let received = header(&answer.headers, "x-goog-upload-size-received")
-                    .and_then(|it| it.parse().ok());
-                received.map(|received| SessionStatus::Active { received }).ok_or_else(|| {
-                    Error::Garbled {
-                        call: UPLOAD,
-                        why: "it does not say how much has arrived".into(),
-                    }
-                })
-            }
-            "final" => Ok(SessionStatus::Final),
-            "cancelled" | "canceled" => Ok(SessionStatus::Gone),
-            other => Err(Error::Garbled {
-                call: UPLOAD,
-                why: format!("unknown session status {other:?}"),
-            }),
-        }
-    }
-
-    /// Sends a command of the resumable protocol that carries no bytes.
-    async fn command(
-        &self,
-        url: &Url,
-        command: &'static str,
-        attempt: u32,
-        more: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Answer, Error> {
-        let answer = self.transport.send(UPLOAD, Class::Upload, attempt, || {
-            let client = &self.transport.http.calls;
-            let request = client.request(Method::POST, url.clone());
-            let request = request.timeout(self.transport.config.deadlines.read);
-            more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))
-        });
-        answer.await.inspect_err(|error| self.transport.throttle.failed(error))
-    }
-
-    /// Sends the payload from `offset` on. Gives up when no byte moves for too long.
-    async fn send_bytes(
+    /// Sends a part of the payload. Gives up when no byte moves for too long.
+    pub(super) async fn send_bytes(
         &self,
         payload: &Payload,
-        offset: u64,
+        part: Range<u64>,
         attempt: u32,
         request: impl Fn(Body) -> RequestBuilder,
     ) -> Result<Answer, Error> {
-        let deadlines = &self.transport.config.deadlines;
-        let (moved, mut watcher) = watch::channel(offset);
+        let (moved, watcher) = watch::channel(part.start);
         let moved = Arc::new(moved);
-        let sending = self
-            .transport
-            .send(UPLOAD, Class::Upload, attempt, || request(payload.body(offset, moved.clone())));
-        let stalled = async {
-            loop {
-                let all_handed_over = *watcher.borrow_and_update() >= payload.len;
-                let timeout = if all_handed_over { deadlines.write } else { deadlines.stall };
-                if !matches!(tokio::time::timeout(timeout, watcher.changed()).await, Ok(Ok(()))) {
-                    return;
-                }
-            }
-        };
+        let body = || payload.body(part.clone(), moved.clone(), self.transport.bytes_up.clone());
+        let sending = self.transport.send(UPLOAD, Class::Upload, attempt, || request(body()));
+        let begun = Instant::now();
         let answer = tokio::select! {
             answer = sending => answer,
-            () = stalled => Err(Error::TimedOut { call: UPLOAD }),
+            () = self.stalled(part.clone(), watcher) => Err(Error::TimedOut { call: UPLOAD }),
         };
+        if answer.is_ok() {
+            self.transport.upload_speed.arrived(part.end - part.start, begun.elapsed());
+        }
         answer.map_err(payload_error).inspect_err(|error| self.transport.throttle.failed(error))
     }
 
+    /// Returns when an upload has not moved for too long. `moved` is the place up to which its bytes
+    /// were handed to the network.
+    async fn stalled(&self, part: Range<u64>, mut moved: watch::Receiver<u64>) {
+        let deadlines = &self.transport.config.deadlines;
+        let all_moved = || self.transport.bytes_up.load(Ordering::Relaxed);
+        let begun = Instant::now();
+        let in_turn = deadlines.write + Duration::from_secs((part.end - part.start) / SLOWEST);
+        let mut before = all_moved();
+        loop {
+            let at = *moved.borrow_and_update();
+            self.transport.upload_speed.under_way(at - part.start, begun.elapsed());
+            let timeout = if at >= part.end { deadlines.write } else { deadlines.stall };
+            match tokio::time::timeout(timeout, moved.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                // Others may have had the line meanwhile.
+                Err(_) if all_moved() > before && begun.elapsed() < in_turn => {}
+                Err(_) => return,
+            }
+            before = all_moved();
+        }
+    }
+
     /// A request that carries bytes.
-    fn bytes_request(&self, url: &Url) -> RequestBuilder {
+    pub(super) fn bytes_request(&self, url: &Url) -> RequestBuilder {
         self.transport.http.up.request(Method::POST, url.clone())
     }
 
-    fn uploads_url(&self) -> Url {
+    pub(super) fn uploads_url(&self) -> Url {
         let mut url = self.transport.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["v1", "uploads"]);
@@ -316,14 +139,15 @@ impl Client {
 }
 
 impl Payload {
-    /// Streams the bytes from `offset` on, as fast as the network takes them.
-    fn body(&self, offset: u64, moved: Arc<watch::Sender<u64>>) -> Body {
-        self.sent.store(offset, Ordering::Relaxed);
-        let (file, len, sent) = (self.file.clone(), self.len, self.sent.clone());
-        Body::wrap_stream(unfold(offset, move |at| {
+    /// Streams a part of the bytes, as fast as the network takes them. Adds them to `all`.
+    fn body(&self, part: Range<u64>, moved: Arc<watch::Sender<u64>>, all: Arc<AtomicU64>) -> Body {
+        self.sent.store(part.start, Ordering::Relaxed);
+        let (file, sent) = (self.file.clone(), self.sent.clone());
+        Body::wrap_stream(unfold(part.start, move |at| {
             let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
+            let all = all.clone();
             async move {
-                let count = CHUNK_BYTES.min(len.saturating_sub(at));
+                let count = CHUNK_BYTES.min(part.end.saturating_sub(at));
                 if count == 0 {
                     return None;
                 }
@@ -335,6 +159,7 @@ impl Payload {
                 // Counted now: the length is known, so the network polls no more after the last
                 // chunk.
                 sent.store(at + count, Ordering::Relaxed);
+                all.fetch_add(count, Ordering::Relaxed);
                 moved.send_replace(at + count);
                 Some((chunk, at + count))
             }
@@ -353,7 +178,7 @@ fn payload_error(error: Error) -> Error {
     if ours { Error::Payload(error.into()) } else { error }
 }
 
-fn hash_header(payload: &Payload) -> String {
+pub(super) fn hash_header(payload: &Payload) -> String {
     format!("sha1={}", BASE64.encode(payload.sha1))
 }
 
@@ -361,7 +186,7 @@ fn hash_header(payload: &Payload) -> String {
 const TOKEN_BYTES_MAX: usize = 8192;
 
 /// The upload token in a finished upload's answer. Never empty (reference §8).
-fn token(answer: &Answer) -> Option<UploadToken> {
+pub(super) fn token(answer: &Answer) -> Option<UploadToken> {
     let status = header(&answer.headers, "x-goog-upload-status").unwrap_or("final");
     let text = std::str::from_utf8(&answer.body).ok()?.trim();
     // A web page is no token, nor is JSON. A token with a line break counts only as it was given.

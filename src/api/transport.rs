@@ -6,6 +6,7 @@
 //! would not stop Google, and the next write would collide with it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
 use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_google};
 use super::throttle::Throttle;
+use super::upload_speed::UploadSpeed;
 use crate::media::Caller;
 
 /// A whole answer with a status of success.
@@ -64,6 +66,10 @@ pub(super) struct Transport {
     writer: Arc<tokio::sync::Mutex<()>>,
     /// Delays library-changing calls after a short-term 429.
     pub(super) throttle: Throttle,
+    /// How fast single uploads are.
+    pub(super) upload_speed: Arc<UploadSpeed>,
+    /// Bytes of all uploads that were handed to the network.
+    pub(super) bytes_up: Arc<AtomicU64>,
     /// The service's time minus ours, by the last answer.
     skew: Mutex<Option<SignedDuration>>,
 }
@@ -103,6 +109,8 @@ impl Transport {
             guard,
             writer,
             throttle,
+            upload_speed: Arc::default(),
+            bytes_up: Arc::default(),
             skew,
         })
     }
@@ -129,6 +137,8 @@ impl Transport {
             guard: self.guard.clone(),
             writer: Arc::default(),
             throttle: Throttle::of_changes(self.config.write_pause),
+            upload_speed: self.upload_speed.clone(),
+            bytes_up: self.bytes_up.clone(),
             skew: Mutex::default(),
         }
     }

@@ -9,7 +9,7 @@ use super::preparing;
 use super::sealed_bytes::{blocking, hashed};
 use super::shared::Shared;
 use super::state::Sealed;
-use crate::api::{self, FinishError, Payload, RAW_UPLOAD_MAX, UploadSession};
+use crate::api::{self, FinishError, Payload, UploadSession};
 use crate::crash;
 use crate::media::UploadToken;
 
@@ -37,7 +37,7 @@ async fn attempt(
         sha1,
         sent: upload.sent.clone(),
     };
-    let token = if payload.len <= RAW_UPLOAD_MAX {
+    let token = if goes_raw(shared, &sealed, payload.len) {
         shared.client.upload_raw(&payload).await?
     } else {
         resumable(shared, &sealed, &payload).await?
@@ -77,6 +77,16 @@ async fn chosen(
         Some(found) => Ok((Arc::new(found), copy.sha1)),
         None => Err(Outcome::Superseded),
     }
+}
+
+/// Files up to this size are sent again whole after a break: a session for them costs more.
+const CHEAP_BYTES: u64 = 512 << 10;
+
+/// Whether all bytes go in one request. Not if a session has some of them, nor if they would take
+/// long, or have broken off before.
+fn goes_raw(shared: &Shared, sealed: &Sealed, len: u64) -> bool {
+    let is_sure = len <= CHEAP_BYTES || sealed.0.past.attempts == 0;
+    sealed.0.session.is_none() && is_sure && shared.client.fits_in_one_request(len)
 }
 
 /// Resumes the session in the journal, or begins one and journals it before it sends bytes.

@@ -36,3 +36,21 @@ fn a_call_does_not_wait_behind_the_bytes_that_a_connection_has_taken() {
     let meanwhile = way.relay.counts().up - before;
     assert!(meanwhile < 700_000, "{meanwhile} bytes went before the call");
 }
+
+#[test]
+fn bytes_that_arrived_before_a_break_are_not_sent_again() {
+    let mut world = World::new();
+    let way = Way::of(&mut world, Shape { up: 600_000, ..Shape::default() });
+    world.mount(&[]);
+    world.photo("large.jpg", 1, 3_000_000);
+    world.sh("mkdir mnt/A && cp large.jpg mnt/A/");
+    // The first attempt, in one request, is lost. The second one breaks off, too, and goes on.
+    for break_at in [1_000_000, 2_500_000] {
+        wait_for("the upload to be under way", || way.relay.counts().up > break_at);
+        way.relay.cut();
+    }
+    world.sync();
+    assert_eq!(world.remote("A"), ["large.jpg"]);
+    let carried = way.relay.counts().up;
+    assert!(carried < 4_700_000, "{carried} bytes for 3,000,000 and a break after 1,000,000");
+}

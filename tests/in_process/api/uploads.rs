@@ -54,12 +54,14 @@ async fn session(
                     ([("x-goog-upload-status", status), ("x-goog-upload-size-received", &size)], "")
                         .into_response()
                 }
-                "upload, finalize" => {
+                command @ ("upload" | "upload, finalize") => {
+                    let is_last = command != "upload";
                     assert_eq!(seen.header("x-goog-upload-offset"), kept.lock().len().to_string());
                     let (keep, answer) = upload(uploads.fetch_add(1, Ordering::SeqCst));
                     kept.lock().extend_from_slice(&seen.body[..keep.min(seen.body.len())]);
-                    let token = || ([("x-goog-upload-status", "final")], "CAIS").into_response();
-                    answer.unwrap_or_else(token)
+                    let (status, body) = if is_last { ("final", "CAIS") } else { ("active", "") };
+                    let right = || ([("x-goog-upload-status", status)], body).into_response();
+                    answer.unwrap_or_else(right)
                 }
                 other => panic!("{other}"),
             }
@@ -114,6 +116,43 @@ async fn a_resumable_upload_resumes_at_the_servers_offset() {
     assert!(*session.received.lock() == bytes, "the bytes are not those that were sent");
     let up = "upload, finalize";
     assert_eq!(commands(&session.server), ["start", up, "query", up, "query", up]);
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_only_whole_requests_gets_smaller_ones() {
+    let bytes: Vec<u8> = (0..2_000_000u32).map(|it| (it / 7) as u8).collect();
+    // The first two break off, and nothing of them is kept.
+    let session = session("active", |nth| match nth {
+        0 | 1 => (0, Some(refusal(503, ""))),
+        _ => (usize::MAX, None),
+    })
+    .await;
+    let (client, _dir) = session.server.client();
+    let payload = payload(&bytes);
+    let started = client.start_upload(&payload).await.unwrap();
+    client.finish_upload(&started, &payload).await.unwrap();
+    assert!(*session.received.lock() == bytes, "the bytes are not those that were sent");
+    let seen = session.server.seen();
+    let parts: Vec<(&str, u64)> = seen
+        .iter()
+        .filter(|it| it.header("x-goog-upload-command").starts_with("upload"))
+        .map(|it| (it.header("x-goog-upload-command"), it.body.len() as u64))
+        .collect();
+    let granule = 256 << 10;
+    assert_eq!(
+        parts,
+        [
+            ("upload, finalize", 2_000_000),
+            ("upload", 3 * granule),
+            ("upload", granule),
+            ("upload", 2 * granule),
+            ("upload", 4 * granule),
+            ("upload, finalize", 2_000_000 - 7 * granule),
+        ]
+    );
+    // The hash is that of all bytes, so it goes only with all of them.
+    let hashed = seen.iter().filter(|it| !it.header("x-goog-hash").is_empty()).count();
+    assert_eq!(hashed, 1);
 }
 
 #[tokio::test]
