@@ -1,33 +1,63 @@
-//! How many files are uploaded at a time: as many as keep the next batches full, and no more. Pure.
+//! How many files are uploaded at a time: as many as fill the line and keep the next batches full,
+//! and no more. With more, each of them takes longer and nothing arrives sooner. Pure.
+//!
+//! It begins with few. While files arrive within a moment, each adds a place (as TCP's slow start
+//! does). After that the limit follows the rate: more uploads have to bring more bytes a second, and
+//! where each takes long, fewer are tried.
 
 use std::time::{Duration, Instant};
 
 use crate::api::BATCH_MAX;
 
-/// The first limit. Google creates some 36 items a second, in batches one after the other. At a
-/// quarter of a second for each small file, 10 uploads keep up with that.
-const FIRST: usize = 16;
-/// Fewer uploads never keep up with the batches.
+/// The first limit. Enough for a line that loses packets, and few enough that the first files of a
+/// slow line arrive soon.
+const FIRST: usize = 8;
+/// Google creates some 36 items a second, in batches one after the other. At a quarter of a second
+/// for each small file, 10 uploads keep up with that.
+const QUICK_START_MAX: usize = 16;
+/// An upload that is over so soon says that there is room for another one.
+const MOMENT: Duration = Duration::from_secs(1);
+/// Fewer uploads of small files never keep up with the batches.
 const FEWEST: usize = 4;
+/// Fewer never fill a line, because each waits for its answer at its end.
+const FEWEST_LONG: usize = 2;
+/// Where uploads take longer than this, fewer at a time are tried.
+const LONG: Duration = Duration::from_secs(10);
 /// With fewer files ready than this when a batch begins, a later one may not be full.
 const SCARCE: usize = 2 * BATCH_MAX;
 /// With so many files ready, the uploads are well ahead.
 const PLENTY: usize = 4 * BATCH_MAX;
 /// A raise has to bring so much more, or the network is the limit.
 const WORTH_IT: f64 = 1.1;
-/// For this long no raise is tried again.
+/// With fewer uploads, so much of the rate has to stay.
+const AS_GOOD: f64 = 0.93;
+/// For this long nothing is tried again.
 const SETTLED_FOR: Duration = Duration::from_secs(60);
+/// A rate is that of so many uploads one after another, but of no less and no more time.
+const UPLOADS_LONG: u32 = 4;
+/// See [`UPLOADS_LONG`].
+const MEASURED_MIN: Duration = Duration::from_millis(500);
+/// See [`UPLOADS_LONG`]. Also if no upload has ended yet.
+const MEASURED_MAX: Duration = Duration::from_secs(10);
 
 /// The limit, and the measurements that it follows from.
 pub(super) struct ConcurrencyLimit {
     current: usize,
     most: usize,
-    /// Bytes that have arrived since `since`, when the last batch began.
-    bytes: u64,
-    since: Option<Instant>,
-    /// The limit before the last raise, and the bytes a second that it brought.
-    raised_from: Option<(usize, f64)>,
-    settled_until: Option<Instant>,
+    /// The limit still grows with each upload that is over soon.
+    quick_start: bool,
+    /// How many files were ready when the last batch began.
+    ready: usize,
+    /// How long uploads take, of late.
+    took: Option<Duration>,
+    /// When the measurement of the rate begins, or has begun with so many bytes.
+    measured: Option<(Instant, Option<u64>)>,
+    /// The limit before the last change, and the bytes a second that it brought.
+    tried_from: Option<(usize, f64)>,
+    /// No raise before then.
+    full_until: Option<Instant>,
+    /// No trial with fewer before then.
+    needed_until: Option<Instant>,
 }
 
 impl ConcurrencyLimit {
@@ -37,10 +67,13 @@ impl ConcurrencyLimit {
         Self {
             current: FIRST.min(most),
             most,
-            bytes: 0,
-            since: None,
-            raised_from: None,
-            settled_until: None,
+            quick_start: true,
+            ready: 0,
+            took: None,
+            measured: None,
+            tried_from: None,
+            full_until: None,
+            needed_until: None,
         }
     }
 
@@ -49,36 +82,82 @@ impl ConcurrencyLimit {
     }
 
     /// A file has arrived.
-    pub(super) fn arrived(&mut self, bytes: u64) {
-        self.bytes += bytes;
+    pub(super) fn arrived(&mut self, took: Duration) {
+        self.took = Some(self.took.map_or(took, |old| (old * 3 + took) / 4));
+        if !self.quick_start {
+            return;
+        }
+        if took > MOMENT || self.ready >= SCARCE {
+            self.quick_start = false;
+        } else if self.current < QUICK_START_MAX.min(self.most) {
+            self.current += 1;
+            self.measured = None;
+        }
     }
 
-    /// A batch begins. `ready` files were waiting for it, and `under_way` are being uploaded.
-    pub(super) fn batch_begins(&mut self, ready: usize, under_way: usize, at: Instant) {
-        let elapsed = self.since.replace(at).map(|since| at.duration_since(since).as_secs_f64());
-        let bytes = std::mem::take(&mut self.bytes) as f64;
-        let rate = elapsed.filter(|it| *it > 0.0).map(|it| bytes / it);
-        let raised_from = self.raised_from.take();
+    /// A batch begins. `ready` files were waiting for it.
+    pub(super) fn batch_begins(&mut self, ready: usize) {
+        self.ready = ready;
         if ready >= PLENTY {
-            self.current = (self.current - self.current / 4).max(FEWEST.min(self.most));
-        } else if let Some(rate) = rate
-            && ready < SCARCE
-            && under_way >= self.current
-        {
-            match raised_from {
-                Some((before, slower)) if rate < slower * WORTH_IT => {
-                    self.current = before;
-                    self.settled_until = Some(at + SETTLED_FOR);
-                }
-                _ if self.settled_until.is_some_and(|until| at < until) => {}
-                _ if self.current < self.most => {
-                    self.raised_from = Some((self.current, rate));
-                    self.current =
-                        (self.current + self.current / 2).clamp(self.current + 1, self.most);
-                }
-                _ => {}
-            }
+            self.change((self.current - self.current / 4).max(FEWEST.min(self.most)));
+            (self.tried_from, self.quick_start) = (None, false);
         }
+    }
+
+    /// Looks at the rate. `bytes` went to the network so far, in all, and `under_way` files are being
+    /// uploaded.
+    pub(super) fn observe(&mut self, bytes: u64, under_way: usize, now: Instant) {
+        if under_way < self.current {
+            // The rate is not that of the limit.
+            self.measured = None;
+            return;
+        }
+        let window = self.took.map_or(MEASURED_MAX, |took| took * UPLOADS_LONG);
+        let window = window.clamp(MEASURED_MIN, MEASURED_MAX);
+        match self.measured {
+            // What a new connection takes at once is not on the line yet.
+            None => self.measured = Some((now + window / 2, None)),
+            Some((from, None)) if now >= from => self.measured = Some((now, Some(bytes))),
+            Some((from, Some(before))) if now >= from + window => {
+                let seconds = now.duration_since(from).as_secs_f64();
+                self.measured = Some((now, Some(bytes)));
+                self.decide(bytes.saturating_sub(before) as f64 / seconds, now);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn decide(&mut self, rate: f64, now: Instant) {
+        match self.tried_from.take() {
+            Some((fewer, slower)) if fewer < self.current && rate < slower * WORTH_IT => {
+                self.change(fewer);
+                self.full_until = Some(now + SETTLED_FOR);
+                return;
+            }
+            Some((more, faster)) if more > self.current && rate < faster * AS_GOOD => {
+                self.change(more);
+                self.needed_until = Some(now + SETTLED_FOR);
+                return;
+            }
+            _ => {}
+        }
+        let is_over = |until: Option<Instant>| until.is_none_or(|until| now >= until);
+        let next = if self.ready < SCARCE && self.current < self.most && is_over(self.full_until) {
+            (self.current + self.current / 2).clamp(self.current + 1, self.most)
+        } else if self.took.is_none_or(|took| took > LONG) && is_over(self.needed_until) {
+            (self.current - self.current / 4).min(self.current - 1).max(FEWEST_LONG)
+        } else {
+            return;
+        };
+        if next != self.current {
+            self.tried_from = Some((self.current, rate));
+            self.change(next);
+        }
+    }
+
+    fn change(&mut self, limit: usize) {
+        self.current = limit.clamp(1, self.most);
+        self.measured = None;
     }
 }
 
@@ -86,53 +165,97 @@ impl ConcurrencyLimit {
 mod tests {
     use super::*;
 
-    /// Batches a second apart, each after as many bytes as `rate` says for the limit.
-    fn run(limit: &mut ConcurrencyLimit, batches: u64, ready: usize, rate: impl Fn(usize) -> u64) {
+    /// Uploads one after another in all places, for so many seconds, of files of `size` bytes. The
+    /// line carries as many bytes a second as `rate` says for so many uploads.
+    fn run(
+        limit: &mut ConcurrencyLimit,
+        seconds: u64,
+        size: u64,
+        ready: usize,
+        rate: impl Fn(usize) -> f64,
+    ) {
         let start = Instant::now();
-        for second in 0..batches {
-            limit.arrived(rate(limit.current()));
-            limit.batch_begins(ready, limit.current(), start + Duration::from_secs(second));
+        let (mut bytes, mut arrived) = (0.0, 0);
+        limit.batch_begins(ready);
+        for tenth in 0..seconds * 10 {
+            let now = start + Duration::from_millis(tenth * 100);
+            let each = rate(limit.current()) / limit.current() as f64;
+            bytes += rate(limit.current()) / 10.0;
+            while arrived < (bytes / size as f64) as u64 {
+                arrived += 1;
+                limit.arrived(Duration::from_secs_f64(size as f64 / each));
+            }
+            limit.observe(bytes as u64, limit.current(), now);
         }
     }
 
+    /// Files that take a quarter of a second each, whatever their number.
+    fn quick(limit: usize) -> f64 {
+        limit as f64 * 1_200_000.0
+    }
+
     #[test]
-    fn slow_uploads_get_more_places() {
+    fn slow_answers_get_more_places() {
         let mut limit = ConcurrencyLimit::new(64);
-        run(&mut limit, 10, 30, |limit| limit as u64 * 1000);
+        run(&mut limit, 60, 300_000, 30, quick);
         assert_eq!(limit.current(), 64);
     }
 
     #[test]
-    fn a_full_network_is_not_given_more() {
+    fn small_files_have_their_places_within_a_second() {
         let mut limit = ConcurrencyLimit::new(64);
-        run(&mut limit, 50, 30, |_| 100_000);
-        assert_eq!(limit.current(), 16);
+        run(&mut limit, 1, 300_000, 0, quick);
+        assert!(limit.current() >= QUICK_START_MAX, "{}", limit.current());
+    }
+
+    #[test]
+    fn a_full_line_carries_few_at_a_time() {
+        let mut limit = ConcurrencyLimit::new(32);
+        // 2 Mbit/s, photos of 4 MB.
+        run(&mut limit, 55, 4_000_000, 0, |_| 250_000.0);
+        assert!(limit.current() <= FIRST, "{}", limit.current());
+        run(&mut limit, 600, 4_000_000, 0, |_| 250_000.0);
+        assert!(limit.current() <= FIRST, "{}", limit.current());
+    }
+
+    #[test]
+    fn a_line_that_loses_packets_gets_as_many_as_fill_it() {
+        let mut limit = ConcurrencyLimit::new(32);
+        // Each connection carries 75 kB/s, the line 625 kB/s.
+        let lossy = |limit: usize| (limit as f64 * 75_000.0).min(625_000.0);
+        run(&mut limit, 600, 2_000_000, 0, lossy);
+        assert!((8..=14).contains(&limit.current()), "{}", limit.current());
     }
 
     #[test]
     fn fewer_do_when_uploads_are_well_ahead() {
         let mut limit = ConcurrencyLimit::new(64);
-        run(&mut limit, 20, 500, |limit| limit as u64 * 1000);
-        assert_eq!(limit.current(), 4);
+        run(&mut limit, 60, 300_000, 0, quick);
+        for _ in 0..20 {
+            limit.batch_begins(500);
+        }
+        assert_eq!(limit.current(), FEWEST);
     }
 
     #[test]
     fn places_that_are_not_taken_are_not_added_to() {
         let mut limit = ConcurrencyLimit::new(64);
         let start = Instant::now();
-        for second in 0..10 {
-            limit.arrived(1000);
-            limit.batch_begins(3, 2, start + Duration::from_secs(second));
+        limit.arrived(MOMENT * 2);
+        for second in 0..100 {
+            limit.observe(second * 1000, 2, start + Duration::from_secs(second));
         }
-        assert_eq!(limit.current(), 16);
+        assert_eq!(limit.current(), FIRST);
     }
 
     #[test]
     fn the_user_s_limit_is_kept() {
         let mut limit = ConcurrencyLimit::new(2);
         assert_eq!(limit.current(), 2);
-        run(&mut limit, 10, 0, |limit| limit as u64 * 1000);
-        run(&mut limit, 10, 1000, |limit| limit as u64 * 1000);
+        run(&mut limit, 60, 300_000, 0, quick);
         assert_eq!(limit.current(), 2);
+        let mut limit = ConcurrencyLimit::new(1);
+        run(&mut limit, 60, 4_000_000, 1000, |_| 250_000.0);
+        assert_eq!(limit.current(), 1);
     }
 }

@@ -33,6 +33,9 @@ use super::state::{Creating, Uploaded};
 use crate::store;
 use context::{Changed, Worker};
 
+/// While files are uploaded, the limit of their number looks at the rate at least so often.
+const OBSERVE_EVERY: Duration = Duration::from_secs(5);
+
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
     // If this task panics, its waiters are released all the same.
@@ -112,6 +115,9 @@ impl Worker {
         if unsettled {
             wake_at = wake_at.min(now + self.shared.config.retry_max);
         }
+        if !self.uploads.is_empty() {
+            wake_at = wake_at.min(now + OBSERVE_EVERY);
+        }
         Ok(wake_at.duration_since(now).unwrap_or_default())
     }
 
@@ -131,8 +137,7 @@ impl Worker {
             Change::Repeat(call) => return Ok(self.start_creating(Creating::repeated(call)).await),
             Change::CreatePart => self.create_parts.pop_front(),
             Change::Create { dir, files } => {
-                let now = std::time::Instant::now();
-                self.limit.batch_begins(ready, self.uploads.len(), now);
+                self.limit.batch_begins(ready);
                 Some(Uploaded::new(dir, &files))
             }
             Change::EditPart(edit) => {
@@ -159,9 +164,15 @@ impl Worker {
             // The file that a caller waits for may have been removed.
             () = shared.wake.notified() => {}
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(sleep) => return,
+            () = tokio::time::sleep(sleep) => {
+                let sent = shared.sent().bytes;
+                self.limit.observe(sent, self.uploads.len(), Instant::now().into_std());
+                return;
+            }
         }
-        shared.rate.lock().sample(Instant::now().into_std(), shared.sent());
+        let (now, sent) = (Instant::now().into_std(), shared.sent());
+        self.limit.observe(sent.bytes, self.uploads.len(), now);
+        shared.rate.lock().sample(now, sent);
         shared.moved_on();
     }
 

@@ -91,7 +91,7 @@ impl Worker {
         self.publish_preparing();
         match outcome {
             Outcome::Succeeded => {
-                self.limit.arrived(transfer.size);
+                self.limit.arrived(transfer.since.elapsed());
                 self.uploads_evidence.succeeded(file);
                 self.answered();
             }
