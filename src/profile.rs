@@ -5,9 +5,11 @@
 
 mod directory;
 mod lock;
+mod names;
 mod picking;
 mod private_file;
 mod replacement;
+mod scratch;
 mod target;
 
 use std::io;
@@ -17,21 +19,16 @@ use std::sync::Arc;
 use etcetera::BaseStrategy;
 use parking_lot::Mutex;
 
+use self::directory::make_private_or_refuse;
+use self::names::{LOCK, PICKING, TARGET};
 pub use directory::{Marker, Strangers, TIGHTENED, claim, is_plain, make_private};
 pub use lock::{Holder, LockError, ProfileLock, Running};
+pub use names::{BEFORE, DECIDED};
 pub use picking::Picking;
 pub use private_file::write_private;
-pub use replacement::{BEFORE, if_there, replace};
+pub use replacement::{if_there, replace};
+pub use scratch::{Scratch, is_spooled};
 pub use target::MountTarget;
-
-/// The lock file in the state directory.
-const LOCK: &str = "lock";
-
-/// The lock file of the commands that wait for a pick, in the state directory.
-const PICKING: &str = "picking";
-
-/// The record of the mount target in the state directory.
-const TARGET: &str = "mount-target";
 
 /// A profile's name: a single, plain path component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +113,7 @@ impl Profile {
     /// # Errors
     /// If it cannot be made, or other users can use it and that cannot be changed.
     pub fn config_dir(&self) -> io::Result<&Path> {
-        self.private(&self.config)
+        self.private(&self.config, names::in_config)
     }
 
     /// Database and spool, which must survive. Made on first use.
@@ -124,22 +121,46 @@ impl Profile {
     /// # Errors
     /// If it cannot be made, or other users can use it and that cannot be changed.
     pub fn state_dir(&self) -> io::Result<&Path> {
-        self.private(&self.state)
+        self.private(&self.state, names::in_state)
     }
 
     /// Content cache, which may be deleted at any time. Made on first use.
     ///
     /// # Errors
-    /// If it cannot be made, or other users can use it and that cannot be changed.
+    /// If it cannot be made, holds files of others and no marker of ours, or other users can use it
+    /// and that cannot be changed.
     pub fn cache_dir(&self) -> io::Result<&Path> {
-        self.private(&self.cache)
+        let (mode, _) = claim(&self.cache, &names::CACHE_MARKER, names::in_cache)?;
+        self.note(mode, &self.cache);
+        Ok(&self.cache)
     }
 
-    fn private<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
-        if let Some(mode) = make_private(path)? {
+    fn private<'a>(&self, path: &'a Path, is_ours: names::IsOurs) -> io::Result<&'a Path> {
+        let mode = make_private_or_refuse(path, is_ours)?;
+        self.note(mode, path);
+        Ok(path)
+    }
+
+    fn note(&self, mode: Option<u32>, path: &Path) {
+        if let Some(mode) = mode {
             self.tightened.lock().push(Tightened { path: path.to_owned(), mode });
         }
-        Ok(path)
+    }
+
+    /// Names in the log the files of others in the directories of state and cache. They stay.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub fn log_strangers(&self) -> io::Result<()> {
+        self.strangers()?.into_iter().for_each(|(dir, strangers)| strangers.log(dir));
+        Ok(())
+    }
+
+    fn strangers(&self) -> io::Result<[(&Path, Strangers); 2]> {
+        let state = self.state_dir()?;
+        let in_state = Strangers::of(state, names::in_state)?;
+        let (_, in_cache) = claim(&self.cache, &names::CACHE_MARKER, names::in_cache)?;
+        Ok([(state, in_state), (&self.cache, in_cache)])
     }
 
     /// The directories that this process has closed to other users so far.
@@ -318,6 +339,53 @@ mod tests {
             done.store(true, std::sync::atomic::Ordering::Relaxed);
             assert_eq!(refused, 0);
         });
+    }
+
+    #[test]
+    fn a_link_to_a_directory_of_the_user_is_no_directory_of_ours() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("pictures");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::set_permissions(&theirs, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(theirs.join("IMG_1.jpg"), "x").unwrap();
+        let profile = Profile::under(dir.path());
+        for name in ["config", "state", "cache"] {
+            symlink(&theirs, dir.path().join(name)).unwrap();
+        }
+        for refused in [profile.config_dir(), profile.state_dir(), profile.cache_dir()] {
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("IMG_1.jpg") && refused.contains("empty"), "{refused}");
+        }
+        assert_eq!(theirs.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+        assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 1);
+        // An empty one is taken, and a marked one again.
+        std::fs::remove_file(theirs.join("IMG_1.jpg")).unwrap();
+        profile.cache_dir().unwrap();
+        std::fs::write(theirs.join("IMG_1.jpg"), "x").unwrap();
+        profile.cache_dir().unwrap();
+    }
+
+    #[test]
+    fn names_of_our_making_are_no_strangers() {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::under(dir.path());
+        let _lock = profile.lock().unwrap();
+        let state = profile.state_dir().unwrap();
+        let target = MountTarget { mountpoint: "/m".into(), wanted: true, hides_files: false };
+        profile.set_target(&target).unwrap();
+        let _scratch = Scratch::new(state).unwrap();
+        std::fs::create_dir(state.join("spool")).unwrap();
+        std::fs::create_dir_all(profile.cache_dir().unwrap().join("content")).unwrap();
+        let named = || profile.strangers().unwrap().map(|(_, it)| it.to_string());
+        assert_eq!(named(), ["", ""]);
+        for dir in [state, &profile.cache] {
+            std::fs::write(dir.join("mine"), "x").unwrap();
+        }
+        std::fs::create_dir(state.join("backup")).unwrap();
+        let [first, second] = named();
+        assert!(first.contains("\"mine\"") && first.contains("\"backup\""), "{first}");
+        assert_eq!(second, "\"mine\"");
     }
 
     #[test]

@@ -131,6 +131,7 @@ fn serve_locked(
             .map_err(|err| CommandError::new("cannot leave the directory").because(err))?;
     }
     warn_of_tightened(profile);
+    profile.log_strangers().map_err(no_directory)?;
     if settings.allow_other {
         check_allow_other()?;
     }

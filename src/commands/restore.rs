@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::api::{ClientSecret, LoginError, OtherLibrary};
 use crate::app::engine::{kept_service, no_database, no_directory, no_login};
@@ -17,11 +17,8 @@ use crate::commands::backup::archive::{
     self, ArchiveError, DATABASE, Head, LOGIN, SETTINGS, SPOOL,
 };
 use crate::media::local_time;
-use crate::profile::{BEFORE, Profile, if_there, make_private, replace};
+use crate::profile::{BEFORE, Profile, Scratch, if_there, replace};
 use crate::store::{self, Store};
-
-/// Where the backup is unpacked, in the state directory.
-const STAGING: &str = "restore";
 
 /// How many ids of two libraries are compared.
 const IDS_MAX: u32 = 10_000;
@@ -47,22 +44,22 @@ pub fn run(file: &Path, replace: bool, profile: &Profile) -> Result<(), CommandE
         ));
     }
     let before = state.join(BEFORE);
-    if !present.is_empty && before.exists() {
+    if !present.is_empty && before.symlink_metadata().is_ok() {
         return Err(CommandError::new(format!(
             "{} exists from an earlier restore",
             before.display()
         ))
         .hint("look whether you need anything in it, then delete it"));
     }
-    let staging = Staging::new(state).map_err(no_directory)?;
-    let (head, restored) = unpack(file, &staging.0)?;
+    let staging = Scratch::new(state).map_err(no_directory)?;
+    let (head, restored) = unpack(file, staging.path())?;
     check_library(profile, present.store.as_ref(), &restored)?;
     let read = |err| no_database("cannot read the database", err);
     let backlog = restored.backlog().map_err(read)?;
     let only_here = restored.only_here().map_err(read)?;
     // Their last connections leave no log behind.
     drop((present.store, restored));
-    place(profile, &staging.0, !present.is_empty).map_err(|err| {
+    place(profile, staging.path(), !present.is_empty).map_err(|err| {
         CommandError::new("cannot put the backup into the profile")
             .because(err)
             .hint("if it has begun, the next mount or restore of the profile finishes it")
@@ -113,31 +110,6 @@ impl Present {
         };
         let is_empty = !has_bytes && !knows(&store).map_err(failed)?;
         Ok(Self { store: Some(store), is_empty })
-    }
-}
-
-/// A directory that goes with the value.
-struct Staging(PathBuf);
-
-impl Staging {
-    /// Makes it, empty. The profile's lock keeps others out.
-    fn new(state: &Path) -> io::Result<Self> {
-        let dir = state.join(STAGING);
-        match fs::remove_dir_all(&dir) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            outcome => outcome?,
-        }
-        make_private(&dir)?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // It may have become the profile's.
-        if let Err(error) = if_there(fs::remove_dir_all(&self.0)) {
-            tracing::warn!(%error, path = %self.0.display(), "cannot remove a directory");
-        }
     }
 }
 
@@ -231,7 +203,7 @@ fn place(profile: &Profile, from: &Path, keep: bool) -> io::Result<()> {
     let (state, config) = (profile.state_dir()?, profile.config_dir()?);
     // These need room on a disk, so they come before all renames.
     for name in [SETTINGS].iter().chain(&LOGIN) {
-        if !config.join(name).exists() {
+        if config.join(name).symlink_metadata().is_err() {
             move_to_other_disk(&from.join(name), &config.join(name))?;
         }
         // They are private, and not of the state directory.
@@ -249,6 +221,6 @@ fn move_to_other_disk(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
     io::copy(&mut File::open(from)?, &mut file)?;
     file.as_file().sync_all()?;
-    file.persist(to).map_err(|err| err.error)?;
+    file.persist_noclobber(to).map_err(|err| err.error)?;
     File::open(dir)?.sync_all()
 }

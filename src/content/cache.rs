@@ -24,7 +24,7 @@ use super::fetch::Fetch;
 use super::key::Key;
 use super::part::{Backing, Part};
 use crate::media::FileId;
-use crate::profile::{Marker, claim, is_plain};
+use crate::profile::{Marker, TIGHTENED, claim, is_plain};
 
 /// The end of the name of a part on disk.
 const PART_SUFFIX: &str = ".gphotosfs-part";
@@ -63,7 +63,15 @@ struct Index {
 
 /// Makes the directory, and marks it as a cache.
 fn claim_dir(dir: &Path) -> io::Result<()> {
-    claim(dir, &MARKER, |name| Key::parse(name).is_some() || is_part(name))
+    let is_name_ours = |name: &str| Key::parse(name).is_some() || is_part(name);
+    let (mode, strangers) = claim(dir, &MARKER, |entry| {
+        is_plain(entry) && entry.file_name().to_str().is_some_and(is_name_ours)
+    })?;
+    if let Some(mode) = mode {
+        tracing::warn!(path = ?dir, mode = format!("{mode:04o}"), "{TIGHTENED}");
+    }
+    strangers.log(dir);
+    Ok(())
 }
 
 impl Cache {

@@ -82,37 +82,49 @@ fn failed(err: &io::Error, path: &Path, why: &str) -> io::Error {
     io::Error::new(err.kind(), format!("{path:?} {why}"))
 }
 
-/// Takes a directory for this program alone: creates it if it is missing, marks it, and closes it to
-/// other users. `is_ours` says whether this program makes files of that name. Everything else is a
-/// stranger and stays; the log names it.
+/// As [`make_private`]. A link to a directory that holds files, but none of ours, is refused, and
+/// nothing is changed there.
 ///
 /// # Errors
-/// If the directory has no marker and holds files of other names, or cannot be used.
-pub fn claim(path: &Path, marker: &Marker, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
+/// As those of [`make_private`], and if it is such a link.
+pub fn make_private_or_refuse(
+    path: &Path,
+    is_ours: impl Fn(&DirEntry) -> bool,
+) -> io::Result<Option<u32>> {
+    make(path)?;
+    if path.is_symlink() {
+        let strangers = Strangers::of(path, &is_ours)?;
+        let mut entries = fs::read_dir(path)?;
+        if strangers.count > 0 && !entries.any(|it| it.is_ok_and(|it| is_ours(&it))) {
+            return Err(strangers.refusal(path));
+        }
+    }
+    close_to_others(path)
+}
+
+/// Takes a directory for this program alone: creates it if it is missing, marks it, and closes it to
+/// other users. `is_ours` says whether this program makes such entries. Everything else is a
+/// stranger and stays. Returns the mode that it had, if others could enter it.
+///
+/// # Errors
+/// If the directory has no marker and holds other entries, or cannot be used.
+pub fn claim(
+    path: &Path,
+    marker: &Marker,
+    is_ours: impl Fn(&DirEntry) -> bool,
+) -> io::Result<(Option<u32>, Strangers)> {
     make(path)?;
     let marked = marker.is_in(path);
-    let strangers = Strangers::of(path, |entry| {
-        let name = entry.file_name();
-        let is_name_ours = |name| is_ours(name) || marked && name == marker.name;
-        is_plain(entry) && name.to_str().is_some_and(is_name_ours)
-    })?;
+    let is_marker = |entry: &DirEntry| marked && entry.file_name() == OsStr::new(marker.name);
+    let strangers = Strangers::of(path, |entry| is_ours(entry) || is_marker(entry))?;
     if strangers.count > 0 && !marked {
-        return Err(io::Error::new(
-            io::ErrorKind::DirectoryNotEmpty,
-            format!(
-                "{path:?} holds files that gphotosfs has not put there ({strangers}): move them away, \
-                 or use an empty directory"
-            ),
-        ));
+        return Err(strangers.refusal(path));
     }
-    if let Some(mode) = close_to_others(path)? {
-        tracing::warn!(?path, mode = format!("{mode:04o}"), "{TIGHTENED}");
-    }
+    let mode = close_to_others(path)?;
     if !marked {
         marker.put_into(path)?;
     }
-    strangers.log(path);
-    Ok(())
+    Ok((mode, strangers))
 }
 
 /// The files and directories in a directory of ours that this program has not put there.
@@ -141,6 +153,17 @@ impl Strangers {
             }
         }
         Ok(found)
+    }
+
+    /// Why their directory is not used.
+    fn refusal(&self, path: &Path) -> io::Error {
+        io::Error::new(
+            io::ErrorKind::DirectoryNotEmpty,
+            format!(
+                "{path:?} holds files that gphotosfs has not put there ({self}): move them away, or \
+                 use an empty directory"
+            ),
+        )
     }
 
     /// Names them in the log, if there are any.
@@ -222,7 +245,10 @@ mod tests {
     const MARKER: Marker = Marker { name: "TAG", text: "ours\n", unfinished: ".new" };
 
     fn claim_numbers(path: &Path) -> io::Result<()> {
-        claim(path, &MARKER, |name| name.parse::<u32>().is_ok())
+        let is_number = |name: &str| name.parse::<u32>().is_ok();
+        let is_ours =
+            |it: &DirEntry| is_plain(it) && it.file_name().to_str().is_some_and(is_number);
+        claim(path, &MARKER, is_ours).map(drop)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -275,6 +301,28 @@ mod tests {
         // A cleaner may delete the marker. Names of ours alone are no strangers.
         claim_numbers(&link).unwrap();
         assert!(disk.join("TAG").exists() && disk.join("7").exists());
+    }
+
+    #[test]
+    fn a_link_to_a_directory_of_somebody_else_is_refused_before_its_mode_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("pictures");
+        fs::create_dir(&theirs).unwrap();
+        fs::set_permissions(&theirs, Permissions::from_mode(0o755)).unwrap();
+        let link = dir.path().join("state");
+        symlink(&theirs, &link).unwrap();
+        let is_ours = |it: &DirEntry| it.file_name() == "ours";
+        fs::write(theirs.join("IMG_1.jpg"), "x").unwrap();
+        let refused = make_private_or_refuse(&link, is_ours).unwrap_err();
+        assert!(refused.to_string().contains("IMG_1.jpg"), "{refused}");
+        assert_eq!(mode(&theirs), 0o755);
+        // What was used before is used again, and so is an empty one.
+        fs::write(theirs.join("ours"), "x").unwrap();
+        assert_eq!(make_private_or_refuse(&link, is_ours).unwrap(), Some(0o755));
+        for name in ["ours", "IMG_1.jpg"] {
+            fs::remove_file(theirs.join(name)).unwrap();
+        }
+        make_private_or_refuse(&link, is_ours).unwrap();
     }
 
     #[test]

@@ -8,17 +8,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::make_private;
+use super::names::{BEFORE, DECIDED, DROPPED, KEPT, MARK};
+use super::scratch::Scratch;
+use super::{make_private, write_private};
 use crate::crash;
 
-/// The decided replacement, in the state directory.
-const DECIDED: &str = "replacement";
-/// In there: what the profile had, to keep or to drop.
-const KEPT: &str = "kept";
-const DROPPED: &str = "dropped";
-
-/// Where the profile's own files go if they are kept, in the state directory.
-pub const BEFORE: &str = "before-restore";
+/// The text of the sign that this program has decided it.
+const MARK_TEXT: &[u8] = b"gphotosfs restore: the next mount finishes this, and removes it.\n";
 
 /// The database, behind its companions while it is in use.
 const DATABASE: &str = "gphotosfs.db";
@@ -36,14 +32,17 @@ pub fn replace(state: &Path, new: &Path, keep: bool) -> io::Result<()> {
     if is_mountpoint(state, &spool)? {
         return Err(failed(io::ErrorKind::CrossesDevices, &spool, "is the root of another disk"));
     }
-    if keep && before.symlink_metadata().is_ok() {
-        return Err(failed(io::ErrorKind::AlreadyExists, &before, "is there already"));
+    let mut taken = vec![state.join(DECIDED)];
+    taken.extend(keep.then_some(before));
+    if let Some(taken) = taken.iter().find(|it| it.symlink_metadata().is_ok()) {
+        let why = "is there already: move it away";
+        return Err(failed(io::ErrorKind::AlreadyExists, taken, why));
     }
     make_private(&new.join(SPOOL))?;
     make_private(&new.join(if keep { KEPT } else { DROPPED }))?;
-    for dir in [&new.join(SPOOL), new] {
-        sync(dir)?;
-    }
+    sync(&new.join(SPOOL))?;
+    // It brings the names of `new` to the disk, too.
+    write_private(&new.join(MARK), MARK_TEXT)?;
     crash::point(crash::REPLACE_BEFORE_DECISION);
     fs::rename(new, state.join(DECIDED))?;
     sync(state)?;
@@ -54,7 +53,7 @@ pub fn replace(state: &Path, new: &Path, keep: bool) -> io::Result<()> {
 /// Carries out what was decided, if anything is left of it. Needs the profile's lock.
 pub(super) fn carry_out(state: &Path) -> io::Result<()> {
     let new = state.join(DECIDED);
-    if !new.is_dir() {
+    if !is_decided(&new) {
         return Ok(());
     }
     let kept = new.join(KEPT);
@@ -81,8 +80,19 @@ pub(super) fn carry_out(state: &Path) -> io::Result<()> {
         crash::point(crash::REPLACE_AFTER_DATABASE);
     }
     if_there(fs::rename(&kept, state.join(BEFORE)))?;
-    fs::remove_dir_all(&new)?;
+    // Under the name of a scratch directory it can be removed in any number of steps.
+    let scratch = Scratch::new(state)?;
+    fs::rename(&new, scratch.path())?;
     sync(state)
+}
+
+/// Whether a replacement was decided. A directory of others may have the same name.
+fn is_decided(new: &Path) -> bool {
+    let is_file = |it: &Path| it.symlink_metadata().is_ok_and(|it| it.is_file());
+    let mark = new.join(MARK);
+    new.symlink_metadata().is_ok_and(|it| it.is_dir())
+        && is_file(&mark)
+        && fs::read(&mark).is_ok_and(|it| it == MARK_TEXT)
 }
 
 /// Whether a directory in `state` is on another disk, so that it cannot be renamed.
@@ -159,9 +169,30 @@ mod tests {
         let (state, new) = (state.path(), state.path().join("restore"));
         filled(state, "old");
         filled(&new, "new");
-        fs::create_dir(state.join(BEFORE)).unwrap();
-        let error = replace(state, &new, true).unwrap_err();
-        assert!(error.to_string().contains("is there already"), "{error}");
-        assert!(holds(state, "old") && holds(&new, "new"));
+        for taken in [BEFORE, DECIDED] {
+            fs::create_dir(state.join(taken)).unwrap();
+            let error = replace(state, &new, true).unwrap_err();
+            assert!(error.to_string().contains("is there already"), "{error}");
+            assert!(holds(state, "old") && holds(&new, "new"));
+            fs::remove_dir(state.join(taken)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_only_has_the_name_of_a_replacement_stays() {
+        for is_link in [true, false] {
+            let (state, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let state = state.path();
+            let decided = state.join(DECIDED);
+            filled(state, "old");
+            let theirs = if is_link { theirs.path() } else { &decided };
+            filled(theirs, "theirs");
+            if is_link {
+                fs::write(theirs.join(MARK), MARK_TEXT).unwrap();
+                std::os::unix::fs::symlink(theirs, &decided).unwrap();
+            }
+            carry_out(state).unwrap();
+            assert!(holds(state, "old") && holds(theirs, "theirs"), "{is_link}");
+        }
     }
 }

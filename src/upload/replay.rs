@@ -124,6 +124,10 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
 /// A spool file that the journal does not know. If Google has its bytes for certain, they go to the
 /// cache: the process may have died before they did.
 fn sweep_bytes(shared: &Shared, file: FileId) -> Result<(), Error> {
+    // A stranger's file is not shown under the name of a photo that happens to have its number.
+    if !shared.spool.is_of_ours(file)? {
+        return quarantine(shared, &shared.spool.path(file));
+    }
     let known = shared.store.file(file)?;
     let Some(item) = known.filter(|known| known.upload.is_none() && known.confirmed) else {
         return set_apart(shared, file);

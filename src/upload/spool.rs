@@ -99,13 +99,12 @@ impl Spool {
     /// # Errors
     /// If the disk fails.
     pub fn create(&self, file: FileId) -> io::Result<SpoolFile> {
-        self.create_path(&self.path(file))
+        let path = self.path(file);
+        self.make_way(&path)?;
+        self.create_path(&path)
     }
 
     fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
-        // Numbers are never reused, so a file that exists here comes from an attempt that failed. It
-        // may be a hard link to a file in the cache, so it is not truncated.
-        self.remove_path(path)?;
         let made =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         SpoolFile::new(made, self.room.clone())
@@ -160,6 +159,22 @@ impl Spool {
         Ok(())
     }
 
+    /// Frees the name of a new spool file. Numbers are never reused, so a file of this name is left
+    /// of an attempt that failed, or a stranger's. It is not truncated: it may be a hard link to a
+    /// file in the cache.
+    fn make_way(&self, path: &Path) -> io::Result<()> {
+        match path.symlink_metadata() {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(err) => Err(err),
+            Ok(meta) if meta.is_file() && is_private(&meta) => self.remove_path(path),
+            Ok(_) => {
+                let kept = self.quarantine(path)?;
+                tracing::warn!(path = ?kept, "a file of another program was in the spool; it is kept");
+                Ok(())
+            }
+        }
+    }
+
     /// Sets a spool file's modification time, nanoseconds since 1970. Sealing takes the time from
     /// there.
     ///
@@ -181,7 +196,9 @@ impl Spool {
 
     /// Puts the smaller copy of a file beside it, durably.
     pub(crate) fn put_copy(&self, file: FileId, bytes: &[u8]) -> io::Result<()> {
-        let target = self.create_path(&self.copy_path(file))?;
+        let path = self.copy_path(file);
+        self.make_way(&path)?;
+        let target = self.create_path(&path)?;
         let written = target.file().write_all(bytes).and_then(|()| target.file().sync_all());
         target.count()?;
         if let Err(error) = written {
@@ -231,8 +248,7 @@ impl Spool {
     /// a writer changes one of them, see [`Spool::unshare`].
     pub(crate) fn link(&self, file: FileId, copy: FileId) -> io::Result<()> {
         let path = self.path(copy);
-        // A file that exists here comes from an attempt that failed.
-        self.remove_path(&path)?;
+        self.make_way(&path)?;
         fs::hard_link(self.path(file), &path)?;
         self.room.changed(0, self.allocated(&path));
         self.sync_dir()
@@ -252,7 +268,9 @@ impl Spool {
     /// content. Moves the position of `source`. Returns hash and length of the content.
     pub(crate) fn fill(&self, file: FileId, mut source: &File) -> io::Result<(ContentHash, u64)> {
         source.seek(SeekFrom::Start(0))?;
-        let target = self.create_path(&self.version_path(file))?;
+        let path = self.version_path(file);
+        self.make_way(&path)?;
+        let target = self.create_path(&path)?;
         let copied = io::copy(&mut source, &mut target.file());
         target.count()?;
         let size = match copied {
@@ -270,6 +288,7 @@ impl Spool {
     /// Makes a durable copy of a file's bytes beside the spool file, before a writer changes them.
     pub(crate) fn keep_version(&self, file: FileId) -> io::Result<()> {
         let aside = self.version_path(file);
+        self.make_way(&aside)?;
         let copied = fs::copy(self.path(file), &aside);
         self.room.changed(0, self.allocated(&aside));
         if let Err(error) = copied {
@@ -326,6 +345,11 @@ impl Spool {
         })
     }
 
+    /// Whether a spool file has the mode of one. If not, another program has put it there.
+    pub(crate) fn is_of_ours(&self, file: FileId) -> io::Result<bool> {
+        Ok(is_private(&self.path(file).symlink_metadata()?))
+    }
+
     /// Moves a file that the journal does not know out of the way, without deleting it. Returns the
     /// new path.
     pub(crate) fn quarantine(&self, path: &Path) -> io::Result<PathBuf> {
@@ -334,7 +358,7 @@ impl Spool {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let target = (0..)
             .map(|n: u32| if n == 0 { dir.join(&name) } else { dir.join(format!("{name}.{n}")) })
-            .find(|target| !target.exists())
+            .find(|target| target.symlink_metadata().is_err())
             .unwrap_or_else(|| dir.join(&name));
         let before = self.allocated(path);
         fs::rename(path, &target)?;
@@ -362,6 +386,12 @@ impl Spool {
 fn number(name: &str) -> Option<FileId> {
     let number: i64 = name.parse().ok()?;
     (number.to_string() == name).then_some(FileId(number))
+}
+
+/// Whether its mode is that of a spool file. Other programs rarely make files that nobody else may
+/// read.
+fn is_private(meta: &fs::Metadata) -> bool {
+    meta.mode() & 0o177 == 0
 }
 
 impl SpoolEntry {

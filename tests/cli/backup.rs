@@ -1,6 +1,7 @@
 //! Backups of the frozen profiles, and what later versions make of these.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -74,8 +75,7 @@ fn a_restored_profile_has_all_that_the_first_one_had() {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let left: Vec<_> = fs::read_dir(state(&user, "default")).unwrap().collect();
-    assert!(!left.iter().any(|it| it.as_ref().unwrap().file_name() == "backup"), "{left:?}");
+    assert!(left_over(&state(&user, "default")).is_empty());
     let said = user.run(&["--profile", "new", "restore", &file]);
     said.exits(0);
     assert!(said.stdout().starts_with("Restored the profile default from 20"), "{}", said.stdout());
@@ -85,7 +85,7 @@ fn a_restored_profile_has_all_that_the_first_one_had() {
     let settings = |profile: &str| fs::read(config(&user, profile).join("config.toml")).unwrap();
     assert_eq!(settings("new"), settings("default"));
     assert!(!config(&user, "new").join("token.json").exists());
-    assert!(!state(&user, "new").join("restore").exists());
+    assert!(left_over(&state(&user, "new")).is_empty());
     // It can be unpacked without this program.
     let script = "mkdir out && tar xf b.tar -C out && cd out && sha256sum --quiet -c SHA256SUMS";
     let mut shell = std::process::Command::new("sh");
@@ -196,9 +196,54 @@ fn a_restore_that_is_killed_leaves_the_old_profile_or_the_new_one() {
         assert!(!is_marked(&state) && is_marked(&before), "{point}");
         let now = (spool(&user, "default"), journal(&user, "default"));
         assert_eq!(now, (bytes, rows), "{point}");
-        for left in ["replacement", "restore"] {
-            assert!(!state.join(left).exists(), "{point}: {left}");
+        assert!(left_over(&state).is_empty(), "{point}: {:?}", left_over(&state));
+    }
+}
+
+/// Directories of one command that are still in a state directory.
+fn left_over(state: &Path) -> Vec<OsString> {
+    let names = fs::read_dir(state).unwrap().map(|it| it.unwrap().file_name());
+    names.filter(|it| it.as_encoded_bytes().starts_with(b".")).collect()
+}
+
+#[test]
+fn a_backup_and_a_restore_remove_nothing_of_the_users_and_follow_no_link() {
+    const NAMES: [&str; 5] = ["backup", "restore", "replacement", ".replacement", ".scratch-mine"];
+    for is_link in [true, false] {
+        let user = thawed(SCHEMA_VERSION);
+        let state = state(&user, "default");
+        let theirs = user.home.path().join("theirs");
+        for name in NAMES {
+            let dir = if is_link { theirs.join(name) } else { state.join(name) };
+            fs::create_dir_all(dir.join("spool/sub")).unwrap();
+            fs::create_dir(dir.join("sub")).unwrap();
+            for file in ["IMG_1.jpg", "sub/7", "spool/IMG_2.jpg", "spool/sub/7"] {
+                fs::write(dir.join(file), "theirs").unwrap();
+            }
+            if is_link {
+                // Names as of ours, too.
+                fs::write(dir.join("gphotosfs.db"), "theirs").unwrap();
+                fs::write(dir.join("spool/7"), "theirs").unwrap();
+                std::os::unix::fs::symlink(&dir, state.join(name)).unwrap();
+            }
         }
+        let content = |dir: &Path| -> Vec<PathBuf> {
+            let found = walkdir::WalkDir::new(dir).follow_links(true).sort_by_file_name();
+            found.into_iter().map(|it| it.unwrap().into_path()).collect()
+        };
+        let before: Vec<_> = NAMES.iter().map(|it| content(&state.join(it))).collect();
+        let file = user.home.path().join("x.tar").to_str().unwrap().to_owned();
+        user.run(&["backup", &file]).exits(0);
+        let refused = user.run(&["restore", "--replace", &file]);
+        refused.exits(1).says(".replacement").says("move it away");
+        let now: Vec<_> = NAMES.iter().map(|it| content(&state.join(it))).collect();
+        assert_eq!(now, before, "{is_link}");
+        fs::rename(state.join(".replacement"), state.join("moved")).unwrap();
+        user.run(&["restore", "--replace", &file]).exits(0);
+        for (name, before) in NAMES.iter().zip(&before).filter(|(it, _)| **it != ".replacement") {
+            assert_eq!(&content(&state.join(name)), before, "{is_link}");
+        }
+        assert_eq!(content(&state.join("moved")).len(), before[3].len(), "{is_link}");
     }
 }
 

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::profile;
+
 /// The first member.
 const HEAD: &str = "gphotosfs-backup.json";
 /// The last member. It ends the archive: without it, a part is missing.
@@ -226,9 +228,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Whether a path below the spool's directory is that of bytes: `7`, `7.old`, `orphans/7.1`.
 pub fn is_spooled(path: &str) -> bool {
-    let name = path.strip_prefix("orphans/").unwrap_or(path);
-    let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_fit)
+    profile::is_spooled(path.strip_prefix("orphans/").unwrap_or(path))
 }
 
 #[cfg(test)]
@@ -300,6 +300,7 @@ mod tests {
             "spool/orphans/..",
             "spool/",
             "spool/x",
+            "spool/1.jpg",
             "lock",
             "log",
             "spool/1/2",

@@ -1,56 +1,41 @@
 //! The database as it is at one instant, and links to the bytes that belong to it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::archive::SPOOL;
 use crate::app::CommandError;
 use crate::app::engine::{no_database, no_directory};
-use crate::profile::make_private;
+use crate::profile::{Scratch, make_private};
 use crate::store::{JournalRow, Store, UploadState};
-
-/// Where it is made, in the state directory.
-const STAGING: &str = "backup";
 
 /// How often it is made anew, because files came, went or changed meanwhile.
 const ATTEMPTS: u32 = 5;
 
 /// See the module. Dropping it removes the copy and the links.
 pub struct Snapshot {
-    dir: PathBuf,
+    scratch: Scratch,
     /// Names below the spool's directory.
     files: BTreeSet<String>,
     bytes: u64,
     lacking: u64,
-    /// Keeps another backup of the profile out.
-    _lock: File,
 }
 
 impl Snapshot {
     /// Takes the snapshot of a state directory, with the spool's bytes if wanted.
     pub fn take(state: &Path, with_files: bool) -> Result<Self, CommandError> {
-        let dir = state.join(STAGING);
-        make_private(&dir).map_err(no_directory)?;
-        let lock = File::open(&dir).map_err(no_directory)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(CommandError::new("another backup of this profile is being made")
-                    .hint("wait for its end"));
-            }
-            Err(TryLockError::Error(err)) => return Err(no_directory(err)),
-        }
-        let mut snapshot = Self { dir, files: BTreeSet::new(), bytes: 0, lacking: 0, _lock: lock };
+        let scratch = Scratch::new(state).map_err(no_directory)?;
+        let mut snapshot = Self { scratch, files: BTreeSet::new(), bytes: 0, lacking: 0 };
         let spool = state.join(SPOOL);
         for attempt in 1..=ATTEMPTS {
             snapshot.clear().map_err(no_directory)?;
             if with_files {
                 snapshot.link_all(&spool, "").map_err(no_directory)?;
             }
-            Store::copy(state, &snapshot.dir)
+            Store::copy(state, snapshot.dir())
                 .map_err(|err| no_database("cannot copy the database", err))?;
             if !with_files {
                 break;
@@ -66,7 +51,7 @@ impl Snapshot {
 
     /// The directory that has the copy of the database, and the links in `spool`.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.scratch.path()
     }
 
     /// The linked files, by their names below the spool's directory.
@@ -84,17 +69,11 @@ impl Snapshot {
         self.lacking
     }
 
-    /// Removes the content of the directory: also that of a backup whose process was killed.
+    /// Removes an earlier copy and its links.
     fn clear(&mut self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            match entry.file_type()?.is_dir() {
-                true => fs::remove_dir_all(entry.path())?,
-                false => fs::remove_file(entry.path())?,
-            }
-        }
+        self.scratch.clear()?;
         (self.files, self.bytes) = (BTreeSet::new(), 0);
-        make_private(&self.dir.join(SPOOL).join("orphans")).map(drop)
+        make_private(&self.dir().join(SPOOL).join("orphans")).map(drop)
     }
 
     /// Links the files of `spool/below`, and those in its directories.
@@ -119,7 +98,7 @@ impl Snapshot {
 
     /// Links a file, if it is still there. A writer makes a copy before it changes a linked file.
     fn link(&mut self, spool: &Path, name: String) -> io::Result<()> {
-        let link = self.dir.join(SPOOL).join(&name);
+        let link = self.dir().join(SPOOL).join(&name);
         match fs::hard_link(spool.join(&name), &link) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
             outcome => outcome?,
@@ -133,7 +112,7 @@ impl Snapshot {
     /// have no bytes, or others than those of the copy.
     fn compare(&mut self, spool: &Path) -> Result<u64, CommandError> {
         let read = |err| no_database("cannot read the copy of the database", err);
-        let store = Store::open_read_only(&self.dir).map_err(read)?;
+        let store = Store::open_read_only(self.dir()).map_err(read)?;
         let journal = store.map_or_else(|| Ok(Vec::new()), |it| it.journal()).map_err(read)?;
         let mut lacking = 0;
         for row in journal {
@@ -148,7 +127,7 @@ impl Snapshot {
 
     /// Whether the link has the bytes that the row tells of.
     fn has_bytes(&self, spool: &Path, name: &str, row: &JournalRow) -> bool {
-        let linked = fs::metadata(self.dir.join(SPOOL).join(name));
+        let linked = fs::metadata(self.dir().join(SPOOL).join(name));
         match (linked, row.state) {
             // Nothing is promised yet.
             (_, UploadState::Open) => true,
@@ -161,14 +140,6 @@ impl Snapshot {
                 Some(linked.len()) == row.size
                     && fs::metadata(spool.join(name)).map_or(true, |now| now.ino() == linked.ino())
             }
-        }
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.dir) {
-            tracing::warn!(%error, path = %self.dir.display(), "cannot remove a directory");
         }
     }
 }

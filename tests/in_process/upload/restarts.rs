@@ -1,5 +1,7 @@
 //! Ends of the process at every stage of an upload, and the state directory that the next start finds.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +104,29 @@ async fn unknown_spool_files_are_quarantined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_program_gets_no_name_of_ours_and_stays() {
+    let mut world = World::new().await;
+    let dir = world.album("one").await;
+    let file = world.write(dir, "1.jpg", &small_photo(1));
+    world.drain().await.unwrap();
+    let spool = world.dir.path().join("spool");
+    std::fs::write(spool.join(file.0.to_string()), b"theirs").unwrap();
+    world.restart().await;
+    assert_eq!(world.failed(dir), []);
+    assert_eq!(std::fs::read(spool.join(format!("orphans/{}", file.0))).unwrap(), b"theirs");
+    // One with the number of a file to come, while the mount runs.
+    for next in 1..=9 {
+        std::fs::write(spool.join((file.0 + next).to_string()), b"theirs, too").unwrap();
+    }
+    let written = world.write(dir, "2.jpg", &small_photo(2));
+    assert!((1..=9).contains(&(written.0 - file.0)), "{written:?}");
+    world.drain().await.unwrap();
+    assert_eq!(world.remote("one"), photos([1, 2]));
+    let kept = spool.join("orphans").join(written.0.to_string());
+    assert_eq!(std::fs::read(kept).unwrap(), b"theirs, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spool_file_of_an_arrived_file_is_released_only_if_its_bytes_match() {
     let mut world = World::new().await;
     let dir = world.album("one").await;
@@ -112,9 +137,14 @@ async fn a_spool_file_of_an_arrived_file_is_released_only_if_its_bytes_match() {
     world.drain().await.unwrap();
     let spool = world.dir.path().join("spool");
     // The process has died before it deleted them, before an edit began with them, and after a later one had begun.
-    std::fs::write(spool.join(same.0.to_string()), small_photo(1)).unwrap();
-    std::fs::write(spool.join(format!("{}.old", begun.0)), &small_photo(2)[..1000]).unwrap();
-    std::fs::write(spool.join(nameless.0.to_string()), small_photo(4)).unwrap();
+    for (name, bytes) in [
+        (same.0.to_string(), &small_photo(1)[..]),
+        (format!("{}.old", begun.0), &small_photo(2)[..1000]),
+        (nameless.0.to_string(), &small_photo(4)),
+    ] {
+        std::fs::write(spool.join(&name), bytes).unwrap();
+        std::fs::set_permissions(spool.join(name), PermissionsExt::from_mode(0o600)).unwrap();
+    }
     world.restart().await;
     world.drain().await.unwrap();
     assert_eq!(world.names(dir), ["1.jpg", "2.jpg"]);
