@@ -12,6 +12,7 @@ mod fingerprint;
 mod key;
 mod limit;
 mod local_copy;
+mod measure;
 mod negative_cache;
 mod part;
 mod picked;

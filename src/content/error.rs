@@ -44,9 +44,12 @@ pub enum Error {
     /// The download ended before the announced length, repeatedly.
     #[error("the download ended too early")]
     Short,
-    /// There are more bytes than Google takes for a photo.
-    #[error("Google has sent more bytes than a photo can have")]
+    /// There are more bytes than Google takes for a photo or video.
+    #[error("Google has sent more bytes than such a file can have")]
     TooLong,
+    /// The server does not say how long the file is, and the cache has no room for more of it.
+    #[error("Google does not say how long the file is, and it does not fit into the cache")]
+    Unbounded,
     /// No more bytes arrived.
     #[error("Google has not sent anything for too long")]
     Stalled,

@@ -335,6 +335,20 @@ impl Fetch {
         !dropped.is_empty()
     }
 
+    /// Drops all pieces and frees their space. Blocking.
+    pub(super) fn drop_all(&self) {
+        let _filling = self.filling.write();
+        let mut into = None;
+        self.state.send_modify(|state| {
+            state.plan.clear();
+            state.epoch += 1;
+            into = Some(state.into.clone());
+        });
+        if let Some(into) = into {
+            into.empty();
+        }
+    }
+
     /// Continues in another file, without the downloaded pieces.
     pub(super) fn move_to(&self, into: Part) {
         self.state.send_modify(|state| {

@@ -46,6 +46,13 @@ impl Part {
             tracing::debug!(%error, "cannot free the disk space of a cached file");
         }
     }
+
+    /// Frees all its space. Nobody may read it afterwards.
+    pub(super) fn empty(&self) {
+        if let Err(error) = self.file.set_len(0) {
+            tracing::debug!(%error, "cannot free the disk space of a cached file");
+        }
+    }
 }
 
 /// Reads `len` bytes, or less at the end of the file. Reading from the cache is mostly copying, so

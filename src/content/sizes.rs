@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 
 use super::error::Error;
+use super::measure::check_length;
 use super::size_requests::{AT_A_TIME, ITEM_TURNS};
 use super::{Content, limit};
 use crate::api::{Advice, FailureKind};
@@ -100,7 +101,8 @@ impl Content {
         };
         let request = async {
             let answer = limit::send(&self.throttle, deadline.into(), request).await?;
-            answer.ok_or(Error::TooSlow)
+            let length = answer.ok_or(Error::TooSlow)?;
+            length.map(|it| check_length(source.kind, it)).transpose()
         };
         Self::at_host(&self.sizes.failures, &source.base_url, is_of_host, request).await
     }

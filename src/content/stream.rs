@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::cache::is_full;
 use super::error::Error;
 use super::fetch::Fetch;
+use super::measure::{check_length, check_room};
 use super::plan::{Flow, Number, WHOLE_MAX};
 use super::{Content, limit};
 use crate::api::{Download, FailureKind};
-use crate::media::{Caller, ItemId};
+use crate::media::{Caller, ItemId, MediaKind};
 use crate::store;
 
 /// How many attempts in a row a stream makes without new bytes.
@@ -84,6 +85,12 @@ impl Content {
                 Ok(()) if fetch.is_whole() => content.finish(&fetch).await,
                 Err(error) if is_of_google(error) => content.failures.failed(fetch.file, error),
                 _ => {}
+            }
+            // The next reader must find the failure.
+            if let Err(error) = &running.outcome
+                && matches!(**error, Error::TooLong | Error::Unbounded)
+            {
+                content.give_up(&fetch, error).await;
             }
         });
     }
@@ -183,8 +190,9 @@ impl Content {
         let Some(from) = fetch.at(number) else { return Ok(()) };
         let deadline = progress.last_received + self.waits.timeout;
         let connected = timeout_at(deadline, self.connect(fetch, from)).await;
-        let download = connected.map_err(|_| Error::Stalled)??;
+        let (download, kind) = connected.map_err(|_| Error::Stalled)??;
         self.throttle.succeeded();
+        check_length(kind, download.len.unwrap_or_default())?;
         if let Some(total) = fetch.answered(number, &download)? {
             self.store_length(fetch, total).await?;
         }
@@ -204,8 +212,10 @@ impl Content {
             let received = timeout_at(stalled, chunks.next()).await.map_err(|_| Error::Stalled)?;
             let Some(received) = received else { break };
             for chunk in received {
-                let new =
-                    self.write_chunk(fetch, number, chunk.map_err(Error::Interrupted)?).await?;
+                let chunk = chunk.map_err(Error::Interrupted)?;
+                let end = fetch.at(number).map_or(0, |at| at.saturating_add(chunk.len() as u64));
+                check_length(kind, end)?;
+                let new = self.write_chunk(fetch, number, chunk).await?;
                 progress.new_bytes += new;
                 (progress.last_received, quiet_since) = (Instant::now(), Instant::now());
             }
@@ -224,7 +234,7 @@ impl Content {
         }
     }
 
-    async fn connect(&self, fetch: &Fetch, from: u64) -> Result<Download, Error> {
+    async fn connect(&self, fetch: &Fetch, from: u64) -> Result<(Download, MediaKind), Error> {
         let source = self.source(fetch.file, &fetch.item).await?;
         let picker = self.client.picker();
         let request = async {
@@ -235,7 +245,9 @@ impl Content {
                 ItemId::Picked(_) => picker.download(&source.base_url, source.kind, from).await?,
             })
         };
-        Self::at_host(&self.failures, &source.base_url, is_unreachable, request).await
+        let download =
+            Self::at_host(&self.failures, &source.base_url, is_unreachable, request).await?;
+        Ok((download, source.kind))
     }
 
     /// Writes a chunk at its offset. Returns how many of its bytes are new.
@@ -251,24 +263,27 @@ impl Content {
             return Err(Error::Changed);
         }
         let (content, fetch) = (self.clone(), fetch.clone());
-        let write = move || -> io::Result<u64> {
+        let write = move || -> Result<u64, Error> {
             let new = loop {
                 match fetch.fill(number, &chunk, at) {
                     Ok(Some(new)) => break new,
                     // The download has moved to another file.
                     Ok(None) => {}
                     Err(error) if is_full(&error) => content.find_room(&fetch, error)?,
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             };
-            let in_memory = !fetch.part().is_on_disk() && fetch.bytes() > WHOLE_MAX;
-            if content.cache.count(&fetch) || in_memory {
+            let is_beyond = || {
+                let in_memory = !fetch.part().is_on_disk() && fetch.bytes() > WHOLE_MAX;
+                content.cache.count(&fetch) || in_memory
+            };
+            if is_beyond() {
                 fetch.shrink();
-                content.cache.count(&fetch);
+                check_room(&fetch, is_beyond())?;
             }
             Ok(new)
         };
-        Ok(tokio::task::spawn_blocking(write).await.map_err(|_| store::Error::ShuttingDown)??)
+        tokio::task::spawn_blocking(write).await.map_err(|_| store::Error::ShuttingDown)?
     }
 
     /// Frees space on a full disk, or continues in memory. Blocking.
@@ -286,6 +301,18 @@ impl Content {
     pub(super) async fn store_length(&self, fetch: &Fetch, total: u64) -> Result<(), Error> {
         let item = fetch.item.clone();
         Ok(self.store.run(move |store| store.set_rendition_size(&item, total)).await?)
+    }
+
+    /// Frees the space of a file that cannot be downloaded. Its readers may stay for long.
+    async fn give_up(&self, fetch: &Arc<Fetch>, error: &Arc<Error>) {
+        fetch.finish(Err(error.clone()));
+        let (content, fetch) = (self.clone(), fetch.clone());
+        let drop_all = move || {
+            fetch.drop_all();
+            content.cache.count(&fetch);
+        };
+        // If it fails, this process ends.
+        let _ = tokio::task::spawn_blocking(drop_all).await;
     }
 
     /// Moves a complete file into the cache.

@@ -8,14 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
 use super::key::Key;
+use super::measure::check_length;
 use super::{Content, Error, limit};
 use crate::api::{FailureKind, Source, SourceError};
 use crate::media::{FileId, MediaId, MediaKind};
 use crate::store::{self, FileInfo};
-
-/// Longer copies of a photo are not fetched: Google takes photos of up to 200 MB, and its copies are
-/// hardly larger.
-const PHOTO_BYTES_MAX: u64 = 250_000_000;
 
 /// Google's copy of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +78,7 @@ impl Content {
     async fn fingerprint(&self, file: FileId, source: &Source) -> Result<Fingerprint, Error> {
         let request = || self.client.download(&source.base_url, source.kind, 0);
         let mut download = limit::send(&self.throttle, self.waits.limit_passes(), request).await?;
-        if download.len.is_some_and(|len| len > PHOTO_BYTES_MAX) {
-            return Err(Error::TooLong);
-        }
+        check_length(source.kind, download.len.unwrap_or_default())?;
         // Deleted when it is dropped.
         let into = Arc::new(self.cache.begin(file)?);
         let counted = Arc::new(self.cache.clone().beside());
@@ -91,9 +86,7 @@ impl Content {
         while let Some(chunk) = download.stream.next().await {
             let (chunk, into, counted) = (chunk?, into.clone(), counted.clone());
             size += chunk.len() as u64;
-            if size > PHOTO_BYTES_MAX {
-                return Err(Error::TooLong);
-            }
+            check_length(source.kind, size)?;
             blocking(move || {
                 counted.add(chunk.len() as u64);
                 into.file().write_all(&chunk)

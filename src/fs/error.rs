@@ -201,6 +201,7 @@ fn content_errno(error: &content::Error) -> i32 {
         | E::Source(_)
         | E::NoSize
         | E::TooLong
+        | E::Unbounded
         | E::Cache(_)
         | E::Store(_) => libc::EIO,
     }

@@ -1,5 +1,6 @@
 //! A service whose answers are made to do harm: lists that do not end, and texts without measure.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use gphotosfs::profile::Profile;
 use serde_json::{Value, json as js};
 
 use super::*;
-use crate::support::core::{Core, runtime};
+use crate::support::core::{Core, file_id, runtime};
 use crate::support::script::{Script, Seen, json, write_login};
 
 /// The program at a service of a test's own.
@@ -18,7 +19,7 @@ struct Attacked {
     core: Core,
     script: Script,
     _service: tokio::runtime::Runtime,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Attacked {
@@ -27,6 +28,13 @@ impl Attacked {
     }
 
     fn by_any(answer: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'static) -> Self {
+        Self::with(&[], answer)
+    }
+
+    fn with(
+        options: &[&str],
+        answer: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self {
         let service = runtime();
         let script = service.block_on(Script::start(move |_, seen| {
             let answer = answer(&seen);
@@ -35,14 +43,23 @@ impl Attacked {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::under(dir.path());
         write_login(&profile, &script.url, "refresh-1");
-        let core = Core::start(&profile, &script.url, &[]).unwrap();
-        Self { core, script, _service: service, _dir: dir }
+        let core = Core::start(&profile, &script.url, options).unwrap();
+        Self { core, script, _service: service, dir }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.dir.path().join("cache")
     }
 
     /// How many requests had this in their path.
     fn requests(&self, path: &str) -> usize {
         self.script.seen().iter().filter(|it| it.path.contains(path)).count()
     }
+}
+
+fn files_below(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = walkdir::WalkDir::new(dir).into_iter().map(Result::unwrap);
+    files.filter(|it| it.file_type().is_file()).map(walkdir::DirEntry::into_path)
 }
 
 fn number_in(token: &Value) -> u64 {
@@ -142,30 +159,38 @@ fn views_by_date_end_although_there_is_an_item_on_each_day() {
     world.core.stop();
 }
 
-#[test]
-fn verify_ends_although_the_body_does_not() {
+/// A library of one photo or video, whose bytes do not end. Returns how many were sent, too.
+fn endless_file(mime: &'static str, options: &[&str]) -> (Attacked, Arc<AtomicU64>) {
     let sent = Arc::new(AtomicU64::new(0));
     let counted = sent.clone();
-    let world = Attacked::by_any(move |seen| {
-        let base_url = |seen: &Seen| format!("http://{}/media", seen.header("host"));
-        let item = |seen: &Seen| js!({"id": "I", "filename": "a.jpg", "mimeType": "image/jpeg", "baseUrl": base_url(seen)});
-        match seen.path.as_str() {
-            "/v1/albums" => json(200, js!({"albums": [album("A", 1)]})),
-            "/v1/mediaItems:search" => json(200, js!({"mediaItems": [item(seen)]})),
-            "/v1/mediaItems:batchGet" => {
-                json(200, js!({"mediaItemResults": [{"mediaItem": item(seen)}]}))
-            }
-            path if path.starts_with("/media") => {
-                let (sent, piece) = (counted.clone(), Bytes::from(vec![7; 1 << 20]));
-                let more = futures_util::stream::repeat_with(move || {
-                    sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
-                    Ok::<_, std::io::Error>(piece.clone())
-                });
-                ([("content-type", "image/jpeg")], Body::from_stream(more)).into_response()
-            }
-            _ => json(200, js!({})),
+    let kind = if mime.starts_with("video") { "video" } else { "photo" };
+    let item = move |seen: &Seen| {
+        let base_url = format!("http://{}/media", seen.header("host"));
+        let metadata = js!({(kind): {"status": "READY"}});
+        js!({"id": "I", "filename": "a", "mimeType": mime, "baseUrl": base_url, "mediaMetadata": metadata})
+    };
+    let answer = move |seen: &Seen| match seen.path.as_str() {
+        "/v1/albums" => json(200, js!({"albums": [album("A", 1)]})),
+        "/v1/mediaItems:search" => json(200, js!({"mediaItems": [item(seen)]})),
+        "/v1/mediaItems:batchGet" => {
+            json(200, js!({"mediaItemResults": [{"mediaItem": item(seen)}]}))
         }
-    });
+        path if path.starts_with("/media") => {
+            let (sent, piece) = (counted.clone(), Bytes::from(vec![7; 1 << 20]));
+            let more = futures_util::stream::repeat_with(move || {
+                sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(piece.clone())
+            });
+            ([("content-type", mime)], Body::from_stream(more)).into_response()
+        }
+        _ => json(200, js!({})),
+    };
+    (Attacked::with(options, answer), sent)
+}
+
+#[test]
+fn verify_ends_although_the_body_does_not() {
+    let (world, sent) = endless_file("image/jpeg", &[]);
     let dir = world.core.at("A").unwrap();
     let file = world.core.lookup(dir, &world.core.names(dir)[0]).unwrap();
     let verified = world.core.wait(world.core.fs.getxattr(file, b"user.gphotos.verify"));
@@ -175,6 +200,32 @@ fn verify_ends_although_the_body_does_not() {
     // Nothing is left of it.
     assert_eq!(world.core.engine().content.usage().0, 0);
     world.core.stop();
+}
+
+#[test]
+fn a_read_ends_although_the_body_does_not_and_frees_the_disk_at_once() {
+    for (mime, options, sent_max) in [
+        ("image/jpeg", &[][..], 300 << 20),
+        ("image/jpeg", &["--cache-size=50M"], 100 << 20),
+        ("video/mp4", &["--cache-size=50M"], 100 << 20),
+    ] {
+        let (world, sent) = endless_file(mime, options);
+        let dir = world.core.at("A").unwrap();
+        let file = world.core.lookup(dir, &world.core.names(dir)[0]).unwrap();
+        let info = world.core.store.file(file_id(file)).unwrap().unwrap();
+        let content = &world.core.engine().content;
+        let reader = content.open(&info).unwrap();
+        world.core.wait(reader.fetch_length(0)).unwrap_err();
+        assert_eq!(world.core.read(file), Err(Errno(libc::EIO)), "{mime} {options:?}");
+        let whole = sent.load(Ordering::Relaxed);
+        assert!(whole < sent_max, "{mime} {options:?}: {whole} bytes");
+        // The reader has not gone yet.
+        assert_eq!(content.usage().0, 0, "{mime} {options:?}");
+        let left: u64 = files_below(&world.cache()).map(|it| it.metadata().unwrap().len()).sum();
+        assert!(left < 1 << 20, "{mime} {options:?}: {left} bytes are left");
+        drop(reader);
+        world.core.stop();
+    }
 }
 
 #[test]
