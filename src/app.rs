@@ -25,6 +25,6 @@ mod words;
 pub use browser::open_browser;
 pub use error::{CommandError, Exit};
 pub use manager::tell_manager;
-pub use output::{json_line, json_text, print};
+pub use output::{json_line, json_text, print, print_coloured};
 pub use tell::tell;
 pub use words::{counted, time_words};

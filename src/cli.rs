@@ -92,9 +92,10 @@ fn answer(err: &clap::Error) -> ExitCode {
         true => console::colors_enabled_stderr(),
         false => console::colors_enabled(),
     };
-    let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+    let plain = text.to_string();
     // It quotes arguments, which a shell may have made of the names of files.
-    let text = escaped_lines(&text);
+    let safe = escaped_lines(&plain);
+    let text = if coloured && safe == plain { text.ansi().to_string() } else { safe.into_owned() };
     // If the stream is closed, the exit status still shows an error.
     let _ = match err.use_stderr() {
         true => io::stderr().write_all(text.as_bytes()),

@@ -31,8 +31,22 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// As [`escaped`], for text with lines and colours of our own: these stay.
+/// As [`escaped`], for text with lines of our own: these stay.
 pub fn escaped_lines(text: &str) -> Cow<'_, str> {
+    let is_raw = |c: char| is_risky(c) && !matches!(c, '\n' | '\t');
+    if !text.contains(is_raw) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_raw(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+/// As [`escaped_lines`], for text with colours of our own, which stay. Foreign text must be
+/// escaped before it is put into such a text: its colours would stay, too.
+pub fn escaped_coloured(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_risky(c) && c != '\n') {
         return Cow::Borrowed(text);
     }
@@ -100,13 +114,14 @@ mod tests {
 
     #[test]
     fn lines_and_colours_of_our_own_stay() {
-        assert_eq!(escaped_lines("\x1b[1;31mbad\x1b[0m\n\tx"), "\x1b[1;31mbad\x1b[0m\n\tx");
+        assert_eq!(escaped_lines("\x1b[1;31mbad\n\tx"), "\\u{1b}[1;31mbad\n\tx");
+        assert_eq!(escaped_coloured("\x1b[1;31mbad\x1b[0m\n\tx"), "\x1b[1;31mbad\x1b[0m\n\tx");
         assert_eq!(
-            escaped_lines("\x1b[2J\x1b]0;title\x07\x1b"),
+            escaped_coloured("\x1b[2J\x1b]0;title\x07\x1b"),
             r"\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}"
         );
-        assert_eq!(escaped_lines("\x1b[31"), r"\u{1b}[31");
-        assert_eq!(escaped_lines("a\u{202e}b\r"), r"a\u{202e}b\r");
+        assert_eq!(escaped_coloured("\x1b[31"), r"\u{1b}[31");
+        assert_eq!(escaped_coloured("a\u{202e}b\r"), r"a\u{202e}b\r");
     }
 
     #[test]
@@ -122,8 +137,9 @@ mod tests {
         #[test]
         fn nothing_risky_is_left(text in "\\PC*|.*") {
             prop_assert!(!escaped(&text).contains(is_risky));
-            let is_left = |c| is_risky(c) && !matches!(c, '\n' | '\t' | '\x1b');
+            let is_left = |c| is_risky(c) && !matches!(c, '\n' | '\t');
             prop_assert!(!escaped_lines(&text).contains(is_left));
+            prop_assert!(!escaped_coloured(&text).contains(|c| is_left(c) && c != '\x1b'));
         }
     }
 }

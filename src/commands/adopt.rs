@@ -19,7 +19,7 @@ use super::diff::{
     Comparison, Different, Duplicate, Evidence, Match, Remark, STAYS, Sure, group, only_here,
 };
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit, attributes, json_text, print, running};
+use crate::app::{CommandError, Exit, attributes, json_text, print, print_coloured, running};
 use crate::profile::Profile;
 
 /// The arguments.
@@ -127,7 +127,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     if options.json {
         print(json_text(&outcome)?)?;
     } else {
-        print(outcome.text())?;
+        print_coloured(outcome.text())?;
     }
     Ok(match (outcome.unreadable.is_empty(), outcome.left()) {
         (false, _) => Exit::Usage,

@@ -20,6 +20,7 @@ use crate::app::running::Mount;
 use crate::app::{CommandError, counted};
 use crate::error_chain::without_number;
 use crate::media::{FileId, local_time};
+use crate::printable::escaped;
 use crate::profile::Profile;
 use crate::status::{Draft, Status};
 use crate::store::Store;
@@ -111,7 +112,7 @@ struct Lines(String);
 impl Lines {
     fn add(&mut self, name: &str, value: impl AsRef<str>) {
         let name = Style::new().bold().apply_to(format!("{name:9}"));
-        self.0 += &format!("{name}{}\n", value.as_ref());
+        self.0 += &format!("{name}{}\n", escaped(value.as_ref()));
     }
 
     /// A line for each value, the name only in the first.

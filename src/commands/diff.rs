@@ -35,11 +35,12 @@ pub(super) use self::pick::is_pick;
 pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 
 use self::compare::{Sides, compare};
+use self::copy::Script;
 use self::hashes::Hashes;
 use self::local::Local;
 use self::report::{Document, Source};
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, counted, json_text, print, tell, unmounted};
+use crate::app::{CommandError, Exit, counted, json_text, print, print_coloured, tell, unmounted};
 use crate::profile::Profile;
 use crate::settings::Sidecars;
 use crate::status::MountFacts;
@@ -94,7 +95,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
         Show::Script | Show::Copying => return copy((local, album), *show, &mount, &result),
         Show::Json => print(json_text(&Document::new(source, local, album, &result))?)?,
         Show::Text => {
-            print(report::text(source, &result, *in_full))?;
+            print_coloured(report::text(source, &result, *in_full))?;
             if source == Source::Pick {
                 print(format!("\n{}", report::OF_PICK))?;
             }
@@ -236,12 +237,13 @@ fn copy_originals(
     Ok(result.exit())
 }
 
-/// Prints shell commands. A shell gets the names as they are. A terminal must not execute them.
-fn print_script(script: &[u8]) -> Result<(), CommandError> {
+/// Prints shell commands. A shell gets the names as they are. A terminal must not execute them, and
+/// a person may copy them from there.
+fn print_script(script: &Script) -> Result<(), CommandError> {
     if std::io::stdout().is_terminal() {
-        return print(String::from_utf8_lossy(script));
+        return print(script.shown()?);
     }
-    let written = std::io::stdout().lock().write_all(script);
+    let written = std::io::stdout().lock().write_all(&script.quoted()?);
     written.map_err(|err| CommandError::new("cannot write the output").because(err))
 }
 

@@ -8,7 +8,7 @@ mod checks;
 mod facts;
 mod report;
 
-use crate::app::{CommandError, Exit, print};
+use crate::app::{CommandError, Exit, print_coloured};
 use crate::profile::Profile;
 use crate::settings::{Apis, MountSettings};
 use facts::Facts;
@@ -28,6 +28,6 @@ pub async fn run(
     let facts = Facts::gather(profile, apis, settings).await;
     let mut report = Report::default();
     checks::ALL.iter().for_each(|check| check(&facts, &mut report));
-    print(if json { report.json()? } else { report.text() })?;
+    print_coloured(if json { report.json()? } else { report.text() })?;
     Ok(if report.count(Verdict::Fail) == 0 { Exit::Done } else { Exit::Failed })
 }

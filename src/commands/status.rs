@@ -22,7 +22,9 @@ use crate::api::{Budget, ClientSecret, Grant, LoginError, SavedBudget, Scope};
 use crate::app::engine::{Refused, kept_budget, kept_refusal, no_database, no_directory, no_login};
 use crate::app::owner::{kept_binding, other_client};
 use crate::app::running::Mount;
-use crate::app::{CommandError, Exit, json_line, json_text, mounts, print, unmounted};
+use crate::app::{
+    CommandError, Exit, json_line, json_text, mounts, print, print_coloured, unmounted,
+};
 use crate::media::local_time;
 use crate::profile::{Holder, Profile};
 use crate::status::{self, Bound, CutOff, Library, Login, LoginState, Pick, Saved, Status, Stored};
@@ -65,7 +67,7 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<Exit, 
         return check(&status).map(|()| Exit::Done);
     }
     if !options.watch {
-        print(if options.json { json(&status, true)? } else { describe(&status) })?;
+        print_coloured(if options.json { json(&status, true)? } else { describe(&status) })?;
         return Ok(if status.unmounted.is_some() { Exit::Failed } else { Exit::Done });
     }
     let mut screen = Screen::new(&status);

@@ -20,7 +20,7 @@ use super::diff;
 use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, Exit, print, progress, tell};
+use crate::app::{CommandError, Exit, print_coloured, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
 use crate::media::{ContentHash, Quality, Saver};
@@ -121,7 +121,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     bar.finish_and_clear();
     items.extend(lacking.into_values());
     let report = Report::new(options.seed, items, unfinished, local, unlisted, limiter.spent());
-    print(if options.json { report.json(&options.album)? } else { report.text() })?;
+    print_coloured(if options.json { report.json(&options.album)? } else { report.text() })?;
     Ok(report.exit())
 }
 

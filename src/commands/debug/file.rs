@@ -12,7 +12,7 @@ use super::{
 };
 use crate::app::engine::{content_dir, no_database, no_directory};
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, counted, json_text, print};
+use crate::app::{CommandError, counted, json_text, print_coloured};
 use crate::content::LocalCopy;
 use crate::fs::node::Node;
 use crate::media::FileId;
@@ -29,7 +29,7 @@ pub fn run(path: &Path, as_json: bool, profile: &Profile) -> Result<(), CommandE
     let below = in_library(path, live.mountpoint.as_deref())?;
     let facts = facts_at(path, &below, profile)?;
     let report = Report::new(&facts, &live, profile)?;
-    print(if as_json { json_text(&report)? } else { report.text() })
+    print_coloured(if as_json { json_text(&report)? } else { report.text() })
 }
 
 fn facts_at(given: &Path, below: &Path, profile: &Profile) -> Result<FileFacts, CommandError> {

@@ -11,7 +11,7 @@ use super::path::path_of;
 use super::{Lines, Live, VERSION, draft_facts, mount_line, open, shown_time, spool, spooled};
 use crate::app::engine::no_database;
 use crate::app::name::{Name, shown};
-use crate::app::{CommandError, counted, json_text, print};
+use crate::app::{CommandError, counted, json_text, print_coloured};
 use crate::profile::Profile;
 use crate::status::{BlockedUploads, Draft, Phase};
 use crate::store::{JournalRow, UploadState};
@@ -39,7 +39,7 @@ pub fn run(as_json: bool, profile: &Profile) -> Result<(), CommandError> {
         outages: live.status.map(|status| status.outages).unwrap_or_default(),
         mountpoint: live.mountpoint,
     };
-    print(if as_json { json_text(&report)? } else { report.text() })
+    print_coloured(if as_json { json_text(&report)? } else { report.text() })
 }
 
 /// The JSON, from which the text is made as well.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::comparison::{Comparison, Duplicate, Remark};
 use super::evidence::Sure;
 use crate::app::name::Name;
+use crate::printable::escaped;
 
 /// The version of the JSON's layout. Added fields do not change it.
 pub const VERSION: u32 = 1;
@@ -98,7 +99,7 @@ pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
 pub fn group(out: &mut String, title: &str, style: &Style, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = writeln!(out, "\n{}", style.apply_to(format!("{title}:")));
-        lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+        lines.iter().for_each(|line| out.push_str(&format!("  {}\n", escaped(line))));
     }
 }
 

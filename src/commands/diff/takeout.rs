@@ -27,7 +27,7 @@ use super::fates;
 use super::hashes::Hashes;
 use super::local::{self, Local};
 use super::{metadata, smaller};
-use crate::app::{CommandError, Exit, print, tell};
+use crate::app::{CommandError, Exit, print_coloured, tell};
 use crate::profile::Profile;
 
 /// The arguments.
@@ -56,7 +56,7 @@ pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandErro
         .iter()
         .for_each(|it| tell(format!("gphotosfs: {it}")));
     let Some(title) = options.album else {
-        print(match options.json {
+        print_coloured(match options.json {
             true => report::albums_json(&export, options.export)?,
             false => report::albums_text(&export),
         })?;
@@ -66,7 +66,7 @@ pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandErro
     let here = local::read(options.local, &Hashes::load(profile.cache_dir().ok()))?;
     let mut album = album::read(&mut export, &chosen, (options.local, &here.files))?;
     let result = comparison(options.local, here, &mut album);
-    print(match options.json {
+    print_coloured(match options.json {
         true => report::json((options.local, options.export, title), &result, &album)?,
         false => report::text(&result, &album, options.in_full),
     })?;

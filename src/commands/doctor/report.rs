@@ -4,6 +4,7 @@ use console::Style;
 use serde::Serialize;
 
 use crate::app::{CommandError, counted, json_text};
+use crate::printable::escaped;
 
 /// The version of the JSON's layout. Added fields do not change it.
 const VERSION: u32 = 1;
@@ -76,9 +77,9 @@ impl Report {
                 Verdict::Warn => Style::new().yellow().apply_to("warn"),
                 Verdict::Fail => Style::new().red().apply_to("FAIL"),
             };
-            out += &format!("{word}  {:width$}  {}\n", it.name, it.text);
+            out += &format!("{word}  {:width$}  {}\n", it.name, escaped(&it.text));
             if let Some(remedy) = &it.remedy {
-                out += &format!("      {:width$}  -> {remedy}\n", "");
+                out += &format!("      {:width$}  -> {}\n", "", escaped(remedy));
             }
         }
         let sum = match (self.count(Verdict::Fail), self.count(Verdict::Warn)) {

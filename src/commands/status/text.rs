@@ -11,7 +11,7 @@ use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
 use crate::app::{counted, time_words, unmounted};
 use crate::media::local_time;
-use crate::printable::{escaped, escaped_lines};
+use crate::printable::escaped;
 use crate::shrink::Whole;
 use crate::status::{
     BlockedBy, CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Saved, Status,
@@ -28,51 +28,51 @@ const USUAL_SHARE: f64 = 0.5;
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
-    let (bold, bad) = (Style::new().bold(), Style::new().yellow());
+    let (bold, bad, plain) = (Style::new().bold(), Style::new().yellow(), Style::new());
     let mut text = String::new();
-    let mut row = |name: &str, value: String| {
+    let mut row = |name: &str, value: String, style: &Style| {
         // A foreign text must not begin a row. Writing to a string cannot fail.
-        let value = value.replace('\n', "\\n");
+        let value = style.apply_to(escaped(&value));
         let _ = writeln!(text, "{}{value}", bold.apply_to(format!("{name:9}")));
     };
     let now = Timestamp::now();
-    row("Account", account(status));
-    row("Login", login(&status.login, now));
+    row("Account", account(status), &plain);
+    row("Login", login(&status.login, now), &plain);
     if let Some(text) = end_of_login(&status.login, now) {
-        row("", bad.apply_to(text).to_string());
+        row("", text, &bad);
     }
     for scope in &status.login.missing_scopes {
         let text = format!("{scope} was not granted: log in again and tick all boxes");
-        row("", bad.apply_to(text).to_string());
+        row("", text, &bad);
     }
-    row("Library", library(&status.library));
-    row("Mount", mount(status));
+    row("Library", library(&status.library), &plain);
+    row("Mount", mount(status), &plain);
     if let Some(found) = &status.unmounted {
         for text in [unmounted::lying(found), Some(unmounted::remedy(found))].into_iter().flatten()
         {
-            row("", bad.apply_to(text).to_string());
+            row("", text, &bad);
         }
     }
-    row("Queue", queue(&status.queue));
+    row("Queue", queue(&status.queue), &plain);
     if let Some(progress) = &status.progress
         && status.queue.left() > 0
     {
-        row("Speed", speed(progress));
+        row("Speed", speed(progress), &plain);
     }
     if let Some(blocked) = &status.blocked {
         let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
         let text = format!("blocked ({since}): {}; next attempt at {until}", blocked.text);
-        row("", bad.apply_to(text).to_string());
+        row("", text, &bad);
     }
     for (i, it) in status.failing.iter().enumerate() {
         let name = if i == 0 { "Waiting" } else { "" };
-        row(name, bad.apply_to(failing(it)).to_string());
+        row(name, failing(it), &bad);
     }
     if status.cut_off.files > 0 {
-        row("Cut off", bad.apply_to(cut_off(&status.cut_off)).to_string());
+        row("Cut off", cut_off(&status.cut_off), &bad);
     }
     for (i, pick) in status.picks.iter().enumerate() {
-        row(if i == 0 { "Picks" } else { "" }, pick.to_string());
+        row(if i == 0 { "Picks" } else { "" }, pick.to_string(), &plain);
     }
     let quota = &status.quota;
     row(
@@ -85,10 +85,15 @@ pub(super) fn describe(status: &Status) -> String {
             quota.media_limit,
             local_time(quota.resets_at)
         ),
+        &plain,
     );
     if quota.others_api_requests > 0 {
         let (caused, limit) = (quota.others_api_requests, quota.others_api_limit);
-        row("", format!("other users have caused {caused} API requests of those, and may {limit}"));
+        row(
+            "",
+            format!("other users have caused {caused} API requests of those, and may {limit}"),
+            &plain,
+        );
     }
     for (what, until) in [("sent", quota.blocked_until), ("downloaded", quota.media_blocked_until)]
     {
@@ -97,16 +102,16 @@ pub(super) fn describe(status: &Status) -> String {
                 "used up, according to Google: nothing is {what} until {}",
                 local_time(until)
             );
-            row("", bad.apply_to(text).to_string());
+            row("", text, &bad);
         }
     }
     if status.saved != Saved::default() {
-        row("Saver", saved(&status.saved));
+        row("Saver", saved(&status.saved), &plain);
     }
     if status.stored.bytes > 0 {
         let text = stored(status);
         let is_full = is_full(status);
-        row("Stored", if is_full { bad.apply_to(text).to_string() } else { text });
+        row("Stored", text, if is_full { &bad } else { &plain });
     }
     if let Some(spool) = &status.spool {
         let mut text = format!("{}, room for {} more", ByteSize(spool.bytes), ByteSize(spool.room));
@@ -115,16 +120,20 @@ pub(super) fn describe(status: &Status) -> String {
                 let _ = write!(text, "; {} {what}", ByteSize(bytes));
             }
         }
-        row("Spool", text);
+        row("Spool", text, &plain);
     }
     if let Some(cache) = &status.cache {
-        row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)));
+        row("Cache", format!("{} of {}", ByteSize(cache.bytes), ByteSize(cache.limit)), &plain);
     }
     for (i, it) in status.errors.iter().rev().enumerate() {
         let name = if i == 0 { "Errors" } else { "" };
-        row(name, format!("{}: {}: {}", ago(now, it.at), shown(&it.path), shown(&it.error)));
+        row(
+            name,
+            format!("{}: {}: {}", ago(now, it.at), shown(&it.path), shown(&it.error)),
+            &plain,
+        );
     }
-    escaped_lines(&text).into_owned()
+    text
 }
 
 /// Names the account by its profile and client: with our scopes, the API does not return the user's
