@@ -6,6 +6,7 @@ mod browser;
 pub mod daemon;
 pub mod engine;
 mod error;
+pub mod local_file;
 pub mod log;
 mod manager;
 pub mod mounts;

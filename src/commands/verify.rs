@@ -5,7 +5,6 @@ mod report;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -20,7 +19,7 @@ use super::diff;
 use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, Exit, print_coloured, progress, tell};
+use crate::app::{CommandError, Exit, local_file, print_coloured, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
 use crate::media::{ContentHash, Quality, Saver};
@@ -215,7 +214,8 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
         let (verdict, why) = classify(sent, copy.as_ref(), &seen.google);
         return Ok((verdict.of_copy(), why));
     }
-    let original = match original.map(|it| File::open(it).and_then(|it| Fingerprint::of(&it))) {
+    let original = match original.map(|it| local_file::open(it).and_then(|it| Fingerprint::of(&it)))
+    {
         None => seen.kept,
         Some(Ok(original)) => Some(original),
         Some(Err(err)) => {
@@ -234,7 +234,8 @@ fn saver_of(path: &Path) -> io::Result<Option<Saver>> {
 
 /// Makes the smaller copy of a photo again: the same photo gives the same copy. `None` if it has none.
 fn copy_of(original: &Path, saver: Saver) -> io::Result<Option<Fingerprint>> {
-    let bytes = std::fs::read(original)?;
+    let mut bytes = Vec::new();
+    local_file::pass_on(&local_file::open(original)?, &mut bytes)?;
     let Ok(copy) = Plan::new(&bytes, saver).and_then(|plan| plan.run()) else { return Ok(None) };
     let mut file = tempfile::tempfile()?;
     file.write_all(&copy)?;

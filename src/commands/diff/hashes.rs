@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use crate::app::local_file;
 use crate::media::ContentHash;
 
 const NAME: &str = "local-hashes";
@@ -58,10 +59,10 @@ impl Hashes {
             rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
             return Ok((meta.len(), *hash));
         }
-        let mut file = File::open(path)?;
+        let file = local_file::open(path)?;
         let before = file.metadata()?;
         let mut hasher = Sha256::new();
-        let size = io::copy(&mut file, &mut hasher)?;
+        let size = local_file::pass_on(&file, &mut hasher)?;
         let hash = ContentHash(hasher.finalize().into());
         if key(&before) == key(&file.metadata()?) && is_settled(&before) {
             self.keep(&key(&before), hash);

@@ -11,6 +11,10 @@ use super::facts::Facts;
 use super::hashes::Hashes;
 use crate::app::{CommandError, progress};
 
+/// A directory with more files is not one to compare. Links in a file system of the kernel's lead
+/// round and round.
+const FILES_MAX: usize = 1_000_000;
+
 /// The local files.
 #[derive(Debug, Default)]
 pub struct Local {
@@ -60,7 +64,14 @@ pub fn names(root: &Path, unreadable: &mut Files<String>) -> Result<Vec<PathBuf>
     let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
     for entry in WalkDir::new(root).follow_links(true) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() => names.push(relative(entry.path())),
+            Ok(entry) if entry.file_type().is_file() => {
+                if names.len() == FILES_MAX {
+                    let what = format!("{} has more than {FILES_MAX} files", root.display());
+                    return Err(CommandError::usage(what)
+                        .hint("name the directory that holds the files of the album"));
+                }
+                names.push(relative(entry.path()));
+            }
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => {
                 // Reading a pipe might never end.
