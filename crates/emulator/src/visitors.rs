@@ -22,6 +22,10 @@ pub(crate) async fn check(request: Request, next: Next) -> Response<Body> {
 
 fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let text = |name: &str| headers.get(name).map(|it| it.to_str().unwrap_or("?"));
+    // Which of two a server believes is a matter of taste.
+    if ["host", "origin"].into_iter().any(|it| headers.get_all(it).iter().count() > 1) {
+        return Some("The request has two Host or Origin headers.");
+    }
     let host = text("host").or(uri.authority().map(Authority::as_str)).unwrap_or_default();
     if !is_this_machine(host) {
         return Some("The Host header does not name this machine.");
@@ -41,7 +45,10 @@ fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
 
 /// Whether a Host header names this machine. The port does not matter: it may be forwarded.
 fn is_this_machine(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
+    // A Host header has no user (RFC 9110, 7.2), although an authority may.
+    let Some(authority) = host.parse::<Authority>().ok().filter(|_| !host.contains('@')) else {
+        return false;
+    };
     let name = authority.host();
     let address = name.trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost")
@@ -54,9 +61,13 @@ mod tests {
 
     fn is_refused(path: &str, headers: &[(&str, &str)]) -> bool {
         let headers = headers.iter().map(|(name, value)| {
-            (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())
+            (name.parse::<header::HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
         });
-        refusal(&path.parse().unwrap(), &headers.collect()).is_some()
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(name, value);
+        }
+        refusal(&path.parse().unwrap(), &all).is_some()
     }
 
     #[test]
@@ -71,13 +82,23 @@ mod tests {
             ("localhost.evil.test", false),
             ("0.0.0.0:8085", false),
             ("192.168.0.1", false),
-            ("user@127.0.0.1", true),
+            ("user@127.0.0.1", false),
+            ("evil.test@127.0.0.1:8085", false),
             ("", false),
             ("a b", false),
         ] {
             assert_eq!(!is_refused("/", &[("host", host)]), served, "{host}");
         }
         assert!(is_refused("/", &[]), "no host at all");
+        for (second, origin) in [("evil.test", None), ("127.0.0.1:1", Some("http://127.0.0.1:1"))] {
+            let mut headers = vec![("host", "127.0.0.1:1"), ("host", second)];
+            headers.extend(origin.map(|it| ("origin", it)));
+            assert!(is_refused("/", &headers), "{headers:?}");
+        }
+        let own = ("origin", "http://127.0.0.1:1");
+        let other = ("origin", "http://evil.test");
+        assert!(is_refused("/", &[("host", "127.0.0.1:1"), own, other]));
+        assert!(!is_refused("/", &[("host", "127.0.0.1:1"), own]));
     }
 
     #[test]
