@@ -18,7 +18,7 @@ use super::guard::Guard;
 use super::page::{Page, next_page};
 use super::refusal::Class;
 use super::request::ITEMS_PER_PAGE;
-use super::service::{Service, is_fit_for_browser, is_plain_google};
+use super::service::{Service, is_fit_for_browser, is_plain_public};
 use super::transport::Transport;
 pub use session::PickerSession;
 
@@ -157,8 +157,8 @@ impl Picker {
         const NAME: &str = "a call of the Picker API";
         let transport = &*self.transport;
         let unfit = |why| Err(Error::Unfit { call: NAME, why });
-        if is_plain_google(&transport.base) {
-            return unfit("the login must not travel to Google without https".to_owned());
+        if is_plain_public(&transport.base) {
+            return unfit("the login must not travel on the Internet without https".to_owned());
         }
         if let Err(foreign) = Service::at(transport.login.api_url()).check(&transport.base) {
             let remedy = "name the right address with --picker-url or GPHOTOSFS_PICKER_URL";

@@ -2,7 +2,7 @@
 //! emulator, nor the reverse.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -64,10 +64,31 @@ impl Foreign {
          GPHOTOSFS_API_URL or api_url in config.toml";
 }
 
-/// Whether the URL leads to Google without encryption, so that anybody on the way could read the
-/// login, and answer in Google's place.
-pub(super) fn is_plain_google(url: &Url) -> bool {
-    url.scheme() != "https" && (is_in(url, &GOOGLE) || is_in(url, &GOOGLE_BYTES))
+/// Whether the URL leads to Google, or elsewhere on the Internet, without encryption, so that anybody
+/// on the way could read the login, and answer in the service's place.
+pub(super) fn is_plain_public(url: &Url) -> bool {
+    let is_public_address = || match url.host() {
+        Some(Host::Ipv4(ip)) => !is_private(ip),
+        Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => !is_private(ip),
+            None => {
+                let is_here = ip.is_loopback() || ip.is_unspecified();
+                !(is_here || ip.is_unique_local() || ip.is_unicast_link_local())
+            }
+        },
+        _ => false,
+    };
+    url.scheme() != "https"
+        && (is_in(url, &GOOGLE)
+            || is_in(url, &GOOGLE_BYTES)
+            || is_public(url)
+            || is_public_address())
+}
+
+/// Whether an address is of this machine or of the networks next to it.
+fn is_private(ip: Ipv4Addr) -> bool {
+    // Linux takes 0.0.0.0 for this machine.
+    ip.is_loopback() || ip.is_unspecified() || ip.is_private() || ip.is_link_local()
 }
 
 /// Whether the URL's host is one of these domains, or below one.
@@ -185,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn google_is_never_asked_without_encryption() {
+    fn nothing_on_the_internet_is_asked_without_encryption() {
         for (url, expected) in [
             ("http://photoslibrary.googleapis.com", true),
             ("http://oauth2.googleapis.com./token", true),
@@ -194,13 +215,27 @@ mod tests {
             ("http://lh3.googleusercontent.com/lr/x", true),
             ("http://lh4.ggpht.com./x", true),
             ("http://r1---sn-4g5e6nsz.googlevideo.com/x", true),
-            ("http://myggpht.com/x", false),
+            ("http://photos.example.org/", true),
+            ("http://142.250.1.1/", true),
+            ("http://2398766337/", true),
+            ("http://[2a00:1450::1]:8085/", true),
+            ("http://[::ffff:142.250.1.1]/", true),
+            ("https://142.250.1.1/", false),
+            ("http://10.0.0.1:8085/", false),
+            ("http://192.168.0.1:8085/", false),
+            ("http://[fd00::1]:8085/", false),
+            ("http://[::1]:8085/", false),
+            ("http://0.0.0.0:8085/", false),
+            ("http://[::]:8085/", false),
+            ("http://[::ffff:127.0.0.1]/", false),
+            ("http://nas.local:8085/", false),
+            ("http://photos.test:8085/", false),
             ("https://lh3.googleusercontent.com/lr/x", false),
             ("https://oauth2.googleapis.com/token", false),
             ("http://127.0.0.1:8085/token", false),
             ("http://photos:8085/token", false),
         ] {
-            assert_eq!(is_plain_google(&url.parse().unwrap()), expected, "{url}");
+            assert_eq!(is_plain_public(&url.parse().unwrap()), expected, "{url}");
         }
     }
 

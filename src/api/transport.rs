@@ -31,7 +31,7 @@ use super::json;
 use super::refusal::{Class, Refusal};
 use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
-use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_google};
+use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_public};
 use super::throttle::Throttle;
 use super::upload_speed::UploadSpeed;
 use crate::media::Caller;
@@ -86,9 +86,9 @@ impl Transport {
         if !matches!(api.scheme(), "http" | "https") || api.host().is_none() {
             return Err(unfit(format!("{api} is no http or https URL")));
         }
-        if is_plain_google(api) {
+        if is_plain_public(api) {
             return Err(unfit(format!(
-                "{api} is Google's, and the login must not travel there without https"
+                "{api} is on the Internet, and the login must not travel there without https"
             )));
         }
         if api.scheme() == "http" && !is_loopback(api) {

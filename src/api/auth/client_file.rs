@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::{LoginError, file_error};
-use crate::api::service::{Service, is_fit_for_browser, is_plain_google};
+use crate::api::service::{Service, is_fit_for_browser, is_plain_public};
 use crate::profile::write_private;
 
 /// Its name in the profile.
@@ -160,8 +160,8 @@ impl ClientSecret {
         let revoke_uri = revoke_uri
             .ok_or_else(|| ClientFileError::Incomplete("token_uri is no web address".into()))?;
         for (field, uri) in [("token_uri", &fields.token_uri), ("revoke_uri", &revoke_uri)] {
-            if is_plain_google(uri) {
-                let reason = "an address of Google's without https";
+            if is_plain_public(uri) {
+                let reason = "an address on the Internet without https";
                 return Err(ClientFileError::Unsafe { field, reason });
             }
             if !matches!(uri.scheme(), "http" | "https") || !uri.has_host() {
