@@ -15,7 +15,7 @@ const EMPTY_PAGES_MAX: u32 = 200;
 const FRESH_PER_PAGE_MIN: u64 = 10;
 
 /// Why a listing would not end.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unending {
     /// A circle.
     #[error("Google returned the same page again and again")]

@@ -46,7 +46,7 @@ impl Library {
 
     /// Starts the first listing of `target`, or joins it. Returns `None` if it has ended since the
     /// caller found that there was none. For another user without a share of today's requests, the
-    /// listing has failed.
+    /// listing has failed, and so has one that did not end a short time ago.
     ///
     /// # Errors
     /// If the database fails.
@@ -58,6 +58,10 @@ impl Library {
         if !self.has_share() {
             let refused = || ListingHandle::failed(api::Error::ShareUsedUp(QuotaKind::Api).into());
             return is_listed(&self.store).map(|is_listed| (!is_listed).then(refused));
+        }
+        if let Some(why) = self.memory.unending_just_now(target) {
+            let failed = || ListingHandle::failed(why.into());
+            return is_listed(&self.store).map(|is_listed| (!is_listed).then(failed));
         }
         let (handle, driver) = self.listings.join(target, Extent::FirstPage);
         let Some(driver) = driver else { return Ok(Some(handle)) };
@@ -93,7 +97,12 @@ impl Library {
             Err(error) if error.is_share_used_up() => return driver.refused(),
             Err(error) => {
                 tracing::warn!(?target, error = as_dyn(&error), "listing failed");
-                self.memory.failed(target);
+                match &error {
+                    Error::Unending(why) => {
+                        self.memory.did_not_end(target, *why, driver.pages());
+                    }
+                    _ => self.memory.failed(target),
+                }
                 Err(error)
             }
         };

@@ -267,6 +267,11 @@ impl ListingDriver {
         self.callers.clone()
     }
 
+    /// How many pages are in the store.
+    pub(super) fn pages(&self) -> u64 {
+        self.progress.borrow().pages
+    }
+
     /// Records that a page is in the store. Its readers are at the cookies `latest`.
     pub(super) fn page_stored(&self, latest: Range<i64>) {
         self.progress.send_modify(|progress| {

@@ -8,18 +8,34 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::listing_handle::ListingTarget;
+use crate::api::Unending;
 use crate::media::{Caller, DirId};
 
 /// After a failure, a listing that nobody waits for is not started again for this time.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// A list that does not end is not requested again for so long, for each page that it took: three
+/// requests a minute, whatever a server sends.
+const PAUSE_PER_PAGE: Duration = Duration::from_secs(20);
+
+/// A day has its own quota.
+const PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// How many failures are remembered.
 const FAILURES_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// The failure of a listing.
+struct Failure {
+    at: Instant,
+    pause: Duration,
+    /// Callers that wait for the listing get this until the pause is over.
+    unending: Option<Unending>,
+}
 
 /// See the module.
 pub(super) struct Memory {
     // Each is held for one access, and no two at the same time.
-    failed: Mutex<LruCache<ListingTarget, Instant>>,
+    failed: Mutex<LruCache<ListingTarget, Failure>>,
     // Albums that were accessed while a request asks whether they have changed, and by whom.
     to_check: Mutex<HashMap<DirId, Caller>>,
     // The albums that were requested one by one, and since when.
@@ -63,12 +79,29 @@ impl Memory {
     }
 
     pub(super) fn failed_just_now(&self, target: ListingTarget) -> bool {
-        self.failed.lock().peek(&target).is_some_and(|at| at.elapsed() < PAUSE)
+        self.failed.lock().peek(&target).is_some_and(|it| it.at.elapsed() < it.pause)
+    }
+
+    /// Why a listing is not started although somebody waits for it: the last one did not end.
+    pub(super) fn unending_just_now(&self, target: ListingTarget) -> Option<Unending> {
+        let failed = self.failed.lock();
+        failed.peek(&target).filter(|it| it.at.elapsed() < it.pause)?.unending
     }
 
     /// Records that a listing has failed.
     pub(super) fn failed(&self, target: ListingTarget) {
-        self.failed.lock().put(target, Instant::now());
+        self.remember(target, PAUSE, None);
+    }
+
+    /// Records that a listing did not end within so many pages.
+    pub(super) fn did_not_end(&self, target: ListingTarget, why: Unending, pages: u64) {
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+        let pause = PAUSE_PER_PAGE.saturating_mul(pages).clamp(PAUSE, PAUSE_MAX);
+        self.remember(target, pause, Some(why));
+    }
+
+    fn remember(&self, target: ListingTarget, pause: Duration, unending: Option<Unending>) {
+        self.failed.lock().put(target, Failure { at: Instant::now(), pause, unending });
     }
 
     /// Takes the albums that were accessed while `target` was being listed, and by whom.
