@@ -86,18 +86,65 @@ impl StateDir {
         }
     }
 
-    /// Removes received bytes that are no longer wanted, once no token or session can need them.
+    /// Removes received bytes that are no longer wanted, once no token or session can need them. Files
+    /// of other names are not the emulator's.
     pub(crate) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
         for (folder, days_max) in [("blobs", 2), ("sessions", choices::SESSION_DAYS as u64)] {
             for entry in fs::read_dir(self.path.join(folder))? {
                 let entry = entry?;
                 let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
                 let lapsed = age.as_secs() > days_max * 24 * 3600;
-                if lapsed && entry.file_name().to_str().is_some_and(|name| !wanted(name)) {
+                let is_needless = |name: &str| is_received(name) && !wanted(name);
+                let is_file = entry.file_type()?.is_file();
+                if lapsed && is_file && entry.file_name().to_str().is_some_and(is_needless) {
                     fs::remove_file(entry.path())?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Whether received bytes have such a name: a hash, or the id of a session with its extension.
+fn is_received(name: &str) -> bool {
+    let is_hex = |it: &str| it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    match name.split_once('.') {
+        None => name.len() == 64 && is_hex(name),
+        Some((id, extension)) => {
+            let id = id.strip_prefix("AEnB2U").unwrap_or(id);
+            id.len() == 32 && is_hex(id) && matches!(extension, "json" | "part")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn only_received_bytes_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(Some(&dir.path().join("state"))).unwrap();
+        let put = |path: PathBuf| {
+            let file = File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(400 * 24 * 3600)).unwrap();
+            path
+        };
+        let id = format!("AEnB2U{:032x}", 7);
+        let needless = [
+            put(state.blob(&"a".repeat(64))),
+            put(state.session(&id, "json")),
+            put(state.session(&id[6..], "part")),
+        ];
+        let theirs = ["blobs/IMG_1.jpg", "blobs/1", "sessions/notes.json"];
+        let theirs = theirs.map(|it| put(state.path().join(it)));
+        let wanted = "b".repeat(64);
+        let kept = put(state.blob(&wanted));
+        fs::create_dir(state.path().join("blobs/sub")).unwrap();
+        state.sweep(|it| it == wanted).unwrap();
+        assert!(needless.iter().all(|it| !it.exists()) && kept.exists());
+        assert!(theirs.iter().all(|it| it.exists()));
     }
 }
