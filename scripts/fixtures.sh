@@ -156,6 +156,18 @@ picture scan-1.tif 88 -resize 24x16 -compress none && tags "${camera[@]}" "${usu
 picture scan-2.tif 89 -resize 24x16 -compress none && tags "${camera[@]}" "${usual[@]}" scan-2.tif
 picture near-1.jpg 90 -quality 92 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" near-1.jpg
 picture near-2.jpg 91 -quality 91 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" near-2.jpg
+# Two shots of one second with a place, whose sizes differ by less than the place takes
+picture small-1.jpg 93 -quality 88 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" small-1.jpg
+picture small-2.jpg 94 -quality 88 && tags "${camera[@]}" "${usual[@]}" "${place[@]}" small-2.jpg
+# Filled up to one size: two shots of one second, and two of two cameras
+picture padded-1.jpg 95 -quality 90 && tags "${camera[@]}" "${usual[@]}" -SubSecTimeOriginal=11 padded-1.jpg
+picture padded-2.jpg 96 -quality 90 && tags "${camera[@]}" "${usual[@]}" -SubSecTimeOriginal=22 padded-2.jpg
+picture padded-3.jpg 97 -quality 90 && tags -Make=Othermaker "-Model=Othermaker O2" "${later[@]}" padded-3.jpg
+picture padded-4.jpg 98 -quality 90 && tags "${camera[@]}" "${usual[@]}" padded-4.jpg
+truncate -s 5120 padded-[1-4].jpg
+# A camera whose clock was never set
+film reset-1.mp4 "${h264[@]}" -metadata creation_time=2000-01-01T00:00:00Z -vf vflip
+film reset-2.mp4 "${h264[@]}" -metadata creation_time=2000-01-01T00:00:00Z -vf hflip,negate
 
 python3 "$here/fixtures.py" .
 rm block.tif within.jpg

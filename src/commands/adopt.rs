@@ -103,7 +103,7 @@ impl From<&Match> for Adopted {
         Self {
             here: it.here.as_path().into(),
             album: it.album.as_path().into(),
-            evidence: it.evidence,
+            evidence: it.evidence.clone(),
         }
     }
 }
@@ -172,7 +172,7 @@ fn adopt(options: &Options, found: &Comparison) -> Result<Outcome, CommandError>
         let unsure = outcome.unsure.iter().find(|it| it.here == duplicate.of);
         if let Some(Adopted { album, evidence, .. }) = unsure {
             let (here, album) = (duplicate.name.clone(), album.clone());
-            let duplicate = Adopted { here, album, evidence: *evidence };
+            let duplicate = Adopted { here, album, evidence: evidence.clone() };
             outcome.unsure.push(duplicate);
             continue;
         }

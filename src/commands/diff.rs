@@ -5,21 +5,27 @@
 
 mod album;
 mod children;
+mod clocks;
 mod compare;
 mod comparison;
 mod copies;
 mod copy;
+mod differences;
 mod evidence;
 mod facts;
 mod fates;
 mod hashes;
+mod levels;
 mod local;
 mod metadata;
 mod namesakes;
+mod neighbours;
 mod pairs;
 mod pick;
 mod renames;
 mod report;
+mod sides;
+mod sizes;
 mod smaller;
 mod takeout;
 
@@ -34,11 +40,12 @@ pub(super) use self::local::names as local_names;
 pub(super) use self::pick::is_pick;
 pub(super) use self::report::{STAYS, UNLISTED, group, only_here};
 
-use self::compare::{Sides, compare};
+use self::compare::compare;
 use self::copy::Script;
 use self::hashes::Hashes;
 use self::local::Local;
 use self::report::{Document, Source};
+use self::sides::Sides;
 use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, counted, json_text, print, print_coloured, tell, unmounted};
 use crate::profile::Profile;

@@ -48,6 +48,9 @@ mod tests {
         let mut kinds = 0;
         for (name, bytes) in contents() {
             let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+            // Zeros behind the picture fill a file up.
+            let filled = bytes.iter().rev().take_while(|it| **it == 0).count();
+            let bytes = &bytes[..bytes.len() - filled];
             if ["jpg", "png", "mp4", "mov", "heic", "avif"].contains(&kind) {
                 kinds += 1;
                 for length in [bytes.len() / 2, bytes.len() * 9 / 10, bytes.len() - 1] {

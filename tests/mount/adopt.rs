@@ -36,7 +36,11 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
     let world = World::mounted();
     for at in 0..4 {
         let taken = format!("2019:04:28 09:00:0{at}");
-        write(&world, &format!("{at}.jpg"), &camera::photo(at, &taken, at == 1));
+        let photo = match at {
+            1 => camera::large_photo(at, &taken, true),
+            _ => camera::photo(at, &taken, false),
+        };
+        write(&world, &format!("{at}.jpg"), &photo);
     }
     write(&world, "sub/clip.mp4", &camera::movie(1, 1_556_442_000, (640, 360)));
     world.sh("touch -d 2019-04-28T09:00:00.123456789 photo/*.jpg");
@@ -104,7 +108,7 @@ fn nothing_is_sent_again_after_the_state_was_lost() {
 /// An album with `a.jpg`, and a local file of that name, moment and camera that was edited since.
 fn edited() -> World {
     let world = World::new();
-    let picture = camera::photo(1, "2019:04:28 09:00:00", false);
+    let picture = camera::large_photo(1, "2019:04:28 09:00:00", false);
     let edited = [&picture[..2], b"\xff\xfe\0\x06edit", &picture[2..]].concat();
     write(&world, "a.jpg", &edited);
     world.edit(Edit::CreateAlbum { title: "A".into() });
@@ -119,7 +123,13 @@ fn photos_that_may_have_been_edited_are_uploaded_and_not_adopted() {
     let world = edited();
     let (code, said) = run_json(&world, &["adopt", "--json", "photo", "mnt/A"]);
     assert_eq!((code, &said["adopted"]), (1, &json!([])));
-    assert_eq!(said["unsure"], json!([{"here": "a.jpg", "album": "a.jpg", "sure": "likely"}]));
+    let size = |file: &str| fs::metadata(world.dir.path().join(file)).unwrap().len().to_string();
+    let (here, there) = (size("photo/a.jpg"), size("mnt/A/a.jpg"));
+    let by = json!([{"fact": "size", "here": here, "album": there, "may_be": "metadata"}]);
+    let unsure = json!([
+        {"here": "a.jpg", "album": "a.jpg", "sure": "likely", "by": by}
+    ]);
+    assert_eq!(said["unsure"], unsure);
     world.sh("cp -p photo/a.jpg mnt/A/ && sync mnt/A");
     assert_eq!(world.emulator.dump().items.len(), 2);
 }

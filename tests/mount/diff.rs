@@ -203,7 +203,7 @@ fn json_has_the_documented_fields() {
             "files_here": 1, "files_in_album": 1,
             "same": {"identical": 1, "smaller": 0, "adopted": 0, "almost_certain": 0, "likely": [], "unknown": []},
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
-            "only_in_album": [], "different": [], "different_by": [], "stored_smaller": [], "damaged": [], "on_its_way": [],
+            "only_in_album": [], "different": [], "different_by": [], "doubts": [], "stored_smaller": [], "damaged": [], "on_its_way": [],
             "failed": [], "scratch": [], "kept": [], "not_taken": [], "unreadable": [], "cut_off": [], "unlisted": [], "pairs": [],
         })
     );
@@ -440,7 +440,7 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     };
     const TAKEN: &str = "2019:04:28 09:00:05";
     add("plain.jpg", camera::photo(1, TAKEN, false));
-    add("located.jpg", camera::photo(2, TAKEN, true));
+    add("located.jpg", camera::large_photo(2, "2019:04:28 09:00:06", true));
     add("clip.mp4", camera::movie(1, 1_556_442_000, (640, 360)));
     add("other.mp4", camera::movie(2, 1_556_442_060, (640, 360)));
     add("renamed.mov", camera::movie(3, 1_556_442_120, (640, 360)));
@@ -465,7 +465,9 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     let text = run(&world, &["diff", "photo", "mnt/A"]).1;
     let other = "\n  small.mp4: other dimensions: 320×180 here, 640×360 there\n";
     assert!(text.contains(other), "{text}");
-    assert!(text.contains("\n  other.mp4 (unknown: same dimensions; other time)\n"), "{text}");
+    let other = "\n  other.mp4 (unknown: same dimensions; \
+        other time: 2019-04-28 09:01:01 here, 2019-04-28 09:01:00 there)\n";
+    assert!(text.contains(other), "{text}");
     // Two cameras may begin their clips in one second, and Google reports no size.
     assert_eq!(said["renamed"], json!([]));
     assert_eq!(
@@ -476,6 +478,49 @@ fn foreign_photos_and_videos_are_compared_by_what_they_say() {
     assert_eq!(text.lines().next(), Some(sum), "{text}");
     // Fields that a photo lacks are nothing to warn of.
     assert_eq!(run(&world, &["diff", "photo", "mnt/A"]).2, "");
+}
+
+/// The local photo, the one in the album under its name, and the two sizes in bytes.
+fn located(local: &[u8], remote: Vec<u8>) -> (World, [u64; 2]) {
+    let world = World::new();
+    world.edit(Edit::CreateAlbum { title: "A".into() });
+    fs::create_dir_all(world.dir.path().join("photo")).unwrap();
+    fs::write(world.dir.path().join("photo/a.jpg"), local).unwrap();
+    let (album, filename) = (Some("A".to_owned()), "a.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content: remote, foreign: false });
+    world.mount(&[]);
+    let sizes = ["photo/a.jpg", "mnt/A/a.jpg"];
+    let sizes = sizes.map(|it| fs::metadata(world.dir.path().join(it)).unwrap().len());
+    (world, sizes)
+}
+
+#[test]
+fn a_size_without_the_place_is_told_with_its_reason() {
+    let photo = camera::large_photo(1, "2019:04:28 09:00:05", true);
+    let (world, [here, album]) = located(&photo, photo.clone());
+    let (code, said) = diff_json(&world);
+    assert_eq!((code, &said["same"]["almost_certain"]), (0, &json!(1)), "{said}");
+    assert_ne!(here, album);
+    let (here, album) = (here.to_string(), album.to_string());
+    let fact = json!({"fact": "size", "here": here, "album": album, "may_be": "place"});
+    let doubt = json!({"name": "a.jpg", "sure": "almost_certain", "by": [fact]});
+    assert_eq!(said["doubts"], json!([doubt]));
+}
+
+/// An edit keeps the moment, the camera, the dimensions and the place.
+#[test]
+fn an_edit_of_a_photo_with_a_place_is_unknown() {
+    let photo = camera::large_photo(1, "2019:04:28 09:00:05", true);
+    // The picture is a tenth shorter.
+    let edited = [&photo[..photo.len() - 40_000], b"\xff\xd9"].concat();
+    let (world, _) = located(&photo, edited);
+    let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
+    assert_eq!(code, 1, "{said}");
+    let unknown =
+        "(unknown: same time, camera and dimensions; other size: 402.6 kB here, 362.6 kB there)";
+    assert!(said.contains(&format!("\n  a.jpg {unknown}\n")), "{said}");
+    assert_eq!(diff_json(&world).1["same"]["likely"], json!([]));
+    assert_eq!(run(&world, &["adopt", "--dry-run", "photo", "mnt/A"]).0, 1);
 }
 
 /// A clip of which only the name and the dimensions agree.
@@ -493,7 +538,7 @@ fn a_pair_that_is_unknown_does_not_count_as_the_same() {
     let (code, said, _) = run(&world, &["diff", "photo", "mnt/A"]);
     let sums = "1 local = 0 in the album + 1 unknown\n1 in the album = 0 here + 1 unknown\n\n\
         Same name; it is not known whether the content is the same:\n  \
-        a.mp4 (unknown: same dimensions; other time)\n";
+        a.mp4 (unknown: same dimensions; other time: 2019-04-28 09:00:00 here, 2019-04-28 09:01:01 there)\n";
     assert_eq!((code, said.as_str()), (1, sums));
     let (code, said) = diff_json(&world);
     assert_eq!((code, &said["differ"]), (1, &json!(true)), "{said}");

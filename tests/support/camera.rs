@@ -10,6 +10,19 @@ pub fn photo(seed: u32, taken: &str, located: bool) -> Vec<u8> {
     with_exif(super::jpeg(seed, 0), taken, located)
 }
 
+/// As [`photo`], and as large as photos are: about 400 kB.
+pub fn large_photo(seed: u32, taken: &str, located: bool) -> Vec<u8> {
+    let mut jpeg = photo(seed, taken, located);
+    let end = jpeg.split_off(jpeg.len() - 2);
+    let mut fill = seed;
+    // Behind the picture and before its end. Decoders ignore it.
+    jpeg.extend((0..400_000).map(|_| {
+        fill = fill.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (fill >> 25) as u8
+    }));
+    [jpeg, end].concat()
+}
+
 /// As [`photo`], of this width and height.
 pub fn sized_photo(seed: u32, taken: &str, dimensions: (u16, u16)) -> Vec<u8> {
     with_exif(super::picture(seed, dimensions), taken, false)

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
 use super::children::{self, Child, children};
-use super::compare::{AlbumFile, Files, Stage};
 use super::facts::{Dimensions, Facts, Taken, Zone};
+use super::sides::{AlbumFile, Files, Stage};
 use crate::app::name::Name;
 use crate::app::progress;
 use crate::app::running::{self, Mount};

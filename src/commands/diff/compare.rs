@@ -3,84 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
-use super::comparison::{Comparison, Different, Duplicate, Match, Remark, Renamed};
+use super::comparison::{Comparison, Different, Doubt, Duplicate, Match, Remark, Renamed};
+use super::differences::differences;
 use super::evidence::{Evidence, Sure, classify};
-use super::facts::{Facts, differences};
+use super::facts::Facts;
+use super::neighbours::Neighbours;
 use super::pairs::pairs;
+use super::sides::{AlbumFile, Files, Sides, Stage};
 use super::{copies, fates, namesakes, renames};
-use crate::media::{ContentHash, Saver};
+use crate::media::ContentHash;
 use crate::store::LocalReason;
 use crate::upload::NameRules;
-
-/// The files of one side, by their paths relative to the compared directory.
-pub type Files<T> = BTreeMap<PathBuf, T>;
-
-/// A file in the album's directory.
-#[derive(Clone, Debug)]
-pub struct AlbumFile {
-    /// Its number in its directory.
-    pub entry: i64,
-    /// The stage of its upload.
-    pub stage: Stage,
-    /// The facts to compare it by.
-    pub facts: Facts,
-    /// Google encodes videos anew, so their sizes say nothing.
-    pub is_video: bool,
-    /// The item's id at Google. Two names of one item have the same id.
-    pub id: Option<String>,
-    /// Its name at Google, if that is another one.
-    pub filename: Option<String>,
-    /// If Google's list of the album lacks it: since when it should be there.
-    pub unlisted: Option<Timestamp>,
-    /// Its bytes look cut off.
-    pub cut_off: bool,
-    /// What went to Google is a smaller copy of its bytes.
-    pub is_smaller: bool,
-    /// How small photos become in its directory.
-    pub saver: Option<Saver>,
-}
-
-impl AlbumFile {
-    /// Whether it is an item whose content is known by no hash.
-    fn has_unknown_content(&self) -> bool {
-        self.stage == Stage::Committed && self.facts.known().is_none()
-    }
-
-    /// Whether it is a photo at Google whose content is known by no hash.
-    fn has_unknown_picture(&self) -> bool {
-        self.has_unknown_content() && !self.is_video
-    }
-}
-
-/// The stage of a file in the album's directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// An item in the album.
-    Committed,
-    /// Being uploaded, in this state.
-    OnItsWay(String),
-    /// It stays here: it is temporary or empty, or belongs to this machine.
-    Temporary,
-    /// Refused by Google for this reason.
-    Failed(String),
-}
-
-/// Both sides.
-#[derive(Debug, Default)]
-pub struct Sides {
-    /// Local files.
-    pub here: Files<Facts>,
-    /// Local files that could not be read, with the reasons.
-    pub unreadable: Files<String>,
-    /// Files in the album's directory.
-    pub there: Files<AlbumFile>,
-    /// The album's files that Google refused, with the reasons.
-    pub refused: Files<String>,
-    /// Which names keep a file on this machine.
-    pub rules: NameRules,
-}
 
 /// The local names whose metadata would add evidence: the album's item of that name is known by no
 /// hash, or it has no file of that name and an unknown one that may be the same.
@@ -115,7 +48,8 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
 
 /// Compares two directory trees.
 pub fn compare(sides: &Sides) -> Comparison {
-    let mut work = Work { rules: sides.rules.clone(), ..Work::default() };
+    let neighbours = Neighbours::new(&sides.here, &sides.there);
+    let mut work = Work { rules: sides.rules.clone(), neighbours, ..Work::default() };
     work.result.files_here = sides.here.len() + sides.unreadable.len();
     work.result.files_in_album = sides.there.len();
     for (name, why) in &sides.unreadable {
@@ -125,7 +59,13 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
     let unknown = sides.there.iter().filter(|(_, it)| it.has_unknown_content());
     let items = unknown.map(|(name, it)| (name, it.filename.as_deref(), &it.facts));
-    let namesakes = namesakes::found(&sides.here, items);
+    let namesakes = namesakes::found(&sides.here, items).into_iter().filter_map(|(name, found)| {
+        let (there, evidence) = found;
+        let (local, remote) = (sides.here.get(name)?, sides.there.get(there)?);
+        let evidence = work.neighbours.weigh(evidence, (name, local), (there, remote));
+        (evidence.sure >= Sure::Likely).then_some((name, (there, evidence)))
+    });
+    let namesakes: BTreeMap<_, _> = namesakes.collect();
     let taken: BTreeSet<_> = namesakes.values().map(|it| it.0).collect();
     let mut left_here = Vec::new();
     // The shortest of several names of one content is counted as its own, because copies have names
@@ -133,10 +73,10 @@ pub fn compare(sides: &Sides) -> Comparison {
     let mut here: Vec<_> = sides.here.iter().collect();
     here.sort_by_key(|(name, _)| name.as_os_str().len());
     for (name, local) in here {
-        if let Some(&(there, evidence)) = namesakes.get(name)
-            && let Some(remote) = sides.there.get(there)
+        if let Some((there, evidence)) = namesakes.get(name)
+            && let Some(remote) = sides.there.get(*there)
         {
-            work.renamed(name, local, there, remote, evidence);
+            work.renamed(name, local, there, remote, evidence.clone());
             continue;
         }
         let there = sides.there.get(name).filter(|_| !taken.contains(name));
@@ -186,7 +126,8 @@ pub fn compare(sides: &Sides) -> Comparison {
 /// gphotosfs has made of it, on a machine that has not forgotten that.
 fn of_one_name(name: &Path, local: &Facts, remote: &AlbumFile) -> Option<Evidence> {
     let found = classify(local, &remote.facts);
-    if found.is_some_and(|it| it.sure > Sure::Unknown) || remote.stage != Stage::Committed {
+    if found.as_ref().is_some_and(|it| it.sure > Sure::Unknown) || remote.stage != Stage::Committed
+    {
         return found;
     }
     let saver = remote.saver.filter(|_| is_named_jpeg(name));
@@ -210,6 +151,7 @@ fn remark(name: &Path, here: bool, in_album: bool, why: &str) -> Remark {
 struct Work<'a> {
     result: Comparison,
     rules: NameRules,
+    neighbours: Neighbours<'a>,
     /// Local content that the album has, with the name under which it is counted.
     counted_here: BTreeMap<(Option<&'a Path>, ContentHash), &'a Path>,
     counted_items: BTreeMap<(Option<&'a Path>, &'a str), &'a Path>,
@@ -256,13 +198,24 @@ impl<'a> Work<'a> {
                             .duplicates_here
                             .push(Duplicate { name: name.into(), of: of.into() });
                     } else {
+                        let evidence =
+                            self.neighbours.weigh(evidence, (name, local), (name, remote));
                         self.result.same.add(name, evidence.sure);
+                        self.doubt(name, &evidence);
                         let proven = evidence.sure == Sure::Identical && remote.is_smaller;
                         self.result.same.smaller += usize::from(proven || evidence.is_copy);
                         self.count((name, local), (name, remote), evidence);
                     }
                 }
             },
+        }
+    }
+
+    /// Says which facts of a pair of one name do not agree.
+    fn doubt(&mut self, name: &Path, evidence: &Evidence) {
+        if evidence.shared_moment || !evidence.by.is_empty() {
+            let (name, evidence) = (name.into(), evidence.clone());
+            self.result.doubts.push(Doubt { name, evidence });
         }
     }
 
@@ -333,7 +286,9 @@ impl<'a> Work<'a> {
         remote: &'a AlbumFile,
         evidence: Evidence,
     ) {
-        self.result.renamed.push(Renamed { here: here.into(), album: there.into(), evidence });
+        let renamed =
+            Renamed { here: here.into(), album: there.into(), evidence: evidence.clone() };
+        self.result.renamed.push(renamed);
         self.count((here, local), (there, remote), evidence);
     }
 

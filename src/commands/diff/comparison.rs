@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::differences::Difference;
 use super::evidence::{Evidence, Sure};
-use super::facts::{Difference, Facts};
+use super::facts::Facts;
 use crate::app::Exit;
 use crate::app::name::Name;
 use crate::store::LocalReason;
@@ -22,6 +23,9 @@ pub struct Comparison {
     pub files_in_album: usize,
     /// Same name, and the content does not differ.
     pub same: Same,
+    /// The pairs of one name of which some facts do not agree, and those in doubt for other files
+    /// of their moment.
+    pub doubts: Vec<Doubt>,
     /// Same content under other names. No difference.
     pub renamed: Vec<Renamed>,
     /// Local files with the content of another local file, which the album has. No difference.
@@ -99,6 +103,16 @@ pub struct Same {
     pub likely: Vec<Name>,
     /// The names that agree, while the other facts do not decide. They may differ.
     pub unknown: Vec<Name>,
+}
+
+/// A pair of one name that is not free of doubt.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Doubt {
+    /// The name.
+    pub name: Name,
+    /// The evidence that the content is the same.
+    #[serde(flatten)]
+    pub evidence: Evidence,
 }
 
 /// One content under two names.
@@ -195,6 +209,7 @@ impl Comparison {
             remarks.sort();
         }
         self.different_by.sort();
+        self.doubts.sort();
         self.renamed.sort();
         self.duplicates_here.sort();
         self.duplicates_in_album.sort();

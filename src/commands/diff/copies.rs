@@ -1,7 +1,8 @@
 //! Recognises the smaller copies that gphotosfs makes of photos. Pure.
 
 use super::evidence::Sure;
-use super::facts::{Facts, Level, Levels};
+use super::facts::{Facts, Level};
+use super::levels::Levels;
 use crate::media::Saver;
 use crate::shrink;
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::facts::{Facts, Level, Levels};
+use super::differences::{Difference, SIZE, doubts};
+use super::facts::{Facts, Level};
+use super::levels::Levels;
 
 /// How sure it is that two files have the same content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,18 +42,15 @@ const fn row(sure: Sure, size: Level, dimensions: Level, camera: Level, time: Le
 /// A row asks for no more than its levels, so a fact that agrees better never lowers the grade. The
 /// last rows catch every pair that a row above would take with one fact more: without that fact the
 /// contents may still be the same.
-const TABLE: [Row; 13] = {
+const TABLE: [Row; 11] = {
     use Level::{Doubtful, Explained, Near, Other, Same, Unknown};
     use Sure::{AlmostCertain, Likely};
     [
         //   how sure      size       dimensions camera   time
         row(AlmostCertain, Explained, Same, Unknown, Same),
         row(AlmostCertain, Same, Unknown, Unknown, Same),
-        row(Likely, Same, Same, Other, Other),
-        // Pictures of two cameras and two days often have sizes that a place would explain. One of
-        // the two facts may be wrong.
+        // A date may be wrong on either side. Another camera is another matter.
         row(Likely, Explained, Same, Unknown, Other),
-        row(Likely, Explained, Same, Other, Unknown),
         row(Likely, Same, Unknown, Unknown, Unknown),
         row(Likely, Unknown, Same, Unknown, Near),
         row(Likely, Unknown, Unknown, Unknown, Same),
@@ -77,13 +76,19 @@ fn grade(levels: &Levels) -> Option<Sure> {
 }
 
 /// How sure it is that two files have the same content, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Evidence {
     /// How sure.
     pub sure: Sure,
+    /// The facts that do not agree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<Difference>,
+    /// Whether other files have the same moment, which makes it less sure.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared_moment: bool,
     /// How well the facts agree, if it is not by hash.
     #[serde(skip)]
-    levels: Levels,
+    pub levels: Option<Levels>,
     /// The item is the smaller copy that gphotosfs makes of the file.
     #[serde(skip)]
     pub is_copy: bool,
@@ -92,7 +97,7 @@ pub struct Evidence {
 impl Evidence {
     /// Evidence by hash, or by name only.
     pub fn of(sure: Sure) -> Self {
-        Self { sure, levels: Levels::default(), is_copy: false }
+        Self { sure, by: Vec::new(), shared_moment: false, levels: None, is_copy: false }
     }
 
     /// Evidence that an item is the smaller copy of a file.
@@ -103,6 +108,11 @@ impl Evidence {
     /// The same evidence, but not surer than `sure`.
     pub fn at_most(self, sure: Sure) -> Self {
         Self { sure: self.sure.min(sure), ..self }
+    }
+
+    /// The same evidence, but not surer than `sure`, because other files have the same moment.
+    pub fn among_others(self, sure: Sure) -> Self {
+        Self { shared_moment: self.sure > sure, ..self.at_most(sure) }
     }
 }
 
@@ -119,16 +129,16 @@ impl fmt::Display for Evidence {
         if self.is_copy {
             return write!(f, " ({how}: stored smaller, with the same time and shape)");
         }
-        let Levels { size, dimensions, camera, time } = self.levels;
+        let Levels { size, dimensions, camera, time } = self.levels.unwrap_or_default();
+        let differs = |fact| self.by.iter().any(|it| it.fact == fact);
+        // A size that says little is equal nevertheless.
+        let size = if size == Level::Near && !differs(SIZE) { Level::Same } else { size };
         let facts =
             [(time, "time"), (camera, "camera"), (dimensions, "dimensions"), (size, "size")];
-        let of = |level| facts.iter().filter(move |it| it.0 == level).map(|it| it.1.to_owned());
-        let place = (size == Level::Explained).then(|| "size but for the place".to_owned());
-        let zone = (time == Level::Near).then(|| "time but for the zone".to_owned());
-        let same = list("same", of(Level::Same).chain(place).chain(zone));
-        let doubtful = (size == Level::Doubtful).then(|| "size".to_owned());
-        let other = list("other", of(Level::Other).chain(doubtful));
-        match [same, other].into_iter().flatten().collect::<Vec<_>>().join("; ") {
+        let of = facts.iter().filter(|it| it.0 == Level::Same).map(|it| it.1.to_owned());
+        let others = self.shared_moment.then(|| "so have other files".to_owned());
+        let by = self.by.iter().map(ToString::to_string);
+        match list("same", of).into_iter().chain(others).chain(by).collect::<Vec<_>>().join("; ") {
             none if none.is_empty() => f.write_str(" (nothing is known about the content)"),
             facts => write!(f, " ({how}: {facts})"),
         }
@@ -145,15 +155,17 @@ fn list(first: &str, words: impl Iterator<Item = String>) -> Option<String> {
     })
 }
 
-/// Compares the facts of two files. `None` if they differ: [`super::facts::differences`] says by
-/// which of them.
+/// Compares the facts of two files. `None` if they differ: [`super::differences`] says by which of
+/// them.
 pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
     if let (Some(a), Some(b)) = (here.hash, there.known()) {
         let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
         return (a == b).then(|| Evidence::of(sure));
     }
     let levels = Levels::of(here, there);
-    grade(&levels).map(|sure| Evidence { sure, levels, is_copy: false })
+    let sure = grade(&levels)?;
+    let by = doubts(here, there);
+    Some(Evidence { sure, by, shared_moment: false, levels: Some(levels), is_copy: false })
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::compare::Files;
 use super::facts::Facts;
 use super::hashes::Hashes;
+use super::sides::Files;
 use crate::app::{CommandError, progress};
 
 /// A directory with more files is not one to compare. Links in a file system of the kernel's lead

@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::compare::Files;
 use super::facts::Facts;
+use super::sides::Files;
 use crate::formats::source::Source;
 use crate::formats::{self, brands};
 
@@ -69,6 +69,15 @@ enum Format {
 /// JPEG of a single one has about eighty.
 const PIXELS_PER_BYTE_MAX: u64 = 50;
 
+/// A picture behind whose end are so many equal bytes is filled up.
+const FILL_BYTES: u64 = 16;
+
+/// Whether a file is filled up behind its content, so that others have the same round size.
+fn is_filled_up<R: Read + Seek>(source: &mut Source<R>) -> bool {
+    let last = source.len().checked_sub(FILL_BYTES).and_then(|at| source.exactly(at, FILL_BYTES));
+    last.is_some_and(|it| it.iter().all(|byte| *byte == it[0]))
+}
+
 /// Adds the metadata of one file.
 pub fn read(file: impl Read + Seek, name: &Path, facts: &mut Facts) {
     facts.taken.extend(names::taken(name));
@@ -84,6 +93,7 @@ pub fn read(file: impl Read + Seek, name: &Path, facts: &mut Facts) {
 fn read_by_format<R: Read + Seek>(source: &mut Source<R>, name: &Path, facts: &mut Facts) {
     let Some(head) = source.start(64) else { return };
     let Some(format) = format(&head, source) else { return };
+    let has_end = matches!(format, Format::Jpeg | Format::Png | Format::Gif | Format::WebP);
     match format {
         Format::Jpeg => {
             pictures::jpeg_dimensions(source, facts);
@@ -127,6 +137,9 @@ fn read_by_format<R: Read + Seek>(source: &mut Source<R>, name: &Path, facts: &m
         Format::Mpeg => riff::mpeg(source, facts),
         Format::Transport => transport::add(source, facts),
         Format::Sigma => sigma::raw(source, facts),
+    }
+    if has_end && is_filled_up(source) {
+        facts.is_of_fixed_size = true;
     }
 }
 

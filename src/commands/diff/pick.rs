@@ -5,9 +5,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::album;
-use super::compare::{AlbumFile, Files};
 use super::comparison::Comparison;
 use super::evidence::Sure;
+use super::sides::{AlbumFile, Files};
 use crate::app::name::Name;
 use crate::app::{CommandError, running};
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::evidence::{Evidence, Sure, classify};
-use super::facts::{Facts, Level, Levels, Zone};
+use super::facts::{Facts, Level, Zone, set};
+use super::levels::Levels;
 
 /// The evidence that two files of one moment have the same content under two names. Shots of one
 /// second have the same camera, format and dimensions, and often sizes that the place would
@@ -52,12 +53,17 @@ type Moment<'a> = (Option<&'a Path>, String, i64, (u32, u32));
 /// The keys by which two pictures of one format and one capture time agree: one for each time and
 /// for each pair of dimensions that the file has.
 fn moments<'a>(name: &'a Path, facts: &Facts) -> Vec<Moment<'a>> {
-    let Some(kind) = name.extension().and_then(|it| it.to_str()) else { return Vec::new() };
-    let kind = &kind.to_ascii_lowercase().replace("jpeg", "jpg");
-    let times = facts.taken.iter().filter(|it| it.zone != Zone::Name);
+    let kind = &kind(name);
+    let times = set(&facts.taken).filter(|it| it.zone != Zone::Name);
     let keys = times.flat_map(|taken| {
         let all = facts.dimensions.any.iter();
         all.map(move |&(x, y)| (name.parent(), kind.clone(), taken.seconds, (x.min(y), x.max(y))))
     });
     keys.collect()
+}
+
+/// The format of a file, by its name.
+pub fn kind(name: &Path) -> String {
+    let extension = name.extension().and_then(|it| it.to_str()).unwrap_or_default();
+    extension.to_ascii_lowercase().replace("jpeg", "jpg")
 }

@@ -128,7 +128,7 @@ fn names(names: &[Name]) -> Vec<String> {
 /// The files of one name that are as sure as this, with the evidence.
 fn same_names(it: &Comparison, sure: Sure) -> Vec<String> {
     let found = it.matches.iter().filter(|it| it.here == it.album && it.evidence.sure == sure);
-    let mut lines: Vec<_> = found.map(|it| (Name::from(it.here.as_path()), it.evidence)).collect();
+    let mut lines: Vec<_> = found.map(|it| (Name::from(it.here.as_path()), &it.evidence)).collect();
     lines.sort();
     lines.iter().map(|(name, evidence)| format!("{name}{evidence}")).collect()
 }

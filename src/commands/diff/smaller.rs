@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use super::compare::Sides;
 use super::comparison::{Comparison, Different};
-use super::facts::{Difference, Facts, Level, Levels};
+use super::differences::Difference;
+use super::facts::{Facts, Level};
+use super::levels::Levels;
+use super::sides::Sides;
 
 /// If both have the same pixels, the copy has so many percent of the bytes at most. An edit of the
 /// metadata changes less.

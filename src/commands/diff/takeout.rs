@@ -21,11 +21,12 @@ pub use self::part::is_export;
 
 use self::album::Album;
 use self::export::Export;
-use super::compare::{Sides, compare};
+use super::compare::compare;
 use super::comparison::{Comparison, Remark};
 use super::fates;
 use super::hashes::Hashes;
 use super::local::{self, Local};
+use super::sides::Sides;
 use super::{metadata, smaller};
 use crate::app::{CommandError, Exit, print_coloured, tell};
 use crate::profile::Profile;

@@ -228,7 +228,7 @@ fn content_in_another_album_does_not_count() {
 #[test]
 fn renamed_pictures_are_found_by_moment_and_size_if_only_one_can_be_meant() {
     let fixed = |it| Facts { is_of_fixed_size: true, ..it };
-    let located = |it| Facts { place: Some(200), exif: Some(300), header: Some(300), ..it };
+    let located = |it| Facts { place: Some(200), header: Some(300), ..it };
     let local = [
         // Other clips may begin in the same second.
         ("clip.mp4", taken(4, known(5))),

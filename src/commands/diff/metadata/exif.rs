@@ -56,7 +56,6 @@ fn add(found: Result<exif::Exif, exif::Error>, facts: &mut Facts) {
     }
     facts.taken.extend(gps_time(&exif));
     facts.add_model(text(0x0110));
-    facts.exif = facts.exif.max(u64::try_from(exif.buf().len()).ok());
     let gps = exif.fields().filter(|it| it.tag.context() == Context::Gps);
     let located = exif.get_field(Tag::GPSLatitude, In::PRIMARY).is_some();
     if located {

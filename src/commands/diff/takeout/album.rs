@@ -10,9 +10,9 @@ use super::folder::{Content, Member, Pairing, Place};
 use super::item::{Item, described, full_name};
 use super::{elsewhere, namesakes, naming};
 use crate::app::CommandError;
-use crate::commands::diff::compare::{AlbumFile, Files, Stage};
 use crate::commands::diff::facts::{Facts, Taken, Zone};
 use crate::commands::diff::metadata;
+use crate::commands::diff::sides::{AlbumFile, Files, Stage};
 use crate::media::ContentHash;
 
 /// The album's side.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::item::Item;
 use super::naming;
-use crate::commands::diff::compare::Files;
 use crate::commands::diff::evidence::{Sure, classify};
-use crate::commands::diff::facts::{Facts, Level, Levels};
+use crate::commands::diff::facts::{Facts, Level};
+use crate::commands::diff::levels::Levels;
+use crate::commands::diff::sides::Files;
 use crate::commands::diff::smaller::stored_smaller;
 use crate::media::ContentHash;
 
@@ -190,7 +191,8 @@ mod tests {
 
     #[test]
     fn the_best_agreement_decides_and_each_name_is_given_once() {
-        let at = |seconds| timed(seconds, Zone::Utc);
+        const DAY: i64 = 1_556_442_000;
+        let at = |seconds| timed(DAY + seconds, Zone::Utc);
         let items = [
             item("a.jpg", "a(1).jpg", at(3600)),
             item("a.jpg", "a.jpg", at(7)),
@@ -198,7 +200,8 @@ mod tests {
             // By its own title, and no number.
             item("a(1).jpg", "a(1).jpg", at(9)),
         ];
-        let here: Files<_> = [("a.jpg", timed(0, Zone::Local))].map(|(a, b)| (a.into(), b)).into();
+        let here: Files<_> =
+            [("a.jpg", timed(DAY, Zone::Local))].map(|(a, b)| (a.into(), b)).into();
         let names = |here: &Files<Facts>| {
             assign(&items, here).iter().map(|it| it.display().to_string()).collect::<Vec<_>>()
         };
