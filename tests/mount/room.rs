@@ -233,9 +233,8 @@ fn many_writers_that_wait_hold_up_nobody_else() {
     wait_for("the writers to wait", || world.names("A").len() == 303);
     wait_for("some to have had room", || copies.iter().any(std::thread::JoinHandle::is_finished));
     // truncate(2) takes its turn as everything does that may have to wait.
-    let begun = Instant::now();
-    world.sh("timeout 10 truncate -s 0 mnt/A/00.jpg && timeout 10 rm mnt/A/00.jpg");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    world.sh("timeout 60 truncate -s 0 mnt/A/00.jpg && timeout 60 rm mnt/A/00.jpg");
+    assert!(!copies.iter().all(std::thread::JoinHandle::is_finished), "the writers still wait");
     world.start_emulator();
     for copy in copies {
         copy.join().unwrap().unwrap();
