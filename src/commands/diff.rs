@@ -4,6 +4,7 @@
 //! no media.
 
 mod album;
+mod apart;
 mod children;
 mod clocks;
 mod compare;
@@ -186,13 +187,14 @@ fn copy(
     result: &Comparison,
 ) -> Result<Exit, CommandError> {
     let names = copy::uploadable(result);
+    let contested = copy::contested(result).len();
     let parts = [
-        (result.different.len(), "with other content"),
+        (result.different.len() + contested, "with other content"),
         (result.same.unknown.len(), "unknown"),
         (result.failed.len(), "refused"),
         (result.temporary.iter().filter(|it| it.here).count(), "temporary or empty"),
         (result.unreadable.len(), "unreadable here"),
-        (result.only_here.len() - names.len(), "that would not be uploaded"),
+        (result.only_here.len() - names.len() - contested, "that would not be uploaded"),
     ];
     let parts = parts.into_iter().filter(|it| it.0 > 0);
     let words: Vec<_> = parts.clone().map(|(count, what)| format!("{count} {what}")).collect();

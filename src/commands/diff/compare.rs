@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::neighbours::Neighbours;
 use super::pairs::pairs;
 use super::sides::{AlbumFile, Files, Sides, Stage};
-use super::{copies, fates, namesakes, renames};
+use super::{apart, copies, fates, namesakes, renames};
 use crate::media::ContentHash;
 use crate::store::LocalReason;
 use crate::upload::NameRules;
@@ -19,9 +19,11 @@ use crate::upload::NameRules;
 /// hash, or it has no file of that name and an unknown one that may be the same.
 pub fn facts_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> BTreeSet<PathBuf> {
     let unknown = AlbumFile::has_unknown_content;
-    let strangers = there.iter().any(|(name, it)| unknown(it) && !here.contains_key(name));
-    let wanted = here.keys().filter(|name| there.get(*name).map_or(strangers, unknown));
-    wanted.cloned().collect()
+    let apart = apart(here, there);
+    let is_stranger = |name: &PathBuf| !here.contains_key(name) || apart.contains(name);
+    let strangers = there.iter().any(|(name, it)| unknown(it) && is_stranger(name));
+    let own = |name: &&PathBuf| there.get(*name).filter(|_| !apart.contains(name));
+    here.keys().filter(|name| own(name).map_or(strangers, unknown)).cloned().collect()
 }
 
 /// The album's names whose sizes would add evidence: there is a local file of that name, or the only
@@ -46,6 +48,12 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
     named.into_iter().map(|it| it.0).chain(renamed).cloned().collect()
 }
 
+/// The names whose two files are not one another.
+fn apart<'a>(here: &'a Files<Facts>, there: &'a Files<AlbumFile>) -> BTreeSet<&'a PathBuf> {
+    let items = there.iter().filter(|(_, it)| it.stage == Stage::Committed);
+    apart::found(here, &items.map(|(name, it)| (name, it.facts.known())).collect())
+}
+
 /// Compares two directory trees.
 pub fn compare(sides: &Sides) -> Comparison {
     let neighbours = Neighbours::new(&sides.here, &sides.there);
@@ -59,7 +67,9 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
     let unknown = sides.there.iter().filter(|(_, it)| it.has_unknown_content());
     let items = unknown.map(|(name, it)| (name, it.filename.as_deref(), &it.facts));
-    let namesakes = namesakes::found(&sides.here, items).into_iter().filter_map(|(name, found)| {
+    let apart = apart(&sides.here, &sides.there);
+    let found = namesakes::found(&sides.here, items).into_iter();
+    let namesakes = found.filter(|it| !apart.contains(it.0)).filter_map(|(name, found)| {
         let (there, evidence) = found;
         let (local, remote) = (sides.here.get(name)?, sides.there.get(there)?);
         let evidence = work.neighbours.weigh(evidence, (name, local), (there, remote));
@@ -79,7 +89,8 @@ pub fn compare(sides: &Sides) -> Comparison {
             work.renamed(name, local, there, remote, evidence.clone());
             continue;
         }
-        let there = sides.there.get(name).filter(|_| !taken.contains(name));
+        let is_own = !taken.contains(name) && !apart.contains(name);
+        let there = sides.there.get(name).filter(|_| is_own);
         match (there, sides.refused.get(name)) {
             (Some(remote), _) => work.one_name(name, Some(local), remote),
             (None, Some(why)) => work.result.failed.push(remark(name, true, false, why)),
@@ -88,7 +99,8 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
     let mut left_there = BTreeMap::new();
     for (name, remote) in &sides.there {
-        let has_own = sides.here.contains_key(name) && !namesakes.contains_key(name);
+        let is_own = !namesakes.contains_key(name) && !apart.contains(name);
+        let has_own = sides.here.contains_key(name) && is_own;
         if has_own || taken.contains(name) {
         } else if sides.unreadable.contains_key(name) || remote.stage != Stage::Committed {
             work.one_name(name, None, remote);

@@ -14,7 +14,18 @@ use crate::printable::is_risky;
 /// The local files that the album lacks and that the mount would upload.
 pub fn uploadable(result: &Comparison) -> Vec<&Name> {
     let not_taken: BTreeSet<_> = result.not_taken.iter().map(|it| &it.name).collect();
-    result.only_here.iter().filter(|name| !not_taken.contains(name)).collect()
+    let contested = contested(result);
+    let is_free = |name: &&Name| !not_taken.contains(name) && !contested.contains(name);
+    result.only_here.iter().filter(is_free).collect()
+}
+
+/// The local files that the album lacks while it has another photo of their name. A copy would
+/// replace that.
+pub fn contested(result: &Comparison) -> BTreeSet<&Name> {
+    let renamed = result.renamed.iter().map(|it| &it.album);
+    let duplicates = result.duplicates_in_album.iter().map(|it| &it.name);
+    let there: BTreeSet<_> = result.only_in_album.iter().chain(renamed).chain(duplicates).collect();
+    result.only_here.iter().filter(|name| there.contains(name)).collect()
 }
 
 /// Commands for a shell, as words of bytes: a name need not be UTF-8.

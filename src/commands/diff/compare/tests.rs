@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::name::Name;
+use crate::commands::diff::copy;
 use crate::commands::diff::facts::{Dimensions, Taken, Zone};
 
 fn hash(content: u8) -> ContentHash {
@@ -74,6 +75,66 @@ fn adds_up(result: &Comparison) {
             bare.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         assert_eq!(numbers[0], numbers[1..].iter().sum::<usize>(), "{line}\n{result:#?}");
     }
+}
+
+#[test]
+fn a_hash_says_more_than_a_name() {
+    let there = |name: &'static str, content| (name, known(content), Stage::Committed);
+    // The item has the name of another local file.
+    let found = check(
+        &sides(&[("A.jpg", known(0)), ("B.jpg", known(1))], &[there("A.jpg", 1)], &[]),
+        "2 local = 0 in the album + 1 under another name + 1 only here",
+        "1 in the album = 0 here + 1 under another name",
+        true,
+    );
+    assert_eq!(found.only_here, [name("A.jpg")]);
+    // The names are shifted by one.
+    let names = ["I0", "I1", "I2", "I3", "I4", "I5"];
+    let local: Vec<_> = names.iter().zip(0..).map(|(name, at)| (*name, known(at))).collect();
+    let items: Vec<_> = names[..5].iter().zip(1..).map(|(name, at)| there(name, at)).collect();
+    let found = check(
+        &sides(&local, &items, &[]),
+        "6 local = 0 in the album + 5 under another name + 1 only here",
+        "5 in the album = 0 here + 5 under another name",
+        true,
+    );
+    assert_eq!(found.only_here, [name("I0")]);
+    // Two files have each other's names, and nothing is missing.
+    let local = [("A.jpg", known(1)), ("B.jpg", known(0))];
+    check(
+        &sides(&local, &[there("A.jpg", 0), there("B.jpg", 1)], &[]),
+        "2 local = 0 in the album + 2 under another name",
+        "2 in the album = 0 here + 2 under another name",
+        false,
+    );
+    // The item's content is here twice.
+    let local = [("A.jpg", known(5)), ("A2.jpg", known(0)), ("Acopy.jpg", known(0))];
+    let found = check(
+        &sides(&local, &[there("A.jpg", 0)], &[]),
+        "3 local = 0 in the album + 1 under another name + 1 duplicate (Acopy.jpg = A2.jpg) + 1 only here",
+        "1 in the album = 0 here + 1 under another name",
+        true,
+    );
+    assert_eq!(found.only_here, [name("A.jpg")]);
+    // A copy would replace the item of that name.
+    assert!(copy::uploadable(&found).is_empty());
+    assert_eq!(copy::contested(&found).into_iter().collect::<Vec<_>>(), [&name("A.jpg")]);
+    // An item of which no bytes are known keeps its name, unless another one has the bytes.
+    let unknown = || ("A.jpg", taken(7, sized(0)), Stage::Committed);
+    let local = |more: &[(&'static str, Facts)]| [&[("A.jpg", taken(7, known(0)))], more].concat();
+    let found = compare(&sides(&local(&[]), &[unknown(), there("B.jpg", 0)], &[]));
+    assert_eq!((found.renamed.len(), &found.only_in_album[..]), (1, &[name("A.jpg")][..]));
+    let both = local(&[("B.jpg", known(0))]);
+    let found = compare(&sides(&both, &[unknown(), there("B.jpg", 0)], &[]));
+    assert!(found.only_in_album.is_empty() && found.only_here.is_empty(), "{found:#?}");
+    // In another directory, it is another album.
+    let found =
+        compare(&sides(&[("A.jpg", known(0)), ("x/B.jpg", known(1))], &[there("A.jpg", 1)], &[]));
+    assert_eq!(found.different, [name("A.jpg")]);
+}
+
+fn name(text: &str) -> Name {
+    Path::new(text).into()
 }
 
 fn some_facts() -> impl Strategy<Value = Facts> {
