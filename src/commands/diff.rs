@@ -96,6 +96,9 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mount = check(local, album, profile)?;
     let result = comparison(&mount, local, album, profile)?;
     let source = if is_pick(album) { Source::Pick } else { Source::Album };
+    if result.is_partial {
+        pick::say_partial(album);
+    }
     match show {
         Show::Script | Show::Copying if source == Source::Pick => {
             return copy_originals((local, album), *show, &mount, &result);
@@ -240,7 +243,11 @@ fn copy_originals(
     let album = mount.root.join(pick.file_name().unwrap_or_default());
     if show == Show::Copying {
         let all_taken = copy::apply(mount, local, &album, &names)?;
-        return Ok(if left == 0 && all_taken { Exit::Done } else { Exit::Differ });
+        return Ok(if left == 0 && all_taken && !result.is_partial {
+            Exit::Done
+        } else {
+            Exit::Differ
+        });
     }
     print_script(&copy::script(local, &album, &names)?)?;
     Ok(result.exit())
@@ -312,7 +319,10 @@ pub(super) fn comparison(
     profile: &Profile,
 ) -> Result<Comparison, CommandError> {
     let is_pick = is_pick(album);
-    let mut there = if is_pick { pick::files(album)? } else { album::files(album)? };
+    let (mut there, is_partial) = match is_pick {
+        true => pick::files(mount, album)?,
+        false => (album::files(album)?, false),
+    };
     let mut here = local::read(local, &Hashes::load(profile.cache_dir().ok()))?;
     if there.values().any(|it| it.facts.known().is_none()) {
         let wanted = compare::facts_wanted(&here.files, &there);
@@ -336,6 +346,7 @@ pub(super) fn comparison(
         smaller::find(&sides, &mut result);
     }
     result.cut_off = cut_off;
+    result.is_partial = is_partial;
     fates::explain(local, &rules, &mut result);
     fates::find_unfit(&failed, &rules, &mut result);
     Ok(result)

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::app::running::Mount;
 use crate::app::signals::EndSignals;
 use crate::app::{CommandError, Exit, counted, print, tell};
-use crate::media::EntryName;
+use crate::media::{EntryName, PickerSessionId};
 use crate::profile::{Picking, Profile};
 use crate::settings::Apis;
 use connection::Connection;
@@ -84,12 +84,10 @@ pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Ex
     };
     let addition = Addition { name: name.clone(), expires_at, anew: options.anew };
     let listed = tokio::select! {
-        listed = connection.list(&session, Some(addition)) => listed?,
-        _ = stop.signals.received() => {
-            let hint = "run it again: it lists the rest of what was picked first";
-            return Err(CommandError::new("stopped while it listed the picked photos").hint(hint));
-        }
+        listed = connection.list(&session, Some(addition.clone())) => Some(listed?),
+        _ = stop.signals.received() => None,
     };
+    let Some(listed) = listed else { return Err(stopped(&connection, &session, addition).await) };
     if listed.items == 0 {
         connection.end_session(&session).await;
         tell("gphotosfs: nothing was picked");
@@ -99,6 +97,35 @@ pub async fn run(options: &Options, profile: &Profile, apis: &Apis) -> Result<Ex
     connection.end_needless_sessions().await;
     report(&connection, &name, &listed, profile)?;
     Ok(Exit::Done)
+}
+
+/// Keeps the session of a listing that the user stops, so that the next command lists the rest.
+/// A pick that begins anew keeps what it had until it has something new, so before its first page the
+/// session ends.
+async fn stopped(
+    connection: &Connection,
+    session: &PickerSessionId,
+    addition: Addition,
+) -> CommandError {
+    const WHAT: &str = "stopped while it listed the picked photos";
+    let Addition { name, expires_at, anew } = addition;
+    let kept = connection.store.unlisted_sessions(&name).and_then(|known| {
+        let is_known = known.iter().any(|it| it.remote == *session);
+        if !is_known && !anew {
+            connection.store.add_to_pick(&name, session, expires_at, false)?;
+        }
+        Ok(is_known || !anew)
+    });
+    match kept {
+        Ok(true) => {
+            CommandError::new(WHAT).hint("run it again: it lists the rest of what was picked first")
+        }
+        Ok(false) => {
+            connection.end_session(session).await;
+            CommandError::new(WHAT).hint("nothing has changed: run it again to pick")
+        }
+        Err(error) => connection::failed(error),
+    }
 }
 
 /// Takes a place among the commands that wait. The sessions of those that were killed are needless.

@@ -117,6 +117,15 @@ fn diff(world: &World) -> (i32, Value) {
     (outcome.status.code().unwrap(), schema::check("diff", &found))
 }
 
+/// What `diff` says about the pick `Trip` as text, and on stderr.
+fn diff_text(world: &World) -> (String, String) {
+    let mut program = world.program();
+    let args = ["diff", "photo", "mnt/.gphotos/picked/Trip"];
+    let outcome = program.current_dir(world.dir.path()).args(args).output().unwrap();
+    let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
+    (text(outcome.stdout), text(outcome.stderr))
+}
+
 fn list(world: &World) -> Value {
     let said = world.run(&["pick", "--list", "--json"]).stdout;
     schema::check("pick", std::str::from_utf8(&said).unwrap())["picks"].take()

@@ -195,6 +195,7 @@ fn file(it: &Child) -> AlbumFile {
         cut_off: it.cut_off.is_some(),
         is_smaller: it.sent_size.is_some(),
         saver: None,
+        is_nameless: false,
     }
 }
 

@@ -129,6 +129,8 @@ pub fn compare(sides: &Sides) -> Comparison {
     }
     let unlisted = sides.there.iter().filter(|(_, it)| it.unlisted.is_some());
     work.result.unlisted = unlisted.map(|(name, _)| name.as_path().into()).collect();
+    let nameless = sides.there.iter().filter(|(_, it)| it.is_nameless);
+    work.result.nameless = nameless.map(|(name, _)| name.as_path().into()).collect();
     work.result.pairs = pairs(sides.here.keys().chain(sides.there.keys()));
     work.result.sort();
     work.result
@@ -316,7 +318,11 @@ impl<'a> Work<'a> {
         here.retain(|(name, local)| {
             let Some(&found) = found.get(name) else { return true };
             let Some(remote) = there.get(found).copied() else { return true };
-            let Some(evidence) = renames::evidence(local, &remote.facts) else { return true };
+            let evidence = match remote.is_nameless {
+                true => renames::evidence_without_name(local, &remote.facts),
+                false => renames::evidence(local, &remote.facts),
+            };
+            let Some(evidence) = evidence else { return true };
             there.remove(found);
             self.renamed(name, local, found, remote, evidence);
             false

@@ -70,6 +70,12 @@ pub struct Comparison {
     pub cut_off: Vec<Name>,
     /// RAW and JPEG, or photo and short video, of one moment. For information only.
     pub pairs: Vec<(Name, Name)>,
+    /// Whether the other side is a pick that was not listed to its end.
+    #[serde(rename = "partial")]
+    pub is_partial: bool,
+    /// Picked items that have no name at Google. They are compared by their capture times and
+    /// dimensions, which are no proof: they count as a difference.
+    pub nameless: Vec<Name>,
     /// All pairs in `same` and `renamed`.
     #[serde(skip)]
     pub matches: Vec<Match>,
@@ -218,7 +224,9 @@ impl Comparison {
     /// Whether there is anything that diff(1) would call a difference. A pair about which too
     /// little is known is one: a script must not take the album for complete.
     pub fn differ(&self) -> bool {
-        !(self.same.unknown.is_empty()
+        !(!self.is_partial
+            && self.nameless.is_empty()
+            && self.same.unknown.is_empty()
             && self.only_here.is_empty()
             && self.only_in_album.is_empty()
             && self.different.is_empty()

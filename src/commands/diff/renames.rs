@@ -16,6 +16,12 @@ pub fn evidence(here: &Facts, there: &Facts) -> Option<Evidence> {
     Some(found.at_most(Sure::Likely))
 }
 
+/// The evidence for an item that has no name, so that none contradicts. A pick tells no sizes.
+pub fn evidence_without_name(here: &Facts, there: &Facts) -> Option<Evidence> {
+    let found = classify(here, there).filter(|it| it.sure >= Sure::Likely)?;
+    Some(found.at_most(Sure::Likely))
+}
+
 /// The local pictures and the items that agree in their moment, if only one of each side can be
 /// meant.
 pub fn of_one_moment<'a>(

@@ -52,12 +52,20 @@ pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
     if !it.unlisted.is_empty() {
         let _ = writeln!(out, "({} of them not in Google's list of the album)", it.unlisted.len());
     }
+    if !it.nameless.is_empty() {
+        let _ = writeln!(
+            out,
+            "({} of the picked have no name at Google: compared by capture time and dimensions, no proof, so \
+             the exit status is 1)",
+            it.nameless.len()
+        );
+    }
     let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
     group("Only here", &bad, it.only_here.iter().map(|name| only_here(it, name)).collect());
     group(
         &format!("Only {place}"),
         &bad,
-        it.only_in_album.iter().map(|name| with_pair(it, name)).collect(),
+        it.only_in_album.iter().map(|name| only_there(it, name)).collect(),
     );
     let different = it.different_by.iter().map(ToString::to_string);
     group("Same name, other content", &bad, different.collect());
@@ -109,6 +117,17 @@ pub fn only_here(it: &Comparison, name: &Name) -> String {
     match it.not_taken.iter().find(|remark| remark.name == *name) {
         Some(remark) => format!("{line}: {}", remark.why),
         None => line,
+    }
+}
+
+/// A name with its pair, and why it may nevertheless be one of the local files.
+fn only_there(it: &Comparison, name: &Name) -> String {
+    let line = with_pair(it, name);
+    match it.nameless.contains(name) {
+        true => {
+            format!("{line}: no name at Google, and no one file here has its time and dimensions")
+        }
+        false => line,
     }
 }
 

@@ -35,6 +35,8 @@ pub struct AlbumFile {
     pub is_smaller: bool,
     /// How small photos become in its directory.
     pub saver: Option<Saver>,
+    /// A picked item that has no name at Google.
+    pub is_nameless: bool,
 }
 
 impl AlbumFile {

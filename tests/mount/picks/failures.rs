@@ -149,6 +149,7 @@ fn items_without_a_name_get_their_ids_and_are_counted() {
     // Time and dimensions are not proof enough, but enough to be named.
     let (code, said) = diff(&world);
     assert_eq!(code, 1, "{said}");
+    assert_eq!(said["renamed"].as_array().unwrap().len(), 2, "{said}");
     assert!(fs::read(world.mnt.join(".gphotos/picked/Trip").join(&names[0])).is_ok());
 }
 

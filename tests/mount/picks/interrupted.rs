@@ -121,6 +121,15 @@ fn a_listing_that_was_cut_off_is_ended_by_the_next_pick() {
         drop(barrier);
         assert_eq!(world.names(".gphotos/picked/Trip").len(), 100);
         assert_eq!(list(&world)[0]["partial"], true);
+        // Half of a pick is no answer.
+        fs::create_dir_all(world.dir.path().join("photo")).unwrap();
+        let (code, said) = diff(&world);
+        assert_eq!((code, &said["partial"], &said["differ"]), (1, &json!(true), &json!(true)));
+        let said = diff_text(&world).1;
+        assert!(
+            said.contains("not complete") && said.contains("-> run 'gphotosfs pick Trip'"),
+            "{said}"
+        );
         let (code, out, err) = pick(&world, &["Trip"], some("Trip", 0, 1));
         assert_eq!(code, 0, "{err}");
         assert!(err.contains("not listed to its end: 50 items more"), "{err}");
@@ -130,6 +139,42 @@ fn a_listing_that_was_cut_off_is_ended_by_the_next_pick() {
             (150, &json!(false))
         );
     }
+}
+
+/// Ctrl-C comes before the first page. What was promised is done, and nothing else is promised.
+#[test]
+fn a_listing_that_is_stopped_before_its_first_page_goes_on_or_changes_nothing() {
+    let world = world();
+    two_pages(&world);
+    world.mount(&[]);
+    let stop = |more: &[&str]| {
+        let barrier = world.emulator.barrier(Call::PickerItemsList, 1, Moment::Request);
+        let waiting = Waiting::begin(&world, more);
+        let step = PickStep::Pick { session: None, choice: Choice::album("Trip") };
+        world.emulator.wait(world.emulator.pick(step)).unwrap();
+        world.emulator.wait(barrier.arrived());
+        send(&waiting.child, Signal::INT);
+        let (code, _, err) = waiting.end();
+        assert_eq!(code, 1, "{err}");
+        err
+    };
+    let err = stop(&["Trip"]);
+    assert!(err.contains("it lists the rest"), "{err}");
+    assert_eq!((&list(&world)[0]["items"], &list(&world)[0]["partial"]), (&json!(0), &json!(true)));
+    fs::create_dir_all(world.dir.path().join("photo")).unwrap();
+    assert_eq!(diff(&world).0, 1);
+    let (code, out, err) = pick(&world, &["Trip"], some("Trip", 0, 1));
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("not listed to its end: 150 items more"), "{err}");
+    assert_eq!(out, "1 item picked, 0 of them new. Trip has 150 items now.\n");
+    // What a pick has is forgotten only for something new.
+    let err = stop(&["Trip", "--new"]);
+    assert!(err.contains("nothing has changed"), "{err}");
+    assert_eq!(
+        (&list(&world)[0]["items"], &list(&world)[0]["partial"]),
+        (&json!(150), &json!(false))
+    );
+    assert_eq!(world.emulator.stats().violations, Vec::<String>::new());
 }
 
 #[test]

@@ -103,6 +103,36 @@ fn names_that_are_no_names_become_files_all_the_same() {
     assert_eq!(diff(&world).1["same"]["likely"], json!(["b.jpg"]));
 }
 
+/// Google has no name for some items.
+#[test]
+fn items_without_a_name_are_compared_by_time_and_dimensions() {
+    let world = world();
+    made_up(&world, vec![item("", 1), item("", 2), item("", 3), item("DSC_0004.JPG", 4)]);
+    for (name, seed) in
+        [("DSC_0001.JPG", 1), ("DSC_0002.JPG", 2), ("copy.JPG", 2), ("DSC_0004.JPG", 4)]
+    {
+        let content = [camera::photo(seed, &taken(seed), false), name.as_bytes().to_vec()].concat();
+        local(&world, name, &content);
+    }
+    world.mount(&[]);
+    assert_eq!(pick(&world, &["Trip"], Choice::album("Trip")).0, 0);
+    let (code, said) = diff(&world);
+    assert_eq!(code, 1);
+    assert_eq!(said["nameless"].as_array().unwrap().len(), 3, "{said}");
+    let renamed = &said["renamed"];
+    assert_eq!(
+        (renamed.as_array().unwrap().len(), &renamed[0]["here"], &renamed[0]["sure"]),
+        (1, &json!("DSC_0001.JPG"), &json!("likely")),
+        "{said}"
+    );
+    // Of two files of one moment, either may be meant.
+    assert_eq!(said["only_here"], json!(["DSC_0002.JPG", "copy.JPG"]), "{said}");
+    assert_eq!(said["only_in_album"].as_array().unwrap().len(), 2, "{said}");
+    let text = diff_text(&world).0;
+    assert!(text.contains("(3 of the picked have no name at Google"), "{text}");
+    assert_eq!(text.matches(": no name at Google, and no one file here").count(), 2, "{text}");
+}
+
 #[test]
 fn a_name_that_would_make_trouble_is_refused_before_anything_is_asked() {
     let world = world();

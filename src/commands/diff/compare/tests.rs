@@ -43,6 +43,7 @@ fn sides(
             cut_off: false,
             is_smaller: false,
             saver: None,
+            is_nameless: false,
         };
         ((*name).into(), it)
     };
@@ -161,6 +162,7 @@ fn something_there() -> impl Strategy<Value = AlbumFile> {
         cut_off: false,
         is_smaller: false,
         saver: None,
+        is_nameless: false,
         is_video: false,
         entry: 0,
         stage,

@@ -28,6 +28,7 @@ fn item(facts: Facts) -> AlbumFile {
         filename: None,
         is_smaller: false,
         saver: None,
+        is_nameless: false,
         facts: Facts { hash: None, place: None, header: None, ..facts },
     }
 }

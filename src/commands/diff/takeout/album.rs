@@ -218,6 +218,7 @@ impl Album {
             cut_off: false,
             is_smaller: false,
             saver: None,
+            is_nameless: false,
         };
         self.files.insert(name, file);
     }
