@@ -215,7 +215,7 @@ pub struct PickArgs {
     #[arg(long)]
     pub list: bool,
 
-    /// With --list: print a JSON array
+    /// With --list: print JSON
     #[arg(long, requires = "list")]
     pub json: bool,
 

@@ -1,6 +1,7 @@
 //! `gphotosfs diff` against exports of Google Takeout: no network, no login, no mount.
 
 mod damage;
+mod doubtful;
 mod hashes;
 mod large;
 mod missing;

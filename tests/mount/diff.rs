@@ -205,7 +205,7 @@ fn json_has_the_documented_fields() {
             "renamed": [], "twins_here": [], "twins_in_album": [], "only_here": [],
             "only_in_album": [], "different": [], "different_by": [], "doubts": [], "stored_smaller": [], "damaged": [], "on_its_way": [],
             "failed": [], "scratch": [], "kept": [], "not_taken": [], "unreadable": [], "cut_off": [], "unlisted": [], "pairs": [],
-            "partial": false, "nameless": [],
+            "partial": false, "nameless": [], "maybe_copies": [],
         })
     );
 }

@@ -44,6 +44,9 @@ pub struct Comparison {
     pub different_by: Vec<Different>,
     /// Items that are the local file of the same name in storage-saver quality, by which facts.
     pub stored_smaller: Vec<Different>,
+    /// Files of an export that are copies by Google of other items, or items of their own: the
+    /// descriptions are missing.
+    pub maybe_copies: Vec<Duplicate>,
     /// Files of an export whose bytes cannot be read, with the reasons.
     pub damaged: Vec<Remark>,
     /// Files that are not at Google yet, with their states.
@@ -151,6 +154,13 @@ pub struct Different {
     pub by: Vec<Difference>,
 }
 
+impl Duplicate {
+    /// A file, and the one whose content it seems to be.
+    pub(super) fn of(name: &Path, of: &Path) -> Self {
+        Self { name: name.into(), of: of.into() }
+    }
+}
+
 impl Different {
     /// `other size: 2.1 MB here, 3.4 MB there`
     pub fn facts(&self) -> String {
@@ -232,6 +242,7 @@ impl Comparison {
             && self.different.is_empty()
             && self.stored_smaller.is_empty()
             && self.damaged.is_empty()
+            && self.maybe_copies.is_empty()
             && self.on_its_way.is_empty()
             && self.failed.is_empty()
             && self.temporary.is_empty())
@@ -275,6 +286,10 @@ impl Comparison {
                 plain(of(&self.kept), "only on this machine"),
                 plain(of(&self.unreadable), "unreadable here"),
                 plain(only, where_),
+                plain(
+                    if where_ == "only here" { 0 } else { self.maybe_copies.len() },
+                    "copies or items",
+                ),
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
         };

@@ -27,6 +27,10 @@ const UNFIT: &str =
 const SMALLER: &str =
     "Stored smaller: same name, capture time and shape, as in storage-saver quality";
 
+/// The heading of files of which only a missing description would say what they are.
+const MAYBE_COPIES: &str =
+    "Copies by Google, or items of the album: no part here has their descriptions";
+
 /// The heading of temporary and empty files.
 pub const STAYS: &str = "Stays here until it has another name or content";
 
@@ -73,6 +77,8 @@ pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
     group(title, &odd, same_names(it, Sure::Unknown));
     let smaller = it.stored_smaller.iter().map(ToString::to_string);
     group(SMALLER, &odd, smaller.collect());
+    let maybe = it.maybe_copies.iter().map(|it| format!("{} of {}", it.name, it.of));
+    group(MAYBE_COPIES, &odd, maybe.collect());
     group("Damaged in the export", &bad, remarks(&it.damaged));
     group("Still on its way ('gphotosfs sync' waits for it)", &odd, remarks(&it.on_its_way));
     let (unfit, refused): (Vec<_>, Vec<_>) =

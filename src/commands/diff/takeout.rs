@@ -22,7 +22,7 @@ pub use self::part::is_export;
 use self::album::Album;
 use self::export::Export;
 use super::compare::compare;
-use super::comparison::{Comparison, Remark};
+use super::comparison::{Comparison, Duplicate, Remark};
 use super::fates;
 use super::hashes::Hashes;
 use super::local::{self, Local};
@@ -84,6 +84,8 @@ fn comparison(root: &Path, here: Local, album: &mut Album) -> Comparison {
     }
     let mut result = compare(&sides);
     add_damaged(album, &mut result);
+    result.maybe_copies = album.unsure.iter().map(|(name, of)| Duplicate::of(name, of)).collect();
+    result.files_in_album += album.unsure.len();
     find_smaller(root, &mut sides, &mut result);
     fates::explain(root, &sides.rules, &mut result);
     result

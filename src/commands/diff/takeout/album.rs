@@ -8,6 +8,7 @@ use super::contents::{self, Contents};
 use super::export::Export;
 use super::folder::{Content, Member, Pairing, Place};
 use super::item::{Item, described, full_name};
+use super::naming::Beside;
 use super::{elsewhere, namesakes, naming};
 use crate::app::CommandError;
 use crate::commands::diff::facts::{Facts, Taken, Zone};
@@ -26,6 +27,10 @@ pub struct Album {
     pub nameless: Vec<PathBuf>,
     /// Copies that Google has made, with the photo of each. A copy that is here, too, is an item.
     pub besides: Vec<(PathBuf, PathBuf)>,
+    /// Files that are copies as in `besides`, or items whose descriptions are missing.
+    pub unsure: Vec<(PathBuf, PathBuf)>,
+    /// Photos and videos that are in the bin. They are not in the album.
+    pub binned: Vec<PathBuf>,
     /// Photos, videos and copies that cannot be read, with the reasons.
     pub damaged: Files<String>,
     /// JSON files that cannot be read, with the reasons.
@@ -58,10 +63,11 @@ pub fn read(
     }
     let known: HashSet<_> = here.values().filter_map(|it| it.hash).collect();
     let contents = contents::read(&mut export.parts, &wanted, &known)?;
+    let lacks_part = export.lacks_part();
     let mut items = Vec::new();
     let mut album = Album::default();
     for ((dir, at), (pairing, lonely, found)) in chosen.iter().zip(&pairings) {
-        let folder = Parts { export, at: *at, dir, contents: &contents };
+        let folder = Parts { export, at: *at, dir, contents: &contents, lacks_part };
         items.extend(folder.items(pairing));
         items.extend(folder.without_file(lonely, found));
         for paper in &export.folders[*at].papers {
@@ -81,12 +87,16 @@ struct Parts<'a> {
     at: usize,
     dir: &'a Path,
     contents: &'a Contents,
+    /// Whether descriptions may be missing.
+    lacks_part: bool,
 }
 
 impl Parts<'_> {
     fn items(&self, pairing: &Pairing) -> Vec<Item> {
         let folder = &self.export.folders[self.at];
         let mut items = Vec::new();
+        let is_bare = |at: usize| pairing.paper_of[at].is_none() && pairing.besides[at].is_none();
+        let lacks_papers = self.lacks_part || (0..folder.files.len()).any(is_bare);
         for (at, file) in folder.files.iter().enumerate() {
             let beside = pairing.besides[at].as_ref();
             let of = beside.map_or(at, |it| it.of);
@@ -115,6 +125,8 @@ impl Parts<'_> {
                     content,
                     has_paper: paper.is_some(),
                     beside: beside.map(|_| photo.clone()),
+                    is_unsure: lacks_papers && beside.is_some_and(Beside::may_be_an_item),
+                    is_binned: sidecar.is_some_and(|it| it.is_binned),
                 });
             }
         }
@@ -138,6 +150,8 @@ impl Parts<'_> {
                 content,
                 has_paper: true,
                 beside: None,
+                is_unsure: false,
+                is_binned: sidecar.is_binned,
             })
         };
         papers.iter().filter_map(item).collect()
@@ -167,6 +181,8 @@ impl Album {
         (root, here): (&Path, &Files<Facts>),
         known: &HashSet<ContentHash>,
     ) {
+        let (binned, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|it| it.is_binned);
+        self.binned = binned.iter().filter(|it| it.beside.is_none()).map(Item::path).collect();
         let is_here = |it: &Item| it.hash().is_some_and(|hash| known.contains(&hash));
         let counts =
             |it: &Item| it.beside.is_none() || is_here(it) || here.contains_key(&it.path());
@@ -176,7 +192,8 @@ impl Album {
                 Err(why) => drop(self.damaged.insert(it.path(), why.clone())),
                 Ok(_) => {
                     let photo = it.dir.join(it.beside.as_deref().unwrap_or_default());
-                    self.besides.push((it.path(), photo));
+                    let copies = if it.is_unsure { &mut self.unsure } else { &mut self.besides };
+                    copies.push((it.path(), photo));
                 }
             }
         }
@@ -189,6 +206,8 @@ impl Album {
             self.insert(name, item);
         }
         self.besides.sort();
+        self.unsure.sort();
+        self.binned.sort();
         self.missing.sort();
         self.nameless.sort();
     }

@@ -26,6 +26,8 @@ pub struct Sidecar {
     pub taken: Option<i64>,
     /// Its address, which no other item has.
     pub url: Option<String>,
+    /// Whether it is in the bin, and so in no album.
+    pub is_binned: bool,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +38,7 @@ struct Wire {
     creation_time: Option<Time>,
     google_photos_origin: Option<serde::de::IgnoredAny>,
     url: Option<String>,
+    trashed: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +58,8 @@ impl Time {
 impl Document {
     /// Parses a JSON file. `None` if it is damaged.
     pub fn parse(text: &[u8]) -> Option<Self> {
+        // Editors on Windows put a mark in front of UTF-8.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(text);
         whole.ok()?;
         let Ok(wire) = serde_json::from_slice::<Wire>(text) else { return Some(Self::Other) };
@@ -66,6 +71,7 @@ impl Document {
                 title: title.unwrap_or_default(),
                 taken: wire.photo_taken_time.and_then(|it| it.seconds()),
                 url: wire.url.filter(|it| !it.is_empty()),
+                is_binned: wire.trashed == Some(Value::Bool(true)),
             }),
             (false, Some(title)) => Self::Album(title),
             (false, None) => Self::Other,
@@ -81,7 +87,8 @@ mod tests {
     fn the_content_says_what_a_document_describes() {
         let of = |text: &str| Document::parse(text.as_bytes());
         let sidecar = |title: &str, taken, url: Option<&str>| {
-            Some(Document::Item(Sidecar { title: title.into(), taken, url: url.map(Into::into) }))
+            let url = url.map(Into::into);
+            Some(Document::Item(Sidecar { title: title.into(), taken, url, is_binned: false }))
         };
         for (text, expected) in [
             (
@@ -90,6 +97,7 @@ mod tests {
             ),
             (r#"{"title":"a","photoTakenTime":{"timestamp":-7}}"#, sidecar("a", Some(-7), None)),
             (r#"{"googlePhotosOrigin":{"webUpload":{}},"url":""}"#, sidecar("", None, None)),
+            ("\u{feff}{\"title\":\"Trip\"}", Some(Document::Album("Trip".into()))),
             (r#"{"title":"Trip","date":{"timestamp":"1"}}"#, Some(Document::Album("Trip".into()))),
             (r#"{"title":"","access":"protected"}"#, Some(Document::Album(String::new()))),
             (r#"{"userGeneratedMemoryTitles":[]}"#, Some(Document::Other)),
@@ -101,6 +109,10 @@ mod tests {
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
+        let Some(Document::Item(binned)) = of(r#"{"photoTakenTime":{},"trashed":true}"#) else {
+            panic!()
+        };
+        assert!(binned.is_binned);
         assert_eq!(of(&"[".repeat(1 << 20)), None);
     }
 }

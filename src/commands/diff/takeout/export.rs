@@ -57,6 +57,7 @@ impl Export {
                 }
             }
         }
+        check_one_export(&parts)?;
         let folders = list(&mut parts, &mut bad);
         check_all_good(bad)?;
         let mut export = Self { folders, parts };
@@ -113,6 +114,12 @@ impl Export {
         }
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// Whether a part seems to be missing, by the names of the zips or by what they have.
+    pub fn lacks_part(&self) -> bool {
+        let paths: Vec<_> = self.parts.iter().map(Part::path).collect();
+        !oddities(&paths, self.missing()).is_empty()
     }
 
     /// How many photos that JSON files describe are not beside them.
@@ -254,21 +261,12 @@ fn split(path: &str) -> Option<(String, &str)> {
     Some((backwards.next().map_or(folder.to_owned(), |above| format!("{above}/{folder}")), name))
 }
 
-/// Warnings from the names of the zips: parts that seem to be missing, parts of several exports. So
-/// many photos are `missing` beside their descriptions.
+/// Warnings about parts that seem to be missing, by the names of the zips. So many photos are `missing`
+/// beside their descriptions.
 pub fn oddities(paths: &[&Path], missing: usize) -> Vec<String> {
     let mut numbers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-    let mut times = BTreeSet::new();
-    for path in paths {
-        let Some(stem) = path.file_stem().and_then(|it| it.to_str()) else { continue };
-        let Some((first, number)) = stem.rsplit_once('-') else { continue };
-        let Some(time) = first.strip_prefix("takeout-").and_then(|it| it.split('-').next()) else {
-            continue;
-        };
-        if let Ok(number) = number.parse() {
-            numbers.entry(first).or_default().insert(number);
-            times.insert(time);
-        }
+    for (first, _, number) in paths.iter().filter_map(|it| named(it)) {
+        numbers.entry(first).or_default().insert(number);
     }
     let mut found = Vec::new();
     for (first, numbers) in &numbers {
@@ -292,12 +290,35 @@ pub fn oddities(paths: &[&Path], missing: usize) -> Vec<String> {
         };
         found.push(format!("a part of the export seems to be missing: {what}; {OF_MISSING_PART}"));
     }
-    if times.len() > 1 {
-        let what =
-            "the zips are of exports made at different times; compare with those of one export";
-        found.push(what.to_owned());
-    }
     found
+}
+
+/// The name of a zip as Google gives it, `takeout-20261101T120000Z-002`: without its number, the time
+/// in it, and the number.
+fn named(path: &Path) -> Option<(&str, &str, u32)> {
+    let (first, number) = path.file_stem()?.to_str()?.rsplit_once('-')?;
+    let time = first.strip_prefix("takeout-")?.split('-').next()?;
+    Some((first, time, number.parse().ok()?))
+}
+
+/// Fails if the zips are of several exports. What was removed from an album before the latest one would
+/// count as there.
+fn check_one_export(parts: &[Part]) -> Result<(), CommandError> {
+    let mut zips: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for path in parts.iter().map(Part::path) {
+        if let Some((_, time, _)) = named(path) {
+            zips.entry(time).or_default().push(path);
+        }
+    }
+    if zips.len() < 2 {
+        return Ok(());
+    }
+    let times: Vec<_> = zips.keys().map(|it| shown(it)).collect();
+    let what = format!("the zips are of {} exports, made at {}", zips.len(), times.join(", "));
+    let latest = zips.last_key_value().map(|it| &it.1[..]).unwrap_or_default();
+    let some: Vec<_> = latest.iter().take(NAMED_MAX).map(|it| it.display().to_string()).collect();
+    let error = CommandError::usage(what);
+    Err(error.hint(format!("name the zips of one export only; the latest is {}", some.join(" "))))
 }
 
 #[cfg(test)]

@@ -19,8 +19,12 @@ pub struct Item {
     pub content: Result<Facts, String>,
     /// Whether a JSON file describes it.
     pub has_paper: bool,
-    /// The name of the photo that this is a copy of.
+    /// The name of the photo that this is a copy of, or seems to be.
     pub beside: Option<String>,
+    /// Whether it may be an item of its own, whose description is missing.
+    pub is_unsure: bool,
+    /// Whether it is in the bin.
+    pub is_binned: bool,
 }
 
 impl Item {

@@ -186,6 +186,8 @@ mod tests {
             content: Ok(content),
             has_paper: true,
             beside: None,
+            is_unsure: false,
+            is_binned: false,
         }
     }
 

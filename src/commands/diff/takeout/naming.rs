@@ -43,6 +43,16 @@ pub struct Beside {
     pub suffix: String,
 }
 
+impl Beside {
+    /// Whether a user's own file may have such a name. The video in a motion photo as Google calls it,
+    /// `PXL_1.MP`, is always a copy.
+    pub fn may_be_an_item(&self) -> bool {
+        let extension = split(&self.suffix).1;
+        let name = if extension.is_empty() { &self.suffix } else { extension };
+        name.trim_start_matches('.').split('~').next() != Some("MP")
+    }
+}
+
 /// Splits a name as `IMG_1(2).jpg` into `IMG_1.jpg` and 2. A name without a number has 0.
 fn numbered(name: &str) -> (String, u32) {
     let (stem, extension) = split(name);

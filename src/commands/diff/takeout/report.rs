@@ -134,6 +134,7 @@ pub fn text(result: &Comparison, album: &Album, in_full: bool) -> String {
     report::group(&mut out, MISSING, &odd, lines(&album.missing));
     report::group(&mut out, NAMELESS, &good, lines(&album.nameless));
     let besides = album.besides.iter().map(|(copy, of)| format!("{} of {}", line(copy), line(of)));
+    report::group(&mut out, BINNED, &odd, lines(&album.binned));
     report::group(&mut out, BESIDES, &good, besides.collect());
     out
 }
@@ -141,6 +142,7 @@ pub fn text(result: &Comparison, album: &Album, in_full: bool) -> String {
 const MISSING: &str =
     "In the album, but in none of these parts: compared by name and capture time only";
 const NAMELESS: &str = "Without a description in these parts: compared by the name in the export";
+const BINNED: &str = "In the bin at Google, so not in the album";
 const BESIDES: &str = "Copies that Google has made, not counted (no difference)";
 
 /// A comparison with an album as JSON.
@@ -165,6 +167,7 @@ pub fn json(
         missing: Vec<Name>,
         undescribed: Vec<Name>,
         copies: Vec<Copy>,
+        binned: Vec<Name>,
     }
     let copy = |(name, of): &(PathBuf, PathBuf)| Copy {
         name: name.as_path().into(),
@@ -176,6 +179,7 @@ pub fn json(
         missing: names(&album.missing),
         undescribed: names(&album.nameless),
         copies: album.besides.iter().map(copy).collect(),
+        binned: names(&album.binned),
     })
 }
 

@@ -27,6 +27,10 @@ const END_MAX: u64 = 22 + 0xffff;
 
 const DAMAGED: &str = "download this part of the export again";
 
+const NAME_ZIPS: &str = "name the zips of a Google Takeout export, or the directory of one";
+const EXTRACT: &str = "extract all archives into one directory with 'tar -xzf', and name that; an export as .zip \
+                       needs no extracting";
+
 /// A zip.
 pub struct Zipped {
     path: PathBuf,
@@ -43,10 +47,16 @@ impl Zipped {
     pub fn open(path: &Path) -> Result<Self, CommandError> {
         let what = || format!("cannot read {}", path.display());
         let unreadable = |err: io::Error| CommandError::new(what()).because(err);
-        let mut file = File::open(path).map_err(|err| match err.kind() {
+        let not_there = |err: io::Error| match err.kind() {
             io::ErrorKind::NotFound => unreadable(err).hint("check the file's name"),
             _ => unreadable(err),
-        })?;
+        };
+        // To open a pipe would wait for its writer.
+        if !path.metadata().map_err(not_there)?.is_file() {
+            let what = format!("{} is not a zip, and not even a file", path.display());
+            return Err(CommandError::usage(what).hint(NAME_ZIPS));
+        }
+        let mut file = File::open(path).map_err(not_there)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         // Only the first piece begins as a zip, and only the last one ends as one.
         if is_piece_by_name(path) || is_piece(&mut file).map_err(unreadable)? {
@@ -58,7 +68,7 @@ impl Zipped {
         let is_zip = file.read_exact(&mut magic).is_ok() && &magic == b"PK";
         if !is_zip {
             return Err(CommandError::usage(format!("{} is not a zip", path.display()))
-                .hint("name the zips of a Google Takeout export, or the directory of one"));
+                .hint(if is_tar(path) { EXTRACT } else { NAME_ZIPS }));
         }
         file.rewind().map_err(unreadable)?;
         let content = BufReader::new(File::open(path).map_err(unreadable)?);
@@ -125,6 +135,12 @@ impl Zipped {
         }
         Ok(())
     }
+}
+
+/// Whether a name is that of the other kind of archive that Takeout offers.
+fn is_tar(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".tgz", ".tar.gz", ".tar"].iter().any(|it| name.ends_with(it))
 }
 
 /// Whether a name is that of a piece but the last: `x.z01`.
