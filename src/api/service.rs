@@ -172,6 +172,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_beyond_ascii_is_refused() {
+        for host in ["é", "A\u{80}", "Aé.com", "xn--A\u{212a}"] {
+            assert!(format!("http://{host}/").parse::<Url>().is_err(), "{host}");
+        }
+    }
+
+    #[test]
     fn the_host_decides_what_is_loopback() {
         for (url, expected) in [
             ("http://127.0.0.1:80/", true),

@@ -16,10 +16,10 @@ pub fn print(text: impl AsRef<str>) -> Result<(), CommandError> {
     write(&escaped_lines(text.as_ref()))
 }
 
-/// As [`print`], for a text with colours of our own. Foreign text in it must be escaped already.
+/// As [`print()`], for a text with colours of our own. Foreign text in it must be escaped already.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_coloured(text: impl AsRef<str>) -> Result<(), CommandError> {
     write(&escaped_coloured(text.as_ref()))
 }
