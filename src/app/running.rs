@@ -88,14 +88,17 @@ impl Mount {
     /// # Errors
     /// As [`Mount::holding`], with the next step.
     pub fn given(path: &Path, profile: &Profile) -> Result<Self, CommandError> {
-        let unmounted = || unmounted::covering(path, profile);
-        Self::holding(path).map_err(|err| match err.next_step() {
-            Some(_) => err,
-            None if let Some(error) = unmounted() => error,
-            None if is_parent_on_mount(path) => {
-                err.hint("the mount has no such name: 'ls' its directory")
+        Self::holding(path).map_err(|err| {
+            if err.next_step().is_some() {
+                return err;
             }
-            None => err.hint("'gphotosfs status' says where the profile is mounted"),
+            match unmounted::covering(path, profile) {
+                Some(error) => error,
+                None if is_parent_on_mount(path) => {
+                    err.hint("the mount has no such name: 'ls' its directory")
+                }
+                None => err.hint("'gphotosfs status' says where the profile is mounted"),
+            }
         })
     }
 
