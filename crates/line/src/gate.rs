@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy, copy_bidirectional, sink,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +92,10 @@ async fn serve(
     if passes {
         let mut server = TcpStream::connect(behind).await?;
         copy_bidirectional(&mut client, &mut server).await?;
+    } else {
+        // With bytes unread, close(2) resets the connection, and the client may lose the answer.
+        client.shutdown().await?;
+        copy(&mut client, &mut sink()).await?;
     }
     Ok(())
 }
