@@ -1,7 +1,7 @@
 //! Recognises the smaller copies that gphotosfs makes of photos. Pure.
 
 use super::evidence::Sure;
-use super::facts::{Facts, Level};
+use super::facts::{Facts, Level, upright};
 use super::levels::Levels;
 use crate::media::Saver;
 use crate::shrink;
@@ -16,11 +16,8 @@ pub fn recognised(here: &Facts, there: &Facts, saver: Saver) -> Option<Sure> {
     }
     let few = there.size? * 100 <= here.size?.saturating_mul(shrink::PERCENT_MAX);
     let as_copy = |(x, y): (u32, u32)| shrink::size_of_copy(x, y, saver);
-    let same = here
-        .dimensions
-        .any
-        .iter()
-        .any(|a| there.dimensions.any.iter().any(|b| upright(as_copy(*a)) == upright(*b)));
+    let mut pairs = here.dimensions.beside(&there.dimensions);
+    let same = pairs.any(|(a, b)| upright(as_copy(a)) == upright(b));
     let sure = match levels.time {
         Level::Same => Sure::AlmostCertain,
         Level::Near => Sure::Likely,
@@ -29,24 +26,10 @@ pub fn recognised(here: &Facts, there: &Facts, saver: Saver) -> Option<Sure> {
     (few && same).then_some(sure)
 }
 
-/// Google turns pictures upright.
-fn upright((x, y): (u32, u32)) -> (u32, u32) {
-    (x.max(y), x.min(y))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::diff::facts::{Dimensions, Taken, Zone};
-
-    fn facts(size: u64, (x, y): (u32, u32), seconds: i64) -> Facts {
-        Facts {
-            size: Some(size),
-            dimensions: Dimensions::firm(x, y),
-            taken: vec![Taken { seconds, zone: Zone::Local }],
-            ..Facts::default()
-        }
-    }
+    use crate::commands::diff::facts::of_photo as facts;
 
     #[test]
     fn a_copy_of_ours_has_the_pixels_that_it_would_have() {

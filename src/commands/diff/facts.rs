@@ -37,6 +37,19 @@ impl Dimensions {
     pub fn firm(width: u32, height: u32) -> Self {
         Self { any: vec![(width, height)], firm: true }
     }
+
+    /// Each pair of these beside each of the others.
+    pub fn beside<'a>(
+        &'a self,
+        others: &'a Self,
+    ) -> impl Iterator<Item = ((u32, u32), (u32, u32))> + 'a {
+        self.any.iter().flat_map(|a| others.any.iter().map(move |b| (*a, *b)))
+    }
+}
+
+/// The longer side first: Google turns pictures upright.
+pub fn upright((x, y): (u32, u32)) -> (u32, u32) {
+    (x.max(y), x.min(y))
 }
 
 /// The facts about a local file, or about an item.
@@ -111,4 +124,15 @@ pub enum Level {
 /// The times of clocks that were set.
 pub fn set(times: &[Taken]) -> impl Iterator<Item = &Taken> {
     times.iter().filter(|it| !clocks::is_unset(it.seconds))
+}
+
+/// What a photo tells in tests.
+#[cfg(test)]
+pub fn of_photo(size: u64, (x, y): (u32, u32), seconds: i64) -> Facts {
+    Facts {
+        size: Some(size),
+        dimensions: Dimensions::firm(x, y),
+        taken: vec![Taken { seconds, zone: Zone::Local }],
+        ..Facts::default()
+    }
 }

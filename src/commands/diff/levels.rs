@@ -1,6 +1,6 @@
 //! How well the facts about a local file and an item agree. Pure.
 
-use super::facts::{Dimensions, Facts, Level, Taken, Zone, set};
+use super::facts::{Dimensions, Facts, Level, Taken, Zone, set, upright};
 use super::{clocks, sizes};
 
 /// How well the facts about two files agree.
@@ -29,10 +29,9 @@ impl Levels {
 }
 
 fn dimensions(here: &Dimensions, there: &Dimensions) -> Level {
-    let same = |a: &(u32, u32)| there.any.iter().any(|b| a == b || *a == (b.1, b.0));
     match () {
         () if here.any.is_empty() || there.any.is_empty() => Level::Unknown,
-        () if here.any.iter().any(same) => Level::Same,
+        () if here.beside(there).any(|(a, b)| upright(a) == upright(b)) => Level::Same,
         () if here.firm && there.firm => Level::Other,
         () => Level::Unknown,
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::comparison::{Comparison, Different};
 use super::differences::Difference;
-use super::facts::{Facts, Level};
+use super::facts::{Facts, Level, upright};
 use super::levels::Levels;
 use super::sides::Sides;
 
@@ -35,23 +35,17 @@ pub fn stored_smaller(here: &Facts, there: &Facts) -> Option<Vec<Difference>> {
         return None;
     }
     let sizes = here.size.zip(there.size);
-    let pairs =
-        here.dimensions.any.iter().flat_map(|a| there.dimensions.any.iter().map(move |b| (a, b)));
-    let (a, b) = pairs.into_iter().find(|(a, b)| {
+    let mut pairs = here.dimensions.beside(&there.dimensions);
+    let (a, b) = pairs.find(|&(a, b)| {
         let few = |(here, there): (u64, u64)| there <= here.saturating_mul(BYTES_PERCENT) / 100;
-        let same_pixels = upright(**a) == upright(**b);
+        let same_pixels = upright(a) == upright(b);
         let fewer = sizes.is_none_or(|(here, there)| there < here);
-        (same_pixels && sizes.is_some_and(few)) || (fewer && is_reduced(**a, **b))
+        (same_pixels && sizes.is_some_and(few)) || (fewer && is_reduced(a, b))
     })?;
-    let pixels = |it: &(u32, u32)| format!("{}×{}", it.0, it.1);
-    let other = (upright(*a) != upright(*b)).then(|| Difference::dimensions(pixels(a), pixels(b)));
+    let pixels = |it: (u32, u32)| format!("{}×{}", it.0, it.1);
+    let other = (upright(a) != upright(b)).then(|| Difference::dimensions(pixels(a), pixels(b)));
     let size = sizes.map(|(here, there)| Difference::size(here, there));
     Some(other.into_iter().chain(size).collect())
-}
-
-/// Google turns pictures upright.
-fn upright((x, y): (u32, u32)) -> (u32, u32) {
-    (x.max(y), x.min(y))
 }
 
 /// Whether `b` has fewer pixels and the same shape, to a pixel.
@@ -67,16 +61,7 @@ fn is_reduced(a: (u32, u32), b: (u32, u32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::diff::facts::{Dimensions, Taken, Zone};
-
-    fn facts(size: u64, (x, y): (u32, u32), seconds: i64) -> Facts {
-        Facts {
-            size: Some(size),
-            dimensions: Dimensions::firm(x, y),
-            taken: vec![Taken { seconds, zone: Zone::Local }],
-            ..Facts::default()
-        }
-    }
+    use crate::commands::diff::facts::of_photo as facts;
 
     #[test]
     fn a_copy_has_the_time_and_the_shape_and_less_of_the_rest() {
