@@ -67,22 +67,13 @@ pub struct ProfileLock {
 
 impl ProfileLock {
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
-            Ok(_) => {
-                // The previous holder's announcement is no longer true.
-                file.set_len(0)?;
-                Ok(Self { file })
-            }
-            Err(Errno::EAGAIN | Errno::EACCES) => Err(LockError::Held(announced(&mut file)?)),
-            Err(err) => Err(LockError::Io(err.into())),
+        let mut file = open(path)?;
+        if !take_alone(&file)? {
+            return Err(LockError::Held(announced(&mut file)?));
         }
+        // The previous holder's announcement is no longer true.
+        file.set_len(0)?;
+        Ok(Self { file })
     }
 
     /// Tells other processes where this one is mounted.
@@ -114,6 +105,20 @@ pub enum LockError {
     /// The lock file could not be used.
     #[error("cannot lock the profile")]
     Io(#[from] io::Error),
+}
+
+/// Opens a lock file. Makes it if there is none.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Takes the lock for this process alone, unless another one has it. Returns whether it did.
+pub(super) fn take_alone(file: &File) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(err) => Err(err.into()),
+    }
 }
 
 /// A lock of this kind on the whole file.

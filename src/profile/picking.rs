@@ -3,15 +3,13 @@
 //! Each of them shares it. A command that has it alone knows that nobody waits for the sessions that
 //! earlier commands have begun: they were killed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::lock::whole_file;
+use super::lock::{open, take_alone, whole_file};
 
 /// See the module. The kernel gives it back even if the process is killed.
 #[derive(Debug)]
@@ -22,18 +20,8 @@ pub struct Picking {
 
 impl Picking {
     pub(super) fn begin(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        let is_alone = match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
-            Ok(_) => true,
-            Err(Errno::EAGAIN | Errno::EACCES) => false,
-            Err(err) => return Err(err.into()),
-        };
+        let file = open(path)?;
+        let is_alone = take_alone(&file)?;
         let mut picking = Self { file, is_alone };
         if !is_alone {
             picking.share()?;
