@@ -33,6 +33,16 @@ pub fn pass_on(mut file: &File, to: &mut impl Write) -> io::Result<u64> {
     Ok(passed)
 }
 
+/// The bytes of such a file.
+///
+/// # Errors
+/// As [`open`] and [`pass_on`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pass_on(&open(path)?, &mut bytes)?;
+    Ok(bytes)
+}
+
 fn check_end(file: &File) -> io::Result<()> {
     match file.read_at(&mut [0], file.metadata()?.len())? {
         0 => Ok(()),

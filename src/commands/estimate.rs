@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::sums::{Sizes, chosen, shares, spread};
 use super::diff;
 use crate::app::name::Name;
-use crate::app::{CommandError, counted, json_text, print, progress, tell, time_words};
+use crate::app::{CommandError, counted, json_text, local_file, print, progress, tell, time_words};
 use crate::media::Saver;
 use crate::shrink::{Plan, Whole};
 use crate::upload::NameRules;
@@ -248,7 +248,7 @@ fn found(root: &Path) -> Result<Vec<Found>, CommandError> {
 
 /// Makes a smaller copy of a photo, as an upload would. Returns the photo's bytes, too.
 fn tried(found: &Found, options: &Options) -> io::Result<(Vec<u8>, Tried)> {
-    let bytes = fs::read(&found.path)?;
+    let bytes = local_file::read(&found.path)?;
     let begun = cpu_time();
     let made = Plan::new(&bytes, options.saver).and_then(|plan| plan.run());
     let cpu = cpu_time().saturating_sub(begun);

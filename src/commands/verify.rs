@@ -234,8 +234,7 @@ fn saver_of(path: &Path) -> io::Result<Option<Saver>> {
 
 /// Makes the smaller copy of a photo again: the same photo gives the same copy. `None` if it has none.
 fn copy_of(original: &Path, saver: Saver) -> io::Result<Option<Fingerprint>> {
-    let mut bytes = Vec::new();
-    local_file::pass_on(&local_file::open(original)?, &mut bytes)?;
+    let bytes = local_file::read(original)?;
     let Ok(copy) = Plan::new(&bytes, saver).and_then(|plan| plan.run()) else { return Ok(None) };
     let mut file = tempfile::tempfile()?;
     file.write_all(&copy)?;
