@@ -28,6 +28,17 @@ struct Session {
     server: Script,
 }
 
+impl Session {
+    /// Sends these bytes. The server has them in the end.
+    async fn takes(&self, bytes: &[u8]) {
+        let (client, _dir) = self.server.client();
+        let payload = payload(bytes);
+        let started = client.start_upload(&payload).await.unwrap();
+        client.finish_upload(&started, &payload).await.unwrap();
+        assert!(*self.received.lock() == bytes, "the bytes are not those that were sent");
+    }
+}
+
 /// `upload` gets the count of uploads before this one and says how many bytes are kept and what is answered;
 /// `None` is the right answer. `status` is what a query says.
 async fn session(
@@ -109,11 +120,7 @@ async fn a_resumable_upload_resumes_at_the_servers_offset() {
         _ => (usize::MAX, None),
     })
     .await;
-    let (client, _dir) = session.server.client();
-    let payload = payload(&bytes);
-    let started = client.start_upload(&payload).await.unwrap();
-    client.finish_upload(&started, &payload).await.unwrap();
-    assert!(*session.received.lock() == bytes, "the bytes are not those that were sent");
+    session.takes(&bytes).await;
     let up = "upload, finalize";
     assert_eq!(commands(&session.server), ["start", up, "query", up, "query", up]);
 }
@@ -127,11 +134,7 @@ async fn a_server_that_keeps_only_whole_requests_gets_smaller_ones() {
         _ => (usize::MAX, None),
     })
     .await;
-    let (client, _dir) = session.server.client();
-    let payload = payload(&bytes);
-    let started = client.start_upload(&payload).await.unwrap();
-    client.finish_upload(&started, &payload).await.unwrap();
-    assert!(*session.received.lock() == bytes, "the bytes are not those that were sent");
+    session.takes(&bytes).await;
     let seen = session.server.seen();
     let parts: Vec<(&str, u64)> = seen
         .iter()

@@ -118,14 +118,20 @@ fn a_directory_has_a_quality_of_its_own_that_is_kept() {
     assert_eq!(attribute(&world, day, "quality").unwrap(), "saver:8mp,q90");
 }
 
-#[test]
-fn the_copy_that_waits_for_the_network_is_sent_after_a_restart() {
-    let mut world = World::new(&["--quality", "saver"]);
+/// A photo in an album, whose smaller copy is made and not sent.
+fn with_a_copy_that_waits() -> (World, Ino, Ino) {
+    let world = World::new(&["--quality", "saver"]);
     let trip = world.mkdir(ROOT, "Trip").unwrap();
     world.emulator.hold(Call::UploadRaw, Moment::Request);
     let file = world.copy_in(trip, "a.jpg", &camera_jpeg(1, SIZE)).unwrap();
+    wait_for("the copy", || world.store.prepared(file_id(file)).unwrap().is_some());
+    (world, trip, file)
+}
+
+#[test]
+fn the_copy_that_waits_for_the_network_is_sent_after_a_restart() {
+    let (mut world, trip, file) = with_a_copy_that_waits();
     let id = file_id(file);
-    wait_for("the copy", || world.store.prepared(id).unwrap().is_some());
     let Some(Made::Smaller(sent)) = world.store.prepared(id).unwrap().map(|it| it.made) else {
         panic!("left whole")
     };
@@ -141,12 +147,8 @@ fn the_copy_that_waits_for_the_network_is_sent_after_a_restart() {
 
 #[test]
 fn a_copy_that_is_gone_from_the_spool_is_made_again() {
-    let mut world = World::new(&["--quality", "saver"]);
-    let trip = world.mkdir(ROOT, "Trip").unwrap();
-    world.emulator.hold(Call::UploadRaw, Moment::Request);
-    let file = world.copy_in(trip, "a.jpg", &camera_jpeg(1, SIZE)).unwrap();
+    let (mut world, trip, file) = with_a_copy_that_waits();
     let id = file_id(file);
-    wait_for("the copy", || world.store.prepared(id).unwrap().is_some());
     let spool = world.profile.state_dir().unwrap().join("spool");
     std::fs::remove_file(spool.join(format!("{}.sent", id.0))).unwrap();
     world.crash();
