@@ -139,7 +139,7 @@ fn run_with_export(options: &Options, profile: &Profile) -> Result<Exit, Command
     takeout::run(&options, profile)
 }
 
-/// Refuses a directory that is neither an album's nor an export. Says what it was looked at for.
+/// Refuses a directory that is neither an album's nor an export. The error says what `diff` looked for.
 fn check_is_any(local: &Path, other: &Path, profile: &Profile) -> Result<(), CommandError> {
     let Err(error) = Mount::holding(other) else { return Ok(()) };
     // Others are refused with a reason of their own.

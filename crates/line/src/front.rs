@@ -78,7 +78,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Serves what is at `behind`, an address without a path.
+    /// Starts a front that forwards each request to the service at `behind`, an address without a path.
     ///
     /// # Errors
     /// If no port is free.
@@ -107,7 +107,7 @@ impl Front {
         *self.inner.outside.lock() = url.trim_end_matches('/').to_owned();
     }
 
-    /// What it has seen so far.
+    /// The connections and requests that the front has accepted so far.
     pub fn seen(&self) -> Seen {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let totals = &self.inner.totals;

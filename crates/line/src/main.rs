@@ -1,4 +1,5 @@
-//! A line to measure on: prints the address of its near end, and when it ends what it has carried.
+//! A line to measure on. The program prints the address of its near end, and at its end the bytes that
+//! the relay has carried.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -138,7 +138,7 @@ impl Relay {
         self.address
     }
 
-    /// What it has carried so far.
+    /// The bytes and connections that the relay has carried so far.
     pub fn counts(&self) -> Counts {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let totals = &self.inner.totals;
@@ -205,7 +205,7 @@ struct Piece {
     room: OwnedSemaphorePermit,
 }
 
-/// Reads what comes, as far as `room` goes.
+/// Reads bytes from the socket while `room` has permits for them.
 async fn read(
     from: OwnedReadHalf,
     room: Arc<Semaphore>,
@@ -222,7 +222,7 @@ async fn read(
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => continue,
             Err(err) => return Err(err),
         };
-        // The permits beyond what was read are for others.
+        // Other connections need the permits that these bytes do not.
         drop(room.split(PIECE - count));
         let bytes = Bytes::copy_from_slice(&buffer[..count]);
         if to.send(Piece { bytes, room }).is_err() {

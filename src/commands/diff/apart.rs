@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::facts::Facts;
 use crate::media::ContentHash;
 
-/// Contents by their directories, each of which is an album of its own.
+/// Hashes with their directories: each directory is an album of its own.
 type Contents<'a> = BTreeSet<(Option<&'a Path>, ContentHash)>;
 
 /// The names that both sides have, while the content of one of them is on the other side under

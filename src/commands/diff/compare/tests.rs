@@ -120,7 +120,7 @@ fn a_hash_says_more_than_a_name() {
     // A copy would replace the item of that name.
     assert!(copy::uploadable(&found).is_empty());
     assert_eq!(copy::contested(&found).into_iter().collect::<Vec<_>>(), [&name("A.jpg")]);
-    // An item of which no bytes are known keeps its name, unless another one has the bytes.
+    // An item without a known hash keeps its name, unless another item has the bytes.
     let unknown = || ("A.jpg", taken(7, sized(0)), Stage::Committed);
     let local = |more: &[(&'static str, Facts)]| [&[("A.jpg", taken(7, known(0)))], more].concat();
     let found = compare(&sides(&local(&[]), &[unknown(), there("B.jpg", 0)], &[]));
