@@ -107,6 +107,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
             upload_delay: std::time::Duration::from_secs(1),
             temporary_names: Vec::new(),
             quality: gphotosfs::media::Quality::Original,
+            limit_up: gphotosfs::media::UploadLimit::default(),
             apis: Apis { library: emulator.url().parse()?, picker: emulator.picker_url().parse()? },
             unstable_pace: 1,
         },

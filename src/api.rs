@@ -41,6 +41,7 @@ mod service;
 mod throttle;
 mod transport;
 mod unreachable;
+mod upload_limiter;
 mod upload_speed;
 mod wire;
 

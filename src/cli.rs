@@ -150,6 +150,7 @@ fn dispatch(
         Command::Adopt(it) => commands::adopt::run(&it.into(), &profile),
         Command::Estimate(it) => commands::estimate::run(&it.into()).map(done),
         Command::Quality(it) => commands::quality::run(&it.words).map(done),
+        Command::Limit(it) => commands::limit::run(&it.words, &profile).map(done),
         Command::Verify(it) => commands::verify::run(&it.into(), &profile),
         Command::Thumbnails(it) => thumbnails::run(&it.dir, &profile).map(done),
         Command::Backup(it) => backup::run(&it.into(), &profile).map(done),

@@ -10,6 +10,7 @@ pub mod emulator;
 pub mod estimate;
 pub mod failed;
 pub mod info;
+pub mod limit;
 pub mod login;
 pub mod logout;
 pub mod mount;

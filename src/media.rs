@@ -1,9 +1,11 @@
-//! Plain values that several layers share. No I/O, except that [`local_time`] reads the time zone.
+//! Plain values that several layers share. No I/O, except that [`local_time`] and
+//! [`local_clock`] read the time zone.
 
 mod caller;
 mod clock;
 pub mod name_pattern;
 mod quality;
+mod upload_limit;
 mod view;
 
 use std::fmt;
@@ -13,11 +15,17 @@ use jiff::Timestamp;
 pub use caller::{Caller, Death, JointCaller};
 pub use clock::Clock;
 pub use quality::{Quality, QualityError, Saver};
+pub use upload_limit::{UploadLimit, UploadLimitError};
 pub use view::{Period, Span, View};
 
 /// Formats a time for people, in their own zone.
 pub fn local_time(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The time of the day by the clock on the user's wall.
+pub fn local_clock() -> jiff::civil::Time {
+    Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).time()
 }
 
 /// Defines a newtype around an opaque string of Google.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::media::Quality;
 pub use crate::media::name_pattern::NamePattern;
+use crate::media::{Quality, UploadLimit};
 
 /// The addresses of Google's two APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct UploadSettings {
     pub upload_delay: Duration,
     /// In which quality photos are uploaded, unless their directory says otherwise.
     pub quality: Quality,
+    /// How many bytes of uploads a second may go.
+    pub limit_up: UploadLimit,
     /// The addresses of the APIs.
     pub apis: Apis,
     /// For tests: divides every wait for Google.

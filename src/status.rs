@@ -67,6 +67,9 @@ pub struct Status {
     pub stored: Stored,
     /// The speed of the uploads.
     pub progress: Option<Progress>,
+    /// The user's limit of the uploads.
+    #[serde(default)]
+    pub limit_up: Option<LimitUp>,
     /// The reason, if all uploads are blocked.
     #[serde(rename = "trouble")]
     pub blocked: Option<BlockedUploads>,
@@ -277,6 +280,15 @@ pub struct Progress {
     pub files_per_minute: f64,
     /// The time until the queue is empty. `None` if nothing moves.
     pub seconds_left: Option<u64>,
+}
+
+/// The user's limit of the bytes of all uploads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitUp {
+    /// The limit as `gphotosfs limit` takes it, with its schedule.
+    pub setting: String,
+    /// How many bytes may go at this time of the day. `None` is without a limit.
+    pub bytes_per_second: Option<u64>,
 }
 
 /// The reason why all uploads are blocked.

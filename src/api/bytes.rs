@@ -20,9 +20,9 @@ use super::Client;
 use super::error::Error;
 use super::http::header;
 use super::refusal::Class;
-use super::transport::Answer;
+use super::transport::{Answer, Transport};
 use crate::error_chain::causes;
-use crate::media::UploadToken;
+use crate::media::{UploadLimit, UploadToken};
 
 /// The client sends files up to this size, in bytes, in one request if the line is fast enough.
 /// Larger ones go through a session that can be resumed.
@@ -55,7 +55,26 @@ pub struct Payload {
 impl Client {
     /// Whether a file of this size is to go in one request, as fast as the line is known to be.
     pub fn fits_in_one_request(&self, len: u64) -> bool {
-        len <= RAW_UPLOAD_MAX && self.transport.upload_speed.fits_in_one_request(len)
+        let Transport { upload_speed, upload_limiter, .. } = &*self.transport;
+        len <= RAW_UPLOAD_MAX && upload_speed.fits_in_one_request(len, upload_limiter.now())
+    }
+
+    /// The limit of all uploads, as the user gave it.
+    pub fn upload_limit(&self) -> UploadLimit {
+        self.transport.upload_limiter.limit()
+    }
+
+    /// Changes it, also for uploads under way.
+    pub fn set_upload_limit(&self, limit: UploadLimit) {
+        self.transport.upload_limiter.set(limit);
+        // Speeds under another limit say nothing about this one.
+        self.transport.upload_speed.forget();
+    }
+
+    /// The bytes of uploads a second that may go at this time of the day. `None` is without a
+    /// limit.
+    pub fn upload_rate_allowed(&self) -> Option<u64> {
+        self.transport.upload_limiter.now()
     }
 
     /// Sends a whole file in one request, once. For files up to [`RAW_UPLOAD_MAX`].
@@ -88,7 +107,7 @@ impl Client {
     ) -> Result<Answer, Error> {
         let (moved, watcher) = watch::channel(part.start);
         let moved = Arc::new(moved);
-        let body = || payload.body(part.clone(), moved.clone(), self.transport.bytes_up.clone());
+        let body = || payload.body(part.clone(), moved.clone(), &self.transport);
         let sending = self.transport.send(UPLOAD, Class::Upload, attempt, || request(body()));
         let begun = Instant::now();
         let answer = tokio::select! {
@@ -139,18 +158,26 @@ impl Client {
 }
 
 impl Payload {
-    /// Streams a part of the bytes, as fast as the network takes them. Adds them to `all`.
-    fn body(&self, part: Range<u64>, moved: Arc<watch::Sender<u64>>, all: Arc<AtomicU64>) -> Body {
+    /// Streams a part of the bytes, as fast as the network takes them and the user's limit allows.
+    fn body(
+        &self,
+        part: Range<u64>,
+        moved: Arc<watch::Sender<u64>>,
+        transport: &Transport,
+    ) -> Body {
         self.sent.store(part.start, Ordering::Relaxed);
         let (file, sent) = (self.file.clone(), self.sent.clone());
+        let (all, limiter) = (transport.bytes_up.clone(), transport.upload_limiter.clone());
         Body::wrap_stream(unfold(part.start, move |at| {
             let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
-            let all = all.clone();
+            let (all, limiter) = (all.clone(), limiter.clone());
             async move {
-                let count = CHUNK_BYTES.min(part.end.saturating_sub(at));
+                let most = limiter.piece().map_or(CHUNK_BYTES, |it| it.min(CHUNK_BYTES));
+                let count = most.min(part.end.saturating_sub(at));
                 if count == 0 {
                     return None;
                 }
+                limiter.take(count).await;
                 let read = tokio::task::spawn_blocking(move || {
                     let mut chunk = vec![0; count as usize];
                     file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))

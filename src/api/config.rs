@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::media::UploadLimit;
+
 /// How the client behaves; the defaults are right for Google.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -12,6 +14,8 @@ pub struct Config {
     /// How long writes pause after a short-term 429 without `Retry-After`. It doubles from there.
     /// Google asks for at least 30 s.
     pub write_pause: Duration,
+    /// The limit of all uploads when the client begins.
+    pub upload_limit: UploadLimit,
 }
 
 /// Deadlines of the parts of a request.
@@ -39,6 +43,7 @@ impl Default for Config {
             deadlines: Deadlines::default(),
             retry_base: Duration::from_secs(1),
             write_pause: Duration::from_secs(30),
+            upload_limit: UploadLimit::default(),
         }
     }
 }

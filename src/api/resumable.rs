@@ -185,7 +185,8 @@ impl Client {
         offset: u64,
         at_most: u64,
     ) -> Range<u64> {
-        let chunk = self.transport.upload_speed.chunk(session.granularity);
+        let allowed = self.transport.upload_limiter.now();
+        let chunk = self.transport.upload_speed.chunk(session.granularity, allowed);
         let chunk = chunk.unwrap_or(u64::MAX).min(at_most);
         let left = payload.len.saturating_sub(offset);
         // A server that confirms an odd offset keeps all that arrives, and chunks begin at multiples.

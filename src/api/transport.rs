@@ -33,6 +33,7 @@ use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
 use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_public};
 use super::throttle::Throttle;
+use super::upload_limiter::UploadLimiter;
 use super::upload_speed::UploadSpeed;
 use crate::media::Caller;
 
@@ -66,6 +67,8 @@ pub(super) struct Transport {
     writer: Arc<tokio::sync::Mutex<()>>,
     /// Delays library-changing calls after a short-term 429.
     pub(super) throttle: Throttle,
+    /// Delays bytes of uploads.
+    pub(super) upload_limiter: Arc<UploadLimiter>,
     /// How fast single uploads are.
     pub(super) upload_speed: Arc<UploadSpeed>,
     /// Bytes of all uploads that were handed to the network.
@@ -98,6 +101,7 @@ impl Transport {
             Connections::new(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let throttle = Throttle::of_changes(config.write_pause);
         let (writer, skew) = (Arc::default(), Mutex::default());
+        let upload_limiter = Arc::new(UploadLimiter::new(config.upload_limit.clone()));
         let (guard, bytes_need_login) = (None, false);
         Ok(Self {
             http,
@@ -109,6 +113,7 @@ impl Transport {
             guard,
             writer,
             throttle,
+            upload_limiter,
             upload_speed: Arc::default(),
             bytes_up: Arc::default(),
             skew,
@@ -137,6 +142,7 @@ impl Transport {
             guard: self.guard.clone(),
             writer: Arc::default(),
             throttle: Throttle::of_changes(self.config.write_pause),
+            upload_limiter: self.upload_limiter.clone(),
             upload_speed: self.upload_speed.clone(),
             bytes_up: self.bytes_up.clone(),
             skew: Mutex::default(),

@@ -44,15 +44,27 @@ impl UploadSpeed {
         *speed = Some(speed.map_or(at_most, |old| old.min(at_most)));
     }
 
-    /// Whether so many bytes arrive soon enough in one request, as far as is known.
-    pub(super) fn fits_in_one_request(&self, bytes: u64) -> bool {
-        self.0.lock().is_none_or(|speed| bytes as f64 <= speed * ONE_REQUEST_MAX.as_secs_f64())
+    /// Forgets what is known.
+    pub(super) fn forget(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// Whether so many bytes arrive soon enough in one request, as far as is known. Not faster than
+    /// all uploads together are `allowed` to be.
+    pub(super) fn fits_in_one_request(&self, bytes: u64, allowed: Option<u64>) -> bool {
+        let speed = self.known(allowed);
+        speed.is_none_or(|speed| bytes as f64 <= speed * ONE_REQUEST_MAX.as_secs_f64())
     }
 
     /// How many bytes to send in one chunk, a multiple of `granularity`. `None` for all of them.
-    pub(super) fn chunk(&self, granularity: u64) -> Option<u64> {
-        let bytes = (*self.0.lock())? * CHUNK.as_secs_f64();
+    pub(super) fn chunk(&self, granularity: u64, allowed: Option<u64>) -> Option<u64> {
+        let bytes = self.known(allowed)? * CHUNK.as_secs_f64();
         Some(multiple((bytes as u64).max(CHUNK_BYTES_MIN), granularity))
+    }
+
+    fn known(&self, allowed: Option<u64>) -> Option<f64> {
+        let (speed, allowed) = (*self.0.lock(), allowed.map(|it| it as f64));
+        speed.into_iter().chain(allowed).reduce(f64::min)
     }
 }
 
@@ -76,34 +88,49 @@ mod tests {
     #[test]
     fn an_unknown_line_gets_everything_at_once() {
         let speed = UploadSpeed::default();
-        assert!(speed.fits_in_one_request(u64::MAX));
-        assert_eq!(speed.chunk(GRANULARITY), None);
+        assert!(speed.fits_in_one_request(u64::MAX, None));
+        assert_eq!(speed.chunk(GRANULARITY, None), None);
         speed.arrived(5000, SECOND);
-        assert!(speed.fits_in_one_request(u64::MAX), "a small file says nothing about the line");
+        assert!(
+            speed.fits_in_one_request(u64::MAX, None),
+            "a small file says nothing about the line"
+        );
     }
 
     #[test]
     fn a_slow_line_gets_chunks_of_a_size_that_it_carries() {
         let speed = UploadSpeed::default();
         speed.arrived(2_000_000, SECOND * 16);
-        assert!(speed.fits_in_one_request(1_200_000));
-        assert!(!speed.fits_in_one_request(1_300_000));
-        assert_eq!(speed.chunk(GRANULARITY), Some(14 * GRANULARITY));
+        assert!(speed.fits_in_one_request(1_200_000, None));
+        assert!(!speed.fits_in_one_request(1_300_000, None));
+        assert_eq!(speed.chunk(GRANULARITY, None), Some(14 * GRANULARITY));
         speed.arrived(100_000, SECOND * 100);
         speed.arrived(100_000, SECOND * 100);
         for _ in 0..20 {
             speed.arrived(100_000, SECOND * 100);
         }
-        assert_eq!(speed.chunk(GRANULARITY), Some(CHUNK_BYTES_MIN));
+        assert_eq!(speed.chunk(GRANULARITY, None), Some(CHUNK_BYTES_MIN));
     }
 
     #[test]
     fn an_upload_that_takes_long_tells_before_it_has_ended() {
         let speed = UploadSpeed::default();
         speed.under_way(1_000_000, SECOND * 9);
-        assert!(speed.fits_in_one_request(4_000_000));
+        assert!(speed.fits_in_one_request(4_000_000, None));
         speed.under_way(1_000_000, SECOND * 10);
-        assert!(!speed.fits_in_one_request(4_000_000));
+        assert!(!speed.fits_in_one_request(4_000_000, None));
+    }
+
+    #[test]
+    fn no_upload_is_faster_than_all_may_be() {
+        let speed = UploadSpeed::default();
+        assert!(speed.fits_in_one_request(1_000_000, Some(100_000)));
+        assert!(!speed.fits_in_one_request(1_000_001, Some(100_000)));
+        assert_eq!(speed.chunk(GRANULARITY, Some(100_000)), Some(multiple(3_000_000, GRANULARITY)));
+        speed.arrived(2_000_000, SECOND * 40);
+        assert!(!speed.fits_in_one_request(1_000_000, Some(100_000)));
+        speed.forget();
+        assert_eq!(speed.chunk(GRANULARITY, None), None);
     }
 
     #[test]

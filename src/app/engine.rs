@@ -87,7 +87,10 @@ impl Engine {
             login.set_binding(binding);
         }
         let budget = Arc::new(kept_budget(&store).map_err(unreadable)?);
-        let api = api::Config::default().paced(settings.unstable_pace);
+        let api = api::Config {
+            upload_limit: settings.limit_up.clone(),
+            ..api::Config::default().paced(settings.unstable_pace)
+        };
         let client = api::Client::new(api, Arc::new(login), budget.clone()).map_err(|err| {
             CommandError::new("cannot set up the connection to Google").because(err)
         })?;

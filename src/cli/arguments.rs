@@ -107,6 +107,8 @@ pub enum Command {
     Adopt(AdoptArgs),
     /// Show or choose in which quality the photos of a directory are uploaded
     Quality(QualityArgs),
+    /// Show or change how many bytes of uploads a second may go, while mounted
+    Limit(LimitArgs),
     /// Estimate by a sample what a local directory would take with smaller photos
     Estimate(EstimateArgs),
     /// Read items back from Google and compare them with the originals: is this a backup?
@@ -313,6 +315,20 @@ pub struct RetryArgs {
     /// refused files
     pub paths: Vec<PathBuf>,
 }
+
+/// `gphotosfs limit`.
+#[derive(Debug, Args)]
+#[command(after_help = LIMIT_HELP)]
+pub struct LimitArgs {
+    /// The new limit: a rate, and FROM-TO=RATE for parts of the day; without it, show the present one
+    #[arg(value_name = "RATE")]
+    pub words: Vec<String>,
+}
+
+const LIMIT_HELP: &str = "\
+A rate is in bytes a second (500k, 2M), in bits a second (16Mbit), or 'off'. Examples: 'gphotosfs limit 2M', \
+'gphotosfs limit off', 'gphotosfs limit 500k 01:00-07:00=off'. The limit counts until the profile is unmounted; \
+limit_up in config.toml counts for each mount.";
 
 /// `gphotosfs backup`.
 #[derive(Debug, Args)]

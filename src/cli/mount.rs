@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use url::Url;
 
 use super::values::{duration, http_url};
-use crate::media::{Quality, QualityError};
+use crate::media::{Quality, QualityError, UploadLimit, UploadLimitError};
 use crate::profile::ProfileName;
 use crate::settings::{
     Apis, Commit, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
@@ -45,7 +45,7 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, api_url=, picker_url=. An option
+    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, limit_up=, api_url=, picker_url=. An option
     /// beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
@@ -159,6 +159,12 @@ pub struct UploadArgs {
     #[arg(long, value_name = "QUALITY", default_value = "original", env = "GPHOTOSFS_QUALITY")]
     pub quality: Quality,
 
+    /// How many bytes of uploads a second may go: '500k' or '2M' bytes, '16Mbit' bits, or 'off'. Then
+    /// FROM-TO=RATE for parts of the day, as in '500k 01:00-07:00=off'. 'gphotosfs limit' changes it
+    /// while mounted
+    #[arg(long, value_name = "RATE", default_value = "off", env = "GPHOTOSFS_LIMIT_UP")]
+    pub limit_up: UploadLimit,
+
     /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
@@ -179,6 +185,7 @@ impl UploadArgs {
             upload_delay: self.upload_delay,
             temporary_names: self.temporary_names,
             quality: self.quality,
+            limit_up: self.limit_up,
             apis,
             unstable_pace: self.unstable_pace,
         }
@@ -231,6 +238,7 @@ impl MountArgs {
                 MountOption::CacheSize(it) => settings.upload.cache_size = it.as_u64(),
                 MountOption::Uploads(it) => settings.upload.uploads = it,
                 MountOption::Quality(it) => settings.upload.quality = it,
+                MountOption::LimitUp(it) => settings.upload.limit_up = it,
                 MountOption::ApiUrl(it) => settings.upload.apis.library = it,
                 MountOption::PickerUrl(it) => settings.upload.apis.picker = it,
             }
@@ -290,6 +298,8 @@ pub enum MountOption {
     Uploads(u8),
     /// `quality=QUALITY`, with `:` between its parts.
     Quality(Quality),
+    /// `limit_up=RATE`, with spaces between its parts.
+    LimitUp(UploadLimit),
     /// `api_url=URL`.
     ApiUrl(Url),
     /// `picker_url=URL`.
@@ -351,13 +361,16 @@ impl FromStr for MountOption {
             ("quality", it) => {
                 Self::Quality(it.parse().map_err(|err: QualityError| refused(err.to_string()))?)
             }
+            ("limit_up", it) => {
+                Self::LimitUp(it.parse().map_err(|err: UploadLimitError| refused(err.to_string()))?)
+            }
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             ("picker_url", it) => Self::PickerUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
                      commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, notify=, \
-                     uploads=, quality=, api_url= and picker_url="
+                     uploads=, quality=, limit_up=, api_url= and picker_url="
                         .into(),
                 ));
             }

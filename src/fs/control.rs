@@ -18,7 +18,7 @@ use crate::api::{
 use crate::printable;
 use crate::settings::{Commit, Sidecars, Sizes};
 use crate::status::{
-    BlockedBy, BlockedUploads, Bound, Cache, CutOff, Draft, FailingFile, Library, Login,
+    BlockedBy, BlockedUploads, Bound, Cache, CutOff, Draft, FailingFile, Library, LimitUp, Login,
     LoginState, MountFacts, Phase, Pick, Problem, Progress, Queue, Quota, Refresh, Saved, Spool,
     Status, Stored, VERSION,
 };
@@ -65,6 +65,10 @@ impl Fs {
             library: Library::from(self.store.album_titles(Library::TITLES)?),
             cut_off: CutOff::from(self.store.cut_off_names(CutOff::PATHS)?),
             progress: Some(Progress::from(&queue)),
+            limit_up: Some(LimitUp {
+                setting: self.client.upload_limit().to_string(),
+                bytes_per_second: self.client.upload_rate_allowed(),
+            }),
             blocked: queue.blocked.as_ref().map(BlockedUploads::from),
             outages: queue.outages.iter().map(BlockedUploads::from).collect(),
             drafts: queue.drafts.iter().map(Draft::from).collect(),

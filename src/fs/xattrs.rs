@@ -52,6 +52,9 @@ const ADOPTED: &str = "adopted";
 /// In which quality photos below a directory are uploaded, or a file was. Writable for directories.
 const QUALITY: &str = "quality";
 
+/// The user's limit of the bytes of uploads. Writable for the root.
+const LIMIT_UP: &str = "limit_up";
+
 /// The directories in which Google has not listed the file yet, each with the time since when it
 /// should be there. It is not a property of the file itself.
 const UNLISTED: &str = "unlisted";
@@ -89,7 +92,7 @@ impl Fs {
         }
         let name = without_prefix(name);
         let node = self.node(ino)?;
-        if let Some(SYNCED | LISTED | LOGIN | VERIFY | THUMBNAIL) = name {
+        if let Some(SYNCED | LISTED | LOGIN | VERIFY | THUMBNAIL | LIMIT_UP) = name {
             check_owner()?;
         }
         match (name, node) {
@@ -105,6 +108,9 @@ impl Fs {
         }
         if let (Some(VERIFY | THUMBNAIL), Node::File(file)) = (name, node) {
             return if self.file(file)?.media.is_some() { Ok(None) } else { Err(absent()) };
+        }
+        if let (Some(LIMIT_UP), Node::Dir(DirId::ROOT)) = (name, node) {
+            return Ok(Some(self.client.upload_limit().to_string().into_bytes()));
         }
         if let (Some(UNLISTED), Node::File(file)) = (name, node) {
             let albums = self.store.unlisted(self.file(file)?.id)?;
@@ -198,7 +204,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Sets the description at Google, or matches a local file to an item.
+    /// Sets the description at Google, matches a local file to an item, or changes how gphotosfs
+    /// uploads.
     pub async fn setxattr(
         &self,
         ino: Ino,
@@ -211,6 +218,7 @@ impl Fs {
             (Some("description"), Node::File(file)) => self.describe(file, value, mode).await,
             (Some(ADOPTED), Node::File(file)) => self.adopt(file, value),
             (Some(QUALITY), Node::Dir(dir)) => self.set_quality(dir, value),
+            (Some(LIMIT_UP), Node::Dir(DirId::ROOT)) => self.set_upload_limit(value),
             (Some(_), _) => Err(Error::plain(libc::EPERM)),
             // Attributes of the user's own cannot be stored.
             (None, _) => Err(Error::plain(libc::EOPNOTSUPP)),
@@ -243,6 +251,14 @@ impl Fs {
         self.check_writable()?;
         let quality = std::str::from_utf8(value).ok().and_then(|it| it.parse().ok());
         self.store.set_quality(dir, Some(quality.ok_or_else(|| Error::plain(libc::EINVAL))?))?;
+        Ok(())
+    }
+
+    /// Limits the bytes of uploads until the mount ends. `gphotosfs limit` writes this attribute.
+    fn set_upload_limit(&self, value: &[u8]) -> Result<()> {
+        check_owner()?;
+        let limit = std::str::from_utf8(value).ok().and_then(|it| it.parse().ok());
+        self.pipeline.set_upload_limit(limit.ok_or_else(|| Error::plain(libc::EINVAL))?);
         Ok(())
     }
 

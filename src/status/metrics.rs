@@ -104,6 +104,10 @@ impl Status {
             text.counter("done_total", help, it.files_done);
             text.counter("sent_bytes_total", "Bytes sent since the mount began.", it.bytes_sent);
         }
+        if let Some(allowed) = self.limit_up.as_ref().and_then(|it| it.bytes_per_second) {
+            let help = "How many bytes of uploads a second the user allows now.";
+            text.gauge("upload_limit_bytes_per_second", help, allowed as f64);
+        }
     }
 }
 

@@ -31,6 +31,9 @@ const PLENTY: usize = 4 * BATCH_MAX;
 const WORTH_IT: f64 = 1.1;
 /// With fewer uploads, so much of the rate has to stay.
 const AS_GOOD: f64 = 0.93;
+/// With fewer bytes a second for each upload, more uploads only take longer. Where the user limits
+/// the rate, so few are enough that each has this.
+const EACH: u64 = 64_000;
 /// For this long nothing is tried again.
 const SETTLED_FOR: Duration = Duration::from_secs(60);
 /// A rate is that of so many uploads one after another, but of no less and no more time.
@@ -58,6 +61,8 @@ pub(super) struct ConcurrencyLimit {
     full_until: Option<Instant>,
     /// No trial with fewer before then.
     needed_until: Option<Instant>,
+    /// The bytes a second that the user allows.
+    allowed: Option<u64>,
 }
 
 impl ConcurrencyLimit {
@@ -74,11 +79,25 @@ impl ConcurrencyLimit {
             tried_from: None,
             full_until: None,
             needed_until: None,
+            allowed: None,
         }
     }
 
     pub(super) fn current(&self) -> usize {
-        self.current
+        match self.allowed {
+            Some(rate) => self.current.min(FEWEST_LONG.max((rate / EACH) as usize)),
+            None => self.current,
+        }
+    }
+
+    /// The user allows so many bytes a second from now on. Nothing that was measured under another
+    /// limit counts.
+    pub(super) fn allow(&mut self, rate: Option<u64>) {
+        if self.allowed != rate {
+            self.allowed = rate;
+            (self.measured, self.tried_from) = (None, None);
+            (self.full_until, self.needed_until) = (None, None);
+        }
     }
 
     /// A file has arrived.
@@ -107,7 +126,7 @@ impl ConcurrencyLimit {
     /// Looks at the rate. `bytes` went to the network so far, in all, and `under_way` files are being
     /// uploaded.
     pub(super) fn observe(&mut self, bytes: u64, under_way: usize, now: Instant) {
-        if under_way < self.current {
+        if under_way < self.current() {
             // The rate is not that of the limit.
             self.measured = None;
             return;
@@ -142,7 +161,10 @@ impl ConcurrencyLimit {
             _ => {}
         }
         let is_over = |until: Option<Instant>| until.is_none_or(|until| now >= until);
-        let next = if self.ready < SCARCE && self.current < self.most && is_over(self.full_until) {
+        // The user's limit is reached: the line could carry more, but must not.
+        let is_full = self.allowed.is_some_and(|it| rate >= it as f64 * AS_GOOD);
+        let may_raise = self.ready < SCARCE && self.current < self.most && !is_full;
+        let next = if may_raise && is_over(self.full_until) {
             (self.current + self.current / 2).clamp(self.current + 1, self.most)
         } else if self.took.is_none_or(|took| took > LONG) && is_over(self.needed_until) {
             (self.current - self.current / 4).min(self.current - 1).max(FEWEST_LONG)
@@ -246,6 +268,23 @@ mod tests {
             limit.observe(second * 1000, 2, start + Duration::from_secs(second));
         }
         assert_eq!(limit.current(), FIRST);
+    }
+
+    #[test]
+    fn a_rate_that_the_user_limits_gets_few_uploads_until_the_limit_goes() {
+        let mut limit = ConcurrencyLimit::new(32);
+        limit.allow(Some(250_000));
+        assert_eq!(limit.current(), 3);
+        run(&mut limit, 600, 300_000, 0, |_| 250_000.0);
+        assert!(limit.current() <= 3, "{}", limit.current());
+        limit.allow(None);
+        run(&mut limit, 300, 300_000, 30, quick);
+        assert_eq!(limit.current(), 32);
+        limit.allow(Some(1));
+        assert_eq!(limit.current(), FEWEST_LONG);
+        let mut one = ConcurrencyLimit::new(1);
+        one.allow(Some(1_000_000));
+        assert_eq!(one.current(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -12,7 +12,7 @@ use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
 use super::shared::Shared;
 use super::spool::Spool;
-use crate::media::{DirId, EntryName, FileId, Quality};
+use crate::media::{DirId, EntryName, FileId, Quality, UploadLimit};
 use crate::store;
 
 /// The upload pipeline of one profile. Cheap to clone.
@@ -102,6 +102,16 @@ impl Pipeline {
     pub fn try_now(&self) {
         self.shared.try_now.store(true, Ordering::Relaxed);
         self.shared.wake.notify_one();
+    }
+
+    /// Limits the bytes of all uploads, also of those under way.
+    pub fn set_upload_limit(&self, limit: UploadLimit) {
+        let shared = &self.shared;
+        tracing::info!(%limit, "uploads are limited from now on");
+        shared.client.set_upload_limit(limit);
+        shared.rate.lock().begin_again(Instant::now(), shared.sent());
+        shared.wake.notify_one();
+        shared.moved_on();
     }
 
     /// Stops within a few seconds. What is left goes on with the next start.

@@ -84,7 +84,8 @@ impl Pipeline {
         let idle = held + failing.len() as u64;
         // Nor does a file move that fails again and again.
         let going = (bytes_left.saturating_sub(idle_bytes), backlog.left().saturating_sub(idle));
-        let time_left = rate::time_left(going.0, going.1, rate);
+        let allowed = shared.client.upload_rate_allowed();
+        let time_left = rate::time_left(going.0, going.1, rate, allowed);
         Ok(Queue {
             backlog,
             held,

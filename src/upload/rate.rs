@@ -48,6 +48,12 @@ impl UploadRate {
         }
     }
 
+    /// The user has changed the limit: what went before says nothing about what follows.
+    pub(super) fn begin_again(&mut self, now: Instant, sent: SentTotals) {
+        self.samples.clear();
+        self.begin(now, sent);
+    }
+
     /// Adds a sample of the totals, and returns the rate.
     pub(super) fn sample(&mut self, now: Instant, sent: SentTotals) -> Rate {
         if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLES_APART) {
@@ -76,11 +82,18 @@ impl UploadRate {
 }
 
 /// The time that the rest takes at this rate: the longer of the times for bytes and for operations.
-/// Assumes that duplicates continue at the recent rate. `None` if nothing is left, or nothing moves.
-pub(super) fn time_left(bytes: u64, operations: u64, rate: Rate) -> Option<Duration> {
+/// Assumes that duplicates continue at the recent rate, and that the user goes on allowing so many
+/// bytes a second. `None` if nothing is left, or nothing moves.
+pub(super) fn time_left(
+    bytes: u64,
+    operations: u64,
+    rate: Rate,
+    allowed: Option<u64>,
+) -> Option<Duration> {
     let needs = |left: u64, per_s: f64| (left > 0 && per_s > 0.0).then(|| left as f64 / per_s);
+    let sent_per_s = allowed.map_or(rate.bytes_per_s, |it| rate.bytes_per_s.min(it as f64));
     let needs = [
-        needs(bytes, rate.bytes_per_s + rate.deduplicated_per_s),
+        needs(bytes, sent_per_s + rate.deduplicated_per_s),
         needs(operations, rate.operations_per_s),
     ];
     let seconds = needs.into_iter().flatten().reduce(f64::max)?;
@@ -147,15 +160,26 @@ mod tests {
     #[test]
     fn the_slower_of_bytes_and_calls_decides() {
         let rate = Rate { bytes_per_s: 100.0, operations_per_s: 2.0, ..Rate::default() };
-        assert_eq!(time_left(1000, 4, rate), Some(Duration::from_secs(10)));
-        assert_eq!(time_left(100, 40, rate), Some(Duration::from_secs(20)));
-        assert_eq!(time_left(0, 0, rate), None);
-        assert_eq!(time_left(1000, 4, Rate::default()), None);
+        assert_eq!(time_left(1000, 4, rate, None), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(100, 40, rate, None), Some(Duration::from_secs(20)));
+        assert_eq!(time_left(0, 0, rate, None), None);
+        assert_eq!(time_left(1000, 4, Rate::default(), None), None);
         // Of ten files nine were sent before.
         let again = Rate { deduplicated_per_s: 900.0, ..rate };
-        assert_eq!(time_left(10_000, 4, again), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(10_000, 4, again, None), Some(Duration::from_secs(10)));
         // The first batch has not arrived yet.
         let first = Rate { operations_per_s: 0.0, ..rate };
-        assert_eq!(time_left(1000, 4, first), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(1000, 4, first, None), Some(Duration::from_secs(10)));
+    }
+    #[test]
+    fn nothing_goes_faster_than_the_user_allows() {
+        let rate = Rate { bytes_per_s: 100.0, operations_per_s: 2.0, ..Rate::default() };
+        assert_eq!(time_left(1000, 0, rate, Some(50)), Some(Duration::from_secs(20)));
+        assert_eq!(time_left(1000, 0, rate, Some(200)), Some(Duration::from_secs(10)));
+        let (mut uploads, start) = (UploadRate::default(), Instant::now());
+        uploads.begin(start, sent(0, 0));
+        uploads.sample(after(start, 30), sent(30_000, 0));
+        uploads.begin_again(after(start, 30), sent(30_000, 0));
+        assert_eq!(uploads.sample(after(start, 32), sent(30_200, 0)).bytes_per_s, 100.0);
     }
 }

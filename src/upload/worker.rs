@@ -90,6 +90,7 @@ impl Worker {
         }
         let claims_rest = self.read_claims(now).await?;
         let rows = self.read_rows(now).await?;
+        self.limit.allow(self.shared.client.upload_rate_allowed());
         let plan = planner::plan(&self.state(now), &rows);
         let mut wake_at = plan.wake_at.min(now + claims_rest);
         if let Some(at) = self.album_waits.next() {

@@ -83,7 +83,7 @@ fn help_lists_every_command_and_the_exit_statuses() {
     let help = user.run(&["--help"]);
     help.exits(0);
     let commands =
-        "login logout mount umount status sync refresh pick diff adopt estimate quality verify info failed retry backup restore debug doctor emulator"
+        "login logout mount umount status sync refresh pick diff adopt estimate quality limit verify info failed retry backup restore debug doctor emulator"
             .split(' ')
             .map(|it| format!("  {it} "));
     for part in commands.chain(["Exit status: 0".into()]) {

@@ -31,6 +31,7 @@ mod info;
 mod kernel_cache;
 mod killed;
 mod lengths;
+mod limit;
 mod limits;
 mod line;
 mod lives;

@@ -53,6 +53,7 @@ pub fn brisk() -> api::Config {
         },
         retry_base: Duration::from_millis(2),
         write_pause: Duration::from_millis(1),
+        ..api::Config::default()
     }
 }
 

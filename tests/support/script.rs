@@ -138,6 +138,7 @@ pub fn impatient() -> Config {
         },
         retry_base: Duration::from_millis(2),
         write_pause: Duration::from_millis(200),
+        ..Config::default()
     }
 }
 

@@ -14,8 +14,8 @@ use crate::media::local_time;
 use crate::printable::escaped;
 use crate::shrink::Whole;
 use crate::status::{
-    BlockedBy, CutOff, FailingFile, Library, Login, LoginState, Progress, Queue, Saved, Status,
-    Stored,
+    BlockedBy, CutOff, FailingFile, Library, LimitUp, Login, LoginState, Progress, Queue, Saved,
+    Status, Stored,
 };
 
 /// So many files that look cut off are named.
@@ -58,6 +58,9 @@ pub(super) fn describe(status: &Status) -> String {
         && status.queue.left() > 0
     {
         row("Speed", speed(progress), &plain);
+    }
+    if let Some(text) = status.limit_up.as_ref().and_then(limit_up) {
+        row("Limit", text, &plain);
     }
     if let Some(blocked) = &status.blocked {
         let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
@@ -308,6 +311,20 @@ fn speed(progress: &Progress) -> String {
     };
     let bytes = ByteSize(progress.bytes_per_second);
     format!("{bytes}/s, {} files a minute{left}", progress.files_per_minute)
+}
+
+/// The limit that the user has set, if there is one.
+fn limit_up(limit: &LimitUp) -> Option<String> {
+    let now = match limit.bytes_per_second {
+        // In the units of the setting.
+        Some(bytes) => format!("uploads may take {}/s", ByteSize(bytes).display().si()),
+        None => "uploads have no limit at this time".to_owned(),
+    };
+    let is_schedule = limit.setting.contains(' ');
+    match is_schedule {
+        true => Some(format!("{now}; by the time of the day: {}", limit.setting)),
+        false => limit.bytes_per_second.map(|_| now),
+    }
 }
 
 /// A file that fails again and again.

@@ -46,7 +46,8 @@ fn client(dir: &Path) -> Client {
         retries: wait,
         throttled: wait,
     };
-    let config = api::Config { deadlines, retry_base: wait, write_pause: wait };
+    let config =
+        api::Config { deadlines, retry_base: wait, write_pause: wait, ..api::Config::default() };
     Client::new(config, login, Arc::new(Budget::new(jiff::Timestamp::now()))).unwrap()
 }
 

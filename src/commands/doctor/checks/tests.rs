@@ -8,7 +8,7 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
-use crate::media::Quality;
+use crate::media::{Quality, UploadLimit};
 use crate::settings::{
     Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, UploadSettings,
 };
@@ -55,6 +55,7 @@ fn settings(allow_other: bool) -> MountSettings {
         notify: Notify::Auto,
         upload: UploadSettings {
             quality: Quality::Original,
+            limit_up: UploadLimit::default(),
             cache_size: 10_000_000_000,
             uploads: 32,
             upload_delay: Duration::from_secs(1),
