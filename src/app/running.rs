@@ -222,7 +222,9 @@ pub fn list_again(dir: &Path) -> io::Result<()> {
 
 /// Reads only the value's size: reading the value takes two requests, and each would wait.
 fn read_waiting(path: &Path, attribute: &CStr) -> io::Result<()> {
-    rustix::fs::getxattr(path, attribute, &mut [0u8; 0])?;
+    // A mount in another pid namespace cannot see that this program is being ended. So it ends the
+    // wait from time to time.
+    rustix::io::retry_on_intr(|| rustix::fs::getxattr(path, attribute, &mut [0u8; 0]))?;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ impl Fs {
     /// Attributes from the database. `None` if the size takes a request, or the content is
     /// changing.
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
-        let dir = |links, mode: u16, mtime| Attr {
+        let dir = |links, mode: u16, mtime: SystemTime| Attr {
             ino,
             is_dir: true,
             mode,
@@ -63,7 +63,9 @@ impl Fs {
             Node::Dir(id) => {
                 let known = self.store.dir(id)?.ok_or_else(|| Error::plain(libc::ESTALE))?;
                 let mode = dir_mode & !self.withheld(known.withheld);
-                dir(2 + self.store.subdir_count(id)?, mode, from_nanos(known.names_changed_ns))
+                let ctime = from_nanos(known.names_changed_ns);
+                let mtime = known.mtime_ns.map_or(ctime, from_nanos);
+                Attr { ctime, ..dir(2 + self.store.subdir_count(id)?, mode, mtime) }
             }
             Node::Control => dir(5, 0o500, self.began),
             // A link count of 1 means that subdirectories are not counted.

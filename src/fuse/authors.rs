@@ -52,7 +52,7 @@ impl Authors {
     pub(super) fn death(&self, fh: Fh, closer: u32) -> Option<Death> {
         let author = *self.0.lock().get(&fh)?;
         match interrupt::status(author.process) {
-            Some(status) => interrupt::is_stopping(&status).then_some(Death::Certain),
+            Some(status) => interrupt::is_dying(&status).then_some(Death::Certain),
             None => is_of_kernel(closer).then_some(Death::Possible),
         }
     }

@@ -21,7 +21,7 @@ use rustix::process::getuid;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-use super::interrupt;
+use super::interrupt::{Ending, Waiting};
 use super::programs;
 use super::reply::{self, Reply};
 use super::slots::{Slot, Slots, Turn, WaitClass};
@@ -167,13 +167,19 @@ impl<'a> Call<'a> {
         let Self { dispatcher, operation, class, caller, pid, trace, .. } = self;
         let (fs, runtime) = (dispatcher.fs.clone(), dispatcher.runtime.clone());
         let turn = dispatcher.slots.turn(class, caller);
+        let ending = match operation {
+            Operation::Flush => Ending::Fatal,
+            _ => Ending::Stopping,
+        };
+        let is_unbounded = matches!(class, WaitClass::Sync | WaitClass::Control);
+        let waiting = Waiting { pid, ending, is_unbounded };
         drop(dispatcher.runtime.spawn(async move {
-            let begun = unless_killed(pid, async move {
+            let begun = unless_killed(waiting, async move {
                 before.await;
                 Ok(())
             });
             let slot = match begun.await {
-                Ok(()) => slot(class, turn, pid).await,
+                Ok(()) => slot(class, turn, waiting).await,
                 Err(error) => Err(error),
             };
             let slot = match slot {
@@ -184,7 +190,7 @@ impl<'a> Call<'a> {
             };
             let blocking = runtime.clone();
             drop(blocking.spawn_blocking(move || {
-                let work = unless_killed(pid, work(fs)).instrument(trace.span().clone());
+                let work = unless_killed(waiting, work(fs)).instrument(trace.span().clone());
                 let outcome = runtime.block_on(caller.run_async(work));
                 caller.run(|| reply::send(operation, trace, outcome, reply));
                 drop(slot);
@@ -245,20 +251,19 @@ impl<T: 'static> Attempt<'_, T> {
 
 /// Waits for a slot of a class. Only the filesystem can note that the bytes of a write are missing.
 /// So a write comes there even if its caller is being killed, without a slot.
-async fn slot(class: WaitClass, turn: Turn, pid: u32) -> Result<Option<Slot>> {
-    match unless_killed(pid, turn.slot()).await {
+async fn slot(class: WaitClass, turn: Turn, waiting: Waiting) -> Result<Option<Slot>> {
+    match unless_killed(waiting, turn.slot()).await {
         Err(_) if class == WaitClass::Write => Ok(None),
         outcome => outcome,
     }
 }
 
-/// Fails with `EINTR` if the thread `pid` is being killed before the work is done. The work begins
-/// in any case.
-async fn unless_killed<T>(pid: u32, work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Fails with `EINTR` if a signal ends the wait before the work is done. The work begins in any case.
+async fn unless_killed<T>(waiting: Waiting, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         biased;
         outcome = work => outcome,
-        () = interrupt::killed(pid) => Err(Error::plain(libc::EINTR)),
+        () = waiting.killed() => Err(Error::plain(libc::EINTR)),
     }
 }
 
@@ -291,7 +296,8 @@ mod tests {
     #[tokio::test]
     async fn a_write_comes_to_the_filesystem_although_its_caller_is_being_killed() {
         let caller = Dying::new();
-        let slot = |class| slot(class, Turn::never(), caller.0.id());
+        let dying = Waiting { pid: caller.0.id(), ending: Ending::Fatal, is_unbounded: false };
+        let slot = |class| slot(class, Turn::never(), dying);
         assert!(matches!(slot(WaitClass::Write).await, Ok(None)));
         let other = slot(WaitClass::General).await;
         assert!(other.is_err_and(|error| error.errno().0 == libc::EINTR));
@@ -300,7 +306,7 @@ mod tests {
             has_begun = true;
             std::future::pending::<Result<()>>().await
         };
-        assert!(unless_killed(caller.0.id(), work).await.is_err());
+        assert!(unless_killed(dying, work).await.is_err());
         assert!(has_begun);
     }
 

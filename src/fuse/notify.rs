@@ -46,6 +46,7 @@ fn send(notifier: &Notifier, invalidation: Invalidation) {
             Invalidation::Dir(dir) => {
                 notifier.inval_inode(inode(Node::Dir(*dir).ino()), ATTRIBUTES_ONLY, 0)
             }
+            Invalidation::Listing(dir) => notifier.inval_inode(inode(Node::Dir(*dir).ino()), 0, 0),
             Invalidation::Attributes(file) => file_changed(notifier, *file, ATTRIBUTES_ONLY),
             Invalidation::Bytes(file) => file_changed(notifier, *file, 0),
             Invalidation::ViewEntry(view, name) => notifier

@@ -44,10 +44,10 @@ pub fn make_private(path: &Path) -> io::Result<Option<u32>> {
 fn make(path: &Path) -> io::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|err| {
-        let is_link = path.symlink_metadata().is_ok_and(|it| it.is_symlink());
-        match is_link && !path.exists() {
-            true => failed(&err, path, "is a link to a directory that does not exist"),
-            false => err,
+        // The link may be a directory above.
+        match path.ancestors().find(|it| it.is_symlink() && !it.exists()) {
+            Some(link) => failed(&err, link, "is a link to a directory that does not exist"),
+            None => err,
         }
     })
 }
@@ -332,6 +332,8 @@ mod tests {
         symlink(dir.path().join("not mounted"), &link).unwrap();
         let refused = make_private(&link).unwrap_err().to_string();
         assert!(refused.contains("does not exist"), "{refused}");
+        let refused = make_private(&link.join("default")).unwrap_err().to_string();
+        assert_eq!(refused, format!("{link:?} is a link to a directory that does not exist"));
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::media::{DirId, EntryName, FileId, View};
 pub enum Invalidation {
     /// A directory's listing and times: names came or went.
     Dir(DirId),
+    /// A directory's listing, if its time does not show that names came or went.
+    Listing(DirId),
     /// A file's attributes.
     Attributes(FileId),
     /// A name that is gone, or names another file now.
@@ -43,6 +45,7 @@ const REPEAT_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Dir,
+    Listing,
     Attributes,
     AttributesAgain,
     Entry,
@@ -51,8 +54,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Dir,
+        Self::Listing,
         Self::Attributes,
         Self::AttributesAgain,
         Self::Entry,
@@ -63,6 +67,7 @@ impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Dir => "dir",
+            Self::Listing => "listing",
             Self::Attributes => "attributes",
             Self::AttributesAgain => "attributes_again",
             Self::Entry => "entry",
@@ -165,6 +170,7 @@ pub(super) fn take(
         }
         changes.push(match kind {
             Kind::Dir => Invalidation::Dir(DirId(number)),
+            Kind::Listing => Invalidation::Listing(DirId(number)),
             Kind::Attributes | Kind::AttributesAgain => Invalidation::Attributes(FileId(number)),
             Kind::Entry => {
                 let name = EntryName::new(name).map_err(|_| Error::Corrupt("name"))?;

@@ -22,6 +22,10 @@ CREATE TEMP TRIGGER invalidate_dir_moved AFTER UPDATE OF parent, name, shown ON 
 WHEN old.shown AND old.name <> x'' AND (old.parent <> new.parent OR old.name <> new.name OR NOT new.shown) BEGIN
     INSERT OR IGNORE INTO invalidations (kind, number, name) VALUES ('entry', old.parent, old.name);
 END;
+-- The kernel notices an outdated listing by a later time of its directory. A time that a program has set is not later.
+CREATE TEMP TRIGGER invalidate_listing AFTER UPDATE OF names_changed_ns ON main.dirs WHEN new.mtime_ns IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO invalidations (kind, number) VALUES ('listing', new.id);
+END;
 -- A file's attributes count its names.
 CREATE TEMP TRIGGER invalidate_name_came AFTER INSERT ON main.entries
 WHEN EXISTS (SELECT 1 FROM main.entries WHERE file = new.file AND id <> new.id) BEGIN

@@ -16,8 +16,9 @@ CREATE TABLE dirs (
     shown   INTEGER NOT NULL DEFAULT 1, -- 0: an album hidden by rmdir, or a parent without shown children
     local   INTEGER NOT NULL DEFAULT 0, -- 1: a local directory for temporary files: no album, its files stay here
     withheld INTEGER NOT NULL DEFAULT 0, -- permission bits that its mode keeps from the group and from others
-    names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it last came or went, nanoseconds since 1970; only grows
+    names_changed_ns INTEGER NOT NULL DEFAULT 0, -- when a name in it last came or went, or a program set its time, nanoseconds since 1970; only grows
     quality TEXT,                       -- in which photos below it are uploaded; NULL: as its parent, or as the mount says
+    mtime_ns INTEGER,                   -- that a program has set since then; NULL: none
     UNIQUE (parent, name)
 ) STRICT;
 CREATE INDEX dirs_quality ON dirs (quality) WHERE quality IS NOT NULL;
@@ -113,7 +114,7 @@ CREATE INDEX entries_of_file ON entries (file, dir);
 -- Tools and the kernel's directory cache compare the time: each change of names must give a later one.
 CREATE VIEW names_changed (dir) AS SELECT id FROM dirs;
 CREATE TRIGGER names_changed INSTEAD OF INSERT ON names_changed BEGIN
-    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, now_ns())
+    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, now_ns()), mtime_ns = NULL
     WHERE id = new.dir;
 END;
 CREATE TRIGGER name_came AFTER INSERT ON entries BEGIN
@@ -122,8 +123,12 @@ END;
 CREATE TRIGGER name_went AFTER DELETE ON entries BEGIN
     INSERT INTO names_changed VALUES (old.dir);
 END;
-CREATE TRIGGER name_moved AFTER UPDATE OF dir, name, file ON entries BEGIN
+CREATE TRIGGER name_moved AFTER UPDATE OF dir, name ON entries BEGIN
     INSERT INTO names_changed VALUES (old.dir), (new.dir);
+END;
+-- No program has changed the directory: a time that one has set stays.
+CREATE TRIGGER name_merged AFTER UPDATE OF file ON entries WHEN old.dir = new.dir AND old.name = new.name BEGIN
+    UPDATE dirs SET names_changed_ns = max(names_changed_ns + 1, now_ns()) WHERE id = new.dir;
 END;
 CREATE TRIGGER dir_came AFTER INSERT ON dirs BEGIN
     INSERT INTO names_changed SELECT new.id UNION SELECT new.parent WHERE new.shown;

@@ -29,9 +29,11 @@ pub struct Dir {
     pub parent: DirId,
     /// Its name there.
     pub name: EntryName,
-    /// When a name in it last came or went, in nanoseconds since 1970. Each change has a later
-    /// time.
+    /// When a name in it last came or went, or its time was set, in nanoseconds since 1970. Each
+    /// change has a later time.
     pub names_changed_ns: i64,
+    /// The time that a program has set since.
+    pub mtime_ns: Option<i64>,
     /// Its album at Google. `None` for the root, mere parents of albums and local directories.
     pub album: Option<AlbumState>,
     /// A local directory for temporary files. It has no album, and its files stay here.
@@ -67,7 +69,7 @@ impl Store {
         self.read(|db| {
             let row = db
                 .prepare_cached(
-                    "SELECT d.parent, d.name, d.names_changed_ns, d.local, d.withheld, a.dir AS album, a.remote, \
+                    "SELECT d.parent, d.name, d.names_changed_ns, d.mtime_ns, d.local, d.withheld, a.dir AS album, a.remote, \
                      coalesce(a.desired_title, a.title) AS title, a.count_hint, a.listed_at, a.described_at, \
                      a.count_mismatch, a.useless_relists, a.missed \
                      FROM dirs d LEFT JOIN albums a ON a.dir = d.id WHERE d.id = ?1",
@@ -89,16 +91,17 @@ impl Store {
                     // The root has no name.
                     let name: Vec<u8> = row.get("name")?;
                     let (local, withheld) = (row.get("local")?, row.get("withheld")?);
-                    let names_changed_ns = row.get("names_changed_ns")?;
-                    Ok((row.get("parent")?, name, names_changed_ns, album, local, withheld))
+                    let times = (row.get("names_changed_ns")?, row.get("mtime_ns")?);
+                    Ok((row.get("parent")?, name, times, album, local, withheld))
                 })
                 .optional()?;
-            let Some((parent, name, names_changed_ns, album, local, withheld)) = row else {
+            let Some((parent, name, (names_changed_ns, mtime_ns), album, local, withheld)) = row
+            else {
                 return Ok(None);
             };
             let name = if id == DirId::ROOT { b"root".to_vec() } else { name };
             let name = EntryName::new(name).map_err(|_| Error::Corrupt("directory name"))?;
-            Ok(Some(Dir { id, parent, name, names_changed_ns, album, local, withheld }))
+            Ok(Some(Dir { id, parent, name, names_changed_ns, mtime_ns, album, local, withheld }))
         })
     }
 
@@ -178,6 +181,11 @@ impl Store {
     /// Sets the permission bits that a directory's mode keeps from the group and from others.
     pub fn set_dir_withheld(&self, dir: DirId, bits: u16) -> Result<()> {
         self.write(|tx| dirs::set_withheld(tx, dir, bits))
+    }
+
+    /// Sets the time of a directory. The next change of its names voids it.
+    pub fn set_dir_mtime(&self, dir: DirId, mtime_ns: i64) -> Result<()> {
+        self.write(|tx| dirs::set_mtime(tx, dir, mtime_ns))
     }
 
     /// As [`Store::create_file`], with the permission bits that the file's mode keeps from the group

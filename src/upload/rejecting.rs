@@ -19,6 +19,16 @@ pub(super) const IN_BIN: &str =
 /// Who looks for failed files waits at most this long for those that were closed just now.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What is known of a file before it is rejected.
+enum Before {
+    /// It has no name any more: its removal is no error.
+    Removed,
+    /// Its bytes were refused under all of its names before. Its path.
+    Known(String),
+    /// Its path.
+    New(String),
+}
+
 impl Pipeline {
     /// A file that stays here may not get a name, because it would be rejected under it. The file
     /// stays as it is. The bytes and the reason go to the failed files, under that name: programs
@@ -82,10 +92,10 @@ impl Shared {
         reason: &str,
     ) -> store::Result<()> {
         let file = draft.file();
-        let (path, is_known) = self.before_rejection(file)?;
+        let before = self.before_rejection(file)?;
         self.store.fail(file, reason, draft.write_error().as_ref())?;
         draft.set_rejected(rejection);
-        self.rejected(draft, path, reason, is_known)
+        self.rejected(draft, before, reason)
     }
 
     /// Rejects an arrived item that Google does not know any more, unless a listing has shown it
@@ -111,10 +121,10 @@ impl Shared {
     /// Rejects a file whose item Google does not show. If Google answers with its id again, the item
     /// is not a new one.
     fn reject_claim(&self, draft: &LockedDraft, claim: &Claim, reason: &str) -> store::Result<()> {
-        let (path, is_known) = self.before_rejection(claim.file)?;
+        let before = self.before_rejection(claim.file)?;
         self.store.fail_unseen(claim, reason)?;
         draft.set_rejected(Rejection::Other);
-        self.rejected(draft, path, reason, is_known)
+        self.rejected(draft, before, reason)
     }
 
     /// Settles a version that its writer has not closed. No close has promised anything, but its bytes
@@ -147,30 +157,32 @@ impl Shared {
         Ok(true)
     }
 
-    /// A file that will be rejected: its path, and whether its bytes were refused under all of its
-    /// names before.
-    fn before_rejection(&self, file: FileId) -> store::Result<(String, bool)> {
-        let path = self.path_of(file);
+    fn before_rejection(&self, file: FileId) -> store::Result<Before> {
         let names = self.store.names_of(file)?;
-        let mut is_known = !names.is_empty();
-        for (dir, name) in names {
-            is_known &= self.is_refused_already(file, dir, &name)?;
+        if names.is_empty() {
+            return Ok(Before::Removed);
         }
-        Ok((path, is_known))
+        let path = self.path_of(file);
+        for (dir, name) in names {
+            if !self.is_refused_already(file, dir, &name)? {
+                return Ok(Before::New(path));
+            }
+        }
+        Ok(Before::Known(path))
     }
 
-    fn rejected(
-        &self,
-        draft: &LockedDraft,
-        path: String,
-        reason: &str,
-        is_known: bool,
-    ) -> store::Result<()> {
-        if is_known {
-            tracing::warn!(%path, reason, "a file was refused, as its bytes in .gphotos/failed were");
-        } else {
-            tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
-            self.remember(path, reason.to_owned());
+    fn rejected(&self, draft: &LockedDraft, before: Before, reason: &str) -> store::Result<()> {
+        match before {
+            Before::Removed => {
+                tracing::debug!(file = draft.file().0, reason, "a removed file will not be sent");
+            }
+            Before::Known(path) => {
+                tracing::warn!(%path, reason, "a file was refused, as its bytes in .gphotos/failed were");
+            }
+            Before::New(path) => {
+                tracing::warn!(%path, reason, "a file was refused; its bytes are under .gphotos/failed");
+                self.remember(path, reason.to_owned());
+            }
         }
         self.remove_if_orphan(draft)?;
         self.count_set_aside()?;
@@ -263,9 +275,13 @@ impl Shared {
         own: bool,
         retry_at: SystemTime,
     ) -> store::Result<()> {
-        let path = self.path_of(file);
-        tracing::warn!(%path, own, "will be tried again: {text}");
-        self.remember(path, text.to_owned());
+        match self.named_path(file) {
+            Some(path) => {
+                tracing::warn!(%path, own, "will be tried again: {text}");
+                self.remember(path, text.to_owned());
+            }
+            None => tracing::debug!(file = file.0, own, "a removed file cannot be sent: {text}"),
+        }
         self.store.attempt_failed(file, seq, text, own, retry_at)
     }
 }

@@ -193,8 +193,13 @@ impl Shared {
 
     /// A file's path below the mount, for people.
     pub(super) fn path_of(&self, file: FileId) -> String {
-        let named = self.store.file_path(file).ok().flatten();
-        named.unwrap_or_else(|| format!("(file {} without a name)", file.0))
+        self.named_path(file).unwrap_or_else(|| format!("(file {} without a name)", file.0))
+    }
+
+    /// As [`Shared::path_of`]. `None` if the user has removed the file: then it is no error that it
+    /// does not arrive.
+    pub(super) fn named_path(&self, file: FileId) -> Option<String> {
+        self.store.file_path(file).ok().flatten()
     }
 }
 

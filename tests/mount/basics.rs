@@ -71,6 +71,10 @@ fn a_text_file_is_refused_at_close_and_kept_in_failed() {
     // The kernel releases the last descriptor after close has returned.
     wait_for("the file to leave the album", || world.names("A").is_empty());
     assert_eq!(world.sh("cat mnt/.gphotos/failed/A/notes.txt"), "not a photo\n");
+    // The program can say no more than its errno. This says which file it was, and why.
+    let status = String::from_utf8(world.run(&["status"]).stdout).unwrap();
+    let reason = "A/notes.txt: a text file is neither a photo nor a video";
+    assert!(status.contains("1 failed") && status.contains(reason), "{status}");
     assert!(!world.sh_outcome("sync mnt/A").status.success(), "sync tells of the failure");
     world.sh("rm mnt/.gphotos/failed/A/notes.txt && sync mnt/A");
 }

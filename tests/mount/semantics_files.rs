@@ -439,8 +439,9 @@ fn times_show_each_kind_of_change() {
     assert_eq!((times(&path), times(&new)), (after, empty), "mounting again");
 }
 
-/// > `df` shows the room for files that have not arrived at Google yet. The number of files has no
-/// > limit.
+/// > `df` shows the room on this machine for files that have not arrived at Google yet, because copying
+/// > fails without it. Google tells gphotosfs nothing of the account's storage. The number of files has
+/// > no limit.
 #[test]
 fn df_shows_the_room_for_writing() {
     let world = world();

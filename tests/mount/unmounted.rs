@@ -1,7 +1,9 @@
 //! A directory without its mount does not look as if the mount were there. root writes wherever it
 //! likes, so these tests can copy into it.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -197,4 +199,18 @@ fn a_mount_in_the_foreground_says_what_only_a_person_can_mend() {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains("RestartPreventExitStatus=2 78\n"), "{unit}");
     }
+}
+
+/// A path of other bytes would not fit into what `status` and the next commands read.
+#[test]
+fn a_mountpoint_whose_path_is_not_utf_8_is_refused_in_words() {
+    let world = World::new();
+    let dir = world.dir.path().join(OsStr::from_bytes(b"ph\xffotos"));
+    fs::create_dir(&dir).unwrap();
+    let outcome = world.program().arg("mount").arg(&dir).output().unwrap();
+    let said = String::from_utf8(outcome.stderr).unwrap();
+    assert!(!outcome.status.success(), "{said}");
+    assert!(said.contains("cannot mount on") && said.contains("its path is not UTF-8"), "{said}");
+    let (done, said) = world.told(&["status"]);
+    assert!(done, "it is meant to be mounted nowhere: {said}");
 }

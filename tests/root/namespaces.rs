@@ -1,9 +1,16 @@
-//! A mount that other mount namespaces have a copy of, as containers and `unshare --mount` do.
+//! A mount that other mount namespaces have a copy of, as containers and `unshare --mount` do, and a
+//! mount in a pid namespace of its own.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::support::World;
+use gphotosfs_emulator::{Call, Failure, Injection};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::wait::wait_within;
+use crate::support::{World, wait_for};
 
 /// A process in a mount namespace of its own, with a copy of every mount.
 struct Namespace(Child);
@@ -91,4 +98,107 @@ fn a_bind_mount_keeps_the_profile_until_umount_ends_it() {
     world.sh("mkdir mnt/A copy && cp 1.jpg mnt/A/ && mount --bind mnt copy && umount mnt");
     is_held_and_can_be_ended(&world, "a copy of the mount is elsewhere");
     world.sh("umount -l copy");
+}
+
+/// A mount by a process that is the first of its pid namespace: it sees no program outside.
+struct Contained(Child);
+
+impl Contained {
+    fn mount(world: &World, env: &[(&str, &str)]) -> Self {
+        let program = world.program();
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--"]).arg(program.get_program());
+        command.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let log = world.dir.path().join("served.log");
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let child = command
+            .envs(env.iter().copied())
+            .args(["mount", "-f"])
+            .arg(&world.mnt)
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        wait_for("the mount", || world.mnt.join(".gphotos").exists());
+        Self(child)
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A program outside that waits.
+fn waiting(world: &World, script: &str) -> Child {
+    Command::new("bash")
+        .args(["-c", &format!("exec {script}")])
+        .current_dir(world.dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn interrupt(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+/// > A mount in another pid namespace than its user's programs does not see their signals. A read that
+/// > Ctrl-C would end then ends with its own limit, a minute without bytes.
+#[test]
+fn a_stalled_read_of_a_contained_mount_ends_by_itself() {
+    let world = World::new();
+    world.seed("Trip", 1);
+    // A minute is three seconds.
+    let mount = Contained::mount(&world, &[("GPHOTOSFS_UNSTABLE_PACE", "20")]);
+    world.sh("ls -l mnt/Trip > list");
+    world.emulator.faults(|faults| {
+        let stall = Injection { rate: 1.0, ..Injection::new(Failure::Stall) };
+        faults.on(Call::Download).failures.push(stall);
+    });
+    let mut reader = waiting(&world, "cat mnt/Trip/IMG_000000.jpg");
+    wait_for("a download", || world.emulator.stats().requests(Call::Download) > 0);
+    interrupt(&reader);
+    wait_for("the end of the reader", || reader.try_wait().unwrap().is_some());
+    assert!(!reader.wait().unwrap().success());
+    world.umount();
+    drop(mount);
+}
+
+/// > There, `fsync` ends with `EINTR` after a minute, and `gphotosfs sync` goes on waiting, and can be
+/// > ended each minute.
+#[test]
+#[ignore = "takes minutes"]
+fn waits_for_uploads_of_a_contained_mount_end_after_a_minute() {
+    let mut world = World::new();
+    let mount = Contained::mount(&world, &[]);
+    let photos = ["1.jpg", "2.jpg"];
+    for (at, name) in photos.iter().enumerate() {
+        world.photo(name, at as u32, 20_000);
+    }
+    world.sh("mkdir mnt/A");
+    world.stop_emulator();
+    world.sh("cp 1.jpg 2.jpg mnt/A/");
+    let ended = |child: &mut Child| {
+        wait_within(Duration::from_secs(90), || {
+            child.try_wait().unwrap().ok_or_else(|| "waiting for the end".to_owned())
+        })
+    };
+    let mut file = waiting(&world, "sync mnt/A/1.jpg");
+    let sync =
+        |world: &World| world.program().arg("sync").arg(world.mnt.join("A")).spawn().unwrap();
+    let (mut ours, mut stopped) = (sync(&world), sync(&world));
+    interrupt(&file);
+    interrupt(&stopped);
+    assert!(!ended(&mut file).success());
+    assert!(!ended(&mut stopped).success());
+    assert!(ours.try_wait().unwrap().is_none(), "gphotosfs sync waits");
+    world.start_emulator();
+    assert!(ours.wait().unwrap().success());
+    assert_eq!(world.remote("A"), photos);
+    world.umount();
+    drop(mount);
 }

@@ -55,6 +55,10 @@ impl Mountpoint {
             let hint = "name another directory: this one has another profile's mount";
             return Err(CommandError::new(what).hint(hint).for_a_person());
         }
+        if path.to_str().is_none() {
+            let error = cannot_mount(given).because("its path is not UTF-8");
+            return Err(error.hint("name a directory whose path is").for_a_person());
+        }
         check_apart(&path, profile)?;
         let may_hide_files = settings.nonempty || settings.import;
         let this = Self::open(path, may_hide_files).map_err(|err| unusable(given, err))?;

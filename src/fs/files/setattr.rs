@@ -50,6 +50,9 @@ impl Fs {
                 if let Some(mode) = change.mode {
                     self.store.set_dir_withheld(dir, withheld(mode))?;
                 }
+                if let Some(mtime) = change.mtime {
+                    self.store.set_dir_mtime(dir, to_nanos(mtime))?;
+                }
             }
             Node::Dir(_) => return Err(Error::plain(libc::EISDIR)),
             Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {

@@ -25,7 +25,7 @@ const CONTENT: [(u32, &str, &str); 17] = [
     (
         1,
         "dir",
-        "SELECT id, parent, name, shown, local, withheld, names_changed_ns, quality FROM dirs ORDER BY id",
+        "SELECT id, parent, name, shown, local, withheld, names_changed_ns, quality, mtime_ns FROM dirs ORDER BY id",
     ),
     (
         1,

@@ -25,6 +25,16 @@ pub(in crate::store) fn set_withheld(tx: &Tx<'_>, dir: DirId, bits: u16) -> Resu
     Ok(())
 }
 
+/// Sets the time that a directory shows until the next change of its names.
+pub(in crate::store) fn set_mtime(tx: &Tx<'_>, dir: DirId, mtime_ns: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE dirs SET mtime_ns = ?2, names_changed_ns = max(names_changed_ns + 1, now_ns()) \
+         WHERE id = ?1",
+    )?
+    .execute(params![dir, mtime_ns])?;
+    Ok(())
+}
+
 /// Sets the quality in which photos below a directory are uploaded, or that of its parent.
 pub(in crate::store) fn set_quality(
     tx: &Tx<'_>,

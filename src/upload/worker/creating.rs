@@ -104,23 +104,27 @@ impl Worker {
         let made = outcomes.iter().filter(|it| matches!(it, CreateOutcome::Made(_))).count();
         *self.made.entry(creating.call().dir).or_default() += made as u64;
         for (item, outcome) in creating.call().items.iter().zip(&outcomes) {
-            let path = || shared.path_of(item.file);
-            match outcome {
-                CreateOutcome::Made(_) | CreateOutcome::Retry { error: None, .. } => {}
+            let (text, is_refused) = match outcome {
+                CreateOutcome::Made(_) | CreateOutcome::Retry { error: None, .. } => continue,
                 CreateOutcome::Retry { error: Some(FileFailure { text, .. }), .. }
-                | CreateOutcome::TokenLost { error: FileFailure { text, .. }, .. } => {
-                    tracing::warn!(path = path(), "will be tried again: {text}");
-                    shared.remember(path(), text.clone());
-                }
-                CreateOutcome::Refused(reason) => {
-                    tracing::warn!(
-                        path = path(),
-                        reason,
-                        "Google refused a file; its bytes are under .gphotos/failed"
-                    );
-                    shared.remember(path(), reason.clone());
-                }
+                | CreateOutcome::TokenLost { error: FileFailure { text, .. }, .. } => (text, false),
+                CreateOutcome::Refused(reason) => (reason, true),
+            };
+            let Some(path) = shared.named_path(item.file) else {
+                tracing::debug!(file = item.file.0, "a removed file was not made an item: {text}");
+                continue;
+            };
+            if is_refused {
+                let reason = text;
+                tracing::warn!(
+                    %path,
+                    reason,
+                    "Google refused a file; its bytes are under .gphotos/failed"
+                );
+            } else {
+                tracing::warn!(%path, "will be tried again: {text}");
             }
+            shared.remember(path, text.clone());
         }
         match creating.settled(&shared.store, outcomes).await {
             Ok(()) => self.forget_orphans().await,

@@ -184,9 +184,9 @@ impl Worker {
                     shared.mark_dirty();
                     continue;
                 }
-                let path = shared.path_of(member.file);
+                let path = shared.named_path(member.file);
                 store.addition_refused(call.dir, member, &reason)?;
-                if member.file == member.item_of {
+                if let Some(path) = path.filter(|_| member.file == member.item_of) {
                     tracing::warn!(
                         %path,
                         reason,

@@ -129,6 +129,7 @@ impl Making {
         let [old, nested, gone] = ["Old title", "2019/Nested", "Gone"].map(|it| self.album(it));
         let hidden = self.album("Hidden");
         store.set_dir_withheld(nested, 0o055).unwrap();
+        store.set_dir_mtime(nested, 1_556_445_600_123_456_789).unwrap();
         let root = DirId(1);
         store.remove_dir(root, &name("Hidden")).unwrap().unwrap();
         assert!(store.dir(hidden).unwrap().is_some());
