@@ -3,8 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::event::Timespec;
 
@@ -32,7 +31,7 @@ pub struct Unseen {
 /// If the lock or the table of mounts cannot be read.
 pub fn find(profile: &Profile) -> io::Result<Option<Unseen>> {
     let Some(running) = holder(profile)? else { return Ok(None) };
-    let pid = process_of(&running, &profile.lock_file());
+    let pid = process::holding(running.pid, &profile.lock_file());
     if let Some(process) = pid.and_then(process::open) {
         process::has_ended(&process, &GRACE)?;
     }
@@ -81,27 +80,6 @@ impl Unseen {
     }
 }
 
-/// The process that has announced itself in the lock file and has it open. In its own namespace it
-/// may have another number than here.
-fn process_of(running: &Running, lock: &Path) -> Option<u32> {
-    let lock = lock.metadata().ok()?;
-    let has_lock = |fd: fs::DirEntry| {
-        fd.path().metadata().is_ok_and(|it| (it.dev(), it.ino()) == (lock.dev(), lock.ino()))
-    };
-    let numbers = fs::read_dir("/proc").ok()?.flatten();
-    numbers.filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok()).find(|pid| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        innermost(&status) == Some(running.pid)
-            && fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|fds| fds.flatten().any(has_lock))
-    })
-}
-
-/// The number of a process in its own namespace, from proc(5)'s `status`.
-fn innermost(status: &str) -> Option<u32> {
-    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    line.split_whitespace().next_back()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +93,7 @@ mod tests {
         assert!(find(&profile).unwrap().is_none(), "no mount");
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let mountpoint = dir.path().join("mnt");
-        lock.announce(&Running { pid: innermost(&status).unwrap(), mountpoint }).unwrap();
+        lock.announce(&Running { pid: process::innermost(&status).unwrap(), mountpoint }).unwrap();
         let found = find(&profile).unwrap().unwrap();
         assert_eq!((found.pid, found.is_elsewhere), (Some(std::process::id()), false));
         assert!(found.text().contains("unmounted lazily"), "{}", found.text());
@@ -123,11 +101,5 @@ mod tests {
         let found = find(&profile).unwrap().unwrap();
         assert_eq!((found.pid, found.is_elsewhere), (None, true));
         assert!(found.remedy().contains("container"), "{}", found.remedy());
-    }
-
-    #[test]
-    fn the_last_number_is_that_of_the_innermost_namespace() {
-        assert_eq!(innermost("Name:\tx\nNSpid:\t4711\t12\t1\nNSpgid:\t1\n"), Some(1));
-        assert_eq!(innermost("Name:\tx\n"), None);
     }
 }
