@@ -6,6 +6,8 @@
 
 mod check;
 mod exif;
+pub mod making;
+mod ours;
 mod pixels;
 mod reason;
 mod structure;
@@ -71,6 +73,9 @@ impl<'a> Plan<'a> {
         for xmp in structure.xmp() {
             xmp::check(xmp)?;
         }
+        if let Some(whole) = structure.fixed {
+            return Err(whole);
+        }
         let (width, height) = (structure.frame.width, structure.frame.height);
         let (pixels, length) = (structure.frame.pixels(), bytes.len() as u64);
         if length < BYTES_MIN || width.min(height) < SIDE_MIN {
@@ -79,6 +84,9 @@ impl<'a> Plan<'a> {
         let resized = pixels::fitting(width, height, saver.pixels());
         let is_lean = length * 100 < pixels * LEAN_BYTES_FOR_100_PIXELS
             || structure.quality() <= u32::from(saver.quality);
+        if resized.is_none() && ours::is_ours(&structure) {
+            return Err(Whole::Ours);
+        }
         if resized.is_none() && is_lean {
             return Err(Whole::Lean);
         }

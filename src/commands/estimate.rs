@@ -20,7 +20,8 @@ use super::diff;
 use crate::app::name::Name;
 use crate::app::{CommandError, counted, json_text, local_file, print, progress, tell, time_words};
 use crate::media::Saver;
-use crate::shrink::{Plan, Whole};
+use crate::shrink::Whole;
+use crate::shrink::making::Maker;
 use crate::upload::NameRules;
 
 /// The arguments.
@@ -40,7 +41,7 @@ pub struct Options {
 
 /// So many crops are written at most.
 const CROPS_MAX: usize = 12;
-/// So many copies are made at a time at most: each takes some hundred megabytes.
+/// So many copies are made at a time at most.
 const THREADS_MAX: usize = 4;
 /// How a JPEG begins.
 const JPEG: [u8; 3] = [0xff, 0xd8, 0xff];
@@ -81,9 +82,11 @@ struct Estimate {
 /// What one photo would become.
 struct Tried {
     sizes: Sizes,
-    /// A smaller copy, or why it is left whole.
-    made: Result<Vec<u8>, Whole>,
+    /// Why it is left whole, if it is.
+    whole: Option<Whole>,
     cpu: Duration,
+    /// Crops of it and its copy, if some were asked for.
+    crop: Option<Name>,
 }
 
 /// Tries a sample, and prints what all files would take.
@@ -115,29 +118,36 @@ pub fn run(options: &Options) -> Result<(), CommandError> {
     let threads = rayon::current_num_threads().clamp(1, THREADS_MAX);
     let bar = progress::bar(sample.len(), "photos tried");
     let (mut sizes, mut smaller, mut cpu) = (Vec::new(), Vec::new(), Duration::ZERO);
-    // A bounded number of copies is in memory at a time.
+    let maker = Maker::default();
+    // Few at a time, so that each run shows the crops of the same photos.
     for some in sample.chunks(threads) {
-        let tried: Vec<_> = some.par_iter().map(|it| (it, tried(it, options))).collect();
+        let crops_left = CROPS_MAX - estimate.crops.len();
+        let tried: Vec<_> = some
+            .par_iter()
+            .enumerate()
+            .map(|(at, it)| {
+                let crops = crops.filter(|_| at < crops_left);
+                let tried = tried(&maker, it, options.saver, crops);
+                bar.inc(1);
+                (it, tried)
+            })
+            .collect();
         for (found, tried) in tried {
-            bar.inc(1);
-            let (bytes, Tried { sizes: of_one, made, cpu: of_copy }) = match tried {
-                Ok(tried) => tried,
+            let tried = match tried {
+                Ok(tried) => tried?,
                 Err(err) => {
                     tell(format!("gphotosfs: {} is left out: {err}", found.path.display()));
                     continue;
                 }
             };
-            sizes.push(of_one);
-            match made {
-                Ok(copy) => {
-                    smaller.push(of_one);
-                    cpu += of_copy;
-                    if let Some(dir) = crops.filter(|_| estimate.crops.len() < CROPS_MAX) {
-                        estimate.crops.push(crop(dir, &found.path, (&bytes, &copy))?);
-                    }
-                }
-                Err(whole) => *estimate.whole.entry(whole.word()).or_default() += 1,
+            sizes.push(tried.sizes);
+            if let Some(whole) = tried.whole {
+                *estimate.whole.entry(whole.word()).or_default() += 1;
+                continue;
             }
+            smaller.push(tried.sizes);
+            cpu += tried.cpu;
+            estimate.crops.extend(tried.crop);
         }
     }
     bar.finish_and_clear();
@@ -246,15 +256,25 @@ fn found(root: &Path) -> Result<Vec<Found>, CommandError> {
     Ok(found)
 }
 
-/// Makes a smaller copy of a photo, as an upload would. Returns the photo's bytes, too.
-fn tried(found: &Found, options: &Options) -> io::Result<(Vec<u8>, Tried)> {
-    let bytes = local_file::read(&found.path)?;
+/// Makes a smaller copy of a photo, as an upload would. The inner error is about the crop.
+fn tried(
+    maker: &Maker,
+    found: &Found,
+    saver: Saver,
+    crops: Option<&Path>,
+) -> io::Result<Result<Tried, CommandError>> {
+    let file = local_file::open(&found.path)?;
+    let here = file.metadata()?.len();
     let begun = cpu_time();
-    let made = Plan::new(&bytes, options.saver).and_then(|plan| plan.run());
-    let cpu = cpu_time().saturating_sub(begun);
-    let here = bytes.len() as u64;
-    let sent = made.as_ref().map_or(here, |it| it.len() as u64);
-    Ok((bytes, Tried { sizes: (here, sent), made, cpu }))
+    maker.make(&file, saver, |bytes, copy| {
+        let cpu = cpu_time().saturating_sub(begun);
+        let sent = copy.as_ref().map_or(here, |it| it.len() as u64);
+        let crop = match (crops, &copy) {
+            (Some(dir), Ok(copy)) => Some(crop(dir, &found.path, (bytes, copy))?),
+            _ => None,
+        };
+        Ok(Tried { sizes: (here, sent), whole: copy.err(), cpu, crop })
+    })
 }
 
 /// The time that this thread has computed.

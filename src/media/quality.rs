@@ -90,6 +90,9 @@ pub enum QualityError {
     /// A quality that is out of bounds.
     #[error("give a quality between q{} and q{}", Saver::QUALITY_MIN, Saver::QUALITY_MAX)]
     Quality,
+    /// A parameter is given twice.
+    #[error("give one size and one quality, as in 'saver:12mp,q85'")]
+    Twice,
 }
 
 impl FromStr for Quality {
@@ -107,11 +110,18 @@ impl FromStr for Quality {
         }
         let mut saver = Saver::default();
         // `mount -o` takes a comma for the end of the option.
+        let (mut has_size, mut has_quality) = (false, false);
         for parameter in parameters.into_iter().flat_map(|it| it.split([',', ':'])) {
             let parameter = parameter.trim();
             if let Some(megapixels) = parameter.strip_suffix("mp") {
+                if std::mem::replace(&mut has_size, true) {
+                    return Err(QualityError::Twice);
+                }
                 saver.megapixels = megapixels.parse().map_err(|_| QualityError::Megapixels)?;
             } else if let Some(quality) = parameter.strip_prefix('q') {
+                if std::mem::replace(&mut has_quality, true) {
+                    return Err(QualityError::Twice);
+                }
                 saver.quality = quality.parse().map_err(|_| QualityError::Quality)?;
             } else {
                 return Err(QualityError::Unknown);
@@ -164,6 +174,11 @@ mod tests {
             ("saver:q69", QualityError::Quality),
             ("saver:q96", QualityError::Quality),
             ("saver:q300", QualityError::Quality),
+            ("saver:q", QualityError::Quality),
+            ("saver:12mp,8mp", QualityError::Twice),
+            ("saver:q80:q85", QualityError::Twice),
+            ("saver:12mp,,q85", QualityError::Unknown),
+            ("saver:99999999999mp", QualityError::Megapixels),
         ] {
             assert_eq!(text.parse::<Quality>(), Err(error), "{text}");
         }

@@ -1,10 +1,9 @@
 //! Pixels: decodes, resizes and encodes them.
 
-use std::io::Cursor;
-
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use mozjpeg_rs::{Encoder, Preset, Subsampling};
+use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
@@ -46,7 +45,7 @@ pub(super) fn decode(structure: &Structure<'_>) -> Result<Picture, Whole> {
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(colours);
-    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bare), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bare.as_slice()), options);
     let bytes = decoder.decode().map_err(|_| Whole::Damaged)?;
     let picture = Picture { width: frame.width, height: frame.height, channels, bytes };
     let expected = frame.pixels() * frame.channels();

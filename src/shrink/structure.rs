@@ -3,7 +3,7 @@
 use mozjpeg_rs::Subsampling;
 
 use super::reason::Whole;
-use super::tables;
+use super::tables::{self, Tables};
 use crate::formats::jpeg::{APP1, EOI, SOI, SOS, is_about, is_added, is_bare, is_frame};
 use crate::formats::source::u16_be;
 
@@ -32,7 +32,12 @@ const ADOBE_TRANSFORM_AT: usize = 11;
 const YCBCR: u8 = 1;
 
 /// More scans than any encoder makes take a decoder's time.
-const SCANS_MAX: usize = 200;
+const SCANS_MAX: u64 = 200;
+/// A decoder may go through so many pixels, once in each scan. A file of a few kilobytes can ask for
+/// many more. Encoders make twenty scans at most.
+const WORK_MAX: u64 = 4_000_000_000;
+/// More quantisation tables than any encoder makes.
+const TABLES_MAX: usize = 64;
 
 /// The parts of a JPEG.
 pub(super) struct Structure<'a> {
@@ -41,14 +46,17 @@ pub(super) struct Structure<'a> {
     /// From the first scan to the end of the picture.
     pub(super) scans: &'a [u8],
     pub(super) frame: Frame,
-    /// The finest quantisation table.
-    finest: [u16; 64],
+    /// The quantisation tables.
+    pub(super) tables: Tables,
+    /// Why the bytes must stay where they are, if they must. XMP may say that in a better word.
+    pub(super) fixed: Option<Whole>,
 }
 
 /// The frame of a picture.
 pub(super) struct Frame {
     pub(super) width: u32,
     pub(super) height: u32,
+    pub(super) is_progressive: bool,
     /// The identifier and the sampling factors of each component.
     components: Vec<(u8, u8)>,
 }
@@ -103,9 +111,10 @@ impl<'a> Structure<'a> {
         [&[&START[..]], &coding[..], &[self.scans]].concat().concat()
     }
 
-    /// The quality by the finest table.
+    /// The quality by the finest table: the one with the smallest sum.
     pub(super) fn quality(&self) -> u32 {
-        tables::quality(&self.finest)
+        let sum = |table: &&[u16; 64]| table.iter().map(|it| u64::from(*it)).sum::<u64>();
+        self.tables.iter().min_by_key(sum).map_or(1, tables::quality)
     }
 }
 
@@ -122,7 +131,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Whole> {
     if !bytes.starts_with(&START) || bytes.get(2) != Some(&0xff) {
         return Err(Whole::Format);
     }
-    let (mut segments, mut finest, mut frame) = (Vec::new(), [u16::MAX; 64], None);
+    let (mut segments, mut tables, mut frame) = (Vec::new(), Tables::new(), None);
+    let mut fixed = None;
     let mut at = START.len();
     let scans = loop {
         let (marker, from) = marker_at(bytes, at).ok_or(Whole::Damaged)?;
@@ -134,7 +144,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Whole> {
         }
         let segment = segment_at(bytes, from).ok_or(Whole::Damaged)?;
         at = from + segment.len();
-        check(marker, content(segment))?;
+        check_coding(marker)?;
+        // A gain map comes with an index of several pictures, and says more.
+        fixed = match (fixed, fixing(marker, content(segment))) {
+            (_, Some(Whole::GainMap)) => Some(Whole::GainMap),
+            (before, found) => before.or(found),
+        };
         if is_frame(marker) {
             let found = read_frame(marker, content(segment))?;
             if frame.replace(found).is_some() {
@@ -142,17 +157,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Whole> {
             }
         }
         if marker == TABLES {
-            read_tables(content(segment), &mut finest).ok_or(Whole::Damaged)?;
+            read_tables(content(segment), &mut tables).ok_or(Whole::Damaged)?;
         }
         segments.push((marker, segment));
     };
     let frame: Frame = frame.ok_or(Whole::Damaged)?;
     check_colours(&segments, &frame)?;
-    let end = end_of_scans(bytes, scans, &mut finest)?;
+    let scans_max = (WORK_MAX / frame.pixels()).max(1);
+    let end = end_of_scans(bytes, scans, &mut tables, scans_max)?;
     if end < bytes.len() {
-        return Err(Whole::Trailing);
+        fixed = fixed.or(Some(Whole::Trailing));
     }
-    Ok(Structure { segments, scans: &bytes[scans..], frame, finest })
+    Ok(Structure { segments, scans: &bytes[scans..end], frame, tables, fixed })
 }
 
 /// The marker at an offset, and the offset of its last 0xff: fill bytes may stand in front.
@@ -169,13 +185,20 @@ fn segment_at(bytes: &[u8], from: usize) -> Option<&[u8]> {
     if length < 2 { None } else { bytes.get(from..from + 2 + length) }
 }
 
-/// Whether a segment can stand in a picture that is coded anew.
-fn check(marker: u8, content: &[u8]) -> Result<(), Whole> {
+/// Why a picture with this segment must stay as it is, byte by byte.
+fn fixing(marker: u8, content: &[u8]) -> Option<Whole> {
     match marker {
-        APP2 if content.starts_with(MULTI_PICTURE) => Err(Whole::MultiPicture),
-        APP2 if content.starts_with(ISO_GAIN_MAP) => Err(Whole::GainMap),
+        APP2 if content.starts_with(MULTI_PICTURE) => Some(Whole::MultiPicture),
+        APP2 if content.starts_with(ISO_GAIN_MAP) => Some(Whole::GainMap),
         // Content credentials sign the bytes of the picture; JPEG XT has layers here.
-        APP11 => Err(Whole::Extended),
+        APP11 => Some(Whole::Extended),
+        _ => None,
+    }
+}
+
+/// Whether a segment can stand in a picture that is coded anew.
+fn check_coding(marker: u8) -> Result<(), Whole> {
+    match marker {
         ARITHMETIC_TABLES | NUMBER_OF_LINES => Err(Whole::Coding),
         marker if HIERARCHICAL.contains(&marker) => Err(Whole::Coding),
         _ => Ok(()),
@@ -198,7 +221,8 @@ fn read_frame(marker: u8, content: &[u8]) -> Result<Frame, Whole> {
     if components.len() != usize::from(count) || components.iter().any(|it| area(it.1) == 0) {
         return Err(Whole::Damaged);
     }
-    Ok(Frame { width, height, components })
+    let is_progressive = marker == PROGRESSIVE;
+    Ok(Frame { width, height, is_progressive, components })
 }
 
 /// Whether the colours are brightness and two differences, as in nearly all photos.
@@ -215,9 +239,7 @@ fn check_colours(segments: &[(u8, &[u8])], frame: &Frame) -> Result<(), Whole> {
     }
 }
 
-/// Keeps the finest table: the one with the smallest sum.
-fn read_tables(mut content: &[u8], finest: &mut [u16; 64]) -> Option<()> {
-    let sum = |table: &[u16; 64]| table.iter().map(|it| u64::from(*it)).sum::<u64>();
+fn read_tables(mut content: &[u8], tables: &mut Tables) -> Option<()> {
     while let [kind, rest @ ..] = content {
         let bytes = if kind >> 4 == 0 { 1 } else { 2 };
         let (table, rest) = rest.split_at_checked(64 * bytes)?;
@@ -225,16 +247,23 @@ fn read_tables(mut content: &[u8], finest: &mut [u16; 64]) -> Option<()> {
         for (value, bytes) in values.iter_mut().zip(table.chunks(bytes)) {
             *value = bytes.iter().fold(0, |value, byte| value << 8 | u16::from(*byte));
         }
-        if sum(&values) < sum(finest) {
-            *finest = values;
+        // Scans may each have their own. More than these are no photo's.
+        if tables.len() == TABLES_MAX {
+            return None;
         }
+        tables.push(values);
         content = rest;
     }
     Some(())
 }
 
 /// The end of the picture, which begins with the first of its scans.
-fn end_of_scans(bytes: &[u8], mut at: usize, finest: &mut [u16; 64]) -> Result<usize, Whole> {
+fn end_of_scans(
+    bytes: &[u8],
+    mut at: usize,
+    tables: &mut Tables,
+    scans_max: u64,
+) -> Result<usize, Whole> {
     let mut scans = 0;
     loop {
         let (marker, from) = marker_at(bytes, at).ok_or(Whole::Damaged)?;
@@ -248,12 +277,12 @@ fn end_of_scans(bytes: &[u8], mut at: usize, finest: &mut [u16; 64]) -> Result<u
                 scans += 1;
                 at = end_of_scan(bytes, at).ok_or(Whole::Damaged)?;
             }
-            TABLES => read_tables(content(segment), finest).ok_or(Whole::Damaged)?,
+            TABLES => read_tables(content(segment), tables).ok_or(Whole::Damaged)?,
             // A copy would have to put it elsewhere.
             marker if is_added(marker) || is_frame(marker) => return Err(Whole::Coding),
-            marker => check(marker, content(segment))?,
+            marker => check_coding(marker)?,
         }
-        if scans > SCANS_MAX {
+        if scans > scans_max.min(SCANS_MAX) {
             return Err(Whole::Coding);
         }
     }

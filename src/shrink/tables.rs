@@ -1,5 +1,8 @@
 //! The quality of a JPEG, by its quantisation tables.
 
+/// The quantisation tables of a picture, in the order of the file.
+pub(super) type Tables = Vec<[u16; 64]>;
+
 /// The table for brightness in annex K of T.81, at quality 50, in zigzag order as files have it.
 const BRIGHTNESS: [u16; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37,

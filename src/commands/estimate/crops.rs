@@ -1,7 +1,7 @@
 //! Crops of a photo and of its smaller copy, side by side, for people who want to see the loss.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::fs::OpenOptions;
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
@@ -20,19 +20,17 @@ const PLACES: u32 = 6;
 /// # Errors
 /// If a picture cannot be decoded, or the file exists or cannot be written.
 pub(super) fn write(original: &[u8], copy: &[u8], path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let outcome = side_by_side(original, copy).and_then(|it| store(&it, file));
+    // Encoded first: Ctrl-C in the meantime leaves no half of a picture.
+    let mut png = Cursor::new(Vec::new());
+    let picture = side_by_side(original, copy)?;
+    picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let outcome = file.write_all(png.get_ref()).and_then(|()| file.sync_all());
     if outcome.is_err() {
-        // It is ours, and half of a picture helps nobody.
+        // It is ours.
         std::fs::remove_file(path)?;
     }
     outcome
-}
-
-fn store(picture: &RgbImage, file: File) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
-    picture.write_to(&mut out, ImageFormat::Png).map_err(io::Error::other)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 fn side_by_side(original: &[u8], copy: &[u8]) -> io::Result<RgbImage> {
