@@ -6,6 +6,8 @@
 //! bytes. So only pairs of [`Sure::AlmostCertain`] are adopted unless the user asks for more. The
 //! mount keeps adopted hashes apart from those of files that it has uploaded.
 
+mod confirm;
+
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -122,7 +124,8 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
             format!("{} is a pick, whose items are not this program's", options.album.display());
         return Err(CommandError::usage(what).hint("adopt takes the directory of an album"));
     }
-    let found = diff::comparison(&mount, &options.local, &options.album, profile)?;
+    let mut found = diff::comparison(&mount, &options.local, &options.album, profile)?;
+    confirm::copies(&mut found.matches, &options.local);
     let outcome = adopt(options, &found)?;
     if options.json {
         print(json_text(&outcome)?)?;

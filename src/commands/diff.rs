@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::album::{failed_dir, names, refused, text};
 pub(super) use self::comparison::{Comparison, Different, Duplicate, Match, Remark};
+pub(super) use self::copies::Candidate;
 pub(super) use self::evidence::{Evidence, Sure};
 pub(super) use self::fates::{by_path, is_taken, is_unfit};
 pub(super) use self::local::names as local_names;

@@ -5,6 +5,9 @@ use std::fs;
 use gphotosfs_emulator::{Call, Edit};
 use serde_json::{Value, json};
 
+use gphotosfs::media::Saver;
+use gphotosfs::shrink::Plan;
+
 use crate::support::{World, camera, camera_jpeg, schema};
 
 /// Exit status, stdout, stderr.
@@ -203,11 +206,14 @@ fn files_that_stay_on_this_machine_have_groups_of_their_own() {
 
 /// A photo of some size with the EXIF of a camera.
 fn large_photo(seed: u32, taken: &str) -> Vec<u8> {
+    photo_of(seed, taken, (1600, 1300))
+}
+
+fn photo_of(seed: u32, taken: &str, size: (u32, u32)) -> Vec<u8> {
     let small = camera::photo(seed, taken, false);
     let exif =
         img_parts::ImageEXIF::exif(&img_parts::jpeg::Jpeg::from_bytes(small.into()).unwrap());
-    let mut photo =
-        img_parts::jpeg::Jpeg::from_bytes(camera_jpeg(seed, (1600, 1300)).into()).unwrap();
+    let mut photo = img_parts::jpeg::Jpeg::from_bytes(camera_jpeg(seed, size).into()).unwrap();
     img_parts::ImageEXIF::set_exif(&mut photo, exif);
     photo.encoder().bytes().to_vec()
 }
@@ -245,4 +251,38 @@ fn smaller_copies_are_recognised_after_the_state_was_lost() {
     world.sh("test -z \"$(rsync -rtin photo/ mnt/A/ | grep -v '/$')\" && cp -p photo/* mnt/A/ && sync mnt/A");
     assert_eq!(sent(&world), 0);
     assert_eq!(world.emulator.dump().items.len(), items.len());
+}
+
+/// An edit with the pixels of the copy, resized or not, has its time and few bytes, too.
+#[test]
+fn an_edit_with_the_pixels_of_the_copy_is_not_adopted_as_the_copy() {
+    let world = World::new();
+    let taken = "2019:04:28 09:00:01";
+    let photo = |seed, taken: &str| photo_of(seed, taken, (900, 700));
+    let original = photo(1, taken);
+    write(&world, "edited.jpg", &original);
+    write(&world, "copied.jpg", &photo(2, "2019:04:28 09:00:02"));
+    let saver = Saver { megapixels: 2, quality: 90 };
+    world.mount(&["--quality", &saver.to_string()]);
+    world.sh("mkdir mnt/A && cp -p photo/copied.jpg mnt/A/ && sync mnt/A");
+    // Another picture, made smaller in the same way.
+    let edit = Plan::new(&photo(3, taken), saver).unwrap().run().unwrap();
+    assert!(edit.len() * 100 <= original.len() * 85);
+    let (album, filename) = (Some("A".to_owned()), "edited.jpg".to_owned());
+    world.edit(Edit::AddItem { album, filename, content: edit, foreign: false });
+    world.umount();
+    world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    world.mount(&["--quality", &saver.to_string()]);
+    world.sh("ls mnt/A");
+    let (_, said) = run_json(&world, &["diff", "--json", "photo", "mnt/A"]);
+    assert_eq!(said["same"]["likely"], json!(["copied.jpg", "edited.jpg"]), "{said:#}");
+    let (code, said) = run_json(&world, &["adopt", "--json", "photo", "mnt/A"]);
+    assert_eq!(code, 1);
+    let adopted = json!([{"here": "copied.jpg", "album": "copied.jpg", "sure": "almost_certain"}]);
+    assert_eq!(said["adopted"], adopted, "{said:#}");
+    let unsure = json!([{"here": "edited.jpg", "album": "edited.jpg", "sure": "likely"}]);
+    assert_eq!(said["unsure"], unsure);
+    // So the photo itself comes to Google.
+    world.sh("cp -p photo/*.jpg mnt/A/ && sync mnt/A");
+    assert_eq!(world.emulator.dump().items.len(), 3);
 }

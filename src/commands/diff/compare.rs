@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::comparison::{Comparison, Different, Doubt, Duplicate, Match, Remark, Renamed};
+use super::copies::Candidate;
 use super::differences::differences;
 use super::evidence::{Evidence, Sure, classify};
 use super::facts::Facts;
@@ -246,7 +247,10 @@ impl<'a> Work<'a> {
         evidence: Evidence,
     ) {
         let (album, local_facts) = (there.to_owned(), local.clone());
-        let found = Match { here: here.to_owned(), local: local_facts, album, evidence };
+        let saver = remote.saver.filter(|_| evidence.is_copy);
+        let candidate = saver.map(|saver| Candidate { there: remote.facts.clone(), saver });
+        let here_owned = here.to_owned();
+        let found = Match { here: here_owned, local: local_facts, album, evidence, candidate };
         self.result.matches.push(found);
         if let Some(hash) = local.hash {
             self.counted_here.entry((here.parent(), hash)).or_insert(here);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::copies::Candidate;
 use super::differences::Difference;
 use super::evidence::{Evidence, Sure};
 use super::facts::Facts;
@@ -95,6 +96,8 @@ pub struct Match {
     pub album: PathBuf,
     /// The evidence that the content is the same.
     pub evidence: Evidence,
+    /// If the item may be a smaller copy, what it takes to know that better.
+    pub candidate: Option<Candidate>,
 }
 
 /// Same name, and the content does not differ.
