@@ -77,7 +77,7 @@ impl Schema {
         connection.pragma_update(None, "foreign_keys", false)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match self.is_made(&tx) {
-            Ok(true) => {}
+            Ok(true) => self.renew_derived(&tx)?,
             Ok(false) => {
                 tx.execute_batch(self.tables)?;
                 tx.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -103,9 +103,7 @@ impl Schema {
 
     /// Runs the steps from version `found` on. The caller commits.
     fn migrate(&self, connection: &Connection, found: u32) -> Result<()> {
-        for (kind, name) in derived(connection)? {
-            connection.execute_batch(&format!("DROP {kind} IF EXISTS \"{name}\""))?;
-        }
+        drop_derived(connection)?;
         for step in self.steps.iter().skip(found as usize - 1) {
             connection.execute_batch(step)?;
         }
@@ -119,17 +117,42 @@ impl Schema {
         Ok(())
     }
 
+    /// Makes views and triggers anew if they are not those of this program: they change without a
+    /// new version.
+    fn renew_derived(&self, connection: &Connection) -> Result<()> {
+        let wanted = self.derived_sql()?;
+        if derived_sql_of(connection)? != wanted {
+            drop_derived(connection)?;
+            for sql in wanted {
+                connection.execute_batch(&sql)?;
+            }
+        }
+        Ok(())
+    }
+
     /// SQL that makes the views and triggers of this version.
     fn derived_sql(&self) -> Result<Vec<String>> {
         let model = Connection::open_in_memory()?;
         // The tables begin with a row that has a time.
         TxClock::register(Clock::default(), &model)?;
         model.execute_batch(self.tables)?;
-        let sql = format!("SELECT sql FROM sqlite_schema WHERE {DERIVED} ORDER BY rowid");
-        let mut found = model.prepare(&sql)?;
-        let found = found.query_map([], |row| row.get(0))?;
-        Ok(found.collect::<rusqlite::Result<_>>()?)
+        derived_sql_of(&model)
     }
+}
+
+/// SQL that makes the views and triggers of a database, in their order.
+fn derived_sql_of(connection: &Connection) -> Result<Vec<String>> {
+    let sql = format!("SELECT sql FROM sqlite_schema WHERE {DERIVED} ORDER BY rowid");
+    let mut found = connection.prepare(&sql)?;
+    let found = found.query_map([], |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn drop_derived(connection: &Connection) -> Result<()> {
+    for (kind, name) in derived(connection)? {
+        connection.execute_batch(&format!("DROP {kind} IF EXISTS \"{name}\""))?;
+    }
+    Ok(())
 }
 
 /// Views and triggers hold nothing of their own.

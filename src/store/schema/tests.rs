@@ -240,3 +240,17 @@ fn a_migration_that_dies_leaves_the_old_database_or_the_new_one() {
         assert!(dir.path().join("gphotosfs.db.old").exists(), "{point}");
     }
 }
+
+/// A mended view reaches the databases that have the older one.
+#[test]
+fn views_and_triggers_are_those_of_the_program_also_without_a_new_version() {
+    let dir = made();
+    let path = dir.path().join(FILE_NAME);
+    let older = "DROP VIEW upload_queue; CREATE VIEW upload_queue AS SELECT * FROM uploads; \
+         DROP TRIGGER name_came; CREATE VIEW of_another_program AS SELECT 1;";
+    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    assert!(definitions(&open_to_read(&path).unwrap()) == definitions_of(&PRESENT));
+    assert_untouched(dir.path());
+    assert!(!dir.path().join("gphotosfs.db.old").exists());
+}
