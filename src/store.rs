@@ -38,6 +38,7 @@ mod places;
 mod prepared;
 #[cfg(test)]
 mod query_plans;
+mod reuploads;
 mod schema;
 mod states;
 mod stored;

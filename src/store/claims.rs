@@ -17,8 +17,8 @@ use super::tables::{files, members, uploads, views};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::values::word;
-use super::versions::{fail, forget_hash, merge, retire_replaced, revert_if_same};
-use crate::media::{ContentHash, DirId, FileId, MediaId, MediaItem};
+use super::versions::{merge, retire_replaced, revert_if_same};
+use crate::media::{DirId, FileId, MediaId, MediaItem};
 
 /// What a claim rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -395,51 +395,9 @@ impl Store {
             Ok(is_current(db, claim)? && unseen.exists([claim.file])?)
         })
     }
-
-    /// Google does not know an arrived item any more that no listing has shown. Its bytes are still
-    /// here: the file is refused. Uploads that were answered with the same id are made again.
-    pub fn fail_unseen(&self, claim: &Claim, reason: &str) -> Result<()> {
-        self.write_durable(|tx| {
-            fail(tx, claim.file, reason)?;
-            files::clear_item(tx, claim.file)?;
-            views::delete_of_file(tx, claim.file)?;
-            uploads::keep_made(tx, claim.file, &claim.media)?;
-            uploads::set_lost_with(tx, &claim.media, reason)
-        })
-    }
-
-    /// Google does not show the item that a file is a duplicate of: its bytes are not known any
-    /// more, and the file is uploaded itself.
-    pub fn not_a_duplicate(&self, claim: &Claim) -> Result<()> {
-        self.write_durable(|tx| {
-            if !is_current(tx, claim)? {
-                return Ok(());
-            }
-            forget_hash(tx, claim.item_of)?;
-            members::delete_claimed(tx, claim.file, &claim.media)?;
-            let sha256: Option<ContentHash> = tx
-                .prepare_cached("SELECT sha256 FROM files WHERE id = ?1")?
-                .query_row([claim.file], |row| row.get(0))?;
-            sha256.map_or(Ok(()), |sha256| uploads::upload_after_all(tx, sha256))
-        })
-    }
-
-    /// The item that Google said it made does not exist. The bytes are uploaded again.
-    pub fn item_lost(&self, claim: &Claim, error: &str) -> Result<()> {
-        self.write_durable(|tx| {
-            if !is_current(tx, claim)? {
-                return Ok(());
-            }
-            files::clear_item(tx, claim.file)?;
-            members::set_all_absent(tx, claim.file)?;
-            members::delete_undesired(tx, claim.file)?;
-            uploads::set_lost(tx, claim.file, &claim.media, error)?;
-            uploads::set_lost_with(tx, &claim.media, error)
-        })
-    }
 }
 
-fn is_current(db: &Connection, claim: &Claim) -> Result<bool> {
+pub(super) fn is_current(db: &Connection, claim: &Claim) -> Result<bool> {
     let state = match claim.kind {
         ClaimKind::New | ClaimKind::Known => UploadState::Confirming,
         ClaimKind::Duplicate => UploadState::Sealed,
@@ -492,4 +450,4 @@ fn arrived(tx: &Tx<'_>, file: FileId) -> Result<Proved> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

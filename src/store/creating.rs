@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::database::Store;
 use super::error::Result;
 use super::journal::PastFailures;
-use super::lookups::was_asked_for;
+use super::lookups::{has_item, was_asked_for};
 use super::naming::set_observed;
 use super::states::{Observed, UploadState};
 use super::stored;
@@ -330,6 +330,10 @@ fn made(tx: &Tx<'_>, file: FileId, dir: DirId, asked: i64, item: &MediaItem) -> 
         .exists(params![file, item.id])?;
     if !(came_back || was_withheld) {
         stored::count(tx, file)?;
+    }
+    if has_item(tx, file)? && !came_back {
+        // The item before this one is gone, and its albums lack the new one.
+        members::set_others_absent(tx, dir, file)?;
     }
     files::set_item(tx, file, item, false)?;
     uploads::set_confirming(tx, file, (came_back || was_withheld).then_some(&item.id))

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::copies::Qualities;
 use super::database::Store;
 use super::error::Result;
-use super::lookups::{is_current, names_of, upload_state, was_asked_for};
+use super::lookups::{has_item, is_current, names_of, upload_state, was_asked_for};
 use super::prepared::{Prepared, Sent};
 use super::states::{LocalReason, UploadState};
 use super::tables::{failed, files, meta, uploads};
@@ -249,7 +249,9 @@ impl Store {
                     Reopened::InFlight
                 }
                 Some(UploadState::Open) => Reopened::Open,
-                Some(UploadState::Sealed | UploadState::Uploaded) if was_asked_for(tx, file)? => {
+                Some(UploadState::Sealed | UploadState::Uploaded)
+                    if was_asked_for(tx, file)? || has_item(tx, file)? =>
+                {
                     Reopened::InFlight
                 }
                 Some(UploadState::Temporary | UploadState::Sealed | UploadState::Uploaded) => {

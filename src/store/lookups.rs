@@ -122,6 +122,13 @@ pub(super) fn was_asked_for(db: &Connection, file: FileId) -> Result<bool> {
         .exists([file])?)
 }
 
+/// Whether Google has an item of the file.
+pub(super) fn has_item(db: &Connection, file: FileId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM files WHERE id = ?1 AND media IS NOT NULL")?
+        .exists([file])?)
+}
+
 pub(super) fn is_current(
     db: &Connection,
     file: FileId,

@@ -9,8 +9,8 @@ use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_pending_removals, resolve_merged};
 use super::naming::{add_failed, set_observed};
-use super::states::{Observed, UploadState};
-use super::tables::{entries, files, members, meta, uploads};
+use super::states::Observed;
+use super::tables::{entries, files, members, uploads};
 use super::time::from_millis;
 use super::tx::Tx;
 use super::versions::forget_hash;
@@ -190,21 +190,9 @@ impl Store {
     pub fn is_withheld(&self, file: FileId) -> Result<bool> {
         self.read(|db| is_withheld(db, file))
     }
-
-    /// Google has refused to add a withheld item to the album: its bytes are uploaded into it.
-    pub fn upload_into(&self, dir: DirId, file: FileId) -> Result<()> {
-        self.write_durable(|tx| {
-            if is_withheld(tx, file)? {
-                set_observed(tx, dir, file, Observed::Absent)?;
-                let seq = Some(meta::next_number(tx, "seq")?);
-                uploads::requeue(tx, file, UploadState::Sealed, None, seq)?;
-            }
-            Ok(())
-        })
-    }
 }
 
-fn is_withheld(db: &Connection, file: FileId) -> Result<bool> {
+pub(super) fn is_withheld(db: &Connection, file: FileId) -> Result<bool> {
     Ok(db
         .prepare_cached(
             "SELECT 1 FROM files WHERE id = ?1 AND media IS NOT NULL AND NOT confirmed \

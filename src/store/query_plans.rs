@@ -21,7 +21,7 @@ fn plan(store: &Store, sql: &str) -> Vec<String> {
 }
 
 /// Queries that run for each file, call or page.
-const HOT: [&str; 22] = [
+const HOT: [&str; 23] = [
     STARTABLE,
     READY,
     COMING,
@@ -35,6 +35,7 @@ const HOT: [&str; 22] = [
     "SELECT dir, album FROM pending_removals ORDER BY since LIMIT 1",
     "SELECT file, seq, item_of, media FROM arrived_duplicates ORDER BY seq LIMIT ?1",
     "SELECT item_of FROM sealed_duplicates WHERE file = ?1",
+    "SELECT file, made FROM needless_uploads",
     "SELECT 1 FROM arrived_files WHERE id = ?1",
     "SELECT 1 FROM upload_queue WHERE file = ?1 AND is_duplicate",
     "SELECT 1 FROM pending_memberships",

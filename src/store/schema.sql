@@ -364,10 +364,12 @@ CREATE VIEW orphan_files AS
 CREATE VIEW unfinished_uploads AS SELECT * FROM uploads WHERE state <> 'unseen';
 
 -- The journal with the facts that decide what to do next.
--- is_duplicate: Google has the same bytes from another file, or that file is ahead on its way, or an edit has changed
--- nothing: nothing is to be sent.
+-- is_duplicate: Google has the same bytes from another file, or that file is wanted and ahead on its way, or an edit has
+-- changed nothing: nothing is to be sent.
 -- is_wanted: the file has a name in an album, or an item of it may be in one.
--- target: the album to create it in. An album whose call has no answer comes first, to settle that; else the one that it was put into first.
+-- target: the album to create it in, for each wanted file. An album whose call has no answer comes first, to settle that;
+-- else the one that it was put into first. If every album is thought to have it, it is created in one nevertheless: Google
+-- answers equal bytes with the same item, and a file without a target would wait for ever.
 CREATE VIEW upload_queue AS
     SELECT u.*, f.size, f.mime, f.sha1, f.sha256, f.media, f.filename, f.description,
         f.quality, f.whole, f.sent_size, f.sent_sha256, f.sent_sha1,
@@ -375,9 +377,10 @@ CREATE VIEW upload_queue AS
             SELECT 1 FROM files t LEFT JOIN uploads v ON v.file = t.id
             WHERE t.known = f.sha256 AND t.id <> f.id AND t.merged_into IS NULL
             AND CASE WHEN v.file IS NULL THEN t.media IS NOT NULL AND t.confirmed
-                ELSE v.state IN ('uploaded', 'creating', 'confirming')
-                    OR (v.state = 'unseen' AND t.confirmed)
-                    OR (v.state = 'sealed' AND v.seq < u.seq) END
+                WHEN v.state = 'unseen' THEN t.confirmed
+                WHEN v.state = 'uploaded' OR (v.state = 'sealed' AND v.seq < u.seq) THEN EXISTS
+                    (SELECT 1 FROM members w WHERE w.file = t.id AND (w.desired OR w.observed = 'unknown'))
+                ELSE v.state IN ('creating', 'confirming') END
             UNION ALL
             SELECT 1 FROM arrived_files o WHERE o.id = u.replaces AND u.base = f.sha256
         ) AS is_duplicate,
@@ -386,8 +389,8 @@ CREATE VIEW upload_queue AS
         ) AS is_wanted,
         (
             SELECT m.dir FROM members m
-            WHERE m.file = u.file AND (m.observed = 'unknown' OR m.pending = 'addition')
-            ORDER BY m.observed = 'unknown' DESC, m.since, m.dir LIMIT 1
+            WHERE m.file = u.file AND (m.desired OR m.observed = 'unknown')
+            ORDER BY m.observed = 'unknown' DESC, m.observed = 'present', m.since, m.dir LIMIT 1
         ) AS target
     FROM uploads u JOIN files f ON f.id = u.file;
 
@@ -395,6 +398,20 @@ CREATE VIEW upload_queue AS
 CREATE VIEW pending_uploads AS
     SELECT * FROM upload_queue
     WHERE state IN ('creating', 'confirming') OR (state IN ('sealed', 'uploaded') AND is_wanted);
+
+-- Uploads of an item that Google keeps from us into a further album, when no album is left that lacks it: a call for
+-- another file has put it there, or its name there has gone. What Google says of the item decides, as after a creation.
+CREATE VIEW needless_uploads AS
+    SELECT u.file, u.made FROM uploads u JOIN files f ON f.id = u.file
+    WHERE u.made IS NOT NULL AND u.made = f.media AND u.state IN ('sealed', 'uploaded')
+    AND NOT EXISTS (SELECT 1 FROM members m
+        WHERE m.file = u.file AND (m.observed = 'unknown' OR m.pending = 'addition'));
+
+-- Memberships that say that Google has an item of a file, although it has none of it: there must be none.
+CREATE VIEW unfounded_members AS
+    SELECT m.dir, m.file FROM uploads u JOIN files f ON f.id = u.file JOIN members m ON m.file = u.file
+    WHERE u.state IN ('open', 'scratch', 'sealed', 'uploaded', 'creating', 'failed')
+    AND f.media IS NULL AND m.observed = 'present';
 
 -- Memberships that can be changed at Google now: the item is there, and so is the album.
 CREATE VIEW pending_memberships AS
@@ -456,7 +473,8 @@ CREATE VIEW claims AS
         EXISTS (SELECT 1 FROM members w WHERE w.file = c.file AND w.desired
             UNION ALL SELECT 1 FROM entries e WHERE e.file = c.file) AS is_wanted,
         coalesce(n.seen, 0) > u.listing_before OR (t.id <> f.id AND t.sha256 = f.sha256 AND EXISTS
-            (SELECT 1 FROM uploads v WHERE v.file = t.id AND v.state IN ('confirming', 'unseen'))) AS is_shown,
+            (SELECT 1 FROM uploads v WHERE v.file = t.id
+                AND v.state IN ('sealed', 'uploaded', 'creating', 'confirming', 'unseen'))) AS is_shown,
         u.state = 'unseen' AND f.confirmed AND coalesce(n.missed, 0) AS is_missed
     FROM (
         SELECT u.file, u.seq, t.id AS item_of, m.dir,

@@ -27,6 +27,13 @@ const LATER: &str =
 
 pub(super) fn replay(shared: &Shared) -> Result<(), Error> {
     shared.spool.strangers()?.log(shared.spool.dir());
+    let mended = shared.store.mend_memberships()?;
+    if mended > 0 {
+        tracing::warn!(
+            mended,
+            "the database said of files that Google has to get that albums have them"
+        );
+    }
     settle_versions(shared)?;
     for file in shared.store.hashed_uploads()? {
         if !is_as_journalled(shared, file)? {

@@ -8,5 +8,6 @@ mod world;
 
 mod fuzz;
 mod pipeline;
+mod queues;
 mod tree;
 mod withheld;

@@ -16,6 +16,7 @@ use gphotosfs_emulator::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
+use crate::queues;
 use crate::support::core::ROOT;
 use crate::support::{photo, sha256, wait_within};
 use crate::world::World;
@@ -149,6 +150,7 @@ fn run(latency_ms: u64, ops: &[Op]) {
     let mut run = Run::new(latency_ms);
     for op in ops {
         run.apply(op);
+        queues::check(run.world());
     }
     run.finish();
 }
@@ -329,6 +331,37 @@ fn a_copy_in_another_album_does_not_bring_back_an_item() {
         Op::Write(0, Photo(2)),
         Op::StrangerRemoves(0),
         Op::StrangerAdds(1),
+    ];
+    run(0, &ops);
+}
+
+/// The item of a file goes into the bin before a list has shown it, while another file waits for the proof that Google has
+/// put the same item into its album. The first is refused, and the other is sent again.
+#[test]
+fn a_file_is_sent_again_when_the_item_that_it_was_answered_with_is_binned() {
+    let s = |album, name| Spot { album, name };
+    let ops = [
+        Op::Bin(Reading { resolves: false, makes_new: false }),
+        Op::ListsLack(1, Lack::Newest(3), 200),
+        Op::Hold(Call::MediaItemsBatchGet, 1, Moment::Answer),
+        Op::Put(s(1, 1), Content::Photo(0)),
+        Op::Arrived,
+        Op::UserBins(0),
+        Op::Release,
+        Op::Put(s(0, 2), Content::Photo(0)),
+    ];
+    run(0, &ops);
+}
+
+/// A name is taken by an item of another client, which a look at the album has listed.
+#[test]
+fn a_link_meets_an_item_that_another_client_has_added() {
+    let s = |album, name| Spot { album, name };
+    let ops = [
+        Op::StrangerAdds(1),
+        Op::Put(s(0, 1), Content::Photo(9)),
+        Op::Refresh(0),
+        Op::Link(0, s(1, 0)),
     ];
     run(0, &ops);
 }

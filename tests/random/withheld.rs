@@ -8,6 +8,7 @@ use gphotosfs_emulator::{Call, Edit};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
+use crate::queues;
 use crate::support::core::ROOT;
 use crate::support::{photo, sha256};
 use crate::world::World;
@@ -130,6 +131,7 @@ impl Run {
             }
             Op::Restart => self.world.restart(),
         }
+        queues::check(&self.world);
     }
 
     fn finish(self, reading: Reading) {
@@ -170,15 +172,19 @@ fn check(cases: u32, rng_seed: RngSeed) {
     let reading =
         (any::<bool>(), any::<bool>()).prop_map(|(visible, counted)| Reading { visible, counted });
     let sequences = (reading, prop::collection::vec(op(), 1..30));
-    let run = |(reading, ops): (Reading, Vec<Op>)| {
-        let mut run = Run::new(reading);
-        ops.iter().for_each(|op| run.apply(op));
-        run.finish(reading);
+    let outcome = TestRunner::new(config).run(&sequences, |(reading, ops)| {
+        run(reading, &ops);
         Ok(())
-    };
-    if let Err(error) = TestRunner::new(config).run(&sequences, run) {
+    });
+    if let Err(error) = outcome {
         panic!("{error}");
     }
+}
+
+fn run(reading: Reading, ops: &[Op]) {
+    let mut run = Run::new(reading);
+    ops.iter().for_each(|op| run.apply(op));
+    run.finish(reading);
 }
 
 #[test]
@@ -190,4 +196,37 @@ fn bytes_of_another_program_are_neither_lost_nor_doubled() {
 #[ignore = "takes minutes"]
 fn bytes_of_another_program_are_neither_lost_nor_doubled_for_long() {
     check(1000, RngSeed::Random);
+}
+
+/// A photo of the phone gets two names in one album, and one in another.
+#[test]
+fn a_photo_of_the_phone_arrives_under_three_names_in_two_albums() {
+    let s = |album, name| Spot { album, name };
+    let reading = Reading { visible: false, counted: true };
+    for late in [false, true] {
+        let mut ops = vec![Op::Put(s(1, 1), 1), Op::Link(s(1, 1), s(0, 0)), Op::Put(s(1, 2), 1)];
+        ops.insert(if late { 3 } else { 0 }, Op::ByPhone(1, 1));
+        run(reading, &ops);
+    }
+}
+
+/// Google answers two files of the same bytes with one item that it counts and does not show, while the first of them is sent
+/// once more into another album: both arrive, and the drain ends.
+#[test]
+fn a_hidden_item_is_put_into_an_album_while_its_bytes_are_sent_there() {
+    let s = |album, name| Spot { album, name };
+    let ops = [
+        Op::Put(s(1, 1), 1),
+        Op::Put(s(0, 2), 2),
+        Op::Link(s(1, 1), s(0, 0)),
+        Op::Put(s(1, 2), 1),
+        Op::ByPhone(1, 1),
+        Op::Restart,
+        Op::ByPhone(1, 2),
+        Op::ByPhone(0, 0),
+        Op::Crash,
+    ];
+    for _ in 0..4 {
+        run(Reading { visible: false, counted: true }, &ops);
+    }
 }

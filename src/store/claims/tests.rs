@@ -1,12 +1,17 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::media::{Clock, DirId, Quality, UploadToken};
+use crate::media::{Clock, ContentHash, DirId, Quality, UploadToken};
 use crate::store::tests::{album, item, name, names, told};
 use crate::store::{Choice, CreateOutcome, Fate, Hashed, SealedFacts};
 
 /// Closes a file with these bytes in the album.
-fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64) {
+pub(in crate::store) fn closed(
+    store: &Store,
+    dir: DirId,
+    file_name: &str,
+    bytes: u8,
+) -> (FileId, i64) {
     let file = store.create_file(dir, &name(file_name), 0).unwrap().unwrap();
     let fate = Fate::Upload("image/jpeg");
     let facts =
@@ -22,7 +27,7 @@ fn closed(store: &Store, dir: DirId, file_name: &str, bytes: u8) -> (FileId, i64
 }
 
 /// Google answers the creation of a file with this item.
-fn created(store: &Store, dir: DirId, (file, seq): (FileId, i64), id: &str) {
+pub(in crate::store) fn created(store: &Store, dir: DirId, (file, seq): (FileId, i64), id: &str) {
     let token = UploadToken::new(format!("token of {seq}"));
     store.uploaded(file, seq, &token, SystemTime::now()).unwrap();
     let call = store.begin_create(dir, &[(file, seq)]).unwrap();
@@ -31,12 +36,12 @@ fn created(store: &Store, dir: DirId, (file, seq): (FileId, i64), id: &str) {
 }
 
 /// A listing begins, and shows the item.
-fn listed(store: &Store, dir: DirId, id: &str) {
+pub(in crate::store) fn listed(store: &Store, dir: DirId, id: &str) {
     let listing = store.next_listing().unwrap();
     store.claims_shown(dir, &[item(id).item], listing).unwrap();
 }
 
-fn proved(store: &Store) -> Vec<Option<Proved>> {
+pub(in crate::store) fn proved(store: &Store) -> Vec<Option<Proved>> {
     let claims = store.proved_claims(10).unwrap();
     claims.iter().map(|claim| store.settle_claim(claim).unwrap()).collect()
 }

@@ -24,7 +24,7 @@ pub(in crate::store) fn set_asked(
     Ok(tx
         .prepare_cached(
             "UPDATE members SET observed = 'unknown' WHERE dir = ?1 AND file = ?2 \
-         AND (observed = 'unknown' OR pending = 'addition') \
+         AND (observed = 'unknown' OR desired) \
          AND EXISTS (SELECT 1 FROM uploads WHERE file = ?2 AND seq = ?3 AND state = ?4)",
         )?
         .execute(params![dir, file, seq, UploadState::Uploaded])?)
@@ -34,6 +34,25 @@ pub(in crate::store) fn set_asked(
 pub(in crate::store) fn set_all_absent(tx: &Tx<'_>, file: FileId) -> Result<()> {
     tx.prepare_cached("UPDATE members SET observed = 'absent' WHERE file = ?1")?.execute([file])?;
     Ok(())
+}
+
+/// The file's item is in no album but this one.
+pub(in crate::store) fn set_others_absent(tx: &Tx<'_>, dir: DirId, file: FileId) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE members SET observed = 'absent', seen = 0, missed = 0 WHERE file = ?2 AND dir <> ?1",
+    )?
+    .execute(params![dir, file])?;
+    Ok(())
+}
+
+/// Files of which Google has no item are in no album. Returns how many rows said otherwise.
+pub(in crate::store) fn set_unfounded_absent(tx: &Tx<'_>) -> Result<usize> {
+    Ok(tx
+        .prepare_cached(
+            "UPDATE members SET observed = 'absent', seen = 0, missed = 0 \
+             WHERE (dir, file) IN (SELECT dir, file FROM unfounded_members)",
+        )?
+        .execute([])?)
 }
 
 /// Forgets the albums where the file does not belong.

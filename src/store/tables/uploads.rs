@@ -82,15 +82,16 @@ pub(in crate::store) fn set_had_before(
 }
 
 /// The item `media` is lost: the bytes are uploaded again. If Google answers with the same id, it
-/// is not a new one.
+/// is not a new one. `counted` says whether that is a loss of the file's own.
 pub(in crate::store) fn set_lost(
     tx: &Tx<'_>,
     file: FileId,
     media: &MediaId,
+    counted: bool,
     error: &str,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, lost = lost + 1, made = ?3, token = NULL, token_at = NULL, \
-         first_call = NULL, retry_at = NULL, error = ?4 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, media, error])?;
+    tx.prepare_cached("UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, lost = lost + ?5, made = ?3, token = NULL, token_at = NULL, \
+         first_call = NULL, retry_at = NULL, error = ?4 WHERE file = ?1")?.execute(params![file, UploadState::Sealed, media, error, counted])?;
     Ok(())
 }
 
@@ -101,7 +102,7 @@ pub(in crate::store) fn set_confirming(
     file: FileId,
     made: Option<&MediaId>,
 ) -> Result<()> {
-    tx.prepare_cached("UPDATE uploads SET state = ?2, made = ?3, token = NULL, token_at = NULL, dir = NULL, call = NULL, \
+    tx.prepare_cached("UPDATE uploads SET state = ?2, made = ?3, session = NULL, token = NULL, token_at = NULL, dir = NULL, call = NULL, \
          first_call = NULL, attempts = 0, own_failures = 0, failing_since = NULL, isolate = 0, retry_at = NULL, error = NULL WHERE file = ?1")?.execute(params![file, UploadState::Confirming, made])?;
     expect_proof(tx, file)
 }
@@ -113,16 +114,6 @@ pub(in crate::store) fn expect_proof(tx: &Tx<'_>, file: FileId) -> Result<()> {
          coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listing'), 0) WHERE file = ?1",
     )?
     .execute(params![file, tx.now_millis()])?;
-    Ok(())
-}
-
-/// Files that Google answered with the id of an item that is lost are uploaded again.
-pub(in crate::store) fn set_lost_with(tx: &Tx<'_>, media: &MediaId, error: &str) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE uploads SET state = ?2, attempts = 1, own_failures = 0, failing_since = NULL, token = NULL, token_at = NULL, \
-         retry_at = NULL, error = ?4 WHERE made = ?1 AND state = ?3",
-    )?
-    .execute(params![media, UploadState::Sealed, UploadState::Confirming, error])?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::context::{Changed, CreateAnswer, Worker};
-use crate::api::{Advice, BATCH_MAX};
+use crate::api::Advice;
 use crate::crash;
 use crate::store::{CreateCall, CreateItem, CreateOutcome, FileFailure};
 use crate::upload::draft::Rejection;
@@ -126,25 +126,10 @@ impl Worker {
             }
             shared.remember(path, text.clone());
         }
-        match creating.settled(&shared.store, outcomes).await {
-            Ok(()) => self.forget_orphans().await,
-            Err(error) => {
-                self.database_failed(&error);
-            }
+        if let Err(error) = creating.settled(&shared.store, outcomes).await {
+            self.database_failed(&error);
         }
         crash::point(crash::CREATE_AFTER_SETTLE);
-    }
-
-    /// Removes files that have lost all their names during the call, if Google has not made them.
-    async fn forget_orphans(&mut self) {
-        let shared = self.shared.clone();
-        self.store(move |store| {
-            for orphan in store.orphans(BATCH_MAX)? {
-                shared.remove_if_orphan(&shared.drafts.lock(orphan))?;
-            }
-            Ok(())
-        })
-        .await;
     }
 }
 

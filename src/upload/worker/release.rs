@@ -29,7 +29,10 @@ impl Worker {
             return Ok(left);
         }
         let began = Instant::now();
+        let shared = self.shared.clone();
         let read = move |store: &store::Store| {
+            forget_orphans(&shared)?;
+            store.settle_needless_uploads()?;
             let proved = store.proved_claims(PROVED_MAX)?;
             let (albums, loose) = (store.claimed_albums(now)?, store.loose_claims(now, BATCH_MAX)?);
             Ok((albums, loose, proved, store.next_retry(now)?))
@@ -52,6 +55,14 @@ impl Worker {
         self.shared.moved_on();
         Ok(())
     }
+}
+
+/// Removes files that have lost all their names on the way, if Google has not made them.
+fn forget_orphans(shared: &Shared) -> store::Result<()> {
+    for orphan in shared.store.orphans(BATCH_MAX)? {
+        shared.remove_if_orphan(&shared.drafts.lock(orphan))?;
+    }
+    Ok(())
 }
 
 /// Records that a file has arrived whose claim a listing has proved, adds its bytes to the cache and

@@ -45,6 +45,10 @@ impl Run {
         }
     }
 
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
     pub(super) fn apply(&mut self, op: &Op) {
         self.meet(None);
         match op {
@@ -340,7 +344,8 @@ impl Run {
             Err(error @ Errno(libc::ENOENT)) => self.assert_gone(error, &[&from]),
             Err(Errno(libc::EEXIST)) => {
                 let taken = self.world.lookup_now(self.albums[to.0], &to.1).unwrap();
-                assert!(self.reference.names.contains_key(&to) || self.is_passing(taken));
+                let is_known = self.reference.names.contains_key(&to) || self.is_passing(taken);
+                assert!(is_known || self.is_strange(to.0, taken));
             }
             Err(error) => self.assert_refused(error, node, &to),
         }
