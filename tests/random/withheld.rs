@@ -70,6 +70,8 @@ struct Run {
     albums: [Ino; 2],
     /// How often something was asked for that may send bytes.
     asked: u64,
+    /// A name was given to a file in a further album.
+    spread: bool,
 }
 
 impl Run {
@@ -80,11 +82,11 @@ impl Run {
             faults.matched_items_counted = reading.counted;
         });
         let albums = TITLES.map(|title| world.mkdir(ROOT, title).unwrap());
-        Self { world, albums, asked: 0 }
+        Self { world, albums, asked: 0, spread: false }
     }
 
     fn apply(&mut self, op: &Op) {
-        let Self { world, albums, asked } = self;
+        let Self { world, albums, asked, spread } = self;
         let place = |spot: &Spot| (albums[spot.album], NAMES[spot.name]);
         let found = |spot: &Spot| world.lookup_now(albums[spot.album], NAMES[spot.name]);
         match op {
@@ -114,6 +116,7 @@ impl Run {
                 if found(from).is_some() {
                     world.rename(place(from), place(to), Rename::Replace).unwrap();
                     *asked += 1;
+                    *spread |= from.album != to.album;
                 }
             }
             Op::Link(from, to) => {
@@ -121,6 +124,7 @@ impl Run {
                     let (dir, name) = place(to);
                     world.link(file, dir, name).unwrap();
                     *asked += 1;
+                    *spread |= from.album != to.album;
                 }
             }
             Op::Refresh(album) => world.refresh(albums[*album]).unwrap(),
@@ -135,7 +139,7 @@ impl Run {
     }
 
     fn finish(self, reading: Reading) {
-        let Self { world, albums, asked } = self;
+        let Self { world, albums, asked, spread } = self;
         world.drain();
         for album in albums {
             world.refresh(album).unwrap();
@@ -159,6 +163,10 @@ impl Run {
             }
         }
         let refusals = world.refusals();
+        // Google shows the item, and its bytes have gone from here: it takes no further album (reference §11.2b).
+        let (of_albums, refusals): (Vec<_>, Vec<_>) =
+            refusals.into_iter().partition(|it| it.contains("into a further album"));
+        assert!(of_albums.is_empty() || (reading.visible && spread), "{of_albums:?}");
         assert!(refusals.is_empty() || !(reading.visible || reading.counted), "{refusals:?}");
         assert!(refusals.iter().all(|it| it.contains("does not show the item")), "{refusals:?}");
         let sent = world.emulator.stats().requests(Call::UploadRaw);
@@ -229,4 +237,13 @@ fn a_hidden_item_is_put_into_an_album_while_its_bytes_are_sent_there() {
     for _ in 0..4 {
         run(Reading { visible: false, counted: true }, &ops);
     }
+}
+
+/// Google shows the phone's item, but does not let this program put it into a further album.
+#[test]
+fn a_visible_photo_of_the_phone_takes_no_further_album() {
+    let s = |album, name| Spot { album, name };
+    let ops =
+        [Op::ByPhone(1, 0), Op::Put(s(1, 0), 1), Op::Drain, Op::Link(s(1, 0), s(0, 0)), Op::Drain];
+    run(Reading { visible: true, counted: false }, &ops);
 }

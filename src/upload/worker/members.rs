@@ -15,8 +15,10 @@ use crate::upload::blocked::BlockedReason;
 use crate::upload::evidence::{Symptom, Trial, Verdict};
 use crate::upload::planner::{self, Edit};
 
-/// Google answers alike for an item in its bin and for one that it has deleted.
-const ITEM_GONE: &str = "Google has this photo no more, or in its bin: restore it there, then retry, or copy it in again";
+/// Google answers alike for an item in its bin, for one that it has deleted, and for one of another
+/// program (reference §6.5, §11.2b).
+const NOT_ADDED: &str = "Google does not put this photo into a further album: another program had uploaded it, or it is gone \
+     or in Google's bin. Copy the original in again; if it is in the bin, restore it there, then retry";
 
 impl Worker {
     /// Journals and sends a call that adds items or removes them. Returns whether there was one.
@@ -175,7 +177,7 @@ impl Worker {
 
     async fn additions_refused(&mut self, call: MemberCall, error: &api::Error) {
         let is_invalid = error.kind() == FailureKind::InvalidItem;
-        let reason = if is_invalid { ITEM_GONE.to_owned() } else { chain(error) };
+        let reason = if is_invalid { NOT_ADDED.to_owned() } else { chain(error) };
         let shared = self.shared.clone();
         self.store(move |store| {
             for member in &call.members {
