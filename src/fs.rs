@@ -22,6 +22,7 @@ mod listing;
 mod lookup;
 pub mod node;
 mod picks;
+mod refused_link;
 mod rename;
 mod requests;
 mod seeder;
@@ -30,7 +31,7 @@ mod snapshots;
 mod views;
 mod xattrs;
 
-pub use attr::Attr;
+pub use attr::{Attr, Kind};
 pub use files::{AttrChange, Offset, Open, Opened};
 pub use filesystem::{Config, Fs, Space};
 pub use handles::{Fh, OpenFile};

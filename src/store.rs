@@ -58,7 +58,7 @@ pub use copies::Saved;
 pub use creating::*;
 pub use database::Store;
 pub use error::{Error, Result};
-pub use failed::{FailedName, LargeFile, NewlyRefused, SetAside};
+pub use failed::{FailedName, LargeFile, NewlyRefused, REFUSED_LINK, SetAside};
 pub use files::*;
 pub use inspect::*;
 pub use invalidation_queue::Invalidation;

@@ -5,16 +5,28 @@ use std::time::{Duration, SystemTime};
 use super::error::{Error, Result};
 use super::filesystem::Fs;
 use super::node::{Ino, Node};
+use super::refused_link;
 use crate::media::{FileId, View};
 use crate::store::{FileInfo, Stat, UploadState, from_nanos};
+
+/// The kind of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Dir,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+}
 
 /// Attributes of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attr {
     /// The inode number, which is stable across mounts.
     pub ino: Ino,
-    /// Directory or regular file.
-    pub is_dir: bool,
+    /// Directory, regular file or link.
+    pub kind: Kind,
     /// Permission bits.
     pub mode: u16,
     /// The number of names, or for a directory 2 plus its subdirectories.
@@ -46,7 +58,7 @@ impl Fs {
     pub fn getattr_now(&self, ino: Ino) -> Result<Option<Attr>> {
         let dir = |links, mode: u16, mtime: SystemTime| Attr {
             ino,
-            is_dir: true,
+            kind: Kind::Dir,
             mode,
             links,
             size: 0,
@@ -70,6 +82,10 @@ impl Fs {
             Node::Control => dir(5, 0o500, self.began),
             // A link count of 1 means that subdirectories are not counted.
             Node::Failed(_) => dir(1, private_mode, self.began),
+            Node::RefusedLink => {
+                let size = refused_link::TARGET.len() as u64;
+                Attr { kind: Kind::Link, size, ..dir(1, 0o777, self.began) }
+            }
             Node::View(View::By(_)) => dir(1, dir_mode, self.began),
             // The mode bits do not show that nothing can be changed, as on a filesystem that is
             // mounted read-only. Otherwise a copy would be read-only too.
@@ -82,7 +98,7 @@ impl Fs {
                 let time = snapshot.time();
                 Attr {
                     ino,
-                    is_dir: false,
+                    kind: Kind::File,
                     mode: 0o400,
                     links: 1,
                     size: snapshot.len(),
@@ -168,7 +184,7 @@ impl Fs {
         let hidden = if stat.size.is_none() && !self.config.shared { 0o004 } else { 0 };
         Attr {
             ino,
-            is_dir: false,
+            kind: Kind::File,
             mode: mode & !hidden,
             // A name in `failed` does not count as a link.
             links: stat.links.max(u32::from(stat.failed)),
@@ -190,7 +206,9 @@ impl Fs {
     /// due for refresh: then the kernel looks the name up again, and the refresh starts.
     pub(super) fn named(&self, parent: Ino, node: Node, attr: Attr) -> Result<Attr> {
         let ttl = match (self.node(parent)?, node) {
-            (Node::Dir(dir), Node::Dir(_) | Node::File(_)) => self.library.names_ttl(dir)?,
+            (Node::Dir(dir), Node::Dir(_) | Node::File(_) | Node::RefusedLink) => {
+                self.library.names_ttl(dir)?
+            }
             (Node::Dir(_), Node::Control) | (Node::Control, _) => TTL_MAX,
             // Names in other directories change without an invalidation.
             _ => Duration::ZERO,

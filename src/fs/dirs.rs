@@ -57,6 +57,9 @@ impl Fs {
             Node::Dir(DirId::ROOT) if name.as_bytes() == CONTROL_DIR.as_bytes() => {
                 return Err(Error::plain(libc::EISDIR));
             }
+            Node::Dir(DirId::ROOT) if self.is_refused_link(&name)? => {
+                return self.dismiss_refused_link();
+            }
             Node::Dir(dir) => {
                 self.check_leaving(dir, &name)?;
                 self.store.unlink(dir, &name)??
@@ -66,7 +69,11 @@ impl Fs {
             Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) => {
                 return Err(Error::plain(libc::EROFS));
             }
-            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+            Node::File(_)
+            | Node::ReadOnlyFile(_)
+            | Node::Status
+            | Node::Metrics
+            | Node::RefusedLink => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };
@@ -129,9 +136,11 @@ impl Fs {
             Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) => {
                 Err(Error::plain(libc::EROFS))
             }
-            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
-                Err(Error::plain(libc::ENOTDIR))
-            }
+            Node::File(_)
+            | Node::ReadOnlyFile(_)
+            | Node::Status
+            | Node::Metrics
+            | Node::RefusedLink => Err(Error::plain(libc::ENOTDIR)),
         }
     }
 }

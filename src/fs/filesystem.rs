@@ -145,7 +145,8 @@ impl Fs {
             | Node::Control
             | Node::Failed(_)
             | Node::Status
-            | Node::Metrics => SyncScope::All,
+            | Node::Metrics
+            | Node::RefusedLink => SyncScope::All,
             Node::Dir(dir) => SyncScope::Dir(dir),
             Node::File(file) => SyncScope::File(file),
             // Nothing is uploaded from there.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::attr::Attr;
+use super::attr::{Attr, Kind};
 use super::error::{Errno, Error, Result};
 use super::filesystem::Fs;
 use super::node::{Ino, Node};
+use super::refused_link;
 use crate::library::{ListingHandle, any_progress};
 use crate::media::{DirId, View};
 use crate::store::{Child, DirEntry, Stat, UploadState};
@@ -16,16 +17,16 @@ const ENTRIES_PER_QUERY: u32 = 512;
 /// The same with attributes. The buffer of `ls`, of 32 KiB, holds about as many.
 const ENTRIES_WITH_ATTRS_PER_QUERY: u32 = 200;
 
-/// Offsets 1 and 2 belong to `.` and `..`.
-pub(super) const OFFSET_OF_FIRST: u64 = 2;
+/// Offsets 1 and 2 belong to `.` and `..`, and 3 to the link to the refused files.
+pub(super) const OFFSET_OF_FIRST: u64 = 3;
 
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its inode number.
     pub ino: Ino,
-    /// Directory or regular file.
-    pub is_dir: bool,
+    /// Directory, regular file or link.
+    pub kind: Kind,
     /// Its name.
     pub name: Vec<u8>,
     /// The offset of the next entry.
@@ -57,9 +58,11 @@ impl Fs {
                 Ok(false)
             }
             Node::Control | Node::Failed(_) | Node::Library | Node::Picks => Ok(false),
-            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
-                Err(Error::plain(libc::ENOTDIR))
-            }
+            Node::File(_)
+            | Node::ReadOnlyFile(_)
+            | Node::Status
+            | Node::Metrics
+            | Node::RefusedLink => Err(Error::plain(libc::ENOTDIR)),
         }
     }
 
@@ -173,19 +176,26 @@ impl Fs {
             for (at, name) in [(0, "."), (1, "..")] {
                 if offset <= at {
                     let ino = if at == 0 { ino } else { self.parent(node)? };
-                    listed.push(Listed { ino, is_dir: true, name: name.into(), next: at + 1 });
+                    listed.push(Listed { ino, kind: Kind::Dir, name: name.into(), next: at + 1 });
                 }
             }
         }
         let cookie = i64::try_from(offset.saturating_sub(OFFSET_OF_FIRST)).unwrap_or(i64::MAX);
         let own = |node: Node, name: &str, at: i64| Listed {
             ino: node.ino(),
-            is_dir: !matches!(node, Node::Status | Node::Metrics),
+            kind: match node {
+                Node::Status | Node::Metrics => Kind::File,
+                Node::RefusedLink => Kind::Link,
+                _ => Kind::Dir,
+            },
             name: name.into(),
             next: OFFSET_OF_FIRST + at as u64,
         };
         match node {
             Node::Dir(dir) => {
+                if dir == DirId::ROOT && offset < OFFSET_OF_FIRST && self.has_refused_link()? {
+                    listed.push(own(Node::RefusedLink, refused_link::NAME, 0));
+                }
                 listed.extend(
                     self.store.entries(dir, cookie, limit)?.into_iter().map(|e| row(e, Node::from)),
                 );
@@ -218,7 +228,11 @@ impl Fs {
             Node::View(view) => listed.extend(self.view_entries(view, cookie, limit)?),
             Node::Picks => listed.extend(self.listed_picks(cookie, limit)?),
             Node::Pick(pick) => listed.extend(self.listed_picked(pick, cookie, limit)?),
-            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+            Node::File(_)
+            | Node::ReadOnlyFile(_)
+            | Node::Status
+            | Node::Metrics
+            | Node::RefusedLink => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         }
@@ -241,7 +255,9 @@ impl Fs {
             Node::View(View::Of(period)) => Node::View(View::By(period.span())),
             Node::View(_) => Node::Library,
             Node::Failed(dir) => Node::Failed(parent(dir)?),
-            Node::Control | Node::File(_) | Node::ReadOnlyFile(_) => Node::Dir(DirId::ROOT),
+            Node::Control | Node::RefusedLink | Node::File(_) | Node::ReadOnlyFile(_) => {
+                Node::Dir(DirId::ROOT)
+            }
         }
         .ino())
     }
@@ -250,7 +266,10 @@ impl Fs {
 pub(super) fn row(entry: DirEntry, node: impl Fn(Child) -> Node) -> Listed {
     Listed {
         ino: node(entry.child).ino(),
-        is_dir: matches!(entry.child, Child::Dir(_)),
+        kind: match entry.child {
+            Child::Dir(_) => Kind::Dir,
+            Child::File(_) => Kind::File,
+        },
         name: entry.name.as_bytes().to_vec(),
         next: OFFSET_OF_FIRST + entry.cookie as u64,
     }

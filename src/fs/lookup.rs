@@ -83,6 +83,9 @@ impl Fs {
                     // A listing that has just ended may have added it.
                     match self.store.child(dir, name)? {
                         Some(child) => Node::from(child),
+                        None if dir == DirId::ROOT && self.is_refused_link(name)? => {
+                            Node::RefusedLink
+                        }
                         None if listings.is_empty() => return Ok(Lookup::NotFound),
                         None => return Ok(Lookup::Unknown(listings)),
                     }
@@ -115,7 +118,11 @@ impl Fs {
                 None if self.pipeline.has_closed_rejected() => return Ok(Lookup::Settling),
                 None => return Ok(Lookup::NotFound),
             },
-            Node::File(_) | Node::ReadOnlyFile(_) | Node::Status | Node::Metrics => {
+            Node::File(_)
+            | Node::ReadOnlyFile(_)
+            | Node::Status
+            | Node::Metrics
+            | Node::RefusedLink => {
                 return Err(Error::plain(libc::ENOTDIR));
             }
         };

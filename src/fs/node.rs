@@ -25,6 +25,8 @@ pub enum Node {
     Status,
     /// `/.gphotos/metrics`.
     Metrics,
+    /// The link in the root to `/.gphotos/failed`.
+    RefusedLink,
     /// `/.gphotos/failed` (for the root) and the directories in it, which mirror the albums.
     Failed(DirId),
     /// `/.gphotos/library`.
@@ -59,6 +61,7 @@ impl Node {
             Self::Metrics => (3, 3),
             Self::Library => (3, 4),
             Self::Picks => (3, 5),
+            Self::RefusedLink => (3, 6),
             Self::View(view) => (4, view.number()),
             Self::ReadOnlyFile(file) => (5, file.0),
             Self::Pick(pick) => (6, pick.0),
@@ -114,6 +117,7 @@ impl Node {
             (3, 3) => Some(Self::Metrics),
             (3, 4) => Some(Self::Library),
             (3, 5) => Some(Self::Picks),
+            (3, 6) => Some(Self::RefusedLink),
             (4, number) => View::of_number(number).map(Self::View),
             (5, 1..) => Some(Self::ReadOnlyFile(FileId(number))),
             (6, 1..) => Some(Self::Pick(PickId(number))),
@@ -149,6 +153,7 @@ mod tests {
             Node::View(View::All),
             Node::View(View::of_number(20190428).unwrap()),
             Node::Picks,
+            Node::RefusedLink,
             Node::Pick(PickId(77)),
             Node::ReadOnlyFile(FileId(77)),
         ] {
@@ -160,7 +165,7 @@ mod tests {
             0,
             number(0, 1),
             number(3, 0),
-            number(3, 6),
+            number(3, 7),
             number(4, 4),
             number(6, 0),
             number(7, 1),

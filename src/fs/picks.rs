@@ -1,5 +1,6 @@
 //! `/.gphotos/picked`: what the user has picked from all of Google Photos, read-only.
 
+use super::attr::Kind;
 use super::error::{Error, Result};
 use super::filesystem::Fs;
 use super::listing::{Listed, OFFSET_OF_FIRST, row};
@@ -17,7 +18,7 @@ impl Fs {
     pub(super) fn listed_picks(&self, cookie: i64, limit: u32) -> Result<Vec<Listed>> {
         let listed = |it: Pick| Listed {
             ino: Node::Pick(it.id).ino(),
-            is_dir: true,
+            kind: Kind::Dir,
             name: it.name.as_bytes().to_vec(),
             next: OFFSET_OF_FIRST + it.id.0 as u64,
         };

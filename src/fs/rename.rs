@@ -26,6 +26,9 @@ impl Fs {
         }
         let from = self.changeable(from.0, from.1, libc::EPERM)?;
         match self.store.child(from.0, &from.1)? {
+            None if from.0 == DirId::ROOT && self.is_refused_link(&from.1)? => {
+                Err(Error::plain(libc::EPERM))
+            }
             None => Err(Error::plain(libc::ENOENT)),
             Some(Child::File(file)) => self.rename_file(file, &from, &to, how),
             Some(Child::Dir(dir)) => self.rename_dir(dir, &from, to, how).await,

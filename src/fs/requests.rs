@@ -30,6 +30,7 @@ operations!(
     Lookup "lookup",
     Getattr "getattr",
     Setattr "setattr",
+    Readlink "readlink",
     Symlink "symlink",
     Mknod "mknod",
     Mkdir "mkdir",

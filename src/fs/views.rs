@@ -1,5 +1,6 @@
 //! `/.gphotos/library`: all items by date, read-only.
 
+use super::attr::Kind;
 use super::error::Result;
 use super::filesystem::Fs;
 use super::listing::{Listed, OFFSET_OF_FIRST, row};
@@ -55,7 +56,7 @@ impl Fs {
                 let view = View::Of(period);
                 Listed {
                     ino: Node::View(view).ino(),
-                    is_dir: true,
+                    kind: Kind::Dir,
                     name: view.name().into_bytes(),
                     next: OFFSET_OF_FIRST + (COOKIE_OF_NONE - view.number()) as u64,
                 }

@@ -166,6 +166,11 @@ impl Filesystem for Adapter {
         call.wait(work, (reply, self.owner));
     }
 
+    fn readlink(&self, req: &Request, node: INodeNo, reply: ReplyData) {
+        let (call, node) = (self.on(req, Operation::Readlink, node), ino(node));
+        call.run(move |fs| fs.readlink(node), reply);
+    }
+
     fn symlink(
         &self,
         req: &Request,

@@ -17,7 +17,7 @@ use super::authors::Authors;
 use super::modes::{Modes, OpenMode};
 use super::trace::{Answer, Trace};
 use crate::fs::error::{Error, Result};
-use crate::fs::{Attr, Ino, Listed, Opened, Operation, Space};
+use crate::fs::{Attr, Ino, Kind, Listed, Opened, Operation, Space};
 
 /// Inode numbers are never reused, so there is only one generation.
 const GENERATION: Generation = Generation(0);
@@ -156,7 +156,7 @@ impl Owner {
             mtime: attr.mtime,
             ctime: attr.ctime,
             crtime: attr.mtime,
-            kind: kind(attr.is_dir),
+            kind: kind(attr.kind),
             perm: attr.mode,
             nlink: attr.links,
             uid: self.uid,
@@ -189,7 +189,7 @@ impl Reply<Vec<Listed>> for ReplyDirectory {
         let mut count = 0;
         for entry in listed {
             let name = OsStr::from_bytes(&entry.name);
-            if self.add(inode(entry.ino), entry.next, kind(entry.is_dir), name) {
+            if self.add(inode(entry.ino), entry.next, kind(entry.kind), name) {
                 break;
             }
             count += 1;
@@ -316,8 +316,12 @@ impl Reply<Vec<u8>> for (ReplyXattr, Room) {
     }
 }
 
-fn kind(is_dir: bool) -> FileType {
-    if is_dir { FileType::Directory } else { FileType::RegularFile }
+fn kind(kind: Kind) -> FileType {
+    match kind {
+        Kind::Dir => FileType::Directory,
+        Kind::File => FileType::RegularFile,
+        Kind::Link => FileType::Symlink,
+    }
 }
 
 /// The kernel's type for an inode number of `fs`.

@@ -12,7 +12,7 @@ use super::journal::{SealedFacts, back_in_queue, reopen};
 use super::lookups::{child, dir_path, is_album, is_orphan, upload_state};
 use super::naming::{add_entry, add_failed, is_refused_already, refused_as, remove_entry};
 use super::states::UploadState;
-use super::tables::{failed, files, uploads};
+use super::tables::{dirs, failed, files, meta, uploads};
 use super::time::from_millis;
 use super::tree::in_cookie_order;
 use super::types::{Child, DirEntry, TreeError, Unlinked};
@@ -28,6 +28,12 @@ const SET_ASIDE: &str = "FROM uploads u JOIN files f ON f.id = u.file \
 
 /// How many refused names [`NewlyRefused`] quotes.
 const EXAMPLES: u32 = 3;
+
+/// The name of a link in the root while files are refused. `invalidations.sql` has it too.
+pub const REFUSED_LINK: &str = "Refused by Google";
+
+/// The key of the last refused file when the user removed the link.
+const DISMISSED: &str = "refused_link_dismissed";
 
 /// A name that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +97,28 @@ impl Store {
     /// All names that were refused, oldest first.
     pub fn failed_names(&self) -> Result<Vec<FailedName>> {
         self.read(|db| failed_names(db, None))
+    }
+
+    /// Whether files are refused, and one of them since the user removed the link to them.
+    pub fn has_refused_link(&self) -> Result<bool> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT 1 FROM failed WHERE id > coalesce( \
+                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?1), 0)",
+                )?
+                .exists([DISMISSED])?)
+        })
+    }
+
+    /// The user has removed the link to the refused files.
+    pub fn dismiss_refused_link(&self) -> Result<()> {
+        self.write_durable(|tx| {
+            let last: i64 =
+                tx.query_row("SELECT coalesce(max(id), 0) FROM failed", [], |row| row.get(0))?;
+            meta::set(tx, DISMISSED, &last.to_string())?;
+            dirs::names_changed(tx, DirId::ROOT)
+        })
     }
 
     /// The names that were refused after the one with this row number.

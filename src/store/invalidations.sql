@@ -45,6 +45,18 @@ WHEN (old.size, old.rendition, old.mtime_ns, old.ctime_ns, old.atime_ns, old.wit
     IS NOT (new.size, new.rendition, new.mtime_ns, new.ctime_ns, new.atime_ns, new.withheld) BEGIN
     INSERT OR IGNORE INTO invalidations (kind, number) VALUES ('attributes', new.id);
 END;
+-- The root has a link while files are refused, and one of them since the user removed the link.
+CREATE TEMP TRIGGER invalidate_refused_link_came AFTER INSERT ON main.failed
+WHEN (SELECT count(*) FROM main.failed WHERE id > coalesce(
+    (SELECT CAST(value AS INTEGER) FROM main.meta WHERE key = 'refused_link_dismissed'), 0)) = 1 BEGIN
+    INSERT INTO names_changed VALUES (1);
+END;
+CREATE TEMP TRIGGER invalidate_refused_link_went AFTER DELETE ON main.failed
+WHEN NOT EXISTS (SELECT 1 FROM main.failed WHERE id > coalesce(
+    (SELECT CAST(value AS INTEGER) FROM main.meta WHERE key = 'refused_link_dismissed'), 0)) BEGIN
+    INSERT INTO names_changed VALUES (1);
+    INSERT OR IGNORE INTO invalidations (kind, number, name) VALUES ('entry', 1, CAST('Refused by Google' AS BLOB));
+END;
 -- An edit has come to nothing: the old bytes are those of the file again.
 CREATE TEMP TRIGGER invalidate_bytes AFTER DELETE ON main.uploads WHEN old.replaces IS NOT NULL BEGIN
     INSERT OR IGNORE INTO invalidations (kind, number) VALUES ('bytes', old.file);

@@ -43,6 +43,7 @@ mod picks;
 mod proxies;
 mod reading;
 mod refusals;
+mod refused_link;
 mod removed;
 mod restore;
 mod room;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gphotosfs::api::{ClientSecret, Login};
-use gphotosfs::fs::Ino;
+use gphotosfs::fs::{Ino, Kind};
 use gphotosfs::profile::Profile;
 use gphotosfs_emulator::{Call, Config, Edit, Failure, Injection, SCOPES};
 use proptest::prelude::*;
@@ -37,10 +37,10 @@ fn walk(core: &Core) -> Outcome<Tree> {
     while let Some((path, dir)) = todo.pop() {
         for entry in core.list(dir)? {
             let path = [&path[..], &[entry.name]].concat();
-            if entry.is_dir {
+            if entry.kind == Kind::Dir {
                 todo.push((path.clone(), entry.ino));
             }
-            let before = all.insert(path.clone(), (entry.ino, entry.is_dir));
+            let before = all.insert(path.clone(), (entry.ino, entry.kind == Kind::Dir));
             assert_eq!(before, None, "{path:?} is listed twice");
         }
     }

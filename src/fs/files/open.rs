@@ -116,6 +116,8 @@ impl Fs {
         let file = match node {
             Node::ReadOnlyFile(_) if write => return Err(Error::plain(libc::EROFS)),
             Node::File(file) | Node::ReadOnlyFile(file) => file,
+            // The kernel follows the link by itself.
+            Node::RefusedLink => return Err(Error::plain(libc::ELOOP)),
             Node::Status | Node::Metrics if write => return Err(Error::plain(libc::EACCES)),
             Node::Status | Node::Metrics => {
                 let fh = self.open_snapshot(node)?;

@@ -55,7 +55,7 @@ impl Fs {
                 }
             }
             Node::Dir(_) => return Err(Error::plain(libc::EISDIR)),
-            Node::Control | Node::Status | Node::Metrics | Node::Failed(_) => {
+            Node::Control | Node::Status | Node::Metrics | Node::RefusedLink | Node::Failed(_) => {
                 return Err(Error::plain(libc::EPERM));
             }
             Node::Library | Node::View(_) | Node::Picks | Node::Pick(_) | Node::ReadOnlyFile(_) => {

@@ -12,6 +12,12 @@ pub(in crate::store) fn set_local(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     Ok(())
 }
 
+/// A name came or went that has no row of its own.
+pub(in crate::store) fn names_changed(tx: &Tx<'_>, dir: DirId) -> Result<()> {
+    tx.prepare_cached("INSERT INTO names_changed VALUES (?1)")?.execute([dir])?;
+    Ok(())
+}
+
 /// A directory without an album is no longer shown for itself.
 pub(in crate::store) fn clear_local(tx: &Tx<'_>, dir: DirId) -> Result<()> {
     tx.prepare_cached("UPDATE dirs SET local = 0 WHERE id = ?1")?.execute([dir])?;

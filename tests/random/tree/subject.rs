@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use gphotosfs::fs::error::Errno;
-use gphotosfs::fs::{Ino, Open, Rename};
+use gphotosfs::fs::{Ino, Kind, Open, Rename};
 use gphotosfs_emulator::{Dump, Edit, ListingFault};
 use rustix::fs::{CWD, RenameFlags};
 
@@ -150,7 +150,7 @@ impl Subject for World {
             let (name, ino) = (String::from_utf8(entry.name).unwrap(), entry.ino);
             let attr = self.attr(ino).unwrap();
             let mtime = attr.mtime.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-            let (is_dir, links, size) = (attr.is_dir, attr.links.into(), attr.size);
+            let (is_dir, links, size) = (attr.kind == Kind::Dir, attr.links.into(), attr.size);
             (name, Found { ino: ino.0, is_dir, links, size, mtime })
         });
         let mut all = BTreeMap::new();
