@@ -8,7 +8,7 @@ use gphotosfs_emulator::Call;
 
 use crate::support::desktop::{Bus, Called, Desktop};
 use crate::support::manager::Manager;
-use crate::support::{World, wait_for};
+use crate::support::{World, http, wait_for};
 
 /// A minute becomes a second.
 const PACE: &str = "60";
@@ -75,6 +75,35 @@ fn the_end_of_the_login_is_announced_once_and_taken_back() {
     world.umount();
     let rest = seat.desktop.rest();
     assert!(rest.iter().all(is_arrival), "{rest:?}");
+}
+
+#[test]
+fn the_button_of_the_ended_login_opens_googles_page() {
+    let mut seat = Seat::new();
+    let dir = seat.world.dir.path().to_owned();
+    let (browser, page) = (dir.join("browser"), dir.join("page"));
+    fs::write(
+        &browser,
+        format!("#!/bin/sh\necho \"$1\" > {0}.new && mv {0}.new {0}\n", page.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    seat.world.env.push(("BROWSER", browser.to_str().unwrap().to_owned()));
+    let world = &seat.world;
+    seat.mount(&[]);
+    world.photo("x.jpg", 1, 10_000);
+    world.sh("mkdir mnt/A");
+    world.emulator.revoke_grants();
+    world.sh("cp x.jpg mnt/A/");
+    let shown = seat.desktop.shown();
+    seat.desktop.press(shown.number, "login");
+    wait_for("Google's page", || page.exists());
+    let address = fs::read_to_string(&page).unwrap();
+    assert!(address.contains("/o/oauth2/auth"), "{address}");
+    // The user agrees.
+    world.emulator.wait(async { http().get(address.trim()).send().await }).unwrap();
+    wait_for("the upload", || world.remote("A") == ["x.jpg"]);
+    world.umount();
 }
 
 #[test]
