@@ -91,7 +91,7 @@ pub enum Passthrough {
 /// Whether the mount puts thumbnails into the desktop's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thumbnails {
-    /// Those of a directory, when a file manager begins to read its photos for thumbnails.
+    /// Those of a directory, when a file manager opens it or begins to read its photos.
     Auto,
     /// Also those of each directory that a program lists.
     On,

@@ -52,7 +52,7 @@ words!(Passthrough {
 });
 
 words!(Thumbnails {
-    Auto = "auto", "Those of a directory, when a file manager begins to read its photos";
+    Auto = "auto", "Those of a directory, when a file manager opens it";
     On = "on", "Also those of each directory that one of your programs lists";
     Off = "off", "None; 'gphotosfs thumbnails' makes them";
 });

@@ -1,5 +1,6 @@
 //! Puts thumbnails that Google makes into the desktop's cache, in the background. `seeding` says when.
 
+mod browsing;
 mod jobs;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::media::{DirId, FileId};
 use crate::settings::Thumbnails;
 use crate::store::{self, Child, FileInfo, Store};
 use crate::thumbnails::{Cache, Stamp};
+use browsing::Browsing;
 use jobs::{Candidate, Jobs, Step};
 
 /// The end of the work for a directory: then its sender is dropped.
@@ -51,6 +53,7 @@ pub(super) struct Seeder {
     client: api::Client,
     runtime: Handle,
     work: Mutex<Work>,
+    browsing: Mutex<Browsing>,
 }
 
 #[derive(Default)]
@@ -85,7 +88,13 @@ impl Seeder {
             }
         };
         let (runtime, work) = (content.runtime().clone(), Mutex::default());
-        Some(Arc::new(Self { mode, roots, cache, store, content, client, runtime, work }))
+        let browsing = Mutex::default();
+        Some(Arc::new(Self { mode, roots, cache, store, content, client, runtime, work, browsing }))
+    }
+
+    /// A file manager opens a directory. Returns whether a person may look at it.
+    pub(super) fn is_view(&self, dir: DirId) -> bool {
+        self.browsing.lock().opens(dir, Instant::now())
     }
 
     /// Whether each directory that the user lists gets thumbnails.

@@ -2,9 +2,10 @@
 //! directory. Then the file manager need not read the photos.
 //!
 //! The programs look into the cache for one photo after the other, and open the photos that lack a
-//! thumbnail. So the first open tells that somebody looks at a directory whose thumbnails are
-//! missing. This open waits for a moment, and the programs find the other thumbnails. No open fails,
-//! and no read returns other bytes than the photo's.
+//! thumbnail. So a file manager that opens a directory waits for a moment, and then finds the
+//! thumbnails. A program that opens a photo without one waits as well: somebody looks at a directory
+//! whose thumbnails are missing, and the program finds the others. No open fails, and no read returns
+//! other bytes than the photo's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,35 @@ impl Fs {
             }
         }
         Ok(ended)
+    }
+
+    /// A program that makes thumbnails opens a directory. If somebody may look at it, returns the wait
+    /// for its listing and its thumbnails.
+    pub fn opened_for_thumbnails(self: &Arc<Self>, ino: Ino) -> Option<BoxFuture<'static, ()>> {
+        let seeder = self.seeder.clone()?;
+        let Ok(Node::Dir(dir)) = self.node(ino) else { return None };
+        let is_viewed = seeder.is_view(dir);
+        let is_album = self.store.dir(dir).is_ok_and(|it| it.is_some_and(|it| it.album.is_some()));
+        if !is_viewed || !is_album {
+            return None;
+        }
+        let library = self.library.clone();
+        // The work goes on when the wait is over.
+        let work = self.content.runtime().spawn(async move {
+            match tokio::time::timeout(LISTING_MAX, library.complete(dir)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    return tracing::debug!(%error, "cannot list for thumbnails");
+                }
+                Err(_) => return,
+            }
+            let Some(mut ended) = seeder.view(dir, None) else { return };
+            // The end of a job drops its sender.
+            while ended.changed().await.is_ok() {}
+        });
+        Some(Box::pin(async move {
+            let _ = tokio::time::timeout(HOLD_MAX, work).await;
+        }))
     }
 
     /// A program of the mount's user opens a directory. With `--thumbnails on`, it gets its

@@ -418,6 +418,16 @@ impl Filesystem for Adapter {
 
     fn opendir(&self, req: &Request, node: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let call = self.on(req, Operation::Opendir, node);
+        if call.is_for_thumbnails()
+            && let Some(wait) = call.fs().opened_for_thumbnails(ino(node))
+        {
+            let node = ino(node);
+            return call.wait_after(
+                wait,
+                async move |fs| fs.opendir(node),
+                (reply, self.keeps_listings),
+            );
+        }
         if call.is_own() {
             call.fs().viewed_by_user(ino(node));
         }

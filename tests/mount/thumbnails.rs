@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageReader, Rgb, RgbImage};
 
+use crate::support::wait::let_pass;
 use crate::support::{World, wait_for};
 
 /// A photo that is no thumbnail by itself.
@@ -120,15 +122,42 @@ fn items_have_small_pictures() {
     assert_eq!(xattr::get(world.mnt.join("A/.scratch"), "user.gphotos.thumbnail").unwrap(), None);
 }
 
-/// Runs a program that makes thumbnails, by its name, and that reads photos.
-fn thumbnailer(world: &World, photo: &str) -> Vec<u8> {
-    let program = world.dir.path().join("tumblerd");
-    if !program.exists() {
-        fs::copy("/bin/cat", &program).unwrap();
+/// Runs a program under another name.
+fn run_as(world: &World, name: &str, program: &str, paths: &[&str]) -> Vec<u8> {
+    let renamed = world.dir.path().join(name);
+    if !renamed.exists() {
+        fs::copy(program, &renamed).unwrap();
     }
-    let outcome = std::process::Command::new(program).arg(world.mnt.join(photo)).output().unwrap();
+    let paths = paths.iter().map(|it| world.mnt.join(it));
+    let outcome = std::process::Command::new(renamed).args(paths).output().unwrap();
     assert!(outcome.status.success(), "{outcome:?}\n{}", world.log());
     outcome.stdout
+}
+
+/// Runs a program that makes thumbnails, by its name, and that reads photos.
+fn thumbnailer(world: &World, photo: &str) -> Vec<u8> {
+    run_as(world, "tumblerd", "/bin/cat", &[photo])
+}
+
+/// > A file manager of the mounting user that opens an album waits for up to five seconds, until the
+/// > album has thumbnails made by Google. One that opens several directories within a second counts
+/// > their entries, and gets only those of the first.
+#[test]
+fn a_file_manager_finds_the_thumbnails_of_the_album_that_it_opens() {
+    let world = world();
+    let before = media_requests(&world);
+    run_as(&world, "thunar", "/bin/ls", &["", "A"]);
+    assert_eq!(media_requests(&world), before, "it has counted");
+    // A person takes longer.
+    let_pass(Duration::from_millis(1100));
+    run_as(&world, "thunar", "/bin/ls", &["A"]);
+    for name in world.names("A") {
+        accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
+    }
+    assert_eq!(media_requests(&world) - before, 3, "a small picture of each, and no original");
+    run_as(&world, "thunar", "/bin/ls", &["A"]);
+    assert_eq!(media_requests(&world) - before, 3);
+    world.umount();
 }
 
 /// > A photo without a thumbnail that a program of the mounting user opens to make one waits for up
