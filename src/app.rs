@@ -9,6 +9,7 @@ mod error;
 pub mod local_file;
 pub mod log;
 mod manager;
+pub mod memory;
 pub mod mounts;
 pub mod name;
 pub mod notices;

@@ -19,7 +19,9 @@ use crate::api::Login;
 use crate::app::engine::{Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
 use crate::app::signals::{EndSignal, EndSignals};
-use crate::app::{CommandError, Exit, daemon, mounts, notices, process, tell, tell_manager};
+use crate::app::{
+    CommandError, Exit, daemon, memory, mounts, notices, process, tell, tell_manager,
+};
 use crate::fs::{self, Fs};
 use crate::fuse::{self, SessionEnd};
 use crate::library::{self, Library};
@@ -70,6 +72,8 @@ pub fn run(
     if settings.import {
         return Err(CommandError::usage("--import cannot be used with --foreground"));
     }
+    // Without the limit, the mount needs more memory, and works as well.
+    let _ = memory::start_with_limit(args);
     serve(profile, settings).or_else(|error| {
         // It is the last word of 'systemctl status'.
         tell_manager(&[NotifyState::Status(&error.to_string())]);

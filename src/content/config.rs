@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Running streams of all files. Further ones wait for their turn.
-pub(super) const STREAMS_IN_ALL_MAX: usize = 64;
+/// Running streams of all files. Further ones wait for their turn. Each has up to a megabyte in
+/// buffers.
+pub(super) const STREAMS_IN_ALL_MAX: usize = 32;
 
 /// Those of them that other users may cause. Their further ones wait, and the owner's do not.
 pub(super) const STREAMS_OF_OTHERS_MAX: usize = 16;

@@ -11,6 +11,7 @@ mod foreign_disk;
 mod full_disk;
 mod handles;
 mod login;
+mod memory;
 mod namespaces;
 mod passthrough;
 mod power_cuts;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::app::{CommandError, Exit, daemon, log};
+use crate::app::{CommandError, Exit, daemon, log, memory};
 use crate::settings::MountSettings;
 
 /// The child of a detaching mount prints this line on stdout when the mount can be used.
@@ -58,7 +58,7 @@ pub(super) fn detach(args: &[OsString]) -> Result<Exit, CommandError> {
         std::env::current_exe().map_err(|err| failed("its program is not found").because(err))?;
     // After `--`, clap would take the flag for a mountpoint.
     let flags = args.iter().skip(1).position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
-    let mut child = Command::new(program)
+    let mut child = memory::limit(&mut Command::new(program))
         .args(&args[1..flags])
         .arg("--detached")
         .args(&args[flags..])
