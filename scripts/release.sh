@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC1090
 for part in scripts/release/lib/*.sh; do . "$part"; done
 
-steps=(consistent tools binaries contents tarballs debs rpms try_tarballs try_debs try_upgrade
-    try_rpms sums)
+steps=(consistent tools binaries reproduced contents licences sboms tarballs debs rpms images crates recipes
+    try_tarballs try_debs try_upgrade try_rpms try_images try_crates sums)
 
 case "${1-}" in
     [0-9]*) version=$1 ;;

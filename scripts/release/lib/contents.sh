@@ -44,7 +44,7 @@ step_tarballs() {
             "$to/share/fish/vendor_completions.d/gphotosfs.fish"
         install -D -m 644 -t "$to/lib/systemd/user" packaging/*.service
         install -D -m 644 -t "$to/share/doc/gphotosfs" README.md CHANGELOG.md SECURITY.md \
-            LICENSE-MIT LICENSE-APACHE
+            LICENSE-MIT LICENSE-APACHE "$made/licences.txt"
         cp -r docs "$to/share/doc/gphotosfs/"
         archive "$out/$name.tar.gz" "$dir" "$name"
         rm -rf "$dir"

@@ -8,13 +8,13 @@ make_deb() {
     shift 2
     # The directory must be named, or the tool looks into its own idea of it.
     CARGO_TARGET_DIR=$target cargo deb --quiet --no-build --no-strip --target "$triple" \
-        --output "$file" "$@"
+        --variant static --output "$file" "$@"
 }
 
 step_debs() {
     local triple arch
     for triple in "${triples[@]}"; do
-        case $triple in x86_64-*) arch=amd64 ;; aarch64-*) arch=arm64 ;; esac
+        arch=$(debian_arch "$triple")
         make_deb "$triple" "$out/gphotosfs_${version}_$arch.deb"
         dpkg-deb --info "$out/gphotosfs_${version}_$arch.deb" | sed -n '/Package/,$p'
     done

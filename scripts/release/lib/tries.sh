@@ -11,6 +11,7 @@ static_busybox() {
 
 step_try_tarballs() {
     need_fuse_device
+    run_foreign
     local triple arch dir photos
     photos=$(temporary_dir)/photos
     make_photos "$photos" 5
@@ -30,9 +31,12 @@ step_try_tarballs() {
 }
 
 step_try_debs() {
-    local release
+    local release triple
+    run_foreign
     for release in bookworm trixie; do
-        scripts/package-check.sh "$out/gphotosfs_${version}_amd64.deb" "$release"
+        for triple in "${triples[@]}"; do
+            scripts/package-check.sh "$out/gphotosfs_${version}_$(debian_arch "$triple").deb" "$release"
+        done
     done
 }
 
@@ -58,6 +62,7 @@ step_try_upgrade() {
 
 # As far as Debian's tools go: the headers, the digests, an installation, and a removal.
 step_try_rpms() {
+    run_foreign
     local triple arch rpm dir
     for triple in "${triples[@]}"; do
         arch=$(arch_of "$triple")

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # scripts/release.sh sets root, target, tools, out, made and version
+# Sourced by scripts/release.sh: what a program consists of, for people and for scanners.
+
+# The texts of all licences, which the packages contain, too.
+step_licences() {
+    cargo about generate --locked --fail --config packaging/about.toml packaging/licences.hbs \
+        >"$made/licences.txt"
+    cp "$made/licences.txt" "$out/gphotosfs-$version-licences.txt"
+    grep -c '^  [a-z]' "$made/licences.txt"
+}
+
+# A bill of materials by CycloneDX for each program. The tool writes beside each Cargo.toml: into a copy, then.
+step_sboms() {
+    local triple dir
+    dir=$(temporary_dir)
+    git archive HEAD | tar -C "$dir" -x
+    for triple in "${triples[@]}"; do
+        (cd "$dir" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$triple" \
+            --override-filename sbom)
+        cp "$dir/sbom.json" "$out/gphotosfs-$version-$(arch_of "$triple").cdx.json"
+        grep -c '"type": "library"' "$dir/sbom.json"
+    done
+    rm -rf "$dir"
+}
+
+# Once more, from a copy in another directory with a target directory of its own: the same bytes.
+step_reproduced() {
+    local triple dir
+    dir=$(temporary_dir)
+    git archive --prefix=elsewhere/ HEAD | tar -C "$dir" -x
+    for triple in "${triples[@]}"; do
+        build_program "$triple" "$dir/elsewhere" "$dir/target"
+        cmp "$(program_of "$triple")" "$dir/target/$triple/release/gphotosfs"
+        echo "$triple: the same bytes from another directory"
+    done
+    rm -rf "$dir"
+}
