@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::names::Names;
 use super::no_roots;
 use super::proxy::Proxies;
 
@@ -69,6 +70,7 @@ fn client(
             .user_agent(concat!("gphotosfs/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(connect)
+            .dns_resolver(Names)
             .tcp_keepalive(PROBE_AFTER)
             .tcp_keepalive_interval(PROBE_EVERY);
         Proxies::of_environment().apply(kind(builder))

@@ -164,9 +164,11 @@ impl Transport {
             }
             let log = RequestLog::begin(DOWNLOAD, attempt);
             let answer = tokio::time::timeout(self.config.deadlines.read, request.send()).await;
-            let response = answer
-                .map_err(|_| Error::TimedOut { call: DOWNLOAD })
-                .and_then(|it| it.map_err(|err| classify(DOWNLOAD, err)));
+            let response = match answer {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
+                Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+            };
             log.end(response.as_ref().map(|it| (it.status(), it.content_length())));
             let response = response?;
             let status = response.status();
@@ -243,7 +245,7 @@ fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result
     try_unfold((response, false), move |(mut response, has_bytes)| async move {
         match tokio::time::timeout(stall, response.chunk()).await {
             Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
-            Ok(Err(err)) => Err(classify(DOWNLOAD, err)),
+            Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
             Ok(Ok(None)) if !has_bytes => Err(empty_body()),
             Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, (response, true)))),
         }

@@ -15,7 +15,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Reads a body to its end, within bounds.
 pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Result<Bytes, Error> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|err| classify(call, err))? {
+    while let Some(chunk) = next_chunk(call, &mut response).await? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(Error::Garbled {
                 call,
@@ -27,14 +27,22 @@ pub(super) async fn whole_body(call: &'static str, mut response: Response) -> Re
     Ok(body.freeze())
 }
 
+async fn next_chunk(call: &'static str, response: &mut Response) -> Result<Option<Bytes>, Error> {
+    match response.chunk().await {
+        Ok(chunk) => Ok(chunk),
+        Err(err) => Err(classify(call, err).await),
+    }
+}
+
 /// Classifies a failure below HTTP. Drops the URL, because some URLs are capabilities.
-pub(super) fn classify(call: &'static str, err: reqwest::Error) -> Error {
+pub(super) async fn classify(call: &'static str, err: reqwest::Error) -> Error {
     let host = err.url().and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
     let scheme = err.url().map_or("https", |url| url.scheme()).to_owned();
+    let port = err.url().and_then(|url| url.port_or_known_default()).unwrap_or(443);
     let err = err.without_url();
     if lack_of_descriptors(&err).is_some() {
         Error::OutOfFiles { call, source: err.into() }
-    } else if let Some(why) = Unreachable::read(&err, &scheme, &host) {
+    } else if let Some(why) = Unreachable::read(&err, &scheme, (&host, port)).await {
         tracing::debug!(host, error = chain(&err), "no connection");
         Error::Offline { host, source: why.into() }
     } else if err.is_timeout() {

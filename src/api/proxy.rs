@@ -4,7 +4,7 @@
 //! This machine itself is never reached through a proxy, whatever the environment says: an
 //! emulator's login would go to the proxy, and the proxy's own machine would answer.
 
-use std::env;
+use std::{env, fmt};
 
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 use url::Url;
@@ -23,6 +23,29 @@ pub(super) struct Proxies {
     except: String,
 }
 
+/// A proxy on the way to some host. Its text has no password: it is for messages.
+#[derive(Debug, Clone)]
+pub(super) struct OnTheWay {
+    pub(super) url: Url,
+    variable: &'static str,
+}
+
+impl OnTheWay {
+    pub(super) fn has_login(&self) -> bool {
+        !self.url.username().is_empty()
+    }
+}
+
+impl fmt::Display for OnTheWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.host_str().unwrap_or_default())?;
+        if let Some(port) = self.url.port_or_known_default() {
+            write!(f, ":{port}")?;
+        }
+        write!(f, " ({})", self.variable)
+    }
+}
+
 /// A proxy, and the variable that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
@@ -37,7 +60,7 @@ impl Proxies {
         Self::read(|name| env::var(name).ok())
     }
 
-    fn read(get: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|&variable| {
                 let address = get(variable).map(|it| it.trim().to_owned())?;
@@ -77,17 +100,14 @@ impl Proxies {
         client
     }
 
-    /// The proxy on the way to a host, without its password: for messages.
-    pub(super) fn on_the_way_to(&self, scheme: &str, host: &str) -> Option<String> {
+    /// The proxy on the way to a host.
+    pub(super) fn on_the_way_to(&self, scheme: &str, host: &str) -> Option<OnTheWay> {
         let proxy = if scheme == "http" { &self.http } else { &self.https }.as_ref()?;
         let url = format!("{scheme}://{host}/").parse::<Url>().ok()?;
         if is_loopback(&url) || self.excepts(host) {
             return None;
         }
-        let proxy_url = proxy.url()?;
-        let port =
-            proxy_url.port_or_known_default().map_or_else(String::new, |it| format!(":{it}"));
-        Some(format!("{}{port} ({})", proxy_url.host_str()?, proxy.variable))
+        Some(OnTheWay { url: proxy.url()?, variable: proxy.variable })
     }
 
     fn excepts(&self, host: &str) -> bool {
@@ -125,7 +145,9 @@ mod tests {
 
     #[test]
     fn the_environment_names_proxies_as_for_other_programs() {
-        let google = |it: &Proxies| it.on_the_way_to("https", "oauth2.googleapis.com");
+        let google = |it: &Proxies| {
+            it.on_the_way_to("https", "oauth2.googleapis.com").map(|it| it.to_string())
+        };
         for (variables, expected) in [
             (&[("https_proxy", "http://p:3128")][..], Some("p:3128 (https_proxy)")),
             (&[("HTTPS_PROXY", "p:3128")], Some("p:3128 (HTTPS_PROXY)")),
@@ -145,7 +167,7 @@ mod tests {
     fn this_machine_is_never_reached_through_one() {
         let proxies = of(&[("all_proxy", "http://p:3128")]);
         for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
-            assert_eq!(proxies.on_the_way_to("http", host), None, "{host}");
+            assert!(proxies.on_the_way_to("http", host).is_none(), "{host}");
         }
         assert!(proxies.on_the_way_to("http", "192.168.0.1").is_some());
     }

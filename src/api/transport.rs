@@ -271,7 +271,7 @@ impl Transport {
             let log = RequestLog::begin(call, attempt);
             let answer = match request().bearer_auth(token.secret()).send().await {
                 Ok(response) => self.answer(call, class, response).await,
-                Err(err) => Err(classify(call, err)),
+                Err(err) => Err(classify(call, err).await),
             };
             log.end(answer.as_ref().map(|it| (it.status, Some(it.body.len() as u64))));
             match answer {

@@ -6,8 +6,10 @@ use std::io;
 
 use rustls::CertificateError;
 
+use super::names::NoAnswer;
 use super::no_roots::NoRoots;
-use super::proxy::Proxies;
+use super::proxy::{OnTheWay, Proxies};
+use super::proxy_answer::{self, ProxyAnswer};
 use crate::error_chain::{causes, without_number};
 
 /// Why no connection was made.
@@ -54,15 +56,21 @@ pub(super) enum Unreachable {
     #[error("no name server answers: check the network, and the addresses in /etc/resolv.conf")]
     NoNameServer,
     #[error(
-        "the proxy {0} wants a user and a password: put them into its address, as \
+        "the proxy {proxy} wants a user and a password{number}: put them into its address, as \
          http://USER:PASSWORD@HOST:PORT"
     )]
-    ProxyLogin(String),
+    ProxyLogin { proxy: String, number: &'static str },
     #[error(
-        "the proxy {0} does not let this through: it has to allow *.googleapis.com, \
-         accounts.google.com and *.googleusercontent.com at port 443"
+        "the proxy {proxy} does not accept the user and the password in its address{number}: \
+         correct them; special characters stand there as %XX"
     )]
-    ProxyRefuses(String),
+    ProxyLoginRefused { proxy: String, number: &'static str },
+    #[error(
+        "the proxy {proxy} does not let this through{}: it has to allow *.googleapis.com, \
+         accounts.google.com and *.googleusercontent.com at port 443",
+        in_brackets(.answer.as_ref())
+    )]
+    ProxyRefuses { proxy: String, answer: Option<ProxyAnswer> },
     #[error("the proxy {proxy} cannot be used: {why}")]
     NoProxy { proxy: String, why: String },
     #[error(
@@ -75,12 +83,22 @@ pub(super) enum Unreachable {
 }
 
 impl Unreachable {
-    /// Reads the error of a connection to `host` that was not made. `None` if the connection was
+    /// Reads the error of a connection to a host that was not made. `None` if the connection was
     /// there.
-    pub(super) fn read(err: &reqwest::Error, scheme: &str, host: &str) -> Option<Self> {
-        let proxy = || Proxies::of_environment().on_the_way_to(scheme, host);
-        Self::of_tls(err).or_else(|| {
-            err.is_connect().then(|| Self::of_connection(err, err.is_timeout(), proxy()))
+    pub(super) async fn read(err: &reqwest::Error, scheme: &str, to: (&str, u16)) -> Option<Self> {
+        if let Some(fault) = Self::of_tls(err) {
+            return Some(fault);
+        }
+        if !err.is_connect() {
+            return None;
+        }
+        let proxy = Proxies::of_environment().on_the_way_to(scheme, to.0);
+        let fault = Self::of_connection(err, err.is_timeout(), proxy.as_ref());
+        Some(match (fault, proxy) {
+            (Self::ProxyRefuses { proxy, .. }, Some(it)) => {
+                Self::ProxyRefuses { proxy, answer: proxy_answer::ask(&it.url, to.0, to.1).await }
+            }
+            (fault, _) => fault,
         })
     }
 
@@ -110,34 +128,41 @@ impl Unreachable {
     fn of_connection(
         err: &(dyn StdError + 'static),
         timed_out: bool,
-        proxy: Option<String>,
+        proxy: Option<&OnTheWay>,
     ) -> Self {
         let says = |words: &str| causes(err).any(|it| it.to_string().contains(words));
         let root = causes(err)
             .last()
             .map_or_else(String::new, |it| without_number(&within(it).to_string()).to_owned());
+        let of_name = |root: &str| match causes(err).any(|it| within(it).is::<NoAnswer>()) {
+            true => Self::NoNameServer,
+            false => Self::of_name(root),
+        };
         // A proxy that answers with a page of its own ends the connection behind it.
         if says("tls handshake eof") {
             return Self::NotTls;
         }
-        if let Some(proxy) = proxy {
-            return if says("proxy authorization required")
-                || says("credentials not accepted")
-                || says("authentication")
-            {
-                Self::ProxyLogin(proxy)
+        if let Some(on_the_way) = proxy {
+            let proxy = on_the_way.to_string();
+            let is_http = says("proxy authorization required");
+            return if is_http || says("credentials not accepted") || says("authentication") {
+                let number = if is_http { " (407)" } else { "" };
+                match on_the_way.has_login() {
+                    true => Self::ProxyLoginRefused { proxy, number },
+                    false => Self::ProxyLogin { proxy, number },
+                }
             } else if says("tunnel error: unsuccessful") || says("not allowed") {
-                Self::ProxyRefuses(proxy)
+                Self::ProxyRefuses { proxy, answer: None }
             } else if timed_out {
                 Self::NoProxy { proxy, why: Self::Silence.to_string() }
             } else if says("dns error") {
-                Self::NoProxy { proxy, why: Self::of_name(&root).to_string() }
+                Self::NoProxy { proxy, why: of_name(&root).to_string() }
             } else {
                 Self::NoProxy { proxy, why: root }
             };
         }
         if says("dns error") {
-            Self::of_name(&root)
+            of_name(&root)
         } else if timed_out {
             Self::Silence
         } else {
@@ -154,6 +179,10 @@ impl Unreachable {
             Self::NoSuchHost
         }
     }
+}
+
+fn in_brackets(answer: Option<&ProxyAnswer>) -> String {
+    answer.map_or_else(String::new, |it| format!(" ({it})"))
 }
 
 /// The error in an I/O error, which skips it when it is asked for its source.
@@ -198,12 +227,38 @@ mod tests {
         }
     }
 
+    fn proxy(address: &str) -> OnTheWay {
+        let environment = |name: &str| (name == "https_proxy").then(|| address.to_owned());
+        Proxies::read(environment).on_the_way_to("https", "photos.test").unwrap()
+    }
+
+    #[test]
+    fn a_login_that_a_proxy_refuses_differs_from_one_that_it_lacks() {
+        let err = io::Error::other("tunnel error: proxy authorization required");
+        let said = |it: &str| Unreachable::of_connection(&err, false, Some(&proxy(it))).to_string();
+        assert!(said("http://p:3128").contains("wants a user and a password (407): put them"));
+        let refused = said("http://me:secret@p:3128");
+        assert!(refused.contains("does not accept the user and the password"), "{refused}");
+        assert!(refused.contains("(407)") && !refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn name_servers_that_take_too_long_are_said_to_be_dead() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("dns error")]
+        struct Dns(#[source] NoAnswer);
+        let said = Unreachable::of_connection(&Dns(NoAnswer), false, None);
+        assert_eq!(said, Unreachable::NoNameServer);
+        let behind = Unreachable::of_connection(&Dns(NoAnswer), false, Some(&proxy("http://p")));
+        assert!(behind.to_string().contains("cannot be used: no name server answers"), "{behind}");
+    }
+
     #[test]
     fn the_system_s_own_words_carry_no_number() {
         let err = io::Error::from_raw_os_error(libc::ECONNREFUSED);
         let said = Unreachable::of_connection(&err, false, None).to_string();
         assert_eq!(said, "Connection refused");
-        let said = Unreachable::of_connection(&err, false, Some("p:3128 (https_proxy)".into()));
+        let said = Unreachable::of_connection(&err, false, Some(&proxy("http://p:3128")));
         assert_eq!(
             said.to_string(),
             "the proxy p:3128 (https_proxy) cannot be used: Connection refused"

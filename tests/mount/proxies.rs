@@ -72,11 +72,15 @@ fn photos_arrive_through_proxies_of_both_kinds() {
 #[test]
 fn each_fault_of_a_proxy_is_said_with_the_next_step() {
     for (scheme, rule, expected) in [
-        ("http", Rule::Login, "wants a user and a password: put them into its address"),
+        ("http", Rule::Login, "wants a user and a password (407): put them into its address"),
         ("socks5h", Rule::Login, "wants a user and a password: put them into its address"),
-        ("http", Rule::Refuse, "does not let this through: it has to allow *.googleapis.com"),
+        ("http", Rule::Refuse, "does not let this through (403 Forbidden): it has to allow"),
         ("socks5h", Rule::Refuse, "does not let this through: it has to allow *.googleapis.com"),
-        ("http", Rule::Redirect, "does not let this through: it has to allow *.googleapis.com"),
+        (
+            "http",
+            Rule::Redirect,
+            "does not let this through (302 Found, to http://portal/): it has",
+        ),
         ("http", Rule::Page, "its answer is no TLS: a proxy or this network's login page"),
     ] {
         let mut world = World::new();

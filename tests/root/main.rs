@@ -12,6 +12,7 @@ mod full_disk;
 mod handles;
 mod login;
 mod memory;
+mod name_servers;
 mod namespaces;
 mod passthrough;
 mod power_cuts;

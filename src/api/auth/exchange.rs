@@ -146,8 +146,10 @@ impl OAuth {
     pub async fn revoke(&self, grant: &Grant) -> Result<bool, LoginError> {
         // The oauth2 crate insists on https, so it cannot revoke at an emulator.
         let request = self.http.post(self.client.revoke_uri.clone()).timeout(DEADLINE);
-        let response = request.form(&[("token", grant.refresh_token())]).send().await;
-        let response = response.map_err(|err| http_error(classify("revoke", err)))?;
+        let response = match request.form(&[("token", grant.refresh_token())]).send().await {
+            Ok(response) => response,
+            Err(err) => return Err(http_error(classify("revoke", err).await)),
+        };
         let status = response.status();
         let body = whole_body("revoke", response).await.map_err(http_error)?;
         match status.as_u16() {
@@ -181,8 +183,10 @@ impl OAuth {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|err| LoginError::Unavailable(err.without_url().to_string()))?;
         *request.timeout_mut() = Some(DEADLINE);
-        let response =
-            self.http.execute(request).await.map_err(|err| http_error(classify(CALL, err)))?;
+        let response = match self.http.execute(request).await {
+            Ok(response) => response,
+            Err(err) => return Err(http_error(classify(CALL, err).await)),
+        };
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(skew) = clock_skew(&headers) {
             *self.skew.lock() = Some(skew);
