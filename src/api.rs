@@ -27,6 +27,7 @@ mod json;
 mod messages;
 mod names;
 mod no_roots;
+mod outstanding;
 mod owner;
 mod page;
 mod pager;
@@ -45,6 +46,7 @@ mod transport;
 mod unreachable;
 mod upload_limiter;
 mod upload_speed;
+mod upload_watch;
 mod wire;
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,8 +18,10 @@ use url::Url;
 use super::Client;
 use super::error::Error;
 use super::http::header;
+use super::outstanding::outstanding;
 use super::refusal::Class;
 use super::transport::{Answer, Transport};
+use super::upload_watch::UploadWatch;
 use crate::error_chain::causes;
 use crate::media::{UploadLimit, UploadToken};
 
@@ -31,10 +32,6 @@ pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 /// Bytes that go from the file to the network at a time. Few enough that a slow line, shared by
 /// many uploads, takes them well before an upload counts as stalled.
 const CHUNK_BYTES: u64 = 64 << 10;
-/// While other uploads move, one that does not may be waiting for its turn on a slow line. It gets
-/// at least the time that its bytes take at this rate, a second.
-const SLOWEST: u64 = 2 << 10;
-
 pub(super) const UPLOAD: &str = "uploads";
 
 /// The bytes of one file to upload. They must not change meanwhile.
@@ -124,23 +121,28 @@ impl Client {
     /// were handed to the network.
     async fn stalled(&self, part: Range<u64>, mut moved: watch::Receiver<u64>) {
         let deadlines = &self.transport.config.deadlines;
-        let all_moved = || self.transport.bytes_up.load(Ordering::Relaxed);
-        let begun = Instant::now();
-        let in_turn = deadlines.write + Duration::from_secs((part.end - part.start) / SLOWEST);
-        let mut before = all_moved();
+        let now = || Instant::now().into_std();
+        let begun = now();
+        let len = part.end - part.start;
+        let mut watch = UploadWatch::new(len, deadlines.stall, deadlines.write, begun);
         loop {
-            let at = *moved.borrow_and_update();
-            self.transport.upload_speed.under_way(at - part.start, begun.elapsed());
-            let timeout = if at >= part.end { deadlines.write } else { deadlines.stall };
-            match tokio::time::timeout(timeout, moved.changed()).await {
+            let handed = *moved.borrow_and_update() - part.start;
+            self.transport.upload_speed.under_way(handed, begun.elapsed());
+            watch.handed(handed, now());
+            let Some(wait) = watch.wait(now()) else { return };
+            match tokio::time::timeout(wait, moved.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
-                // Others may have had the line meanwhile.
-                Err(_) if all_moved() > before && begun.elapsed() < in_turn => {}
-                Err(_) => return,
+                Err(_) => watch.acknowledged(self.acknowledged().await, now()),
             }
-            before = all_moved();
         }
+    }
+
+    /// Bytes of all uploads that the peers have, as far as this machine knows.
+    async fn acknowledged(&self) -> u64 {
+        let waiting = tokio::task::spawn_blocking(outstanding).await.ok().flatten();
+        let handed = self.transport.bytes_up.load(Ordering::Relaxed);
+        handed.saturating_sub(waiting.unwrap_or_default())
     }
 
     /// A request that carries bytes.

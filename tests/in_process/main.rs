@@ -13,5 +13,6 @@ mod emulator;
 mod emulator_google_client;
 mod fs;
 mod requests;
+mod slow_line;
 mod upload;
 mod versions;
