@@ -108,6 +108,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
             temporary_names: Vec::new(),
             quality: gphotosfs::media::Quality::Original,
             limit_up: gphotosfs::media::UploadLimit::default(),
+            quality_video: gphotosfs::media::VideoQuality::Original,
             apis: Apis { library: emulator.url().parse()?, picker: emulator.picker_url().parse()? },
             unstable_pace: 1,
         },

@@ -23,6 +23,7 @@ need_command busybox busybox
 need_command curl curl
 need_command dbus-daemon dbus-daemon
 need_command exiftool libimage-exiftool-perl
+need_command ffmpeg ffmpeg
 need_command gio libglib2.0-bin
 need_command jpegtran libjpeg-turbo-progs
 need_command mogrify imagemagick

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 pub use caller::{Caller, Death, JointCaller};
 pub use clock::Clock;
-pub use quality::{Quality, QualityError, Saver};
+pub use quality::{Qualities, Quality, QualityError, Saver, VideoQuality};
 pub use upload_limit::{UploadLimit, UploadLimitError};
 pub use view::{Period, Span, View};
 

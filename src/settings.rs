@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use crate::media::name_pattern::NamePattern;
-use crate::media::{Quality, UploadLimit};
+use crate::media::{Quality, UploadLimit, VideoQuality};
 
 /// The addresses of Google's two APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct UploadSettings {
     pub quality: Quality,
     /// How many bytes of uploads a second may go.
     pub limit_up: UploadLimit,
+    /// In which quality videos are uploaded.
+    pub quality_video: VideoQuality,
     /// The addresses of the APIs.
     pub apis: Apis,
     /// For tests: divides every wait for Google.

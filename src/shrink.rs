@@ -7,11 +7,13 @@
 mod check;
 mod exif;
 pub mod making;
+pub mod moov;
 mod ours;
 mod pixels;
 mod reason;
 mod structure;
 mod tables;
+pub mod video;
 mod xmp;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ use pixels::{Picture, decode, encode, resize};
 use structure::Structure;
 
 pub use reason::Whole;
+pub use video::Probe;
 
 /// A smaller copy has at most so many percent of the original's bytes.
 pub const PERCENT_MAX: u64 = 85;

@@ -62,6 +62,9 @@ pub struct Status {
     /// What smaller copies have saved.
     #[serde(default)]
     pub saved: Saved,
+    /// Whether videos can be made smaller; `null` if that was not asked for.
+    #[serde(default)]
+    pub can_shrink_videos: Option<bool>,
     /// What Google has stored of this profile's uploads.
     #[serde(default)]
     pub stored: Stored,

@@ -15,6 +15,7 @@ use super::error::CommandError;
 use super::owner::{StoredOwner, kept_binding};
 use crate::api::{self, BaseUrls, Budget, Foreign, Grant, Login, LoginError, SavedBudget, Service};
 use crate::content::{self, Content};
+use crate::media::Qualities;
 use crate::profile::Profile;
 use crate::settings::UploadSettings;
 use crate::store::{self, Store};
@@ -119,7 +120,7 @@ impl Engine {
                     keep_sidecars: spool.keep_sidecars,
                     temporary: settings.temporary_names.clone().into(),
                 },
-                quality: settings.quality,
+                quality: Qualities { photos: settings.quality, videos: settings.quality_video },
                 ..upload::Config::new(
                     state_dir.join("spool"),
                     Arc::new(move |file, hash, path| keep.add_to_cache(file, hash, path)),

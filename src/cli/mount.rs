@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use url::Url;
 
 use super::values::{duration, http_url};
-use crate::media::{Quality, QualityError, UploadLimit, UploadLimitError};
+use crate::media::{Quality, QualityError, UploadLimit, UploadLimitError, VideoQuality};
 use crate::profile::ProfileName;
 use crate::settings::{
     Apis, Commit, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
@@ -45,8 +45,8 @@ pub struct MountArgs {
 
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
-    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, limit_up=, api_url=, picker_url=. An option
-    /// beats the flag of the same name
+    /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, quality_video=, limit_up=,
+    /// api_url=, picker_url=. An option beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -165,6 +165,16 @@ pub struct UploadArgs {
     #[arg(long, value_name = "RATE", default_value = "off", env = "GPHOTOSFS_LIMIT_UP")]
     pub limit_up: UploadLimit,
 
+    /// In which quality videos are uploaded: 'original', or '1080p' for smaller copies by the program
+    /// ffmpeg, if it is installed. docs/QUALITY.md
+    #[arg(
+        long,
+        value_name = "QUALITY",
+        default_value = "original",
+        env = "GPHOTOSFS_QUALITY_VIDEO"
+    )]
+    pub quality_video: VideoQuality,
+
     /// For tests: divides every wait for Google. May be removed at any time
     #[arg(
         long,
@@ -186,6 +196,7 @@ impl UploadArgs {
             temporary_names: self.temporary_names,
             quality: self.quality,
             limit_up: self.limit_up,
+            quality_video: self.quality_video,
             apis,
             unstable_pace: self.unstable_pace,
         }
@@ -239,6 +250,7 @@ impl MountArgs {
                 MountOption::Uploads(it) => settings.upload.uploads = it,
                 MountOption::Quality(it) => settings.upload.quality = it,
                 MountOption::LimitUp(it) => settings.upload.limit_up = it,
+                MountOption::QualityVideo(it) => settings.upload.quality_video = it,
                 MountOption::ApiUrl(it) => settings.upload.apis.library = it,
                 MountOption::PickerUrl(it) => settings.upload.apis.picker = it,
             }
@@ -300,6 +312,8 @@ pub enum MountOption {
     Quality(Quality),
     /// `limit_up=RATE`, with spaces between its parts.
     LimitUp(UploadLimit),
+    /// `quality_video=original|1080p`.
+    QualityVideo(VideoQuality),
     /// `api_url=URL`.
     ApiUrl(Url),
     /// `picker_url=URL`.
@@ -364,13 +378,16 @@ impl FromStr for MountOption {
             ("limit_up", it) => {
                 Self::LimitUp(it.parse().map_err(|err: UploadLimitError| refused(err.to_string()))?)
             }
+            ("quality_video", it) => Self::QualityVideo(
+                it.parse().map_err(|err: QualityError| refused(err.to_string()))?,
+            ),
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             ("picker_url", it) => Self::PickerUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
                      commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, notify=, \
-                     uploads=, quality=, limit_up=, api_url= and picker_url="
+                     uploads=, quality=, quality_video=, limit_up=, api_url= and picker_url="
                         .into(),
                 ));
             }

@@ -22,7 +22,7 @@ use crate::app::running::{self, Mount};
 use crate::app::{CommandError, Exit, local_file, print_coloured, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
-use crate::media::{ContentHash, Quality, Saver};
+use crate::media::{ContentHash, Quality, Saver, VideoQuality};
 use crate::profile::Profile;
 use crate::shrink::Plan;
 
@@ -212,6 +212,10 @@ fn tested(path: &Path, original: Option<&Path>) -> io::Result<(Verdict, String)>
             None => None,
         };
         let (verdict, why) = classify(sent, copy.as_ref(), &seen.google);
+        return Ok((verdict.of_copy(), why));
+    }
+    if diff::text(path, "quality")?.as_deref() == Some(VideoQuality::EXACT) {
+        let (verdict, why) = classify(known("sent_sha256")?, None, &seen.google);
         return Ok((verdict.of_copy(), why));
     }
     let original = match original.map(|it| local_file::open(it).and_then(|it| Fingerprint::of(&it)))

@@ -78,6 +78,7 @@ impl Fs {
                 .map(|it| Refresh { albums: it.albums, listed: it.listed }),
             queue: Queue::from(&queue),
             saved: Saved::from(&queue.saved),
+            can_shrink_videos: self.pipeline.can_shrink_videos(),
             stored: Stored::from(&self.store.stored()?),
             picks: self.store.pick_summaries()?.iter().map(Pick::from).collect(),
             quota: Quota::from(&self.client.budget().snapshot(Timestamp::now())),

@@ -13,6 +13,67 @@ pub enum Quality {
     Saver(Saver),
 }
 
+/// In which quality videos are uploaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoQuality {
+    /// Each video as it is.
+    #[default]
+    Original,
+    /// A smaller copy of at most 1920 × 1080 pixels, made by the program ffmpeg.
+    P1080,
+}
+
+impl VideoQuality {
+    /// The word for it beside those of photos.
+    pub const EXACT: &str = "video:1080p";
+}
+
+impl fmt::Display for VideoQuality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Original => "original",
+            Self::P1080 => "1080p",
+        })
+    }
+}
+
+impl FromStr for VideoQuality {
+    type Err = QualityError;
+
+    fn from_str(text: &str) -> Result<Self, QualityError> {
+        match text {
+            "original" => Ok(Self::Original),
+            "1080p" => Ok(Self::P1080),
+            _ => Err(QualityError::Video),
+        }
+    }
+}
+
+/// In which qualities photos and videos are uploaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Qualities {
+    /// Photos.
+    pub photos: Quality,
+    /// Videos.
+    pub videos: VideoQuality,
+}
+
+impl Qualities {
+    /// Whether some files may become smaller.
+    pub fn has_copies(self) -> bool {
+        self.photos.saver().is_some() || self.videos != VideoQuality::Original
+    }
+
+    /// The quality with all its parameters that a file of this type is to have, if a look at its
+    /// bytes can make a difference.
+    pub fn exact(self, mime: &str) -> Option<String> {
+        if mime.starts_with("video/") && self.videos == VideoQuality::P1080 {
+            return Some(VideoQuality::EXACT.to_owned());
+        }
+        self.photos.saver().map(|it| it.to_string())
+    }
+}
+
 /// How small a photo becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Saver {
@@ -87,6 +148,9 @@ pub enum QualityError {
     /// A number of megapixels that is out of bounds.
     #[error("give between {}mp and {}mp", Saver::MEGAPIXELS_MIN, Saver::MEGAPIXELS_MAX)]
     Megapixels,
+    /// No quality of videos.
+    #[error("use 'original' or '1080p'")]
+    Video,
     /// A quality that is out of bounds.
     #[error("give a quality between q{} and q{}", Saver::QUALITY_MIN, Saver::QUALITY_MAX)]
     Quality,

@@ -39,11 +39,19 @@ pub enum Whole {
     NoRoom,
     /// It is a smaller copy that was made here before.
     Ours,
+    /// A video with light or colours of HDR.
+    Hdr,
+    /// A video in slow motion, or with very many pictures a second.
+    SlowMotion,
+    /// A video with further tracks.
+    Tracks,
+    /// A video, and no program to make it smaller.
+    NoTool,
 }
 
 impl Whole {
     /// All reasons, in the order in which they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Format,
         Self::Small,
         Self::Lean,
@@ -62,6 +70,10 @@ impl Whole {
         Self::Unsure,
         Self::NoRoom,
         Self::Ours,
+        Self::Hdr,
+        Self::SlowMotion,
+        Self::Tracks,
+        Self::NoTool,
     ];
 
     /// The word for it in JSON and in the database.
@@ -85,6 +97,10 @@ impl Whole {
             Self::Unsure => "unsure",
             Self::NoRoom => "no-room",
             Self::Ours => "made-here",
+            Self::Hdr => "hdr",
+            Self::SlowMotion => "slow-motion",
+            Self::Tracks => "tracks",
+            Self::NoTool => "no-ffmpeg",
         }
     }
 
@@ -114,6 +130,10 @@ impl Whole {
             Self::Unsure => "whose copy did not pass its check",
             Self::NoRoom => "for whose copy the disk had no room",
             Self::Ours => "smaller copies made here before",
+            Self::Hdr => "videos in HDR",
+            Self::SlowMotion => "videos in slow motion",
+            Self::Tracks => "videos with further tracks",
+            Self::NoTool => "videos without ffmpeg",
         }
     }
 }

@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use super::states::UploadState;
 use super::tables::{dirs, files, uploads};
 use super::tx::Tx;
-use crate::media::{ContentHash, DirId, FileId, Quality};
+use crate::media::{ContentHash, DirId, FileId, Qualities, Quality};
 
 /// What smaller copies have saved of the files that Google has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,23 +28,23 @@ pub struct Saved {
 }
 
 /// The qualities of directories, as far as they have been asked for.
-pub(super) struct Qualities {
-    default: Quality,
-    known: HashMap<DirId, Quality>,
+pub(super) struct OfDirs {
+    default: Qualities,
+    known: HashMap<DirId, Qualities>,
     /// No directory has a quality of its own.
     uniform: bool,
 }
 
-impl Qualities {
+impl OfDirs {
     /// `default` is the quality of directories that say nothing, and whose parents say nothing.
-    pub(super) fn new(db: &Connection, default: Quality) -> Result<Self> {
+    pub(super) fn new(db: &Connection, default: Qualities) -> Result<Self> {
         let any = "SELECT 1 FROM dirs WHERE quality IS NOT NULL LIMIT 1";
         let uniform = !db.prepare_cached(any)?.exists([])?;
         Ok(Self { default, known: HashMap::new(), uniform })
     }
 
     /// The quality of the album that a file is to be created in.
-    pub(super) fn of_upload(&mut self, db: &Connection, file: FileId) -> Result<Quality> {
+    pub(super) fn of_upload(&mut self, db: &Connection, file: FileId) -> Result<Qualities> {
         if self.uniform {
             return Ok(self.default);
         }
@@ -56,12 +56,16 @@ impl Qualities {
         target.map_or(Ok(self.default), |dir| self.of(db, dir))
     }
 
-    /// The quality of a directory.
-    fn of(&mut self, db: &Connection, dir: DirId) -> Result<Quality> {
+    /// The qualities of a directory. One whose photos stay as they are keeps its videos, too.
+    fn of(&mut self, db: &Connection, dir: DirId) -> Result<Qualities> {
         if let Some(known) = self.known.get(&dir) {
             return Ok(*known);
         }
-        let quality = quality_of(db, dir)?.unwrap_or(self.default);
+        let quality = match quality_of(db, dir)? {
+            None => self.default,
+            Some(Quality::Original) => Qualities::default(),
+            Some(photos) => Qualities { photos, ..self.default },
+        };
         self.known.insert(dir, quality);
         Ok(quality)
     }
@@ -100,9 +104,21 @@ impl Store {
     }
 
     /// Whether photos of some directory are made smaller, if the mount has this quality.
-    pub fn has_savers(&self, mount: Quality) -> Result<bool> {
+    pub fn has_savers(&self, mount: Qualities) -> Result<bool> {
         let any = "SELECT 1 FROM dirs WHERE quality IS NOT NULL AND quality LIKE 'saver%' LIMIT 1";
-        Ok(mount.saver().is_some() || self.read(|db| Ok(db.prepare_cached(any)?.exists([])?))?)
+        Ok(mount.has_copies() || self.read(|db| Ok(db.prepare_cached(any)?.exists([])?))?)
+    }
+
+    /// Whether a sealed file is still to be uploaded, and in a quality that may make it smaller.
+    pub fn is_copy_wanted(&self, file: FileId, mount: Qualities) -> Result<bool> {
+        self.read(|db| {
+            let queued =
+                "SELECT mime FROM upload_queue WHERE file = ?1 AND is_wanted AND NOT is_duplicate";
+            let mime: Option<Option<String>> =
+                db.prepare_cached(queued)?.query_row([file], |row| row.get(0)).optional()?;
+            let Some(mime) = mime.flatten() else { return Ok(false) };
+            Ok(OfDirs::new(db, mount)?.of_upload(db, file)?.exact(&mime).is_some())
+        })
     }
 
     /// The outcome of looking at a file's bytes.
@@ -173,6 +189,7 @@ fn set_copy(tx: &Tx<'_>, file: FileId, copy: Option<&Prepared>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::VideoQuality;
     use crate::store::prepared::{Made, Sent};
     use crate::store::tests::{album, name};
 
@@ -198,13 +215,18 @@ mod tests {
     #[test]
     fn the_directory_s_quality_counts_before_the_mount_s() {
         let store = Store::in_memory().unwrap();
-        let [trip, other] = ["Trip", "Other"].map(|it| album(&store, it));
+        let [trip, other, small] = ["Trip", "Other", "Small"].map(|it| album(&store, it));
         store.set_quality(trip, Some(Quality::Original)).unwrap();
+        store.set_quality(small, Some(quality("saver:2mp"))).unwrap();
         let found = store.read(|db| {
-            let mut qualities = Qualities::new(db, quality("saver"))?;
-            Ok([trip, other].map(|dir| qualities.of(db, dir).unwrap()))
+            let mount = Qualities { photos: quality("saver"), videos: VideoQuality::P1080 };
+            let mut qualities = OfDirs::new(db, mount)?;
+            Ok([trip, other, small].map(|dir| qualities.of(db, dir).unwrap()))
         });
-        assert_eq!(found.unwrap(), [Quality::Original, quality("saver")]);
+        let both =
+            |photos: &str| Qualities { photos: quality(photos), videos: VideoQuality::P1080 };
+        let expected = [Qualities::default(), both("saver"), both("saver:2mp")];
+        assert_eq!(found.unwrap(), expected);
     }
 
     #[test]

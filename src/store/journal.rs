@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::copies::Qualities;
+use super::copies::OfDirs;
 use super::database::Store;
 use super::error::Result;
 use super::lookups::{has_item, is_current, names_of, upload_state, was_asked_for};
@@ -17,7 +17,7 @@ use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::write_error::WriteError;
-use crate::media::{ContentHash, DirId, EntryName, FileId, Quality, UploadToken};
+use crate::media::{ContentHash, DirId, EntryName, FileId, Qualities, UploadToken};
 
 /// Whether a file may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +150,8 @@ pub struct Startable {
     pub session: Option<String>,
     /// The failures so far.
     pub past: PastFailures,
-    /// The quality that its album is to have.
-    pub quality: Quality,
+    /// The qualities that its album is to have.
+    pub quality: Qualities,
     /// The outcome of looking at its bytes for a quality.
     pub prepared: Option<Prepared>,
     /// A call without an answer may have made an item of the bytes that were sent.
@@ -162,9 +162,19 @@ impl Startable {
     /// Whether a smaller copy must be made before anything is sent, or a reason found that it has
     /// none. Bytes that Google may have made an item of are sent again as they were.
     pub fn needs_preparing(&self) -> bool {
-        let is_prepared =
-            self.prepared.as_ref().is_some_and(|it| it.quality == self.quality.exact());
-        self.quality.saver().is_some() && !is_prepared && !self.asked
+        let wanted = self.wanted();
+        let is_prepared = wanted == self.prepared.as_ref().map(|it| it.quality.clone());
+        wanted.is_some() && !is_prepared && !self.asked
+    }
+
+    /// The quality for which its bytes are to be looked at, exactly.
+    pub fn wanted(&self) -> Option<String> {
+        self.quality.exact(&self.mime)
+    }
+
+    /// Whether it is a video.
+    pub fn is_video(&self) -> bool {
+        self.mime.starts_with("video/")
     }
 
     /// The smaller copy that goes to Google instead of the file.
@@ -305,11 +315,11 @@ impl Store {
         &self,
         now: SystemTime,
         limit: usize,
-        quality: Quality,
+        quality: Qualities,
         mut choose: impl FnMut(&Startable) -> Choice,
     ) -> Result<Vec<Startable>> {
         self.read(|db| {
-            let mut qualities = Qualities::new(db, quality)?;
+            let mut qualities = OfDirs::new(db, quality)?;
             let mut statement = db.prepare_cached(STARTABLE)?;
             let mut rows = statement.query(params![UploadState::Sealed, to_millis(now)])?;
             let mut found = Vec::new();

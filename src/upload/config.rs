@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::local_names::NameRules;
-use crate::media::{ContentHash, FileId, Quality};
+use crate::media::{ContentHash, FileId, Qualities};
 
 /// At the end of the program, calls under way have this long to answer.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,9 +41,9 @@ pub struct Config {
     pub own_retry_max: Duration,
     /// Adds the bytes of files that have arrived to the content cache.
     pub add_to_cache: AddToCache,
-    /// In which quality photos are uploaded whose directory says nothing.
-    pub quality: Quality,
-    /// How many photos are made smaller at a time.
+    /// In which quality files are uploaded whose directory says nothing.
+    pub quality: Qualities,
+    /// How many files are made smaller at a time.
     pub shrinkers: usize,
 }
 
@@ -61,7 +61,7 @@ impl Config {
             retry_max: Duration::from_secs(60),
             own_retry_max: Duration::from_secs(3600),
             add_to_cache,
-            quality: Quality::Original,
+            quality: Qualities::default(),
             shrinkers: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }

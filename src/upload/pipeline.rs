@@ -12,7 +12,8 @@ use super::config::SHUTDOWN_TIMEOUT;
 use super::drafts::Drafts;
 use super::shared::Shared;
 use super::spool::Spool;
-use crate::media::{DirId, EntryName, FileId, Quality, UploadLimit};
+use super::videos::has_video_tools;
+use crate::media::{DirId, EntryName, FileId, Quality, UploadLimit, VideoQuality};
 use crate::store;
 
 /// The upload pipeline of one profile. Cheap to clone.
@@ -30,7 +31,13 @@ impl Pipeline {
 
     /// In which quality photos are uploaded whose directory says nothing.
     pub fn quality(&self) -> Quality {
-        self.shared.config.quality
+        self.shared.config.quality.photos
+    }
+
+    /// Whether videos can be made smaller. `None` if that was not asked for.
+    pub fn can_shrink_videos(&self) -> Option<bool> {
+        let asked = self.shared.config.quality.videos != VideoQuality::Original;
+        asked.then(has_video_tools)
     }
 
     /// The drafts of files that are open.

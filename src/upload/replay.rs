@@ -114,6 +114,7 @@ fn sweep(shared: &Shared) -> Result<(), Error> {
     for found in shared.spool.list()? {
         match found {
             SpoolEntry::Version(_) => {}
+            SpoolEntry::Half(path) => shared.spool.drop_half(&path)?,
             // It was made of bytes that are in the spool, or at Google by now.
             SpoolEntry::Copy(file) => {
                 let is_known = shared.store.prepared(file)?.is_some_and(|it| it.sent().is_some());

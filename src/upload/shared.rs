@@ -16,6 +16,7 @@ use super::just_closed::{JustClosed, Waiting};
 use super::rate::{SentTotals, UploadRate};
 use super::shrinkers::Shrinkers;
 use super::spool::Spool;
+use super::videos::Videos;
 use crate::api;
 use crate::error_chain::{chain, ends};
 use crate::media::FileId;
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) client: api::Client,
     pub(super) spool: Spool,
     pub(super) shrinkers: Shrinkers,
+    pub(super) videos: Videos,
     /// Files that are open, and uploads under way.
     pub(super) drafts: Drafts,
     /// Files whose uploads do not begin yet.
@@ -81,6 +83,7 @@ impl Shared {
             client,
             spool,
             shrinkers: Shrinkers::default(),
+            videos: Videos::default(),
             drafts: Drafts::default(),
             just_closed: JustClosed::default(),
             sent: Mutex::default(),

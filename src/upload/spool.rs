@@ -2,7 +2,7 @@
 //! that Google does not have yet.
 
 use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use super::room::{Room, SpoolFile, allocated};
 use crate::media::{ContentHash, FileId};
 use crate::profile::{Strangers, TIGHTENED, is_plain, make_private};
 use crate::store::{Fate, FileInfo, SealedFacts, from_nanos};
+
+/// The end of the name of half a copy, behind the numbers of its file and version.
+const HALF: &str = ".half";
 
 /// The directory of files that the journal does not know.
 const ORPHANS: &str = "orphans";
@@ -48,6 +51,8 @@ pub(crate) enum SpoolEntry {
     Version(FileId),
     /// The smaller copy of a file, which goes to Google instead of it.
     Copy(FileId),
+    /// A smaller copy that a program has begun to write.
+    Half(PathBuf),
 }
 
 impl Spool {
@@ -104,7 +109,7 @@ impl Spool {
         self.create_path(&path)
     }
 
-    fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
+    pub(super) fn create_path(&self, path: &Path) -> io::Result<SpoolFile> {
         let made =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         SpoolFile::new(made, self.room.clone())
@@ -149,7 +154,7 @@ impl Spool {
         fs::metadata(path).map_or(0, |meta| allocated(&meta))
     }
 
-    fn remove_path(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn remove_path(&self, path: &Path) -> io::Result<()> {
         let before = self.allocated(path);
         match fs::remove_file(path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -162,7 +167,7 @@ impl Spool {
     /// Frees the name of a new spool file. Numbers are never reused, so a file of this name is left
     /// of an attempt that failed, or a stranger's. It is not truncated: it may be a hard link to a
     /// file in the cache.
-    fn make_way(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn make_way(&self, path: &Path) -> io::Result<()> {
         match path.symlink_metadata() {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(err) => Err(err),
@@ -192,35 +197,6 @@ impl Spool {
     pub fn remove(&self, file: FileId) -> io::Result<()> {
         self.remove_path(&self.copy_path(file))?;
         self.remove_path(&self.path(file))
-    }
-
-    /// Puts the smaller copy of a file beside it, durably.
-    pub(crate) fn put_copy(&self, file: FileId, bytes: &[u8]) -> io::Result<()> {
-        let path = self.copy_path(file);
-        self.make_way(&path)?;
-        let target = self.create_path(&path)?;
-        let written = target.file().write_all(bytes).and_then(|()| target.file().sync_all());
-        target.count()?;
-        if let Err(error) = written {
-            // On a full disk half a copy would only be in the way.
-            self.drop_copy(file)?;
-            return Err(error);
-        }
-        self.sync_dir()
-    }
-
-    /// Opens the smaller copy of a file, if it is there and has this size.
-    pub(crate) fn read_copy(&self, file: FileId, size: u64) -> io::Result<Option<File>> {
-        match File::open(self.copy_path(file)) {
-            Ok(copy) => Ok((copy.metadata()?.len() == size).then_some(copy)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Deletes the smaller copy of a file.
-    pub(crate) fn drop_copy(&self, file: FileId) -> io::Result<()> {
-        self.remove_path(&self.copy_path(file))
     }
 
     /// Deletes a spool file that is not needed any more. If that fails, the next start tries again.
@@ -372,11 +348,16 @@ impl Spool {
     }
 
     /// The smaller copy of a file.
-    fn copy_path(&self, file: FileId) -> PathBuf {
+    pub(super) fn copy_path(&self, file: FileId) -> PathBuf {
         self.dir.join(format!("{}.sent", file.0))
     }
 
-    fn sync_dir(&self) -> io::Result<()> {
+    /// Half a copy of a version.
+    pub(super) fn half_path(&self, file: FileId, seq: i64) -> PathBuf {
+        self.dir.join(format!("{}.{seq}{HALF}", file.0))
+    }
+
+    pub(super) fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
 }
@@ -386,6 +367,12 @@ impl Spool {
 fn number(name: &str) -> Option<FileId> {
     let number: i64 = name.parse().ok()?;
     (number.to_string() == name).then_some(FileId(number))
+}
+
+/// Whether a file of the spoolhas the name of half a copy.
+fn is_half(name: &str) -> bool {
+    let numbers = name.strip_suffix(HALF).and_then(|it| it.split_once('.'));
+    numbers.is_some_and(|(file, seq)| number(file).is_some() && number(seq).is_some())
 }
 
 /// Whether its mode is that of a spool file. Other programs rarely make files that nobody else may
@@ -400,7 +387,8 @@ impl SpoolEntry {
         let name = name.to_str().filter(|_| is_plain(entry))?;
         let version = || name.strip_suffix(".old").and_then(number).map(Self::Version);
         let copy = || name.strip_suffix(".sent").and_then(number).map(Self::Copy);
-        number(name).map(Self::Bytes).or_else(version).or_else(copy)
+        let half = || is_half(name).then(|| Self::Half(entry.path()));
+        number(name).map(Self::Bytes).or_else(version).or_else(copy).or_else(half)
     }
 }
 
@@ -491,6 +479,8 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         let strangers = spool.strangers().unwrap().to_string();
         assert!(strangers.ends_with("and 1 more"), "{strangers}");
+        let halves = ["9.1.half", "9.half", "9.1.2.half", "9.x.half", ".1.half"].map(is_half);
+        assert_eq!(halves, [true, false, false, false, false]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ async fn chosen(
 ) -> Result<(Arc<File>, [u8; 20]), Outcome> {
     let (file, seq, sha1) = (sealed.0.file, sealed.0.seq, sealed.0.sha1.unwrap_or_default());
     let Some(mut copy) = sealed.0.copy() else { return Ok((bytes, sha1)) };
-    if sealed.0.quality.saver().is_none() && !sealed.0.asked {
+    if sealed.0.wanted().is_none() && !sealed.0.asked {
         // The quality is another one by now.
         shared.store.run(move |store| store.set_prepared(file, seq, None)).await?;
         return Ok((bytes, sha1));
@@ -68,8 +68,8 @@ async fn chosen(
     }
     tracing::warn!(file = file.0, "the smaller copy in the spool is gone: it is made again");
     // Google may have made an item of the copy that is gone: only the same quality gives its bytes.
-    let quality = sealed.0.prepared.as_ref().and_then(|it| it.quality.parse().ok());
-    let quality = quality.unwrap_or(sealed.0.quality);
+    let quality = sealed.0.prepared.as_ref().map(|it| it.quality.clone());
+    let quality = quality.or(sealed.0.wanted()).unwrap_or_default();
     let made = preparing::prepared(shared, sealed, quality, bytes.clone()).await?;
     let Some(again) = made.sent() else { return Ok((bytes, sha1)) };
     copy = again;

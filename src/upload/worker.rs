@@ -89,6 +89,7 @@ impl Worker {
             self.settle_left_over().await?;
         }
         let claims_rest = self.read_claims(now).await?;
+        self.end_void_films().await?;
         let rows = self.read_rows(now).await?;
         self.limit.allow(self.shared.client.upload_rate_allowed());
         let plan = planner::plan(&self.state(now), &rows);

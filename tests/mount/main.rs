@@ -59,5 +59,6 @@ mod thumbnails;
 mod tools;
 mod unmounted;
 mod verify;
+mod videos;
 mod views;
 mod waiting;

@@ -7,7 +7,7 @@
 //! | mount | the built program, and mounts by the kernel | [`mount`] |
 //!
 //! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
-//! of them in [`takeout`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
+//! of them in [`takeout`], encoders of videos in [`encoder`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
 //! [`terminal`], a service manager in [`manager`], a line to the service in [`way`], and all that waits without an
 //! event in [`wait`].
 
@@ -17,6 +17,7 @@ pub mod account;
 pub mod camera;
 pub mod core;
 pub mod desktop;
+pub mod encoder;
 pub mod files;
 pub mod google;
 pub mod ledger;

@@ -32,6 +32,7 @@ pub(super) const ALL: &[fn(&Facts, &mut Report)] = &[
     clock,
     quota,
     disks,
+    videos,
     directories,
     mounts,
     queue,
@@ -68,6 +69,20 @@ fn helper(facts: &Facts, report: &mut Report) {
             NAME,
             "not installed: only root can mount",
             "install fuse3 ('apt install fuse3')",
+        ),
+    }
+}
+
+/// Only if smaller videos were asked for.
+fn videos(facts: &Facts, report: &mut Report) {
+    const NAME: &str = "videos";
+    match &facts.video_tools {
+        None => {}
+        Some(Ok(())) => report.ok(NAME, "ffmpeg makes them smaller"),
+        Some(Err(why)) => report.warn(
+            NAME,
+            format!("{why}: videos go as they are"),
+            "install ffmpeg 5.1 or later, with libx264 ('apt install ffmpeg')",
         ),
     }
 }

@@ -18,10 +18,12 @@ use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::running::Mount;
 use crate::app::unseen::{self, Unseen};
 use crate::app::{mounts, unmounted};
+use crate::media::VideoQuality;
 use crate::profile::{Holder, Profile, Tightened};
 use crate::settings::{Apis, MountSettings};
 use crate::status::{Status, Unmounted};
 use crate::store::{self, Backlog, Store};
+use crate::upload::can_encode;
 
 /// How long a mount may take to answer.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ pub(super) struct Facts {
     pub device: io::Result<()>,
     /// The program that mounts for ordinary users.
     pub helper: Option<Helper>,
+    /// Whether the programs that make videos smaller can do that; or why not. `None`: nobody asks.
+    pub video_tools: Option<Result<(), String>>,
     pub fuse_conf: io::Result<String>,
     /// A mount's settings from environment and file, or the reason why it would reject them.
     pub settings: Result<MountSettings, String>,
@@ -151,12 +155,18 @@ impl Facts {
         let mounts = mount_states(&holder);
         // The mount's count is newer: a mount stores its count only at intervals.
         let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
+        let asked = settings.as_ref().map(|it| it.upload.quality_video);
+        let video_tools = match asked {
+            Ok(VideoQuality::P1080) => Some(can_encode().await),
+            _ => None,
+        };
         let google = Google::ask(profile, &apis, service, &spent, store).await;
         Self {
             now: Timestamp::now(),
             root: geteuid().is_root(),
             device: std::fs::File::options().read(true).write(true).open("/dev/fuse").map(drop),
             helper: find_helper(),
+            video_tools,
             fuse_conf: std::fs::read_to_string("/etc/fuse.conf"),
             settings,
             client,

@@ -111,6 +111,14 @@ pub(super) fn describe(status: &Status) -> String {
     if status.saved != Saved::default() {
         row("Saver", saved(&status.saved), &plain);
     }
+    match status.can_shrink_videos {
+        Some(true) => row("Videos", "uploaded in 1080p, by ffmpeg".to_owned(), &plain),
+        Some(false) => {
+            let text = "uploaded as they are: ffmpeg or ffprobe is not installed";
+            row("Videos", text.to_owned(), &bad);
+        }
+        None => {}
+    }
     if status.stored.bytes > 0 {
         let text = stored(status);
         let is_full = is_full(status);

@@ -48,10 +48,10 @@ impl Verdict {
         Self::Unchecked,
     ];
 
-    /// The verdict about a photo whose smaller copy compares like this.
+    /// The verdict about a photo or video whose smaller copy compares like this.
     pub fn of_copy(self) -> Self {
         match self {
-            Self::Identical | Self::MetadataStripped => Self::Shrunk,
+            Self::Identical | Self::MetadataStripped | Self::Transcoded => Self::Shrunk,
             other => other,
         }
     }

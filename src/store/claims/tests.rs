@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::media::{Clock, ContentHash, DirId, Quality, UploadToken};
+use crate::media::{Clock, ContentHash, DirId, Qualities, UploadToken};
 use crate::store::tests::{album, item, name, names, told};
 use crate::store::{Choice, CreateOutcome, Fate, Hashed, SealedFacts};
 
@@ -17,7 +17,7 @@ pub(in crate::store) fn closed(
     let facts =
         SealedFacts { size: 1, mtime_ns: 0, ctime_ns: 0, fate, write_error: None, cut_off: false };
     store.seal(file, &facts).unwrap();
-    let sealed = store.startable(SystemTime::now(), 10, Quality::Original, |it| {
+    let sealed = store.startable(SystemTime::now(), 10, Qualities::default(), |it| {
         if it.file == file { Choice::Take } else { Choice::Skip }
     });
     let sealed = sealed.unwrap();
@@ -271,7 +271,8 @@ fn a_file_whose_item_is_unknown_and_that_is_retried_is_known_by_the_same_id() {
     let one = name("1.jpg");
     store.retry_failed((trip, &one), (trip, &one), false, &facts).unwrap().unwrap();
     let seq =
-        store.startable(SystemTime::now(), 10, Quality::Original, |_| Choice::Take).unwrap()[0].seq;
+        store.startable(SystemTime::now(), 10, Qualities::default(), |_| Choice::Take).unwrap()[0]
+            .seq;
     store.hashed(file, seq, ContentHash([1; 32]), [1; 20]).unwrap();
     created(&store, trip, (file, seq), "id1");
     let claims = store.claims_of_album(SystemTime::now(), trip, 10).unwrap();

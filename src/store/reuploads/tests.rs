@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::media::{FileId, Quality, UploadToken};
+use crate::media::{FileId, Qualities, UploadToken};
 use crate::store::claims::tests::{closed, created, proved};
 use crate::store::tests::{album, item, name, names};
 use crate::store::{Choice, ClaimKind, Proved, Reopened};
@@ -9,7 +9,7 @@ use crate::store::{Choice, ClaimKind, Proved, Reopened};
 /// The file's bytes have reached Google again. Returns the album to create it in.
 fn uploaded_again(store: &Store, file: FileId) -> Option<DirId> {
     let now = SystemTime::now();
-    let quality = Quality::Original;
+    let quality = Qualities::default();
     let sealed = store.startable(now, 10, quality, |_| Choice::Take).unwrap();
     let seq = sealed.iter().find(|it| it.file == file).expect("it is sealed").seq;
     assert!(store.uploaded(file, seq, &UploadToken::new("new"), now).unwrap());
@@ -136,7 +136,7 @@ fn a_new_item_goes_into_the_albums_of_the_hidden_one_that_is_gone() {
     let store = Store::in_memory().unwrap();
     let (one, two) = (album(&store, "One"), album(&store, "Two"));
     let file = sent_into(&store, one, two);
-    let sealed = store.startable(SystemTime::now(), 10, Quality::Original, |_| Choice::Take);
+    let sealed = store.startable(SystemTime::now(), 10, Qualities::default(), |_| Choice::Take);
     created(&store, two, (file, sealed.unwrap()[0].seq), "b");
     let listing = store.next_listing().unwrap();
     store.claims_shown(two, &[item("b").item], listing).unwrap();

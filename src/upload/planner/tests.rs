@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::input::PROBE_MAX;
 use super::*;
 use crate::api::{Error, RAW_UPLOAD_MAX};
-use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId, Quality};
+use crate::media::{AlbumId, ContentHash, DirId, FileId, MediaId, Qualities};
 use crate::store::{AlbumClaims, Claim, ClaimKind, MemberCall, Membership, PastFailures, Ready};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
@@ -56,7 +56,7 @@ fn sealed(seq: i64, size: u64) -> Startable {
         size,
         mime: "image/jpeg".to_owned(),
         sha1: None,
-        quality: Quality::Original,
+        quality: Qualities::default(),
         prepared: None,
         asked: false,
         session: None,

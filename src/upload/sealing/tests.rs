@@ -11,7 +11,7 @@ use super::super::blocked::{Backoff, Blocked};
 use super::super::config::Config;
 use super::*;
 use crate::api::{self, Budget, Client, Deadlines, Login};
-use crate::media::{Quality, UploadToken};
+use crate::media::{Qualities, UploadToken};
 use crate::profile::Profile;
 use crate::store::tests::{album, name};
 use crate::store::{Child, Choice, Startable, Store};
@@ -177,7 +177,7 @@ impl World {
             true if !drafts.is_being_written(it.file) => Choice::Take,
             _ => Choice::Skip,
         };
-        let (now, quality) = (SystemTime::now(), Quality::Original);
+        let (now, quality) = (SystemTime::now(), Qualities::default());
         let found = self.store().startable(now, 1, quality, choose).unwrap().pop()?;
         let in_flight = drafts.begin_upload(self.file)?;
         Some(Upload { seq: found.seq, in_flight })

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::album_waits::AlbumWaits;
 use super::claims::Claims;
@@ -72,6 +73,8 @@ pub(super) struct Transfer {
     pub(super) since: Instant,
     /// A smaller copy is being made. Nothing is sent yet.
     pub(super) preparing: bool,
+    /// A smaller copy of a video is being made. Ends that.
+    pub(super) film: Option<CancellationToken>,
 }
 
 /// The answer to a call that changes the library.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::context::Worker;
 use crate::api::BATCH_MAX;
-use crate::media::{DirId, FileId};
+use crate::media::{DirId, FileId, VideoQuality};
 use crate::store::{self, Choice, Ready, Startable, Store};
 use crate::upload::planner::{Room, Rows, TOKENS_MAX};
 use crate::upload::shared::Shared;
@@ -27,18 +27,37 @@ const PASSED_MAX: usize = 256;
 #[derive(Default)]
 struct Stages {
     uploads: Room,
-    preparing: usize,
+    copies: Slots,
     /// Copies that wait for their upload.
     ahead: usize,
     /// Files that were passed over.
     passed: usize,
 }
 
+/// How many more smaller copies may be begun. Photos do not wait for a video, which may take hours.
+#[derive(Clone, Copy, Default)]
+struct Slots {
+    photos: usize,
+    videos: usize,
+}
+
+impl Slots {
+    fn is_empty(self) -> bool {
+        self.photos == 0 && self.videos == 0
+    }
+
+    fn take(&mut self, is_video: bool) -> bool {
+        let slots = if is_video { &mut self.videos } else { &mut self.photos };
+        let is_free = *slots > 0;
+        *slots -= usize::from(is_free);
+        is_free
+    }
+}
+
 impl Stages {
     /// For a file of which a copy must be made first: whether to go on, and whether that begins.
-    fn unprepared(&mut self) -> (Choice, bool) {
-        if self.preparing > 0 && self.ahead < COPIES_AHEAD {
-            self.preparing -= 1;
+    fn unprepared(&mut self, is_video: bool) -> (Choice, bool) {
+        if self.ahead < COPIES_AHEAD && self.copies.take(is_video) {
             return (Choice::Skip, true);
         }
         self.passed += 1;
@@ -54,7 +73,7 @@ impl Stages {
         self.ahead += usize::from(file.copy().is_some());
         self.passed += 1;
         let is_full = self.ahead >= COPIES_AHEAD || self.passed > PASSED_MAX;
-        let is_over = self.uploads.all == 0 && (self.preparing == 0 || is_full);
+        let is_over = self.uploads.all == 0 && (self.copies.is_empty() || is_full);
         if is_over { Choice::Stop } else { Choice::Skip }
     }
 }
@@ -63,8 +82,7 @@ impl Stages {
 struct Wanted {
     now: SystemTime,
     uploads: Room,
-    /// How many more smaller copies may be begun.
-    preparing: usize,
+    copies: Slots,
     /// Something is blocked: the file that has failed least finds out whether that is over.
     probing: bool,
     in_flight: Vec<FileId>,
@@ -85,7 +103,7 @@ impl Worker {
         let wanted = Wanted {
             now,
             uploads: state.upload_room(),
-            preparing: self.shared.config.shrinkers.saturating_sub(state.preparing),
+            copies: self.free_slots(),
             probing: self.blockers.everything.is_some(),
             in_flight: self.uploads.keys().copied().collect(),
             expire_tokens: state.changing.is_none(),
@@ -116,6 +134,17 @@ impl Worker {
 }
 
 impl Worker {
+    fn free_slots(&self) -> Slots {
+        let making = self.uploads.values().filter(|it| it.preparing);
+        let (videos, photos): (Vec<_>, Vec<_>) = making.partition(|it| it.film.is_some());
+        let config = &self.shared.config;
+        let has_videos = config.quality.videos != VideoQuality::Original;
+        Slots {
+            photos: config.shrinkers.saturating_sub(photos.len()),
+            videos: usize::from(has_videos && videos.is_empty()),
+        }
+    }
+
     /// While all creations fail, a file that has not been tried finds out whether that is over.
     fn prefer_untried(&self, rows: &mut Rows) {
         let evidence = &self.creations_evidence;
@@ -130,7 +159,8 @@ fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
     let drafts = &shared.drafts;
     let Wanted { now, in_flight, uploads, .. } = wanted;
     let quality = shared.config.quality;
-    let preparing = if store.has_savers(quality)? { wanted.preparing } else { 0 };
+    let copies = if store.has_savers(quality)? { wanted.copies } else { Slots::default() };
+    let begins = uploads.all > 0 || !copies.is_empty();
     let mut rows = Rows::default();
     if wanted.expire_tokens {
         store.expire_tokens(now - TOKEN_LIFE)?;
@@ -139,10 +169,10 @@ fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
         // Creating an item that exists adds it to the album as well, without that permission.
         store.upload_duplicates_separately()?;
     }
-    if uploads.all > 0 || preparing > 0 {
+    if begins {
         rows.uploaded = store.uploaded_count()?;
     }
-    if (uploads.all > 0 || preparing > 0) && rows.uploaded < TOKENS_MAX {
+    if begins && rows.uploaded < TOKENS_MAX {
         // A file that is not being written any more has been noted as just closed before.
         let may_start = |file: FileId| {
             !in_flight.contains(&file)
@@ -150,14 +180,14 @@ fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
                 && !shared.just_closed().files.contains(&file)
         };
         let mut unprepared = Vec::new();
-        let mut stages = Stages { uploads, preparing, ..Stages::default() };
+        let mut stages = Stages { uploads, copies, ..Stages::default() };
         let limit = if wanted.probing { PROBES_COMPARED } else { usize::MAX };
         rows.sealed = store.startable(now, limit, quality, |file| {
             if !may_start(file.file) {
                 return Choice::Skip;
             }
             if file.needs_preparing() {
-                let (choice, begins) = stages.unprepared();
+                let (choice, begins) = stages.unprepared(file.is_video());
                 if begins {
                     unprepared.push(file.clone());
                 }

@@ -10,7 +10,7 @@ use super::context::{Transfer, Worker};
 use crate::api::{self, FailureKind};
 use crate::error_chain::chain;
 use crate::media::FileId;
-use crate::store::Startable;
+use crate::store::{self, Startable};
 use crate::upload::blocked::BlockedReason;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::{Symptom, Trial, Verdict};
@@ -46,6 +46,7 @@ impl Worker {
                 large: is_large(file.sent_size()),
                 since: Instant::now(),
                 preparing: false,
+                film: None,
             };
             self.uploads.insert(id, transfer);
             let work = transfer::transfer(self.shared.clone(), Sealed(file), upload);
@@ -64,14 +65,30 @@ impl Worker {
             };
             let (id, size, past) = (file.file, file.size, file.past);
             let since = Instant::now();
-            let transfer =
-                Transfer { seq: file.seq, size, past, large: false, since, preparing: true };
+            let (seq, preparing) = (file.seq, true);
+            let film = file.is_video().then(|| upload.cancel.clone());
+            let transfer = Transfer { seq, size, past, large: false, since, preparing, film };
             self.uploads.insert(id, transfer);
             let work = preparing::prepare(self.shared.clone(), Sealed(file), upload);
             self.transfers.spawn(async move { (id, work.await) });
         }
         self.publish_preparing();
         started_all
+    }
+
+    /// Ends encoders of videos that are not to become smaller any more: they were deleted, or their
+    /// albums keep originals now. They would keep other videos waiting for hours.
+    pub(super) async fn end_void_films(&self) -> store::Result<()> {
+        let quality = self.shared.config.quality;
+        let films = self.uploads.iter().filter_map(|(&file, it)| Some((file, it.film.clone()?)));
+        let films: Vec<_> = films.collect();
+        for (file, film) in films {
+            let is_wanted = move |store: &store::Store| store.is_copy_wanted(file, quality);
+            if !self.shared.store.run(is_wanted).await? {
+                film.cancel();
+            }
+        }
+        Ok(())
     }
 
     fn publish_preparing(&self) {

@@ -8,7 +8,7 @@ use super::super::report::Verdict;
 use super::*;
 
 use crate::api::{ClientSecret, Grant, LoginError, Scope};
-use crate::media::{Quality, UploadLimit};
+use crate::media::{Quality, UploadLimit, VideoQuality};
 use crate::settings::{
     Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, UploadSettings,
 };
@@ -56,6 +56,7 @@ fn settings(allow_other: bool) -> MountSettings {
         upload: UploadSettings {
             quality: Quality::Original,
             limit_up: UploadLimit::default(),
+            quality_video: VideoQuality::Original,
             cache_size: 10_000_000_000,
             uploads: 32,
             upload_delay: Duration::from_secs(1),
@@ -78,6 +79,7 @@ fn well() -> Facts {
         root: false,
         device: Ok(()),
         helper: Some(Helper { path: "/usr/bin/fusermount3".into(), privileged: true }),
+        video_tools: None,
         fuse_conf: Ok("user_allow_other\n".into()),
         settings: Ok(settings(false)),
         client: Ok(Some(ClientSecret::parse(client).unwrap())),
@@ -150,6 +152,17 @@ fn the_version_of_the_database_is_judged_once() {
     let mut report = Report::default();
     version(&earlier, &mut report);
     assert!(report.text().contains("version 7; the next mount brings it up to date"));
+}
+
+#[test]
+fn missing_programs_for_videos_are_found_if_videos_are_to_become_smaller() {
+    let facts = |tools: Result<(), &str>| Facts {
+        video_tools: Some(tools.map_err(str::to_owned)),
+        ..well()
+    };
+    let why = "ffmpeg or ffprobe is not installed";
+    finds(facts(Err(why)), "videos", Verdict::Warn, &[why, "apt install ffmpeg"]);
+    assert_eq!(findings(&facts(Ok(()))), []);
 }
 
 #[test]
