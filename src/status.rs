@@ -3,6 +3,7 @@
 
 mod draft;
 mod metrics;
+mod saved;
 mod unmounted;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::media::local_time;
 use crate::settings::{Commit, Sidecars, Sizes};
 
 pub use draft::{Draft, Phase};
+pub use saved::Saved;
 pub use unmounted::{Contents, Unmounted};
 
 /// The layout of `status.json`.
@@ -254,20 +256,6 @@ pub struct Stored {
     pub bytes: u64,
     /// The bytes of JPEGs that went as they are, without a look whether they could be smaller.
     pub jpeg_bytes: u64,
-}
-
-/// What smaller copies have saved of the files that were uploaded, or will be, in another quality
-/// than the original's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
-    /// How many files have a smaller copy.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// The bytes of the copies.
-    pub sent_bytes: u64,
-    /// How many files were left whole, for each reason: a word of docs/QUALITY.md.
-    pub whole: BTreeMap<String, u64>,
 }
 
 /// The speed of the uploads. Rates are those of the last minute.

@@ -3,9 +3,10 @@
 
 mod bell;
 mod check;
+mod saving;
 mod text;
 
-pub(super) use text::saved;
+pub(super) use saving::saved;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -221,9 +221,8 @@ impl From<&store::Stored> for Stored {
 
 impl From<&store::Saved> for Saved {
     fn from(saved: &store::Saved) -> Self {
-        let store::Saved { files, bytes, sent, ref whole } = *saved;
-        let whole = whole.iter().map(|(word, files, _)| (word.clone(), *files)).collect();
-        Self { files, bytes, sent_bytes: sent, whole }
+        let store::Saved { files, bytes, sent, ref whole, whole_bytes } = *saved;
+        Self { files, bytes, sent_bytes: sent, whole: whole.iter().cloned().collect(), whole_bytes }
     }
 }
 

@@ -114,7 +114,7 @@ impl Whole {
         match self {
             Self::Format => "other formats than JPEG",
             Self::Small => "small files",
-            Self::Lean => "already compressed as much",
+            Self::Lean => "already small",
             Self::NotSmaller => "would not become clearly smaller",
             Self::Trailing => "with bytes behind the picture",
             Self::MultiPicture => "multi-picture files",

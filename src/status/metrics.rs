@@ -64,16 +64,18 @@ impl Status {
 
     fn add_saved(&self, text: &mut Exposition) {
         let saved = &self.saved;
-        let help = "Files of which a smaller copy was made.";
+        let help = "Files at Google that were uploaded while smaller copies were asked for.";
         text.gauge("saver_files", help, saved.files as f64);
-        text.gauge("saver_original_bytes", "The bytes of these files.", saved.bytes as f64);
-        text.gauge("saver_sent_bytes", "The bytes of their copies.", saved.sent_bytes as f64);
+        let help = "Those of them that went as smaller copies.";
+        text.gauge("saver_smaller_files", help, saved.smaller() as f64);
+        text.gauge("saver_original_bytes", "The bytes of all these files.", saved.bytes as f64);
+        text.gauge("saver_sent_bytes", "The bytes sent for them.", saved.sent_bytes as f64);
         let whole = saved.whole.iter();
         let whole: Vec<_> =
             whole.map(|(word, files)| (format!("{{reason=\"{word}\"}}"), *files as f64)).collect();
         let whole: Vec<_> = whole.iter().map(|(label, files)| (label.as_str(), *files)).collect();
         if !whole.is_empty() {
-            let help = "Files that were left whole although a smaller copy was asked for.";
+            let help = "Those of them that went whole, by reason.";
             text.family("saver_whole_files", "gauge", help, &whole);
         }
         let help = "Bytes that Google has stored of this profile's uploads.";
@@ -145,10 +147,11 @@ mod tests {
             queue: Queue { sealed: 3, bytes_left: 700, ..Queue::default() },
             progress: Some(Progress { files_done: 9, bytes_sent: 1 << 40, ..Progress::default() }),
             saved: super::super::Saved {
-                files: 3,
+                files: 41,
                 bytes: 900,
                 sent_bytes: 400,
                 whole: [("lean".to_owned(), 7), ("motion-photo".to_owned(), 31)].into(),
+                whole_bytes: 100,
             },
             ..Status::default()
         };
@@ -156,6 +159,8 @@ mod tests {
         for line in [
             "gphotosfs_queue_files{state=\"sealed\"} 3",
             "gphotosfs_queue_bytes 700",
+            "gphotosfs_saver_files 41",
+            "gphotosfs_saver_smaller_files 3",
             "gphotosfs_saver_sent_bytes 400",
             "gphotosfs_saver_whole_files{reason=\"motion-photo\"} 31",
             "gphotosfs_stored_bytes_total 0",

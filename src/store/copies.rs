@@ -14,17 +14,19 @@ use super::tables::{dirs, files, uploads};
 use super::tx::Tx;
 use crate::media::{ContentHash, DirId, FileId, Qualities, Quality};
 
-/// What smaller copies have saved of the files that Google has.
+/// The files that Google has, and that were uploaded while smaller copies were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// How many files have a smaller copy at Google.
+    /// How many there are.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The bytes of the copies.
+    /// The bytes that went to Google.
     pub sent: u64,
-    /// How many files went as they are, for each reason, and their bytes.
-    pub whole: Vec<(String, u64, u64)>,
+    /// How many of them went as they are, for each reason.
+    pub whole: Vec<(String, u64)>,
+    /// The bytes of these.
+    pub whole_bytes: u64,
 }
 
 /// The qualities of directories, as far as they have been asked for.
@@ -162,15 +164,19 @@ impl Store {
             let mut saved = Saved::default();
             let mut groups = db.prepare_cached(
                 "SELECT whole, count(*) AS files, coalesce(sum(size), 0) AS bytes, coalesce(sum(sent_size), 0) AS sent \
-                 FROM files WHERE quality IS NOT NULL GROUP BY whole ORDER BY files DESC",
+                 FROM files WHERE quality IS NOT NULL AND media IS NOT NULL GROUP BY whole ORDER BY files DESC",
             )?;
             let mut rows = groups.query([])?;
             while let Some(row) = rows.next()? {
-                let (files, bytes) = (row.get("files")?, row.get("bytes")?);
+                let (files, bytes): (u64, u64) = (row.get("files")?, row.get("bytes")?);
+                saved.files += files;
+                saved.bytes += bytes;
                 match row.get::<_, Option<String>>("whole")? {
-                    Some(reason) => saved.whole.push((reason, files, bytes)),
-                    None => {
-                        (saved.files, saved.bytes, saved.sent) = (files, bytes, row.get("sent")?);
+                    None => saved.sent += row.get::<_, u64>("sent")?,
+                    Some(reason) => {
+                        saved.whole.push((reason, files));
+                        saved.whole_bytes += bytes;
+                        saved.sent += bytes;
                     }
                 }
             }
@@ -254,10 +260,36 @@ mod tests {
         assert!(store.set_prepared(file, seq, Some(&copy)).unwrap());
         assert_eq!(store.prepared(file).unwrap().as_ref(), Some(&copy));
         assert!(store.is_copy(sent.sha256).unwrap());
-        let saved = store.saved().unwrap();
-        assert_eq!((saved.files, saved.bytes, saved.sent), (1, 100, 40));
         store.reopen(file).unwrap();
         assert_eq!(store.prepared(file).unwrap(), None);
         assert_eq!(store.saved().unwrap(), Saved::default());
+    }
+
+    #[test]
+    fn what_went_whole_is_a_part_of_what_was_sent() {
+        let store = Store::in_memory().unwrap();
+        let rows = [
+            ("a", Some("a"), None, 1000, Some(400)),
+            ("b", Some("b"), Some("motion-photo"), 300, None),
+            ("c", Some("c"), Some("motion-photo"), 200, None),
+            ("d", Some("d"), Some("lean"), 50, None),
+            // Not at Google yet.
+            ("e", None, None, 7000, Some(10)),
+        ];
+        store
+            .write(|tx| {
+                for (filename, media, whole, size, sent) in rows {
+                    tx.execute(
+                        "INSERT INTO files (filename, media, whole, size, sent_size, quality, mtime_ns) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, 'saver:16mp,q90', 0)",
+                        rusqlite::params![filename, media, whole, size, sent],
+                    )?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        let whole = vec![("motion-photo".to_owned(), 2), ("lean".to_owned(), 1)];
+        let expected = Saved { files: 4, bytes: 1550, sent: 950, whole, whole_bytes: 550 };
+        assert_eq!(store.saved().unwrap(), expected);
     }
 }

@@ -47,6 +47,7 @@ mod refused_link;
 mod removed;
 mod restore;
 mod room;
+mod saver;
 mod saving;
 mod semantics_files;
 mod semantics_names;

@@ -6,25 +6,19 @@ use bytesize::ByteSize;
 use console::Style;
 use jiff::Timestamp;
 
+use super::saving::{is_full, saved, stored};
 use crate::api::LOGIN_ENDS_SOON;
 use crate::app::name::shown;
 use crate::app::running::{DIED, OTHER_HOLDER};
-use crate::app::{counted, time_words, unmounted};
+use crate::app::{time_words, unmounted};
 use crate::media::local_time;
 use crate::printable::escaped;
-use crate::shrink::Whole;
 use crate::status::{
-    BlockedBy, CutOff, FailingFile, Library, LimitUp, Login, LoginState, Progress, Queue, Saved,
-    Status, Stored,
+    CutOff, FailingFile, Library, LimitUp, Login, LoginState, Progress, Queue, Saved, Status,
 };
 
 /// So many files that look cut off are named.
 const CUT_OFF_NAMED: usize = 5;
-
-/// So many smaller copies tell how small those of other photos would be.
-const FILES_TELLING: u64 = 20;
-/// The share of its bytes that a photo of a camera usually keeps.
-const USUAL_SHARE: f64 = 0.5;
 
 /// The status as text.
 pub(super) fn describe(status: &Status) -> String {
@@ -266,49 +260,6 @@ fn queue(queue: &Queue) -> String {
     if parts.is_empty() { left } else { format!("{left}{colon} {}", parts.join(", ")) }
 }
 
-fn is_full(status: &Status) -> bool {
-    let blocked = status.blocked.iter().chain(&status.outages);
-    blocked.into_iter().any(|it| it.kind == BlockedBy::StorageFull)
-}
-
-/// What Google has stored, and how much less that would be with smaller copies.
-fn stored(status: &Status) -> String {
-    let Stored { since, bytes, jpeg_bytes } = status.stored;
-    let mut text = format!("{} at Google by this profile", ByteSize(bytes));
-    if let Some(since) = since {
-        let _ = write!(text, " since {}", local_time(since));
-    }
-    if is_full(status) && jpeg_bytes > 0 {
-        let saved = &status.saved;
-        let stays = match saved.files {
-            FILES_TELLING.. if saved.bytes > 0 => saved.sent_bytes as f64 / saved.bytes as f64,
-            _ => USUAL_SHARE,
-        };
-        let less = ByteSize((jpeg_bytes as f64 * (1.0 - stays).max(0.0)) as u64);
-        let _ = write!(text, "; '--quality saver' would have stored about {less} less");
-    }
-    text
-}
-
-/// What smaller copies have saved, and how many files were left whole.
-pub(crate) fn saved(saved: &Saved) -> String {
-    let (files, sent, bytes) = (saved.files, ByteSize(saved.sent_bytes), ByteSize(saved.bytes));
-    let mut text =
-        format!("{} as smaller copies: {sent} instead of {bytes}", counted(files, "photo"));
-    let whole: u64 = saved.whole.values().sum();
-    if whole > 0 {
-        let mut reasons: Vec<_> = saved.whole.iter().map(|(word, files)| (*files, word)).collect();
-        reasons.sort_by(|a, b| b.cmp(a));
-        // A later version may know more reasons.
-        let words =
-            |word: &str| Whole::of_word(word).map_or(word.to_owned(), |it| it.plural().to_owned());
-        let reasons: Vec<_> =
-            reasons.iter().map(|(files, word)| format!("{files} {}", words(word))).collect();
-        let _ = write!(text, "; {} left whole: {}", counted(whole, "file"), reasons.join(", "));
-    }
-    text
-}
-
 fn speed(progress: &Progress) -> String {
     let moves = progress.bytes_per_second > 0 || progress.files_per_minute > 0.0;
     let left = match progress.seconds_left {
@@ -377,14 +328,9 @@ fn ago(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
+/// A status as a mount writes it, for tests.
 #[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-
-    use super::*;
-    use crate::status::{BlockedBy, BlockedUploads};
-
-    const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
+pub(super) const EXAMPLE: &str = r#"{"version":1,"profile":"default","pid":7,"mountpoint":"/m",
         "since":"2026-11-23T10:00:00Z","api_url":"http://127.0.0.1:8080/",
         "login":{"state":"dead","message":"run 'gphotosfs login'","missing_scopes":["edit"]},
         "queue":{"open":0,"scratch":3,"empty":2,"sealed":5,"uploading":3,"uploaded":0,"creating":0,
@@ -398,6 +344,13 @@ mod tests {
                     "since":"2026-11-23T10:00:00Z","until":"2026-11-23T11:00:00Z"}],
         "errors":[{"at":"2026-11-23T10:01:00Z","path":"Trip/x.txt","error":"not a photo"}],
         "added_later":true}"#;
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::status::{BlockedBy, BlockedUploads};
 
     #[test]
     fn status_says_what_is_left_and_what_is_wrong() {
@@ -419,39 +372,6 @@ mod tests {
             assert!(text.contains(part), "{part:?} not in:\n{text}");
         }
         assert!(summary(&status).ends_with("blocked: run 'gphotosfs login'"));
-    }
-
-    #[test]
-    fn what_smaller_copies_save_is_said_with_the_reasons_of_the_others() {
-        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
-        assert!(!describe(&status).contains("Saver"));
-        let whole = [("motion-photo", 31), ("lean", 7)].map(|it| (it.0.to_owned(), it.1));
-        let (files, bytes, sent_bytes) = (3100, 12_400 << 20, 5100 << 20);
-        status.saved = Saved { files, bytes, sent_bytes, whole: whole.into() };
-        let text = describe(&status);
-        let said = "3100 photos as smaller copies: 5.0 GiB instead of 12.1 GiB; 38 files left whole: \
-                    31 motion photos, 7 already compressed as much";
-        assert!(text.contains(said), "{text}");
-    }
-
-    #[test]
-    fn a_full_account_is_told_what_smaller_copies_would_have_saved() {
-        let mut status: Status = serde_json::from_str(EXAMPLE).unwrap();
-        let since = "2026-04-28T12:00:00Z".parse().ok();
-        status.stored = Stored { since, bytes: 12 << 30, jpeg_bytes: 10 << 30 };
-        status.blocked = None;
-        let text = describe(&status);
-        assert!(text.contains("12.0 GiB at Google by this profile since "), "{text}");
-        assert!(!text.contains("would have stored"), "{text}");
-        let (now, text) = (Timestamp::now(), String::new());
-        let kind = BlockedBy::StorageFull;
-        status.outages = vec![BlockedUploads { kind, text, since: now, until: now }];
-        let text = describe(&status);
-        assert!(text.contains("'--quality saver' would have stored about 5.0 GiB less"), "{text}");
-        let whole = Default::default();
-        status.saved = Saved { files: 400, bytes: 4000, sent_bytes: 1000, whole };
-        let text = describe(&status);
-        assert!(text.contains("'--quality saver' would have stored about 7.5 GiB less"), "{text}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn a_photo_that_is_left_whole_says_why() {
     expected.sort_unstable();
     assert_eq!(sizes, expected);
     let saved = world.store.saved().unwrap();
-    assert_eq!((saved.files, saved.whole.len()), (0, 3));
+    assert_eq!((saved.files, saved.whole.len(), saved.sent), (3, 3, saved.bytes));
 }
 
 /// The option on, off and on: the file's own bytes say what is there.
