@@ -15,6 +15,7 @@ use gphotosfs::crash;
 use gphotosfs_emulator::{Call, Faults, Moment};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use support::encoder::{Encoder, film};
 use support::ledger::Ledger;
 use support::{World, camera_jpeg, jpeg, wait_for};
 
@@ -22,6 +23,9 @@ use support::{World, camera_jpeg, jpeg, wait_for};
 const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "10");
 /// More than is uploaded in one piece.
 const BIG: usize = (8 << 20) + 100_000;
+
+/// The size of photos that can be made smaller.
+const CAMERA: (u32, u32) = (900, 700);
 
 /// A service that takes its time, so that there are instants to hit.
 fn unhurried(faults: &mut Faults) {
@@ -32,16 +36,46 @@ fn unhurried(faults: &mut Faults) {
     }
 }
 
+/// What is uploaded of photos.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Quality {
+    Original,
+    /// Smaller copies, by every mount.
+    Saver,
+    /// Smaller copies, by some of the mounts.
+    Either,
+}
+
+impl Quality {
+    fn ledger(self) -> Ledger {
+        if self == Self::Original { Ledger::default() } else { Ledger::with_copies() }
+    }
+
+    /// For the environment of a mount; `coin` decides if nothing else does.
+    fn of_mount(self, coin: bool) -> (&'static str, &'static str) {
+        let saver = self == Self::Saver || self == Self::Either && coin;
+        ("GPHOTOSFS_QUALITY", if saver { "saver" } else { "original" })
+    }
+
+    /// The photo of a number. With copies, some of which can be made smaller.
+    fn photo(self, number: u32, at: u32) -> Vec<u8> {
+        if self != Self::Original && at.is_multiple_of(4) {
+            return camera_jpeg(number, CAMERA);
+        }
+        jpeg(number, 4000 + at as usize * 3000)
+    }
+}
+
 /// A world with a round of photos that has arrived.
-fn prepared() -> (World, Ledger) {
+fn prepared(quality: Quality) -> (World, Ledger) {
     let world = World::new();
     world.emulator.faults(unhurried);
-    let mut ledger = Ledger::default();
-    let mut served = world.serve(&[PACE]);
+    let mut ledger = quality.ledger();
+    let mut served = world.serve(&[PACE, quality.of_mount(true)]);
     assert!(served.is_ready(), "{}", world.log());
     world.sh("mkdir mnt/A mnt/B");
     for at in 0..6 {
-        ledger.write(&world.mnt, &format!("A/0-{at}.jpg"), &jpeg(at, 5000)).unwrap();
+        ledger.write(&world.mnt, &format!("A/0-{at}.jpg"), &quality.photo(at, at)).unwrap();
     }
     world.sync();
     world.sh("umount mnt");
@@ -51,9 +85,9 @@ fn prepared() -> (World, Ledger) {
 
 /// Everything that users do to albums: to files of the last round, which have arrived or not, and to
 /// new ones. Ends with an error when the mount dies.
-fn work(world: &World, ledger: &mut Ledger, round: u32) -> io::Result<()> {
+fn work(world: &World, ledger: &mut Ledger, quality: Quality, round: u32) -> io::Result<()> {
     let mnt = &world.mnt;
-    let photo = |at: u32| jpeg(round * 100 + at, 4000 + at as usize * 3000);
+    let photo = |at: u32| quality.photo(round * 100 + at, at);
     let old = |at: u32| format!("A/{}-{at}.jpg", round - 1);
     let new = |dir: &str, at: u32| format!("{dir}/{round}-{at}.jpg");
     for at in 0..6 {
@@ -89,8 +123,8 @@ fn work(world: &World, ledger: &mut Ledger, round: u32) -> io::Result<()> {
 }
 
 /// Mounts once more, waits until everything has arrived, and compares.
-fn recover(world: &World, ledger: &mut Ledger) {
-    let mut served = world.serve(&[PACE]);
+fn recover(world: &World, ledger: &mut Ledger, quality: Quality) {
+    let mut served = world.serve(&[PACE, quality.of_mount(false)]);
     assert!(served.is_ready(), "{}", world.log());
     ledger.settle(&world.mnt).unwrap();
     ledger.audit(world);
@@ -101,64 +135,85 @@ fn recover(world: &World, ledger: &mut Ledger) {
     served.ended();
 }
 
-fn dies_at(point: &str, nth: u32) {
-    let (world, mut ledger) = prepared();
-    let mut served = world.serve(&[PACE, ("GPHOTOSFS_CRASH_AT", &format!("{point}:{nth}"))]);
+fn dies_at(point: &str, nth: u32, quality: Quality) {
+    let (world, mut ledger) = prepared(quality);
+    let crash = format!("{point}:{nth}");
+    let mut served = world.serve(&[PACE, quality.of_mount(true), ("GPHOTOSFS_CRASH_AT", &crash)]);
     assert!(served.is_ready(), "{point}: {}", world.log());
-    let worked = work(&world, &mut ledger, 1);
+    let worked = work(&world, &mut ledger, quality, 1);
     // The rest happens behind the copy.
     served.ended();
     eprintln!("{point}:{nth} came {}", if worked.is_ok() { "after" } else { "during" });
-    recover(&world, &mut ledger);
+    recover(&world, &mut ledger, quality);
 }
 
 #[test]
 fn nothing_is_lost_or_duplicated_at_any_crash_point() {
     for point in crash::ALL {
         // Closing comes there often: the first time there would be little to lose.
-        dies_at(point, if point.starts_with("seal") { 9 } else { 1 });
+        dies_at(point, if point.starts_with("seal") { 9 } else { 1 }, Quality::Original);
     }
 }
 
-/// As above, with smaller copies: each photo arrives once, as one of its copies or whole.
+/// As above, with smaller copies: at the points at which the copy and the photo might be taken for each other.
 #[test]
-fn each_photo_arrives_once_at_any_crash_point_of_its_smaller_copy() {
-    for point in crash::OF_COPIES {
-        let world = World::new();
-        let saver = ("GPHOTOSFS_QUALITY", "saver");
-        let mut served = world.serve(&[PACE, saver, ("GPHOTOSFS_CRASH_AT", &format!("{point}:2"))]);
-        assert!(served.is_ready(), "{point}: {}", world.log());
-        let mut ledger = Ledger::default();
-        world.sh("mkdir mnt/A");
-        // The process may die while the last of them is closed.
-        let photos: Vec<_> = (0..4).map(|at| camera_jpeg(at, (1000, 800))).collect();
-        for (at, photo) in photos.iter().enumerate() {
-            let _ = ledger.write(&world.mnt, &format!("A/{at}.jpg"), photo);
-        }
-        served.ended();
-        let mut served = world.serve(&[PACE, saver]);
-        assert!(served.is_ready(), "{point}: {}", world.log());
-        ledger.settle(&world.mnt).unwrap();
-        world.sh("sync mnt/A");
-        let dump = world.emulator.dump();
-        let [album] = &dump.albums[..] else { panic!("{point}: {:?}", dump.albums) };
-        let arrived = ledger.paths().len();
-        assert_eq!((album.items.len(), dump.items.len()), (arrived, arrived), "{point}");
-        for item in &dump.items {
-            let at: usize = item.filename.trim_end_matches(".jpg").parse().unwrap();
-            assert!(item.size * 100 <= photos[at].len() as u64 * 85, "{point}: {item:?}");
-        }
-        for (at, photo) in
-            photos.iter().enumerate().filter(|it| ledger.holds(&format!("A/{}.jpg", it.0)))
-        {
-            assert!(std::fs::read(world.mnt.join(format!("A/{at}.jpg"))).unwrap() == *photo);
-        }
-        let spool = world.dir.path().join("state/gphotosfs/default/spool");
-        let left: Vec<_> = std::fs::read_dir(spool).unwrap().collect();
-        assert!(left.is_empty(), "{point}: {left:?}");
-        world.sh("umount mnt");
-        served.ended();
+fn nothing_is_lost_or_duplicated_at_a_crash_point_with_smaller_copies() {
+    for point in [crash::UPLOAD_AFTER_BYTES, crash::CREATE_AFTER_CALL] {
+        dies_at(point, 1, Quality::Either);
     }
+}
+
+/// Each photo and each video arrives once, as its smaller copy. The encoder makes another copy each time: one that
+/// Google may have must be sent again.
+#[test]
+fn each_file_arrives_once_at_any_crash_point_of_its_smaller_copy() {
+    // The photo and the video come to each point.
+    for (point, nth) in crash::OF_COPIES.into_iter().flat_map(|point| [(point, 1), (point, 2)]) {
+        dies_with_copies(point, nth);
+    }
+}
+
+fn dies_with_copies(point: &str, nth: u32) {
+    let world = World::new();
+    let encoder = Encoder::new(world.dir.path());
+    let path = encoder.path();
+    let env = [
+        PACE,
+        ("GPHOTOSFS_QUALITY", "saver"),
+        ("GPHOTOSFS_QUALITY_VIDEO", "1080p"),
+        ("PATH", &path),
+    ];
+    let crash = format!("{point}:{nth}");
+    let mut served = world.serve(&[&env[..], &[("GPHOTOSFS_CRASH_AT", &crash)]].concat());
+    assert!(served.is_ready(), "{point}: {}", world.log());
+    let mut ledger = Ledger::default();
+    world.sh("mkdir mnt/A");
+    let files = [("A/1.jpg".to_owned(), camera_jpeg(1, CAMERA)), ("A/1.mp4".to_owned(), film(1))];
+    for (path, bytes) in &files {
+        // The process may die while the last of them is closed.
+        let _ = ledger.write(&world.mnt, path, bytes);
+    }
+    served.ended();
+    let mut served = world.serve(&env);
+    assert!(served.is_ready(), "{point}: {}", world.log());
+    ledger.settle(&world.mnt).unwrap();
+    world.sh("sync mnt/A");
+    let dump = world.emulator.dump();
+    let [album] = &dump.albums[..] else { panic!("{point}: {:?}", dump.albums) };
+    let arrived = ledger.paths().len();
+    assert_eq!((album.items.len(), dump.items.len()), (arrived, arrived), "{point}");
+    for (path, bytes) in files.iter().filter(|it| ledger.holds(&it.0)) {
+        assert!(std::fs::read(world.mnt.join(path)).unwrap() == *bytes, "{point}: {path}");
+        let sent = xattr::get(world.mnt.join(path), "user.gphotos.sent_sha256").unwrap();
+        let item = dump.items.iter().find(|it| format!("A/{}", it.filename) == *path).unwrap();
+        assert_eq!(item.sha256.as_deref().map(str::as_bytes), sent.as_deref(), "{point}: {path}");
+        assert!(item.size * 100 <= bytes.len() as u64 * 85, "{point}: {item:?}");
+    }
+    let spool = world.dir.path().join("state/gphotosfs/default/spool");
+    let left: Vec<_> = std::fs::read_dir(spool).unwrap().collect();
+    assert!(left.is_empty(), "{point}: {left:?}");
+    world.sh("umount mnt");
+    served.ended();
 }
 
 /// The cache has the bytes of the item, but the journal does not know that it was confirmed. A full
@@ -226,7 +281,19 @@ fn a_file_renamed_just_before_a_crash_arrives() {
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_or_duplicated_at_any_crash_point_repeatedly() {
-    for point in crash::ALL {
+    dies_repeatedly(&crash::ALL, Quality::Original);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_duplicated_at_any_crash_point_with_smaller_copies_repeatedly() {
+    for quality in [Quality::Saver, Quality::Either] {
+        dies_repeatedly(&[&crash::ALL[..], &crash::OF_COPIES].concat(), quality);
+    }
+}
+
+fn dies_repeatedly(points: &[&str], quality: Quality) {
+    for &point in points {
         // Large files, batches and changes of albums are few.
         let times: &[u32] = match point {
             crash::UPLOAD_AFTER_START | crash::UPLOAD_AFTER_SESSION => &[1],
@@ -235,25 +302,26 @@ fn nothing_is_lost_or_duplicated_at_any_crash_point_repeatedly() {
             _ if point.starts_with("confirm") => &[1, 2, 4, 6],
             _ => &[1, 2],
         };
-        times.iter().for_each(|&nth| dies_at(point, nth));
+        times.iter().for_each(|&nth| dies_at(point, nth, quality));
     }
 }
 
 /// Kills the process `kills` times at random instants, and compares after every tenth. `commit` says when close
 /// returns.
-fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
+fn dies_at_random_instants(kills: u32, commit: &str, quality: Quality, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let (world, mut ledger) = prepared();
+    let (world, mut ledger) = prepared(quality);
     let begun = Instant::now();
     for round in 1..=kills {
-        let mut served = world.serve(&[PACE, ("GPHOTOSFS_COMMIT", commit)]);
+        let of_mount = quality.of_mount(rng.random());
+        let mut served = world.serve(&[PACE, ("GPHOTOSFS_COMMIT", commit), of_mount]);
         // From before the mount is there until after everything has arrived.
         let instant = Duration::from_millis(rng.random_range(50..2000));
         let killer = served.kill_after(instant);
         let mut session = || -> io::Result<()> {
             if served.is_ready() {
                 ledger.settle(&world.mnt)?;
-                work(&world, &mut ledger, round)?;
+                work(&world, &mut ledger, quality, round)?;
             }
             Ok(())
         };
@@ -262,11 +330,11 @@ fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
         killer.join().unwrap();
         served.ended();
         if round % 10 == 0 || round == kills {
-            recover(&world, &mut ledger);
+            recover(&world, &mut ledger, quality);
         }
     }
     eprintln!(
-        "{kills} kills (commit {commit}, seed {seed}) in {:.0?}: {} operations answered, {} files at the end; \
+        "{kills} kills (commit {commit}, quality {quality:?}, seed {seed}) in {:.0?}: {} operations answered, {} files at the end; \
          lost 0, duplicate items 0, duplicate album entries 0, wrong bytes 0",
         begun.elapsed(),
         ledger.answered,
@@ -276,17 +344,25 @@ fn dies_at_random_instants(kills: u32, commit: &str, seed: u64) {
 
 #[test]
 fn nothing_is_lost_or_duplicated_by_ten_random_kills() {
-    dies_at_random_instants(10, "background", rand::random());
+    dies_at_random_instants(10, "background", Quality::Original, rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_or_duplicated_by_two_hundred_random_kills() {
-    dies_at_random_instants(200, "background", rand::random());
+    dies_at_random_instants(200, "background", Quality::Original, rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_or_duplicated_by_fifty_random_kills_while_closes_wait_for_google() {
-    dies_at_random_instants(50, "close", rand::random());
+    dies_at_random_instants(50, "close", Quality::Original, rand::random());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn nothing_is_lost_or_duplicated_by_a_hundred_random_kills_with_smaller_copies() {
+    for quality in [Quality::Saver, Quality::Either] {
+        dies_at_random_instants(100, "background", quality, rand::random());
+    }
 }

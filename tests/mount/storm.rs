@@ -2,6 +2,7 @@
 //! condemned.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use gphotosfs_emulator::{
@@ -10,7 +11,7 @@ use gphotosfs_emulator::{
 use serde_json::Value;
 
 use crate::support::wait::wait_within;
-use crate::support::{World, wait_for};
+use crate::support::{World, camera_jpeg, jpeg, wait_for};
 
 /// Waits made for Google's sake are shorter by this.
 const PACE: (&str, &str) = ("GPHOTOSFS_UNSTABLE_PACE", "50");
@@ -165,12 +166,19 @@ fn status(world: &World) -> Value {
     serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap()
 }
 
+/// Writes photos, a share of them for each gust.
+fn take_photos(world: &World, files: u32, quality: &str) {
+    let dir = world.dir.path().join("photo");
+    fs::create_dir(&dir).unwrap();
+    for at in 0..files {
+        let photo = if quality == "saver" { camera_jpeg(at, (900, 700)) } else { jpeg(at, 5000) };
+        let gust = at as usize % GUSTS.len();
+        fs::write(dir.join(format!("{gust:02}-{at:04}.jpg")), photo).unwrap();
+    }
+}
+
 /// Copies a share of the photos into the mount in each gust.
 fn copy_through_all_gusts(world: &World, files: u32, seed: u64) {
-    for at in 0..files {
-        let gust = at as usize % GUSTS.len();
-        world.photo(&format!("photo/{gust:02}-{at:04}.jpg"), at, 5000);
-    }
     for (at, gust) in GUSTS.iter().enumerate() {
         world.emulator.faults(|faults| {
             *faults = drizzle(seed + at as u64);
@@ -204,10 +212,11 @@ fn copy_through_all_gusts(world: &World, files: u32, seed: u64) {
     }
 }
 
-fn storm(files: u32, seed: u64, time: Duration) {
+fn storm(files: u32, quality: &str, seed: u64, time: Duration) {
     let world = World::new();
-    world.mount_with(&[PACE], &[]);
+    world.mount_with(&[PACE], &["--quality", quality]);
     world.sh("mkdir mnt/A");
+    take_photos(&world, files, quality);
     world.emulator.reset_stats();
     copy_through_all_gusts(&world, files, seed);
     world.emulator.faults(|faults| *faults = drizzle(seed));
@@ -227,6 +236,13 @@ fn storm(files: u32, seed: u64, time: Duration) {
         *times.entry(item.sha256.clone()).or_insert(0) += 1;
     }
     assert_eq!((dump.items.len(), times.len()), (files as usize + 1, files as usize + 1));
+    if quality == "saver" {
+        // All but the large one, which has no picture of that size.
+        let size =
+            |name: &str| fs::metadata(world.dir.path().join("photo").join(name)).unwrap().len();
+        let smaller = dump.items.iter().filter(|it| it.size * 100 <= size(&it.filename) * 85);
+        assert_eq!(smaller.count(), files as usize);
+    }
     let titles: Vec<_> = dump.albums.iter().map(|album| album.title.as_str()).collect();
     assert_eq!(titles, ["A"]);
     let mut there = world.remote("A");
@@ -251,13 +267,26 @@ fn storm(files: u32, seed: u64, time: Duration) {
 
 #[test]
 fn a_hundred_photos_get_through_a_storm_of_refusals() {
-    storm(100, 1, Duration::from_secs(120));
+    storm(100, "original", 1, Duration::from_secs(120));
+}
+
+#[test]
+fn smaller_copies_get_through_a_storm_of_refusals() {
+    storm(13, "saver", 7, Duration::from_secs(120));
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn a_thousand_photos_get_through_a_storm_of_refusals() {
     for seed in 1..=3 {
-        storm(1000, seed * 100, Duration::from_secs(600));
+        storm(1000, "original", seed * 100, Duration::from_secs(600));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn four_hundred_smaller_copies_get_through_a_storm_of_refusals() {
+    for seed in 1..=2 {
+        storm(400, "saver", seed * 100, Duration::from_secs(600));
     }
 }

@@ -71,6 +71,8 @@ enum Op {
     /// Upload tokens, access tokens and base URLs are no good any more.
     DayPasses,
     Refresh(usize),
+    /// Whether an album is to have smaller copies. All photos here are too small for one, but each is looked at.
+    Quality(usize, bool),
     StrangerAdds(usize),
     StrangerRemoves(Nth),
     StrangerDeletes(Nth),

@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use gphotosfs::media::Saver;
+use gphotosfs::shrink::Plan;
+
 use super::{World, sha256, wait_for};
 
 /// SHA-256 in hexadecimal, as the emulator's dump has it.
@@ -21,6 +24,10 @@ pub struct Ledger {
     refused: BTreeMap<String, Option<Hash>>,
     /// All bytes that anybody has ever written and closed, or tried to.
     ever: BTreeSet<Hash>,
+    /// Smaller copies, each with the hash of the photo that it may stand for at Google.
+    copies: BTreeMap<Hash, Hash>,
+    /// Whether there may be such copies.
+    saver: bool,
     /// Directories of which nothing may be left over.
     dirs: BTreeSet<String>,
     /// Answers that said yes.
@@ -28,6 +35,27 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// For mounts that may make smaller copies: each photo is once at Google, as it is or smaller.
+    pub fn with_copies() -> Self {
+        Self { saver: true, ..Self::default() }
+    }
+
+    /// Notes the smaller copy of a photo, if it has one.
+    fn expect_copy(&mut self, photo: &[u8]) {
+        let hash = sha256(photo);
+        if !self.saver || self.ever.contains(&hash) {
+            return;
+        }
+        let copy = Plan::new(photo, Saver::default()).and_then(|plan| plan.run());
+        self.copies.extend(copy.map(|copy| (sha256(&copy), hash)));
+    }
+
+    /// The hash of the photo that an item of these bytes stands for.
+    fn original(&self, item: Option<&Hash>) -> Hash {
+        let hash = item.cloned().unwrap_or_default();
+        self.copies.get(&hash).cloned().unwrap_or(hash)
+    }
+
     /// Whether something must be under this name.
     pub fn holds(&self, path: &str) -> bool {
         self.files.contains_key(path)
@@ -40,6 +68,7 @@ impl Ledger {
 
     /// Creates or overwrites a file and closes it.
     pub fn write(&mut self, mnt: &Path, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.expect_copy(bytes);
         self.attempt([(path, Some(sha256(bytes)))], || {
             let file = fs::File::create(mnt.join(path))?;
             file.write_all_at(bytes, 0)?;
@@ -52,6 +81,7 @@ impl Ledger {
         let mut bytes = fs::read(mnt.join(path))?;
         let patch = seed.to_be_bytes();
         bytes[50..54].copy_from_slice(&patch);
+        self.expect_copy(&bytes);
         self.attempt([(path, Some(sha256(&bytes)))], || {
             let file = fs::File::options().read(true).write(true).open(mnt.join(path))?;
             file.write_all_at(&patch, 50)?;
@@ -216,7 +246,7 @@ impl Ledger {
             let mut there = BTreeMap::new();
             for item in &albums[0].items {
                 let item = dump.item(item).unwrap();
-                *there.entry(item.sha256.clone().unwrap_or_default()).or_insert(0) += 1;
+                *there.entry(self.original(item.sha256.as_ref())).or_insert(0) += 1;
             }
             for (path, wanted) in here {
                 if !there.contains_key(wanted) {
@@ -234,10 +264,12 @@ impl Ledger {
         }
         let mut items = BTreeSet::new();
         for item in &dump.items {
-            if !items.insert(&item.sha256) {
+            let hash = self.original(item.sha256.as_ref());
+            let is_ours = self.ever.contains(&hash);
+            if !items.insert(hash) {
                 wrong.push(format!("two items of the bytes of {}", item.filename));
             }
-            if !item.sha256.as_ref().is_some_and(|hash| self.ever.contains(hash)) {
+            if !is_ours {
                 wrong.push(format!("{} has bytes that nobody has written", item.filename));
             }
         }

@@ -141,6 +141,10 @@ impl Run {
                 self.calm = false;
                 self.world.emulator.advance_clock(Duration::from_secs(25 * 3600));
             }
+            Op::Quality(album, quality) => {
+                let quality = if *quality { "saver" } else { "original" };
+                self.world.set_xattr(self.albums[*album], "user.gphotos.quality", quality).unwrap();
+            }
             Op::Refresh(album) => {
                 let whole = self.world.lists_are_whole();
                 let listed = self.world.refresh(self.albums[*album]);

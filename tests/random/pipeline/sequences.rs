@@ -95,6 +95,7 @@ fn user() -> impl Strategy<Value = Op> {
         1 => Just(Op::Restart),
         1 => Just(Op::AccessTokensExpire),
         1 => (0..ALBUMS).prop_map(Op::Refresh),
+        1 => (0..ALBUMS, any::<bool>()).prop_map(|(album, saver)| Op::Quality(album, saver)),
     ]
 }
 
