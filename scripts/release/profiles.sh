@@ -25,7 +25,6 @@ profiles=("$@")
 printf '%-8s %6s %10s %8s %8s\n' lto units 'build s' MiB 'task s'
 for profile in "${profiles[@]}"; do
     export CARGO_PROFILE_RELEASE_LTO=${profile%:*} CARGO_PROFILE_RELEASE_CODEGEN_UNITS=${profile#*:}
-    export CARGO_PROFILE_RELEASE_STRIP=symbols
     triple=x86_64-unknown-linux-musl
     built=$(cpu cargo build --locked --release --target-dir "$dir/target" --target "$triple" --bin gphotosfs)
     program=$dir/target/$triple/release/gphotosfs

@@ -91,7 +91,6 @@ build_program() {
     for pair in "${paths[@]}"; do flags+=" --remap-path-prefix=$pair"; done
     (
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
-        export CARGO_PROFILE_RELEASE_STRIP=symbols
         export "CARGO_TARGET_${name^^}_RUSTFLAGS=$flags"
         cross_cflags=
         case $triple in aarch64-*) cross_flags ;; esac
