@@ -167,9 +167,17 @@ fn nothing_is_lost_or_duplicated_at_a_crash_point_with_smaller_copies() {
 /// Google may have must be sent again.
 #[test]
 fn each_file_arrives_once_at_any_crash_point_of_its_smaller_copy() {
-    // The photo and the video come to each point.
-    for (point, nth) in crash::OF_COPIES.into_iter().flat_map(|point| [(point, 1), (point, 2)]) {
-        dies_with_copies(point, nth);
+    // The photo has passed the point, and the video comes to it; or the other way round.
+    for point in crash::OF_COPIES {
+        dies_with_copies(point, 2);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn each_file_arrives_once_at_any_crash_point_of_its_smaller_copy_repeatedly() {
+    for nth in [1, 2, 1, 2] {
+        crash::OF_COPIES.iter().for_each(|point| dies_with_copies(point, nth));
     }
 }
 
