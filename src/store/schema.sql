@@ -472,7 +472,7 @@ CREATE VIEW claims AS
     SELECT c.*, u.state, u.attempts, u.lost, u.retry_at, u.claimed_at, t.media,
         EXISTS (SELECT 1 FROM members w WHERE w.file = c.file AND w.desired
             UNION ALL SELECT 1 FROM entries e WHERE e.file = c.file) AS is_wanted,
-        coalesce(n.seen, 0) > u.listing_before OR (t.id <> f.id AND t.sha256 = f.sha256 AND EXISTS
+        coalesce(n.seen, 0) > u.listing_before OR (t.id <> f.id AND coalesce(t.sha256 = f.sha256, FALSE) AND EXISTS
             (SELECT 1 FROM uploads v WHERE v.file = t.id
                 AND v.state IN ('sealed', 'uploaded', 'creating', 'confirming', 'unseen'))) AS is_shown,
         u.state = 'unseen' AND f.confirmed AND coalesce(n.missed, 0) AS is_missed

@@ -16,12 +16,16 @@ use gphotosfs::store::SyncScope;
 use gphotosfs::upload::{self, DrainError, Pipeline};
 use gphotosfs_emulator::{Call, CallFaults, Config, Failure, Faults, Injection, SCOPES};
 
+use crate::queues;
 use crate::support::account::brisk;
 use crate::support::core::{self, Core, Outcome, ROOT, errno, file_id};
 use crate::support::{sha256, wait_within};
 
 /// How long the worker may take to try again what an answer has blocked.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often the queues are checked meanwhile.
+const CHECKED_EVERY: Duration = Duration::from_secs(2);
 
 /// One account, the service, and the process that mounts it.
 pub struct World(core::World);
@@ -93,7 +97,19 @@ impl World {
     /// login or a full account ends a drain, because a person might have to act, until the worker
     /// has tried again.
     pub fn drain(&self) {
-        wait_within(DRAIN_DEADLINE, || match self.wait(self.pipeline.drain(SyncScope::All)) {
+        let drained = || {
+            self.wait(async {
+                let mut drain = std::pin::pin!(self.pipeline.drain(SyncScope::All));
+                loop {
+                    match tokio::time::timeout(CHECKED_EVERY, &mut drain).await {
+                        Ok(drained) => break drained,
+                        // Says what a drain that does not end waits for.
+                        Err(_) => queues::check(self),
+                    }
+                }
+            })
+        };
+        wait_within(DRAIN_DEADLINE, || match drained() {
             Ok(()) | Err(DrainError::Failed { .. }) => Ok(()),
             Err(DrainError::Blocked(blocked)) => Err(format!("draining: {}", blocked.text)),
             Err(error) => panic!("draining: {error}"),

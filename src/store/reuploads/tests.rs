@@ -143,3 +143,17 @@ fn a_new_item_goes_into_the_albums_of_the_hidden_one_that_is_gone() {
     assert_eq!(proved(&store), [Some(Proved::Arrived)]);
     assert_eq!(store.additions(50, &[]).unwrap().unwrap().dir, one);
 }
+
+/// An album has refused the item to a duplicate, so the bytes of its file count as unknown.
+#[test]
+fn a_listing_proves_an_item_whose_bytes_are_not_known_any_more() {
+    let store = Store::in_memory().unwrap();
+    let (one, two) = (album(&store, "One"), album(&store, "Two"));
+    let [first, second] = answered_twice(&store, one, two);
+    store.write(|tx| forget_hash(tx, first)).unwrap();
+    let claims = store.claims_of_album(SystemTime::now(), two, 10).unwrap();
+    assert!(claims.iter().any(|it| it.file == second), "{claims:?}");
+    let listing = store.next_listing().unwrap();
+    store.claims_shown(two, &[item("a").item], listing).unwrap();
+    assert_eq!(proved(&store), [Some(Proved::Merged(first))]);
+}
