@@ -29,8 +29,6 @@ cp scripts/setup.sh scripts/emulator.sh "$root/scripts/"
 cat >"$root/install" <<'INSIDE'
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
-# A package for another architecture brings its own fuse3. The kernel must be able to run them.
-dpkg --add-architecture "$(dpkg-deb --field /gphotosfs.deb Architecture)"
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends /gphotosfs.deb curl >/install.log 2>&1 || { cat /install.log >&2; exit 1; }
 test -e /usr/share/man/man1/gphotosfs-mount.1.gz

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Tries an installed gphotosfs as a user would: the emulator, login, mounts, photos there and back. A shell, busybox's
 # tools and /dev/fuse are enough.
-#   story.sh PHOTOS     a directory of photos
+#   story.sh PHOTOS [login]     a directory of photos; `login`: ends before the first mount
 set -eu
-photos=$1
+photos=$1 until=${2-}
 dir=$(mktemp -d)
 export XDG_CONFIG_HOME="$dir/config" XDG_STATE_HOME="$dir/state" XDG_CACHE_HOME="$dir/cache"
 emulator=''
@@ -33,6 +33,11 @@ link=$(wait_for_line "$dir/login.log" 'http://127\.0\.0\.1:[0-9]*/[^ ]*')
 if command -v curl >/dev/null; then curl -fsSL -o /dev/null "$link"; else wget -q -O /dev/null "$link"; fi
 wait "$login"
 
+if [ "$until" = login ]; then
+    gphotosfs status | grep '^Login'
+    gphotosfs estimate "$photos"
+    exit
+fi
 set -x
 mkdir "$dir/mnt"
 gphotosfs mount "$dir/mnt"

@@ -67,15 +67,15 @@ enter() {
     ' sh "$@"
 }
 
-# run_foreign: has the kernel run arm64 programs by qemu, with any root directory, until this script ends. The flags
-# open the interpreter here and now (F), and keep setuid programs such as fusermount3 so (OC).
+# run_foreign: has the kernel run arm64 programs by qemu, with any root directory, until this script ends. The flag
+# has the kernel open the interpreter here and now.
 run_foreign() {
     local binfmt=/proc/sys/fs/binfmt_misc magic mask
     [ -e "$binfmt/register" ] || mount -t binfmt_misc binfmt_misc "$binfmt"
     if [ -e "$binfmt/gphotosfs-arm64" ]; then return; fi
     magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
     mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
-    printf '%s' ":gphotosfs-arm64:M::$magic:$mask:$(command -v qemu-aarch64-static):OCF" >"$binfmt/register"
+    printf '%s' ":gphotosfs-arm64:M::$magic:$mask:$(command -v qemu-aarch64-static):F" >"$binfmt/register"
     trap 'echo -1 >/proc/sys/fs/binfmt_misc/gphotosfs-arm64' EXIT
 }
 

@@ -67,16 +67,13 @@ step_images() {
     done
 }
 
-# The images as root and as an ordinary user; see container.sh.
+# The image as root and as an ordinary user; see container.sh. That of arm64 cannot mount here (see try_tarballs).
 step_try_images() {
     need_fuse_device
-    run_foreign
-    local triple user
-    for triple in "${triples[@]}"; do
-        for user in 0 1026; do
-            echo "$(arch_of "$triple"), as user $user"
-            scripts/release/container.sh "$out/gphotosfs-$version-image-$(arch_of "$triple").oci.tar" \
-                "$version" "$user" "$(program_of "${triples[0]}")"
-        done
+    local user
+    for user in 0 1026; do
+        echo "as user $user"
+        scripts/release/container.sh "$out/gphotosfs-$version-image-x86_64.oci.tar" "$version" "$user" \
+            "$(program_of "${triples[0]}")"
     done
 }

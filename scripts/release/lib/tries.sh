@@ -24,19 +24,20 @@ step_try_tarballs() {
             -C "$dir/usr/local"
         cp -r "$photos" scripts/release/story.sh "$dir/"
         echo "$arch, with busybox alone"
-        enter "$dir" /bin/sh /story.sh /photos
+        # qemu-user lacks an ioctl of FUSE (FUSE_DEV_IOC_CLONE), so that no mount can begin.
+        case $arch in
+            x86_64) enter "$dir" /bin/sh /story.sh /photos ;;
+            *) enter "$dir" /bin/sh /story.sh /photos login ;;
+        esac
         rm -rf --one-file-system "$dir"
     done
     rm -rf "${photos%/*}"
 }
 
 step_try_debs() {
-    local release triple
-    run_foreign
+    local release
     for release in bookworm trixie; do
-        for triple in "${triples[@]}"; do
-            scripts/package-check.sh "$out/gphotosfs_${version}_$(debian_arch "$triple").deb" "$release"
-        done
+        scripts/package-check.sh "$out/gphotosfs_${version}_amd64.deb" "$release"
     done
 }
 
