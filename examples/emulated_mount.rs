@@ -36,7 +36,7 @@ fn main() -> Result<(), Failure> {
     fs::create_dir(&mountpoint)?;
     let settings = settings(&emulator, &mountpoint)?;
     // The filesystem and all parts below it. Nothing here knows of FUSE yet.
-    let parts = assemble(&profile, &settings, &mountpoint, runtime.handle())?;
+    let parts = assemble(&profile, &settings, (&mountpoint, &mountpoint), runtime.handle())?;
     let options = fuse::Options {
         read_only: settings.read_only,
         allow_other: settings.allow_other,

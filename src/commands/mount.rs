@@ -145,7 +145,7 @@ fn serve_locked(
         .max_blocking_threads(fuse::BLOCKING_THREADS)
         .build()
         .map_err(|err| CommandError::new("cannot start threads").because(err))?;
-    let parts = assemble(profile, settings, &mountpoint, runtime.handle())?;
+    let parts = assemble(profile, settings, (&mountpoint, &place.named), runtime.handle())?;
     // From here on, a signal that ended the process at once would leave a dead mount.
     let signals = EndSignals::listen(runtime.handle())?;
 
@@ -236,7 +236,7 @@ pub struct Parts {
 pub fn assemble(
     profile: &Profile,
     settings: &MountSettings,
-    mountpoint: &Path,
+    (mountpoint, named): (&Path, &Path),
     runtime: &Handle,
 ) -> Result<Parts, CommandError> {
     let spool =
@@ -263,8 +263,7 @@ pub fn assemble(
             shared: settings.allow_other,
             umask: settings.umask,
             thumbnails: settings.thumbnails,
-            named: std::path::absolute(&settings.mountpoint)
-                .unwrap_or_else(|_| mountpoint.to_owned()),
+            named: named.to_owned(),
             profile: profile.name().to_string(),
             mountpoint: mountpoint.to_owned(),
             api_url: settings.upload.apis.library.to_string(),

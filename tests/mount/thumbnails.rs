@@ -214,6 +214,23 @@ fn a_listing_is_followed_by_thumbnails_if_the_user_wants_that() {
     assert_eq!(media_requests(&world) - before, 3);
 }
 
+/// The mount leaves its working directory, and the path means the same afterwards.
+#[test]
+fn a_relative_mountpoint_gets_thumbnails_for_its_one_name() {
+    let world = world();
+    world.umount();
+    let mut mount = world.program();
+    let outcome = mount.current_dir(world.dir.path()).args(["mount", "mnt"]).output().unwrap();
+    assert!(outcome.status.success(), "{outcome:?}");
+    thumbnailer(&world, "A/a.jpg");
+    for name in world.names("A") {
+        accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
+    }
+    let cached = fs::read_dir(world.dir.path().join("cache/thumbnails/normal")).unwrap();
+    assert_eq!(cached.flatten().filter(is_complete).count(), 3);
+    world.umount();
+}
+
 /// Whether it is no temporary file of a thumbnail.
 fn is_complete(entry: &fs::DirEntry) -> bool {
     !entry.file_name().to_string_lossy().starts_with("gphotosfs-")

@@ -57,7 +57,7 @@ impl Core {
     pub fn start(profile: &Profile, url: &str, options: &[&str]) -> Result<Self, String> {
         let settings = settings(url, options);
         let (runtime, mountpoint) = (runtime(), settings.mountpoint.clone());
-        let parts = assemble(profile, &settings, &mountpoint, runtime.handle())
+        let parts = assemble(profile, &settings, (&mountpoint, &mountpoint), runtime.handle())
             .map_err(|error| error.to_string())?;
         // As a kernel that invalidates its caches at once.
         for changes in parts.changes {

@@ -26,6 +26,8 @@ const OWNER_WRITE: u32 = 0o200;
 pub(super) struct Mountpoint {
     /// Absolute and without links.
     pub(super) path: PathBuf,
+    /// As the user has named it, but absolute.
+    pub(super) named: PathBuf,
     dir: File,
     /// Its permissions, and whether they are ours to change.
     mode: Option<u32>,
@@ -61,7 +63,9 @@ impl Mountpoint {
         }
         check_apart(&path, profile)?;
         let may_hide_files = settings.nonempty || settings.import;
-        let this = Self::open(path, may_hide_files).map_err(|err| unusable(given, err))?;
+        let mut this = Self::open(path, may_hide_files).map_err(|err| unusable(given, err))?;
+        // Before the mount leaves the working directory.
+        this.named = std::path::absolute(given).map_err(|err| unusable(given, err))?;
         // A mount that is refused is wanted as well: until it is there, files go nowhere.
         let target = MountTarget {
             mountpoint: this.path.clone(),
@@ -80,7 +84,8 @@ impl Mountpoint {
         let meta = dir.metadata()?;
         let is_own = meta.uid() == geteuid().as_raw();
         let mode = (is_own && !may_hide_files).then_some(meta.mode() & 0o7777);
-        Ok(Self { path, dir, mode, may_hide_files })
+        let named = path.clone();
+        Ok(Self { path, named, dir, mode, may_hide_files })
     }
 
     /// Runs `mount` while the directory can be mounted on. Fails if files have come meanwhile.
