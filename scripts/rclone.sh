@@ -84,7 +84,12 @@ PYTHON
         sleep 0.1
     done
 
-    # Log in. rclone's own login needs a browser; its configuration takes the token as JSON.
+    rclone_log_in "$url" "$state"
+}
+
+# rclone_log_in URL STATE: rclone's own login needs a browser; its configuration takes the token as JSON.
+rclone_log_in() {
+    local url=$1 state=$2
     secret() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$state/client_secret.json"; }
     python3 - "$url" "$(secret client_id)" "$(secret client_secret)" >"$dir/rclone.conf" <<'PYTHON'
 import base64, datetime, hashlib, json, secrets, sys, urllib.error, urllib.parse, urllib.request

@@ -26,7 +26,8 @@ impl Way {
         let way = world.emulator.wait(async {
             let authority = Authority::new("gphotosfs tests").unwrap();
             authority.write(&world.dir.path().join("authority.pem")).unwrap();
-            let tls = authority.server("localhost", validity, &["h2", "http/1.1"]).unwrap();
+            let names = ["localhost", "photos.test"];
+            let tls = authority.server(&names, validity, &["h2", "http/1.1"]).unwrap();
             let front = Front::start(&world.emulator.url, tls, Windows::default()).await.unwrap();
             let relay = Relay::start(front.address(), shape).await.unwrap();
             let url = format!("https://localhost:{}", relay.address().port());

@@ -52,18 +52,18 @@ impl Authority {
         std::fs::write(path, self.issuer.pem())
     }
 
-    /// The TLS settings of a server called `name` that offers these protocols.
+    /// The TLS settings of a server with these names or addresses that offers these protocols.
     ///
     /// # Errors
-    /// If `name` is no host name.
+    /// If one of `names` is no host name.
     pub fn server(
         &self,
-        name: &str,
+        names: &[&str],
         validity: Validity,
         protocols: &[&str],
     ) -> io::Result<Arc<ServerConfig>> {
-        let mut params =
-            CertificateParams::new([name.to_owned(), "photos.test".to_owned()]).map_err(failed)?;
+        let names = names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names).map_err(failed)?;
         let (from, until) = match validity {
             Validity::Now => (2000, 2999),
             Validity::Over => (2000, 2001),

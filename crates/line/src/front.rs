@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -18,8 +19,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
+use rustix::net::sockopt;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +61,9 @@ struct Totals {
     others: AtomicU64,
 }
 
+/// After so long a silent client is probed. How long Google's front ends wait is not known.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+
 type Body = BoxBody<Bytes, hyper::Error>;
 
 struct Inner {
@@ -83,7 +88,20 @@ impl Front {
     /// # Errors
     /// If no port is free.
     pub async fn start(behind: &str, tls: Arc<ServerConfig>, windows: Windows) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), behind, tls, windows).await
+    }
+
+    /// The same at an address of the caller's choice.
+    ///
+    /// # Errors
+    /// If the address is taken or not this machine's.
+    pub async fn start_at(
+        at: SocketAddr,
+        behind: &str,
+        tls: Arc<ServerConfig>,
+        windows: Windows,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(at).await?;
         let address = listener.local_addr()?;
         let inner = Arc::new(Inner {
             client: Client::builder(TokioExecutor::new()).build_http(),
@@ -127,15 +145,23 @@ impl Drop for Front {
     }
 }
 
+/// A client whose line has broken says nothing. Only a probe finds out that it is gone.
+fn notice_death(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, SILENT_FOR)?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(2))
+}
+
 async fn serve(listener: TcpListener, tls: TlsAcceptor, windows: Windows, inner: Arc<Inner>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let (tls, inner) = (tls.clone(), inner.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
+            let _ = notice_death(&stream);
             let Ok(stream) = tls.accept(stream).await else { return };
             inner.totals.connections.fetch_add(1, Ordering::Relaxed);
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
