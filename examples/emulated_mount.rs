@@ -17,7 +17,8 @@ use gphotosfs::commands::mount::assemble;
 use gphotosfs::fuse;
 use gphotosfs::profile::Profile;
 use gphotosfs::settings::{
-    Apis, Commit, MountSettings, Notify, Passthrough, Sidecars, Sizes, Thumbnails, UploadSettings,
+    Apis, Commit, Metered, MountSettings, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
+    UploadSettings,
 };
 use gphotosfs_emulator::{Config, Emulator};
 use tokio::runtime::Runtime;
@@ -110,6 +111,7 @@ fn settings(emulator: &Emulator, mountpoint: &Path) -> Result<MountSettings, Fai
             limit_up: gphotosfs::media::UploadLimit::default(),
             quality_video: gphotosfs::media::VideoQuality::Original,
             apis: Apis { library: emulator.url().parse()?, picker: emulator.picker_url().parse()? },
+            metered: Metered::Use,
             unstable_pace: 1,
         },
     })

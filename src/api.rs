@@ -143,6 +143,12 @@ impl Client {
         self.transport.clock_skew()
     }
 
+    /// The machine has another network, or has slept: requests under way end, and further ones make
+    /// new connections.
+    pub fn renew_connections(&self) {
+        self.transport.http.renew();
+    }
+
     /// How long library-changing calls still pause after a short-term 429.
     pub fn write_pause_left(&self) -> Option<Duration> {
         self.transport.throttle.left()

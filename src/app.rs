@@ -12,6 +12,7 @@ mod manager;
 pub mod memory;
 pub mod mounts;
 pub mod name;
+mod network;
 pub mod notices;
 mod output;
 pub mod owner;

@@ -35,6 +35,8 @@ pub struct UploadSettings {
     pub limit_up: UploadLimit,
     /// In which quality videos are uploaded.
     pub quality_video: VideoQuality,
+    /// What uploads do while the connection is metered.
+    pub metered: Metered,
     /// The addresses of the APIs.
     pub apis: Apis,
     /// For tests: divides every wait for Google.
@@ -108,6 +110,16 @@ pub enum Notify {
     Auto,
     /// Never.
     Off,
+}
+
+/// What uploads do while the connection is metered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metered {
+    /// They wait for another one.
+    #[default]
+    Pause,
+    /// They go on.
+    Use,
 }
 
 /// What becomes of the sidecars of photos and videos: files of metadata and edits beside them.

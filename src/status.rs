@@ -315,6 +315,8 @@ pub enum BlockedBy {
     StorageFull,
     /// The login may not add items to albums or remove them. New files are still uploaded.
     Permission,
+    /// The connection is metered, and uploads over such ones are not permitted.
+    Metered,
     /// A word of another version, or none.
     #[default]
     #[serde(other)]
@@ -496,6 +498,7 @@ mod tests {
             (BlockedBy::Login, "login"),
             (BlockedBy::StorageFull, "storage-full"),
             (BlockedBy::Permission, "permission"),
+            (BlockedBy::Metered, "metered"),
         ];
         for (kind, word) in kinds {
             assert_eq!(serde_json::to_value(kind).unwrap(), word);

@@ -147,7 +147,7 @@ impl Client {
 
     /// A request that carries bytes.
     pub(super) fn bytes_request(&self, url: &Url) -> RequestBuilder {
-        self.transport.http.up.request(Method::POST, url.clone())
+        self.transport.http.now().up.request(Method::POST, url.clone())
     }
 
     pub(super) fn uploads_url(&self) -> Url {

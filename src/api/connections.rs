@@ -8,9 +8,17 @@
 //! A connection is alive as long as its peer acknowledges bytes, however slowly: TCP itself notices
 //! a dead one. A ping of HTTP/2 would wait behind our own data, and on a slow line its answer would
 //! come too late.
+//!
+//! Only the machine knows that it has slept, or is in another network now. Then connections of before
+//! are dead, and the next request makes a new one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::error::Error;
 use super::names::Names;
 use super::no_roots;
 use super::proxy::Proxies;
@@ -28,9 +36,18 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// an upload on a connection that the server is just closing would have to be sent again.
 const BULK_IDLE: Duration = Duration::from_secs(20);
 
-/// One client for each kind of traffic.
+/// The connections that are in use. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
+    current: Arc<Mutex<Current>>,
+    connect: Duration,
+}
+
+/// One client for each kind of traffic.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    /// Cancelled when others take their place: what goes over these gets no answer any more.
+    pub(super) over: CancellationToken,
     /// For calls, and for requests whose answers are short.
     pub(super) calls: reqwest::Client,
     /// For bytes of uploads.
@@ -42,13 +59,48 @@ pub(super) struct Connections {
 impl Connections {
     /// Connecting may take `connect`.
     pub(super) fn new(connect: Duration) -> reqwest::Result<Self> {
+        Ok(Self { current: Arc::new(Mutex::new(Current::new(connect)?)), connect })
+    }
+
+    /// Those for the next request.
+    pub(super) fn now(&self) -> Current {
+        self.current.lock().clone()
+    }
+
+    /// Has the next request make a connection of its own. Requests under way end.
+    pub(super) fn renew(&self) {
+        match Current::new(self.connect) {
+            Ok(new) => std::mem::replace(&mut *self.current.lock(), new).over.cancel(),
+            // It has been possible before, so it will be again.
+            Err(error) => tracing::warn!(%error, "cannot set up new connections"),
+        }
+    }
+}
+
+impl Current {
+    fn new(connect: Duration) -> reqwest::Result<Self> {
         let bulk = || {
             let bulk = |it: reqwest::ClientBuilder| {
                 it.http1_only().pool_idle_timeout(BULK_IDLE).tcp_user_timeout(BULK_DEAD_AFTER)
             };
             client(connect, bulk)
         };
-        Ok(Self { calls: for_calls(connect)?, up: bulk()?, down: bulk()? })
+        let over = CancellationToken::new();
+        Ok(Self { over, calls: for_calls(connect)?, up: bulk()?, down: bulk()? })
+    }
+}
+
+/// Waits for an answer while its connections are in use.
+pub(super) async fn while_in_use<T>(
+    over: &CancellationToken,
+    call: &'static str,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        answer = answer => answer,
+        () = over.cancelled() => {
+            Err(Error::Broken { call, source: "the network has changed".into() })
+        }
     }
 }
 

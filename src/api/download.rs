@@ -9,10 +9,12 @@ use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, LOCATION, RANGE,
 };
 use reqwest::{Method, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::auth::AccessToken;
 use super::budget::Kind;
+use super::connections::while_in_use;
 use super::error::Error;
 use super::http::{classify, header, whole_body};
 use super::refusal::Class;
@@ -92,10 +94,11 @@ impl Transport {
             return Err(garbled("it starts after the byte asked for"));
         }
         let stall = self.config.deadlines.stall;
+        let over = self.http.now().over;
         // A server that begins elsewhere does not do ranges, whatever it calls the answer. To ask it
         // for another part would never bring that.
         let ranged = ranged && starts_at == from;
-        Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall) })
+        Ok(Download { starts_at, ranged, len, tag, stream: body_stream(response, stall, over) })
     }
 
     /// See `Client::download_size`.
@@ -151,7 +154,8 @@ impl Transport {
             }
             self.charge(Kind::Media)?;
             // The length of compressed bytes would not be the item's.
-            let client = if from.is_some() { &self.http.down } else { &self.http.calls };
+            let connections = self.http.now();
+            let client = if from.is_some() { &connections.down } else { &connections.calls };
             let mut request =
                 client.request(method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some(from) = from {
@@ -163,12 +167,14 @@ impl Transport {
                 request = request.bearer_auth(token.secret());
             }
             let log = RequestLog::begin(DOWNLOAD, attempt);
-            let answer = tokio::time::timeout(self.config.deadlines.read, request.send()).await;
-            let response = match answer {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
-                Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+            let sending = async {
+                match tokio::time::timeout(self.config.deadlines.read, request.send()).await {
+                    Ok(Ok(response)) => Ok(response),
+                    Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
+                    Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+                }
             };
+            let response = while_in_use(&connections.over, DOWNLOAD, sending).await;
             log.end(response.as_ref().map(|it| (it.status(), it.content_length())));
             let response = response?;
             let status = response.status();
@@ -241,13 +247,22 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 }
 
 /// Streams the body. Silence for `stall` is an error, and so is an empty body.
-fn body_stream(response: Response, stall: Duration) -> BoxStream<'static, Result<Bytes, Error>> {
-    try_unfold((response, false), move |(mut response, has_bytes)| async move {
-        match tokio::time::timeout(stall, response.chunk()).await {
-            Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
-            Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
-            Ok(Ok(None)) if !has_bytes => Err(empty_body()),
-            Ok(Ok(chunk)) => Ok(chunk.map(|it| (it, (response, true)))),
+fn body_stream(
+    response: Response,
+    stall: Duration,
+    over: CancellationToken,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    try_unfold((response, over, false), move |(mut response, over, has_bytes)| async move {
+        let reading = async {
+            match tokio::time::timeout(stall, response.chunk()).await {
+                Err(_) => Err(Error::TimedOut { call: DOWNLOAD }),
+                Ok(Err(err)) => Err(classify(DOWNLOAD, err).await),
+                Ok(Ok(chunk)) => Ok(chunk),
+            }
+        };
+        match while_in_use(&over, DOWNLOAD, reading).await? {
+            None if !has_bytes => Err(empty_body()),
+            chunk => Ok(chunk.map(|it| (it, (response, over, true)))),
         }
     })
     .boxed()

@@ -87,6 +87,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether another request still writes to the same upload session: one whose connection has broken,
+    /// which the server has not noticed yet.
+    pub fn is_busy(&self) -> bool {
+        self.refusal().is_some_and(|it| it.status == 409)
+    }
+
     /// The refusal, if this is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {

@@ -201,6 +201,9 @@ impl Client {
     /// How long to wait before the session is asked where it stands. `None` if that is of no use
     /// now.
     fn wait_after(&self, error: &Error) -> Option<Duration> {
+        if error.is_busy() {
+            return None;
+        }
         match error.advice() {
             // A longer wait is left to the caller, which has other files to upload.
             Advice::Retry { after } if after <= Some(self.transport.config.deadlines.retries) => {
@@ -268,7 +271,7 @@ impl Client {
         more: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let answer = self.transport.send(UPLOAD, Class::Upload, attempt, || {
-            let client = &self.transport.http.calls;
+            let client = self.transport.http.now().calls;
             let request = client.request(Method::POST, url.clone());
             let request = request.timeout(self.transport.config.deadlines.read);
             more(request.header("X-Goog-Upload-Command", command).header(CONTENT_LENGTH, 0))

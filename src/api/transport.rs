@@ -22,7 +22,7 @@ use super::auth::{Access, Login, LoginError};
 use super::budget::{Budget, Kind, Unspent};
 use super::call::Call;
 use super::config::Config;
-use super::connections::Connections;
+use super::connections::{Connections, while_in_use};
 use super::error::Error;
 use super::failure::FailureKind;
 use super::guard::Guard;
@@ -243,7 +243,7 @@ impl Transport {
         }
         self.send(call.name, call.class, attempt, || {
             let mut request =
-                self.http.calls.request(call.method.clone(), url.clone()).timeout(deadline);
+                self.http.now().calls.request(call.method.clone(), url.clone()).timeout(deadline);
             if !call.query.is_empty() {
                 request = request.query(&call.query);
             }
@@ -269,10 +269,14 @@ impl Transport {
             let token = self.access().await?.token;
             self.charge(Kind::Api)?;
             let log = RequestLog::begin(call, attempt);
-            let answer = match request().bearer_auth(token.secret()).send().await {
-                Ok(response) => self.answer(call, class, response).await,
-                Err(err) => Err(classify(call, err).await),
+            let over = self.http.now().over;
+            let sending = async {
+                match request().bearer_auth(token.secret()).send().await {
+                    Ok(response) => self.answer(call, class, response).await,
+                    Err(err) => Err(classify(call, err).await),
+                }
             };
+            let answer = while_in_use(&over, call, sending).await;
             log.end(answer.as_ref().map(|it| (it.status, Some(it.body.len() as u64))));
             match answer {
                 Err(Error::Refused(refusal)) if refusal.status == 401 && !renewed => {

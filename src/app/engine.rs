@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::error::CommandError;
+use super::network::NetworkWatch;
 use super::owner::{StoredOwner, kept_binding};
 use crate::api::{self, BaseUrls, Budget, Foreign, Grant, Login, LoginError, SavedBudget, Service};
 use crate::content::{self, Content};
@@ -46,6 +47,7 @@ pub struct Engine {
     /// The uploads.
     pub pipeline: Pipeline,
     keeping_budget: JoinHandle<()>,
+    _network: NetworkWatch,
 }
 
 /// The rules for files that are not at Google.
@@ -133,7 +135,9 @@ impl Engine {
         )
         .map_err(|err| CommandError::new("cannot resume the uploads").because(err))?;
         let keeping_budget = runtime.spawn(keep_budget_always(store.clone(), budget));
-        Ok(Self { store, client, base_urls, content, pipeline, keeping_budget })
+        let network =
+            NetworkWatch::start(pipeline.clone(), client.clone(), settings.metered, runtime);
+        Ok(Self { store, client, base_urls, content, pipeline, keeping_budget, _network: network })
     }
 
     /// Ends the uploads within seconds. The next start resumes the queue.

@@ -13,8 +13,8 @@ use super::values::{duration, http_url};
 use crate::media::{Quality, QualityError, UploadLimit, UploadLimitError, VideoQuality};
 use crate::profile::ProfileName;
 use crate::settings::{
-    Apis, Commit, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes, Thumbnails,
-    UploadSettings,
+    Apis, Commit, Metered, MountSettings, NamePattern, Notify, Passthrough, Sidecars, Sizes,
+    Thumbnails, UploadSettings,
 };
 
 /// `gphotosfs mount`.
@@ -46,7 +46,7 @@ pub struct MountArgs {
     /// Mount options as in fstab: ro, noexec, allow_other, nonempty, umask=OCTAL, uid=N, gid=N,
     /// profile=NAME, and the settings below as commit=, sizes=, refresh=, cache_size=, spool_size=,
     /// sidecars=, passthrough=, thumbnails=, notify=, uploads=, quality=, quality_video=, limit_up=,
-    /// api_url=, picker_url=. An option beats the flag of the same name
+    /// metered=, api_url=, picker_url=. An option beats the flag of the same name
     #[arg(short = 'o', value_name = "OPT", value_delimiter = ',')]
     pub options: Vec<MountOption>,
 
@@ -88,8 +88,8 @@ pub struct MountArgs {
     #[arg(long, value_enum, default_value_t = Thumbnails::Auto, env = "GPHOTOSFS_THUMBNAILS")]
     pub thumbnails: Thumbnails,
 
-    /// Whether notifications on the desktop tell that the login has ended, uploads wait for a person,
-    /// files were refused, a long copy has arrived, or the mount has failed
+    /// Whether notifications on the desktop tell that the login has ended, uploads wait for a person or
+    /// another connection, files were refused, a long copy has arrived, or the mount has failed
     #[arg(long, value_enum, default_value_t = Notify::Auto, env = "GPHOTOSFS_NOTIFY")]
     pub notify: Notify,
 
@@ -164,6 +164,9 @@ pub struct UploadArgs {
     /// while mounted
     #[arg(long, value_name = "RATE", default_value = "off", env = "GPHOTOSFS_LIMIT_UP")]
     pub limit_up: UploadLimit,
+    /// What uploads do while NetworkManager calls the connection metered, as that of a phone
+    #[arg(long, value_enum, default_value_t = Metered::Pause, env = "GPHOTOSFS_METERED")]
+    pub metered: Metered,
 
     /// In which quality videos are uploaded: 'original', or '1080p' for smaller copies by the program
     /// ffmpeg, if it is installed. docs/QUALITY.md
@@ -197,6 +200,7 @@ impl UploadArgs {
             quality: self.quality,
             limit_up: self.limit_up,
             quality_video: self.quality_video,
+            metered: self.metered,
             apis,
             unstable_pace: self.unstable_pace,
         }
@@ -251,6 +255,7 @@ impl MountArgs {
                 MountOption::Quality(it) => settings.upload.quality = it,
                 MountOption::LimitUp(it) => settings.upload.limit_up = it,
                 MountOption::QualityVideo(it) => settings.upload.quality_video = it,
+                MountOption::Metered(it) => settings.upload.metered = it,
                 MountOption::ApiUrl(it) => settings.upload.apis.library = it,
                 MountOption::PickerUrl(it) => settings.upload.apis.picker = it,
             }
@@ -314,6 +319,8 @@ pub enum MountOption {
     LimitUp(UploadLimit),
     /// `quality_video=original|1080p`.
     QualityVideo(VideoQuality),
+    /// `metered=pause|use`.
+    Metered(Metered),
     /// `api_url=URL`.
     ApiUrl(Url),
     /// `picker_url=URL`.
@@ -381,13 +388,14 @@ impl FromStr for MountOption {
             ("quality_video", it) => Self::QualityVideo(
                 it.parse().map_err(|err: QualityError| refused(err.to_string()))?,
             ),
+            ("metered", it) => Self::Metered(Metered::from_str(it, false).map_err(refused)?),
             ("api_url", it) => Self::ApiUrl(http_url(it).map_err(refused)?),
             ("picker_url", it) => Self::PickerUrl(http_url(it).map_err(refused)?),
             _ => {
                 return Err(refused(
                     "not known here; known are ro, rw, noexec, allow_other, nonempty, umask=, uid=, gid=, profile=, \
                      commit=, sizes=, refresh=, cache_size=, spool_size=, sidecars=, passthrough=, thumbnails=, notify=, \
-                     uploads=, quality=, quality_video=, limit_up=, api_url= and picker_url="
+                     uploads=, quality=, quality_video=, limit_up=, metered=, api_url= and picker_url="
                         .into(),
                 ));
             }

@@ -10,7 +10,7 @@ use url::Url;
 use crate::commands::adopt::Min;
 #[cfg(feature = "emulator")]
 use crate::commands::emulator::Speed;
-use crate::settings::{Commit, Notify, Passthrough, Sidecars, Sizes, Thumbnails};
+use crate::settings::{Commit, Metered, Notify, Passthrough, Sidecars, Sizes, Thumbnails};
 
 /// Gives each variant of a plain enum its word and its help on the command line.
 macro_rules! words {
@@ -60,6 +60,11 @@ words!(Thumbnails {
 words!(Notify {
     Auto = "auto", "If the user has a session with a desktop";
     Off = "off", "Never";
+});
+
+words!(Metered {
+    Pause = "pause", "They wait for another one";
+    Use = "use", "They go on";
 });
 
 words!(Min {

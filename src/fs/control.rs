@@ -259,6 +259,7 @@ impl From<BlockedReason> for BlockedBy {
             BlockedReason::Login => Self::Login,
             BlockedReason::StorageFull => Self::StorageFull,
             BlockedReason::Permission => Self::Permission,
+            BlockedReason::Metered => Self::Metered,
         }
     }
 }

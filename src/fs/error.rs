@@ -281,7 +281,7 @@ impl From<upload::DrainError> for Error {
             E::Blocked(blocked) => match blocked.reason {
                 BlockedReason::Offline => libc::EHOSTUNREACH,
                 BlockedReason::ServerError => libc::ETIMEDOUT,
-                BlockedReason::Throttled => libc::ETIMEDOUT,
+                BlockedReason::Throttled | BlockedReason::Metered => libc::ETIMEDOUT,
                 BlockedReason::Quota => libc::EDQUOT,
                 BlockedReason::Login => libc::EACCES,
                 BlockedReason::StorageFull => libc::ENOSPC,

@@ -28,6 +28,8 @@ pub enum BlockedReason {
     StorageFull,
     /// The login does not permit changes of albums. Uploads go on.
     Permission,
+    /// The connection is metered, and the user has not permitted uploads over such ones.
+    Metered,
 }
 
 impl BlockedReason {
@@ -75,6 +77,7 @@ impl BlockedReason {
             Self::Login => "login",
             Self::StorageFull => "storage-full",
             Self::Permission => "permission",
+            Self::Metered => "metered",
         }
     }
 }
@@ -160,6 +163,27 @@ impl Blocked {
         Self { reason: BlockedReason::Permission, detail: text.clone(), text, ..self }
     }
 
+    /// The pause on a connection that is metered. Nothing needs to be tried: its end is told.
+    pub(super) fn of_metered(now: SystemTime) -> Self {
+        Self {
+            reason: BlockedReason::Metered,
+            text: "paused: the connection is metered".to_owned(),
+            detail: "paused: the connection is metered ('--metered use' uploads all the same)"
+                .to_owned(),
+            since: now,
+            last_seen: now,
+            until: now,
+            attempts: 0,
+        }
+    }
+
+    /// The network has changed: what failed before says nothing about the next attempt.
+    pub(super) fn network_changed(&mut self, now: SystemTime) {
+        if matches!(self.reason, BlockedReason::Offline | BlockedReason::ServerError) {
+            (self.until, self.attempts) = (now, 0);
+        }
+    }
+
     /// Whether it lasts until a person logs in again, or makes room at Google.
     pub(super) fn needs_a_person(&self) -> bool {
         match self.reason {
@@ -167,7 +191,8 @@ impl Blocked {
             BlockedReason::Offline
             | BlockedReason::ServerError
             | BlockedReason::Throttled
-            | BlockedReason::Quota => false,
+            | BlockedReason::Quota
+            | BlockedReason::Metered => false,
         }
     }
 

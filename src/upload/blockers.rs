@@ -9,6 +9,8 @@ use super::blocked::{Blocked, BlockedReason};
 pub(super) struct Blockers {
     /// Blocks everything.
     pub(super) everything: Option<Blocked>,
+    /// Blocks uploads only, until the connection is another one.
+    pub(super) metered: Option<Blocked>,
     /// Blocks changes of the library. A full account blocks uploads as well.
     pub(super) changes: Option<Blocked>,
     /// Blocks additions and removals only.
@@ -18,7 +20,27 @@ pub(super) struct Blockers {
 impl Blockers {
     /// All of them, the one that blocks most first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Blocked> {
-        [&self.everything, &self.changes, &self.memberships].into_iter().flatten()
+        let all = [&self.everything, &self.metered, &self.changes, &self.memberships];
+        all.into_iter().flatten()
+    }
+
+    /// The connection is a metered one, or it is not any more. Returns whether that is news.
+    pub(super) fn set_metered(&mut self, is_metered: bool, now: SystemTime) -> bool {
+        if self.metered.is_some() == is_metered {
+            return false;
+        }
+        match is_metered {
+            true => begin(&mut self.metered, Blocked::of_metered(now)),
+            false => end(&mut self.metered),
+        }
+        true
+    }
+
+    /// The network has changed: an outage of the network is probed at once.
+    pub(super) fn network_changed(&mut self, now: SystemTime) {
+        for blocked in [&mut self.everything, &mut self.changes].into_iter().flatten() {
+            blocked.network_changed(now);
+        }
     }
 
     /// Google has answered an upload or a question.
@@ -50,6 +72,7 @@ impl Blockers {
                 &mut self.everything
             }
             BlockedReason::Permission => &mut self.memberships,
+            BlockedReason::Metered => &mut self.metered,
             BlockedReason::ServerError | BlockedReason::Throttled | BlockedReason::StorageFull => {
                 &mut self.changes
             }

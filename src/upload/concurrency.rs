@@ -1,22 +1,26 @@
 //! How many files are uploaded at a time: as many as fill the line and keep the next batches full,
 //! and no more. With more, each of them takes longer and nothing arrives sooner. Pure.
 //!
-//! It begins with few. While files arrive within a moment, each adds a place (as TCP's slow start
-//! does). After that the limit follows the rate: more uploads have to bring more bytes a second, and
-//! where each takes long, fewer are tried.
+//! It begins with few, so that the first of them arrives soon on any line. While files arrive within
+//! a moment, each adds a place (as TCP's slow start does). Otherwise the limit follows the rate: it
+//! doubles every few seconds until that brings no more bytes a second. From then on more uploads are
+//! tried now and then, and fewer where each takes long.
 
 use std::time::{Duration, Instant};
 
 use crate::api::BATCH_MAX;
 
-/// The first limit. Enough for a line that loses packets, and few enough that the first files of a
-/// slow line arrive soon.
+/// The first limit, for files that are small.
 const FIRST: usize = 8;
+/// The bytes of the first uploads, if they are more than one.
+const FIRST_BYTES: u64 = 2_500_000;
 /// Google creates some 36 items a second, in batches one after the other. At a quarter of a second
-/// for each small file, 10 uploads keep up with that.
-const QUICK_START_MAX: usize = 16;
+/// for each small file, 10 uploads keep up with that. At the beginning there is a batch to catch up.
+const QUICK_START_MAX: usize = 32;
 /// An upload that is over so soon says that there is room for another one.
 const MOMENT: Duration = Duration::from_secs(1);
+/// If nothing has arrived after so long, the line is slow.
+const SLOW_AFTER: Duration = Duration::from_secs(3);
 /// Fewer uploads of small files never keep up with the batches.
 const FEWEST: usize = 4;
 /// Fewer never fill a line, because each waits for its answer at its end.
@@ -42,13 +46,27 @@ const UPLOADS_LONG: u32 = 4;
 const MEASURED_MIN: Duration = Duration::from_millis(500);
 /// See [`UPLOADS_LONG`]. Also if no upload has ended yet.
 const MEASURED_MAX: Duration = Duration::from_secs(10);
+/// While files are uploaded, the rate is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same while the limit doubles.
+const LOOK_EVERY_SEEKING: Duration = Duration::from_millis(500);
+/// While the limit doubles, a rate is that of this time.
+const SOUGHT_FOR: Duration = Duration::from_secs(2);
+/// But of no fewer bytes, because the network takes them in pieces.
+const SOUGHT_BYTES: u64 = 512 << 10;
 
 /// The limit, and the measurements that it follows from.
 pub(super) struct ConcurrencyLimit {
     current: usize,
     most: usize,
+    /// When the uploads under way began, the first of them.
+    begun: Option<Instant>,
+    /// Nothing has arrived yet.
+    is_fresh: bool,
     /// The limit still grows with each upload that is over soon.
     quick_start: bool,
+    /// The limit still doubles, as long as that raises the rate.
+    is_seeking: bool,
     /// How many files were ready when the last batch began.
     ready: usize,
     /// How long uploads take, of late.
@@ -72,7 +90,10 @@ impl ConcurrencyLimit {
         Self {
             current: FIRST.min(most),
             most,
+            begun: None,
+            is_fresh: true,
             quick_start: true,
+            is_seeking: true,
             ready: 0,
             took: None,
             measured: None,
@@ -100,8 +121,33 @@ impl ConcurrencyLimit {
         }
     }
 
+    /// Uploads of the sizes `next` could begin beside those of `under_way`. Returns how many of them
+    /// do.
+    pub(super) fn begin(&mut self, under_way: &[u64], next: &[u64]) -> usize {
+        if !self.is_fresh {
+            return next.len();
+        }
+        let mut bytes: u64 = under_way.iter().sum();
+        let fitting = next.iter().take_while(|size| {
+            bytes = bytes.saturating_add(**size);
+            bytes <= FIRST_BYTES
+        });
+        let fitting = fitting.count().max(usize::from(under_way.is_empty()));
+        if fitting < next.len() {
+            self.is_fresh = false;
+            self.change(under_way.len() + fitting);
+        }
+        fitting.min(next.len())
+    }
+
+    /// After so long the rate is to be looked at again.
+    pub(super) fn look_every(&self) -> Duration {
+        if self.is_seeking { LOOK_EVERY_SEEKING } else { LOOK_EVERY }
+    }
+
     /// A file has arrived.
     pub(super) fn arrived(&mut self, took: Duration) {
+        self.is_fresh = false;
         self.took = Some(self.took.map_or(took, |old| (old * 3 + took) / 4));
         if !self.quick_start {
             return;
@@ -126,6 +172,16 @@ impl ConcurrencyLimit {
     /// Looks at the rate. `bytes` went to the network so far, in all, and `under_way` files are being
     /// uploaded.
     pub(super) fn observe(&mut self, bytes: u64, under_way: usize, now: Instant) {
+        if under_way == 0 {
+            (self.begun, self.measured) = (None, None);
+            return;
+        }
+        let since = *self.begun.get_or_insert(now);
+        if self.quick_start && self.took.is_none() && now >= since + SLOW_AFTER {
+            // A slow line: whatever is under way goes to its end, and no more begins beside it.
+            self.quick_start = false;
+            self.change(self.current.min(FEWEST_LONG));
+        }
         if under_way < self.current() {
             // The rate is not that of the limit.
             self.measured = None;
@@ -133,11 +189,16 @@ impl ConcurrencyLimit {
         }
         let window = self.took.map_or(MEASURED_MAX, |took| took * UPLOADS_LONG);
         let window = window.clamp(MEASURED_MIN, MEASURED_MAX);
+        let window = if self.is_seeking { window.min(SOUGHT_FOR) } else { window };
+        let is_telling = |before: u64, since: Instant| {
+            let enough = bytes.saturating_sub(before) >= SOUGHT_BYTES;
+            !self.is_seeking || enough || now >= since + MEASURED_MAX
+        };
         match self.measured {
             // What a new connection takes at once is not on the line yet.
             None => self.measured = Some((now + window / 2, None)),
             Some((from, None)) if now >= from => self.measured = Some((now, Some(bytes))),
-            Some((from, Some(before))) if now >= from + window => {
+            Some((from, Some(before))) if now >= from + window && is_telling(before, from) => {
                 let seconds = now.duration_since(from).as_secs_f64();
                 self.measured = Some((now, Some(bytes)));
                 self.decide(bytes.saturating_sub(before) as f64 / seconds, now);
@@ -149,7 +210,8 @@ impl ConcurrencyLimit {
     fn decide(&mut self, rate: f64, now: Instant) {
         match self.tried_from.take() {
             Some((fewer, slower)) if fewer < self.current && rate < slower * WORTH_IT => {
-                self.change(fewer);
+                self.change(fewer.max(FEWEST_LONG));
+                self.is_seeking = false;
                 self.full_until = Some(now + SETTLED_FOR);
                 return;
             }
@@ -165,12 +227,15 @@ impl ConcurrencyLimit {
         let is_full = self.allowed.is_some_and(|it| rate >= it as f64 * AS_GOOD);
         let may_raise = self.ready < SCARCE && self.current < self.most && !is_full;
         let next = if may_raise && is_over(self.full_until) {
-            (self.current + self.current / 2).clamp(self.current + 1, self.most)
+            let more = if self.is_seeking { self.current } else { self.current / 2 };
+            (self.current + more).clamp(self.current + 1, self.most)
         } else if self.took.is_none_or(|took| took > LONG) && is_over(self.needed_until) {
             (self.current - self.current / 4).min(self.current - 1).max(FEWEST_LONG)
         } else {
+            self.is_seeking = false;
             return;
         };
+        self.is_seeking &= next > self.current;
         if next != self.current {
             self.tried_from = Some((self.current, rate));
             self.change(next);
@@ -231,11 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn the_first_uploads_are_few_bytes() {
+        let mut limit = ConcurrencyLimit::new(32);
+        assert_eq!(limit.begin(&[], &[300_000; 5]), 5);
+        assert_eq!(limit.begin(&[300_000; 5], &[300_000; 3]), 3);
+        assert_eq!(limit.current(), FIRST);
+        // One large file begins in any case, and a second one waits for the first look at the rate.
+        let mut limit = ConcurrencyLimit::new(32);
+        assert_eq!(limit.begin(&[], &[4_000_000]), 1);
+        assert_eq!(limit.begin(&[4_000_000], &[4_000_000; 7]), 0);
+        assert_eq!(limit.current(), 1);
+        assert_eq!(limit.begin(&[], &[4_000_000; 7]), 7);
+    }
+
+    #[test]
     fn a_full_line_carries_few_at_a_time() {
         let mut limit = ConcurrencyLimit::new(32);
         // 2 Mbit/s, photos of 4 MB.
+        limit.begin(&[], &[4_000_000; 8]);
         run(&mut limit, 55, 4_000_000, 0, |_| 250_000.0);
-        assert!(limit.current() <= FIRST, "{}", limit.current());
+        assert!(limit.current() <= FEWEST_LONG, "{}", limit.current());
         run(&mut limit, 600, 4_000_000, 0, |_| 250_000.0);
         assert!(limit.current() <= FIRST, "{}", limit.current());
     }
@@ -245,6 +325,9 @@ mod tests {
         let mut limit = ConcurrencyLimit::new(32);
         // Each connection carries 75 kB/s, the line 625 kB/s.
         let lossy = |limit: usize| (limit as f64 * 75_000.0).min(625_000.0);
+        limit.begin(&[], &[2_000_000; 8]);
+        run(&mut limit, 20, 2_000_000, 0, lossy);
+        assert!(limit.current() >= 8, "{} after 20 seconds", limit.current());
         run(&mut limit, 600, 2_000_000, 0, lossy);
         assert!((8..=14).contains(&limit.current()), "{}", limit.current());
     }

@@ -14,6 +14,8 @@ pub(super) enum Outcome {
     Duplicate,
     /// The resumable session has expired: the next attempt begins a new one.
     SessionGone,
+    /// The server still waits for bytes of this session from a connection that has broken.
+    Busy(api::Error),
     /// Google refused the upload, or could not be reached.
     Refused(api::Error),
     /// The local disk failed.

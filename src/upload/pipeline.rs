@@ -121,6 +121,19 @@ impl Pipeline {
         shared.moved_on();
     }
 
+    /// Pauses uploads while the connection is metered.
+    pub fn set_metered(&self, is_metered: bool) {
+        if self.shared.metered.swap(is_metered, Ordering::Relaxed) != is_metered {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// The network has changed, or the machine has slept: what has failed is tried again at once.
+    pub fn network_changed(&self) {
+        self.shared.network_changed.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+    }
+
     /// Stops within a few seconds. What is left goes on with the next start.
     pub async fn shutdown(&self) {
         self.shared.stop.cancel();

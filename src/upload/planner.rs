@@ -109,6 +109,7 @@ fn next_creation(state: &State<'_>, rows: &Rows, wake: &mut Wake) -> Option<Chan
     let rules = batch::Rules {
         max: BATCH_MAX,
         batch_window: state.batch_window,
+        opening: state.opening,
         impatient: state.impatient,
         now: state.now,
     };

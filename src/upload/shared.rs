@@ -66,6 +66,10 @@ pub(super) struct Shared {
     pub(super) progress: watch::Sender<u64>,
     /// Somebody has logged in, or begun to wait: a [`Blocked`] that waits for a person may be over.
     pub(super) try_now: AtomicBool,
+    /// The connection is metered, and uploads wait for another one.
+    pub(super) metered: AtomicBool,
+    /// The network has changed, or the machine has slept.
+    pub(super) network_changed: AtomicBool,
     /// How many callers wait for the queue.
     pub(super) waiters: AtomicUsize,
     /// How many of them wait for room in the spool.
@@ -96,6 +100,8 @@ impl Shared {
             members_dirty: AtomicBool::new(true),
             progress: watch::Sender::new(0),
             try_now: AtomicBool::new(false),
+            metered: AtomicBool::new(false),
+            network_changed: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             blocked_writes: AtomicUsize::new(0),
             stop: CancellationToken::new(),

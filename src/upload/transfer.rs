@@ -79,14 +79,14 @@ async fn chosen(
     }
 }
 
-/// Files up to this size are sent again whole after a break: a session for them costs more.
+/// Files up to this size go whole on any line, also after a break: a session for them costs more.
 const CHEAP_BYTES: u64 = 512 << 10;
 
 /// Whether all bytes go in one request. Not if a session has some of them, nor if they would take
 /// long, or have broken off before.
 fn goes_raw(shared: &Shared, sealed: &Sealed, len: u64) -> bool {
-    let is_sure = len <= CHEAP_BYTES || sealed.0.past.attempts == 0;
-    sealed.0.session.is_none() && is_sure && shared.client.fits_in_one_request(len)
+    let is_quick = sealed.0.past.attempts == 0 && shared.client.fits_in_one_request(len);
+    sealed.0.session.is_none() && (len <= CHEAP_BYTES || is_quick)
 }
 
 /// Resumes the session in the journal, or begins one and journals it before it sends bytes.
@@ -114,6 +114,7 @@ async fn resumable(
             shared.store.run(move |store| store.set_session(file, seq, None)).await?;
             Err(Outcome::SessionGone)
         }
+        Err(FinishError::Api(error)) if error.is_busy() => Err(Outcome::Busy(error)),
         Err(FinishError::Api(error)) => {
             // Google has received other bytes, or refuses the session: it cannot be resumed.
             if matches!(error.advice(), api::Advice::GiveUp) {

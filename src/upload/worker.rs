@@ -12,6 +12,7 @@ mod confirming;
 mod context;
 mod creating;
 mod members;
+mod network;
 mod passing;
 mod refused;
 mod release;
@@ -32,9 +33,6 @@ use super::shared::Shared;
 use super::state::{Creating, Uploaded};
 use crate::store;
 use context::{Changed, Worker};
-
-/// While files are uploaded, the limit of their number looks at the rate at least so often.
-const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until [`Shared::stop`].
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -73,6 +71,7 @@ impl Worker {
             self.shared.store.run(|store| store.retry_now()).await?;
             self.mark_dirty();
         }
+        self.look_at_network(now).await?;
         if self.shared.try_now.swap(false, Ordering::Relaxed) && self.blockers.retry_now(now) {
             self.shared.store.run(|store| store.retry_now()).await?;
             // Listings may have proved claims since they were read.
@@ -118,7 +117,7 @@ impl Worker {
             wake_at = wake_at.min(now + self.shared.config.retry_max);
         }
         if !self.uploads.is_empty() {
-            wake_at = wake_at.min(now + OBSERVE_EVERY);
+            wake_at = wake_at.min(now + self.limit.look_every());
         }
         Ok(wake_at.duration_since(now).unwrap_or_default())
     }

@@ -54,3 +54,24 @@ fn bytes_that_arrived_before_a_break_are_not_sent_again() {
     let carried = way.relay.counts().up;
     assert!(carried < 4_700_000, "{carried} bytes for 3,000,000 and a break after 1,000,000");
 }
+
+#[test]
+fn a_line_that_breaks_again_and_again_carries_a_copy() {
+    let mut world = World::new();
+    let way = Way::of(&mut world, Shape { up: 1_000_000, ..Shape::default() });
+    world.mount(&[]);
+    let (files, size) = (12, 400_000);
+    for n in 0..files {
+        world.photo(&format!("photos/{n}.jpg"), n, size);
+    }
+    world.sh("mkdir mnt/A && cp photos/* mnt/A/");
+    for break_at in [1_000_000, 2_500_000, 4_000_000] {
+        wait_for("the line to carry more", || way.relay.counts().up > break_at);
+        way.relay.cut();
+    }
+    world.sync();
+    assert_eq!(world.remote("A").len(), files as usize);
+    // Each break loses at most what is under way: the first eight files, and later fewer.
+    let (carried, bytes) = (way.relay.counts().up, u64::from(files) * size as u64);
+    assert!(carried < bytes + 3 * 8 * size as u64, "{carried} bytes for {bytes}");
+}

@@ -37,6 +37,7 @@ mod limits;
 mod line;
 mod lives;
 mod midnight;
+mod network;
 mod notices;
 mod passthrough;
 mod picks;

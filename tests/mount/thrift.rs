@@ -1,9 +1,9 @@
 //! The requests that common programs cost, through a real mount.
 
-use gphotosfs_emulator::Call;
+use gphotosfs_emulator::{Call, Moment};
 
-use crate::support::World;
 use crate::support::account::requests;
+use crate::support::{World, wait_for};
 
 /// Requests of all kinds since the last call of this, but those for a login.
 fn spent(world: &World) -> Vec<(Call, u64)> {
@@ -60,6 +60,29 @@ fn each_command_costs_what_it_must_and_no_more() {
     assert_eq!(spent(&world), [(Call::MediaItemsBatchGet, 1), (Call::Download, 1)]);
     assert!(world.run(&["refresh", world.mnt.join("Trip").to_str().unwrap()]).status.success());
     assert_eq!(spent(&world), [(Call::AlbumsList, 1), (Call::MediaItemsSearch, 2)]);
+}
+
+#[test]
+fn the_first_batch_of_a_long_copy_does_not_wait_until_it_is_full() {
+    const FILES: usize = 200;
+    let world = World::mounted();
+    for at in 0..FILES {
+        world.photo(&format!("photo/{at:03}.jpg"), at as u32, 5000);
+    }
+    world.sh("mkdir mnt/A && ls mnt/A");
+    spent(&world);
+    world.emulator.hold(Call::UploadRaw, Moment::Request);
+    world.sh("cp photo/*.jpg mnt/A/");
+    world.emulator.let_pass(Call::UploadRaw, Moment::Request, 8);
+    let batches = || world.emulator.stats().requests.get(&Call::MediaItemsBatchCreate).copied();
+    wait_for("a batch of the files that are there", || batches() == Some(1));
+    world.emulator.let_go(Call::UploadRaw, Moment::Request);
+    world.sync();
+    assert_eq!(world.remote("A").len(), FILES);
+    // At most one call more than full batches take.
+    assert!(batches() <= Some(5), "{:?} batches", batches());
+    let spent: u64 = spent(&world).iter().map(|it| it.1).sum();
+    assert!(spent * 100 <= FILES as u64 * 105, "{spent} requests for {FILES} files");
 }
 
 #[test]

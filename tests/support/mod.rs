@@ -8,7 +8,8 @@
 //!
 //! The service of the core and of mounts is in [`google`], bytes of photos in [`files`] and [`camera`], exports
 //! of them in [`takeout`], encoders of videos in [`encoder`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
-//! [`terminal`], a service manager in [`manager`], a line to the service in [`way`], and all that waits without an
+//! [`terminal`], a service manager in [`manager`], NetworkManager in
+//! [`network_manager`], a line to the service in [`way`], and all that waits without an
 //! event in [`wait`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
@@ -24,6 +25,7 @@ pub mod ledger;
 pub mod login;
 pub mod manager;
 pub mod mount;
+pub mod network_manager;
 pub mod passthrough;
 pub mod schema;
 pub mod script;

@@ -64,6 +64,8 @@ impl World {
         command
             // A developer's own desktop must not show the troubles of tests.
             .env("GPHOTOSFS_NOTIFY", "off")
+            // Nor must a developer's network have a say.
+            .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
             .env("GPHOTOSFS_PICKER_URL", format!("{}/picker", self.api_url))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

@@ -23,7 +23,7 @@ impl Kind {
             Self::Login => Some(("login", "Log in")),
             Self::Storage => Some(("storage", "Manage storage")),
             Self::Refused => Some(("folder", "Show the files")),
-            Self::Quota | Self::Arrived | Self::Mount => None,
+            Self::Quota | Self::Metered | Self::Arrived | Self::Mount => None,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Actions {
                 }
             }
             Kind::Refused => self.show_failed(bus).await,
-            Kind::Quota | Kind::Arrived | Kind::Mount => {}
+            Kind::Quota | Kind::Metered | Kind::Arrived | Kind::Mount => {}
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) quota_until: Option<Timestamp>,
     /// Whether the account has no room.
     pub(super) is_storage_full: bool,
+    /// Whether files wait for a connection that is not metered.
+    pub(super) is_metered: bool,
     /// Why uploads wait, in words.
     pub(super) blocked: Option<String>,
     /// Files that are left to send.
@@ -62,6 +64,7 @@ impl Facts {
             granted_at,
             login_ends_at: login.ends_at(),
             quota_until: client.budget().snapshot(now).api_blocked_until,
+            is_metered: has(BlockedReason::Metered).is_some(),
             is_storage_full: has(BlockedReason::StorageFull).is_some(),
             blocked: outages.first().map(|it| it.text.clone()),
             left: backlog.left(),

@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub(super) quota_until: Option<Timestamp>,
     /// The account was full at the last look.
     pub(super) is_storage_full: bool,
+    /// The connection was metered at the last look, and that was announced.
+    pub(super) is_metered: bool,
     /// The row number of the last refused file.
     pub(super) refused_up_to: i64,
     /// The copy that is under way.

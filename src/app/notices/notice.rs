@@ -31,6 +31,11 @@ pub(super) enum Notice {
         /// Files that wait.
         left: u64,
     },
+    /// The connection is metered, and files wait for another one.
+    Metered {
+        /// How many.
+        left: u64,
+    },
     /// Files were refused.
     Refused {
         /// The row number of the last of them.
@@ -60,6 +65,7 @@ pub(super) enum Kind {
     Login,
     Quota,
     Storage,
+    Metered,
     Refused,
     Arrived,
     Mount,
@@ -72,6 +78,7 @@ impl Notice {
             Self::LoginEnded { .. } | Self::LoginEnds { .. } => Kind::Login,
             Self::QuotaUsedUp { .. } => Kind::Quota,
             Self::StorageFull { .. } => Kind::Storage,
+            Self::Metered { .. } => Kind::Metered,
             Self::Refused { .. } => Kind::Refused,
             Self::Arrived { .. } => Kind::Arrived,
             Self::MountFailed { .. } => Kind::Mount,

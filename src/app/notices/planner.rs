@@ -70,6 +70,7 @@ impl Planner {
         self.look_at_login(facts, &mut plan);
         self.look_at_quota(facts, &mut plan);
         self.look_at_storage(facts, &mut plan);
+        self.look_at_metered(facts, &mut plan);
         self.look_at_refused(facts, &mut plan);
         self.look_at_copy(facts, &mut plan);
         self.arrived = facts.arrived;
@@ -91,6 +92,7 @@ impl Planner {
             Notice::LoginEnds { at, .. } => memory.login_ends = Some(*at),
             Notice::QuotaUsedUp { until, .. } => memory.quota_until = Some(*until),
             Notice::StorageFull { .. } => memory.is_storage_full = true,
+            Notice::Metered { .. } => memory.is_metered = true,
             Notice::Refused { up_to, .. } => memory.refused_up_to = *up_to,
             Notice::Arrived { .. } | Notice::MountFailed { .. } => {}
         }
@@ -134,6 +136,15 @@ impl Planner {
             // After a start nothing is known before a file has arrived.
             self.memory.is_storage_full = false;
             plan.over.push(Kind::Storage);
+        }
+    }
+
+    fn look_at_metered(&mut self, facts: &Facts, plan: &mut Plan) {
+        if !facts.is_metered {
+            self.memory.is_metered = false;
+            plan.over.push(Kind::Metered);
+        } else if facts.left > 0 && !self.memory.is_metered {
+            plan.due.push(Notice::Metered { left: facts.left });
         }
     }
 

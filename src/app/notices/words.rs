@@ -41,6 +41,10 @@ impl Notice {
                 "The storage at Google is full".to_owned(),
                 format!("{}Uploads go on once the account has room.", waiting(*left)),
             ),
+            Self::Metered { left } => (
+                "Uploads wait: the connection is metered".to_owned(),
+                format!("{}They go on over another connection.", waiting(*left)),
+            ),
             Self::Refused { count, examples, .. } => {
                 let mut lines: Vec<String> =
                     examples.iter().map(|(path, why)| format!("{path}: {why}")).collect();

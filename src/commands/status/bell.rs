@@ -43,6 +43,7 @@ fn cause(status: &Status) -> Option<&'static str> {
         BlockedBy::Login => Some("login"),
         BlockedBy::StorageFull => Some("storage-full"),
         BlockedBy::Permission => Some("permission"),
+        BlockedBy::Metered => Some("metered"),
         BlockedBy::ServerError | BlockedBy::Throttled | BlockedBy::Unknown => None,
     }
 }

@@ -34,6 +34,7 @@ fn needs_a_person(outage: &BlockedUploads) -> bool {
         | BlockedBy::ServerError
         | BlockedBy::Throttled
         | BlockedBy::Quota
+        | BlockedBy::Metered
         | BlockedBy::Unknown => false,
     }
 }
@@ -65,6 +66,7 @@ mod tests {
             BlockedBy::ServerError,
             BlockedBy::Throttled,
             BlockedBy::Quota,
+            BlockedBy::Metered,
             BlockedBy::Unknown,
         ] {
             assert!(check(&with_outage(kind)).is_ok(), "{kind:?}");

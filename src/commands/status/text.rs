@@ -14,7 +14,8 @@ use crate::app::{time_words, unmounted};
 use crate::media::local_time;
 use crate::printable::escaped;
 use crate::status::{
-    CutOff, FailingFile, Library, LimitUp, Login, LoginState, Progress, Queue, Saved, Status,
+    BlockedBy, CutOff, FailingFile, Library, LimitUp, Login, LoginState, Progress, Queue, Saved,
+    Status,
 };
 
 /// So many files that look cut off are named.
@@ -58,7 +59,12 @@ pub(super) fn describe(status: &Status) -> String {
     }
     if let Some(blocked) = &status.blocked {
         let (since, until) = (ago(now, blocked.since), local_time(blocked.until));
-        let text = format!("blocked ({since}): {}; next attempt at {until}", blocked.text);
+        let text = match blocked.kind {
+            BlockedBy::Metered => {
+                format!("{} ({since}); '--metered use' uploads all the same", blocked.text)
+            }
+            _ => format!("blocked ({since}): {}; next attempt at {until}", blocked.text),
+        };
         row("", text, &bad);
     }
     for (i, it) in status.failing.iter().enumerate() {

@@ -3,12 +3,19 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
+use crate::api::BATCH_MAX;
 use crate::media::DirId;
 use crate::store::{Coming, FAILURES_WITH_PLACE, Ready};
 
 /// A batch that other files still join is sent at the latest this many windows after its first file
 /// was ready.
 const FILL_WINDOWS: u32 = 10;
+
+/// The first batch of a copy begins with so many files, instead of waiting until it is full: the next
+/// one fills meanwhile, and one more call costs less than the wait.
+const OPENING: usize = 8;
+/// But only of a copy of so many files, of which one more request is but a small part.
+const OPENING_OF: usize = 2 * BATCH_MAX;
 
 /// How batches are made.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +24,8 @@ pub(super) struct Rules {
     pub(super) max: usize,
     /// How long a batch waits for more files, from the last one that joined.
     pub(super) batch_window: Duration,
+    /// Nothing has been created for a while.
+    pub(super) opening: bool,
     /// A caller waits: a batch is due as soon as no file is about to join.
     pub(super) impatient: bool,
     pub(super) now: SystemTime,
@@ -84,7 +93,12 @@ fn due(files: &[Ready], coming: &[Coming], dir: DirId, rules: &Rules) -> Option<
     if files.len() >= rules.max || files[0].isolate || (rules.impatient && joining == 0) {
         return Some(rules.now);
     }
-    let full_at = oldest + rules.batch_window * FILL_WINDOWS;
+    if rules.opening && files.len() >= OPENING && files.len() + joining >= OPENING_OF {
+        return Some(rules.now);
+    }
+    // The first files of a copy exist soon, on a slow line too.
+    let windows = if rules.opening { 1 } else { FILL_WINDOWS };
+    let full_at = oldest + rules.batch_window * windows;
     // If enough are coming to fill it, waiting costs no time: calls follow uploads anyway.
     Some(if files.len() + joining >= rules.max {
         full_at
@@ -111,7 +125,8 @@ mod tests {
     }
 
     fn rules(impatient: bool, now: u64) -> Rules {
-        Rules { max: 50, batch_window: Duration::from_secs(2), impatient, now: at(now) }
+        let batch_window = Duration::from_secs(2);
+        Rules { max: 50, batch_window, opening: false, impatient, now: at(now) }
     }
 
     fn ready(seq: i64, dir: i64) -> Ready {
@@ -169,6 +184,17 @@ mod tests {
         let more: Vec<_> = (30..60).map(|seq| coming(seq, 1)).collect();
         assert!(matches!(next(&some, &more, &rules(true, 110)), Next::At(then) if then == at(120)));
         assert_eq!(seqs(&next(&some, &more, &rules(true, 120))).len(), 30);
+    }
+
+    #[test]
+    fn the_first_batch_of_a_long_copy_begins_with_a_few_files() {
+        let opening = Rules { opening: true, ..rules(true, 101) };
+        let ready: Vec<_> = (0..8).map(|seq| ready(seq, 1)).collect();
+        let of = |count: i64| (8..count).map(|seq| coming(seq, 1)).collect::<Vec<_>>();
+        assert_eq!(seqs(&next(&ready, &of(100), &opening)).len(), 8);
+        assert_eq!(seqs(&next(&ready, &of(99), &opening)).len(), 0);
+        assert_eq!(seqs(&next(&ready[..7], &of(100), &opening)).len(), 0);
+        assert_eq!(seqs(&next(&ready, &of(100), &rules(true, 101))).len(), 0);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(in crate::upload) struct State<'a> {
     pub(in crate::upload) limit: usize,
     /// How long a call that is not full waits for more, from the last file that joined.
     pub(in crate::upload) batch_window: Duration,
+    /// Nothing has been created for a while: a copy begins.
+    pub(in crate::upload) opening: bool,
     /// A caller waits: calls are sent as soon as nothing is about to join.
     pub(in crate::upload) impatient: bool,
     /// The longest time from a file's close to its upload.
@@ -172,6 +174,9 @@ pub(in crate::upload) fn is_large(size: u64) -> bool {
 impl State<'_> {
     /// How many uploads may begin.
     pub(in crate::upload) fn upload_room(&self) -> Room {
+        if self.blockers.metered.is_some() {
+            return Room::default();
+        }
         let everything = self.gate(self.blockers.everything.as_ref());
         let most = match (everything, self.gate(self.blocked_by_full_account())) {
             (Gate::Shut, _) | (_, Gate::Shut) => 0,

@@ -39,6 +39,7 @@ fn state(blockers: &Blockers) -> State<'_> {
         limit: 8,
         batch_window: Duration::from_secs(2),
         upload_delay: Duration::ZERO,
+        opening: false,
         impatient: false,
         last_change: None,
         create_parts: false,
@@ -221,6 +222,16 @@ fn a_missing_permission_leaves_files_alone() {
     let plan = plan(&state, &full_rows());
     assert!(matches!(plan.change, Some(Change::Create { .. })));
     assert_eq!(plan.uploads.len(), 8);
+}
+
+#[test]
+fn over_a_metered_connection_only_bytes_wait() {
+    let mut blockers = Blockers::default();
+    assert!(blockers.set_metered(true, at(NOW)) && !blockers.set_metered(true, at(NOW)));
+    let waiting = plan(&state(&blockers), &full_rows());
+    assert!(waiting.uploads.is_empty() && waiting.change.is_some() && waiting.confirm.is_some());
+    assert!(blockers.set_metered(false, at(NOW)));
+    assert_eq!(plan(&state(&blockers), &full_rows()).uploads.len(), 8);
 }
 
 #[test]
@@ -495,6 +506,7 @@ proptest! {
         rows in any_rows(),
         uploads in any_uploads(),
         blocked in (any_outage(), any_outage(), any_outage()),
+        metered: bool,
         changing in prop::option::weighted(0.2, 0..100u64),
         confirming in prop::option::weighted(0.2, 0..100u64),
         limit in 1..10usize,
@@ -503,7 +515,8 @@ proptest! {
         full in prop::option::weighted(0.2, 0..3i64),
     ) {
         let (everything, changes, memberships) = blocked;
-        let blockers = Blockers { everything, changes, memberships };
+        let metered = metered.then(|| Blocked::of_metered(at(NOW)));
+        let blockers = Blockers { everything, metered, changes, memberships };
         let state = State {
             uploads,
             changing: changing.map(Duration::from_secs),
@@ -518,6 +531,7 @@ proptest! {
         let is_shut = |blocked: &Option<Blocked>| blocked.as_ref().is_some_and(|it| it.until > state.now);
         check_probe(&state, &plan)?;
         // Uploads.
+        prop_assert!(plan.uploads.is_empty() || blockers.metered.is_none());
         prop_assert!(plan.uploads.is_empty() || plan.uploads.len() + state.uploads.len() <= limit
             || (plan.uploads.len() == 1 && blockers.iter().next().is_some()));
         prop_assert!(plan.uploads.is_sorted_by_key(|file| file.seq));

@@ -35,6 +35,9 @@ const COSTLY_FACTOR: u32 = 30;
 /// For so many of the longest waits between attempts, Google's answers may lag: `store::GRACE`.
 const GRACE_WAITS: u32 = 10;
 
+/// A copy after so long without a creation is another one.
+const OPENING_AFTER: Duration = Duration::from_secs(20);
+
 /// A call and its answer.
 pub(super) struct CreateAnswer {
     pub(super) creating: Creating,
@@ -71,6 +74,8 @@ pub(super) struct Transfer {
     pub(super) past: PastFailures,
     pub(super) large: bool,
     pub(super) since: Instant,
+    /// Ends it. The version is planned again.
+    pub(super) cancel: CancellationToken,
     /// A smaller copy is being made. Nothing is sent yet.
     pub(super) preparing: bool,
     /// A smaller copy of a video is being made. Ends that.
@@ -91,6 +96,8 @@ pub(super) struct Worker {
     /// At most one.
     pub(super) change: JoinSet<Changed>,
     pub(super) change_since: Instant,
+    /// When a batch was last created.
+    pub(super) created_at: Option<Instant>,
     /// At most one.
     pub(super) confirm: JoinSet<ConfirmAnswer>,
     pub(super) confirm_since: Instant,
@@ -134,6 +141,7 @@ impl Worker {
             uploads: HashMap::new(),
             change: JoinSet::new(),
             change_since: Instant::now(),
+            created_at: None,
             confirm: JoinSet::new(),
             confirm_since: Instant::now(),
             create_parts: VecDeque::new(),
@@ -177,6 +185,7 @@ impl Worker {
             limit: self.limit.current(),
             batch_window: self.shared.config.batch_window,
             impatient: self.shared.is_waited_for(),
+            opening: self.created_at.is_none_or(|at| at.elapsed() >= OPENING_AFTER),
             upload_delay: just_closed::longest(self.shared.config.upload_delay),
             last_change: self.last_change,
             create_parts: !self.create_parts.is_empty(),

@@ -19,6 +19,7 @@ impl Worker {
         let client = self.shared.client.clone();
         let gone = self.album_gone(creating.call().dir, album.clone());
         self.change_since = Instant::now();
+        self.created_at = Some(self.change_since);
         self.change.spawn(async move {
             crash::point(crash::CREATE_BEFORE_CALL);
             let outcome = client.create_items(Some(&album), &creating.items()).await;

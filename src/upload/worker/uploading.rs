@@ -23,10 +23,16 @@ use crate::upload::transfer;
 /// After so many failures in a row, none of which is a file's own, the worker takes it for an outage.
 const SERVER_ERRORS_MAX: u32 = 3;
 
+/// The server notices within seconds that a connection has broken. So much of the longest wait.
+const BUSY_PART: u32 = 12;
+
 impl Worker {
     /// Returns whether all were started. If not, another may have to be chosen: during an outage
     /// only one is started at a time, to find out whether Google answers.
-    pub(super) fn start_uploads(&mut self, files: Vec<Startable>) -> bool {
+    pub(super) fn start_uploads(&mut self, mut files: Vec<Startable>) -> bool {
+        let under_way = self.uploads.values().filter(|it| !it.preparing).map(|it| it.size);
+        let next = files.iter().map(Startable::sent_size);
+        files.truncate(self.limit.begin(&under_way.collect::<Vec<_>>(), &next.collect::<Vec<_>>()));
         if self.uploads.is_empty() && !files.is_empty() {
             let sent = self.shared.sent();
             self.shared.rate.lock().begin(StdInstant::now(), sent);
@@ -45,6 +51,7 @@ impl Worker {
                 past: file.past,
                 large: is_large(file.sent_size()),
                 since: Instant::now(),
+                cancel: upload.cancel.clone(),
                 preparing: false,
                 film: None,
             };
@@ -64,10 +71,16 @@ impl Worker {
                 continue;
             };
             let (id, size, past) = (file.file, file.size, file.past);
-            let since = Instant::now();
-            let (seq, preparing) = (file.seq, true);
-            let film = file.is_video().then(|| upload.cancel.clone());
-            let transfer = Transfer { seq, size, past, large: false, since, preparing, film };
+            let transfer = Transfer {
+                seq: file.seq,
+                size,
+                past,
+                large: false,
+                since: Instant::now(),
+                cancel: upload.cancel.clone(),
+                preparing: true,
+                film: file.is_video().then(|| upload.cancel.clone()),
+            };
             self.uploads.insert(id, transfer);
             let work = preparing::prepare(self.shared.clone(), Sealed(file), upload);
             self.transfers.spawn(async move { (id, work.await) });
@@ -132,6 +145,14 @@ impl Worker {
             }
             Outcome::Damaged(reason) => {
                 self.reject((file, transfer.seq), Rejection::Other, reason).await;
+            }
+            Outcome::Busy(error) => {
+                let retry_at = SystemTime::now() + self.shared.config.retry_max / BUSY_PART;
+                let (shared, text) = (self.shared.clone(), chain(&error));
+                self.store(move |_| {
+                    shared.attempt_failed((file, transfer.seq), &text, false, retry_at)
+                })
+                .await;
             }
             Outcome::Refused(error) => {
                 match BlockedReason::of(error.kind()) {

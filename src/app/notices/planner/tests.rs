@@ -16,6 +16,7 @@ fn facts(seconds: i64) -> Facts {
         granted_at: at(-1000),
         login_ends_at: None,
         quota_until: None,
+        is_metered: false,
         is_storage_full: false,
         blocked: None,
         left: 0,
@@ -88,6 +89,17 @@ fn a_full_storage_is_announced_again_only_after_something_has_arrived() {
     let plan = after_a_start.look(&Facts { arrived: 1, ..facts(2) });
     assert!(plan.over.contains(&Kind::Storage));
     assert_eq!(shown(&mut after_a_start, &full).len(), 1);
+}
+
+#[test]
+fn a_metered_connection_is_announced_once_and_only_if_files_wait() {
+    let mut planner = planner();
+    let metered = |now, left| Facts { is_metered: true, left, ..facts(now) };
+    assert_eq!(shown(&mut planner, &metered(0, 0)), []);
+    assert_eq!(shown(&mut planner, &metered(1, 5)), [Notice::Metered { left: 5 }]);
+    assert_eq!(shown(&mut planner, &metered(2, 6)), []);
+    assert!(planner.look(&facts(3)).over.contains(&Kind::Metered));
+    assert_eq!(shown(&mut planner, &metered(4, 5)).len(), 1);
 }
 
 #[test]

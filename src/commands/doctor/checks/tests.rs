@@ -65,6 +65,7 @@ fn settings(allow_other: bool) -> MountSettings {
                 library: "https://photoslibrary.googleapis.com".parse().unwrap(),
                 picker: "https://photospicker.googleapis.com".parse().unwrap(),
             },
+            metered: crate::settings::Metered::Pause,
             unstable_pace: 1,
         },
     }
