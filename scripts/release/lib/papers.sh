@@ -4,7 +4,7 @@
 
 # The texts of all licences, which the packages contain, too.
 step_licences() {
-    cargo about generate --locked --fail --config packaging/about.toml packaging/licences.hbs \
+    cargo about generate --locked --offline --fail --config packaging/about.toml packaging/licences.hbs \
         >"$made/licences.txt"
     cp "$made/licences.txt" "$out/gphotosfs-$version-licences.txt"
     grep -c '^  [a-z]' "$made/licences.txt"
