@@ -5,6 +5,7 @@
 //! changes: so the pipeline keeps a copy until its item is confirmed.
 
 mod check;
+mod entropy;
 mod exif;
 pub mod making;
 pub mod moov;
@@ -109,6 +110,9 @@ impl<'a> Plan<'a> {
     }
 
     fn smaller(&self) -> Result<Vec<u8>, Whole> {
+        if !entropy::is_undamaged(&self.structure) {
+            return Err(Whole::Damaged);
+        }
         let mut picture = decode(&self.structure)?;
         if let Some(size) = self.resized {
             picture = resize(picture, size)?;

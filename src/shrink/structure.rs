@@ -58,7 +58,7 @@ pub(super) struct Frame {
     pub(super) height: u32,
     pub(super) is_progressive: bool,
     /// The identifier and the sampling factors of each component.
-    components: Vec<(u8, u8)>,
+    pub(super) components: Vec<(u8, u8)>,
 }
 
 impl Frame {
@@ -172,7 +172,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Whole> {
 }
 
 /// The marker at an offset, and the offset of its last 0xff: fill bytes may stand in front.
-fn marker_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+pub(super) fn marker_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let rest = bytes.get(at..)?;
     let fill = rest.iter().take_while(|it| **it == 0xff).count();
     let marker = *rest.get(fill)?;
@@ -180,7 +180,7 @@ fn marker_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
 }
 
 /// A segment with its marker.
-fn segment_at(bytes: &[u8], from: usize) -> Option<&[u8]> {
+pub(super) fn segment_at(bytes: &[u8], from: usize) -> Option<&[u8]> {
     let length = usize::from(u16_be(bytes, from + 2)?);
     if length < 2 { None } else { bytes.get(from..from + 2 + length) }
 }

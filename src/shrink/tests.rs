@@ -17,7 +17,7 @@ const LARGE: (u32, u32) = (1300, 1000);
 const OF_COPY: (u32, u32) = (1140, 877);
 
 /// A scene of gradients, edges and fine grain that is the same each time.
-fn pixels(width: u32, height: u32, channels: u32) -> Vec<u8> {
+pub(super) fn pixels(width: u32, height: u32, channels: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity((width * height * channels) as usize);
     let mut grain = 0x9e37_79b9_u32;
     for y in 0..height {
