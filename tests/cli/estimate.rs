@@ -1,11 +1,14 @@
 //! `gphotosfs estimate`, without a mount.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::backup::thawed;
-use crate::support::{camera_jpeg, schema, small_photo};
+use crate::support::{camera_jpeg, schema, small_photo, wait_for};
 use gphotosfs::store::SCHEMA_VERSION;
 
 #[test]
@@ -55,4 +58,28 @@ fn an_estimate_says_what_would_be_sent_and_writes_crops() {
     assert!(fs::read_dir(&look).unwrap().count() > 3);
     user.run(&["estimate", "--quality", "original", &photo]).exits(2);
     user.run(&["estimate", &path("nowhere")]).exits(1).says("cannot list");
+}
+
+#[test]
+fn ctrl_c_leaves_no_half_of_a_crop() {
+    let user = thawed(SCHEMA_VERSION);
+    let (photo, look) = (user.home.path().join("photo"), user.home.path().join("look"));
+    fs::create_dir_all(&photo).unwrap();
+    for at in 0..12 {
+        fs::write(photo.join(format!("{at}.jpg")), camera_jpeg(at, (900, 700))).unwrap();
+    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_gphotosfs"));
+    program.arg("estimate").arg("--crops").arg(&look).arg(&photo);
+    let program = program.env("HOME", user.home.path()).stdout(Stdio::null());
+    let mut running = program.spawn().unwrap();
+    wait_for("the first crop", || fs::read_dir(&look).is_ok_and(|mut it| it.next().is_some()));
+    let pid = Pid::from_child(&running);
+    // It may have ended already.
+    let _ = kill_process(pid, Signal::INT);
+    let status = running.wait().unwrap();
+    assert!(status.success() || status.signal() == Some(Signal::INT.as_raw()), "{status}");
+    for crop in fs::read_dir(&look).unwrap() {
+        let path = crop.unwrap().path();
+        assert!(image::open(&path).is_ok(), "{}", path.display());
+    }
 }

@@ -203,3 +203,33 @@ fn on_a_full_account_status_says_what_smaller_copies_would_have_saved() {
     assert!(!done && said.contains("--quality saver"), "{said}");
     world.emulator.faults(|faults| faults.storage_bytes = None);
 }
+
+/// An upload whose answer was lost is repeated by another process, which makes the same bytes.
+#[test]
+fn another_process_makes_the_same_copy_and_an_estimate_foretells_it() {
+    let world = World::new();
+    let photo = world.dir.path().join("photo");
+    fs::create_dir(&photo).unwrap();
+    for at in 0..2 {
+        fs::write(photo.join(format!("{at}.jpg")), camera_jpeg(at, (900, 700))).unwrap();
+    }
+    let clip = [camera_jpeg(3, (900, 700)), b"clip".to_vec()].concat();
+    fs::write(photo.join("3.jpg"), clip).unwrap();
+    world.photo("photo/4.jpg", 4, 5000);
+    fs::write(photo.join("5.png"), include_bytes!("../fixtures/media/drawing-1.png")).unwrap();
+    let said = world.run(&["estimate", "--json", photo.to_str().unwrap()]);
+    let estimated = schema::check("estimate", &String::from_utf8(said.stdout).unwrap());
+    for run in 0..2 {
+        world.mount(&["--quality", "saver"]);
+        world.sh("mkdir -p mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+        let items = world.emulator.dump().items;
+        assert_eq!(items.len(), 5, "in run {run}");
+        let bytes: u64 = items.iter().map(|it| it.size).sum();
+        // All of them were tried, so it says what was sent, to the byte.
+        assert_eq!(estimated["sent_bytes"], bytes);
+        let whole = serde_json::json!({"trailing-bytes": 1, "small": 1});
+        assert_eq!((&estimated["smaller"], &estimated["whole"]), (&2.into(), &whole));
+        world.umount();
+        world.sh("rm -r state/gphotosfs cache/gphotosfs");
+    }
+}

@@ -2,10 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Cursor, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageFormat, RgbImage};
+use rustix::fs::{AtFlags, CWD, linkat};
 
 /// The side of a crop, in pixels of the original.
 const SIDE: u32 = 400;
@@ -20,14 +23,24 @@ const PLACES: u32 = 6;
 /// # Errors
 /// If a picture cannot be decoded, or the file exists or cannot be written.
 pub(super) fn write(original: &[u8], copy: &[u8], path: &Path) -> io::Result<()> {
-    // Encoded first: Ctrl-C in the meantime leaves no half of a picture.
     let mut png = Cursor::new(Vec::new());
     let picture = side_by_side(original, copy)?;
     picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+    let dir = path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."));
+    // The file has no name until it is whole, so that Ctrl-C leaves no half of a picture.
+    let nameless = OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).open(dir);
+    let Ok(mut file) = nameless else { return write_named(png.get_ref(), path) };
+    file.write_all(png.get_ref())?;
+    let by_number = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, by_number, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Writes a file where the file system has none without a name.
+fn write_named(bytes: &[u8], path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let outcome = file.write_all(png.get_ref()).and_then(|()| file.sync_all());
+    let outcome = file.write_all(bytes);
     if outcome.is_err() {
-        // It is ours.
+        // It is ours, and half of a picture helps nobody.
         std::fs::remove_file(path)?;
     }
     outcome
