@@ -150,9 +150,12 @@ const ALBUMS: &str = "SELECT c.dir, \
 const LOOSE: &str = "AND NOT is_shown AND (is_missed OR (kind = 'new' AND coalesce(retry_at, 0) <= ?1 \
      AND (dir IS NULL OR NOT is_wanted))) GROUP BY file";
 
-/// Claims that are settled. Nobody can miss the bytes of a file that nobody wants.
+/// Claims that are settled. Nobody can miss the bytes of a file that nobody wants, unless Google has
+/// answered another file with its item: that one is a name of it, and is settled first.
 const PROVED: &str = "GROUP BY file \
-     HAVING max(kind IN ('known', 'unseen') AND NOT is_wanted) OR min(dir IS NOT NULL AND is_shown)";
+     HAVING max(kind IN ('known', 'unseen') AND NOT is_wanted AND NOT EXISTS (SELECT 1 FROM uploads v \
+         WHERE v.made = claims.media AND v.state = 'confirming' AND v.file <> claims.file)) \
+     OR min(dir IS NOT NULL AND is_shown)";
 
 fn claim(row: &Row<'_>) -> rusqlite::Result<Claim> {
     Ok(Claim {

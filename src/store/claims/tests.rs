@@ -292,3 +292,21 @@ fn an_unseen_item_keeps_the_time_of_its_next_listing_when_everything_is_tried_ag
     store.retry_now().unwrap();
     assert!(is_overdue());
 }
+
+#[test]
+fn a_hidden_item_whose_name_goes_waits_for_a_file_that_google_has_answered_with_it() {
+    let store = Store::in_memory().unwrap();
+    let (one, two) = (album(&store, "One"), album(&store, "Two"));
+    let hidden = closed(&store, one, "a.jpg", 1);
+    created(&store, one, hidden, "a");
+    let now = SystemTime::now();
+    let claim = store.new_claims(now, one, 10).unwrap().remove(0);
+    store.had_before(&claim, 5).unwrap();
+    let claim = store.claims_of_album(now, one, 10).unwrap().remove(0);
+    assert!(store.withheld(&claim, "it is another program's").unwrap());
+    created(&store, two, closed(&store, two, "b.jpg", 1), "a");
+    store.unlink(one, &name("a.jpg")).unwrap().unwrap();
+    assert_eq!(proved(&store), [Some(Proved::Merged(hidden.0))]);
+    assert_eq!(names(&store, two), ["b.jpg"]);
+    assert_eq!(proved(&store), []);
+}
