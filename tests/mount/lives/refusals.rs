@@ -121,7 +121,7 @@ fn in_googles_bin() {
         let reason =
             format!("getfattr --only-values -n user.gphotos.error mnt/.gphotos/failed/B/{name}");
         let reason = lives.world.sh(&reason);
-        assert!(reason.contains("in its bin: restore it there, then retry"), "{reason}");
+        assert!(reason.contains("in Google's bin. Copy the original in again; if it is in the bin, restore it there, then retry"), "{reason}");
     }
     let written: BTreeSet<_> =
         [Op::Overwrite, Op::Append, Op::Edit].iter().map(|op| lives.x(*op)).collect();
