@@ -17,7 +17,7 @@ use super::tables::{failed, files, meta, uploads};
 use super::time::{from_millis, to_millis};
 use super::tx::Tx;
 use super::write_error::WriteError;
-use crate::media::{ContentHash, DirId, EntryName, FileId, Qualities, UploadToken};
+use crate::media::{ContentHash, DirId, EntryName, FileId, Qualities, UploadToken, VideoQuality};
 
 /// Whether a file may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,9 +172,9 @@ impl Startable {
         self.quality.exact(&self.mime)
     }
 
-    /// Whether it is a video.
-    pub fn is_video(&self) -> bool {
-        self.mime.starts_with("video/")
+    /// Whether a smaller copy of a video is wanted. A video that stays whole is looked at like a photo.
+    pub fn wants_film(&self) -> bool {
+        self.wanted().is_some_and(|it| it == VideoQuality::EXACT)
     }
 
     /// The smaller copy that goes to Google instead of the file.

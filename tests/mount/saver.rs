@@ -233,3 +233,17 @@ fn another_process_makes_the_same_copy_and_an_estimate_foretells_it() {
         world.sh("rm -r state/gphotosfs cache/gphotosfs");
     }
 }
+
+/// Videos have a quality of their own, which is the original one here.
+#[test]
+fn a_video_goes_as_it_is_beside_smaller_photos() {
+    let world = World::new();
+    world.mount(&["--quality", "saver"]);
+    let album = world.mnt.join("A");
+    fs::create_dir(&album).unwrap();
+    fs::write(album.join("0.jpg"), camera_jpeg(0, SIZE)).unwrap();
+    fs::write(album.join("1.mp4"), include_bytes!("../fixtures/media/clip.mp4")).unwrap();
+    world.sh("sync mnt/A");
+    assert_eq!(world.emulator.dump().items.len(), 2);
+    assert_eq!(attribute(&world, "A/1.mp4", "whole"), "format");
+}

@@ -187,7 +187,7 @@ fn read(store: &Store, shared: &Shared, wanted: Wanted) -> store::Result<Rows> {
                 return Choice::Skip;
             }
             if file.needs_preparing() {
-                let (choice, begins) = stages.unprepared(file.is_video());
+                let (choice, begins) = stages.unprepared(file.wants_film());
                 if begins {
                     unprepared.push(file.clone());
                 }

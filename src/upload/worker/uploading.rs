@@ -79,7 +79,7 @@ impl Worker {
                 since: Instant::now(),
                 cancel: upload.cancel.clone(),
                 preparing: true,
-                film: file.is_video().then(|| upload.cancel.clone()),
+                film: file.wants_film().then(|| upload.cancel.clone()),
             };
             self.uploads.insert(id, transfer);
             let work = preparing::prepare(self.shared.clone(), Sealed(file), upload);
