@@ -98,7 +98,7 @@ fn sidecars_of_an_album_deleted_outside_are_kept_in_failed() {
     world.sh("echo both > mnt/Trip/both.xmp && ln mnt/Trip/both.xmp mnt/Other/both.xmp");
     world.edit(Edit::DeleteAlbum { album: "Trip".into() });
     refresh(&world, "");
-    assert_eq!(world.names(""), ["Other"]);
+    assert_eq!(world.names(""), ["Other", "Refused by Google"]);
     assert_eq!(world.names(".gphotos/failed/Trip"), ["1.xmp", "desktop.ini"]);
     assert_eq!(world.sh("cat mnt/.gphotos/failed/Trip/1.xmp mnt/Other/both.xmp"), "xmp\nboth\n");
     // The folder is copied again.
