@@ -66,7 +66,11 @@ pub fn compare(sides: &Sides) -> Comparison {
         let there = sides.there.get(name).is_some_and(|it| it.stage == Stage::Committed);
         work.result.unreadable.push(remark(name, true, there, why));
     }
-    let unknown = sides.there.iter().filter(|(_, it)| it.has_unknown_content());
+    // An item whose local file cannot be read may be that file, and counts as such.
+    let is_open = |name, it: &AlbumFile| {
+        it.has_unknown_content() && !sides.unreadable.contains_key::<PathBuf>(name)
+    };
+    let unknown = sides.there.iter().filter(|(name, it)| is_open(*name, it));
     let items = unknown.map(|(name, it)| (name, it.filename.as_deref(), &it.facts));
     let apart = apart(&sides.here, &sides.there);
     let found = namesakes::found(&sides.here, items).into_iter();

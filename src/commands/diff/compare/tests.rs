@@ -472,6 +472,24 @@ fn what_cannot_be_read_here_is_counted_once_where_the_album_has_not_got_it_yet()
 }
 
 #[test]
+fn an_item_whose_local_file_cannot_be_read_is_no_other_file() {
+    // Google's filename is that of another local file, of the same size and time.
+    let (here, there) = (taken(7, known(1)), taken(7, sized(1)));
+    let mut both = sides(&[("b.jpg", here)], &[("d.jpg", there, Stage::Committed)], &[]);
+    for item in both.there.values_mut() {
+        item.filename = Some("b.jpg".into());
+    }
+    assert_eq!(compare(&both).renamed.len(), 1);
+    both.unreadable.insert("d.jpg".into(), "Permission denied".into());
+    check(
+        &both,
+        "2 local = 0 in the album + 1 unreadable here + 1 only here",
+        "1 in the album = 0 here + 1 unreadable here",
+        true,
+    );
+}
+
+#[test]
 fn raw_and_jpeg_are_pairs_and_so_are_photo_and_short_video() {
     let found = ["IMG_1.CR2", "IMG_1.JPG", "IMG_2.HEIC", "IMG_2.MOV", "IMG_3.JPG", "A/IMG_3.CR2"];
     let found: Vec<_> = found.iter().map(PathBuf::from).collect();
