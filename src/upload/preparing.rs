@@ -80,14 +80,7 @@ async fn made(
     };
     crash::point(crash::SHRINK_BEFORE_COPY);
     let put = blocking(shared, move |shared| put(shared, (file, seq), &copy)).await;
-    let sent = match put {
-        Ok(Some(sent)) => sent,
-        Ok(None) => return Err(Outcome::Superseded),
-        Err(error) => return Ok(whole(no_copy(&error))),
-    };
-    crash::point(crash::SHRINK_AFTER_COPY);
-    note(sealed, sent);
-    Ok(Made::Smaller(sent))
+    settled(sealed, put)
 }
 
 /// As [`made`], for a video.
@@ -116,14 +109,20 @@ async fn made_of_video(shared: &Arc<Shared>, sealed: &Sealed) -> Result<Made, Ou
     }
     crash::point(crash::SHRINK_BEFORE_COPY);
     let kept = blocking(shared, move |shared| keep(shared, (file, seq), copy)).await;
-    let sent = match kept {
-        Ok(Some(sent)) => sent,
-        Ok(None) => return Err(Outcome::Superseded),
-        Err(error) => return Ok(whole(no_copy(&error))),
-    };
-    crash::point(crash::SHRINK_AFTER_COPY);
-    note(sealed, sent);
-    Ok(Made::Smaller(sent))
+    settled(sealed, kept)
+}
+
+/// The copy lies in the spool, unless the file was written meanwhile, or the disk has failed.
+fn settled(sealed: &Sealed, put: io::Result<Option<Sent>>) -> Result<Made, Outcome> {
+    match put {
+        Ok(Some(sent)) => {
+            crash::point(crash::SHRINK_AFTER_COPY);
+            note(sealed, sent);
+            Ok(Made::Smaller(sent))
+        }
+        Ok(None) => Err(Outcome::Superseded),
+        Err(error) => Ok(Made::Whole(no_copy(&error).word().to_owned())),
+    }
 }
 
 /// Why a file goes as it is, if its copy cannot be written. To wait until it can might last for ever:

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use gphotosfs_emulator::Call;
 
-use crate::support::desktop::{Bus, Called, Desktop};
+use crate::support::desktop::{Bus, Called, Desktop, Shown};
 use crate::support::manager::Manager;
 use crate::support::{World, http, wait_for};
 
@@ -41,6 +41,15 @@ impl Seat {
         ]
     }
 
+    /// The login ends before a photo is copied. Returns the notice of it.
+    fn loses_its_login(&self) -> Shown {
+        self.world.photo("x.jpg", 1, 10_000);
+        self.world.sh("mkdir mnt/A");
+        self.world.emulator.revoke_grants();
+        self.world.sh("cp x.jpg mnt/A/");
+        self.desktop.shown()
+    }
+
     /// The memory of the notices, once it has this in it.
     fn remembers(&self, what: &str) {
         let path = self.world.dir.path().join("state/gphotosfs/default/notices.json");
@@ -53,11 +62,7 @@ fn the_end_of_the_login_is_announced_once_and_taken_back() {
     let seat = Seat::new();
     let world = &seat.world;
     seat.mount(&[]);
-    world.photo("x.jpg", 1, 10_000);
-    world.sh("mkdir mnt/A");
-    world.emulator.revoke_grants();
-    world.sh("cp x.jpg mnt/A/");
-    let shown = seat.desktop.shown();
+    let shown = seat.loses_its_login();
     assert_eq!(shown.title, "The login to Google Photos has ended");
     assert!(shown.body.contains("gphotosfs login"), "{shown:?}");
     assert_eq!(shown.buttons, ["default", "login"]);
@@ -91,11 +96,7 @@ fn the_button_of_the_ended_login_opens_googles_page() {
     seat.world.env.push(("BROWSER", browser.to_str().unwrap().to_owned()));
     let world = &seat.world;
     seat.mount(&[]);
-    world.photo("x.jpg", 1, 10_000);
-    world.sh("mkdir mnt/A");
-    world.emulator.revoke_grants();
-    world.sh("cp x.jpg mnt/A/");
-    let shown = seat.desktop.shown();
+    let shown = seat.loses_its_login();
     seat.desktop.press(shown.number, "login");
     wait_for("Google's page", || page.exists());
     let address = fs::read_to_string(&page).unwrap();
