@@ -44,7 +44,7 @@ impl UploadSpeed {
         *speed = Some(speed.map_or(at_most, |old| old.min(at_most)));
     }
 
-    /// Forgets what is known.
+    /// Forgets the measured speed.
     pub(super) fn forget(&self) {
         *self.0.lock() = None;
     }

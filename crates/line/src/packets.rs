@@ -35,7 +35,7 @@ pub struct PacketShape {
     pub up: u64,
     /// Bytes a second to the client; 0 is without a limit.
     pub down: u64,
-    /// Bytes that wait at the narrow place, in each direction. What comes while it is full is lost.
+    /// Bytes that wait at the narrow place, in each direction. Packets that come while it is full are lost.
     pub queue: usize,
     /// The way's own delay, in each direction.
     pub delay: Duration,
@@ -239,7 +239,7 @@ impl PacketLine {
         Ok(Self(shared))
     }
 
-    /// What it has carried and lost so far.
+    /// The packets and bytes that the line has carried and lost so far.
     pub fn counts(&self) -> PacketCounts {
         self.0.line.lock().counts
     }

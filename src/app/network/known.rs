@@ -34,7 +34,7 @@ pub(super) struct Manager {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
-    /// What has failed may succeed now.
+    /// Requests that have failed may succeed now.
     Retry,
     /// Connections of before are dead, though nothing has told them so. Says why.
     Renew(&'static str),
