@@ -50,13 +50,14 @@ pub fn run(
     args: &[OsString],
 ) -> Result<Exit, CommandError> {
     if settings.detached {
-        return serve(profile, settings);
-    }
-    if !settings.foreground {
-        // What this process has inherited, the mount would keep open, and with it locks and disks.
+        // What this process has inherited, it would keep open, and with it locks and disks. The
+        // process that has started it cannot close that: it may be a login with threads.
         daemon::close_inherited().map_err(|err| {
             CommandError::new("cannot start the mount in the background").because(err)
         })?;
+        return serve(profile, settings);
+    }
+    if !settings.foreground {
         // The mount makes the database.
         let is_first = std::io::stderr().is_terminal()
             && profile.state_dir().is_ok_and(|dir| matches!(Store::is_made(dir), Ok(false)));
