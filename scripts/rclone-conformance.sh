@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the emulator with rclone's Google Photos backend, which we did not write. Optional; not part of the tests.
+# Drives the emulator with rclone's Google Photos backend, which we did not write. `test.sh --long` runs it.
 #   scripts/rclone-conformance.sh      as root, or where unprivileged user namespaces are allowed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -33,7 +33,7 @@ need_command script bsdutils
 need_command sponge moreutils
 need_command unzip unzip
 need_command zip zip
-if [ "$profile" = long ]; then need_command chromium chromium; fi
+if [ "$profile" = long ]; then need_command chromium chromium; need_command rclone rclone; fi
 need_cargo
 need_fuse_device
 for component in rustfmt clippy; do
@@ -83,6 +83,8 @@ step cargo test "${build[@]}" --doc
 # The library is for its own developers, who see private items too.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' \
     step cargo doc "${build[@]}" --no-deps --document-private-items
+# A client that we did not write.
+if [ "$profile" = long ]; then step scripts/rclone-conformance.sh; fi
 if try_cargo_deny; then
     # It looks into the crates of all targets. A build has fetched those of this one only.
     step cargo fetch --locked

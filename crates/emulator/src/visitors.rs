@@ -27,7 +27,7 @@ fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         return Some("The request has two Host or Origin headers.");
     }
     let host = text("host").or(uri.authority().map(Authority::as_str)).unwrap_or_default();
-    if !is_this_machine(host) {
+    if !is_this_machine(host) && !is_google(host) {
         return Some("The Host header does not name this machine.");
     }
     if text("origin").is_some_and(|origin| origin != format!("http://{host}")) {
@@ -55,6 +55,14 @@ fn is_this_machine(host: &str) -> bool {
         || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Whether a Host header is that of a program that knows Google's hosts only, and whose requests
+/// somebody leads here. No page can make such a name mean 127.0.0.1.
+fn is_google(host: &str) -> bool {
+    ["photoslibrary.googleapis.com", "photospicker.googleapis.com", "oauth2.googleapis.com"]
+        .iter()
+        .any(|it| host.eq_ignore_ascii_case(it))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +86,8 @@ mod tests {
             ("LOCALHOST", true),
             ("[::1]:8085", true),
             ("127.0.0.1.example.org:8085", false),
+            ("photoslibrary.googleapis.com", true),
+            ("photoslibrary.googleapis.com.example.org", false),
             ("evil.test:8085", false),
             ("localhost.evil.test", false),
             ("0.0.0.0:8085", false),
