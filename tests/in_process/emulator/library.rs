@@ -271,6 +271,26 @@ async fn bytes_of_another_application_enter_albums_only_when_created() {
     assert_eq!(api.get(&format!("/v1/mediaItems/{phone}")).await.1["filename"], "PHONE.JPG");
 }
 
+/// An account has the same bytes once, whoever uploads them first.
+#[tokio::test]
+async fn another_application_makes_no_second_item_of_our_bytes() {
+    let api = Api::start().await;
+    let album = api.album("A").await;
+    let ours = api.add(Some(&album), small_photo(1), "ours.jpg").await;
+    let edit = |album: Option<&str>| Edit::AddItem {
+        album: album.map(str::to_owned),
+        filename: "PHONE.JPG".into(),
+        content: small_photo(1),
+        foreign: true,
+    };
+    assert_eq!(api.emulator.edit(edit(None)).await.unwrap(), ours);
+    assert_eq!(api.emulator.edit(edit(Some("A"))).await.unwrap(), ours);
+    let dump = api.emulator.dump();
+    assert_eq!(dump.items.len(), 1);
+    assert_eq!((&*dump.items[0].filename, dump.items[0].foreign), ("ours.jpg", false));
+    assert_eq!(dump.album("A").unwrap().items, [&*ours]);
+}
+
 #[tokio::test]
 async fn listings_and_counts_may_lag_behind() {
     let api = Api::start().await;

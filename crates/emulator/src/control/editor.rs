@@ -173,14 +173,26 @@ impl Editor<'_> {
     ) -> Result<String, EditError> {
         let album = album.map(|name| self.album(name).map(|album| album.seq)).transpose()?;
         let sha256 = format!("{:x}", Sha256::digest(content));
-        let path = self.server.dir.blob(&sha256);
-        private::write(&path, content)?;
-        let facts = sniff::examine(&path)?.unwrap_or_else(|_| unknown_photo());
-        let size = content.len() as u64;
-        let item = self.new_item(Content::Stored(sha256), size, filename, facts);
+        // An account has the same bytes once, whoever uploads them (reference §11.2). The
+        // application's own edits may make a library as it was before that rule.
+        let known = self.library().item_by_sha256(&sha256);
+        let known = known.filter(|item| foreign && !item.binned).cloned();
+        let item = match known {
+            Some(known) => known,
+            None => {
+                let path = self.server.dir.blob(&sha256);
+                private::write(&path, content)?;
+                let facts = sniff::examine(&path)?.unwrap_or_else(|_| unknown_photo());
+                let size = content.len() as u64;
+                let item = self.new_item(Content::Stored(sha256), size, filename, facts);
+                Item { foreign, ..item }
+            }
+        };
         let (seq, id) = (item.seq, item.id.clone());
-        self.put_item(Item { foreign, ..item })?;
-        if let Some(album) = album {
+        self.put_item(item)?;
+        if let Some(album) = album
+            && !self.library().album(album).is_some_and(|album| album.contains(seq))
+        {
             self.append(album, [seq])?;
         }
         Ok(id)
