@@ -79,7 +79,7 @@ pub use item_status::{ItemStatus, ItemVerdict};
 pub use owner::{Evidence, Owner};
 pub use page::Page;
 pub use pager::{Pager, Unending};
-pub use picker::{PICKED_ITEMS_MAX, Picker, PickerSession};
+pub use picker::{ENABLE_PICKER, PICKED_ITEMS_MAX, PICKER_DISABLED, Picker, PickerSession};
 pub use refusal::{Class, Refusal, RefusalBody};
 pub use request::{
     ALBUM_ITEMS_MAX, AlbumPosition, BATCH_MAX, DESCRIPTION_CHARS_MAX, DateFilter, Enrichment,

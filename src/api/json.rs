@@ -1,6 +1,7 @@
 //! Parses JSON from the network within bounds: a short text can hold very many values.
 
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::quote::quote;
 
@@ -12,8 +13,22 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     if values_at_most(text) > VALUES_MAX {
         return Err(format!("it has more than {VALUES_MAX} values"));
     }
-    // serde's message may quote the text.
-    serde_json::from_slice(text).map_err(|err| quote(&err.to_string()))
+    serde_json::from_slice(text).map_err(|err| match text.is_empty() {
+        true => "it is empty".to_owned(),
+        false => reason(&err),
+    })
+}
+
+/// Why a text cannot be parsed, in one short line for people.
+pub(super) fn reason(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => "it ends too early".to_owned(),
+        Category::Syntax => {
+            format!("it is not JSON, see line {}, column {}", error.line(), error.column())
+        }
+        // The message may quote the text.
+        Category::Data | Category::Io => quote(&error.to_string()),
+    }
 }
 
 /// An upper bound of the number of values: each one but the first follows one of these characters.
@@ -46,6 +61,23 @@ mod tests {
             (r#"{"a": [1, 2], "b": "[,,,"}"#, 7),
         ] {
             assert_eq!(values_at_most(text.as_bytes()), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_none_is_told_in_words() {
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("{\"a\": 1", "it ends too early"),
+            ("<html>", "it is not JSON, see line 1, column 1"),
+            ("{}", "missing field `a` at line 1 column 2"),
+        ] {
+            #[derive(Debug, serde::Deserialize)]
+            struct Wire {
+                #[expect(dead_code, reason = "only its absence counts")]
+                a: u8,
+            }
+            assert_eq!(parse::<Wire>(text.as_bytes()).unwrap_err(), reason);
         }
     }
 

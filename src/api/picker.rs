@@ -24,6 +24,13 @@ pub use session::PickerSession;
 
 use crate::media::{MediaItem, MediaKind, PageToken, PickerSessionId};
 
+/// Why no call is answered in a project of the user's without this API.
+pub const PICKER_DISABLED: &str =
+    "the Google Photos Picker API is not enabled in the Google Cloud project";
+/// The next step then.
+pub const ENABLE_PICKER: &str = "enable the \"Google Photos Picker API\" in the same project, and wait a few minutes: \
+    https://console.cloud.google.com/apis/library/photospicker.googleapis.com";
+
 /// Most items that one session can have.
 pub const PICKED_ITEMS_MAX: u64 = 2000;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::api::{self, FailureKind, SourceError};
+use crate::api::{self, ENABLE_PICKER, FailureKind, PICKER_DISABLED, Scope, SourceError};
 use crate::store;
 
 /// Why content is not available.
@@ -29,6 +29,12 @@ pub enum Error {
         "Google gives out picked photos only for some days, and these are over: pick it again with 'gphotosfs pick NAME'"
     )]
     PickEnded,
+    /// The login does not allow to read picked items.
+    #[error("{}", Scope::Pick.is_missing())]
+    PickForbidden,
+    /// The user's project does not have the Picker API.
+    #[error("{PICKER_DISABLED}: {ENABLE_PICKER}")]
+    PickerDisabled,
     /// The session's list does not have the picked item any more.
     #[error("Google does not list the picked item any more: it may have been deleted")]
     PickGone,
@@ -104,6 +110,7 @@ impl Error {
     /// Whether the failure concerns all items: no network, no login, or a limit. A server error may
     /// concern one item.
     pub fn is_of_service(&self) -> bool {
-        self.of_api().is_some_and(|error| error.kind().is_of_service())
+        matches!(self, Self::PickForbidden | Self::PickerDisabled)
+            || self.of_api().is_some_and(|error| error.kind().is_of_service())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Content;
 use super::error::Error;
 use super::picked_urls::Cursor;
-use crate::api::{PICKED_ITEMS_MAX, Pager, Source};
+use crate::api::{FailureKind, PICKED_ITEMS_MAX, Pager, Source};
 use crate::media::{FileId, MediaId, VideoStatus};
 
 impl Content {
@@ -43,12 +43,17 @@ impl Content {
             Cursor { session: session.remote.clone(), pager: Pager::up_to(PICKED_ITEMS_MAX) };
         for mut at in resumed.into_iter().chain([from_start]) {
             let outcome = self.list_on(&mut at, picked).await;
-            if let Err(Error::Download(error)) = &outcome
-                && error.is_not_found()
-            {
-                let remote = session.remote;
-                self.store.run(move |store| store.session_ended(&remote)).await?;
-                return Err(Error::PickEnded);
+            if let Err(Error::Download(error)) = &outcome {
+                match error.kind() {
+                    FailureKind::NotFound => {
+                        let remote = session.remote;
+                        self.store.run(move |store| store.session_ended(&remote)).await?;
+                        return Err(Error::PickEnded);
+                    }
+                    FailureKind::ScopeMissing => return Err(Error::PickForbidden),
+                    FailureKind::ApiDisabled => return Err(Error::PickerDisabled),
+                    _ => {}
+                }
             }
             if let Some(source) = outcome? {
                 // Without a token, the list has ended.

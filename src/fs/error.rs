@@ -188,6 +188,8 @@ fn content_errno(error: &content::Error) -> i32 {
         E::Download(error) => api_errno(error),
         E::Source(api::SourceError::Api(error)) => api_errno(error),
         E::Source(api::SourceError::Item(_)) | E::PickEnded | E::PickGone => libc::ESTALE,
+        E::PickForbidden => failure_errno(FailureKind::ScopeMissing),
+        E::PickerDisabled => failure_errno(FailureKind::ApiDisabled),
         E::Interrupted(error) => api_errno(error),
         // Not EAGAIN, which means "no data yet" for a pipe. Some programs would take it for the end
         // of the file.

@@ -161,7 +161,17 @@ impl Store {
                 .prepare_cached("SELECT dir, name FROM entries WHERE file = ?1 LIMIT 1")?
                 .query_row([file], |row| Ok((row.get("dir")?, row.get("name")?)))
                 .optional()?;
-            found.map(|(dir, name)| Ok(format!("{}/{name}", dir_path(db, dir)?))).transpose()
+            if let Some((dir, name)) = found {
+                return Ok(Some(format!("{}/{name}", dir_path(db, dir)?)));
+            }
+            let picked: Option<(EntryName, EntryName)> = db
+                .prepare_cached(
+                    "SELECT p.name AS pick, e.name FROM pick_entries e JOIN picks p ON p.id = e.pick
+                     WHERE e.file = ?1 LIMIT 1",
+                )?
+                .query_row([file], |row| Ok((row.get("pick")?, row.get("name")?)))
+                .optional()?;
+            Ok(picked.map(|(pick, name)| format!(".gphotos/picked/{pick}/{name}")))
         })
     }
 

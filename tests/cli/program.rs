@@ -184,7 +184,7 @@ fn a_login_that_cannot_be_read_has_its_next_step() {
     std::fs::write(user.home.path().join(".config/gphotosfs/default/token.json"), "{").unwrap();
     for command in ["status", "sync"] {
         let said = user.run(&[command]);
-        said.exits(1).says("token.json: EOF while parsing").says("\n  -> 'gphotosfs doctor'");
+        said.exits(1).says("token.json: it ends too early").says("\n  -> 'gphotosfs doctor'");
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::{LoginError, file_error};
+use crate::api::json;
 use crate::api::service::{Service, is_fit_for_browser, is_plain_public};
 use crate::profile::write_private;
 
@@ -56,7 +57,7 @@ impl std::fmt::Debug for ClientSecret {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientFileError {
     /// The file is not JSON.
-    #[error("it is not JSON ({0}); {AS_GOOGLE_GAVE_IT}")]
+    #[error("{0}; {AS_GOOGLE_GAVE_IT}")]
     NotJson(String),
     /// The file is the key of a service account.
     #[error(
@@ -121,7 +122,7 @@ impl ClientSecret {
             if text.trim().starts_with("AIza") {
                 ClientFileError::ApiKey
             } else {
-                ClientFileError::NotJson(err.to_string())
+                ClientFileError::NotJson(json::reason(&err))
             }
         })?;
         let has = |key: &str| json.get(key).is_some();

@@ -13,6 +13,7 @@ use super::client_file::ClientSecret;
 use super::error::{LoginError, file_error};
 use super::fingerprint::Fingerprint;
 use super::token_answer::TokenAnswer;
+use crate::api::json;
 use crate::profile::write_private;
 
 /// How long logins last while the app's publishing status is "Testing" (reference §3.6).
@@ -203,7 +204,8 @@ impl Grant {
         let path = Self::path(dir);
         match std::fs::read(&path) {
             Ok(text) => {
-                serde_json::from_slice(&text).map(Some).map_err(|err| file_error(&path, err))
+                let damaged = |err| file_error(&path, io::Error::other(json::reason(&err)));
+                serde_json::from_slice(&text).map(Some).map_err(damaged)
             }
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(err) => Err(file_error(&path, err)),

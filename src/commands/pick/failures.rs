@@ -1,10 +1,7 @@
 //! Failures of the Picker API in words, with the next step.
 
-use crate::api::{Error, FailureKind, Scope};
+use crate::api::{ENABLE_PICKER, Error, FailureKind, PICKER_DISABLED, Scope};
 use crate::app::CommandError;
-
-const ENABLE: &str = "enable the \"Google Photos Picker API\" in the same project, and wait a few minutes: \
-    https://console.cloud.google.com/apis/library/photospicker.googleapis.com";
 
 /// The error for a call that failed.
 pub(super) fn explain(what: &str, error: Error) -> CommandError {
@@ -12,9 +9,7 @@ pub(super) fn explain(what: &str, error: Error) -> CommandError {
     let failed = CommandError::new(what);
     match kind {
         FailureKind::ScopeMissing => failed.because(Scope::Pick.is_missing()),
-        FailureKind::ApiDisabled => failed
-            .because("the Google Photos Picker API is not enabled in the Google Cloud project")
-            .hint(ENABLE),
+        FailureKind::ApiDisabled => failed.because(PICKER_DISABLED).hint(ENABLE_PICKER),
         FailureKind::NotFound => failed
             .because("Google has ended the session")
             .hint("run 'gphotosfs pick' again; what was listed before stays"),

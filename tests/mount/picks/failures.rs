@@ -48,6 +48,35 @@ fn after_a_withdrawn_consent_names_stay_and_everything_else_asks_for_a_login() {
     assert_eq!(list(&world)[0]["items"], 2);
 }
 
+/// A later login has no permission to read picks. Everything else goes on.
+#[test]
+fn a_pick_that_a_login_does_not_allow_to_read_is_told_with_the_next_step() {
+    let world = world();
+    (0..2).for_each(|seed| photo(&world, seed));
+    world.mount(&[]);
+    pick(&world, &["Trip"], Choice::album("Trip"));
+    let scope = "https://www.googleapis.com/auth/photospicker.mediaitems.readonly";
+    world.emulator.faults(|faults| faults.unticked_scopes = vec![scope.into()]);
+    let (done, said) = world.log_in_with(&world.emulator.client_secret_json(), &[]);
+    assert!(done, "{said}");
+    assert_eq!(errno_of(&world, "DSC_0000.JPG"), Some(libc::EACCES), "{}", world.log());
+    wait_for("the next step", || world.log().contains("gphotosfs login --picker"));
+    world.emulator.faults(|faults| {
+        faults.unticked_scopes.clear();
+        faults.picker.disabled = true;
+    });
+    let (done, said) = world.log_in_with(&world.emulator.client_secret_json(), &["--picker"]);
+    assert!(done, "{said}");
+    assert_eq!(errno_of(&world, "DSC_0001.JPG"), Some(libc::EACCES), "{}", world.log());
+    wait_for("the next step", || world.log().contains("enable the \"Google Photos Picker API\""));
+    let log = world.log();
+    assert!(!log.contains("403") && !log.contains("INSUFFICIENT"), "{log}");
+    assert!(log.contains("reading .gphotos/picked/Trip/DSC_0000.JPG: "), "{log}");
+    world.photo("a.jpg", 9, 5000);
+    world.sh("mkdir mnt/A && cp a.jpg mnt/A/");
+    world.sync();
+}
+
 /// Google refuses while the user is picking.
 #[test]
 fn a_refusal_during_the_wait_ends_the_pick_with_the_next_step() {
