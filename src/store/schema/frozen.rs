@@ -134,12 +134,18 @@ fn thawed(version: u32) -> tempfile::TempDir {
     dir
 }
 
+/// Without views and triggers: each mount makes those of its program.
 #[test]
 fn the_tables_are_those_of_the_newest_frozen_version() {
     let newest = thawed(SCHEMA_VERSION);
-    let frozen = definitions(&open_to_read(&newest.path().join(FILE_NAME)).unwrap());
+    let mut frozen = definitions(&open_to_read(&newest.path().join(FILE_NAME)).unwrap());
+    let mut present = definitions_of(&PRESENT);
+    for of in [&mut frozen, &mut present] {
+        of.retain(|name, _| name.starts_with("table ") || name.starts_with("index "));
+        assert!(of.len() > 10);
+    }
     assert!(
-        frozen == definitions_of(&PRESENT),
+        frozen == present,
         "schema.sql is not that of version {SCHEMA_VERSION} in tests/fixtures/versions: see CONTRIBUTING.md, \
          'change the tables'"
     );
