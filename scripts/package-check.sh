@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs the Debian package in a fresh Debian, in a directory that is deleted afterwards, and tries it there as an
-# ordinary user: the emulator, login, mounts by hand and by /etc/fstab, a photo there and back.
-#   scripts/package-check.sh FILE.deb [RELEASE]     the release of Debian; this machine's, if none is named
+# Installs the Debian package in a fresh Debian or Ubuntu, in a directory that is deleted afterwards, and tries it there
+# as an ordinary user: the emulator, login, mounts by hand and by /etc/fstab, a photo there and back.
+#   scripts/package-check.sh FILE.deb [RELEASE]     bookworm, noble...; this machine's, if none is named
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 . scripts/release/lib/chroot.sh
 
 case $# in 1 | 2) ;; *) echo "usage: scripts/package-check.sh FILE.deb [RELEASE]" >&2; exit 2 ;; esac
-[ "$(id -u)" = 0 ] || die "needs root, to enter the fresh Debian"
+[ "$(id -u)" = 0 ] || die "needs root, to enter the fresh system"
 need_command debootstrap debootstrap
 need_command unshare util-linux
 need_fuse_device
@@ -18,8 +18,8 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 root=$(mktemp -d "${TMPDIR:-/tmp}/gphotosfs-debian.XXXXXX")
 trap 'rm -rf --one-file-system "$root"' EXIT
 release=${2-$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")}
-echo "Debian $release into $root"
-fresh_debian "$release" "$root"
+echo "$release into $root"
+fresh_system "$release" "$root"
 cp "$deb" "$root/gphotosfs.deb"
 
 make_photos "$root/photos" 3
@@ -29,6 +29,7 @@ cp scripts/setup.sh scripts/emulator.sh "$root/scripts/"
 cat >"$root/install" <<'INSIDE'
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
+date +%s >/begun
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends /gphotosfs.deb curl >/install.log 2>&1 || { cat /install.log >&2; exit 1; }
 test -e /usr/share/man/man1/gphotosfs-mount.1.gz
@@ -64,6 +65,7 @@ gphotosfs mount mnt
 mkdir mnt/Trip
 cp /photos/* mnt/Trip/
 gphotosfs sync mnt/Trip
+echo "from apt-get to the first photos at the emulator: $(($(date +%s) - $(cat /begun))) s"
 gphotosfs diff /photos mnt/Trip
 gphotosfs umount mnt
 mount ~/fstab
@@ -75,4 +77,4 @@ until [ -e /tmp/done ]; do sleep 0.1; done
 INSIDE
 
 enter "$root" bash /install
-echo "The package works in a fresh Debian $release."
+echo "The package works in a fresh $release."

@@ -10,15 +10,26 @@ debian_mirror() {
     echo "${said:-http://deb.debian.org/debian}"
 }
 
-# fresh_debian RELEASE DIRECTORY [ARCHITECTURE]: a minimal Debian. The first one of its kind is kept as an archive.
-fresh_debian() {
+# fresh_system RELEASE DIRECTORY [ARCHITECTURE]: a minimal Debian or Ubuntu. The first one of its kind is kept as an
+# archive.
+fresh_system() {
     local release=$1 dir=$2 arch=${3:-amd64}
-    local kept=$target/chroots/$release-$arch.tar mirror
-    mirror=$(debian_mirror)
+    local kept=$target/chroots/$release-$arch.tar mirror components=main options=() script=()
+    case $release in
+        jammy | noble)
+            mirror=${UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe
+            # Debian may lack Ubuntu's keys. What is tried there is ours alone.
+            [ -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ] || options=(--no-check-gpg)
+            # Debian 12 does not know the later ones by name; one script serves all.
+            script=(gutsy)
+            ;;
+        *) mirror=$(debian_mirror) ;;
+    esac
     mkdir -p "$dir"
     if [ ! -e "$kept" ]; then
         mkdir -p "$target/chroots"
-        debootstrap --variant=minbase --arch="$arch" "$release" "$dir" "$mirror" >"$dir.log" 2>&1 || {
+        debootstrap --variant=minbase --arch="$arch" --components="$components" "${options[@]}" "$release" "$dir" \
+            "$mirror" "${script[@]}" >"$dir.log" 2>&1 || {
             tail -n 20 "$dir.log" >&2
             die "debootstrap failed"
         }
@@ -29,9 +40,10 @@ fresh_debian() {
         tar -C "$dir" -xf "$kept"
     fi
     chmod 755 "$dir"
-    echo "deb $mirror $release main" >"$dir/etc/apt/sources.list"
+    rm -f "$dir"/etc/apt/sources.list.d/*
+    echo "deb $mirror $release ${components//,/ }" >"$dir/etc/apt/sources.list"
     cp /etc/resolv.conf "$dir/etc/resolv.conf"
-    # As every Debian that has been started.
+    # As every system that has been started.
     [ -e "$dir/etc/mtab" ] || ln -s ../proc/self/mounts "$dir/etc/mtab"
 }
 

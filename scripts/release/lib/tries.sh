@@ -34,23 +34,28 @@ step_try_tarballs() {
     rm -rf "${photos%/*}"
 }
 
-step_try_debs() {
+try_deb_in() {
     local release
-    for release in bookworm trixie; do
+    for release in "$@"; do
         scripts/package-check.sh "$out/gphotosfs_${version}_amd64.deb" "$release"
     done
 }
+step_try_debs() { try_deb_in bookworm trixie; }
+step_try_ubuntu() { try_deb_in jammy noble; }
 
 # From PREVIOUS_DEB, or from this very program with an earlier version.
 step_try_upgrade() {
     need_fuse_device
     local release dir old=${PREVIOUS_DEB-}
+    if [ -z "$old" ]; then
+        old=$target/tries/old.deb
+        mkdir -p "$target/tries"
+        make_deb "${triples[0]}" "$old" --deb-version "$version~pre" --fast
+    fi
     for release in bookworm trixie; do
         dir=$(temporary_dir)
-        fresh_debian "$release" "$dir"
-        if [ -n "$old" ]; then cp "$old" "$dir/old.deb"
-        else make_deb "${triples[0]}" "$dir/old.deb" --deb-version "$version~pre"
-        fi
+        fresh_system "$release" "$dir"
+        cp "$old" "$dir/old.deb"
         cp "$out/gphotosfs_${version}_amd64.deb" "$dir/new.deb"
         make_photos "$dir/photos" 50
         mkdir "$dir/scripts"
