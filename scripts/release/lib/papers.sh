@@ -4,10 +4,19 @@
 
 # The texts of all licences, which the packages contain, too.
 step_licences() {
-    cargo about generate --locked --offline --fail --config packaging/about.toml packaging/licences.hbs \
-        >"$made/licences.txt"
-    cp "$made/licences.txt" "$out/gphotosfs-$version-licences.txt"
-    grep -c '^  [a-z]' "$made/licences.txt"
+    local texts=$made/licences.txt triple crate
+    mkdir -p "$made"
+    cargo about generate --locked --offline --fail --config packaging/about.toml packaging/licences.hbs >"$texts"
+    sed 's/^/  /' /usr/share/doc/musl/copyright >>"$texts"
+    for triple in "${triples[@]}"; do
+        # As `name version`, without those that run in the compiler alone.
+        cargo tree --locked --offline --edges normal,no-proc-macro --target "$triple" --prefix none \
+            --format '{p}' | sed 's/^\([^ ]*\) v\([^ ]*\).*/\1 \2/' | sort -u | while read -r crate; do
+            grep -qx "  $crate" "$texts" || die "$texts lacks the licence of $crate"
+        done
+    done
+    cp "$texts" "$out/gphotosfs-$version-licences.txt"
+    echo "$(grep -c '^  [a-z][a-z0-9_-]* [0-9]' "$texts") entries, $(wc -c <"$texts") bytes"
 }
 
 # A bill of materials by CycloneDX for each program. The tool writes beside each Cargo.toml: into a copy, then.
