@@ -15,6 +15,14 @@ wait_for_line() {
     grep -om1 "$2" "$1" || die "process $3 ended or hangs: $(cat "$1")"
 }
 
+# wait_until WHAT COMMAND...: until the command succeeds.
+wait_until() {
+    local what=$1
+    shift
+    for _ in $(seq 600); do if "$@"; then return; fi; sleep 0.1; done
+    die "$what: not within a minute"
+}
+
 # own_settings: nothing of the user's own settings, logins and mounts is touched.
 own_settings() {
     unset "${!GPHOTOSFS_@}"

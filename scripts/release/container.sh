@@ -20,12 +20,14 @@ dir=$(temporary_dir)
 own_settings
 end() {
     status=$?
+    set +e
     [ "$status" = 0 ] || tail -n 20 "$dir"/*.log
     [ -z "${emulator_pid-}" ] || kill "$emulator_pid"
     crun --root "$dir/crun" delete --force mount 2>/dev/null
     umount -l "$dir/shared/gphotos" 2>/dev/null
     umount -l "$dir/shared"
     rm -rf --one-file-system "$dir"
+    exit "$status"
 }
 trap end EXIT
 
@@ -64,13 +66,6 @@ contain() {
     # crun gives its standard input to the container's user: not this machine's /dev/null.
     : >"$dir/nothing"
     crun --root "$dir/crun" --cgroup-manager=disabled run --bundle "$dir/bundle" "$name" <"$dir/nothing"
-}
-# wait_until WHAT COMMAND...
-wait_until() {
-    local what=$1
-    shift
-    for _ in $(seq 600); do if "$@"; then return; fi; sleep 0.1; done
-    die "$what: not within a minute"
 }
 is_mounted() { grep -q " $dir/shared/gphotos fuse" /proc/self/mounts; }
 ended() { ! kill -0 "$mount_pid" 2>/dev/null; }

@@ -40,6 +40,8 @@ step_tools() {
     need_command debootstrap debootstrap
     need_command buildah buildah
     need_command crun crun
+    need_command podman podman
+    need_command newuidmap uidmap
     need_command jq jq
     need_command umoci umoci
     need_command rpm rpm

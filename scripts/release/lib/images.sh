@@ -67,7 +67,7 @@ step_images() {
     done
 }
 
-# The image as root and as an ordinary user; see container.sh. That of arm64 cannot mount here (see try_tarballs).
+# The image as root, as an ordinary user, and without root; see container.sh and rootless.sh. That of arm64 cannot mount here (see try_tarballs).
 step_try_images() {
     need_fuse_device
     local user
@@ -76,4 +76,7 @@ step_try_images() {
         scripts/release/container.sh "$out/gphotosfs-$version-image-x86_64.oci.tar" "$version" "$user" \
             "$(program_of "${triples[0]}")"
     done
+    echo 'without root'
+    scripts/release/rootless.sh "$out/gphotosfs-$version-image-x86_64.docker.tar.gz" "$version" \
+        "$(program_of "${triples[0]}")"
 }
