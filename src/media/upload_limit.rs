@@ -35,7 +35,35 @@ impl UploadLimit {
 
     /// The bytes a second at this time of the day. If several windows hold it, the last one counts.
     pub fn at(&self, time: Time) -> Option<u64> {
-        let minute = time.hour() as Minute * 60 + time.minute() as Minute;
+        self.at_minute(minute_of(time))
+    }
+
+    /// How many seconds so many bytes take from this time of the day on. `speed` says how many bytes
+    /// a second go under a limit; more than 0.
+    pub fn seconds_for(&self, bytes: u64, from: Time, speed: impl Fn(Option<u64>) -> f64) -> f64 {
+        let mut left = bytes as f64;
+        if !self.is_schedule() {
+            return left / speed(self.rest);
+        }
+        let rate = |minute: Minute| speed(self.at_minute(minute % DAY));
+        let mut seconds = 0.0;
+        let day = (0..DAY).map(|minute| rate(minute) * 60.0).sum::<f64>();
+        let days = (left / day).floor();
+        (left, seconds) = (left - days * day, seconds + days * f64::from(DAY) * 60.0);
+        let begun = minute_of(from);
+        // The first minute has begun, so the last one is that of the next day.
+        for minute in begun..=begun + DAY {
+            let passed = if minute == begun { f64::from(from.second()) } else { 0.0 };
+            let takes = left / rate(minute);
+            if takes <= 60.0 - passed {
+                return seconds + takes;
+            }
+            (left, seconds) = (left - rate(minute) * (60.0 - passed), seconds + 60.0 - passed);
+        }
+        seconds
+    }
+
+    fn at_minute(&self, minute: Minute) -> Option<u64> {
         let window = self.windows.iter().rev().find(|it| it.holds(minute));
         window.map_or(self.rest, |it| it.rate)
     }
@@ -90,6 +118,10 @@ impl FromStr for UploadLimit {
         let rest = rate(first)?;
         Ok(Self { rest, windows: words.map(window).collect::<Result<_, _>>()? })
     }
+}
+
+fn minute_of(time: Time) -> Minute {
+    time.hour() as Minute * 60 + time.minute() as Minute
 }
 
 fn window(word: &str) -> Result<Window, UploadLimitError> {
@@ -263,5 +295,23 @@ mod tests {
             at(&super::UploadLimit::from_str("off 0:00-24:00=1M").unwrap(), 23, 59),
             Some(1_000_000)
         );
+    }
+
+    #[test]
+    fn the_time_for_bytes_follows_the_schedule() {
+        let speed = |allowed: Option<u64>| allowed.map_or(1e6, |it| 1e6_f64.min(it as f64));
+        let seconds = |text: &str, bytes, hour| {
+            limit(text).seconds_for(bytes, Time::constant(hour, 0, 0, 0), speed)
+        };
+        assert_eq!(seconds("off", 10_000_000, 12), 10.0);
+        assert_eq!(seconds("100k", 10_000_000, 12), 100.0);
+        // An hour without a limit, and the rest under one.
+        assert_eq!(seconds("off 13:00-18:00=100k", 3_610_000_000, 12), 3700.0);
+        assert_eq!(seconds("100k 13:00-18:00=off", 361_000_000, 12), 3601.0);
+        // Nineteen hours without a limit are 68.4 GB a day, and five under one are 1.8 GB.
+        let day = 68_400_000_000 + 1_800_000_000;
+        assert_eq!(seconds("off 13:00-18:00=100k", 3 * day + 1_000_000, 12), 3.0 * 86_400.0 + 1.0);
+        let late = Time::constant(12, 59, 50, 0);
+        assert_eq!(limit("off 13:00-18:00=100k").seconds_for(11_000_000, late, speed), 20.0);
     }
 }

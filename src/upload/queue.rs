@@ -9,6 +9,7 @@ use super::errors::Error;
 use super::pipeline::Pipeline;
 use super::rate::{self, Rate, SentTotals};
 use super::shared::{Failure, Shared};
+use crate::media::local_clock;
 use crate::store::{Backlog, FailingUpload, Saved};
 
 /// The queue, for people.
@@ -77,15 +78,18 @@ impl Pipeline {
         let (held, held_bytes) = shared.store.sealed_among(&shared.drafts.written())?;
         let outages = shared.outages.lock().clone();
         let sent = shared.sent();
-        let rate = shared.rate.lock().sample(Instant::now(), sent);
+        let (rate, fastest) = {
+            let mut rate = shared.rate.lock();
+            (rate.sample(Instant::now(), sent), rate.fastest())
+        };
         // A file that waits for its writer will go, but nobody knows when.
         let failing = shared.store.failing_uploads(FAILING_MAX)?;
         let idle_bytes = held_bytes + failing.iter().map(|it| it.bytes).sum::<u64>();
         let idle = held + failing.len() as u64;
         // Nor does a file move that fails again and again.
         let going = (bytes_left.saturating_sub(idle_bytes), backlog.left().saturating_sub(idle));
-        let allowed = shared.client.upload_rate_allowed();
-        let time_left = rate::time_left(going.0, going.1, rate, allowed);
+        let limit = (&shared.client.upload_limit(), local_clock());
+        let time_left = rate::time_left(going.0, going.1, rate, limit, fastest);
         Ok(Queue {
             backlog,
             held,

@@ -3,6 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Time;
+
+use crate::media::UploadLimit;
+
 /// Rates are averages over this time.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Samples closer together than this count as one, so the window holds a bounded number of them.
@@ -37,9 +41,16 @@ pub struct Rate {
 pub(super) struct UploadRate {
     /// The first may be older than the window: it is what the others are compared with.
     samples: VecDeque<(Instant, SentTotals)>,
+    /// The most bytes a second over a while.
+    fastest: f64,
 }
 
 impl UploadRate {
+    /// The most bytes a second that went over a while, since the program began.
+    pub(super) fn fastest(&self) -> f64 {
+        self.fastest
+    }
+
     /// Uploads begin: an idle time before them does not count, but a short gap does.
     pub(super) fn begin(&mut self, now: Instant, sent: SentTotals) {
         if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) > GAP) {
@@ -73,6 +84,9 @@ impl UploadRate {
             return Rate::default();
         }
         let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+        if seconds >= GAP.as_secs_f64() {
+            self.fastest = self.fastest.max(per_s(sent.bytes, before.bytes));
+        }
         Rate {
             bytes_per_s: per_s(sent.bytes, before.bytes),
             deduplicated_per_s: per_s(sent.deduplicated, before.deduplicated),
@@ -81,22 +95,33 @@ impl UploadRate {
     }
 }
 
-/// The time that the rest takes at this rate: the longer of the times for bytes and for operations.
-/// Assumes that duplicates continue at the recent rate, and that the user goes on allowing so many
-/// bytes a second. `None` if nothing is left, or nothing moves.
+/// The time that the rest takes: the longer of the times for bytes and for operations. Assumes that
+/// duplicates continue at the recent rate. Nothing goes faster than `limit` allows at its time, nor
+/// than it goes now, or went while more was allowed. `None` if nothing is left, or nothing moves.
 pub(super) fn time_left(
     bytes: u64,
     operations: u64,
     rate: Rate,
-    allowed: Option<u64>,
+    limit: (&UploadLimit, Time),
+    fastest: f64,
 ) -> Option<Duration> {
-    let needs = |left: u64, per_s: f64| (left > 0 && per_s > 0.0).then(|| left as f64 / per_s);
-    let sent_per_s = allowed.map_or(rate.bytes_per_s, |it| rate.bytes_per_s.min(it as f64));
-    let needs = [
-        needs(bytes, sent_per_s + rate.deduplicated_per_s),
-        needs(operations, rate.operations_per_s),
-    ];
-    let seconds = needs.into_iter().flatten().reduce(f64::max)?;
+    let (limit, time) = limit;
+    let now = limit.at(time);
+    let is_more = |than: Option<u64>, allowed: Option<u64>| match (allowed, than) {
+        (allowed, Some(than)) => allowed.is_none_or(|it| it > than),
+        (_, None) => false,
+    };
+    let speed = |allowed: Option<u64>| {
+        let known = rate.bytes_per_s;
+        let known = if is_more(now, allowed) { known.max(fastest) } else { known };
+        let sent = allowed.map_or(known, |it| known.min(it as f64));
+        sent + rate.deduplicated_per_s
+    };
+    let moves = rate.bytes_per_s + rate.deduplicated_per_s > 0.0;
+    let for_bytes = (bytes > 0 && moves).then(|| limit.seconds_for(bytes, time, speed));
+    let for_operations = (operations > 0 && rate.operations_per_s > 0.0)
+        .then(|| operations as f64 / rate.operations_per_s);
+    let seconds = [for_bytes, for_operations].into_iter().flatten().reduce(f64::max)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -159,23 +184,38 @@ mod tests {
 
     #[test]
     fn the_slower_of_bytes_and_calls_decides() {
+        let limit = (&UploadLimit::default(), Time::midnight());
         let rate = Rate { bytes_per_s: 100.0, operations_per_s: 2.0, ..Rate::default() };
-        assert_eq!(time_left(1000, 4, rate, None), Some(Duration::from_secs(10)));
-        assert_eq!(time_left(100, 40, rate, None), Some(Duration::from_secs(20)));
-        assert_eq!(time_left(0, 0, rate, None), None);
-        assert_eq!(time_left(1000, 4, Rate::default(), None), None);
+        assert_eq!(time_left(1000, 4, rate, limit, 0.0), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(100, 40, rate, limit, 0.0), Some(Duration::from_secs(20)));
+        assert_eq!(time_left(0, 0, rate, limit, 0.0), None);
+        assert_eq!(time_left(1000, 4, Rate::default(), limit, 0.0), None);
         // Of ten files nine were sent before.
         let again = Rate { deduplicated_per_s: 900.0, ..rate };
-        assert_eq!(time_left(10_000, 4, again, None), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(10_000, 4, again, limit, 0.0), Some(Duration::from_secs(10)));
         // The first batch has not arrived yet.
         let first = Rate { operations_per_s: 0.0, ..rate };
-        assert_eq!(time_left(1000, 4, first, None), Some(Duration::from_secs(10)));
+        assert_eq!(time_left(1000, 4, first, limit, 0.0), Some(Duration::from_secs(10)));
     }
+
     #[test]
     fn nothing_goes_faster_than_the_user_allows() {
         let rate = Rate { bytes_per_s: 100.0, operations_per_s: 2.0, ..Rate::default() };
-        assert_eq!(time_left(1000, 0, rate, Some(50)), Some(Duration::from_secs(20)));
-        assert_eq!(time_left(1000, 0, rate, Some(200)), Some(Duration::from_secs(10)));
+        let limit = |text: &str| text.parse::<UploadLimit>().unwrap();
+        let left = |bytes, text: &str, fastest| {
+            time_left(
+                bytes,
+                0,
+                Rate { bytes_per_s: 8000.0, ..rate },
+                (&limit(text), Time::midnight()),
+                fastest,
+            )
+        };
+        assert_eq!(left(80_000, "4k", 0.0), Some(Duration::from_secs(20)));
+        assert_eq!(left(80_000, "20k", 0.0), Some(Duration::from_secs(10)));
+        // A minute of what is allowed, and then less, or as much as once was seen.
+        assert_eq!(left(960_000, "4k 00:00-00:01=8k", 0.0), Some(Duration::from_secs(180)));
+        assert_eq!(left(960_000, "off 00:00-00:01=8k", 16_000.0), Some(Duration::from_secs(90)));
         let (mut uploads, start) = (UploadRate::default(), Instant::now());
         uploads.begin(start, sent(0, 0));
         uploads.sample(after(start, 30), sent(30_000, 0));
