@@ -64,7 +64,7 @@ trap 'exit 143' TERM
 for step in "${steps[@]}"; do
     printf '\n== %s\n' "$step"
     begun=$SECONDS
-    RELEASE_STEP=$step timeout --kill-after=60 "$(deadline_of "$step")m" "$0" "$version" &
+    RELEASE_STEP=$step timeout --kill-after=60 "$(deadline_of "$step")m" "scripts/${0##*/}" "$version" &
     running=$!
     status=0
     wait "$running" || status=$?
