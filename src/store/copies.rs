@@ -29,6 +29,13 @@ pub struct Saved {
     pub whole_bytes: u64,
 }
 
+/// What smaller copies have saved, by sums: each look at the status asks for it.
+pub(super) const SAVED: &str =
+    "SELECT outcome, files, bytes, sent FROM saved WHERE files > 0 ORDER BY files DESC, outcome";
+
+/// How the table of sums calls smaller copies.
+const SMALLER: &str = "smaller";
+
 /// The qualities of directories, as far as they have been asked for.
 pub(super) struct OfDirs {
     default: Qualities,
@@ -162,22 +169,19 @@ impl Store {
     pub fn saved(&self) -> Result<Saved> {
         self.read(|db| {
             let mut saved = Saved::default();
-            let mut groups = db.prepare_cached(
-                "SELECT whole, count(*) AS files, coalesce(sum(size), 0) AS bytes, coalesce(sum(sent_size), 0) AS sent \
-                 FROM files WHERE quality IS NOT NULL AND media IS NOT NULL GROUP BY whole ORDER BY files DESC",
-            )?;
+            let mut groups = db.prepare_cached(SAVED)?;
             let mut rows = groups.query([])?;
             while let Some(row) = rows.next()? {
                 let (files, bytes): (u64, u64) = (row.get("files")?, row.get("bytes")?);
+                let outcome: String = row.get("outcome")?;
                 saved.files += files;
                 saved.bytes += bytes;
-                match row.get::<_, Option<String>>("whole")? {
-                    None => saved.sent += row.get::<_, u64>("sent")?,
-                    Some(reason) => {
-                        saved.whole.push((reason, files));
-                        saved.whole_bytes += bytes;
-                        saved.sent += bytes;
-                    }
+                if outcome == SMALLER {
+                    saved.sent += row.get::<_, u64>("sent")?;
+                } else {
+                    saved.whole.push((outcome, files));
+                    saved.whole_bytes += bytes;
+                    saved.sent += bytes;
                 }
             }
             Ok(saved)
@@ -291,5 +295,28 @@ mod tests {
         let whole = vec![("motion-photo".to_owned(), 2), ("lean".to_owned(), 1)];
         let expected = Saved { files: 4, bytes: 1550, sent: 950, whole, whole_bytes: 550 };
         assert_eq!(store.saved().unwrap(), expected);
+        // The sums follow each change of a row.
+        for (sql, files, bytes, sent) in [
+            ("UPDATE files SET media = 'e' WHERE filename = 'e'", 5, 8550, 960),
+            ("UPDATE files SET size = 2000, sent_size = 500 WHERE filename = 'a'", 5, 9550, 1060),
+            ("UPDATE files SET whole = NULL, sent_size = 20 WHERE filename = 'd'", 5, 9550, 1030),
+            (
+                "UPDATE files SET whole = 'lossy', sent_size = NULL WHERE filename = 'e'",
+                5,
+                9550,
+                8020,
+            ),
+            ("UPDATE files SET description = 'none' WHERE filename = 'e'", 5, 9550, 8020),
+            ("UPDATE files SET media = NULL WHERE filename = 'b'", 4, 9250, 7720),
+            ("UPDATE files SET quality = NULL WHERE filename = 'c'", 3, 9050, 7520),
+            ("DELETE FROM files WHERE filename = 'e'", 2, 2050, 520),
+            ("DELETE FROM files", 0, 0, 0),
+        ] {
+            store.write(|tx| Ok(tx.execute(sql, [])?)).unwrap();
+            let found = store.saved().unwrap();
+            assert_eq!((found.files, found.bytes, found.sent), (files, bytes, sent), "{sql}");
+            let whole: u64 = found.whole.iter().map(|it| it.1).sum();
+            assert!(whole <= files, "{found:?}");
+        }
     }
 }

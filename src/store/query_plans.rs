@@ -1,5 +1,6 @@
 //! The queries behind a busy mount find their rows by an index, however large the library is.
 
+use super::copies::SAVED;
 use super::creating::{COMING, READY};
 use super::journal::STARTABLE;
 use super::tables::tombstones::NAMES_OF_ITEM;
@@ -55,6 +56,14 @@ fn hot_queries_scan_no_table() {
         let scans = plan.iter().filter(|step| step.starts_with("SCAN")).count();
         assert_eq!(scans, 0, "{sql}: {plan:#?}");
     }
+}
+
+/// Each look at the status asks for it.
+#[test]
+fn the_sums_of_smaller_copies_read_no_files() {
+    let store = Store::in_memory().unwrap();
+    let plan = plan(&store, SAVED);
+    assert!(plan.iter().all(|step| !step.contains("files")), "{plan:#?}");
 }
 
 #[test]

@@ -23,7 +23,21 @@ use crate::media::Clock;
 pub const SCHEMA_VERSION: u32 = PRESENT.version();
 
 /// The tables of the present version, and the steps that lead there.
-pub(super) const PRESENT: Schema = Schema { tables: include_str!("schema.sql"), steps: &[] };
+pub(super) const PRESENT: Schema =
+    Schema { tables: include_str!("schema.sql"), steps: &[SUMS_OF_COPIES] };
+
+/// Version 2 keeps the sums of what smaller copies have saved.
+const SUMS_OF_COPIES: &str = "
+    CREATE TABLE saved (
+        outcome TEXT PRIMARY KEY,
+        files   INTEGER NOT NULL,
+        bytes   INTEGER NOT NULL,
+        sent    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO saved (outcome, files, bytes, sent)
+        SELECT coalesce(whole, 'smaller'), count(*), coalesce(sum(size), 0), coalesce(sum(sent_size), 0)
+        FROM files WHERE quality IS NOT NULL AND media IS NOT NULL GROUP BY 1;
+    DROP INDEX files_looked_at;";
 
 /// Marks a database of this program: "gpfs". Databases from before the first release lack it.
 const APPLICATION_ID: u32 = 0x6770_6673;

@@ -99,7 +99,34 @@ CREATE TRIGGER merged_cut_off AFTER UPDATE OF merged_into ON files WHEN new.merg
 END;
 CREATE INDEX files_by_date ON files (created_at) WHERE media IS NOT NULL;
 CREATE INDEX files_sent ON files (sent_sha256) WHERE sent_sha256 IS NOT NULL;
-CREATE INDEX files_looked_at ON files (whole, size, sent_size) WHERE quality IS NOT NULL;
+
+-- What smaller copies have saved: the sums of all files whose item Google has, and whose bytes were looked at for a quality.
+CREATE TABLE saved (
+    outcome TEXT PRIMARY KEY,           -- why they went as they are, as files.whole; 'smaller': they did not
+    files   INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    sent    INTEGER NOT NULL            -- the bytes of the smaller copies; 0: none
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER saved_insert AFTER INSERT ON files WHEN new.quality IS NOT NULL AND new.media IS NOT NULL BEGIN
+    INSERT INTO saved (outcome, files, bytes, sent)
+        VALUES (coalesce(new.whole, 'smaller'), 1, coalesce(new.size, 0), coalesce(new.sent_size, 0))
+        ON CONFLICT (outcome) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes, sent = sent + excluded.sent;
+END;
+CREATE TRIGGER saved_delete AFTER DELETE ON files WHEN old.quality IS NOT NULL AND old.media IS NOT NULL BEGIN
+    UPDATE saved SET files = files - 1, bytes = bytes - coalesce(old.size, 0), sent = sent - coalesce(old.sent_size, 0)
+        WHERE outcome = coalesce(old.whole, 'smaller');
+END;
+CREATE TRIGGER saved_no_more AFTER UPDATE OF quality, whole, media, size, sent_size ON files
+WHEN old.quality IS NOT NULL AND old.media IS NOT NULL BEGIN
+    UPDATE saved SET files = files - 1, bytes = bytes - coalesce(old.size, 0), sent = sent - coalesce(old.sent_size, 0)
+        WHERE outcome = coalesce(old.whole, 'smaller');
+END;
+CREATE TRIGGER saved_now AFTER UPDATE OF quality, whole, media, size, sent_size ON files
+WHEN new.quality IS NOT NULL AND new.media IS NOT NULL BEGIN
+    INSERT INTO saved (outcome, files, bytes, sent)
+        VALUES (coalesce(new.whole, 'smaller'), 1, coalesce(new.size, 0), coalesce(new.sent_size, 0))
+        ON CONFLICT (outcome) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes, sent = sent + excluded.sent;
+END;
 
 CREATE TABLE entries (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,

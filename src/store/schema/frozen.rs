@@ -21,7 +21,7 @@ use crate::store::database::FILE_NAME;
 /// What is in a profile, table by table: the first version that had it, a word, and SQL that finds
 /// it in the present tables. If a table changes, its query changes so that the answer of frozen
 /// versions stays the same. `AS` keeps the name of a column.
-const CONTENT: [(u32, &str, &str); 17] = [
+const CONTENT: [(u32, &str, &str); 18] = [
     (
         1,
         "dir",
@@ -73,6 +73,7 @@ const CONTENT: [(u32, &str, &str); 17] = [
     ),
     (1, "pick entry", "SELECT id, pick, file, name, session FROM pick_entries ORDER BY id"),
     (1, "value", "SELECT key, value FROM meta ORDER BY key"),
+    (2, "saved", "SELECT outcome, files, bytes, sent FROM saved ORDER BY outcome"),
 ];
 
 fn versions() -> PathBuf {
@@ -121,7 +122,7 @@ fn freeze() {
 
 /// A copy of a frozen database, which may be changed.
 #[expect(clippy::disallowed_methods, reason = "no setting of the program")]
-fn thawed(version: u32) -> tempfile::TempDir {
+pub(super) fn thawed(version: u32) -> tempfile::TempDir {
     static FREEZE: Once = Once::new();
     FREEZE.call_once(|| {
         if std::env::var_os("UPDATE_FROZEN").is_some() {

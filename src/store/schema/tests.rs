@@ -254,3 +254,23 @@ fn views_and_triggers_are_those_of_the_program_also_without_a_new_version() {
     assert_untouched(dir.path());
     assert!(!dir.path().join("gphotosfs.db.old").exists());
 }
+
+#[test]
+fn version_2_adds_up_what_copies_have_saved_before() {
+    let dir = frozen::thawed(1);
+    let path = dir.path().join(FILE_NAME);
+    let connection = Connection::open(&path).unwrap();
+    // Triggers ask for the time of the program.
+    TxClock::register(Clock::default(), &connection).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO files (media, whole, size, sent_size, quality, mtime_ns) VALUES
+                ('1', NULL, 1000, 400, 'saver:16mp,q90', 0), ('2', NULL, 100, 40, 'saver:16mp,q90', 0),
+                ('3', 'lean', 50, NULL, 'saver:16mp,q90', 0), (NULL, 'lean', 7, NULL, 'saver:16mp,q90', 0)",
+        )
+        .unwrap();
+    drop(connection);
+    let saved = Store::open(dir.path()).unwrap().saved().unwrap();
+    assert_eq!((saved.files, saved.bytes, saved.sent), (3, 1150, 490));
+    assert_eq!(saved.whole, [("lean".to_owned(), 1)]);
+}

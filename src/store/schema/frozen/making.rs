@@ -91,18 +91,30 @@ impl Making {
     fn uploaded(&self, dir: DirId, file_name: &str, number: u8) -> (FileId, i64, UploadToken) {
         let (file, seq) = self.closed(dir, file_name, number);
         self.hashed((file, seq), number);
+        (file, seq, self.token((file, seq)))
+    }
+
+    /// Google has got the bytes of a version.
+    fn token(&self, (file, seq): (FileId, i64)) -> UploadToken {
         let token = UploadToken::new(format!("token {seq}"));
         self.store.uploaded(file, seq, &token, self.now).unwrap();
-        (file, seq, token)
+        token
     }
 
     /// Google has answered the creation with this item.
     fn created(&self, dir: DirId, file_name: &str, number: u8, id: &str) -> FileId {
-        let (file, seq, token) = self.uploaded(dir, file_name, number);
-        let call = self.store.begin_create(dir, &[(file, seq)]).unwrap();
+        let (file, seq) = self.closed(dir, file_name, number);
+        self.hashed((file, seq), number);
+        self.create(dir, (file, seq), id);
+        file
+    }
+
+    /// Google gets a version, and answers its creation with this item.
+    fn create(&self, dir: DirId, version: (FileId, i64), id: &str) {
+        let token = self.token(version);
+        let call = self.store.begin_create(dir, &[version]).unwrap();
         let made = (token, CreateOutcome::Made(item(id).item));
         self.store.record_create_outcomes(call.call, &[made]).unwrap();
-        file
     }
 
     /// A listing shows the item.
@@ -282,6 +294,23 @@ impl Making {
         let half = &photo(15)[..9];
         let cut_off = self.open(trip, "cut off.jpg", half);
         self.seal(cut_off, half, Fate::Upload("image/jpeg"), None);
+        self.copies(trip);
+    }
+
+    /// Files that have arrived, one as a smaller copy and one as it is.
+    fn copies(&self, trip: DirId) {
+        let sent = Sent { size: 6, sha256: ContentHash([18; 32]), sha1: [18; 20] };
+        for (number, id, made) in
+            [(18, "smaller", Made::Smaller(sent)), (19, "lean", Made::Whole("lean".to_owned()))]
+        {
+            let (file, seq) = self.closed(trip, &format!("{id}.jpg"), number);
+            self.hashed((file, seq), number);
+            let prepared = Prepared { quality: "saver:16mp,q90".to_owned(), made };
+            assert!(self.store.set_prepared(file, seq, Some(&prepared)).unwrap());
+            self.create(trip, (file, seq), id);
+            self.prove(trip, id);
+            fs::remove_file(self.spool.join(file.0.to_string())).unwrap();
+        }
     }
 
     /// A session of a pick that shows these items.
