@@ -7,6 +7,7 @@
 mod check;
 mod entropy;
 mod exif;
+mod likeness;
 pub mod making;
 pub mod moov;
 mod ours;
@@ -37,6 +38,14 @@ const BYTES_MIN: u64 = 300_000;
 const SIDE_MIN: u32 = 256;
 /// A picture with fewer bytes for each hundred pixels has been compressed well already.
 const LEAN_BYTES_FOR_100_PIXELS: u64 = 25;
+/// By SSIMULACRA2, a copy in the usual quality is at least so near to its photo: 70 is high quality,
+/// and at 90 nobody can tell the two apart that stand beside each other. A lower quality that
+/// somebody asks for lowers this by as many steps.
+const LIKENESS_MIN: f64 = 78.0;
+/// So near is each of its squares that is judged.
+const WORST_MIN: f64 = 70.0;
+/// The quality to which these two belong.
+const USUAL_QUALITY: u8 = 90;
 /// Channels of a colour picture.
 const CHANNELS: u64 = 3;
 /// The memory for one picture, in bytes.
@@ -55,6 +64,13 @@ pub fn memory(width: u32, height: u32, saver: Saver) -> u64 {
 /// The size of the smaller copy of a picture.
 pub fn size_of_copy(width: u32, height: u32, saver: Saver) -> (u32, u32) {
     pixels::fitting(width, height, saver.pixels()).unwrap_or((width, height))
+}
+
+/// The qualities to try, one after the other, until a copy is near enough.
+fn qualities(wanted: u8) -> Vec<u8> {
+    let mut tried = vec![wanted, wanted.midpoint(Saver::QUALITY_MAX), Saver::QUALITY_MAX];
+    tried.dedup();
+    tried
 }
 
 /// A photo that can be made smaller.
@@ -117,20 +133,33 @@ impl<'a> Plan<'a> {
         if let Some(size) = self.resized {
             picture = resize(picture, size)?;
         }
-        let encoded = encode(&picture, self.structure.frame.subsampling(), self.saver.quality)?;
-        self.check(&encoded, &picture)?;
-        let copy = self.with_metadata(&encoded)?;
-        if copy.len() as u64 * 100 > self.length * PERCENT_MAX {
-            return Err(Whole::NotSmaller);
+        let mut outcome = Err(Whole::NotSmaller);
+        for quality in qualities(self.saver.quality) {
+            let encoded = encode(&picture, self.structure.frame.subsampling(), quality)?;
+            let copy = self.with_metadata(&encoded)?;
+            if copy.len() as u64 * 100 > self.length * PERCENT_MAX {
+                return outcome;
+            }
+            if self.is_near(&encoded, &picture)? {
+                return Ok(copy);
+            }
+            outcome = Err(Whole::Lossy);
         }
-        Ok(copy)
+        outcome
     }
 
-    /// Whether the copy shows the same picture. An encoder's mistake must not cost a photo.
-    fn check(&self, encoded: &[u8], picture: &Picture) -> Result<(), Whole> {
+    /// Whether the copy looks as the picture. If it shows another one, that is an error: an encoder's
+    /// mistake must not cost a photo.
+    fn is_near(&self, encoded: &[u8], picture: &Picture) -> Result<bool, Whole> {
         let structure = structure::read(encoded).map_err(|_| Whole::Unsure)?;
         let copy = decode(&structure).map_err(|_| Whole::Unsure)?;
-        if check::is_same(picture, &copy) { Ok(()) } else { Err(Whole::Unsure) }
+        if !check::is_same(picture, &copy) {
+            return Err(Whole::Unsure);
+        }
+        // A picture that is too narrow to be judged is so by far: it was a panorama.
+        let Some(found) = likeness::likeness(picture, &copy) else { return Ok(true) };
+        let below = f64::from(USUAL_QUALITY.saturating_sub(self.saver.quality));
+        Ok(found.mean >= LIKENESS_MIN - below && found.worst >= WORST_MIN - below)
     }
 
     /// The segments of the original about the picture, then those of the copy that are its data.

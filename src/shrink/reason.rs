@@ -35,6 +35,8 @@ pub enum Whole {
     Huge,
     /// The copy did not pass its check.
     Unsure,
+    /// A copy of which somebody could see the loss: nothing but grain, for example.
+    Lossy,
     /// The disk had no room for the copy.
     NoRoom,
     /// It is a smaller copy that was made here before.
@@ -51,7 +53,7 @@ pub enum Whole {
 
 impl Whole {
     /// All reasons, in the order in which they are shown.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Format,
         Self::Small,
         Self::Lean,
@@ -68,6 +70,7 @@ impl Whole {
         Self::Damaged,
         Self::Huge,
         Self::Unsure,
+        Self::Lossy,
         Self::NoRoom,
         Self::Ours,
         Self::Hdr,
@@ -95,6 +98,7 @@ impl Whole {
             Self::Damaged => "damaged",
             Self::Huge => "huge",
             Self::Unsure => "unsure",
+            Self::Lossy => "lossy",
             Self::NoRoom => "no-room",
             Self::Ours => "made-here",
             Self::Hdr => "hdr",
@@ -128,6 +132,7 @@ impl Whole {
             Self::Damaged => "damaged files",
             Self::Huge => "too large for the memory",
             Self::Unsure => "whose copy did not pass its check",
+            Self::Lossy => "would lose too much",
             Self::NoRoom => "for whose copy the disk had no room",
             Self::Ours => "smaller copies made here before",
             Self::Hdr => "videos in HDR",

@@ -129,6 +129,39 @@ fn a_copy_is_much_smaller_and_looks_the_same() {
     }
 }
 
+/// Grain in colours fills the picture: the hardest there is.
+#[test]
+fn a_copy_of_which_one_would_see_the_loss_is_made_better_or_not_at_all() {
+    let mut grain = 0x9e37_79b9_u32;
+    let mut value = |strength: u32| {
+        grain ^= grain << 13;
+        grain ^= grain >> 17;
+        grain ^= grain << 5;
+        (120 + grain % strength) as u8
+    };
+    for strength in [20, 60, 130] {
+        let pixels: Vec<_> = (0..600 * 500 * 3).map(|_| value(strength)).collect();
+        let encoder = Encoder::new(Preset::BaselineFastest).quality(98);
+        let original =
+            encoder.subsampling(Subsampling::S444).encode_rgb(&pixels, 600, 500).unwrap();
+        match shrunk(&original, Saver::default()) {
+            Ok(copy) => {
+                let likeness = likeness(&picture(&original), &picture(&copy));
+                assert!(likeness >= SSIMULACRA2_MIN, "{strength}: {likeness}");
+            }
+            Err(why) => assert!([Whole::Lossy, Whole::NotSmaller].contains(&why), "{why:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_quality_is_raised_in_few_steps() {
+    assert_eq!(qualities(90), [90, 92, 95]);
+    assert_eq!(qualities(70), [70, 82, 95]);
+    assert_eq!(qualities(94), [94, 95]);
+    assert_eq!(qualities(95), [95]);
+}
+
 #[test]
 fn a_grey_picture_stays_grey() {
     let mut original = Vec::new();
