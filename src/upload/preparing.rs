@@ -104,12 +104,19 @@ async fn made_of_video(shared: &Arc<Shared>, sealed: &Sealed) -> Result<Made, Ou
     let input = shared.spool.path(file);
     match shared.videos.shrink(&input, &copy.path, room).await {
         Ok(Ok(())) => {}
+        Ok(Err(Whole::Unsure)) if has_no_room(shared).await => return Ok(whole(Whole::NoRoom)),
         Ok(Err(reason)) => return Ok(whole(reason)),
         Err(error) => return Ok(whole(no_copy(&error))),
     }
     crash::point(crash::SHRINK_BEFORE_COPY);
     let kept = blocking(shared, move |shared| keep(shared, (file, seq), copy)).await;
     settled(sealed, kept)
+}
+
+/// Whether the disk is full. An encoder that fails for it gives no other sign.
+async fn has_no_room(shared: &Arc<Shared>) -> bool {
+    let left = blocking(shared, |shared| shared.spool.room().left(shared.spool.dir()));
+    left.await.is_ok_and(|left| left == 0)
 }
 
 /// The copy lies in the spool, unless the file was written meanwhile, or the disk has failed.

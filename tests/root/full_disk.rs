@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use crate::disk::{Disk, PACE, slow};
 use crate::support::ledger::{Ledger, close};
 use crate::support::wait::let_pass;
-use crate::support::{World, jpeg, wait_for};
+use crate::support::{World, camera_jpeg, jpeg, wait_for};
 
 /// What has failed must have failed for lack of space; cp would leave such a file, and so does this.
 fn out_of_space(world: &World, error: &io::Error) {
@@ -20,15 +20,16 @@ fn out_of_space(world: &World, error: &io::Error) {
 }
 
 /// Fills the disk of the state directory before, between and during copies.
-fn fill_the_state(rounds: u32, seed: u64) {
+fn fill_the_state(rounds: u32, quality: &str, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let world = World::new();
     world.emulator.faults(slow);
     let disk = Disk::tmpfs(world.dir.path().join("state/gphotosfs"), "size=24m");
     let mnt = &world.mnt;
-    let mut ledger = Ledger::default();
+    let saver = quality == "saver";
+    let mut ledger = if saver { Ledger::with_copies() } else { Ledger::default() };
     // Detached: its log is on the full disk, too.
-    world.mount_with(&[PACE], &[]);
+    world.mount_with(&[PACE], &["--quality", quality]);
     world.sh("mkdir mnt/A");
     let (mut refused, mut taken) = (0, 0);
     for round in 0..rounds {
@@ -42,7 +43,11 @@ fn fill_the_state(rounds: u32, seed: u64) {
             if !early && at == 2 {
                 disk.fill(leave);
             }
-            let bytes = jpeg(round * 10 + at, 50_000 + at as usize * 30_000);
+            let seed = round * 10 + at;
+            let bytes = match saver {
+                true => camera_jpeg(seed, (700 + at * 50, 600)),
+                false => jpeg(seed, 50_000 + at as usize * 30_000),
+            };
             match ledger.write(mnt, &format!("A/{round}-{at}.jpg"), &bytes) {
                 Ok(()) => taken += 1,
                 Err(error) => {
@@ -80,13 +85,19 @@ fn fill_the_state(rounds: u32, seed: u64) {
 
 #[test]
 fn a_full_disk_fails_the_write_and_loses_nothing() {
-    fill_the_state(12, rand::random());
+    fill_the_state(12, "original", rand::random());
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn a_disk_that_fills_up_repeatedly_loses_nothing() {
-    fill_the_state(150, rand::random());
+    fill_the_state(150, "original", rand::random());
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_disk_that_fills_up_while_smaller_copies_are_made_loses_nothing() {
+    fill_the_state(60, "saver", rand::random());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod aborted;
 mod disk;
 mod foreign_disk;
 mod full_disk;
+mod full_disk_copies;
 mod handles;
 mod login;
 mod memory;
