@@ -7,6 +7,7 @@ use std::process::Stdio;
 use gphotosfs_emulator::{Call, Edit, Failure};
 use serde_json::{Value, json};
 
+use crate::support::encoder::{Encoder, film};
 use crate::support::{World, camera, camera_jpeg, jpeg, schema, wait_for};
 
 const TAKEN: &str = "2019:04:28 09:00:00";
@@ -181,6 +182,31 @@ fn a_smaller_copy_is_neither_identical_nor_a_fault() {
     world.mount(&[]);
     let (code, said) = run_json(&world, &["verify", "--json", "--against", "photo", "mnt/A"]);
     assert_eq!((code, verdicts(&said)), (0, expected));
+}
+
+/// As photos: what Google makes of a film is neither its copy nor the film.
+#[test]
+fn a_smaller_copy_of_a_video_is_neither_identical_nor_a_fault() {
+    let mut world = World::new();
+    let encoder = Encoder::new(world.dir.path());
+    world.env.push(("PATH", encoder.path()));
+    world.mount(&["--quality-video", "1080p"]);
+    write(&world, "1.mp4", &film(1));
+    world.sh("mkdir mnt/A && cp -p photo/* mnt/A/ && sync mnt/A");
+    let quality = world.sh("getfattr --only-values -n user.gphotos.quality mnt/A/1.mp4");
+    assert_eq!(quality, "video:1080p");
+    let expected = json!({"1.mp4": "shrunk"});
+    let (code, said) = run_json(&world, &["verify", "--json", "mnt/A"]);
+    assert_eq!((code, verdicts(&said)), (0, expected.clone()), "{said:#}");
+    world.umount();
+    world.sh("rm -r cache/gphotosfs");
+    world.mount(&[]);
+    for args in
+        [&["verify", "--json", "mnt/A"][..], &["verify", "--json", "--against", "photo", "mnt/A"]]
+    {
+        let (code, said) = run_json(&world, args);
+        assert_eq!((code, verdicts(&said)), (0, expected.clone()), "{said:#}");
+    }
 }
 
 #[test]

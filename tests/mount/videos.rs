@@ -103,6 +103,66 @@ fn a_video_becomes_1080p_with_its_metadata_and_another_goes_whole() {
     assert_eq!(sent(&world, "hdr.mov"), hash(&world, "hdr.mov"));
 }
 
+/// A film whose sample entry has another box: MPEG-4 files say so that they show a sphere.
+fn with_sphere(mut film: Vec<u8>) -> Vec<u8> {
+    let boxed = |kind: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
+        [&length[..], kind, content].concat()
+    };
+    let header = boxed(b"svhd", &[0, 0, 0, 0, b't', 0]);
+    let projection = [boxed(b"prhd", &[0; 16]), boxed(b"equi", &[0; 20])].concat();
+    let sphere = boxed(b"sv3d", &[header, boxed(b"proj", &projection)].concat());
+    let (mut at, mut end) = (0, 0);
+    for kind in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"] {
+        at += film[at..].windows(4).position(|it| it == kind).unwrap();
+        let length = u32::from_be_bytes(film[at - 4..at].try_into().unwrap());
+        end = at - 4 + length as usize;
+        let longer = length + u32::try_from(sphere.len()).unwrap();
+        film[at - 4..at].copy_from_slice(&longer.to_be_bytes());
+    }
+    film.splice(end..end, sphere);
+    film
+}
+
+/// Slow motion and spheres, as telephones and cameras store them.
+#[test]
+fn slow_motion_and_spheres_go_as_they_are() {
+    let world = World::new();
+    world.mount(&["--quality-video", "1080p"]);
+    let size = "size=2048x1152:duration=0.1";
+    world.sh(&format!(
+        "film() {{ ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=$1,noise=alls=25 -c:v libx264 \
+             -preset ultrafast -crf 1 -pix_fmt yuv420p \"${{@:2}}\"; }}
+         film {size}:rate=120 fast.mp4
+         film {size}:rate=30 -metadata com.android.capture.fps=240 -movflags use_metadata_tags slow.mp4
+         film {size}:rate=30 plain.mp4
+         cp plain.mp4 old-sphere.mp4
+         exiftool -q -overwrite_original -XMP-GSpherical:Spherical=true -XMP-GSpherical:Stitched=true \
+             -XMP-GSpherical:ProjectionType=equirectangular old-sphere.mp4"
+    ));
+    let dir = world.dir.path();
+    fs::write(dir.join("sphere.mp4"), with_sphere(fs::read(dir.join("plain.mp4")).unwrap()))
+        .unwrap();
+    let seen = world.sh("ffprobe -v error -show_streams sphere.mp4; exiftool -G1 old-sphere.mp4");
+    assert!(seen.contains("Spherical Mapping") && seen.contains("XMP-GSpherical"), "{seen}");
+    let expected = [
+        ("fast", "slow-motion"),
+        ("slow", "slow-motion"),
+        ("sphere", "panorama"),
+        ("old-sphere", "extended"),
+    ];
+    world.sh("mkdir mnt/A");
+    for (name, _) in expected {
+        world.sh(&format!("cp {name}.mp4 mnt/A/"));
+    }
+    world.sh("sync mnt/A");
+    for (name, reason) in expected {
+        let name = format!("{name}.mp4");
+        assert_eq!(attribute(&world, &format!("A/{name}"), "whole"), reason, "{name}");
+        assert_eq!(sent(&world, &name), hash(&world, &name));
+    }
+}
+
 /// Whether a process runs. One that has ended may stay in the table.
 fn runs(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
