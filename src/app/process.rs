@@ -27,13 +27,27 @@ pub fn has_ended(process: &OwnedFd, deadline: &Timespec) -> io::Result<bool> {
 /// The process that has announced itself by this number in a lock file, and has it open. In its own
 /// namespace it may have another number than here. `None` if it cannot be seen from here.
 pub fn holding(announced: u32, lock: &Path) -> Option<u32> {
+    if !numbers_are_valid() {
+        return None;
+    }
     let lock = lock.metadata().ok()?;
     let has_lock = |file: &fs::Metadata| (file.dev(), file.ino()) == (lock.dev(), lock.ino());
-    let numbers = fs::read_dir("/proc").ok()?.flatten();
-    numbers.filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok()).find(|pid| {
+    let is_holder = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         innermost(&status) == Some(announced) && has_open(*pid, has_lock)
+    };
+    // Mostly it has the same number here.
+    Some(announced).filter(is_holder).or_else(|| {
+        let numbers = fs::read_dir("/proc").ok()?.flatten();
+        numbers.filter_map(|it| it.file_name().to_str()?.parse().ok()).find(is_holder)
     })
+}
+
+/// Whether the numbers in /proc are those of this process's pid namespace. Otherwise such a number
+/// means a stranger here: `unshare --pid` leaves the outer /proc in place.
+fn numbers_are_valid() -> bool {
+    let own = std::process::id().to_string();
+    fs::read_link("/proc/self").is_ok_and(|it| it.as_os_str() == own.as_str())
 }
 
 /// Whether the process has an open file for which `is_such` holds.

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use super::error::CommandError;
 use super::progress::{self, Progress, Snapshot};
-use super::{mounts, unmounted, unseen};
-use crate::profile::{LockError, Profile};
+use super::{mounts, process, unmounted, unseen};
+use crate::profile::{Holder, LockError, Profile};
 use crate::status::Status;
 
 /// Reading this xattr waits until Google has everything below the path. Unlike fsync(2), it blocks
@@ -132,6 +132,20 @@ impl Mount {
                 .because(err)
                 .hint("if another version of gphotosfs made the mount, unmount and mount again")
         })
+    }
+
+    /// The number here of the mount's process, which has told its own. If a container runs it, the told
+    /// number is that of a stranger here. `None` if the process cannot be seen from here.
+    pub fn process(&self, told: u32, profile: &Profile) -> Option<u32> {
+        let is_holder = |profile: &Profile| match profile.holder() {
+            Ok(Holder::Mount(running)) => running.mountpoint == self.root,
+            _ => false,
+        };
+        match profile.siblings().unwrap_or_default().into_iter().find(is_holder) {
+            Some(profile) => process::holding(told, &profile.lock_file()),
+            // Its profile lies elsewhere.
+            None => Some(told).filter(|pid| process::serves_fuse(*pid)),
+        }
     }
 
     /// Makes the mount use the stored login now, and returns whether that succeeded. Otherwise the

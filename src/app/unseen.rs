@@ -69,7 +69,7 @@ impl Unseen {
                 "'gphotosfs umount {}' ends its process; nothing is lost",
                 self.mountpoint.display()
             ),
-            None => "unmount it in the container where it runs".to_owned(),
+            None => "unmount it where it runs: in its container, or outside of this one".to_owned(),
         }
     }
 

@@ -283,7 +283,8 @@ pub fn assemble(
 fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
     match profile.lock() {
         Err(LockError::Held(Some(dying))) if mounts::is_dead(&dying.mountpoint) => {
-            if let Some(process) = process::open(dying.pid) {
+            let pid = process::holding(dying.pid, &profile.lock_file());
+            if let Some(process) = pid.and_then(process::open) {
                 super::umount::wait_for_exit(&process)?;
             }
             profile.lock().map_err(|err| in_use("cannot mount", err))

@@ -56,12 +56,15 @@ pub struct Options {
 /// If the mountpoint is not a running mount, or the profile's files cannot be read. With `check`,
 /// also if a person has to do something.
 pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<Exit, CommandError> {
-    let look = || match &options.mountpoint {
-        Some(path) => Mount::given(path, profile)?.status(),
-        None => match Mount::of_profile(profile)? {
-            Some(mount) => mount.status(),
-            None => kept(profile, api_url),
-        },
+    let look = || {
+        let mount = match &options.mountpoint {
+            Some(path) => Some(Mount::given(path, profile)?),
+            None => Mount::of_profile(profile)?,
+        };
+        let Some(mount) = mount else { return kept(profile, api_url) };
+        let mut status = mount.status()?;
+        status.pid = status.pid.and_then(|told| mount.process(told, profile));
+        Ok(status)
     };
     let mut status = look()?;
     if options.check {

@@ -14,7 +14,7 @@ use rustix::process::{Signal, geteuid, pidfd_send_signal};
 use crate::app::running::{self, Mount};
 use crate::app::unseen::{self, Unseen};
 use crate::app::{CommandError, mounts, process, tell};
-use crate::profile::{Holder, Profile};
+use crate::profile::Profile;
 
 /// How long the mount's process may take to end after the unmount.
 const EXIT_DEADLINE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -66,7 +66,8 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
         drain(&mount)?;
     }
     // Opened before unmounting, so that it cannot be a later process with the same number.
-    let process = process_of(&mount, profile).and_then(process::open);
+    let told = mount.status().ok().and_then(|it| it.pid);
+    let process = told.and_then(|it| mount.process(it, profile)).and_then(process::open);
     unmount(&mount.root, How::WhenIdle)?;
     let Some(process) = process else {
         withdraw(&mount.root, profile);
@@ -81,21 +82,6 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
     wait_for_exit(&process)?;
     withdraw(&mount.root, profile);
     Ok(())
-}
-
-/// The number of a mount's process here. If a container runs it, it has told another one, which is
-/// that of a stranger here.
-fn process_of(mount: &Mount, profile: &Profile) -> Option<u32> {
-    let told = mount.status().ok()?.pid?;
-    let is_holder = |profile: &Profile| match profile.holder() {
-        Ok(Holder::Mount(running)) => running.mountpoint == mount.root,
-        _ => false,
-    };
-    match profile.siblings().unwrap_or_default().into_iter().find(is_holder) {
-        Some(profile) => process::holding(told, &profile.lock_file()),
-        // Its profile lies elsewhere.
-        None => Some(told).filter(|pid| process::serves_fuse(*pid)),
-    }
 }
 
 /// Ends the process of a mount that cannot be seen from here.

@@ -142,6 +142,7 @@ fn announced(file: &mut File) -> io::Result<Option<Running>> {
 
 fn describe(running: &Option<Running>) -> String {
     running.as_ref().map_or_else(String::new, |it| {
-        format!(" (pid {}, mounted on {})", it.pid, it.mountpoint.display())
+        // Its number may be that of a stranger here.
+        format!(" (mounted on {})", it.mountpoint.display())
     })
 }

@@ -131,6 +131,82 @@ impl Drop for Contained {
     }
 }
 
+/// The process of a mount that is the only child of its parent.
+fn only_child(parent: &Child) -> Pid {
+    let id = parent.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+}
+
+/// Its process tells the number that it has in the container, which is that of a stranger here.
+#[test]
+fn the_process_of_a_contained_mount_is_named_by_its_number_here() {
+    let world = World::new();
+    let mount = Contained::mount(&world, &[]);
+    let pid = only_child(&mount.0).as_raw_nonzero().to_string();
+    let mnt = world.mnt.to_str().unwrap();
+    for args in [&["status"][..], &["status", mnt], &["doctor"]] {
+        let said = String::from_utf8(world.run(args).stdout).unwrap();
+        assert!(said.contains(&format!("process {pid}")), "{args:?}: {said}");
+    }
+    let (done, said) = world.told(&["mount", mnt]);
+    assert!(!done && said.contains(&format!("'gphotosfs umount {mnt}'")), "{said}");
+    assert!(!said.contains("pid"), "{said}");
+    world.umount();
+    drop(mount);
+}
+
+/// The mount's connection is gone, and its process lives on: the next mount waits for that process alone.
+#[test]
+fn the_next_mount_waits_for_a_contained_one_that_is_dying() {
+    let world = World::new();
+    world.photo("1.jpg", 1, 20_000);
+    let mount = Contained::mount(&world, &[]);
+    world.sh("mkdir mnt/A && cp 1.jpg mnt/A/ && sync mnt/A");
+    let pid = only_child(&mount.0);
+    kill_process(pid, Signal::STOP).unwrap();
+    crate::aborted::abort(&world);
+    let mut next = world.serve(&[]);
+    let is_waiting = || {
+        let files =
+            fs::read_dir(format!("/proc/{}/fd", next.pid())).into_iter().flatten().flatten();
+        files.filter_map(|it| fs::read_link(it.path()).ok()).any(|it| it == *"anon_inode:[pidfd]")
+    };
+    wait_for("the next mount", is_waiting);
+    kill_process(pid, Signal::KILL).unwrap();
+    assert!(next.is_ready(), "{}", world.log());
+    world.sh("cmp 1.jpg mnt/A/1.jpg");
+    world.umount();
+    next.ended();
+    drop(mount);
+}
+
+/// A command in a pid namespace of its own, with the mount outside. Of the outer /proc, each number means
+/// a stranger there.
+#[test]
+fn commands_in_a_pid_namespace_name_no_process_outside() {
+    let world = World::mounted();
+    let inside = |options: &[&str], args: &[&str]| {
+        let program = world.program();
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork"]).args(options).arg("--").arg(program.get_program());
+        command.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let outcome = command.args(args).output().unwrap();
+        let text = [outcome.stdout, outcome.stderr].concat();
+        (outcome.status.success(), String::from_utf8(text).unwrap())
+    };
+    for options in [&[][..], &["--mount-proc"]] {
+        let (done, said) = inside(options, &["status"]);
+        assert!(done && said.contains("/mnt since ") && !said.contains(", process"), "{said}");
+    }
+    let (done, said) = inside(&[], &["umount", world.mnt.to_str().unwrap()]);
+    assert!(done && said.is_empty(), "{said}");
+    // Its process ends by itself.
+    wait_for("the profile", || world.run(&["sync"]).status.success());
+    world.mount(&[]);
+    world.umount();
+}
+
 /// A program outside that waits.
 fn waiting(world: &World, script: &str) -> Child {
     Command::new("bash")

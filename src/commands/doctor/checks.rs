@@ -222,7 +222,8 @@ fn mounts(facts: &Facts, report: &mut Report) {
             MountState::Others => {}
             MountState::Ours(status) => {
                 mine = true;
-                let text = format!("{place}, process {}", status.pid.unwrap_or_default());
+                let process = status.pid.map_or_else(String::new, |it| format!(", process {it}"));
+                let text = format!("{place}{process}");
                 match status.blocked_reason() {
                     None => report.ok(NAME, text),
                     Some(why) => report.warn(

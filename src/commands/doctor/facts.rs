@@ -152,7 +152,7 @@ impl Facts {
         let binding = store.as_ref().and_then(|it| kept_binding(it).ok().flatten());
         // If the lock cannot be read, the check of the disks fails too.
         let holder = profile.holder().unwrap_or(Holder::Nobody);
-        let mounts = mount_states(&holder);
+        let mounts = mount_states(&holder, profile);
         // The mount's count is newer: a mount stores its count only at intervals.
         let spent = mounts.iter().find_map(|(_, state)| spent_by(state)).unwrap_or(spent);
         let asked = settings.as_ref().map(|it| it.upload.quality_video);
@@ -370,7 +370,7 @@ fn disk(holds: &'static str, dir: &Path, spool: bool) -> io::Result<Disk> {
 }
 
 /// All gphotosfs mounts of this machine. Uses a thread for each, because one may hang.
-fn mount_states(holder: &Holder) -> Vec<(PathBuf, MountState)> {
+fn mount_states(holder: &Holder, profile: &Profile) -> Vec<(PathBuf, MountState)> {
     let mine = match holder {
         Holder::Mount(running) => Some(&running.mountpoint),
         Holder::Nobody | Holder::Other => None,
@@ -392,12 +392,13 @@ fn mount_states(holder: &Holder) -> Vec<(PathBuf, MountState)> {
             };
             done.send(state)
         });
-        (
-            place,
-            waiting
-                .recv_timeout(LOOK_DEADLINE)
-                .unwrap_or(MountState::Unresponsive { ours: is_mine }),
-        )
+        let answer = waiting.recv_timeout(LOOK_DEADLINE);
+        let mut state = answer.unwrap_or(MountState::Unresponsive { ours: is_mine });
+        if let MountState::Ours(status) = &mut state {
+            let mount = Mount { root: place.clone() };
+            status.pid = status.pid.and_then(|told| mount.process(told, profile));
+        }
+        (place, state)
     };
     places.into_iter().map(look).collect()
 }

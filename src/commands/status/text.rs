@@ -206,8 +206,7 @@ fn end_of_login(login: &Login, now: Timestamp) -> Option<String> {
 }
 
 fn mount(status: &Status) -> String {
-    let (Some(root), Some(pid), Some(since)) = (&status.mountpoint, status.pid, status.since)
-    else {
+    let (Some(root), Some(since)) = (&status.mountpoint, status.since) else {
         let wanted = status.unmounted.as_ref().filter(|it| it.wanted);
         let wanted =
             wanted.map(|it| format!("not mounted, but meant to be on {}", it.mountpoint.display()));
@@ -224,7 +223,8 @@ fn mount(status: &Status) -> String {
         return "not mounted; run 'gphotosfs mount MOUNTPOINT', or 'gphotosfs sync' to upload the queue"
             .to_owned();
     };
-    let mut text = format!("{} since {}, process {pid}", root.display(), local_time(since));
+    let process = status.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+    let mut text = format!("{} since {}{process}", root.display(), local_time(since));
     if let Some(facts) = &status.mount {
         let read_only = if facts.read_only { ", read-only" } else { "" };
         let _ = write!(
