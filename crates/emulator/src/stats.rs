@@ -22,6 +22,10 @@ pub struct Stats {
     pub writes_peak: u64,
     /// Bytes received by uploads.
     pub upload_bytes: u64,
+    /// Of the downloads, `GET` of a small picture (`=w256-h256`).
+    pub pictures: u64,
+    /// Of the downloads, `GET` of the photo or video itself (`=d`, `=dv`), or a part of it.
+    pub originals: u64,
     /// Bytes sent by downloads.
     pub download_bytes: u64,
     /// 429 answers.
@@ -130,6 +134,12 @@ impl Meter {
 
     pub(crate) fn uploaded(&self, bytes: u64) {
         self.counters.lock().stats.upload_bytes += bytes;
+    }
+
+    pub(crate) fn gave_out(&self, is_picture: bool) {
+        let stats = &mut self.counters.lock().stats;
+        let of_kind = if is_picture { &mut stats.pictures } else { &mut stats.originals };
+        *of_kind += 1;
     }
 
     pub(crate) fn downloaded(&self, bytes: u64) {

@@ -84,6 +84,8 @@ impl Delivery {
         };
         let mut response = head(&target, &part, faults.head_bytes.filter(|_| is_head));
         if !is_head {
+            // Only whole files have a name.
+            server.meter.gave_out(target.attachment.is_none());
             let segments = rendition::slice(&target.segments, part.range);
             let outlet = Outlet::new(server, connection, plan.bytes_per_s, in_body, running);
             *response.body_mut() = outlet.body(segments);
