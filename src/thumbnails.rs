@@ -12,6 +12,7 @@ use etcetera::BaseStrategy;
 use image::{DynamicImage, RgbaImage};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use png::text_metadata::{TEXtChunk, ZTXtChunk};
 
 /// The standard's sizes in pixels, and their directories. The pictures have the first size.
 const SIZES: [(u32, &str); 2] = [(256, "large"), (128, "normal")];
@@ -109,13 +110,21 @@ fn smaller(picture: &DynamicImage, pixels: u32) -> RgbaImage {
 pub struct Stamp {
     uri: String,
     mtime: String,
+    /// As tumbler, which Xfce uses, writes and expects it, if that differs: GLib and KDE expect a whole
+    /// number. It goes into a compressed text before the other one. GLib does not read such texts,
+    /// tumbler takes the first one of a key, and libfm and GNOME take it and ignore its fraction.
+    exact_mtime: Option<String>,
 }
 
 impl Stamp {
-    /// The stamp of the file at an absolute path, with the second of its time of modification.
-    pub fn new(path: &Path, mtime_s: i64) -> Self {
+    /// The stamp of the file at an absolute path, with its time of modification in nanoseconds.
+    pub fn new(path: &Path, mtime_ns: i64) -> Self {
         let uri = format!("file://{}", percent_encode(path.as_os_str().as_bytes(), IN_URI));
-        Self { uri, mtime: mtime_s.to_string() }
+        let (seconds, ns) =
+            (mtime_ns.div_euclid(1_000_000_000), mtime_ns.rem_euclid(1_000_000_000));
+        let micros = ns / 1000;
+        let exact_mtime = (micros != 0).then(|| format!("{seconds}.{micros:06}"));
+        Self { uri, mtime: seconds.to_string(), exact_mtime }
     }
 
     fn name(&self) -> String {
@@ -131,7 +140,11 @@ impl Stamp {
             let mut texts = reader.info().uncompressed_latin1_text.iter();
             texts.any(|it| it.keyword == key && it.text == value)
         };
-        says(URI_KEY, &self.uri) && says(MTIME_KEY, &self.mtime)
+        let is_exact = self.exact_mtime.as_ref().is_none_or(|exact| {
+            let texts = &reader.info().compressed_latin1_text;
+            texts.iter().any(|it| it.get_text().is_ok_and(|text| text == *exact))
+        });
+        says(URI_KEY, &self.uri) && says(MTIME_KEY, &self.mtime) && is_exact
     }
 
     /// Writes a thumbnail, and renames it to its name when it is complete, as the standard
@@ -145,12 +158,18 @@ impl Stamp {
         let mut encoder =
             png::Encoder::new(BufWriter::new(file.as_file()), picture.width(), picture.height());
         encoder.set_color(png::ColorType::Rgba);
-        let texts =
-            [(URI_KEY, &self.uri), (MTIME_KEY, &self.mtime), ("Software", &"gphotosfs".to_owned())];
-        for (key, value) in texts {
-            encoder.add_text_chunk(key.to_owned(), value.clone())?;
-        }
         let mut writer = encoder.write_header()?;
+        if let Some(exact) = &self.exact_mtime {
+            writer.write_text_chunk(&ZTXtChunk::new(MTIME_KEY, exact))?;
+        }
+        let texts = [
+            (URI_KEY, self.uri.as_str()),
+            (MTIME_KEY, self.mtime.as_str()),
+            ("Software", "gphotosfs"),
+        ];
+        for (key, value) in texts {
+            writer.write_text_chunk(&TEXtChunk::new(key, value))?;
+        }
         writer.write_image_data(picture.as_raw())?;
         writer.finish()?;
         file.persist(dir.join(self.name()))?;
@@ -174,21 +193,30 @@ mod tests {
     #[test]
     fn a_thumbnail_is_of_one_file_and_one_time() {
         let dir = tempfile::tempdir().unwrap();
-        let stamp = Stamp::new(Path::new("/A/50 % ä (1).jpg"), 7);
+        let stamp = Stamp::new(Path::new("/A/50 % ä (1).jpg"), 7_000_000_000);
         assert_eq!(stamp.uri, "file:///A/50%20%25%20%C3%A4%20(1).jpg");
         stamp.save(&RgbaImage::new(4, 3), dir.path()).unwrap();
         let made = dir.path().join(stamp.name());
         assert!(stamp.is_on(&made));
         assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o600);
-        let later = Stamp { mtime: "8".into(), ..stamp };
+        let later = Stamp { mtime: "8".into(), ..stamp.clone() };
         assert!(!later.is_on(&made));
+        // A version of the same second. Its whole time must not stand first: tumbler reads one only.
+        let path = Path::new("/A/50 % ä (1).jpg");
+        let exact = Stamp::new(path, 7_012_345_678);
+        assert!(!exact.is_on(&made));
+        exact.save(&RgbaImage::new(4, 3), dir.path()).unwrap();
+        assert!(exact.is_on(&made) && !Stamp::new(path, 7_012_346_678).is_on(&made));
+        let bytes = std::fs::read(&made).unwrap();
+        let place = |kind: &[u8]| bytes.windows(4).position(|it| it == kind).unwrap();
+        assert!(place(b"zTXt") < place(b"tEXt") && place(b"tEXt") < place(b"IDAT"));
     }
 
     #[test]
     fn a_cache_has_a_thumbnail_when_it_has_all_sizes() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache { root: dir.path().join("thumbnails") };
-        let stamp = Stamp::new(Path::new("/A/a.jpg"), 7);
+        let stamp = Stamp::new(Path::new("/A/a.jpg"), 7_000_000_000);
         let mut picture = Vec::new();
         let pixels = DynamicImage::ImageRgb8(image::RgbImage::new(256, 100));
         pixels.write_to(&mut io::Cursor::new(&mut picture), image::ImageFormat::Jpeg).unwrap();

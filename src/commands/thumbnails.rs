@@ -116,7 +116,9 @@ enum Outcome {
 
 /// Makes a file's thumbnails if they are missing or outdated.
 fn complete(cache: &Cache, path: &Path) -> io::Result<Outcome> {
-    let stamp = Stamp::new(path, path.metadata()?.mtime());
+    let meta = path.metadata()?;
+    let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+    let stamp = Stamp::new(path, mtime_ns);
     if cache.has(&stamp) {
         return Ok(Outcome::There);
     }

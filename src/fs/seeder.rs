@@ -27,11 +27,11 @@ use crate::thumbnails::{Cache, Stamp};
 use browsing::Browsing;
 use jobs::{Candidate, Jobs, Step};
 
-/// The end of the work for a directory: then its sender is dropped.
-pub(super) type Ended = watch::Receiver<()>;
+/// Counts the files of a directory that are done. At the end of the work its sender is dropped.
+pub(super) type Made = watch::Receiver<usize>;
 
 /// How many pictures are requested at the same time.
-const AT_A_TIME: usize = 12;
+const AT_A_TIME: usize = 32;
 
 /// So many files of a directory get thumbnails at most.
 const FILES_MAX: usize = 5000;
@@ -104,16 +104,16 @@ impl Seeder {
 
     /// A program views a directory, and perhaps looks at one of its files. Returns the wait for its
     /// thumbnails, if it gets some.
-    pub(super) fn view(self: &Arc<Self>, dir: DirId, at: Option<FileId>) -> Option<Ended> {
+    pub(super) fn view(self: &Arc<Self>, dir: DirId, at: Option<FileId>) -> Option<Made> {
         if !self.has_budget() {
             return None;
         }
         let mut work = self.work.lock();
-        let ended = work.jobs.view(dir, at, Instant::now())?;
+        let made = work.jobs.view(dir, at, Instant::now())?;
         if !std::mem::replace(&mut work.has_worker, true) {
             drop(self.runtime.spawn(self.clone().work()));
         }
-        Some(ended)
+        Some(made)
     }
 
     fn has_budget(&self) -> bool {
@@ -226,8 +226,7 @@ impl Seeder {
         }
         // Only albums have photos of Google's, and their names are text.
         let below = Path::new(&self.store.dir_path(dir)?).join(OsStr::from_bytes(name));
-        let mtime_s = info.mtime_ns.div_euclid(1_000_000_000);
-        let stamps = self.roots.iter().map(|root| Stamp::new(&root.join(&below), mtime_s));
+        let stamps = self.roots.iter().map(|root| Stamp::new(&root.join(&below), info.mtime_ns));
         Ok(stamps.filter(|stamp| !self.cache.has(stamp)).collect())
     }
 }

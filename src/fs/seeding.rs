@@ -15,13 +15,18 @@ use futures_util::future::BoxFuture;
 use super::error::Result;
 use super::filesystem::Fs;
 use super::node::{Ino, Node};
-use super::seeder::{Ended, Seeder};
+use super::seeder::{Made, Seeder};
 use crate::library::any_progress;
 use crate::media::{DirId, FileId};
 use crate::store;
 
-/// An open waits so long at most for the thumbnails of its directory.
+/// An open of a photo waits so long at most for the thumbnails of its directory. That of a directory
+/// ends if none has come for so long.
 const HOLD_MAX: Duration = Duration::from_secs(5);
+
+/// An open of a directory waits so long at most. File managers look into the cache when they have
+/// the names. They read each photo that lacks a thumbnail then, even if it gets one meanwhile.
+const HOLD_OF_VIEW_MAX: Duration = Duration::from_secs(20);
 
 /// A listing that takes longer gets no thumbnails.
 const LISTING_MAX: Duration = Duration::from_secs(60);
@@ -37,18 +42,18 @@ impl Fs {
     pub fn opened_for_thumbnail(&self, ino: Ino) -> Option<BoxFuture<'static, ()>> {
         let seeder = self.seeder.as_ref()?;
         let Ok(Node::File(file)) = self.node(ino) else { return None };
-        let ended = self.view_of(seeder, file).unwrap_or_else(|error| {
+        let made = self.view_of(seeder, file).unwrap_or_else(|error| {
             tracing::debug!(%error, "cannot look for thumbnails");
             Vec::new()
         });
-        if ended.is_empty() {
+        if made.is_empty() {
             return None;
         }
         Some(Box::pin(async move {
             let all = async {
-                for mut ended in ended {
+                for mut made in made {
                     // The end of a job drops its sender.
-                    while ended.changed().await.is_ok() {}
+                    while made.changed().await.is_ok() {}
                 }
             };
             // The open goes on in any case.
@@ -56,15 +61,15 @@ impl Fs {
         }))
     }
 
-    fn view_of(&self, seeder: &Arc<Seeder>, file: FileId) -> Result<Vec<Ended>> {
+    fn view_of(&self, seeder: &Arc<Seeder>, file: FileId) -> Result<Vec<Made>> {
         let Some(info) = self.store.file(file)? else { return Ok(Vec::new()) };
-        let mut ended = Vec::new();
+        let mut made = Vec::new();
         for (dir, name) in self.store.names_of(info.id)? {
             if !seeder.lacking(&info, dir, name.as_bytes())?.is_empty() {
-                ended.extend(seeder.view(dir, Some(info.id)));
+                made.extend(seeder.view(dir, Some(info.id)));
             }
         }
-        Ok(ended)
+        Ok(made)
     }
 
     /// A program that makes thumbnails opens a directory. If somebody may look at it, returns the wait
@@ -79,20 +84,25 @@ impl Fs {
         }
         let library = self.library.clone();
         // The work goes on when the wait is over.
-        let work = self.content.runtime().spawn(async move {
+        let begun = self.content.runtime().spawn(async move {
             match tokio::time::timeout(LISTING_MAX, library.complete(dir)).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => seeder.view(dir, None),
                 Ok(Err(error)) => {
-                    return tracing::debug!(%error, "cannot list for thumbnails");
+                    tracing::debug!(%error, "cannot list for thumbnails");
+                    None
                 }
-                Err(_) => return,
+                Err(_) => None,
             }
-            let Some(mut ended) = seeder.view(dir, None) else { return };
-            // The end of a job drops its sender.
-            while ended.changed().await.is_ok() {}
         });
+        let all = async move {
+            let Ok(Ok(Some(mut made))) = tokio::time::timeout(HOLD_MAX, begun).await else {
+                return;
+            };
+            // The end of a job drops its sender.
+            while let Ok(Ok(())) = tokio::time::timeout(HOLD_MAX, made.changed()).await {}
+        };
         Some(Box::pin(async move {
-            let _ = tokio::time::timeout(HOLD_MAX, work).await;
+            let _ = tokio::time::timeout(HOLD_OF_VIEW_MAX, all).await;
         }))
     }
 

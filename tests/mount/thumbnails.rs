@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use gphotosfs_emulator::{Call, Moment};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageReader, Rgb, RgbImage};
 
@@ -139,9 +140,9 @@ fn thumbnailer(world: &World, photo: &str) -> Vec<u8> {
     run_as(world, "tumblerd", "/bin/cat", &[photo])
 }
 
-/// > A file manager of the mounting user that opens an album waits for up to five seconds, until the
-/// > album has thumbnails made by Google. One that opens several directories within a second counts
-/// > their entries, and gets only those of the first.
+/// > A file manager of the mounting user that opens an album waits until the album has thumbnails made
+/// > by Google. One that opens several directories within a second counts their entries, and gets only
+/// > those of the first.
 #[test]
 fn a_file_manager_finds_the_thumbnails_of_the_album_that_it_opens() {
     let world = world();
@@ -158,6 +159,73 @@ fn a_file_manager_finds_the_thumbnails_of_the_album_that_it_opens() {
     run_as(&world, "thunar", "/bin/ls", &["A"]);
     assert_eq!(media_requests(&world) - before, 3);
     world.umount();
+}
+
+/// > That wait ends if no thumbnail comes for five seconds, and after twenty seconds.
+#[test]
+#[ignore = "its waits take half a minute"]
+fn a_file_manager_waits_as_long_as_thumbnails_come() {
+    let world = World::mounted();
+    for at in 0..40 {
+        photo(&world, &format!("{at}.jpg"), at);
+    }
+    world.sh("mkdir mnt/A && cp photo/* mnt/A/ && sync mnt/A");
+    world.umount();
+    fs::remove_dir_all(world.dir.path().join("cache/gphotosfs")).unwrap();
+    world.mount(&[]);
+    // Not all of them are requested at once.
+    world.emulator.faults(|it| it.on(Call::Download).latency_ms = 3500);
+    let begun = Instant::now();
+    run_as(&world, "thunar", "/bin/ls", &["A"]);
+    assert!(begun.elapsed() > Duration::from_secs(6), "{:?}", begun.elapsed());
+    for name in world.names("A") {
+        accepted_by_desktop(&world, &world.mnt.join("A").join(&name));
+    }
+    world.umount();
+    // None comes.
+    fs::remove_dir_all(world.dir.path().join("cache")).unwrap();
+    world.mount(&[]);
+    world.emulator.hold(Call::Download, Moment::Request);
+    let begun = Instant::now();
+    run_as(&world, "thunar", "/bin/ls", &["A"]);
+    let took = begun.elapsed();
+    world.emulator.let_go(Call::Download, Moment::Request);
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(world.emulator.stats().originals, 0);
+}
+
+/// Asks tumbler, the maker of Xfce's thumbnails, for that of `$1`, as Thunar does.
+const ASK_TUMBLER: &str = r#"
+    service=org.freedesktop.thumbnails.Thumbnailer1
+    gdbus wait --session --activate $service --timeout 110
+    gdbus monitor --session --dest $service >said & monitor=$!
+    until grep -q 'is owned by' said; do sleep 0.1; done
+    gdbus call --session --dest $service --object-path /${service//.//} --method $service.Queue         "['$1']" "['image/jpeg']" normal foreground 0
+    until grep -q Finished said; do sleep 0.1; done
+    kill $monitor
+"#;
+
+/// Its first start looks for codecs, which takes long.
+#[test]
+#[ignore = "takes a minute, and needs tumbler"]
+fn tumbler_accepts_thumbnails_of_times_with_a_fraction() {
+    let world = world();
+    let path = world.mnt.join("A/a.jpg");
+    world.sh("touch -d '2019-04-28 10:00:00.123456789' mnt/A/a.jpg");
+    thumbnails(&world);
+    accepted_by_desktop(&world, &path);
+    let script = world.dir.path().join("ask");
+    fs::write(&script, ASK_TUMBLER).unwrap();
+    let env = "HOME=$PWD/home XDG_CACHE_HOME=$PWD/cache";
+    let ask = format!("{env} dbus-run-session -- bash -eu ask 'file://{}'", path.display());
+    world.sh(&ask);
+    assert_eq!(world.emulator.stats().originals, 0, "{}", world.log());
+    // It reads the photo if there is no thumbnail.
+    fs::remove_dir_all(world.dir.path().join("cache/thumbnails")).unwrap();
+    world.umount();
+    world.mount(&["--thumbnails=off"]);
+    world.sh(&ask);
+    assert!(world.emulator.stats().originals > 0);
 }
 
 /// > A photo without a thumbnail that a program of the mounting user opens to make one waits for up

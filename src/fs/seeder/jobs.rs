@@ -53,7 +53,8 @@ struct Job {
     /// The file that a program looks at.
     at: Option<FileId>,
     in_flight: usize,
-    end: watch::Sender<()>,
+    /// How many are done.
+    made: watch::Sender<usize>,
 }
 
 impl Default for Jobs {
@@ -70,15 +71,15 @@ impl Jobs {
         dir: DirId,
         at: Option<FileId>,
         now: Instant,
-    ) -> Option<watch::Receiver<()>> {
+    ) -> Option<watch::Receiver<usize>> {
         if let Some(position) = self.jobs.iter().position(|job| job.dir == dir) {
             let mut job = self.jobs.remove(position);
             job.viewed = now;
             job.at = at.or(job.at);
             job.turn();
-            let ended = job.end.subscribe();
+            let made = job.made.subscribe();
             self.jobs.push(job);
-            return Some(ended);
+            return Some(made);
         }
         if self.ended.get(&dir).is_some_and(|at| now.duration_since(*at) < REST) {
             return None;
@@ -86,10 +87,10 @@ impl Jobs {
         if self.jobs.len() == JOBS_MAX {
             self.jobs.remove(0);
         }
-        let (end, ended) = watch::channel(());
+        let (made, receiver) = watch::channel(0);
         let (viewed, files, is_listing) = (now, None, false);
-        self.jobs.push(Job { dir, viewed, files, is_listing, at, in_flight: 0, end });
-        Some(ended)
+        self.jobs.push(Job { dir, viewed, files, is_listing, at, in_flight: 0, made });
+        Some(receiver)
     }
 
     /// The next step, for the directory that was viewed last.
@@ -114,6 +115,7 @@ impl Jobs {
     pub(super) fn finished(&mut self, dir: DirId, now: Instant) {
         if let Some(job) = self.jobs.iter_mut().find(|job| job.dir == dir) {
             job.in_flight = job.in_flight.saturating_sub(1);
+            job.made.send_modify(|made| *made += 1);
         }
         self.drop_done(now);
     }
@@ -202,7 +204,7 @@ mod tests {
         at: i64,
         numbers: &[i64],
         now: Instant,
-    ) -> watch::Receiver<()> {
+    ) -> watch::Receiver<usize> {
         let ended = jobs.view(dir, Some(FileId(at)), now).unwrap();
         assert_eq!(jobs.next(now), Some(Step::List(dir)));
         jobs.listed(dir, files(numbers), now);
