@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use gphotosfs_emulator::Call;
 
@@ -39,6 +40,18 @@ impl Seat {
             ("GPHOTOSFS_NOTIFY", "auto"),
             ("GPHOTOSFS_UNSTABLE_PACE", self.pace),
         ]
+    }
+
+    /// Has pages opened in a browser of the test's own. Returns the file that gets their addresses.
+    fn opens_pages(&mut self) -> PathBuf {
+        let dir = self.world.dir.path();
+        let (browser, page) = (dir.join("browser"), dir.join("page"));
+        let script =
+            format!("#!/bin/sh\necho \"$1\" > {0}.new && mv {0}.new {0}\n", page.display());
+        fs::write(&browser, script).unwrap();
+        fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+        self.world.env.push(("BROWSER", browser.to_str().unwrap().to_owned()));
+        page
     }
 
     /// The login ends before a photo is copied. Returns the notice of it.
@@ -85,15 +98,7 @@ fn the_end_of_the_login_is_announced_once_and_taken_back() {
 #[test]
 fn the_button_of_the_ended_login_opens_googles_page() {
     let mut seat = Seat::new();
-    let dir = seat.world.dir.path().to_owned();
-    let (browser, page) = (dir.join("browser"), dir.join("page"));
-    fs::write(
-        &browser,
-        format!("#!/bin/sh\necho \"$1\" > {0}.new && mv {0}.new {0}\n", page.display()),
-    )
-    .unwrap();
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    seat.world.env.push(("BROWSER", browser.to_str().unwrap().to_owned()));
+    let page = seat.opens_pages();
     let world = &seat.world;
     seat.mount(&[]);
     let shown = seat.loses_its_login();
@@ -134,8 +139,9 @@ fn refused_files_are_announced_together_and_shown_in_the_file_manager() {
 }
 
 #[test]
-fn a_full_storage_is_announced_once() {
-    let seat = Seat::new();
+fn a_full_storage_is_announced_once_and_its_button_opens_googles_page() {
+    let mut seat = Seat::new();
+    let page = seat.opens_pages();
     let world = &seat.world;
     seat.mount(&[]);
     world.emulator.faults(|it| it.storage_bytes = Some(0));
@@ -146,6 +152,9 @@ fn a_full_storage_is_announced_once() {
     let shown = seat.desktop.shown();
     assert_eq!(shown.title, "The storage at Google is full");
     assert_eq!(shown.buttons, ["default", "storage"]);
+    seat.desktop.press(shown.number, "storage");
+    wait_for("Google's page", || page.exists());
+    assert_eq!(fs::read_to_string(&page).unwrap().trim(), "https://one.google.com/storage");
     world.emulator.faults(|it| it.storage_bytes = None);
     world.sync();
     assert_eq!(seat.desktop.next(), Called::Withdrawn(shown.number));
