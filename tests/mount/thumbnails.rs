@@ -197,7 +197,7 @@ fn a_file_manager_waits_as_long_as_thumbnails_come() {
 /// Asks tumbler, the maker of Xfce's thumbnails, for that of `$1`, as Thunar does.
 const ASK_TUMBLER: &str = r#"
     service=org.freedesktop.thumbnails.Thumbnailer1
-    gdbus wait --session --activate $service --timeout 110
+    gdbus wait --session --activate $service --timeout 300
     gdbus monitor --session --dest $service >said & monitor=$!
     until grep -q 'is owned by' said; do sleep 0.1; done
     gdbus call --session --dest $service --object-path /${service//.//} --method $service.Queue         "['$1']" "['image/jpeg']" normal foreground 0
@@ -218,13 +218,13 @@ fn tumbler_accepts_thumbnails_of_times_with_a_fraction() {
     fs::write(&script, ASK_TUMBLER).unwrap();
     let env = "HOME=$PWD/home XDG_CACHE_HOME=$PWD/cache";
     let ask = format!("{env} dbus-run-session -- bash -eu ask 'file://{}'", path.display());
-    world.sh(&ask);
+    world.sh_within(400, &ask);
     assert_eq!(world.emulator.stats().originals, 0, "{}", world.log());
     // It reads the photo if there is no thumbnail.
     fs::remove_dir_all(world.dir.path().join("cache/thumbnails")).unwrap();
     world.umount();
     world.mount(&["--thumbnails=off"]);
-    world.sh(&ask);
+    world.sh_within(400, &ask);
     assert!(world.emulator.stats().originals > 0);
 }
 
