@@ -1,6 +1,6 @@
 //! The requests that common programs cost, through a real mount.
 
-use gphotosfs_emulator::{Call, Moment};
+use gphotosfs_emulator::{Call, Edit, Moment};
 
 use crate::support::account::requests;
 use crate::support::{World, wait_for};
@@ -108,4 +108,33 @@ fn looking_on_while_much_is_copied_costs_nothing() {
     let listed: u64 =
         spent.iter().filter(|it| it.0 == Call::MediaItemsSearch).map(|(_, count)| count).sum();
     assert!(listed <= 3, "{spent:?}");
+}
+
+/// Google keeps the items from this program, and it asks again and again: for all of them at a time.
+#[test]
+fn many_photos_of_another_program_cost_little_more_requests_than_one() {
+    let world = World::new();
+    let count = 40;
+    for number in 0..count {
+        let name = format!("{number}.jpg");
+        world.photo(&name, number, 3000);
+        let content = std::fs::read(world.dir.path().join(&name)).unwrap();
+        world.edit(Edit::AddItem { album: None, filename: name, content, foreign: true });
+    }
+    world.emulator.faults(|faults| {
+        faults.matched_items_visible = false;
+        faults.matched_items_counted = true;
+    });
+    world.mount_with(&[("GPHOTOSFS_UNSTABLE_PACE", "10")], &[]);
+    world.emulator.reset_stats();
+    world.sh("mkdir mnt/A && cp *.jpg mnt/A/");
+    world.sync();
+    assert_eq!(world.remote("A").len(), count as usize);
+    let spent = spent(&world);
+    let uploads = |call: &Call| matches!(call, Call::UploadRaw | Call::MediaItemsBatchCreate);
+    let asked: u64 = spent.iter().filter(|(call, _)| !uploads(call)).map(|it| it.1).sum();
+    let sent: u64 = spent.iter().filter(|(call, _)| uploads(call)).map(|it| it.1).sum();
+    // Each by itself, they took about 25 requests a photo.
+    assert!(asked <= 2 * u64::from(count), "{spent:?}");
+    assert!(sent <= 3 * u64::from(count), "{spent:?}");
 }

@@ -308,6 +308,13 @@ impl Worker {
         SystemTime::now() + self.backoff().wait(attempts, rand::random())
     }
 
+    /// When Google is asked again about an item that it has not shown so often. Items that wait about
+    /// as long are asked about together: in one request for fifty, or in one listing of their album.
+    pub(super) fn look_again_at(&self, attempts: u32) -> SystemTime {
+        let half = self.backoff().limit(attempts) / 2;
+        common_time(SystemTime::now() + half, half)
+    }
+
     /// When a file is tried again that has failed so often while others succeeded.
     pub(super) fn own_retry_at(&self, failures: u32) -> SystemTime {
         self.own_retry_after(failures, self.shared.config.retry_base, rand::random())
@@ -323,5 +330,31 @@ impl Worker {
     fn own_retry_after(&self, failures: u32, base: Duration, jitter: f64) -> SystemTime {
         let backoff = Backoff { base, max: self.shared.config.own_retry_max };
         SystemTime::now() + backoff.wait(failures, jitter)
+    }
+}
+
+/// The first common time from the earliest one on. All that come within `window` have the same.
+pub(super) fn common_time(earliest: SystemTime, window: Duration) -> SystemTime {
+    let since = earliest.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    match since.as_nanos().checked_rem(window.as_nanos()) {
+        None | Some(0) => earliest,
+        Some(over) => earliest + window - Duration::from_nanos(u64::try_from(over).unwrap_or(0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_that_wait_about_as_long_have_one_time() {
+        let window = Duration::from_secs(30);
+        let start = SystemTime::UNIX_EPOCH + Duration::from_millis(1_774_000_000_123);
+        let all: Vec<_> = (0..3000).map(|it| start + Duration::from_millis(it * 10)).collect();
+        let mut times: Vec<_> = all.iter().map(|it| common_time(*it, window)).collect();
+        assert!(all.iter().zip(&times).all(|(from, at)| (*from..*from + window).contains(at)));
+        times.dedup();
+        assert!(times.len() <= 2, "{times:?}");
+        assert_eq!(common_time(start, Duration::ZERO), start);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::confirming::Absence;
-use super::context::Worker;
+use super::context::{Worker, common_time};
 use crate::media::MediaItem;
 use crate::store::{self, Claim};
 use crate::upload::rejecting::IN_BIN;
@@ -50,7 +50,8 @@ impl Worker {
             0 => WAITS,
             _ => 1 << (2 * attempts).min(DOUBLINGS_MAX),
         };
-        SystemTime::now() + self.backoff().max * waits
+        let wait = self.backoff().max * waits;
+        common_time(SystemTime::now() + wait, wait / 2)
     }
 
     fn recorded(&mut self, outcome: store::Result<()>) {
