@@ -353,7 +353,7 @@ fn an_unusable_mountpoint_is_refused_with_the_reason() {
     let (done, said) = mount(&["-o", "nonempty"], mnt);
     assert!(done, "{said}");
     let (done, said) = mount(&[], mnt);
-    assert!(!done && said.contains("in use by another gphotosfs process (pid "), "{said}");
+    assert!(!done && said.contains("in use by another gphotosfs process (mounted on "), "{said}");
     assert!(said.contains(&format!("-> unmount it first with 'gphotosfs umount {mnt}'")), "{said}");
     let (done, said) = mount(&["-o", "profile=other"], mnt);
     assert!(!done && said.contains("is a gphotosfs mount already\n  -> "), "{said}");
