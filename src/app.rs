@@ -16,6 +16,7 @@ mod network;
 pub mod notices;
 mod output;
 pub mod owner;
+pub mod picked;
 pub mod process;
 pub mod progress;
 pub mod running;

@@ -192,7 +192,7 @@ pub struct PickArgs {
     pub name: Option<OsString>,
 
     /// Begin again: forget what the pick had, once you have picked something
-    #[arg(long, requires = "name")]
+    #[arg(long, requires = "name", conflicts_with_all = ["list", "forget"])]
     pub new: bool,
 
     /// Print the address instead of opening a browser
@@ -206,11 +206,14 @@ pub struct PickArgs {
     pub no_browser: bool,
 
     /// Also print a QR code of the address, to pick on a phone
-    #[arg(long, requires = "name")]
+    #[arg(long, requires = "name", conflicts_with_all = ["list", "forget"])]
     pub qr: bool,
 
     /// Wait no longer than this
-    #[arg(long, value_name = "DUR", requires = "name", value_parser = duration)]
+    #[arg(
+        long, value_name = "DUR", requires = "name", conflicts_with_all = ["list", "forget"],
+        value_parser = duration
+    )]
     pub timeout: Option<Duration>,
 
     /// List all picks, and when their sessions end
@@ -218,7 +221,8 @@ pub struct PickArgs {
     pub list: bool,
 
     /// With --list: print JSON
-    #[arg(long, requires = "list")]
+    // The group makes NAME exclude --list, which would waive `requires`.
+    #[arg(long, requires = "list", conflicts_with_all = ["name", "forget"])]
     pub json: bool,
 
     /// Forget this pick, and end its sessions at Google

@@ -21,7 +21,9 @@ use super::diff::{
     Comparison, Different, Duplicate, Evidence, Match, Remark, STAYS, Sure, group, only_here,
 };
 use crate::app::name::Name;
-use crate::app::{CommandError, Exit, attributes, json_text, print, print_coloured, running};
+use crate::app::{
+    CommandError, Exit, attributes, json_text, picked, print, print_coloured, running,
+};
 use crate::profile::Profile;
 
 /// The arguments.
@@ -119,7 +121,7 @@ const VERSION: u32 = 1;
 /// If one side cannot be read, or the mount refuses a match.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     let mount = diff::check(&options.local, &options.album, profile)?;
-    if diff::is_pick(&options.album) {
+    if picked::is_in(&mount, &options.album) {
         let what =
             format!("{} is a pick, whose items are not this program's", options.album.display());
         return Err(CommandError::usage(what).hint("adopt takes the directory of an album"));

@@ -48,6 +48,7 @@ use self::hashes::Hashes;
 use self::local::Local;
 use self::report::{Document, Source};
 use self::sides::Sides;
+use crate::app::picked;
 use crate::app::running::Mount;
 use crate::app::{CommandError, Exit, counted, json_text, print, print_coloured, tell, unmounted};
 use crate::profile::Profile;
@@ -95,6 +96,7 @@ pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
     };
     check_is_any(local, album, profile)?;
     let mount = check(local, album, profile)?;
+    picked::refuse_all(&mount, album)?;
     let result = comparison(&mount, local, album, profile)?;
     let source = if is_pick(album) { Source::Pick } else { Source::Album };
     if result.is_partial {

@@ -13,7 +13,7 @@ use crate::app::name::Name;
 use crate::app::progress::{Progress, Snapshot};
 use crate::app::running::{self, GOOGLE_FULL, Mount, NO_LOGIN, NO_PERMISSION, REFUSED, in_use};
 use crate::app::signals::EndSignals;
-use crate::app::{CommandError, daemon, tell, unmounted};
+use crate::app::{CommandError, daemon, picked, tell, unmounted};
 use crate::profile::{Holder, LockError, Profile};
 use crate::settings::UploadSettings;
 use crate::status::{CutOff, Saved};
@@ -51,6 +51,8 @@ pub fn run(
         }
     }
     let (mount, path) = place(path, profile)?;
+    let hint = "name the directory of an album, or none to wait for everything";
+    picked::refuse(&mount, &path, "a pick has nothing to upload", hint)?;
     let was_idle = mount.status().is_ok_and(|it| it.queue.left() == 0);
     let outcome = mount.wait_for_uploads(&path).map_err(|err| {
         let error = CommandError::new(format!("cannot sync {}", path.display()));
@@ -191,6 +193,8 @@ async fn show_progress(pipeline: &Pipeline) -> Infallible {
 /// If Google does not answer, or the path is not on a mount.
 pub fn refresh(path: Option<&Path>, profile: &Profile) -> Result<(), CommandError> {
     let (mount, path) = place(path, profile)?;
+    let why = "a pick has nothing to list again: it stays as it was picked";
+    picked::refuse(&mount, &path, why, "'gphotosfs pick NAME' adds to a pick")?;
     mount.refresh(&path).map_err(|err| {
         running::not_done(CommandError::new(format!("cannot list {} again", path.display())), err)
     })

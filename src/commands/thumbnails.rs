@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::diff;
 use crate::app::name::Name;
-use crate::app::{CommandError, counted, print, progress, running};
+use crate::app::{CommandError, counted, picked, print, progress, running};
 use crate::error_chain::without_number;
 use crate::fs::VALUE_BYTES_MAX;
 use crate::profile::Profile;
@@ -71,7 +71,9 @@ impl Tally {
 /// # Errors
 /// If the directory is not on a mount or the cache cannot be written.
 pub fn run(dir: &Path, profile: &Profile) -> Result<(), CommandError> {
-    diff::mount_of(dir, profile)?;
+    let mount = diff::mount_of(dir, profile)?;
+    let why = "a pick has no thumbnails at Google";
+    picked::refuse(&mount, dir, why, "name the directory of an album")?;
     let root = dir.canonicalize().map_err(|err| running::cannot_use(dir, err))?;
     let cache = Cache::of_user()
         .and_then(|cache| cache.make().map(|()| cache))

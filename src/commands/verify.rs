@@ -19,7 +19,7 @@ use super::diff;
 use super::diff::{Comparison, Remark};
 use crate::app::name::Name;
 use crate::app::running::{self, Mount};
-use crate::app::{CommandError, Exit, local_file, print_coloured, progress, tell};
+use crate::app::{CommandError, Exit, local_file, picked, print_coloured, progress, tell};
 use crate::content::{Copies, Fingerprint};
 use crate::error_chain::without_number;
 use crate::media::{ContentHash, Quality, Saver, VideoQuality};
@@ -53,11 +53,20 @@ const COST_MAX: u64 = 6;
 /// The mount's answers are smaller than this.
 const ANSWER_BYTES_MAX: usize = 4096;
 
+/// Refuses a pick: nothing in it was uploaded from here.
+fn refuse_pick(album: &Path) -> Result<(), CommandError> {
+    // Other paths are refused with their reasons afterwards.
+    let Ok(mount) = Mount::holding(album) else { return Ok(()) };
+    let why = "a pick has nothing to verify: it was not uploaded from here";
+    picked::refuse(&mount, album, why, "name the directory of an album")
+}
+
 /// Reads items back and prints the findings. Returns whether all is well.
 ///
 /// # Errors
 /// If the album is not on a mount, or one side cannot be listed.
 pub fn run(options: &Options, profile: &Profile) -> Result<Exit, CommandError> {
+    refuse_pick(&options.album)?;
     let mut lacking = BTreeMap::new();
     let mut originals = BTreeMap::new();
     let mut unlisted = Vec::new();
@@ -131,7 +140,11 @@ fn lacks(found: &Comparison) -> BTreeMap<PathBuf, Tested> {
     let one = |name: &Name, verdict, why: String| {
         (name.path().to_owned(), Tested { name: name.clone(), verdict, why })
     };
-    let only_here = found.only_here.iter().map(|it| one(it, Verdict::Missing, "only here".into()));
+    let empty: BTreeSet<_> = found.empty_here().map(|it| &it.name).collect();
+    let only_here = found.only_here.iter().map(|it| {
+        let why = if empty.contains(&it) { "only here, and empty" } else { "only here" };
+        one(it, Verdict::Missing, why.into())
+    });
     let changed = "the album has other content under this name";
     let different = found
         .different_by

@@ -12,6 +12,7 @@ mod guide;
 mod imports;
 mod layers;
 mod login;
+mod pick;
 mod program;
 mod schemas;
 mod semantics;

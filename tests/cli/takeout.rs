@@ -2,9 +2,11 @@
 
 mod damage;
 mod doubtful;
+mod empty;
 mod hashes;
 mod large;
 mod missing;
+mod unfinished;
 
 use std::fs;
 use std::path::PathBuf;

@@ -245,7 +245,7 @@ fn diff_explains_every_file_that_is_not_at_google() {
     let outcome = world.run(&["diff", &local, &remote]);
     let said = String::from_utf8(outcome.stdout).unwrap();
     assert!(
-        said.contains("7 local = 1 in the album + 1 refused + 1 empty + 4 only here\n"),
+        said.contains("7 local = 1 in the album + 1 refused + 2 empty + 3 only here\n"),
         "{said}"
     );
     for line in [

@@ -5,7 +5,7 @@ mod failures;
 mod files;
 mod interrupted;
 mod odd;
-
+mod refused;
 mod sessions;
 mod told_apart;
 

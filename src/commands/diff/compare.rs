@@ -33,7 +33,7 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
     let (named, left) = there
         .iter()
         .filter(|(_, it)| it.has_unknown_picture())
-        .partition::<Vec<_>, _>(|(name, _)| here.contains_key(*name));
+        .partition::<Vec<_>, _>(|(name, _)| here.get(*name).is_some_and(|it| !it.is_empty()));
     // The album has their content under a name of its own.
     let in_album = there.iter().filter_map(|(name, it)| {
         let here = here.get(name).and_then(|it| it.hash);
@@ -52,7 +52,16 @@ pub fn sizes_wanted(here: &Files<Facts>, there: &Files<AlbumFile>) -> Vec<PathBu
 /// The names whose two files are not one another.
 fn apart<'a>(here: &'a Files<Facts>, there: &'a Files<AlbumFile>) -> BTreeSet<&'a PathBuf> {
     let items = there.iter().filter(|(_, it)| it.stage == Stage::Committed);
-    apart::found(here, &items.map(|(name, it)| (name, it.facts.known())).collect())
+    let mut found = apart::found(here, &items.map(|(name, it)| (name, it.facts.known())).collect());
+    let empty = here.iter().filter(|(_, it)| it.is_empty()).map(|it| it.0);
+    found.extend(empty.filter(|name| there.get(*name).is_some_and(is_not_empty)));
+    found
+}
+
+/// Whether an empty local file cannot be this file of its name. Files that stay on this machine are
+/// compared by their sizes.
+fn is_not_empty(it: &AlbumFile) -> bool {
+    it.stage != Stage::Temporary && !it.is_empty()
 }
 
 /// Compares two directory trees.
@@ -116,7 +125,9 @@ pub fn compare(sides: &Sides) -> Comparison {
     left_here.retain(|(name, local)| !work.same_content(name, local, &mut left_there));
     work.same_moment(&mut left_here, &mut left_there);
     for (name, remote) in left_there {
-        if !work.is_duplicate_in_album(name, remote) {
+        if remote.is_empty() {
+            work.result.temporary.push(remark(name, false, true, LocalReason::Empty.words()));
+        } else if !work.is_duplicate_in_album(name, remote) {
             work.result.only_in_album.push(name.as_path().into());
         }
     }
@@ -203,6 +214,9 @@ impl<'a> Work<'a> {
                 let by = local.map(|local| differences(local, &remote.facts)).unwrap_or_default();
                 self.result.different_by.push(Different { name: name.into(), by });
                 self.result.different.push(name.into());
+            }
+            (Stage::Committed, Some(_)) if here && remote.is_empty() => {
+                self.result.temporary.push(remark(name, true, true, LocalReason::Empty.words()));
             }
             (Stage::Committed, Some(evidence)) => match local {
                 // The local file cannot be read. Its remark has `in_album` set.

@@ -54,7 +54,8 @@ pub struct Comparison {
     pub on_its_way: Vec<Remark>,
     /// Files that Google refused, with the reasons.
     pub failed: Vec<Remark>,
-    /// Temporary and empty files, which stay here for now.
+    /// Temporary and empty files, which stay here for now, and empty files of an export. Without a
+    /// partner, local ones are in `only_here`.
     #[serde(rename = "scratch")]
     pub temporary: Vec<Remark>,
     /// Sidecars, and files that systems and programs leave. They belong to this machine. No
@@ -260,6 +261,11 @@ impl Comparison {
         }
     }
 
+    /// The files of `only_here` that are empty.
+    pub fn empty_here(&self) -> impl Iterator<Item = &Remark> {
+        self.not_taken.iter().filter(|it| it.is_of_empty_file())
+    }
+
     /// `N local = a in the album + b only here`, and the same for the album, on a line of its own.
     /// `place` is in the place of `in the album`.
     pub fn sum(&self, place: &str) -> String {
@@ -274,6 +280,8 @@ impl Comparison {
             let of = |remarks: &[Remark]| remarks.iter().filter(is_in).count();
             let temporary = self.temporary.iter().filter(is_in);
             let empty = temporary.clone().filter(|it| it.is_of_empty_file()).count();
+            let is_here = where_ == "only here";
+            let alone = if is_here { self.empty_here().count() } else { 0 };
             let parts = [
                 Some(format!("{same} {first}")),
                 plain(self.renamed.len(), "under another name"),
@@ -285,14 +293,11 @@ impl Comparison {
                 plain(of(&self.on_its_way), "on the way"),
                 plain(of(&self.failed), "refused"),
                 plain(temporary.count() - empty, "temporary"),
-                plain(empty, "empty"),
+                plain(empty + alone, "empty"),
                 plain(of(&self.kept), "only on this machine"),
                 plain(of(&self.unreadable), "unreadable here"),
-                plain(only, where_),
-                plain(
-                    if where_ == "only here" { 0 } else { self.maybe_copies.len() },
-                    "copies or items",
-                ),
+                plain(only - alone, where_),
+                plain(if is_here { 0 } else { self.maybe_copies.len() }, "copies or items"),
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
         };

@@ -162,6 +162,9 @@ pub fn classify(here: &Facts, there: &Facts) -> Option<Evidence> {
         let sure = if there.hash.is_some() { Sure::Identical } else { Sure::Adopted };
         return (a == b).then(|| Evidence::of(sure));
     }
+    if there.is_empty() && here.size != Some(0) {
+        return None;
+    }
     let levels = Levels::of(here, there);
     let sure = grade(&levels)?;
     let by = doubts(here, there);

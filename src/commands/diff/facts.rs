@@ -71,7 +71,7 @@ pub struct Facts {
     /// Whether other pictures have the same size: it follows from the dimensions, as that of an
     /// uncompressed picture or of one of a single colour, or the file is filled up to a round size.
     pub is_of_fixed_size: bool,
-    /// The hash of its bytes, if it is known.
+    /// The hash of its bytes, if it is known. That of an empty file is none: it says nothing.
     pub hash: Option<ContentHash>,
     /// The hash of the local file that `gphotosfs adopt` has matched to this item.
     pub adopted: Option<ContentHash>,
@@ -81,6 +81,16 @@ impl Facts {
     /// The hash of its bytes, from a hash or a match.
     pub fn known(&self) -> Option<ContentHash> {
         self.hash.or(self.adopted)
+    }
+
+    /// Whether it is a file without bytes. Two of them need not be the same photo.
+    pub fn is_empty(&self) -> bool {
+        self.size == Some(0) && self.known().is_none()
+    }
+
+    /// The size and the hash of bytes that have been read.
+    pub fn of_bytes(size: u64, hash: ContentHash) -> Self {
+        Self { size: Some(size), hash: (size > 0).then_some(hash), ..Self::default() }
     }
 
     /// Adds a camera model, unless it is empty or there already.

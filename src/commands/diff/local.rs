@@ -44,8 +44,7 @@ pub fn read(root: &Path, hashes: &Hashes) -> Result<Local, CommandError> {
     for (name, hashed) in read {
         match hashed {
             Ok((size, hash)) => {
-                let facts = Facts { size: Some(size), hash: Some(hash), ..Facts::default() };
-                local.files.insert(name, facts);
+                local.files.insert(name, Facts::of_bytes(size, hash));
             }
             Err(error) => {
                 local.unreadable.insert(name, plain(&error));

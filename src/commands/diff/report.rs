@@ -1,5 +1,6 @@
 //! A comparison as text, the sum first, then each group that is not empty; and as JSON.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -34,6 +35,9 @@ const MAYBE_COPIES: &str =
 /// The heading of temporary and empty files.
 pub const STAYS: &str = "Stays here until it has another name or content";
 
+/// The heading of files of an export without bytes.
+const EMPTY: &str = "Empty in the export, so no photo";
+
 /// The comparison as text. Coloured on a terminal, unless `NO_COLOR` is set. Files that are the same
 /// are counted; `in_full` also names those of which no hash says so.
 pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
@@ -65,7 +69,9 @@ pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
         );
     }
     let mut group = |title: &str, style, lines| group(&mut out, title, style, lines);
-    group("Only here", &bad, it.only_here.iter().map(|name| only_here(it, name)).collect());
+    let empty: BTreeSet<_> = it.empty_here().map(|it| &it.name).collect();
+    let only = it.only_here.iter().filter(|name| !empty.contains(name));
+    group("Only here", &bad, only.map(|name| only_here(it, name)).collect());
     group(
         &format!("Only {place}"),
         &bad,
@@ -85,7 +91,12 @@ pub fn text(source: Source, it: &Comparison, in_full: bool) -> String {
         it.failed.iter().partition(|remark| it.unfit.contains(&remark.name));
     group("Refused ('gphotosfs retry' tries again)", &bad, remarks(refused));
     group(UNFIT, &bad, remarks(unfit));
-    group(STAYS, &odd, remarks(&it.temporary));
+    let (in_export, here): (Vec<_>, Vec<_>) =
+        it.temporary.iter().partition(|it| source == Source::Takeout && it.in_album);
+    group(EMPTY, &bad, remarks(in_export));
+    let mut stays = remarks(here.into_iter().chain(it.empty_here()));
+    stays.sort();
+    group(STAYS, &odd, stays);
     group("Cannot be read here", &bad, remarks(&it.unreadable));
     group(UNLISTED, &odd, names(&it.unlisted));
     group("Looks cut off (the copy in the album)", &odd, names(&it.cut_off));

@@ -42,7 +42,12 @@ pub struct AlbumFile {
 impl AlbumFile {
     /// Whether it is an item whose content is known by no hash.
     pub fn has_unknown_content(&self) -> bool {
-        self.stage == Stage::Committed && self.facts.known().is_none()
+        self.stage == Stage::Committed && self.facts.known().is_none() && !self.is_empty()
+    }
+
+    /// Whether it is a file of an export without bytes. Google has no such items.
+    pub fn is_empty(&self) -> bool {
+        self.stage == Stage::Committed && self.facts.is_empty()
     }
 
     /// Whether it is a photo at Google whose content is known by no hash.

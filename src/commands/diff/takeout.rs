@@ -13,6 +13,8 @@ mod naming;
 mod opened;
 mod part;
 mod report;
+mod unfinished;
+mod zip_name;
 mod zipped;
 
 use std::path::{Path, PathBuf};
@@ -51,7 +53,12 @@ pub struct Options<'a> {
 /// # Errors
 /// If a part cannot be read, or there is no such album.
 pub fn run(options: &Options<'_>, profile: &Profile) -> Result<Exit, CommandError> {
+    let unfinished = unfinished::beside(options.export);
+    if !unfinished.is_empty() {
+        tell(unfinished::warning(&unfinished));
+    }
     let mut export = Export::open(options.export)?;
+    export.lacks_download = !unfinished.is_empty();
     let parts: Vec<_> = export.parts.iter().map(|it| it.path()).collect();
     export::oddities(&parts, export.missing())
         .iter()

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::failures;
 use crate::api::{self, Budget, Client, Login, Scope};
-use crate::app::engine::{no_database, no_directory, no_login, settle_service};
+use crate::app::engine::{no_database, no_directory, settle_service};
 use crate::app::owner::{StoredOwner, kept_binding};
 use crate::app::{CommandError, tell};
 use crate::commands::login;
@@ -69,8 +69,7 @@ impl Connection {
 
     /// Opens the database with the login that there is.
     pub(super) fn with_login(profile: &Profile, apis: &Apis) -> Result<Self, CommandError> {
-        let login = Login::load(profile, &apis.library)
-            .map_err(|err| no_login("cannot use the login", err))?;
+        let login = Login::load(profile, &apis.library).map_err(failures::not_logged_in)?;
         let store = store(profile, apis)?;
         if let Some(binding) = kept_binding(&store).map_err(failed)? {
             login.set_binding(binding);

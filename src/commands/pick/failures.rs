@@ -1,7 +1,22 @@
 //! Failures of the Picker API in words, with the next step.
 
-use crate::api::{ENABLE_PICKER, Error, FailureKind, PICKER_DISABLED, Scope};
+use crate::api::{ENABLE_PICKER, Error, FailureKind, LoginError, PICKER_DISABLED, Scope};
 use crate::app::CommandError;
+use crate::app::engine::no_login;
+
+/// The error for a login that cannot be used. A new one without `--picker` would not allow picks.
+pub(super) fn not_logged_in(error: LoginError) -> CommandError {
+    const WHAT: &str = "cannot pick";
+    match error {
+        LoginError::NotLoggedIn => {
+            CommandError::new(WHAT).because("not logged in").hint("run 'gphotosfs login --picker'")
+        }
+        LoginError::NoClient => CommandError::new(WHAT)
+            .because("the OAuth client file is missing")
+            .hint("run 'gphotosfs login --picker --client-secret FILE'"),
+        _ => no_login("cannot use the login", error),
+    }
+}
 
 /// The error for a call that failed.
 pub(super) fn explain(what: &str, error: Error) -> CommandError {

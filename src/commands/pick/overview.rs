@@ -32,6 +32,9 @@ pub fn list(json: bool, profile: &Profile) -> Result<(), CommandError> {
     let picks: Vec<Pick> = picks.iter().map(Pick::from).collect();
     match json {
         true => print(json_text(&Document { version: VERSION, picks: &picks })?),
+        false if picks.is_empty() => {
+            print("There are no picks: 'gphotosfs pick NAME' makes one.\n")
+        }
         false => print(picks.iter().map(|it| format!("{it}\n")).collect::<String>()),
     }
 }

@@ -125,6 +125,11 @@ fn zips_that_are_not_whole_say_so_before_anything_is_compared() {
     case.diff_with(&[case.path("none.zip")], &[]).exits(2).says("\n  -> check the file's name");
     case.diff_with(&[case.path("photo")], &["--album", "Trip"])
         .exits(2)
+        .says("photo, but no descriptions of them (JSON files)")
+        .says("\n  -> name the other parts of the export, too");
+    fs::create_dir(case.path("none")).unwrap();
+    case.diff_with(&[case.path("none")], &["--album", "Trip"])
+        .exits(2)
         .says("no photos of Google Photos are in ")
         .says("\n  -> name the zips of a Google Takeout export");
     let zips = case.takeout.zips(case.user.home.path());

@@ -248,3 +248,28 @@ fn an_album_over_several_parts_is_told_by_its_own_numbers() {
         [&json!(["IMG_0001(2).jpg"]), &json!([]), &json!([]), &json!(["IMG_0001 (2).jpg"])];
     assert_eq!(groups(&said), expected, "{said}");
 }
+
+#[test]
+fn a_part_without_descriptions_is_told_where_they_are() {
+    let mut case = Case::of(2);
+    case.takeout.album(1, "Trip", "Trip", "metadata");
+    case.takeout.item((0, 1), &Item::of("Trip", "a.jpg", &taken(0)));
+    case.local("a.jpg", &taken(0));
+    let zips = case.takeout.zips(case.user.home.path());
+    for options in [&[][..], &["--album", "Trip"]] {
+        case.diff_with(&zips[..1], options)
+            .exits(2)
+            .says("photos are in ")
+            .says("-001.zip, but no descriptions of them (JSON files)")
+            .says(
+                "\n  -> name the other parts of the export, too: one of them has the descriptions",
+            );
+    }
+    case.diff_with(&zips, &["--album", "Trip"]).exits(0);
+    case.takeout.parts.truncate(1);
+    case.takeout.extract(&case.path("extracted"));
+    for part in ["extracted", "extracted/Takeout/Google Photos/Trip"] {
+        let run = case.diff_with(&[case.path(part)], &[]);
+        run.exits(2).says(", but no descriptions of them (JSON files)\n  -> name the other parts");
+    }
+}

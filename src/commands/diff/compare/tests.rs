@@ -1,3 +1,5 @@
+mod empty;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -121,12 +123,12 @@ fn a_hash_says_more_than_a_name() {
     assert!(copy::uploadable(&found).is_empty());
     assert_eq!(copy::contested(&found).into_iter().collect::<Vec<_>>(), [&name("A.jpg")]);
     // An item without a known hash keeps its name, unless another item has the bytes.
-    let unknown = || ("A.jpg", taken(7, sized(0)), Stage::Committed);
-    let local = |more: &[(&'static str, Facts)]| [&[("A.jpg", taken(7, known(0)))], more].concat();
-    let found = compare(&sides(&local(&[]), &[unknown(), there("B.jpg", 0)], &[]));
+    let unknown = || ("A.jpg", taken(7, sized(3)), Stage::Committed);
+    let local = |more: &[(&'static str, Facts)]| [&[("A.jpg", taken(7, known(3)))], more].concat();
+    let found = compare(&sides(&local(&[]), &[unknown(), there("B.jpg", 3)], &[]));
     assert_eq!((found.renamed.len(), &found.only_in_album[..]), (1, &[name("A.jpg")][..]));
-    let both = local(&[("B.jpg", known(0))]);
-    let found = compare(&sides(&both, &[unknown(), there("B.jpg", 0)], &[]));
+    let both = local(&[("B.jpg", known(3))]);
+    let found = compare(&sides(&both, &[unknown(), there("B.jpg", 3)], &[]));
     assert!(found.only_in_album.is_empty() && found.only_here.is_empty(), "{found:#?}");
     // In another directory, it is another album.
     let found =

@@ -220,7 +220,7 @@ impl Album {
                 return;
             }
         };
-        if facts.hash.is_none() {
+        if facts.hash.is_none() && !facts.is_empty() {
             self.missing.push(name.clone());
         }
         if !item.has_paper {

@@ -81,8 +81,8 @@ impl Work<'_> {
             self.bar.inc(count as u64);
         }
         let hash = ContentHash(hasher.finalize().into());
-        let mut facts = Facts { size: Some(size), hash: Some(hash), ..Facts::default() };
-        if !self.known.contains(&hash) {
+        let mut facts = Facts::of_bytes(size, hash);
+        if size > 0 && !self.known.contains(&hash) {
             metadata::read(&mut self.ends, Path::new(name), &mut facts);
         }
         Ok(facts)

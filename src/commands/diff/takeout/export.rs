@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::folder::{Content, Folder, Member, Paper, Place};
+use super::naming;
 use super::part::{Part, is_document, read_document};
+use super::zip_name::{OF_MISSING_PART, named};
 use crate::app::name::shown;
 use crate::app::{CommandError, counted, progress};
 use crate::library::names;
@@ -20,9 +22,9 @@ const PATH_BYTES_MAX: usize = 4096;
 /// A message names so many albums at most.
 const NAMED_MAX: usize = 20;
 
-/// How photos of a missing part count.
-const OF_MISSING_PART: &str = "a photo there that these parts describe is compared by name and capture time, and \
-                               any other one counts as not at Google";
+/// The usual extensions of photos and videos.
+const PICTURES: [&str; 12] =
+    ["3gp", "avi", "dng", "gif", "heic", "jpeg", "jpg", "m4v", "mov", "mp4", "png", "webp"];
 
 const ALL_PARTS: &str = "name the zips of a Google Takeout export, or the directory of one";
 
@@ -32,6 +34,8 @@ pub struct Export {
     pub parts: Vec<Part>,
     /// The folders with photos, by path.
     pub folders: Vec<Folder>,
+    /// Whether a part beside these is still being downloaded.
+    pub lacks_download: bool,
 }
 
 impl Export {
@@ -60,13 +64,12 @@ impl Export {
         check_one_export(&parts)?;
         let folders = list(&mut parts, &mut bad);
         check_all_good(bad)?;
-        let mut export = Self { folders, parts };
+        let has_pictures = folders.iter().flat_map(|it| &it.files).any(|it| is_picture(&it.name));
+        let mut export = Self { folders, parts, lacks_download: false };
         export.read_lonely()?;
         export.keep_photos();
         if export.folders.is_empty() {
-            let all: Vec<_> = paths.iter().map(|it| it.display().to_string()).collect();
-            let what = format!("no photos of Google Photos are in {}", all.join(", "));
-            return Err(CommandError::usage(what).hint(ALL_PARTS));
+            return Err(without_photos(paths, has_pictures));
         }
         Ok(export)
     }
@@ -86,7 +89,7 @@ impl Export {
     /// # Errors
     /// If a part cannot be read. A JSON file that is damaged is marked so.
     pub fn read_papers(&mut self, wanted: Vec<(usize, usize)>) -> Result<(), CommandError> {
-        let Self { parts, folders } = self;
+        let Self { parts, folders, .. } = self;
         let mut places: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
         for (folder, paper) in wanted {
             let it = &folders[folder].papers[paper];
@@ -119,7 +122,7 @@ impl Export {
     /// Whether a part seems to be missing, by the names of the zips or by what they have.
     pub fn lacks_part(&self) -> bool {
         let paths: Vec<_> = self.parts.iter().map(Part::path).collect();
-        !oddities(&paths, self.missing()).is_empty()
+        self.lacks_download || !oddities(&paths, self.missing()).is_empty()
     }
 
     /// How many photos that JSON files describe are not beside them.
@@ -195,6 +198,24 @@ impl Export {
         let each = each.collect::<Vec<_>>().join(" or ");
         CommandError::usage(what).hint(format!("say which by its folder: --album {each}"))
     }
+}
+
+/// The error for paths in which nothing describes a photo.
+fn without_photos(paths: &[PathBuf], has_pictures: bool) -> CommandError {
+    let all: Vec<_> = paths.iter().map(|it| it.display().to_string()).collect();
+    let all = all.join(", ");
+    if !has_pictures {
+        let what = format!("no photos of Google Photos are in {all}");
+        return CommandError::usage(what).hint(ALL_PARTS);
+    }
+    CommandError::usage(format!("photos are in {all}, but no descriptions of them (JSON files)"))
+        .hint("name the other parts of the export, too: one of them has the descriptions")
+}
+
+/// Whether a file may be a photo or video, by its name.
+fn is_picture(name: &str) -> bool {
+    let extension = naming::split(name).1.trim_start_matches('.').to_ascii_lowercase();
+    PICTURES.contains(&extension.as_str())
 }
 
 /// The directory of an album below another one, as a mount has it.
@@ -291,14 +312,6 @@ pub fn oddities(paths: &[&Path], missing: usize) -> Vec<String> {
         found.push(format!("a part of the export seems to be missing: {what}; {OF_MISSING_PART}"));
     }
     found
-}
-
-/// The name of a zip as Google gives it, `takeout-20261101T120000Z-002`: without its number, the time
-/// in it, and the number.
-fn named(path: &Path) -> Option<(&str, &str, u32)> {
-    let (first, number) = path.file_stem()?.to_str()?.rsplit_once('-')?;
-    let time = first.strip_prefix("takeout-")?.split('-').next()?;
-    Some((first, time, number.parse().ok()?))
 }
 
 /// Fails if the zips are of several exports. What was removed from an album before the latest one would

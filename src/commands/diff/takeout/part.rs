@@ -9,11 +9,15 @@ use walkdir::WalkDir;
 
 use super::document::{BYTES_MAX, Document};
 use super::opened::{Listed, Opened, reason};
+use super::unfinished;
 use super::zipped::Zipped;
 use crate::app::CommandError;
 
 /// How deep files of an export lie in a directory at most: `part1/Takeout/Google Photos/Trip/x`.
 const DEPTH_MAX: usize = 5;
+
+/// The directory that a zip of Takeout has at its top, in any language.
+const TOP: &str = "Takeout";
 
 /// So many JSON files are read at most to recognise a directory as an export.
 const TRIES_MAX: usize = 100;
@@ -120,11 +124,15 @@ pub fn is_export(path: &Path) -> bool {
     if !path.is_dir() {
         return is_zip(path) || path.is_file();
     }
+    // Also without any description, so that its lack can be said.
+    if path.iter().any(|it| it == TOP) || path.join(TOP).is_dir() {
+        return true;
+    }
     let found = WalkDir::new(path).max_depth(DEPTH_MAX).into_iter().filter_map(Result::ok);
     let files = found.filter(|it| it.file_type().is_file());
     let mut tries = 0;
     for entry in files {
-        if entry.depth() == 1 && is_zip(entry.path()) {
+        if entry.depth() == 1 && (is_zip(entry.path()) || unfinished::is_of_zip(entry.path())) {
             return true;
         }
         if is_document(entry.path()) && tries < TRIES_MAX {
