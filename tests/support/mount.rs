@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gphotosfs_emulator::{Config, Edit};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait::let_pass;
+use super::wait::{DEADLINE, let_pass, wait_within};
 use super::{Google, jpeg, wait_for};
 
 /// Everything a test needs; unmounts and stops when it is dropped, however the test ends.
@@ -323,18 +323,19 @@ impl Served {
     }
 
     /// Waits for its end.
-    pub fn ended(mut self) {
-        wait_for("the mount's process to end", || self.child.try_wait().unwrap().is_some());
+    pub fn ended(self) {
+        self.ended_with();
     }
 
     /// Waits for its end. Returns the exit status; `None` if a signal has killed it.
     pub fn ended_with(mut self) -> Option<i32> {
-        let mut status = None;
-        wait_for("the mount's process to end", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.and_then(|it| it.code())
+        let deadline = Instant::now() + DEADLINE;
+        let ended = || match self.child.try_wait().unwrap() {
+            Some(status) => Ok(status),
+            None if Instant::now() < deadline => Err(String::new()),
+            None => Err(format!("the mount's process does not end:\n{}", what_it_does(&self.mnt))),
+        };
+        wait_within(DEADLINE, ended).code()
     }
 
     /// Ends it without any notice once that time has passed, wherever it stands then.
@@ -359,6 +360,15 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a mount that ought to have ended says of itself.
+fn what_it_does(mnt: &Path) -> String {
+    let file = mnt.join(".gphotos/status.json");
+    let status = Command::new("timeout").args(["10", "cat"]).arg(file).output();
+    let status = status.map(|it| it.stdout).unwrap_or_default();
+    let log = fs::read(mnt.with_file_name("served.log")).unwrap_or_default();
+    format!("{}\n{}", String::from_utf8_lossy(&status), String::from_utf8_lossy(&log))
 }
 
 /// Unmounts whatever its state; does nothing if it is not mounted.
