@@ -70,6 +70,8 @@ struct Run {
     albums: [Ino; 2],
     /// How often something was asked for that may send bytes.
     asked: u64,
+    /// That of `asked` which may still be on its way.
+    under_way: u64,
     /// A name was given to a file in a further album.
     spread: bool,
 }
@@ -82,11 +84,12 @@ impl Run {
             faults.matched_items_counted = reading.counted;
         });
         let albums = TITLES.map(|title| world.mkdir(ROOT, title).unwrap());
-        Self { world, albums, asked: 0, spread: false }
+        Self { world, albums, asked: 0, under_way: 0, spread: false }
     }
 
     fn apply(&mut self, op: &Op) {
-        let Self { world, albums, asked, spread } = self;
+        let Self { world, albums, asked, under_way, spread } = self;
+        let before = *asked;
         let place = |spot: &Spot| (albums[spot.album], NAMES[spot.name]);
         let found = |spot: &Spot| world.lookup_now(albums[spot.album], NAMES[spot.name]);
         match op {
@@ -124,18 +127,28 @@ impl Run {
                 }
             }
             Op::Refresh(album) => world.refresh(albums[*album]).unwrap(),
-            Op::Drain => world.drain(),
+            Op::Drain => {
+                world.drain();
+                *under_way = 0;
+            }
             Op::Crash => {
                 world.drain();
-                self.world.crash();
+                *under_way = 0;
+                world.crash();
             }
-            Op::Restart => self.world.restart(),
+            Op::Restart => {
+                world.restart();
+                // An upload that is cut off is made once more.
+                *asked += *under_way;
+                return queues::check(world);
+            }
         }
-        queues::check(&self.world);
+        *under_way += *asked - before;
+        queues::check(world);
     }
 
     fn finish(self, reading: Reading) {
-        let Self { world, albums, asked, spread } = self;
+        let Self { world, albums, asked, spread, .. } = self;
         world.drain();
         for album in albums {
             world.refresh(album).unwrap();
