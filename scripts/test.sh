@@ -36,7 +36,6 @@ need_command zip zip
 if [ "$profile" = long ]; then
     need_command chromium chromium
     need_command rclone rclone
-    [ -e /usr/share/dbus-1/services/org.xfce.Tumbler.Thumbnailer1.service ] || need_package tumbler
 fi
 need_cargo
 need_fuse_device

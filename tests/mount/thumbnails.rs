@@ -194,40 +194,6 @@ fn a_file_manager_waits_as_long_as_thumbnails_come() {
     assert_eq!(world.emulator.stats().originals, 0);
 }
 
-/// Asks tumbler, the maker of Xfce's thumbnails, for that of `$1`, as Thunar does.
-const ASK_TUMBLER: &str = r#"
-    service=org.freedesktop.thumbnails.Thumbnailer1
-    gdbus wait --session --activate $service --timeout 300
-    gdbus monitor --session --dest $service >said & monitor=$!
-    until grep -q 'is owned by' said; do sleep 0.1; done
-    gdbus call --session --dest $service --object-path /${service//.//} --method $service.Queue         "['$1']" "['image/jpeg']" normal foreground 0
-    until grep -q Finished said; do sleep 0.1; done
-    kill $monitor
-"#;
-
-/// Its first start looks for codecs, which takes long.
-#[test]
-#[ignore = "takes a minute, and needs tumbler"]
-fn tumbler_accepts_thumbnails_of_times_with_a_fraction() {
-    let world = world();
-    let path = world.mnt.join("A/a.jpg");
-    world.sh("touch -d '2019-04-28 10:00:00.123456789' mnt/A/a.jpg");
-    thumbnails(&world);
-    accepted_by_desktop(&world, &path);
-    let script = world.dir.path().join("ask");
-    fs::write(&script, ASK_TUMBLER).unwrap();
-    let env = "HOME=$PWD/home XDG_CACHE_HOME=$PWD/cache";
-    let ask = format!("{env} dbus-run-session -- bash -eu ask 'file://{}'", path.display());
-    world.sh_within(400, &ask);
-    assert_eq!(world.emulator.stats().originals, 0, "{}", world.log());
-    // It reads the photo if there is no thumbnail.
-    fs::remove_dir_all(world.dir.path().join("cache/thumbnails")).unwrap();
-    world.umount();
-    world.mount(&["--thumbnails=off"]);
-    world.sh_within(400, &ask);
-    assert!(world.emulator.stats().originals > 0);
-}
-
 /// > A photo without a thumbnail that a program of the mounting user opens to make one waits for up
 /// > to five seconds, until its directory has thumbnails made by Google. Reads return the photo's own
 /// > bytes. The program is known by its name, such as `tumblerd` or `gthumb`.
