@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::context::{ConfirmAnswer, Found, Worker, common_time};
+use super::context::{ConfirmAnswer, Found, Worker, common_end};
 use super::passing::{self, Doubtful, Missing, PassError};
 use super::release::release_by_id;
 use super::withheld;
@@ -180,8 +180,7 @@ impl Worker {
     /// first time counts, so that new items are asked for by their ids next.
     async fn not_answered(&mut self, claims: Vec<Claim>, text: &str) {
         tracing::info!("cannot look for items at Google: {text}");
-        let wait = self.backoff().max;
-        let retry_at = common_time(SystemTime::now() + wait, wait / 2);
+        let retry_at = common_end(self.backoff().max);
         for claim in claims.into_iter().filter(|it| it.is_due || it.is_untried() || it.is_missed) {
             let (store, attempts) = (self.shared.store.clone(), claim.attempts);
             let outcome = match claim.kind {
@@ -297,8 +296,7 @@ impl Worker {
 
     /// When the album is listed again for an item in doubt, after so many listings more.
     fn doubted_until(&self, more: u32) -> SystemTime {
-        let wait = self.backoff().max * (1 << more.min(DOUBT_DOUBLINGS_MAX));
-        common_time(SystemTime::now() + wait, wait / 2)
+        common_end(self.backoff().max * (1 << more.min(DOUBT_DOUBLINGS_MAX)))
     }
 }
 

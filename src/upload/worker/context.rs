@@ -333,8 +333,13 @@ impl Worker {
     }
 }
 
-/// The first common time from the earliest one on. All that come within `window` have the same.
-pub(super) fn common_time(earliest: SystemTime, window: Duration) -> SystemTime {
+/// The end of a wait, or up to half of it later, at a time that items which wait about as long share.
+pub(super) fn common_end(wait: Duration) -> SystemTime {
+    common_time(SystemTime::now() + wait, wait / 2)
+}
+
+/// The first common time from the earliest one on. All times within a `window` have the same.
+fn common_time(earliest: SystemTime, window: Duration) -> SystemTime {
     let since = earliest.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match since.as_nanos().checked_rem(window.as_nanos()) {
         None | Some(0) => earliest,

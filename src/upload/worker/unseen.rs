@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::confirming::Absence;
-use super::context::{Worker, common_time};
+use super::context::{Worker, common_end};
 use crate::media::MediaItem;
 use crate::store::{self, Claim};
 use crate::upload::rejecting::IN_BIN;
@@ -50,8 +50,7 @@ impl Worker {
             0 => WAITS,
             _ => 1 << (2 * attempts).min(DOUBLINGS_MAX),
         };
-        let wait = self.backoff().max * waits;
-        common_time(SystemTime::now() + wait, wait / 2)
+        common_end(self.backoff().max * waits)
     }
 
     fn recorded(&mut self, outcome: store::Result<()>) {
