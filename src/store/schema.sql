@@ -107,25 +107,26 @@ CREATE TABLE saved (
     bytes   INTEGER NOT NULL,
     sent    INTEGER NOT NULL            -- the bytes of the smaller copies; 0: none
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER saved_insert AFTER INSERT ON files WHEN new.quality IS NOT NULL AND new.media IS NOT NULL BEGIN
+-- A change of these sums: 1 file more, or -1.
+CREATE VIEW saved_changes (outcome, files, bytes, sent) AS SELECT outcome, files, bytes, sent FROM saved;
+CREATE TRIGGER saved_change INSTEAD OF INSERT ON saved_changes BEGIN
     INSERT INTO saved (outcome, files, bytes, sent)
-        VALUES (coalesce(new.whole, 'smaller'), 1, coalesce(new.size, 0), coalesce(new.sent_size, 0))
-        ON CONFLICT (outcome) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes, sent = sent + excluded.sent;
+        VALUES (coalesce(new.outcome, 'smaller'), new.files, coalesce(new.files * new.bytes, 0), coalesce(new.files * new.sent, 0))
+        ON CONFLICT (outcome) DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes, sent = sent + excluded.sent;
+END;
+CREATE TRIGGER saved_insert AFTER INSERT ON files WHEN new.quality IS NOT NULL AND new.media IS NOT NULL BEGIN
+    INSERT INTO saved_changes VALUES (new.whole, 1, new.size, new.sent_size);
 END;
 CREATE TRIGGER saved_delete AFTER DELETE ON files WHEN old.quality IS NOT NULL AND old.media IS NOT NULL BEGIN
-    UPDATE saved SET files = files - 1, bytes = bytes - coalesce(old.size, 0), sent = sent - coalesce(old.sent_size, 0)
-        WHERE outcome = coalesce(old.whole, 'smaller');
+    INSERT INTO saved_changes VALUES (old.whole, -1, old.size, old.sent_size);
 END;
 CREATE TRIGGER saved_no_more AFTER UPDATE OF quality, whole, media, size, sent_size ON files
 WHEN old.quality IS NOT NULL AND old.media IS NOT NULL BEGIN
-    UPDATE saved SET files = files - 1, bytes = bytes - coalesce(old.size, 0), sent = sent - coalesce(old.sent_size, 0)
-        WHERE outcome = coalesce(old.whole, 'smaller');
+    INSERT INTO saved_changes VALUES (old.whole, -1, old.size, old.sent_size);
 END;
 CREATE TRIGGER saved_now AFTER UPDATE OF quality, whole, media, size, sent_size ON files
 WHEN new.quality IS NOT NULL AND new.media IS NOT NULL BEGIN
-    INSERT INTO saved (outcome, files, bytes, sent)
-        VALUES (coalesce(new.whole, 'smaller'), 1, coalesce(new.size, 0), coalesce(new.sent_size, 0))
-        ON CONFLICT (outcome) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes, sent = sent + excluded.sent;
+    INSERT INTO saved_changes VALUES (new.whole, 1, new.size, new.sent_size);
 END;
 
 CREATE TABLE entries (
