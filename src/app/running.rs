@@ -134,9 +134,14 @@ impl Mount {
         })
     }
 
-    /// The number here of the mount's process, which has told its own. If a container runs it, the told
-    /// number is that of a stranger here. `None` if the process cannot be seen from here.
-    pub fn process(&self, told: u32, profile: &Profile) -> Option<u32> {
+    /// The status with the number that the mount's process has here. The process tells its own number,
+    /// which is that of a stranger here if a container runs it. `None` if it cannot be seen from here.
+    pub fn as_seen_here(&self, mut status: Status, profile: &Profile) -> Status {
+        status.pid = status.pid.and_then(|told| self.process(told, profile));
+        status
+    }
+
+    fn process(&self, told: u32, profile: &Profile) -> Option<u32> {
         let is_holder = |profile: &Profile| match profile.holder() {
             Ok(Holder::Mount(running)) => running.mountpoint == self.root,
             _ => false,

@@ -62,9 +62,7 @@ pub fn run(options: &Options, profile: &Profile, api_url: &Url) -> Result<Exit, 
             None => Mount::of_profile(profile)?,
         };
         let Some(mount) = mount else { return kept(profile, api_url) };
-        let mut status = mount.status()?;
-        status.pid = status.pid.and_then(|told| mount.process(told, profile));
-        Ok(status)
+        Ok(mount.as_seen_here(mount.status()?, profile))
     };
     let mut status = look()?;
     if options.check {

@@ -66,8 +66,8 @@ pub fn run(mountpoint: &Path, now: bool, profile: &Profile) -> Result<(), Comman
         drain(&mount)?;
     }
     // Opened before unmounting, so that it cannot be a later process with the same number.
-    let told = mount.status().ok().and_then(|it| it.pid);
-    let process = told.and_then(|it| mount.process(it, profile)).and_then(process::open);
+    let status = mount.status().ok().map(|it| mount.as_seen_here(it, profile));
+    let process = status.and_then(|it| it.pid).and_then(process::open);
     unmount(&mount.root, How::WhenIdle)?;
     let Some(process) = process else {
         withdraw(&mount.root, profile);

@@ -393,11 +393,13 @@ fn mount_states(holder: &Holder, profile: &Profile) -> Vec<(PathBuf, MountState)
             done.send(state)
         });
         let answer = waiting.recv_timeout(LOOK_DEADLINE);
-        let mut state = answer.unwrap_or(MountState::Unresponsive { ours: is_mine });
-        if let MountState::Ours(status) = &mut state {
-            let mount = Mount { root: place.clone() };
-            status.pid = status.pid.and_then(|told| mount.process(told, profile));
-        }
+        let state = match answer.unwrap_or(MountState::Unresponsive { ours: is_mine }) {
+            MountState::Ours(status) => {
+                let mount = Mount { root: place.clone() };
+                MountState::Ours(Box::new(mount.as_seen_here(*status, profile)))
+            }
+            state => state,
+        };
         (place, state)
     };
     places.into_iter().map(look).collect()
