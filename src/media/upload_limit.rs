@@ -41,15 +41,14 @@ impl UploadLimit {
     /// How many seconds so many bytes take from this time of the day on. `speed` says how many bytes
     /// a second go under a limit; more than 0.
     pub fn seconds_for(&self, bytes: u64, from: Time, speed: impl Fn(Option<u64>) -> f64) -> f64 {
-        let mut left = bytes as f64;
+        let bytes = bytes as f64;
         if !self.is_schedule() {
-            return left / speed(self.rest);
+            return bytes / speed(self.rest);
         }
         let rate = |minute: Minute| speed(self.at_minute(minute % DAY));
-        let mut seconds = 0.0;
         let day = (0..DAY).map(|minute| rate(minute) * 60.0).sum::<f64>();
-        let days = (left / day).floor();
-        (left, seconds) = (left - days * day, seconds + days * f64::from(DAY) * 60.0);
+        let days = (bytes / day).floor();
+        let (mut left, mut seconds) = (bytes - days * day, days * f64::from(DAY) * 60.0);
         let begun = minute_of(from);
         // The first minute has begun, so the last one is that of the next day.
         for minute in begun..=begun + DAY {

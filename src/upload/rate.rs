@@ -107,13 +107,10 @@ pub(super) fn time_left(
 ) -> Option<Duration> {
     let (limit, time) = limit;
     let now = limit.at(time);
-    let is_more = |than: Option<u64>, allowed: Option<u64>| match (allowed, than) {
-        (allowed, Some(than)) => allowed.is_none_or(|it| it > than),
-        (_, None) => false,
-    };
+    let is_more = |allowed: Option<u64>| now.is_some_and(|now| allowed.is_none_or(|it| it > now));
     let speed = |allowed: Option<u64>| {
         let known = rate.bytes_per_s;
-        let known = if is_more(now, allowed) { known.max(fastest) } else { known };
+        let known = if is_more(allowed) { known.max(fastest) } else { known };
         let sent = allowed.map_or(known, |it| known.min(it as f64));
         sent + rate.deduplicated_per_s
     };
@@ -213,7 +210,7 @@ mod tests {
         };
         assert_eq!(left(80_000, "4k", 0.0), Some(Duration::from_secs(20)));
         assert_eq!(left(80_000, "20k", 0.0), Some(Duration::from_secs(10)));
-        // A minute of what is allowed, and then less, or as much as once was seen.
+        // After a minute the limit allows less, or nothing holds the fastest rate back.
         assert_eq!(left(960_000, "4k 00:00-00:01=8k", 0.0), Some(Duration::from_secs(180)));
         assert_eq!(left(960_000, "off 00:00-00:01=8k", 16_000.0), Some(Duration::from_secs(90)));
         let (mut uploads, start) = (UploadRate::default(), Instant::now());
