@@ -29,7 +29,16 @@ fn world() -> World {
     world
 }
 
-/// Does what the user does with the phone, or in the web page.
+/// A mounted world whose pick `Trip` is the whole album, with these photos.
+fn picked(seeds: impl IntoIterator<Item = u32>) -> World {
+    let world = world();
+    seeds.into_iter().for_each(|seed| photo(&world, seed));
+    world.mount(&[]);
+    pick(&world, &["Trip"], Choice::album("Trip"));
+    world
+}
+
+/// Makes an edit as the user with the phone, or in the web page.
 fn elsewhere(world: &World, edit: Edit) {
     world.emulator.wait(world.emulator.edit_as(Account::in_google_app(), edit)).unwrap();
 }

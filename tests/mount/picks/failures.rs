@@ -34,10 +34,7 @@ fn errno_of(world: &World, name: &str) -> Option<i32> {
 /// The user has withdrawn the consent. The names and `diff` need none.
 #[test]
 fn after_a_withdrawn_consent_names_stay_and_everything_else_asks_for_a_login() {
-    let world = world();
-    (0..2).for_each(|seed| photo(&world, seed));
-    world.mount(&[]);
-    pick(&world, &["Trip"], Choice::album("Trip"));
+    let world = picked(0..2);
     world.emulator.revoke_grants();
     assert_eq!(errno_of(&world, "DSC_0000.JPG"), Some(libc::EACCES), "{}", world.log());
     wait_for("the next step", || world.log().contains("gphotosfs login"));
@@ -51,10 +48,7 @@ fn after_a_withdrawn_consent_names_stay_and_everything_else_asks_for_a_login() {
 /// A later login has no permission to read picks. Everything else goes on.
 #[test]
 fn a_pick_that_a_login_does_not_allow_to_read_is_told_with_the_next_step() {
-    let world = world();
-    (0..2).for_each(|seed| photo(&world, seed));
-    world.mount(&[]);
-    pick(&world, &["Trip"], Choice::album("Trip"));
+    let world = picked(0..2);
     let scope = "https://www.googleapis.com/auth/photospicker.mediaitems.readonly";
     world.emulator.faults(|faults| faults.unticked_scopes = vec![scope.into()]);
     let (done, said) = world.log_in_with(&world.emulator.client_secret_json(), &[]);
@@ -99,10 +93,7 @@ fn a_refusal_during_the_wait_ends_the_pick_with_the_next_step() {
 /// The bytes are refused with a picture: it never stands for the photo.
 #[test]
 fn a_refusal_that_comes_as_a_picture_is_an_error_and_no_photo() {
-    let world = world();
-    photo(&world, 1);
-    world.mount(&[]);
-    pick(&world, &["Trip"], Choice::album("Trip"));
+    let world = picked([1]);
     world.emulator.faults(|faults| faults.base_url_life_s = 0);
     let error = errno_of(&world, "DSC_0001.JPG");
     assert_eq!(error, Some(libc::EIO), "{}", world.log());

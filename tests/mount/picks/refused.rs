@@ -52,10 +52,7 @@ fn commands_about_albums_say_what_a_pick_lacks() {
 
 #[test]
 fn an_empty_file_is_no_picked_item() {
-    let world = world();
-    photo(&world, 1);
-    world.mount(&[]);
-    pick(&world, &["Trip"], Choice::album("Trip"));
+    let world = picked([1]);
     fs::write(world.dir.path().join("photo/DSC_0001.JPG"), "").unwrap();
     let (text, _) = diff_text(&world);
     let sums = "1 local = 0 picked + 1 empty\n1 picked = 0 here + 1 only picked\n";

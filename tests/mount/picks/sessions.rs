@@ -67,10 +67,7 @@ fn a_closed_tab_a_short_patience_and_an_interrupt_leave_no_session() {
 /// > in the cache is `ESTALE`.
 #[test]
 fn after_the_session_names_stay_and_bytes_do_not() {
-    let world = world();
-    (0..2).for_each(|seed| photo(&world, seed));
-    world.mount(&[]);
-    pick(&world, &["Trip"], Choice::album("Trip"));
+    let world = picked(0..2);
     let read = |name: &str| fs::read(world.mnt.join(".gphotos/picked/Trip").join(name));
     read("DSC_0000.JPG").unwrap();
     let session = world.emulator.pick_sessions()[0].id.clone();
